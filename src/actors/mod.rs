@@ -1,0 +1,53 @@
+//! The actors. Decisions are pure ([`schedule`], [`line`], [`buffer`]); actors carry them.
+//!
+//! | actor | where | messages | from | bounded by |
+//! |---|---|---|---|---|
+//! | [`Scheduler`](scheduler::Scheduler) | main arbiter | `ServiceChanged` | recorder | changes, one at a time |
+//! | | | `GetLateness`, `Stop` | HTTP, app | connections; one |
+//! | [`Pool`](pool::Pool) | main arbiter | `Dispatch` | scheduler | what is due together, `DISPATCH_LIMIT` jobs each |
+//! | | | `Revise`, `Leave` | scheduler | changes |
+//! | | | `Finished` | probers | slots |
+//! | | | `Drain` | app | one |
+//! | [`Prober`](prober::Prober) × `RUNNER_POOL_SIZE` | an arbiter a core | `RunProbe` | pool | one: the slot is taken |
+//! | [`Recorder`](recorder::Recorder) | main arbiter | `RecordOutcome` | probers | one a slot; kept ones by `RECORDER_BUFFER_LIMIT` |
+//! | | | `MakeChange` | HTTP | `CHANGES_LIMIT`, then told to come again |
+//! | | | `Ask<Q>` | HTTP | `READS_LIMIT`, then told to come again |
+//! | | | `GetHealth`, `GetResults`, `Subscribe`, `Flush` | HTTP, app | connections; one |
+//! | [`Writer`](writer::Writer) | a thread of its own | `Commit`, `MakeChange`, `Close` | recorder | one at a time |
+//! | [`Reader`](reader::Reader) × 2 | threads of their own | `Ask<Q>` | recorder | `READS_LIMIT` |
+//!
+//! A mailbox bounds nothing (docs/design.md), so every bound above is a field or constant that its owner checks.
+
+pub mod board;
+pub mod buffer;
+pub mod line;
+pub mod pool;
+pub mod prober;
+pub mod reader;
+pub mod recorder;
+pub mod schedule;
+pub mod scheduler;
+pub mod writer;
+
+use tokio::sync::mpsc;
+
+/// Held by an actor without which the process must not go on. Its end, by panic or otherwise, is told to the app.
+#[derive(Debug)]
+pub struct Lifeline {
+    actor: &'static str,
+    deaths: mpsc::UnboundedSender<&'static str>,
+}
+
+impl Lifeline {
+    /// A lifeline that reports the death of `actor` to `deaths`; one message at most is ever sent.
+    pub fn new(actor: &'static str, deaths: &mpsc::UnboundedSender<&'static str>) -> Self {
+        Self { actor, deaths: deaths.clone() }
+    }
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        // Nobody listens any more once the app itself has ended.
+        let _ = self.deaths.send(self.actor);
+    }
+}

@@ -1,0 +1,203 @@
+//! The pool: as many probers as `RUNNER_POOL_SIZE` says, each with one job or none.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use slog::{Logger, error};
+use tokio::sync::oneshot;
+
+use super::Lifeline;
+use super::line::{Line, Offer};
+use super::prober::{Prober, RunProbe};
+use super::schedule::Job;
+use crate::domain::{Service, ServiceId};
+use crate::telemetry::{Missed, Telemetry};
+
+/// How often the pool looks for probers that have died at work.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Builds the prober of a slot, somewhere.
+pub type Factory = Box<dyn Fn(usize, Addr<Pool>) -> Addr<Prober>>;
+
+/// Owns the slots and the waiting line.
+pub struct Pool {
+    line: Line,
+    /// The prober of each slot.
+    probers: Vec<Addr<Prober>>,
+    slots: usize,
+    factory: Factory,
+    /// Who waits for the last probe to end; `Some` from [`Drain`] on, and then nothing starts.
+    drained: Option<Vec<oneshot::Sender<()>>>,
+    telemetry: Telemetry,
+    log: Logger,
+    _lifeline: Lifeline,
+}
+
+impl Pool {
+    /// A pool of `slots` probers built by `factory`, with room for `waiting_limit` jobs that wait.
+    pub fn new(
+        slots: usize,
+        waiting_limit: usize,
+        factory: Factory,
+        telemetry: Telemetry,
+        log: Logger,
+        lifeline: Lifeline,
+    ) -> Self {
+        telemetry.slots.set(slots as i64);
+        Self {
+            line: Line::new(slots, waiting_limit),
+            probers: Vec::with_capacity(slots),
+            slots,
+            factory,
+            drained: None,
+            telemetry,
+            log,
+            _lifeline: lifeline,
+        }
+    }
+
+    fn run(&self, slot: usize, job: Job) {
+        self.probers[slot].do_send(RunProbe { job });
+    }
+
+    fn free(&mut self, slot: usize) {
+        let (next, late) = self.line.finish(slot, Instant::now());
+        self.telemetry.missed(Missed::Late, late);
+        if let Some(job) = next {
+            self.run(slot, job);
+        }
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        self.telemetry.slots_busy.set(self.line.busy() as i64);
+        self.telemetry.slots_waiting.set(self.line.waiting() as i64);
+        if self.line.busy() == 0
+            && let Some(waiting) = &mut self.drained
+        {
+            for reply in waiting.drain(..) {
+                // An app that no longer waits has given up the grace period.
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    /// Builds anew each prober that died at work. Its probe is lost: a fault of ours, and so neither up nor down.
+    fn rebuild_dead(&mut self, context: &Context<Self>) {
+        let dead: Vec<usize> =
+            self.line.slots_at_work().filter(|&slot| !self.probers[slot].connected()).collect();
+        for slot in dead {
+            error!(self.log, "prober died and was built anew"; "slot" => slot);
+            self.telemetry.probers_rebuilt.inc();
+            self.probers[slot] = (self.factory)(slot, context.address());
+            self.free(slot);
+        }
+    }
+}
+
+/// Command from the scheduler: probe these, or count them as missed. Never refused, since the line is bounded and the
+/// scheduler sends what is due once.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Dispatch {
+    /// What is due.
+    pub jobs: Vec<Job>,
+}
+
+/// Notice from a prober: it is done and its outcome is with the recorder. If it is lost, the prober has died, and the
+/// sweep frees the slot.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Finished {
+    /// Whose.
+    pub slot: usize,
+}
+
+/// Notice from the scheduler: if this service waits, it is to be probed as it is now.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Revise {
+    /// As it is now.
+    pub service: Arc<Service>,
+}
+
+/// Notice from the scheduler: this service is watched no longer.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Leave {
+    /// Which.
+    pub id: ServiceId,
+}
+
+/// Command from the app: start nothing any more. The reply means that no probe is under way.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), oneshot::error::RecvError>")]
+pub struct Drain;
+
+impl Actor for Pool {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.probers =
+            (0..self.slots).map(|slot| (self.factory)(slot, context.address())).collect();
+        context.run_interval(SWEEP_EVERY, |pool, context| pool.rebuild_dead(context));
+    }
+}
+
+impl Handler<Dispatch> for Pool {
+    type Result = ();
+
+    fn handle(&mut self, dispatch: Dispatch, _: &mut Self::Context) {
+        if self.drained.is_some() {
+            return;
+        }
+        for job in dispatch.jobs {
+            match self.line.offer(job) {
+                Offer::Start(slot, job) => self.run(slot, job),
+                Offer::Waits(None) => {}
+                Offer::Waits(Some(missed)) | Offer::Missed(missed) => {
+                    self.telemetry.missed(missed, 1);
+                }
+            }
+        }
+        self.tell();
+    }
+}
+
+impl Handler<Finished> for Pool {
+    type Result = ();
+
+    fn handle(&mut self, finished: Finished, _: &mut Self::Context) {
+        self.free(finished.slot);
+    }
+}
+
+impl Handler<Revise> for Pool {
+    type Result = ();
+
+    fn handle(&mut self, revise: Revise, _: &mut Self::Context) {
+        self.line.revise(&revise.service);
+    }
+}
+
+impl Handler<Leave> for Pool {
+    type Result = ();
+
+    fn handle(&mut self, leave: Leave, _: &mut Self::Context) {
+        self.line.leave(leave.id);
+        self.tell();
+    }
+}
+
+impl Handler<Drain> for Pool {
+    type Result = ResponseFuture<Result<(), oneshot::error::RecvError>>;
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) -> Self::Result {
+        let (reply, drained) = oneshot::channel();
+        self.drained.get_or_insert_default().push(reply);
+        self.line.clear();
+        self.tell();
+        Box::pin(drained)
+    }
+}

@@ -1,0 +1,334 @@
+//! The due-queue: which service is due when. Pure; time is passed in.
+//!
+//! Every service has a grid of its own: `phase + k * interval` on the wall clock, the phase hashed from its id. So load
+//! is even, and a restart finds every service on the grid it was on. From the first slot on only monotonic time counts.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::domain::{Service, ServiceId};
+
+/// Longest time until a service that was never probed is probed for the first time.
+const FIRST_PROBE_WITHIN: Duration = Duration::from_secs(60);
+
+/// A moment, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Monotonic.
+    pub instant: Instant,
+    /// Unix milliseconds.
+    pub wall_ms: i64,
+}
+
+/// When the first slot of a service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// At once: somebody has just asked for it.
+    Now,
+    /// Within a minute or one interval, spread by its id: never probed, but nobody waits.
+    Soon,
+    /// On its grid: it has a history.
+    OnGrid,
+}
+
+/// One slot of one service, ready to be probed.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What to probe.
+    pub service: Arc<Service>,
+    /// When it is due.
+    pub due: Instant,
+    /// When the service is due next: a probe that cannot start before that is missed.
+    pub next_due: Instant,
+}
+
+#[derive(Debug)]
+struct Entry {
+    service: Arc<Service>,
+    /// The next slot.
+    due: Instant,
+    /// The first slot of the grid that `due` does not stand on yet; equal to `due` when it does.
+    grid: Instant,
+    /// Distinguishes this entry's line in the heap from those of its former lives.
+    version: u64,
+}
+
+/// The due-queue. Bound: one entry for each service that is watched, and at most as many stale heap lines again.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    entries: HashMap<ServiceId, Entry>,
+    heap: BinaryHeap<Reverse<(Instant, ServiceId, u64)>>,
+    versions: u64,
+}
+
+impl Schedule {
+    /// How many services are watched.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Watches a service from now on.
+    pub fn watch(&mut self, service: Arc<Service>, first: First, now: Now) {
+        let interval = service.interval.get();
+        let on_grid = now.instant + until_grid(service.id, interval, now.wall_ms);
+        let due = match first {
+            First::OnGrid => on_grid,
+            First::Now => now.instant,
+            First::Soon => now.instant + phase(service.id, interval.min(FIRST_PROBE_WITHIN)),
+        };
+        let mut grid = on_grid;
+        if due != grid {
+            // A first slot off the grid keeps half an interval's distance to the grid.
+            while grid < due + interval / 2 {
+                grid += interval;
+            }
+        }
+        self.insert(Entry { service, due, grid, version: 0 });
+    }
+
+    /// Probes `service` as it is now from the next slot on; its slots stay, unless its interval changed.
+    ///
+    /// Returns false when the service is not watched.
+    pub fn revise(&mut self, service: Arc<Service>, now: Now) -> bool {
+        let Some(entry) = self.entries.get_mut(&service.id) else { return false };
+        if entry.service.interval == service.interval {
+            entry.service = service;
+        } else {
+            self.watch(service, First::OnGrid, now);
+        }
+        true
+    }
+
+    /// Watches a service no longer.
+    pub fn unwatch(&mut self, id: ServiceId) {
+        self.entries.remove(&id);
+        self.tidy();
+    }
+
+    /// When the next slot of any service is due.
+    pub fn next_due(&mut self) -> Option<Instant> {
+        self.drop_stale();
+        self.heap.peek().map(|Reverse((due, _, _))| *due)
+    }
+
+    /// At most `most` jobs that are due at `now`, the longest due first, and how many whole slots had passed unseen.
+    pub fn pop_due(&mut self, now: Instant, most: usize) -> (Vec<Job>, u64) {
+        let mut jobs = Vec::new();
+        let mut skipped = 0;
+        while jobs.len() < most && self.next_due().is_some_and(|due| due <= now) {
+            let Some(Reverse((_, id, _))) = self.heap.pop() else { break };
+            let Some(entry) = self.entries.remove(&id) else { break };
+            let (job, passed, entry) = step(entry, now);
+            skipped += passed;
+            jobs.push(job);
+            self.insert(entry);
+        }
+        (jobs, skipped)
+    }
+
+    fn insert(&mut self, mut entry: Entry) {
+        self.versions += 1;
+        entry.version = self.versions;
+        self.heap.push(Reverse((entry.due, entry.service.id, entry.version)));
+        self.entries.insert(entry.service.id, entry);
+        self.tidy();
+    }
+
+    fn is_current(&self, id: ServiceId, version: u64) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.version == version)
+    }
+
+    fn drop_stale(&mut self) {
+        while let Some(&Reverse((_, id, version))) = self.heap.peek() {
+            if self.is_current(id, version) {
+                return;
+            }
+            self.heap.pop();
+        }
+    }
+
+    /// Keeps the stale lines of the heap below the living ones.
+    fn tidy(&mut self) {
+        if self.heap.len() > 2 * self.entries.len() + 64 {
+            let heap = std::mem::take(&mut self.heap);
+            self.heap = heap
+                .into_iter()
+                .filter(|&Reverse((_, id, version))| self.is_current(id, version))
+                .collect();
+        }
+    }
+}
+
+/// The job of the newest slot that has passed, the number of slots before it, and the entry's next slot.
+fn step(entry: Entry, now: Instant) -> (Job, u64, Entry) {
+    let interval = entry.service.interval.get();
+    let next = if entry.due < entry.grid { entry.grid } else { entry.due + interval };
+    let (due, next_due, passed) = if now < next {
+        (entry.due, next, 0)
+    } else {
+        let more = ((now - next).as_nanos() / interval.as_nanos()) as u64;
+        let due = next + times(interval, more);
+        (due, due + interval, more + 1)
+    };
+    let job = Job { service: Arc::clone(&entry.service), due, next_due };
+    (job, passed, Entry { due: next_due, grid: next_due, ..entry })
+}
+
+fn times(interval: Duration, n: u64) -> Duration {
+    let nanos = interval.as_nanos().saturating_mul(u128::from(n));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+fn phase(id: ServiceId, interval: Duration) -> Duration {
+    let nanos = u128::from(spread(id.get().cast_unsigned())) % interval.as_nanos().max(1);
+    Duration::from_nanos(nanos as u64)
+}
+
+fn until_grid(id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
+    let interval_ns = interval.as_nanos().max(1);
+    let wall_ns = u128::from(wall_ms.max(0).cast_unsigned()) * 1_000_000;
+    let ahead = phase(id, interval).as_nanos() + interval_ns - wall_ns % interval_ns;
+    Duration::from_nanos((ahead % interval_ns) as u64)
+}
+
+/// SplitMix64's finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): neighbouring
+/// ids land far apart, and the same id always in the same place.
+fn spread(id: u64) -> u64 {
+    let mut z = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Interval, Name, Target, Timeout};
+
+    fn service(id: i64, interval_seconds: f64) -> Arc<Service> {
+        Arc::new(Service {
+            id: ServiceId::new(id).unwrap(),
+            name: Name::parse("a").unwrap(),
+            group: None,
+            target: Target::parse("http://a/").unwrap(),
+            interval: Interval::from_seconds(interval_seconds).unwrap(),
+            timeout: Timeout::from_seconds(1.0).unwrap(),
+        })
+    }
+
+    fn now() -> Now {
+        Now { instant: Instant::now(), wall_ms: 1_700_000_000_000 }
+    }
+
+    fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn deadlines_are_fixed_rate() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        schedule.watch(service(1, 10.0), First::OnGrid, now);
+        let first = schedule.next_due().unwrap();
+        assert!(first < now.instant + secs(10));
+        // Popped three seconds late: the next slot stays where it was.
+        let (jobs, skipped) = schedule.pop_due(first + secs(3), 9);
+        assert_eq!((jobs.len(), skipped, jobs[0].due), (1, 0, first));
+        assert_eq!(schedule.next_due(), Some(first + secs(10)));
+        assert_eq!(jobs[0].next_due, first + secs(10));
+    }
+
+    #[test]
+    fn slots_that_passed_unseen_are_counted_and_not_caught_up() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        schedule.watch(service(1, 10.0), First::OnGrid, now);
+        let first = schedule.next_due().unwrap();
+        let (jobs, skipped) = schedule.pop_due(first + secs(35), 9);
+        assert_eq!((jobs.len(), skipped), (1, 3));
+        assert_eq!(jobs[0].due, first + secs(30));
+        assert_eq!(schedule.next_due(), Some(first + secs(40)));
+    }
+
+    #[test]
+    fn a_restart_finds_the_same_grid() {
+        let before = now();
+        let after = Now {
+            instant: before.instant + Duration::from_millis(123_457),
+            wall_ms: before.wall_ms + 123_457,
+        };
+        for id in 1..50 {
+            let mut first = Schedule::default();
+            first.watch(service(id, 10.0), First::OnGrid, before);
+            let mut second = Schedule::default();
+            second.watch(service(id, 10.0), First::OnGrid, after);
+            let gap = second.next_due().unwrap() - first.next_due().unwrap();
+            assert_eq!(gap.as_nanos() % secs(10).as_nanos(), 0, "{gap:?}");
+        }
+    }
+
+    #[test]
+    fn load_is_even_over_the_interval() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        for id in 1..=10_000 {
+            schedule.watch(service(id, 10.0), First::OnGrid, now);
+        }
+        for tenth in 1..=10 {
+            let (jobs, _) = schedule.pop_due(now.instant + secs(tenth), 10_000);
+            assert!((850..1_150).contains(&jobs.len()), "{} in second {tenth}", jobs.len());
+        }
+    }
+
+    #[test]
+    fn a_new_service_is_probed_at_once_and_then_on_its_grid() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        schedule.watch(service(7, 10.0), First::Now, now);
+        let (jobs, _) = schedule.pop_due(now.instant, 9);
+        assert_eq!(jobs[0].due, now.instant);
+        let second = schedule.next_due().unwrap();
+        assert!(second >= now.instant + secs(5) && second < now.instant + secs(15));
+        let grid = now.instant + until_grid(jobs[0].service.id, secs(10), now.wall_ms);
+        assert_eq!((second - grid).as_nanos() % secs(10).as_nanos(), 0);
+    }
+
+    #[test]
+    fn a_service_with_a_long_interval_does_not_wait_long_for_its_first_probe() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        schedule.watch(service(7, 86_400.0), First::Soon, now);
+        assert!(schedule.next_due().unwrap() <= now.instant + FIRST_PROBE_WITHIN);
+    }
+
+    #[test]
+    fn a_service_that_is_gone_is_never_due_and_leaves_nothing() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        for id in 1..=1_000 {
+            schedule.watch(service(id, 10.0), First::OnGrid, now);
+        }
+        for id in 1..=1_000 {
+            schedule.unwatch(ServiceId::new(id).unwrap());
+        }
+        assert_eq!(schedule.next_due(), None);
+        assert!(schedule.is_empty() && schedule.heap.len() <= 64);
+    }
+
+    #[test]
+    fn a_revision_keeps_the_slots_and_a_new_interval_moves_them() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        schedule.watch(service(1, 10.0), First::OnGrid, now);
+        let due = schedule.next_due();
+        assert!(schedule.revise(service(1, 10.0), now));
+        assert_eq!(schedule.next_due(), due);
+        for _ in 0..1_000 {
+            schedule.revise(service(1, 20.0), now);
+            schedule.revise(service(1, 10.0), now);
+        }
+        assert_eq!(schedule.next_due(), due);
+        assert!(schedule.heap.len() <= 66, "{}", schedule.heap.len());
+        assert!(!schedule.revise(service(2, 10.0), now));
+    }
+}

@@ -1,0 +1,168 @@
+//! The scheduler: wakes when something is due and sends it to the pool.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+
+use super::Lifeline;
+use super::pool::{Dispatch, Leave, Pool, Revise};
+use super::schedule::{First, Now, Schedule};
+use crate::domain::{Defaults, Definition, Service, ServiceId};
+use crate::probe::unix_ms;
+use crate::storage::reader::Known;
+use crate::telemetry::{Missed, Telemetry};
+
+/// Most jobs of one [`Dispatch`].
+const DISPATCH_LIMIT: usize = 1_024;
+
+/// Shortest time from one wake-up to the next, so that what is due close together goes together.
+const COALESCE: Duration = Duration::from_millis(5);
+
+/// Longest sleep; a slot that comes in meanwhile wakes the scheduler anyway.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// Owns the due-queue.
+pub struct Scheduler {
+    schedule: Schedule,
+    pool: Addr<Pool>,
+    defaults: Defaults,
+    telemetry: Telemetry,
+    /// The timer of the next wake-up; `None` while nothing is scheduled or after [`Stop`].
+    wake: Option<SpawnHandle>,
+    stopped: bool,
+    _lifeline: Lifeline,
+}
+
+impl Scheduler {
+    /// A scheduler that watches every enabled service of `known`.
+    pub fn new(
+        known: Vec<Known>,
+        defaults: Defaults,
+        pool: Addr<Pool>,
+        telemetry: Telemetry,
+        lifeline: Lifeline,
+    ) -> Self {
+        let mut schedule = Schedule::default();
+        let now = now();
+        for known in known.into_iter().filter(|known| known.definition.enabled) {
+            let first = if known.has_ticks { First::OnGrid } else { First::Soon };
+            let service = Service::new(known.id, known.definition, &defaults);
+            schedule.watch(Arc::new(service), first, now);
+        }
+        telemetry.services.set(schedule.len() as i64);
+        Self {
+            schedule,
+            pool,
+            defaults,
+            telemetry,
+            wake: None,
+            stopped: false,
+            _lifeline: lifeline,
+        }
+    }
+
+    fn dispatch_due(&mut self) {
+        fail::fail_point!("scheduler");
+        let now = Instant::now();
+        loop {
+            let (jobs, skipped) = self.schedule.pop_due(now, DISPATCH_LIMIT);
+            self.telemetry.missed(Missed::Skipped, skipped);
+            if jobs.is_empty() {
+                return;
+            }
+            self.pool.do_send(Dispatch { jobs });
+        }
+    }
+
+    /// Sets the one timer to the next due time.
+    fn sleep(&mut self, least: Duration, context: &mut Context<Self>) {
+        if let Some(handle) = self.wake.take() {
+            context.cancel_future(handle);
+        }
+        if self.stopped {
+            return;
+        }
+        let Some(due) = self.schedule.next_due() else { return };
+        let wait = due.saturating_duration_since(Instant::now()).clamp(least, LONGEST_SLEEP);
+        self.wake = Some(context.run_later(wait, |scheduler, context| {
+            scheduler.dispatch_due();
+            scheduler.sleep(COALESCE, context);
+        }));
+    }
+}
+
+fn now() -> Now {
+    Now { instant: Instant::now(), wall_ms: unix_ms() }
+}
+
+/// Notice from the recorder: a service was created, changed or deleted, and the store has it. Lost only when the
+/// scheduler has died, and then the process ends.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ServiceChanged {
+    /// Which.
+    pub id: ServiceId,
+    /// How it is defined now; `None` when it was deleted.
+    pub definition: Option<Definition>,
+}
+
+/// Query from HTTP: how long the longest due slot has been waiting for the scheduler.
+#[derive(Debug, Message)]
+#[rtype(result = "Duration")]
+pub struct GetLateness;
+
+/// Command from the app: no new probe starts. The reply means that none will.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Stop;
+
+impl Actor for Scheduler {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.sleep(Duration::ZERO, context);
+    }
+}
+
+impl Handler<ServiceChanged> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, change: ServiceChanged, context: &mut Self::Context) {
+        match change.definition.filter(|definition| definition.enabled) {
+            None => {
+                self.schedule.unwatch(change.id);
+                self.pool.do_send(Leave { id: change.id });
+            }
+            Some(definition) => {
+                let service = Arc::new(Service::new(change.id, definition, &self.defaults));
+                if self.schedule.revise(Arc::clone(&service), now()) {
+                    self.pool.do_send(Revise { service });
+                } else {
+                    self.schedule.watch(service, First::Now, now());
+                }
+            }
+        }
+        self.telemetry.services.set(self.schedule.len() as i64);
+        self.sleep(Duration::ZERO, context);
+    }
+}
+
+impl Handler<GetLateness> for Scheduler {
+    type Result = MessageResult<GetLateness>;
+
+    fn handle(&mut self, _: GetLateness, _: &mut Self::Context) -> Self::Result {
+        let overdue =
+            self.schedule.next_due().map(|due| Instant::now().saturating_duration_since(due));
+        MessageResult(overdue.unwrap_or_default())
+    }
+}
+
+impl Handler<Stop> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, context: &mut Self::Context) {
+        self.stopped = true;
+        self.sleep(Duration::ZERO, context);
+    }
+}

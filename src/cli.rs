@@ -1,0 +1,39 @@
+//! The command line (contract, "Command line").
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// An uptime monitor: probes your services day and night and says whether they answer, since when not, why, and how fast.
+///
+/// It is configured by environment variables or a .env file; see .env.example. Exit codes: 0 done, 1 failed, 2 wrong use
+/// or configuration.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service: the prober and its HTTP API.
+    Run,
+    /// Take over the data of another tool.
+    #[command(subcommand)]
+    Import(Import),
+    /// Ask the service that runs here whether it serves; for a container's health check.
+    Health,
+}
+
+/// What can be taken over.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// A database of go-service-healthcheck, into DB_FILE; it is only read.
+    GoDb {
+        /// The database.
+        file: PathBuf,
+    },
+}

@@ -1,0 +1,441 @@
+//! The configuration: names → [`Config`], with every problem found at once.
+//!
+//! [`Config::from_lookup`] takes a look-up function, so tests never touch the environment. The only I/O is in
+//! [`Config::from_env`], which reads a `.env` file first. [`VARIABLES`] is the one list of names, defaults and
+//! meanings: `.env.example` and the README's table are compared with it by a test.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::domain::{Defaults, Interval, Timeout};
+
+/// One variable of the configuration.
+pub struct Variable {
+    /// Its name in the environment.
+    pub name: &'static str,
+    /// What holds when it is not set; empty when nothing does.
+    pub default: &'static str,
+    /// What is accepted, as a noun phrase.
+    pub accepted: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+const fn variable(
+    name: &'static str,
+    default: &'static str,
+    accepted: &'static str,
+    about: &'static str,
+) -> Variable {
+    Variable { name, default, accepted, about }
+}
+
+/// Every variable there is, in the order of `.env.example`.
+pub const VARIABLES: &[Variable] = &[
+    variable(
+        "API_PORT",
+        "9999",
+        "a port from 0 to 65535",
+        "port of the API; 0 picks a free one, the log tells which",
+    ),
+    variable(
+        "API_HOST",
+        "127.0.0.1",
+        "an IP address or localhost",
+        "address that the API listens on",
+    ),
+    variable(
+        "API_DOMAIN",
+        "localhost",
+        "a host name or IP address",
+        "name under which users reach the API; used in what the service prints",
+    ),
+    variable(
+        "API_TOKEN",
+        "",
+        "visible ASCII characters without spaces",
+        "writes need `Authorization: Bearer` with this token; without it they are allowed on a loopback API_HOST only",
+    ),
+    variable(
+        "API_BODY_LIMIT_BYTES",
+        "262144",
+        "a number from 1 to 67108864",
+        "largest body of a request",
+    ),
+    variable(
+        "API_MAX_CONNECTIONS",
+        "1024",
+        "a number from 1 to 1000000",
+        "connections that the API serves at once",
+    ),
+    variable("DB_FILE", "db.db", "a file name", "the SQLite file, created when missing"),
+    variable(
+        "RUNNER_SCRAPE_INTERVAL_SECONDS",
+        "15",
+        "a number of seconds from 0.1 to 2592000",
+        "interval of services that set none",
+    ),
+    variable(
+        "RUNNER_HTTP_TIMEOUT_SECONDS",
+        "15",
+        "a number of seconds from 0.001 to 3600",
+        "timeout of services that set none",
+    ),
+    variable(
+        "RUNNER_POOL_SIZE",
+        "1024",
+        "a number from 1 to 100000",
+        "number of prober actors: never more probes than this at once",
+    ),
+    variable(
+        "RUNNER_WAITING_LIMIT",
+        "65536",
+        "a number from 1 to 10000000",
+        "probes that may wait for a prober; what finds the line full is missed",
+    ),
+    variable(
+        "RECORDER_BUFFER_LIMIT",
+        "65536",
+        "a number from 1 to 10000000",
+        "outcomes that may wait for the store",
+    ),
+    variable(
+        "SERVICES_FILE",
+        "",
+        "a file name",
+        "declarative list of services in Gatus's form, applied at start",
+    ),
+    variable(
+        "PROBE_CA_FILE",
+        "",
+        "a file name",
+        "PEM file of authorities that probes trust beside the system's",
+    ),
+    variable(
+        "SHUTDOWN_GRACE_SECONDS",
+        "10",
+        "a number of seconds from 0 to 3600",
+        "how long probes under way may go on after SIGTERM or SIGINT",
+    ),
+    variable("DEBUG", "false", "true or false", "log more: every request, every failed probe"),
+    variable(
+        "ENV",
+        "production",
+        "any text",
+        "name of the environment, told in the first log line",
+    ),
+    variable(
+        "SERVICE_NAME",
+        "service-healthcheck",
+        "any text",
+        "name of this instance, told in the first log line",
+    ),
+];
+
+/// A valid configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Address that the API listens on.
+    pub api_host: IpAddr,
+    /// Port of the API; 0 picks a free one.
+    pub api_port: u16,
+    /// Name under which users reach the API.
+    pub api_domain: String,
+    /// Token that writes need, if any.
+    pub api_token: Option<Secret>,
+    /// Largest body of a request, in bytes.
+    pub api_body_limit: usize,
+    /// Connections that the API serves at once.
+    pub api_max_connections: usize,
+    /// The SQLite file.
+    pub db_file: PathBuf,
+    /// Interval and timeout of services that set none.
+    pub defaults: Defaults,
+    /// Number of prober actors.
+    pub pool_size: usize,
+    /// Probes that may wait for a prober.
+    pub waiting_limit: usize,
+    /// Outcomes that may wait for the store.
+    pub buffer_limit: usize,
+    /// Declarative list of services, if any.
+    pub services_file: Option<PathBuf>,
+    /// Authorities that probes trust beside the system's, if any.
+    pub probe_ca_file: Option<PathBuf>,
+    /// How long probes under way may go on after a signal.
+    pub shutdown_grace: Duration,
+    /// Whether to log more.
+    pub debug: bool,
+    /// Name of the environment.
+    pub environment: String,
+    /// Name of this instance.
+    pub service_name: String,
+}
+
+/// A text that no log line and no debug print shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one place that compares it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Everything that is wrong with a configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// One sentence a problem, each naming the variable, its value and what is accepted.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the environment, after a `.env` file in the working directory if there is one; the real environment
+    /// wins.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        match dotenvy::dotenv() {
+            Ok(_) => {}
+            Err(error) if error.not_found() => {}
+            Err(error) => {
+                let problem =
+                    format!(".env: {error}; accepted is a line NAME=value for each variable");
+                return Err(ConfigError { problems: vec![problem] });
+            }
+        }
+        Self::from_lookup(|name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
+    }
+
+    /// Builds a configuration from what `lookup` says of each name. An empty value counts as not set.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut read = Reading { lookup, problems: Vec::new() };
+        let config = Self {
+            api_port: read.number("API_PORT", 0, u16::MAX),
+            api_host: read.value("API_HOST", host),
+            api_domain: read
+                .value("API_DOMAIN", |text| printable(text).filter(|t| !t.contains('/'))),
+            api_token: read.optional("API_TOKEN", |text| printable(text).map(Secret)),
+            api_body_limit: read.number("API_BODY_LIMIT_BYTES", 1, 64 * 1024 * 1024),
+            api_max_connections: read.number("API_MAX_CONNECTIONS", 1, 1_000_000),
+            db_file: read.value("DB_FILE", |text| Some(PathBuf::from(text))),
+            defaults: Defaults {
+                interval: read.value("RUNNER_SCRAPE_INTERVAL_SECONDS", |text| {
+                    Interval::from_seconds(text.parse().ok()?).ok()
+                }),
+                timeout: read.value("RUNNER_HTTP_TIMEOUT_SECONDS", |text| {
+                    Timeout::from_seconds(text.parse().ok()?).ok()
+                }),
+            },
+            pool_size: read.number("RUNNER_POOL_SIZE", 1, 100_000),
+            waiting_limit: read.number("RUNNER_WAITING_LIMIT", 1, 10_000_000),
+            buffer_limit: read.number("RECORDER_BUFFER_LIMIT", 1, 10_000_000),
+            services_file: read.optional("SERVICES_FILE", |text| Some(PathBuf::from(text))),
+            probe_ca_file: read.optional("PROBE_CA_FILE", |text| Some(PathBuf::from(text))),
+            shutdown_grace: read.value("SHUTDOWN_GRACE_SECONDS", |text| {
+                let seconds: f64 = text.parse().ok()?;
+                (0.0..=3_600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+            }),
+            debug: read.value("DEBUG", boolean),
+            environment: read.value("ENV", |text| Some(text.to_owned())),
+            service_name: read.value("SERVICE_NAME", |text| Some(text.to_owned())),
+        };
+        if read.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError { problems: read.problems })
+        }
+    }
+
+    /// How many file descriptors this configuration may need at once.
+    ///
+    /// A probe holds one socket at a time, and two while a name is looked up (A and AAAA) or two addresses race;
+    /// a connection of the API holds one; store, log, signals and event loops fit in the rest.
+    pub fn descriptors_needed(&self) -> u64 {
+        (2 * self.pool_size + self.api_max_connections + 64) as u64
+    }
+
+    /// Refuses a pool that `descriptors`, the most this process may have, cannot serve.
+    pub fn check_descriptors(&self, descriptors: u64) -> Result<(), ConfigError> {
+        if self.descriptors_needed() <= descriptors {
+            return Ok(());
+        }
+        let reserve = self.descriptors_needed() - 2 * self.pool_size as u64;
+        let problem = format!(
+            "RUNNER_POOL_SIZE: {} is not accepted; accepted is at most {}: two file descriptors for each probe and \
+             {reserve} for the rest must fit in the hard limit of {descriptors} (raise it, or lower \
+             API_MAX_CONNECTIONS)",
+            self.pool_size,
+            descriptors.saturating_sub(reserve) / 2,
+        );
+        Err(ConfigError { problems: vec![problem] })
+    }
+
+    /// Whether writes without a token can only come from this machine.
+    pub fn listens_on_loopback(&self) -> bool {
+        self.api_host.is_loopback()
+    }
+}
+
+/// A reading under way: problems gather, and the rest is read on with the defaults.
+struct Reading<L> {
+    lookup: L,
+    problems: Vec<String>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reading<L> {
+    /// The value of `name`, or of its default when it is not set or not accepted.
+    fn value<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>) -> T {
+        let default = described(name).default;
+        self.optional(name, &parse)
+            .or_else(|| parse(default))
+            .unwrap_or_else(|| unreachable!("the default of {name} is accepted"))
+    }
+
+    fn optional<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = (self.lookup)(name).filter(|text| !text.is_empty())?;
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            let shown = if name == "API_TOKEN" { "the value" } else { &format!("{text:?}") };
+            let accepted = described(name).accepted;
+            self.problems.push(format!("{name}: {shown} is not accepted; accepted is {accepted}"));
+        }
+        parsed
+    }
+
+    fn number<N: FromStr + PartialOrd + Copy>(&mut self, name: &str, least: N, most: N) -> N {
+        self.value(name, |text| text.parse().ok().filter(|n| (least..=most).contains(n)))
+    }
+}
+
+fn described(name: &str) -> &'static Variable {
+    VARIABLES
+        .iter()
+        .find(|variable| variable.name == name)
+        .unwrap_or_else(|| unreachable!("{name} is in VARIABLES"))
+}
+
+fn host(text: &str) -> Option<IpAddr> {
+    match text {
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        _ => text.parse().ok(),
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn printable(text: &str) -> Option<String> {
+    text.chars().all(|c| c.is_ascii_graphic()).then(|| text.to_owned())
+}
+
+/// The text of `.env.example`: every variable with its meaning, what is accepted and its default.
+pub fn env_example() -> String {
+    let mut text = String::from(
+        "# Configuration of service-healthcheck: copy to .env and uncomment what should differ from the default.\n\
+         # A variable of the real environment wins over this file; an empty value counts as not set.\n",
+    );
+    for Variable { name, default, accepted, about } in VARIABLES {
+        text.push_str(&format!("\n# {about}\n# accepted: {accepted}\n#{name}={default}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_lookup(|name| {
+            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
+        })
+    }
+
+    #[test]
+    fn nothing_set_gives_the_defaults_of_the_contract() {
+        let config = with(&[]).unwrap();
+        assert_eq!((config.api_port, config.pool_size), (9999, 1024));
+        assert_eq!(config.defaults.interval.as_seconds(), 15.0);
+        assert_eq!(config.defaults.timeout.as_seconds(), 15.0);
+        assert_eq!(config.api_body_limit, 256 * 1024);
+        assert!(config.listens_on_loopback() && config.api_token.is_none() && !config.debug);
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_with_value_and_what_is_accepted() {
+        let error = with(&[
+            ("API_PORT", "99999"),
+            ("RUNNER_POOL_SIZE", "-3"),
+            ("RUNNER_SCRAPE_INTERVAL_SECONDS", "soon"),
+            ("DEBUG", "maybe"),
+        ])
+        .unwrap_err();
+        assert_eq!(error.problems.len(), 4);
+        assert_eq!(
+            error.problems[0],
+            "API_PORT: \"99999\" is not accepted; accepted is a port from 0 to 65535"
+        );
+        assert!(error.problems[1].contains("soon") && error.problems[1].contains("0.1"));
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_not_set() {
+        let config = with(&[("API_TOKEN", ""), ("API_PORT", "")]).unwrap();
+        assert!(config.api_token.is_none());
+        assert_eq!(config.api_port, 9999);
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let config = with(&[("API_TOKEN", "s3cret")]).unwrap();
+        assert!(!format!("{config:?}").contains("s3cret"));
+        let error = with(&[("API_TOKEN", "s3 cret")]).unwrap_err();
+        assert!(!error.to_string().contains("s3 cret"));
+    }
+
+    #[test]
+    fn a_pool_that_does_not_fit_in_the_descriptors_is_refused() {
+        let config = with(&[("RUNNER_POOL_SIZE", "1000"), ("API_MAX_CONNECTIONS", "100")]).unwrap();
+        assert!(config.check_descriptors(2_164).is_ok());
+        let error = config.check_descriptors(2_163).unwrap_err().to_string();
+        assert!(
+            error.contains("RUNNER_POOL_SIZE: 1000") && error.contains("at most 999"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_variable_of_the_list_is_read() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        Config::from_lookup(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        })
+        .unwrap();
+        let mut asked = asked.into_inner();
+        asked.sort();
+        let mut listed: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+        listed.sort();
+        assert_eq!(asked, listed);
+    }
+}

@@ -1,0 +1,14 @@
+//! What the product is about, as plain values and pure functions.
+//!
+//! Nothing here knows actix, diesel or awc, and nothing has a clock of its own: time is passed in.
+
+pub mod outcome;
+pub mod rollup;
+pub mod service;
+
+pub use outcome::{Failure, Outcome, Reason, Verdict};
+pub use rollup::{EventChange, LatestEvent, State, Tally, rollup};
+pub use service::{
+    Defaults, Definition, Group, Interval, Invalid, Name, Origin, Patch, Service, ServiceId,
+    Target, Timeout,
+};

@@ -1,0 +1,135 @@
+//! What one probe found out.
+
+use std::time::Duration;
+
+use super::service::ServiceId;
+
+/// Why a probe did not get an answer below 400. A closed set: stored with the tick and counted on `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The name could not be turned into an address.
+    Dns,
+    /// The target's host refused the connection.
+    Refused,
+    /// No way to the target's host: a router or the kernel said so.
+    Unreachable,
+    /// The connection was cut while it was in use.
+    Reset,
+    /// The TLS handshake failed, certificates included.
+    Tls,
+    /// The deadline of the whole probe passed.
+    Timeout,
+    /// More than ten redirects, or one that leads to something that is not http or https.
+    Redirect,
+    /// An answer of 400 or above.
+    Status,
+    /// The answer is not HTTP, or ended before it was complete.
+    Protocol,
+    /// A fault of our own machine (no descriptors, no local ports, a panic): neither up nor down.
+    Local,
+}
+
+impl Reason {
+    /// Every reason, in the order in which a probe can meet them.
+    pub const ALL: [Self; 10] = [
+        Self::Dns,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Reset,
+        Self::Tls,
+        Self::Timeout,
+        Self::Redirect,
+        Self::Status,
+        Self::Protocol,
+        Self::Local,
+    ];
+
+    /// The word for it in the store, on `/metrics` and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Reset => "reset",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Redirect => "redirect",
+            Self::Status => "status",
+            Self::Protocol => "protocol",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// A probe that did not succeed: a result, not an error of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class it belongs to.
+    pub reason: Reason,
+    /// What was seen, as one sentence for a person.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure of class `reason`, told in `detail`.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+/// What an outcome says of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It answered below 400 within its timeout.
+    Up,
+    /// It did not, and the cause lies with it.
+    Down,
+    /// We could not tell, and the cause lies with us: never recorded as a tick.
+    Ours,
+}
+
+/// The result of one probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The service that was probed.
+    pub service_id: ServiceId,
+    /// Wall-clock start of the probe, in unix milliseconds.
+    pub started_at_ms: i64,
+    /// From the start of the probe to its end, without any wait of our own.
+    pub response_time: Duration,
+    /// The status of the last answer, if there was one.
+    pub http_status: Option<u16>,
+    /// Why it failed, or `None` when it succeeded.
+    pub failure: Option<Failure>,
+}
+
+impl Outcome {
+    /// Whether the service is up, down, or cannot be judged by this outcome.
+    pub fn verdict(&self) -> Verdict {
+        match &self.failure {
+            None => Verdict::Up,
+            Some(Failure { reason: Reason::Local, .. }) => Verdict::Ours,
+            Some(_) => Verdict::Down,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fault_of_ours_is_neither_up_nor_down() {
+        for reason in Reason::ALL {
+            let outcome = Outcome {
+                service_id: ServiceId::new(1).unwrap(),
+                started_at_ms: 0,
+                response_time: Duration::ZERO,
+                http_status: None,
+                failure: Some(Failure::new(reason, "")),
+            };
+            let expected = if reason == Reason::Local { Verdict::Ours } else { Verdict::Down };
+            assert_eq!(outcome.verdict(), expected, "{reason:?}");
+        }
+    }
+}

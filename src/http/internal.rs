@@ -1,0 +1,78 @@
+//! What operators and their tools ask: health, readiness, metrics.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ACCEPT;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::Api;
+use super::error::{ApiError, ErrorBody};
+use super::views::Fine;
+use crate::actors::recorder::{GetResults, GetTrouble};
+use crate::actors::scheduler::GetLateness;
+
+/// A slot that waits longer than this for the scheduler makes the service not ready.
+const LATE_AFTER: Duration = Duration::from_secs(1);
+
+/// An actor that does not answer in this time is not well.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether the process serves.
+#[utoipa::path(get, path = "/v1/_internal/health", tag = "operations",
+    responses((status = 200, description = "It does", body = Fine)))]
+pub async fn health() -> HttpResponse {
+    HttpResponse::Ok().json(Fine::ok())
+}
+
+/// Whether the store takes writes and the scheduler is on time.
+#[utoipa::path(get, path = "/v1/_internal/ready", tag = "operations",
+    responses(
+        (status = 200, description = "Both", body = Fine),
+        (status = 503, description = "One of them is not; `errors` says which", body = ErrorBody),
+    ))]
+pub async fn ready(api: web::Data<Api>) -> Result<HttpResponse, ApiError> {
+    let mut errors = Vec::new();
+    match api.recorder.send(GetTrouble).timeout(ANSWER_WITHIN).await {
+        Ok(None) => {}
+        Ok(Some(why)) => errors.push(format!("store: takes no writes: {why}")),
+        Err(_) => errors.push("store: the recorder does not answer".to_owned()),
+    }
+    match api.scheduler.send(GetLateness).timeout(ANSWER_WITHIN).await {
+        Ok(late) if late <= LATE_AFTER => {}
+        Ok(late) => errors.push(format!("scheduler: {:.1} s late", late.as_secs_f64())),
+        Err(_) => errors.push("scheduler: does not answer".to_owned()),
+    }
+    if errors.is_empty() {
+        Ok(HttpResponse::Ok().json(Fine::ok()))
+    } else {
+        Err(ApiError::unavailable(errors))
+    }
+}
+
+/// Everything the program counts, in Prometheus's text format.
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses(
+        (status = 200, description = "Prometheus text exposition", body = String,
+            content_type = "text/plain"),
+        (status = 503, description = "The service is shutting down", body = ErrorBody),
+    ))]
+pub async fn metrics(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let results = api.recorder.send(GetResults).await?;
+    let telemetry = api.telemetry.clone();
+    // A hundred thousand services take a while to write out; the other requests of this thread go on meanwhile.
+    let text = web::block(move || telemetry.expose(results)).await;
+    let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
+    let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
+    Ok(HttpResponse::build(StatusCode::OK).content_type(exposition_type(&request)).body(text))
+}
+
+/// The text is the same in both formats; a scraper that asks for OpenMetrics is told that it is.
+fn exposition_type(request: &HttpRequest) -> &'static str {
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    } else {
+        "text/plain; version=0.0.4; charset=utf-8"
+    }
+}

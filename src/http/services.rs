@@ -1,0 +1,173 @@
+//! `/v1/services`.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::error::{ApiError, ErrorBody};
+use super::views::{self, Event, EventsData, List, Service, ServiceData, ServicesData, Success};
+use super::{Api, auth, input};
+use crate::actors::reader::Ask;
+use crate::actors::writer::MakeChange;
+use crate::storage::reader::{GetService, ListEvents, Query};
+use crate::storage::writer::{Applied, Change};
+
+type Answer = Result<HttpResponse, ApiError>;
+
+impl Api {
+    async fn ask<Q: Query>(&self, query: Q) -> Result<Q::Answer, ApiError> {
+        Ok(self.recorder.send(Ask(query)).await??)
+    }
+
+    async fn change(&self, change: Change) -> Result<Applied, ApiError> {
+        Ok(self.recorder.send(MakeChange(change)).await??)
+    }
+}
+
+/// The services, by id.
+#[utoipa::path(get, path = "/v1/services", tag = "services",
+    params(
+        ("page" = Option<u32>, Query, description = "Number of the page, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "Items a page, 100 when not given", minimum = 1, maximum = 1000),
+        ("status" = Option<String>, Query, description = "Only up, down, pending or paused ones"),
+        ("q" = Option<String>, Query, description = "Part of the name or URL"),
+        ("group" = Option<String>, Query, description = "Only this group; empty for those without one"),
+    ),
+    responses(
+        (status = 200, description = "A page of services", body = Success<ServicesData>),
+        (status = 400, description = "A parameter that cannot be used", body = ErrorBody),
+        (status = 429, description = "Too many reads wait", body = ErrorBody),
+        (status = 503, description = "The store is unavailable", body = ErrorBody),
+    ))]
+pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Answer {
+    let wanted = input::list_services(&request)?;
+    let asked = wanted.page;
+    let page = api.ask(wanted).await?;
+    let services = List::new(asked, page, |record| Service::new(&record, &api.defaults));
+    Ok(views::answer(StatusCode::OK, ServicesData { services }))
+}
+
+/// Adds a service; it is probed at once.
+#[utoipa::path(post, path = "/v1/services", tag = "services", security((), ("token" = [])),
+    request_body = super::openapi::NewService,
+    responses(
+        (status = 201, description = "The new service; `Location` leads to it", body = Success<ServiceData>),
+        (status = 400, description = "Malformed JSON", body = ErrorBody),
+        (status = 401, description = "Token missing or wrong", body = ErrorBody),
+        (status = 403, description = "Writes are not allowed here", body = ErrorBody),
+        (status = 409, description = "Name already taken", body = ErrorBody),
+        (status = 413, description = "Body too large", body = ErrorBody),
+        (status = 415, description = "Not application/json", body = ErrorBody),
+        (status = 422, description = "A field that cannot be accepted", body = ErrorBody),
+        (status = 429, description = "Too many writes wait", body = ErrorBody),
+        (status = 503, description = "The store is unavailable", body = ErrorBody),
+    ))]
+pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Answer {
+    auth::may_write(&request, &api.writes)?;
+    input::no_params(&request)?;
+    let object = input::json_object(&request, payload, api.body_limit).await?;
+    let definition = input::definition(object)?;
+    let applied = api.change(Change::Create(definition)).await?;
+    let mut response = changed(&api, StatusCode::CREATED, applied)?;
+    let location = format!("/v1/services/{}", response.1);
+    if let Ok(location) = location.parse() {
+        response.0.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response.0)
+}
+
+/// One service.
+#[utoipa::path(get, path = "/v1/services/{id}", tag = "services",
+    params(("id" = i64, Path, description = "Key of the service", minimum = 1)),
+    responses(
+        (status = 200, description = "The service", body = Success<ServiceData>),
+        (status = 400, description = "Not a positive whole number", body = ErrorBody),
+        (status = 404, description = "No such living service", body = ErrorBody),
+        (status = 503, description = "The store is unavailable", body = ErrorBody),
+    ))]
+pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Answer {
+    let id = input::service_id(&request)?;
+    input::no_params(&request)?;
+    let record = api.ask(GetService(id)).await?;
+    Ok(views::answer(StatusCode::OK, views::one_service(&record, &api.defaults)))
+}
+
+/// Changes a service from its next probe on; a field left out stays as it is.
+#[utoipa::path(patch, path = "/v1/services/{id}", tag = "services", security((), ("token" = [])),
+    params(("id" = i64, Path, description = "Key of the service", minimum = 1)),
+    request_body = super::openapi::ServiceChange,
+    responses(
+        (status = 200, description = "The service as it is now", body = Success<ServiceData>),
+        (status = 400, description = "Malformed JSON, or an id that is not a positive whole number", body = ErrorBody),
+        (status = 401, description = "Token missing or wrong", body = ErrorBody),
+        (status = 403, description = "Writes are not allowed here", body = ErrorBody),
+        (status = 404, description = "No such living service", body = ErrorBody),
+        (status = 409, description = "Name already taken, or the service belongs to the services file", body = ErrorBody),
+        (status = 413, description = "Body too large", body = ErrorBody),
+        (status = 415, description = "Not application/json", body = ErrorBody),
+        (status = 422, description = "A field that cannot be accepted", body = ErrorBody),
+        (status = 429, description = "Too many writes wait", body = ErrorBody),
+        (status = 503, description = "The store is unavailable", body = ErrorBody),
+    ))]
+pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Answer {
+    auth::may_write(&request, &api.writes)?;
+    let id = input::service_id(&request)?;
+    input::no_params(&request)?;
+    let object = input::json_object(&request, payload, api.body_limit).await?;
+    let patch = input::patch(object)?;
+    let applied = api.change(Change::Update(id, patch)).await?;
+    Ok(changed(&api, StatusCode::OK, applied)?.0)
+}
+
+/// Takes a service away: probing stops, its name is free again, its history stays in the store.
+#[utoipa::path(delete, path = "/v1/services/{id}", tag = "services", security((), ("token" = [])),
+    params(("id" = i64, Path, description = "Key of the service", minimum = 1)),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 400, description = "Not a positive whole number", body = ErrorBody),
+        (status = 401, description = "Token missing or wrong", body = ErrorBody),
+        (status = 403, description = "Writes are not allowed here", body = ErrorBody),
+        (status = 404, description = "No such living service", body = ErrorBody),
+        (status = 409, description = "The service belongs to the services file", body = ErrorBody),
+        (status = 429, description = "Too many writes wait", body = ErrorBody),
+        (status = 503, description = "The store is unavailable", body = ErrorBody),
+    ))]
+pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
+    auth::may_write(&request, &api.writes)?;
+    let id = input::service_id(&request)?;
+    input::no_params(&request)?;
+    api.change(Change::Delete(id)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The events of a service, newest first.
+#[utoipa::path(get, path = "/v1/services/{id}/events", tag = "services",
+    params(
+        ("id" = i64, Path, description = "Key of the service", minimum = 1),
+        ("page" = Option<u32>, Query, description = "Number of the page, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "Items a page, 100 when not given", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "A page of events", body = Success<EventsData>),
+        (status = 400, description = "An id or parameter that cannot be used", body = ErrorBody),
+        (status = 404, description = "No such living service", body = ErrorBody),
+        (status = 503, description = "The store is unavailable", body = ErrorBody),
+    ))]
+pub async fn events(api: web::Data<Api>, request: HttpRequest) -> Answer {
+    let service_id = input::service_id(&request)?;
+    let page = input::page(&request)?;
+    let found = api.ask(ListEvents { service_id, page }).await?;
+    let events = List::new(page, found, |row| Event::new(&row));
+    Ok(views::answer(StatusCode::OK, EventsData { events }))
+}
+
+/// The answer to a change that leaves a service behind, and the id of that service.
+fn changed(
+    api: &Api,
+    status: StatusCode,
+    applied: Applied,
+) -> Result<(HttpResponse, i64), ApiError> {
+    let record = applied.record.ok_or_else(ApiError::not_found)?;
+    let data = views::one_service(&record, &api.defaults);
+    Ok((views::answer(status, data), applied.id.get()))
+}

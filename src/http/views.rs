@@ -1,0 +1,250 @@
+//! The JSON shapes of the API (contract, "Envelope", "Service", "Event", "Metric").
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::{Defaults, Group, Tally};
+use crate::storage::models::EventRow;
+use crate::storage::reader::{Page, PageRequest, ServiceRecord};
+
+/// The envelope of every success.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Success<D: ToSchema> {
+    /// The HTTP status once more.
+    #[schema(example = 200)]
+    status: u16,
+    /// Its standard reason phrase.
+    #[schema(example = "OK")]
+    status_desc: &'static str,
+    /// What was asked for.
+    data: D,
+}
+
+/// The envelope of a success that has nothing to tell.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Fine {
+    /// The HTTP status once more.
+    #[schema(example = 200)]
+    status: u16,
+    /// Its standard reason phrase.
+    #[schema(example = "OK")]
+    status_desc: &'static str,
+}
+
+impl Fine {
+    /// 200 OK.
+    pub fn ok() -> Self {
+        Self { status: 200, status_desc: "OK" }
+    }
+}
+
+/// One record.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct One<T: ToSchema> {
+    data: T,
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T: ToSchema> {
+    data: Vec<T>,
+    pagination: Pagination,
+}
+
+/// Where a page stands in its list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Pagination {
+    /// Number of this page, from 1.
+    page: u32,
+    /// Most items a page.
+    limit: u32,
+    /// Items of the whole list.
+    total: u64,
+    /// Pages of the whole list; 0 when it is empty.
+    pages: u64,
+}
+
+impl<T: ToSchema> List<T> {
+    /// The page that was asked for.
+    pub fn new<R>(asked: PageRequest, page: Page<R>, view: impl Fn(R) -> T) -> Self {
+        Self {
+            pagination: Pagination {
+                page: asked.page,
+                limit: asked.limit,
+                total: page.total,
+                pages: page.total.div_ceil(asked.limit.into()),
+            },
+            data: page.items.into_iter().map(view).collect(),
+        }
+    }
+}
+
+/// `data` of one service.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServiceData {
+    /// The service.
+    pub service: One<Service>,
+}
+
+/// `data` of a list of services.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServicesData {
+    /// The services, by id.
+    pub services: List<Service>,
+}
+
+/// `data` of a list of events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventsData {
+    /// The events, newest first.
+    pub events: List<Event>,
+}
+
+/// A service with what is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Service {
+    /// Its key.
+    id: i64,
+    /// Unique among the living services.
+    #[schema(example = "payment-gateway")]
+    name: String,
+    /// What is asked.
+    #[schema(example = "https://pay.example.org/health")]
+    url: String,
+    /// Where it is shown; null when it has no group.
+    group: Option<String>,
+    /// Whether it is probed.
+    enabled: bool,
+    /// Time between its probes, the default filled in.
+    interval_seconds: f64,
+    /// Longest time a probe of it may take, the default filled in.
+    timeout_seconds: f64,
+    /// `up`, `down`, `pending` before the first result, `paused` when not enabled.
+    #[schema(example = "up")]
+    state: &'static str,
+    /// The newest event; null before the first result.
+    current_status: Option<Event>,
+    /// The newest event once more, as the seed has it; absent before the first result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latest_event: Option<One<Event>>,
+    /// What its ticks add up to; null before the first result.
+    metric: Option<One<Metric>>,
+    /// Unix seconds.
+    created_at: i64,
+    /// Unix seconds of the last change to its definition.
+    updated_at: i64,
+}
+
+impl Service {
+    /// The service of `record`, with `defaults` for what it does not set.
+    pub fn new(record: &ServiceRecord, defaults: &Defaults) -> Self {
+        let state = record.status().as_str();
+        let event = || record.latest_event.as_ref().map(Event::new);
+        let definition = &record.definition;
+        Self {
+            id: record.id.get(),
+            name: definition.name.as_str().to_owned(),
+            url: definition.target.as_str().to_owned(),
+            group: definition.group.as_ref().map(Group::as_str).map(str::to_owned),
+            enabled: definition.enabled,
+            interval_seconds: definition.interval.unwrap_or(defaults.interval).as_seconds(),
+            timeout_seconds: definition.timeout.unwrap_or(defaults.timeout).as_seconds(),
+            state,
+            current_status: event(),
+            latest_event: event().map(|data| One { data }),
+            metric: record.tally.as_ref().map(|tally| One { data: Metric::new(tally) }),
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+/// A time in which the state of a service was the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Event {
+    id: i64,
+    /// `uptime` or `downtime`.
+    #[schema(example = "downtime")]
+    event: String,
+    /// Why, for a downtime: the failure of its first probe.
+    failure: Option<Failure>,
+    /// Unix seconds.
+    date_started: i64,
+    /// Unix seconds; null while it lasts.
+    date_ended: Option<i64>,
+    /// Unix seconds.
+    created_at: i64,
+    /// Unix seconds.
+    updated_at: i64,
+}
+
+/// Why a probe failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Failure {
+    /// One of `dns`, `refused`, `unreachable`, `reset`, `tls`, `timeout`, `redirect`, `status`, `protocol`.
+    #[schema(example = "refused")]
+    reason: String,
+    /// What was seen, for a person.
+    detail: String,
+}
+
+impl Event {
+    /// The event of `row`.
+    pub fn new(row: &EventRow) -> Self {
+        let failure = row.failure.as_ref().map(|reason| Failure {
+            reason: reason.clone(),
+            detail: row.failure_detail.clone().unwrap_or_default(),
+        });
+        Self {
+            id: row.id,
+            event: row.event.clone(),
+            failure,
+            date_started: row.date_started_ms.div_euclid(1_000),
+            date_ended: row.date_ended_ms.map(|ms| ms.div_euclid(1_000)),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// What all ticks of a service add up to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Metric {
+    /// Probes that could tell up from down.
+    tick_count: u64,
+    /// Those that said up.
+    up_count: u64,
+    /// Those that said down.
+    down_count: u64,
+    /// True mean over all ticks, in milliseconds.
+    #[schema(example = 53.4)]
+    average_response_time_ms: f64,
+    /// 100 × up / tick.
+    #[schema(example = 99.9)]
+    uptime_percent: f64,
+}
+
+impl Metric {
+    fn new(tally: &Tally) -> Self {
+        Self {
+            tick_count: tally.tick_count,
+            up_count: tally.up_count,
+            down_count: tally.down_count(),
+            average_response_time_ms: tally.average_response_time_ms(),
+            uptime_percent: tally.uptime_percent(),
+        }
+    }
+}
+
+/// An answer of `status` with `data` in its envelope.
+pub fn answer<D: Serialize + ToSchema>(status: StatusCode, data: D) -> HttpResponse {
+    let status_desc = status.canonical_reason().unwrap_or_default();
+    HttpResponse::build(status).json(Success { status: status.as_u16(), status_desc, data })
+}
+
+/// `data` of one service.
+pub fn one_service(record: &ServiceRecord, defaults: &Defaults) -> ServiceData {
+    ServiceData { service: One { data: Service::new(record, defaults) } }
+}

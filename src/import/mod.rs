@@ -1,0 +1,3 @@
+//! Taking over the data of other tools.
+
+pub mod go_db;

@@ -1,0 +1,54 @@
+//! service-healthcheck: an uptime monitor.
+//!
+//! # The parts
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`domain`] | services, outcomes and the roll-up, as plain values and pure functions |
+//! | [`probe`] | one probe under one deadline → an outcome |
+//! | [`storage`] | SQLite through diesel: opening, migrations, the writes, the reads |
+//! | [`actors`] | scheduler, pool, probers, recorder, writer and readers |
+//! | [`http`] | the JSON API and `/metrics` |
+//! | [`services_file`], [`import`] | services from a declarative file; data of other tools |
+//! | [`app`] | the only wiring: starts all of it, and stops it in order |
+//!
+//! Imports point one way: `domain` ← `probe`, `storage`, `telemetry` ← `actors` ← `http` ← `app` ← `main`.
+//!
+//! # The way of one probe
+//!
+//! 1. The [`scheduler`](actors::scheduler) wakes when a slot is due and sends its job to the [`pool`](actors::pool).
+//! 2. The pool gives it to an idle [`prober`](actors::prober), or has it wait, or counts the slot as missed.
+//! 3. The prober runs it with its arbiter's [`Engine`](probe::Engine) and hands the outcome to the
+//!    [`recorder`](actors::recorder), which keeps it in a bounded buffer.
+//! 4. The [`writer`](actors::writer) commits what has gathered: tick, metric and event of an outcome together.
+//! 5. An HTTP handler asks the recorder, which forwards the question to a [`reader`](actors::reader).
+//!
+//! The decisions on that way are pure, so they can be read and tested without an actor:
+//!
+//! ```
+//! use std::time::Duration;
+//! use service_healthcheck::domain::{EventChange, State, Tally, rollup};
+//!
+//! let (first, _) = rollup(&Tally::default(), State::Up, 1_000, Duration::from_millis(50));
+//! let (second, change) = rollup(&first, State::Down, 16_000, Duration::from_millis(70));
+//! assert_eq!(change, EventChange::Begins { state: State::Down, at_ms: 16_000 });
+//! assert_eq!(second.average_response_time_ms(), 60.0);
+//! assert_eq!(second.uptime_percent(), 50.0);
+//! ```
+//!
+//! Why it is built this way, and what was measured, stands in `docs/design.md`.
+
+pub mod actors;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod health;
+pub mod http;
+pub mod import;
+pub mod logging;
+pub mod probe;
+pub mod services_file;
+pub mod shutdown;
+pub mod storage;
+pub mod telemetry;

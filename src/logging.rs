@@ -1,0 +1,74 @@
+//! The log: one line an event on standard error, written by a thread of its own.
+//!
+//! What does not fit in the queue is dropped and counted by slog-async, so a reader of the log that hangs never holds up
+//! a probe.
+
+use std::io;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use slog::{Drain, Level, Logger, o};
+
+/// Lines that may wait for the writing thread.
+const QUEUE_LIMIT: usize = 8_192;
+
+/// The root logger, and the guard that writes out what is queued when it is dropped.
+pub fn root(debug: bool) -> (Logger, slog_async::AsyncGuard) {
+    let decorator = slog_term::TermDecorator::new().stderr().build();
+    let format = slog_term::FullFormat::new(decorator)
+        .use_custom_timestamp(utc_timestamp)
+        .use_original_order()
+        .build();
+    let level = if debug { Level::Debug } else { Level::Info };
+    // `ignore_res`, not `fuse`: a closed standard error must not end the process.
+    let drain = slog::LevelFilter::new(format.ignore_res(), level).ignore_res();
+    let (queue, guard) = slog_async::Async::new(drain)
+        .chan_size(QUEUE_LIMIT)
+        .overflow_strategy(slog_async::OverflowStrategy::DropAndReport)
+        .build_with_guard();
+    (Logger::root(queue.ignore_res(), o!()), guard)
+}
+
+fn utc_timestamp(line: &mut dyn io::Write) -> io::Result<()> {
+    slog_term::timestamp_utc(line)
+}
+
+/// Logs every panic with its place, beside what the panicking thread's owner makes of it.
+pub fn log_panics(log: Logger) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let said = panic.payload_as_str().unwrap_or("without a word");
+        slog::error!(log, "panic"; "message" => said, "place" => place);
+    }));
+}
+
+/// Lets one line a second pass.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    last: Mutex<Option<Instant>>,
+}
+
+impl Throttle {
+    /// Whether a line may be written at `now`.
+    pub fn pass(&self, now: Instant) -> bool {
+        let Ok(mut last) = self.last.lock() else { return true };
+        let passes = last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(1));
+        if passes {
+            *last = Some(now);
+        }
+        passes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_a_second_passes() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        assert!(throttle.pass(now));
+        assert!(!throttle.pass(now + Duration::from_millis(999)));
+        assert!(throttle.pass(now + Duration::from_secs(1)));
+    }
+}

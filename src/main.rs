@@ -1,0 +1,72 @@
+//! Command line → configuration → log → the thing asked for → exit code.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use service_healthcheck::app::{self, Failed};
+use service_healthcheck::cli::{Cli, Command, Import};
+use service_healthcheck::config::{Config, ConfigError};
+use service_healthcheck::{health, logging};
+
+/// Contract, "Command line".
+const FAILED: u8 = 1;
+const WRONG_USE: u8 = 2;
+
+fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
+    let cli = Cli::parse();
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => return refuse(&error),
+    };
+    match cli.command {
+        Command::Run => run(&config),
+        Command::Import(Import::GoDb { file }) => import_go_db(&config, &file),
+        Command::Health => told(health::check(&config)),
+    }
+}
+
+fn run(config: &Config) -> ExitCode {
+    let (log, _written_out_on_drop) = logging::root(config.debug);
+    logging::log_panics(log.clone());
+    match app::run(config, &log) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed::Config(error)) => refuse(&error),
+        Err(error) => {
+            slog::crit!(log, "failed"; "error" => %error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn import_go_db(config: &Config, file: &Path) -> ExitCode {
+    told(app::import_go_db(config, file).map(|summary| {
+        for finding in &summary.findings {
+            println!("{finding}");
+        }
+        println!(
+            "imported {} services, {} events and {} ticks into {}",
+            summary.services,
+            summary.events,
+            summary.ticks,
+            config.db_file.display()
+        );
+    }))
+}
+
+fn told<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn refuse(error: &ConfigError) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(WRONG_USE)
+}

@@ -1,0 +1,150 @@
+//! HTTP/1.1 by awc over a connection of our own.
+
+use actix_http::body::None as NoBody;
+use awc::http::{StatusCode, Uri, header};
+use futures_util::StreamExt;
+use percent_encoding::percent_decode_str;
+use url::{Position, Url};
+
+use super::connection::{self, Connection, HandOver};
+use super::failure;
+use crate::domain::{Failure, Reason};
+
+/// Most of a body that is read, in bytes; what lies beyond it does not make a service down.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+const USER_AGENT: &str = concat!("service-healthcheck/", env!("CARGO_PKG_VERSION"));
+
+/// A client without limits of its own: the pool bounds the probes, the deadline bounds each of them.
+pub fn client() -> awc::Client {
+    let connector = awc::Connector::new().connector(HandOver).limit(0);
+    awc::Client::builder()
+        .connector(connector)
+        .disable_timeout()
+        .disable_redirects()
+        .no_default_headers()
+        .finish()
+}
+
+/// An answer whose head was read.
+pub struct Answer {
+    response: awc::ClientResponse,
+}
+
+/// Asks for `url` over `connection` and waits for the head of the answer.
+pub async fn ask(
+    client: &awc::Client,
+    connection: Connection,
+    url: &Url,
+) -> Result<Answer, Failure> {
+    let host = &url[Position::BeforeHost..Position::AfterPort];
+    // awc must not secure the connection a second time, so to it every URL is http.
+    let uri: Uri = format!("http://{host}{}", &url[Position::BeforePath..Position::AfterQuery])
+        .parse()
+        .map_err(|error| {
+            Failure::new(Reason::Redirect, format!("{url} cannot be asked: {error}"))
+        })?;
+    let mut request = client
+        .get(uri)
+        .insert_header((header::HOST, host))
+        .insert_header((header::USER_AGENT, USER_AGENT))
+        .insert_header((header::ACCEPT, "*/*"))
+        .force_close();
+    if !url.username().is_empty() {
+        let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+        let password = url.password().map(decoded).unwrap_or_default();
+        request = request.basic_auth(decoded(url.username()), password);
+    }
+    // Not `send()`, which would add a `content-length: 0` that no plain client sends.
+    let response = connection::over(connection, request.send_body(NoBody::new()))
+        .await
+        .map_err(|error| failure::of_request(&error))?;
+    Ok(Answer { response })
+}
+
+impl Answer {
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// Where the answer to `asked` leads, if it is a redirect. One without a location is an answer like any other.
+    pub fn redirect(&self, asked: &Url) -> Result<Option<Url>, Failure> {
+        let redirects = matches!(
+            self.response.status(),
+            StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::SEE_OTHER
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT
+        );
+        match self.response.headers().get(header::LOCATION) {
+            Some(location) if redirects => {
+                let location = String::from_utf8_lossy(location.as_bytes());
+                next_hop(asked, &location).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads the body, up to [`MAX_BODY_BYTES`], and says whether the service is up.
+    pub async fn judge(mut self) -> Result<(), Failure> {
+        let status = self.response.status();
+        if status.as_u16() >= 400 {
+            let phrase = status.canonical_reason().unwrap_or("unknown status");
+            return Err(Failure::new(Reason::Status, format!("{} {phrase}", status.as_u16())));
+        }
+        let mut read = 0;
+        while read < MAX_BODY_BYTES
+            && let Some(chunk) = self.response.next().await
+        {
+            read += chunk.map_err(|error| failure::of_body(&error))?.len();
+        }
+        Ok(())
+    }
+}
+
+/// The URL that `location` means, seen from `asked` (RFC 9110, section 10.2.2). Credentials stay with their host.
+fn next_hop(asked: &Url, location: &str) -> Result<Url, Failure> {
+    let refuse = |why: &str| {
+        let shown: String = location.chars().take(200).collect();
+        Failure::new(Reason::Redirect, format!("redirect to {shown:?}, which {why}"))
+    };
+    let mut next = asked.join(location).map_err(|_| refuse("is no URL"))?;
+    if !matches!(next.scheme(), "http" | "https") {
+        return Err(refuse("is not http or https"));
+    }
+    let same_host = next.host() == asked.host();
+    if same_host && next.username().is_empty() && !asked.username().is_empty() {
+        // Both calls only fail for URLs without a host.
+        let _ = next.set_username(asked.username());
+        let _ = next.set_password(asked.password());
+    }
+    Ok(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop(asked: &str, location: &str) -> Result<String, Reason> {
+        next_hop(&asked.parse().unwrap(), location)
+            .map(|url| url.to_string())
+            .map_err(|failure| failure.reason)
+    }
+
+    #[test]
+    fn a_location_is_read_relative_to_what_was_asked() {
+        assert_eq!(hop("http://a/b/c?d", "e"), Ok("http://a/b/e".into()));
+        assert_eq!(hop("http://a/b", "//c/d"), Ok("http://c/d".into()));
+        assert_eq!(hop("http://a/b", "https://c/"), Ok("https://c/".into()));
+        assert_eq!(hop("http://a/b", "ftp://c/"), Err(Reason::Redirect));
+        assert_eq!(hop("http://a/b", "http://[/"), Err(Reason::Redirect));
+    }
+
+    #[test]
+    fn credentials_do_not_follow_to_another_host() {
+        assert_eq!(hop("http://u:p@a/", "/x"), Ok("http://u:p@a/x".into()));
+        assert_eq!(hop("http://u:p@a/", "http://b/x"), Ok("http://b/x".into()));
+    }
+}

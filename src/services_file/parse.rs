@@ -1,0 +1,284 @@
+//! From YAML to entries, with the line of everything that is wrong.
+
+use std::collections::HashMap;
+
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+
+use super::{Problems, duration};
+use crate::domain::{Definition, Group, Interval, Invalid, Name, Target, Timeout};
+
+/// One service of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Where it begins, from 1.
+    pub line: usize,
+    /// What it says.
+    pub definition: Definition,
+}
+
+/// Reads the whole file. Every problem is found, not only the first.
+pub fn parse(text: &str) -> Result<Vec<Entry>, Problems> {
+    let mut problems = Problems::default();
+    let documents = match MarkedYaml::load_from_str(text) {
+        Ok(documents) => documents,
+        Err(error) => {
+            problems.add(error.marker().line(), format!("not YAML: {}", error.info()));
+            return Err(problems);
+        }
+    };
+    let mut entries = Vec::new();
+    match documents.as_slice() {
+        [document] => root(document, &mut entries, &mut problems),
+        [] => problems.add(1, "endpoints: missing".to_owned()),
+        [_, second, ..] => problems.add(line(second), "a second YAML document".to_owned()),
+    }
+    refuse_duplicates(&entries, &mut problems);
+    if problems.0.is_empty() { Ok(entries) } else { Err(problems) }
+}
+
+fn root(document: &MarkedYaml, entries: &mut Vec<Entry>, problems: &mut Problems) {
+    let mut map = Map::new(document, "the file", problems);
+    let endpoints = map.take("endpoints");
+    map.refuse_others(&["endpoints"]);
+    let Some(endpoints) = endpoints else {
+        map.problem(line(document), "endpoints", "missing");
+        return;
+    };
+    let YamlData::Sequence(items) = &endpoints.data else {
+        map.problem(line(endpoints), "endpoints", "not a list");
+        return;
+    };
+    for (nth, item) in items.iter().enumerate() {
+        entries.extend(entry(item, nth + 1, problems));
+    }
+}
+
+fn entry(item: &MarkedYaml, nth: usize, problems: &mut Problems) -> Option<Entry> {
+    let known_before = problems.0.len();
+    let mut map = Map::new(item, &format!("endpoint {nth}"), problems);
+    if let Some(name) = map.take("name").and_then(text) {
+        map.entry = format!("endpoint {nth} ({name})");
+    }
+    for required in ["name", "url"] {
+        if map.take(required).is_none() {
+            map.problem(line(item), required, "missing");
+        }
+    }
+    let name = map.read("name", |node| Name::parse(&text_of(node)?));
+    let target = map.read("url", |node| Target::parse(&text_of(node)?));
+    let group = map.read("group", |node| match &node.data {
+        YamlData::Value(Scalar::Null) => Ok(None),
+        _ => Group::parse(&text_of(node)?),
+    });
+    let enabled = map.read("enabled", |node| match node.data {
+        YamlData::Value(Scalar::Boolean(enabled)) => Ok(enabled),
+        _ => Err(Invalid::new(shown(node), "true or false")),
+    });
+    let interval = map.read("interval", |node| Interval::from_seconds(seconds_of(node)?));
+    let client = map.take("client");
+    map.refuse_others(&["name", "group", "url", "interval", "enabled", "client"]);
+    let told = map.entry;
+    let mut client = client.map(|node| Map::new(node, &format!("{told}: client"), problems));
+    let timeout = client.as_mut().and_then(|client| {
+        client.refuse_others(&["timeout"]);
+        client.read("timeout", |node| Timeout::from_seconds(seconds_of(node)?))
+    });
+    if problems.0.len() > known_before {
+        return None;
+    }
+    let definition = Definition {
+        name: name?,
+        target: target?,
+        group: group.flatten(),
+        enabled: enabled.unwrap_or(true),
+        interval,
+        timeout,
+    };
+    Some(Entry { line: line(item), definition })
+}
+
+fn refuse_duplicates(entries: &[Entry], problems: &mut Problems) {
+    let mut lines: HashMap<&str, usize> = HashMap::new();
+    for entry in entries {
+        let name = entry.definition.name.as_str();
+        match lines.get(name) {
+            Some(first) => problems.add(
+                entry.line,
+                format!("endpoint ({name}): name: already used by the entry at line {first}"),
+            ),
+            None => drop(lines.insert(name, entry.line)),
+        }
+    }
+}
+
+/// A mapping under reading.
+struct Map<'a, 'y, 'p> {
+    node: &'a MarkedYaml<'y>,
+    entry: String,
+    problems: &'p mut Problems,
+}
+
+impl<'a, 'y, 'p> Map<'a, 'y, 'p> {
+    fn new(node: &'a MarkedYaml<'y>, entry: &str, problems: &'p mut Problems) -> Self {
+        if !matches!(node.data, YamlData::Mapping(_)) {
+            problems.add(line(node), format!("{entry}: not a mapping of keys to values"));
+        }
+        Self { node, entry: entry.to_owned(), problems }
+    }
+
+    fn pairs(
+        &self,
+    ) -> impl Iterator<Item = (&'a MarkedYaml<'y>, &'a MarkedYaml<'y>)> + use<'a, 'y> {
+        let mapping = match &self.node.data {
+            YamlData::Mapping(mapping) => Some(mapping),
+            _ => None,
+        };
+        mapping.into_iter().flatten()
+    }
+
+    fn take(&self, key: &str) -> Option<&'a MarkedYaml<'y>> {
+        self.pairs().find(|(name, _)| text(name) == Some(key)).map(|(_, value)| value)
+    }
+
+    fn problem(&mut self, line: usize, key: &str, what: &str) {
+        self.problems.add(line, format!("{}: {key}: {what}", self.entry));
+    }
+
+    fn read<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&MarkedYaml) -> Result<T, Invalid>,
+    ) -> Option<T> {
+        let node = self.take(key)?;
+        match parse(node) {
+            Ok(value) => Some(value),
+            Err(invalid) => {
+                self.problem(line(node), key, &invalid.to_string());
+                None
+            }
+        }
+    }
+
+    fn refuse_others(&mut self, known: &[&str]) {
+        for (key, _) in self.pairs() {
+            if !text(key).is_some_and(|key| known.contains(&key)) {
+                let accepted = known.join(", ");
+                self.problem(
+                    line(key),
+                    &shown(key),
+                    &format!("unknown key; accepted are {accepted}"),
+                );
+            }
+        }
+    }
+}
+
+fn line(node: &MarkedYaml) -> usize {
+    node.span.start.line()
+}
+
+fn text<'a>(node: &'a MarkedYaml) -> Option<&'a str> {
+    match &node.data {
+        YamlData::Value(Scalar::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// A text; a whole number counts as one, so that a service may be called 404.
+fn text_of(node: &MarkedYaml) -> Result<String, Invalid> {
+    match &node.data {
+        YamlData::Value(Scalar::String(text)) => Ok(text.to_string()),
+        YamlData::Value(Scalar::Integer(number)) => Ok(number.to_string()),
+        _ => Err(Invalid::new(shown(node), "a text")),
+    }
+}
+
+fn seconds_of(node: &MarkedYaml) -> Result<f64, Invalid> {
+    text(node).and_then(duration::seconds).ok_or_else(|| {
+        Invalid::new(shown(node), "a duration as in Go, such as 300ms, 30s or 1m30s")
+    })
+}
+
+/// A node as a person would recognise it.
+fn shown(node: &MarkedYaml) -> String {
+    match &node.data {
+        YamlData::Value(Scalar::String(text)) => text.to_string(),
+        YamlData::Value(Scalar::Integer(number)) => number.to_string(),
+        YamlData::Value(Scalar::FloatingPoint(number)) => number.to_string(),
+        YamlData::Value(Scalar::Boolean(value)) => value.to_string(),
+        YamlData::Value(Scalar::Null) => "null".to_owned(),
+        YamlData::Sequence(_) => "a list".to_owned(),
+        YamlData::Mapping(_) => "a mapping".to_owned(),
+        _ => "this value".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        parse(text).unwrap_err().located(Path::new("s.yaml"))
+    }
+
+    #[test]
+    fn the_example_of_the_contract_is_read() {
+        let entries = parse(
+            "endpoints:\n  - name: payment-gateway\n    group: core\n    url: \"https://pay.example.org/health\"\n    \
+             interval: 30s\n    enabled: true\n    client:\n      timeout: 10s\n",
+        )
+        .unwrap();
+        let [Entry { line, definition }] = entries.as_slice() else { panic!("{entries:?}") };
+        assert_eq!(*line, 2);
+        assert_eq!(definition.name.as_str(), "payment-gateway");
+        assert_eq!(definition.group.as_ref().unwrap().as_str(), "core");
+        assert_eq!(definition.interval.unwrap().as_seconds(), 30.0);
+        assert_eq!(definition.timeout.unwrap().as_seconds(), 10.0);
+    }
+
+    #[test]
+    fn json_is_yaml_too() {
+        let entries = parse(r#"{"endpoints": [{"name": "a", "url": "http://a/"}]}"#).unwrap();
+        assert_eq!(entries.len(), 1);
+    }
+
+    #[test]
+    fn every_problem_has_line_and_entry() {
+        let told = problems(
+            "endpoints:\n  - name: a\n    url: ftp://a\n    intreval: 30s\n  - name: b\n    url: http://b/\n    \
+             interval: 30\n    client:\n      timeout: never\n      dns: x\n  - url: http://c/\n  - name: d\n    \
+             url: http://d/\n  - name: d\n    url: http://e/\nalerting: {}\n",
+        );
+        for expected in [
+            "s.yaml:16: the file: alerting: unknown key",
+            "s.yaml:3: endpoint 1 (a): url: \"ftp://a\" is not accepted",
+            "s.yaml:4: endpoint 1 (a): intreval: unknown key",
+            "s.yaml:7: endpoint 2 (b): interval: 30 is not accepted; accepted is a duration as in Go",
+            "s.yaml:9: endpoint 2 (b): client: timeout: never is not accepted",
+            "s.yaml:10: endpoint 2 (b): client: dns: unknown key",
+            "s.yaml:11: endpoint 3: name: missing",
+            "s.yaml:14: endpoint (d): name: already used by the entry at line 12",
+        ] {
+            assert!(told.iter().any(|told| told.starts_with(expected)), "{expected}\n{told:#?}");
+        }
+        assert_eq!(told.len(), 8, "{told:#?}");
+    }
+
+    #[test]
+    fn what_is_no_list_of_endpoints_is_refused() {
+        for bad in [
+            "",
+            "endpoints: 3",
+            "- a",
+            "x: [",
+            "endpoints:\n  - 3",
+            "a: 1\na: 2",
+            "endpoints: []\n---\nendpoints: []",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse("endpoints: []").unwrap(), []);
+    }
+}

@@ -1,0 +1,281 @@
+//! Opening the file: our lock, the checks before SQLite touches it, PRAGMAs, migrations.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel::sqlite::SqliteConnection;
+
+use super::error::OpenError;
+use super::header::{self, Kind};
+use super::migrations;
+
+/// How long one statement waits for a lock that another process holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Oldest SQLite that is safe here: with two WAL connections, 3.7.0 to 3.51.2 can lose commits.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// Up to this size the whole file is checked at start, above it every table but the ticks.
+const FULL_CHECK_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The open store. While it lives, no other process of this program works on the file.
+#[derive(Debug)]
+pub struct Store {
+    path: String,
+    _lock: File,
+}
+
+impl Store {
+    /// Opens `file`, creating it when missing, and brings its tables up to date.
+    ///
+    /// A file that is foreign, damaged or in use is refused before anything is written to it.
+    pub fn open(file: &Path) -> Result<Self, OpenError> {
+        let unusable = |why: String| OpenError::Unusable { file: file.to_owned(), why };
+        let path = absolute(file).map_err(|error| unusable(error.to_string()))?;
+        let text =
+            path.to_str().ok_or_else(|| unusable("its path is not UTF-8".into()))?.to_owned();
+        let lock = take_lock(file, &path)?;
+
+        let is_new = judge(file, &path)?;
+        let mut connection = connect(&text).map_err(|error| explain(file, &error))?;
+        check_version(&mut connection).map_err(&unusable)?;
+        if is_new {
+            set_up_new_file(&mut connection).map_err(|error| unusable(error.to_string()))?;
+        } else {
+            check(file, &path, &mut connection)?;
+        }
+        set_journal(&mut connection).map_err(|error| explain(file, &error))?;
+        migrations::run(&mut connection).map_err(unusable)?;
+        Ok(Self { path: text, _lock: lock })
+    }
+
+    /// The absolute path of the file.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+/// A connection that may write. There is one at a time (the `Writer` actor's).
+pub fn writer(path: &str) -> Result<SqliteConnection, ConnectionError> {
+    connect_with(
+        path,
+        &[
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "journal_size_limit = 67108864",
+        ],
+    )
+}
+
+/// A connection that can only read.
+pub fn reader(path: &str) -> Result<SqliteConnection, ConnectionError> {
+    connect_with(path, &["query_only = ON"])
+}
+
+fn connect_with(path: &str, pragmas: &[&str]) -> Result<SqliteConnection, ConnectionError> {
+    let refused = ConnectionError::CouldntSetupConfiguration;
+    let mut connection = connect(path)?;
+    for pragma in pragmas {
+        connection.batch_execute(&format!("PRAGMA {pragma}")).map_err(refused)?;
+    }
+    Ok(connection)
+}
+
+fn connect(path: &str) -> Result<SqliteConnection, ConnectionError> {
+    let mut connection = SqliteConnection::establish(path)?;
+    // First of all, since the PRAGMAs after it may meet a lock.
+    connection
+        .batch_execute(&format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()))
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+fn absolute(file: &Path) -> std::io::Result<PathBuf> {
+    if let Ok(existing) = file.canonicalize() {
+        return Ok(existing);
+    }
+    let name = file
+        .file_name()
+        .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidInput, "it names no file"))?;
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    Ok(folder.canonicalize()?.join(name))
+}
+
+/// Takes our own lock beside the file. SQLite's locks come and go with each transaction; this one tells a second
+/// process by name at start.
+fn take_lock(file: &Path, path: &Path) -> Result<File, OpenError> {
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let unusable =
+        |why: std::io::Error| OpenError::Unusable { file: file.to_owned(), why: why.to_string() };
+    let mut lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&lock_path)
+        .map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Best effort: the refusal holds without the name.
+            let _ = lock.read_to_string(&mut holder);
+            return Err(OpenError::InUse {
+                file: file.to_owned(),
+                holder: holder.trim().to_owned(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(unusable(error)),
+    }
+    lock.set_len(0).map_err(unusable)?;
+    lock.rewind().map_err(unusable)?;
+    writeln!(lock, "pid {}", std::process::id()).map_err(unusable)?;
+    Ok(lock)
+}
+
+/// Whether the file is new; an error when it is not one of ours.
+fn judge(file: &Path, path: &Path) -> Result<bool, OpenError> {
+    let unusable =
+        |why: std::io::Error| OpenError::Unusable { file: file.to_owned(), why: why.to_string() };
+    let (mut head, length) = (
+        Vec::new(),
+        match path.metadata() {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(unusable(error)),
+        },
+    );
+    if length > 0 {
+        let opened = File::open(path).map_err(unusable)?;
+        opened.take(header::HEADER_LENGTH as u64).read_to_end(&mut head).map_err(unusable)?;
+    }
+    match header::judge(&head, length) {
+        Kind::Empty => Ok(true),
+        Kind::Ours => Ok(false),
+        Kind::Foreign(what) => Err(OpenError::Foreign { file: file.to_owned(), what: what.into() }),
+        Kind::Truncated(what) => Err(OpenError::Damaged { file: file.to_owned(), what }),
+    }
+}
+
+fn set_up_new_file(connection: &mut SqliteConnection) -> QueryResult<()> {
+    // Only possible before the first table; lets retention give space back later.
+    connection.batch_execute("PRAGMA auto_vacuum = INCREMENTAL")?;
+    connection.batch_execute(&format!("PRAGMA application_id = {}", header::APPLICATION_ID))
+}
+
+fn set_journal(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute("PRAGMA journal_mode = WAL")?;
+    connection.batch_execute("PRAGMA synchronous = FULL")
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+fn check_version(connection: &mut SqliteConnection) -> Result<(), String> {
+    let found: Line = diesel::sql_query("SELECT sqlite_version() AS line")
+        .get_result(connection)
+        .map_err(|error| error.to_string())?;
+    let mut parts = found.line.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    if (next(), next(), next()) < OLDEST_SQLITE {
+        return Err(format!("SQLite {} can lose commits; 3.51.3 or newer is needed", found.line));
+    }
+    Ok(())
+}
+
+/// Looks for damage, as thoroughly as the size allows.
+fn check(file: &Path, path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let length = path.metadata().map_or(u64::MAX, |metadata| metadata.len());
+    let checks: &[&str] = if length <= FULL_CHECK_LIMIT_BYTES {
+        &["SELECT quick_check AS line FROM pragma_quick_check"]
+    } else {
+        &[
+            "SELECT quick_check AS line FROM pragma_quick_check('services')",
+            "SELECT quick_check AS line FROM pragma_quick_check('service_metrics')",
+            "SELECT quick_check AS line FROM pragma_quick_check('service_events')",
+        ]
+    };
+    for check in checks {
+        let lines: Vec<Line> =
+            diesel::sql_query(*check).load(connection).map_err(|error| explain(file, &error))?;
+        if let Some(found) = lines.into_iter().find(|found| found.line != "ok") {
+            return Err(OpenError::Damaged { file: file.to_owned(), what: found.line });
+        }
+    }
+    Ok(())
+}
+
+/// SQLite's own words for damage (`SQLITE_CORRUPT`, `SQLITE_NOTADB`) against all that may pass.
+fn explain(file: &Path, error: &dyn std::error::Error) -> OpenError {
+    let (file, said) = (file.to_owned(), error.to_string());
+    if said.contains("malformed") || said.contains("not a database") {
+        OpenError::Damaged { file, what: said }
+    } else {
+        OpenError::Unusable { file, why: said }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_store_on_the_same_file_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        let first = Store::open(&file).unwrap();
+        let error = Store::open(&file).unwrap_err();
+        let holder = format!("pid {}", std::process::id());
+        assert_eq!(error, OpenError::InUse { file: file.clone(), holder });
+        drop(first);
+        Store::open(&file).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_file_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        drop(Store::open(&file).unwrap());
+        let good = std::fs::read(&file).unwrap();
+
+        let mut torn = good.clone();
+        torn[4096 * 2..4096 * 4].fill(0xff);
+        let truncated = good[..good.len() - 1].to_vec();
+        for bad in [torn, truncated, b"a text, no database".to_vec(), vec![0; 8192]] {
+            std::fs::write(&file, &bad).unwrap();
+            let error = Store::open(&file).unwrap_err();
+            assert!(
+                matches!(error, OpenError::Damaged { .. } | OpenError::Foreign { .. }),
+                "{error}"
+            );
+            assert_eq!(std::fs::read(&file).unwrap(), bad, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_is_named() {
+        let error = Store::open(Path::new("/nowhere/at/all.db")).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/at/all.db cannot be used"), "{error}");
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.db")).unwrap();
+        let mut reader = reader(store.path()).unwrap();
+        assert!(reader.batch_execute("DELETE FROM services").is_err());
+    }
+}

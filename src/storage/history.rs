@@ -1,0 +1,148 @@
+//! Writing history that was made elsewhere; part of the caller's transaction.
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::error::StorageError;
+use super::models::{NewEvent, NewTick, TallyRow, origin_word};
+use super::schema::{service_events, service_metrics, service_ticks, services};
+use crate::domain::{Name, Origin, ServiceId, State, Tally, Target};
+
+/// A service that was taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedService {
+    /// Its key here.
+    pub id: ServiceId,
+    /// Its name here.
+    pub name: String,
+    /// Unix seconds of its deletion, if it was deleted.
+    pub deleted_at: Option<i64>,
+}
+
+/// A tick that was taken over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ImportedTick {
+    /// What it says.
+    pub is_up: bool,
+    /// Its response time.
+    pub response_time_ms: f64,
+    /// When it was, in unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// An event that was taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportedEvent {
+    /// What it says.
+    pub state: State,
+    /// Unix milliseconds of its start.
+    pub started_ms: i64,
+    /// Unix milliseconds of its end; `None` while it lasts.
+    pub ended_ms: Option<i64>,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+}
+
+/// History under writing.
+pub struct History<'c> {
+    connection: &'c mut SqliteConnection,
+    keeps_ids: bool,
+}
+
+impl<'c> History<'c> {
+    /// Ids are kept while the store has never had a service.
+    pub fn new(connection: &'c mut SqliteConnection) -> Result<Self, StorageError> {
+        let count: i64 = services::table.count().get_result(connection)?;
+        Ok(Self { connection, keeps_ids: count == 0 })
+    }
+
+    /// Adds a service, with its old `id` where ids are kept. Times are unix seconds.
+    pub fn add_service(
+        &mut self,
+        id: i64,
+        name: &Name,
+        target: &Target,
+        created_at: Option<i64>,
+        updated_at: Option<i64>,
+        deleted_at: Option<i64>,
+    ) -> Result<ImportedService, StorageError> {
+        let created_at = created_at.unwrap_or_default();
+        let columns = (
+            services::name.eq(name.as_str()),
+            services::url.eq(target.as_str()),
+            services::origin.eq(origin_word(Origin::Api)),
+            services::created_at.eq(created_at),
+            services::updated_at.eq(updated_at.unwrap_or(created_at)),
+            services::deleted_at.eq(deleted_at),
+        );
+        let insert = diesel::insert_into(services::table);
+        let id: i64 = if self.keeps_ids {
+            insert
+                .values((services::id.eq(id), columns))
+                .returning(services::id)
+                .get_result(self.connection)?
+        } else {
+            insert.values(columns).returning(services::id).get_result(self.connection)?
+        };
+        let id = ServiceId::new(id)
+            .ok_or_else(|| StorageError::Conflict(format!("id: {id} is not positive")))?;
+        Ok(ImportedService { id, name: name.as_str().to_owned(), deleted_at })
+    }
+
+    /// Adds a tick.
+    pub fn add_tick(
+        &mut self,
+        service: &ImportedService,
+        tick: &ImportedTick,
+    ) -> Result<(), StorageError> {
+        let row = NewTick {
+            service_id: service.id.get(),
+            is_up: tick.is_up,
+            response_time_ms: tick.response_time_ms,
+            http_status: None,
+            failure: None,
+            created_at_ms: tick.at_ms,
+        };
+        diesel::insert_into(service_ticks::table).values(row).execute(self.connection)?;
+        Ok(())
+    }
+
+    /// Adds the events of a service, oldest first, and then what its ticks add up to. Without an event there is no tick
+    /// either, and nothing to keep.
+    pub fn add_events(
+        &mut self,
+        service: &ImportedService,
+        events: &[ImportedEvent],
+        tally: &Tally,
+    ) -> Result<(), StorageError> {
+        let mut newest = None;
+        for event in events {
+            let row = NewEvent {
+                service_id: service.id.get(),
+                event: event.state.event(),
+                failure: None,
+                failure_detail: None,
+                date_started_ms: event.started_ms,
+                date_ended_ms: event.ended_ms,
+                created_at: event.created_at,
+                updated_at: event.updated_at,
+            };
+            let id: i64 = diesel::insert_into(service_events::table)
+                .values(row)
+                .returning(service_events::id)
+                .get_result(self.connection)?;
+            newest = Some((id, event.updated_at));
+        }
+        if let Some((event_id, at)) = newest {
+            diesel::insert_into(service_metrics::table)
+                .values((
+                    TallyRow::new(service.id, tally, event_id, at),
+                    service_metrics::created_at.eq(at),
+                ))
+                .execute(self.connection)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! The migrations, embedded in the binary.
+
+use diesel::sqlite::SqliteConnection;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// Brings the tables up to this version of the program; returns how many migrations ran.
+///
+/// A file that a newer version has migrated is refused, since this one does not know its tables.
+pub fn run(connection: &mut SqliteConnection) -> Result<usize, String> {
+    let known: Vec<String> = names()?;
+    let applied = connection.applied_migrations().map_err(|error| error.to_string())?;
+    if let Some(newer) = applied.iter().find(|version| !known.contains(&version.to_string())) {
+        return Err(format!("it was written by a newer version (migration {newer})"));
+    }
+    let ran = connection.run_pending_migrations(MIGRATIONS).map_err(|error| error.to_string())?;
+    Ok(ran.len())
+}
+
+fn names() -> Result<Vec<String>, String> {
+    use diesel::migration::{Migration, MigrationSource};
+    let all: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> =
+        MIGRATIONS.migrations().map_err(|error| error.to_string())?;
+    Ok(all.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::Connection;
+
+    use super::*;
+
+    #[test]
+    fn every_migration_goes_up_down_and_up() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        assert!(run(&mut connection).unwrap() > 0);
+        connection.revert_all_migrations(MIGRATIONS).unwrap();
+        assert!(run(&mut connection).unwrap() > 0);
+        assert_eq!(run(&mut connection).unwrap(), 0);
+    }
+}

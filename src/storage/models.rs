@@ -1,0 +1,221 @@
+//! Rows and the domain values they stand for.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use super::error::StorageError;
+use super::schema::{service_events, service_metrics, service_ticks, services};
+use crate::domain::{
+    Definition, Group, Interval, LatestEvent, Name, Origin, Outcome, ServiceId, State, Tally,
+    Target, Timeout, Verdict,
+};
+
+/// A row of `services`.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = services, check_for_backend(diesel::sqlite::Sqlite))]
+pub struct ServiceRow {
+    pub id: i64,
+    pub name: String,
+    pub url: String,
+    pub group_name: Option<String>,
+    pub enabled: bool,
+    pub interval_seconds: Option<f64>,
+    pub timeout_seconds: Option<f64>,
+    pub origin: String,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+impl ServiceRow {
+    /// The definition that the row holds; an error when somebody else wrote a value that is none.
+    pub fn definition(&self) -> Result<Definition, StorageError> {
+        let broken = |field: &str, why: &dyn std::fmt::Display| {
+            StorageError::Unavailable(format!("services, id {}, {field}: {why}", self.id))
+        };
+        Ok(Definition {
+            name: Name::parse(&self.name).map_err(|why| broken("name", &why))?,
+            target: Target::parse(&self.url).map_err(|why| broken("url", &why))?,
+            group: Group::parse(self.group_name.as_deref().unwrap_or_default())
+                .map_err(|why| broken("group_name", &why))?,
+            enabled: self.enabled,
+            interval: self
+                .interval_seconds
+                .map(Interval::from_seconds)
+                .transpose()
+                .map_err(|why| broken("interval_seconds", &why))?,
+            timeout: self
+                .timeout_seconds
+                .map(Timeout::from_seconds)
+                .transpose()
+                .map_err(|why| broken("timeout_seconds", &why))?,
+        })
+    }
+
+    /// Who owns the service.
+    pub fn origin(&self) -> Origin {
+        if self.origin == origin_word(Origin::File) { Origin::File } else { Origin::Api }
+    }
+
+    /// The key of the row.
+    pub fn service_id(&self) -> Result<ServiceId, StorageError> {
+        ServiceId::new(self.id)
+            .ok_or_else(|| StorageError::Unavailable(format!("services has the id {}", self.id)))
+    }
+}
+
+/// The word for `origin` in the store.
+pub fn origin_word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Api => "api",
+        Origin::File => "file",
+    }
+}
+
+/// What a definition writes into `services`, on creation and on every change.
+#[derive(Debug, Insertable, AsChangeset)]
+#[diesel(table_name = services, treat_none_as_null = true)]
+pub struct DefinitionRow<'a> {
+    pub name: &'a str,
+    pub url: &'a str,
+    pub group_name: Option<&'a str>,
+    pub enabled: bool,
+    pub interval_seconds: Option<f64>,
+    pub timeout_seconds: Option<f64>,
+    pub origin: &'static str,
+    pub updated_at: i64,
+}
+
+impl<'a> DefinitionRow<'a> {
+    /// The columns of `definition`.
+    pub fn new(definition: &'a Definition, origin: Origin, now: i64) -> Self {
+        Self {
+            name: definition.name.as_str(),
+            url: definition.target.as_str(),
+            group_name: definition.group.as_ref().map(Group::as_str),
+            enabled: definition.enabled,
+            interval_seconds: definition.interval.map(Interval::as_seconds),
+            timeout_seconds: definition.timeout.map(Timeout::as_seconds),
+            origin: origin_word(origin),
+            updated_at: now,
+        }
+    }
+}
+
+/// A new row of `service_ticks`.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = service_ticks, treat_none_as_default_value = false)]
+pub struct NewTick {
+    pub service_id: i64,
+    pub is_up: bool,
+    pub response_time_ms: f64,
+    pub http_status: Option<i32>,
+    pub failure: Option<&'static str>,
+    pub created_at_ms: i64,
+}
+
+impl NewTick {
+    /// The tick of `outcome`.
+    pub fn new(outcome: &Outcome) -> Self {
+        Self {
+            service_id: outcome.service_id.get(),
+            is_up: outcome.verdict() == Verdict::Up,
+            response_time_ms: outcome.response_time.as_nanos() as f64 / 1e6,
+            http_status: outcome.http_status.map(i32::from),
+            failure: outcome.failure.as_ref().map(|failure| failure.reason.as_str()),
+            created_at_ms: outcome.started_at_ms,
+        }
+    }
+}
+
+/// A row of `service_metrics`.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = service_metrics, check_for_backend(diesel::sqlite::Sqlite))]
+pub struct MetricRow {
+    pub tick_count: i64,
+    pub up_count: i64,
+    pub response_time_sum_ns: i64,
+}
+
+impl MetricRow {
+    /// The tally that this row and the newest event of its service make.
+    pub fn tally(&self, latest: Option<&EventRow>) -> Tally {
+        Tally {
+            tick_count: self.tick_count.cast_unsigned(),
+            up_count: self.up_count.cast_unsigned(),
+            response_time_sum: Duration::from_nanos(self.response_time_sum_ns.cast_unsigned()),
+            latest: latest.and_then(EventRow::latest),
+        }
+    }
+}
+
+/// What a tally writes into `service_metrics`.
+#[derive(Debug, Insertable, AsChangeset)]
+#[diesel(table_name = service_metrics)]
+pub struct TallyRow {
+    pub service_id: i64,
+    pub tick_count: i64,
+    pub up_count: i64,
+    pub down_count: i64,
+    pub average_response_time_ms: f64,
+    pub response_time_sum_ns: i64,
+    pub latest_event_id: i64,
+    pub updated_at: i64,
+}
+
+impl TallyRow {
+    /// The columns of `tally`, whose newest event is `latest_event_id`.
+    pub fn new(id: ServiceId, tally: &Tally, latest_event_id: i64, now: i64) -> Self {
+        Self {
+            service_id: id.get(),
+            tick_count: tally.tick_count.cast_signed(),
+            up_count: tally.up_count.cast_signed(),
+            down_count: tally.down_count().cast_signed(),
+            average_response_time_ms: tally.average_response_time_ms(),
+            // 292 years of response time fit.
+            response_time_sum_ns: i64::try_from(tally.response_time_sum.as_nanos())
+                .unwrap_or(i64::MAX),
+            latest_event_id,
+            updated_at: now,
+        }
+    }
+}
+
+/// A row of `service_events`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = service_events, check_for_backend(diesel::sqlite::Sqlite))]
+pub struct EventRow {
+    pub id: i64,
+    pub event: String,
+    pub failure: Option<String>,
+    pub failure_detail: Option<String>,
+    pub date_started_ms: i64,
+    pub date_ended_ms: Option<i64>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+impl EventRow {
+    /// The event as the roll-up knows it.
+    pub fn latest(&self) -> Option<LatestEvent> {
+        Some(LatestEvent {
+            state: State::from_event(&self.event)?,
+            started_at_ms: self.date_started_ms,
+            open: self.date_ended_ms.is_none(),
+        })
+    }
+}
+
+/// A new row of `service_events`.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = service_events)]
+pub struct NewEvent<'a> {
+    pub service_id: i64,
+    pub event: &'static str,
+    pub failure: Option<&'a str>,
+    pub failure_detail: Option<&'a str>,
+    pub date_started_ms: i64,
+    pub date_ended_ms: Option<i64>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}

@@ -1,0 +1,315 @@
+//! The only SELECT that is served to HTTP, and what the runner loads at start.
+//!
+//! Each question is a struct that says what it wants; [`Query::run`] answers it on a connection. Lists come as a
+//! [`Page`], read in one transaction so that items and total agree.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Nullable};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+
+use super::error::StorageError;
+use super::models::{EventRow, MetricRow, ServiceRow};
+use super::schema::{service_events, service_metrics, services};
+use crate::domain::{Definition, Origin, ServiceId, State, Tally};
+
+/// A question to the store.
+pub trait Query: Send + 'static {
+    /// What answers it.
+    type Answer: Send + 'static;
+
+    /// Asks it on `connection`.
+    fn run(self, connection: &mut SqliteConnection) -> Result<Self::Answer, StorageError>;
+}
+
+/// A service with everything that is kept of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceRecord {
+    /// Its key.
+    pub id: ServiceId,
+    /// What the operator says of it.
+    pub definition: Definition,
+    /// Who owns it.
+    pub origin: Origin,
+    /// Unix seconds of its creation.
+    pub created_at: i64,
+    /// Unix seconds of the last change to its definition.
+    pub updated_at: i64,
+    /// The metric; `None` before the first tick.
+    pub tally: Option<Tally>,
+    /// The newest event; `None` before the first tick.
+    pub latest_event: Option<EventRow>,
+}
+
+/// What a service is now (contract, "Service").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// The newest event is an uptime.
+    Up,
+    /// The newest event is a downtime.
+    Down,
+    /// There is no result yet.
+    Pending,
+    /// It is not enabled.
+    Paused,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Down, Self::Pending, Self::Paused];
+
+    /// The word for it in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Pending => "pending",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+impl ServiceRecord {
+    /// What the service is now.
+    pub fn status(&self) -> Status {
+        if !self.definition.enabled {
+            return Status::Paused;
+        }
+        match self.tally.and_then(|tally| tally.latest).map(|latest| latest.state) {
+            None => Status::Pending,
+            Some(State::Up) => Status::Up,
+            Some(State::Down) => Status::Down,
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The items of this page, in the list's order.
+    pub items: Vec<T>,
+    /// How many items the whole list has.
+    pub total: u64,
+}
+
+/// Which page of a list is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Number of the page, from 1.
+    pub page: u32,
+    /// Items a page.
+    pub limit: u32,
+}
+
+impl PageRequest {
+    fn offset(self) -> i64 {
+        i64::from(self.page - 1) * i64::from(self.limit)
+    }
+}
+
+/// The living services that fit every given filter, by id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListServices {
+    /// Only those that are this now.
+    pub status: Option<Status>,
+    /// Only those with this text in their name or URL; ASCII letters match in either case.
+    pub part: Option<String>,
+    /// Only those of this group; the empty text means those of none.
+    pub group: Option<String>,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+impl Query for ListServices {
+    type Answer = Page<ServiceRecord>;
+
+    fn run(self, connection: &mut SqliteConnection) -> Result<Self::Answer, StorageError> {
+        connection.transaction(|connection| {
+            let total: i64 = records().filter(self.condition()).count().get_result(connection)?;
+            let rows: Vec<RecordRow> = records()
+                .filter(self.condition())
+                .order(services::id)
+                .limit(self.page.limit.into())
+                .offset(self.page.offset())
+                .select(record_columns())
+                .load(connection)?;
+            let items = rows.into_iter().map(record).collect::<Result<_, _>>()?;
+            Ok(Page { items, total: total.cast_unsigned() })
+        })
+    }
+}
+
+/// Nullable, since a column of a service without events compares as null, which filters the service out.
+type Condition = Box<dyn BoxableExpression<Joined, Sqlite, SqlType = Nullable<Bool>>>;
+type Joined = diesel::helper_types::LeftJoinQuerySource<
+    diesel::helper_types::LeftJoinQuerySource<services::table, service_metrics::table>,
+    service_events::table,
+    diesel::dsl::Eq<
+        diesel::dsl::Nullable<service_metrics::latest_event_id>,
+        diesel::dsl::Nullable<service_events::id>,
+    >,
+>;
+
+impl ListServices {
+    fn condition(&self) -> Condition {
+        let event_is = |word: &'static str| {
+            services::enabled.eq(true).and(service_events::event.nullable().eq(word))
+        };
+        let mut all: Condition = Box::new(services::deleted_at.is_null().nullable());
+        match self.status {
+            None => {}
+            Some(Status::Paused) => all = Box::new(all.and(services::enabled.eq(false))),
+            Some(Status::Pending) => {
+                let pending = services::enabled
+                    .eq(true)
+                    .and(service_metrics::service_id.nullable().is_null());
+                all = Box::new(all.and(pending));
+            }
+            Some(Status::Up) => all = Box::new(all.and(event_is(State::Up.event()))),
+            Some(Status::Down) => all = Box::new(all.and(event_is(State::Down.event()))),
+        }
+        if let Some(part) = &self.part {
+            let pattern = like_pattern(part);
+            let found = services::name
+                .like(pattern.clone())
+                .escape('\\')
+                .or(services::url.like(pattern).escape('\\'));
+            all = Box::new(all.and(found));
+        }
+        match self.group.as_deref() {
+            None => {}
+            Some("") => all = Box::new(all.and(services::group_name.is_null())),
+            Some(group) => {
+                all = Box::new(all.and(services::group_name.eq(group.to_owned())));
+            }
+        }
+        all
+    }
+}
+
+fn like_pattern(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in part.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// One living service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetService(pub ServiceId);
+
+impl Query for GetService {
+    type Answer = ServiceRecord;
+
+    fn run(self, connection: &mut SqliteConnection) -> Result<Self::Answer, StorageError> {
+        let row: RecordRow = records()
+            .filter(services::id.eq(self.0.get()).and(services::deleted_at.is_null()))
+            .select(record_columns())
+            .first(connection)?;
+        record(row)
+    }
+}
+
+/// The events of one living service, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListEvents {
+    /// Whose.
+    pub service_id: ServiceId,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+impl Query for ListEvents {
+    type Answer = Page<EventRow>;
+
+    fn run(self, connection: &mut SqliteConnection) -> Result<Self::Answer, StorageError> {
+        connection.transaction(|connection| {
+            let _lives: i64 = services::table
+                .filter(services::id.eq(self.service_id.get()))
+                .filter(services::deleted_at.is_null())
+                .select(services::id)
+                .first(connection)?;
+            let of_service = service_events::service_id.eq(self.service_id.get());
+            let total: i64 =
+                service_events::table.filter(of_service).count().get_result(connection)?;
+            let items = service_events::table
+                .filter(of_service)
+                .order(service_events::id.desc())
+                .limit(self.page.limit.into())
+                .offset(self.page.offset())
+                .select(EventRow::as_select())
+                .load(connection)?;
+            Ok(Page { items, total: total.cast_unsigned() })
+        })
+    }
+}
+
+/// A living service as the runner loads it at start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// Its key.
+    pub id: ServiceId,
+    /// What the operator says of it.
+    pub definition: Definition,
+    /// Who owns it.
+    pub origin: Origin,
+    /// Whether it has a tick already.
+    pub has_ticks: bool,
+}
+
+/// Every living service, by id.
+pub fn load_known(connection: &mut SqliteConnection) -> Result<Vec<Known>, StorageError> {
+    let rows: Vec<(ServiceRow, Option<i64>)> = services::table
+        .left_join(service_metrics::table)
+        .filter(services::deleted_at.is_null())
+        .order(services::id)
+        .select((ServiceRow::as_select(), service_metrics::service_id.nullable()))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(row, ticked)| {
+            Ok(Known {
+                id: row.service_id()?,
+                definition: row.definition()?,
+                origin: row.origin(),
+                has_ticks: ticked.is_some(),
+            })
+        })
+        .collect()
+}
+
+type RecordRow = (ServiceRow, Option<MetricRow>, Option<EventRow>);
+
+#[diesel::dsl::auto_type]
+fn records() -> _ {
+    let newest: diesel::dsl::Eq<
+        diesel::dsl::Nullable<service_metrics::latest_event_id>,
+        diesel::dsl::Nullable<service_events::id>,
+    > = service_metrics::latest_event_id.nullable().eq(service_events::id.nullable());
+    services::table.left_join(service_metrics::table).left_join(service_events::table.on(newest))
+}
+
+type RecordColumns = (
+    diesel::dsl::AsSelect<ServiceRow, Sqlite>,
+    diesel::dsl::AsSelect<Option<MetricRow>, Sqlite>,
+    diesel::dsl::AsSelect<Option<EventRow>, Sqlite>,
+);
+
+fn record_columns() -> RecordColumns {
+    (ServiceRow::as_select(), Option::<MetricRow>::as_select(), Option::<EventRow>::as_select())
+}
+
+fn record((service, metric, event): RecordRow) -> Result<ServiceRecord, StorageError> {
+    Ok(ServiceRecord {
+        id: service.service_id()?,
+        definition: service.definition()?,
+        origin: service.origin(),
+        created_at: service.created_at,
+        updated_at: service.updated_at,
+        tally: metric.map(|metric| metric.tally(event.as_ref())),
+        latest_event: event,
+    })
+}

@@ -1,0 +1,381 @@
+//! What the program counts of itself, for `/metrics`.
+//!
+//! [`Telemetry`] is cheap to clone and safe to touch from every actor. Names follow Prometheus's conventions: base
+//! units, `_total` for counters; what is told of a single service is named as blackbox_exporter names it.
+
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::domain::{Outcome, Reason, Service, Verdict};
+
+/// Why a slot of a service was not probed. Never a downtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Missed {
+    /// The service's last probe was still under way.
+    Busy,
+    /// No prober was free before the service's next slot.
+    Late,
+    /// The waiting line was full.
+    Full,
+    /// The scheduler itself was late by whole slots, after a suspend for example.
+    Skipped,
+}
+
+impl Missed {
+    /// The label for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Late => "late",
+            Self::Full => "full",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// What became of an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// It is a tick in the store.
+    Recorded,
+    /// Its service was deleted while the probe ran.
+    Orphaned,
+    /// The store took no writes for so long that the buffer was full.
+    Dropped,
+}
+
+impl Fate {
+    /// The label for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Orphaned => "orphaned",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProbeLabels {
+    result: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+/// Every number that the program keeps of itself.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    registry: Arc<Registry>,
+    probes: Family<ProbeLabels, Counter>,
+    missed: Family<ReasonLabel, Counter>,
+    outcomes: Family<ResultLabel, Counter>,
+    /// Response times of probes that got an answer below 400, in seconds.
+    pub response_time: Histogram,
+    /// How late probes start, in seconds.
+    pub lateness: Histogram,
+    /// Services that are probed.
+    pub services: Gauge,
+    /// Probers there are.
+    pub slots: Gauge,
+    /// Probers at work.
+    pub slots_busy: Gauge,
+    /// Probes that wait for a prober.
+    pub slots_waiting: Gauge,
+    /// Probers that had died and were built anew.
+    pub probers_rebuilt: Counter,
+    /// Outcomes that wait for their commit.
+    pub buffered: Gauge,
+    /// Outcomes a commit.
+    pub commit_size: Histogram,
+    /// Seconds a commit.
+    pub commit_duration: Histogram,
+    /// Commits that failed; their outcomes wait for the next try.
+    pub commit_failures: Counter,
+}
+
+impl Telemetry {
+    /// All counters at zero, registered under the prefix `service_healthcheck`.
+    pub fn new() -> Self {
+        let seconds =
+            |least: f64, count: u16| Histogram::new(exponential_buckets(least, 2.0, count));
+        let mut all = Self {
+            registry: Arc::default(),
+            probes: Family::default(),
+            missed: Family::default(),
+            outcomes: Family::default(),
+            response_time: seconds(0.001, 15),
+            lateness: seconds(0.001, 15),
+            services: Gauge::default(),
+            slots: Gauge::default(),
+            slots_busy: Gauge::default(),
+            slots_waiting: Gauge::default(),
+            probers_rebuilt: Counter::default(),
+            buffered: Gauge::default(),
+            commit_size: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            commit_duration: seconds(0.001, 12),
+            commit_failures: Counter::default(),
+        };
+        all.registry = Arc::new(all.registry());
+        all.show_zeros();
+        all
+    }
+
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(ProcessCollector));
+        let own = registry.sub_registry_with_prefix("service_healthcheck");
+        own.register("probes", "Probes by result and failure reason", self.probes.clone());
+        own.register("probes_missed", "Slots that were not probed, by reason", self.missed.clone());
+        own.register(
+            "response_time_seconds",
+            "Response times of successful probes",
+            self.response_time.clone(),
+        );
+        own.register(
+            "schedule_lateness_seconds",
+            "From a slot's due time to the start of its probe",
+            self.lateness.clone(),
+        );
+        own.register("services", "Services that are probed", self.services.clone());
+        own.register("slots", "Probers, and so the most probes at once", self.slots.clone());
+        own.register("slots_busy", "Probers at work", self.slots_busy.clone());
+        own.register("slots_waiting", "Probes that wait for a prober", self.slots_waiting.clone());
+        own.register(
+            "probers_rebuilt",
+            "Probers that had died and were built anew",
+            self.probers_rebuilt.clone(),
+        );
+        own.register("outcomes", "Outcomes by what became of them", self.outcomes.clone());
+        own.register(
+            "outcomes_buffered",
+            "Outcomes that wait for their commit",
+            self.buffered.clone(),
+        );
+        own.register("commit_size", "Outcomes a commit", self.commit_size.clone());
+        own.register(
+            "commit_duration_seconds",
+            "Duration of a commit",
+            self.commit_duration.clone(),
+        );
+        own.register(
+            "commit_failures",
+            "Commits that failed and are tried again",
+            self.commit_failures.clone(),
+        );
+        registry
+    }
+
+    /// A rate over a counter that is not there yet misses its first step, so every label is there from the start.
+    fn show_zeros(&self) {
+        let _ = self.probe_counter("up", "");
+        for reason in Reason::ALL {
+            let result = if reason == Reason::Local { "ours" } else { "down" };
+            let _ = self.probe_counter(result, reason.as_str());
+        }
+        for reason in [Missed::Busy, Missed::Late, Missed::Full, Missed::Skipped] {
+            self.missed(reason, 0);
+        }
+        for fate in [Fate::Recorded, Fate::Orphaned, Fate::Dropped] {
+            self.outcomes(fate, 0);
+        }
+    }
+
+    fn probe_counter(&self, result: &'static str, reason: &'static str) -> Counter {
+        self.probes.get_or_create_owned(&ProbeLabels { result, reason })
+    }
+
+    /// Counts a probe by its verdict and reason.
+    pub fn probed(&self, outcome: &Outcome) {
+        let reason = outcome.failure.as_ref().map_or("", |failure| failure.reason.as_str());
+        match outcome.verdict() {
+            Verdict::Up => {
+                self.response_time.observe(outcome.response_time.as_secs_f64());
+                self.probe_counter("up", reason).inc();
+            }
+            Verdict::Down => drop(self.probe_counter("down", reason).inc()),
+            Verdict::Ours => drop(self.probe_counter("ours", reason).inc()),
+        }
+    }
+
+    /// Counts `slots` that were not probed.
+    pub fn missed(&self, reason: Missed, slots: u64) {
+        self.missed.get_or_create_owned(&ReasonLabel { reason: reason.as_str() }).inc_by(slots);
+    }
+
+    /// Counts what became of `count` outcomes.
+    pub fn outcomes(&self, fate: Fate, count: usize) {
+        self.outcomes
+            .get_or_create_owned(&ResultLabel { result: fate.as_str() })
+            .inc_by(count as u64);
+    }
+
+    /// The exposition: everything above, then the last result of each service of `results`.
+    pub fn expose(&self, results: Vec<LastResult>) -> Result<String, std::fmt::Error> {
+        let mut text = String::with_capacity(8_192 + results.len() * 320);
+        let mut services = Registry::default();
+        services.register_collector(Box::new(ServiceCollector(results)));
+        text::encode_registry(&mut text, &self.registry)?;
+        text::encode_registry(&mut text, &services)?;
+        text::encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the last probe of a service said.
+#[derive(Debug, Clone)]
+pub struct LastResult {
+    /// The service, as it was when it was probed.
+    pub service: Arc<Service>,
+    /// Whether the probe succeeded.
+    pub success: bool,
+    /// How long it took, in seconds.
+    pub duration_seconds: f64,
+    /// The HTTP status of the last answer, or 0 when there was none.
+    pub http_status: u16,
+}
+
+impl LastResult {
+    /// What `outcome` says of `service`.
+    pub fn new(service: Arc<Service>, outcome: &Outcome) -> Self {
+        Self {
+            service,
+            success: outcome.verdict() == Verdict::Up,
+            duration_seconds: outcome.response_time.as_secs_f64(),
+            http_status: outcome.http_status.unwrap_or(0),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ServiceCollector(Vec<LastResult>);
+
+impl Collector for ServiceCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        type Read = fn(&LastResult) -> f64;
+        let gauges: [(&str, &str, Read); 3] = [
+            ("probe_success", "Whether the last probe was a success", |r| {
+                f64::from(u8::from(r.success))
+            }),
+            ("probe_duration_seconds", "How long the last probe took", |r| r.duration_seconds),
+            ("probe_http_status_code", "HTTP status of the last probe, 0 without an answer", |r| {
+                f64::from(r.http_status)
+            }),
+        ];
+        for (name, help, read) in gauges {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for result in &self.0 {
+                let service = &result.service;
+                let id = service.id.to_string();
+                let labels = [
+                    ("service_id", id.as_str()),
+                    ("name", service.name.as_str()),
+                    ("group", service.group_label()),
+                ];
+                family.encode_family(&labels)?.encode_gauge(&read(result))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The process metrics that every Prometheus client library has, read from /proc at each scrape.
+#[derive(Debug)]
+struct ProcessCollector;
+
+impl Collector for ProcessCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        // Without /proc (not on Linux) there is nothing to tell.
+        let Ok(process) = Process::read() else { return Ok(()) };
+        let cpu = ConstCounter::new(process.cpu_seconds);
+        let descriptor = encoder.encode_descriptor(
+            "process_cpu_seconds",
+            "User and system CPU time",
+            None,
+            cpu.metric_type(),
+        )?;
+        cpu.encode(descriptor)?;
+        for (name, help, value) in [
+            ("process_resident_memory_bytes", "Resident memory", process.resident_bytes),
+            ("process_virtual_memory_bytes", "Virtual memory", process.virtual_bytes),
+            ("process_open_fds", "Open file descriptors", process.open_descriptors),
+            ("process_max_fds", "Most file descriptors", process.max_descriptors),
+            ("process_threads", "Threads", process.threads),
+            ("process_start_time_seconds", "Start, in unix seconds", process.start_seconds),
+        ] {
+            let gauge = ConstGauge::new(value);
+            let descriptor = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(descriptor)?;
+        }
+        Ok(())
+    }
+}
+
+struct Process {
+    cpu_seconds: f64,
+    resident_bytes: f64,
+    virtual_bytes: f64,
+    open_descriptors: f64,
+    max_descriptors: f64,
+    threads: f64,
+    start_seconds: f64,
+}
+
+impl Process {
+    fn read() -> procfs::ProcResult<Self> {
+        let process = procfs::process::Process::myself()?;
+        let stat = process.stat()?;
+        let ticks = procfs::ticks_per_second() as f64;
+        let max = match process.limits()?.max_open_files.soft_limit {
+            procfs::process::LimitValue::Value(most) => most as f64,
+            procfs::process::LimitValue::Unlimited => f64::INFINITY,
+        };
+        Ok(Self {
+            cpu_seconds: (stat.utime + stat.stime) as f64 / ticks,
+            resident_bytes: (stat.rss * procfs::page_size()) as f64,
+            virtual_bytes: stat.vsize as f64,
+            open_descriptors: process.fd_count()? as f64,
+            max_descriptors: max,
+            threads: stat.num_threads as f64,
+            start_seconds: procfs::boot_time_secs()? as f64 + stat.starttime as f64 / ticks,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exposition_has_every_reason_from_the_start() {
+        let text = Telemetry::new().expose(Vec::new()).unwrap();
+        for reason in Reason::ALL {
+            assert!(text.contains(&format!("reason=\"{}\"", reason.as_str())), "{text}");
+        }
+        assert!(text.contains("service_healthcheck_probes_total{result=\"up\",reason=\"\"} 0"));
+        assert!(text.contains("process_resident_memory_bytes "));
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
