@@ -425,6 +425,11 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_is_what_the_code_says() {
+        assert!(include_str!("../.env.example") == env_example(), "expected:\n{}", env_example());
+    }
+
+    #[test]
     fn every_variable_of_the_list_is_read() {
         let asked = std::cell::RefCell::new(Vec::new());
         Config::from_lookup(|name| {

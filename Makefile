@@ -1,0 +1,67 @@
+# service-healthcheck. `make` alone tells what there is.
+
+.DEFAULT_GOAL := help
+TOOLS := $(CURDIR)/target/tools
+DIESEL := $(shell command -v diesel || echo $(TOOLS)/bin/diesel)
+DENY := $(shell command -v cargo-deny || echo $(TOOLS)/bin/cargo-deny)
+CHECK_DB := $(CURDIR)/target/migrate-check.db
+# Without diesel.toml, so that a step in between does not rewrite schema.rs.
+MIGRATE = $(DIESEL) --config-file /dev/null --database-url $(CHECK_DB) migration --migration-dir migrations/sqlite
+
+.PHONY: help run local-run build test lint deny fmt bench schema migrate-check docker-build docker-up
+
+help: ## tell what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## build the service and run it here (settings: .env, see .env.example)
+	cargo run --release --locked -- run
+
+local-run: run ## the same; go-service-healthcheck's name for it
+
+build: ## build target/release/service-healthcheck
+	cargo build --release --locked
+
+test: ## run every test
+	cargo test --locked
+
+lint: ## formatting, clippy and documentation, warnings denied
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+deny: $(DENY) ## licences, sources and, where the database can be reached, advisories of all dependencies
+	$(DENY) --locked check licenses bans sources
+	$(DENY) --locked check advisories || echo "advisories: not checked, or see above"
+
+fmt: ## format the code
+	cargo fmt
+
+bench: ## measure probes a second, CPU a probe and commits against floors in the same run
+	cargo bench --locked
+
+schema: $(DIESEL) ## write src/storage/schema.rs anew from the migrations
+	rm -f $(CHECK_DB)
+	$(DIESEL) --database-url $(CHECK_DB) migration run
+	rm -f $(CHECK_DB)
+
+migrate-check: $(DIESEL) ## migrations up, down and up again, and src/storage/schema.rs in step with them
+	rm -f $(CHECK_DB)
+	$(MIGRATE) run
+	$(MIGRATE) revert --all
+	$(MIGRATE) run
+	rm -f $(CHECK_DB)
+	$(DIESEL) --database-url $(CHECK_DB) migration run --locked-schema
+	rm -f $(CHECK_DB)
+
+docker-build: ## build the image service-healthcheck
+	docker build -t service-healthcheck .
+
+docker-up: docker-build ## run the image; data on the volume service-healthcheck-data
+	docker run --rm --name service-healthcheck -p 127.0.0.1:9999:9999 \
+		-v service-healthcheck-data:/data -e API_TOKEN service-healthcheck
+
+$(TOOLS)/bin/diesel:
+	cargo install diesel_cli --version 2.3.14 --locked --no-default-features --features sqlite-bundled --root $(TOOLS)
+
+$(TOOLS)/bin/cargo-deny:
+	cargo install cargo-deny --version 0.20.2 --locked --root $(TOOLS)
