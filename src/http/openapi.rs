@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{internal, services};
+use super::{internal, services, views};
 
 /// The body of `POST /v1/services`. Unknown fields are refused.
 #[derive(Debug, Serialize, ToSchema)]
@@ -72,6 +72,7 @@ pub struct ServiceChange {
         internal::metrics,
         document,
     ),
+    components(schemas(views::Service, views::Event, views::Failure, views::Metric)),
     tags(
         (name = "services", description = "What is watched, and what was seen"),
         (name = "operations", description = "For operators and their tools"),

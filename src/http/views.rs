@@ -114,6 +114,7 @@ pub struct Service {
     #[schema(example = "https://pay.example.org/health")]
     url: String,
     /// Where it is shown; null when it has no group.
+    #[schema(required)]
     group: Option<String>,
     /// Whether it is probed.
     enabled: bool,
@@ -125,11 +126,13 @@ pub struct Service {
     #[schema(example = "up")]
     state: &'static str,
     /// The newest event; null before the first result.
+    #[schema(required)]
     current_status: Option<Event>,
     /// The newest event once more, as the seed has it; absent before the first result.
     #[serde(skip_serializing_if = "Option::is_none")]
     latest_event: Option<One<Event>>,
     /// What its ticks add up to; null before the first result.
+    #[schema(required)]
     metric: Option<One<Metric>>,
     /// Unix seconds.
     created_at: i64,
@@ -168,11 +171,13 @@ pub struct Event {
     /// `uptime` or `downtime`.
     #[schema(example = "downtime")]
     event: String,
-    /// Why, for a downtime: the failure of its first probe.
+    /// Why, for a downtime: the failure of its first probe; null for an uptime.
+    #[schema(required)]
     failure: Option<Failure>,
     /// Unix seconds.
     date_started: i64,
     /// Unix seconds; null while it lasts.
+    #[schema(required)]
     date_ended: Option<i64>,
     /// Unix seconds.
     created_at: i64,

@@ -3,10 +3,11 @@
 //! awc asks its connector for a connection inside the future of the request. [`HandOver`] is a connector that gives it
 //! the one which this probe has made, handed over by a task-local.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, Ready, ready};
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_rt::net::{ActixStream, Ready as IoReady};
@@ -19,11 +20,41 @@ use tokio_rustls::client::TlsStream;
 
 /// A connection to a target.
 #[derive(Debug)]
-pub enum Connection {
-    /// As http uses it.
+pub struct Connection {
+    stream: Stream,
+    /// Whether the peer has ended it; awc keeps that to itself.
+    ended: Rc<Cell<bool>>,
+}
+
+#[derive(Debug)]
+enum Stream {
     Plain(TcpStream),
-    /// As https uses it. Boxed, since the TLS state is ten times as large.
+    /// Boxed, since the TLS state is ten times as large.
     Secured(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection {
+    /// A connection as http uses it.
+    pub fn plain(stream: TcpStream) -> Self {
+        Self { stream: Stream::Plain(stream), ended: Rc::default() }
+    }
+
+    /// A connection as https uses it.
+    pub fn secured(stream: TlsStream<TcpStream>) -> Self {
+        Self { stream: Stream::Secured(Box::new(stream)), ended: Rc::default() }
+    }
+
+    /// Turns true when a read has met the end that the peer has set to the connection.
+    pub fn ended(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.ended)
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Secured(stream) => stream.get_ref().0,
+        }
+    }
 }
 
 tokio::task_local! {
@@ -62,16 +93,22 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Secured(stream) => match Pin::new(&mut **stream).poll_read(context, buffer) {
+        let this = self.get_mut();
+        let (room, filled) = (buffer.remaining(), buffer.filled().len());
+        let polled = match &mut this.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Secured(stream) => match Pin::new(&mut **stream).poll_read(context, buffer) {
                 // Many servers close without TLS's goodbye. Whether the message was complete is for HTTP to say.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     Poll::Ready(Ok(()))
                 }
                 polled => polled,
             },
+        };
+        if matches!(polled, Poll::Ready(Ok(()))) && room > 0 && buffer.filled().len() == filled {
+            this.ended.set(true);
         }
+        polled
     }
 }
 
@@ -81,32 +118,23 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Secured(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Secured(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Secured(stream) => Pin::new(&mut **stream).poll_flush(context),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Secured(stream) => Pin::new(&mut **stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Secured(stream) => Pin::new(&mut **stream).poll_shutdown(context),
-        }
-    }
-}
-
-impl Connection {
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Secured(stream) => stream.get_ref().0,
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Secured(stream) => Pin::new(&mut **stream).poll_shutdown(context),
         }
     }
 }

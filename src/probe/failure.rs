@@ -80,11 +80,14 @@ pub fn of_body(error: &PayloadError) -> Failure {
     const WHEN: &str = "reading the body";
     match error {
         PayloadError::Incomplete(Some(error)) | PayloadError::Io(error) => of_io(WHEN, error),
-        PayloadError::Incomplete(None) => {
-            failure(Reason::Protocol, "the connection was closed before the body was complete")
-        }
+        PayloadError::Incomplete(None) => of_short_body(),
         other => failure(Reason::Protocol, format!("{WHEN}: {other}")),
     }
+}
+
+/// A body that ended before it was complete.
+pub fn of_short_body() -> Failure {
+    failure(Reason::Protocol, "the connection was closed before the body was complete")
 }
 
 fn of_io(when: &str, error: &io::Error) -> Failure {

@@ -1,5 +1,8 @@
 //! HTTP/1.1 by awc over a connection of our own.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use actix_http::body::None as NoBody;
 use awc::http::{StatusCode, Uri, header};
 use futures_util::StreamExt;
@@ -29,6 +32,8 @@ pub fn client() -> awc::Client {
 /// An answer whose head was read.
 pub struct Answer {
     response: awc::ClientResponse,
+    /// Whether the peer has ended the connection.
+    ended: Rc<Cell<bool>>,
 }
 
 /// Asks for `url` over `connection` and waits for the head of the answer.
@@ -55,11 +60,12 @@ pub async fn ask(
         let password = url.password().map(decoded).unwrap_or_default();
         request = request.basic_auth(decoded(url.username()), password);
     }
+    let ended = connection.ended();
     // Not `send()`, which would add a `content-length: 0` that no plain client sends.
     let response = connection::over(connection, request.send_body(NoBody::new()))
         .await
         .map_err(|error| failure::of_request(&error))?;
-    Ok(Answer { response })
+    Ok(Answer { response, ended })
 }
 
 impl Answer {
@@ -95,12 +101,18 @@ impl Answer {
             return Err(Failure::new(Reason::Status, format!("{} {phrase}", status.as_u16())));
         }
         let mut read = 0;
-        while read < MAX_BODY_BYTES
-            && let Some(chunk) = self.response.next().await
-        {
+        while let Some(chunk) = self.response.next().await {
             read += chunk.map_err(|error| failure::of_body(&error))?.len();
+            if read >= MAX_BODY_BYTES {
+                return Ok(());
+            }
         }
-        Ok(())
+        // awc takes the end of the connection for the end of the body, whatever the head promised. A body that says
+        // itself where it ends is complete before the connection is.
+        let headers = self.response.headers();
+        let tells_its_end = headers.contains_key(header::CONTENT_LENGTH)
+            || headers.contains_key(header::TRANSFER_ENCODING);
+        if tells_its_end && self.ended.get() { Err(failure::of_short_body()) } else { Ok(()) }
     }
 }
 

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio_rustls::TlsConnector;
 
+use connection::Connection;
+
 use crate::domain::{Failure, Outcome, Reason, Service};
 
 /// Redirects that are followed (contract, "Up or down").
@@ -100,21 +102,17 @@ impl Engine {
         Err(Failure::new(Reason::Redirect, format!("more than {MAX_REDIRECTS} redirects")))
     }
 
-    async fn connect(
-        &self,
-        url: &url::Url,
-        phase: &Cell<Phase>,
-    ) -> Result<connection::Connection, Failure> {
+    async fn connect(&self, url: &url::Url, phase: &Cell<Phase>) -> Result<Connection, Failure> {
         phase.set(Phase::Resolving);
         let addresses = self.dialer.resolve(url).await?;
         phase.set(Phase::Connecting);
         let stream = dial::connect(&addresses).await?;
         if url.scheme() == "http" {
-            return Ok(connection::Connection::Plain(stream));
+            return Ok(Connection::plain(stream));
         }
         phase.set(Phase::Securing);
         let stream = tls::secure(&self.tls, url, stream).await?;
-        Ok(connection::Connection::Secured(Box::new(stream)))
+        Ok(Connection::secured(stream))
     }
 }
 

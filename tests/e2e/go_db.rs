@@ -1,0 +1,107 @@
+//! Taking over a real database of go-service-healthcheck.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::support::Launch;
+
+/// The database of the original that its repository ships.
+pub fn database() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/data/go-service-healthcheck.db"))
+}
+
+#[test]
+fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
+    let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
+    let source = std::fs::read(database()).unwrap();
+    let (code, said) = launch.run(&["import", "go-db", database().to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("service 1 (email-service): counts 10 ticks and has 9; counted anew"),
+        "{said}"
+    );
+    for id in 1..=4 {
+        let told = format!("service {id} (");
+        let line = said
+            .lines()
+            .find(|line| line.starts_with(&told) && line.contains("average_response_time_ms"));
+        assert!(line.is_some(), "the mean of service {id} is told: {said}");
+    }
+    assert!(said.contains("imported 4 services, 4 events and 36 ticks"), "{said}");
+    assert!(std::fs::read(database()).unwrap() == source, "it is only read");
+
+    let app = launch.start();
+    let db = app.db();
+    db.assert_consistent();
+    for (id, name, state, ticks, mean) in [
+        (1, "email-service", "up", 9, 182.018_032_222_222),
+        (2, "payment-gateway", "down", 9, 171.864_055),
+        (3, "microservice-controller", "down", 10, 76.858_233),
+        (4, "transaction-monitor", "down", 8, 6_184.326_943_125),
+    ] {
+        let service = app.service(id);
+        assert_eq!((&service["name"], &service["state"]), (&json!(name), &json!(state)));
+        let metric = &service["metric"]["data"];
+        assert_eq!(metric["tick_count"], ticks, "{name}");
+        let found = metric["average_response_time_ms"].as_f64().unwrap();
+        assert!((found - mean).abs() < 1e-6, "{name}: {found} and not {mean}");
+        assert!(service["url"].as_str().unwrap().ends_with("/health"));
+        assert_eq!(service["created_at"], 1_580_136_894);
+    }
+    assert_eq!(app.service(4)["current_status"]["date_started"], 1_580_137_067);
+    assert_eq!(db.number("SELECT count(*) FROM service_ticks"), 36);
+    app.stop();
+
+    let (code, said) = launch.run(&["import", "go-db", database().to_str().unwrap()]);
+    assert!(code == Some(1) && said.contains("name: already taken"), "{said}");
+    assert_eq!(db.number("SELECT count(*) FROM services"), 4, "nothing was changed");
+}
+
+#[test]
+fn what_is_no_such_database_is_refused() {
+    let launch = Launch::new();
+    let (code, said) = launch.run(&["import", "go-db", "/nowhere/db.db"]);
+    assert!(code == Some(1) && said.contains("/nowhere/db.db"), "{said}");
+    let text = launch.folder().join("text.db");
+    std::fs::write(&text, "dear diary").unwrap();
+    let (code, said) = launch.run(&["import", "go-db", text.to_str().unwrap()]);
+    assert!(code == Some(1) && said.contains("text.db"), "{said}");
+}
+
+#[test]
+fn what_contradicts_itself_is_mended_and_told() {
+    use diesel::connection::SimpleConnection;
+    let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
+    let broken = launch.folder().join("broken.db");
+    std::fs::copy(database(), &broken).unwrap();
+    let mut source = crate::support::Db::new(broken.clone()).connect();
+    source
+        .batch_execute(
+            "PRAGMA foreign_keys = OFF;
+             UPDATE services SET name = 'payment-gateway' WHERE id = 1;
+             UPDATE services SET deleted_at = '2020-02-01 00:00:00' WHERE id = 3;
+             INSERT INTO services (id, name, url) VALUES (9, 'bad', 'no url');
+             INSERT INTO service_ticks (service_id, is_up, response_time_ms, created_at)
+                 VALUES (4, 1, 5.5, '2021-01-01 00:00:00.25+00:00'), (77, 1, 1, '2021-01-01 00:00:00'), (2, 1, 1, 'never');
+             INSERT INTO service_events (service_id, event, date_started) VALUES (2, 'downtime', '2020-01-28 00:00:00');",
+        )
+        .unwrap();
+    drop(source);
+    let (code, said) = launch.run(&["import", "go-db", "broken.db"]);
+    assert_eq!(code, Some(0), "{said}");
+    for told in [
+        "service 2 (payment-gateway): name: not unique; kept as \"payment-gateway-2\"",
+        "service 9 (bad): url:",
+        "1 ticks belong to no service",
+        "1 ticks have no usable time",
+        "service payment-gateway-2: a downtime ended never or before it started; mended",
+        "service transaction-monitor: the newest event does not say what the newest tick says; a uptime begins there",
+    ] {
+        assert!(said.contains(told), "{told} in:\n{said}");
+    }
+    let app = launch.start();
+    app.db().assert_consistent();
+    assert_eq!(app.get("/v1/services/3").status, 404, "deleted there, deleted here");
+    assert_eq!(app.service(4)["state"], "up");
+}

@@ -1,0 +1,17 @@
+//! Drives the real program over loopback: real sockets, a real SQLite file, real signals.
+//!
+//! One binary, so that it links once. [`support`] speaks the domain: an [`App`](support::App) is a running service, a
+//! [`Target`](support::Target) something it watches, a [`Db`](support::Db) the file as another program sees it.
+
+mod api;
+mod bad_days;
+mod command_line;
+mod documents;
+mod go_db;
+mod metrics;
+mod probing;
+mod record;
+mod services_file;
+mod stopping;
+mod supervision;
+mod support;

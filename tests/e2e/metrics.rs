@@ -1,0 +1,65 @@
+//! `/metrics` as a scraper sees it.
+
+use serde_json::json;
+
+use crate::support::{Behaviour, Launch, Target};
+
+#[test]
+fn every_promised_metric_is_there_under_its_name() {
+    let app = Launch::new().start();
+    let (healthy, sick) = (Target::healthy(), Target::start(Behaviour::Status(500)));
+    let up = app.add_with(&json!({"name": "say \"hi\" \\", "url": healthy.url(), "group": "core"}));
+    let down = app.add("sick", &sick.url());
+    let gone = app.add("gone", "http://127.0.0.1:1/");
+    for id in [up, down, gone] {
+        app.wait_for_ticks(id, 2);
+    }
+    let reply = app.get("/metrics");
+    assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    for expected in [
+        "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ",
+        "process_open_fds ",
+        "process_start_time_seconds ",
+        "service_healthcheck_probes_total{result=\"up\",reason=\"\"} ",
+        "service_healthcheck_probes_total{result=\"down\",reason=\"status\"} ",
+        "service_healthcheck_probes_total{result=\"down\",reason=\"refused\"} ",
+        "service_healthcheck_response_time_seconds_bucket{le=\"",
+        "service_healthcheck_slots 16",
+        "service_healthcheck_slots_busy ",
+        "service_healthcheck_slots_waiting ",
+        "service_healthcheck_probes_missed_total{reason=\"late\"} 0",
+        "service_healthcheck_schedule_lateness_seconds_count ",
+        "service_healthcheck_commit_size_sum ",
+        "service_healthcheck_commit_duration_seconds_count ",
+        "probe_success{service_id=\"1\",name=\"say \\\"hi\\\" \\\\\",group=\"core\"} 1",
+        "probe_success{service_id=\"2\",name=\"sick\",group=\"\"} 0",
+        "probe_duration_seconds{service_id=\"1\"",
+        "probe_http_status_code{service_id=\"2\",name=\"sick\",group=\"\"} 500",
+        "probe_http_status_code{service_id=\"3\",name=\"gone\",group=\"\"} 0",
+    ] {
+        assert!(reply.text.contains(expected), "{expected} in:\n{}", reply.text);
+    }
+
+    app.delete(&format!("/v1/services/{gone}"));
+    app.send("PATCH", &format!("/v1/services/{down}"), &json!({"enabled": false}));
+    app.wait_for_ticks(up, 8);
+    let text = app.get("/metrics").text;
+    assert!(text.contains("service_id=\"1\"") && !text.contains("service_id=\"2\""), "{text}");
+    assert!(!text.contains("service_id=\"3\""), "{text}");
+    assert!(text.contains("service_healthcheck_services 1\n"), "{text}");
+}
+
+#[test]
+fn recorded_and_produced_agree() {
+    let app = Launch::new().start();
+    let target = Target::healthy();
+    for name in 0..10 {
+        app.add(&name.to_string(), &target.url());
+    }
+    app.wait_for_metric("service_healthcheck_outcomes_total{result=\"recorded\"}", 50.0);
+    let (hits, db) = (target.hits(), app.db());
+    app.stop();
+    let recorded = db.number("SELECT count(*) FROM service_ticks");
+    assert!(recorded >= hits as i64 && recorded == target.hits() as i64, "{recorded} of {hits}");
+}

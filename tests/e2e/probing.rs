@@ -1,0 +1,138 @@
+//! What a probe sends and follows, how many run at once, and how honest its times are.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{App, Authority, Behaviour, Launch, Target, wait_for};
+
+fn failure_of(app: &App, url: &str) -> (String, String) {
+    let id = app.add_with(&json!({"name": url, "url": url, "timeout_seconds": 3}));
+    let service = app.wait_for_state(id, "down");
+    let failure = &service["current_status"]["failure"];
+    let word = |key: &str| failure[key].as_str().unwrap().to_owned();
+    (word("reason"), word("detail"))
+}
+
+#[test]
+fn a_probe_asks_as_a_plain_client_does() {
+    let app = Launch::new().start();
+    let target = Target::healthy();
+    app.add("a", &target.at("/health?deep=1#not-sent").replace("http://", "http://u%40x:p@"));
+    wait_for("a request", || (target.hits() > 0).then_some(()));
+    let head = target.last_head().to_lowercase();
+    assert!(head.starts_with("get /health?deep=1 http/1.1\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nhost: 127.0.0.1:{}\r\n", target.port())), "{head}");
+    assert!(head.contains("\r\nuser-agent: service-healthcheck/"), "{head}");
+    assert!(head.contains("\r\nconnection: close\r\n"), "{head}");
+    assert!(
+        head.contains("\r\nauthorization: basic dub4onA=\r\n".to_lowercase().as_str()),
+        "{head}"
+    );
+    assert!(!head.contains("content-length"), "{head}");
+}
+
+#[test]
+fn ten_redirects_are_followed_and_no_more() {
+    let app = Launch::new().start();
+    let target = Target::start(Behaviour::Hops);
+    let id = app.add("ten", &target.at("/hops/10"));
+    app.wait_for_state(id, "up");
+    assert_eq!(target.hits() % 11, 0, "eleven requests a probe");
+    let (reason, detail) = failure_of(&app, &target.at("/hops/11"));
+    assert_eq!((reason.as_str(), detail.as_str()), ("redirect", "more than 10 redirects"));
+}
+
+#[test]
+fn a_redirect_is_judged_by_where_it_leads() {
+    let app = Launch::new().start();
+    let sick = Target::start(Behaviour::Status(500));
+    let to_sick = Target::start(Behaviour::RedirectTo(sick.url()));
+    assert_eq!(failure_of(&app, &to_sick.url()).0, "status");
+    let to_file = Target::start(Behaviour::RedirectTo("file:///etc/passwd".into()));
+    assert_eq!(failure_of(&app, &to_file.url()).0, "redirect");
+    let nowhere = Target::start(Behaviour::Status(304));
+    let id = app.add("not-modified", &nowhere.url());
+    app.wait_for_state(id, "up");
+}
+
+#[test]
+fn a_status_of_400_or_above_is_down() {
+    let app = Launch::new().start();
+    for (status, state) in [(200, "up"), (399, "up"), (400, "down"), (404, "down"), (503, "down")] {
+        let target = Target::start(Behaviour::Status(status));
+        let id = app.add(&status.to_string(), &target.url());
+        app.wait_for_state(id, state);
+    }
+}
+
+#[test]
+fn certificates_are_checked_against_the_authorities_we_trust() {
+    let (ours, other, plain) = (Authority::new(), Authority::new(), Target::healthy());
+    let app = Launch::new().with("PROBE_CA_FILE", ours.file().display()).start();
+    let good = app.add("good", &format!("https://127.0.0.1:{}/", ours.serve("127.0.0.1", false)));
+    app.wait_for_state(good, "up");
+    for (what, port) in [
+        ("expired", ours.serve("127.0.0.1", true)),
+        ("another name", ours.serve("else.example", false)),
+        ("another authority", other.serve("127.0.0.1", false)),
+        ("no TLS at all", plain.port()),
+    ] {
+        let (reason, detail) = failure_of(&app, &format!("https://127.0.0.1:{port}/"));
+        assert_eq!(reason, "tls", "{what}: {detail}");
+    }
+}
+
+#[test]
+fn never_more_probes_at_once_than_the_pool_has_slots() {
+    let app = Launch::new().with("RUNNER_POOL_SIZE", 3).start();
+    let target = Target::start(Behaviour::After(Duration::from_millis(100)));
+    for name in 0..12 {
+        app.add(&name.to_string(), &target.url());
+    }
+    // Twelve services at 0.2 s ask for 60 probes a second; three slots of 0.1 s give 30.
+    app.wait_for_metric("service_healthcheck_probes_missed_total{reason=\"late\"}", 5.0);
+    app.wait_for_metric("service_healthcheck_outcomes_total{result=\"recorded\"}", 30.0);
+    assert_eq!(target.most_at_once(), 3);
+    let list = app.get("/v1/services?status=down");
+    assert!(list.list("services").is_empty(), "a missed slot is never down: {}", list.text);
+}
+
+#[test]
+fn a_service_is_never_probed_twice_at_once() {
+    let app = Launch::new().start();
+    let target = Target::start(Behaviour::After(Duration::from_millis(700)));
+    let id = app.add("slow", &target.url());
+    let service = app.wait_for_ticks(id, 3);
+    assert_eq!(target.most_at_once(), 1);
+    assert_eq!(service["state"], "up");
+    assert!(app.metric("service_healthcheck_probes_missed_total{reason=\"busy\"}").unwrap() >= 3.0);
+}
+
+#[test]
+fn the_response_time_is_the_targets_and_not_ours() {
+    // 32 services of 50 ms at 0.2 s want 8 slots; with 6 the pool is always busy and jobs wait in line.
+    let app = Launch::new().with("RUNNER_POOL_SIZE", 6).start();
+    let target = Target::start(Behaviour::After(Duration::from_millis(50)));
+    for name in 0..32 {
+        app.add(&name.to_string(), &target.url());
+    }
+    app.wait_for_metric("service_healthcheck_outcomes_total{result=\"recorded\"}", 300.0);
+    assert!(app.metric("service_healthcheck_slots_waiting").is_some());
+    let db = app.db();
+    let median = "SELECT 1000 * response_time_ms FROM service_ticks ORDER BY response_time_ms \
+                  LIMIT 1 OFFSET (SELECT count(*) / 2 FROM service_ticks)";
+    let median_us = db.number(median);
+    assert!((50_000..52_000).contains(&median_us), "{median_us} µs for a target of 50 ms");
+}
+
+#[test]
+fn a_name_without_an_address_is_a_failure_of_dns() {
+    let app = Launch::new().start();
+    let (reason, detail) = failure_of(&app, "http://no-such-name.invalid/");
+    assert_eq!(reason, "dns");
+    assert!(detail.contains("no-such-name.invalid"), "{detail}");
+    let target = Target::healthy();
+    let id = app.add("localhost", &target.url().replace("127.0.0.1", "localhost"));
+    app.wait_for_state(id, "up");
+}

@@ -1,0 +1,70 @@
+//! Signals: stopping in order, and at once.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Behaviour, Launch, Target, wait_for};
+
+#[test]
+fn a_signal_lets_probes_under_way_finish_and_commits_everything() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 10).start();
+        let target = Target::start(Behaviour::After(Duration::from_millis(600)));
+        for name in 0..8 {
+            app.add(&name.to_string(), &target.url());
+        }
+        wait_for("eight probes under way", || (target.hits() == 8).then_some(()));
+        app.signal(signal);
+        assert_eq!(app.ended(), Some(0), "{}", app.log());
+        let db = app.db();
+        assert_eq!(db.number("SELECT count(*) FROM service_ticks WHERE is_up"), 8, "all eight");
+        assert_eq!(db.number("SELECT count(*) FROM service_ticks WHERE NOT is_up"), 0);
+        assert_eq!(target.hits(), 8, "no new probe started");
+        db.assert_consistent();
+    }
+}
+
+#[test]
+fn a_probe_that_outlasts_the_grace_period_is_given_up_and_not_made_down() {
+    let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 2).start();
+    let (hung, healthy) = (Target::start(Behaviour::Hung), Target::healthy());
+    app.add_with(&json!({"name": "hung", "url": hung.url(), "timeout_seconds": 60}));
+    let id = app.add("healthy", &healthy.url());
+    app.wait_for_ticks(id, 2);
+    wait_for("the hung probe to be under way", || (hung.hits() == 1).then_some(()));
+    let started = Instant::now();
+    app.signal(Signal::TERM);
+    assert_eq!(app.ended(), Some(0), "{}", app.log());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?} of 2 s", started.elapsed());
+    app.wait_for_log("given up at the end of the grace period");
+    let db = app.db();
+    assert_eq!(db.number("SELECT count(*) FROM service_ticks WHERE NOT is_up"), 0);
+    assert_eq!(db.number("SELECT count(*) FROM service_events WHERE event = 'downtime'"), 0);
+    db.assert_consistent();
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 60).start();
+    let hung = Target::start(Behaviour::Hung);
+    app.add_with(&json!({"name": "hung", "url": hung.url(), "timeout_seconds": 60}));
+    wait_for("the hung probe to be under way", || (hung.hits() == 1).then_some(()));
+    app.signal(Signal::TERM);
+    app.wait_for_log("stopping, signal: SIGTERM");
+    let started = Instant::now();
+    app.signal(Signal::INT);
+    assert_eq!(app.ended(), Some(130), "{}", app.log());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_idle_client_does_not_hold_up_the_end() {
+    let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 4).start();
+    let _idle = std::net::TcpStream::connect(app.address()).unwrap();
+    let started = Instant::now();
+    app.signal(Signal::TERM);
+    assert_eq!(app.ended(), Some(0), "{}", app.log());
+    assert!(started.elapsed() <= Duration::from_secs(4), "{:?}", started.elapsed());
+}

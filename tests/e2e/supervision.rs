@@ -1,0 +1,55 @@
+//! Faults of our own, injected: what can be mended is mended, and what cannot ends the process.
+//!
+//! The program has fail points (crate `fail`) only when it is built for these tests.
+
+use crate::support::{App, Launch, Target};
+
+fn with_fault(fault: &str) -> App {
+    Launch::new().with("FAILPOINTS", fault).start()
+}
+
+#[test]
+fn a_panic_inside_a_probe_is_ours_and_the_prober_lives() {
+    let app = with_fault("probe=3*panic(injected)->off");
+    let target = Target::healthy();
+    let id = app.add("a", &target.url());
+    let service = app.wait_for_ticks(id, 3);
+    assert_eq!(service["metric"]["data"]["down_count"], 0, "never a downtime");
+    assert_eq!(
+        app.metric("service_healthcheck_probes_total{result=\"ours\",reason=\"local\"}"),
+        Some(3.0)
+    );
+    assert_eq!(app.metric("service_healthcheck_probers_rebuilt_total"), Some(0.0));
+    app.wait_for_log("probe failed by a fault of ours");
+    app.wait_for_log("message: ");
+    app.stop();
+}
+
+#[test]
+fn a_dead_prober_is_rebuilt_and_its_service_goes_on() {
+    let app = with_fault("prober=2*panic(injected)->off");
+    let target = Target::healthy();
+    let id = app.add("a", &target.url());
+    let service = app.wait_for_ticks(id, 3);
+    assert_eq!(service["metric"]["data"]["down_count"], 0, "never a downtime");
+    assert_eq!(app.metric("service_healthcheck_probers_rebuilt_total"), Some(2.0));
+    app.wait_for_log("prober died and was built anew");
+    assert_eq!(app.metric("service_healthcheck_slots_busy").map(|busy| busy <= 1.0), Some(true));
+    app.stop();
+}
+
+#[test]
+fn the_process_ends_when_what_it_stands_on_dies() {
+    for actor in ["scheduler", "recorder", "writer"] {
+        // Two good turns first, so that it dies in the middle of its work.
+        let mut app = with_fault(&format!("{actor}=2*off->panic(injected)"));
+        let target = Target::healthy();
+        app.add("a", &target.url());
+        assert_eq!(app.ended(), Some(1), "{actor}:\n{}", app.log());
+        let log = app.log();
+        assert!(log.contains("panic, message: "), "{actor}: the reason is logged:\n{log}");
+        assert!(log.contains(&format!("actor: {actor}")), "{log}");
+        assert!(log.contains(&format!("the {actor} has died")), "{log}");
+        app.db().assert_consistent();
+    }
+}

@@ -1,0 +1,326 @@
+//! The program under test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Db, SOON, wait_for};
+
+/// The binary that cargo built for the tests, fault injection included.
+const BINARY: &str = env!("CARGO_BIN_EXE_service-healthcheck");
+
+/// How to start the program.
+pub struct Launch {
+    folder: Arc<TempDir>,
+    variables: Vec<(String, String)>,
+    prefix: Vec<String>,
+}
+
+impl Launch {
+    /// In a new folder, on a free port, with short defaults.
+    pub fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let launch = Self { folder, variables: Vec::new(), prefix: Vec::new() };
+        launch
+            .with("API_PORT", "0")
+            .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.2")
+            .with("RUNNER_HTTP_TIMEOUT_SECONDS", "5")
+            .with("RUNNER_POOL_SIZE", "16")
+    }
+
+    /// Sets a variable.
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Runs the program by way of another one, such as `prlimit --nofile=64`.
+    pub fn through(mut self, words: &[&str]) -> Self {
+        self.prefix = words.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// The folder the program runs in; it holds `db.db`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The command with its environment; `words` follow the program's name.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let line: Vec<&str> = self
+            .prefix
+            .iter()
+            .map(String::as_str)
+            .chain([BINARY])
+            .chain(words.iter().copied())
+            .collect();
+        let mut command = Command::new(line[0]);
+        command
+            .args(&line[1..])
+            .stdin(Stdio::null())
+            .current_dir(self.folder())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .envs(self.variables.iter().cloned());
+        command
+    }
+
+    /// Starts the service and waits until it listens.
+    pub fn start(&self) -> App {
+        let mut child =
+            self.command(&["run"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let lines = BufReader::new(child.stderr.take().unwrap());
+        let writer = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                let mut log = writer.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut app = App { child, log, address: String::new(), folder: Arc::clone(&self.folder) };
+        app.address = wait_for("the program to listen", || {
+            if let Some(status) = app.child.try_wait().unwrap() {
+                panic!("it ended with {status}:\n{}", app.log());
+            }
+            let log = app.log();
+            let (_, rest) = log.split_once("listening, address: ")?;
+            Some(rest.split_whitespace().next()?.to_owned())
+        });
+        app
+    }
+
+    /// Runs the service to its end, which must come by itself; gives exit code and what it said.
+    pub fn run_to_end(&self) -> (Option<i32>, String) {
+        self.run(&["run"])
+    }
+
+    /// Runs a command to its end; gives exit code and what it said on both streams.
+    pub fn run(&self, words: &[&str]) -> (Option<i32>, String) {
+        let mut child =
+            self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let status = ended(&mut child);
+        let mut said = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.code(), said)
+    }
+}
+
+fn ended(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the program did not end within {SOON:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A running service. It is killed when it is dropped.
+pub struct App {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    address: String,
+    folder: Arc<TempDir>,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, null when it is no JSON.
+    pub body: Value,
+    /// The body as it came.
+    pub text: String,
+    /// The headers.
+    pub headers: ureq::http::HeaderMap,
+}
+
+impl Reply {
+    /// The header `name`, empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// All of `errors` in one text.
+    pub fn errors(&self) -> String {
+        let errors = self.body["errors"].as_array().unwrap_or_else(|| panic!("{}", self.text));
+        errors.iter().map(|error| error.as_str().unwrap()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// `data.service.data`.
+    pub fn service(&self) -> &Value {
+        &self.body["data"]["service"]["data"]
+    }
+
+    /// `data.services.data` or `data.events.data`.
+    pub fn list(&self, key: &str) -> &[Value] {
+        self.body["data"][key]["data"].as_array().unwrap_or_else(|| panic!("{}", self.text))
+    }
+}
+
+impl App {
+    /// Sends any request.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .timeout_global(Some(SOON))
+            .build()
+            .into();
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = agent.run(request.body(body.to_owned()).unwrap()).unwrap();
+        let text = response.body_mut().read_to_string().unwrap();
+        Reply {
+            status: response.status().as_u16(),
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            headers: response.headers().clone(),
+            text,
+        }
+    }
+
+    /// `GET path`.
+    pub fn get(&self, path: &str) -> Reply {
+        self.request("GET", path, &[], "")
+    }
+
+    /// A request with a JSON body.
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> Reply {
+        self.request(method, path, &[("content-type", "application/json")], &body.to_string())
+    }
+
+    /// `DELETE path`.
+    pub fn delete(&self, path: &str) -> Reply {
+        self.request("DELETE", path, &[], "")
+    }
+
+    /// Adds a service and gives its id.
+    pub fn add(&self, name: &str, url: &str) -> i64 {
+        self.add_with(&json!({"name": name, "url": url}))
+    }
+
+    /// Adds a service and gives its id.
+    pub fn add_with(&self, body: &Value) -> i64 {
+        let reply = self.send("POST", "/v1/services", body);
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        reply.service()["id"].as_i64().unwrap()
+    }
+
+    /// The service `id` as the API shows it.
+    pub fn service(&self, id: i64) -> Value {
+        let reply = self.get(&format!("/v1/services/{id}"));
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.service().clone()
+    }
+
+    /// Waits until the service `id` is in `state`, and gives it.
+    pub fn wait_for_state(&self, id: i64, state: &str) -> Value {
+        wait_for(&format!("service {id} to be {state}"), || {
+            Some(self.service(id)).filter(|service| service["state"] == state)
+        })
+    }
+
+    /// Waits until the service `id` has `count` ticks or more, and gives it.
+    pub fn wait_for_ticks(&self, id: i64, count: u64) -> Value {
+        wait_for(&format!("{count} ticks of service {id}"), || {
+            let service = self.service(id);
+            let ticks = service["metric"]["data"]["tick_count"].as_u64().unwrap_or(0);
+            (ticks >= count).then_some(service)
+        })
+    }
+
+    /// The value of a line of `/metrics` that begins with `start`.
+    pub fn metric(&self, start: &str) -> Option<f64> {
+        let text = self.get("/metrics").text;
+        let line = text.lines().find(|line| line.starts_with(start))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Waits until the metric that begins with `start` is at least `least`, and gives its value.
+    pub fn wait_for_metric(&self, start: &str, least: f64) -> f64 {
+        wait_for(&format!("{start} to reach {least}"), || {
+            self.metric(start).filter(|value| *value >= least)
+        })
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until it has logged `text`.
+    pub fn wait_for_log(&self, text: &str) {
+        let found = || self.log().contains(text).then_some(());
+        wait_for(&format!("{text:?} in the log"), found);
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Host and port of its API.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its database.
+    pub fn db(&self) -> Db {
+        Db::within(&self.folder)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for its end; gives the exit code, if it was not killed by a signal.
+    pub fn ended(&mut self) -> Option<i32> {
+        ended(&mut self.child).code()
+    }
+
+    /// Stops it in order; it must end with 0.
+    pub fn stop(mut self) -> String {
+        self.signal(Signal::TERM);
+        let code = self.ended();
+        assert_eq!(code, Some(0), "{}", self.log());
+        self.log()
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of the program ---\n{}", self.log());
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Things to watch: small servers on loopback that behave well or badly.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How a target answers a request.
+#[derive(Debug, Clone)]
+pub enum Behaviour {
+    /// With this status and a small body.
+    Status(u16),
+    /// 200 after this time.
+    After(Duration),
+    /// With exactly these bytes, and then the end of the connection.
+    Raw(Vec<u8>),
+    /// Never.
+    Hung,
+    /// 200 and then one byte of the body every 50 ms, for ever.
+    Dripping,
+    /// One byte of the head every 50 ms, for ever.
+    DrippingHead,
+    /// 200 and a body without end.
+    Endless,
+    /// A head without end.
+    EndlessHead,
+    /// A small gzip body that would unfold to 64 MiB.
+    GzipBomb,
+    /// With a reset of the connection.
+    Reset,
+    /// 302 to itself.
+    RedirectLoop,
+    /// 302 to there.
+    RedirectTo(String),
+    /// 302 to `/hops/n-1`, down to 200 at `/hops/0`.
+    Hops,
+}
+
+struct Shared {
+    behaviour: Mutex<Behaviour>,
+    hits: AtomicUsize,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+    heads: Mutex<Vec<String>>,
+    closed: AtomicBool,
+}
+
+/// A server on loopback; it ends when it is dropped.
+pub struct Target {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+impl Target {
+    /// Starts a server that behaves like that.
+    pub fn start(behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            behaviour: Mutex::new(behaviour),
+            hits: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+            heads: Mutex::new(Vec::new()),
+            closed: AtomicBool::new(false),
+        });
+        let serving = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                if serving.closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(connection) = connection else { continue };
+                let shared = Arc::clone(&serving);
+                std::thread::spawn(move || shared.serve(connection));
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// A healthy one.
+    pub fn healthy() -> Self {
+        Self::start(Behaviour::Status(200))
+    }
+
+    /// Its address as a URL with the path `/`.
+    pub fn url(&self) -> String {
+        self.at("/")
+    }
+
+    /// A URL on it.
+    pub fn at(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Changes how it behaves, from the next request on.
+    pub fn becomes(&self, behaviour: Behaviour) {
+        *self.shared.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// Requests it has seen.
+    pub fn hits(&self) -> usize {
+        self.shared.hits.load(Ordering::SeqCst)
+    }
+
+    /// Most requests it has ever had at once.
+    pub fn most_at_once(&self) -> usize {
+        self.shared.most_at_once.load(Ordering::SeqCst)
+    }
+
+    /// The head of the newest request.
+    pub fn last_head(&self) -> String {
+        self.shared.heads.lock().unwrap().last().cloned().unwrap_or_default()
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        // Wakes the accepting thread, which then ends.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+/// A port on which nothing listens.
+pub fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Shared {
+    fn serve(&self, mut connection: TcpStream) {
+        let Some(head) = read_head(&mut connection) else { return };
+        self.hits.fetch_add(1, Ordering::SeqCst);
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        let behaviour = self.behaviour.lock().unwrap().clone();
+        let path = head.split(' ').nth(1).unwrap_or("/").to_owned();
+        self.heads.lock().unwrap().push(head);
+        // A peer that has gone ends the answer, whatever it was.
+        let _ = self.answer(&mut connection, behaviour, &path);
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn answer(
+        &self,
+        connection: &mut TcpStream,
+        behaviour: Behaviour,
+        path: &str,
+    ) -> std::io::Result<()> {
+        match behaviour {
+            Behaviour::Status(status) => respond(connection, status, "", b"ok"),
+            Behaviour::After(wait) => {
+                std::thread::sleep(wait);
+                respond(connection, 200, "", b"ok")
+            }
+            Behaviour::Raw(bytes) => connection.write_all(&bytes),
+            Behaviour::Hung => self.drip(connection, b""),
+            Behaviour::Dripping => {
+                connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")?;
+                self.drip(connection, b"x")
+            }
+            Behaviour::DrippingHead => {
+                connection.write_all(b"HTTP/1.1 200 OK\r\nx-drip: ")?;
+                self.drip(connection, b"x")
+            }
+            Behaviour::Endless => {
+                connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+                self.flood(connection, b"0123456789abcdef")
+            }
+            Behaviour::EndlessHead => {
+                connection.write_all(b"HTTP/1.1 200 OK\r\n")?;
+                self.flood(connection, b"x-more: more\r\n")
+            }
+            Behaviour::GzipBomb => {
+                respond(connection, 200, "content-encoding: gzip\r\n", include_bytes!("bomb.gz"))
+            }
+            Behaviour::Reset => {
+                // Closing with unread bytes in the buffer makes the kernel send a reset.
+                rustix::net::sockopt::set_socket_linger(&*connection, Some(Duration::ZERO))?;
+                Ok(())
+            }
+            Behaviour::RedirectLoop => redirect(connection, path),
+            Behaviour::RedirectTo(url) => redirect(connection, &url),
+            Behaviour::Hops => match path.rsplit('/').next().and_then(|n| n.parse::<u32>().ok()) {
+                Some(hops) if hops > 0 => redirect(connection, &format!("/hops/{}", hops - 1)),
+                _ => respond(connection, 200, "", b"ok"),
+            },
+        }
+    }
+
+    /// Sends `bytes` every 50 ms until the peer or the target is gone.
+    fn drip(&self, connection: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+        connection.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let mut gone = [0];
+        while !self.closed.load(Ordering::SeqCst) {
+            match connection.read(&mut gone) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            connection.write_all(bytes)?;
+        }
+        Ok(())
+    }
+
+    fn flood(&self, connection: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+        let block = bytes.repeat(4_096);
+        while !self.closed.load(Ordering::SeqCst) {
+            connection.write_all(&block)?;
+        }
+        Ok(())
+    }
+}
+
+fn redirect(connection: &mut TcpStream, to: &str) -> std::io::Result<()> {
+    respond(connection, 302, &format!("location: {to}\r\n"), b"")
+}
+
+fn respond(
+    connection: &mut TcpStream,
+    status: u16,
+    headers: &str,
+    body: &[u8],
+) -> std::io::Result<()> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} Told\r\ncontent-length: {length}\r\n{headers}\r\n");
+    connection.write_all(&[head.as_bytes(), body].concat())?;
+    connection.shutdown(Shutdown::Write)
+}
+
+/// Reads a request up to its empty line; `None` when the peer only knocked.
+fn read_head(connection: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    let mut byte = [0; 1_024];
+    // A TLS client says hello with 0x16 and then waits, so that is a whole request too.
+    while head.first() != Some(&0x16) && !head.windows(4).any(|four| four == b"\r\n\r\n") {
+        match connection.read(&mut byte) {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => head.extend_from_slice(&byte[..read]),
+        }
+    }
+    Some(String::from_utf8_lossy(&head).into_owned())
+}
