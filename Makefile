@@ -37,7 +37,7 @@ fmt: ## format the code
 	cargo fmt
 
 bench: ## measure probes a second, CPU a probe and commits against floors in the same run
-	cargo bench --locked
+	cargo bench --locked --bench speed
 
 schema: $(DIESEL) ## write src/storage/schema.rs anew from the migrations
 	rm -f $(CHECK_DB)

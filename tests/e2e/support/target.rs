@@ -128,11 +128,6 @@ impl Drop for Target {
     }
 }
 
-/// A port on which nothing listens.
-pub fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl Shared {
     fn serve(&self, mut connection: TcpStream) {
         let Some(head) = read_head(&mut connection) else { return };
