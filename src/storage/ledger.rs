@@ -225,3 +225,147 @@ fn move_liveness(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), S
         .execute(connection)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use diesel::connection::SimpleConnection;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Definition, Name, Reason, Target};
+    use crate::storage::reader::{GetService, ListEvents, PageRequest, Query};
+    use crate::storage::writer::{Change, apply};
+    use crate::storage::{Store, connection};
+
+    struct Fixture {
+        connection: SqliteConnection,
+        ledger: Ledger,
+        ids: Vec<ServiceId>,
+        _folder: tempfile::TempDir,
+    }
+
+    fn fixture(services: usize) -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.db")).unwrap();
+        let mut connection = connection::writer(store.path()).unwrap();
+        connection.batch_execute("PRAGMA synchronous = OFF").unwrap();
+        let ids = (0..services)
+            .map(|nth| {
+                let definition = Definition {
+                    name: Name::parse(&format!("service-{nth}")).unwrap(),
+                    target: Target::parse("http://a/").unwrap(),
+                    group: None,
+                    enabled: true,
+                    interval: None,
+                    timeout: None,
+                };
+                apply(&mut connection, Change::Create(definition), 0).unwrap().id
+            })
+            .collect();
+        Fixture { connection, ledger: Ledger::default(), ids, _folder: folder }
+    }
+
+    fn outcome(service_id: ServiceId, up: bool, at_ms: i64) -> Outcome {
+        Outcome {
+            service_id,
+            started_at_ms: at_ms,
+            response_time: Duration::from_micros(1_500),
+            http_status: Some(if up { 200 } else { 500 }),
+            failure: (!up).then(|| Failure::new(Reason::Status, "500 Internal Server Error")),
+        }
+    }
+
+    #[test]
+    fn a_change_of_state_ends_the_old_event_where_the_new_one_begins() {
+        let Fixture { mut connection, mut ledger, ids, _folder } = fixture(1);
+        let id = ids[0];
+        for (nth, up) in [true, true, false, false, true].into_iter().enumerate() {
+            let group = [outcome(id, up, nth as i64 * 1_000)];
+            ledger.commit(&mut connection, &group, 0).unwrap();
+        }
+        let page = PageRequest { page: 1, limit: 10 };
+        let events = ListEvents { service_id: id, page }.run(&mut connection).unwrap().items;
+        let told: Vec<_> =
+            events.iter().map(|e| (e.event.as_str(), e.date_started_ms, e.date_ended_ms)).collect();
+        assert_eq!(
+            told,
+            [("uptime", 4_000, None), ("downtime", 2_000, Some(4_000)), ("uptime", 0, Some(2_000))]
+        );
+        assert_eq!(events[1].failure.as_deref(), Some("status"));
+        let tally = GetService(id).run(&mut connection).unwrap().tally.unwrap();
+        assert_eq!((tally.tick_count, tally.up_count), (5, 3));
+    }
+
+    #[test]
+    fn a_group_that_fails_leaves_nothing_in_the_store_and_nothing_in_the_ledger() {
+        let Fixture { mut connection, mut ledger, ids, _folder } = fixture(2);
+        ledger.commit(&mut connection, &[outcome(ids[0], true, 0)], 0).unwrap();
+        let break_it = "CREATE TRIGGER no BEFORE INSERT ON service_ticks WHEN NEW.service_id = 2 \
+                        BEGIN SELECT RAISE(ABORT, 'injected'); END";
+        connection.batch_execute(break_it).unwrap();
+        let group = [outcome(ids[0], false, 1_000), outcome(ids[1], true, 1_000)];
+        assert!(ledger.commit(&mut connection, &group, 0).is_err());
+        connection.batch_execute("DROP TRIGGER no").unwrap();
+        let tally = GetService(ids[0]).run(&mut connection).unwrap().tally.unwrap();
+        assert_eq!((tally.tick_count, tally.down_count()), (1, 0));
+
+        ledger.commit(&mut connection, &group, 0).unwrap();
+        let tally = GetService(ids[0]).run(&mut connection).unwrap().tally.unwrap();
+        assert_eq!((tally.tick_count, tally.down_count()), (2, 1), "once, not twice");
+    }
+
+    #[test]
+    fn an_outcome_of_a_deleted_service_is_not_kept() {
+        let Fixture { mut connection, mut ledger, ids, _folder } = fixture(1);
+        ledger.commit(&mut connection, &[outcome(ids[0], true, 0)], 0).unwrap();
+        apply(&mut connection, Change::Delete(ids[0]), 500).unwrap();
+        ledger.forget(ids[0]);
+        let done = ledger.commit(&mut connection, &[outcome(ids[0], false, 1_000)], 0).unwrap();
+        assert_eq!((done.recorded, done.orphaned), (0, 1));
+        let open = service_events::table.filter(service_events::date_ended_ms.is_null());
+        assert_eq!(open.count().get_result::<i64>(&mut connection), Ok(0));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        /// Whatever the groups, and whether the ledger remembers or reads: the rows equal a recount.
+        #[test]
+        fn groups_of_any_size_give_the_same_rows(
+            groups in prop::collection::vec(
+                (prop::collection::vec((0usize..3, any::<bool>()), 0..12), any::<bool>()), 1..8
+            )
+        ) {
+            let Fixture { mut connection, mut ledger, ids, _folder } = fixture(3);
+            let mut all: Vec<Vec<bool>> = vec![Vec::new(); 3];
+            let mut at_ms = 0;
+            for (group, forgets) in groups {
+                let mut outcomes = Vec::new();
+                for (nth, up) in group {
+                    at_ms += 1_000;
+                    all[nth].push(up);
+                    outcomes.push(outcome(ids[nth], up, at_ms));
+                }
+                ledger.commit(&mut connection, &outcomes, at_ms).unwrap();
+                if forgets {
+                    ledger = Ledger::default();
+                }
+            }
+            for (id, ticks) in ids.iter().zip(&all) {
+                let record = GetService(*id).run(&mut connection).unwrap();
+                let tally = record.tally.unwrap_or_default();
+                prop_assert_eq!(tally.tick_count, ticks.len() as u64);
+                prop_assert_eq!(tally.up_count, ticks.iter().filter(|up| **up).count() as u64);
+                prop_assert_eq!(tally.response_time_sum, Duration::from_micros(1_500) * ticks.len() as u32);
+                let newest = record.latest_event.map(|event| event.event == "uptime");
+                prop_assert_eq!(newest, ticks.last().copied());
+                let flips = ticks.windows(2).filter(|pair| pair[0] != pair[1]).count();
+                let page = PageRequest { page: 1, limit: 1_000 };
+                let events = ListEvents { service_id: *id, page }.run(&mut connection).unwrap();
+                prop_assert_eq!(events.total, if ticks.is_empty() { 0 } else { flips as u64 + 1 });
+            }
+        }
+    }
+}
