@@ -138,7 +138,7 @@ fn commits(folder: &Path) -> Measured {
 
 fn outcome(id: usize, nth: usize) -> Outcome {
     // One in a hundred fails, so that events are among it.
-    let fails = (id + nth) % 100 == 0;
+    let fails = (id + nth).is_multiple_of(100);
     Outcome {
         service_id: ServiceId::new(id as i64).expect("positive"),
         started_at_ms: nth as i64,
