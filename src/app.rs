@@ -54,6 +54,8 @@ pub enum Failed {
     System(String),
     /// An actor without which nothing is to go on has died.
     ActorDied(&'static str),
+    /// The store took no writes to the end; this many outcomes were measured and are not in it.
+    Lost(i64),
 }
 
 impl fmt::Display for Failed {
@@ -64,6 +66,9 @@ impl fmt::Display for Failed {
             Self::Storage(error) => error.fmt(f),
             Self::System(error) => f.write_str(error),
             Self::ActorDied(actor) => write!(f, "the {actor} has died"),
+            Self::Lost(count) => {
+                write!(f, "the store took no writes to the end; {count} outcomes are lost")
+            }
         }
     }
 }
@@ -241,22 +246,22 @@ impl House {
                 Some(actor)
             }
         };
-        tokio::select! {
-            () = self.stop(grace, log) => {}
+        let stopped = tokio::select! {
+            stopped = self.stop(grace, log) => stopped,
             (signal, code) = signals.next() => {
                 // Synchronously and at once, as the second signal asks; the log's queue is given up.
                 eprintln!("second signal ({signal}): exiting at once");
                 std::process::exit(code);
             }
-        }
+        };
         for arbiter in &self.arbiters {
             arbiter.stop();
         }
-        died.map_or(Ok(()), |actor| Err(Failed::ActorDied(actor)))
+        died.map_or(stopped, |actor| Err(Failed::ActorDied(actor)))
     }
 
     /// No new probe starts; those under way and the API's requests get the grace period; what was measured is committed.
-    async fn stop(&self, grace: Duration, log: &Logger) {
+    async fn stop(&self, grace: Duration, log: &Logger) -> Result<(), Failed> {
         let started = Instant::now();
         let deadline = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 4));
         let probes = async {
@@ -274,9 +279,11 @@ impl House {
         }
         let deadline = (started + grace).max(Instant::now() + FLUSH_AT_LEAST);
         match timeout_at(deadline, self.recorder.send(Flush)).await {
-            Ok(Ok(Ok(()))) => info!(log, "stopped; everything measured is in the store"),
-            _ => error!(log, "stopped; the store took no writes to the end";
-                "lost" => self.telemetry.buffered.get()),
+            Ok(Ok(Ok(()))) => {
+                info!(log, "stopped; everything measured is in the store");
+                Ok(())
+            }
+            _ => Err(Failed::Lost(self.telemetry.buffered.get())),
         }
     }
 }

@@ -188,8 +188,8 @@ impl Recorder {
     }
 
     fn committed(&mut self, committed: &Committed, size: usize, took: Duration) {
-        self.buffer.group_done();
         self.takes_writes();
+        self.buffer.group_done();
         if size > 0 {
             self.telemetry.commit_size.observe(size as f64);
             self.telemetry.commit_duration.observe(took.as_secs_f64());

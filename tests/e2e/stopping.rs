@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -67,4 +68,21 @@ fn an_idle_client_does_not_hold_up_the_end() {
     app.signal(Signal::TERM);
     assert_eq!(app.ended(), Some(0), "{}", app.log());
     assert!(started.elapsed() <= Duration::from_secs(4), "{:?}", started.elapsed());
+}
+
+#[test]
+fn what_a_locked_store_would_not_take_to_the_end_is_told_and_is_no_success() {
+    let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 1).start();
+    let target = Target::healthy();
+    let id = app.add("a", &target.url());
+    app.wait_for_ticks(id, 1);
+    let db = app.db();
+    let mut lock = db.connect();
+    lock.batch_execute("BEGIN IMMEDIATE").unwrap();
+    app.wait_for_log("the store takes no writes");
+    app.signal(Signal::TERM);
+    assert_eq!(app.ended(), Some(1), "{}", app.log());
+    app.wait_for_log("outcomes are lost");
+    lock.batch_execute("ROLLBACK").unwrap();
+    db.assert_consistent();
 }
