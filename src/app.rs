@@ -1,7 +1,7 @@
 //! The only wiring: opens the store, starts the actors, serves, and stops everything in order.
 
 use std::fmt;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::import::go_db;
 use crate::logging::Throttle;
 use crate::probe::tls::{self, Trust};
 use crate::probe::unix_ms;
-use crate::services_file;
+use crate::services_file::{self, Entry};
 use crate::shutdown::Signals;
 use crate::storage::reader::{Known, load_known};
 use crate::storage::{OpenError, StorageError, Store, connection};
@@ -35,8 +35,11 @@ use crate::telemetry::Telemetry;
 /// Threads that read the store.
 const READERS: usize = 2;
 
-/// Of the grace period, the part that is kept for writing out what was measured: a quarter, and at most this.
-const FLUSH_RESERVE: Duration = Duration::from_secs(2);
+/// Of the grace period, the part that is kept for writing out what was measured: a tenth, and at most this.
+const FLUSH_RESERVE: Duration = Duration::from_millis(500);
+
+/// Longest grace period after an actor has died: most of what would be waited for cannot come any more.
+const GRACE_AFTER_DEATH: Duration = Duration::from_secs(1);
 
 /// Time to write out what was measured, even when the grace period is shorter.
 const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
@@ -95,23 +98,47 @@ impl From<StorageError> for Failed {
 
 /// Runs the service until a signal stops it.
 pub fn run(config: &Config, log: &Logger) -> Result<(), Failed> {
-    config.check_descriptors(raise_descriptor_limit()?)?;
-    let trust = trust(config)?;
-    if trust.authorities == 0 {
-        warn!(
-            log,
-            "no certificate authority is known, so every https probe will fail; \
-            install ca-certificates or set PROBE_CA_FILE"
-        );
-    }
-    let listener = listen(config)?;
-    let store = Store::open(&config.db_file)?;
-    let known = prepare(config, &store, log)?;
     System::new().block_on(async {
+        // First of all, so that a signal during a long start stops it in order too.
         let mut signals = Signals::new().map_err(|error| Failed::System(error.to_string()))?;
-        let house = House::start(config, &store, trust, listener, known, log)?;
+        let files = read_files(config)?;
+        if files.trust.authorities == 0 {
+            warn!(
+                log,
+                "no certificate authority is known, so every https probe will fail; \
+                install ca-certificates or set PROBE_CA_FILE"
+            );
+        }
+        let listener = listen(config)?;
+        let store = Store::open(&config.db_file)?;
+        let known = prepare(config, &store, files.entries.as_deref(), log)?;
+        let house = House::start(config, &store, files.trust, listener, known, log)?;
         house.live(&mut signals, config.shutdown_grace, log).await
     })
+}
+
+/// What the configuration leads to, read before anything is touched.
+struct Files {
+    trust: Trust,
+    /// The entries of the services file, if there is one.
+    entries: Option<Vec<Entry>>,
+}
+
+/// Checks the configuration against this machine and reads its files; every problem is told.
+fn read_files(config: &Config) -> Result<Files, Failed> {
+    let mut problems = Vec::new();
+    if let Err(error) = config.check_descriptors(raise_descriptor_limit()?) {
+        problems.extend(error.problems);
+    }
+    let trust = tls::trust(config.probe_ca_file.as_deref()).map_err(|why| {
+        problems.push(format!("PROBE_CA_FILE: {why}; accepted is a PEM file of certificates"));
+    });
+    let entries = config.services_file.as_deref().map(services_file::read).transpose();
+    let entries = entries.map_err(|told| problems.extend(told));
+    match (trust, entries) {
+        (Ok(trust), Ok(entries)) if problems.is_empty() => Ok(Files { trust, entries }),
+        _ => Err(ConfigError { problems }.into()),
+    }
 }
 
 /// Takes over a database of go-service-healthcheck into the configured store.
@@ -128,12 +155,6 @@ fn raise_descriptor_limit() -> Result<u64, Failed> {
         .map_err(|error| Failed::System(format!("the limit of file descriptors: {error}")))
 }
 
-fn trust(config: &Config) -> Result<Trust, ConfigError> {
-    tls::trust(config.probe_ca_file.as_deref()).map_err(|why| ConfigError {
-        problems: vec![format!("PROBE_CA_FILE: {why}; accepted is a PEM file of certificates")],
-    })
-}
-
 fn listen(config: &Config) -> Result<TcpListener, Failed> {
     let address = SocketAddr::new(config.api_host, config.api_port);
     TcpListener::bind(address)
@@ -141,13 +162,20 @@ fn listen(config: &Config) -> Result<TcpListener, Failed> {
 }
 
 /// Applies the services file, if there is one, and loads the living services.
-fn prepare(config: &Config, store: &Store, log: &Logger) -> Result<Vec<Known>, Failed> {
+fn prepare(
+    config: &Config,
+    store: &Store,
+    entries: Option<&[Entry]>,
+    log: &Logger,
+) -> Result<Vec<Known>, Failed> {
     let mut connection =
         connection::writer(store.path()).map_err(|error| Failed::System(error.to_string()))?;
-    if let Some(file) = &config.services_file {
-        let done = services_file::apply(file, &mut connection, unix_ms())
-            .map_err(|problems| ConfigError { problems })?;
-        info!(log, "services file applied"; "file" => %file.display(), "entries" => done.entries,
+    if let (Some(file), Some(entries)) = (&config.services_file, entries) {
+        let known = load_known(&mut connection)?;
+        let plan = services_file::plan(entries, &known)
+            .map_err(|problems| ConfigError { problems: problems.located(file) })?;
+        let done = services_file::apply(&plan, &mut connection, unix_ms())?;
+        info!(log, "services file applied"; "file" => %file.display(), "entries" => entries.len(),
             "added" => done.added, "changed" => done.changed, "removed" => done.removed);
     }
     Ok(load_known(&mut connection)?)
@@ -183,7 +211,7 @@ impl House {
         let recorder = start_recorder(config, store, &known, &telemetry, &died, log);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
         let parts = Parts {
-            tls: trust.connector,
+            trust,
             recorder: recorder.clone(),
             telemetry: telemetry.clone(),
             faults: Arc::new(Throttle::default()),
@@ -212,7 +240,12 @@ impl House {
         let server = http::serve(api, listener, config.api_max_connections, config.shutdown_grace)
             .map_err(|error| Failed::System(error.to_string()))?;
         let handle = server.handle();
-        actix_rt::spawn(server);
+        let lifeline = Lifeline::new("API", &died);
+        actix_rt::spawn(async move {
+            // However it ended, nothing answers any more.
+            let _ = server.await;
+            drop(lifeline);
+        });
 
         info!(log, "started"; "name" => &config.service_name, "env" => &config.environment,
             "version" => env!("CARGO_PKG_VERSION"), "db_file" => store.path(), "pool_size" => config.pool_size);
@@ -221,7 +254,7 @@ impl House {
             info!(
                 log,
                 "no service is watched yet; add the first one with: {}",
-                first_curl(config, address)
+                how_to_add(config, address)
             );
         }
         Ok(Self { scheduler, pool, recorder, server: handle, telemetry, deaths, arbiters })
@@ -246,13 +279,11 @@ impl House {
                 Some(actor)
             }
         };
+        let grace = if died.is_some() { grace.min(GRACE_AFTER_DEATH) } else { grace };
         let stopped = tokio::select! {
             stopped = self.stop(grace, log) => stopped,
-            (signal, code) = signals.next() => {
-                // Synchronously and at once, as the second signal asks; the log's queue is given up.
-                eprintln!("second signal ({signal}): exiting at once");
-                std::process::exit(code);
-            }
+            // At once, as the second signal asks; what is queued for the log is given up.
+            (_, code) = signals.next() => std::process::exit(code),
         };
         for arbiter in &self.arbiters {
             arbiter.stop();
@@ -263,7 +294,7 @@ impl House {
     /// No new probe starts; those under way and the API's requests get the grace period; what was measured is committed.
     async fn stop(&self, grace: Duration, log: &Logger) -> Result<(), Failed> {
         let started = Instant::now();
-        let deadline = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 4));
+        let deadline = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10));
         let probes = async {
             // An error means that the actor has died: then there is nothing to wait for.
             let _ = self.scheduler.send(Stop).await;
@@ -298,13 +329,15 @@ fn start_recorder(
 ) -> Addr<Recorder> {
     let mut board = Board::default();
     for known in known.iter().filter(|known| known.definition.enabled) {
-        board.watch(known.id);
+        board.watch(known.id, &known.definition);
     }
     let (path, deaths) = (store.path().to_owned(), died.clone());
     let writer =
         SyncArbiter::start(1, move || Writer::new(path.clone(), Lifeline::new("writer", &deaths)));
-    let path = store.path().to_owned();
-    let reader = SyncArbiter::start(READERS, move || Reader::new(path.clone()));
+    let (path, deaths) = (store.path().to_owned(), died.clone());
+    let reader = SyncArbiter::start(READERS, move || {
+        Reader::new(path.clone(), Lifeline::new("reader", &deaths))
+    });
     Recorder::new(
         config.buffer_limit,
         board,
@@ -352,16 +385,24 @@ fn writes(config: &Config) -> Writes {
     }
 }
 
-/// The line that adds a service, as it can be typed.
-fn first_curl(config: &Config, address: SocketAddr) -> String {
-    let token = match config.api_token {
-        Some(_) => " -H \"Authorization: Bearer $API_TOKEN\"",
-        None => "",
+/// How to add a service, as it can be typed.
+fn how_to_add(config: &Config, address: SocketAddr) -> String {
+    let token = match writes(config) {
+        Writes::WithToken(_) => " -H \"Authorization: Bearer $API_TOKEN\"",
+        Writes::FromThisMachine => "",
+        Writes::Refused => return "set API_TOKEN first, or a loopback API_HOST".to_owned(),
+    };
+    // The domain stands for every address and for the usual loopback one; another address is reached by itself only.
+    let reached_by_name = address.ip().is_unspecified()
+        || address.ip() == Ipv4Addr::LOCALHOST
+        || config.api_domain != "localhost";
+    let host = if reached_by_name {
+        format!("{}:{}", config.api_domain, address.port())
+    } else {
+        address.to_string()
     };
     format!(
-        "curl -X POST http://{}:{}/v1/services{token} -H 'Content-Type: application/json' \
+        "curl -X POST http://{host}/v1/services{token} -H 'Content-Type: application/json' \
          -d '{{\"name\": \"example\", \"url\": \"https://example.org/\"}}'",
-        config.api_domain,
-        address.port(),
     )
 }

@@ -1,12 +1,14 @@
 //! The configuration: names → [`Config`], with every problem found at once.
 //!
 //! [`Config::from_lookup`] takes a look-up function, so tests never touch the environment. The only I/O is in
-//! [`Config::from_env`], which reads a `.env` file first. [`VARIABLES`] is the one list of names, defaults and
+//! [`Config::from_env`], which reads a `.env` file too. [`VARIABLES`] is the one list of names, defaults and
 //! meanings: `.env.example` and the README's table are compared with it by a test.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -207,19 +209,21 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads the environment, after a `.env` file in the working directory if there is one; the real environment
-    /// wins.
+    /// Reads the environment, and a `.env` file in the working directory if there is one; the real environment wins.
     pub fn from_env() -> Result<Self, ConfigError> {
-        match dotenvy::dotenv() {
-            Ok(_) => {}
-            Err(error) if error.not_found() => {}
+        let (file, mut problems) = read_env_file(Path::new(".env"));
+        let config = Self::from_lookup(|name| match std::env::var_os(name) {
+            Some(value) => Some(value.to_string_lossy().into_owned()),
+            None => file.get(name).cloned(),
+        });
+        match config {
+            Ok(config) if problems.is_empty() => Ok(config),
+            Ok(_) => Err(ConfigError { problems }),
             Err(error) => {
-                let problem =
-                    format!(".env: {error}; accepted is a line NAME=value for each variable");
-                return Err(ConfigError { problems: vec![problem] });
+                problems.extend(error.problems);
+                Err(ConfigError { problems })
             }
         }
-        Self::from_lookup(|name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
     }
 
     /// Builds a configuration from what `lookup` says of each name. An empty value counts as not set.
@@ -228,8 +232,7 @@ impl Config {
         let config = Self {
             api_port: read.number("API_PORT", 0, u16::MAX),
             api_host: read.value("API_HOST", host),
-            api_domain: read
-                .value("API_DOMAIN", |text| printable(text).filter(|t| !t.contains('/'))),
+            api_domain: read.value("API_DOMAIN", domain),
             api_token: read.optional("API_TOKEN", |text| printable(text).map(Secret)),
             api_body_limit: read.number("API_BODY_LIMIT_BYTES", 1, 64 * 1024 * 1024),
             api_max_connections: read.number("API_MAX_CONNECTIONS", 1, 1_000_000),
@@ -252,8 +255,8 @@ impl Config {
                 (0.0..=3_600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
             }),
             debug: read.value("DEBUG", boolean),
-            environment: read.value("ENV", |text| Some(text.to_owned())),
-            service_name: read.value("SERVICE_NAME", |text| Some(text.to_owned())),
+            environment: read.value("ENV", one_line),
+            service_name: read.value("SERVICE_NAME", one_line),
         };
         if read.problems.is_empty() {
             Ok(config)
@@ -276,6 +279,16 @@ impl Config {
             return Ok(());
         }
         let reserve = self.descriptors_needed() - 2 * self.pool_size as u64;
+        if reserve + 2 > descriptors {
+            let problem = format!(
+                "API_MAX_CONNECTIONS: {} is not accepted; accepted is at most {}: it must fit in the hard limit of \
+                 {descriptors} file descriptors, beside 64 for the program and two for each of {} probes",
+                self.api_max_connections,
+                descriptors.saturating_sub(64 + 2 * self.pool_size as u64),
+                self.pool_size,
+            );
+            return Err(ConfigError { problems: vec![problem] });
+        }
         let problem = format!(
             "RUNNER_POOL_SIZE: {} is not accepted; accepted is at most {}: two file descriptors for each probe and \
              {reserve} for the rest must fit in the hard limit of {descriptors} (raise it, or lower \
@@ -335,6 +348,47 @@ fn host(text: &str) -> Option<IpAddr> {
         "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
         _ => text.parse().ok(),
     }
+}
+
+/// A host as it stands in a URL: an IPv6 address gets its brackets.
+fn domain(text: &str) -> Option<String> {
+    let host = match text.parse() {
+        Ok(IpAddr::V6(ip)) => url::Host::Ipv6(ip),
+        _ => url::Host::parse(text).ok()?,
+    };
+    Some(host.to_string())
+}
+
+fn one_line(text: &str) -> Option<String> {
+    (!text.contains(char::is_control)).then(|| text.to_owned())
+}
+
+/// The variables of a `.env` file, and what is wrong with it. No problem shows a value: it may be a secret.
+fn read_env_file(file: &Path) -> (HashMap<String, String>, Vec<String>) {
+    let told = file.display();
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Default::default(),
+        Err(error) => return (HashMap::new(), vec![format!("{told}: {error}")]),
+    };
+    let (mut variables, mut problems) = (HashMap::new(), Vec::new());
+    for entry in dotenvy::from_read_iter(text.as_bytes()) {
+        match entry {
+            Ok((name, value)) => drop(variables.insert(name, value)),
+            Err(dotenvy::Error::LineParse(wrong, _)) => {
+                let nth = text.lines().position(|line| line.contains(&wrong)).unwrap_or_default();
+                let line = text.lines().nth(nth).unwrap_or_default();
+                let name = line.split_once('=').map_or("", |(name, _)| name.trim());
+                problems.push(format!(
+                    "{told}:{}: {name}: this line is not accepted; accepted is NAME=value, the value in single quotes \
+                     when it has spaces or a $",
+                    nth + 1
+                ));
+            }
+            Err(error) => problems.push(format!("{told}: {error}")),
+        }
+    }
+    (variables, problems)
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -406,6 +460,35 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_line_of_the_env_file_is_named_and_its_value_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".env");
+        std::fs::write(
+            &file,
+            "# a comment\nDB_FILE=a.db\nAPI_TOKEN=s3cr3t with space\nENV='a $b'\n",
+        )
+        .unwrap();
+        let (variables, problems) = read_env_file(&file);
+        assert_eq!(variables["DB_FILE"], "a.db");
+        assert_eq!(variables["ENV"], "a $b");
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains(".env:3: API_TOKEN: "), "{problems:?}");
+        assert!(!problems[0].contains("s3cr3t"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_domain_is_a_host_and_nothing_more() {
+        assert_eq!(with(&[("API_DOMAIN", "::1")]).unwrap().api_domain, "[::1]");
+        assert_eq!(
+            with(&[("API_DOMAIN", "mon.example.org")]).unwrap().api_domain,
+            "mon.example.org"
+        );
+        for bad in ["a:80", "http://a", "a/b", "a b"] {
+            assert!(with(&[("API_DOMAIN", bad)]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_token_is_never_shown() {
         let config = with(&[("API_TOKEN", "s3cret")]).unwrap();
         assert!(!format!("{config:?}").contains("s3cret"));
@@ -422,6 +505,8 @@ mod tests {
             error.contains("RUNNER_POOL_SIZE: 1000") && error.contains("at most 999"),
             "{error}"
         );
+        let error = with(&[]).unwrap().check_descriptors(500).unwrap_err().to_string();
+        assert!(error.contains("API_MAX_CONNECTIONS: 1024"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! a probe.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use slog::{Drain, Level, Logger, o};
@@ -12,7 +12,21 @@ use slog::{Drain, Level, Logger, o};
 /// Lines that may wait for the writing thread.
 const QUEUE_LIMIT: usize = 8_192;
 
-/// The root logger, and the guard that writes out what is queued when it is dropped.
+/// Longest time that the end of the process waits for whoever reads the log.
+const WRITE_OUT_WITHIN: Duration = Duration::from_secs(1);
+
+/// Writes out what is queued, as far as it is read in time. (A guard waits for ever when it is dropped.)
+pub fn write_out(queue: slog_async::AsyncGuard) {
+    let (done, written) = mpsc::channel();
+    std::thread::spawn(move || {
+        drop(queue);
+        // Nobody waits any more once the time is over.
+        let _ = done.send(());
+    });
+    let _ = written.recv_timeout(WRITE_OUT_WITHIN);
+}
+
+/// The root logger, and its queue, to be given to [`write_out`] at the end.
 pub fn root(debug: bool) -> (Logger, slog_async::AsyncGuard) {
     let decorator = slog_term::TermDecorator::new().stderr().build();
     let format = slog_term::FullFormat::new(decorator)

@@ -29,16 +29,18 @@ fn main() -> ExitCode {
 }
 
 fn run(config: &Config) -> ExitCode {
-    let (log, _written_out_on_drop) = logging::root(config.debug);
+    let (log, queue) = logging::root(config.debug);
     logging::log_panics(log.clone());
-    match app::run(config, &log) {
+    let code = match app::run(config, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed::Config(error)) => refuse(&error),
         Err(error) => {
             slog::crit!(log, "failed"; "error" => %error);
             ExitCode::from(FAILED)
         }
-    }
+    };
+    logging::write_out(queue);
+    code
 }
 
 fn import_go_db(config: &Config, file: &Path) -> ExitCode {

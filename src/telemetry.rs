@@ -3,6 +3,7 @@
 //! [`Telemetry`] is cheap to clone and safe to touch from every actor. Names follow Prometheus's conventions: base
 //! units, `_total` for counters; what is told of a single service is named as blackbox_exporter names it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
@@ -25,7 +26,7 @@ pub enum Missed {
     Late,
     /// The waiting line was full.
     Full,
-    /// The scheduler itself was late by whole slots, after a suspend for example.
+    /// The scheduler itself was late by whole slots: the process stood still.
     Skipped,
 }
 
@@ -48,7 +49,7 @@ pub enum Fate {
     Recorded,
     /// Its service was deleted while the probe ran.
     Orphaned,
-    /// The store took no writes for so long that the buffer was full.
+    /// It was not kept: the store took no writes and the buffer was full, or it contradicts what is there.
     Dropped,
 }
 
@@ -226,14 +227,21 @@ impl Telemetry {
             .inc_by(count as u64);
     }
 
-    /// The exposition: everything above, then the last result of each service of `results`.
-    pub fn expose(&self, results: Vec<LastResult>) -> Result<String, std::fmt::Error> {
+    /// The exposition in `format`: everything above, then the last result of each service of `results`.
+    pub fn expose(
+        &self,
+        results: Vec<LastResult>,
+        format: Format,
+    ) -> Result<String, std::fmt::Error> {
         let mut text = String::with_capacity(8_192 + results.len() * 320);
         let mut services = Registry::default();
         services.register_collector(Box::new(ServiceCollector(results)));
         text::encode_registry(&mut text, &self.registry)?;
         text::encode_registry(&mut text, &services)?;
-        text::encode_eof(&mut text)?;
+        match format {
+            Format::OpenMetrics => text::encode_eof(&mut text)?,
+            Format::Plain => text = plain(&text),
+        }
         Ok(text)
     }
 }
@@ -242,6 +250,48 @@ impl Default for Telemetry {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The two text formats of an exposition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus's own, version 0.0.4.
+    Plain,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The media type of it.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// The plain form of an OpenMetrics text: there, a counter's HELP and TYPE carry the `_total` of its samples.
+fn plain(text: &str) -> String {
+    let counters: HashSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut plain = String::with_capacity(text.len() + 256);
+    for line in text.lines() {
+        let comment = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE "));
+        match comment.and_then(|rest| rest.split_once(' ')) {
+            Some((name, rest)) if counters.contains(name) => {
+                plain.push_str(&line[..7]);
+                plain.push_str(name);
+                plain.push_str("_total ");
+                plain.push_str(rest);
+            }
+            _ => plain.push_str(line),
+        }
+        plain.push('\n');
+    }
+    plain
 }
 
 /// What the last probe of a service said.
@@ -370,12 +420,18 @@ mod tests {
 
     #[test]
     fn an_exposition_has_every_reason_from_the_start() {
-        let text = Telemetry::new().expose(Vec::new()).unwrap();
+        let text = Telemetry::new().expose(Vec::new(), Format::OpenMetrics).unwrap();
         for reason in Reason::ALL {
             assert!(text.contains(&format!("reason=\"{}\"", reason.as_str())), "{text}");
         }
         assert!(text.contains("service_healthcheck_probes_total{result=\"up\",reason=\"\"} 0"));
         assert!(text.contains("process_resident_memory_bytes "));
+        assert!(text.contains("# TYPE service_healthcheck_probes counter\n"));
         assert!(text.ends_with("# EOF\n"));
+        let plain = Telemetry::new().expose(Vec::new(), Format::Plain).unwrap();
+        assert!(plain.contains("# TYPE service_healthcheck_probes_total counter\n"), "{plain}");
+        assert!(
+            plain.contains("# TYPE service_healthcheck_slots gauge\n") && !plain.contains("EOF")
+        );
     }
 }

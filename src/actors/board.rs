@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::{Outcome, Service, ServiceId};
+use crate::domain::{Definition, Outcome, Service, ServiceId};
 use crate::telemetry::LastResult;
 
 /// Bound: one place for each service that is watched. An outcome that comes in after its service has left finds no place.
@@ -13,9 +13,16 @@ pub struct Board {
 }
 
 impl Board {
-    /// Makes a place for a service, and keeps what stands there.
-    pub fn watch(&mut self, id: ServiceId) {
-        self.places.entry(id).or_default();
+    /// Makes a place for a service; what stands there stays, under the names that the service has now.
+    pub fn watch(&mut self, id: ServiceId, definition: &Definition) {
+        if let Some(result) = self.places.entry(id).or_default() {
+            let renamed = Service {
+                name: definition.name.clone(),
+                group: definition.group.clone(),
+                ..Service::clone(&result.service)
+            };
+            result.service = Arc::new(renamed);
+        }
     }
 
     /// Takes a service off the board.

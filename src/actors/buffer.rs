@@ -8,7 +8,7 @@ use crate::domain::Outcome;
 /// Longest time an outcome waits for others to share its commit (docs/design.md, "The way of one probe").
 const GROUP_WAIT: Duration = Duration::from_millis(200);
 
-/// A group of this size does not wait any longer.
+/// A group of this size does not wait any longer; nor does one that fills the buffer.
 const GROUP_FULL: usize = 512;
 
 /// Most outcomes of one commit, so that no commit takes long.
@@ -55,7 +55,8 @@ impl Buffer {
     /// When the next group should go; `None` when nothing waits.
     pub fn group_due(&self) -> Option<Instant> {
         let since = self.since?;
-        Some(if self.waiting.len() >= GROUP_FULL { since } else { since + GROUP_WAIT })
+        let is_full = self.waiting.len() >= GROUP_FULL || !self.has_room();
+        Some(if is_full { since } else { since + GROUP_WAIT })
     }
 
     /// The next group, oldest first.

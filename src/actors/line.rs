@@ -92,9 +92,8 @@ impl Line {
     /// Frees a slot, and gives it to the first that waits and can still start before its next slot; also says how many
     /// could not.
     pub fn finish(&mut self, slot: usize, now: Instant) -> (Option<Job>, u64) {
-        if let Some(id) = self.at_work[slot].take() {
-            self.busy.remove(&id);
-        }
+        let Some(id) = self.at_work[slot].take() else { return (None, 0) };
+        self.busy.remove(&id);
         let mut late = 0;
         while let Some(id) = self.order.pop_front() {
             match self.waiting.remove(&id) {

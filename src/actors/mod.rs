@@ -1,4 +1,5 @@
-//! The actors. Decisions are pure ([`schedule`], [`line`], [`buffer`]); actors carry them.
+//! The actors. Decisions are pure ([`schedule`], [`line`], [`buffer`],
+//! [`health`]); actors carry them.
 //!
 //! | actor | where | messages | from | bounded by |
 //! |---|---|---|---|---|
@@ -12,7 +13,7 @@
 //! | [`Recorder`](recorder::Recorder) | main arbiter | `RecordOutcome` | probers | one a slot; kept ones by `RECORDER_BUFFER_LIMIT` |
 //! | | | `MakeChange` | HTTP | `CHANGES_LIMIT`, then told to come again |
 //! | | | `Ask<Q>` | HTTP | `READS_LIMIT`, then told to come again |
-//! | | | `GetHealth`, `GetResults`, `Subscribe`, `Flush` | HTTP, app | connections; one |
+//! | | | `GetTrouble`, `GetResults`, `Subscribe`, `Flush` | HTTP, app | connections; one |
 //! | [`Writer`](writer::Writer) | a thread of its own | `Commit`, `MakeChange`, `Close` | recorder | one at a time |
 //! | [`Reader`](reader::Reader) × 2 | threads of their own | `Ask<Q>` | recorder | `READS_LIMIT` |
 //!
@@ -20,6 +21,7 @@
 
 pub mod board;
 pub mod buffer;
+pub mod health;
 pub mod line;
 pub mod pool;
 pub mod prober;

@@ -9,21 +9,21 @@ use std::time::Instant;
 use actix::prelude::*;
 use futures_util::FutureExt;
 use slog::{Logger, debug, warn};
-use tokio_rustls::TlsConnector;
 
 use super::pool::{Finished, Pool};
 use super::recorder::{RecordOutcome, Recorder};
 use super::schedule::Job;
 use crate::domain::{Failure, Outcome, Reason, Service, Verdict};
 use crate::logging::Throttle;
+use crate::probe::tls::Trust;
 use crate::probe::{Engine, unix_ms};
 use crate::telemetry::Telemetry;
 
 /// What every prober works with.
 #[derive(Clone)]
 pub struct Parts {
-    /// Secures connections.
-    pub tls: TlsConnector,
+    /// Whom probes trust.
+    pub trust: Trust,
     /// Takes the outcomes.
     pub recorder: Addr<Recorder>,
     /// Counts them.
@@ -62,7 +62,8 @@ impl Prober {
     ) -> Addr<Self> {
         Self::start_in_arbiter(arbiter, move |_| {
             let workshop = WORKSHOP.with(|shared| {
-                let build = || Rc::new(Workshop { engine: Engine::new(parts.tls.clone()), parts });
+                let build =
+                    || Rc::new(Workshop { engine: Engine::new(parts.trust.clone()), parts });
                 Rc::clone(shared.get_or_init(build))
             });
             Self { slot, pool, workshop }

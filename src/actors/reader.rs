@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
+use super::Lifeline;
 use crate::storage::reader::Query;
 use crate::storage::{StorageError, connection};
 
@@ -10,12 +11,13 @@ use crate::storage::{StorageError, connection};
 pub struct Reader {
     path: String,
     connection: Option<SqliteConnection>,
+    _lifeline: Lifeline,
 }
 
 impl Reader {
     /// A reader of the file at `path`.
-    pub fn new(path: String) -> Self {
-        Self { path, connection: None }
+    pub fn new(path: String, lifeline: Lifeline) -> Self {
+        Self { path, connection: None, _lifeline: lifeline }
     }
 
     fn connection(&mut self) -> Result<&mut SqliteConnection, StorageError> {

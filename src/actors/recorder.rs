@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::Lifeline;
 use super::board::Board;
 use super::buffer::Buffer;
+use super::health::StoreHealth;
 use super::reader::{Ask, Reader};
 use super::scheduler::ServiceChanged;
 use super::writer::{Close, Commit, MakeChange, NotCommitted, Writer};
@@ -32,20 +33,21 @@ use crate::telemetry::{Fate, LastResult, Telemetry};
 const CHANGES_LIMIT: usize = 256;
 /// Most reads under way.
 const READS_LIMIT: usize = 256;
-/// A write that takes longer than this counts as a store that fails.
-const STALL_AFTER: Duration = Duration::from_secs(5);
 /// Without other writes, the liveness mark is moved this often: so we know that the store takes writes.
 const LIVENESS_EVERY: Duration = Duration::from_secs(5);
-/// First and longest pause after a write that failed; each failure doubles it.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// Whether the store takes writes.
-#[derive(Debug)]
-enum Store {
-    /// It did, last at `since`.
-    Takes { since: Instant },
-    /// It does not; the next try is at `retry_at`.
-    Fails { why: String, pause: Duration, retry_at: Instant, dropped: usize },
+/// Pause between tries while the recorder closes.
+const CLOSING_RETRY: Duration = Duration::from_millis(100);
+
+/// How far the recorder is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// At work.
+    Open,
+    /// Since [`Flush`]: what comes is still taken, and groups go without waiting.
+    Closing,
+    /// Everything is in the store, and nothing is taken any more.
+    Closed,
 }
 
 type Reply<T> = oneshot::Sender<T>;
@@ -59,12 +61,13 @@ pub struct Recorder {
     changes: VecDeque<(Change, Reply<Result<Applied, StorageError>>)>,
     /// Reads under way. Bound: [`READS_LIMIT`].
     reads: usize,
-    /// Since when a write is under way.
-    writing: Option<Instant>,
-    store: Store,
+    store: StoreHealth,
+    /// Outcomes that were dropped since the store last took a write.
+    dropped: usize,
     board: Board,
-    /// Set by [`Flush`]: nothing new is taken, and groups go without waiting.
-    closing: bool,
+    phase: Phase,
+    /// Whether the writer has died; the process is about to end, and nothing can be written any more.
+    writer_gone: bool,
     /// Who waits until everything is in the store.
     flush: Option<Reply<()>>,
     /// The timer of the next group; one at a time.
@@ -94,10 +97,11 @@ impl Recorder {
             parked: VecDeque::new(),
             changes: VecDeque::new(),
             reads: 0,
-            writing: None,
-            store: Store::Takes { since: Instant::now() },
+            store: StoreHealth::new(Instant::now()),
+            dropped: 0,
             board,
-            closing: false,
+            phase: Phase::Open,
+            writer_gone: false,
             flush: None,
             timer: None,
             subscriber: None,
@@ -109,25 +113,22 @@ impl Recorder {
         }
     }
 
-    /// Why the store is not to be relied on now, if so.
     fn trouble(&self) -> Option<String> {
-        match (&self.store, self.writing) {
-            (Store::Fails { why, .. }, _) => Some(why.clone()),
-            (Store::Takes { .. }, Some(since)) if since.elapsed() > STALL_AFTER => {
-                Some(format!("a write takes {} s already", since.elapsed().as_secs()))
-            }
-            _ => None,
-        }
+        self.store.trouble(Instant::now())
     }
 
     /// Starts the next write, if there is one and none is under way: changes first, since somebody waits for them.
     fn pump(&mut self, context: &mut Context<Self>) {
-        self.telemetry.buffered.set(self.buffer.len() as i64);
-        if self.writing.is_some() {
+        self.telemetry.buffered.set((self.buffer.len() + self.parked.len()) as i64);
+        if self.store.is_writing() || self.writer_gone {
             return;
         }
         let now = Instant::now();
-        if let Some(due) = self.retry_at().filter(|due| *due > now) {
+        let nothing_left =
+            self.buffer.is_empty() && self.parked.is_empty() && self.changes.is_empty();
+        if nothing_left && self.phase == Phase::Closing {
+            self.close(context);
+        } else if let Some(due) = self.store.retry_at().filter(|due| *due > now) {
             self.wake_at(due, context);
         } else if let Some((change, reply)) = self.changes.pop_front() {
             self.make_change(change, reply, context);
@@ -137,104 +138,99 @@ impl Recorder {
             } else {
                 self.wake_at(due, context);
             }
-        } else if let Some(reply) = self.flush.take() {
-            self.close(reply, context);
         }
     }
 
-    fn retry_at(&self) -> Option<Instant> {
-        match self.store {
-            Store::Takes { .. } => None,
-            Store::Fails { retry_at, .. } => Some(retry_at),
-        }
-    }
-
-    /// When the next group is to go: at once while flushing or when a retry is due.
+    /// When the next group is to go: at once while closing, and when a retry is due, even if it is empty.
     fn next_group(&self, now: Instant) -> Option<Instant> {
-        let hurry = self.closing || self.retry_at().is_some();
+        let retries = self.store.retry_at().is_some();
         match self.buffer.group_due() {
-            Some(_) if hurry => Some(now),
-            None if self.retry_at().is_some() => Some(now),
+            Some(_) if retries || self.phase == Phase::Closing => Some(now),
+            None if retries => Some(now),
             due => due,
         }
     }
 
+    /// Sets the one timer, in place of the one that is set.
     fn wake_at(&mut self, due: Instant, context: &mut Context<Self>) {
-        if self.timer.is_none() {
-            let wait = due.saturating_duration_since(Instant::now());
-            self.timer = Some(context.run_later(wait, |recorder, context| {
-                recorder.timer = None;
-                recorder.pump(context);
-            }));
+        if let Some(timer) = self.timer.take() {
+            context.cancel_future(timer);
         }
+        let wait = due.saturating_duration_since(Instant::now());
+        self.timer = Some(context.run_later(wait, |recorder, context| {
+            recorder.timer = None;
+            recorder.pump(context);
+        }));
     }
 
     fn commit(&mut self, now: Instant, context: &mut Context<Self>) {
         let group = self.buffer.take_group(now);
-        let size = group.len();
-        self.writing = Some(now);
+        self.store.begin(now);
         let commit = self.writer.send(Commit { group }).into_actor(self);
         context.spawn(commit.map(move |done, recorder, context| {
-            // A writer that died has told the app already, and the process ends.
-            let Ok(done) = done else { return };
-            recorder.writing = None;
-            match done {
-                Ok(committed) => recorder.committed(&committed, size, now.elapsed()),
-                Err(NotCommitted { group, error }) => recorder.not_committed(group, error),
+            let Ok(done) = done else { return recorder.writer_died() };
+            recorder.store.end();
+            recorder.committed(&done.committed, now.elapsed());
+            match done.failed {
+                None => {
+                    recorder.buffer.group_done();
+                    recorder.takes_writes();
+                }
+                Some(NotCommitted { group, why }) => {
+                    recorder.buffer.put_back(group, Instant::now());
+                    recorder.telemetry.commit_failures.inc();
+                    recorder.fails(why);
+                }
             }
             recorder.unpark();
             recorder.pump(context);
         }));
     }
 
-    fn committed(&mut self, committed: &Committed, size: usize, took: Duration) {
-        self.takes_writes();
-        self.buffer.group_done();
-        if size > 0 {
-            self.telemetry.commit_size.observe(size as f64);
+    fn committed(&mut self, committed: &Committed, took: Duration) {
+        if committed.recorded > 0 {
+            self.telemetry.commit_size.observe(committed.recorded as f64);
             self.telemetry.commit_duration.observe(took.as_secs_f64());
         }
         self.telemetry.outcomes(Fate::Recorded, committed.recorded);
         self.telemetry.outcomes(Fate::Orphaned, committed.orphaned);
+        self.telemetry.outcomes(Fate::Dropped, committed.refused.len());
+        for (service_id, why) in &committed.refused {
+            error!(self.log, "an outcome contradicts the store and was dropped";
+                "service_id" => service_id.get(), "error" => why);
+        }
         for began in &committed.began {
             self.tell_event(began);
         }
     }
 
-    fn not_committed(&mut self, group: Vec<Outcome>, error: StorageError) {
-        self.telemetry.commit_failures.inc();
-        if let StorageError::Unavailable(why) = error {
-            self.buffer.put_back(group, Instant::now());
-            self.fails(why);
-        } else {
-            // Trying again cannot help: the rows contradict what is there.
-            error!(self.log, "outcomes cannot be recorded"; "count" => group.len(), "error" => %error);
-            self.telemetry.outcomes(Fate::Dropped, group.len());
-            self.buffer.group_done();
-        }
+    /// Its lifeline has told the app already; nobody is to wait for it.
+    fn writer_died(&mut self) {
+        self.writer_gone = true;
+        self.flush = None;
+        self.changes.clear();
     }
 
     fn takes_writes(&mut self) {
-        if let Store::Fails { dropped, .. } = self.store {
+        let healed = self.store.succeeded(Instant::now());
+        if healed || self.dropped > 0 {
             info!(self.log, "the store takes writes again";
-                "kept" => self.buffer.len(), "dropped" => dropped);
+                "kept" => self.buffer.len(), "dropped" => self.dropped);
         }
-        self.store = Store::Takes { since: Instant::now() };
+        self.dropped = 0;
     }
 
     fn fails(&mut self, why: String) {
-        let now = Instant::now();
-        match &mut self.store {
-            Store::Fails { why: last, pause, retry_at, .. } => {
-                *pause = (*pause * 2).min(RETRY_AFTER.1);
-                *retry_at = now + *pause;
-                *last = why;
-            }
-            Store::Takes { .. } => {
-                error!(self.log, "the store takes no writes; outcomes are kept in memory"; "error" => &why);
-                let pause = RETRY_AFTER.0;
-                self.store = Store::Fails { why, pause, retry_at: now + pause, dropped: 0 };
-            }
+        // Who waits for a change is told now: carried out later, it would surprise a client that has given up.
+        for (_, reply) in self.changes.drain(..) {
+            let _ = reply.send(Err(StorageError::Unavailable(why.clone())));
+        }
+        let told = why.clone();
+        if self.store.failed(why, Instant::now()) {
+            error!(self.log, "the store takes no writes; outcomes are kept in memory"; "error" => told);
+        }
+        if self.phase == Phase::Closing {
+            self.store.hurry(Instant::now() + CLOSING_RETRY);
         }
     }
 
@@ -249,18 +245,16 @@ impl Recorder {
     }
 
     fn admit_or_drop(&mut self, outcome: Outcome) -> Admission {
-        if self.buffer.has_room() && !self.closing {
+        if self.buffer.has_room() && self.phase != Phase::Closed {
             self.buffer.admit(outcome, Instant::now());
             return Admission::Kept;
         }
         self.telemetry.outcomes(Fate::Dropped, 1);
-        if let Store::Fails { dropped, .. } = &mut self.store {
-            if *dropped == 0 {
-                error!(self.log, "the buffer is full; outcomes are dropped until the store takes writes again";
-                    "kept" => self.buffer.len());
-            }
-            *dropped += 1;
+        if self.dropped == 0 {
+            error!(self.log, "the buffer is full; outcomes are dropped until the store takes writes again";
+                "kept" => self.buffer.len());
         }
+        self.dropped += 1;
         Admission::Dropped
     }
 
@@ -270,11 +264,11 @@ impl Recorder {
         reply: Reply<Result<Applied, StorageError>>,
         context: &mut Context<Self>,
     ) {
-        self.writing = Some(Instant::now());
+        self.store.begin(Instant::now());
         let write = self.writer.send(MakeChange(change)).into_actor(self);
         context.spawn(write.map(move |done, recorder, context| {
-            let Ok(done) = done else { return };
-            recorder.writing = None;
+            let Ok(done) = done else { return recorder.writer_died() };
+            recorder.store.end();
             match &done {
                 Ok(applied) => recorder.applied(applied),
                 Err(StorageError::Unavailable(why)) => recorder.fails(why.clone()),
@@ -290,7 +284,7 @@ impl Recorder {
         self.takes_writes();
         let definition = applied.record.as_ref().map(|record| record.definition.clone());
         match &definition {
-            Some(definition) if definition.enabled => self.board.watch(applied.id),
+            Some(definition) if definition.enabled => self.board.watch(applied.id, definition),
             _ => self.board.unwatch(applied.id),
         }
         if let Some(scheduler) = &self.subscriber {
@@ -298,11 +292,13 @@ impl Recorder {
         }
     }
 
-    fn close(&mut self, reply: Reply<()>, context: &mut Context<Self>) {
-        self.writing = Some(Instant::now());
+    fn close(&mut self, context: &mut Context<Self>) {
+        self.phase = Phase::Closed;
+        let reply = self.flush.take();
         let close = self.writer.send(Close).into_actor(self);
         context.spawn(close.map(move |_, _, _| {
-            let _ = reply.send(());
+            // An app that no longer waits has given up the grace period.
+            let _ = reply.map(|reply| reply.send(()));
         }));
     }
 
@@ -331,9 +327,10 @@ impl Recorder {
         if self.trouble().is_some() {
             self.unpark();
         }
-        let idle = matches!(self.store, Store::Takes { since } if since.elapsed() > LIVENESS_EVERY);
-        if idle && self.writing.is_none() && !self.closing {
-            self.commit(Instant::now(), context);
+        let now = Instant::now();
+        let is_idle = self.store.retry_at().is_none() && !self.store.is_writing();
+        if is_idle && self.phase == Phase::Open && self.store.quiet_for(now) > LIVENESS_EVERY {
+            self.commit(now, context);
         }
         self.pump(context);
     }
@@ -352,7 +349,7 @@ pub struct RecordOutcome {
 /// Whether an outcome was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// It is in the buffer, and will be in the store unless the process is killed.
+    /// It is in the buffer, and will be in the store unless the process is killed, or the store takes no write to the end.
     Kept,
     /// It was counted and dropped: the store fails and the buffer is full, or the store is being closed.
     Dropped,
@@ -392,7 +389,7 @@ impl Handler<RecordOutcome> for Recorder {
     fn handle(&mut self, record: RecordOutcome, context: &mut Self::Context) -> Self::Result {
         fail::fail_point!("recorder");
         self.board.note(record.service, &record.outcome);
-        if self.buffer.has_room() || self.closing || self.trouble().is_some() {
+        if self.buffer.has_room() || self.phase == Phase::Closed || self.trouble().is_some() {
             let admission = self.admit_or_drop(record.outcome);
             self.pump(context);
             return Response::reply(admission);
@@ -414,13 +411,19 @@ impl Handler<MakeChange> for Recorder {
         if let Some(why) = self.trouble() {
             return Response::reply(Err(StorageError::Unavailable(why)));
         }
-        if self.changes.len() >= CHANGES_LIMIT || self.closing {
+        if self.phase != Phase::Open || self.writer_gone {
+            return Response::reply(Err(StorageError::Unavailable("it is being closed".into())));
+        }
+        if self.changes.len() >= CHANGES_LIMIT {
             return Response::reply(Err(StorageError::Busy));
         }
         let (reply, made) = oneshot::channel();
         self.changes.push_back((change, reply));
         self.pump(context);
-        Response::fut(async move { made.await.unwrap_or(Err(StorageError::Busy)) })
+        Response::fut(async move {
+            made.await
+                .unwrap_or_else(|_| Err(StorageError::Unavailable("the writer has died".into())))
+        })
     }
 }
 
@@ -469,8 +472,10 @@ impl Handler<Flush> for Recorder {
 
     fn handle(&mut self, _: Flush, context: &mut Self::Context) -> Self::Result {
         let (reply, flushed) = oneshot::channel();
-        self.closing = true;
-        self.flush = Some(reply);
+        self.phase = Phase::Closing;
+        // Without a writer the sender is dropped, which tells the app that there will be no answer.
+        self.flush = (!self.writer_gone).then_some(reply);
+        self.store.hurry(Instant::now());
         self.pump(context);
         Box::pin(flushed)
     }

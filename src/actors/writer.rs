@@ -37,29 +37,44 @@ impl Writer {
         }
         let open = self.connection.as_mut().ok_or(StorageError::Busy)?;
         let written = write(open, &mut self.ledger);
-        if matches!(written, Err(StorageError::Unavailable(_))) {
-            self.connection = None;
+        match &written {
+            Ok(_) => {}
+            // Whether an error undid the transaction, or came after it was kept, the rows know.
+            Err(StorageError::Unavailable(_)) => {
+                self.connection = None;
+                self.ledger = Ledger::default();
+            }
+            Err(_) => self.ledger = Ledger::default(),
         }
         written
     }
 }
 
-/// Command from the recorder: write this group as one transaction. The reply means that it is on the disk; after an
-/// error nothing of it is, and the group comes back.
+/// Command from the recorder: write this group as one transaction. The reply says what is on the disk, and what is not and
+/// comes back.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Committed, NotCommitted>")]
+#[rtype(result = "CommitDone")]
 pub struct Commit {
     /// What to write; an empty group only moves the liveness mark.
     pub group: Vec<Outcome>,
 }
 
-/// A group that is not in the store.
+/// What became of a group.
+#[derive(Debug, Default)]
+pub struct CommitDone {
+    /// What is on the disk.
+    pub committed: Committed,
+    /// What is not, if the store did not take all of it.
+    pub failed: Option<NotCommitted>,
+}
+
+/// Outcomes that are not in the store and may be tried again.
 #[derive(Debug)]
 pub struct NotCommitted {
-    /// The group.
+    /// The outcomes, oldest first.
     pub group: Vec<Outcome>,
-    /// Why.
-    pub error: StorageError,
+    /// Why the store is unavailable.
+    pub why: String,
 }
 
 /// Command from HTTP to the recorder, and from the recorder to the writer. The reply means that it is on the disk, or
@@ -78,12 +93,36 @@ impl Actor for Writer {
 }
 
 impl Handler<Commit> for Writer {
-    type Result = Result<Committed, NotCommitted>;
+    type Result = MessageResult<Commit>;
 
     fn handle(&mut self, Commit { group }: Commit, _: &mut Self::Context) -> Self::Result {
         fail::fail_point!("writer");
-        self.write(|connection, ledger| ledger.commit(connection, &group, unix_ms()))
-            .map_err(|error| NotCommitted { group, error })
+        let mut done = CommitDone::default();
+        // One transaction, as a rule. A group with an outcome that contradicts the store is halved until that one is alone,
+        // so that it takes nobody with it.
+        let mut waiting = vec![group];
+        while let Some(mut group) = waiting.pop() {
+            let written =
+                self.write(|connection, ledger| ledger.commit(connection, &group, unix_ms()));
+            match written {
+                Ok(committed) => done.committed.extend(committed),
+                Err(StorageError::Unavailable(why)) => {
+                    waiting.push(group);
+                    let group = waiting.into_iter().rev().flatten().collect();
+                    done.failed = Some(NotCommitted { group, why });
+                    break;
+                }
+                Err(error) => match group.as_slice() {
+                    [] => {}
+                    [one] => done.committed.refused.push((one.service_id, error.to_string())),
+                    _ => {
+                        let second = group.split_off(group.len() / 2);
+                        waiting.extend([second, group]);
+                    }
+                },
+            }
+        }
+        MessageResult(done)
     }
 }
 

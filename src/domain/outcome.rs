@@ -61,6 +61,9 @@ impl Reason {
     }
 }
 
+/// Longest detail that is kept, in characters.
+const DETAIL_MAX_CHARS: usize = 300;
+
 /// A probe that did not succeed: a result, not an error of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -71,9 +74,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of class `reason`, told in `detail`.
+    /// A failure of class `reason`, told in `detail`, of which at most 300 characters are kept: a target can make it as
+    /// long as it likes.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        let mut detail = detail.into();
+        if let Some((end, _)) = detail.char_indices().nth(DETAIL_MAX_CHARS) {
+            detail.truncate(end);
+        }
+        Self { reason, detail }
     }
 }
 

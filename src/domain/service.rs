@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 
 /// Longest accepted name, in characters (contract, "Service").
 pub const NAME_MAX_CHARS: usize = 255;
@@ -128,13 +128,14 @@ impl Target {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let refuse = || Invalid::new(format!("{text:?}"), Self::ACCEPTED);
         let untidy = text.contains(|c: char| c.is_control() || c.is_whitespace());
-        if untidy || text.chars().count() > URL_MAX_CHARS {
+        // The URL standard would mend `http:a` and `http:///a`; an operator who wrote that meant something else.
+        let begins = text.split_once("://").is_some_and(|(_, rest)| !rest.starts_with(['/', '\\']));
+        if untidy || !begins || text.chars().count() > URL_MAX_CHARS {
             return Err(refuse());
         }
         let url = Url::parse(text).map_err(|_| refuse())?;
         let speaks_http = matches!(url.scheme(), "http" | "https");
-        let has_host = url.host_str().is_some_and(|host| !host.is_empty());
-        if !(speaks_http && has_host && url.port() != Some(0)) {
+        if !(speaks_http && has_usable_host(&url) && url.port() != Some(0)) {
             return Err(refuse());
         }
         Ok(Self { written: text.to_owned(), url })
@@ -148,6 +149,18 @@ impl Target {
     /// The URL taken apart.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+}
+
+/// Whether the host is an address, or a name that DNS can be asked for (RFC 1035, section 2.3.4).
+fn has_usable_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()))
+        }
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
     }
 }
 
@@ -318,12 +331,31 @@ mod tests {
 
     #[test]
     fn a_target_is_an_http_url_with_a_host() {
-        for good in ["http://a", "https://a.example:8443/x?y#z", "http://[::1]:80/", "HTTP://A/"] {
+        for good in [
+            "http://a",
+            "https://a.example:8443/x?y#z",
+            "http://[::1]:80/",
+            "HTTP://A/",
+            "http://my_service/",
+            "http://a.b./",
+        ] {
             assert!(Target::parse(good).is_ok(), "{good}");
         }
-        for bad in
-            ["", "a", "ftp://a", "http://", "http://a:0/", "http://a b", "http://a:99999", "//a"]
-        {
+        for bad in [
+            "",
+            "a",
+            "ftp://a",
+            "http://",
+            "http://a:0/",
+            "http://a b",
+            "http://a:99999",
+            "//a",
+            "http:a",
+            "http:/a",
+            "http:///a",
+            "http://a..b/",
+            "http://./",
+        ] {
             assert!(Target::parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,6 +1,7 @@
 //! The one shape of every error, and which status belongs to what (contract, "Envelope").
 
 use std::fmt;
+use std::time::Duration;
 
 use actix::MailboxError;
 use actix_web::http::StatusCode;
@@ -76,6 +77,13 @@ impl ApiError {
         let errors = vec![format!("method: not allowed here; allowed are {allowed}")];
         Self::new(StatusCode::METHOD_NOT_ALLOWED, errors)
             .with(header::ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    /// 408: a body that did not come.
+    pub fn request_timeout(limit: Duration) -> Self {
+        let errors = vec![format!("body: not complete within {limit:?}")];
+        Self::new(StatusCode::REQUEST_TIMEOUT, errors)
+            .with(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
     /// 413: a body of more than `limit` bytes.

@@ -3,12 +3,15 @@
 //! A path or query that cannot be used is 400; a body is 415, 413 or 400 before it is JSON, and 422 when it is JSON that
 //! says something unacceptable (contract, "Envelope").
 
-use actix_web::http::header::CONTENT_TYPE;
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use crate::domain::service::URL_MAX_CHARS;
 use crate::domain::{
     Definition, Group, Interval, Invalid, Name, Patch, ServiceId, Target, Timeout,
 };
@@ -16,6 +19,15 @@ use crate::storage::reader::{ListServices, PageRequest, Status};
 
 /// Items a page when nothing is said, and at most (contract, `limit`).
 const PAGE_LIMIT: (u32, u32) = (100, 1_000);
+
+/// Most parameters of a query string; whoever sends more means no good.
+const PARAMS_LOOKED_AT: usize = 20;
+
+/// Longest time in which a body must have come.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Most problems that one answer tells.
+const PROBLEMS_TOLD: usize = 50;
 
 /// The `{id}` of the path.
 pub fn service_id(request: &HttpRequest) -> Result<ServiceId, ApiError> {
@@ -39,13 +51,18 @@ impl Params {
         let pairs: Vec<(String, String)> =
             url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
         let mut problems = Vec::new();
-        for (nth, (name, _)) in pairs.iter().enumerate() {
+        for (nth, (name, value)) in pairs.iter().take(PARAMS_LOOKED_AT).enumerate() {
             if !known.contains(&name.as_str()) {
                 let accepted = if known.is_empty() { "none".into() } else { known.join(", ") };
-                problems.push(format!("{name}: unknown parameter; accepted are {accepted}"));
+                problems.push(format!("{name:?}: unknown parameter; accepted are {accepted}"));
             } else if pairs[..nth].iter().any(|(earlier, _)| earlier == name) {
                 problems.push(format!("{name}: given more than once"));
+            } else if value.contains(['\0', char::REPLACEMENT_CHARACTER]) {
+                problems.push(format!("{name}: not a text; accepted is UTF-8 without NUL"));
             }
+        }
+        if pairs.len() > PARAMS_LOOKED_AT {
+            problems.push(format!("query: more than {PARAMS_LOOKED_AT} parameters"));
         }
         Self { pairs, problems }
     }
@@ -74,6 +91,15 @@ impl Params {
         }
     }
 
+    fn part(&mut self) -> Option<String> {
+        let part = self.get("q").filter(|part| !part.is_empty())?;
+        if part.chars().count() > URL_MAX_CHARS {
+            let accepted = format!("accepted are at most {URL_MAX_CHARS} characters");
+            self.problems.push(format!("q: too long; {accepted}"));
+        }
+        Some(part)
+    }
+
     fn status(&mut self) -> Option<Status> {
         let text = self.get("status")?;
         let status = Status::ALL.into_iter().find(|status| status.as_str() == text);
@@ -94,7 +120,7 @@ pub fn list_services(request: &HttpRequest) -> Result<ListServices, ApiError> {
     let mut params = Params::new(request, &["page", "limit", "status", "q", "group"]);
     let wanted = ListServices {
         status: params.status(),
-        part: params.get("q").filter(|part| !part.is_empty()),
+        part: params.part(),
         group: params.get("group"),
         page: params.page(),
     };
@@ -116,7 +142,7 @@ pub fn no_params(request: &HttpRequest) -> Result<(), ApiError> {
 /// The body as a JSON object of at most `limit` bytes.
 pub async fn json_object(
     request: &HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
     limit: usize,
 ) -> Result<Map<String, Value>, ApiError> {
     if !request.content_type().eq_ignore_ascii_case("application/json") {
@@ -124,6 +150,25 @@ pub async fn json_object(
         let found = String::from_utf8_lossy(found.unwrap_or_default());
         return Err(ApiError::unsupported_media_type(&found));
     }
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|n| n > limit) {
+        return Err(ApiError::too_large(limit));
+    }
+    let body = tokio::time::timeout(BODY_WITHIN, read_body(payload, limit))
+        .await
+        .map_err(|_elapsed| ApiError::request_timeout(BODY_WITHIN))??;
+    match serde_json::from_slice(&body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::unprocessable(vec!["body: not a JSON object".to_owned()])),
+        // Well-formed JSON, which only Rust's numbers cannot hold.
+        Err(error) if error.to_string().starts_with("number out of range") => {
+            Err(ApiError::unprocessable(vec![format!("body: {error}")]))
+        }
+        Err(error) => Err(ApiError::bad_request(vec![format!("body: malformed JSON: {error}")])),
+    }
+}
+
+async fn read_body(mut payload: web::Payload, limit: usize) -> Result<web::BytesMut, ApiError> {
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| ApiError::bad_request(vec![format!("body: {error}")]))?;
@@ -132,11 +177,7 @@ pub async fn json_object(
         }
         body.extend_from_slice(&chunk);
     }
-    match serde_json::from_slice(&body) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(ApiError::unprocessable(vec!["body: not a JSON object".to_owned()])),
-        Err(error) => Err(ApiError::bad_request(vec![format!("body: malformed JSON: {error}")])),
-    }
+    Ok(body)
 }
 
 /// The fields a client may write (contract, "Service").
@@ -155,6 +196,7 @@ impl Fields {
         let problems = object
             .keys()
             .filter(|name| !WRITABLE.contains(&name.as_str()))
+            .take(PROBLEMS_TOLD)
             .map(|name| format!("{name}: unknown or read-only field; accepted are {accepted}"))
             .collect();
         Self { object, problems }
@@ -294,6 +336,9 @@ mod tests {
             "paeg=1",
             "page=1&page=2",
             "status=ill",
+            "q=%ff",
+            "q=a%00b",
+            "=1",
             "limit=%2B5",
         ] {
             let request = TestRequest::with_uri(&format!("/v1/services?{bad}")).to_http_request();

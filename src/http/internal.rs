@@ -6,11 +6,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::Api;
 use super::error::{ApiError, ErrorBody};
 use super::views::Fine;
+use super::{Api, input};
 use crate::actors::recorder::{GetResults, GetTrouble};
 use crate::actors::scheduler::GetLateness;
+use crate::telemetry::Format;
 
 /// A slot that waits longer than this for the scheduler makes the service not ready.
 const LATE_AFTER: Duration = Duration::from_secs(1);
@@ -21,8 +22,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Whether the process serves.
 #[utoipa::path(get, path = "/v1/_internal/health", tag = "operations",
     responses((status = 200, description = "It does", body = Fine)))]
-pub async fn health() -> HttpResponse {
-    HttpResponse::Ok().json(Fine::ok())
+pub async fn health(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    input::no_params(&request)?;
+    Ok(HttpResponse::Ok().json(Fine::ok()))
 }
 
 /// Whether the store takes writes and the scheduler is on time.
@@ -31,7 +33,8 @@ pub async fn health() -> HttpResponse {
         (status = 200, description = "Both", body = Fine),
         (status = 503, description = "One of them is not; `errors` says which", body = ErrorBody),
     ))]
-pub async fn ready(api: web::Data<Api>) -> Result<HttpResponse, ApiError> {
+pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    input::no_params(&request)?;
     let mut errors = Vec::new();
     match api.recorder.send(GetTrouble).timeout(ANSWER_WITHIN).await {
         Ok(None) => {}
@@ -60,19 +63,21 @@ pub async fn ready(api: web::Data<Api>) -> Result<HttpResponse, ApiError> {
 pub async fn metrics(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let results = api.recorder.send(GetResults).await?;
     let telemetry = api.telemetry.clone();
+    let format = Format::accepted(&request);
     // A hundred thousand services take a while to write out; the other requests of this thread go on meanwhile.
-    let text = web::block(move || telemetry.expose(results)).await;
+    let text = web::block(move || telemetry.expose(results, format)).await;
     let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
     let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
-    Ok(HttpResponse::build(StatusCode::OK).content_type(exposition_type(&request)).body(text))
+    Ok(HttpResponse::build(StatusCode::OK).content_type(format.content_type()).body(text))
 }
 
-/// The text is the same in both formats; a scraper that asks for OpenMetrics is told that it is.
-fn exposition_type(request: &HttpRequest) -> &'static str {
-    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
-    if accept.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    } else {
-        "text/plain; version=0.0.4; charset=utf-8"
+impl Format {
+    /// OpenMetrics for a scraper that names it, as Prometheus does, and the plain text format for everyone else.
+    fn accepted(request: &HttpRequest) -> Self {
+        let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+        match accept {
+            Some(accept) if accept.contains("application/openmetrics-text") => Self::OpenMetrics,
+            _ => Self::Plain,
+        }
     }
 }

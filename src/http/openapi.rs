@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
-use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{internal, services, views};
+use super::error::ApiError;
+use super::{input, internal, services, views};
 
 /// The body of `POST /v1/services`. Unknown fields are refused.
 #[derive(Debug, Serialize, ToSchema)]
@@ -103,6 +104,7 @@ static DOCUMENT: LazyLock<String> =
 /// This description.
 #[utoipa::path(get, path = "/openapi.json", tag = "operations",
     responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
-pub async fn document() -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(DOCUMENT.as_str())
+pub async fn document(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    input::no_params(&request)?;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(DOCUMENT.as_str()))
 }

@@ -36,8 +36,10 @@ impl Api {
     responses(
         (status = 200, description = "A page of services", body = Success<ServicesData>),
         (status = 400, description = "A parameter that cannot be used", body = ErrorBody),
-        (status = 429, description = "Too many reads wait", body = ErrorBody),
-        (status = 503, description = "The store is unavailable", body = ErrorBody),
+        (status = 429, description = "Too many reads wait", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
+        (status = 503, description = "The store is unavailable", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
     ))]
 pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Answer {
     let wanted = input::list_services(&request)?;
@@ -51,16 +53,21 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Answer {
 #[utoipa::path(post, path = "/v1/services", tag = "services", security((), ("token" = [])),
     request_body = super::openapi::NewService,
     responses(
-        (status = 201, description = "The new service; `Location` leads to it", body = Success<ServiceData>),
+        (status = 201, description = "The new service; `Location` leads to it", body = Success<ServiceData>,
+            headers(("Location" = String, description = "Path of the new service"))),
         (status = 400, description = "Malformed JSON", body = ErrorBody),
-        (status = 401, description = "Token missing or wrong", body = ErrorBody),
+        (status = 401, description = "Token missing or wrong", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "Bearer"))),
         (status = 403, description = "Writes are not allowed here", body = ErrorBody),
         (status = 409, description = "Name already taken", body = ErrorBody),
+        (status = 408, description = "The body did not come in time", body = ErrorBody),
         (status = 413, description = "Body too large", body = ErrorBody),
         (status = 415, description = "Not application/json", body = ErrorBody),
         (status = 422, description = "A field that cannot be accepted", body = ErrorBody),
-        (status = 429, description = "Too many writes wait", body = ErrorBody),
-        (status = 503, description = "The store is unavailable", body = ErrorBody),
+        (status = 429, description = "Too many writes wait", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
+        (status = 503, description = "The store is unavailable", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
     ))]
 pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Answer {
     auth::may_write(&request, &api.writes)?;
@@ -83,7 +90,10 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
         (status = 200, description = "The service", body = Success<ServiceData>),
         (status = 400, description = "Not a positive whole number", body = ErrorBody),
         (status = 404, description = "No such living service", body = ErrorBody),
-        (status = 503, description = "The store is unavailable", body = ErrorBody),
+        (status = 429, description = "Too many reads wait", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
+        (status = 503, description = "The store is unavailable", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
     ))]
 pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Answer {
     let id = input::service_id(&request)?;
@@ -99,15 +109,19 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Answer {
     responses(
         (status = 200, description = "The service as it is now", body = Success<ServiceData>),
         (status = 400, description = "Malformed JSON, or an id that is not a positive whole number", body = ErrorBody),
-        (status = 401, description = "Token missing or wrong", body = ErrorBody),
+        (status = 401, description = "Token missing or wrong", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "Bearer"))),
         (status = 403, description = "Writes are not allowed here", body = ErrorBody),
         (status = 404, description = "No such living service", body = ErrorBody),
         (status = 409, description = "Name already taken, or the service belongs to the services file", body = ErrorBody),
+        (status = 408, description = "The body did not come in time", body = ErrorBody),
         (status = 413, description = "Body too large", body = ErrorBody),
         (status = 415, description = "Not application/json", body = ErrorBody),
         (status = 422, description = "A field that cannot be accepted", body = ErrorBody),
-        (status = 429, description = "Too many writes wait", body = ErrorBody),
-        (status = 503, description = "The store is unavailable", body = ErrorBody),
+        (status = 429, description = "Too many writes wait", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
+        (status = 503, description = "The store is unavailable", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
     ))]
 pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Answer {
     auth::may_write(&request, &api.writes)?;
@@ -125,12 +139,15 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     responses(
         (status = 204, description = "It is gone"),
         (status = 400, description = "Not a positive whole number", body = ErrorBody),
-        (status = 401, description = "Token missing or wrong", body = ErrorBody),
+        (status = 401, description = "Token missing or wrong", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "Bearer"))),
         (status = 403, description = "Writes are not allowed here", body = ErrorBody),
         (status = 404, description = "No such living service", body = ErrorBody),
         (status = 409, description = "The service belongs to the services file", body = ErrorBody),
-        (status = 429, description = "Too many writes wait", body = ErrorBody),
-        (status = 503, description = "The store is unavailable", body = ErrorBody),
+        (status = 429, description = "Too many writes wait", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
+        (status = 503, description = "The store is unavailable", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
     ))]
 pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
     auth::may_write(&request, &api.writes)?;
@@ -151,7 +168,10 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
         (status = 200, description = "A page of events", body = Success<EventsData>),
         (status = 400, description = "An id or parameter that cannot be used", body = ErrorBody),
         (status = 404, description = "No such living service", body = ErrorBody),
-        (status = 503, description = "The store is unavailable", body = ErrorBody),
+        (status = 429, description = "Too many reads wait", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
+        (status = 503, description = "The store is unavailable", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
     ))]
 pub async fn events(api: web::Data<Api>, request: HttpRequest) -> Answer {
     let service_id = input::service_id(&request)?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{Defaults, Group, Tally};
-use crate::storage::models::EventRow;
+use crate::storage::models::{EventRow, origin_word};
 use crate::storage::reader::{Page, PageRequest, ServiceRecord};
 
 /// The envelope of every success.
@@ -114,8 +114,11 @@ pub struct Service {
     #[schema(example = "https://pay.example.org/health")]
     url: String,
     /// Where it is shown; null when it has no group.
-    #[schema(required)]
+    #[schema(required = true)]
     group: Option<String>,
+    /// Who owns it: `api`, or `file` for an entry of the services file, which is read-only here.
+    #[schema(pattern = "^(api|file)$", example = "api")]
+    origin: &'static str,
     /// Whether it is probed.
     enabled: bool,
     /// Time between its probes, the default filled in.
@@ -123,16 +126,16 @@ pub struct Service {
     /// Longest time a probe of it may take, the default filled in.
     timeout_seconds: f64,
     /// `up`, `down`, `pending` before the first result, `paused` when not enabled.
-    #[schema(example = "up")]
+    #[schema(pattern = "^(up|down|pending|paused)$", example = "up")]
     state: &'static str,
     /// The newest event; null before the first result.
-    #[schema(required)]
+    #[schema(required = true)]
     current_status: Option<Event>,
     /// The newest event once more, as the seed has it; absent before the first result.
     #[serde(skip_serializing_if = "Option::is_none")]
     latest_event: Option<One<Event>>,
     /// What its ticks add up to; null before the first result.
-    #[schema(required)]
+    #[schema(required = true)]
     metric: Option<One<Metric>>,
     /// Unix seconds.
     created_at: i64,
@@ -151,6 +154,7 @@ impl Service {
             name: definition.name.as_str().to_owned(),
             url: definition.target.as_str().to_owned(),
             group: definition.group.as_ref().map(Group::as_str).map(str::to_owned),
+            origin: origin_word(record.origin),
             enabled: definition.enabled,
             interval_seconds: definition.interval.unwrap_or(defaults.interval).as_seconds(),
             timeout_seconds: definition.timeout.unwrap_or(defaults.timeout).as_seconds(),
@@ -169,15 +173,15 @@ impl Service {
 pub struct Event {
     id: i64,
     /// `uptime` or `downtime`.
-    #[schema(example = "downtime")]
+    #[schema(pattern = "^(uptime|downtime)$", example = "downtime")]
     event: String,
     /// Why, for a downtime: the failure of its first probe; null for an uptime.
-    #[schema(required)]
+    #[schema(required = true)]
     failure: Option<Failure>,
     /// Unix seconds.
     date_started: i64,
     /// Unix seconds; null while it lasts.
-    #[schema(required)]
+    #[schema(required = true)]
     date_ended: Option<i64>,
     /// Unix seconds.
     created_at: i64,

@@ -1,14 +1,15 @@
 //! A connection of our own, in the form that awc speaks over.
 //!
 //! awc asks its connector for a connection inside the future of the request. [`HandOver`] is a connector that gives it
-//! the one which this probe has made, handed over by a task-local.
+//! the one which this probe has made, handed over by a task-local. The probe keeps a hold of it, so that it can see what
+//! awc does not tell: whether the peer has ended the connection, and what comes after a head that announces no body.
 
-use std::cell::{Cell, RefCell};
-use std::future::{Future, Ready, ready};
+use std::cell::{RefCell, RefMut};
+use std::future::{Future, Ready, poll_fn, ready};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_rt::net::{ActixStream, Ready as IoReady};
 use actix_service::Service;
@@ -18,12 +19,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// A connection to a target.
+use super::interim;
+
+/// A connection to a target; clones are the same connection.
+#[derive(Debug, Clone)]
+pub struct Connection(Rc<RefCell<Shared>>);
+
 #[derive(Debug)]
-pub struct Connection {
+struct Shared {
     stream: Stream,
-    /// Whether the peer has ended it; awc keeps that to itself.
-    ended: Rc<Cell<bool>>,
+    /// Whether a read has met the end that the peer has set.
+    ended: bool,
+    /// What was received and not yet passed on: the start of the answer, until it is known not to be interim.
+    held: Vec<u8>,
+    /// Whether the answer itself has begun.
+    answering: bool,
 }
 
 #[derive(Debug)]
@@ -36,17 +46,86 @@ enum Stream {
 impl Connection {
     /// A connection as http uses it.
     pub fn plain(stream: TcpStream) -> Self {
-        Self { stream: Stream::Plain(stream), ended: Rc::default() }
+        Self::new(Stream::Plain(stream))
     }
 
     /// A connection as https uses it.
     pub fn secured(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream: Stream::Secured(Box::new(stream)), ended: Rc::default() }
+        Self::new(Stream::Secured(Box::new(stream)))
     }
 
-    /// Turns true when a read has met the end that the peer has set to the connection.
-    pub fn ended(&self) -> Rc<Cell<bool>> {
-        Rc::clone(&self.ended)
+    fn new(stream: Stream) -> Self {
+        let shared = Shared { stream, ended: false, held: Vec::new(), answering: false };
+        Self(Rc::new(RefCell::new(shared)))
+    }
+
+    /// Whether a read has met the end that the peer has set to the connection.
+    pub fn ended(&self) -> bool {
+        self.0.borrow().ended
+    }
+
+    /// Reads and drops what still comes, until the peer ends the connection or `limit` bytes have come.
+    pub async fn drain(&self, limit: usize) -> io::Result<()> {
+        let mut drained = 0;
+        let mut room = vec![0; 8 * 1024];
+        while drained < limit && !self.ended() {
+            let mut received = ReadBuf::new(&mut room);
+            poll_fn(|context| self.shared().poll_stream(context, &mut received)).await?;
+            drained += received.filled().len();
+        }
+        Ok(())
+    }
+
+    /// Polls never overlap: probe and awc run in one task, one after the other.
+    fn shared(&self) -> RefMut<'_, Shared> {
+        self.0.borrow_mut()
+    }
+}
+
+impl Shared {
+    /// Reads from the stream itself, and notes its end.
+    fn poll_stream(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (room, filled) = (buffer.remaining(), buffer.filled().len());
+        let polled = match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Secured(stream) => match Pin::new(&mut **stream).poll_read(context, buffer) {
+                // Many servers close without TLS's goodbye. Whether the message was complete is for HTTP to say.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Poll::Ready(Ok(()))
+                }
+                polled => polled,
+            },
+        };
+        if matches!(polled, Poll::Ready(Ok(()))) && room > 0 && buffer.filled().len() == filled {
+            self.ended = true;
+        }
+        polled
+    }
+
+    /// Reads the answer, interim answers passed over.
+    fn poll_answer(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.answering {
+            let mut room = [0; 1_024];
+            let mut received = ReadBuf::new(&mut room);
+            ready!(self.poll_stream(context, &mut received))?;
+            self.held.extend_from_slice(received.filled());
+            self.answering = self.ended || interim::pass_over(&mut self.held);
+        }
+        if self.held.is_empty() {
+            return self.poll_stream(context, buffer);
+        }
+        let passed_on = self.held.len().min(buffer.remaining());
+        buffer.put_slice(&self.held[..passed_on]);
+        self.held.drain(..passed_on);
+        Poll::Ready(Ok(()))
     }
 
     fn tcp(&self) -> &TcpStream {
@@ -54,6 +133,51 @@ impl Connection {
             Stream::Plain(stream) => stream,
             Stream::Secured(stream) => stream.get_ref().0,
         }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.shared().poll_answer(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.shared().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Secured(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.shared().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Secured(stream) => Pin::new(&mut **stream).poll_flush(context),
+        }
+    }
+
+    /// Nothing: awc is done with the connection before the probe is. It ends when the probe drops it.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl ActixStream for Connection {
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<IoReady>> {
+        ActixStream::poll_read_ready(self.0.borrow().tcp(), context)
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<IoReady>> {
+        ActixStream::poll_write_ready(self.0.borrow().tcp(), context)
     }
 }
 
@@ -84,67 +208,5 @@ impl Service<ConnectInfo<Uri>> for HandOver {
         let connected =
             connection.map(|connection| Connected::new(request.request().clone(), connection));
         ready(connected.ok_or(ConnectError::Unresolved))
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let (room, filled) = (buffer.remaining(), buffer.filled().len());
-        let polled = match &mut this.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Stream::Secured(stream) => match Pin::new(&mut **stream).poll_read(context, buffer) {
-                // Many servers close without TLS's goodbye. Whether the message was complete is for HTTP to say.
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    Poll::Ready(Ok(()))
-                }
-                polled => polled,
-            },
-        };
-        if matches!(polled, Poll::Ready(Ok(()))) && room > 0 && buffer.filled().len() == filled {
-            this.ended.set(true);
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Stream::Secured(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Stream::Secured(stream) => Pin::new(&mut **stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Stream::Secured(stream) => Pin::new(&mut **stream).poll_shutdown(context),
-        }
-    }
-}
-
-impl ActixStream for Connection {
-    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<IoReady>> {
-        ActixStream::poll_read_ready(self.tcp(), context)
-    }
-
-    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<IoReady>> {
-        ActixStream::poll_write_ready(self.tcp(), context)
     }
 }

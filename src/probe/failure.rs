@@ -1,7 +1,7 @@
 //! From an error of a library to a [`Failure`]: the one place that says whose fault it is.
 //!
-//! Ours are: no descriptors or buffers, no local port or address, a firewall of our own. Everything else lies with the
-//! target or the way to it.
+//! Ours are: no descriptors or buffers, no local port or address, a network of ours that is down or has no route, a firewall
+//! of our own. Everything else lies with the target or the way to it.
 
 use std::fmt::Display;
 use std::io;
@@ -13,11 +13,8 @@ use hickory_resolver::net::{DnsError, NetError};
 
 use crate::domain::{Failure, Reason};
 
-/// Longest detail that is kept, in characters.
-const DETAIL_MAX_CHARS: usize = 300;
-
 fn failure(reason: Reason, detail: impl Display) -> Failure {
-    Failure::new(reason, detail.to_string().chars().take(DETAIL_MAX_CHARS).collect::<String>())
+    Failure::new(reason, detail.to_string())
 }
 
 /// A look-up of `name` that failed.
@@ -90,13 +87,15 @@ pub fn of_short_body() -> Failure {
     failure(Reason::Protocol, "the connection was closed before the body was complete")
 }
 
-fn of_io(when: &str, error: &io::Error) -> Failure {
+/// A read or write that failed.
+pub fn of_io(when: &str, error: &io::Error) -> Failure {
     let reason = match error.kind() {
         _ if is_ours(error) => Reason::Local,
+        _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Reason::Tls,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => Reason::Reset,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Reason::Unreachable,
+        io::ErrorKind::HostUnreachable => Reason::Unreachable,
         io::ErrorKind::TimedOut => Reason::Timeout,
         _ => Reason::Protocol,
     };
@@ -110,15 +109,18 @@ fn is_ours(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     let numbered = matches!(error.raw_os_error(), Some(EPERM | ENOMEM | ENFILE | EMFILE));
-    // EADDRNOTAVAIL and ENOBUFS have a kind or a number of their own on each system.
-    numbered
-        || error.kind() == io::ErrorKind::AddrNotAvailable
-        || error.raw_os_error() == Some(no_buffers())
+    let kind = matches!(
+        error.kind(),
+        io::ErrorKind::AddrNotAvailable
+            | io::ErrorKind::NetworkDown
+            // The kernel found no route in its own table: nothing was sent.
+            | io::ErrorKind::NetworkUnreachable
+    );
+    numbered || kind || OURS_BY_NUMBER.iter().any(|number| error.raw_os_error() == Some(*number))
 }
 
-const fn no_buffers() -> i32 {
-    if cfg!(target_os = "linux") { 105 } else { 55 }
-}
+/// ENOBUFS and EAFNOSUPPORT, which have no kind and a number of their own on each system.
+const OURS_BY_NUMBER: [i32; 2] = if cfg!(target_os = "linux") { [105, 97] } else { [55, 47] };
 
 #[cfg(test)]
 mod tests {
@@ -139,6 +141,9 @@ mod tests {
             ("EMFILE", 24),
             ("EADDRNOTAVAIL", 99),
             ("ENOBUFS", 105),
+            ("EAFNOSUPPORT", 97),
+            ("ENETDOWN", 100),
+            ("ENETUNREACH", 101),
         ] {
             assert_eq!(reason_of_connect(errno), Reason::Local, "{name}");
         }
@@ -146,7 +151,6 @@ mod tests {
             (111, Reason::Refused),
             (104, Reason::Reset),
             (110, Reason::Timeout),
-            (101, Reason::Unreachable),
             (113, Reason::Unreachable),
         ] {
             assert_eq!(reason_of_connect(errno), reason, "errno {errno}");
@@ -156,6 +160,6 @@ mod tests {
     #[test]
     fn a_detail_is_cut() {
         let long = io::Error::other("x".repeat(5_000));
-        assert_eq!(of_io("now", &long).detail.chars().count(), DETAIL_MAX_CHARS);
+        assert_eq!(of_io("now", &long).detail.chars().count(), 300);
     }
 }

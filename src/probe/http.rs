@@ -1,8 +1,5 @@
 //! HTTP/1.1 by awc over a connection of our own.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
 use actix_http::body::None as NoBody;
 use awc::http::{StatusCode, Uri, header};
 use futures_util::StreamExt;
@@ -32,8 +29,7 @@ pub fn client() -> awc::Client {
 /// An answer whose head was read.
 pub struct Answer {
     response: awc::ClientResponse,
-    /// Whether the peer has ended the connection.
-    ended: Rc<Cell<bool>>,
+    connection: Connection,
 }
 
 /// Asks for `url` over `connection` and waits for the head of the answer.
@@ -47,25 +43,26 @@ pub async fn ask(
     let uri: Uri = format!("http://{host}{}", &url[Position::BeforePath..Position::AfterQuery])
         .parse()
         .map_err(|error| {
-            Failure::new(Reason::Redirect, format!("{url} cannot be asked: {error}"))
+            Failure::new(Reason::Redirect, format!("the URL cannot be asked: {error}"))
         })?;
     let mut request = client
         .get(uri)
         .insert_header((header::HOST, host))
         .insert_header((header::USER_AGENT, USER_AGENT))
         .insert_header((header::ACCEPT, "*/*"))
-        .force_close();
-    if !url.username().is_empty() {
+        .force_close()
+        // Also keeps awc from adding an `accept-encoding` of its own.
+        .no_decompress();
+    if !url.username().is_empty() || url.password().is_some() {
         let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
         let password = url.password().map(decoded).unwrap_or_default();
         request = request.basic_auth(decoded(url.username()), password);
     }
-    let ended = connection.ended();
     // Not `send()`, which would add a `content-length: 0` that no plain client sends.
-    let response = connection::over(connection, request.send_body(NoBody::new()))
+    let response = connection::over(connection.clone(), request.send_body(NoBody::new()))
         .await
         .map_err(|error| failure::of_request(&error))?;
-    Ok(Answer { response, ended })
+    Ok(Answer { response, connection })
 }
 
 impl Answer {
@@ -100,6 +97,10 @@ impl Answer {
             let phrase = status.canonical_reason().unwrap_or("unknown status");
             return Err(Failure::new(Reason::Status, format!("{} {phrase}", status.as_u16())));
         }
+        if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            // They have no body, whatever their content-length says (RFC 9110, sections 8.6 and 15.4.5).
+            return Ok(());
+        }
         let mut read = 0;
         while let Some(chunk) = self.response.next().await {
             read += chunk.map_err(|error| failure::of_body(&error))?.len();
@@ -107,27 +108,31 @@ impl Answer {
                 return Ok(());
             }
         }
-        // awc takes the end of the connection for the end of the body, whatever the head promised. A body that says
-        // itself where it ends is complete before the connection is.
+        // awc takes the end of the connection for the end of a body, whatever the head promised; and a body that only
+        // the end of the connection ends (RFC 9112, section 6.3) it does not read at all.
         let headers = self.response.headers();
         let tells_its_end = headers.contains_key(header::CONTENT_LENGTH)
             || headers.contains_key(header::TRANSFER_ENCODING);
-        if tells_its_end && self.ended.get() { Err(failure::of_short_body()) } else { Ok(()) }
+        if !tells_its_end {
+            let drained = self.connection.drain(MAX_BODY_BYTES - read).await;
+            return drained.map_err(|error| failure::of_io("reading the body", &error));
+        }
+        if self.connection.ended() { Err(failure::of_short_body()) } else { Ok(()) }
     }
 }
 
-/// The URL that `location` means, seen from `asked` (RFC 9110, section 10.2.2). Credentials stay with their host.
+/// The URL that `location` means, seen from `asked` (RFC 9110, section 10.2.2). Credentials stay with their
+/// origin: scheme, host and port.
 fn next_hop(asked: &Url, location: &str) -> Result<Url, Failure> {
     let refuse = |why: &str| {
-        let shown: String = location.chars().take(200).collect();
-        Failure::new(Reason::Redirect, format!("redirect to {shown:?}, which {why}"))
+        Failure::new(Reason::Redirect, format!("a redirect leads to what {why}: {location:?}"))
     };
     let mut next = asked.join(location).map_err(|_| refuse("is no URL"))?;
     if !matches!(next.scheme(), "http" | "https") {
         return Err(refuse("is not http or https"));
     }
-    let same_host = next.host() == asked.host();
-    if same_host && next.username().is_empty() && !asked.username().is_empty() {
+    let has_credentials = !asked.username().is_empty() || asked.password().is_some();
+    if next.origin() == asked.origin() && next.username().is_empty() && has_credentials {
         // Both calls only fail for URLs without a host.
         let _ = next.set_username(asked.username());
         let _ = next.set_password(asked.password());
@@ -157,6 +162,8 @@ mod tests {
     #[test]
     fn credentials_do_not_follow_to_another_host() {
         assert_eq!(hop("http://u:p@a/", "/x"), Ok("http://u:p@a/x".into()));
-        assert_eq!(hop("http://u:p@a/", "http://b/x"), Ok("http://b/x".into()));
+        for elsewhere in ["http://b/x", "http://a:81/x", "https://a/x"] {
+            assert_eq!(hop("http://u:p@a/", elsewhere), Ok(elsewhere.into()));
+        }
     }
 }

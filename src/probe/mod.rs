@@ -2,20 +2,23 @@
 //!
 //! The probe makes its connection itself ([`dial`], [`tls`]) and lets awc speak HTTP over it ([`http`]), so that each
 //! wait has a name and each error its class ([`failure`]). Nothing is kept from one probe to the next: every probe
-//! asks the resolver, connects and secures anew, and so a dead DNS, TCP or TLS is seen by the very next probe.
+//! connects and secures anew and asks for the name (probes that ask for one name at the same moment share the answer), and
+//! so a dead DNS, TCP or TLS is seen by the very next probe.
 
 mod connection;
 mod dial;
 mod failure;
 mod http;
+mod interim;
+mod pulse;
+mod resolve;
 pub mod tls;
 
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio_rustls::TlsConnector;
-
 use connection::Connection;
+use tls::Trust;
 
 use crate::domain::{Failure, Outcome, Reason, Service};
 
@@ -46,15 +49,21 @@ impl Phase {
 
 /// Everything the probes of one arbiter share. Not `Send`: it is built inside its arbiter.
 pub struct Engine {
-    dialer: dial::Dialer,
-    tls: TlsConnector,
+    resolver: resolve::Resolver,
+    trust: Trust,
     client: awc::Client,
+    pulse: pulse::Pulse,
 }
 
 impl Engine {
-    /// An engine that secures connections with `tls` (see [`tls::connector`]).
-    pub fn new(tls: TlsConnector) -> Self {
-        Self { dialer: dial::Dialer::from_system(), tls, client: http::client() }
+    /// An engine that trusts `trust`.
+    pub fn new(trust: Trust) -> Self {
+        Self {
+            resolver: resolve::Resolver::from_system(),
+            trust,
+            client: http::client(),
+            pulse: pulse::Pulse::start(),
+        }
     }
 
     /// Probes `service` once. Takes at most its timeout; a fault of the target is a result and not an error.
@@ -66,6 +75,9 @@ impl Engine {
         let walk = self.follow(service, &phase, &mut http_status);
         let result = match tokio::time::timeout(service.timeout.get(), walk).await {
             Ok(result) => result,
+            Err(_elapsed) if self.pulse.stood_still_since(started) => {
+                Err(Failure::new(Reason::Local, "our own process stood still during the probe"))
+            }
             Err(_elapsed) => Err(timed_out(phase.get(), service.timeout.get())),
         };
         let response_time = started.elapsed();
@@ -104,14 +116,14 @@ impl Engine {
 
     async fn connect(&self, url: &url::Url, phase: &Cell<Phase>) -> Result<Connection, Failure> {
         phase.set(Phase::Resolving);
-        let addresses = self.dialer.resolve(url).await?;
+        let addresses = dial::resolve(&self.resolver, url).await?;
         phase.set(Phase::Connecting);
         let stream = dial::connect(&addresses).await?;
         if url.scheme() == "http" {
             return Ok(Connection::plain(stream));
         }
         phase.set(Phase::Securing);
-        let stream = tls::secure(&self.tls, url, stream).await?;
+        let stream = tls::secure(&self.trust, url, stream).await?;
         Ok(Connection::secured(stream))
     }
 }

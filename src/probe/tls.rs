@@ -14,10 +14,10 @@ use url::Url;
 use super::failure;
 use crate::domain::{Failure, Reason};
 
-/// A connector, and how many authorities it trusts.
+/// Whom probes trust.
+#[derive(Clone)]
 pub struct Trust {
-    /// Makes the handshakes.
-    pub connector: TlsConnector,
+    connector: TlsConnector,
     /// Authorities of the system and of the CA file together.
     pub authorities: usize,
 }
@@ -56,13 +56,16 @@ pub fn trust(ca_file: Option<&Path>) -> Result<Trust, String> {
 
 /// Secures `stream` for the host of `url`.
 pub async fn secure(
-    connector: &TlsConnector,
+    trust: &Trust,
     url: &Url,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Failure> {
+    if trust.authorities == 0 {
+        return Err(Failure::new(Reason::Local, "no certificate authority is known here"));
+    }
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(bare)
         .map_err(|_| Failure::new(Reason::Tls, format!("{host} is no name for a certificate")))?;
-    connector.connect(name, stream).await.map_err(|error| failure::of_tls(&error))
+    trust.connector.connect(name, stream).await.map_err(|error| failure::of_tls(&error))
 }

@@ -7,27 +7,36 @@ pub fn seconds(text: &str) -> Option<f64> {
     if text == "0" {
         return Some(0.0);
     }
+    // Whole nanoseconds, as Go counts, so that 100000us is exactly a tenth of a second.
+    let mut total: u64 = 0;
     let mut rest = text;
-    let mut total = 0.0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, after) = rest.split_at(digits);
+        let number_length = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(number_length);
         let unit_length =
             after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, next) = after.split_at(unit_length);
-        let scale = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" | "μs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3_600.0,
-            _ => return None,
-        };
-        total += number.parse::<f64>().ok()? * scale;
+        total = total.checked_add(nanoseconds(number, unit)?)?;
         rest = next;
     }
-    (!text.is_empty()).then_some(total)
+    (!text.is_empty()).then(|| total as f64 / 1e9)
+}
+
+fn nanoseconds(number: &str, unit: &str) -> Option<u64> {
+    let scale: u64 = match unit {
+        "ns" => 1,
+        "us" | "µs" | "μs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60 * 1_000_000_000,
+        "h" => 3_600 * 1_000_000_000,
+        _ => return None,
+    };
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(scale);
+    }
+    let fraction: f64 = number.parse().ok()?;
+    Some((fraction * scale as f64).round() as u64)
 }
 
 #[cfg(test)]
@@ -44,9 +53,11 @@ mod tests {
             ("1.5h", 5_400.0),
             ("2h0m0.5s", 7_200.5),
             ("0", 0.0),
+            ("100000us", 0.1),
+            ("100000µs", 0.1),
         ] {
             let read = seconds(text).unwrap();
-            assert!((read - expected).abs() < 1e-9, "{text} is {read}");
+            assert_eq!(read, expected, "{text}");
         }
         for bad in ["", "30", "s", "1x", "-1s", "1 s", "1..5s", "1d", "s30"] {
             assert_eq!(seconds(bad), None, "{bad}");

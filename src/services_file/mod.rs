@@ -1,6 +1,6 @@
 //! The declarative list of services: a YAML file in Gatus's form (contract, "Services file").
 //!
-//! [`parse`](parse::parse) turns the text into entries, [`plan`](plan::plan) compares them with the store, and
+//! [`read`] turns the file into entries before anything is started, [`plan`](plan::plan) compares them with the store, and
 //! [`apply`] does the whole plan in one transaction, or nothing of it.
 
 mod duration;
@@ -11,17 +11,16 @@ use std::path::Path;
 
 use diesel::sqlite::SqliteConnection;
 
-pub use parse::{Entry, parse};
+pub use parse::Entry;
+use parse::parse;
 pub use plan::plan;
 
-use crate::storage::reader::load_known;
-use crate::storage::writer;
+use crate::storage::StorageError;
+use crate::storage::writer::{self, FilePlan};
 
-/// What applying a file did.
+/// What applying a plan did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
-    /// Entries of the file.
-    pub entries: usize,
     /// Services that are new.
     pub added: usize,
     /// Services that changed.
@@ -30,26 +29,24 @@ pub struct Summary {
     pub removed: usize,
 }
 
-/// Makes the store hold what `file` says. The error has one sentence a problem, each with file, line and entry, and
-/// then nothing was changed.
+/// Reads the file. The error has one sentence a problem, each with file, line and entry.
+pub fn read(file: &Path) -> Result<Vec<Entry>, Vec<String>> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        vec![format!(
+            "SERVICES_FILE: {file:?} is not accepted ({error}); accepted is a YAML file in UTF-8"
+        )]
+    })?;
+    parse(&text).map_err(|problems| problems.located(file))
+}
+
+/// Makes the store hold what the file says: all of it, or nothing.
 pub fn apply(
-    file: &Path,
+    plan: &FilePlan,
     connection: &mut SqliteConnection,
     now_ms: i64,
-) -> Result<Summary, Vec<String>> {
-    let shown = file.display();
-    let whole = |why: &dyn std::fmt::Display| vec![format!("{shown}: {why}")];
-    let text = std::fs::read_to_string(file).map_err(|error| whole(&error))?;
-    let entries = parse(&text).map_err(|problems| problems.located(file))?;
-    let known = load_known(connection).map_err(|error| whole(&error))?;
-    let plan = plan(&entries, &known).map_err(|problems| problems.located(file))?;
-    writer::apply_plan(connection, &plan, now_ms).map_err(|error| whole(&error))?;
-    Ok(Summary {
-        entries: entries.len(),
-        added: plan.add.len(),
-        changed: plan.change.len(),
-        removed: plan.remove.len(),
-    })
+) -> Result<Summary, StorageError> {
+    writer::apply_plan(connection, plan, now_ms)?;
+    Ok(Summary { added: plan.add.len(), changed: plan.change.len(), removed: plan.remove.len() })
 }
 
 /// Problems of a file, each with its line.
@@ -64,7 +61,8 @@ impl Problems {
         self.0.push((line, problem));
     }
 
-    fn located(&self, file: &Path) -> Vec<String> {
+    /// The problems as sentences about `file`.
+    pub fn located(&self, file: &Path) -> Vec<String> {
         let file = file.display();
         let mut told: Vec<String> = self
             .0

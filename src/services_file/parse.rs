@@ -1,8 +1,10 @@
 //! From YAML to entries, with the line of everything that is wrong.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+use saphyr::{MarkedYaml, ScanError, YamlData, YamlLoader};
+use saphyr_parser::{Parser, ScalarStyle};
 
 use super::{Problems, duration};
 use crate::domain::{Definition, Group, Interval, Invalid, Name, Target, Timeout};
@@ -16,10 +18,14 @@ pub struct Entry {
     pub definition: Definition,
 }
 
+/// Nodes that aliases may unfold to: enough for every entry of the largest file to repeat a block, and far from a bomb.
+const ALIAS_LIMIT: usize = 2_000_000;
+
 /// Reads the whole file. Every problem is found, not only the first.
 pub fn parse(text: &str) -> Result<Vec<Entry>, Problems> {
     let mut problems = Problems::default();
-    let documents = match MarkedYaml::load_from_str(text) {
+    let text = join_surrogates(text);
+    let documents = match load(&text) {
         Ok(documents) => documents,
         Err(error) => {
             problems.add(error.marker().line(), format!("not YAML: {}", error.info()));
@@ -34,6 +40,50 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, Problems> {
     }
     refuse_duplicates(&entries, &mut problems);
     if problems.0.is_empty() { Ok(entries) } else { Err(problems) }
+}
+
+/// Scalars stay as they are written, so that a service may be called 007.
+fn load(text: &str) -> Result<Vec<MarkedYaml<'_>>, ScanError> {
+    let mut loader = YamlLoader::default();
+    loader.early_parse(false);
+    loader.alias_limit(ALIAS_LIMIT);
+    Parser::new_from_str(text).load(&mut loader, true)?;
+    match loader.error() {
+        Some(error) => Err(error.clone()),
+        None => Ok(loader.into_documents()),
+    }
+}
+
+/// JSON writes a character beyond the first plane as two escapes (RFC 8259, section 7), which YAML does not know; both know
+/// the same character as one. Only a text that is JSON is touched.
+fn join_surrogates(text: &str) -> Cow<'_, str> {
+    if !text.trim_start().starts_with('{') || !text.contains("\\u") {
+        return Cow::Borrowed(text);
+    }
+    let mut joined = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\\u") {
+        let unit = |from: usize| {
+            let escape = rest.get(from..from + 6)?.strip_prefix("\\u")?;
+            u16::from_str_radix(escape, 16).ok()
+        };
+        let pair = unit(at).zip(unit(at + 6));
+        let decoded = pair.and_then(|(high, low)| String::from_utf16(&[high, low]).ok());
+        let one_character = decoded.filter(|decoded| decoded.chars().count() == 1);
+        match one_character.and_then(|decoded| decoded.chars().next()) {
+            Some(character) => {
+                joined.push_str(&rest[..at]);
+                joined.push(character);
+                rest = &rest[at + 12..];
+            }
+            None => {
+                joined.push_str(&rest[..at + 2]);
+                rest = &rest[at + 2..];
+            }
+        }
+    }
+    joined.push_str(rest);
+    Cow::Owned(joined)
 }
 
 fn root(document: &MarkedYaml, entries: &mut Vec<Entry>, problems: &mut Problems) {
@@ -56,6 +106,9 @@ fn root(document: &MarkedYaml, entries: &mut Vec<Entry>, problems: &mut Problems
 fn entry(item: &MarkedYaml, nth: usize, problems: &mut Problems) -> Option<Entry> {
     let known_before = problems.0.len();
     let mut map = Map::new(item, &format!("endpoint {nth}"), problems);
+    if !map.is_mapping() {
+        return None;
+    }
     if let Some(name) = map.take("name").and_then(text) {
         map.entry = format!("endpoint {nth} ({name})");
     }
@@ -64,14 +117,12 @@ fn entry(item: &MarkedYaml, nth: usize, problems: &mut Problems) -> Option<Entry
             map.problem(line(item), required, "missing");
         }
     }
-    let name = map.read("name", |node| Name::parse(&text_of(node)?));
-    let target = map.read("url", |node| Target::parse(&text_of(node)?));
-    let group = map.read("group", |node| match &node.data {
-        YamlData::Value(Scalar::Null) => Ok(None),
-        _ => Group::parse(&text_of(node)?),
-    });
-    let enabled = map.read("enabled", |node| match node.data {
-        YamlData::Value(Scalar::Boolean(enabled)) => Ok(enabled),
+    let name = map.read("name", |node| Name::parse(text_of(node)?));
+    let target = map.read("url", |node| Target::parse(text_of(node)?));
+    let group = map.read("group", |node| Group::parse(text_of(node)?));
+    let enabled = map.read("enabled", |node| match text(node) {
+        Some("true" | "True" | "TRUE" | "yes" | "on") => Ok(true),
+        Some("false" | "False" | "FALSE" | "no" | "off") => Ok(false),
         _ => Err(Invalid::new(shown(node), "true or false")),
     });
     let interval = map.read("interval", |node| Interval::from_seconds(seconds_of(node)?));
@@ -136,8 +187,14 @@ impl<'a, 'y, 'p> Map<'a, 'y, 'p> {
         mapping.into_iter().flatten()
     }
 
+    fn is_mapping(&self) -> bool {
+        matches!(self.node.data, YamlData::Mapping(_))
+    }
+
+    /// The value of `key`; none at all counts as not given.
     fn take(&self, key: &str) -> Option<&'a MarkedYaml<'y>> {
-        self.pairs().find(|(name, _)| text(name) == Some(key)).map(|(_, value)| value)
+        let (_, value) = self.pairs().find(|(name, _)| text(name) == Some(key))?;
+        (!is_null(value)).then_some(value)
     }
 
     fn problem(&mut self, line: usize, key: &str, what: &str) {
@@ -177,20 +234,25 @@ fn line(node: &MarkedYaml) -> usize {
     node.span.start.line()
 }
 
+/// A scalar as it is written.
 fn text<'a>(node: &'a MarkedYaml) -> Option<&'a str> {
     match &node.data {
-        YamlData::Value(Scalar::String(text)) => Some(text),
+        YamlData::Representation(text, _, _) => Some(text),
         _ => None,
     }
 }
 
-/// A text; a whole number counts as one, so that a service may be called 404.
-fn text_of(node: &MarkedYaml) -> Result<String, Invalid> {
+fn is_null(node: &MarkedYaml) -> bool {
     match &node.data {
-        YamlData::Value(Scalar::String(text)) => Ok(text.to_string()),
-        YamlData::Value(Scalar::Integer(number)) => Ok(number.to_string()),
-        _ => Err(Invalid::new(shown(node), "a text")),
+        YamlData::Representation(text, ScalarStyle::Plain, _) => {
+            matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL")
+        }
+        _ => false,
     }
+}
+
+fn text_of<'a>(node: &'a MarkedYaml) -> Result<&'a str, Invalid> {
+    text(node).ok_or_else(|| Invalid::new(shown(node), "a text"))
 }
 
 fn seconds_of(node: &MarkedYaml) -> Result<f64, Invalid> {
@@ -202,11 +264,7 @@ fn seconds_of(node: &MarkedYaml) -> Result<f64, Invalid> {
 /// A node as a person would recognise it.
 fn shown(node: &MarkedYaml) -> String {
     match &node.data {
-        YamlData::Value(Scalar::String(text)) => text.to_string(),
-        YamlData::Value(Scalar::Integer(number)) => number.to_string(),
-        YamlData::Value(Scalar::FloatingPoint(number)) => number.to_string(),
-        YamlData::Value(Scalar::Boolean(value)) => value.to_string(),
-        YamlData::Value(Scalar::Null) => "null".to_owned(),
+        YamlData::Representation(text, _, _) => text.to_string(),
         YamlData::Sequence(_) => "a list".to_owned(),
         YamlData::Mapping(_) => "a mapping".to_owned(),
         _ => "this value".to_owned(),
@@ -240,8 +298,30 @@ mod tests {
 
     #[test]
     fn json_is_yaml_too() {
-        let entries = parse(r#"{"endpoints": [{"name": "a", "url": "http://a/"}]}"#).unwrap();
-        assert_eq!(entries.len(), 1);
+        let text = r#"{"endpoints": [{"name": "a \ud83d\ude00 \u00e4 \\u", "url": "http://a/", "group": null}]}"#;
+        let entries = parse(text).unwrap();
+        assert_eq!(entries[0].definition.name.as_str(), "a \u{1f600} ä \\u");
+    }
+
+    #[test]
+    fn a_name_is_taken_as_it_is_written_and_nothing_counts_as_not_given() {
+        let entries = parse(
+            "endpoints:\n  - {name: 007, url: http://a/, group: , client: , interval: ~, enabled: no}\n",
+        )
+        .unwrap();
+        let definition = &entries[0].definition;
+        assert_eq!(definition.name.as_str(), "007");
+        assert_eq!((definition.enabled, definition.interval), (false, None));
+    }
+
+    #[test]
+    fn a_block_may_be_repeated_by_every_entry() {
+        let mut text =
+            String::from("endpoints:\n  - {name: a, url: http://a/, client: &c {timeout: 5s}}\n");
+        for nth in 0..60_000 {
+            text.push_str(&format!("  - {{name: a{nth}, url: http://a/, client: *c}}\n"));
+        }
+        assert_eq!(parse(&text).unwrap().len(), 60_001);
     }
 
     #[test]

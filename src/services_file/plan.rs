@@ -46,7 +46,7 @@ pub fn plan(entries: &[Entry], known: &[Known]) -> Result<FilePlan, Problems> {
 mod tests {
     use super::*;
     use crate::domain::ServiceId;
-    use crate::services_file::parse;
+    use crate::services_file::parse::parse;
 
     fn entries(names: &[(&str, &str)]) -> Vec<Entry> {
         let lines: Vec<String> =

@@ -39,16 +39,20 @@ impl Store {
         let path = absolute(file).map_err(|error| unusable(error.to_string()))?;
         let text =
             path.to_str().ok_or_else(|| unusable("its path is not UTF-8".into()))?.to_owned();
+        // Before the lock, so that nothing is put beside a file that is not ours; and again under it.
+        judge(file, &path)?;
         let lock = take_lock(file, &path)?;
-
         let is_new = judge(file, &path)?;
-        let mut connection = connect(&text).map_err(|error| explain(file, &error))?;
-        check_version(&mut connection).map_err(&unusable)?;
-        if is_new {
-            set_up_new_file(&mut connection).map_err(|error| unusable(error.to_string()))?;
-        } else {
+        // A journal is left by a first start that was killed; only a connection that may write can take it back.
+        if !is_new && !lies_beside(&path, "-journal") {
+            // Read-only, since the last connection to leave folds the log into the file, and a damaged one stays as it is.
+            let mut connection = connect(&format!("file:{}?mode=ro", escaped(&text)))
+                .map_err(|error| explain(file, &error))?;
             check(file, &path, &mut connection)?;
         }
+        let mut connection = connect(&text).map_err(|error| explain(file, &error))?;
+        check_version(&mut connection).map_err(&unusable)?;
+        set_up_if_empty(&mut connection).map_err(|error| explain(file, &error))?;
         set_journal(&mut connection).map_err(|error| explain(file, &error))?;
         migrations::run(&mut connection).map_err(unusable)?;
         Ok(Self { path: text, _lock: lock })
@@ -163,11 +167,33 @@ fn judge(file: &Path, path: &Path) -> Result<bool, OpenError> {
         Kind::Empty => Ok(true),
         Kind::Ours => Ok(false),
         Kind::Foreign(what) => Err(OpenError::Foreign { file: file.to_owned(), what: what.into() }),
+        // A checkpoint that was cut off leaves the new length in the first page and the pages themselves in the log.
+        Kind::Truncated(_) if lies_beside(path, "-wal") => Ok(false),
         Kind::Truncated(what) => Err(OpenError::Damaged { file: file.to_owned(), what }),
     }
 }
 
-fn set_up_new_file(connection: &mut SqliteConnection) -> QueryResult<()> {
+/// Whether a file of that ending, with anything in it, lies beside the database.
+fn lies_beside(path: &Path, ending: &str) -> bool {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(ending);
+    Path::new(&beside).metadata().is_ok_and(|metadata| metadata.len() > 0)
+}
+
+/// A path as a URI of SQLite wants it.
+pub fn escaped(path: &str) -> String {
+    path.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}
+
+/// Marks a file without tables as ours. Asked of SQLite and not of the header: a first start that was killed may have
+/// left a mark that its journal takes back.
+fn set_up_if_empty(connection: &mut SqliteConnection) -> QueryResult<()> {
+    let tables: Line =
+        diesel::sql_query("SELECT CAST(count(*) AS TEXT) AS line FROM sqlite_schema")
+            .get_result(connection)?;
+    if tables.line != "0" {
+        return Ok(());
+    }
     // Only possible before the first table; lets retention give space back later.
     connection.batch_execute("PRAGMA auto_vacuum = INCREMENTAL")?;
     connection.batch_execute(&format!("PRAGMA application_id = {}", header::APPLICATION_ID))
@@ -263,6 +289,35 @@ mod tests {
             );
             assert_eq!(std::fs::read(&file).unwrap(), bad, "{error}");
         }
+    }
+
+    #[test]
+    fn a_checkpoint_that_was_cut_off_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        let store = Store::open(&file).unwrap();
+        let mut connection = writer(store.path()).unwrap();
+        connection.batch_execute("PRAGMA wal_autocheckpoint = 0").unwrap();
+        connection
+            .batch_execute("CREATE TABLE filler (x); INSERT INTO filler VALUES (zeroblob(200000))")
+            .unwrap();
+        // The state of both files as a crash leaves them, with the first page already copied by the checkpoint.
+        let (mut main, log) =
+            (std::fs::read(&file).unwrap(), std::fs::read(folder.path().join("a.db-wal")).unwrap());
+        connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let grown = std::fs::read(&file).unwrap();
+        assert!(grown.len() > main.len());
+        main[..4096].copy_from_slice(&grown[..4096]);
+        drop((connection, store));
+
+        let crashed = folder.path().join("b.db");
+        std::fs::write(&crashed, main).unwrap();
+        std::fs::write(folder.path().join("b.db-wal"), log).unwrap();
+        let store = Store::open(&crashed).unwrap();
+        let mut connection = reader(store.path()).unwrap();
+        let length = "SELECT CAST(length(x) AS TEXT) AS line FROM filler";
+        let found: Line = diesel::sql_query(length).get_result(&mut connection).unwrap();
+        assert_eq!(found.line, "200000");
     }
 
     #[test]

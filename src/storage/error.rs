@@ -37,10 +37,21 @@ impl From<DieselError> for StorageError {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::NotFound => Self::NotFound,
-            // The unique indexes are on the name and on the open event; only a client can violate the first.
-            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
-                Self::Conflict("name: already taken by another service".to_owned())
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, what) => {
+                Self::Conflict(match what.message() {
+                    message if message.contains("services.name") => {
+                        "name: already taken by another service".to_owned()
+                    }
+                    message => message.to_owned(),
+                })
             }
+            // Rows that contradict each other; trying the same again cannot help.
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::NotNullViolation,
+                what,
+            ) => Self::Conflict(what.message().to_owned()),
             other => Self::Unavailable(other.to_string()),
         }
     }

@@ -78,14 +78,20 @@ impl<'c> History<'c> {
             services::deleted_at.eq(deleted_at),
         );
         let insert = diesel::insert_into(services::table);
-        let id: i64 = if self.keeps_ids {
+        let inserted: QueryResult<i64> = if self.keeps_ids {
             insert
                 .values((services::id.eq(id), columns))
                 .returning(services::id)
-                .get_result(self.connection)?
+                .get_result(self.connection)
         } else {
-            insert.values(columns).returning(services::id).get_result(self.connection)?
+            insert.values(columns).returning(services::id).get_result(self.connection)
         };
+        let id = inserted.map_err(|error| match StorageError::from(error) {
+            StorageError::Conflict(_) => {
+                StorageError::Conflict(format!("name: {:?} is already taken here", name.as_str()))
+            }
+            other => other,
+        })?;
         let id = ServiceId::new(id)
             .ok_or_else(|| StorageError::Conflict(format!("id: {id} is not positive")))?;
         Ok(ImportedService { id, name: name.as_str().to_owned(), deleted_at })

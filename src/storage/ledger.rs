@@ -29,6 +29,18 @@ pub struct Committed {
     pub orphaned: usize,
     /// The events that began, in order.
     pub began: Vec<Began>,
+    /// Outcomes that contradict the store, and how; not kept. Filled by who commits them one by one.
+    pub refused: Vec<(ServiceId, String)>,
+}
+
+impl Committed {
+    /// Adds what a later commit did.
+    pub fn extend(&mut self, later: Self) {
+        self.recorded += later.recorded;
+        self.orphaned += later.orphaned;
+        self.began.extend(later.began);
+        self.refused.extend(later.refused);
+    }
 }
 
 /// An event that began with a commit.

@@ -43,8 +43,11 @@ pub fn apply(
         let id = match change {
             Change::Create(definition) => insert(connection, &definition, Origin::Api, now_ms)?,
             Change::Update(id, patch) => {
-                let definition = writable(connection, id)?.definition()?.patched(patch);
-                update(connection, id, &definition, Origin::Api, now_ms)?;
+                let before = writable(connection, id)?.definition()?;
+                let after = before.clone().patched(patch);
+                if after != before {
+                    update(connection, id, &after, Origin::Api, now_ms)?;
+                }
                 id
             }
             Change::Delete(id) => {

@@ -165,9 +165,11 @@ fn every_error_has_the_one_shape_and_names_its_field() {
         ("GET", "/v1/services?page=0", &json[..0], "", 400, "page:"),
         ("GET", "/v1/services?limit=1001", &json[..0], "", 400, "limit:"),
         ("GET", "/v1/services?page=99999999999", &json[..0], "", 400, "page:"),
-        ("GET", "/v1/services?paeg=1", &json[..0], "", 400, "paeg:"),
+        ("GET", "/v1/services?paeg=1", &json[..0], "", 400, "paeg"),
         ("GET", "/v1/services?status=ill", &json[..0], "", 400, "status:"),
-        ("GET", "/v1/services/1?x=1", &json[..0], "", 400, "x:"),
+        ("GET", "/v1/services/1?x=1", &json[..0], "", 400, "x"),
+        ("GET", "/v1/services?q=%00", &json[..0], "", 400, "q:"),
+        ("GET", "/v1/_internal/health?x=1", &json[..0], "", 400, "x"),
         ("PUT", "/v1/services", &json[..], good, 405, "method:"),
         ("POST", "/v1/services/1", &json[..], good, 405, "method:"),
         ("DELETE", "/metrics", &json[..0], "", 405, "method:"),
@@ -204,6 +206,7 @@ fn every_error_has_the_one_shape_and_names_its_field() {
             "timeout_seconds:",
         ),
         ("PATCH", "/v1/services/1", &json[..], r#"{"colour": "red"}"#, 422, "colour:"),
+        ("PATCH", "/v1/services/1", &json[..], r#"{"interval_seconds": 1e999}"#, 422, "body:"),
         ("PATCH", "/v1/services/77", &json[..], "{}", 404, "record not found"),
     ] {
         let reply = app.request(method, path, headers, body);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::json;
 
 use crate::support::{App, Behaviour, Launch, Target, wait_for};
@@ -29,6 +29,18 @@ fn each_bad_target_gets_its_own_failure_within_its_timeout() {
         (Behaviour::Dripping, "timeout", "still reading the body"),
         (Behaviour::Reset, "reset", ""),
         (Behaviour::RedirectLoop, "redirect", "more than 10 redirects"),
+        (
+            Behaviour::Raw(
+                b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n".to_vec(),
+            ),
+            "status",
+            "404 Not Found",
+        ),
+        (
+            Behaviour::Raw(b"HTTP/1.1 102 Processing\r\n\r\n".to_vec()),
+            "protocol",
+            "without an answer",
+        ),
         (Behaviour::Raw(b"".to_vec()), "protocol", "closed without an answer"),
         (Behaviour::Raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()), "protocol", "not HTTP"),
         (Behaviour::Raw(vec![0xff; 4_096]), "protocol", "not HTTP"),
@@ -58,7 +70,8 @@ fn each_bad_target_gets_its_own_failure_within_its_timeout() {
 fn endless_bodies_and_bombs_are_answers_in_bounded_memory() {
     let app = Launch::new().start();
     let before = memory(&app);
-    for behaviour in [Behaviour::Endless, Behaviour::GzipBomb] {
+    let unfinished = b"HTTP/1.1 200 OK\r\n\r\nuntil the end".to_vec();
+    for behaviour in [Behaviour::Endless, Behaviour::GzipBomb, Behaviour::Raw(unfinished)] {
         let targets: Vec<Target> = (0..8).map(|_| Target::start(behaviour.clone())).collect();
         for target in &targets {
             let id = app.add(&target.url(), &target.url());
@@ -168,4 +181,45 @@ fn a_full_disk_is_told_and_heals_and_loses_nothing_it_did_not_count() {
     app.stop();
     assert!(db.number("SELECT count(*) FROM service_ticks") as f64 >= least, "nothing was lost");
     db.assert_consistent();
+}
+
+#[test]
+fn a_process_that_stood_still_blames_nobody() {
+    let app = Launch::new().start();
+    let target = Target::start(Behaviour::After(Duration::from_millis(150)));
+    for name in 0..8 {
+        let body = json!({"name": name.to_string(), "url": target.url(), "timeout_seconds": 0.4});
+        app.add_with(&body);
+    }
+    app.wait_for_ticks(8, 2);
+    for _ in 0..3 {
+        app.signal(Signal::STOP);
+        std::thread::sleep(Duration::from_secs(1));
+        app.signal(Signal::CONT);
+        let recorded =
+            app.metric("service_healthcheck_outcomes_total{result=\"recorded\"}").unwrap();
+        app.wait_for_metric(
+            "service_healthcheck_outcomes_total{result=\"recorded\"}",
+            recorded + 16.0,
+        );
+    }
+    let down = "service_healthcheck_probes_total{result=\"down\",reason=\"timeout\"}";
+    assert_eq!(app.metric(down), Some(0.0), "{}", app.log());
+}
+
+#[test]
+fn one_row_that_contradicts_the_store_takes_nobody_with_it() {
+    let app = Launch::new().start();
+    let target = Target::healthy();
+    for name in 0..3 {
+        app.add(&name.to_string(), &target.url());
+    }
+    app.wait_for_ticks(3, 2);
+    let meddle = "PRAGMA foreign_keys = OFF; DELETE FROM services WHERE id = 3";
+    app.db().connect().batch_execute(meddle).unwrap();
+    let ticks = app.service(1)["metric"]["data"]["tick_count"].as_u64().unwrap();
+    let service = app.wait_for_ticks(1, ticks + 5);
+    assert_eq!(service["state"], "up");
+    assert_eq!(app.get("/v1/_internal/ready").status, 200);
+    app.wait_for_metric("service_healthcheck_outcomes_total{result=\"orphaned\"}", 1.0);
 }

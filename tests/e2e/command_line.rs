@@ -48,13 +48,30 @@ fn an_env_file_is_read_and_the_real_environment_wins() {
 
     std::fs::write(launch.folder().join(".env"), "RUNNER_WAITING_LIMIT=none\n").unwrap();
     assert_eq!(launch.run_to_end().0, Some(2));
-    std::fs::write(launch.folder().join(".env"), "a line of no meaning\n").unwrap();
-    let (code, said) = launch.run_to_end();
-    assert!(code == Some(2) && said.contains(".env"), "{said}");
+    std::fs::write(launch.folder().join(".env"), "API_TOKEN=a secret\n").unwrap();
+    let (code, said) = launch.with("RUNNER_WAITING_LIMIT", "none").run_to_end();
+    assert_eq!(code, Some(2));
+    assert!(said.contains(".env:1: API_TOKEN") && said.contains("RUNNER_WAITING_LIMIT"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
 }
 
 #[test]
 fn a_pool_that_does_not_fit_in_the_descriptors_is_a_configuration_error() {
+    let files = Launch::new()
+        .with("SERVICES_FILE", "nope.yaml")
+        .with("PROBE_CA_FILE", "nope.pem")
+        .with("API_MAX_CONNECTIONS", 1_000_000);
+    let (code, said) = files.run_to_end();
+    assert_eq!(code, Some(2), "{said}");
+    for told in [
+        "SERVICES_FILE: \"nope.yaml\"",
+        "PROBE_CA_FILE: \"nope.pem\"",
+        "API_MAX_CONNECTIONS: 1000000",
+    ] {
+        assert!(said.contains(told), "{told} in:\n{said}");
+    }
+    assert!(!files.folder().join("db.db").exists(), "nothing is started");
+
     let launch = Launch::new().with("RUNNER_POOL_SIZE", 1_000).with("API_MAX_CONNECTIONS", 50);
     let (code, said) = launch.through(&["prlimit", "--nofile=64:500"]).run_to_end();
     assert_eq!(code, Some(2), "{said}");

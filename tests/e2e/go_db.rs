@@ -54,7 +54,7 @@ fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
     app.stop();
 
     let (code, said) = launch.run(&["import", "go-db", database().to_str().unwrap()]);
-    assert!(code == Some(1) && said.contains("name: already taken"), "{said}");
+    assert!(code == Some(1) && said.contains("is already taken here"), "{said}");
     assert_eq!(db.number("SELECT count(*) FROM services"), 4, "nothing was changed");
 }
 
@@ -63,6 +63,9 @@ fn what_is_no_such_database_is_refused() {
     let launch = Launch::new();
     let (code, said) = launch.run(&["import", "go-db", "/nowhere/db.db"]);
     assert!(code == Some(1) && said.contains("/nowhere/db.db"), "{said}");
+    launch.start().stop();
+    let (code, said) = launch.run(&["import", "go-db", "db.db"]);
+    assert!(code == Some(1) && said.contains("a database of service-healthcheck"), "{said}");
     let text = launch.folder().join("text.db");
     std::fs::write(&text, "dear diary").unwrap();
     let (code, said) = launch.run(&["import", "go-db", text.to_str().unwrap()]);
@@ -83,7 +86,8 @@ fn what_contradicts_itself_is_mended_and_told() {
              UPDATE services SET deleted_at = '2020-02-01 00:00:00' WHERE id = 3;
              INSERT INTO services (id, name, url) VALUES (9, 'bad', 'no url');
              INSERT INTO service_ticks (service_id, is_up, response_time_ms, created_at)
-                 VALUES (4, 1, 5.5, '2021-01-01 00:00:00.25+00:00'), (77, 1, 1, '2021-01-01 00:00:00'), (2, 1, 1, 'never');
+                 VALUES (4, 1, 5.5, '2021-01-01 00:00:00.25+00:00'), (77, 1, 1, '2021-01-01 00:00:00'), (2, 1, 1, 'never'),
+                 (2, 'so', 1, '2020-01-28 00:00:00'), (2, 1, 'fast', '2020-01-28 00:00:00');
              INSERT INTO service_events (service_id, event, date_started) VALUES (2, 'downtime', '2020-01-28 00:00:00');",
         )
         .unwrap();
@@ -94,9 +98,10 @@ fn what_contradicts_itself_is_mended_and_told() {
         "service 2 (payment-gateway): name: not unique; kept as \"payment-gateway-2\"",
         "service 9 (bad): url:",
         "1 ticks belong to no service",
-        "1 ticks have no usable time",
-        "service payment-gateway-2: a downtime ended never or before it started; mended",
-        "service transaction-monitor: the newest event does not say what the newest tick says; a uptime begins there",
+        "3 ticks have no usable state, response time or date",
+        "service 2 (payment-gateway-2): a downtime did not end where the next event begins; mended",
+        "service 2 (payment-gateway-2): two downtime events in a row; both kept",
+        "service 4 (transaction-monitor): the newest event does not say what the newest tick says; a new uptime begins there",
     ] {
         assert!(said.contains(told), "{told} in:\n{said}");
     }

@@ -54,6 +54,16 @@ fn a_redirect_is_judged_by_where_it_leads() {
     let nowhere = Target::start(Behaviour::Status(304));
     let id = app.add("not-modified", &nowhere.url());
     app.wait_for_state(id, "up");
+    let unsent = Target::start(Behaviour::Raw(
+        b"HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\n\r\n".to_vec(),
+    ));
+    let id = app.add("length-of-a-body-that-is-not-sent", &unsent.url());
+    app.wait_for_state(id, "up");
+    let early =
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec();
+    let interim = Target::start(Behaviour::Raw(early));
+    let id = app.add("interim", &interim.url());
+    app.wait_for_state(id, "up");
 }
 
 #[test]

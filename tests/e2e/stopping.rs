@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::support::{Behaviour, Launch, Target, wait_for};
@@ -85,4 +85,27 @@ fn what_a_locked_store_would_not_take_to_the_end_is_told_and_is_no_success() {
     app.wait_for_log("outcomes are lost");
     lock.batch_execute("ROLLBACK").unwrap();
     db.assert_consistent();
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_probes_nor_the_end() {
+    let launch = Launch::new().with("DEBUG", "true").with("API_PORT", free_port());
+    let mut command = launch.command(&["run"]);
+    // Nothing is ever read from this pipe; it is full after 64 KiB.
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let target = Target::healthy();
+    let api = format!("http://127.0.0.1:{}", launch.variable("API_PORT"));
+    wait_for("the API to answer", || ureq::get(&format!("{api}/v1/_internal/health")).call().ok());
+    for name in 0..16 {
+        let body = json!({"name": name.to_string(), "url": target.url(), "interval_seconds": 0.1});
+        ureq::post(&format!("{api}/v1/services")).send_json(body).unwrap();
+    }
+    wait_for("far more lines than the pipe holds", || (target.hits() > 2_000).then_some(()));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let ended = wait_for("the end", || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -41,6 +41,12 @@ impl Launch {
         self
     }
 
+    /// What a variable is set to.
+    pub fn variable(&self, name: &str) -> &str {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value)
+    }
+
     /// Runs the program by way of another one, such as `prlimit --nofile=64`.
     pub fn through(mut self, words: &[&str]) -> Self {
         self.prefix = words.iter().map(ToString::to_string).collect();

@@ -1,0 +1,128 @@
+//! Making the events of a service agree with themselves and with its newest tick. Pure.
+
+use crate::domain::State;
+use crate::storage::history::ImportedEvent;
+
+/// The events as they are kept: in order, each ending where the next begins, the newest saying what the newest tick says
+/// and lasting unless the service was deleted. Gives them with what was changed, one phrase each.
+///
+/// `newest` is state and time of the newest tick, `deleted_ms` the time of the service's deletion; unix milliseconds.
+pub fn mend(
+    mut events: Vec<ImportedEvent>,
+    newest: Option<(State, i64)>,
+    deleted_ms: Option<i64>,
+) -> (Vec<ImportedEvent>, Vec<String>) {
+    let mut findings = Vec::new();
+    events.sort_by_key(|event| event.started_ms);
+    join_up(&mut events, &mut findings);
+    if let (Some((state, at_ms)), None) = (newest, deleted_ms) {
+        agree(&mut events, state, at_ms, &mut findings);
+    }
+    if let (Some(deleted_ms), Some(last)) = (deleted_ms, events.last_mut()) {
+        last.ended_ms.get_or_insert(deleted_ms.max(last.started_ms));
+    }
+    (events, findings)
+}
+
+fn join_up(events: &mut [ImportedEvent], findings: &mut Vec<String>) {
+    for nth in 0..events.len() {
+        let next = events.get(nth + 1).copied();
+        let event = &mut events[nth];
+        let word = event.state.event();
+        let end = match next {
+            Some(next) => Some(next.started_ms),
+            None => event.ended_ms.map(|ended| ended.max(event.started_ms)),
+        };
+        if next.is_some_and(|next| next.state == event.state) {
+            findings.push(format!("two {word} events in a row; both kept"));
+        }
+        if end != event.ended_ms {
+            findings.push(format!("a {word} did not end where the next event begins; mended"));
+            event.ended_ms = end;
+        }
+    }
+}
+
+fn agree(events: &mut Vec<ImportedEvent>, state: State, at_ms: i64, findings: &mut Vec<String>) {
+    let agrees =
+        events.last().is_some_and(|event| event.state == state && event.ended_ms.is_none());
+    if agrees {
+        return;
+    }
+    let word = state.event();
+    findings.push(format!(
+        "the newest event does not say what the newest tick says; a new {word} begins there"
+    ));
+    let mut started_ms = at_ms;
+    if let Some(last) = events.last_mut() {
+        started_ms = started_ms.max(last.started_ms);
+        last.ended_ms = Some(started_ms);
+    }
+    let at = started_ms.div_euclid(1_000);
+    events.push(ImportedEvent {
+        state,
+        started_ms,
+        ended_ms: None,
+        created_at: at,
+        updated_at: at,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event(state: State, started_ms: i64, ended_ms: Option<i64>) -> ImportedEvent {
+        ImportedEvent { state, started_ms, ended_ms, created_at: 0, updated_at: 0 }
+    }
+
+    #[test]
+    fn a_history_that_agrees_is_left_as_it_is() {
+        let events = vec![event(State::Up, 0, Some(5)), event(State::Down, 5, None)];
+        let (mended, findings) = mend(events.clone(), Some((State::Down, 9)), None);
+        assert_eq!((mended, findings), (events, Vec::<String>::new()));
+    }
+
+    #[test]
+    fn gaps_and_overlaps_are_closed_and_told() {
+        let events = vec![
+            event(State::Up, 0, Some(3)),
+            event(State::Down, 5, Some(9)),
+            event(State::Up, 7, None),
+        ];
+        let (mended, findings) = mend(events, Some((State::Up, 9)), None);
+        let ends: Vec<Option<i64>> = mended.iter().map(|event| event.ended_ms).collect();
+        assert_eq!(ends, [Some(5), Some(7), None]);
+        assert_eq!(findings.len(), 2, "{findings:?}");
+    }
+
+    proptest! {
+        /// Whatever is in the file, what is kept keeps the rules of the store.
+        #[test]
+        fn what_is_kept_is_consistent(
+            raw in prop::collection::vec((any::<bool>(), 0i64..100, prop::option::of(0i64..100)), 0..8),
+            newest in prop::option::of((any::<bool>(), 0i64..100)),
+            deleted in prop::option::of(0i64..100),
+        ) {
+            let state = |up: bool| if up { State::Up } else { State::Down };
+            let events = raw.into_iter().map(|(up, start, end)| event(state(up), start, end)).collect();
+            let newest = newest.map(|(up, at)| (state(up), at));
+            let (mended, _) = mend(events, newest, deleted);
+            for pair in mended.windows(2) {
+                prop_assert_eq!(pair[0].ended_ms, Some(pair[1].started_ms));
+            }
+            for event in &mended {
+                prop_assert!(event.ended_ms.is_none_or(|ended| ended >= event.started_ms));
+            }
+            if let (Some((state, _)), None) = (newest, deleted) {
+                let last = mended.last().unwrap();
+                prop_assert_eq!((last.state, last.ended_ms), (state, None));
+            }
+            if deleted.is_some() {
+                prop_assert!(mended.iter().all(|event| event.ended_ms.is_some()));
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Interim answers (1xx, RFC 9110, section 15.2) are passed over, as a plain client does; awc would take one for the
+//! answer. 101 is an answer of its own.
+
+/// Longest interim head that is passed over; what is longer is left for awc to refuse.
+const HEAD_LIMIT: usize = 16 * 1024;
+
+/// The start of a status line that tells its class: `HTTP/1.1 103`.
+const TELLING: usize = 12;
+
+/// Drops complete interim heads from the start of `received`. True when the rest is the answer itself, so that nothing
+/// more needs to be held back.
+pub fn pass_over(received: &mut Vec<u8>) -> bool {
+    loop {
+        if !starts_like_interim(received) {
+            return true;
+        }
+        if received.len() < TELLING {
+            return false;
+        }
+        match received.windows(4).position(|four| four == b"\r\n\r\n") {
+            Some(end) => drop(received.drain(..end + 4)),
+            None => return received.len() > HEAD_LIMIT,
+        }
+    }
+}
+
+/// Whether `received` is, or may still become, the start of an interim answer.
+fn starts_like_interim(received: &[u8]) -> bool {
+    let pattern = b"HTTP/1.? 1??";
+    let fits =
+        received.iter().zip(pattern).all(|(byte, expected)| *expected == b'?' || byte == expected);
+    fits && !(received.len() >= TELLING && received[9..TELLING] == *b"101")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed(received: &str) -> (bool, String) {
+        let mut bytes = received.as_bytes().to_vec();
+        let answer = pass_over(&mut bytes);
+        (answer, String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn interim_heads_are_dropped_and_the_answer_is_left() {
+        let answer = "HTTP/1.1 404 Not Found\r\n\r\n";
+        assert_eq!(passed(answer), (true, answer.to_owned()));
+        let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+        assert_eq!(passed(&format!("{early}{answer}")), (true, answer.to_owned()));
+        assert_eq!(passed(early), (false, String::new()), "the answer is still to come");
+        assert_eq!(passed("HTTP/1.1 1"), (false, "HTTP/1.1 1".to_owned()));
+        assert_eq!(passed("HTTP/1.1 103 Early"), (false, "HTTP/1.1 103 Early".to_owned()));
+        assert!(passed("HTTP/1.1 101 Switching Protocols\r\n\r\n").0);
+        assert!(passed("SSH-2.0").0);
+    }
+
+    #[test]
+    fn an_interim_head_without_end_is_not_held_for_ever() {
+        assert!(passed(&format!("HTTP/1.1 100 {}", "x".repeat(HEAD_LIMIT))).0);
+    }
+}

@@ -1,0 +1,137 @@
+//! Looking names up: as the system is configured, without a cache and without a thread pool, so that a look-up that hangs
+//! holds one probe and nothing else.
+
+use std::cell::RefCell;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::future::{Either, select};
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::Name;
+
+use super::failure;
+use crate::domain::{Failure, Reason};
+
+/// What the system says of names; a change is taken up within [`LOOK_AGAIN`].
+const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
+
+/// How often the files are looked at for a change.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long the addresses of one family wait for those of the other (RFC 8305, "Resolution Delay").
+const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+
+/// The resolver of one arbiter.
+pub struct Resolver {
+    current: RefCell<Rc<Configured>>,
+}
+
+struct Configured {
+    /// When the files last changed, as far as they are there.
+    changed: [Option<SystemTime>; 2],
+    looked_at: RefCell<Instant>,
+    families: Result<Families, String>,
+}
+
+/// One resolver a family, so that a server that answers for one and not for the other delays nothing.
+struct Families {
+    four: TokioResolver,
+    six: TokioResolver,
+}
+
+impl Resolver {
+    /// A resolver configured by `/etc/resolv.conf` and `/etc/hosts`. Without the former it asks 127.0.0.1, as
+    /// resolv.conf(5) says.
+    pub fn from_system() -> Self {
+        Self { current: RefCell::new(Rc::new(Configured::read())) }
+    }
+
+    /// The addresses of `name`; never empty.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
+        let configured = self.configured();
+        let Families { four, six } = configured
+            .families
+            .as_ref()
+            .map_err(|why| Failure::new(Reason::Local, format!("no resolver: {why}")))?;
+        // As it stands: the URL has been to punycode already, and names of containers have underscores.
+        let asked = Name::from_ascii(name)
+            .map_err(|error| Failure::new(Reason::Dns, format!("{name} is no name: {error}")))?;
+        let four = std::pin::pin!(look_up(four, asked.clone()));
+        let six = std::pin::pin!(look_up(six, asked));
+        // The error of IPv4 is told, since that is what most names have.
+        let found = match select(four, six).await {
+            Either::Left((Ok(found), six)) => with_late(found, six).await,
+            Either::Right((Ok(found), four)) => with_late(found, four).await,
+            Either::Left((Err(error), six)) => six.await.map_err(|_| error),
+            Either::Right((Err(_), four)) => four.await,
+        };
+        found.map_err(|error| failure::of_dns(name, &error))
+    }
+
+    fn configured(&self) -> Rc<Configured> {
+        let mut current = self.current.borrow_mut();
+        if current.is_outdated() {
+            *current = Rc::new(Configured::read());
+        }
+        Rc::clone(&current)
+    }
+}
+
+async fn look_up(resolver: &TokioResolver, name: Name) -> Result<Vec<IpAddr>, NetError> {
+    let found: Vec<IpAddr> = resolver.lookup_ip(name).await?.iter().collect();
+    if found.is_empty() { Err(NetError::Message("the name has no address")) } else { Ok(found) }
+}
+
+async fn with_late(
+    mut found: Vec<IpAddr>,
+    other: impl Future<Output = Result<Vec<IpAddr>, NetError>>,
+) -> Result<Vec<IpAddr>, NetError> {
+    if let Ok(Ok(late)) = tokio::time::timeout(RESOLUTION_DELAY, other).await {
+        found.extend(late);
+    }
+    Ok(found)
+}
+
+impl Configured {
+    fn read() -> Self {
+        let changed = FILES.map(changed_at);
+        let family = |strategy| build(strategy, changed[0].is_some());
+        let four = family(LookupIpStrategy::Ipv4Only);
+        let six = family(LookupIpStrategy::Ipv6Only);
+        let families = four.and_then(|four| six.map(|six| Families { four, six }));
+        Self { changed, looked_at: RefCell::new(Instant::now()), families }
+    }
+
+    fn is_outdated(&self) -> bool {
+        let mut looked_at = self.looked_at.borrow_mut();
+        if looked_at.elapsed() < LOOK_AGAIN {
+            return false;
+        }
+        *looked_at = Instant::now();
+        FILES.map(changed_at) != self.changed
+    }
+}
+
+fn changed_at(file: &str) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+}
+
+fn build(strategy: LookupIpStrategy, is_configured: bool) -> Result<TokioResolver, String> {
+    let mut builder = if is_configured {
+        TokioResolver::builder_tokio().map_err(|error| format!("{}: {error}", FILES[0]))?
+    } else {
+        let local = NameServerConfig::udp_and_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![local]);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    options.num_concurrent_reqs = 1;
+    options.ip_strategy = strategy;
+    builder.build().map_err(|error| error.to_string())
+}
