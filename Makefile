@@ -36,8 +36,9 @@ deny: $(DENY) ## licences, sources and, where the database can be reached, advis
 fmt: ## format the code
 	cargo fmt
 
+# In a folder of its own: a benchmark is built with the tests' fault injection, and is not to be mistaken for a release.
 bench: ## measure probes a second, CPU a probe and commits against floors in the same run
-	cargo bench --locked --bench speed
+	cargo bench --locked --bench speed --target-dir target/bench
 
 schema: $(DIESEL) ## write src/storage/schema.rs anew from the migrations
 	rm -f $(CHECK_DB)

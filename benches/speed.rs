@@ -2,7 +2,7 @@
 //!
 //! The target is this very program started a second time, so that its CPU is not counted; the service is the real
 //! binary over loopback with a real SQLite file. Floor and service take turns (A B A B); the medians are told.
-//! `cargo bench` or `make bench`; about two minutes.
+//! `make bench`; about two minutes.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
