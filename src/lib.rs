@@ -10,6 +10,7 @@
 //! | [`actors`] | scheduler, pool, probers, recorder, writer and readers |
 //! | [`http`] | the JSON API and `/metrics` |
 //! | [`services_file`], [`import`] | services from a declarative file; data of other tools |
+//! | [`startup`] | what is checked and read before anything runs |
 //! | [`app`] | the only wiring: starts all of it, and stops it in order |
 //!
 //! Imports point one way: `domain` ← `probe`, `storage`, `telemetry` ← `actors` ← `http` ← `app` ← `main`.
@@ -50,5 +51,6 @@ pub mod logging;
 pub mod probe;
 pub mod services_file;
 pub mod shutdown;
+pub mod startup;
 pub mod storage;
 pub mod telemetry;

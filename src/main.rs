@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use service_healthcheck::app::{self, Failed};
+use service_healthcheck::app;
 use service_healthcheck::cli::{Cli, Command, Import};
 use service_healthcheck::config::{Config, ConfigError};
+use service_healthcheck::startup::Failed;
 use service_healthcheck::{health, logging};
 
 /// Contract, "Command line".

@@ -1,4 +1,4 @@
-//! The actors. Decisions are pure ([`schedule`], [`line`], [`buffer`],
+//! The actors. Decisions are pure ([`schedule`], [`mod@line`], [`buffer`],
 //! [`health`]); actors carry them.
 //!
 //! | actor | where | messages | from | bounded by |
@@ -29,6 +29,7 @@ pub mod reader;
 pub mod recorder;
 pub mod schedule;
 pub mod scheduler;
+mod told;
 pub mod writer;
 
 use tokio::sync::mpsc;

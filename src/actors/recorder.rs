@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use slog::{Logger, error, info, warn};
+use slog::{Logger, error, info};
 use tokio::sync::oneshot;
 
 use super::Lifeline;
@@ -21,10 +21,11 @@ use super::buffer::Buffer;
 use super::health::StoreHealth;
 use super::reader::{Ask, Reader};
 use super::scheduler::ServiceChanged;
+use super::told;
 use super::writer::{Close, Commit, MakeChange, NotCommitted, Writer};
-use crate::domain::{Outcome, Service, State};
+use crate::domain::{Outcome, Service};
 use crate::storage::StorageError;
-use crate::storage::ledger::{Began, Committed};
+use crate::storage::ledger::Committed;
 use crate::storage::reader::Query;
 use crate::storage::writer::{Applied, Change};
 use crate::telemetry::{Fate, LastResult, Telemetry};
@@ -200,7 +201,8 @@ impl Recorder {
                 "service_id" => service_id.get(), "error" => why);
         }
         for began in &committed.began {
-            self.tell_event(began);
+            let name = self.board.name(began.service_id).unwrap_or_default();
+            told::event(&self.log, name, began);
         }
     }
 
@@ -300,25 +302,6 @@ impl Recorder {
             // An app that no longer waits has given up the grace period.
             let _ = reply.map(|reply| reply.send(()));
         }));
-    }
-
-    fn tell_event(&self, began: &Began) {
-        let id = began.service_id;
-        let name = self.board.name(id).unwrap_or_default();
-        let failure = began.failure.as_ref();
-        match began.state {
-            State::Up => {
-                let told = if began.first { "service is up" } else { "service came up" };
-                info!(self.log, "{}", told; "service_id" => id.get(), "name" => name);
-            }
-            State::Down => {
-                let told = if began.first { "service is down" } else { "service went down" };
-                let reason = failure.map_or("", |failure| failure.reason.as_str());
-                let detail = failure.map_or("", |failure| failure.detail.as_str());
-                warn!(self.log, "{}", told; "service_id" => id.get(), "name" => name,
-                    "reason" => reason, "detail" => detail);
-            }
-        }
     }
 
     /// Once a second: moves the liveness mark when nothing else was written, and ends the wait of those who wait for a

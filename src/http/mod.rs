@@ -8,6 +8,7 @@ pub mod error;
 mod input;
 mod internal;
 mod openapi;
+mod responses;
 mod services;
 mod views;
 
@@ -24,7 +25,7 @@ use slog::{Logger, debug, info, warn};
 
 use crate::actors::recorder::Recorder;
 use crate::actors::scheduler::Scheduler;
-use crate::config::Secret;
+use crate::config::{Config, Secret};
 use crate::domain::Defaults;
 use crate::telemetry::Telemetry;
 use error::ApiError;
@@ -60,6 +61,17 @@ pub enum Writes {
     FromThisMachine,
     /// Nobody.
     Refused,
+}
+
+impl Writes {
+    /// Who may write where `config` says what it says (contract, `API_TOKEN`).
+    pub fn of(config: &Config) -> Self {
+        match &config.api_token {
+            Some(token) => Self::WithToken(token.clone()),
+            None if config.listens_on_loopback() => Self::FromThisMachine,
+            None => Self::Refused,
+        }
+    }
 }
 
 /// The server on `listener`. It handles no signals; the app stops it.

@@ -4,7 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::error::{ApiError, ErrorBody};
+use super::error::ApiError;
+use super::responses::{BodyErrors, Missing, ReadErrors, WriteErrors};
 use super::views::{self, Event, EventsData, List, Service, ServiceData, ServicesData, Success};
 use super::{Api, auth, input};
 use crate::actors::reader::Ask;
@@ -35,11 +36,7 @@ impl Api {
     ),
     responses(
         (status = 200, description = "A page of services", body = Success<ServicesData>),
-        (status = 400, description = "A parameter that cannot be used", body = ErrorBody),
-        (status = 429, description = "Too many reads wait", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
-        (status = 503, description = "The store is unavailable", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
+        ReadErrors,
     ))]
 pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Answer {
     let wanted = input::list_services(&request)?;
@@ -53,21 +50,10 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Answer {
 #[utoipa::path(post, path = "/v1/services", tag = "services", security((), ("token" = [])),
     request_body = super::openapi::NewService,
     responses(
-        (status = 201, description = "The new service; `Location` leads to it", body = Success<ServiceData>,
+        (status = 201, description = "The new service", body = Success<ServiceData>,
             headers(("Location" = String, description = "Path of the new service"))),
-        (status = 400, description = "Malformed JSON", body = ErrorBody),
-        (status = 401, description = "Token missing or wrong", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer"))),
-        (status = 403, description = "Writes are not allowed here", body = ErrorBody),
-        (status = 409, description = "Name already taken", body = ErrorBody),
-        (status = 408, description = "The body did not come in time", body = ErrorBody),
-        (status = 413, description = "Body too large", body = ErrorBody),
-        (status = 415, description = "Not application/json", body = ErrorBody),
-        (status = 422, description = "A field that cannot be accepted", body = ErrorBody),
-        (status = 429, description = "Too many writes wait", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
-        (status = 503, description = "The store is unavailable", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
+        WriteErrors,
+        BodyErrors,
     ))]
 pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Answer {
     auth::may_write(&request, &api.writes)?;
@@ -75,12 +61,12 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
     let object = input::json_object(&request, payload, api.body_limit).await?;
     let definition = input::definition(object)?;
     let applied = api.change(Change::Create(definition)).await?;
+    let location = format!("/v1/services/{}", applied.id);
     let mut response = changed(&api, StatusCode::CREATED, applied)?;
-    let location = format!("/v1/services/{}", response.1);
     if let Ok(location) = location.parse() {
-        response.0.headers_mut().insert(LOCATION, location);
+        response.headers_mut().insert(LOCATION, location);
     }
-    Ok(response.0)
+    Ok(response)
 }
 
 /// One service.
@@ -88,12 +74,8 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
     params(("id" = i64, Path, description = "Key of the service", minimum = 1)),
     responses(
         (status = 200, description = "The service", body = Success<ServiceData>),
-        (status = 400, description = "Not a positive whole number", body = ErrorBody),
-        (status = 404, description = "No such living service", body = ErrorBody),
-        (status = 429, description = "Too many reads wait", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
-        (status = 503, description = "The store is unavailable", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
+        ReadErrors,
+        Missing,
     ))]
 pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Answer {
     let id = input::service_id(&request)?;
@@ -108,20 +90,9 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Answer {
     request_body = super::openapi::ServiceChange,
     responses(
         (status = 200, description = "The service as it is now", body = Success<ServiceData>),
-        (status = 400, description = "Malformed JSON, or an id that is not a positive whole number", body = ErrorBody),
-        (status = 401, description = "Token missing or wrong", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer"))),
-        (status = 403, description = "Writes are not allowed here", body = ErrorBody),
-        (status = 404, description = "No such living service", body = ErrorBody),
-        (status = 409, description = "Name already taken, or the service belongs to the services file", body = ErrorBody),
-        (status = 408, description = "The body did not come in time", body = ErrorBody),
-        (status = 413, description = "Body too large", body = ErrorBody),
-        (status = 415, description = "Not application/json", body = ErrorBody),
-        (status = 422, description = "A field that cannot be accepted", body = ErrorBody),
-        (status = 429, description = "Too many writes wait", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
-        (status = 503, description = "The store is unavailable", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
+        WriteErrors,
+        BodyErrors,
+        Missing,
     ))]
 pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Answer {
     auth::may_write(&request, &api.writes)?;
@@ -130,7 +101,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     let object = input::json_object(&request, payload, api.body_limit).await?;
     let patch = input::patch(object)?;
     let applied = api.change(Change::Update(id, patch)).await?;
-    Ok(changed(&api, StatusCode::OK, applied)?.0)
+    changed(&api, StatusCode::OK, applied)
 }
 
 /// Takes a service away: probing stops, its name is free again, its history stays in the store.
@@ -138,16 +109,8 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     params(("id" = i64, Path, description = "Key of the service", minimum = 1)),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 400, description = "Not a positive whole number", body = ErrorBody),
-        (status = 401, description = "Token missing or wrong", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer"))),
-        (status = 403, description = "Writes are not allowed here", body = ErrorBody),
-        (status = 404, description = "No such living service", body = ErrorBody),
-        (status = 409, description = "The service belongs to the services file", body = ErrorBody),
-        (status = 429, description = "Too many writes wait", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
-        (status = 503, description = "The store is unavailable", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
+        WriteErrors,
+        Missing,
     ))]
 pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
     auth::may_write(&request, &api.writes)?;
@@ -166,12 +129,8 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
     ),
     responses(
         (status = 200, description = "A page of events", body = Success<EventsData>),
-        (status = 400, description = "An id or parameter that cannot be used", body = ErrorBody),
-        (status = 404, description = "No such living service", body = ErrorBody),
-        (status = 429, description = "Too many reads wait", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
-        (status = 503, description = "The store is unavailable", body = ErrorBody,
-            headers(("Retry-After" = u32, description = "Seconds"))),
+        ReadErrors,
+        Missing,
     ))]
 pub async fn events(api: web::Data<Api>, request: HttpRequest) -> Answer {
     let service_id = input::service_id(&request)?;
@@ -181,13 +140,8 @@ pub async fn events(api: web::Data<Api>, request: HttpRequest) -> Answer {
     Ok(views::answer(StatusCode::OK, EventsData { events }))
 }
 
-/// The answer to a change that leaves a service behind, and the id of that service.
-fn changed(
-    api: &Api,
-    status: StatusCode,
-    applied: Applied,
-) -> Result<(HttpResponse, i64), ApiError> {
+/// The answer to a change that leaves a service behind.
+fn changed(api: &Api, status: StatusCode, applied: Applied) -> Answer {
     let record = applied.record.ok_or_else(ApiError::not_found)?;
-    let data = views::one_service(&record, &api.defaults);
-    Ok((views::answer(status, data), applied.id.get()))
+    Ok(views::answer(status, views::one_service(&record, &api.defaults)))
 }

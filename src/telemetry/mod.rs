@@ -3,19 +3,23 @@
 //! [`Telemetry`] is cheap to clone and safe to touch from every actor. Names follow Prometheus's conventions: base
 //! units, `_total` for counters; what is told of a single service is named as blackbox_exporter names it.
 
-use std::collections::HashSet;
+mod exposition;
+mod process;
+
 use std::sync::Arc;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::domain::{Outcome, Reason, Service, Verdict};
+pub use exposition::{Format, LastResult};
+use exposition::{ServiceCollector, plain};
+use process::ProcessCollector;
+
+use crate::domain::{Outcome, Reason, Verdict};
 
 /// Why a slot of a service was not probed. Never a downtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -249,168 +253,6 @@ impl Telemetry {
 impl Default for Telemetry {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// The two text formats of an exposition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Prometheus's own, version 0.0.4.
-    Plain,
-    /// OpenMetrics 1.0.
-    OpenMetrics,
-}
-
-impl Format {
-    /// The media type of it.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-}
-
-/// The plain form of an OpenMetrics text: there, a counter's HELP and TYPE carry the `_total` of its samples.
-fn plain(text: &str) -> String {
-    let counters: HashSet<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
-    let mut plain = String::with_capacity(text.len() + 256);
-    for line in text.lines() {
-        let comment = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE "));
-        match comment.and_then(|rest| rest.split_once(' ')) {
-            Some((name, rest)) if counters.contains(name) => {
-                plain.push_str(&line[..7]);
-                plain.push_str(name);
-                plain.push_str("_total ");
-                plain.push_str(rest);
-            }
-            _ => plain.push_str(line),
-        }
-        plain.push('\n');
-    }
-    plain
-}
-
-/// What the last probe of a service said.
-#[derive(Debug, Clone)]
-pub struct LastResult {
-    /// The service, as it was when it was probed.
-    pub service: Arc<Service>,
-    /// Whether the probe succeeded.
-    pub success: bool,
-    /// How long it took, in seconds.
-    pub duration_seconds: f64,
-    /// The HTTP status of the last answer, or 0 when there was none.
-    pub http_status: u16,
-}
-
-impl LastResult {
-    /// What `outcome` says of `service`.
-    pub fn new(service: Arc<Service>, outcome: &Outcome) -> Self {
-        Self {
-            service,
-            success: outcome.verdict() == Verdict::Up,
-            duration_seconds: outcome.response_time.as_secs_f64(),
-            http_status: outcome.http_status.unwrap_or(0),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ServiceCollector(Vec<LastResult>);
-
-impl Collector for ServiceCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        type Read = fn(&LastResult) -> f64;
-        let gauges: [(&str, &str, Read); 3] = [
-            ("probe_success", "Whether the last probe was a success", |r| {
-                f64::from(u8::from(r.success))
-            }),
-            ("probe_duration_seconds", "How long the last probe took", |r| r.duration_seconds),
-            ("probe_http_status_code", "HTTP status of the last probe, 0 without an answer", |r| {
-                f64::from(r.http_status)
-            }),
-        ];
-        for (name, help, read) in gauges {
-            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for result in &self.0 {
-                let service = &result.service;
-                let id = service.id.to_string();
-                let labels = [
-                    ("service_id", id.as_str()),
-                    ("name", service.name.as_str()),
-                    ("group", service.group_label()),
-                ];
-                family.encode_family(&labels)?.encode_gauge(&read(result))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The process metrics that every Prometheus client library has, read from /proc at each scrape.
-#[derive(Debug)]
-struct ProcessCollector;
-
-impl Collector for ProcessCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        // Without /proc (not on Linux) there is nothing to tell.
-        let Ok(process) = Process::read() else { return Ok(()) };
-        let cpu = ConstCounter::new(process.cpu_seconds);
-        let descriptor = encoder.encode_descriptor(
-            "process_cpu_seconds",
-            "User and system CPU time",
-            None,
-            cpu.metric_type(),
-        )?;
-        cpu.encode(descriptor)?;
-        for (name, help, value) in [
-            ("process_resident_memory_bytes", "Resident memory", process.resident_bytes),
-            ("process_virtual_memory_bytes", "Virtual memory", process.virtual_bytes),
-            ("process_open_fds", "Open file descriptors", process.open_descriptors),
-            ("process_max_fds", "Most file descriptors", process.max_descriptors),
-            ("process_threads", "Threads", process.threads),
-            ("process_start_time_seconds", "Start, in unix seconds", process.start_seconds),
-        ] {
-            let gauge = ConstGauge::new(value);
-            let descriptor = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(descriptor)?;
-        }
-        Ok(())
-    }
-}
-
-struct Process {
-    cpu_seconds: f64,
-    resident_bytes: f64,
-    virtual_bytes: f64,
-    open_descriptors: f64,
-    max_descriptors: f64,
-    threads: f64,
-    start_seconds: f64,
-}
-
-impl Process {
-    fn read() -> procfs::ProcResult<Self> {
-        let process = procfs::process::Process::myself()?;
-        let stat = process.stat()?;
-        let ticks = procfs::ticks_per_second() as f64;
-        let max = match process.limits()?.max_open_files.soft_limit {
-            procfs::process::LimitValue::Value(most) => most as f64,
-            procfs::process::LimitValue::Unlimited => f64::INFINITY,
-        };
-        Ok(Self {
-            cpu_seconds: (stat.utime + stat.stime) as f64 / ticks,
-            resident_bytes: (stat.rss * procfs::page_size()) as f64,
-            virtual_bytes: stat.vsize as f64,
-            open_descriptors: process.fd_count()? as f64,
-            max_descriptors: max,
-            threads: stat.num_threads as f64,
-            start_seconds: procfs::boot_time_secs()? as f64 + stat.starttime as f64 / ticks,
-        })
     }
 }
 

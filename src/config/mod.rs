@@ -2,140 +2,20 @@
 //!
 //! [`Config::from_lookup`] takes a look-up function, so tests never touch the environment. The only I/O is in
 //! [`Config::from_env`], which reads a `.env` file too. [`VARIABLES`] is the one list of names, defaults and
-//! meanings: `.env.example` and the README's table are compared with it by a test.
+//! meanings.
 
-use std::collections::HashMap;
+mod env_file;
+mod variables;
+
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use variables::{VARIABLES, Variable, env_example};
+
 use crate::domain::{Defaults, Interval, Timeout};
-
-/// One variable of the configuration.
-pub struct Variable {
-    /// Its name in the environment.
-    pub name: &'static str,
-    /// What holds when it is not set; empty when nothing does.
-    pub default: &'static str,
-    /// What is accepted, as a noun phrase.
-    pub accepted: &'static str,
-    /// What it is for.
-    pub about: &'static str,
-}
-
-const fn variable(
-    name: &'static str,
-    default: &'static str,
-    accepted: &'static str,
-    about: &'static str,
-) -> Variable {
-    Variable { name, default, accepted, about }
-}
-
-/// Every variable there is, in the order of `.env.example`.
-pub const VARIABLES: &[Variable] = &[
-    variable(
-        "API_PORT",
-        "9999",
-        "a port from 0 to 65535",
-        "port of the API; 0 picks a free one, the log tells which",
-    ),
-    variable(
-        "API_HOST",
-        "127.0.0.1",
-        "an IP address or localhost",
-        "address that the API listens on",
-    ),
-    variable(
-        "API_DOMAIN",
-        "localhost",
-        "a host name or IP address",
-        "name under which users reach the API; used in what the service prints",
-    ),
-    variable(
-        "API_TOKEN",
-        "",
-        "visible ASCII characters without spaces",
-        "writes need `Authorization: Bearer` with this token; without it they are allowed on a loopback API_HOST only",
-    ),
-    variable(
-        "API_BODY_LIMIT_BYTES",
-        "262144",
-        "a number from 1 to 67108864",
-        "largest body of a request",
-    ),
-    variable(
-        "API_MAX_CONNECTIONS",
-        "1024",
-        "a number from 1 to 1000000",
-        "connections that the API serves at once",
-    ),
-    variable("DB_FILE", "db.db", "a file name", "the SQLite file, created when missing"),
-    variable(
-        "RUNNER_SCRAPE_INTERVAL_SECONDS",
-        "15",
-        "a number of seconds from 0.1 to 2592000",
-        "interval of services that set none",
-    ),
-    variable(
-        "RUNNER_HTTP_TIMEOUT_SECONDS",
-        "15",
-        "a number of seconds from 0.001 to 3600",
-        "timeout of services that set none",
-    ),
-    variable(
-        "RUNNER_POOL_SIZE",
-        "1024",
-        "a number from 1 to 100000",
-        "number of prober actors: never more probes than this at once",
-    ),
-    variable(
-        "RUNNER_WAITING_LIMIT",
-        "65536",
-        "a number from 1 to 10000000",
-        "probes that may wait for a prober; what finds the line full is missed",
-    ),
-    variable(
-        "RECORDER_BUFFER_LIMIT",
-        "65536",
-        "a number from 1 to 10000000",
-        "outcomes that may wait for the store",
-    ),
-    variable(
-        "SERVICES_FILE",
-        "",
-        "a file name",
-        "declarative list of services in Gatus's form, applied at start",
-    ),
-    variable(
-        "PROBE_CA_FILE",
-        "",
-        "a file name",
-        "PEM file of authorities that probes trust beside the system's",
-    ),
-    variable(
-        "SHUTDOWN_GRACE_SECONDS",
-        "10",
-        "a number of seconds from 0 to 3600",
-        "how long probes under way may go on after SIGTERM or SIGINT",
-    ),
-    variable("DEBUG", "false", "true or false", "log more: every request, every failed probe"),
-    variable(
-        "ENV",
-        "production",
-        "any text",
-        "name of the environment, told in the first log line",
-    ),
-    variable(
-        "SERVICE_NAME",
-        "service-healthcheck",
-        "any text",
-        "name of this instance, told in the first log line",
-    ),
-];
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -211,7 +91,7 @@ impl std::error::Error for ConfigError {}
 impl Config {
     /// Reads the environment, and a `.env` file in the working directory if there is one; the real environment wins.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let (file, mut problems) = read_env_file(Path::new(".env"));
+        let (file, mut problems) = env_file::read(Path::new(".env"));
         let config = Self::from_lookup(|name| match std::env::var_os(name) {
             Some(value) => Some(value.to_string_lossy().into_owned()),
             None => file.get(name).cloned(),
@@ -363,34 +243,6 @@ fn one_line(text: &str) -> Option<String> {
     (!text.contains(char::is_control)).then(|| text.to_owned())
 }
 
-/// The variables of a `.env` file, and what is wrong with it. No problem shows a value: it may be a secret.
-fn read_env_file(file: &Path) -> (HashMap<String, String>, Vec<String>) {
-    let told = file.display();
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Default::default(),
-        Err(error) => return (HashMap::new(), vec![format!("{told}: {error}")]),
-    };
-    let (mut variables, mut problems) = (HashMap::new(), Vec::new());
-    for entry in dotenvy::from_read_iter(text.as_bytes()) {
-        match entry {
-            Ok((name, value)) => drop(variables.insert(name, value)),
-            Err(dotenvy::Error::LineParse(wrong, _)) => {
-                let nth = text.lines().position(|line| line.contains(&wrong)).unwrap_or_default();
-                let line = text.lines().nth(nth).unwrap_or_default();
-                let name = line.split_once('=').map_or("", |(name, _)| name.trim());
-                problems.push(format!(
-                    "{told}:{}: {name}: this line is not accepted; accepted is NAME=value, the value in single quotes \
-                     when it has spaces or a $",
-                    nth + 1
-                ));
-            }
-            Err(error) => problems.push(format!("{told}: {error}")),
-        }
-    }
-    (variables, problems)
-}
-
 fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Some(true),
@@ -401,18 +253,6 @@ fn boolean(text: &str) -> Option<bool> {
 
 fn printable(text: &str) -> Option<String> {
     text.chars().all(|c| c.is_ascii_graphic()).then(|| text.to_owned())
-}
-
-/// The text of `.env.example`: every variable with its meaning, what is accepted and its default.
-pub fn env_example() -> String {
-    let mut text = String::from(
-        "# Configuration of service-healthcheck: copy to .env and uncomment what should differ from the default.\n\
-         # A variable of the real environment wins over this file; an empty value counts as not set.\n",
-    );
-    for Variable { name, default, accepted, about } in VARIABLES {
-        text.push_str(&format!("\n# {about}\n# accepted: {accepted}\n#{name}={default}\n"));
-    }
-    text
 }
 
 #[cfg(test)]
@@ -460,23 +300,6 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_of_the_env_file_is_named_and_its_value_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(".env");
-        std::fs::write(
-            &file,
-            "# a comment\nDB_FILE=a.db\nAPI_TOKEN=s3cr3t with space\nENV='a $b'\n",
-        )
-        .unwrap();
-        let (variables, problems) = read_env_file(&file);
-        assert_eq!(variables["DB_FILE"], "a.db");
-        assert_eq!(variables["ENV"], "a $b");
-        assert_eq!(problems.len(), 1);
-        assert!(problems[0].contains(".env:3: API_TOKEN: "), "{problems:?}");
-        assert!(!problems[0].contains("s3cr3t"), "{problems:?}");
-    }
-
-    #[test]
     fn a_domain_is_a_host_and_nothing_more() {
         assert_eq!(with(&[("API_DOMAIN", "::1")]).unwrap().api_domain, "[::1]");
         assert_eq!(
@@ -507,11 +330,6 @@ mod tests {
         );
         let error = with(&[]).unwrap().check_descriptors(500).unwrap_err().to_string();
         assert!(error.contains("API_MAX_CONNECTIONS: 1024"), "{error}");
-    }
-
-    #[test]
-    fn the_example_file_is_what_the_code_says() {
-        assert!(include_str!("../.env.example") == env_example(), "expected:\n{}", env_example());
     }
 
     #[test]

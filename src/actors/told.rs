@@ -1,0 +1,23 @@
+//! What the log says of events.
+
+use slog::{Logger, info, warn};
+
+use crate::domain::State;
+use crate::storage::ledger::Began;
+
+/// One line for an event that began at the service called `name`.
+pub fn event(log: &Logger, name: &str, began: &Began) {
+    let id = began.service_id.get();
+    match (began.state, began.first) {
+        (State::Up, true) => info!(log, "service is up"; "service_id" => id, "name" => name),
+        (State::Up, false) => info!(log, "service came up"; "service_id" => id, "name" => name),
+        (State::Down, first) => {
+            let failure = began.failure.as_ref();
+            let reason = failure.map_or("", |failure| failure.reason.as_str());
+            let detail = failure.map_or("", |failure| failure.detail.as_str());
+            let told = if first { "service is down" } else { "service went down" };
+            warn!(log, "{}", told; "service_id" => id, "name" => name,
+                "reason" => reason, "detail" => detail);
+        }
+    }
+}

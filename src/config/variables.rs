@@ -1,0 +1,150 @@
+//! The one list of variables. `.env.example` and the README's table are compared with it by tests.
+
+/// One variable of the configuration.
+pub struct Variable {
+    /// Its name in the environment.
+    pub name: &'static str,
+    /// What holds when it is not set; empty when nothing does.
+    pub default: &'static str,
+    /// What is accepted, as a noun phrase.
+    pub accepted: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+const fn variable(
+    name: &'static str,
+    default: &'static str,
+    accepted: &'static str,
+    about: &'static str,
+) -> Variable {
+    Variable { name, default, accepted, about }
+}
+
+/// Every variable there is, in the order of `.env.example`.
+pub const VARIABLES: &[Variable] = &[
+    variable(
+        "API_PORT",
+        "9999",
+        "a port from 0 to 65535",
+        "port of the API; 0 picks a free one, the log tells which",
+    ),
+    variable(
+        "API_HOST",
+        "127.0.0.1",
+        "an IP address or localhost",
+        "address that the API listens on",
+    ),
+    variable(
+        "API_DOMAIN",
+        "localhost",
+        "a host name or IP address",
+        "name under which users reach the API; used in what the service prints",
+    ),
+    variable(
+        "API_TOKEN",
+        "",
+        "visible ASCII characters without spaces",
+        "writes need `Authorization: Bearer` with this token; without it they are allowed on a loopback API_HOST only",
+    ),
+    variable(
+        "API_BODY_LIMIT_BYTES",
+        "262144",
+        "a number from 1 to 67108864",
+        "largest body of a request",
+    ),
+    variable(
+        "API_MAX_CONNECTIONS",
+        "1024",
+        "a number from 1 to 1000000",
+        "connections that the API serves at once",
+    ),
+    variable("DB_FILE", "db.db", "a file name", "the SQLite file, created when missing"),
+    variable(
+        "RUNNER_SCRAPE_INTERVAL_SECONDS",
+        "15",
+        "a number of seconds from 0.1 to 2592000",
+        "interval of services that set none",
+    ),
+    variable(
+        "RUNNER_HTTP_TIMEOUT_SECONDS",
+        "15",
+        "a number of seconds from 0.001 to 3600",
+        "timeout of services that set none",
+    ),
+    variable(
+        "RUNNER_POOL_SIZE",
+        "1024",
+        "a number from 1 to 100000",
+        "number of prober actors: never more probes than this at once",
+    ),
+    variable(
+        "RUNNER_WAITING_LIMIT",
+        "65536",
+        "a number from 1 to 10000000",
+        "probes that may wait for a prober; what finds the line full is missed",
+    ),
+    variable(
+        "RECORDER_BUFFER_LIMIT",
+        "65536",
+        "a number from 1 to 10000000",
+        "outcomes that may wait for the store",
+    ),
+    variable(
+        "SERVICES_FILE",
+        "",
+        "a file name",
+        "declarative list of services in Gatus's form, applied at start",
+    ),
+    variable(
+        "PROBE_CA_FILE",
+        "",
+        "a file name",
+        "PEM file of authorities that probes trust beside the system's",
+    ),
+    variable(
+        "SHUTDOWN_GRACE_SECONDS",
+        "10",
+        "a number of seconds from 0 to 3600",
+        "how long probes under way may go on after SIGTERM or SIGINT",
+    ),
+    variable("DEBUG", "false", "true or false", "log more: every request, every failed probe"),
+    variable(
+        "ENV",
+        "production",
+        "any text",
+        "name of the environment, told in the first log line",
+    ),
+    variable(
+        "SERVICE_NAME",
+        "service-healthcheck",
+        "any text",
+        "name of this instance, told in the first log line",
+    ),
+];
+
+/// The text of `.env.example`: every variable with its meaning, what is accepted and its default.
+pub fn env_example() -> String {
+    let mut text = String::from(
+        "# Configuration of service-healthcheck: copy to .env and uncomment what should differ from the default.\n\
+         # A variable of the real environment wins over this file; an empty value counts as not set.\n",
+    );
+    for Variable { name, default, accepted, about } in VARIABLES {
+        text.push_str(&format!("\n# {about}\n# accepted: {accepted}\n#{name}={default}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_file_is_what_the_code_says() {
+        assert!(
+            include_str!("../../.env.example") == env_example(),
+            "expected:\n{}",
+            env_example()
+        );
+    }
+}

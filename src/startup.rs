@@ -1,0 +1,146 @@
+//! What comes before anything runs: limits, files, the address, the store. And why it may fail.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use slog::{Logger, info};
+
+use crate::config::{Config, ConfigError};
+use crate::http::Writes;
+use crate::probe::tls::{self, Trust};
+use crate::probe::unix_ms;
+use crate::services_file::{self, Entry};
+use crate::storage::reader::{Known, load_known};
+use crate::storage::{OpenError, StorageError, Store, connection};
+
+/// Why the service ended, other than by a signal.
+#[derive(Debug)]
+pub enum Failed {
+    /// The configuration or the services file cannot be accepted; nothing was started.
+    Config(ConfigError),
+    /// The database file cannot be used.
+    Open(OpenError),
+    /// The store could not be read.
+    Storage(StorageError),
+    /// The address cannot be listened on, or another call to the system failed.
+    System(String),
+    /// An actor without which nothing is to go on has died.
+    ActorDied(&'static str),
+    /// The store took no writes to the end; this many outcomes were measured and are not in it.
+    Lost(i64),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Open(error) => error.fmt(f),
+            Self::Storage(error) => error.fmt(f),
+            Self::System(error) => f.write_str(error),
+            Self::ActorDied(actor) => write!(f, "the {actor} has died"),
+            Self::Lost(count) => {
+                write!(f, "the store took no writes to the end; {count} outcomes are lost")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Failed {}
+
+impl From<ConfigError> for Failed {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<OpenError> for Failed {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<StorageError> for Failed {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// What the configuration leads to, read before anything is touched.
+pub struct Files {
+    /// Whom probes trust.
+    pub trust: Trust,
+    /// The entries of the services file, if there is one.
+    pub entries: Option<Vec<Entry>>,
+}
+
+/// Checks the configuration against this machine and reads its files; every problem is told.
+pub fn read_files(config: &Config) -> Result<Files, Failed> {
+    let mut problems = Vec::new();
+    if let Err(error) = config.check_descriptors(raise_descriptor_limit()?) {
+        problems.extend(error.problems);
+    }
+    let trust = tls::trust(config.probe_ca_file.as_deref()).map_err(|why| {
+        problems.push(format!("PROBE_CA_FILE: {why}; accepted is a PEM file of certificates"));
+    });
+    let entries = config.services_file.as_deref().map(services_file::read).transpose();
+    let entries = entries.map_err(|told| problems.extend(told));
+    match (trust, entries) {
+        (Ok(trust), Ok(entries)) if problems.is_empty() => Ok(Files { trust, entries }),
+        _ => Err(ConfigError { problems }.into()),
+    }
+}
+
+/// Raises the limit of file descriptors as far as this process may, and tells how far that is.
+fn raise_descriptor_limit() -> Result<u64, Failed> {
+    rlimit::increase_nofile_limit(u64::MAX)
+        .map_err(|error| Failed::System(format!("the limit of file descriptors: {error}")))
+}
+
+/// Takes the address of the API, before anything else is touched.
+pub fn listen(config: &Config) -> Result<TcpListener, Failed> {
+    let address = SocketAddr::new(config.api_host, config.api_port);
+    TcpListener::bind(address)
+        .map_err(|error| Failed::System(format!("cannot listen on {address}: {error}")))
+}
+
+/// Applies the services file, if there is one, and loads the living services.
+pub fn prepare(
+    config: &Config,
+    store: &Store,
+    entries: Option<&[Entry]>,
+    log: &Logger,
+) -> Result<Vec<Known>, Failed> {
+    let mut connection =
+        connection::writer(store.path()).map_err(|error| Failed::System(error.to_string()))?;
+    if let (Some(file), Some(entries)) = (&config.services_file, entries) {
+        let known = load_known(&mut connection)?;
+        let plan = services_file::plan(entries, &known)
+            .map_err(|problems| ConfigError { problems: problems.located(file) })?;
+        let done = services_file::apply(&plan, &mut connection, unix_ms())?;
+        info!(log, "services file applied"; "file" => %file.display(), "entries" => entries.len(),
+            "added" => done.added, "changed" => done.changed, "removed" => done.removed);
+    }
+    Ok(load_known(&mut connection)?)
+}
+
+/// How to add a service, as it can be typed.
+pub fn how_to_add(config: &Config, address: SocketAddr) -> String {
+    let token = match Writes::of(config) {
+        Writes::WithToken(_) => " -H \"Authorization: Bearer $API_TOKEN\"",
+        Writes::FromThisMachine => "",
+        Writes::Refused => return "set API_TOKEN first, or a loopback API_HOST".to_owned(),
+    };
+    // The domain stands for every address and for the usual loopback one; another address is reached by itself only.
+    let reached_by_name = address.ip().is_unspecified()
+        || address.ip() == Ipv4Addr::LOCALHOST
+        || config.api_domain != "localhost";
+    let host = if reached_by_name {
+        format!("{}:{}", config.api_domain, address.port())
+    } else {
+        address.to_string()
+    };
+    format!(
+        "curl -X POST http://{host}/v1/services{token} -H 'Content-Type: application/json' \
+         -d '{{\"name\": \"example\", \"url\": \"https://example.org/\"}}'",
+    )
+}
