@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use service_healthcheck::domain::{Failure, Outcome, Reason, ServiceId};
+use service_healthcheck::domain::{Failure, Outcome, Phases, Reason, Seen, ServiceId};
 use service_healthcheck::storage::ledger::Ledger;
 use service_healthcheck::storage::{Store, connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -145,6 +145,8 @@ fn outcome(id: usize, nth: usize) -> Outcome {
         response_time: Duration::from_micros(1_000 + id as u64),
         http_status: Some(if fails { 500 } else { 200 }),
         failure: fails.then(|| Failure::new(Reason::Status, "500 Internal Server Error")),
+        phases: Phases { connect: Duration::from_micros(90), ..Phases::default() },
+        seen: Seen::default(),
     }
 }
 

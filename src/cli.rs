@@ -21,6 +21,17 @@ pub struct Cli {
 pub enum Command {
     /// Run the service: the prober and its HTTP API.
     Run,
+    /// Probe one URL now and tell what was seen; the exit code is 0 when it is up.
+    Probe {
+        /// What to ask: http or https.
+        url: String,
+        /// Longest time it may take, in seconds; RUNNER_HTTP_TIMEOUT_SECONDS when not given.
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<f64>,
+        /// Tell it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Take over the data of another tool.
     #[command(subcommand)]
     Import(Import),

@@ -49,6 +49,7 @@ pub mod http;
 pub mod import;
 pub mod logging;
 pub mod probe;
+pub mod probe_once;
 pub mod services_file;
 pub mod shutdown;
 pub mod startup;

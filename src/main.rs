@@ -8,7 +8,7 @@ use service_healthcheck::app;
 use service_healthcheck::cli::{Cli, Command, Import};
 use service_healthcheck::config::{Config, ConfigError};
 use service_healthcheck::startup::Failed;
-use service_healthcheck::{health, logging};
+use service_healthcheck::{health, logging, probe_once};
 
 /// Contract, "Command line".
 const FAILED: u8 = 1;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Run => run(&config),
         Command::Import(Import::GoDb { file }) => import_go_db(&config, &file),
+        Command::Probe { url, timeout, json } => probe(&config, &url, timeout, json),
         Command::Health => told(health::check(&config)),
     }
 }
@@ -42,6 +43,21 @@ fn run(config: &Config) -> ExitCode {
     };
     logging::write_out(queue);
     code
+}
+
+fn probe(config: &Config, url: &str, timeout: Option<f64>, json: bool) -> ExitCode {
+    let service = probe_once::service(url, timeout, config);
+    let (service, trust) = match (service, probe_once::trust(config)) {
+        (Ok(service), Ok(trust)) => (service, trust),
+        (Err(error), _) | (_, Err(error)) => return refuse(&error),
+    };
+    let outcome = probe_once::run(&service, trust);
+    if json {
+        println!("{}", probe_once::as_json(&service, &outcome));
+    } else {
+        println!("{}", probe_once::told(&service, &outcome));
+    }
+    ExitCode::from(if outcome.failure.is_none() { 0 } else { FAILED })
 }
 
 fn import_go_db(config: &Config, file: &Path) -> ExitCode {

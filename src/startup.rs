@@ -7,8 +7,9 @@ use slog::{Logger, info};
 
 use crate::config::{Config, ConfigError};
 use crate::http::Writes;
-use crate::probe::tls::{self, Trust};
+use crate::probe::tls::Trust;
 use crate::probe::unix_ms;
+use crate::probe_once;
 use crate::services_file::{self, Entry};
 use crate::storage::reader::{Known, load_known};
 use crate::storage::{OpenError, StorageError, Store, connection};
@@ -79,9 +80,7 @@ pub fn read_files(config: &Config) -> Result<Files, Failed> {
     if let Err(error) = config.check_descriptors(raise_descriptor_limit()?) {
         problems.extend(error.problems);
     }
-    let trust = tls::trust(config.probe_ca_file.as_deref()).map_err(|why| {
-        problems.push(format!("PROBE_CA_FILE: {why}; accepted is a PEM file of certificates"));
-    });
+    let trust = probe_once::trust(config).map_err(|error| problems.extend(error.problems));
     let entries = config.services_file.as_deref().map(services_file::read).transpose();
     let entries = entries.map_err(|told| problems.extend(told));
     match (trust, entries) {

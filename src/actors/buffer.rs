@@ -86,7 +86,7 @@ impl Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ServiceId;
+    use crate::domain::{Phases, Seen, ServiceId};
 
     fn outcome(at: i64) -> Outcome {
         Outcome {
@@ -95,6 +95,8 @@ mod tests {
             response_time: Duration::ZERO,
             http_status: None,
             failure: None,
+            phases: Phases::default(),
+            seen: Seen::default(),
         }
     }
 

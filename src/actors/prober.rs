@@ -13,7 +13,7 @@ use slog::{Logger, debug, warn};
 use super::pool::{Finished, Pool};
 use super::recorder::{RecordOutcome, Recorder};
 use super::schedule::Job;
-use crate::domain::{Failure, Outcome, Reason, Service, Verdict};
+use crate::domain::{Failure, Outcome, Phases, Reason, Seen, Service, Verdict};
 use crate::logging::Throttle;
 use crate::probe::tls::Trust;
 use crate::probe::{Engine, unix_ms};
@@ -134,6 +134,8 @@ impl Workshop {
                 response_time: started.elapsed(),
                 http_status: None,
                 failure: Some(Failure::new(Reason::Local, panic_text(panic.as_ref()))),
+                phases: Phases::default(),
+                seen: Seen::default(),
             },
         }
     }

@@ -6,7 +6,7 @@ pub mod outcome;
 pub mod rollup;
 pub mod service;
 
-pub use outcome::{Failure, Outcome, Reason, Verdict};
+pub use outcome::{Failure, Outcome, Phases, Reason, Seen, Verdict};
 pub use rollup::{EventChange, LatestEvent, State, Tally, rollup};
 pub use service::{
     Defaults, Definition, Group, Interval, Invalid, Name, Origin, Patch, Service, ServiceId,

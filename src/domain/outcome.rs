@@ -1,5 +1,6 @@
 //! What one probe found out.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::service::ServiceId;
@@ -96,6 +97,54 @@ pub enum Verdict {
     Ours,
 }
 
+/// Where the time of a probe went, summed over redirects. They add up to its response time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Looking up names.
+    pub dns: Duration,
+    /// Making connections.
+    pub connect: Duration,
+    /// TLS handshakes.
+    pub tls: Duration,
+    /// From the request to the head of the answer.
+    pub first_byte: Duration,
+    /// Reading the body.
+    pub transfer: Duration,
+}
+
+impl Phases {
+    /// Each phase under the name that blackbox_exporter gives it.
+    pub fn named(&self) -> [(&'static str, Duration); 5] {
+        [
+            ("resolve", self.dns),
+            ("connect", self.connect),
+            ("tls", self.tls),
+            ("processing", self.first_byte),
+            ("transfer", self.transfer),
+        ]
+    }
+
+    /// All of them together.
+    pub fn total(&self) -> Duration {
+        self.named().iter().map(|(_, spent)| *spent).sum()
+    }
+}
+
+/// What else a probe saw, of the last hop when there were several.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The address that was dialled.
+    pub address: Option<SocketAddr>,
+    /// How many redirects were followed.
+    pub redirects: u32,
+    /// The version of HTTP that was spoken, `1.1` for example.
+    pub http_version: Option<&'static str>,
+    /// The version of TLS that was spoken, `TLS 1.3` for example.
+    pub tls_version: Option<&'static str>,
+    /// When the first certificate of the chain expires, in unix seconds.
+    pub certificate_expires_at: Option<i64>,
+}
+
 /// The result of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -109,6 +158,10 @@ pub struct Outcome {
     pub http_status: Option<u16>,
     /// Why it failed, or `None` when it succeeded.
     pub failure: Option<Failure>,
+    /// Where the time went.
+    pub phases: Phases,
+    /// What else was seen.
+    pub seen: Seen,
 }
 
 impl Outcome {
@@ -135,6 +188,8 @@ mod tests {
                 response_time: Duration::ZERO,
                 http_status: None,
                 failure: Some(Failure::new(reason, "")),
+                phases: Phases::default(),
+                seen: Seen::default(),
             };
             let expected = if reason == Reason::Local { Verdict::Ours } else { Verdict::Down };
             assert_eq!(outcome.verdict(), expected, "{reason:?}");

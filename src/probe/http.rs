@@ -1,7 +1,7 @@
 //! HTTP/1.1 by awc over a connection of our own.
 
 use actix_http::body::None as NoBody;
-use awc::http::{StatusCode, Uri, header};
+use awc::http::{StatusCode, Uri, Version, header};
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
@@ -69,6 +69,15 @@ impl Answer {
     /// The status code.
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
+    }
+
+    /// The version of HTTP that was spoken.
+    pub fn version(&self) -> Option<&'static str> {
+        match self.response.version() {
+            Version::HTTP_10 => Some("1.0"),
+            Version::HTTP_11 => Some("1.1"),
+            _ => None,
+        }
     }
 
     /// Where the answer to `asked` leads, if it is a redirect. One without a location is an answer like any other.

@@ -13,39 +13,18 @@ mod interim;
 mod pulse;
 mod resolve;
 pub mod tls;
+mod trace;
 
-use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use connection::Connection;
 use tls::Trust;
+use trace::{Phase, Trace};
 
 use crate::domain::{Failure, Outcome, Reason, Service};
 
 /// Redirects that are followed (contract, "Up or down").
-const MAX_REDIRECTS: usize = 10;
-
-/// What the probe is doing, so that a timeout can say where the time went.
-#[derive(Debug, Clone, Copy)]
-enum Phase {
-    Resolving,
-    Connecting,
-    Securing,
-    Waiting,
-    Reading,
-}
-
-impl Phase {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Resolving => "looking up the name",
-            Self::Connecting => "connecting",
-            Self::Securing => "in the TLS handshake",
-            Self::Waiting => "waiting for the answer",
-            Self::Reading => "reading the body",
-        }
-    }
-}
+const MAX_REDIRECTS: u32 = 10;
 
 /// Everything the probes of one arbiter share. Not `Send`: it is built inside its arbiter.
 pub struct Engine {
@@ -70,43 +49,46 @@ impl Engine {
     pub async fn probe(&self, service: &Service) -> Outcome {
         let started_at_ms = unix_ms();
         let started = Instant::now();
-        let phase = Cell::new(Phase::Resolving);
-        let mut http_status = None;
-        let walk = self.follow(service, &phase, &mut http_status);
-        let result = match tokio::time::timeout(service.timeout.get(), walk).await {
-            Ok(result) => result,
+        let trace = Trace::new(started);
+        let timeout = service.timeout.get();
+        let result = tokio::time::timeout(timeout, self.follow(service, &trace)).await;
+        let ended = Instant::now();
+        let traced = trace.finish(ended);
+        let failure = match result {
+            Ok(result) => result.err(),
             Err(_elapsed) if self.pulse.stood_still_since(started) => {
-                Err(Failure::new(Reason::Local, "our own process stood still during the probe"))
+                let told = "our own process stood still during the probe";
+                Some(Failure::new(Reason::Local, told))
             }
-            Err(_elapsed) => Err(timed_out(phase.get(), service.timeout.get())),
+            Err(_elapsed) => Some(timed_out(traced.last, timeout)),
         };
-        let response_time = started.elapsed();
         Outcome {
             service_id: service.id,
             started_at_ms,
-            response_time,
-            http_status,
-            failure: result.err(),
+            response_time: ended - started,
+            http_status: traced.http_status,
+            failure,
+            phases: traced.phases,
+            seen: traced.seen,
         }
     }
 
     /// Asks the target, and whatever it redirects to, until there is an answer or a failure.
-    async fn follow(
-        &self,
-        service: &Service,
-        phase: &Cell<Phase>,
-        http_status: &mut Option<u16>,
-    ) -> Result<(), Failure> {
+    async fn follow(&self, service: &Service, trace: &Trace) -> Result<(), Failure> {
         let mut url = service.target.url().clone();
-        for _hop in 0..=MAX_REDIRECTS {
-            let connection = self.connect(&url, phase).await?;
-            phase.set(Phase::Waiting);
+        for hop in 0..=MAX_REDIRECTS {
+            let connection = self.connect(&url, trace).await?;
+            trace.enter(Phase::Waiting, Instant::now());
             let answer = http::ask(&self.client, connection, &url).await?;
-            *http_status = Some(answer.status());
+            trace.answered(answer.status());
+            trace.note(|seen| {
+                seen.redirects = hop;
+                seen.http_version = answer.version();
+            });
             match answer.redirect(&url)? {
                 Some(next) => url = next,
                 None => {
-                    phase.set(Phase::Reading);
+                    trace.enter(Phase::Reading, Instant::now());
                     return answer.judge().await;
                 }
             }
@@ -114,16 +96,18 @@ impl Engine {
         Err(Failure::new(Reason::Redirect, format!("more than {MAX_REDIRECTS} redirects")))
     }
 
-    async fn connect(&self, url: &url::Url, phase: &Cell<Phase>) -> Result<Connection, Failure> {
-        phase.set(Phase::Resolving);
+    async fn connect(&self, url: &url::Url, trace: &Trace) -> Result<Connection, Failure> {
+        trace.enter(Phase::Resolving, Instant::now());
         let addresses = dial::resolve(&self.resolver, url).await?;
-        phase.set(Phase::Connecting);
+        trace.enter(Phase::Connecting, Instant::now());
         let stream = dial::connect(&addresses).await?;
+        trace.note(|seen| seen.address = stream.peer_addr().ok());
         if url.scheme() == "http" {
             return Ok(Connection::plain(stream));
         }
-        phase.set(Phase::Securing);
+        trace.enter(Phase::Securing, Instant::now());
         let stream = tls::secure(&self.trust, url, stream).await?;
+        trace.note(|seen| tls::note(stream.get_ref().1, seen));
         Ok(Connection::secured(stream))
     }
 }

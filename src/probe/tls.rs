@@ -3,16 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, client::Resumption};
+use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::failure;
-use crate::domain::{Failure, Reason};
+use crate::domain::{Failure, Reason, Seen};
 
 /// Whom probes trust.
 #[derive(Clone)]
@@ -52,6 +54,21 @@ pub fn trust(ca_file: Option<&Path>) -> Result<Trust, String> {
     config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Trust { connector: TlsConnector::from(Arc::new(config)), authorities })
+}
+
+/// Notes the version and the earliest end of the certificates of a connection.
+pub fn note(connection: &ClientConnection, seen: &mut Seen) {
+    seen.tls_version = match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => Some("TLS 1.2"),
+        Some(ProtocolVersion::TLSv1_3) => Some("TLS 1.3"),
+        _ => None,
+    };
+    let chain = connection.peer_certificates().unwrap_or_default();
+    seen.certificate_expires_at = chain
+        .iter()
+        .filter_map(|certificate| X509Certificate::from_der(certificate).ok())
+        .map(|(_, certificate)| certificate.validity().not_after.timestamp())
+        .min();
 }
 
 /// Secures `stream` for the host of `url`.

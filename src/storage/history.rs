@@ -110,6 +110,11 @@ impl<'c> History<'c> {
             http_status: None,
             failure: None,
             created_at_ms: tick.at_ms,
+            dns_us: None,
+            connect_us: None,
+            tls_us: None,
+            first_byte_us: None,
+            transfer_us: None,
         };
         diesel::insert_into(service_ticks::table).values(row).execute(self.connection)?;
         Ok(())

@@ -246,7 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Definition, Name, Reason, Target};
+    use crate::domain::{Definition, Name, Phases, Reason, Seen, Target};
     use crate::storage::reader::{GetService, ListEvents, PageRequest, Query};
     use crate::storage::writer::{Change, apply};
     use crate::storage::{Store, connection};
@@ -286,6 +286,8 @@ mod tests {
             response_time: Duration::from_micros(1_500),
             http_status: Some(if up { 200 } else { 500 }),
             failure: (!up).then(|| Failure::new(Reason::Status, "500 Internal Server Error")),
+            phases: Phases::default(),
+            seen: Seen::default(),
         }
     }
 

@@ -112,6 +112,11 @@ pub struct NewTick {
     pub http_status: Option<i32>,
     pub failure: Option<&'static str>,
     pub created_at_ms: i64,
+    pub dns_us: Option<i64>,
+    pub connect_us: Option<i64>,
+    pub tls_us: Option<i64>,
+    pub first_byte_us: Option<i64>,
+    pub transfer_us: Option<i64>,
 }
 
 impl NewTick {
@@ -124,8 +129,17 @@ impl NewTick {
             http_status: outcome.http_status.map(i32::from),
             failure: outcome.failure.as_ref().map(|failure| failure.reason.as_str()),
             created_at_ms: outcome.started_at_ms,
+            dns_us: Some(micros(outcome.phases.dns)),
+            connect_us: Some(micros(outcome.phases.connect)),
+            tls_us: Some(micros(outcome.phases.tls)),
+            first_byte_us: Some(micros(outcome.phases.first_byte)),
+            transfer_us: Some(micros(outcome.phases.transfer)),
         }
     }
+}
+
+fn micros(spent: Duration) -> i64 {
+    i64::try_from(spent.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A row of `service_metrics`.

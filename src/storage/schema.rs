@@ -47,6 +47,11 @@ diesel::table! {
         failure -> Nullable<Text>,
         created_at_ms -> BigInt,
         created_at -> Nullable<BigInt>,
+        dns_us -> Nullable<BigInt>,
+        connect_us -> Nullable<BigInt>,
+        tls_us -> Nullable<BigInt>,
+        first_byte_us -> Nullable<BigInt>,
+        transfer_us -> Nullable<BigInt>,
     }
 }
 

@@ -7,7 +7,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
-use crate::domain::{Outcome, Service, Verdict};
+use crate::domain::{Outcome, Phases, Seen, Service, Verdict};
 
 /// The two text formats of an exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,10 @@ pub struct LastResult {
     pub duration_seconds: f64,
     /// The HTTP status of the last answer, or 0 when there was none.
     pub http_status: u16,
+    /// Where the time went.
+    pub phases: Phases,
+    /// What else was seen.
+    pub seen: Seen,
 }
 
 impl LastResult {
@@ -72,6 +76,8 @@ impl LastResult {
             success: outcome.verdict() == Verdict::Up,
             duration_seconds: outcome.response_time.as_secs_f64(),
             http_status: outcome.http_status.unwrap_or(0),
+            phases: outcome.phases,
+            seen: outcome.seen.clone(),
         }
     }
 }
@@ -79,31 +85,67 @@ impl LastResult {
 #[derive(Debug)]
 pub(super) struct ServiceCollector(pub(super) Vec<LastResult>);
 
+/// How a gauge of a service is read; `None` leaves the service out.
+type Read = fn(&LastResult) -> Option<f64>;
+
+/// The gauges that each service has, under blackbox_exporter's names.
+const GAUGES: [(&str, &str, Read); 9] = [
+    ("probe_success", "Whether the last probe was a success", |r| Some(truth(r.success))),
+    ("probe_duration_seconds", "How long the last probe took", |r| Some(r.duration_seconds)),
+    ("probe_http_status_code", "HTTP status of the last probe, 0 without an answer", |r| {
+        Some(f64::from(r.http_status))
+    }),
+    ("probe_dns_lookup_time_seconds", "How long looking up names took", |r| {
+        Some(r.phases.dns.as_secs_f64())
+    }),
+    ("probe_ip_protocol", "Version of IP that was spoken", |r| {
+        r.seen.address.map(|address| if address.is_ipv6() { 6.0 } else { 4.0 })
+    }),
+    ("probe_http_redirects", "Redirects that were followed", |r| Some(f64::from(r.seen.redirects))),
+    ("probe_http_version", "Version of HTTP that was spoken", |r| {
+        r.seen.http_version?.parse().ok()
+    }),
+    ("probe_http_ssl", "Whether the last answer came over TLS", |r| {
+        Some(truth(r.seen.tls_version.is_some()))
+    }),
+    ("probe_ssl_earliest_cert_expiry", "Earliest end of a certificate, in unix seconds", |r| {
+        r.seen.certificate_expires_at.map(|at| at as f64)
+    }),
+];
+
+fn truth(value: bool) -> f64 {
+    f64::from(u8::from(value))
+}
+
 impl Collector for ServiceCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        type Read = fn(&LastResult) -> f64;
-        let gauges: [(&str, &str, Read); 3] = [
-            ("probe_success", "Whether the last probe was a success", |r| {
-                f64::from(u8::from(r.success))
-            }),
-            ("probe_duration_seconds", "How long the last probe took", |r| r.duration_seconds),
-            ("probe_http_status_code", "HTTP status of the last probe, 0 without an answer", |r| {
-                f64::from(r.http_status)
-            }),
-        ];
-        for (name, help, read) in gauges {
+        for (name, help, read) in GAUGES {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for result in &self.0 {
-                let service = &result.service;
-                let id = service.id.to_string();
-                let labels = [
-                    ("service_id", id.as_str()),
-                    ("name", service.name.as_str()),
-                    ("group", service.group_label()),
-                ];
-                family.encode_family(&labels)?.encode_gauge(&read(result))?;
+                let Some(value) = read(result) else { continue };
+                let id = result.service.id.to_string();
+                family.encode_family(&labels(result, &id))?.encode_gauge(&value)?;
+            }
+        }
+        let mut family = encoder.encode_descriptor(
+            "probe_http_duration_seconds",
+            "Where the time of the last probe went",
+            None,
+            MetricType::Gauge,
+        )?;
+        for result in &self.0 {
+            let id = result.service.id.to_string();
+            let [service_id, name, group] = labels(result, &id);
+            for (phase, spent) in result.phases.named() {
+                let labels = [service_id, name, group, ("phase", phase)];
+                family.encode_family(&labels)?.encode_gauge(&spent.as_secs_f64())?;
             }
         }
         Ok(())
     }
+}
+
+fn labels<'a>(result: &'a LastResult, id: &'a str) -> [(&'static str, &'a str); 3] {
+    let service = &result.service;
+    [("service_id", id), ("name", service.name.as_str()), ("group", service.group_label())]
 }

@@ -16,6 +16,7 @@ mod command_line;
 mod documents;
 mod go_db;
 mod metrics;
+mod phases;
 mod probing;
 mod record;
 mod services_file;

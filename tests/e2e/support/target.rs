@@ -13,6 +13,8 @@ pub enum Behaviour {
     Status(u16),
     /// 200 after this time.
     After(Duration),
+    /// 200 at once, and the body after this time.
+    SlowBody(Duration),
     /// With exactly these bytes, and then the end of the connection.
     Raw(Vec<u8>),
     /// Never.
@@ -153,6 +155,11 @@ impl Shared {
             Behaviour::After(wait) => {
                 std::thread::sleep(wait);
                 respond(connection, 200, "", b"ok")
+            }
+            Behaviour::SlowBody(wait) => {
+                connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")?;
+                std::thread::sleep(wait);
+                connection.write_all(b"ok")
             }
             Behaviour::Raw(bytes) => connection.write_all(&bytes),
             Behaviour::Hung => self.drip(connection, b""),

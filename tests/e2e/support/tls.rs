@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, Stream};
 use tempfile::TempDir;
@@ -34,14 +35,25 @@ impl Authority {
         file
     }
 
+    /// When the certificates that [`Self::serve`] makes expire, in unix seconds.
+    pub fn expires_at(&self) -> i64 {
+        date_time_ymd(2045, 6, 7).unix_timestamp()
+    }
+
     /// Starts an https server with a certificate for `name`, expired or not; gives its port. The thread ends with the
     /// test's process.
     pub fn serve(&self, name: &str, expired: bool) -> u16 {
+        self.serve_after(Duration::ZERO, name, expired)
+    }
+
+    /// The same, with every handshake held back for a while.
+    pub fn serve_after(&self, wait: Duration, name: &str, expired: bool) -> u16 {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = date_time_ymd(2045, 6, 7);
         if expired {
-            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2021, 1, 1);
         }
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
@@ -58,6 +70,7 @@ impl Authority {
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let Ok(mut connection) = connection else { continue };
+                std::thread::sleep(wait);
                 let mut session = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let mut stream = Stream::new(&mut session, &mut connection);
                 // A client that refuses the certificate ends this, as it should. No goodbye is sent on purpose: many
