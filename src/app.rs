@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::http::{self, Api, Writes};
 use crate::import::go_db;
 use crate::logging::Throttle;
-use crate::probe::tls::Trust;
+use crate::probe::Rules;
 use crate::shutdown::Signals;
 use crate::startup::{Failed, how_to_add, listen, prepare, read_files};
 use crate::storage::reader::Known;
@@ -48,7 +48,7 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Failed> {
         // First of all, so that a signal during a long start stops it in order too.
         let mut signals = Signals::new().map_err(|error| Failed::System(error.to_string()))?;
         let files = read_files(config)?;
-        if files.trust.authorities == 0 {
+        if files.rules.trust.authorities == 0 {
             warn!(
                 log,
                 "no certificate authority is known, so every https probe will fail; \
@@ -58,7 +58,7 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Failed> {
         let listener = listen(config)?;
         let store = Store::open(&config.db_file)?;
         let known = prepare(config, &store, files.entries.as_deref(), log)?;
-        let house = House::start(config, &store, files.trust, listener, known, log)?;
+        let house = House::start(config, &store, files.rules, listener, known, log)?;
         house.live(&mut signals, config.shutdown_grace, log).await
     })
 }
@@ -88,7 +88,7 @@ impl House {
     fn start(
         config: &Config,
         store: &Store,
-        trust: Trust,
+        rules: Rules,
         listener: TcpListener,
         known: Vec<Known>,
         log: &Logger,
@@ -101,7 +101,7 @@ impl House {
         let recorder = start_recorder(config, store, &known, &telemetry, &died, log);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
         let parts = Parts {
-            trust,
+            rules,
             recorder: recorder.clone(),
             telemetry: telemetry.clone(),
             faults: Arc::new(Throttle::default()),

@@ -47,11 +47,11 @@ fn run(config: &Config) -> ExitCode {
 
 fn probe(config: &Config, url: &str, timeout: Option<f64>, json: bool) -> ExitCode {
     let service = probe_once::service(url, timeout, config);
-    let (service, trust) = match (service, probe_once::trust(config)) {
-        (Ok(service), Ok(trust)) => (service, trust),
+    let (service, rules) = match (service, probe_once::rules(config)) {
+        (Ok(service), Ok(rules)) => (service, rules),
         (Err(error), _) | (_, Err(error)) => return refuse(&error),
     };
-    let outcome = probe_once::run(&service, trust);
+    let outcome = probe_once::run(&service, rules);
     if json {
         println!("{}", probe_once::as_json(&service, &outcome));
     } else {

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, ConfigError};
 use crate::domain::{Name, Outcome, Service, ServiceId, Target, Timeout, Verdict};
-use crate::probe::tls::{self, Trust};
-use crate::probe::{Engine, unix_ms};
+use crate::probe::{Engine, Rules, tls, unix_ms};
 
 /// Characters of the longest bar.
 const BAR: usize = 40;
@@ -38,16 +37,17 @@ pub fn service(
     })
 }
 
-/// Whom a probe trusts, as `config` says.
-pub fn trust(config: &Config) -> Result<Trust, ConfigError> {
-    tls::trust(config.probe_ca_file.as_deref()).map_err(|why| ConfigError {
+/// What a probe keeps to, as `config` says.
+pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
+    let trust = tls::trust(config.probe_ca_file.as_deref()).map_err(|why| ConfigError {
         problems: vec![format!("PROBE_CA_FILE: {why}; accepted is a PEM file of certificates")],
-    })
+    })?;
+    Ok(Rules { trust, policy: config.probe_policy.clone() })
 }
 
 /// Probes once.
-pub fn run(service: &Service, trust: Trust) -> Outcome {
-    System::new().block_on(async { Engine::new(trust).probe(service).await })
+pub fn run(service: &Service, rules: Rules) -> Outcome {
+    System::new().block_on(async { Engine::new(rules).probe(service).await })
 }
 
 /// The outcome for a person: the verdict, what was seen, and a bar for each phase.

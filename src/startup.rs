@@ -7,7 +7,7 @@ use slog::{Logger, info};
 
 use crate::config::{Config, ConfigError};
 use crate::http::Writes;
-use crate::probe::tls::Trust;
+use crate::probe::Rules;
 use crate::probe::unix_ms;
 use crate::probe_once;
 use crate::services_file::{self, Entry};
@@ -68,8 +68,8 @@ impl From<StorageError> for Failed {
 
 /// What the configuration leads to, read before anything is touched.
 pub struct Files {
-    /// Whom probes trust.
-    pub trust: Trust,
+    /// What probes keep to.
+    pub rules: Rules,
     /// The entries of the services file, if there is one.
     pub entries: Option<Vec<Entry>>,
 }
@@ -80,11 +80,11 @@ pub fn read_files(config: &Config) -> Result<Files, Failed> {
     if let Err(error) = config.check_descriptors(raise_descriptor_limit()?) {
         problems.extend(error.problems);
     }
-    let trust = probe_once::trust(config).map_err(|error| problems.extend(error.problems));
+    let rules = probe_once::rules(config).map_err(|error| problems.extend(error.problems));
     let entries = config.services_file.as_deref().map(services_file::read).transpose();
     let entries = entries.map_err(|told| problems.extend(told));
-    match (trust, entries) {
-        (Ok(trust), Ok(entries)) if problems.is_empty() => Ok(Files { trust, entries }),
+    match (rules, entries) {
+        (Ok(rules), Ok(entries)) if problems.is_empty() => Ok(Files { rules, entries }),
         _ => Err(ConfigError { problems }.into()),
     }
 }

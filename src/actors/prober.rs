@@ -15,15 +15,14 @@ use super::recorder::{RecordOutcome, Recorder};
 use super::schedule::Job;
 use crate::domain::{Failure, Outcome, Phases, Reason, Seen, Service, Verdict};
 use crate::logging::Throttle;
-use crate::probe::tls::Trust;
-use crate::probe::{Engine, unix_ms};
+use crate::probe::{Engine, Rules, unix_ms};
 use crate::telemetry::Telemetry;
 
 /// What every prober works with.
 #[derive(Clone)]
 pub struct Parts {
-    /// Whom probes trust.
-    pub trust: Trust,
+    /// What probes keep to.
+    pub rules: Rules,
     /// Takes the outcomes.
     pub recorder: Addr<Recorder>,
     /// Counts them.
@@ -63,7 +62,7 @@ impl Prober {
         Self::start_in_arbiter(arbiter, move |_| {
             let workshop = WORKSHOP.with(|shared| {
                 let build =
-                    || Rc::new(Workshop { engine: Engine::new(parts.trust.clone()), parts });
+                    || Rc::new(Workshop { engine: Engine::new(parts.rules.clone()), parts });
                 Rc::clone(shared.get_or_init(build))
             });
             Self { slot, pool, workshop }

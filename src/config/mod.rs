@@ -16,6 +16,7 @@ use std::time::Duration;
 pub use variables::{VARIABLES, Variable, env_example};
 
 use crate::domain::{Defaults, Interval, Timeout};
+use crate::probe::policy::{Policy, parse_networks};
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub struct Config {
     pub services_file: Option<PathBuf>,
     /// Authorities that probes trust beside the system's, if any.
     pub probe_ca_file: Option<PathBuf>,
+    /// Which addresses probes may dial.
+    pub probe_policy: Policy,
     /// How long probes under way may go on after a signal.
     pub shutdown_grace: Duration,
     /// Whether to log more.
@@ -130,6 +133,10 @@ impl Config {
             buffer_limit: read.number("RECORDER_BUFFER_LIMIT", 1, 10_000_000),
             services_file: read.optional("SERVICES_FILE", |text| Some(PathBuf::from(text))),
             probe_ca_file: read.optional("PROBE_CA_FILE", |text| Some(PathBuf::from(text))),
+            probe_policy: Policy::new(
+                read.optional("PROBE_DENY_NETWORKS", parse_networks).unwrap_or_default(),
+                read.optional("PROBE_ALLOW_NETWORKS", parse_networks).unwrap_or_default(),
+            ),
             shutdown_grace: read.value("SHUTDOWN_GRACE_SECONDS", |text| {
                 let seconds: f64 = text.parse().ok()?;
                 (0.0..=3_600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))

@@ -103,6 +103,18 @@ pub const VARIABLES: &[Variable] = &[
         "PEM file of authorities that probes trust beside the system's",
     ),
     variable(
+        "PROBE_DENY_NETWORKS",
+        "",
+        "networks or addresses such as 10.0.0.0/8, separated by commas",
+        "networks that probes never reach; link-local and cloud metadata addresses are never reached anyway",
+    ),
+    variable(
+        "PROBE_ALLOW_NETWORKS",
+        "",
+        "networks or addresses such as 10.1.0.0/16, separated by commas",
+        "exceptions from PROBE_DENY_NETWORKS",
+    ),
+    variable(
         "SHUTDOWN_GRACE_SECONDS",
         "10",
         "a number of seconds from 0 to 3600",

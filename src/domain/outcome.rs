@@ -20,6 +20,8 @@ pub enum Reason {
     Tls,
     /// The deadline of the whole probe passed.
     Timeout,
+    /// The address may not be probed, by rule: link-local, a cloud's metadata, or a denied network.
+    AddressBlocked,
     /// More than ten redirects, or one that leads to something that is not http or https.
     Redirect,
     /// An answer of 400 or above.
@@ -32,8 +34,9 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which a probe can meet them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Dns,
+        Self::AddressBlocked,
         Self::Refused,
         Self::Unreachable,
         Self::Reset,
@@ -49,6 +52,7 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dns => "dns",
+            Self::AddressBlocked => "address_blocked",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
             Self::Reset => "reset",

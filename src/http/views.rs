@@ -192,7 +192,7 @@ pub struct Event {
 /// Why a probe failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Failure {
-    /// One of `dns`, `refused`, `unreachable`, `reset`, `tls`, `timeout`, `redirect`, `status`, `protocol`.
+    /// One of `dns`, `address_blocked`, `refused`, `unreachable`, `reset`, `tls`, `timeout`, `redirect`, `status`, `protocol`.
     #[schema(example = "refused")]
     reason: String,
     /// What was seen, for a person.

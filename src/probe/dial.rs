@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use url::{Host, Url};
 
 use super::failure;
+use super::policy::Policy;
 use super::resolve::Resolver;
 use crate::domain::{Failure, Reason};
 
@@ -26,6 +27,27 @@ pub async fn resolve(resolver: &Resolver, url: &Url) -> Result<Vec<SocketAddr>, 
         Some(Host::Ipv6(ip)) => Ok(vec![SocketAddr::new(ip.into(), port)]),
         Some(Host::Domain(name)) => Ok(interleave(resolver.addresses(name).await?, port)),
         None => Err(Failure::new(Reason::Redirect, "a URL without a host")),
+    }
+}
+
+/// Those of `addresses` that may be dialled; when none may, the failure says why the first may not.
+pub fn permitted(
+    policy: &Policy,
+    mut addresses: Vec<SocketAddr>,
+) -> Result<Vec<SocketAddr>, Failure> {
+    let mut refused = None;
+    addresses.retain(|address| match policy.check(address.ip()) {
+        Ok(()) => true,
+        Err(why) => {
+            refused.get_or_insert((address.ip(), why));
+            false
+        }
+    });
+    match refused {
+        Some((ip, why)) if addresses.is_empty() => {
+            Err(Failure::new(Reason::AddressBlocked, format!("{ip} {why}")))
+        }
+        _ => Ok(addresses),
     }
 }
 

@@ -10,6 +10,7 @@ mod dial;
 mod failure;
 mod http;
 mod interim;
+pub mod policy;
 mod pulse;
 mod resolve;
 pub mod tls;
@@ -18,6 +19,7 @@ mod trace;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use connection::Connection;
+use policy::Policy;
 use tls::Trust;
 use trace::{Phase, Trace};
 
@@ -26,20 +28,29 @@ use crate::domain::{Failure, Outcome, Reason, Service};
 /// Redirects that are followed (contract, "Up or down").
 const MAX_REDIRECTS: u32 = 10;
 
+/// What every probe keeps to.
+#[derive(Clone)]
+pub struct Rules {
+    /// Whom it trusts.
+    pub trust: Trust,
+    /// Which addresses it may dial.
+    pub policy: Policy,
+}
+
 /// Everything the probes of one arbiter share. Not `Send`: it is built inside its arbiter.
 pub struct Engine {
     resolver: resolve::Resolver,
-    trust: Trust,
+    rules: Rules,
     client: awc::Client,
     pulse: pulse::Pulse,
 }
 
 impl Engine {
-    /// An engine that trusts `trust`.
-    pub fn new(trust: Trust) -> Self {
+    /// An engine that keeps to `rules`.
+    pub fn new(rules: Rules) -> Self {
         Self {
             resolver: resolve::Resolver::from_system(),
-            trust,
+            rules,
             client: http::client(),
             pulse: pulse::Pulse::start(),
         }
@@ -99,6 +110,7 @@ impl Engine {
     async fn connect(&self, url: &url::Url, trace: &Trace) -> Result<Connection, Failure> {
         trace.enter(Phase::Resolving, Instant::now());
         let addresses = dial::resolve(&self.resolver, url).await?;
+        let addresses = dial::permitted(&self.rules.policy, addresses)?;
         trace.enter(Phase::Connecting, Instant::now());
         let stream = dial::connect(&addresses).await?;
         trace.note(|seen| seen.address = stream.peer_addr().ok());
@@ -106,7 +118,7 @@ impl Engine {
             return Ok(Connection::plain(stream));
         }
         trace.enter(Phase::Securing, Instant::now());
-        let stream = tls::secure(&self.trust, url, stream).await?;
+        let stream = tls::secure(&self.rules.trust, url, stream).await?;
         trace.note(|seen| tls::note(stream.get_ref().1, seen));
         Ok(Connection::secured(stream))
     }

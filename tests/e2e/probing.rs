@@ -139,6 +139,31 @@ fn the_response_time_is_the_targets_and_not_ours() {
 }
 
 #[test]
+fn an_address_that_is_denied_by_rule_is_never_dialled() {
+    let app = Launch::new()
+        .with("PROBE_DENY_NETWORKS", "127.0.0.0/8")
+        .with("PROBE_ALLOW_NETWORKS", "127.0.0.1")
+        .start();
+    let target = Target::healthy();
+    let allowed = app.add("allowed", &target.url());
+    app.wait_for_state(allowed, "up");
+    let inside =
+        Target::start(Behaviour::RedirectTo(format!("http://127.0.0.2:{}/", target.port())));
+    for url in [
+        format!("http://127.0.0.2:{}/", target.port()),
+        format!("http://2130706434:{}/", target.port()),
+        format!("http://0x7f.2:{}/", target.port()),
+        format!("http://[::ffff:127.0.0.2]:{}/", target.port()),
+        inside.url(),
+        "http://169.254.169.254/latest/meta-data/".to_owned(),
+        "http://[fe80::1]/".to_owned(),
+    ] {
+        let (reason, detail) = failure_of(&app, &url);
+        assert_eq!(reason, "address_blocked", "{url}: {detail}");
+    }
+}
+
+#[test]
 fn a_name_without_an_address_is_a_failure_of_dns() {
     let app = Launch::new().start();
     let (reason, detail) = failure_of(&app, "http://no-such-name.invalid/");

@@ -111,7 +111,7 @@ impl Target {
         self.shared.hits.load(Ordering::SeqCst)
     }
 
-    /// Most requests it has ever had at once.
+    /// Most requests it has ever had at once, of those it answers [`Behaviour::After`] a while.
     pub fn most_at_once(&self) -> usize {
         self.shared.most_at_once.load(Ordering::SeqCst)
     }
@@ -134,14 +134,11 @@ impl Shared {
     fn serve(&self, mut connection: TcpStream) {
         let Some(head) = read_head(&mut connection) else { return };
         self.hits.fetch_add(1, Ordering::SeqCst);
-        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_at_once.fetch_max(now, Ordering::SeqCst);
         let behaviour = self.behaviour.lock().unwrap().clone();
         let path = head.split(' ').nth(1).unwrap_or("/").to_owned();
         self.heads.lock().unwrap().push(head);
         // A peer that has gone ends the answer, whatever it was.
         let _ = self.answer(&mut connection, behaviour, &path);
-        self.at_once.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn answer(
@@ -153,7 +150,11 @@ impl Shared {
         match behaviour {
             Behaviour::Status(status) => respond(connection, status, "", b"ok"),
             Behaviour::After(wait) => {
+                // Counted down before the answer leaves: after it, the next request may be here first.
+                let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+                self.most_at_once.fetch_max(now, Ordering::SeqCst);
                 std::thread::sleep(wait);
+                self.at_once.fetch_sub(1, Ordering::SeqCst);
                 respond(connection, 200, "", b"ok")
             }
             Behaviour::SlowBody(wait) => {
