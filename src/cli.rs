@@ -28,6 +28,9 @@ pub enum Command {
         /// Longest time it may take, in seconds; RUNNER_HTTP_TIMEOUT_SECONDS when not given.
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<f64>,
+        /// What the answer must fulfil, as in the services file; may be given more than once.
+        #[arg(long, value_name = "CONDITION")]
+        condition: Vec<String>,
         /// Tell it as JSON.
         #[arg(long)]
         json: bool,

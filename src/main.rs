@@ -7,6 +7,7 @@ use clap::Parser;
 use service_healthcheck::app;
 use service_healthcheck::cli::{Cli, Command, Import};
 use service_healthcheck::config::{Config, ConfigError};
+use service_healthcheck::domain::Service;
 use service_healthcheck::startup::Failed;
 use service_healthcheck::{health, logging, probe_once};
 
@@ -25,7 +26,9 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Run => run(&config),
         Command::Import(Import::GoDb { file }) => import_go_db(&config, &file),
-        Command::Probe { url, timeout, json } => probe(&config, &url, timeout, json),
+        Command::Probe { url, timeout, condition, json } => {
+            probe(&config, probe_once::service(&url, timeout, &condition, &config), json)
+        }
         Command::Health => told(health::check(&config)),
     }
 }
@@ -45,8 +48,7 @@ fn run(config: &Config) -> ExitCode {
     code
 }
 
-fn probe(config: &Config, url: &str, timeout: Option<f64>, json: bool) -> ExitCode {
-    let service = probe_once::service(url, timeout, config);
+fn probe(config: &Config, service: Result<Service, ConfigError>, json: bool) -> ExitCode {
     let (service, rules) = match (service, probe_once::rules(config)) {
         (Ok(service), Ok(rules)) => (service, rules),
         (Err(error), _) | (_, Err(error)) => return refuse(&error),

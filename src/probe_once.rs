@@ -7,7 +7,7 @@ use actix_rt::System;
 use serde_json::{Value, json};
 
 use crate::config::{Config, ConfigError};
-use crate::domain::{Name, Outcome, Service, ServiceId, Target, Timeout, Verdict};
+use crate::domain::{Condition, Name, Outcome, Service, ServiceId, Target, Timeout, Verdict};
 use crate::probe::{Engine, Rules, tls, unix_ms};
 
 /// Characters of the longest bar.
@@ -17,6 +17,7 @@ const BAR: usize = 40;
 pub fn service(
     url: &str,
     timeout_seconds: Option<f64>,
+    conditions: &[String],
     config: &Config,
 ) -> Result<Service, ConfigError> {
     let refuse = |option: &str, why: &dyn std::fmt::Display| ConfigError {
@@ -26,6 +27,11 @@ pub fn service(
         Some(seconds) => Timeout::from_seconds(seconds).map_err(|why| refuse("--timeout", &why))?,
         None => config.defaults.timeout,
     };
+    let conditions = conditions
+        .iter()
+        .map(|text| Condition::parse(text))
+        .collect::<Result<_, _>>()
+        .map_err(|why| refuse("--condition", &why))?;
     let id = ServiceId::new(1).unwrap_or_else(|| unreachable!("one is positive"));
     Ok(Service {
         id,
@@ -34,6 +40,7 @@ pub fn service(
         target: Target::parse(url).map_err(|why| refuse("URL", &why))?,
         interval: config.defaults.interval,
         timeout,
+        conditions,
     })
 }
 
@@ -134,7 +141,7 @@ mod tests {
     #[test]
     fn the_bars_show_where_the_time_went() {
         let config = Config::from_lookup(|_| None).unwrap();
-        let service = service("http://a/", Some(2.0), &config).unwrap();
+        let service = service("http://a/", Some(2.0), &[], &config).unwrap();
         let ms = Duration::from_millis;
         let outcome = Outcome {
             service_id: service.id,
@@ -171,8 +178,10 @@ mod tests {
     #[test]
     fn a_wrong_option_is_named() {
         let config = Config::from_lookup(|_| None).unwrap();
-        let told = |url, timeout| service(url, timeout, &config).unwrap_err().to_string();
+        let told = |url, timeout| service(url, timeout, &[], &config).unwrap_err().to_string();
         assert!(told("ftp://a", None).starts_with("URL: "));
         assert!(told("http://a/", Some(0.0)).starts_with("--timeout: "));
+        let wrong = service("http://a/", None, &["[STATUS]".to_owned()], &config).unwrap_err();
+        assert!(wrong.to_string().starts_with("--condition: "), "{wrong}");
     }
 }

@@ -148,6 +148,7 @@ mod tests {
             target: Target::parse("http://a/").unwrap(),
             interval: Interval::from_seconds(1.0).unwrap(),
             timeout: Timeout::from_seconds(1.0).unwrap(),
+            conditions: Vec::new(),
         });
         Job { service, due: now, next_due: now + Duration::from_secs(1) }
     }

@@ -220,6 +220,7 @@ mod tests {
             target: Target::parse("http://a/").unwrap(),
             interval: Interval::from_seconds(interval_seconds).unwrap(),
             timeout: Timeout::from_seconds(1.0).unwrap(),
+            conditions: Vec::new(),
         })
     }
 

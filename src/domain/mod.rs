@@ -2,10 +2,13 @@
 //!
 //! Nothing here knows actix, diesel or awc, and nothing has a clock of its own: time is passed in.
 
+pub mod condition;
+pub mod duration;
 pub mod outcome;
 pub mod rollup;
 pub mod service;
 
+pub use condition::{Condition, Facts};
 pub use outcome::{Failure, Outcome, Phases, Reason, Seen, Verdict};
 pub use rollup::{EventChange, LatestEvent, State, Tally, rollup};
 pub use service::{

@@ -26,6 +26,8 @@ pub enum Reason {
     Redirect,
     /// An answer of 400 or above.
     Status,
+    /// An answer that does not fulfil a condition of the service.
+    Condition,
     /// The answer is not HTTP, or ended before it was complete.
     Protocol,
     /// A fault of our own machine (no descriptors, no local ports, a panic): neither up nor down.
@@ -34,7 +36,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which a probe can meet them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Dns,
         Self::AddressBlocked,
         Self::Refused,
@@ -44,6 +46,7 @@ impl Reason {
         Self::Timeout,
         Self::Redirect,
         Self::Status,
+        Self::Condition,
         Self::Protocol,
         Self::Local,
     ];
@@ -60,6 +63,7 @@ impl Reason {
             Self::Timeout => "timeout",
             Self::Redirect => "redirect",
             Self::Status => "status",
+            Self::Condition => "condition",
             Self::Protocol => "protocol",
             Self::Local => "local",
         }

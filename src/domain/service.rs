@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use super::condition::Condition;
+
 /// Longest accepted name, in characters (contract, "Service").
 pub const NAME_MAX_CHARS: usize = 255;
 /// Longest accepted URL, in characters (contract, "Service").
 pub const URL_MAX_CHARS: usize = 2_083;
+/// Most conditions of a service.
+pub const CONDITIONS_MAX: usize = 50;
 /// Shortest and longest accepted interval, in seconds: the contract's lower bound, and thirty days.
 pub const INTERVAL_RANGE_SECONDS: (f64, f64) = (0.1, 2_592_000.0);
 /// Shortest and longest accepted timeout, in seconds: one tick of a timer, and an hour.
@@ -247,6 +251,8 @@ pub struct Definition {
     pub interval: Option<Interval>,
     /// Its own timeout, if it has one.
     pub timeout: Option<Timeout>,
+    /// What its answers must fulfil; without any, an answer below 400 is up.
+    pub conditions: Vec<Condition>,
 }
 
 impl Definition {
@@ -259,6 +265,7 @@ impl Definition {
             enabled: patch.enabled.unwrap_or(self.enabled),
             interval: patch.interval.unwrap_or(self.interval),
             timeout: patch.timeout.unwrap_or(self.timeout),
+            conditions: patch.conditions.unwrap_or(self.conditions),
         }
     }
 }
@@ -278,6 +285,8 @@ pub struct Patch {
     pub interval: Option<Option<Interval>>,
     /// The new timeout.
     pub timeout: Option<Option<Timeout>>,
+    /// The new conditions.
+    pub conditions: Option<Vec<Condition>>,
 }
 
 /// What a service that sets none of its own is probed with.
@@ -304,6 +313,8 @@ pub struct Service {
     pub interval: Interval,
     /// Longest time a probe of it may take.
     pub timeout: Timeout,
+    /// What its answers must fulfil; without any, an answer below 400 is up.
+    pub conditions: Vec<Condition>,
 }
 
 impl Service {
@@ -316,6 +327,7 @@ impl Service {
             target: definition.target,
             interval: definition.interval.unwrap_or(defaults.interval),
             timeout: definition.timeout.unwrap_or(defaults.timeout),
+            conditions: definition.conditions,
         }
     }
 
@@ -403,6 +415,7 @@ mod tests {
             enabled: true,
             interval: Some(Interval::from_seconds(1.0).unwrap()),
             timeout: None,
+            conditions: Vec::new(),
         };
         let patch = Patch { enabled: Some(false), group: Some(None), ..Patch::default() };
         let after = before.clone().patched(patch);

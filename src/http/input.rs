@@ -11,9 +11,9 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use crate::domain::service::URL_MAX_CHARS;
+use crate::domain::service::{CONDITIONS_MAX, URL_MAX_CHARS};
 use crate::domain::{
-    Definition, Group, Interval, Invalid, Name, Patch, ServiceId, Target, Timeout,
+    Condition, Definition, Group, Interval, Invalid, Name, Patch, ServiceId, Target, Timeout,
 };
 use crate::storage::reader::{ListServices, PageRequest, Status};
 
@@ -181,8 +181,8 @@ async fn read_body(mut payload: web::Payload, limit: usize) -> Result<web::Bytes
 }
 
 /// The fields a client may write (contract, "Service").
-const WRITABLE: [&str; 6] =
-    ["name", "url", "group", "enabled", "interval_seconds", "timeout_seconds"];
+const WRITABLE: [&str; 7] =
+    ["name", "url", "group", "enabled", "interval_seconds", "timeout_seconds", "conditions"];
 
 /// A body under reading: each field is taken once, problems gather.
 struct Fields {
@@ -235,6 +235,7 @@ impl Fields {
             timeout: self.take("timeout_seconds", |value| {
                 seconds(value)?.map(Timeout::from_seconds).transpose()
             }),
+            conditions: self.take("conditions", conditions),
         }
     }
 
@@ -243,6 +244,18 @@ impl Fields {
             Some(read) if self.problems.is_empty() => Ok(read),
             _ => Err(ApiError::unprocessable(self.problems)),
         }
+    }
+}
+
+fn conditions(value: &Value) -> Result<Vec<Condition>, Invalid> {
+    const ACCEPTED: &str = "null or a list of at most 50 conditions";
+    match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(items) if items.len() <= CONDITIONS_MAX => items
+            .iter()
+            .map(|item| Condition::parse(text(item, "a condition as a string")?))
+            .collect(),
+        other => Err(Invalid::new(other, ACCEPTED)),
     }
 }
 
@@ -277,6 +290,7 @@ pub fn definition(object: Map<String, Value>) -> Result<Definition, ApiError> {
             enabled: patch.enabled.unwrap_or(true),
             interval: patch.interval.flatten(),
             timeout: patch.timeout.flatten(),
+            conditions: patch.conditions.unwrap_or_default(),
         }),
         _ => None,
     };

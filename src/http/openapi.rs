@@ -33,6 +33,9 @@ pub struct NewService {
     /// Longest time a probe of it may take; null or left out for the default.
     #[schema(required = false, minimum = 0.001, maximum = 3600)]
     timeout_seconds: Option<f64>,
+    /// What its answers must fulfil, in Gatus's language; null or an empty list for the plain rule.
+    #[schema(required = false, max_items = 50, example = json!(["[STATUS] == 200", "[RESPONSE_TIME] < 500"]))]
+    conditions: Option<Vec<String>>,
 }
 
 /// The body of `PATCH /v1/services/{id}`. Unknown fields are refused; null sets a field back to its default.
@@ -57,6 +60,9 @@ pub struct ServiceChange {
     /// The new timeout; null for the default.
     #[schema(required = false, minimum = 0.001, maximum = 3600)]
     timeout_seconds: Option<f64>,
+    /// What its answers must fulfil, in Gatus's language; null or an empty list for the plain rule.
+    #[schema(required = false, max_items = 50, example = json!(["[STATUS] == 200", "[RESPONSE_TIME] < 500"]))]
+    conditions: Option<Vec<String>>,
 }
 
 #[derive(OpenApi)]

@@ -125,6 +125,9 @@ pub struct Service {
     interval_seconds: f64,
     /// Longest time a probe of it may take, the default filled in.
     timeout_seconds: f64,
+    /// What its answers must fulfil; without any, an answer below 400 is up.
+    #[schema(example = json!(["[STATUS] == 200"]))]
+    conditions: Vec<String>,
     /// `up`, `down`, `pending` before the first result, `paused` when not enabled.
     #[schema(pattern = "^(up|down|pending|paused)$", example = "up")]
     state: &'static str,
@@ -158,6 +161,7 @@ impl Service {
             enabled: definition.enabled,
             interval_seconds: definition.interval.unwrap_or(defaults.interval).as_seconds(),
             timeout_seconds: definition.timeout.unwrap_or(defaults.timeout).as_seconds(),
+            conditions: definition.conditions.iter().map(ToString::to_string).collect(),
             state,
             current_status: event(),
             latest_event: event().map(|data| One { data }),
@@ -192,7 +196,8 @@ pub struct Event {
 /// Why a probe failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Failure {
-    /// One of `dns`, `address_blocked`, `refused`, `unreachable`, `reset`, `tls`, `timeout`, `redirect`, `status`, `protocol`.
+    /// One of `dns`, `address_blocked`, `refused`, `unreachable`, `reset`, `tls`, `timeout`, `redirect`, `status`, `condition`,
+    /// `protocol`.
     #[schema(example = "refused")]
     reason: String,
     /// What was seen, for a person.

@@ -64,14 +64,18 @@ impl Connection {
         self.0.borrow().ended
     }
 
-    /// Reads and drops what still comes, until the peer ends the connection or `limit` bytes have come.
-    pub async fn drain(&self, limit: usize) -> io::Result<()> {
+    /// Reads what still comes, until the peer ends the connection or `limit` bytes have come, and appends it to `kept`, if
+    /// it is to be kept.
+    pub async fn drain(&self, limit: usize, mut kept: Option<&mut Vec<u8>>) -> io::Result<()> {
         let mut drained = 0;
         let mut room = vec![0; 8 * 1024];
         while drained < limit && !self.ended() {
             let mut received = ReadBuf::new(&mut room);
             poll_fn(|context| self.shared().poll_stream(context, &mut received)).await?;
             drained += received.filled().len();
+            if let Some(kept) = &mut kept {
+                kept.extend_from_slice(received.filled());
+            }
         }
         Ok(())
     }

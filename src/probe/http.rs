@@ -99,20 +99,29 @@ impl Answer {
         }
     }
 
-    /// Reads the body, up to [`MAX_BODY_BYTES`], and says whether the service is up.
-    pub async fn judge(mut self) -> Result<(), Failure> {
+    /// The plain rule: an answer below 400 is up.
+    pub fn judge(&self) -> Result<(), Failure> {
         let status = self.response.status();
-        if status.as_u16() >= 400 {
-            let phrase = status.canonical_reason().unwrap_or("unknown status");
-            return Err(Failure::new(Reason::Status, format!("{} {phrase}", status.as_u16())));
+        if status.as_u16() < 400 {
+            return Ok(());
         }
-        if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        let phrase = status.canonical_reason().unwrap_or("unknown status");
+        Err(Failure::new(Reason::Status, format!("{} {phrase}", status.as_u16())))
+    }
+
+    /// Reads the body to its end or up to [`MAX_BODY_BYTES`], and appends it to `kept`, if it is to be kept.
+    pub async fn read(mut self, mut kept: Option<&mut Vec<u8>>) -> Result<(), Failure> {
+        if matches!(self.response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             // They have no body, whatever their content-length says (RFC 9110, sections 8.6 and 15.4.5).
             return Ok(());
         }
         let mut read = 0;
         while let Some(chunk) = self.response.next().await {
-            read += chunk.map_err(|error| failure::of_body(&error))?.len();
+            let chunk = chunk.map_err(|error| failure::of_body(&error))?;
+            read += chunk.len();
+            if let Some(kept) = &mut kept {
+                kept.extend_from_slice(&chunk);
+            }
             if read >= MAX_BODY_BYTES {
                 return Ok(());
             }
@@ -123,7 +132,7 @@ impl Answer {
         let tells_its_end = headers.contains_key(header::CONTENT_LENGTH)
             || headers.contains_key(header::TRANSFER_ENCODING);
         if !tells_its_end {
-            let drained = self.connection.drain(MAX_BODY_BYTES - read).await;
+            let drained = self.connection.drain(MAX_BODY_BYTES - read, kept).await;
             return drained.map_err(|error| failure::of_io("reading the body", &error));
         }
         if self.connection.ended() { Err(failure::of_short_body()) } else { Ok(()) }

@@ -23,7 +23,7 @@ use policy::Policy;
 use tls::Trust;
 use trace::{Phase, Trace};
 
-use crate::domain::{Failure, Outcome, Reason, Service};
+use crate::domain::{Condition, Failure, Outcome, Reason, Service};
 
 /// Redirects that are followed (contract, "Up or down").
 const MAX_REDIRECTS: u32 = 10;
@@ -100,7 +100,7 @@ impl Engine {
                 Some(next) => url = next,
                 None => {
                     trace.enter(Phase::Reading, Instant::now());
-                    return answer.judge().await;
+                    return judge(service, answer, trace).await;
                 }
             }
         }
@@ -122,6 +122,25 @@ impl Engine {
         trace.note(|seen| tls::note(stream.get_ref().1, seen));
         Ok(Connection::secured(stream))
     }
+}
+
+/// Whether an answer is as it should be: below 400, or as the service's conditions say.
+async fn judge(service: &Service, answer: http::Answer, trace: &Trace) -> Result<(), Failure> {
+    if service.conditions.is_empty() {
+        answer.judge()?;
+        return answer.read(None).await;
+    }
+    let status = answer.status();
+    let mut body = Vec::new();
+    let needs_body = service.conditions.iter().any(Condition::needs_body);
+    answer.read(needs_body.then_some(&mut body)).await?;
+    let facts = trace.facts(status, Instant::now(), unix_ms(), &body);
+    let failed: Vec<String> =
+        service.conditions.iter().filter_map(|condition| condition.judge(&facts).err()).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Reason::Condition, failed.join("; ")))
 }
 
 fn timed_out(phase: Phase, timeout: Duration) -> Failure {

@@ -1,9 +1,9 @@
 //! What a probe notes on its way, so that it is known also when the deadline cuts it off.
 
 use std::cell::RefCell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::domain::{Phases, Seen};
+use crate::domain::{Facts, Phases, Seen};
 
 /// What the probe is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,16 @@ impl Trace {
         note(&mut self.0.borrow_mut().seen);
     }
 
+    /// What conditions are judged by: an answer of `status` with this `body`, read to its end at `now`.
+    pub fn facts(&self, status: u16, now: Instant, unix_ms: i64, body: &[u8]) -> Facts {
+        let notes = self.0.borrow();
+        let response_time = notes.phases.total() + now.duration_since(notes.since);
+        let left = notes.seen.certificate_expires_at.map(|at| at.saturating_sub(unix_ms / 1_000));
+        let left = left.map(|seconds| Duration::from_secs(seconds.max(0).cast_unsigned()));
+        let ip = notes.seen.address.map(|address| address.ip());
+        Facts::new(Some(status), response_time, ip, left, body)
+    }
+
     /// The probe is over at `now`.
     pub fn finish(self, now: Instant) -> Traced {
         let mut notes = self.0.into_inner();
@@ -116,8 +126,6 @@ impl Notes {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

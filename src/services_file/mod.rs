@@ -3,7 +3,6 @@
 //! [`read`] turns the file into entries before anything is started, [`plan`](plan::plan) compares them with the store, and
 //! [`apply`] does the whole plan in one transaction, or nothing of it.
 
-mod duration;
 mod parse;
 mod plan;
 

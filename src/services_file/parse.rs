@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use saphyr::{MarkedYaml, ScanError, YamlData, YamlLoader};
 use saphyr_parser::{Parser, ScalarStyle};
 
-use super::{Problems, duration};
-use crate::domain::{Definition, Group, Interval, Invalid, Name, Target, Timeout};
+use super::Problems;
+use crate::domain::service::CONDITIONS_MAX;
+use crate::domain::{
+    Condition, Definition, Group, Interval, Invalid, Name, Target, Timeout, duration,
+};
 
 /// One service of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,8 +129,14 @@ fn entry(item: &MarkedYaml, nth: usize, problems: &mut Problems) -> Option<Entry
         _ => Err(Invalid::new(shown(node), "true or false")),
     });
     let interval = map.read("interval", |node| Interval::from_seconds(seconds_of(node)?));
+    let conditions = map.read("conditions", |node| match &node.data {
+        YamlData::Sequence(items) if items.len() <= CONDITIONS_MAX => {
+            items.iter().map(|item| Condition::parse(text_of(item)?)).collect()
+        }
+        _ => Err(Invalid::new(shown(node), "a list of at most 50 conditions")),
+    });
     let client = map.take("client");
-    map.refuse_others(&["name", "group", "url", "interval", "enabled", "client"]);
+    map.refuse_others(&["name", "group", "url", "interval", "enabled", "conditions", "client"]);
     let told = map.entry;
     let mut client = client.map(|node| Map::new(node, &format!("{told}: client"), problems));
     let timeout = client.as_mut().and_then(|client| {
@@ -144,6 +153,7 @@ fn entry(item: &MarkedYaml, nth: usize, problems: &mut Problems) -> Option<Entry
         enabled: enabled.unwrap_or(true),
         interval,
         timeout,
+        conditions: conditions.unwrap_or_default(),
     };
     Some(Entry { line: line(item), definition })
 }

@@ -272,6 +272,7 @@ mod tests {
                     enabled: true,
                     interval: None,
                     timeout: None,
+                    conditions: Vec::new(),
                 };
                 apply(&mut connection, Change::Create(definition), 0).unwrap().id
             })

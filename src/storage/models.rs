@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use super::error::StorageError;
 use super::schema::{service_events, service_metrics, service_ticks, services};
 use crate::domain::{
-    Definition, Group, Interval, LatestEvent, Name, Origin, Outcome, ServiceId, State, Tally,
-    Target, Timeout, Verdict,
+    Condition, Definition, Group, Interval, LatestEvent, Name, Origin, Outcome, ServiceId, State,
+    Tally, Target, Timeout, Verdict,
 };
 
 /// A row of `services`.
@@ -23,6 +23,7 @@ pub struct ServiceRow {
     pub interval_seconds: Option<f64>,
     pub timeout_seconds: Option<f64>,
     pub origin: String,
+    pub conditions: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
 }
@@ -49,6 +50,14 @@ impl ServiceRow {
                 .map(Timeout::from_seconds)
                 .transpose()
                 .map_err(|why| broken("timeout_seconds", &why))?,
+            conditions: self
+                .conditions
+                .as_deref()
+                .unwrap_or_default()
+                .lines()
+                .map(Condition::parse)
+                .collect::<Result<_, _>>()
+                .map_err(|why| broken("conditions", &why))?,
         })
     }
 
@@ -83,6 +92,7 @@ pub struct DefinitionRow<'a> {
     pub interval_seconds: Option<f64>,
     pub timeout_seconds: Option<f64>,
     pub origin: &'static str,
+    pub conditions: Option<String>,
     pub updated_at: i64,
 }
 
@@ -97,9 +107,16 @@ impl<'a> DefinitionRow<'a> {
             interval_seconds: definition.interval.map(Interval::as_seconds),
             timeout_seconds: definition.timeout.map(Timeout::as_seconds),
             origin: origin_word(origin),
+            conditions: lines(&definition.conditions),
             updated_at: now,
         }
     }
+}
+
+/// One condition a line; none has a line break in it.
+fn lines(conditions: &[Condition]) -> Option<String> {
+    let lines: Vec<String> = conditions.iter().map(ToString::to_string).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// A new row of `service_ticks`.

@@ -68,6 +68,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        conditions -> Nullable<Text>,
     }
 }
 

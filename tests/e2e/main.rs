@@ -13,6 +13,7 @@
 mod api;
 mod bad_days;
 mod command_line;
+mod conditions;
 mod documents;
 mod go_db;
 mod metrics;

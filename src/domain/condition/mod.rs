@@ -1,0 +1,289 @@
+//! Conditions: what an answer must fulfil, in Gatus's language (`[STATUS] == 200`, `len([BODY].items) > 0`).
+//!
+//! A condition is parsed once and judged for each answer ([`judge`](Condition::judge)). It prints back what it read, but for
+//! blanks. Source: the "Conditions" part of Gatus's read-me. Where Gatus counts a value that is no number as 0, a comparison
+//! by size here fails: `[BODY].errors < 5` is not fulfilled by a body without `errors`.
+
+mod judge;
+mod path;
+
+use std::fmt;
+
+use super::service::Invalid;
+pub use judge::Facts;
+use path::Path;
+
+/// Longest condition, in characters.
+pub const CONDITION_MAX_CHARS: usize = 1_000;
+
+/// Something an answer must fulfil.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    left: Operand,
+    comparison: Comparison,
+    right: Operand,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Equal,
+    NotEqual,
+    LessOrEqual,
+    GreaterOrEqual,
+    Less,
+    Greater,
+}
+
+impl Comparison {
+    /// In the order in which they are looked for, since `<=` contains `<`.
+    const ALL: [Self; 6] = [
+        Self::Equal,
+        Self::NotEqual,
+        Self::LessOrEqual,
+        Self::GreaterOrEqual,
+        Self::Less,
+        Self::Greater,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::LessOrEqual => "<=",
+            Self::GreaterOrEqual => ">=",
+            Self::Less => "<",
+            Self::Greater => ">",
+        }
+    }
+
+    fn is_equality(self) -> bool {
+        matches!(self, Self::Equal | Self::NotEqual)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Operand {
+    /// As it is written.
+    Literal(String),
+    /// What the answer has in its place.
+    Placeholder(Placeholder),
+    /// `len(…)`: characters of a text, elements of a list, keys of a map.
+    Len(Placeholder),
+    /// `has(…)`: whether it is there at all.
+    Has(Placeholder),
+    /// `pat(…)`: a text in which `*` stands for anything.
+    Pattern(String),
+    /// `any(…, …)`: one of these.
+    Any(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Placeholder {
+    Status,
+    ResponseTime,
+    Ip,
+    Connected,
+    CertificateExpiration,
+    /// The whole body, or what a path leads to in it.
+    Body(Path),
+}
+
+impl Condition {
+    const ACCEPTED: &'static str = "a condition such as [STATUS] == 200, [RESPONSE_TIME] < 300 or [BODY].status == UP, \
+                                    of at most 1,000 characters";
+
+    /// Takes `text` as a condition.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let refuse = |accepted| Invalid::new(format!("{text:?}"), accepted);
+        let is_plain = !text.contains(char::is_control);
+        if !is_plain || text.chars().count() > CONDITION_MAX_CHARS {
+            return Err(refuse(Self::ACCEPTED));
+        }
+        let split = Comparison::ALL.into_iter().find_map(|comparison| {
+            let spaced = format!(" {} ", comparison.as_str());
+            let (left, right) = text.split_once(&spaced)?;
+            Some((left.trim(), comparison, right.trim()))
+        });
+        let Some((left, comparison, right)) = split else { return Err(refuse(Self::ACCEPTED)) };
+        let left = Operand::parse(left).map_err(refuse)?;
+        let right = Operand::parse(right).map_err(refuse)?;
+        let matches = |side: &Operand| matches!(side, Operand::Pattern(_) | Operand::Any(_));
+        if !comparison.is_equality() && (matches(&left) || matches(&right)) {
+            return Err(refuse("pat() and any() with == and != only"));
+        }
+        if matches(&left) && matches(&right) {
+            return Err(refuse("pat() or any() on one side only"));
+        }
+        Ok(Self { left, comparison, right })
+    }
+
+    /// Whether the body of the answer is needed to judge it.
+    pub fn needs_body(&self) -> bool {
+        [&self.left, &self.right].into_iter().any(|operand| match operand {
+            Operand::Placeholder(place) | Operand::Len(place) | Operand::Has(place) => {
+                matches!(place, Placeholder::Body(_))
+            }
+            Operand::Literal(_) | Operand::Pattern(_) | Operand::Any(_) => false,
+        })
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.left, self.comparison.as_str(), self.right)
+    }
+}
+
+impl Operand {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        if let Some(inner) = call("len", text) {
+            return Placeholder::inside(inner).map(Self::Len);
+        }
+        if let Some(inner) = call("has", text) {
+            return Placeholder::inside(inner).map(Self::Has);
+        }
+        if let Some(inner) = call("pat", text) {
+            return Ok(Self::Pattern(inner.to_owned()));
+        }
+        if let Some(inner) = call("any", text) {
+            return Ok(Self::Any(inner.split(',').map(|one| one.trim().to_owned()).collect()));
+        }
+        match Placeholder::parse(text)? {
+            Some(placeholder) => Ok(Self::Placeholder(placeholder)),
+            None if text.is_empty() => Err(Condition::ACCEPTED),
+            None => Ok(Self::Literal(text.to_owned())),
+        }
+    }
+}
+
+fn call<'a>(name: &str, text: &'a str) -> Option<&'a str> {
+    text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')').map(str::trim)
+}
+
+impl Placeholder {
+    const KNOWN: &'static str = "[STATUS], [RESPONSE_TIME], [IP], [CONNECTED], [CERTIFICATE_EXPIRATION] or [BODY] with a path";
+
+    /// `None` when `text` is no placeholder at all.
+    fn parse(text: &str) -> Result<Option<Self>, &'static str> {
+        if let Some(rest) = text.strip_prefix("[BODY]") {
+            let path =
+                Path::parse(rest).ok_or("[BODY] with a path such as [BODY].items[0].name")?;
+            return Ok(Some(Self::Body(path)));
+        }
+        match text {
+            "[STATUS]" => Ok(Some(Self::Status)),
+            "[RESPONSE_TIME]" => Ok(Some(Self::ResponseTime)),
+            "[IP]" => Ok(Some(Self::Ip)),
+            "[CONNECTED]" => Ok(Some(Self::Connected)),
+            "[CERTIFICATE_EXPIRATION]" => Ok(Some(Self::CertificateExpiration)),
+            "[DOMAIN_EXPIRATION]" => {
+                Err("no [DOMAIN_EXPIRATION], which Gatus has and this has not")
+            }
+            "[DNS_RCODE]" => Err("no [DNS_RCODE], which is for DNS and not for HTTP"),
+            _ if text.starts_with("[CONTEXT]") => {
+                Err("no [CONTEXT], which Gatus has and this has not")
+            }
+            _ if text.starts_with('[') => Err(Self::KNOWN),
+            _ => Ok(None),
+        }
+    }
+
+    /// The placeholder inside a call.
+    fn inside(text: &str) -> Result<Self, &'static str> {
+        Self::parse(text)?.ok_or("len() and has() of a placeholder")
+    }
+}
+
+impl fmt::Display for Placeholder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status => f.write_str("[STATUS]"),
+            Self::ResponseTime => f.write_str("[RESPONSE_TIME]"),
+            Self::Ip => f.write_str("[IP]"),
+            Self::Connected => f.write_str("[CONNECTED]"),
+            Self::CertificateExpiration => f.write_str("[CERTIFICATE_EXPIRATION]"),
+            Self::Body(path) => write!(f, "[BODY]{path}"),
+        }
+    }
+}
+
+impl fmt::Display for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(text) => f.write_str(text),
+            Self::Placeholder(placeholder) => placeholder.fmt(f),
+            Self::Len(placeholder) => write!(f, "len({placeholder})"),
+            Self::Has(placeholder) => write!(f, "has({placeholder})"),
+            Self::Pattern(pattern) => write!(f, "pat({pattern})"),
+            Self::Any(texts) => write!(f, "any({})", texts.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_conditions_of_gatuss_read_me_are_read_and_printed_back() {
+        for text in [
+            "[STATUS] == 200",
+            "[STATUS] < 300",
+            "[STATUS] == any(200, 429)",
+            "[CONNECTED] == true",
+            "[RESPONSE_TIME] < 500",
+            "[IP] == 127.0.0.1",
+            "[BODY] == 1",
+            "[BODY].user.name == john",
+            "[BODY].data[0].id == 1",
+            "[BODY][0].id == [BODY][1].id",
+            "len([BODY].data) < 5",
+            "len([BODY].name) == 8",
+            "has([BODY].errors) == false",
+            "[BODY].name == pat(john*)",
+            "[BODY].id == any(1, 2)",
+            "[CERTIFICATE_EXPIRATION] > 48h",
+            "[BODY].mode == 0xfe",
+        ] {
+            assert_eq!(Condition::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(
+            Condition::parse("  [STATUS]  ==  200 ").unwrap().to_string(),
+            "[STATUS] == 200"
+        );
+    }
+
+    #[test]
+    fn what_is_no_condition_is_refused_and_what_gatus_alone_has_by_name() {
+        for (text, told) in [
+            ("", "a condition such as"),
+            ("[STATUS]", "a condition such as"),
+            ("[STATUS]==200", "a condition such as"),
+            ("[STATUS] == ", "a condition such as"),
+            ("[STATSU] == 200", "[STATUS], [RESPONSE_TIME]"),
+            ("[BODY]x == 1", "[BODY] with a path"),
+            ("len(5) == 1", "len() and has() of a placeholder"),
+            ("[STATUS] < any(1, 2)", "with == and != only"),
+            ("pat(a*) == any(1, 2)", "on one side only"),
+            ("[DOMAIN_EXPIRATION] > 720h", "no [DOMAIN_EXPIRATION]"),
+            ("[CONTEXT].id == 1", "no [CONTEXT]"),
+            ("[DNS_RCODE] == NOERROR", "no [DNS_RCODE]"),
+        ] {
+            let refusal = Condition::parse(text).unwrap_err().to_string();
+            assert!(refusal.contains(told), "{text}: {refusal}");
+        }
+    }
+
+    proptest! {
+        /// The parser never panics, and what it reads it prints so that it reads the same again.
+        #[test]
+        fn what_is_read_is_printed_back(text in "(\\[[A-Z_]{2,6}\\](\\.[a-z]{1,3}|\\[[0-9]\\]){0,3}|len\\(\\[BODY\\]\\)|pat\\(.{0,5}\\)|any\\(.{0,9}\\)|.{0,9}) (==|!=|<|<=|>|>=) .{0,12}") {
+            if let Ok(condition) = Condition::parse(&text) {
+                let again = Condition::parse(&condition.to_string());
+                prop_assert_eq!(again, Ok(condition));
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Conditions, from the API, the services file and the command line, judged by real answers.
+
+use serde_json::json;
+
+use crate::support::{Behaviour, Launch, Target};
+
+fn answering(status: u16, body: &str) -> Target {
+    let head = format!("HTTP/1.1 {status} Told\r\ncontent-length: {}\r\n\r\n", body.len());
+    Target::start(Behaviour::Raw([head.as_bytes(), body.as_bytes()].concat()))
+}
+
+#[test]
+fn an_answer_is_up_when_it_fulfils_every_condition_and_only_then() {
+    let app = Launch::new().start();
+    let sick = answering(503, r#"{"status": "DEGRADED", "items": [1, 2]}"#);
+    let add = |name: &str, conditions: &[&str]| {
+        app.add_with(&json!({"name": name, "url": sick.url(), "conditions": conditions}))
+    };
+    let expected = add("a-503-is-what-we-want", &["[STATUS] == 503", "[BODY].status == pat(DEG*)"]);
+    let failing = add(
+        "fails",
+        &["[STATUS] == any(200, 204)", "len([BODY].items) == 2", "[BODY].status == UP"],
+    );
+    let without_json = add("no-such-path", &["[BODY].nothing == 1"]);
+    let up = app.wait_for_state(expected, "up");
+    assert_eq!(up["conditions"], json!(["[STATUS] == 503", "[BODY].status == pat(DEG*)"]));
+    let down = app.wait_for_state(failing, "down");
+    assert_eq!(
+        down["current_status"]["failure"],
+        json!({"reason": "condition", "detail": "[STATUS] (503) == any(200, 204); [BODY].status (DEGRADED) == UP"})
+    );
+    let down = app.wait_for_state(without_json, "down");
+    assert_eq!(down["current_status"]["failure"]["detail"], "[BODY].nothing (INVALID) == 1");
+
+    let path = format!("/v1/services/{failing}");
+    let changed = app.send("PATCH", &path, &json!({"conditions": ["[RESPONSE_TIME] < 5s"]}));
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    app.wait_for_state(failing, "up");
+    app.send("PATCH", &path, &json!({"conditions": null}));
+    let plain = app.wait_for_state(failing, "down");
+    assert_eq!(plain["current_status"]["failure"]["reason"], "status", "the plain rule again");
+    assert_eq!(plain["conditions"], json!([]));
+    app.db().assert_consistent();
+}
+
+#[test]
+fn a_target_that_does_not_answer_is_told_by_what_happened_and_not_by_its_conditions() {
+    let app = Launch::new().start();
+    let id = app.add_with(
+        &json!({"name": "a", "url": "http://127.0.0.1:1/", "conditions": ["[STATUS] == 200"]}),
+    );
+    let down = app.wait_for_state(id, "down");
+    assert_eq!(down["current_status"]["failure"]["reason"], "refused");
+}
+
+#[test]
+fn a_condition_that_cannot_be_read_is_refused_where_it_is_written() {
+    let app = Launch::new().start();
+    for (conditions, told) in [
+        (json!(["[STATSU] == 200"]), "conditions: \"[STATSU] == 200\""),
+        (json!(["[DOMAIN_EXPIRATION] > 720h"]), "no [DOMAIN_EXPIRATION]"),
+        (json!("[STATUS] == 200"), "a list of at most 50 conditions"),
+        (json!([200]), "a condition as a string"),
+    ] {
+        let body = json!({"name": "a", "url": "http://a/", "conditions": conditions});
+        let reply = app.send("POST", "/v1/services", &body);
+        assert_eq!((reply.status, reply.errors().contains(told)), (422, true), "{}", reply.text);
+    }
+    let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
+    let text = "endpoints:\n  - name: a\n    url: http://a/\n    conditions:\n      - \"[STATUS] == 200\"\n      - \"[STATUS]\"\n";
+    std::fs::write(launch.folder().join("services.yaml"), text).unwrap();
+    let (code, said) = launch.run_to_end();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("services.yaml:5: endpoint 1 (a): conditions: \"[STATUS]\""), "{said}");
+}
+
+#[test]
+fn conditions_of_the_services_file_and_of_the_command_line_are_judged_too() {
+    let target = answering(200, "pong\n");
+    let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
+    let text = format!(
+        "endpoints:\n  - name: a\n    url: {}\n    conditions: [\"[BODY] == pong\", \"[CONNECTED] == true\"]\n",
+        target.url()
+    );
+    std::fs::write(launch.folder().join("services.yaml"), text).unwrap();
+    let app = launch.start();
+    let service = app.wait_for_state(1, "up");
+    assert_eq!(service["conditions"][0], "[BODY] == pong");
+    app.stop();
+    let app = launch.start();
+    assert!(app.log().contains("changed: 0"), "what is stored is what was written: {}", app.log());
+
+    let (code, said) = launch.run(&["probe", &target.url(), "--condition", "[BODY] == ping"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("condition: [BODY] (pong) == ping"), "{said}");
+    let good = [
+        "probe",
+        &target.url(),
+        "--condition",
+        "[BODY] == pong",
+        "--condition",
+        "[IP] == 127.0.0.1",
+    ];
+    assert_eq!(launch.run(&good).0, Some(0));
+}
