@@ -8,7 +8,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_web::dev::ServerHandle;
 use slog::{Logger, error, info, warn};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use crate::actors::Lifeline;
@@ -20,14 +21,14 @@ use crate::actors::recorder::{Flush, Recorder, Subscribe};
 use crate::actors::scheduler::{Scheduler, Stop};
 use crate::actors::writer::Writer;
 use crate::config::Config;
-use crate::http::{self, Api, Writes};
+use crate::http::{self, Api, SCRAPES_LIMIT, Writes};
 use crate::import::go_db;
 use crate::logging::Throttle;
 use crate::probe::Rules;
 use crate::shutdown::Signals;
-use crate::startup::{Failed, how_to_add, listen, prepare, read_files};
+use crate::startup::{self, Failed, Ready, how_to_add};
 use crate::storage::reader::Known;
-use crate::storage::{Store, connection};
+use crate::storage::{OpenError, Store, connection};
 use crate::telemetry::Telemetry;
 
 /// Threads that read the store.
@@ -47,28 +48,59 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Failed> {
     System::new().block_on(async {
         // First of all, so that a signal during a long start stops it in order too.
         let mut signals = Signals::new().map_err(|error| Failed::System(error.to_string()))?;
-        let files = read_files(config)?;
-        if files.rules.trust.authorities == 0 {
+        let Some(ready) = get_ready(config, &mut signals, log).await? else { return Ok(()) };
+        if ready.rules.trust.authorities == 0 {
             warn!(
                 log,
-                "no certificate authority is known, so every https probe will fail; \
+                "no certificate authority is known, so no https probe can tell up from down; \
                 install ca-certificates or set PROBE_CA_FILE"
             );
         }
-        let listener = listen(config)?;
-        let store = Store::open(&config.db_file)?;
-        let known = prepare(config, &store, files.entries.as_deref(), log)?;
-        let house = House::start(config, &store, files.rules, listener, known, log)?;
+        let Ready { rules, listener, store, known } = ready;
+        let house = House::start(config, &store, rules, listener, known, log)?;
         house.live(&mut signals, config.shutdown_grace, log).await
     })
 }
 
+/// Everything a start needs. On a thread of its own, since a large file takes a while: a signal meanwhile ends it once the
+/// store is left in order (`None`), and a second one at once.
+async fn get_ready(
+    config: &Config,
+    signals: &mut Signals,
+    log: &Logger,
+) -> Result<Option<Ready>, Failed> {
+    let (config, log) = (config.clone(), log.clone());
+    let mut getting = spawn_blocking(move || startup::get_ready(&config, &log));
+    let mut stops = false;
+    loop {
+        tokio::select! {
+            ready = &mut getting => {
+                let ready = ready.map_err(|error| Failed::System(error.to_string()))??;
+                return Ok((!stops).then_some(ready));
+            }
+            (_, code) = signals.next() => {
+                if stops {
+                    std::process::exit(code);
+                }
+                stops = true;
+            }
+        }
+    }
+}
+
 /// Takes over a database of go-service-healthcheck into the configured store.
 pub fn import_go_db(config: &Config, file: &Path) -> Result<go_db::Summary, Failed> {
-    let store = Store::open(&config.db_file)?;
+    // First, so that a wrong name makes no new file.
+    let source = go_db::open(file).map_err(Failed::System)?;
+    let store = Store::open(&config.db_file).map_err(|error| match error {
+        OpenError::Foreign { .. } => {
+            Failed::System(format!("{error}; set DB_FILE to the file to import into"))
+        }
+        other => Failed::Open(other),
+    })?;
     let mut connection =
         connection::writer(store.path()).map_err(|error| Failed::System(error.to_string()))?;
-    go_db::import(file, &mut connection).map_err(Failed::System)
+    go_db::import(source, &mut connection).map_err(Failed::System)
 }
 
 /// Everything that runs.
@@ -125,6 +157,7 @@ impl House {
             defaults: config.defaults,
             writes: Writes::of(config),
             body_limit: config.api_body_limit,
+            scrapes: Arc::new(Semaphore::new(SCRAPES_LIMIT)),
             log: log.clone(),
         };
         let server = http::serve(api, listener, config.api_max_connections, config.shutdown_grace)
@@ -204,7 +237,10 @@ impl House {
                 info!(log, "stopped; everything measured is in the store");
                 Ok(())
             }
-            _ => Err(Failed::Lost(self.telemetry.buffered.get())),
+            _ => match self.telemetry.buffered.get() {
+                0 => Ok(()),
+                lost => Err(Failed::Lost(lost)),
+            },
         }
     }
 }

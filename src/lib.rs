@@ -9,11 +9,14 @@
 //! | [`storage`] | SQLite through diesel: opening, migrations, the writes, the reads |
 //! | [`actors`] | scheduler, pool, probers, recorder, writer and readers |
 //! | [`http`] | the JSON API and `/metrics` |
-//! | [`services_file`], [`import`] | services from a declarative file; data of other tools |
+//! | [`telemetry`], [`logging`] | what the program counts and says of itself |
+//! | [`config`], [`services_file`], [`import`] | settings; services from a declarative file; data of other tools |
 //! | [`startup`] | what is checked and read before anything runs |
-//! | [`app`] | the only wiring: starts all of it, and stops it in order |
+//! | [`app`], [`shutdown`] | the only wiring: starts all of it, and stops it in order |
+//! | [`cli`], [`health`], [`probe_once`] | the command line and its small commands |
 //!
-//! Imports point one way: `domain` ← `probe`, `storage`, `telemetry` ← `actors` ← `http` ← `app` ← `main`.
+//! Imports point one way: `domain` ← `probe`, `storage`, `telemetry` ← `config`, `services_file`, `import` ← `actors` ←
+//! `http` ← `startup`, `probe_once` ← `app` ← `main`.
 //!
 //! # The way of one probe
 //!

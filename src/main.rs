@@ -1,5 +1,7 @@
 //! Command line → configuration → log → the thing asked for → exit code.
 
+use std::fmt::Display;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,7 +10,7 @@ use service_healthcheck::app;
 use service_healthcheck::cli::{Cli, Command, Import};
 use service_healthcheck::config::{Config, ConfigError};
 use service_healthcheck::domain::Service;
-use service_healthcheck::startup::Failed;
+use service_healthcheck::startup::{self, Failed};
 use service_healthcheck::{health, logging, probe_once};
 
 /// Contract, "Command line".
@@ -49,15 +51,15 @@ fn run(config: &Config) -> ExitCode {
 }
 
 fn probe(config: &Config, service: Result<Service, ConfigError>, json: bool) -> ExitCode {
-    let (service, rules) = match (service, probe_once::rules(config)) {
+    let (service, rules) = match (service, startup::rules(config)) {
         (Ok(service), Ok(rules)) => (service, rules),
         (Err(error), _) | (_, Err(error)) => return refuse(&error),
     };
     let outcome = probe_once::run(&service, rules);
     if json {
-        println!("{}", probe_once::as_json(&service, &outcome));
+        say(probe_once::as_json(&service, &outcome));
     } else {
-        println!("{}", probe_once::told(&service, &outcome));
+        say(probe_once::told(&service, &outcome));
     }
     ExitCode::from(if outcome.failure.is_none() { 0 } else { FAILED })
 }
@@ -65,19 +67,24 @@ fn probe(config: &Config, service: Result<Service, ConfigError>, json: bool) -> 
 fn import_go_db(config: &Config, file: &Path) -> ExitCode {
     told(app::import_go_db(config, file).map(|summary| {
         for finding in &summary.findings {
-            println!("{finding}");
+            say(finding);
         }
-        println!(
+        say(format_args!(
             "imported {} services, {} events and {} ticks into {}",
             summary.services,
             summary.events,
             summary.ticks,
             config.db_file.display()
-        );
+        ));
     }))
 }
 
-fn told<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
+/// Writes a line to standard output. A reader that has gone misses it, and nothing else comes of that.
+fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn told<E: Display>(result: Result<(), E>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, ConfigError};
 use crate::domain::{Condition, Name, Outcome, Service, ServiceId, Target, Timeout, Verdict};
-use crate::probe::{Engine, Rules, tls, unix_ms};
+use crate::probe::{Engine, Rules, unix_ms};
 
 /// Characters of the longest bar.
 const BAR: usize = 40;
@@ -44,14 +44,6 @@ pub fn service(
     })
 }
 
-/// What a probe keeps to, as `config` says.
-pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
-    let trust = tls::trust(config.probe_ca_file.as_deref()).map_err(|why| ConfigError {
-        problems: vec![format!("PROBE_CA_FILE: {why}; accepted is a PEM file of certificates")],
-    })?;
-    Ok(Rules { trust, policy: config.probe_policy.clone() })
-}
-
 /// Probes once.
 pub fn run(service: &Service, rules: Rules) -> Outcome {
     System::new().block_on(async { Engine::new(rules).probe(service).await })
@@ -75,7 +67,7 @@ pub fn told(service: &Service, outcome: &Outcome) -> String {
         seen.http_version.map(|version| format!("HTTP {version}")),
         seen.tls_version.map(str::to_owned),
         seen.address.map(|address| address.to_string()),
-        (seen.redirects > 0).then(|| format!("{} redirects", seen.redirects)),
+        (seen.redirects > 0).then(|| format!("redirects {}", seen.redirects)),
         seen.certificate_expires_at
             .map(|at| format!("certificate good for {} days", days_until(at))),
     ];

@@ -7,9 +7,8 @@ use slog::{Logger, info};
 
 use crate::config::{Config, ConfigError};
 use crate::http::Writes;
-use crate::probe::Rules;
 use crate::probe::unix_ms;
-use crate::probe_once;
+use crate::probe::{Rules, tls};
 use crate::services_file::{self, Entry};
 use crate::storage::reader::{Known, load_known};
 use crate::storage::{OpenError, StorageError, Store, connection};
@@ -66,27 +65,56 @@ impl From<StorageError> for Failed {
     }
 }
 
-/// What the configuration leads to, read before anything is touched.
-pub struct Files {
+/// What a start needs.
+pub struct Ready {
     /// What probes keep to.
     pub rules: Rules,
+    /// The address of the API.
+    pub listener: TcpListener,
+    /// The open store.
+    pub store: Store,
+    /// The living services.
+    pub known: Vec<Known>,
+}
+
+/// Checks and reads everything, in the order that leaves nothing behind: the configuration and its files, the address, the
+/// store.
+pub fn get_ready(config: &Config, log: &Logger) -> Result<Ready, Failed> {
+    let files = read_files(config)?;
+    let listener = listen(config)?;
+    let store = Store::open(&config.db_file)?;
+    let known = prepare(config, &store, files.entries.as_deref(), log)?;
+    Ok(Ready { rules: files.rules, listener, store, known })
+}
+
+/// What the configuration leads to, read before anything is touched.
+struct Files {
+    rules: Rules,
     /// The entries of the services file, if there is one.
-    pub entries: Option<Vec<Entry>>,
+    entries: Option<Vec<Entry>>,
 }
 
 /// Checks the configuration against this machine and reads its files; every problem is told.
-pub fn read_files(config: &Config) -> Result<Files, Failed> {
+fn read_files(config: &Config) -> Result<Files, Failed> {
     let mut problems = Vec::new();
     if let Err(error) = config.check_descriptors(raise_descriptor_limit()?) {
         problems.extend(error.problems);
     }
-    let rules = probe_once::rules(config).map_err(|error| problems.extend(error.problems));
+    let rules = rules(config).map_err(|error| problems.extend(error.problems));
     let entries = config.services_file.as_deref().map(services_file::read).transpose();
     let entries = entries.map_err(|told| problems.extend(told));
     match (rules, entries) {
         (Ok(rules), Ok(entries)) if problems.is_empty() => Ok(Files { rules, entries }),
         _ => Err(ConfigError { problems }.into()),
     }
+}
+
+/// What a probe keeps to, as `config` says.
+pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
+    let trust = tls::trust(config.probe_ca_file.as_deref()).map_err(|why| ConfigError {
+        problems: vec![format!("PROBE_CA_FILE: {why}; accepted is a PEM file of certificates")],
+    })?;
+    Ok(Rules { trust, policy: config.probe_policy.clone() })
 }
 
 /// Raises the limit of file descriptors as far as this process may, and tells how far that is.
@@ -96,14 +124,14 @@ fn raise_descriptor_limit() -> Result<u64, Failed> {
 }
 
 /// Takes the address of the API, before anything else is touched.
-pub fn listen(config: &Config) -> Result<TcpListener, Failed> {
+fn listen(config: &Config) -> Result<TcpListener, Failed> {
     let address = SocketAddr::new(config.api_host, config.api_port);
     TcpListener::bind(address)
         .map_err(|error| Failed::System(format!("cannot listen on {address}: {error}")))
 }
 
 /// Applies the services file, if there is one, and loads the living services.
-pub fn prepare(
+fn prepare(
     config: &Config,
     store: &Store,
     entries: Option<&[Entry]>,

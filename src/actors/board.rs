@@ -1,28 +1,30 @@
 //! The last result of each service that is watched, for `/metrics`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use crate::domain::{Definition, Outcome, Service, ServiceId};
-use crate::telemetry::LastResult;
+use crate::domain::{Definition, Group, Name, Outcome, ServiceId};
+use crate::telemetry::{LastResult, ServiceResult};
 
 /// Bound: one place for each service that is watched. An outcome that comes in after its service has left finds no place.
 #[derive(Debug, Default)]
 pub struct Board {
-    places: HashMap<ServiceId, Option<LastResult>>,
+    places: HashMap<ServiceId, Place>,
+}
+
+/// Invariant: name and group are the ones that the service has now, whatever it was called when it was probed.
+#[derive(Debug)]
+struct Place {
+    name: Name,
+    group: Option<Group>,
+    result: Option<LastResult>,
 }
 
 impl Board {
-    /// Makes a place for a service; what stands there stays, under the names that the service has now.
+    /// Makes a place for a service; the result that stands there stays.
     pub fn watch(&mut self, id: ServiceId, definition: &Definition) {
-        if let Some(result) = self.places.entry(id).or_default() {
-            let renamed = Service {
-                name: definition.name.clone(),
-                group: definition.group.clone(),
-                ..Service::clone(&result.service)
-            };
-            result.service = Arc::new(renamed);
-        }
+        let (name, group) = (definition.name.clone(), definition.group.clone());
+        let result = self.places.remove(&id).and_then(|place| place.result);
+        self.places.insert(id, Place { name, group, result });
     }
 
     /// Takes a service off the board.
@@ -30,22 +32,77 @@ impl Board {
         self.places.remove(&id);
     }
 
-    /// Notes what the last probe of `service` said.
-    pub fn note(&mut self, service: Arc<Service>, outcome: &Outcome) {
-        if let Some(place) = self.places.get_mut(&service.id) {
-            *place = Some(LastResult::new(service, outcome));
+    /// Notes what the last probe of a service said.
+    pub fn note(&mut self, outcome: &Outcome) {
+        if let Some(place) = self.places.get_mut(&outcome.service_id) {
+            place.result = Some(LastResult::new(outcome));
         }
     }
 
     /// The name of a service on the board.
     pub fn name(&self, id: ServiceId) -> Option<&str> {
-        self.places.get(&id)?.as_ref().map(|result| result.service.name.as_str())
+        self.places.get(&id).map(|place| place.name.as_str())
     }
 
     /// The results on the board, by id.
-    pub fn all(&self) -> Vec<LastResult> {
-        let mut all: Vec<LastResult> = self.places.values().flatten().cloned().collect();
-        all.sort_unstable_by_key(|result| result.service.id);
+    pub fn all(&self) -> Vec<ServiceResult> {
+        let mut all: Vec<ServiceResult> = self
+            .places
+            .iter()
+            .filter_map(|(&id, place)| {
+                let result = place.result.clone()?;
+                Some(ServiceResult {
+                    id,
+                    name: place.name.clone(),
+                    group: place.group.clone(),
+                    result,
+                })
+            })
+            .collect();
+        all.sort_unstable_by_key(|result| result.id);
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{Phases, Seen, Target};
+
+    #[test]
+    fn a_probe_that_began_under_the_old_name_is_told_under_the_new_one() {
+        let definition = |name| Definition {
+            name: Name::parse(name).unwrap(),
+            target: Target::parse("http://a/").unwrap(),
+            group: None,
+            enabled: true,
+            interval: None,
+            timeout: None,
+            conditions: Vec::new(),
+        };
+        let id = ServiceId::new(1).unwrap();
+        let outcome = Outcome {
+            service_id: id,
+            started_at_ms: 0,
+            response_time: Duration::ZERO,
+            http_status: None,
+            failure: None,
+            phases: Phases::default(),
+            seen: Seen::default(),
+        };
+        let mut board = Board::default();
+        board.note(&outcome);
+        assert!(board.all().is_empty(), "nobody watches it");
+        board.watch(id, &definition("old"));
+        board.watch(id, &definition("new"));
+        board.note(&outcome);
+        assert_eq!(board.all()[0].name.as_str(), "new");
+        board.watch(id, &definition("newer"));
+        assert_eq!(board.all()[0].name.as_str(), "newer", "the result stays");
+        board.unwatch(id);
+        board.note(&outcome);
+        assert!(board.all().is_empty());
     }
 }

@@ -116,7 +116,7 @@ impl Workshop {
         debug!(self.parts.log, "probed"; "service_id" => service.id.get(), "reason" => reason,
             "detail" => detail, "elapsed_ms" => outcome.response_time.as_secs_f64() * 1e3);
         // No timeout here: a record that is given up would be a result lost. Without a recorder the process ends.
-        let _ = self.parts.recorder.send(RecordOutcome { service, outcome }).await;
+        let _ = self.parts.recorder.send(RecordOutcome { outcome }).await;
     }
 
     async fn probe_caught(&self, service: &Service) -> Outcome {

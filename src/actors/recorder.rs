@@ -8,7 +8,6 @@
 //! that fails makes new outcomes be dropped and counted, so that probing goes on.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -23,12 +22,12 @@ use super::reader::{Ask, Reader};
 use super::scheduler::ServiceChanged;
 use super::told;
 use super::writer::{Close, Commit, MakeChange, NotCommitted, Writer};
-use crate::domain::{Outcome, Service};
+use crate::domain::Outcome;
 use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
 use crate::storage::reader::Query;
 use crate::storage::writer::{Applied, Change};
-use crate::telemetry::{Fate, LastResult, Telemetry};
+use crate::telemetry::{Fate, ServiceResult, Telemetry};
 
 /// Most changes that wait for the writer.
 const CHANGES_LIMIT: usize = 256;
@@ -72,7 +71,7 @@ pub struct Recorder {
     /// Who waits until everything is in the store.
     flush: Option<Reply<()>>,
     /// The timer of the next group; one at a time.
-    timer: Option<SpawnHandle>,
+    timer: Option<(Instant, SpawnHandle)>,
     subscriber: Option<Recipient<ServiceChanged>>,
     writer: Addr<Writer>,
     reader: Addr<Reader>,
@@ -154,14 +153,17 @@ impl Recorder {
 
     /// Sets the one timer, in place of the one that is set.
     fn wake_at(&mut self, due: Instant, context: &mut Context<Self>) {
-        if let Some(timer) = self.timer.take() {
-            context.cancel_future(timer);
+        match self.timer.take() {
+            Some((at, timer)) if at == due => return self.timer = Some((at, timer)),
+            Some((_, timer)) => drop(context.cancel_future(timer)),
+            None => {}
         }
         let wait = due.saturating_duration_since(Instant::now());
-        self.timer = Some(context.run_later(wait, |recorder, context| {
+        let timer = context.run_later(wait, |recorder, context| {
             recorder.timer = None;
             recorder.pump(context);
-        }));
+        });
+        self.timer = Some((due, timer));
     }
 
     fn commit(&mut self, now: Instant, context: &mut Context<Self>) {
@@ -252,6 +254,9 @@ impl Recorder {
             return Admission::Kept;
         }
         self.telemetry.outcomes(Fate::Dropped, 1);
+        if self.phase == Phase::Closed {
+            return Admission::Dropped;
+        }
         if self.dropped == 0 {
             error!(self.log, "the buffer is full; outcomes are dropped until the store takes writes again";
                 "kept" => self.buffer.len());
@@ -323,8 +328,6 @@ impl Recorder {
 #[derive(Debug, Message)]
 #[rtype(result = "Admission")]
 pub struct RecordOutcome {
-    /// The service as it was probed.
-    pub service: Arc<Service>,
     /// Up or down; never a fault of ours.
     pub outcome: Outcome,
 }
@@ -340,7 +343,7 @@ pub enum Admission {
 
 /// Query from HTTP: the last result of each service.
 #[derive(Debug, Message)]
-#[rtype(result = "Vec<LastResult>")]
+#[rtype(result = "Vec<ServiceResult>")]
 pub struct GetResults;
 
 /// Query from HTTP: why the store takes no writes, or `None` when it does.
@@ -371,7 +374,7 @@ impl Handler<RecordOutcome> for Recorder {
 
     fn handle(&mut self, record: RecordOutcome, context: &mut Self::Context) -> Self::Result {
         fail::fail_point!("recorder");
-        self.board.note(record.service, &record.outcome);
+        self.board.note(&record.outcome);
         if self.buffer.has_room() || self.phase == Phase::Closed || self.trouble().is_some() {
             let admission = self.admit_or_drop(record.outcome);
             self.pump(context);

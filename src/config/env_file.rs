@@ -17,7 +17,13 @@ pub fn read(file: &Path) -> (HashMap<String, String>, Vec<String>) {
         match entry {
             Ok((name, value)) => drop(variables.insert(name, value)),
             Err(dotenvy::Error::LineParse(wrong, _)) => {
-                let nth = text.lines().position(|line| line.contains(&wrong)).unwrap_or_default();
+                let nth = text
+                    .lines()
+                    .position(|line| {
+                        // The error has the end of the line, from where it could not go on.
+                        !line.trim_start().starts_with('#') && line.trim().ends_with(wrong.trim())
+                    })
+                    .unwrap_or_default();
                 let line = text.lines().nth(nth).unwrap_or_default();
                 let name = line.split_once('=').map_or("", |(name, _)| name.trim());
                 problems.push(format!(

@@ -95,9 +95,10 @@ impl Config {
     /// Reads the environment, and a `.env` file in the working directory if there is one; the real environment wins.
     pub fn from_env() -> Result<Self, ConfigError> {
         let (file, mut problems) = env_file::read(Path::new(".env"));
-        let config = Self::from_lookup(|name| match std::env::var_os(name) {
-            Some(value) => Some(value.to_string_lossy().into_owned()),
-            None => file.get(name).cloned(),
+        let config = Self::from_lookup(|name| {
+            let real = std::env::var_os(name).filter(|value| !value.is_empty());
+            real.map(|value| value.to_string_lossy().into_owned())
+                .or_else(|| file.get(name).cloned())
         });
         match config {
             Ok(config) if problems.is_empty() => Ok(config),
@@ -154,8 +155,9 @@ impl Config {
 
     /// How many file descriptors this configuration may need at once.
     ///
-    /// A probe holds one socket at a time, and two while a name is looked up (A and AAAA) or two addresses race;
-    /// a connection of the API holds one; store, log, signals and event loops fit in the rest.
+    /// A probe holds one socket, two while a name is looked up (A and AAAA) or two addresses race; a connection of the API
+    /// holds one; store, log, signals and event loops fit in the rest. Name servers and addresses that do not answer can
+    /// make it more for a while: what then finds no descriptor is a fault of ours and never a downtime.
     pub fn descriptors_needed(&self) -> u64 {
         (2 * self.pool_size + self.api_max_connections + 64) as u64
     }

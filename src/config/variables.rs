@@ -120,7 +120,7 @@ pub const VARIABLES: &[Variable] = &[
         "a number of seconds from 0 to 3600",
         "how long probes under way may go on after SIGTERM or SIGINT",
     ),
-    variable("DEBUG", "false", "true or false", "log more: every request, every failed probe"),
+    variable("DEBUG", "false", "true or false", "log more: every request, every probe"),
     variable(
         "ENV",
         "production",

@@ -330,11 +330,6 @@ impl Service {
             conditions: definition.conditions,
         }
     }
-
-    /// The group for a label: empty when there is none.
-    pub fn group_label(&self) -> &str {
-        self.group.as_ref().map_or("", Group::as_str)
-    }
 }
 
 #[cfg(test)]

@@ -142,7 +142,9 @@ impl From<StorageError> for ApiError {
             StorageError::Conflict(_) => Self::new(StatusCode::CONFLICT, vec![said]),
             StorageError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, vec![said])
                 .with(header::RETRY_AFTER, RETRY_AFTER),
-            StorageError::Unavailable(_) => Self::unavailable(vec![said]),
+            StorageError::Unavailable(_) | StorageError::Unreadable(_) => {
+                Self::unavailable(vec![said])
+            }
         }
     }
 }

@@ -21,7 +21,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Whether the process serves.
 #[utoipa::path(get, path = "/v1/_internal/health", tag = "operations",
-    responses((status = 200, description = "It does", body = Fine)))]
+    responses(
+        (status = 200, description = "It does", body = Fine),
+        (status = 400, description = "An unknown parameter", body = ErrorBody),
+    ))]
 pub async fn health(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     input::no_params(&request)?;
     Ok(HttpResponse::Ok().json(Fine::ok()))
@@ -31,6 +34,7 @@ pub async fn health(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 #[utoipa::path(get, path = "/v1/_internal/ready", tag = "operations",
     responses(
         (status = 200, description = "Both", body = Fine),
+        (status = 400, description = "An unknown parameter", body = ErrorBody),
         (status = 503, description = "One of them is not; `errors` says which", body = ErrorBody),
     ))]
 pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
@@ -61,6 +65,7 @@ pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResp
         (status = 503, description = "The service is shutting down", body = ErrorBody),
     ))]
 pub async fn metrics(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let _turn = api.scrapes.acquire().await;
     let results = api.recorder.send(GetResults).await?;
     let telemetry = api.telemetry.clone();
     let format = Format::accepted(&request);

@@ -13,6 +13,7 @@ mod services;
 mod views;
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::Addr;
@@ -22,6 +23,7 @@ use actix_web::http::Method;
 use actix_web::middleware::{Next, NormalizePath, from_fn};
 use actix_web::{App, FromRequest, Handler, HttpServer, Resource, Responder, guard, web};
 use slog::{Logger, debug, info, warn};
+use tokio::sync::Semaphore;
 
 use crate::actors::recorder::Recorder;
 use crate::actors::scheduler::Scheduler;
@@ -48,9 +50,14 @@ pub struct Api {
     pub writes: Writes,
     /// Largest body of a request, in bytes.
     pub body_limit: usize,
+    /// Scrapes of `/metrics` at once; each holds the whole text, 1 KB a service.
+    pub scrapes: Arc<Semaphore>,
     /// The access log.
     pub log: Logger,
 }
+
+/// Most scrapes at once; who comes then waits.
+pub const SCRAPES_LIMIT: usize = 2;
 
 /// Who may write.
 #[derive(Debug, Clone)]

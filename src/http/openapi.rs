@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::error::ApiError;
+use super::error::{ApiError, ErrorBody};
 use super::{input, internal, services, views};
 
 /// The body of `POST /v1/services`. Unknown fields are refused.
@@ -109,7 +109,10 @@ static DOCUMENT: LazyLock<String> =
 
 /// This description.
 #[utoipa::path(get, path = "/openapi.json", tag = "operations",
-    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+    responses(
+        (status = 200, description = "OpenAPI 3.1", body = Object),
+        (status = 400, description = "An unknown parameter", body = ErrorBody),
+    ))]
 pub async fn document(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     input::no_params(&request)?;
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(DOCUMENT.as_str()))

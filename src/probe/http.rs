@@ -99,6 +99,15 @@ impl Answer {
         }
     }
 
+    /// Refuses an interim answer that could not be passed over: it is not the answer.
+    pub fn refuse_interim(&self) -> Result<(), Failure> {
+        let status = self.response.status();
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Failure::new(Reason::Protocol, format!("{status} and no answer after it")));
+        }
+        Ok(())
+    }
+
     /// The plain rule: an answer below 400 is up.
     pub fn judge(&self) -> Result<(), Failure> {
         let status = self.response.status();

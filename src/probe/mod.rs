@@ -23,7 +23,7 @@ use policy::Policy;
 use tls::Trust;
 use trace::{Phase, Trace};
 
-use crate::domain::{Condition, Failure, Outcome, Reason, Service};
+use crate::domain::{Condition, Failure, Outcome, Reason, Seen, Service};
 
 /// Redirects that are followed (contract, "Up or down").
 const MAX_REDIRECTS: u32 = 10;
@@ -60,14 +60,14 @@ impl Engine {
     pub async fn probe(&self, service: &Service) -> Outcome {
         let started_at_ms = unix_ms();
         let started = Instant::now();
-        let trace = Trace::new(started);
+        let (trace, mark) = (Trace::new(started), self.pulse.mark());
         let timeout = service.timeout.get();
         let result = tokio::time::timeout(timeout, self.follow(service, &trace)).await;
         let ended = Instant::now();
         let traced = trace.finish(ended);
         let failure = match result {
             Ok(result) => result.err(),
-            Err(_elapsed) if self.pulse.stood_still_since(started) => {
+            Err(_elapsed) if self.pulse.excuses(mark, started + timeout, timeout, ended) => {
                 let told = "our own process stood still during the probe";
                 Some(Failure::new(Reason::Local, told))
             }
@@ -88,14 +88,14 @@ impl Engine {
     async fn follow(&self, service: &Service, trace: &Trace) -> Result<(), Failure> {
         let mut url = service.target.url().clone();
         for hop in 0..=MAX_REDIRECTS {
+            // What was seen of an earlier hop does not hold for this one.
+            trace.note(|seen| *seen = Seen { redirects: hop, ..Seen::default() });
             let connection = self.connect(&url, trace).await?;
             trace.enter(Phase::Waiting, Instant::now());
             let answer = http::ask(&self.client, connection, &url).await?;
             trace.answered(answer.status());
-            trace.note(|seen| {
-                seen.redirects = hop;
-                seen.http_version = answer.version();
-            });
+            trace.note(|seen| seen.http_version = answer.version());
+            answer.refuse_interim()?;
             match answer.redirect(&url)? {
                 Some(next) => url = next,
                 None => {

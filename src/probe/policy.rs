@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-/// Where clouds tell their machines secrets, beyond link-local: Azure's wire server, Alibaba's and Oracle's metadata, and
-/// the IPv6 address of AWS's. (AWS's, Google's and Azure's IPv4 metadata are link-local.)
-const METADATA: [IpAddr; 4] = [
+/// Where clouds tell their machines secrets, beyond link-local (which most use for IPv4): Azure's wire server, Alibaba,
+/// Oracle; and over IPv6 AWS, Google, Oracle, Scaleway.
+const METADATA: [IpAddr; 7] = [
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
 ];
 
 /// The networks an operator lets probes reach, beside what is always refused. Cheap to clone.
@@ -58,7 +61,9 @@ impl Policy {
     /// Whether `address` may be dialled.
     pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
         // What an address stands for is judged beside the address itself: either may be what is reached.
-        for address in [Some(address), inner(address)].into_iter().flatten() {
+        let inner = inner(address);
+        let meant = [Some(address), inner, loopback(address), inner.and_then(loopback)];
+        for address in meant.into_iter().flatten() {
             if is_link_local(address) {
                 return Err(Refusal::LinkLocal);
             }
@@ -82,6 +87,14 @@ fn is_link_local(address: IpAddr) -> bool {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
+}
+
+/// Where a connection to the unspecified address goes: to this machine.
+fn loopback(address: IpAddr) -> Option<IpAddr> {
+    address.is_unspecified().then_some(match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    })
 }
 
 /// The IPv4 address inside an IPv6 one: mapped (RFC 4291, 2.5.5.2), compatible (2.5.5.1), NAT64 (RFC 6052) and 6to4
@@ -151,6 +164,10 @@ mod tests {
         assert!(refused(&policy, "10.2.0.1") && refused(&policy, "::1"));
         assert!(refused(&policy, "::ffff:10.2.0.1"));
         assert!(!refused(&policy, "10.1.0.1") && !refused(&policy, "127.0.0.1"));
+        let at_home = Policy::new(parse_networks("127.0.0.0/8,::1").unwrap(), Vec::new());
+        for address in ["0.0.0.0", "::", "::ffff:0.0.0.0", "::ffff:127.0.0.1", "127.9.9.9"] {
+            assert!(refused(&at_home, address), "{address}");
+        }
         let told = policy.check("10.2.0.1".parse().unwrap()).unwrap_err().to_string();
         assert_eq!(told, "is in 10.0.0.0/8 of PROBE_DENY_NETWORKS");
     }

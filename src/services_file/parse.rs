@@ -227,7 +227,14 @@ impl<'a, 'y, 'p> Map<'a, 'y, 'p> {
     }
 
     fn refuse_others(&mut self, known: &[&str]) {
+        let mut seen: Vec<&str> = Vec::new();
         for (key, _) in self.pairs() {
+            if let Some(name) = text(key) {
+                if seen.contains(&name) {
+                    self.problem(line(key), name, "given more than once");
+                }
+                seen.push(name);
+            }
             if !text(key).is_some_and(|key| known.contains(&key)) {
                 let accepted = known.join(", ");
                 self.problem(
@@ -370,5 +377,7 @@ mod tests {
             assert!(parse(bad).is_err(), "{bad}");
         }
         assert_eq!(parse("endpoints: []").unwrap(), []);
+        let twice = problems("endpoints:\n  - {name: a, url: http://a/, \"url\": http://b/}");
+        assert_eq!(twice, ["s.yaml:2: endpoint 1 (a): url: given more than once"]);
     }
 }

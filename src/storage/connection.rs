@@ -44,7 +44,8 @@ impl Store {
         let lock = take_lock(file, &path)?;
         let is_new = judge(file, &path)?;
         // A journal is left by a first start that was killed; only a connection that may write can take it back.
-        if !is_new && !lies_beside(&path, "-journal") {
+        let has_journal = lies_beside(&path, "-journal");
+        if !is_new && !has_journal {
             // Read-only, since the last connection to leave folds the log into the file, and a damaged one stays as it is.
             let mut connection = connect(&format!("file:{}?mode=ro", escaped(&text)))
                 .map_err(|error| explain(file, &error))?;
@@ -52,6 +53,9 @@ impl Store {
         }
         let mut connection = connect(&text).map_err(|error| explain(file, &error))?;
         check_version(&mut connection).map_err(&unusable)?;
+        if has_journal {
+            check(file, &path, &mut connection)?;
+        }
         set_up_if_empty(&mut connection).map_err(|error| explain(file, &error))?;
         set_journal(&mut connection).map_err(|error| explain(file, &error))?;
         migrations::run(&mut connection).map_err(unusable)?;

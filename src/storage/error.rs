@@ -7,11 +7,13 @@ use std::path::PathBuf;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-/// Why a read or a write was not done. Nothing of it was kept.
+/// Why a read or a write was not done. After a write, nothing of it was kept, but for `Unavailable`: then the rows know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorageError {
     /// The store does not answer or does not take writes now; trying again later may help.
     Unavailable(String),
+    /// A row that somebody else has written holds no value of ours; the text says which.
+    Unreadable(String),
     /// Too much waits for the store already; trying again soon will help.
     Busy,
     /// There is no such living record.
@@ -24,6 +26,7 @@ impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unavailable(why) => write!(f, "the store is unavailable: {why}"),
+            Self::Unreadable(what) => write!(f, "a row of the store cannot be read: {what}"),
             Self::Busy => f.write_str("too many requests wait for the store"),
             Self::NotFound => f.write_str("record not found"),
             Self::Conflict(what) => f.write_str(what),

@@ -32,7 +32,7 @@ impl ServiceRow {
     /// The definition that the row holds; an error when somebody else wrote a value that is none.
     pub fn definition(&self) -> Result<Definition, StorageError> {
         let broken = |field: &str, why: &dyn std::fmt::Display| {
-            StorageError::Unavailable(format!("services, id {}, {field}: {why}", self.id))
+            StorageError::Unreadable(format!("services, id {}, {field}: {why}", self.id))
         };
         Ok(Definition {
             name: Name::parse(&self.name).map_err(|why| broken("name", &why))?,
@@ -69,7 +69,7 @@ impl ServiceRow {
     /// The key of the row.
     pub fn service_id(&self) -> Result<ServiceId, StorageError> {
         ServiceId::new(self.id)
-            .ok_or_else(|| StorageError::Unavailable(format!("services has the id {}", self.id)))
+            .ok_or_else(|| StorageError::Unreadable(format!("services has the id {}", self.id)))
     }
 }
 

@@ -1,13 +1,12 @@
 //! How `/metrics` is written: two formats, and the last result of each service.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
-use crate::domain::{Outcome, Phases, Seen, Service, Verdict};
+use crate::domain::{Group, Name, Outcome, Phases, Seen, ServiceId, Verdict};
 
 /// The two text formats of an exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +53,6 @@ pub(super) fn plain(text: &str) -> String {
 /// What the last probe of a service said.
 #[derive(Debug, Clone)]
 pub struct LastResult {
-    /// The service, as it was when it was probed.
-    pub service: Arc<Service>,
     /// Whether the probe succeeded.
     pub success: bool,
     /// How long it took, in seconds.
@@ -68,11 +65,23 @@ pub struct LastResult {
     pub seen: Seen,
 }
 
+/// The last result of a service, under the name it has now.
+#[derive(Debug, Clone)]
+pub struct ServiceResult {
+    /// Its key.
+    pub id: ServiceId,
+    /// Its name.
+    pub name: Name,
+    /// Its group.
+    pub group: Option<Group>,
+    /// What its last probe said.
+    pub result: LastResult,
+}
+
 impl LastResult {
-    /// What `outcome` says of `service`.
-    pub fn new(service: Arc<Service>, outcome: &Outcome) -> Self {
+    /// What `outcome` says of its service.
+    pub fn new(outcome: &Outcome) -> Self {
         Self {
-            service,
             success: outcome.verdict() == Verdict::Up,
             duration_seconds: outcome.response_time.as_secs_f64(),
             http_status: outcome.http_status.unwrap_or(0),
@@ -83,7 +92,7 @@ impl LastResult {
 }
 
 #[derive(Debug)]
-pub(super) struct ServiceCollector(pub(super) Vec<LastResult>);
+pub(super) struct ServiceCollector(pub(super) Vec<ServiceResult>);
 
 /// How a gauge of a service is read; `None` leaves the service out.
 type Read = fn(&LastResult) -> Option<f64>;
@@ -122,8 +131,8 @@ impl Collector for ServiceCollector {
         for (name, help, read) in GAUGES {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for result in &self.0 {
-                let Some(value) = read(result) else { continue };
-                let id = result.service.id.to_string();
+                let Some(value) = read(&result.result) else { continue };
+                let id = result.id.to_string();
                 family.encode_family(&labels(result, &id))?.encode_gauge(&value)?;
             }
         }
@@ -134,9 +143,9 @@ impl Collector for ServiceCollector {
             MetricType::Gauge,
         )?;
         for result in &self.0 {
-            let id = result.service.id.to_string();
+            let id = result.id.to_string();
             let [service_id, name, group] = labels(result, &id);
-            for (phase, spent) in result.phases.named() {
+            for (phase, spent) in result.result.phases.named() {
                 let labels = [service_id, name, group, ("phase", phase)];
                 family.encode_family(&labels)?.encode_gauge(&spent.as_secs_f64())?;
             }
@@ -145,7 +154,7 @@ impl Collector for ServiceCollector {
     }
 }
 
-fn labels<'a>(result: &'a LastResult, id: &'a str) -> [(&'static str, &'a str); 3] {
-    let service = &result.service;
-    [("service_id", id), ("name", service.name.as_str()), ("group", service.group_label())]
+fn labels<'a>(result: &'a ServiceResult, id: &'a str) -> [(&'static str, &'a str); 3] {
+    let group = result.group.as_ref().map_or("", Group::as_str);
+    [("service_id", id), ("name", result.name.as_str()), ("group", group)]
 }

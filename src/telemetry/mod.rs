@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-pub use exposition::{Format, LastResult};
+pub use exposition::{Format, LastResult, ServiceResult};
 use exposition::{ServiceCollector, plain};
 use process::ProcessCollector;
 
@@ -83,6 +83,9 @@ struct ReasonLabel {
 struct ResultLabel {
     result: &'static str,
 }
+
+/// About what the lines of one service take.
+const BYTES_A_SERVICE: usize = 1_200;
 
 /// Every number that the program keeps of itself.
 #[derive(Debug, Clone)]
@@ -234,10 +237,10 @@ impl Telemetry {
     /// The exposition in `format`: everything above, then the last result of each service of `results`.
     pub fn expose(
         &self,
-        results: Vec<LastResult>,
+        results: Vec<ServiceResult>,
         format: Format,
     ) -> Result<String, std::fmt::Error> {
-        let mut text = String::with_capacity(8_192 + results.len() * 320);
+        let mut text = String::with_capacity(8_192 + results.len() * BYTES_A_SERVICE);
         let mut services = Registry::default();
         services.register_collector(Box::new(ServiceCollector(results)));
         text::encode_registry(&mut text, &self.registry)?;

@@ -70,6 +70,12 @@ fn what_is_no_such_database_is_refused() {
     std::fs::write(&text, "dear diary").unwrap();
     let (code, said) = launch.run(&["import", "go-db", text.to_str().unwrap()]);
     assert!(code == Some(1) && said.contains("text.db"), "{said}");
+    let elsewhere = Launch::new();
+    assert_eq!(elsewhere.run(&["import", "go-db", "/nowhere/db.db"]).0, Some(1));
+    assert!(!elsewhere.folder().join("db.db").exists(), "a wrong name makes no new file");
+    std::fs::copy(database(), elsewhere.folder().join("db.db")).unwrap();
+    let (code, said) = elsewhere.run(&["import", "go-db", "db.db"]);
+    assert!(code == Some(1) && said.contains("set DB_FILE"), "{said}");
 }
 
 #[test]

@@ -106,6 +106,39 @@ fn a_log_that_nobody_reads_holds_up_neither_probes_nor_the_end() {
     assert_eq!(ended.code(), Some(0));
 }
 
+#[test]
+fn a_signal_during_a_long_start_ends_it_in_order_and_a_second_one_at_once() {
+    let launch = Launch::new().with("SERVICES_FILE", "services.yaml").with("API_PORT", free_port());
+    let mut text = String::from("endpoints:\n");
+    for nth in 0..60_000 {
+        text.push_str(&format!("  - {{name: s{nth}, url: http://127.0.0.1:1/, interval: 24h}}\n"));
+    }
+    std::fs::write(launch.folder().join("services.yaml"), text).unwrap();
+    for (signals, code) in [(1, 0), (2, 143)] {
+        let mut child =
+            launch.command(&["run"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let takes_signals = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"))?;
+            (u64::from_str_radix(caught, 16).ok()? & (1 << 14) != 0).then_some(())
+        };
+        wait_for("the signals to be taken over", takes_signals);
+        for _ in 0..signals {
+            kill_process(pid, Signal::TERM).unwrap();
+            // Two signals that wait at once would be one.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let ended = wait_for("the end", || child.try_wait().unwrap());
+        assert_eq!(ended.code(), Some(code), "{signals} signals");
+    }
+    assert_eq!(
+        launch.with("SERVICES_FILE", "").run(&["health"]).0,
+        Some(1),
+        "nothing was left running"
+    );
+}
+
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

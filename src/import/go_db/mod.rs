@@ -7,7 +7,6 @@ mod mend;
 mod source;
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 use std::time::Duration;
 
 use diesel::connection::DefaultLoadingMode;
@@ -15,6 +14,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use self::mend::mend;
+pub use self::source::open;
 use self::source::{GoEvent, GoMetric, GoService, GoTick};
 use crate::domain::{LatestEvent, Name, State, Tally, Target};
 use crate::storage::StorageError;
@@ -41,12 +41,16 @@ struct Taken {
     newest: Option<(State, i64)>,
 }
 
-/// Copies everything of `file` into the store behind `target`, in one transaction. `file` is only read.
+/// Copies everything of `source` (see [`open`]) into the store behind `target`, in one transaction.
 ///
 /// Ids are kept when the store has no service yet, and given anew otherwise. The error is for a person.
-pub fn import(file: &Path, target: &mut SqliteConnection) -> Result<Summary, String> {
-    let mut source = source::open(file)?;
-    let read = |error: diesel::result::Error| format!("{}: {error}", file.display());
+pub fn import(
+    mut source: SqliteConnection,
+    target: &mut SqliteConnection,
+) -> Result<Summary, String> {
+    let read = |error: diesel::result::Error| {
+        format!("the database cannot be read as one of go-service-healthcheck: {error}")
+    };
     let services = source::services(&mut source).map_err(read)?;
     let events = source::events(&mut source).map_err(read)?;
     let metrics = source::metrics(&mut source).map_err(read)?;

@@ -85,7 +85,7 @@ pub const TICKS: &str = "SELECT coalesce(CAST(service_id AS INTEGER), 0) AS serv
      CASE WHEN typeof(is_up) = 'integer' THEN is_up <> 0 END AS is_up, \
      CASE WHEN typeof(response_time_ms) IN ('integer', 'real') THEN CAST(response_time_ms AS REAL) END AS response_time_ms, \
      CAST(round(unixepoch(created_at, 'subsec') * 1000) AS INTEGER) AS at_ms \
-     FROM service_ticks ORDER BY created_at, rowid";
+     FROM service_ticks ORDER BY at_ms, rowid";
 
 /// Opens the database, to read only. A database of this program is refused.
 pub fn open(file: &Path) -> Result<SqliteConnection, String> {
