@@ -18,6 +18,9 @@ pub use variables::{VARIABLES, Variable, env_example};
 use crate::domain::{Defaults, Interval, Timeout};
 use crate::probe::policy::{Policy, parse_networks};
 
+/// File descriptors that the program needs beside those of probes and connections.
+const DESCRIPTORS_OF_OURS: u64 = 64;
+
 /// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -153,39 +156,34 @@ impl Config {
         }
     }
 
-    /// How many file descriptors this configuration may need at once.
+    /// Refuses a pool, or a number of connections, that does not fit in `descriptors`, the most this process may have.
     ///
-    /// A probe holds one socket, two while a name is looked up (A and AAAA) or two addresses race; a connection of the API
-    /// holds one; store, log, signals and event loops fit in the rest. Name servers and addresses that do not answer can
-    /// make it more for a while: what then finds no descriptor is a fault of ours and never a downtime.
-    pub fn descriptors_needed(&self) -> u64 {
-        (2 * self.pool_size + self.api_max_connections + 64) as u64
-    }
-
-    /// Refuses a pool that `descriptors`, the most this process may have, cannot serve.
+    /// A probe holds one socket and a connection of the API holds one; store, log, signals and event loops fit in the
+    /// rest. While a name is looked up or addresses race, a probe holds more for a moment: what then finds no descriptor
+    /// is a fault of ours and never a downtime.
     pub fn check_descriptors(&self, descriptors: u64) -> Result<(), ConfigError> {
-        if self.descriptors_needed() <= descriptors {
+        let (pool, api) = (self.pool_size as u64, self.api_max_connections as u64);
+        let room = descriptors.saturating_sub(DESCRIPTORS_OF_OURS);
+        if pool + api <= room {
             return Ok(());
         }
-        let reserve = self.descriptors_needed() - 2 * self.pool_size as u64;
-        if reserve + 2 > descriptors {
-            let problem = format!(
-                "API_MAX_CONNECTIONS: {} is not accepted; accepted is at most {}: it must fit in the hard limit of \
-                 {descriptors} file descriptors, beside 64 for the program and two for each of {} probes",
-                self.api_max_connections,
-                descriptors.saturating_sub(64 + 2 * self.pool_size as u64),
-                self.pool_size,
-            );
-            return Err(ConfigError { problems: vec![problem] });
+        let told = |name, value, most| {
+            format!(
+                "{name}: {value} is not accepted; accepted is at most {most}: RUNNER_POOL_SIZE ({pool}), \
+                 API_MAX_CONNECTIONS ({api}) and {DESCRIPTORS_OF_OURS} for the program must fit in the hard limit of \
+                 {descriptors} file descriptors"
+            )
+        };
+        let beside = |other: u64| if other < room { room - other } else { room / 2 };
+        // Each is told if it leaves nothing for the other; if neither does by itself, it is the pool.
+        let mut problems = Vec::new();
+        if api >= room {
+            problems.push(told("API_MAX_CONNECTIONS", api, beside(pool)));
         }
-        let problem = format!(
-            "RUNNER_POOL_SIZE: {} is not accepted; accepted is at most {}: two file descriptors for each probe and \
-             {reserve} for the rest must fit in the hard limit of {descriptors} (raise it, or lower \
-             API_MAX_CONNECTIONS)",
-            self.pool_size,
-            descriptors.saturating_sub(reserve) / 2,
-        );
-        Err(ConfigError { problems: vec![problem] })
+        if pool >= room || problems.is_empty() {
+            problems.push(told("RUNNER_POOL_SIZE", pool, beside(api)));
+        }
+        Err(ConfigError { problems })
     }
 
     /// Whether writes without a token can only come from this machine.
@@ -331,14 +329,27 @@ mod tests {
     #[test]
     fn a_pool_that_does_not_fit_in_the_descriptors_is_refused() {
         let config = with(&[("RUNNER_POOL_SIZE", "1000"), ("API_MAX_CONNECTIONS", "100")]).unwrap();
-        assert!(config.check_descriptors(2_164).is_ok());
-        let error = config.check_descriptors(2_163).unwrap_err().to_string();
+        assert!(config.check_descriptors(1_164).is_ok());
+        let problems = |config: &Config, most| config.check_descriptors(most).unwrap_err().problems;
+        let told = problems(&config, 1_163);
+        assert_eq!(told.len(), 1);
         assert!(
-            error.contains("RUNNER_POOL_SIZE: 1000") && error.contains("at most 999"),
-            "{error}"
+            told[0].starts_with("RUNNER_POOL_SIZE: 1000 is not accepted; accepted is at most 999:"),
+            "{told:?}"
         );
-        let error = with(&[]).unwrap().check_descriptors(500).unwrap_err().to_string();
-        assert!(error.contains("API_MAX_CONNECTIONS: 1024"), "{error}");
+        let told = problems(&config, 500);
+        assert!(
+            told[0].starts_with("RUNNER_POOL_SIZE: 1000 is not accepted; accepted is at most 336:"),
+            "{told:?}"
+        );
+        let told = problems(&with(&[("RUNNER_POOL_SIZE", "8")]).unwrap(), 500);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0]
+                .starts_with("API_MAX_CONNECTIONS: 512 is not accepted; accepted is at most 428:"),
+            "{told:?}"
+        );
+        assert_eq!(problems(&with(&[]).unwrap(), 500).len(), 2, "each by itself is too much");
     }
 
     #[test]

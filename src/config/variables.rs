@@ -55,7 +55,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "API_MAX_CONNECTIONS",
-        "1024",
+        "512",
         "a number from 1 to 1000000",
         "connections that the API serves at once",
     ),

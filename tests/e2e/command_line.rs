@@ -75,7 +75,7 @@ fn a_pool_that_does_not_fit_in_the_descriptors_is_a_configuration_error() {
     let launch = Launch::new().with("RUNNER_POOL_SIZE", 1_000).with("API_MAX_CONNECTIONS", 50);
     let (code, said) = launch.through(&["prlimit", "--nofile=64:500"]).run_to_end();
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("RUNNER_POOL_SIZE: 1000") && said.contains("at most 193"), "{said}");
+    assert!(said.contains("RUNNER_POOL_SIZE: 1000") && said.contains("at most 386"), "{said}");
 
     // The soft limit is no hindrance: it is raised to the hard one.
     let launch = Launch::new().with("RUNNER_POOL_SIZE", 100).with("API_MAX_CONNECTIONS", 50);
