@@ -66,40 +66,21 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::domain::{Phases, Seen, Target};
+    use crate::domain::sample;
 
     #[test]
     fn a_probe_that_began_under_the_old_name_is_told_under_the_new_one() {
-        let definition = |name| Definition {
-            name: Name::parse(name).unwrap(),
-            target: Target::parse("http://a/").unwrap(),
-            group: None,
-            enabled: true,
-            interval: None,
-            timeout: None,
-            conditions: Vec::new(),
-        };
         let id = ServiceId::new(1).unwrap();
-        let outcome = Outcome {
-            service_id: id,
-            started_at_ms: 0,
-            response_time: Duration::ZERO,
-            http_status: None,
-            failure: None,
-            phases: Phases::default(),
-            seen: Seen::default(),
-        };
+        let outcome = sample::outcome(1, 0);
         let mut board = Board::default();
         board.note(&outcome);
         assert!(board.all().is_empty(), "nobody watches it");
-        board.watch(id, &definition("old"));
-        board.watch(id, &definition("new"));
+        board.watch(id, &sample::definition("old"));
+        board.watch(id, &sample::definition("new"));
         board.note(&outcome);
         assert_eq!(board.all()[0].name.as_str(), "new");
-        board.watch(id, &definition("newer"));
+        board.watch(id, &sample::definition("newer"));
         assert_eq!(board.all()[0].name.as_str(), "newer", "the result stays");
         board.unwatch(id);
         board.note(&outcome);

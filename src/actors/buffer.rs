@@ -86,18 +86,10 @@ impl Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Phases, Seen, ServiceId};
+    use crate::domain::sample;
 
     fn outcome(at: i64) -> Outcome {
-        Outcome {
-            service_id: ServiceId::new(1).unwrap(),
-            started_at_ms: at,
-            response_time: Duration::ZERO,
-            http_status: None,
-            failure: None,
-            phases: Phases::default(),
-            seen: Seen::default(),
-        }
+        sample::outcome(1, at)
     }
 
     #[test]

@@ -138,18 +138,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Interval, Name, Target, Timeout};
+    use crate::domain::sample;
 
     fn job(id: i64, now: Instant) -> Job {
-        let service = Arc::new(Service {
-            id: ServiceId::new(id).unwrap(),
-            name: Name::parse("a").unwrap(),
-            group: None,
-            target: Target::parse("http://a/").unwrap(),
-            interval: Interval::from_seconds(1.0).unwrap(),
-            timeout: Timeout::from_seconds(1.0).unwrap(),
-            conditions: Vec::new(),
-        });
+        let service = Arc::new(sample::service(id, 1.0));
         Job { service, due: now, next_due: now + Duration::from_secs(1) }
     }
 

@@ -210,18 +210,10 @@ fn spread(id: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Interval, Name, Target, Timeout};
+    use crate::domain::sample;
 
     fn service(id: i64, interval_seconds: f64) -> Arc<Service> {
-        Arc::new(Service {
-            id: ServiceId::new(id).unwrap(),
-            name: Name::parse("a").unwrap(),
-            group: None,
-            target: Target::parse("http://a/").unwrap(),
-            interval: Interval::from_seconds(interval_seconds).unwrap(),
-            timeout: Timeout::from_seconds(1.0).unwrap(),
-            conditions: Vec::new(),
-        })
+        Arc::new(sample::service(id, interval_seconds))
     }
 
     fn now() -> Now {

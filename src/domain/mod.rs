@@ -6,6 +6,8 @@ pub mod condition;
 pub mod duration;
 pub mod outcome;
 pub mod rollup;
+#[cfg(test)]
+pub mod sample;
 pub mod service;
 
 pub use condition::{Condition, Facts};

@@ -186,19 +186,13 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::sample;
 
     #[test]
     fn only_a_fault_of_ours_is_neither_up_nor_down() {
         for reason in Reason::ALL {
-            let outcome = Outcome {
-                service_id: ServiceId::new(1).unwrap(),
-                started_at_ms: 0,
-                response_time: Duration::ZERO,
-                http_status: None,
-                failure: Some(Failure::new(reason, "")),
-                phases: Phases::default(),
-                seen: Seen::default(),
-            };
+            let outcome =
+                Outcome { failure: Some(Failure::new(reason, "")), ..sample::outcome(1, 0) };
             let expected = if reason == Reason::Local { Verdict::Ours } else { Verdict::Down };
             assert_eq!(outcome.verdict(), expected, "{reason:?}");
         }

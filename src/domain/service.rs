@@ -335,6 +335,7 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::sample;
 
     #[test]
     fn a_target_is_an_http_url_with_a_host() {
@@ -404,13 +405,9 @@ mod tests {
     #[test]
     fn a_patch_leaves_out_what_it_does_not_name() {
         let before = Definition {
-            name: Name::parse("a").unwrap(),
-            target: Target::parse("http://a/").unwrap(),
             group: Group::parse("core").unwrap(),
-            enabled: true,
             interval: Some(Interval::from_seconds(1.0).unwrap()),
-            timeout: None,
-            conditions: Vec::new(),
+            ..sample::definition("a")
         };
         let patch = Patch { enabled: Some(false), group: Some(None), ..Patch::default() };
         let after = before.clone().patched(patch);
