@@ -26,9 +26,9 @@ use crate::import::go_db;
 use crate::logging::Throttle;
 use crate::probe::Rules;
 use crate::shutdown::Signals;
-use crate::startup::{self, Failed, Ready, how_to_add};
+use crate::startup::{self, Failed, Ready, how_to_add, open_writer};
 use crate::storage::reader::Known;
-use crate::storage::{OpenError, Store, connection};
+use crate::storage::{OpenError, Store};
 use crate::telemetry::Telemetry;
 
 /// Threads that read the store.
@@ -98,9 +98,7 @@ pub fn import_go_db(config: &Config, file: &Path) -> Result<go_db::Summary, Fail
         }
         other => Failed::Open(other),
     })?;
-    let mut connection =
-        connection::writer(store.path()).map_err(|error| Failed::System(error.to_string()))?;
-    go_db::import(source, &mut connection).map_err(Failed::System)
+    go_db::import(source, &mut open_writer(&store)?).map_err(Failed::System)
 }
 
 /// Everything that runs.

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use diesel::sqlite::SqliteConnection;
 use slog::{Logger, info};
 
 use crate::config::{Config, ConfigError};
 use crate::http::Writes;
-use crate::probe::unix_ms;
-use crate::probe::{Rules, tls};
+use crate::probe::{Rules, tls, unix_ms};
 use crate::services_file::{self, Entry};
 use crate::storage::reader::{Known, load_known};
+use crate::storage::writer::{FilePlan, apply_plan};
 use crate::storage::{OpenError, StorageError, Store, connection};
 
 /// Why the service ended, other than by a signal.
@@ -137,17 +138,25 @@ fn prepare(
     entries: Option<&[Entry]>,
     log: &Logger,
 ) -> Result<Vec<Known>, Failed> {
-    let mut connection =
-        connection::writer(store.path()).map_err(|error| Failed::System(error.to_string()))?;
-    if let (Some(file), Some(entries)) = (&config.services_file, entries) {
-        let known = load_known(&mut connection)?;
-        let plan = services_file::plan(entries, &known)
-            .map_err(|problems| ConfigError { problems: problems.located(file) })?;
-        let done = services_file::apply(&plan, &mut connection, unix_ms())?;
-        info!(log, "services file applied"; "file" => %file.display(), "entries" => entries.len(),
-            "added" => done.added, "changed" => done.changed, "removed" => done.removed);
-    }
-    Ok(load_known(&mut connection)?)
+    let mut connection = open_writer(store)?;
+    let known = load_known(&mut connection)?;
+    let (Some(file), Some(entries)) = (&config.services_file, entries) else { return Ok(known) };
+    let plan = services_file::plan(entries, &known)
+        .map_err(|problems| ConfigError { problems: problems.located(file) })?;
+    let known = if plan == FilePlan::default() {
+        known
+    } else {
+        apply_plan(&mut connection, &plan, unix_ms())?;
+        load_known(&mut connection)?
+    };
+    info!(log, "services file applied"; "file" => %file.display(), "entries" => entries.len(),
+        "added" => plan.add.len(), "changed" => plan.change.len(), "removed" => plan.remove.len());
+    Ok(known)
+}
+
+/// A connection that writes, for what is done before the actors run.
+pub fn open_writer(store: &Store) -> Result<SqliteConnection, Failed> {
+    connection::writer(store.path()).map_err(|error| Failed::System(error.to_string()))
 }
 
 /// How to add a service, as it can be typed.

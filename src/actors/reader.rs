@@ -1,32 +1,22 @@
 //! A reader: answers questions on a connection that cannot write.
 
 use actix::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::Lifeline;
+use crate::storage::StorageError;
+use crate::storage::connection::{self, Reopening};
 use crate::storage::reader::Query;
-use crate::storage::{StorageError, connection};
 
-/// Owns a connection, opened when it is first needed and again after it failed.
+/// Owns a connection.
 pub struct Reader {
-    path: String,
-    connection: Option<SqliteConnection>,
+    connection: Reopening,
     _lifeline: Lifeline,
 }
 
 impl Reader {
     /// A reader of the file at `path`.
     pub fn new(path: String, lifeline: Lifeline) -> Self {
-        Self { path, connection: None, _lifeline: lifeline }
-    }
-
-    fn connection(&mut self) -> Result<&mut SqliteConnection, StorageError> {
-        if self.connection.is_none() {
-            let opened = connection::reader(&self.path)
-                .map_err(|error| StorageError::Unavailable(error.to_string()))?;
-            self.connection = Some(opened);
-        }
-        self.connection.as_mut().ok_or(StorageError::Busy)
+        Self { connection: Reopening::new(path, connection::reader), _lifeline: lifeline }
     }
 }
 
@@ -46,10 +36,6 @@ impl<Q: Query> Handler<Ask<Q>> for Reader {
     type Result = Result<Q::Answer, StorageError>;
 
     fn handle(&mut self, Ask(query): Ask<Q>, _: &mut Self::Context) -> Self::Result {
-        let answer = query.run(self.connection()?);
-        if matches!(answer, Err(StorageError::Unavailable(_))) {
-            self.connection = None;
-        }
-        answer
+        self.connection.run(|connection| query.run(connection))
     }
 }

@@ -2,20 +2,18 @@
 
 use actix::prelude::*;
 use diesel::connection::SimpleConnection;
-use diesel::sqlite::SqliteConnection;
 
 use super::Lifeline;
 use crate::domain::Outcome;
 use crate::probe::unix_ms;
+use crate::storage::StorageError;
+use crate::storage::connection::{self, Reopening};
 use crate::storage::ledger::{Committed, Ledger};
 use crate::storage::writer::{Applied, Change, apply};
-use crate::storage::{StorageError, connection};
 
-/// Owns the connection, opened when it is first needed and again after a write failed: a transaction that broke off
-/// leaves nothing behind that way.
+/// Owns the connection, and what its commits need not read.
 pub struct Writer {
-    path: String,
-    connection: Option<SqliteConnection>,
+    connection: Reopening,
     ledger: Ledger,
     _lifeline: Lifeline,
 }
@@ -23,30 +21,8 @@ pub struct Writer {
 impl Writer {
     /// A writer to the file at `path`.
     pub fn new(path: String, lifeline: Lifeline) -> Self {
-        Self { path, connection: None, ledger: Ledger::default(), _lifeline: lifeline }
-    }
-
-    fn write<T>(
-        &mut self,
-        write: impl FnOnce(&mut SqliteConnection, &mut Ledger) -> Result<T, StorageError>,
-    ) -> Result<T, StorageError> {
-        if self.connection.is_none() {
-            let opened = connection::writer(&self.path)
-                .map_err(|error| StorageError::Unavailable(error.to_string()))?;
-            self.connection = Some(opened);
-        }
-        let open = self.connection.as_mut().ok_or(StorageError::Busy)?;
-        let written = write(open, &mut self.ledger);
-        match &written {
-            Ok(_) => {}
-            // Whether an error undid the transaction, or came after it was kept, the rows know.
-            Err(StorageError::Unavailable(_)) => {
-                self.connection = None;
-                self.ledger = Ledger::default();
-            }
-            Err(_) => self.ledger = Ledger::default(),
-        }
-        written
+        let connection = Reopening::new(path, connection::writer);
+        Self { connection, ledger: Ledger::default(), _lifeline: lifeline }
     }
 }
 
@@ -102,8 +78,9 @@ impl Handler<Commit> for Writer {
         // so that it takes nobody with it.
         let mut waiting = vec![group];
         while let Some(mut group) = waiting.pop() {
+            let ledger = &mut self.ledger;
             let written =
-                self.write(|connection, ledger| ledger.commit(connection, &group, unix_ms()));
+                self.connection.run(|connection| ledger.commit(connection, &group, unix_ms()));
             match written {
                 Ok(committed) => done.committed.extend(committed),
                 Err(StorageError::Unavailable(why)) => {
@@ -130,11 +107,14 @@ impl Handler<MakeChange> for Writer {
     type Result = Result<Applied, StorageError>;
 
     fn handle(&mut self, MakeChange(change): MakeChange, _: &mut Self::Context) -> Self::Result {
-        self.write(|connection, ledger| {
-            let applied = apply(connection, change, unix_ms())?;
-            ledger.forget(applied.id);
-            Ok(applied)
-        })
+        let made = self.connection.run(|connection| apply(connection, change, unix_ms()));
+        match &made {
+            Ok(applied) => self.ledger.forget(applied.id),
+            // It may have been kept all the same.
+            Err(StorageError::Unavailable(_)) => self.ledger = Ledger::default(),
+            Err(_) => {}
+        }
+        made
     }
 }
 

@@ -13,16 +13,12 @@ use hickory_resolver::net::{DnsError, NetError};
 
 use crate::domain::{Failure, Reason};
 
-fn failure(reason: Reason, detail: impl Display) -> Failure {
-    Failure::new(reason, detail.to_string())
-}
-
 /// A look-up of `name` that failed.
 pub fn of_dns(name: &str, error: &NetError) -> Failure {
-    let told = |what: &dyn Display| failure(Reason::Dns, format!("looking up {name}: {what}"));
+    let told = |what: &dyn Display| Failure::new(Reason::Dns, format!("looking up {name}: {what}"));
     match error {
         NetError::Io(error) if is_ours(error) => {
-            failure(Reason::Local, format!("looking up {name}: {error}"))
+            Failure::new(Reason::Local, format!("looking up {name}: {error}"))
         }
         NetError::Dns(DnsError::NoRecordsFound(_)) if error.is_nx_domain() => {
             told(&"there is no such name")
@@ -41,17 +37,16 @@ pub fn of_connect(address: SocketAddr, error: &io::Error) -> Failure {
         io::ErrorKind::TimedOut => Reason::Timeout,
         _ => Reason::Unreachable,
     };
-    failure(reason, format!("connecting to {address}: {error}"))
+    Failure::new(reason, format!("connecting to {address}: {error}"))
 }
 
 /// A TLS handshake that failed.
 pub fn of_tls(error: &io::Error) -> Failure {
-    let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
-        || error.kind() == io::ErrorKind::UnexpectedEof;
-    if is_tls {
-        return failure(Reason::Tls, format!("in the TLS handshake: {error}"));
+    const WHEN: &str = "in the TLS handshake";
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Failure::new(Reason::Tls, format!("{WHEN}: {error}"));
     }
-    of_io("in the TLS handshake", error)
+    of_io(WHEN, error)
 }
 
 /// A request that got no answer.
@@ -59,16 +54,16 @@ pub fn of_request(error: &SendRequestError) -> Failure {
     const WHEN: &str = "waiting for the answer";
     match error {
         SendRequestError::Connect(ConnectError::Disconnected) => {
-            failure(Reason::Protocol, "the connection was closed without an answer")
+            Failure::new(Reason::Protocol, "the connection was closed without an answer")
         }
         SendRequestError::Connect(ConnectError::Io(error))
         | SendRequestError::Send(error)
         | SendRequestError::Response(ParseError::Io(error)) => of_io(WHEN, error),
         SendRequestError::Response(error) => {
-            failure(Reason::Protocol, format!("the answer is not HTTP: {error}"))
+            Failure::new(Reason::Protocol, format!("the answer is not HTTP: {error}"))
         }
         // What is left cannot come from a target: our own request could not be made.
-        other => failure(Reason::Local, format!("the request could not be sent: {other}")),
+        other => Failure::new(Reason::Local, format!("the request could not be sent: {other}")),
     }
 }
 
@@ -78,13 +73,13 @@ pub fn of_body(error: &PayloadError) -> Failure {
     match error {
         PayloadError::Incomplete(Some(error)) | PayloadError::Io(error) => of_io(WHEN, error),
         PayloadError::Incomplete(None) => of_short_body(),
-        other => failure(Reason::Protocol, format!("{WHEN}: {other}")),
+        other => Failure::new(Reason::Protocol, format!("{WHEN}: {other}")),
     }
 }
 
 /// A body that ended before it was complete.
 pub fn of_short_body() -> Failure {
-    failure(Reason::Protocol, "the connection was closed before the body was complete")
+    Failure::new(Reason::Protocol, "the connection was closed before the body was complete")
 }
 
 /// A read or write that failed.
@@ -99,7 +94,7 @@ pub fn of_io(when: &str, error: &io::Error) -> Failure {
         io::ErrorKind::TimedOut => Reason::Timeout,
         _ => Reason::Protocol,
     };
-    failure(reason, format!("{when}: {error}"))
+    Failure::new(reason, format!("{when}: {error}"))
 }
 
 /// errno(3) values that speak of our own machine; the same on every Linux and BSD.

@@ -53,7 +53,7 @@ pub async fn ask(
         .force_close()
         // Also keeps awc from adding an `accept-encoding` of its own.
         .no_decompress();
-    if !url.username().is_empty() || url.password().is_some() {
+    if has_credentials(url) {
         let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
         let password = url.password().map(decoded).unwrap_or_default();
         request = request.basic_auth(decoded(url.username()), password);
@@ -148,6 +148,10 @@ impl Answer {
     }
 }
 
+fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
 /// The URL that `location` means, seen from `asked` (RFC 9110, section 10.2.2). Credentials stay with their
 /// origin: scheme, host and port.
 fn next_hop(asked: &Url, location: &str) -> Result<Url, Failure> {
@@ -158,8 +162,7 @@ fn next_hop(asked: &Url, location: &str) -> Result<Url, Failure> {
     if !matches!(next.scheme(), "http" | "https") {
         return Err(refuse("is not http or https"));
     }
-    let has_credentials = !asked.username().is_empty() || asked.password().is_some();
-    if next.origin() == asked.origin() && next.username().is_empty() && has_credentials {
+    if next.origin() == asked.origin() && next.username().is_empty() && has_credentials(asked) {
         // Both calls only fail for URLs without a host.
         let _ = next.set_username(asked.username());
         let _ = next.set_password(asked.password());

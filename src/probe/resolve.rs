@@ -1,7 +1,7 @@
 //! Looking names up: as the system is configured, without a cache and without a thread pool, so that a look-up that hangs
 //! holds one probe and nothing else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -34,7 +34,7 @@ pub struct Resolver {
 struct Configured {
     /// When the files last changed, as far as they are there.
     changed: [Option<SystemTime>; 2],
-    looked_at: RefCell<Instant>,
+    looked_at: Cell<Instant>,
     families: Result<Families, String>,
 }
 
@@ -104,15 +104,14 @@ impl Configured {
         let four = family(LookupIpStrategy::Ipv4Only);
         let six = family(LookupIpStrategy::Ipv6Only);
         let families = four.and_then(|four| six.map(|six| Families { four, six }));
-        Self { changed, looked_at: RefCell::new(Instant::now()), families }
+        Self { changed, looked_at: Cell::new(Instant::now()), families }
     }
 
     fn is_outdated(&self) -> bool {
-        let mut looked_at = self.looked_at.borrow_mut();
-        if looked_at.elapsed() < LOOK_AGAIN {
+        if self.looked_at.get().elapsed() < LOOK_AGAIN {
             return false;
         }
-        *looked_at = Instant::now();
+        self.looked_at.set(Instant::now());
         FILES.map(changed_at) != self.changed
     }
 }

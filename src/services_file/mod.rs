@@ -1,32 +1,16 @@
 //! The declarative list of services: a YAML file in Gatus's form (contract, "Services file").
 //!
 //! [`read`] turns the file into entries before anything is started, [`plan`](plan::plan) compares them with the store, and
-//! [`apply`] does the whole plan in one transaction, or nothing of it.
+//! `storage::writer::apply_plan` does the whole plan in one transaction, or nothing of it.
 
 mod parse;
 mod plan;
 
 use std::path::Path;
 
-use diesel::sqlite::SqliteConnection;
-
 pub use parse::Entry;
 use parse::parse;
 pub use plan::plan;
-
-use crate::storage::StorageError;
-use crate::storage::writer::{self, FilePlan};
-
-/// What applying a plan did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Summary {
-    /// Services that are new.
-    pub added: usize,
-    /// Services that changed.
-    pub changed: usize,
-    /// Services that a former file brought and this one lacks.
-    pub removed: usize,
-}
 
 /// Reads the file. The error has one sentence a problem, each with file, line and entry.
 pub fn read(file: &Path) -> Result<Vec<Entry>, Vec<String>> {
@@ -36,16 +20,6 @@ pub fn read(file: &Path) -> Result<Vec<Entry>, Vec<String>> {
         )]
     })?;
     parse(&text).map_err(|problems| problems.located(file))
-}
-
-/// Makes the store hold what the file says: all of it, or nothing.
-pub fn apply(
-    plan: &FilePlan,
-    connection: &mut SqliteConnection,
-    now_ms: i64,
-) -> Result<Summary, StorageError> {
-    writer::apply_plan(connection, plan, now_ms)?;
-    Ok(Summary { added: plan.add.len(), changed: plan.change.len(), removed: plan.remove.len() })
 }
 
 /// Problems of a file, each with its line.

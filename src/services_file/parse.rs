@@ -70,10 +70,7 @@ fn join_surrogates(text: &str) -> Cow<'_, str> {
             let escape = rest.get(from..from + 6)?.strip_prefix("\\u")?;
             u16::from_str_radix(escape, 16).ok()
         };
-        let pair = unit(at).zip(unit(at + 6));
-        let decoded = pair.and_then(|(high, low)| String::from_utf16(&[high, low]).ok());
-        let one_character = decoded.filter(|decoded| decoded.chars().count() == 1);
-        match one_character.and_then(|decoded| decoded.chars().next()) {
+        match unit(at).zip(unit(at + 6)).and_then(|(high, low)| character(high, low)) {
             Some(character) => {
                 joined.push_str(&rest[..at]);
                 joined.push(character);
@@ -87,6 +84,15 @@ fn join_surrogates(text: &str) -> Cow<'_, str> {
     }
     joined.push_str(rest);
     Cow::Owned(joined)
+}
+
+/// The one character that two units of UTF-16 make, if they make one.
+fn character(high: u16, low: u16) -> Option<char> {
+    let mut decoded = char::decode_utf16([high, low]);
+    match (decoded.next(), decoded.next()) {
+        (Some(Ok(character)), None) => Some(character),
+        _ => None,
+    }
 }
 
 fn root(document: &MarkedYaml, entries: &mut Vec<Entry>, problems: &mut Problems) {
@@ -181,12 +187,18 @@ struct Map<'a, 'y, 'p> {
 
 impl<'a, 'y, 'p> Map<'a, 'y, 'p> {
     fn new(node: &'a MarkedYaml<'y>, entry: &str, problems: &'p mut Problems) -> Self {
-        if !matches!(node.data, YamlData::Mapping(_)) {
-            problems.add(line(node), format!("{entry}: not a mapping of keys to values"));
+        let map = Self { node, entry: entry.to_owned(), problems };
+        if !map.is_mapping() {
+            map.problems.add(line(node), format!("{entry}: not a mapping of keys to values"));
         }
-        Self { node, entry: entry.to_owned(), problems }
+        map
     }
 
+    fn is_mapping(&self) -> bool {
+        matches!(self.node.data, YamlData::Mapping(_))
+    }
+
+    /// What it maps; nothing when it is no mapping.
     fn pairs(
         &self,
     ) -> impl Iterator<Item = (&'a MarkedYaml<'y>, &'a MarkedYaml<'y>)> + use<'a, 'y> {
@@ -195,10 +207,6 @@ impl<'a, 'y, 'p> Map<'a, 'y, 'p> {
             _ => None,
         };
         mapping.into_iter().flatten()
-    }
-
-    fn is_mapping(&self) -> bool {
-        matches!(self.node.data, YamlData::Mapping(_))
     }
 
     /// The value of `key`; none at all counts as not given.

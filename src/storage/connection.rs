@@ -1,5 +1,6 @@
 //! Opening the file: our lock, the checks before SQLite touches it, PRAGMAs, migrations.
 
+use std::fmt::Display;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 
-use super::error::OpenError;
+use super::error::{OpenError, StorageError};
 use super::header::{self, Kind};
 use super::migrations;
 
@@ -35,10 +36,8 @@ impl Store {
     ///
     /// A file that is foreign, damaged or in use is refused before anything is written to it.
     pub fn open(file: &Path) -> Result<Self, OpenError> {
-        let unusable = |why: String| OpenError::Unusable { file: file.to_owned(), why };
-        let path = absolute(file).map_err(|error| unusable(error.to_string()))?;
-        let text =
-            path.to_str().ok_or_else(|| unusable("its path is not UTF-8".into()))?.to_owned();
+        let path = absolute(file).map_err(|error| unusable(file, error))?;
+        let text = path.to_str().ok_or_else(|| unusable(file, "its path is not UTF-8"))?.to_owned();
         // Before the lock, so that nothing is put beside a file that is not ours; and again under it.
         judge(file, &path)?;
         let lock = take_lock(file, &path)?;
@@ -52,13 +51,13 @@ impl Store {
             check(file, &path, &mut connection)?;
         }
         let mut connection = connect(&text).map_err(|error| explain(file, &error))?;
-        check_version(&mut connection).map_err(&unusable)?;
+        check_version(&mut connection).map_err(|why| unusable(file, why))?;
         if has_journal {
             check(file, &path, &mut connection)?;
         }
         set_up_if_empty(&mut connection).map_err(|error| explain(file, &error))?;
-        set_journal(&mut connection).map_err(|error| explain(file, &error))?;
-        migrations::run(&mut connection).map_err(unusable)?;
+        set(&mut connection, &WRITING).map_err(|error| explain(file, &error))?;
+        migrations::run(&mut connection).map_err(|why| unusable(file, why))?;
         Ok(Self { path: text, _lock: lock })
     }
 
@@ -68,17 +67,17 @@ impl Store {
     }
 }
 
+/// How a connection that may write is set.
+const WRITING: [&str; 4] = [
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "journal_size_limit = 67108864",
+];
+
 /// A connection that may write. There is one at a time (the `Writer` actor's).
 pub fn writer(path: &str) -> Result<SqliteConnection, ConnectionError> {
-    connect_with(
-        path,
-        &[
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            "journal_size_limit = 67108864",
-        ],
-    )
+    connect_with(path, &WRITING)
 }
 
 /// A connection that can only read.
@@ -86,22 +85,60 @@ pub fn reader(path: &str) -> Result<SqliteConnection, ConnectionError> {
     connect_with(path, &["query_only = ON"])
 }
 
-fn connect_with(path: &str, pragmas: &[&str]) -> Result<SqliteConnection, ConnectionError> {
-    let refused = ConnectionError::CouldntSetupConfiguration;
-    let mut connection = connect(path)?;
-    for pragma in pragmas {
-        connection.batch_execute(&format!("PRAGMA {pragma}")).map_err(refused)?;
+/// A connection that is opened when it is first needed, and again after the store was unavailable: a transaction that
+/// broke off leaves nothing behind that way.
+pub struct Reopening {
+    path: String,
+    open: fn(&str) -> Result<SqliteConnection, ConnectionError>,
+    connection: Option<SqliteConnection>,
+}
+
+impl Reopening {
+    /// A connection to the file at `path`, to be opened by [`writer`] or [`reader`].
+    pub fn new(path: String, open: fn(&str) -> Result<SqliteConnection, ConnectionError>) -> Self {
+        Self { path, open, connection: None }
     }
+
+    /// Does `work` on the connection.
+    pub fn run<T>(
+        &mut self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => (self.open)(&self.path)
+                .map_err(|error| StorageError::Unavailable(error.to_string()))?,
+        };
+        let done = work(&mut connection);
+        if !matches!(done, Err(StorageError::Unavailable(_))) {
+            self.connection = Some(connection);
+        }
+        done
+    }
+
+    /// The connection, if it is open; it is the caller's then.
+    pub fn take(&mut self) -> Option<SqliteConnection> {
+        self.connection.take()
+    }
+}
+
+fn connect_with(path: &str, pragmas: &[&str]) -> Result<SqliteConnection, ConnectionError> {
+    let mut connection = connect(path)?;
+    set(&mut connection, pragmas).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 
 fn connect(path: &str) -> Result<SqliteConnection, ConnectionError> {
     let mut connection = SqliteConnection::establish(path)?;
     // First of all, since the PRAGMAs after it may meet a lock.
-    connection
-        .batch_execute(&format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()))
-        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    let busy_timeout = format!("busy_timeout = {}", BUSY_TIMEOUT.as_millis());
+    set(&mut connection, &[&busy_timeout]).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
+}
+
+/// Sets PRAGMAs, one a call.
+fn set(connection: &mut SqliteConnection, pragmas: &[&str]) -> QueryResult<()> {
+    pragmas.iter().try_for_each(|pragma| connection.batch_execute(&format!("PRAGMA {pragma}")))
 }
 
 fn absolute(file: &Path) -> std::io::Result<PathBuf> {
@@ -121,16 +158,13 @@ fn absolute(file: &Path) -> std::io::Result<PathBuf> {
 /// Takes our own lock beside the file. SQLite's locks come and go with each transaction; this one tells a second
 /// process by name at start.
 fn take_lock(file: &Path, path: &Path) -> Result<File, OpenError> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let unusable =
-        |why: std::io::Error| OpenError::Unusable { file: file.to_owned(), why: why.to_string() };
+    let unusable = |error: std::io::Error| unusable(file, error);
     let mut lock = OpenOptions::new()
         .create(true)
         .truncate(false)
         .read(true)
         .write(true)
-        .open(&lock_path)
+        .open(beside(path, ".lock"))
         .map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => {}
@@ -153,16 +187,13 @@ fn take_lock(file: &Path, path: &Path) -> Result<File, OpenError> {
 
 /// Whether the file is new; an error when it is not one of ours.
 fn judge(file: &Path, path: &Path) -> Result<bool, OpenError> {
-    let unusable =
-        |why: std::io::Error| OpenError::Unusable { file: file.to_owned(), why: why.to_string() };
-    let (mut head, length) = (
-        Vec::new(),
-        match path.metadata() {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-            Err(error) => return Err(unusable(error)),
-        },
-    );
+    let unusable = |error: std::io::Error| unusable(file, error);
+    let length = match path.metadata() {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(unusable(error)),
+    };
+    let mut head = Vec::new();
     if length > 0 {
         let opened = File::open(path).map_err(unusable)?;
         opened.take(header::HEADER_LENGTH as u64).read_to_end(&mut head).map_err(unusable)?;
@@ -179,9 +210,18 @@ fn judge(file: &Path, path: &Path) -> Result<bool, OpenError> {
 
 /// Whether a file of that ending, with anything in it, lies beside the database.
 fn lies_beside(path: &Path, ending: &str) -> bool {
+    beside(path, ending).metadata().is_ok_and(|metadata| metadata.len() > 0)
+}
+
+/// The file beside the database that has its name and `ending`.
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(ending);
-    Path::new(&beside).metadata().is_ok_and(|metadata| metadata.len() > 0)
+    beside.into()
+}
+
+fn unusable(file: &Path, why: impl Display) -> OpenError {
+    OpenError::Unusable { file: file.to_owned(), why: why.to_string() }
 }
 
 /// A path as a URI of SQLite wants it.
@@ -199,13 +239,8 @@ fn set_up_if_empty(connection: &mut SqliteConnection) -> QueryResult<()> {
         return Ok(());
     }
     // Only possible before the first table; lets retention give space back later.
-    connection.batch_execute("PRAGMA auto_vacuum = INCREMENTAL")?;
-    connection.batch_execute(&format!("PRAGMA application_id = {}", header::APPLICATION_ID))
-}
-
-fn set_journal(connection: &mut SqliteConnection) -> QueryResult<()> {
-    connection.batch_execute("PRAGMA journal_mode = WAL")?;
-    connection.batch_execute("PRAGMA synchronous = FULL")
+    let mark = format!("application_id = {}", header::APPLICATION_ID);
+    set(connection, &["auto_vacuum = INCREMENTAL", &mark])
 }
 
 #[derive(QueryableByName)]

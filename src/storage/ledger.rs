@@ -67,8 +67,22 @@ pub struct Ledger {
 
 impl Ledger {
     /// Commits `group` as one transaction: tick, metric and event of an outcome stand or fall together. Moves the
-    /// liveness mark to `now_ms`, with an empty group too. After an error nothing of it is kept.
+    /// liveness mark to `now_ms`, with an empty group too. After an error the ledger is empty: whether it
+    /// undid the transaction, or came after it was kept, only the rows know.
     pub fn commit(
+        &mut self,
+        connection: &mut SqliteConnection,
+        group: &[Outcome],
+        now_ms: i64,
+    ) -> Result<Committed, StorageError> {
+        let committed = self.try_commit(connection, group, now_ms);
+        if committed.is_err() {
+            self.entries.clear();
+        }
+        committed
+    }
+
+    fn try_commit(
         &mut self,
         connection: &mut SqliteConnection,
         group: &[Outcome],
@@ -246,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Definition, Name, Phases, Reason, Seen, Target};
+    use crate::domain::{Reason, sample};
     use crate::storage::reader::{GetService, ListEvents, PageRequest, Query};
     use crate::storage::writer::{Change, apply};
     use crate::storage::{Store, connection};
@@ -265,15 +279,7 @@ mod tests {
         connection.batch_execute("PRAGMA synchronous = OFF").unwrap();
         let ids = (0..services)
             .map(|nth| {
-                let definition = Definition {
-                    name: Name::parse(&format!("service-{nth}")).unwrap(),
-                    target: Target::parse("http://a/").unwrap(),
-                    group: None,
-                    enabled: true,
-                    interval: None,
-                    timeout: None,
-                    conditions: Vec::new(),
-                };
+                let definition = sample::definition(&format!("service-{nth}"));
                 apply(&mut connection, Change::Create(definition), 0).unwrap().id
             })
             .collect();
@@ -282,13 +288,10 @@ mod tests {
 
     fn outcome(service_id: ServiceId, up: bool, at_ms: i64) -> Outcome {
         Outcome {
-            service_id,
-            started_at_ms: at_ms,
             response_time: Duration::from_micros(1_500),
             http_status: Some(if up { 200 } else { 500 }),
             failure: (!up).then(|| Failure::new(Reason::Status, "500 Internal Server Error")),
-            phases: Phases::default(),
-            seen: Seen::default(),
+            ..sample::outcome(service_id.get(), at_ms)
         }
     }
 
