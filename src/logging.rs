@@ -35,12 +35,13 @@ pub fn root(debug: bool) -> (Logger, slog_async::AsyncGuard) {
         .build();
     let level = if debug { Level::Debug } else { Level::Info };
     // `ignore_res`, not `fuse`: a closed standard error must not end the process.
-    let drain = slog::LevelFilter::new(format.ignore_res(), level).ignore_res();
-    let (queue, guard) = slog_async::Async::new(drain)
+    let (queue, guard) = slog_async::Async::new(format.ignore_res())
         .chan_size(QUEUE_LIMIT)
         .overflow_strategy(slog_async::OverflowStrategy::DropAndReport)
         .build_with_guard();
-    (Logger::root(queue.ignore_res(), o!()), guard)
+    // Before the queue, so that a line that nobody wants costs nothing and pushes no other out.
+    let drain = slog::LevelFilter::new(queue, level);
+    (Logger::root(drain.ignore_res(), o!()), guard)
 }
 
 fn utc_timestamp(line: &mut dyn io::Write) -> io::Result<()> {
