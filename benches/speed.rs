@@ -147,6 +147,8 @@ fn outcome(id: usize, nth: usize) -> Outcome {
         failure: fails.then(|| Failure::new(Reason::Status, "500 Internal Server Error")),
         phases: Phases { connect: Duration::from_micros(90), ..Phases::default() },
         seen: Seen::default(),
+        cut_off: false,
+        report: None,
     }
 }
 

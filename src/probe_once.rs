@@ -7,7 +7,9 @@ use actix_rt::System;
 use serde_json::{Value, json};
 
 use crate::config::{Config, ConfigError};
-use crate::domain::{Condition, Name, Outcome, Service, ServiceId, Target, Timeout, Verdict};
+use crate::domain::{
+    Condition, Name, Options, Outcome, Service, ServiceId, Target, Timeout, Verdict,
+};
 use crate::probe::{Engine, Rules, unix_ms};
 
 /// Characters of the longest bar.
@@ -41,12 +43,13 @@ pub fn service(
         interval: config.defaults.interval,
         timeout,
         conditions,
+        options: Options::none(),
     })
 }
 
 /// Probes once.
 pub fn run(service: &Service, rules: Rules) -> Outcome {
-    System::new().block_on(async { Engine::new(rules).probe(service).await })
+    System::new().block_on(async { Engine::new(rules).probe(service, true).await })
 }
 
 /// The outcome for a person: the verdict, what was seen, and a bar for each phase.
@@ -54,7 +57,7 @@ pub fn told(service: &Service, outcome: &Outcome) -> String {
     let mut text = String::new();
     let verdict = match outcome.verdict() {
         Verdict::Up => "up".to_owned(),
-        Verdict::Down | Verdict::Ours => {
+        Verdict::Down | Verdict::Ours | Verdict::Unknown => {
             let failure = outcome.failure.as_ref();
             failure.map_or_else(String::new, |failure| {
                 format!("{}: {}", failure.reason.as_str(), failure.detail)
@@ -73,7 +76,7 @@ pub fn told(service: &Service, outcome: &Outcome) -> String {
     ];
     let facts: Vec<String> = facts.into_iter().flatten().collect();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{}  {verdict}", service.target.as_str());
+    let _ = writeln!(text, "{}  {verdict}", service.target.shown());
     if !facts.is_empty() {
         let _ = writeln!(text, "  {}", facts.join(", "));
     }
@@ -95,7 +98,7 @@ pub fn as_json(service: &Service, outcome: &Outcome) -> Value {
         .map(|(name, spent)| (format!("{name}_ms"), json!(milliseconds(spent))))
         .collect();
     json!({
-        "url": service.target.as_str(),
+        "url": service.target.shown(),
         "success": outcome.verdict() == Verdict::Up,
         "failure": outcome.failure.as_ref().map(|failure| json!({
             "reason": failure.reason.as_str(),
@@ -143,6 +146,8 @@ mod tests {
             failure: Some(Failure::new(Reason::Status, "503 Service Unavailable")),
             phases: Phases { connect: ms(25), first_byte: ms(75), ..Phases::default() },
             seen: Seen { http_version: Some("1.1"), ..Seen::default() },
+            cut_off: false,
+            report: None,
         };
         let told = told(&service, &outcome);
         assert!(

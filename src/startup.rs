@@ -102,7 +102,8 @@ fn read_files(config: &Config) -> Result<Files, Failed> {
         problems.extend(error.problems);
     }
     let rules = rules(config).map_err(|error| problems.extend(error.problems));
-    let entries = config.services_file.as_deref().map(services_file::read).transpose();
+    let file = config.services_file.as_deref();
+    let entries = file.map(|file| services_file::read(file, &config.variables)).transpose();
     let entries = entries.map_err(|told| problems.extend(told));
     match (rules, entries) {
         (Ok(rules), Ok(entries)) if problems.is_empty() => Ok(Files { rules, entries }),
@@ -115,7 +116,8 @@ pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
     let trust = tls::trust(config.probe_ca_file.as_deref()).map_err(|why| ConfigError {
         problems: vec![format!("PROBE_CA_FILE: {why}; accepted is a PEM file of certificates")],
     })?;
-    Ok(Rules { trust, policy: config.probe_policy.clone() })
+    let (policy, variables) = (config.probe_policy.clone(), config.variables.clone());
+    Ok(Rules { trust, policy, variables })
 }
 
 /// Raises the limit of file descriptors as far as this process may, and tells how far that is.
@@ -141,8 +143,7 @@ fn prepare(
     let mut connection = open_writer(store)?;
     let known = load_known(&mut connection)?;
     let (Some(file), Some(entries)) = (&config.services_file, entries) else { return Ok(known) };
-    let plan = services_file::plan(entries, &known)
-        .map_err(|problems| ConfigError { problems: problems.located(file) })?;
+    let plan = services_file::plan(entries, &known).map_err(|problems| ConfigError { problems })?;
     let known = if plan == FilePlan::default() {
         known
     } else {

@@ -123,7 +123,7 @@ impl Workshop {
         let (started_at_ms, started) = (unix_ms(), Instant::now());
         let probe = async {
             fail::fail_point!("probe");
-            self.engine.probe(service).await
+            self.engine.probe(service, false).await
         };
         match AssertUnwindSafe(probe).catch_unwind().await {
             Ok(outcome) => outcome,
@@ -132,9 +132,11 @@ impl Workshop {
                 started_at_ms,
                 response_time: started.elapsed(),
                 http_status: None,
-                failure: Some(Failure::new(Reason::Local, panic_text(panic.as_ref()))),
+                failure: Some(Failure::new(Reason::LocalFault, panic_text(panic.as_ref()))),
                 phases: Phases::default(),
                 seen: Seen::default(),
+                cut_off: false,
+                report: None,
             },
         }
     }

@@ -1,6 +1,6 @@
 //! What the log says of events.
 
-use slog::{Logger, info, warn};
+use slog::{Logger, debug, info, warn};
 
 use crate::domain::State;
 use crate::storage::ledger::Began;
@@ -11,6 +11,9 @@ pub fn event(log: &Logger, name: &str, began: &Began) {
     match (began.state, began.first) {
         (State::Up, true) => info!(log, "service is up"; "service_id" => id, "name" => name),
         (State::Up, false) => info!(log, "service came up"; "service_id" => id, "name" => name),
+        (State::Unknown, _) => {
+            debug!(log, "service is unknown"; "service_id" => id, "name" => name);
+        }
         (State::Down, first) => {
             let failure = began.failure.as_ref();
             let reason = failure.map_or("", |failure| failure.reason.as_str());

@@ -7,6 +7,7 @@
 mod env_file;
 mod variables;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 pub use variables::{VARIABLES, Variable, env_example};
 
-use crate::domain::{Defaults, Interval, Timeout};
+use crate::domain::{Defaults, Interval, Timeout, Variables};
 use crate::probe::policy::{Policy, parse_networks};
 
 /// File descriptors that the program needs beside those of probes and connections.
@@ -60,6 +61,8 @@ pub struct Config {
     pub environment: String,
     /// Name of this instance.
     pub service_name: String,
+    /// Everything that is set, for the services that name variables.
+    pub variables: Variables,
 }
 
 /// A text that no log line and no debug print shows.
@@ -98,13 +101,16 @@ impl Config {
     /// Reads the environment, and a `.env` file in the working directory if there is one; the real environment wins.
     pub fn from_env() -> Result<Self, ConfigError> {
         let (file, mut problems) = env_file::read(Path::new(".env"));
-        let config = Self::from_lookup(|name| {
-            let real = std::env::var_os(name).filter(|value| !value.is_empty());
-            real.map(|value| value.to_string_lossy().into_owned())
-                .or_else(|| file.get(name).cloned())
-        });
+        let mut variables = file;
+        for (name, value) in std::env::vars_os().filter(|(_, value)| !value.is_empty()) {
+            let text = |text: OsString| text.to_string_lossy().into_owned();
+            variables.insert(text(name), text(value));
+        }
+        let config = Self::from_lookup(|name| variables.get(name).cloned());
         match config {
-            Ok(config) if problems.is_empty() => Ok(config),
+            Ok(config) if problems.is_empty() => {
+                Ok(Self { variables: Variables::new(variables), ..config })
+            }
             Ok(_) => Err(ConfigError { problems }),
             Err(error) => {
                 problems.extend(error.problems);
@@ -148,6 +154,7 @@ impl Config {
             debug: read.value("DEBUG", boolean),
             environment: read.value("ENV", one_line),
             service_name: read.value("SERVICE_NAME", one_line),
+            variables: Variables::default(),
         };
         if read.problems.is_empty() {
             Ok(config)

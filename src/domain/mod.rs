@@ -4,16 +4,26 @@
 
 pub mod condition;
 pub mod duration;
+pub mod fields;
+pub mod flapping;
+pub mod options;
 pub mod outcome;
+pub mod pattern;
 pub mod rollup;
 #[cfg(test)]
 pub mod sample;
 pub mod service;
+pub mod target;
+pub mod template;
 
-pub use condition::{Condition, Facts};
-pub use outcome::{Failure, Outcome, Phases, Reason, Seen, Verdict};
-pub use rollup::{EventChange, LatestEvent, State, Tally, rollup};
+pub use condition::{Body, Condition, Facts};
+pub use options::Options;
+pub use options::Thresholds;
+pub use outcome::{Certificate, Failure, Judged, Outcome, Phases, Reason, Report, Seen, Verdict};
+pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
 pub use service::{
     Defaults, Definition, Group, Interval, Invalid, Name, Origin, Patch, Service, ServiceId,
-    Target, Timeout,
+    Timeout,
 };
+pub use target::{Kind, Target};
+pub use template::{Template, Variables};

@@ -5,68 +5,140 @@ use std::time::Duration;
 
 use super::service::ServiceId;
 
-/// Why a probe did not get an answer below 400. A closed set: stored with the tick and counted on `/metrics`.
+/// Why a probe failed. A closed set: stored with the tick, filtered by, and counted on `/metrics`.
+///
+/// The variants stand in the order in which a probe can meet them; those that begin with `Local` are faults of our own
+/// machine, and so neither up nor down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// The name could not be turned into an address.
-    Dns,
+    /// The name does not exist, or has no address.
+    DnsNoSuchName,
+    /// A name server answered with an error, or not as DNS says.
+    DnsServer,
+    /// No name server answered in time.
+    DnsTimeout,
+    /// The address may not be probed, by rule: link-local, a cloud's metadata, or a denied network.
+    AddressBlocked,
     /// The target's host refused the connection.
     Refused,
     /// No way to the target's host: a router or the kernel said so.
     Unreachable,
+    /// The connection was not made in time.
+    ConnectTimeout,
     /// The connection was cut while it was in use.
     Reset,
-    /// The TLS handshake failed, certificates included.
-    Tls,
-    /// The deadline of the whole probe passed.
+    /// A certificate has expired.
+    TlsExpired,
+    /// A certificate is not valid yet.
+    TlsNotYetValid,
+    /// The certificate is for another name.
+    TlsHostname,
+    /// The certificate leads to no authority that is trusted.
+    TlsUntrusted,
+    /// The handshake failed in another way.
+    TlsHandshake,
+    /// The handshake was not done in time.
+    TlsTimeout,
+    /// The deadline passed while waiting for the answer or reading it.
     Timeout,
-    /// The address may not be probed, by rule: link-local, a cloud's metadata, or a denied network.
-    AddressBlocked,
-    /// More than ten redirects, or one that leads to something that is not http or https.
-    Redirect,
-    /// An answer of 400 or above.
-    Status,
-    /// An answer that does not fulfil a condition of the service.
-    Condition,
-    /// The answer is not HTTP, or ended before it was complete.
+    /// The answer is not what its protocol asks for, or ended before it was complete.
     Protocol,
-    /// A fault of our own machine (no descriptors, no local ports, a panic): neither up nor down.
-    Local,
+    /// The body is larger than the service's limit, and a condition needs it.
+    TooLarge,
+    /// More redirects than are followed.
+    RedirectLoop,
+    /// A redirect to what is not http or https.
+    RedirectBlocked,
+    /// A status that says failure: 400 or above over HTTP, its like in other protocols.
+    Status,
+    /// An answer that does not fulfil a condition or expectation of the service.
+    Condition,
+    /// The watched job has not sent its heartbeat in time.
+    HeartbeatLate,
+    /// No file descriptor or memory was left.
+    LocalDescriptors,
+    /// No local port or address was left.
+    LocalPorts,
+    /// A network of ours is down, has no route, or our own firewall refused.
+    LocalNetwork,
+    /// Our own name server cannot be reached, or there is none.
+    LocalResolver,
+    /// A setting of ours cannot be used: a variable that is not set, a certificate file that is gone.
+    LocalConfig,
+    /// Our own process stood still while the deadline passed.
+    LocalStandstill,
+    /// A panic or another fault of the program.
+    LocalFault,
 }
 
 impl Reason {
-    /// Every reason, in the order in which a probe can meet them.
-    pub const ALL: [Self; 12] = [
-        Self::Dns,
-        Self::AddressBlocked,
-        Self::Refused,
-        Self::Unreachable,
-        Self::Reset,
-        Self::Tls,
-        Self::Timeout,
-        Self::Redirect,
-        Self::Status,
-        Self::Condition,
-        Self::Protocol,
-        Self::Local,
+    /// Every reason with its word in the store, in the API, on `/metrics` and in logs.
+    const WORDS: [(Self, &'static str); 29] = [
+        (Self::DnsNoSuchName, "dns_no_such_name"),
+        (Self::DnsServer, "dns_server"),
+        (Self::DnsTimeout, "dns_timeout"),
+        (Self::AddressBlocked, "address_blocked"),
+        (Self::Refused, "refused"),
+        (Self::Unreachable, "unreachable"),
+        (Self::ConnectTimeout, "connect_timeout"),
+        (Self::Reset, "reset"),
+        (Self::TlsExpired, "tls_expired"),
+        (Self::TlsNotYetValid, "tls_not_yet_valid"),
+        (Self::TlsHostname, "tls_hostname"),
+        (Self::TlsUntrusted, "tls_untrusted"),
+        (Self::TlsHandshake, "tls_handshake"),
+        (Self::TlsTimeout, "tls_timeout"),
+        (Self::Timeout, "timeout"),
+        (Self::Protocol, "protocol"),
+        (Self::TooLarge, "too_large"),
+        (Self::RedirectLoop, "redirect_loop"),
+        (Self::RedirectBlocked, "redirect_blocked"),
+        (Self::Status, "status"),
+        (Self::Condition, "condition"),
+        (Self::HeartbeatLate, "heartbeat_late"),
+        (Self::LocalDescriptors, "local_descriptors"),
+        (Self::LocalPorts, "local_ports"),
+        (Self::LocalNetwork, "local_network"),
+        (Self::LocalResolver, "local_resolver"),
+        (Self::LocalConfig, "local_config"),
+        (Self::LocalStandstill, "local_standstill"),
+        (Self::LocalFault, "local_fault"),
     ];
 
-    /// The word for it in the store, on `/metrics` and in logs.
+    /// Every reason.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::WORDS.into_iter().map(|(reason, _)| reason)
+    }
+
+    /// The reason of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.into_iter().find(|(_, known)| *known == word).map(|(reason, _)| reason)
+    }
+
+    /// The word for it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::AddressBlocked => "address_blocked",
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-            Self::Reset => "reset",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::Redirect => "redirect",
-            Self::Status => "status",
-            Self::Condition => "condition",
-            Self::Protocol => "protocol",
-            Self::Local => "local",
-        }
+        // The table stands in the order of the variants; a test says so.
+        Self::WORDS[self as usize].1
+    }
+
+    /// Whether the fault is our own machine's.
+    pub fn is_local(self) -> bool {
+        self as usize >= Self::LocalDescriptors as usize
+    }
+
+    /// Whether an outage of our own network would look like this too.
+    pub fn may_be_our_network(self) -> bool {
+        matches!(
+            self,
+            Self::DnsServer
+                | Self::DnsTimeout
+                | Self::Unreachable
+                | Self::ConnectTimeout
+                | Self::TlsTimeout
+                | Self::Timeout
+                | Self::LocalNetwork
+                | Self::LocalResolver
+        )
     }
 }
 
@@ -101,6 +173,8 @@ pub enum Verdict {
     Up,
     /// It did not, and the cause lies with it.
     Down,
+    /// Our own network was gone, so nothing is known: recorded, and kept apart from both.
+    Unknown,
     /// We could not tell, and the cause lies with us: never recorded as a tick.
     Ours,
 }
@@ -153,6 +227,37 @@ pub struct Seen {
     pub certificate_expires_at: Option<i64>,
 }
 
+/// What somebody who looks at one probe wants to know besides; recorded probes have none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The chain that the target has shown, its own certificate first.
+    pub certificates: Vec<Certificate>,
+    /// Each condition as it was judged: fulfilled, or not with the values it met.
+    pub conditions: Vec<Judged>,
+}
+
+/// A certificate of the target. Times are unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Whose it is.
+    pub subject: String,
+    /// Who says so.
+    pub issuer: String,
+    /// When it began to be valid.
+    pub not_before: i64,
+    /// When it expires.
+    pub not_after: i64,
+}
+
+/// A condition that was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The condition, with the values it met where it is not fulfilled.
+    pub told: String,
+    /// Whether it is fulfilled.
+    pub fulfilled: bool,
+}
+
 /// The result of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -170,6 +275,10 @@ pub struct Outcome {
     pub phases: Phases,
     /// What else was seen.
     pub seen: Seen,
+    /// Whether our own network was found to be gone, so that a failure says nothing of the target.
+    pub cut_off: bool,
+    /// More, if somebody asked for it.
+    pub report: Option<Box<Report>>,
 }
 
 impl Outcome {
@@ -177,7 +286,8 @@ impl Outcome {
     pub fn verdict(&self) -> Verdict {
         match &self.failure {
             None => Verdict::Up,
-            Some(Failure { reason: Reason::Local, .. }) => Verdict::Ours,
+            Some(_) if self.cut_off => Verdict::Unknown,
+            Some(failure) if failure.reason.is_local() => Verdict::Ours,
             Some(_) => Verdict::Down,
         }
     }
@@ -189,11 +299,20 @@ mod tests {
     use crate::domain::sample;
 
     #[test]
+    fn the_words_stand_in_the_order_of_the_reasons() {
+        for (nth, (reason, word)) in Reason::WORDS.into_iter().enumerate() {
+            assert_eq!(reason as usize, nth, "{word}");
+            assert_eq!((reason.as_str(), Reason::from_word(word)), (word, Some(reason)));
+            assert_eq!(reason.is_local(), word.starts_with("local_"), "{word}");
+        }
+    }
+
+    #[test]
     fn only_a_fault_of_ours_is_neither_up_nor_down() {
-        for reason in Reason::ALL {
+        for reason in Reason::all() {
             let outcome =
                 Outcome { failure: Some(Failure::new(reason, "")), ..sample::outcome(1, 0) };
-            let expected = if reason == Reason::Local { Verdict::Ours } else { Verdict::Down };
+            let expected = if reason.is_local() { Verdict::Ours } else { Verdict::Down };
             assert_eq!(outcome.verdict(), expected, "{reason:?}");
         }
     }

@@ -5,28 +5,48 @@
 
 use std::time::Duration;
 
-/// The two states that a tick can have.
+use super::flapping::Recent;
+use super::options::Thresholds;
+
+/// The states that a tick can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// The service answered.
     Up,
     /// It did not.
     Down,
+    /// Our own network was gone, so nothing is known.
+    Unknown,
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Up, Self::Down, Self::Unknown];
+
     /// The word for the event that this state makes, as in the seed.
     pub fn event(self) -> &'static str {
         match self {
             Self::Up => "uptime",
             Self::Down => "downtime",
+            Self::Unknown => "unknown",
         }
     }
 
     /// The state behind an event's word.
     pub fn from_event(word: &str) -> Option<Self> {
-        [Self::Up, Self::Down].into_iter().find(|state| state.event() == word)
+        Self::ALL.into_iter().find(|state| state.event() == word)
     }
+}
+
+/// One result, as the roll-up needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick {
+    /// What it says.
+    pub state: State,
+    /// When the probe began, in unix milliseconds.
+    pub at_ms: i64,
+    /// How long it took.
+    pub response_time: Duration,
 }
 
 /// The newest event of a service.
@@ -40,20 +60,39 @@ pub struct LatestEvent {
     pub open: bool,
 }
 
+/// Ticks in a row that differ from the newest event, and are not yet enough for one of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streak {
+    /// What they say: up or down.
+    pub is_up: bool,
+    /// How many there are; at least one.
+    pub count: u32,
+    /// When the first of them was, in unix milliseconds.
+    pub since_ms: i64,
+}
+
 /// Everything that is kept of a service's ticks.
 ///
-/// Invariants: `up_count <= tick_count`; `response_time_sum` is the exact sum over all ticks; `latest` is `Some`
-/// as soon as there is a tick.
+/// Invariants: `up_count <= tick_count`; `response_time_sum` is the exact sum over all ticks that are up or down; `latest` is
+/// `Some` as soon as there is an event; a streak differs from the event that lasts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many ticks there are.
+    /// How many ticks are up or down.
     pub tick_count: u64,
     /// How many of them were up.
     pub up_count: u64,
+    /// How many ticks say nothing.
+    pub unknown_count: u64,
     /// Sum of all response times; a sum and not a mean, so that the mean never drifts.
     pub response_time_sum: Duration,
     /// The newest event.
     pub latest: Option<LatestEvent>,
+    /// What may become the next event.
+    pub streak: Option<Streak>,
+    /// The newest states.
+    pub recent: Recent,
+    /// Whether it flips too often.
+    pub is_flapping: bool,
 }
 
 impl Tally {
@@ -77,6 +116,31 @@ impl Tally {
         }
         100.0 * self.up_count as f64 / self.tick_count as f64
     }
+
+    /// Counts a tick.
+    fn count(&mut self, tick: &Tick) {
+        if tick.state == State::Unknown {
+            self.unknown_count += 1;
+            return;
+        }
+        let is_up = tick.state == State::Up;
+        self.tick_count += 1;
+        self.up_count += u64::from(is_up);
+        self.response_time_sum += tick.response_time;
+        self.recent = self.recent.with(is_up);
+        self.is_flapping = self.recent.is_flapping(self.is_flapping);
+    }
+
+    /// How many ticks of that state in a row make an event now.
+    fn needed(&self, state: State, thresholds: &Thresholds) -> u32 {
+        let before = self.latest.filter(|latest| latest.open).map(|latest| latest.state);
+        match (before, state) {
+            (_, State::Down) => thresholds.failure,
+            (Some(State::Down), State::Up) => thresholds.success,
+            // Nothing has to be disproved.
+            (_, State::Up | State::Unknown) => 1,
+        }
+    }
 }
 
 /// What a tick does to the events of its service.
@@ -95,24 +159,27 @@ pub enum EventChange {
 
 /// The tally after one more tick, and what the tick does to the events.
 ///
-/// An event never begins before the one it ends: when the wall clock was set back between two ticks, the change
-/// is dated to the start of the older event.
-pub fn rollup(
-    before: &Tally,
-    state: State,
-    at_ms: i64,
-    response_time: Duration,
-) -> (Tally, EventChange) {
-    let mut after = Tally {
-        tick_count: before.tick_count + 1,
-        up_count: before.up_count + u64::from(state == State::Up),
-        response_time_sum: before.response_time_sum + response_time,
-        latest: before.latest,
-    };
+/// An event begins with as many ticks in a row as `thresholds` say, and is dated to the first of them. It never begins before
+/// the one it ends: when the wall clock was set back between two ticks, the change is dated to the start of the older event.
+pub fn rollup(before: &Tally, tick: &Tick, thresholds: &Thresholds) -> (Tally, EventChange) {
+    let mut after = *before;
+    after.count(tick);
+    after.streak = None;
+    let state = tick.state;
     if before.latest.is_some_and(|latest| latest.open && latest.state == state) {
         return (after, EventChange::Lasts);
     }
-    let at_ms = before.latest.map_or(at_ms, |latest| at_ms.max(latest.started_at_ms));
+    let is_up = state == State::Up;
+    let goes_on = before.streak.filter(|streak| state != State::Unknown && streak.is_up == is_up);
+    let streak = match goes_on {
+        Some(streak) => Streak { count: streak.count + 1, ..streak },
+        None => Streak { is_up, count: 1, since_ms: tick.at_ms },
+    };
+    if streak.count < before.needed(state, thresholds) {
+        after.streak = Some(streak);
+        return (after, EventChange::Lasts);
+    }
+    let at_ms = before.latest.map_or(streak.since_ms, |it| streak.since_ms.max(it.started_at_ms));
     after.latest = Some(LatestEvent { state, started_at_ms: at_ms, open: true });
     (after, EventChange::Begins { state, at_ms })
 }
@@ -127,17 +194,68 @@ mod tests {
         Duration::from_millis(n)
     }
 
+    /// A tick at once, without thresholds.
+    fn step(
+        before: &Tally,
+        state: State,
+        at_ms: i64,
+        response_time: Duration,
+    ) -> (Tally, EventChange) {
+        rollup(before, &Tick { state, at_ms, response_time }, &Thresholds::default())
+    }
+
+    /// The events that ticks, one a second, make under thresholds: `u`p, `d`own or unknown (`?`).
+    fn events(ticks: &str, failure: u32, success: u32) -> Vec<(State, i64)> {
+        let thresholds = Thresholds { failure, success, confirm_interval: None };
+        let (mut tally, mut events) = (Tally::default(), Vec::new());
+        for (nth, tick) in ticks.chars().enumerate() {
+            let state = match tick {
+                'u' => State::Up,
+                'd' => State::Down,
+                _ => State::Unknown,
+            };
+            let tick = Tick { state, at_ms: nth as i64, response_time: ms(1) };
+            let (after, change) = rollup(&tally, &tick, &thresholds);
+            if let EventChange::Begins { state, at_ms } = change {
+                events.push((state, at_ms));
+            }
+            tally = after;
+        }
+        events
+    }
+
+    #[test]
+    fn events_wait_for_their_thresholds_and_are_dated_to_the_first_tick() {
+        use State::{Down, Unknown, Up};
+        assert_eq!(events("uduuddduu", 3, 2), [(Up, 0), (Down, 4), (Up, 7)]);
+        assert_eq!(events("dddu", 3, 1), [(Down, 0), (Up, 3)], "the first event waits too");
+        assert_eq!(events("ddu", 3, 1), [(Up, 2)]);
+        assert_eq!(events("uddu", 3, 9), [(Up, 0)]);
+        assert_eq!(events("u??u", 3, 3), [(Up, 0), (Unknown, 1), (Up, 3)]);
+        assert_eq!(events("udd?dd", 3, 1), [(Up, 0), (Unknown, 3)], "a gap breaks the row");
+        assert_eq!(events("d?d", 1, 1), [(Down, 0), (Unknown, 1), (Down, 2)]);
+    }
+
+    #[test]
+    fn an_unknown_tick_counts_neither_up_nor_down() {
+        let (up, _) = step(&Tally::default(), State::Up, 0, ms(10));
+        let (after, _) = step(&up, State::Unknown, 1, ms(999));
+        assert_eq!((after.tick_count, after.up_count, after.unknown_count), (1, 1, 1));
+        assert_eq!(after.average_response_time_ms(), 10.0);
+        assert_eq!(after.recent, up.recent);
+    }
+
     #[test]
     fn the_first_tick_begins_an_event() {
-        let (tally, change) = rollup(&Tally::default(), State::Down, 1_000, ms(5));
+        let (tally, change) = step(&Tally::default(), State::Down, 1_000, ms(5));
         assert_eq!(change, EventChange::Begins { state: State::Down, at_ms: 1_000 });
         assert_eq!((tally.tick_count, tally.up_count, tally.down_count()), (1, 0, 1));
     }
 
     #[test]
     fn the_same_state_again_lasts_on() {
-        let (first, _) = rollup(&Tally::default(), State::Up, 1_000, ms(10));
-        let (second, change) = rollup(&first, State::Up, 2_000, ms(20));
+        let (first, _) = step(&Tally::default(), State::Up, 1_000, ms(10));
+        let (second, change) = step(&first, State::Up, 2_000, ms(20));
         assert_eq!(change, EventChange::Lasts);
         assert_eq!(second.latest, first.latest);
         assert_eq!(second.average_response_time_ms(), 15.0);
@@ -145,8 +263,8 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_never_makes_an_event_that_ends_before_it_began() {
-        let (up, _) = rollup(&Tally::default(), State::Up, 5_000, ms(1));
-        let (_, change) = rollup(&up, State::Down, 3_000, ms(1));
+        let (up, _) = step(&Tally::default(), State::Up, 5_000, ms(1));
+        let (_, change) = step(&up, State::Down, 3_000, ms(1));
         assert_eq!(change, EventChange::Begins { state: State::Down, at_ms: 5_000 });
     }
 
@@ -154,7 +272,7 @@ mod tests {
     fn a_closed_event_is_not_continued() {
         let closed = LatestEvent { state: State::Up, started_at_ms: 1_000, open: false };
         let before = Tally { latest: Some(closed), ..Tally::default() };
-        let (_, change) = rollup(&before, State::Up, 9_000, ms(1));
+        let (_, change) = step(&before, State::Up, 9_000, ms(1));
         assert_eq!(change, EventChange::Begins { state: State::Up, at_ms: 9_000 });
     }
 
@@ -173,7 +291,7 @@ mod tests {
             for (slot, &(up, micros)) in ticks.iter().enumerate() {
                 let state = if up { State::Up } else { State::Down };
                 let at_ms = slot as i64 * 1_000;
-                let (after, change) = rollup(&tally, state, at_ms, Duration::from_micros(micros));
+                let (after, change) = step(&tally, state, at_ms, Duration::from_micros(micros));
                 if let EventChange::Begins { state, at_ms } = change {
                     events.push((state, at_ms));
                 }

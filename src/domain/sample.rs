@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Definition, Interval, Name, Outcome, Phases, Seen, Service, ServiceId, Target, Timeout,
+    Definition, Interval, Name, Options, Outcome, Phases, Seen, Service, ServiceId, Target, Timeout,
 };
 
 /// A definition that sets only what it must.
@@ -16,6 +16,7 @@ pub fn definition(name: &str) -> Definition {
         interval: None,
         timeout: None,
         conditions: Vec::new(),
+        options: Options::none(),
     }
 }
 
@@ -38,5 +39,7 @@ pub fn outcome(id: i64, started_at_ms: i64) -> Outcome {
         failure: None,
         phases: Phases::default(),
         seen: Seen::default(),
+        cut_off: false,
+        report: None,
     }
 }

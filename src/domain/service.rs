@@ -4,11 +4,15 @@
 //! accepted. The caller adds the name of the field, since only it knows where the value came from.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use url::{Host, Url};
+use serde_json::{Map, Value};
 
 use super::condition::Condition;
+use super::fields::{self, Dialect, Form, Problem};
+use super::options::Options;
+use super::target::Target;
 
 /// Longest accepted name, in characters (contract, "Service").
 pub const NAME_MAX_CHARS: usize = 255;
@@ -118,56 +122,6 @@ fn label(text: &str, accepted: &'static str) -> Result<String, Invalid> {
     if fits { Ok(text.to_owned()) } else { Err(Invalid::new(format!("{text:?}"), accepted)) }
 }
 
-/// What a probe asks: an http or https URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    written: String,
-    url: Url,
-}
-
-impl Target {
-    const ACCEPTED: &'static str = "an http or https URL with a host, at most 2,083 characters";
-
-    /// Takes `text` as a target. A fragment is kept in what is shown and is never sent (RFC 9110, 4.2.5).
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let refuse = || Invalid::new(format!("{text:?}"), Self::ACCEPTED);
-        let untidy = text.contains(|c: char| c.is_control() || c.is_whitespace());
-        // The URL standard would mend `http:a` and `http:///a`; an operator who wrote that meant something else.
-        let begins = text.split_once("://").is_some_and(|(_, rest)| !rest.starts_with(['/', '\\']));
-        if untidy || !begins || text.chars().count() > URL_MAX_CHARS {
-            return Err(refuse());
-        }
-        let url = Url::parse(text).map_err(|_| refuse())?;
-        let speaks_http = matches!(url.scheme(), "http" | "https");
-        if !(speaks_http && has_usable_host(&url) && url.port() != Some(0)) {
-            return Err(refuse());
-        }
-        Ok(Self { written: text.to_owned(), url })
-    }
-
-    /// The URL as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.written
-    }
-
-    /// The URL taken apart.
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-}
-
-/// Whether the host is an address, or a name that DNS can be asked for (RFC 1035, section 2.3.4).
-fn has_usable_host(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()))
-        }
-        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
-        None => false,
-    }
-}
-
 /// The time from one slot of a service to its next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval(Duration);
@@ -253,40 +207,29 @@ pub struct Definition {
     pub timeout: Option<Timeout>,
     /// What its answers must fulfil; without any, an answer below 400 is up.
     pub conditions: Vec<Condition>,
+    /// What else it says of how it is asked and judged.
+    pub options: Arc<Options>,
 }
 
 impl Definition {
-    /// The definition with the fields that `patch` names replaced.
-    pub fn patched(self, patch: Patch) -> Self {
-        Self {
-            name: patch.name.unwrap_or(self.name),
-            target: patch.target.unwrap_or(self.target),
-            group: patch.group.unwrap_or(self.group),
-            enabled: patch.enabled.unwrap_or(self.enabled),
-            interval: patch.interval.unwrap_or(self.interval),
-            timeout: patch.timeout.unwrap_or(self.timeout),
-            conditions: patch.conditions.unwrap_or(self.conditions),
-        }
+    /// The definition with what `patch` says. The error tells what no longer fits together.
+    pub fn patched(&self, patch: &Patch) -> Result<Self, Vec<Problem>> {
+        let mut map = fields::write(self, Form::Literal);
+        fields::merge(&mut map, &patch.0);
+        fields::read(&map, Dialect::Api)
     }
 }
 
-/// A change to a definition: `None` leaves a field as it is, `Some(None)` sets it back to its default.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Patch {
-    /// The new name.
-    pub name: Option<Name>,
-    /// The new target.
-    pub target: Option<Target>,
-    /// The new group.
-    pub group: Option<Option<Group>>,
-    /// Whether it is probed from now on.
-    pub enabled: Option<bool>,
-    /// The new interval.
-    pub interval: Option<Option<Interval>>,
-    /// The new timeout.
-    pub timeout: Option<Option<Timeout>>,
-    /// The new conditions.
-    pub conditions: Option<Vec<Condition>>,
+/// A change to a definition, in the API's words: each field by itself is good.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patch(Map<String, Value>);
+
+impl Patch {
+    /// Takes `change` as a change; null sets a field back to its default, and what is left out stays as it is.
+    pub fn new(change: Map<String, Value>) -> Result<Self, Vec<Problem>> {
+        fields::check_part(&change)?;
+        Ok(Self(change))
+    }
 }
 
 /// What a service that sets none of its own is probed with.
@@ -315,6 +258,8 @@ pub struct Service {
     pub timeout: Timeout,
     /// What its answers must fulfil; without any, an answer below 400 is up.
     pub conditions: Vec<Condition>,
+    /// What else it says of how it is asked and judged.
+    pub options: Arc<Options>,
 }
 
 impl Service {
@@ -328,52 +273,23 @@ impl Service {
             interval: definition.interval.unwrap_or(defaults.interval),
             timeout: definition.timeout.unwrap_or(defaults.timeout),
             conditions: definition.conditions,
+            options: definition.options,
         }
+    }
+
+    /// How long a watched job may be silent.
+    pub fn patience(&self) -> Duration {
+        let grace = self.options.heartbeat.as_ref().map(|heartbeat| heartbeat.grace);
+        self.interval.get() + grace.unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::domain::sample;
-
-    #[test]
-    fn a_target_is_an_http_url_with_a_host() {
-        for good in [
-            "http://a",
-            "https://a.example:8443/x?y#z",
-            "http://[::1]:80/",
-            "HTTP://A/",
-            "http://my_service/",
-            "http://a.b./",
-        ] {
-            assert!(Target::parse(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "a",
-            "ftp://a",
-            "http://",
-            "http://a:0/",
-            "http://a b",
-            "http://a:99999",
-            "//a",
-            "http:a",
-            "http:/a",
-            "http:///a",
-            "http://a..b/",
-            "http://./",
-        ] {
-            assert!(Target::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_target_may_have_2083_characters_and_no_more() {
-        let fits = format!("http://a/{}", "x".repeat(URL_MAX_CHARS - 9));
-        assert!(Target::parse(&fits).is_ok());
-        assert!(Target::parse(&format!("{fits}x")).is_err());
-    }
 
     #[test]
     fn a_name_is_counted_in_characters_not_bytes() {
@@ -409,8 +325,12 @@ mod tests {
             interval: Some(Interval::from_seconds(1.0).unwrap()),
             ..sample::definition("a")
         };
-        let patch = Patch { enabled: Some(false), group: Some(None), ..Patch::default() };
-        let after = before.clone().patched(patch);
-        assert_eq!(after, Definition { enabled: false, group: None, ..before });
+        let patch = |change: Value| Patch::new(change.as_object().unwrap().clone());
+        let after = before.patched(&patch(json!({"enabled": false, "group": null})).unwrap());
+        assert_eq!(after.unwrap(), Definition { enabled: false, group: None, ..before.clone() });
+        assert!(patch(json!({"enabled": null})).is_err());
+        let push = patch(json!({"url": "push://job"})).unwrap();
+        let problems = before.patched(&push).unwrap_err();
+        assert_eq!(problems[0].path, "heartbeat.token", "what does not fit together is told");
     }
 }

@@ -139,6 +139,7 @@ impl From<StorageError> for ApiError {
         let said = error.to_string();
         match error {
             StorageError::NotFound => Self::not_found(),
+            StorageError::Invalid(problems) => Self::unprocessable(problems),
             StorageError::Conflict(_) => Self::new(StatusCode::CONFLICT, vec![said]),
             StorageError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, vec![said])
                 .with(header::RETRY_AFTER, RETRY_AFTER),

@@ -11,11 +11,11 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use crate::domain::service::{CONDITIONS_MAX, URL_MAX_CHARS};
-use crate::domain::{
-    Condition, Definition, Group, Interval, Invalid, Name, Patch, ServiceId, Target, Timeout,
-};
-use crate::storage::reader::{ListServices, PageRequest, Status};
+use crate::domain::fields::{self, Dialect, Problem};
+use crate::domain::service::URL_MAX_CHARS;
+use crate::domain::{Definition, Invalid, Options, Patch, Reason, ServiceId};
+use crate::probe::tls;
+use crate::storage::reader::{ListEvents, ListServices, PageRequest, Status};
 
 /// Items a page when nothing is said, and at most (contract, `limit`).
 const PAGE_LIMIT: (u32, u32) = (100, 1_000);
@@ -104,10 +104,21 @@ impl Params {
         let text = self.get("status")?;
         let status = Status::ALL.into_iter().find(|status| status.as_str() == text);
         if status.is_none() {
-            let invalid = Invalid::new(format!("{text:?}"), "up, down, pending or paused");
+            let invalid = Invalid::new(format!("{text:?}"), "up, down, unknown, pending or paused");
             self.problems.push(format!("status: {invalid}"));
         }
         status
+    }
+
+    fn reason(&mut self) -> Option<Reason> {
+        let text = self.get("reason")?;
+        let reason = Reason::from_word(&text);
+        if reason.is_none() {
+            let words: Vec<&str> = Reason::all().map(Reason::as_str).collect();
+            let told = format!("{text:?} is not accepted; accepted is one of {}", words.join(", "));
+            self.problems.push(format!("reason: {told}"));
+        }
+        reason
     }
 
     fn done<T>(self, read: T) -> Result<T, ApiError> {
@@ -117,21 +128,23 @@ impl Params {
 
 /// Which services are wanted.
 pub fn list_services(request: &HttpRequest) -> Result<ListServices, ApiError> {
-    let mut params = Params::new(request, &["page", "limit", "status", "q", "group"]);
+    let mut params = Params::new(request, &["page", "limit", "status", "q", "group", "reason"]);
     let wanted = ListServices {
         status: params.status(),
         part: params.part(),
         group: params.get("group"),
+        reason: params.reason(),
         page: params.page(),
     };
     params.done(wanted)
 }
 
-/// Which page of a list is wanted.
-pub fn page(request: &HttpRequest) -> Result<PageRequest, ApiError> {
-    let mut params = Params::new(request, &["page", "limit"]);
-    let page = params.page();
-    params.done(page)
+/// Which events of a service are wanted.
+pub fn list_events(request: &HttpRequest) -> Result<ListEvents, ApiError> {
+    let service_id = service_id(request)?;
+    let mut params = Params::new(request, &["page", "limit", "reason"]);
+    let wanted = ListEvents { service_id, reason: params.reason(), page: params.page() };
+    params.done(wanted)
 }
 
 /// Refuses every query parameter.
@@ -180,128 +193,26 @@ async fn read_body(mut payload: web::Payload, limit: usize) -> Result<web::Bytes
     Ok(body)
 }
 
-/// The fields a client may write (contract, "Service").
-const WRITABLE: [&str; 7] =
-    ["name", "url", "group", "enabled", "interval_seconds", "timeout_seconds", "conditions"];
-
-/// A body under reading: each field is taken once, problems gather.
-struct Fields {
-    object: Map<String, Value>,
-    problems: Vec<String>,
-}
-
-impl Fields {
-    fn new(object: Map<String, Value>) -> Self {
-        let accepted = WRITABLE.join(", ");
-        let problems = object
-            .keys()
-            .filter(|name| !WRITABLE.contains(&name.as_str()))
-            .take(PROBLEMS_TOLD)
-            .map(|name| format!("{name}: unknown or read-only field; accepted are {accepted}"))
-            .collect();
-        Self { object, problems }
-    }
-
-    /// The field `name` as `parse` takes it; `None` when it is not there or was refused.
-    fn take<T>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&Value) -> Result<T, Invalid>,
-    ) -> Option<T> {
-        let value = self.object.get(name)?;
-        match parse(value) {
-            Ok(taken) => Some(taken),
-            Err(invalid) => {
-                self.problems.push(format!("{name}: {invalid}"));
-                None
-            }
-        }
-    }
-
-    fn patch(&mut self) -> Patch {
-        Patch {
-            name: self.take("name", |value| Name::parse(text(value, "a string")?)),
-            target: self.take("url", |value| Target::parse(text(value, "a string")?)),
-            group: self.take("group", |value| match value {
-                Value::Null => Ok(None),
-                other => Group::parse(text(other, "a string or null")?),
-            }),
-            enabled: self.take("enabled", |value| {
-                value.as_bool().ok_or_else(|| Invalid::new(value, "true or false"))
-            }),
-            interval: self.take("interval_seconds", |value| {
-                seconds(value)?.map(Interval::from_seconds).transpose()
-            }),
-            timeout: self.take("timeout_seconds", |value| {
-                seconds(value)?.map(Timeout::from_seconds).transpose()
-            }),
-            conditions: self.take("conditions", conditions),
-        }
-    }
-
-    fn done<T>(self, read: Option<T>) -> Result<T, ApiError> {
-        match read {
-            Some(read) if self.problems.is_empty() => Ok(read),
-            _ => Err(ApiError::unprocessable(self.problems)),
-        }
-    }
-}
-
-fn conditions(value: &Value) -> Result<Vec<Condition>, Invalid> {
-    const ACCEPTED: &str = "null or a list of at most 50 conditions";
-    match value {
-        Value::Null => Ok(Vec::new()),
-        Value::Array(items) if items.len() <= CONDITIONS_MAX => items
-            .iter()
-            .map(|item| Condition::parse(text(item, "a condition as a string")?))
-            .collect(),
-        other => Err(Invalid::new(other, ACCEPTED)),
-    }
-}
-
-fn text<'a>(value: &'a Value, accepted: &'static str) -> Result<&'a str, Invalid> {
-    value.as_str().ok_or_else(|| Invalid::new(value, accepted))
-}
-
-fn seconds(value: &Value) -> Result<Option<f64>, Invalid> {
-    match value {
-        Value::Null => Ok(None),
-        other => {
-            let number = other.as_f64();
-            number.map(Some).ok_or_else(|| Invalid::new(other, "a number of seconds or null"))
-        }
-    }
-}
-
 /// The body of a POST: a whole definition.
-pub fn definition(object: Map<String, Value>) -> Result<Definition, ApiError> {
-    let mut fields = Fields::new(object);
-    for required in ["name", "url"] {
-        if !fields.object.contains_key(required) {
-            fields.problems.push(format!("{required}: missing"));
-        }
-    }
-    let patch = fields.patch();
-    let definition = match (patch.name, patch.target) {
-        (Some(name), Some(target)) => Some(Definition {
-            name,
-            target,
-            group: patch.group.flatten(),
-            enabled: patch.enabled.unwrap_or(true),
-            interval: patch.interval.flatten(),
-            timeout: patch.timeout.flatten(),
-            conditions: patch.conditions.unwrap_or_default(),
-        }),
-        _ => None,
-    };
-    fields.done(definition)
+pub fn definition(object: &Map<String, Value>) -> Result<Definition, ApiError> {
+    let definition = fields::read(object, Dialect::Api).map_err(refused)?;
+    check_tls(&definition.options)?;
+    Ok(definition)
 }
 
 /// The body of a PATCH: what is to change.
 pub fn patch(object: Map<String, Value>) -> Result<Patch, ApiError> {
-    let mut fields = Fields::new(object);
-    let patch = fields.patch();
-    fields.done(Some(patch))
+    Patch::new(object).map_err(refused)
+}
+
+/// Refuses certificates and keys that TLS cannot be spoken with.
+fn check_tls(options: &Options) -> Result<(), ApiError> {
+    tls::check(&options.tls).map_err(|why| ApiError::unprocessable(vec![format!("tls.{why}")]))
+}
+
+fn refused(problems: Vec<Problem>) -> ApiError {
+    let told = problems.into_iter().take(PROBLEMS_TOLD);
+    ApiError::unprocessable(told.map(|problem| problem.to_string()).collect())
 }
 
 #[cfg(test)]
@@ -321,7 +232,7 @@ mod tests {
 
     #[test]
     fn every_problem_of_a_body_is_told_at_once() {
-        let told = errors_of(definition(object(&json!({
+        let told = errors_of(definition(&object(&json!({
             "name": "", "interval_seconds": 0.01, "timeout_seconds": "soon", "id": 7, "enabled": null
         }))));
         for field in
@@ -329,14 +240,6 @@ mod tests {
         {
             assert!(told.contains(field), "{field} in {told}");
         }
-    }
-
-    #[test]
-    fn null_sets_back_to_the_default() {
-        let patch = patch(object(&json!({"group": null, "interval_seconds": null}))).unwrap();
-        assert_eq!(patch.group, Some(None));
-        assert_eq!(patch.interval, Some(None));
-        assert_eq!(patch.timeout, None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::views::{self, Event, EventsData, List, Service, ServiceData, Services
 use super::{Api, auth, input};
 use crate::actors::reader::Ask;
 use crate::actors::writer::MakeChange;
-use crate::storage::reader::{GetService, ListEvents, Query};
+use crate::storage::reader::{GetService, Query};
 use crate::storage::writer::{Applied, Change};
 
 type Answer = Result<HttpResponse, ApiError>;
@@ -30,9 +30,10 @@ impl Api {
     params(
         ("page" = Option<u32>, Query, description = "Number of the page, from 1", minimum = 1),
         ("limit" = Option<u32>, Query, description = "Items a page, 100 when not given", minimum = 1, maximum = 1000),
-        ("status" = Option<String>, Query, description = "Only up, down, pending or paused ones"),
+        ("status" = Option<String>, Query, description = "Only up, down, unknown, pending or paused ones"),
         ("q" = Option<String>, Query, description = "Part of the name or URL"),
         ("group" = Option<String>, Query, description = "Only this group; empty for those without one"),
+        ("reason" = Option<String>, Query, description = "Only those whose newest event has this failure"),
     ),
     responses(
         (status = 200, description = "A page of services", body = Success<ServicesData>),
@@ -59,8 +60,8 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
     auth::may_write(&request, &api.writes)?;
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, api.body_limit).await?;
-    let definition = input::definition(object)?;
-    let applied = api.change(Change::Create(definition)).await?;
+    let definition = input::definition(&object)?;
+    let applied = api.change(Change::Create(Box::new(definition))).await?;
     let location = format!("/v1/services/{}", applied.id);
     let mut response = changed(&api, StatusCode::CREATED, applied)?;
     if let Ok(location) = location.parse() {
@@ -124,6 +125,7 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
 #[utoipa::path(get, path = "/v1/services/{id}/events", tag = "services",
     params(
         ("id" = i64, Path, description = "Key of the service", minimum = 1),
+        ("reason" = Option<String>, Query, description = "Only those with this failure"),
         ("page" = Option<u32>, Query, description = "Number of the page, from 1", minimum = 1),
         ("limit" = Option<u32>, Query, description = "Items a page, 100 when not given", minimum = 1, maximum = 1000),
     ),
@@ -133,10 +135,10 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
         Missing,
     ))]
 pub async fn events(api: web::Data<Api>, request: HttpRequest) -> Answer {
-    let service_id = input::service_id(&request)?;
-    let page = input::page(&request)?;
-    let found = api.ask(ListEvents { service_id, page }).await?;
-    let events = List::new(page, found, |row| Event::new(&row));
+    let wanted = input::list_events(&request)?;
+    let asked = wanted.page;
+    let found = api.ask(wanted).await?;
+    let events = List::new(asked, found, |row| Event::new(&row));
     Ok(views::answer(StatusCode::OK, EventsData { events }))
 }
 

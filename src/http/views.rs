@@ -3,8 +3,10 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::domain::fields::{self, Form};
 use crate::domain::{Defaults, Group, Tally};
 use crate::storage::models::{EventRow, origin_word};
 use crate::storage::reader::{Page, PageRequest, ServiceRecord};
@@ -128,9 +130,15 @@ pub struct Service {
     /// What its answers must fulfil; without any, an answer below 400 is up.
     #[schema(example = json!(["[STATUS] == 200"]))]
     conditions: Vec<String>,
-    /// `up`, `down`, `pending` before the first result, `paused` when not enabled.
-    #[schema(pattern = "^(up|down|pending|paused)$", example = "up")]
+    /// What else was said of it, under the names of `NewService`; secrets are masked, and what is as by default is left out.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    options: Map<String, Value>,
+    /// `up`, `down`, `unknown` while our own network is gone, `pending` before the first event, `paused` when not enabled.
+    #[schema(pattern = "^(up|down|unknown|pending|paused)$", example = "up")]
     state: &'static str,
+    /// Whether it flips too often: from 20 % of its newest 21 results on, until it is below 5 % (Nagios's rule).
+    flapping: bool,
     /// The newest event; null before the first result.
     #[schema(required = true)]
     current_status: Option<Event>,
@@ -155,14 +163,16 @@ impl Service {
         Self {
             id: record.id.get(),
             name: definition.name.as_str().to_owned(),
-            url: definition.target.as_str().to_owned(),
+            url: definition.target.shown(),
             group: definition.group.as_ref().map(Group::as_str).map(str::to_owned),
             origin: origin_word(record.origin),
             enabled: definition.enabled,
             interval_seconds: definition.interval.unwrap_or(defaults.interval).as_seconds(),
             timeout_seconds: definition.timeout.unwrap_or(defaults.timeout).as_seconds(),
             conditions: definition.conditions.iter().map(ToString::to_string).collect(),
+            options: fields::write_options(&definition.options, Form::Masked),
             state,
+            flapping: record.tally.is_some_and(|tally| tally.is_flapping),
             current_status: event(),
             latest_event: event().map(|data| One { data }),
             metric: record.tally.as_ref().map(|tally| One { data: Metric::new(tally) }),
@@ -176,10 +186,10 @@ impl Service {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Event {
     id: i64,
-    /// `uptime` or `downtime`.
-    #[schema(pattern = "^(uptime|downtime)$", example = "downtime")]
+    /// `uptime` or `downtime`, or `unknown` while our own network was gone.
+    #[schema(pattern = "^(uptime|downtime|unknown)$", example = "downtime")]
     event: String,
-    /// Why, for a downtime: the failure of its first probe; null for an uptime.
+    /// Why, for a downtime: the failure of the probe that decided it; null for an uptime.
     #[schema(required = true)]
     failure: Option<Failure>,
     /// Unix seconds.
@@ -196,8 +206,7 @@ pub struct Event {
 /// Why a probe failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Failure {
-    /// One of `dns`, `address_blocked`, `refused`, `unreachable`, `reset`, `tls`, `timeout`, `redirect`, `status`, `condition`,
-    /// `protocol`.
+    /// A word of a closed set; the README has all of them.
     #[schema(example = "refused")]
     reason: String,
     /// What was seen, for a person.
@@ -232,6 +241,8 @@ pub struct Metric {
     up_count: u64,
     /// Those that said down.
     down_count: u64,
+    /// Probes that could not tell, since our own network was gone.
+    unknown_count: u64,
     /// True mean over all ticks, in milliseconds.
     #[schema(example = 53.4)]
     average_response_time_ms: f64,
@@ -246,6 +257,7 @@ impl Metric {
             tick_count: tally.tick_count,
             up_count: tally.up_count,
             down_count: tally.down_count(),
+            unknown_count: tally.unknown_count,
             average_response_time_ms: tally.average_response_time_ms(),
             uptime_percent: tally.uptime_percent(),
         }

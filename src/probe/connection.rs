@@ -65,8 +65,8 @@ impl Connection {
     }
 
     /// Reads what still comes, until the peer ends the connection or `limit` bytes have come, and appends it to `kept`, if
-    /// it is to be kept.
-    pub async fn drain(&self, limit: usize, mut kept: Option<&mut Vec<u8>>) -> io::Result<()> {
+    /// it is to be kept. Gives the number of bytes that came.
+    pub async fn drain(&self, limit: usize, mut kept: Option<&mut Vec<u8>>) -> io::Result<usize> {
         let mut drained = 0;
         let mut room = vec![0; 8 * 1024];
         while drained < limit && !self.ended() {
@@ -77,7 +77,7 @@ impl Connection {
                 kept.extend_from_slice(received.filled());
             }
         }
-        Ok(())
+        Ok(drained)
     }
 
     /// Polls never overlap: probe and awc run in one task, one after the other.

@@ -11,6 +11,7 @@ use url::{Host, Url};
 use super::failure;
 use super::policy::Policy;
 use super::resolve::Resolver;
+use crate::domain::options::IpFamily;
 use crate::domain::{Failure, Reason};
 
 /// How long one address has before the next is tried beside it (RFC 8305, "Connection Attempt Delay").
@@ -19,15 +20,27 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Addresses of a name that are tried at all, and so the most connections of one probe at once.
 const MAX_ADDRESSES: usize = 8;
 
-/// The addresses behind the host of `url`, in the order in which they are to be tried; never empty.
-pub async fn resolve(resolver: &Resolver, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
+/// The addresses of `family` behind the host of `url`, in the order in which they are to be tried; never empty.
+pub async fn resolve(
+    resolver: &Resolver,
+    url: &Url,
+    family: IpFamily,
+) -> Result<Vec<SocketAddr>, Failure> {
     let port = url.port_or_known_default().unwrap_or(80);
-    match url.host() {
-        Some(Host::Ipv4(ip)) => Ok(vec![SocketAddr::new(ip.into(), port)]),
-        Some(Host::Ipv6(ip)) => Ok(vec![SocketAddr::new(ip.into(), port)]),
-        Some(Host::Domain(name)) => Ok(interleave(resolver.addresses(name).await?, port)),
-        None => Err(Failure::new(Reason::Redirect, "a URL without a host")),
+    let literal: IpAddr = match url.host() {
+        Some(Host::Ipv4(ip)) => ip.into(),
+        Some(Host::Ipv6(ip)) => ip.into(),
+        Some(Host::Domain(name)) => {
+            return Ok(interleave(resolver.addresses(name, family).await?, port));
+        }
+        None => return Err(Failure::new(Reason::RedirectBlocked, "a URL without a host")),
+    };
+    let other = if literal.is_ipv4() { IpFamily::V6 } else { IpFamily::V4 };
+    if family == other {
+        let told = format!("{literal} is not of the family that the service asks for");
+        return Err(Failure::new(Reason::DnsNoSuchName, told));
     }
+    Ok(vec![SocketAddr::new(literal, port)])
 }
 
 /// Those of `addresses` that may be dialled; when none may, the failure says why the first may not.
@@ -111,7 +124,7 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
 /// How much a failure to connect tells of the target.
 fn tells(failure: &Failure) -> u8 {
     match failure.reason {
-        Reason::Local => 0,
+        reason if reason.is_local() => 0,
         Reason::Unreachable => 1,
         _ => 2,
     }

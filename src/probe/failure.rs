@@ -10,33 +10,48 @@ use std::net::SocketAddr;
 use actix_http::error::ParseError;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use rustls::CertificateError;
 
 use crate::domain::{Failure, Reason};
 
-/// A look-up of `name` that failed.
-pub fn of_dns(name: &str, error: &NetError) -> Failure {
-    let told = |what: &dyn Display| Failure::new(Reason::Dns, format!("looking up {name}: {what}"));
+/// A look-up of `name` that failed; `ours` says whether the name server was the system's.
+pub fn of_dns(name: &str, error: &NetError, ours: bool) -> Failure {
+    let told =
+        |reason, what: &dyn Display| Failure::new(reason, format!("looking up {name}: {what}"));
     match error {
-        NetError::Io(error) if is_ours(error) => {
-            Failure::new(Reason::Local, format!("looking up {name}: {error}"))
+        NetError::Io(error) => match of_ours(error) {
+            Some(reason) => told(reason, error),
+            None if ours => told(Reason::LocalResolver, error),
+            None => told(Reason::DnsServer, error),
+        },
+        NetError::NoConnections if ours => {
+            told(Reason::LocalResolver, &"no name server can be reached")
         }
+        NetError::Timeout => told(Reason::DnsTimeout, &"no name server answered in time"),
         NetError::Dns(DnsError::NoRecordsFound(_)) if error.is_nx_domain() => {
-            told(&"there is no such name")
+            told(Reason::DnsNoSuchName, &"there is no such name")
         }
-        NetError::Dns(DnsError::NoRecordsFound(_)) => told(&"the name has no address"),
-        other => told(other),
+        NetError::Dns(DnsError::NoRecordsFound(found))
+            if found.response_code != ResponseCode::NoError =>
+        {
+            told(Reason::DnsServer, &format_args!("the server answered {}", found.response_code))
+        }
+        NetError::Dns(DnsError::NoRecordsFound(_)) => {
+            told(Reason::DnsNoSuchName, &"the name has no address")
+        }
+        other => told(Reason::DnsServer, other),
     }
 }
 
 /// A connection to `address` that could not be made.
 pub fn of_connect(address: SocketAddr, error: &io::Error) -> Failure {
-    let reason = match error.kind() {
-        _ if is_ours(error) => Reason::Local,
+    let reason = of_ours(error).unwrap_or(match error.kind() {
         io::ErrorKind::ConnectionRefused => Reason::Refused,
         io::ErrorKind::ConnectionReset => Reason::Reset,
-        io::ErrorKind::TimedOut => Reason::Timeout,
+        io::ErrorKind::TimedOut => Reason::ConnectTimeout,
         _ => Reason::Unreachable,
-    };
+    });
     Failure::new(reason, format!("connecting to {address}: {error}"))
 }
 
@@ -44,9 +59,35 @@ pub fn of_connect(address: SocketAddr, error: &io::Error) -> Failure {
 pub fn of_tls(error: &io::Error) -> Failure {
     const WHEN: &str = "in the TLS handshake";
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        return Failure::new(Reason::Tls, format!("{WHEN}: {error}"));
+        let told = "the connection was closed in the TLS handshake";
+        return Failure::new(Reason::TlsHandshake, told);
     }
     of_io(WHEN, error)
+}
+
+/// What an error of rustls says of the certificate, or of the handshake.
+fn of_rustls(error: &rustls::Error) -> Reason {
+    use CertificateError::{
+        BadSignature, Expired, ExpiredContext, InvalidPurpose, InvalidPurposeContext,
+        NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext, Other, Revoked,
+        UnknownIssuer,
+    };
+    match error {
+        rustls::Error::InvalidCertificate(why) => match why {
+            Expired | ExpiredContext { .. } => Reason::TlsExpired,
+            NotValidYet | NotValidYetContext { .. } => Reason::TlsNotYetValid,
+            NotValidForName | NotValidForNameContext { .. } => Reason::TlsHostname,
+            // `Other` is how webpki tells a certificate that cannot end a chain, a self-signed authority among them.
+            UnknownIssuer
+            | BadSignature
+            | Revoked
+            | InvalidPurpose
+            | InvalidPurposeContext { .. }
+            | Other(_) => Reason::TlsUntrusted,
+            _ => Reason::TlsHandshake,
+        },
+        _ => Reason::TlsHandshake,
+    }
 }
 
 /// A request that got no answer.
@@ -63,7 +104,9 @@ pub fn of_request(error: &SendRequestError) -> Failure {
             Failure::new(Reason::Protocol, format!("the answer is not HTTP: {error}"))
         }
         // What is left cannot come from a target: our own request could not be made.
-        other => Failure::new(Reason::Local, format!("the request could not be sent: {other}")),
+        other => {
+            Failure::new(Reason::LocalFault, format!("the request could not be sent: {other}"))
+        }
     }
 }
 
@@ -84,38 +127,40 @@ pub fn of_short_body() -> Failure {
 
 /// A read or write that failed.
 pub fn of_io(when: &str, error: &io::Error) -> Failure {
-    let reason = match error.kind() {
-        _ if is_ours(error) => Reason::Local,
-        _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Reason::Tls,
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let reason = of_ours(error).or(tls.map(of_rustls)).unwrap_or(match error.kind() {
+        io::ErrorKind::ConnectionRefused => Reason::Refused,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => Reason::Reset,
         io::ErrorKind::HostUnreachable => Reason::Unreachable,
         io::ErrorKind::TimedOut => Reason::Timeout,
         _ => Reason::Protocol,
-    };
+    });
     Failure::new(reason, format!("{when}: {error}"))
 }
 
-/// errno(3) values that speak of our own machine; the same on every Linux and BSD.
-fn is_ours(error: &io::Error) -> bool {
+/// The reason of an error that speaks of our own machine, by errno(3), whose small values are the same on every Linux and
+/// BSD.
+fn of_ours(error: &io::Error) -> Option<Reason> {
     const EPERM: i32 = 1;
     const ENOMEM: i32 = 12;
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
-    let numbered = matches!(error.raw_os_error(), Some(EPERM | ENOMEM | ENFILE | EMFILE));
-    let kind = matches!(
-        error.kind(),
-        io::ErrorKind::AddrNotAvailable
-            | io::ErrorKind::NetworkDown
-            // The kernel found no route in its own table: nothing was sent.
-            | io::ErrorKind::NetworkUnreachable
-    );
-    numbered || kind || OURS_BY_NUMBER.iter().any(|number| error.raw_os_error() == Some(*number))
+    // ENOBUFS and EAFNOSUPPORT have no kind and a number of their own on each system.
+    const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
+    const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
+    match (error.raw_os_error(), error.kind()) {
+        (Some(ENOMEM | ENFILE | EMFILE | ENOBUFS), _) => Some(Reason::LocalDescriptors),
+        (_, io::ErrorKind::AddrNotAvailable) => Some(Reason::LocalPorts),
+        // The kernel found no route in its own table, or a firewall of ours refused: nothing was sent.
+        (Some(EPERM | EAFNOSUPPORT), _)
+        | (_, io::ErrorKind::NetworkDown | io::ErrorKind::NetworkUnreachable) => {
+            Some(Reason::LocalNetwork)
+        }
+        _ => None,
+    }
 }
-
-/// ENOBUFS and EAFNOSUPPORT, which have no kind and a number of their own on each system.
-const OURS_BY_NUMBER: [i32; 2] = if cfg!(target_os = "linux") { [105, 97] } else { [55, 47] };
 
 #[cfg(test)]
 mod tests {
@@ -129,23 +174,23 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn what_lies_with_us_is_never_the_targets() {
-        for (name, errno) in [
-            ("EPERM", 1),
-            ("ENOMEM", 12),
-            ("ENFILE", 23),
-            ("EMFILE", 24),
-            ("EADDRNOTAVAIL", 99),
-            ("ENOBUFS", 105),
-            ("EAFNOSUPPORT", 97),
-            ("ENETDOWN", 100),
-            ("ENETUNREACH", 101),
+        for (name, errno, reason) in [
+            ("EPERM", 1, Reason::LocalNetwork),
+            ("ENOMEM", 12, Reason::LocalDescriptors),
+            ("ENFILE", 23, Reason::LocalDescriptors),
+            ("EMFILE", 24, Reason::LocalDescriptors),
+            ("EADDRNOTAVAIL", 99, Reason::LocalPorts),
+            ("ENOBUFS", 105, Reason::LocalDescriptors),
+            ("EAFNOSUPPORT", 97, Reason::LocalNetwork),
+            ("ENETDOWN", 100, Reason::LocalNetwork),
+            ("ENETUNREACH", 101, Reason::LocalNetwork),
         ] {
-            assert_eq!(reason_of_connect(errno), Reason::Local, "{name}");
+            assert_eq!(reason_of_connect(errno), reason, "{name}");
         }
         for (errno, reason) in [
             (111, Reason::Refused),
             (104, Reason::Reset),
-            (110, Reason::Timeout),
+            (110, Reason::ConnectTimeout),
             (113, Reason::Unreachable),
         ] {
             assert_eq!(reason_of_connect(errno), reason, "errno {errno}");

@@ -1,32 +1,39 @@
 //! One probe under one deadline → an [`Outcome`].
 //!
-//! The probe makes its connection itself ([`dial`], [`tls`]) and lets awc speak HTTP over it ([`http`]), so that each
-//! wait has a name and each error its class ([`failure`]). Nothing is kept from one probe to the next: every probe
-//! connects and secures anew and asks for the name (probes that ask for one name at the same moment share the answer), and
-//! so a dead DNS, TCP or TLS is seen by the very next probe.
+//! The probe makes its connection itself ([`way`], [`dial`], [`tls`]), and what is spoken over it is a matter of its kind: awc
+//! speaks HTTP ([`http`]), the others are in [`kinds`]. So each wait has a name and each error its class ([`failure`]). Nothing
+//! is kept from one probe to the next: every probe connects and secures anew and asks for the name (probes that ask for one
+//! name at the same moment share the answer), and so a dead DNS, TCP or TLS is seen by the very next probe.
 
 mod connection;
 mod dial;
 mod failure;
 mod http;
 mod interim;
+mod kinds;
 pub mod policy;
 mod pulse;
 mod resolve;
 pub mod tls;
 mod trace;
+mod way;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use connection::Connection;
 use policy::Policy;
-use tls::Trust;
+use resolve::Resolver;
+use tls::{Tls, Trust};
 use trace::{Phase, Trace};
+use way::{Said, Way};
 
-use crate::domain::{Condition, Failure, Outcome, Reason, Seen, Service};
+use crate::domain::options::NameServer;
+use crate::domain::{Failure, Judged, Kind, Outcome, Reason, Service, Variables};
 
-/// Redirects that are followed (contract, "Up or down").
-const MAX_REDIRECTS: u32 = 10;
+/// Most name servers of services whose resolvers an arbiter keeps at hand; with more, they are made anew.
+const RESOLVERS_LIMIT: usize = 64;
 
 /// What every probe keeps to.
 #[derive(Clone)]
@@ -35,12 +42,17 @@ pub struct Rules {
     pub trust: Trust,
     /// Which addresses it may dial.
     pub policy: Policy,
+    /// What templates are filled with.
+    pub variables: Variables,
 }
 
 /// Everything the probes of one arbiter share. Not `Send`: it is built inside its arbiter.
 pub struct Engine {
-    resolver: resolve::Resolver,
+    system: Rc<Resolver>,
+    /// Bound: [`RESOLVERS_LIMIT`].
+    resolvers: RefCell<HashMap<NameServer, Rc<Resolver>>>,
     rules: Rules,
+    tls: Tls,
     client: awc::Client,
     pulse: pulse::Pulse,
 }
@@ -49,27 +61,31 @@ impl Engine {
     /// An engine that keeps to `rules`.
     pub fn new(rules: Rules) -> Self {
         Self {
-            resolver: resolve::Resolver::from_system(),
+            system: Rc::new(Resolver::from_system()),
+            resolvers: RefCell::default(),
+            tls: Tls::new(rules.trust.clone()),
             rules,
             client: http::client(),
             pulse: pulse::Pulse::start(),
         }
     }
 
-    /// Probes `service` once. Takes at most its timeout; a fault of the target is a result and not an error.
-    pub async fn probe(&self, service: &Service) -> Outcome {
+    /// Probes `service` once, and reports more of it if `reports`. Takes at most its timeout; a fault of the target is a
+    /// result and not an error.
+    pub async fn probe(&self, service: &Service, reports: bool) -> Outcome {
         let started_at_ms = unix_ms();
         let started = Instant::now();
-        let (trace, mark) = (Trace::new(started), self.pulse.mark());
+        let (trace, mark) = (Trace::new(started, reports), self.pulse.mark());
         let timeout = service.timeout.get();
-        let result = tokio::time::timeout(timeout, self.follow(service, &trace)).await;
+        let way = Way { engine: self, service, trace: &trace };
+        let result = tokio::time::timeout(timeout, ask(&way)).await;
         let ended = Instant::now();
         let traced = trace.finish(ended);
         let failure = match result {
             Ok(result) => result.err(),
             Err(_elapsed) if self.pulse.excuses(mark, started + timeout, timeout, ended) => {
                 let told = "our own process stood still during the probe";
-                Some(Failure::new(Reason::Local, told))
+                Some(Failure::new(Reason::LocalStandstill, told))
             }
             Err(_elapsed) => Some(timed_out(traced.last, timeout)),
         };
@@ -81,71 +97,78 @@ impl Engine {
             failure,
             phases: traced.phases,
             seen: traced.seen,
+            cut_off: false,
+            report: traced.report,
         }
     }
 
-    /// Asks the target, and whatever it redirects to, until there is an answer or a failure.
-    async fn follow(&self, service: &Service, trace: &Trace) -> Result<(), Failure> {
-        let mut url = service.target.url().clone();
-        for hop in 0..=MAX_REDIRECTS {
-            // What was seen of an earlier hop does not hold for this one.
-            trace.note(|seen| *seen = Seen { redirects: hop, ..Seen::default() });
-            let connection = self.connect(&url, trace).await?;
-            trace.enter(Phase::Waiting, Instant::now());
-            let answer = http::ask(&self.client, connection, &url).await?;
-            trace.answered(answer.status());
-            trace.note(|seen| seen.http_version = answer.version());
-            answer.refuse_interim()?;
-            match answer.redirect(&url)? {
-                Some(next) => url = next,
-                None => {
-                    trace.enter(Phase::Reading, Instant::now());
-                    return judge(service, answer, trace).await;
-                }
-            }
+    /// The system's resolver, or the one that asks `server` alone.
+    fn resolver(&self, server: Option<NameServer>) -> Rc<Resolver> {
+        let Some(server) = server else { return Rc::clone(&self.system) };
+        let mut resolvers = self.resolvers.borrow_mut();
+        if !resolvers.contains_key(&server) && resolvers.len() >= RESOLVERS_LIMIT {
+            resolvers.clear();
         }
-        Err(Failure::new(Reason::Redirect, format!("more than {MAX_REDIRECTS} redirects")))
-    }
-
-    async fn connect(&self, url: &url::Url, trace: &Trace) -> Result<Connection, Failure> {
-        trace.enter(Phase::Resolving, Instant::now());
-        let addresses = dial::resolve(&self.resolver, url).await?;
-        let addresses = dial::permitted(&self.rules.policy, addresses)?;
-        trace.enter(Phase::Connecting, Instant::now());
-        let stream = dial::connect(&addresses).await?;
-        trace.note(|seen| seen.address = stream.peer_addr().ok());
-        if url.scheme() == "http" {
-            return Ok(Connection::plain(stream));
-        }
-        trace.enter(Phase::Securing, Instant::now());
-        let stream = tls::secure(&self.rules.trust, url, stream).await?;
-        trace.note(|seen| tls::note(stream.get_ref().1, seen));
-        Ok(Connection::secured(stream))
+        let resolver = resolvers.entry(server).or_insert_with(|| Rc::new(Resolver::asking(server)));
+        Rc::clone(resolver)
     }
 }
 
-/// Whether an answer is as it should be: below 400, or as the service's conditions say.
-async fn judge(service: &Service, answer: http::Answer, trace: &Trace) -> Result<(), Failure> {
-    if service.conditions.is_empty() {
-        answer.judge()?;
-        return answer.read(None).await;
+/// Asks the target as its kind is asked, and judges what it says.
+async fn ask(way: &Way<'_>) -> Result<(), Failure> {
+    let target = &way.service.target;
+    let url = target
+        .url(&way.engine.rules.variables)
+        .map_err(|why| Failure::new(Reason::LocalConfig, why))?;
+    let said = match target.kind() {
+        Kind::Http => http::probe(way, &url).await?,
+        Kind::Push => return Err(late(way.service)),
+        kind => kinds::probe(way, kind, &url).await?,
+    };
+    if let Some(status) = said.status {
+        way.trace.answered(status);
     }
-    let status = answer.status();
-    let mut body = Vec::new();
-    let needs_body = service.conditions.iter().any(Condition::needs_body);
-    answer.read(needs_body.then_some(&mut body)).await?;
-    let facts = trace.facts(status, Instant::now(), unix_ms(), &body);
-    let failed: Vec<String> =
-        service.conditions.iter().filter_map(|condition| condition.judge(&facts).err()).collect();
+    judge(way, said)
+}
+
+/// The plain rule, or in its place the service's conditions.
+fn judge(way: &Way<'_>, mut said: Said) -> Result<(), Failure> {
+    let conditions = &way.service.conditions;
+    if conditions.is_empty() {
+        return std::mem::replace(&mut said.plain, Ok(()));
+    }
+    let facts = way.trace.facts(said, Instant::now(), unix_ms());
+    let mut failed = Vec::new();
+    for condition in conditions {
+        let verdict = condition.judge(&facts);
+        way.trace.report(|report| {
+            let told = verdict.clone().err().unwrap_or_else(|| condition.to_string());
+            report.conditions.push(Judged { told, fulfilled: verdict.is_ok() });
+        });
+        failed.extend(verdict.err());
+    }
     if failed.is_empty() {
         return Ok(());
     }
     Err(Failure::new(Reason::Condition, failed.join("; ")))
 }
 
+/// A watched job is only ever probed when its heartbeat has not come (see `actors::schedule`).
+fn late(service: &Service) -> Failure {
+    let patience = service.patience().as_secs_f64();
+    let told = format!("no heartbeat within its interval and grace ({patience} s)");
+    Failure::new(Reason::HeartbeatLate, told)
+}
+
 fn timed_out(phase: Phase, timeout: Duration) -> Failure {
+    let reason = match phase {
+        Phase::Resolving => Reason::DnsTimeout,
+        Phase::Connecting => Reason::ConnectTimeout,
+        Phase::Securing => Reason::TlsTimeout,
+        Phase::Waiting | Phase::Reading => Reason::Timeout,
+    };
     let detail = format!("no complete answer within {timeout:?}: still {}", phase.as_str());
-    Failure::new(Reason::Timeout, detail)
+    Failure::new(reason, detail)
 }
 
 /// The wall clock, in unix milliseconds; 0 before 1970.

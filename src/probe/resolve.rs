@@ -8,13 +8,16 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::{Either, select};
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig,
+};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::Name;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 use super::failure;
+use crate::domain::options::{IpFamily, NameServer};
 use crate::domain::{Failure, Reason};
 
 /// What the system says of names; a change is taken up within [`LOOK_AGAIN`].
@@ -26,9 +29,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the addresses of one family wait for those of the other (RFC 8305, "Resolution Delay").
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 
-/// The resolver of one arbiter.
-pub struct Resolver {
-    current: RefCell<Rc<Configured>>,
+/// A resolver of one arbiter.
+pub struct Resolver(Source);
+
+enum Source {
+    /// As the system is configured now.
+    System(RefCell<Rc<Configured>>),
+    /// One name server, and nothing else.
+    Server(Box<Result<Families, String>>),
 }
 
 struct Configured {
@@ -48,37 +56,77 @@ impl Resolver {
     /// A resolver configured by `/etc/resolv.conf` and `/etc/hosts`. Without the former it asks 127.0.0.1, as
     /// resolv.conf(5) says.
     pub fn from_system() -> Self {
-        Self { current: RefCell::new(Rc::new(Configured::read())) }
+        Self(Source::System(RefCell::new(Rc::new(Configured::read()))))
+    }
+
+    /// A resolver that asks `server` alone.
+    pub fn asking(server: NameServer) -> Self {
+        let family = |strategy| {
+            let mut protocol =
+                if server.over_tcp { ConnectionConfig::tcp() } else { ConnectionConfig::udp() };
+            protocol.port = server.address.port();
+            let server = NameServerConfig::new(server.address.ip(), true, vec![protocol]);
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+            build(
+                TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()),
+                strategy,
+            )
+        };
+        Self(Source::Server(Box::new(Families::of(family))))
     }
 
     /// The addresses of `name`; never empty.
-    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
-        let configured = self.configured();
-        let Families { four, six } = configured
-            .families
-            .as_ref()
-            .map_err(|why| Failure::new(Reason::Local, format!("no resolver: {why}")))?;
-        // As it stands: the URL has been to punycode already, and names of containers have underscores.
-        let asked = Name::from_ascii(name)
-            .map_err(|error| Failure::new(Reason::Dns, format!("{name} is no name: {error}")))?;
-        let four = std::pin::pin!(look_up(four, asked.clone()));
-        let six = std::pin::pin!(look_up(six, asked));
-        // The error of IPv4 is told, since that is what most names have.
-        let found = match select(four, six).await {
-            Either::Left((Ok(found), six)) => with_late(found, six).await,
-            Either::Right((Ok(found), four)) => with_late(found, four).await,
-            Either::Left((Err(error), six)) => six.await.map_err(|_| error),
-            Either::Right((Err(_), four)) => four.await,
+    pub async fn addresses(&self, name: &str, family: IpFamily) -> Result<Vec<IpAddr>, Failure> {
+        let (configured, is_ours);
+        let families = match &self.0 {
+            Source::System(current) => {
+                configured = now_configured(current);
+                is_ours = true;
+                &configured.families
+            }
+            Source::Server(families) => {
+                is_ours = false;
+                families
+            }
         };
-        found.map_err(|error| failure::of_dns(name, &error))
+        let Families { four, six } = families
+            .as_ref()
+            .map_err(|why| Failure::new(Reason::LocalResolver, format!("no resolver: {why}")))?;
+        // As it stands: the URL has been to punycode already, and names of containers have underscores.
+        let asked = Name::from_ascii(name).map_err(|error| {
+            Failure::new(Reason::DnsNoSuchName, format!("{name} is no name: {error}"))
+        })?;
+        let found = match family {
+            IpFamily::Any => race(four, six, asked).await,
+            IpFamily::V4 => look_up(four, asked).await,
+            IpFamily::V6 => look_up(six, asked).await,
+        };
+        found.map_err(|error| failure::of_dns(name, &error, is_ours))
     }
+}
 
-    fn configured(&self) -> Rc<Configured> {
-        let mut current = self.current.borrow_mut();
-        if current.is_outdated() {
-            *current = Rc::new(Configured::read());
-        }
-        Rc::clone(&current)
+fn now_configured(current: &RefCell<Rc<Configured>>) -> Rc<Configured> {
+    let mut current = current.borrow_mut();
+    if current.is_outdated() {
+        *current = Rc::new(Configured::read());
+    }
+    Rc::clone(&current)
+}
+
+/// The addresses of both families, or of the one that answers. The error of IPv4 is told, since that is what most names
+/// have.
+async fn race(
+    four: &TokioResolver,
+    six: &TokioResolver,
+    name: Name,
+) -> Result<Vec<IpAddr>, NetError> {
+    let four = std::pin::pin!(look_up(four, name.clone()));
+    let six = std::pin::pin!(look_up(six, name));
+    match select(four, six).await {
+        Either::Left((Ok(found), six)) => with_late(found, six).await,
+        Either::Right((Ok(found), four)) => with_late(found, four).await,
+        Either::Left((Err(error), six)) => six.await.map_err(|_| error),
+        Either::Right((Err(_), four)) => four.await,
     }
 }
 
@@ -97,13 +145,21 @@ async fn with_late(
     Ok(found)
 }
 
+impl Families {
+    fn of(
+        build: impl Fn(LookupIpStrategy) -> Result<TokioResolver, String>,
+    ) -> Result<Self, String> {
+        let four = build(LookupIpStrategy::Ipv4Only)?;
+        let six = build(LookupIpStrategy::Ipv6Only)?;
+        Ok(Self { four, six })
+    }
+}
+
 impl Configured {
     fn read() -> Self {
         let changed = FILES.map(changed_at);
-        let family = |strategy| build(strategy, changed[0].is_some());
-        let four = family(LookupIpStrategy::Ipv4Only);
-        let six = family(LookupIpStrategy::Ipv6Only);
-        let families = four.and_then(|four| six.map(|six| Families { four, six }));
+        let is_configured = changed[0].is_some();
+        let families = Families::of(|strategy| build(system(is_configured)?, strategy));
         Self { changed, looked_at: Cell::new(Instant::now()), families }
     }
 
@@ -120,14 +176,18 @@ fn changed_at(file: &str) -> Option<SystemTime> {
     fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
 
-fn build(strategy: LookupIpStrategy, is_configured: bool) -> Result<TokioResolver, String> {
-    let mut builder = if is_configured {
-        TokioResolver::builder_tokio().map_err(|error| format!("{}: {error}", FILES[0]))?
-    } else {
-        let local = NameServerConfig::udp_and_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![local]);
-        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-    };
+type Builder = ResolverBuilder<TokioRuntimeProvider>;
+
+fn system(is_configured: bool) -> Result<Builder, String> {
+    if is_configured {
+        return TokioResolver::builder_tokio().map_err(|error| format!("{}: {error}", FILES[0]));
+    }
+    let local = NameServerConfig::udp_and_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let config = ResolverConfig::from_parts(None, Vec::new(), vec![local]);
+    Ok(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
+}
+
+fn build(mut builder: Builder, strategy: LookupIpStrategy) -> Result<TokioResolver, String> {
     let options = builder.options_mut();
     options.cache_size = 0;
     options.num_concurrent_reqs = 1;

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use crate::domain::{Facts, Phases, Seen};
+use super::way::Said;
+use crate::domain::{Body, Facts, Phases, Report, Seen};
 
 /// What the probe is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ struct Notes {
     phases: Phases,
     http_status: Option<u16>,
     seen: Seen,
+    /// What somebody who looks at this one probe wants to know.
+    report: Option<Box<Report>>,
 }
 
 /// The notes when the probe is over.
@@ -57,17 +60,20 @@ pub struct Traced {
     pub http_status: Option<u16>,
     /// What else was seen.
     pub seen: Seen,
+    /// More, if it was wanted.
+    pub report: Option<Box<Report>>,
 }
 
 impl Trace {
-    /// A probe that begins at `now` by looking up a name.
-    pub fn new(now: Instant) -> Self {
+    /// A probe that begins at `now` by looking up a name, and reports if somebody wants that.
+    pub fn new(now: Instant, reports: bool) -> Self {
         Self(RefCell::new(Notes {
             phase: Phase::Resolving,
             since: now,
             phases: Phases::default(),
             http_status: None,
             seen: Seen::default(),
+            report: reports.then(Box::default),
         }))
     }
 
@@ -88,22 +94,34 @@ impl Trace {
         note(&mut self.0.borrow_mut().seen);
     }
 
-    /// What conditions are judged by: an answer of `status` with this `body`, read to its end at `now`.
-    pub fn facts(&self, status: u16, now: Instant, unix_ms: i64, body: &[u8]) -> Facts {
+    /// Notes something for the report, if one is wanted.
+    pub fn report(&self, note: impl FnOnce(&mut Report)) {
+        if let Some(report) = &mut self.0.borrow_mut().report {
+            note(report);
+        }
+    }
+
+    /// What conditions are judged by: that was `said`, and complete at `now`.
+    pub fn facts(&self, said: Said, now: Instant, unix_ms: i64) -> Facts {
         let notes = self.0.borrow();
-        let response_time = notes.phases.total() + now.duration_since(notes.since);
         let left = notes.seen.certificate_expires_at.map(|at| at.saturating_sub(unix_ms / 1_000));
-        let left = left.map(|seconds| Duration::from_secs(seconds.max(0).cast_unsigned()));
-        let ip = notes.seen.address.map(|address| address.ip());
-        Facts::new(Some(status), response_time, ip, left, body)
+        Facts {
+            status: said.status,
+            response_time: notes.phases.total() + now.duration_since(notes.since),
+            ip: notes.seen.address.map(|address| address.ip()),
+            certificate_expires_in: left
+                .map(|seconds| Duration::from_secs(seconds.max(0).cast_unsigned())),
+            dns_rcode: said.rcode,
+            body: Body::new(&said.body),
+        }
     }
 
     /// The probe is over at `now`.
     pub fn finish(self, now: Instant) -> Traced {
         let mut notes = self.0.into_inner();
         notes.book(now);
-        let Notes { phase, phases, http_status, seen, .. } = notes;
-        Traced { last: phase, phases, http_status, seen }
+        let Notes { phase, phases, http_status, seen, report, .. } = notes;
+        Traced { last: phase, phases, http_status, seen, report }
     }
 }
 
@@ -132,7 +150,7 @@ mod tests {
     fn every_moment_belongs_to_one_phase_and_redirects_add_up() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let trace = Trace::new(start);
+        let trace = Trace::new(start, false);
         for (ms, phase) in [
             (1, Phase::Connecting),
             (3, Phase::Waiting),

@@ -1,50 +1,146 @@
-//! The declarative list of services: a YAML file in Gatus's form (contract, "Services file").
+//! The declarative list of services: YAML files in Gatus's form (contract, "Services file").
 //!
-//! [`read`] turns the file into entries before anything is started, [`plan`](plan::plan) compares them with the store, and
-//! `storage::writer::apply_plan` does the whole plan in one transaction, or nothing of it.
+//! [`read`] turns a file, or a folder of files, into entries before anything is started, [`plan`](plan::plan) compares them with
+//! the store, and `storage::writer::apply_plan` does the whole plan in one transaction, or nothing of it.
 
 mod parse;
 mod plan;
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 pub use parse::Entry;
-use parse::parse;
+use parse::{File, parse};
 pub use plan::plan;
 
-/// Reads the file. The error has one sentence a problem, each with file, line and entry.
-pub fn read(file: &Path) -> Result<Vec<Entry>, Vec<String>> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        vec![format!(
-            "SERVICES_FILE: {file:?} is not accepted ({error}); accepted is a YAML file in UTF-8"
-        )]
-    })?;
-    parse(&text).map_err(|problems| problems.located(file))
+use crate::domain::Variables;
+use crate::probe::tls;
+
+/// Reads the file, or every `.yaml` and `.yml` file of the folder and the folders in it, in the order of their names. The
+/// error has one sentence a problem, each with file, line and entry.
+pub fn read(path: &Path, variables: &Variables) -> Result<Vec<Entry>, Vec<String>> {
+    let refuse = |file: &Path, why: &dyn std::fmt::Display| {
+        let accepted = "a YAML file in UTF-8, or a folder of such files";
+        vec![format!("SERVICES_FILE: {file:?} is not accepted ({why}); accepted is {accepted}")]
+    };
+    let files = files(path).map_err(|error| refuse(path, &error))?;
+    if files.is_empty() {
+        return Err(refuse(path, &"it holds no .yaml or .yml file"));
+    }
+    let (mut entries, mut problems) = (Vec::new(), Problems::default());
+    for file in files {
+        let text = std::fs::read_to_string(&file).map_err(|error| refuse(&file, &error))?;
+        let file = File { path: file.into(), variables: variables.clone() };
+        entries.extend(parse(&file, &text, &mut problems));
+    }
+    finish(entries, problems)
 }
 
-/// Problems of a file, each with its line.
+/// Reads one text, as [`read`] reads a file.
+pub fn read_text(
+    path: &Path,
+    text: &str,
+    variables: &Variables,
+) -> Result<Vec<Entry>, Vec<String>> {
+    let mut problems = Problems::default();
+    let file = File { path: path.into(), variables: variables.clone() };
+    let entries = parse(&file, text, &mut problems);
+    finish(entries, problems)
+}
+
+/// What a change of the files shows in: their names and when each was changed.
+pub fn stamp(path: &Path) -> Vec<(PathBuf, Option<SystemTime>)> {
+    let changed = |file: &Path| std::fs::metadata(file).and_then(|it| it.modified()).ok();
+    let files = files(path).unwrap_or_default();
+    files.into_iter().map(|file| (file.clone(), changed(&file))).collect()
+}
+
+/// The file itself, or the files of a folder. Names that begin with a dot are left out: a mounted ConfigMap has its
+/// bookkeeping there.
+fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !std::fs::metadata(path)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let inner = entry?.path();
+        let name = inner.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_yaml = inner.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        if name.starts_with('.') {
+            continue;
+        }
+        if std::fs::metadata(&inner)?.is_dir() {
+            found.extend(files(&inner)?);
+        } else if is_yaml {
+            found.push(inner);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn finish(entries: Vec<Entry>, mut problems: Problems) -> Result<Vec<Entry>, Vec<String>> {
+    refuse_duplicates(&entries, &mut problems);
+    for entry in &entries {
+        let options = &entry.definition.options.tls;
+        let files = [&options.ca, &options.certificate, &options.private_key];
+        let has_files = files.into_iter().any(Option::is_some);
+        if let Some(Err(why)) = has_files.then(|| tls::check(options)) {
+            problems.of(entry, &format!("client: tls: {why}"));
+        }
+    }
+    if problems.0.is_empty() { Ok(entries) } else { Err(problems.told()) }
+}
+
+fn refuse_duplicates(entries: &[Entry], problems: &mut Problems) {
+    let mut first: HashMap<&str, &Entry> = HashMap::new();
+    for entry in entries {
+        match first.get(entry.definition.name.as_str()) {
+            Some(first) => {
+                let elsewhere = if first.file == entry.file {
+                    format!("line {}", first.line)
+                } else {
+                    format!("{}:{}", first.file.display(), first.line)
+                };
+                problems.of(entry, &format!("name: already used by the entry at {elsewhere}"));
+            }
+            None => drop(first.insert(entry.definition.name.as_str(), entry)),
+        }
+    }
+}
+
+/// Problems of files, each with its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Problems(Vec<(usize, String)>);
+pub struct Problems(Vec<(Arc<Path>, usize, String)>);
 
 impl Problems {
     /// Most problems that are told; who has more has one that repeats.
     const TOLD: usize = 50;
 
-    fn add(&mut self, line: usize, problem: String) {
-        self.0.push((line, problem));
+    fn len(&self) -> usize {
+        self.0.len()
     }
 
-    /// The problems as sentences about `file`.
-    pub fn located(&self, file: &Path) -> Vec<String> {
-        let file = file.display();
-        let mut told: Vec<String> = self
-            .0
-            .iter()
-            .take(Self::TOLD)
-            .map(|(line, problem)| format!("{file}:{line}: {problem}"))
-            .collect();
+    fn add(&mut self, file: &File, line: usize, problem: String) {
+        self.0.push((Arc::clone(&file.path), line, problem));
+    }
+
+    /// A problem of an entry that was read.
+    fn of(&mut self, entry: &Entry, problem: &str) {
+        let told = format!("endpoint ({}): {problem}", entry.definition.name.as_str());
+        self.0.push((Arc::clone(&entry.file), entry.line, told));
+    }
+
+    /// The problems as sentences.
+    fn told(&self) -> Vec<String> {
+        let located = |(file, line, problem): &(Arc<Path>, usize, String)| {
+            format!("{}:{line}: {problem}", file.display())
+        };
+        let mut told: Vec<String> = self.0.iter().take(Self::TOLD).map(located).collect();
         if self.0.len() > Self::TOLD {
-            told.push(format!("{file}: {} more problems", self.0.len() - Self::TOLD));
+            told.push(format!("{} more problems", self.0.len() - Self::TOLD));
         }
         told
     }

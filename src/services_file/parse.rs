@@ -1,48 +1,60 @@
 //! From YAML to entries, with the line of everything that is wrong.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use saphyr::{MarkedYaml, ScanError, YamlData, YamlLoader};
 use saphyr_parser::{Parser, ScalarStyle};
+use serde_json::Value;
 
 use super::Problems;
-use crate::domain::service::CONDITIONS_MAX;
-use crate::domain::{
-    Condition, Definition, Group, Interval, Invalid, Name, Target, Timeout, duration,
-};
+use crate::domain::fields::{self, Dialect};
+use crate::domain::{Definition, Template, Variables};
 
-/// One service of the file.
+/// One service of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
+    /// Where it stands.
+    pub file: Arc<Path>,
     /// Where it begins, from 1.
     pub line: usize,
     /// What it says.
     pub definition: Definition,
 }
 
+/// A file under reading.
+pub struct File {
+    /// Where it is.
+    pub path: Arc<Path>,
+    /// What its variables may name.
+    pub variables: Variables,
+}
+
 /// Nodes that aliases may unfold to: enough for every entry of the largest file to repeat a block, and far from a bomb.
 const ALIAS_LIMIT: usize = 2_000_000;
 
-/// Reads the whole file. Every problem is found, not only the first.
-pub fn parse(text: &str) -> Result<Vec<Entry>, Problems> {
-    let mut problems = Problems::default();
+/// Reads the whole text of `file`. Every problem is found, not only the first.
+pub fn parse(file: &File, text: &str, problems: &mut Problems) -> Vec<Entry> {
     let text = join_surrogates(text);
     let documents = match load(&text) {
         Ok(documents) => documents,
         Err(error) => {
-            problems.add(error.marker().line(), format!("not YAML: {}", error.info()));
-            return Err(problems);
+            problems.add(file, error.marker().line(), format!("not YAML: {}", error.info()));
+            return Vec::new();
         }
     };
-    let mut entries = Vec::new();
     match documents.as_slice() {
-        [document] => root(document, &mut entries, &mut problems),
-        [] => problems.add(1, "endpoints: missing".to_owned()),
-        [_, second, ..] => problems.add(line(second), "a second YAML document".to_owned()),
+        [document] => root(document, file, problems),
+        [] => {
+            problems.add(file, 1, "endpoints: missing".to_owned());
+            Vec::new()
+        }
+        [_, second, ..] => {
+            problems.add(file, line(second), "a second YAML document".to_owned());
+            Vec::new()
+        }
     }
-    refuse_duplicates(&entries, &mut problems);
-    if problems.0.is_empty() { Ok(entries) } else { Err(problems) }
 }
 
 /// Scalars stay as they are written, so that a service may be called 007.
@@ -95,163 +107,155 @@ fn character(high: u16, low: u16) -> Option<char> {
     }
 }
 
-fn root(document: &MarkedYaml, entries: &mut Vec<Entry>, problems: &mut Problems) {
-    let mut map = Map::new(document, "the file", problems);
-    let endpoints = map.take("endpoints");
-    map.refuse_others(&["endpoints"]);
-    let Some(endpoints) = endpoints else {
-        map.problem(line(document), "endpoints", "missing");
-        return;
+fn root(document: &MarkedYaml, file: &File, problems: &mut Problems) -> Vec<Entry> {
+    let map = match Mapping::of(document) {
+        Ok(map) => map,
+        Err(told) => {
+            problems.add(file, line(document), format!("the file: {told}"));
+            return Vec::new();
+        }
     };
-    let YamlData::Sequence(items) = &endpoints.data else {
-        map.problem(line(endpoints), "endpoints", "not a list");
-        return;
+    for (key, told) in map.wrong_keys(&["endpoints"]) {
+        problems.add(file, line(key), format!("the file: {}: {told}", shown(key)));
+    }
+    let told = match map.get("endpoints") {
+        None => (line(document), "missing"),
+        Some(endpoints) => match &endpoints.data {
+            YamlData::Sequence(items) => {
+                let numbered = items.iter().enumerate();
+                return numbered
+                    .filter_map(|(nth, item)| entry(item, nth + 1, file, problems))
+                    .collect();
+            }
+            _ => (line(endpoints), "not a list"),
+        },
     };
-    for (nth, item) in items.iter().enumerate() {
-        entries.extend(entry(item, nth + 1, problems));
+    problems.add(file, told.0, format!("the file: endpoints: {}", told.1));
+    Vec::new()
+}
+
+fn entry(item: &MarkedYaml, nth: usize, file: &File, problems: &mut Problems) -> Option<Entry> {
+    let known_before = problems.len();
+    let map = match Mapping::of(item) {
+        Ok(map) => map,
+        Err(told) => {
+            problems.add(file, line(item), format!("endpoint {nth}: {told}"));
+            return None;
+        }
+    };
+    let name = map.get("name").and_then(text);
+    let called = name.map_or(format!("endpoint {nth}"), |name| format!("endpoint {nth} ({name})"));
+    let mut tell = |line: usize, path: &str, told: &str| {
+        problems.add(file, line, format!("{called}: {}: {told}", path.replace('.', ": ")));
+    };
+    let mut repeated = Vec::new();
+    let value = value_of(item, &mut repeated);
+    for key in repeated {
+        tell(line(key), &shown(key), "given more than once");
+    }
+    let Value::Object(object) = value else { return None };
+    match fields::read(&object, Dialect::File) {
+        Ok(definition) => {
+            let set = |name: &&str| file.variables.get(name).is_none();
+            let of_target = definition.target.variables();
+            let of_options = definition.options.templates().flat_map(Template::variables);
+            for name in of_target.iter().map(String::as_str).chain(of_options).filter(set) {
+                tell(line(item), "${}", &format!("the variable {name} is not set"));
+            }
+            (problems.len() == known_before).then(|| Entry {
+                file: Arc::clone(&file.path),
+                line: line(item),
+                definition,
+            })
+        }
+        Err(refused) => {
+            for problem in refused {
+                tell(line_of(item, &problem.path), &problem.path, &problem.told);
+            }
+            None
+        }
     }
 }
 
-fn entry(item: &MarkedYaml, nth: usize, problems: &mut Problems) -> Option<Entry> {
-    let known_before = problems.0.len();
-    let mut map = Map::new(item, &format!("endpoint {nth}"), problems);
-    if !map.is_mapping() {
-        return None;
+/// The line of what a dotted path leads to, or of as much of it as is there.
+fn line_of(item: &MarkedYaml, path: &str) -> usize {
+    let mut found = item;
+    let mut at = line(item);
+    for step in path.split('.') {
+        let Some((key, value)) = Mapping::of(found).ok().and_then(|map| map.pair(step)) else {
+            break;
+        };
+        // A mapping begins with its first key, which may be far from its own.
+        at = if Mapping::of(value).is_ok() { line(key) } else { line(value) };
+        found = value;
     }
-    if let Some(name) = map.take("name").and_then(text) {
-        map.entry = format!("endpoint {nth} ({name})");
-    }
-    for required in ["name", "url"] {
-        if map.take(required).is_none() {
-            map.problem(line(item), required, "missing");
-        }
-    }
-    let name = map.read("name", |node| Name::parse(text_of(node)?));
-    let target = map.read("url", |node| Target::parse(text_of(node)?));
-    let group = map.read("group", |node| Group::parse(text_of(node)?));
-    let enabled = map.read("enabled", |node| match text(node) {
-        Some("true" | "True" | "TRUE" | "yes" | "on") => Ok(true),
-        Some("false" | "False" | "FALSE" | "no" | "off") => Ok(false),
-        _ => Err(Invalid::new(shown(node), "true or false")),
-    });
-    let interval = map.read("interval", |node| Interval::from_seconds(seconds_of(node)?));
-    let conditions = map.read("conditions", |node| match &node.data {
-        YamlData::Sequence(items) if items.len() <= CONDITIONS_MAX => {
-            items.iter().map(|item| Condition::parse(text_of(item)?)).collect()
-        }
-        _ => Err(Invalid::new(shown(node), "a list of at most 50 conditions")),
-    });
-    let client = map.take("client");
-    map.refuse_others(&["name", "group", "url", "interval", "enabled", "conditions", "client"]);
-    let told = map.entry;
-    let mut client = client.map(|node| Map::new(node, &format!("{told}: client"), problems));
-    let timeout = client.as_mut().and_then(|client| {
-        client.refuse_others(&["timeout"]);
-        client.read("timeout", |node| Timeout::from_seconds(seconds_of(node)?))
-    });
-    if problems.0.len() > known_before {
-        return None;
-    }
-    let definition = Definition {
-        name: name?,
-        target: target?,
-        group: group.flatten(),
-        enabled: enabled.unwrap_or(true),
-        interval,
-        timeout,
-        conditions: conditions.unwrap_or_default(),
-    };
-    Some(Entry { line: line(item), definition })
+    at
 }
 
-fn refuse_duplicates(entries: &[Entry], problems: &mut Problems) {
-    let mut lines: HashMap<&str, usize> = HashMap::new();
-    for entry in entries {
-        let name = entry.definition.name.as_str();
-        match lines.get(name) {
-            Some(first) => problems.add(
-                entry.line,
-                format!("endpoint ({name}): name: already used by the entry at line {first}"),
-            ),
-            None => drop(lines.insert(name, entry.line)),
+/// The node as the reader of fields takes it: every scalar is the text as it is written. Keys that are given more than once go to
+/// `repeated`.
+fn value_of<'a, 'y>(node: &'a MarkedYaml<'y>, repeated: &mut Vec<&'a MarkedYaml<'y>>) -> Value {
+    match &node.data {
+        _ if is_null(node) => Value::Null,
+        YamlData::Representation(text, _, _) => Value::String(text.to_string()),
+        YamlData::Sequence(items) => items.iter().map(|item| value_of(item, repeated)).collect(),
+        YamlData::Mapping(mapping) => {
+            let mut object = serde_json::Map::new();
+            for (key, value) in mapping {
+                if object.insert(shown(key), value_of(value, repeated)).is_some() {
+                    repeated.push(key);
+                }
+            }
+            Value::Object(object)
         }
+        _ => Value::Null,
     }
 }
 
 /// A mapping under reading.
-struct Map<'a, 'y, 'p> {
-    node: &'a MarkedYaml<'y>,
-    entry: String,
-    problems: &'p mut Problems,
-}
+struct Mapping<'a, 'y>(&'a MarkedYaml<'y>);
 
-impl<'a, 'y, 'p> Map<'a, 'y, 'p> {
-    fn new(node: &'a MarkedYaml<'y>, entry: &str, problems: &'p mut Problems) -> Self {
-        let map = Self { node, entry: entry.to_owned(), problems };
-        if !map.is_mapping() {
-            map.problems.add(line(node), format!("{entry}: not a mapping of keys to values"));
+impl<'a, 'y> Mapping<'a, 'y> {
+    fn of(node: &'a MarkedYaml<'y>) -> Result<Self, &'static str> {
+        match node.data {
+            YamlData::Mapping(_) => Ok(Self(node)),
+            _ => Err("not a mapping of keys to values"),
         }
-        map
     }
 
-    fn is_mapping(&self) -> bool {
-        matches!(self.node.data, YamlData::Mapping(_))
-    }
-
-    /// What it maps; nothing when it is no mapping.
     fn pairs(
         &self,
     ) -> impl Iterator<Item = (&'a MarkedYaml<'y>, &'a MarkedYaml<'y>)> + use<'a, 'y> {
-        let mapping = match &self.node.data {
+        let mapping = match &self.0.data {
             YamlData::Mapping(mapping) => Some(mapping),
             _ => None,
         };
         mapping.into_iter().flatten()
     }
 
+    fn pair(&self, key: &str) -> Option<(&'a MarkedYaml<'y>, &'a MarkedYaml<'y>)> {
+        self.pairs().find(|(name, _)| text(name) == Some(key))
+    }
+
     /// The value of `key`; none at all counts as not given.
-    fn take(&self, key: &str) -> Option<&'a MarkedYaml<'y>> {
-        let (_, value) = self.pairs().find(|(name, _)| text(name) == Some(key))?;
-        (!is_null(value)).then_some(value)
+    fn get(&self, key: &str) -> Option<&'a MarkedYaml<'y>> {
+        self.pair(key).map(|(_, value)| value).filter(|value| !is_null(value))
     }
 
-    fn problem(&mut self, line: usize, key: &str, what: &str) {
-        self.problems.add(line, format!("{}: {key}: {what}", self.entry));
-    }
-
-    fn read<T>(
-        &mut self,
-        key: &str,
-        parse: impl FnOnce(&MarkedYaml) -> Result<T, Invalid>,
-    ) -> Option<T> {
-        let node = self.take(key)?;
-        match parse(node) {
-            Ok(value) => Some(value),
-            Err(invalid) => {
-                self.problem(line(node), key, &invalid.to_string());
-                None
-            }
-        }
-    }
-
-    fn refuse_others(&mut self, known: &[&str]) {
+    /// The keys that are not among `known`, or there twice, and what is wrong with each.
+    fn wrong_keys(&self, known: &[&str]) -> Vec<(&'a MarkedYaml<'y>, String)> {
+        let mut wrong = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
         for (key, _) in self.pairs() {
-            if let Some(name) = text(key) {
-                if seen.contains(&name) {
-                    self.problem(line(key), name, "given more than once");
+            match text(key) {
+                Some(name) if seen.contains(&name) => {
+                    wrong.push((key, "given more than once".to_owned()));
                 }
-                seen.push(name);
-            }
-            if !text(key).is_some_and(|key| known.contains(&key)) {
-                let accepted = known.join(", ");
-                self.problem(
-                    line(key),
-                    &shown(key),
-                    &format!("unknown key; accepted are {accepted}"),
-                );
+                Some(name) if known.contains(&name) => seen.push(name),
+                _ => wrong.push((key, format!("unknown key; accepted are {}", known.join(", ")))),
             }
         }
+        wrong
     }
 }
 
@@ -276,17 +280,7 @@ fn is_null(node: &MarkedYaml) -> bool {
     }
 }
 
-fn text_of<'a>(node: &'a MarkedYaml) -> Result<&'a str, Invalid> {
-    text(node).ok_or_else(|| Invalid::new(shown(node), "a text"))
-}
-
-fn seconds_of(node: &MarkedYaml) -> Result<f64, Invalid> {
-    text(node).and_then(duration::seconds).ok_or_else(|| {
-        Invalid::new(shown(node), "a duration as in Go, such as 300ms, 30s or 1m30s")
-    })
-}
-
-/// A node as a person would recognise it.
+/// A key as a person would recognise it.
 fn shown(node: &MarkedYaml) -> String {
     match &node.data {
         YamlData::Representation(text, _, _) => text.to_string(),
@@ -298,12 +292,16 @@ fn shown(node: &MarkedYaml) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
+    use crate::services_file::read_text;
 
     fn problems(text: &str) -> Vec<String> {
-        parse(text).unwrap_err().located(Path::new("s.yaml"))
+        parse(text).unwrap_err()
+    }
+
+    fn parse(text: &str) -> Result<Vec<Entry>, Vec<String>> {
+        let variables = [("TOKEN".to_owned(), "s3cret".to_owned())].into();
+        read_text(Path::new("s.yaml"), text, &Variables::new(variables))
     }
 
     #[test]
@@ -313,7 +311,7 @@ mod tests {
              interval: 30s\n    enabled: true\n    client:\n      timeout: 10s\n",
         )
         .unwrap();
-        let [Entry { line, definition }] = entries.as_slice() else { panic!("{entries:?}") };
+        let [Entry { line, definition, .. }] = entries.as_slice() else { panic!("{entries:?}") };
         assert_eq!(*line, 2);
         assert_eq!(definition.name.as_str(), "payment-gateway");
         assert_eq!(definition.group.as_ref().unwrap().as_str(), "core");

@@ -9,7 +9,7 @@ use crate::storage::reader::Known;
 use crate::storage::writer::FilePlan;
 
 /// Compares the entries with the living services. A name that a service of the API has is a problem.
-pub fn plan(entries: &[Entry], known: &[Known]) -> Result<FilePlan, Problems> {
+pub fn plan(entries: &[Entry], known: &[Known]) -> Result<FilePlan, Vec<String>> {
     let by_name: HashMap<&str, &Known> =
         known.iter().map(|known| (known.definition.name.as_str(), known)).collect();
     let mut plan = FilePlan::default();
@@ -20,13 +20,10 @@ pub fn plan(entries: &[Entry], known: &[Known]) -> Result<FilePlan, Problems> {
         named.insert(name);
         match by_name.get(name) {
             None => plan.add.push(entry.definition.clone()),
-            Some(known) if known.origin == Origin::Api => problems.add(
-                entry.line,
-                format!(
-                    "endpoint ({name}): name: taken by service {}, made through the API",
-                    known.id
-                ),
-            ),
+            Some(known) if known.origin == Origin::Api => {
+                let told = format!("name: taken by service {}, made through the API", known.id);
+                problems.of(entry, &told);
+            }
             Some(known) if known.definition != entry.definition => {
                 plan.change.push((known.id, entry.definition.clone()));
             }
@@ -39,21 +36,23 @@ pub fn plan(entries: &[Entry], known: &[Known]) -> Result<FilePlan, Problems> {
         .filter(|known| !named.contains(known.definition.name.as_str()))
         .map(|known| known.id)
         .collect();
-    if problems.0.is_empty() { Ok(plan) } else { Err(problems) }
+    if problems.len() == 0 { Ok(plan) } else { Err(problems.told()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::ServiceId;
-    use crate::services_file::parse::parse;
+    use crate::domain::Variables;
+    use crate::services_file::read_text;
 
     fn entries(names: &[(&str, &str)]) -> Vec<Entry> {
         let lines: Vec<String> =
             names.iter().map(|(name, url)| format!("  - {{name: {name}, url: {url}}}\n")).collect();
         let list =
             if lines.is_empty() { " []".to_owned() } else { format!("\n{}", lines.concat()) };
-        parse(&format!("endpoints:{list}")).unwrap()
+        let text = format!("endpoints:{list}");
+        read_text("s.yaml".as_ref(), &text, &Variables::default()).unwrap()
     }
 
     fn known(id: i64, name: &str, url: &str, origin: Origin) -> Known {
@@ -88,6 +87,6 @@ mod tests {
     fn a_name_that_the_api_took_is_a_problem() {
         let store = [known(4, "by-hand", "http://by-hand/", Origin::Api)];
         let problems = plan(&entries(&[("by-hand", "http://x/")]), &store).unwrap_err();
-        assert!(problems.0[0].1.contains("taken by service 4"), "{problems:?}");
+        assert!(problems[0].contains("taken by service 4"), "{problems:?}");
     }
 }

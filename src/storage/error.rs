@@ -20,6 +20,8 @@ pub enum StorageError {
     NotFound,
     /// The write contradicts what is there; the text says what.
     Conflict(String),
+    /// The write does not fit together with what is there; one text a field.
+    Invalid(Vec<String>),
 }
 
 impl fmt::Display for StorageError {
@@ -30,6 +32,7 @@ impl fmt::Display for StorageError {
             Self::Busy => f.write_str("too many requests wait for the store"),
             Self::NotFound => f.write_str("record not found"),
             Self::Conflict(what) => f.write_str(what),
+            Self::Invalid(problems) => f.write_str(&problems.join("; ")),
         }
     }
 }

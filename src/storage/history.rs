@@ -109,6 +109,7 @@ impl<'c> History<'c> {
             response_time_ms: tick.response_time_ms,
             http_status: None,
             failure: None,
+            is_unknown: false,
             created_at_ms: tick.at_ms,
             dns_us: None,
             connect_us: None,
@@ -149,7 +150,7 @@ impl<'c> History<'c> {
         if let Some((event_id, at)) = newest {
             diesel::insert_into(service_metrics::table)
                 .values((
-                    TallyRow::new(service.id, tally, event_id, at),
+                    TallyRow::new(service.id, tally, Some(event_id), at),
                     service_metrics::created_at.eq(at),
                 ))
                 .execute(self.connection)?;

@@ -6,15 +6,18 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
-use super::models::{EventRow, MetricRow, NewEvent, NewTick, TallyRow};
+use super::models::{EventRow, MetricRow, NewEvent, NewTick, ServiceRow, TallyRow};
 use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
-use crate::domain::{EventChange, Failure, Outcome, ServiceId, State, Tally, Verdict, rollup};
+use crate::domain::{
+    EventChange, Failure, Outcome, ServiceId, State, Tally, Thresholds, Tick, Verdict, rollup,
+};
 
 /// What a service's rows say, so that a commit need not read them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     /// Whether the service lives; ticks of one that does not are not kept.
     lives: bool,
+    thresholds: Thresholds,
     tally: Tally,
     /// Row of the newest event; `Some` exactly when `tally.latest` is.
     latest_event_id: Option<i64>,
@@ -129,13 +132,16 @@ fn record(
     let state = match outcome.verdict() {
         Verdict::Up => State::Up,
         Verdict::Down => State::Down,
+        Verdict::Unknown => State::Unknown,
         // Faults of ours never get here: the prober counts them and records nothing.
         Verdict::Ours => return Ok(()),
     };
     diesel::insert_into(service_ticks::table).values(NewTick::new(outcome)).execute(connection)?;
     done.recorded += 1;
 
-    let (tally, change) = rollup(&entry.tally, state, outcome.started_at_ms, outcome.response_time);
+    let (at_ms, response_time) = (outcome.started_at_ms, outcome.response_time);
+    let tick = Tick { state, at_ms, response_time };
+    let (tally, change) = rollup(&entry.tally, &tick, &entry.thresholds);
     if let EventChange::Begins { state, at_ms } = change {
         if entry.tally.latest.is_some_and(|latest| latest.open) {
             close_open_event(connection, outcome.service_id, at_ms)?;
@@ -202,24 +208,24 @@ pub(super) fn close_open_event(
 }
 
 fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, StorageError> {
-    let lives = services::table
+    let service = services::table
         .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
-        .select(services::id)
-        .first::<i64>(connection)
-        .optional()?
-        .is_some();
-    let rows = service_metrics::table
-        .inner_join(service_events::table)
-        .filter(service_metrics::service_id.eq(id.get()))
-        .select((MetricRow::as_select(), EventRow::as_select()))
-        .first::<(MetricRow, EventRow)>(connection)
+        .select(ServiceRow::as_select())
+        .first(connection)
         .optional()?;
-    Ok(match rows {
-        None => Entry { lives, ..Entry::default() },
-        Some((metric, event)) => {
-            Entry { lives, tally: metric.tally(Some(&event)), latest_event_id: Some(event.id) }
-        }
-    })
+    let Some(service) = service else { return Ok(Entry::default()) };
+    let thresholds = service.thresholds();
+    let rows = service_metrics::table
+        .left_join(service_events::table)
+        .filter(service_metrics::service_id.eq(id.get()))
+        .select((MetricRow::as_select(), Option::<EventRow>::as_select()))
+        .first::<(MetricRow, Option<EventRow>)>(connection)
+        .optional()?;
+    let (tally, latest_event_id) = match rows {
+        None => (Tally::default(), None),
+        Some((metric, event)) => (metric.tally(event.as_ref()), event.map(|event| event.id)),
+    };
+    Ok(Entry { lives: true, thresholds, tally, latest_event_id })
 }
 
 fn write_tally(
@@ -228,11 +234,8 @@ fn write_tally(
     entry: &Entry,
     now_ms: i64,
 ) -> Result<(), StorageError> {
-    let Some(latest_event_id) = entry.latest_event_id else {
-        return Ok(());
-    };
     let now = now_ms / 1_000;
-    let row = || TallyRow::new(id, &entry.tally, latest_event_id, now);
+    let row = || TallyRow::new(id, &entry.tally, entry.latest_event_id, now);
     diesel::insert_into(service_metrics::table)
         .values((row(), service_metrics::created_at.eq(now)))
         .on_conflict(service_metrics::service_id)
@@ -280,7 +283,7 @@ mod tests {
         let ids = (0..services)
             .map(|nth| {
                 let definition = sample::definition(&format!("service-{nth}"));
-                apply(&mut connection, Change::Create(definition), 0).unwrap().id
+                apply(&mut connection, Change::Create(Box::new(definition)), 0).unwrap().id
             })
             .collect();
         Fixture { connection, ledger: Ledger::default(), ids, _folder: folder }
@@ -304,7 +307,8 @@ mod tests {
             ledger.commit(&mut connection, &group, 0).unwrap();
         }
         let page = PageRequest { page: 1, limit: 10 };
-        let events = ListEvents { service_id: id, page }.run(&mut connection).unwrap().items;
+        let events =
+            ListEvents { service_id: id, reason: None, page }.run(&mut connection).unwrap().items;
         let told: Vec<_> =
             events.iter().map(|e| (e.event.as_str(), e.date_started_ms, e.date_ended_ms)).collect();
         assert_eq!(
@@ -381,7 +385,7 @@ mod tests {
                 prop_assert_eq!(newest, ticks.last().copied());
                 let flips = ticks.windows(2).filter(|pair| pair[0] != pair[1]).count();
                 let page = PageRequest { page: 1, limit: 1_000 };
-                let events = ListEvents { service_id: *id, page }.run(&mut connection).unwrap();
+                let events = ListEvents { service_id: *id, reason: None, page }.run(&mut connection).unwrap();
                 prop_assert_eq!(events.total, if ticks.is_empty() { 0 } else { flips as u64 + 1 });
             }
         }

@@ -1,14 +1,17 @@
 //! Rows and the domain values they stand for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
 
 use super::error::StorageError;
 use super::schema::{service_events, service_metrics, service_ticks, services};
+use crate::domain::fields::{self, Form};
+use crate::domain::flapping::Recent;
 use crate::domain::{
-    Condition, Definition, Group, Interval, LatestEvent, Name, Origin, Outcome, ServiceId, State,
-    Tally, Target, Timeout, Verdict,
+    Condition, Definition, Group, Interval, LatestEvent, Name, Options, Origin, Outcome, ServiceId,
+    State, Streak, Tally, Target, Thresholds, Timeout, Verdict,
 };
 
 /// A row of `services`.
@@ -24,6 +27,7 @@ pub struct ServiceRow {
     pub timeout_seconds: Option<f64>,
     pub origin: String,
     pub conditions: Option<String>,
+    pub options: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
 }
@@ -58,7 +62,22 @@ impl ServiceRow {
                 .map(Condition::parse)
                 .collect::<Result<_, _>>()
                 .map_err(|why| broken("conditions", &why))?,
+            options: self.options().map_err(|why| broken("options", &why))?,
         })
+    }
+
+    /// What the service says beyond its columns; most say nothing.
+    fn options(&self) -> Result<Arc<Options>, String> {
+        let Some(text) = &self.options else { return Ok(Options::none()) };
+        let map = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        fields::read_options(&map).map_err(|problems| {
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        })
+    }
+
+    /// How many results in a row make an event of the service. A row that cannot be read is read as one that says nothing.
+    pub fn thresholds(&self) -> Thresholds {
+        self.options().map(|options| options.thresholds).unwrap_or_default()
     }
 
     /// Who owns the service.
@@ -93,6 +112,7 @@ pub struct DefinitionRow<'a> {
     pub timeout_seconds: Option<f64>,
     pub origin: &'static str,
     pub conditions: Option<String>,
+    pub options: Option<String>,
     pub updated_at: i64,
 }
 
@@ -108,9 +128,16 @@ impl<'a> DefinitionRow<'a> {
             timeout_seconds: definition.timeout.map(Timeout::as_seconds),
             origin: origin_word(origin),
             conditions: lines(&definition.conditions),
+            options: options_text(&definition.options),
             updated_at: now,
         }
     }
+}
+
+/// The options as JSON; `None` where there is nothing to say.
+fn options_text(options: &Options) -> Option<String> {
+    let map = fields::write_options(options, Form::Stored);
+    (!map.is_empty()).then(|| serde_json::Value::Object(map).to_string())
 }
 
 /// One condition a line; none has a line break in it.
@@ -128,6 +155,7 @@ pub struct NewTick {
     pub response_time_ms: f64,
     pub http_status: Option<i32>,
     pub failure: Option<&'static str>,
+    pub is_unknown: bool,
     pub created_at_ms: i64,
     pub dns_us: Option<i64>,
     pub connect_us: Option<i64>,
@@ -145,6 +173,7 @@ impl NewTick {
             response_time_ms: outcome.response_time.as_nanos() as f64 / 1e6,
             http_status: outcome.http_status.map(i32::from),
             failure: outcome.failure.as_ref().map(|failure| failure.reason.as_str()),
+            is_unknown: outcome.verdict() == Verdict::Unknown,
             created_at_ms: outcome.started_at_ms,
             dns_us: Some(micros(outcome.phases.dns)),
             connect_us: Some(micros(outcome.phases.connect)),
@@ -165,48 +194,78 @@ fn micros(spent: Duration) -> i64 {
 pub struct MetricRow {
     pub tick_count: i64,
     pub up_count: i64,
+    pub unknown_count: i64,
     pub response_time_sum_ns: i64,
+    pub streak_is_up: Option<bool>,
+    pub streak_count: Option<i64>,
+    pub streak_since_ms: Option<i64>,
+    pub recent_states: i64,
+    pub is_flapping: bool,
 }
 
 impl MetricRow {
+    fn streak(&self) -> Option<Streak> {
+        Some(Streak {
+            is_up: self.streak_is_up?,
+            count: u32::try_from(self.streak_count?).ok()?,
+            since_ms: self.streak_since_ms?,
+        })
+    }
+
     /// The tally that this row and the newest event of its service make.
     pub fn tally(&self, latest: Option<&EventRow>) -> Tally {
         Tally {
             tick_count: self.tick_count.cast_unsigned(),
             up_count: self.up_count.cast_unsigned(),
             response_time_sum: Duration::from_nanos(self.response_time_sum_ns.cast_unsigned()),
+            unknown_count: self.unknown_count.cast_unsigned(),
             latest: latest.and_then(EventRow::latest),
+            streak: self.streak(),
+            recent: Recent::from_bits(self.recent_states),
+            is_flapping: self.is_flapping,
         }
     }
 }
 
 /// What a tally writes into `service_metrics`.
 #[derive(Debug, Insertable, AsChangeset)]
-#[diesel(table_name = service_metrics)]
+#[diesel(table_name = service_metrics, treat_none_as_null = true)]
 pub struct TallyRow {
     pub service_id: i64,
     pub tick_count: i64,
     pub up_count: i64,
     pub down_count: i64,
+    pub unknown_count: i64,
     pub average_response_time_ms: f64,
     pub response_time_sum_ns: i64,
-    pub latest_event_id: i64,
+    pub latest_event_id: Option<i64>,
+    pub streak_is_up: Option<bool>,
+    pub streak_count: Option<i64>,
+    pub streak_since_ms: Option<i64>,
+    pub recent_states: i64,
+    pub is_flapping: bool,
     pub updated_at: i64,
 }
 
 impl TallyRow {
     /// The columns of `tally`, whose newest event is `latest_event_id`.
-    pub fn new(id: ServiceId, tally: &Tally, latest_event_id: i64, now: i64) -> Self {
+    pub fn new(id: ServiceId, tally: &Tally, latest_event_id: Option<i64>, now: i64) -> Self {
         Self {
             service_id: id.get(),
             tick_count: tally.tick_count.cast_signed(),
             up_count: tally.up_count.cast_signed(),
             down_count: tally.down_count().cast_signed(),
+            unknown_count: tally.unknown_count.cast_signed(),
             average_response_time_ms: tally.average_response_time_ms(),
             // 292 years of response time fit.
             response_time_sum_ns: i64::try_from(tally.response_time_sum.as_nanos())
                 .unwrap_or(i64::MAX),
             latest_event_id,
+            streak_is_up: tally.streak.map(|streak| streak.is_up),
+            streak_count: tally.streak.map(|streak| streak.count.into()),
+            streak_since_ms: tally.streak.map(|streak| streak.since_ms),
+            recent_states: tally.recent.bits(),
+            is_flapping: tally.is_flapping,
             updated_at: now,
         }
     }

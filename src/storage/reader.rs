@@ -10,7 +10,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use super::error::StorageError;
 use super::models::{EventRow, MetricRow, ServiceRow};
 use super::schema::{service_events, service_metrics, services};
-use crate::domain::{Definition, Origin, ServiceId, State, Tally};
+use crate::domain::{Definition, Origin, Reason, ServiceId, State, Tally};
 
 /// A question to the store.
 pub trait Query: Send + 'static {
@@ -47,6 +47,8 @@ pub enum Status {
     Up,
     /// The newest event is a downtime.
     Down,
+    /// The newest event is unknown: our own network is gone.
+    Unknown,
     /// There is no result yet.
     Pending,
     /// It is not enabled.
@@ -55,13 +57,14 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 4] = [Self::Up, Self::Down, Self::Pending, Self::Paused];
+    pub const ALL: [Self; 5] = [Self::Up, Self::Down, Self::Unknown, Self::Pending, Self::Paused];
 
     /// The word for it in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Down => "down",
+            Self::Unknown => "unknown",
             Self::Pending => "pending",
             Self::Paused => "paused",
         }
@@ -78,6 +81,7 @@ impl ServiceRecord {
             None => Status::Pending,
             Some(State::Up) => Status::Up,
             Some(State::Down) => Status::Down,
+            Some(State::Unknown) => Status::Unknown,
         }
     }
 }
@@ -115,6 +119,8 @@ pub struct ListServices {
     pub part: Option<String>,
     /// Only those of this group; the empty text means those of none.
     pub group: Option<String>,
+    /// Only those whose newest event has this failure.
+    pub reason: Option<Reason>,
     /// Which page.
     pub page: PageRequest,
 }
@@ -159,13 +165,13 @@ impl ListServices {
             None => {}
             Some(Status::Paused) => all = Box::new(all.and(services::enabled.eq(false))),
             Some(Status::Pending) => {
-                let pending = services::enabled
-                    .eq(true)
-                    .and(service_metrics::service_id.nullable().is_null());
+                let pending =
+                    services::enabled.eq(true).and(service_events::id.nullable().is_null());
                 all = Box::new(all.and(pending));
             }
             Some(Status::Up) => all = Box::new(all.and(event_is(State::Up.event()))),
             Some(Status::Down) => all = Box::new(all.and(event_is(State::Down.event()))),
+            Some(Status::Unknown) => all = Box::new(all.and(event_is(State::Unknown.event()))),
         }
         if let Some(part) = &self.part {
             let pattern = like_pattern(part);
@@ -181,6 +187,9 @@ impl ListServices {
             Some(group) => {
                 all = Box::new(all.and(services::group_name.eq(group.to_owned())));
             }
+        }
+        if let Some(reason) = self.reason {
+            all = Box::new(all.and(service_events::failure.nullable().eq(reason.as_str())));
         }
         all
     }
@@ -219,6 +228,8 @@ impl Query for GetService {
 pub struct ListEvents {
     /// Whose.
     pub service_id: ServiceId,
+    /// Only those with this failure.
+    pub reason: Option<Reason>,
     /// Which page.
     pub page: PageRequest,
 }
@@ -233,11 +244,16 @@ impl Query for ListEvents {
                 .filter(services::deleted_at.is_null())
                 .select(services::id)
                 .first(connection)?;
-            let of_service = service_events::service_id.eq(self.service_id.get());
-            let total: i64 =
-                service_events::table.filter(of_service).count().get_result(connection)?;
-            let items = service_events::table
-                .filter(of_service)
+            let wanted = || {
+                let mut wanted = service_events::table.into_boxed();
+                wanted = wanted.filter(service_events::service_id.eq(self.service_id.get()));
+                match self.reason {
+                    Some(reason) => wanted.filter(service_events::failure.eq(reason.as_str())),
+                    None => wanted,
+                }
+            };
+            let total: i64 = wanted().count().get_result(connection)?;
+            let items = wanted()
                 .order(service_events::id.desc())
                 .limit(self.page.limit.into())
                 .offset(self.page.offset())

@@ -29,9 +29,15 @@ diesel::table! {
         tick_count -> BigInt,
         up_count -> BigInt,
         down_count -> BigInt,
+        unknown_count -> BigInt,
         average_response_time_ms -> Double,
         response_time_sum_ns -> BigInt,
-        latest_event_id -> BigInt,
+        latest_event_id -> Nullable<BigInt>,
+        streak_is_up -> Nullable<Bool>,
+        streak_count -> Nullable<BigInt>,
+        streak_since_ms -> Nullable<BigInt>,
+        recent_states -> BigInt,
+        is_flapping -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
     }
@@ -52,6 +58,7 @@ diesel::table! {
         tls_us -> Nullable<BigInt>,
         first_byte_us -> Nullable<BigInt>,
         transfer_us -> Nullable<BigInt>,
+        is_unknown -> Bool,
     }
 }
 
@@ -69,6 +76,7 @@ diesel::table! {
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
         conditions -> Nullable<Text>,
+        options -> Nullable<Text>,
     }
 }
 

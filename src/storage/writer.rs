@@ -14,7 +14,7 @@ use crate::domain::{Definition, Origin, Patch, ServiceId};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// Add a service.
-    Create(Definition),
+    Create(Box<Definition>),
     /// Change one.
     Update(ServiceId, Patch),
     /// Take one away; its history stays in the store.
@@ -44,7 +44,9 @@ pub fn apply(
             Change::Create(definition) => insert(connection, &definition, Origin::Api, now_ms)?,
             Change::Update(id, patch) => {
                 let before = writable(connection, id)?.definition()?;
-                let after = before.clone().patched(patch);
+                let after = before.patched(&patch).map_err(|problems| {
+                    StorageError::Invalid(problems.iter().map(ToString::to_string).collect())
+                })?;
                 if after != before {
                     update(connection, id, &after, Origin::Api, now_ms)?;
                 }

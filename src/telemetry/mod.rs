@@ -193,8 +193,8 @@ impl Telemetry {
     /// A rate over a counter that is not there yet misses its first step, so every label is there from the start.
     fn show_zeros(&self) {
         let _ = self.probe_counter("up", "");
-        for reason in Reason::ALL {
-            let result = if reason == Reason::Local { "ours" } else { "down" };
+        for reason in Reason::all() {
+            let result = if reason.is_local() { "ours" } else { "down" };
             let _ = self.probe_counter(result, reason.as_str());
         }
         for reason in [Missed::Busy, Missed::Late, Missed::Full, Missed::Skipped] {
@@ -217,8 +217,8 @@ impl Telemetry {
                 self.response_time.observe(outcome.response_time.as_secs_f64());
                 self.probe_counter("up", reason).inc();
             }
-            Verdict::Down => drop(self.probe_counter("down", reason).inc()),
-            Verdict::Ours => drop(self.probe_counter("ours", reason).inc()),
+            Verdict::Down => _ = self.probe_counter("down", reason).inc(),
+            Verdict::Ours | Verdict::Unknown => _ = self.probe_counter("ours", reason).inc(),
         }
     }
 
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn an_exposition_has_every_reason_from_the_start() {
         let text = Telemetry::new().expose(Vec::new(), Format::OpenMetrics).unwrap();
-        for reason in Reason::ALL {
+        for reason in Reason::all() {
             assert!(text.contains(&format!("reason=\"{}\"", reason.as_str())), "{text}");
         }
         assert!(text.contains("service_healthcheck_probes_total{result=\"up\",reason=\"\"} 0"));

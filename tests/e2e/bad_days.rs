@@ -28,7 +28,7 @@ fn each_bad_target_gets_its_own_failure_within_its_timeout() {
         (Behaviour::DrippingHead, "timeout", "still waiting for the answer"),
         (Behaviour::Dripping, "timeout", "still reading the body"),
         (Behaviour::Reset, "reset", ""),
-        (Behaviour::RedirectLoop, "redirect", "more than 10 redirects"),
+        (Behaviour::RedirectLoop, "redirect_loop", "more than 10 redirects"),
         (
             Behaviour::Raw(
                 b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n".to_vec(),
@@ -109,7 +109,10 @@ fn running_out_of_descriptors_is_our_fault_and_never_a_downtime() {
     let before = prlimit(Some(app.pid()), Resource::Nofile, tight).unwrap();
     app.wait_for_log("probe failed by a fault of ours");
     prlimit(Some(app.pid()), Resource::Nofile, before).unwrap();
-    app.wait_for_metric("service_healthcheck_probes_total{result=\"ours\",reason=\"local\"}", 1.0);
+    app.wait_for_metric(
+        "service_healthcheck_probes_total{result=\"ours\",reason=\"local_descriptors\"}",
+        1.0,
+    );
     let ticks = app.service(id)["metric"]["data"]["tick_count"].as_u64().unwrap();
     let service = app.wait_for_ticks(id, ticks + 3);
     assert_eq!(service["metric"]["data"]["down_count"], 0);

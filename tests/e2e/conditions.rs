@@ -60,7 +60,7 @@ fn a_condition_that_cannot_be_read_is_refused_where_it_is_written() {
         (json!(["[STATSU] == 200"]), "conditions: \"[STATSU] == 200\""),
         (json!(["[DOMAIN_EXPIRATION] > 720h"]), "no [DOMAIN_EXPIRATION]"),
         (json!("[STATUS] == 200"), "a list of at most 50 conditions"),
-        (json!([200]), "a condition as a string"),
+        (json!([200]), "accepted is a string"),
     ] {
         let body = json!({"name": "a", "url": "http://a/", "conditions": conditions});
         let reply = app.send("POST", "/v1/services", &body);

@@ -42,7 +42,7 @@ fn ten_redirects_are_followed_and_no_more() {
     app.wait_for_state(id, "up");
     assert_eq!(target.hits() % 11, 0, "eleven requests a probe");
     let (reason, detail) = failure_of(&app, &target.at("/hops/11"));
-    assert_eq!((reason.as_str(), detail.as_str()), ("redirect", "more than 10 redirects"));
+    assert_eq!((reason.as_str(), detail.as_str()), ("redirect_loop", "more than 10 redirects"));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_redirect_is_judged_by_where_it_leads() {
     let to_sick = Target::start(Behaviour::RedirectTo(sick.url()));
     assert_eq!(failure_of(&app, &to_sick.url()).0, "status");
     let to_file = Target::start(Behaviour::RedirectTo("file:///etc/passwd".into()));
-    assert_eq!(failure_of(&app, &to_file.url()).0, "redirect");
+    assert_eq!(failure_of(&app, &to_file.url()).0, "redirect_blocked");
     let nowhere = Target::start(Behaviour::Status(304));
     let id = app.add("not-modified", &nowhere.url());
     app.wait_for_state(id, "up");
@@ -84,14 +84,14 @@ fn certificates_are_checked_against_the_authorities_we_trust() {
     let app = Launch::new().with("PROBE_CA_FILE", ours.file().display()).start();
     let good = app.add("good", &format!("https://127.0.0.1:{}/", ours.serve("127.0.0.1", false)));
     app.wait_for_state(good, "up");
-    for (what, port) in [
-        ("expired", ours.serve("127.0.0.1", true)),
-        ("another name", ours.serve("else.example", false)),
-        ("another authority", other.serve("127.0.0.1", false)),
-        ("no TLS at all", plain.port()),
+    for (expected, port) in [
+        ("tls_expired", ours.serve("127.0.0.1", true)),
+        ("tls_hostname", ours.serve("else.example", false)),
+        ("tls_untrusted", other.serve("127.0.0.1", false)),
+        ("tls_handshake", plain.port()),
     ] {
         let (reason, detail) = failure_of(&app, &format!("https://127.0.0.1:{port}/"));
-        assert_eq!(reason, "tls", "{what}: {detail}");
+        assert_eq!(reason, expected, "{detail}");
     }
 }
 
@@ -167,7 +167,7 @@ fn an_address_that_is_denied_by_rule_is_never_dialled() {
 fn a_name_without_an_address_is_a_failure_of_dns() {
     let app = Launch::new().start();
     let (reason, detail) = failure_of(&app, "http://no-such-name.invalid/");
-    assert_eq!(reason, "dns");
+    assert_eq!(reason, "dns_no_such_name");
     assert!(detail.contains("no-such-name.invalid"), "{detail}");
     let target = Target::healthy();
     let id = app.add("localhost", &target.url().replace("127.0.0.1", "localhost"));

@@ -15,49 +15,54 @@ const SHOWN_CHARS: usize = 60;
 /// What an answer has in the place of the placeholders.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    status: Option<u16>,
-    response_time: Duration,
-    ip: Option<IpAddr>,
-    certificate_expires_in: Option<Duration>,
-    body: String,
-    /// The body as JSON, if it is JSON.
+    /// The status, where the protocol has one.
+    pub status: Option<u16>,
+    /// Time until the answer was complete.
+    pub response_time: Duration,
+    /// The address that was dialled.
+    pub ip: Option<IpAddr>,
+    /// Time until the first certificate of the chain expires.
+    pub certificate_expires_in: Option<Duration>,
+    /// What a name server answered, as `NOERROR`.
+    pub dns_rcode: Option<String>,
+    /// What was received, if anybody needs it.
+    pub body: Body,
+}
+
+/// A body, as text and as JSON where it is JSON.
+#[derive(Debug, Clone, Default)]
+pub struct Body {
+    text: String,
     json: Option<Value>,
+}
+
+impl Body {
+    /// The body that `bytes` are, read as UTF-8.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self {
+            text: String::from_utf8_lossy(bytes).trim().to_owned(),
+            json: serde_json::from_slice(bytes).ok(),
+        }
+    }
 }
 
 /// The value of an operand: a text, or nothing where a path leads nowhere.
 type Resolved = Option<String>;
 
 impl Facts {
-    /// What was seen of an answer; `body` is read as UTF-8, and as JSON where it is JSON.
-    pub fn new(
-        status: Option<u16>,
-        response_time: Duration,
-        ip: Option<IpAddr>,
-        certificate_expires_in: Option<Duration>,
-        body: &[u8],
-    ) -> Self {
-        Self {
-            status,
-            response_time,
-            ip,
-            certificate_expires_in,
-            body: String::from_utf8_lossy(body).trim().to_owned(),
-            json: serde_json::from_slice(body).ok(),
-        }
-    }
-
     fn text_of(&self, place: &Placeholder) -> Resolved {
         match place {
             Placeholder::Status => Some(self.status?.to_string()),
             Placeholder::ResponseTime => Some(self.response_time.as_millis().to_string()),
             Placeholder::Ip => Some(self.ip?.to_string()),
+            Placeholder::DnsRcode => self.dns_rcode.clone(),
             // Who is asked for conditions has answered.
             Placeholder::Connected => Some("true".to_owned()),
             Placeholder::CertificateExpiration => {
                 Some(self.certificate_expires_in?.as_millis().to_string())
             }
-            Placeholder::Body(path) if path.is_whole() => Some(self.body.clone()),
-            Placeholder::Body(path) => match path.find(self.json.as_ref()?)? {
+            Placeholder::Body(path) if path.is_whole() => Some(self.body.text.clone()),
+            Placeholder::Body(path) => match path.find(self.body.json.as_ref()?)? {
                 Value::String(text) => Some(text.clone()),
                 other => Some(other.to_string()),
             },
@@ -65,7 +70,7 @@ impl Facts {
     }
 
     fn length_of(&self, place: &Placeholder) -> Option<usize> {
-        let value = match (place, &self.json) {
+        let value = match (place, &self.body.json) {
             (Placeholder::Body(path), Some(json)) => path.find(json),
             _ => None,
         };
@@ -99,8 +104,8 @@ impl Condition {
 
     fn equal(&self, left: &Resolved, right: &Resolved) -> bool {
         match (&self.left, &self.right) {
-            (Operand::Pattern(pattern), _) => fits(pattern, right),
-            (_, Operand::Pattern(pattern)) => fits(pattern, left),
+            (Operand::Pattern(pattern), _) => right.as_ref().is_some_and(|text| pattern.fits(text)),
+            (_, Operand::Pattern(pattern)) => left.as_ref().is_some_and(|text| pattern.fits(text)),
             (Operand::Any(texts), _) => texts.iter().any(|text| same(&Some(text.clone()), right)),
             (_, Operand::Any(texts)) => texts.iter().any(|text| same(left, &Some(text.clone()))),
             _ => same(left, right),
@@ -180,21 +185,6 @@ fn integer(text: &str) -> Option<i64> {
     Some(if negative { -number } else { number })
 }
 
-/// Whether `value` is `pattern`, in which each `*` stands for anything. Takes no more than length times stars steps.
-fn fits(pattern: &str, value: &Resolved) -> bool {
-    let Some(value) = value.as_deref() else { return false };
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == value };
-    let Some(mut left) = value.strip_prefix(start) else { return false };
-    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for part in middle.split('*') {
-        match left.find(part) {
-            Some(at) => left = &left[at + part.len()..],
-            None => return false,
-        }
-    }
-    left.ends_with(end)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,7 +192,14 @@ mod tests {
     fn facts(body: &str) -> Facts {
         let days = Duration::from_secs(86_400) * 3;
         let ip = "127.0.0.1".parse().ok();
-        Facts::new(Some(500), Duration::from_millis(612), ip, Some(days), body.as_bytes())
+        Facts {
+            status: Some(500),
+            response_time: Duration::from_millis(612),
+            ip,
+            certificate_expires_in: Some(days),
+            dns_rcode: Some("NOERROR".to_owned()),
+            body: Body::new(body.as_bytes()),
+        }
     }
 
     fn judged(condition: &str, body: &str) -> Result<(), String> {
@@ -238,6 +235,7 @@ mod tests {
             "has([BODY].nobody) == false",
             "[BODY].items[2] == 3",
             "any(1, 254) == [BODY].n",
+            "[DNS_RCODE] == NOERROR",
         ] {
             assert_eq!(judged(condition, body), Ok(()), "{condition}");
         }
@@ -264,11 +262,5 @@ mod tests {
         }
         let long = judged("[BODY] == x", &"y".repeat(5_000)).unwrap_err();
         assert_eq!(long, format!("[BODY] ({}…) == x", "y".repeat(SHOWN_CHARS)));
-    }
-
-    #[test]
-    fn a_pattern_with_many_stars_does_not_run_away() {
-        let pattern = format!("[BODY] == pat({}b)", "a*".repeat(300));
-        assert!(judged(&pattern, &"a".repeat(100_000)).is_err());
     }
 }

@@ -9,8 +9,9 @@ mod path;
 
 use std::fmt;
 
+use super::pattern::Pattern;
 use super::service::Invalid;
-pub use judge::Facts;
+pub use judge::{Body, Facts};
 use path::Path;
 
 /// Longest condition, in characters.
@@ -72,7 +73,7 @@ enum Operand {
     /// `has(…)`: whether it is there at all.
     Has(Placeholder),
     /// `pat(…)`: a text in which `*` stands for anything.
-    Pattern(String),
+    Pattern(Pattern),
     /// `any(…, …)`: one of these.
     Any(Vec<String>),
 }
@@ -84,6 +85,7 @@ enum Placeholder {
     Ip,
     Connected,
     CertificateExpiration,
+    DnsRcode,
     /// The whole body, or what a path leads to in it.
     Body(Path),
 }
@@ -143,7 +145,7 @@ impl Operand {
             return Placeholder::inside(inner).map(Self::Has);
         }
         if let Some(inner) = call("pat", text) {
-            return Ok(Self::Pattern(inner.to_owned()));
+            return Ok(Self::Pattern(Pattern::new(inner)));
         }
         if let Some(inner) = call("any", text) {
             return Ok(Self::Any(inner.split(',').map(|one| one.trim().to_owned()).collect()));
@@ -161,7 +163,7 @@ fn call<'a>(name: &str, text: &'a str) -> Option<&'a str> {
 }
 
 impl Placeholder {
-    const KNOWN: &'static str = "[STATUS], [RESPONSE_TIME], [IP], [CONNECTED], [CERTIFICATE_EXPIRATION] or [BODY] with a path";
+    const KNOWN: &'static str = "[STATUS], [RESPONSE_TIME], [IP], [CONNECTED], [CERTIFICATE_EXPIRATION], [DNS_RCODE] or [BODY] with a path";
 
     /// `None` when `text` is no placeholder at all.
     fn parse(text: &str) -> Result<Option<Self>, &'static str> {
@@ -179,7 +181,7 @@ impl Placeholder {
             "[DOMAIN_EXPIRATION]" => {
                 Err("no [DOMAIN_EXPIRATION], which Gatus has and this has not")
             }
-            "[DNS_RCODE]" => Err("no [DNS_RCODE], which is for DNS and not for HTTP"),
+            "[DNS_RCODE]" => Ok(Some(Self::DnsRcode)),
             _ if text.starts_with("[CONTEXT]") => {
                 Err("no [CONTEXT], which Gatus has and this has not")
             }
@@ -202,6 +204,7 @@ impl fmt::Display for Placeholder {
             Self::Ip => f.write_str("[IP]"),
             Self::Connected => f.write_str("[CONNECTED]"),
             Self::CertificateExpiration => f.write_str("[CERTIFICATE_EXPIRATION]"),
+            Self::DnsRcode => f.write_str("[DNS_RCODE]"),
             Self::Body(path) => write!(f, "[BODY]{path}"),
         }
     }
@@ -246,6 +249,7 @@ mod tests {
             "[BODY].id == any(1, 2)",
             "[CERTIFICATE_EXPIRATION] > 48h",
             "[BODY].mode == 0xfe",
+            "[DNS_RCODE] == NOERROR",
         ] {
             assert_eq!(Condition::parse(text).unwrap().to_string(), text);
         }
@@ -269,7 +273,6 @@ mod tests {
             ("pat(a*) == any(1, 2)", "on one side only"),
             ("[DOMAIN_EXPIRATION] > 720h", "no [DOMAIN_EXPIRATION]"),
             ("[CONTEXT].id == 1", "no [CONTEXT]"),
-            ("[DNS_RCODE] == NOERROR", "no [DNS_RCODE]"),
         ] {
             let refusal = Condition::parse(text).unwrap_err().to_string();
             assert!(refusal.contains(told), "{text}: {refusal}");

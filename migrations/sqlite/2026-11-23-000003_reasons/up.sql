@@ -1,0 +1,70 @@
+-- What a service says beyond its columns, as JSON under the names of the API; null for nothing.
+ALTER TABLE services ADD COLUMN options TEXT;
+
+-- A tick that says nothing of its target, since our own network was gone; is_up is false then, and counts for nothing.
+ALTER TABLE service_ticks ADD COLUMN is_unknown BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- The words of the former version, under the nearest of the new ones.
+UPDATE service_ticks SET failure = CASE failure
+    WHEN 'dns' THEN 'dns_server' WHEN 'tls' THEN 'tls_handshake' ELSE 'redirect_loop' END
+WHERE failure IN ('dns', 'tls', 'redirect');
+
+-- Two more events: unknown, while our own network was gone, and paused. SQLite cannot change a CHECK, so the table is built
+-- anew, and with it the one that refers to it.
+CREATE TABLE service_events_new (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    service_id     BIGINT  NOT NULL REFERENCES services (id),
+    event          TEXT    NOT NULL CHECK (event IN ('uptime', 'downtime', 'unknown', 'paused')),
+    failure        TEXT,
+    failure_detail TEXT,
+    date_started_ms BIGINT NOT NULL,
+    date_ended_ms  BIGINT CHECK (date_ended_ms >= date_started_ms),
+    created_at     BIGINT  NOT NULL,
+    updated_at     BIGINT  NOT NULL,
+    date_started   BIGINT  GENERATED ALWAYS AS (date_started_ms / 1000) VIRTUAL,
+    date_ended     BIGINT  GENERATED ALWAYS AS (date_ended_ms / 1000) VIRTUAL
+);
+
+INSERT INTO service_events_new
+    (id, service_id, event, failure, failure_detail, date_started_ms, date_ended_ms, created_at, updated_at)
+SELECT id, service_id, event,
+    CASE failure WHEN 'dns' THEN 'dns_server' WHEN 'tls' THEN 'tls_handshake'
+        WHEN 'redirect' THEN 'redirect_loop' ELSE failure END,
+    failure_detail, date_started_ms, date_ended_ms, created_at, updated_at
+FROM service_events;
+
+-- One row for each service that has a tick. The sum is exact, and over the ticks that are up or down; the mean is the sum
+-- divided by their count. A streak is what thresholds count: ticks in a row that differ from the newest event.
+CREATE TABLE service_metrics_new (
+    service_id               INTEGER PRIMARY KEY NOT NULL REFERENCES services (id),
+    tick_count               BIGINT  NOT NULL,
+    up_count                 BIGINT  NOT NULL,
+    down_count               BIGINT  NOT NULL,
+    unknown_count            BIGINT  NOT NULL DEFAULT 0,
+    average_response_time_ms DOUBLE  NOT NULL,
+    response_time_sum_ns     BIGINT  NOT NULL,
+    latest_event_id          BIGINT  REFERENCES service_events_new (id),
+    streak_is_up             BOOLEAN,
+    streak_count             BIGINT,
+    streak_since_ms          BIGINT,
+    -- The newest 21 states as bits, newest lowest, below a leading one.
+    recent_states            BIGINT  NOT NULL DEFAULT 1,
+    is_flapping              BOOLEAN NOT NULL DEFAULT FALSE,
+    created_at               BIGINT  NOT NULL,
+    updated_at               BIGINT  NOT NULL
+);
+
+INSERT INTO service_metrics_new
+    (service_id, tick_count, up_count, down_count, average_response_time_ms, response_time_sum_ns, latest_event_id,
+     created_at, updated_at)
+SELECT service_id, tick_count, up_count, down_count, average_response_time_ms, response_time_sum_ns, latest_event_id,
+    created_at, updated_at
+FROM service_metrics;
+
+DROP TABLE service_metrics;
+DROP TABLE service_events;
+ALTER TABLE service_events_new RENAME TO service_events;
+ALTER TABLE service_metrics_new RENAME TO service_metrics;
+
+CREATE INDEX service_events_by_service ON service_events (service_id, id);
+CREATE UNIQUE INDEX service_events_open ON service_events (service_id) WHERE date_ended_ms IS NULL;

@@ -1,0 +1,117 @@
+//! An answer whose head was read.
+
+use awc::http::{StatusCode, Version, header};
+use futures_util::StreamExt;
+
+use crate::domain::{Failure, Reason};
+use crate::probe::connection::Connection;
+use crate::probe::failure;
+
+/// An answer under reading.
+pub struct Answer {
+    response: awc::ClientResponse,
+    connection: Connection,
+}
+
+/// What is kept of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Nothing: it is read to its end or to the limit, and what lies beyond does not matter.
+    Nothing,
+    /// All of it: a body beyond the limit is a failure.
+    Whole,
+}
+
+impl Answer {
+    /// The answer `response`, which came over `connection`.
+    pub fn new(response: awc::ClientResponse, connection: Connection) -> Self {
+        Self { response, connection }
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// The version of HTTP that was spoken.
+    pub fn version(&self) -> Option<&'static str> {
+        match self.response.version() {
+            Version::HTTP_10 => Some("1.0"),
+            Version::HTTP_11 => Some("1.1"),
+            _ => None,
+        }
+    }
+
+    /// Where the answer leads, if it is a redirect. One without a location is an answer like any other.
+    pub fn location(&self) -> Option<String> {
+        let redirects = matches!(
+            self.response.status(),
+            StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::SEE_OTHER
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT
+        );
+        let location = self.response.headers().get(header::LOCATION).filter(|_| redirects)?;
+        Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+    }
+
+    /// Refuses an interim answer that could not be passed over: it is not the answer.
+    pub fn refuse_interim(&self) -> Result<(), Failure> {
+        let status = self.response.status();
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Failure::new(Reason::Protocol, format!("{status} and no answer after it")));
+        }
+        Ok(())
+    }
+
+    /// The plain rule: an answer below 400 is up.
+    pub fn judge(&self) -> Result<(), Failure> {
+        let status = self.response.status();
+        if status.as_u16() < 400 {
+            return Ok(());
+        }
+        let phrase = status.canonical_reason().unwrap_or("unknown status");
+        Err(Failure::new(Reason::Status, format!("{} {phrase}", status.as_u16())))
+    }
+
+    /// Reads the body to its end or up to `limit` bytes, and gives what is kept of it.
+    pub async fn read(mut self, keep: Kept, limit: usize) -> Result<Vec<u8>, Failure> {
+        let mut kept = Vec::new();
+        if matches!(self.response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            // They have no body, whatever their content-length says (RFC 9110, sections 8.6 and 15.4.5).
+            return Ok(kept);
+        }
+        let mut read = 0;
+        while let Some(chunk) = self.response.next().await {
+            let chunk = chunk.map_err(|error| failure::of_body(&error))?;
+            read += chunk.len();
+            match keep {
+                Kept::Whole if read > limit => return Err(too_large(limit)),
+                Kept::Whole => kept.extend_from_slice(&chunk),
+                Kept::Nothing if read >= limit => return Ok(kept),
+                Kept::Nothing => {}
+            }
+        }
+        // awc takes the end of the connection for the end of a body, whatever the head promised; and a body that only
+        // the end of the connection ends (RFC 9112, section 6.3) it does not read at all.
+        let headers = self.response.headers();
+        let tells_its_end = headers.contains_key(header::CONTENT_LENGTH)
+            || headers.contains_key(header::TRANSFER_ENCODING);
+        if tells_its_end {
+            return if self.connection.ended() { Err(failure::of_short_body()) } else { Ok(kept) };
+        }
+        let into = (keep == Kept::Whole).then_some(&mut kept);
+        // One byte beyond the limit, to tell a body that is too large from one that fits.
+        let drained = self.connection.drain((limit - read).saturating_add(1), into).await;
+        let drained = drained.map_err(|error| failure::of_io("reading the body", &error))?;
+        if keep == Kept::Whole && read + drained > limit {
+            return Err(too_large(limit));
+        }
+        Ok(kept)
+    }
+}
+
+fn too_large(limit: usize) -> Failure {
+    Failure::new(Reason::TooLarge, format!("reading the body: more than {limit} bytes"))
+}

@@ -1,0 +1,116 @@
+//! A connection over TCP or TLS, and if wanted a text and its answer.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use url::Url;
+
+use crate::domain::pattern::Pattern;
+use crate::domain::{Failure, Reason};
+use crate::probe::failure;
+use crate::probe::tls::Alpn;
+use crate::probe::trace::Phase;
+use crate::probe::way::{Said, Way};
+
+/// Most that is taken from the connection at once, in bytes.
+const CHUNK: usize = 8 * 1024;
+
+/// Connects, secures the connection if the scheme is https, and does with it what the service says.
+pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
+    // Not by `open`, whose connection passes over what looks like an interim answer of HTTP.
+    let stream = way.connect(url).await?;
+    if url.scheme() == "https" {
+        let stream = way.secure(url, stream, Alpn::None).await?;
+        return exchange(way, stream).await;
+    }
+    exchange(way, stream).await
+}
+
+async fn exchange<S>(way: &Way<'_>, mut stream: S) -> Result<Said, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut said = Said::default();
+    let expected = way.options().expect.as_ref();
+    let reads = expected.is_some() || super::needs_body(way);
+    let text = super::text_to_send(way)?;
+    if text.is_none() && !reads {
+        return Ok(said);
+    }
+    way.enter(Phase::Waiting);
+    if let Some(text) = text {
+        send(&mut stream, text.as_bytes())
+            .await
+            .map_err(|error| failure::of_io("sending the text", &error))?;
+    }
+    if !reads {
+        return Ok(said);
+    }
+    let enough = |heard: &[u8]| {
+        expected.is_none_or(|expected| expected.is_within(&String::from_utf8_lossy(heard)))
+    };
+    let came = hear(way, &mut stream, &mut said.body, enough).await?;
+    match expected {
+        Some(expected) if !came => Err(missing(expected, &said.body)),
+        _ => Ok(said),
+    }
+}
+
+async fn send<S: AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) -> io::Result<()> {
+    stream.write_all(text).await?;
+    stream.flush().await
+}
+
+/// Reads into `body` until it is `enough`, the peer ends or the limit is reached. Whether it is enough.
+async fn hear<S: AsyncRead + Unpin>(
+    way: &Way<'_>,
+    stream: &mut S,
+    body: &mut Vec<u8>,
+    enough: impl Fn(&[u8]) -> bool,
+) -> Result<bool, Failure> {
+    let limit = way.options().body_limit;
+    let mut room = vec![0; CHUNK];
+    loop {
+        let wanted = CHUNK.min(limit - body.len());
+        let read = match stream.read(&mut room[..wanted]).await {
+            Ok(read) => read,
+            // Many servers close without TLS's goodbye.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Err(error) => return Err(failure::of_io("waiting for the answer", &error)),
+        };
+        if body.is_empty() && read > 0 {
+            way.enter(Phase::Reading);
+        }
+        body.extend_from_slice(&room[..read]);
+        let done = enough(body);
+        if done || read == 0 {
+            return Ok(done);
+        }
+    }
+}
+
+/// `body` is all that came, and not what was expected.
+fn missing(expected: &Pattern, body: &[u8]) -> Failure {
+    let shown = super::excerpt(body);
+    let told = if shown.is_empty() {
+        format!("no answer came that contains \"{expected}\"")
+    } else {
+        format!("the answer \"{shown}\" does not contain \"{expected}\"")
+    };
+    Failure::new(Reason::Condition, told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_answer_is_told_with_what_came() {
+        let expected = Pattern::new("220 *ESMTP");
+        let failure = missing(&expected, b"554 go away\r\n");
+        assert_eq!(failure.reason, Reason::Condition);
+        let told = "the answer \"554 go away\\r\\n\" does not contain \"220 *ESMTP\"";
+        assert_eq!(failure.detail, told);
+        assert_eq!(missing(&expected, b"").detail, "no answer came that contains \"220 *ESMTP\"");
+    }
+}

@@ -1,0 +1,97 @@
+//! A WebSocket (RFC 6455): the handshake by awc, and if wanted a message and its answer.
+
+use awc::error::WsClientError;
+use awc::http::{StatusCode, header};
+use awc::ws::WebsocketsRequest;
+use tokio::io::{AsyncRead, AsyncWrite};
+use url::Url;
+
+use super::frames::{Socket, wrong};
+use crate::domain::{Failure, Reason};
+use crate::probe::http::request;
+use crate::probe::tls::Alpn;
+use crate::probe::trace::Phase;
+use crate::probe::way::{Said, Way};
+use crate::probe::{connection, failure};
+
+/// Shakes hands, then sends and waits for what the service says.
+pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
+    let request = handshake(way, url)?;
+    let connection = way.open(url, Alpn::Http1).await?;
+    way.enter(Phase::Waiting);
+    let parts = match connection::over(connection, request.connect()).await {
+        Ok((_, framed)) => framed.into_parts(),
+        Err(WsClientError::InvalidResponseStatus(status)) => return Ok(refused(status)),
+        Err(WsClientError::SendRequest(error)) => return Err(failure::of_request(&error)),
+        Err(error) => return Err(wrong(&format!("in the handshake: {error}"))),
+    };
+    way.enter(Phase::Reading);
+    let limit = way.options().body_limit;
+    let mut socket = Socket::new(parts.io, parts.read_buf, limit);
+    let said = converse(way, &mut socket).await?;
+    // Only to be polite; what comes of it does not matter.
+    let _ = socket.say_goodbye().await;
+    Ok(said)
+}
+
+fn handshake(way: &Way<'_>, url: &Url) -> Result<WebsocketsRequest, Failure> {
+    // awc must not secure the connection a second time, so to it every URL is http.
+    let mut request = way
+        .engine
+        .client
+        .ws(request::uri("http", url)?)
+        .set_header(header::HOST, request::host(url))
+        .set_header(header::USER_AGENT, request::USER_AGENT);
+    if let Some(authorization) = request::authorization(way, url)? {
+        request = request.set_header(header::AUTHORIZATION, authorization);
+    }
+    for (name, value) in request::headers(way)? {
+        request = request.set_header(name.as_str(), value);
+    }
+    Ok(request)
+}
+
+/// An answer that is no WebSocket.
+fn refused(status: StatusCode) -> Said {
+    let phrase = status.canonical_reason().unwrap_or("unknown status");
+    let told = format!("{} {phrase} instead of 101 Switching Protocols", status.as_u16());
+    super::said(Some(status.as_u16()), Err(Failure::new(Reason::Status, told)))
+}
+
+async fn converse<S>(way: &Way<'_>, socket: &mut Socket<S>) -> Result<Said, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut said = super::said(Some(StatusCode::SWITCHING_PROTOCOLS.as_u16()), Ok(()));
+    if let Some(text) = super::text_to_send(way)? {
+        socket.send_text(&text).await?;
+    }
+    let expected = way.options().expect.as_ref();
+    if expected.is_none() && !super::needs_body(way) {
+        return Ok(said);
+    }
+    while let Some(message) = socket.message().await? {
+        said.body = message;
+        let fits = expected
+            .is_none_or(|expected| expected.is_within(&String::from_utf8_lossy(&said.body)));
+        if fits {
+            return Ok(said);
+        }
+    }
+    let wanted = expected.map(|expected| format!(" that contains \"{expected}\""));
+    let told = format!("closed by the peer before a message{}", wanted.unwrap_or_default());
+    Err(Failure::new(Reason::Condition, told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_no_websocket_is_told_by_its_status() {
+        let said = refused(StatusCode::FORBIDDEN);
+        assert_eq!(said.status, Some(403));
+        let told = "403 Forbidden instead of 101 Switching Protocols";
+        assert_eq!(said.plain, Err(Failure::new(Reason::Status, told)));
+    }
+}

@@ -1,0 +1,109 @@
+//! What every kind of probe works with: the way to its target, and the notes on it.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use url::Url;
+
+use super::connection::Connection;
+use super::tls::Alpn;
+use super::trace::{Phase, Trace};
+use super::{Engine, dial, tls};
+use crate::domain::{Failure, Options, Reason, Seen, Service, Template};
+
+/// One probe under way.
+pub struct Way<'a> {
+    /// What the probes of this arbiter share.
+    pub engine: &'a Engine,
+    /// What is probed.
+    pub service: &'a Service,
+    /// What is noted on the way.
+    pub trace: &'a Trace,
+}
+
+/// What a target said, for conditions, and what the plain rule makes of it, which counts where there are none.
+#[derive(Debug)]
+pub struct Said {
+    /// The status, where the protocol has one.
+    pub status: Option<u16>,
+    /// What was received, if anybody needs it.
+    pub body: Vec<u8>,
+    /// What a name server answered, as `NOERROR`.
+    pub rcode: Option<String>,
+    /// The plain rule's verdict.
+    pub plain: Result<(), Failure>,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self { status: None, body: Vec::new(), rcode: None, plain: Ok(()) }
+    }
+}
+
+impl Way<'_> {
+    /// What the service says of how it is asked.
+    pub fn options(&self) -> &Options {
+        &self.service.options
+    }
+
+    /// The next phase begins now.
+    pub fn enter(&self, phase: Phase) {
+        self.trace.enter(phase, Instant::now());
+    }
+
+    /// Notes something that was seen.
+    pub fn note(&self, note: impl FnOnce(&mut Seen)) {
+        self.trace.note(note);
+    }
+
+    /// The text of `template` with its variables filled in.
+    pub fn fill(&self, template: &Template) -> Result<String, Failure> {
+        template.fill(&self.engine.rules.variables).map_err(|name| {
+            Failure::new(Reason::LocalConfig, format!("the variable {name} is not set"))
+        })
+    }
+
+    /// The addresses behind the host of `url` that may be dialled, in the order in which they are to be tried; never empty.
+    pub async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
+        self.enter(Phase::Resolving);
+        let resolver = self.engine.resolver(self.options().resolver);
+        let found = dial::resolve(&resolver, url, self.options().ip_family).await?;
+        let addresses = dial::permitted(&self.engine.rules.policy, found)?;
+        self.note(|seen| seen.address = addresses.first().copied());
+        Ok(addresses)
+    }
+
+    /// A connection to the host and port of `url`.
+    pub async fn connect(&self, url: &Url) -> Result<TcpStream, Failure> {
+        let addresses = self.addresses(url).await?;
+        self.enter(Phase::Connecting);
+        let stream = dial::connect(&addresses).await?;
+        self.note(|seen| seen.address = stream.peer_addr().ok().or(seen.address));
+        Ok(stream)
+    }
+
+    /// Secures `stream` for the host of `url`, as the service says.
+    pub async fn secure(
+        &self,
+        url: &Url,
+        stream: TcpStream,
+        alpn: Alpn,
+    ) -> Result<TlsStream<TcpStream>, Failure> {
+        self.enter(Phase::Securing);
+        let stream = self.engine.tls.secure(&self.options().tls, alpn, url, stream).await?;
+        self.note(|seen| tls::note(stream.get_ref().1, seen));
+        self.trace.report(|report| report.certificates = tls::certificates(stream.get_ref().1));
+        Ok(stream)
+    }
+
+    /// A connection to `url`, secured when its scheme asks for it.
+    pub async fn open(&self, url: &Url, alpn: Alpn) -> Result<Connection, Failure> {
+        let stream = self.connect(url).await?;
+        if url.scheme() == "http" {
+            return Ok(Connection::plain(stream));
+        }
+        Ok(Connection::secured(self.secure(url, stream, alpn).await?))
+    }
+}
