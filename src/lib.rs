@@ -31,10 +31,12 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use service_healthcheck::domain::{EventChange, State, Tally, rollup};
+//! use service_healthcheck::domain::{EventChange, State, Tally, Thresholds, Tick, rollup};
 //!
-//! let (first, _) = rollup(&Tally::default(), State::Up, 1_000, Duration::from_millis(50));
-//! let (second, change) = rollup(&first, State::Down, 16_000, Duration::from_millis(70));
+//! let tick = |state, at_ms, ms| Tick { state, at_ms, response_time: Duration::from_millis(ms) };
+//! let at_once = Thresholds::default();
+//! let (first, _) = rollup(&Tally::default(), &tick(State::Up, 1_000, 50), &at_once);
+//! let (second, change) = rollup(&first, &tick(State::Down, 16_000, 70), &at_once);
 //! assert_eq!(change, EventChange::Begins { state: State::Down, at_ms: 16_000 });
 //! assert_eq!(second.average_response_time_ms(), 60.0);
 //! assert_eq!(second.uptime_percent(), 50.0);
