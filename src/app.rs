@@ -9,22 +9,25 @@ use actix::prelude::*;
 use actix_web::dev::ServerHandle;
 use slog::{Logger, error, info, warn};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use crate::actors::Lifeline;
 use crate::actors::board::Board;
-use crate::actors::pool::{Drain, Pool};
+use crate::actors::outage::{Outage, OutageRules};
+use crate::actors::pool::{Drain, Pool, TellLooked};
 use crate::actors::prober::{Parts, Prober};
 use crate::actors::reader::Reader;
-use crate::actors::recorder::{Flush, Recorder, Subscribe};
+use crate::actors::recorder::{Flush, Hands, Recorder, Subscribe};
 use crate::actors::scheduler::{Scheduler, Stop};
+use crate::actors::sentinel::Sentinel;
 use crate::actors::writer::Writer;
 use crate::config::Config;
 use crate::http::{self, Api, SCRAPES_LIMIT, Writes};
 use crate::import::go_db;
 use crate::logging::Throttle;
 use crate::probe::Rules;
+use crate::reload;
 use crate::shutdown::Signals;
 use crate::startup::{self, Failed, Ready, how_to_add, open_writer};
 use crate::storage::reader::Known;
@@ -112,6 +115,8 @@ struct House {
     deaths: mpsc::UnboundedReceiver<&'static str>,
     /// The arbiters of the probers; they end with the house.
     arbiters: Vec<Arbiter>,
+    /// Applies the services file again; ends when the house stops.
+    reload: JoinHandle<()>,
 }
 
 impl House {
@@ -130,6 +135,8 @@ impl House {
 
         let recorder = start_recorder(config, store, &known, &telemetry, &died, log);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
+        let canaries = config.self_check_targets.clone();
+        let sentinel = Sentinel::start_on(&arbiters[0].handle(), canaries, rules.clone());
         let parts = Parts {
             rules,
             recorder: recorder.clone(),
@@ -146,11 +153,14 @@ impl House {
             Lifeline::new("scheduler", &died),
         )
         .start();
-        recorder.do_send(Subscribe(scheduler.clone().recipient()));
+        recorder.do_send(Subscribe { scheduler: scheduler.clone().recipient(), sentinel });
+        pool.do_send(TellLooked(scheduler.clone().recipient()));
 
         let api = Api {
             recorder: recorder.clone(),
             scheduler: scheduler.clone(),
+            pool: pool.clone(),
+            variables: config.variables.clone(),
             telemetry: telemetry.clone(),
             defaults: config.defaults,
             writes: Writes::of(config),
@@ -161,6 +171,11 @@ impl House {
         let server = http::serve(api, listener, config.api_max_connections, config.shutdown_grace)
             .map_err(|error| Failed::System(error.to_string()))?;
         let handle = server.handle();
+        let reload = reload::watch(config.clone(), recorder.clone(), log.clone());
+        let reload = actix_rt::spawn(async move {
+            // An error means that signals cannot be taken over; then SIGHUP ends the process, as it does by default.
+            let _ = reload.await;
+        });
         let lifeline = Lifeline::new("API", &died);
         actix_rt::spawn(async move {
             // However it ended, nothing answers any more.
@@ -178,7 +193,7 @@ impl House {
                 how_to_add(config, address)
             );
         }
-        Ok(Self { scheduler, pool, recorder, server: handle, telemetry, deaths, arbiters })
+        Ok(Self { scheduler, pool, recorder, server: handle, telemetry, deaths, arbiters, reload })
     }
 
     /// Lives until a signal comes or an actor dies, and stops in order.
@@ -214,6 +229,7 @@ impl House {
 
     /// No new probe starts; those under way and the API's requests get the grace period; what was measured is committed.
     async fn stop(&self, grace: Duration, log: &Logger) -> Result<(), Failed> {
+        self.reload.abort();
         let started = Instant::now();
         let deadline = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10));
         let probes = async {
@@ -264,9 +280,13 @@ fn start_recorder(
     });
     Recorder::new(
         config.buffer_limit,
+        Outage::new(OutageRules {
+            window: config.self_check_window,
+            share: config.self_check_share,
+            limit: config.buffer_limit,
+        }),
         board,
-        writer,
-        reader,
+        Hands { writer, reader },
         telemetry.clone(),
         log.clone(),
         Lifeline::new("recorder", died),

@@ -23,7 +23,7 @@ pub enum Command {
     Run,
     /// Probe one URL now and tell what was seen; the exit code is 0 when it is up.
     Probe {
-        /// What to ask: http or https.
+        /// What to ask; its scheme says how, as for a service.
         url: String,
         /// Longest time it may take, in seconds; RUNNER_HTTP_TIMEOUT_SECONDS when not given.
         #[arg(long, value_name = "SECONDS")]
@@ -31,9 +31,17 @@ pub enum Command {
         /// What the answer must fulfil, as in the services file; may be given more than once.
         #[arg(long, value_name = "CONDITION")]
         condition: Vec<String>,
+        /// What else is to be said of it: a JSON object with fields of the API, such as '{"insecure": true}'.
+        #[arg(long, value_name = "JSON")]
+        option: Option<String>,
         /// Tell it as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Tell what a services file would add, change and remove, and change nothing.
+    CheckFile {
+        /// The file, or a folder of files.
+        file: PathBuf,
     },
     /// Take over the data of another tool.
     #[command(subcommand)]

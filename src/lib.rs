@@ -12,11 +12,11 @@
 //! | [`telemetry`], [`logging`] | what the program counts and says of itself |
 //! | [`config`], [`services_file`], [`import`] | settings; services from a declarative file; data of other tools |
 //! | [`startup`] | what is checked and read before anything runs |
-//! | [`app`], [`shutdown`] | the only wiring: starts all of it, and stops it in order |
-//! | [`cli`], [`health`], [`probe_once`] | the command line and its small commands |
+//! | [`app`], [`reload`], [`shutdown`] | the only wiring: starts all of it, applies a changed file, and stops it in order |
+//! | [`cli`], [`health`], [`probe_once`], [`check_file`] | the command line and its small commands |
 //!
 //! Imports point one way: `domain` ← `probe`, `storage`, `telemetry` ← `config`, `services_file`, `import` ← `actors` ←
-//! `http` ← `startup`, `probe_once` ← `app` ← `main`.
+//! `http` ← `startup`, `probe_once` ← `reload`, `check_file` ← `app` ← `main`.
 //!
 //! # The way of one probe
 //!
@@ -46,6 +46,7 @@
 
 pub mod actors;
 pub mod app;
+pub mod check_file;
 pub mod cli;
 pub mod config;
 pub mod domain;
@@ -55,6 +56,7 @@ pub mod import;
 pub mod logging;
 pub mod probe;
 pub mod probe_once;
+pub mod reload;
 pub mod services_file;
 pub mod shutdown;
 pub mod startup;

@@ -10,8 +10,9 @@ use service_healthcheck::app;
 use service_healthcheck::cli::{Cli, Command, Import};
 use service_healthcheck::config::{Config, ConfigError};
 use service_healthcheck::domain::Service;
+use service_healthcheck::probe_once::{self, Asked};
 use service_healthcheck::startup::{self, Failed};
-use service_healthcheck::{health, logging, probe_once};
+use service_healthcheck::{check_file, health, logging};
 
 /// Contract, "Command line".
 const FAILED: u8 = 1;
@@ -28,9 +29,11 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Run => run(&config),
         Command::Import(Import::GoDb { file }) => import_go_db(&config, &file),
-        Command::Probe { url, timeout, condition, json } => {
-            probe(&config, probe_once::service(&url, timeout, &condition, &config), json)
+        Command::Probe { url, timeout, condition, option, json } => {
+            let asked = Asked { url, timeout, condition, option };
+            probe(&config, probe_once::service(&asked, &config), json)
         }
+        Command::CheckFile { file } => check_file(&config, &file),
         Command::Health => told(health::check(&config)),
     }
 }
@@ -62,6 +65,13 @@ fn probe(config: &Config, service: Result<Service, ConfigError>, json: bool) -> 
         say(probe_once::told(&service, &outcome));
     }
     ExitCode::from(if outcome.failure.is_none() { 0 } else { FAILED })
+}
+
+fn check_file(config: &Config, file: &Path) -> ExitCode {
+    match check_file::plan(config, file) {
+        Err(Failed::Config(error)) => refuse(&error),
+        plan => told(plan.map(|lines| lines.iter().for_each(say))),
+    }
 }
 
 fn import_go_db(config: &Config, file: &Path) -> ExitCode {

@@ -4,47 +4,65 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use actix_rt::System;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::config::{Config, ConfigError};
-use crate::domain::{
-    Condition, Name, Options, Outcome, Service, ServiceId, Target, Timeout, Verdict,
-};
+use crate::domain::fields::{self, Dialect};
+use crate::domain::{Certificate, Outcome, Service, ServiceId, Verdict};
+use crate::http::probe_view::Probe;
 use crate::probe::{Engine, Rules, unix_ms};
 
 /// Characters of the longest bar.
 const BAR: usize = 40;
 
-/// What is to be probed, from the command line. The error names the option.
-pub fn service(
-    url: &str,
-    timeout_seconds: Option<f64>,
-    conditions: &[String],
-    config: &Config,
-) -> Result<Service, ConfigError> {
-    let refuse = |option: &str, why: &dyn std::fmt::Display| ConfigError {
-        problems: vec![format!("{option}: {why}")],
+/// What the command line says.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// What to ask.
+    pub url: String,
+    /// `--timeout`, in seconds.
+    pub timeout: Option<f64>,
+    /// `--condition`, each.
+    pub condition: Vec<String>,
+    /// `--option`, a JSON object.
+    pub option: Option<String>,
+}
+
+/// What is to be probed, read as the API reads it. The error names the option.
+pub fn service(asked: &Asked, config: &Config) -> Result<Service, ConfigError> {
+    let refuse = |problems| ConfigError { problems };
+    let mut map = match asked.option.as_deref().map(serde_json::from_str) {
+        None => Map::new(),
+        Some(Ok(map)) => map,
+        Some(Err(error)) => {
+            let told =
+                format!("--option: {error}; accepted is a JSON object with fields of the API");
+            return Err(refuse(vec![told]));
+        }
     };
-    let timeout = match timeout_seconds {
-        Some(seconds) => Timeout::from_seconds(seconds).map_err(|why| refuse("--timeout", &why))?,
-        None => config.defaults.timeout,
-    };
-    let conditions = conditions
-        .iter()
-        .map(|text| Condition::parse(text))
-        .collect::<Result<_, _>>()
-        .map_err(|why| refuse("--condition", &why))?;
+    let mut put = |field: &str, value: Value| drop(map.insert(field.to_owned(), value));
+    put("name", json!("probe"));
+    put("url", json!(asked.url));
+    if let Some(seconds) = asked.timeout {
+        put("timeout_seconds", json!(seconds));
+    }
+    if !asked.condition.is_empty() {
+        put("conditions", json!(asked.condition));
+    }
+    let definition = fields::read(&map, Dialect::Api).map_err(|problems| {
+        let told = problems.into_iter().map(|problem| {
+            let option = match problem.path.as_str() {
+                "url" => "URL".to_owned(),
+                "timeout_seconds" => "--timeout".to_owned(),
+                "conditions" => "--condition".to_owned(),
+                path => format!("--option: {path}"),
+            };
+            format!("{option}: {}", problem.told)
+        });
+        refuse(told.collect())
+    })?;
     let id = ServiceId::new(1).unwrap_or_else(|| unreachable!("one is positive"));
-    Ok(Service {
-        id,
-        name: Name::parse("probe").map_err(|why| refuse("name", &why))?,
-        group: None,
-        target: Target::parse(url).map_err(|why| refuse("URL", &why))?,
-        interval: config.defaults.interval,
-        timeout,
-        conditions,
-        options: Options::none(),
-    })
+    Ok(Service::new(id, definition, &config.defaults))
 }
 
 /// Probes once.
@@ -86,33 +104,23 @@ pub fn told(service: &Service, outcome: &Outcome) -> String {
         let _ = writeln!(text, "{}", line.trim_end());
     }
     let _ = write!(text, "  {:<10} {:>9.1} ms", "in all", milliseconds(outcome.response_time));
+    if let Some(report) = &outcome.report {
+        for judged in &report.conditions {
+            let sign = if judged.fulfilled { "✓" } else { "✗" };
+            let _ = write!(text, "\n  {sign} {}", judged.told);
+        }
+        for certificate in &report.certificates {
+            let days = days_until(certificate.not_after);
+            let Certificate { subject, issuer, .. } = certificate;
+            let _ = write!(text, "\n  certificate {subject}, by {issuer}, good for {days} days");
+        }
+    }
     text
 }
 
-/// The outcome as JSON: times in milliseconds, the certificate's end in unix seconds.
+/// The outcome as JSON, as the API tells it.
 pub fn as_json(service: &Service, outcome: &Outcome) -> Value {
-    let phases: serde_json::Map<String, Value> = outcome
-        .phases
-        .named()
-        .into_iter()
-        .map(|(name, spent)| (format!("{name}_ms"), json!(milliseconds(spent))))
-        .collect();
-    json!({
-        "url": service.target.shown(),
-        "success": outcome.verdict() == Verdict::Up,
-        "failure": outcome.failure.as_ref().map(|failure| json!({
-            "reason": failure.reason.as_str(),
-            "detail": failure.detail,
-        })),
-        "http_status": outcome.http_status,
-        "response_time_ms": milliseconds(outcome.response_time),
-        "phases": phases,
-        "address": outcome.seen.address.map(|address| address.to_string()),
-        "redirects": outcome.seen.redirects,
-        "http_version": outcome.seen.http_version,
-        "tls_version": outcome.seen.tls_version,
-        "certificate_expires_at": outcome.seen.certificate_expires_at,
-    })
+    json!(Probe::new(service, outcome))
 }
 
 fn milliseconds(spent: Duration) -> f64 {
@@ -136,7 +144,8 @@ mod tests {
     #[test]
     fn the_bars_show_where_the_time_went() {
         let config = Config::from_lookup(|_| None).unwrap();
-        let service = service("http://a/", Some(2.0), &[], &config).unwrap();
+        let asked = Asked { url: "http://a/".to_owned(), timeout: Some(2.0), ..Asked::default() };
+        let service = service(&asked, &config).unwrap();
         let ms = Duration::from_millis;
         let outcome = Outcome {
             service_id: service.id,
@@ -175,10 +184,13 @@ mod tests {
     #[test]
     fn a_wrong_option_is_named() {
         let config = Config::from_lookup(|_| None).unwrap();
-        let told = |url, timeout| service(url, timeout, &[], &config).unwrap_err().to_string();
-        assert!(told("ftp://a", None).starts_with("URL: "));
-        assert!(told("http://a/", Some(0.0)).starts_with("--timeout: "));
-        let wrong = service("http://a/", None, &["[STATUS]".to_owned()], &config).unwrap_err();
-        assert!(wrong.to_string().starts_with("--condition: "), "{wrong}");
+        let told = |asked| service(&asked, &config).unwrap_err().to_string();
+        let at = |url: &str| Asked { url: url.to_owned(), ..Asked::default() };
+        assert!(told(at("ftp://a")).starts_with("URL: "));
+        assert!(told(Asked { timeout: Some(0.0), ..at("http://a/") }).starts_with("--timeout: "));
+        let condition = vec!["[STATUS]".to_owned()];
+        assert!(told(Asked { condition, ..at("http://a/") }).starts_with("--condition: "));
+        let option = Some("{\"insecure\": 1}".to_owned());
+        assert!(told(Asked { option, ..at("http://a/") }).starts_with("--option: insecure: "));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 
 use diesel::sqlite::SqliteConnection;
 use slog::{Logger, info};
@@ -9,9 +10,8 @@ use slog::{Logger, info};
 use crate::config::{Config, ConfigError};
 use crate::http::Writes;
 use crate::probe::{Rules, tls, unix_ms};
-use crate::services_file::{self, Entry};
+use crate::services_file::{self, Entry, FileApplied, FileError};
 use crate::storage::reader::{Known, load_known};
-use crate::storage::writer::{FilePlan, apply_plan};
 use crate::storage::{OpenError, StorageError, Store, connection};
 
 /// Why the service ended, other than by a signal.
@@ -51,6 +51,15 @@ impl std::error::Error for Failed {}
 impl From<ConfigError> for Failed {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<FileError> for Failed {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Refused(problems) => Self::Config(ConfigError { problems }),
+            FileError::Store(error) => Self::Storage(error),
+        }
     }
 }
 
@@ -141,18 +150,18 @@ fn prepare(
     log: &Logger,
 ) -> Result<Vec<Known>, Failed> {
     let mut connection = open_writer(store)?;
-    let known = load_known(&mut connection)?;
-    let (Some(file), Some(entries)) = (&config.services_file, entries) else { return Ok(known) };
-    let plan = services_file::plan(entries, &known).map_err(|problems| ConfigError { problems })?;
-    let known = if plan == FilePlan::default() {
-        known
-    } else {
-        apply_plan(&mut connection, &plan, unix_ms())?;
-        load_known(&mut connection)?
-    };
-    info!(log, "services file applied"; "file" => %file.display(), "entries" => entries.len(),
-        "added" => plan.add.len(), "changed" => plan.change.len(), "removed" => plan.remove.len());
-    Ok(known)
+    if let (Some(file), Some(entries)) = (&config.services_file, entries) {
+        let applied = services_file::apply(&mut connection, entries, unix_ms())?;
+        tell_applied(log, file, entries.len(), &applied);
+    }
+    Ok(load_known(&mut connection)?)
+}
+
+/// The log line for a services file that was applied.
+pub fn tell_applied(log: &Logger, file: &Path, entries: usize, applied: &FileApplied) {
+    let (added, changed, removed) = applied.counts;
+    info!(log, "services file applied"; "file" => %file.display(), "entries" => entries,
+        "added" => added, "changed" => changed, "removed" => removed);
 }
 
 /// A connection that writes, for what is done before the actors run.

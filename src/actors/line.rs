@@ -62,6 +62,11 @@ impl Line {
         self.waiting.len()
     }
 
+    /// Whether the service waits.
+    pub fn waits(&self, id: ServiceId) -> bool {
+        self.waiting.contains_key(&id)
+    }
+
     /// The slots that are at work.
     pub fn slots_at_work(&self) -> impl Iterator<Item = usize> {
         self.at_work.iter().enumerate().filter_map(|(slot, service)| service.map(|_| slot))

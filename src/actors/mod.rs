@@ -23,12 +23,14 @@ pub mod board;
 pub mod buffer;
 pub mod health;
 pub mod line;
+pub mod outage;
 pub mod pool;
 pub mod prober;
 pub mod reader;
 pub mod recorder;
 pub mod schedule;
 pub mod scheduler;
+pub mod sentinel;
 mod told;
 pub mod writer;
 

@@ -1,5 +1,6 @@
 //! The pool: as many probers as `RUNNER_POOL_SIZE` says, each with one job or none.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,8 @@ use super::Lifeline;
 use super::line::{Line, Offer};
 use super::prober::{Prober, RunProbe};
 use super::schedule::Job;
-use crate::domain::{Service, ServiceId};
+use super::scheduler::Looked;
+use crate::domain::{Outcome, Service, ServiceId};
 use crate::telemetry::{Missed, Telemetry};
 
 /// How often the pool looks for probers that have died at work.
@@ -27,6 +29,9 @@ pub struct Pool {
     probers: Vec<Addr<Prober>>,
     slots: usize,
     factory: Factory,
+    /// Who waits for the outcome of a probe that waits. Bound: those that wait.
+    askers: HashMap<ServiceId, Asker>,
+    scheduler: Option<Recipient<Looked>>,
     /// Who waits for the last probe to end; `Some` from [`Drain`] on, and then nothing starts.
     drained: Option<Vec<oneshot::Sender<()>>>,
     telemetry: Telemetry,
@@ -50,6 +55,8 @@ impl Pool {
             probers: Vec::with_capacity(slots),
             slots,
             factory,
+            askers: HashMap::new(),
+            scheduler: None,
             drained: None,
             telemetry,
             log,
@@ -57,8 +64,9 @@ impl Pool {
         }
     }
 
-    fn run(&self, slot: usize, job: Job) {
-        self.probers[slot].do_send(RunProbe { job });
+    fn run(&mut self, slot: usize, job: Job) {
+        let asker = self.askers.remove(&job.service.id);
+        self.probers[slot].do_send(RunProbe { job, asker });
     }
 
     fn free(&mut self, slot: usize) {
@@ -67,6 +75,8 @@ impl Pool {
         if let Some(job) = next {
             self.run(slot, job);
         }
+        // Who waits for a probe that was turned away hears of it by the end of the channel.
+        self.askers.retain(|id, _| self.line.waits(*id));
         self.tell();
     }
 
@@ -112,6 +122,33 @@ pub struct Dispatch {
 pub struct Finished {
     /// Whose.
     pub slot: usize,
+    /// What it saw, of a service with a threshold for failures.
+    pub looked: Option<Looked>,
+}
+
+/// Command from the app at start: whom to tell of services whose failures want to be confirmed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct TellLooked(pub Recipient<Looked>);
+
+/// Command from HTTP: probe this service now, beside its slots. The reply is the outcome, or that there is no prober for it: one
+/// is under way already, or the line is full.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Outcome, oneshot::error::RecvError>")]
+pub struct ProbeNow {
+    /// What to probe.
+    pub service: Arc<Service>,
+    /// Whether the outcome is a tick like any other.
+    pub records: bool,
+}
+
+/// Who waits for the outcome of one probe.
+#[derive(Debug)]
+pub struct Asker {
+    /// Where it goes.
+    pub reply: oneshot::Sender<Outcome>,
+    /// Whether it is recorded too.
+    pub records: bool,
 }
 
 /// Notice from the scheduler: if this service waits, it is to be probed as it is now.
@@ -169,7 +206,43 @@ impl Handler<Finished> for Pool {
     type Result = ();
 
     fn handle(&mut self, finished: Finished, _: &mut Self::Context) {
+        if let (Some(looked), Some(scheduler)) = (finished.looked, &self.scheduler) {
+            scheduler.do_send(looked);
+        }
         self.free(finished.slot);
+    }
+}
+
+impl Handler<TellLooked> for Pool {
+    type Result = ();
+
+    fn handle(&mut self, TellLooked(scheduler): TellLooked, _: &mut Self::Context) {
+        self.scheduler = Some(scheduler);
+    }
+}
+
+impl Handler<ProbeNow> for Pool {
+    type Result = ResponseFuture<Result<Outcome, oneshot::error::RecvError>>;
+
+    fn handle(&mut self, ask: ProbeNow, _: &mut Self::Context) -> Self::Result {
+        let (reply, outcome) = oneshot::channel();
+        let (now, id) = (Instant::now(), ask.service.id);
+        if self.drained.is_none() && !self.line.waits(id) {
+            let job =
+                Job { due: now, next_due: now + ask.service.timeout.get(), service: ask.service };
+            match self.line.offer(job) {
+                Offer::Start(slot, job) => {
+                    self.askers.insert(id, Asker { reply, records: ask.records });
+                    self.run(slot, job);
+                }
+                Offer::Waits(_) => {
+                    self.askers.insert(id, Asker { reply, records: ask.records });
+                }
+                Offer::Missed(_) => {}
+            }
+        }
+        self.tell();
+        Box::pin(outcome)
     }
 }
 
@@ -186,6 +259,7 @@ impl Handler<Leave> for Pool {
 
     fn handle(&mut self, leave: Leave, _: &mut Self::Context) {
         self.line.leave(leave.id);
+        self.askers.remove(&leave.id);
         self.tell();
     }
 }
@@ -197,6 +271,7 @@ impl Handler<Drain> for Pool {
         let (reply, drained) = oneshot::channel();
         self.drained.get_or_insert_default().push(reply);
         self.line.clear();
+        self.askers.clear();
         self.tell();
         Box::pin(drained)
     }

@@ -10,9 +10,10 @@ use actix::prelude::*;
 use futures_util::FutureExt;
 use slog::{Logger, debug, warn};
 
-use super::pool::{Finished, Pool};
+use super::pool::{Asker, Finished, Pool};
 use super::recorder::{RecordOutcome, Recorder};
 use super::schedule::Job;
+use super::scheduler::Looked;
 use crate::domain::{Failure, Outcome, Phases, Reason, Seen, Service, Verdict};
 use crate::logging::Throttle;
 use crate::probe::{Engine, Rules, unix_ms};
@@ -77,6 +78,8 @@ impl Prober {
 pub struct RunProbe {
     /// What to probe.
     pub job: Job,
+    /// Who waits for its outcome, if somebody does.
+    pub asker: Option<Asker>,
 }
 
 impl Actor for Prober {
@@ -86,44 +89,58 @@ impl Actor for Prober {
 impl Handler<RunProbe> for Prober {
     type Result = ();
 
-    fn handle(&mut self, RunProbe { job }: RunProbe, context: &mut Self::Context) {
+    fn handle(&mut self, RunProbe { job, asker }: RunProbe, context: &mut Self::Context) {
         fail::fail_point!("prober");
         let (slot, pool, workshop) = (self.slot, self.pool.clone(), Rc::clone(&self.workshop));
         let work = async move {
             let late = Instant::now().saturating_duration_since(job.due);
             workshop.parts.telemetry.lateness.observe(late.as_secs_f64());
-            workshop.run(job.service).await;
-            pool.do_send(Finished { slot });
+            let looked = workshop.run(&job.service, asker).await;
+            pool.do_send(Finished { slot, looked });
         };
         context.wait(work.into_actor(self));
     }
 }
 
 impl Workshop {
-    /// Probes `service` and hands the outcome over; what is a fault of ours is counted and told, and goes no further.
-    async fn run(&self, service: Arc<Service>) {
-        let outcome = self.probe_caught(&service).await;
+    /// Probes `service` and hands the outcome over; what is a fault of ours is counted and told, and goes no further unless it
+    /// may be an outage of our network.
+    async fn run(&self, service: &Service, asker: Option<Asker>) -> Option<Looked> {
+        let mut outcome = self.probe_caught(service, asker.is_some()).await;
         self.parts.telemetry.probed(&outcome);
-        let reason = outcome.failure.as_ref().map_or("", |failure| failure.reason.as_str());
-        let detail = outcome.failure.as_ref().map_or("", |failure| failure.detail.as_str());
-        if outcome.verdict() == Verdict::Ours {
-            if self.parts.faults.pass(Instant::now()) {
-                warn!(self.parts.log, "probe failed by a fault of ours"; "service_id" => service.id.get(),
-                    "name" => service.name.as_str(), "reason" => reason, "detail" => detail);
-            }
-            return;
+        self.tell(service, &outcome);
+        let is_up = outcome.verdict() == Verdict::Up;
+        let confirms = service.options.thresholds.failure > 1 && outcome.verdict() != Verdict::Ours;
+        let records = asker.as_ref().is_none_or(|asker| asker.records);
+        if let Some(asker) = asker {
+            // Who asked may have gone.
+            let _ = asker.reply.send(outcome.clone());
+            outcome.report = None;
         }
-        debug!(self.parts.log, "probed"; "service_id" => service.id.get(), "reason" => reason,
-            "detail" => detail, "elapsed_ms" => outcome.response_time.as_secs_f64() * 1e3);
-        // No timeout here: a record that is given up would be a result lost. Without a recorder the process ends.
-        let _ = self.parts.recorder.send(RecordOutcome { outcome }).await;
+        if records && (outcome.verdict() != Verdict::Ours || may_be_our_network(&outcome)) {
+            // No timeout here: a record that is given up would be a result lost. Without a recorder the process ends.
+            let _ = self.parts.recorder.send(RecordOutcome { outcome }).await;
+        }
+        confirms.then_some(Looked { id: service.id, is_up })
     }
 
-    async fn probe_caught(&self, service: &Service) -> Outcome {
+    fn tell(&self, service: &Service, outcome: &Outcome) {
+        let reason = outcome.failure.as_ref().map_or("", |failure| failure.reason.as_str());
+        let detail = outcome.failure.as_ref().map_or("", |failure| failure.detail.as_str());
+        if outcome.verdict() != Verdict::Ours {
+            debug!(self.parts.log, "probed"; "service_id" => service.id.get(), "reason" => reason,
+                "detail" => detail, "elapsed_ms" => outcome.response_time.as_secs_f64() * 1e3);
+        } else if self.parts.faults.pass(Instant::now()) {
+            warn!(self.parts.log, "probe failed by a fault of ours"; "service_id" => service.id.get(),
+                "name" => service.name.as_str(), "reason" => reason, "detail" => detail);
+        }
+    }
+
+    async fn probe_caught(&self, service: &Service, reports: bool) -> Outcome {
         let (started_at_ms, started) = (unix_ms(), Instant::now());
         let probe = async {
             fail::fail_point!("probe");
-            self.engine.probe(service, false).await
+            self.engine.probe(service, reports).await
         };
         match AssertUnwindSafe(probe).catch_unwind().await {
             Ok(outcome) => outcome,
@@ -140,6 +157,10 @@ impl Workshop {
             },
         }
     }
+}
+
+fn may_be_our_network(outcome: &Outcome) -> bool {
+    outcome.failure.as_ref().is_some_and(|failure| failure.reason.may_be_our_network())
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::{Service, ServiceId};
+use crate::domain::{Kind, Service, ServiceId};
 
 /// Longest time until a service that was never probed is probed for the first time.
 const FIRST_PROBE_WITHIN: Duration = Duration::from_secs(60);
@@ -53,6 +53,8 @@ struct Entry {
     grid: Instant,
     /// Distinguishes this entry's line in the heap from those of its former lives.
     version: u64,
+    /// Failures in a row, as far as the threshold of the service.
+    failures: u32,
 }
 
 /// The due-queue. Bound: one entry for each service that is watched, and at most as many stale heap lines again.
@@ -76,6 +78,10 @@ impl Schedule {
 
     /// Watches a service from now on.
     pub fn watch(&mut self, service: Arc<Service>, first: First, now: Now) {
+        if service.target.kind() == Kind::Push {
+            let due = now.instant + service.patience();
+            return self.insert(Entry { service, due, grid: due, version: 0, failures: 0 });
+        }
         let interval = service.interval.get();
         let on_grid = now.instant + until_grid(service.id, interval, now.wall_ms);
         let due = match first {
@@ -90,7 +96,7 @@ impl Schedule {
                 grid += interval;
             }
         }
-        self.insert(Entry { service, due, grid, version: 0 });
+        self.insert(Entry { service, due, grid, version: 0, failures: 0 });
     }
 
     /// Probes `service` as it is now from the next slot on; its slots stay, unless its interval changed.
@@ -98,12 +104,40 @@ impl Schedule {
     /// Returns false when the service is not watched.
     pub fn revise(&mut self, service: Arc<Service>, now: Now) -> bool {
         let Some(entry) = self.entries.get_mut(&service.id) else { return false };
-        if entry.service.interval == service.interval {
+        let same_slots = entry.service.patience() == service.patience()
+            && entry.service.target.kind() == service.target.kind();
+        if entry.service.interval == service.interval && same_slots {
             entry.service = service;
         } else {
             self.watch(service, First::OnGrid, now);
         }
         true
+    }
+
+    /// The watched job has reported by itself: it may be silent for its interval and grace from `now` on.
+    pub fn heartbeat(&mut self, id: ServiceId, now: Instant) {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        let due = match entry.service.target.kind() {
+            Kind::Push => now + entry.service.patience(),
+            _ => entry.due,
+        };
+        self.insert(Entry { due, grid: due, ..entry });
+    }
+
+    /// A service with a threshold for failures was probed: while a failure is not confirmed, the next probe is not a whole
+    /// interval away. The slots of its grid stay.
+    pub fn looked(&mut self, id: ServiceId, is_up: bool, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let thresholds = &entry.service.options.thresholds;
+        entry.failures = if is_up { 0 } else { (entry.failures + 1).min(thresholds.failure) };
+        let again = now + thresholds.confirm_after();
+        if is_up || entry.failures >= thresholds.failure || again >= entry.due {
+            return;
+        }
+        if let Some(entry) = self.entries.remove(&id) {
+            let grid = if entry.due < entry.grid { entry.grid } else { entry.due };
+            self.insert(Entry { due: again, grid, ..entry });
+        }
     }
 
     /// Watches a service no longer.
@@ -210,7 +244,8 @@ fn spread(id: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::sample;
+    use crate::domain::options::Heartbeat;
+    use crate::domain::{Options, Target, Template, Thresholds, sample};
 
     fn service(id: i64, interval_seconds: f64) -> Arc<Service> {
         Arc::new(sample::service(id, interval_seconds))
@@ -323,5 +358,50 @@ mod tests {
         assert_eq!(schedule.next_due(), due);
         assert!(schedule.heap.len() <= 66, "{}", schedule.heap.len());
         assert!(!schedule.revise(service(2, 10.0), now));
+    }
+
+    #[test]
+    fn an_unconfirmed_failure_is_looked_at_again_and_the_slots_stay() {
+        let (mut schedule, start) = (Schedule::default(), now());
+        let mut watched = sample::service(1, 60.0);
+        let thresholds = Thresholds { failure: 3, ..Thresholds::default() };
+        watched.options = Arc::new(Options { thresholds, ..Options::default() });
+        let id = watched.id;
+        schedule.watch(Arc::new(watched), First::OnGrid, start);
+        let first = schedule.next_due().unwrap();
+        schedule.pop_due(first, 9);
+        let slot = schedule.next_due().unwrap();
+        assert_eq!(slot, first + secs(60));
+        for nth in 1..=2 {
+            schedule.looked(id, false, first + secs(nth));
+            assert_eq!(schedule.next_due(), Some(first + secs(nth + 1)), "again in a second");
+            schedule.pop_due(first + secs(nth + 1), 9);
+        }
+        schedule.looked(id, false, first + secs(3));
+        assert_eq!(schedule.next_due(), Some(slot), "three in a row are enough");
+        schedule.pop_due(slot, 9);
+        schedule.looked(id, false, slot);
+        assert_eq!(schedule.next_due(), Some(slot + secs(60)), "it is known by now");
+        schedule.looked(id, true, slot);
+        schedule.looked(id, false, slot);
+        assert_eq!(schedule.next_due(), Some(slot + secs(1)), "a new failure");
+    }
+
+    #[test]
+    fn a_watched_job_is_due_when_its_heartbeat_is_late_and_then_every_interval() {
+        let (mut schedule, start) = (Schedule::default(), now());
+        let mut watched = sample::service(1, 10.0);
+        watched.target = Target::parse("push://job").unwrap();
+        let heartbeat = Heartbeat { token: Template::literal("t"), grace: secs(5) };
+        watched.options = Arc::new(Options { heartbeat: Some(heartbeat), ..Options::default() });
+        let id = watched.id;
+        schedule.watch(Arc::new(watched), First::Now, start);
+        assert_eq!(schedule.next_due(), Some(start.instant + secs(15)));
+        schedule.heartbeat(id, start.instant + secs(12));
+        assert_eq!(schedule.next_due(), Some(start.instant + secs(27)));
+        assert_eq!(schedule.pop_due(start.instant + secs(27), 9).0.len(), 1);
+        assert_eq!(schedule.next_due(), Some(start.instant + secs(37)));
+        schedule.heartbeat(id, start.instant + secs(30));
+        assert_eq!(schedule.next_due(), Some(start.instant + secs(45)));
     }
 }

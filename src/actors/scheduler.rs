@@ -105,7 +105,25 @@ pub struct ServiceChanged {
     pub id: ServiceId,
     /// How it is defined now; `None` when it was deleted.
     pub definition: Option<Definition>,
+    /// Whether somebody waits for the first probe of a new one.
+    pub by_hand: bool,
 }
+
+/// Notice from the pool: a service with a threshold for failures was probed. If it is lost, a failure is confirmed by the next
+/// slots only.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Looked {
+    /// Which.
+    pub id: ServiceId,
+    /// What the probe said.
+    pub is_up: bool,
+}
+
+/// Notice from HTTP: a watched job has reported, and the recorder has it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct HeartbeatSeen(pub ServiceId);
 
 /// Query from HTTP: how long the longest due slot has been waiting for the scheduler.
 #[derive(Debug, Message)]
@@ -139,11 +157,30 @@ impl Handler<ServiceChanged> for Scheduler {
                 if self.schedule.revise(Arc::clone(&service), now()) {
                     self.pool.do_send(Revise { service });
                 } else {
-                    self.schedule.watch(service, First::Now, now());
+                    let first = if change.by_hand { First::Now } else { First::Soon };
+                    self.schedule.watch(service, first, now());
                 }
             }
         }
         self.telemetry.services.set(self.schedule.len() as i64);
+        self.sleep(Duration::ZERO, context);
+    }
+}
+
+impl Handler<Looked> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, looked: Looked, context: &mut Self::Context) {
+        self.schedule.looked(looked.id, looked.is_up, Instant::now());
+        self.sleep(Duration::ZERO, context);
+    }
+}
+
+impl Handler<HeartbeatSeen> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, HeartbeatSeen(id): HeartbeatSeen, context: &mut Self::Context) {
+        self.schedule.heartbeat(id, Instant::now());
         self.sleep(Duration::ZERO, context);
     }
 }

@@ -1,11 +1,14 @@
 //! The writer: the one connection that writes, on a thread of its own.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 use diesel::connection::SimpleConnection;
 
 use super::Lifeline;
 use crate::domain::Outcome;
 use crate::probe::unix_ms;
+use crate::services_file::{self, Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::connection::{self, Reopening};
 use crate::storage::ledger::{Committed, Ledger};
@@ -58,6 +61,12 @@ pub struct NotCommitted {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Applied, StorageError>")]
 pub struct MakeChange(pub Change);
+
+/// Command from the app to the recorder, and from the recorder to the writer: bring the services of the file in line with these
+/// entries. The reply means that all of it is on the disk, or why nothing of it is.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<FileApplied, FileError>")]
+pub struct ApplyFile(pub Arc<[Entry]>);
 
 /// Command from the recorder, the last one: fold the write-ahead log into the file and close it.
 #[derive(Debug, Message)]
@@ -115,6 +124,22 @@ impl Handler<MakeChange> for Writer {
             Err(_) => {}
         }
         made
+    }
+}
+
+impl Handler<ApplyFile> for Writer {
+    type Result = Result<FileApplied, FileError>;
+
+    fn handle(&mut self, ApplyFile(entries): ApplyFile, _: &mut Self::Context) -> Self::Result {
+        let made = self.connection.run(|connection| {
+            match services_file::apply(connection, &entries, unix_ms()) {
+                Err(FileError::Store(error)) => Err(error),
+                applied => Ok(applied),
+            }
+        });
+        // Whatever came of it, what is known of the services may be outdated.
+        self.ledger = Ledger::default();
+        made?
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use variables::{VARIABLES, Variable, env_example};
 
-use crate::domain::{Defaults, Interval, Timeout, Variables};
+use crate::domain::{Defaults, Interval, Kind, Target, Timeout, Variables};
 use crate::probe::policy::{Policy, parse_networks};
 
 /// File descriptors that the program needs beside those of probes and connections.
@@ -53,6 +53,12 @@ pub struct Config {
     pub probe_ca_file: Option<PathBuf>,
     /// Which addresses probes may dial.
     pub probe_policy: Policy,
+    /// Canaries for our own network; none means gateway and name server.
+    pub self_check_targets: Vec<Target>,
+    /// From which share of failures they decide, 0 to 1.
+    pub self_check_share: f64,
+    /// How long failures are held for that.
+    pub self_check_window: Duration,
     /// How long probes under way may go on after a signal.
     pub shutdown_grace: Duration,
     /// Whether to log more.
@@ -147,10 +153,11 @@ impl Config {
                 read.optional("PROBE_DENY_NETWORKS", parse_networks).unwrap_or_default(),
                 read.optional("PROBE_ALLOW_NETWORKS", parse_networks).unwrap_or_default(),
             ),
-            shutdown_grace: read.value("SHUTDOWN_GRACE_SECONDS", |text| {
-                let seconds: f64 = text.parse().ok()?;
-                (0.0..=3_600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
-            }),
+            self_check_targets: read.optional("SELF_CHECK_TARGETS", canaries).unwrap_or_default(),
+            self_check_share: f64::from(read.number::<u8>("SELF_CHECK_SHARE_PERCENT", 1, 100))
+                / 100.0,
+            self_check_window: read.value("SELF_CHECK_WINDOW_SECONDS", |text| seconds(text, 60.0)),
+            shutdown_grace: read.value("SHUTDOWN_GRACE_SECONDS", |text| seconds(text, 3_600.0)),
             debug: read.value("DEBUG", boolean),
             environment: read.value("ENV", one_line),
             service_name: read.value("SERVICE_NAME", one_line),
@@ -251,6 +258,19 @@ fn domain(text: &str) -> Option<String> {
         _ => url::Host::parse(text).ok()?,
     };
     Some(host.to_string())
+}
+
+/// A time of at most so many seconds.
+fn seconds(text: &str, most: f64) -> Option<Duration> {
+    let seconds: f64 = text.parse().ok()?;
+    (0.0..=most).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// Targets that can be asked without anything more being said of them.
+fn canaries(text: &str) -> Option<Vec<Target>> {
+    let parse = |text: &str| Target::parse(text.trim()).ok();
+    let targets: Option<Vec<Target>> = text.split(',').map(parse).collect();
+    targets.filter(|all| all.iter().all(|it| !matches!(it.kind(), Kind::Dns | Kind::Push)))
 }
 
 fn one_line(text: &str) -> Option<String> {

@@ -93,8 +93,8 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "SERVICES_FILE",
         "",
-        "a file name",
-        "declarative list of services in Gatus's form, applied at start",
+        "the name of a file or folder",
+        "declarative list of services in Gatus's form, or a folder of such files; applied at start, on SIGHUP and when it changes",
     ),
     variable(
         "PROBE_CA_FILE",
@@ -113,6 +113,24 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "networks or addresses such as 10.1.0.0/16, separated by commas",
         "exceptions from PROBE_DENY_NETWORKS",
+    ),
+    variable(
+        "SELF_CHECK_TARGETS",
+        "",
+        "URLs as services have them, separated by commas",
+        "canaries: while none of them answers, our own network is gone and failures are unknown; gateway and name server when not set",
+    ),
+    variable(
+        "SELF_CHECK_SHARE_PERCENT",
+        "50",
+        "a number from 1 to 100",
+        "from which share of services that fail together the canaries decide",
+    ),
+    variable(
+        "SELF_CHECK_WINDOW_SECONDS",
+        "3",
+        "a number of seconds from 0 to 60",
+        "how long a failure that may be our own network is held until that is decided; 0 never holds one",
     ),
     variable(
         "SHUTDOWN_GRACE_SECONDS",

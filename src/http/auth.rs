@@ -14,17 +14,17 @@ pub fn may_write(request: &HttpRequest, writes: &Writes) -> Result<(), ApiError>
         Writes::Refused => return Err(ApiError::forbidden()),
         Writes::WithToken(token) => token.reveal().as_bytes(),
     };
-    let shown = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, shown)| shown.trim().as_bytes());
-    match shown {
-        Some(shown) if bool::from(shown.ct_eq(token)) => Ok(()),
+    match bearer(request) {
+        Some(shown) if bool::from(shown.as_bytes().ct_eq(token)) => Ok(()),
         _ => Err(ApiError::unauthorized()),
     }
+}
+
+/// The token that the request shows.
+pub fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, shown) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| shown.trim())
 }
 
 #[cfg(test)]

@@ -59,6 +59,19 @@ impl ApiError {
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
+    /// 401: the token of a heartbeat is missing or wrong.
+    pub fn wrong_heartbeat_token() -> Self {
+        let errors = vec!["authorization: a heartbeat needs the token of its service".into()];
+        Self::new(StatusCode::UNAUTHORIZED, errors)
+            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 429: this cannot be done now, and soon can.
+    pub fn busy(told: &str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, vec![told.to_owned()])
+            .with(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
     /// 403: nobody may do this here.
     pub fn forbidden() -> Self {
         let errors = vec![

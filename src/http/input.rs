@@ -147,6 +147,33 @@ pub fn list_events(request: &HttpRequest) -> Result<ListEvents, ApiError> {
     params.done(wanted)
 }
 
+/// What the query of a heartbeat says.
+pub struct Beat {
+    /// The token, where no header could be sent.
+    pub token: Option<String>,
+    /// Whether the job did well.
+    pub success: bool,
+    /// What went wrong.
+    pub error: String,
+}
+
+/// Reads the query of a heartbeat.
+pub fn heartbeat(request: &HttpRequest) -> Result<Beat, ApiError> {
+    let mut params = Params::new(request, &["token", "success", "error"]);
+    let success = match params.get("success").as_deref() {
+        None | Some("true") => true,
+        Some("false") => false,
+        Some(other) => {
+            let invalid = Invalid::new(format!("{other:?}"), "true or false");
+            params.problems.push(format!("success: {invalid}"));
+            false
+        }
+    };
+    let error = params.get("error").unwrap_or_else(|| "the job reported a failure".to_owned());
+    let beat = Beat { token: params.get("token"), success, error };
+    params.done(beat)
+}
+
 /// Refuses every query parameter.
 pub fn no_params(request: &HttpRequest) -> Result<(), ApiError> {
     Params::new(request, &[]).done(())

@@ -8,6 +8,8 @@ pub mod error;
 mod input;
 mod internal;
 mod openapi;
+pub mod probe_view;
+mod probes;
 mod responses;
 mod services;
 mod views;
@@ -25,10 +27,11 @@ use actix_web::{App, FromRequest, Handler, HttpServer, Resource, Responder, guar
 use slog::{Logger, debug, info, warn};
 use tokio::sync::Semaphore;
 
+use crate::actors::pool::Pool;
 use crate::actors::recorder::Recorder;
 use crate::actors::scheduler::Scheduler;
 use crate::config::{Config, Secret};
-use crate::domain::Defaults;
+use crate::domain::{Defaults, Variables};
 use crate::telemetry::Telemetry;
 use error::ApiError;
 
@@ -42,10 +45,14 @@ pub struct Api {
     pub recorder: Addr<Recorder>,
     /// Knows whether slots are on time.
     pub scheduler: Addr<Scheduler>,
+    /// Probes beside the slots.
+    pub pool: Addr<Pool>,
     /// What `/metrics` tells.
     pub telemetry: Telemetry,
     /// Interval and timeout of services that set none.
     pub defaults: Defaults,
+    /// What the tokens of heartbeats are filled with.
+    pub variables: Variables,
     /// Who may write.
     pub writes: Writes,
     /// Largest body of a request, in bytes.
@@ -116,6 +123,10 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::delete().to(delete)),
         )
         .service(read(path("/v1/services/{id}/events", "GET, HEAD"), events))
+        .service(path("/v1/services/{id}/probe", "POST").route(web::post().to(probes::probe)))
+        .service(
+            path("/v1/services/{id}/heartbeat", "POST").route(web::post().to(probes::heartbeat)),
+        )
         .service(read(path("/v1/_internal/health", "GET, HEAD"), internal::health))
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
         .service(read(path("/metrics", "GET, HEAD"), internal::metrics))

@@ -1,24 +1,26 @@
 //! `/openapi.json`, generated from the handlers and shapes themselves.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::error::{ApiError, ErrorBody};
-use super::{input, internal, services, views};
+use super::{input, internal, probes, services, views};
 
-/// The body of `POST /v1/services`. Unknown fields are refused.
+/// The body of `POST /v1/services`. Unknown fields are refused, and so is what is not for the scheme of the URL.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewService {
     /// Unique among the living services.
     #[schema(min_length = 1, max_length = 255, example = "payment-gateway")]
     name: String,
-    /// What is asked: http or https.
+    /// What is asked; the scheme says how: http, https, ws, wss, tcp, tls, starttls, dns, icmp, grpc, grpcs or push.
     #[schema(max_length = 2083, example = "https://pay.example.org/health")]
     url: String,
     /// Where it is shown.
@@ -36,33 +38,119 @@ pub struct NewService {
     /// What its answers must fulfil, in Gatus's language; null or an empty list for the plain rule.
     #[schema(required = false, max_items = 50, example = json!(["[STATUS] == 200", "[RESPONSE_TIME] < 500"]))]
     conditions: Option<Vec<String>>,
+    /// The method of a request; GET when not given.
+    #[schema(required = false, example = "POST")]
+    method: Option<String>,
+    /// Headers of a request; `Host`, `User-Agent` and `Accept` replace the probe's own.
+    #[schema(required = false, example = json!({"Accept": "application/json"}))]
+    headers: Option<HashMap<String, String>>,
+    /// What is sent: the body of a request, the text over TCP or TLS, the message over a WebSocket.
+    #[schema(required = false)]
+    body: Option<String>,
+    /// Credentials of a request.
+    #[schema(required = false)]
+    basic_auth: Option<BasicAuth>,
+    /// The token of a request.
+    #[schema(required = false)]
+    bearer_token: Option<String>,
+    /// Whether redirects are followed; true when not given.
+    #[schema(required = false, default = true)]
+    follow_redirects: Option<bool>,
+    /// How many are followed.
+    #[schema(required = false, default = 10, maximum = 100)]
+    max_redirects: Option<u32>,
+    /// The version of HTTP that must be spoken.
+    #[schema(required = false, example = "1.1")]
+    http_version: Option<String>,
+    /// Most of a body that is read, in bytes: more is `too_large` when a condition needs it.
+    #[schema(required = false, default = 1048576, minimum = 1, maximum = 67108864)]
+    body_limit_bytes: Option<u32>,
+    /// What TCP, TLS or a WebSocket must answer somewhere; `*` stands for anything.
+    #[schema(required = false, example = "220 *ESMTP")]
+    expect: Option<String>,
+    /// Whether any certificate will do.
+    #[schema(required = false, default = false)]
+    insecure: Option<bool>,
+    /// How TLS is spoken.
+    #[schema(required = false)]
+    tls: Option<Tls>,
+    /// Which addresses of a name are used: `ip`, `ip4` or `ip6`.
+    #[schema(required = false, default = "ip", pattern = "^ip[46]?$")]
+    ip_family: Option<String>,
+    /// The name server that is asked in place of the system's.
+    #[schema(required = false, example = "udp://1.1.1.1:53")]
+    resolver: Option<String>,
+    /// What a name server is asked (dns).
+    #[schema(required = false)]
+    dns: Option<Dns>,
+    /// The service that gRPC's health service is asked for (grpc, grpcs); the whole server when not given.
+    #[schema(required = false)]
+    grpc_service: Option<String>,
+    /// How a watched job reports by itself (push).
+    #[schema(required = false)]
+    heartbeat: Option<Heartbeat>,
+    /// Failures in a row that make a downtime.
+    #[schema(required = false, default = 1, minimum = 1, maximum = 100)]
+    failure_threshold: Option<u32>,
+    /// Successes in a row that end one.
+    #[schema(required = false, default = 1, minimum = 1, maximum = 100)]
+    success_threshold: Option<u32>,
+    /// Time until an unconfirmed failure is looked at again; a second when not given.
+    #[schema(required = false, minimum = 0.1, maximum = 2592000)]
+    confirm_interval_seconds: Option<f64>,
 }
 
-/// The body of `PATCH /v1/services/{id}`. Unknown fields are refused; null sets a field back to its default.
+/// Basic authentication.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ServiceChange {
-    /// The new name.
-    #[schema(required = false, min_length = 1, max_length = 255)]
-    name: String,
-    /// The new URL.
-    #[schema(required = false, max_length = 2083)]
-    url: String,
-    /// The new group; null for none.
-    #[schema(required = false)]
-    group: Option<String>,
-    /// Whether it is probed from now on.
-    #[schema(required = false)]
-    enabled: bool,
-    /// The new interval; null for the default.
-    #[schema(required = false, minimum = 0.1, maximum = 2592000)]
-    interval_seconds: Option<f64>,
-    /// The new timeout; null for the default.
-    #[schema(required = false, minimum = 0.001, maximum = 3600)]
-    timeout_seconds: Option<f64>,
-    /// What its answers must fulfil, in Gatus's language; null or an empty list for the plain rule.
-    #[schema(required = false, max_items = 50, example = json!(["[STATUS] == 200", "[RESPONSE_TIME] < 500"]))]
-    conditions: Option<Vec<String>>,
+pub struct BasicAuth {
+    /// Who; no colon.
+    username: String,
+    /// Masked in every answer.
+    password: String,
+}
+
+/// How TLS is spoken. Certificates and keys are texts in PEM.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The only authorities that are trusted, in place of the system's.
+    ca: Option<String>,
+    /// The certificate that is shown to the target, with its chain.
+    certificate: Option<String>,
+    /// Its key; masked in every answer.
+    private_key: Option<String>,
+    /// The name that the target's certificate must be for, in place of the host.
+    server_name: Option<String>,
+    /// The least version: `1.2` or `1.3`.
+    #[schema(pattern = "^1\\.[23]$")]
+    min_version: Option<String>,
+}
+
+/// A question to a name server.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dns {
+    /// The name that is asked for.
+    #[schema(example = "example.org")]
+    query_name: String,
+    /// The type of its records: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT or CAA.
+    #[schema(example = "A")]
+    query_type: String,
+    /// What must be answered, in any order.
+    #[schema(max_items = 50)]
+    expected: Option<Vec<String>>,
+}
+
+/// How a watched job reports by itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// What the job shows; masked in every answer.
+    token: String,
+    /// How long after its interval it counts as late.
+    #[schema(default = 0, minimum = 0, maximum = 2592000)]
+    grace_seconds: Option<f64>,
 }
 
 #[derive(OpenApi)]
@@ -74,17 +162,19 @@ pub struct ServiceChange {
         services::patch,
         services::delete,
         services::events,
+        probes::probe,
+        probes::heartbeat,
         internal::health,
         internal::ready,
         internal::metrics,
         document,
     ),
-    components(schemas(views::Service, views::Event, views::Failure, views::Metric)),
+    components(schemas(views::Service, views::Event, views::Failure, views::Metric, super::probe_view::Probe)),
     tags(
         (name = "services", description = "What is watched, and what was seen"),
         (name = "operations", description = "For operators and their tools"),
     ),
-    modifiers(&Token),
+    modifiers(&Token, &Shared),
 )]
 struct Api;
 
@@ -101,8 +191,44 @@ impl Modify for Token {
             .components
             .get_or_insert_default()
             .add_security_scheme("token", SecurityScheme::Http(bearer));
+        let heartbeat = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The token of the watched job itself"))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("heartbeat", SecurityScheme::Http(heartbeat));
     }
 }
+
+/// What schemas share: a change may say whatever a new service may, and an answer shows what was said.
+struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let Some(components) = &mut document.components else { return };
+        let Some(RefOr::T(Schema::Object(new))) = components.schemas.get("NewService").cloned()
+        else {
+            return;
+        };
+        if let Some(RefOr::T(Schema::Object(service))) = components.schemas.get_mut("Service") {
+            for (name, property) in &new.properties {
+                service.properties.entry(name.clone()).or_insert_with(|| property.clone());
+            }
+        }
+        let told = "The body of `PATCH /v1/services/{id}`. Unknown fields are refused; what is left out stays, null sets back to \
+                    the default, and objects are merged (RFC 7396).";
+        let mut change = new;
+        change.required.clear();
+        change.description = Some(told.to_owned());
+        components.schemas.insert("ServiceChange".to_owned(), Schema::Object(change).into());
+    }
+}
+
+/// Stands for the schema that [`Shared`] makes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServiceChange {}
 
 static DOCUMENT: LazyLock<String> =
     LazyLock::new(|| Api::openapi().to_json().unwrap_or_else(|error| unreachable!("{error}")));

@@ -16,7 +16,7 @@ use crate::storage::writer::{Applied, Change};
 type Answer = Result<HttpResponse, ApiError>;
 
 impl Api {
-    async fn ask<Q: Query>(&self, query: Q) -> Result<Q::Answer, ApiError> {
+    pub(super) async fn ask<Q: Query>(&self, query: Q) -> Result<Q::Answer, ApiError> {
         Ok(self.recorder.send(Ask(query)).await??)
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::domain::fields::{self, Form};
-use crate::domain::{Defaults, Group, Tally};
+use crate::domain::{self, Defaults, Group, Tally};
 use crate::storage::models::{EventRow, origin_word};
 use crate::storage::reader::{Page, PageRequest, ServiceRecord};
 
@@ -46,6 +46,13 @@ impl Fine {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct One<T: ToSchema> {
     data: T,
+}
+
+impl<T: ToSchema> One<T> {
+    /// Just `data`.
+    pub fn new(data: T) -> Self {
+        Self { data }
+    }
 }
 
 /// A page of a list.
@@ -211,6 +218,13 @@ pub struct Failure {
     reason: String,
     /// What was seen, for a person.
     detail: String,
+}
+
+impl Failure {
+    /// The failure of a probe.
+    pub fn new(failure: &domain::Failure) -> Self {
+        Self { reason: failure.reason.as_str().to_owned(), detail: failure.detail.clone() }
+    }
 }
 
 impl Event {

@@ -30,8 +30,12 @@ struct Shared {
     stream: Stream,
     /// Whether a read has met the end that the peer has set.
     ended: bool,
-    /// What was received and not yet passed on: the start of the answer, until it is known not to be interim.
+    /// What was received and not yet passed on: the start of the answer, until it is known not to be interim and its head is
+    /// there; and then what came behind the head.
     held: Vec<u8>,
+    /// How much of `held` is head, which is passed on by itself: awc loses what it has read behind the head of an answer
+    /// that does not tell its end.
+    head: usize,
     /// Whether the answer itself has begun.
     answering: bool,
 }
@@ -55,7 +59,7 @@ impl Connection {
     }
 
     fn new(stream: Stream) -> Self {
-        let shared = Shared { stream, ended: false, held: Vec::new(), answering: false };
+        let shared = Shared { stream, ended: false, held: Vec::new(), head: 0, answering: false };
         Self(Rc::new(RefCell::new(shared)))
     }
 
@@ -67,7 +71,11 @@ impl Connection {
     /// Reads what still comes, until the peer ends the connection or `limit` bytes have come, and appends it to `kept`, if
     /// it is to be kept. Gives the number of bytes that came.
     pub async fn drain(&self, limit: usize, mut kept: Option<&mut Vec<u8>>) -> io::Result<usize> {
-        let mut drained = 0;
+        let mut drained = self.shared().held.len().min(limit);
+        let rest = std::mem::take(&mut self.shared().held);
+        if let Some(kept) = &mut kept {
+            kept.extend_from_slice(&rest[..drained]);
+        }
         let mut room = vec![0; 8 * 1024];
         while drained < limit && !self.ended() {
             let mut received = ReadBuf::new(&mut room);
@@ -121,14 +129,19 @@ impl Shared {
             let mut received = ReadBuf::new(&mut room);
             ready!(self.poll_stream(context, &mut received))?;
             self.held.extend_from_slice(received.filled());
-            self.answering = self.ended || interim::pass_over(&mut self.held);
+            if self.ended || interim::pass_over(&mut self.held) {
+                self.head = interim::head_length(&self.held).unwrap_or(self.held.len());
+                self.answering = self.ended || !interim::may_be_head(&self.held);
+            }
         }
         if self.held.is_empty() {
             return self.poll_stream(context, buffer);
         }
-        let passed_on = self.held.len().min(buffer.remaining());
+        let next = if self.head > 0 { self.head } else { self.held.len() };
+        let passed_on = next.min(buffer.remaining());
         buffer.put_slice(&self.held[..passed_on]);
         self.held.drain(..passed_on);
+        self.head = self.head.saturating_sub(passed_on);
         Poll::Ready(Ok(()))
     }
 

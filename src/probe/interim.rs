@@ -17,11 +17,22 @@ pub fn pass_over(received: &mut Vec<u8>) -> bool {
         if received.len() < TELLING {
             return false;
         }
-        match received.windows(4).position(|four| four == b"\r\n\r\n") {
-            Some(end) => drop(received.drain(..end + 4)),
+        match head_length(received) {
+            Some(length) => drop(received.drain(..length)),
             None => return received.len() > HEAD_LIMIT,
         }
     }
+}
+
+/// The length of the head that `received` begins with, its empty line included.
+pub fn head_length(received: &[u8]) -> Option<usize> {
+    received.windows(4).position(|four| four == b"\r\n\r\n").map(|end| end + 4)
+}
+
+/// Whether `received` is, or may still become, the head of an answer that is not complete yet.
+pub fn may_be_head(received: &[u8]) -> bool {
+    let begins = received.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected);
+    begins && received.len() <= HEAD_LIMIT && head_length(received).is_none()
 }
 
 /// Whether `received` is, or may still become, the start of an interim answer.
@@ -53,6 +64,19 @@ mod tests {
         assert_eq!(passed("HTTP/1.1 103 Early"), (false, "HTTP/1.1 103 Early".to_owned()));
         assert!(passed("HTTP/1.1 101 Switching Protocols\r\n\r\n").0);
         assert!(passed("SSH-2.0").0);
+    }
+
+    #[test]
+    fn a_head_is_waited_for_and_nothing_else_is() {
+        for begun in ["H", "HTTP/1.1 200 OK\r\nx: y\r\n"] {
+            assert!(may_be_head(begun.as_bytes()), "{begun}");
+        }
+        let complete = "HTTP/1.1 200 OK\r\n\r\nbody";
+        assert_eq!(head_length(complete.as_bytes()), Some(complete.len() - 4));
+        for other in [complete, "SSH-2.0", "\0\0\x12\x04 HTTP/2's settings"] {
+            assert!(!may_be_head(other.as_bytes()), "{other}");
+        }
+        assert!(!may_be_head(&[b"HTTP/1.1 200 ".as_slice(), &[b'x'; HEAD_LIMIT]].concat()));
     }
 
     #[test]

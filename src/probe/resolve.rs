@@ -62,10 +62,15 @@ impl Resolver {
     /// A resolver that asks `server` alone.
     pub fn asking(server: NameServer) -> Self {
         let family = |strategy| {
-            let mut protocol =
-                if server.over_tcp { ConnectionConfig::tcp() } else { ConnectionConfig::udp() };
-            protocol.port = server.address.port();
-            let server = NameServerConfig::new(server.address.ip(), true, vec![protocol]);
+            // Over TCP also when it is asked over UDP: for answers that do not fit.
+            let mut protocols = vec![ConnectionConfig::tcp()];
+            if !server.over_tcp {
+                protocols.insert(0, ConnectionConfig::udp());
+            }
+            for protocol in &mut protocols {
+                protocol.port = server.address.port();
+            }
+            let server = NameServerConfig::new(server.address.ip(), true, protocols);
             let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
             build(
                 TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()),

@@ -1,7 +1,7 @@
 //! The declarative list of services: YAML files in Gatus's form (contract, "Services file").
 //!
-//! [`read`] turns a file, or a folder of files, into entries before anything is started, [`plan`](plan::plan) compares them with
-//! the store, and `storage::writer::apply_plan` does the whole plan in one transaction, or nothing of it.
+//! [`read`] turns a file, or a folder of files, into entries before anything is started or changed, [`plan`](plan::plan) compares
+//! them with the store, and [`apply`] does the whole plan in one transaction, or nothing of it.
 
 mod parse;
 mod plan;
@@ -11,12 +11,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use diesel::sqlite::SqliteConnection;
+
 pub use parse::Entry;
 use parse::{File, parse};
 pub use plan::plan;
 
-use crate::domain::Variables;
+use crate::domain::{Definition, ServiceId, Variables};
 use crate::probe::tls;
+use crate::storage::StorageError;
+use crate::storage::reader::load_known;
+use crate::storage::writer::{FilePlan, apply_plan};
 
 /// Reads the file, or every `.yaml` and `.yml` file of the folder and the folders in it, in the order of their names. The
 /// error has one sentence a problem, each with file, line and entry.
@@ -48,6 +53,49 @@ pub fn read_text(
     let file = File { path: path.into(), variables: variables.clone() };
     let entries = parse(&file, text, &mut problems);
     finish(entries, problems)
+}
+
+/// What applying the entries did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileApplied {
+    /// How many services were added, changed and removed.
+    pub counts: (usize, usize, usize),
+    /// Each of them as it is defined now; `None` when it was removed.
+    pub services: Vec<(ServiceId, Option<Definition>)>,
+}
+
+/// Why entries were not applied; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileError {
+    /// They contradict the services made through the API; one sentence a problem.
+    Refused(Vec<String>),
+    /// The store did not take them.
+    Store(StorageError),
+}
+
+impl From<StorageError> for FileError {
+    fn from(error: StorageError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Brings the services of the file in line with `entries`, all of it or nothing.
+pub fn apply(
+    connection: &mut SqliteConnection,
+    entries: &[Entry],
+    now_ms: i64,
+) -> Result<FileApplied, FileError> {
+    let known = load_known(connection)?;
+    let plan = plan(entries, &known).map_err(FileError::Refused)?;
+    let counts = (plan.add.len(), plan.change.len(), plan.remove.len());
+    if plan == FilePlan::default() {
+        return Ok(FileApplied { counts, services: Vec::new() });
+    }
+    let added = apply_plan(connection, &plan, now_ms)?;
+    let added = added.into_iter().zip(plan.add).map(|(id, definition)| (id, Some(definition)));
+    let changed = plan.change.into_iter().map(|(id, definition)| (id, Some(definition)));
+    let removed = plan.remove.into_iter().map(|id| (id, None));
+    Ok(FileApplied { counts, services: removed.chain(changed).chain(added).collect() })
 }
 
 /// What a change of the files shows in: their names and when each was changed.

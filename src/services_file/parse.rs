@@ -160,7 +160,7 @@ fn entry(item: &MarkedYaml, nth: usize, file: &File, problems: &mut Problems) ->
             let of_target = definition.target.variables();
             let of_options = definition.options.templates().flat_map(Template::variables);
             for name in of_target.iter().map(String::as_str).chain(of_options).filter(set) {
-                tell(line(item), "${}", &format!("the variable {name} is not set"));
+                tell(line_naming(item, name), name, "a variable that is not set");
             }
             (problems.len() == known_before).then(|| Entry {
                 file: Arc::clone(&file.path),
@@ -175,6 +175,21 @@ fn entry(item: &MarkedYaml, nth: usize, file: &File, problems: &mut Problems) ->
             None
         }
     }
+}
+
+/// The line where the variable `name` is named first.
+fn line_naming(item: &MarkedYaml, name: &str) -> usize {
+    let named =
+        |node: &MarkedYaml| text(node).is_some_and(|it| it.contains(&format!("${{{name}}}")));
+    let inner = |node: &MarkedYaml| named(node).then(|| line(node));
+    fn first(node: &MarkedYaml, found: &dyn Fn(&MarkedYaml) -> Option<usize>) -> Option<usize> {
+        found(node).or_else(|| match &node.data {
+            YamlData::Mapping(mapping) => mapping.values().find_map(|value| first(value, found)),
+            YamlData::Sequence(items) => items.iter().find_map(|item| first(item, found)),
+            _ => None,
+        })
+    }
+    first(item, &inner).unwrap_or_else(|| line(item))
 }
 
 /// The line of what a dotted path leads to, or of as much of it as is there.

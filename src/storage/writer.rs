@@ -74,12 +74,12 @@ pub struct FilePlan {
     pub remove: Vec<ServiceId>,
 }
 
-/// Does a whole plan, or nothing of it.
+/// Does a whole plan, or nothing of it. Gives the ids of what it added, in order.
 pub fn apply_plan(
     connection: &mut SqliteConnection,
     plan: &FilePlan,
     now_ms: i64,
-) -> Result<(), StorageError> {
+) -> Result<Vec<ServiceId>, StorageError> {
     connection.immediate_transaction(|connection| {
         for &id in &plan.remove {
             delete(connection, id, now_ms)?;
@@ -87,10 +87,8 @@ pub fn apply_plan(
         for (id, definition) in &plan.change {
             update(connection, *id, definition, Origin::File, now_ms)?;
         }
-        for definition in &plan.add {
-            insert(connection, definition, Origin::File, now_ms)?;
-        }
-        Ok(())
+        let add = plan.add.iter();
+        add.map(|definition| insert(connection, definition, Origin::File, now_ms)).collect()
     })
 }
 

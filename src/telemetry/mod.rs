@@ -110,6 +110,8 @@ pub struct Telemetry {
     pub probers_rebuilt: Counter,
     /// Outcomes that wait for their commit.
     pub buffered: Gauge,
+    /// 1 while our own network is gone.
+    pub cut_off: Gauge,
     /// Outcomes a commit.
     pub commit_size: Histogram,
     /// Seconds a commit.
@@ -136,6 +138,7 @@ impl Telemetry {
             slots_waiting: Gauge::default(),
             probers_rebuilt: Counter::default(),
             buffered: Gauge::default(),
+            cut_off: Gauge::default(),
             commit_size: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commit_duration: seconds(0.001, 12),
             commit_failures: Counter::default(),
@@ -176,6 +179,7 @@ impl Telemetry {
             "Outcomes that wait for their commit",
             self.buffered.clone(),
         );
+        own.register("cut_off", "Whether our own network is gone", self.cut_off.clone());
         own.register("commit_size", "Outcomes a commit", self.commit_size.clone());
         own.register(
             "commit_duration_seconds",

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 use service_healthcheck::config::VARIABLES;
+use service_healthcheck::domain::Reason;
+use service_healthcheck::domain::fields::FIELDS;
 use service_healthcheck::domain::service::{
     INTERVAL_RANGE_SECONDS, NAME_MAX_CHARS, TIMEOUT_RANGE_SECONDS, URL_MAX_CHARS,
 };
@@ -53,6 +55,8 @@ fn the_openapi_document_has_every_path_and_the_limits_of_the_code() {
         "get /v1/services/{id}/events",
         "patch /v1/services/{id}",
         "post /v1/services",
+        "post /v1/services/{id}/heartbeat",
+        "post /v1/services/{id}/probe",
     ];
     assert_eq!(found, expected);
 
@@ -79,6 +83,9 @@ fn every_field_of_an_answer_is_described_and_every_described_field_is_answered()
     app.wait_for_ticks(id, 1);
     let schemas = app.get("/openapi.json").body["components"]["schemas"].clone();
     let service = app.service(id);
+    let probe = app.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
+    assert_eq!(probe.status, 200, "{}", probe.text);
+    let probe = probe.body["data"]["probe"]["data"].clone();
     let keys = |value: &Value| -> Vec<String> {
         let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
         keys.sort();
@@ -89,7 +96,48 @@ fn every_field_of_an_answer_is_described_and_every_described_field_is_answered()
         ("Event", &service["current_status"]),
         ("Failure", &service["current_status"]["failure"]),
         ("Metric", &service["metric"]["data"]),
+        ("Probe", &probe),
     ] {
-        assert_eq!(keys(&schemas[schema]["properties"]), keys(answer), "{schema}");
+        let (described, answered) = (keys(&schemas[schema]["properties"]), keys(answer));
+        for key in &answered {
+            assert!(described.contains(key), "{schema}: {key} is not described");
+        }
+        for required in schemas[schema]["required"].as_array().unwrap() {
+            let required = required.as_str().unwrap().to_owned();
+            assert!(answered.contains(&required), "{schema}: {required} is not answered");
+        }
+    }
+}
+
+#[test]
+fn every_field_that_can_be_said_of_a_service_is_described() {
+    let app = Launch::new().start();
+    let schemas = app.get("/openapi.json").body["components"]["schemas"].clone();
+    for body in ["NewService", "ServiceChange", "Service"] {
+        for field in FIELDS {
+            let mut schema = schemas[body].clone();
+            for step in field.api.split('.') {
+                let property = &schema["properties"][step];
+                let inner = property["$ref"].as_str().or_else(|| {
+                    let either = property["oneOf"].as_array()?;
+                    either.iter().find_map(|one| one["$ref"].as_str())
+                });
+                assert!(!property.is_null(), "{body} lacks {} ({step})", field.api);
+                let name = inner.and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+                schema = schemas[name].clone();
+            }
+        }
+    }
+}
+
+#[test]
+fn the_readme_has_every_reason_and_every_field_of_the_services_file() {
+    for reason in Reason::all() {
+        let word = format!("`{}`", reason.as_str());
+        assert!(README.contains(&word), "the README lacks {word}");
+    }
+    for field in FIELDS {
+        let key = field.file.rsplit('.').next().unwrap_or_default();
+        assert!(README.contains(&format!("{key}:")), "the README's example lacks {key}:");
     }
 }

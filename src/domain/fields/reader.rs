@@ -52,7 +52,7 @@ pub fn read(map: &Map<String, Value>, dialect: Dialect) -> Result<Definition, Ve
 
 /// Checks a part of a definition by itself: a change that a client of the API asks for.
 pub fn check_part(map: &Map<String, Value>) -> Result<(), Vec<Problem>> {
-    let mut reader = Reader::new(map, Dialect::Api);
+    let mut reader = Reader { is_part: true, ..Reader::new(map, Dialect::Api) };
     reader.basics();
     reader.options();
     if reader.problems.is_empty() { Ok(()) } else { Err(reader.problems) }
@@ -68,6 +68,8 @@ pub fn read_options(map: &Map<String, Value>) -> Result<Arc<Options>, Vec<Proble
 struct Reader<'v> {
     map: &'v Map<String, Value>,
     dialect: Dialect,
+    /// Whether this is a part of a definition only, so that what is missing may be there already.
+    is_part: bool,
     problems: Vec<Problem>,
 }
 
@@ -84,7 +86,7 @@ struct Basics {
 
 impl<'v> Reader<'v> {
     fn new(map: &'v Map<String, Value>, dialect: Dialect) -> Self {
-        let mut reader = Self { map, dialect, problems: Vec::new() };
+        let mut reader = Self { map, dialect, is_part: false, problems: Vec::new() };
         reader.refuse_unknown(map, "");
         if dialect == Dialect::Api {
             for field in NEVER_NULL {
@@ -136,7 +138,9 @@ impl<'v> Reader<'v> {
                     Value::Object(nested) => self.refuse_unknown(nested, &inner),
                     Value::Null => {}
                     other => {
-                        let invalid = Invalid::new(shown(other, self.dialect), "a mapping");
+                        // It may hold a credential, so it is not shown.
+                        let told = if other.is_string() { "the value" } else { &other.to_string() };
+                        let invalid = Invalid::new(told, "a mapping");
                         self.problems.push(Problem { path, told: invalid.to_string() });
                     }
                 }
@@ -318,7 +322,7 @@ impl<'v> Reader<'v> {
 
     fn missing<T>(&mut self, field: Field, beside: &str) -> Option<T> {
         // What was refused already is not missing.
-        if self.value(field).is_none() {
+        if self.value(field).is_none() && !self.is_part {
             self.refuse(field, format!("missing; it is needed {beside}"));
         }
         None

@@ -106,12 +106,13 @@ pub fn method(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
     Err(Invalid::new(shown(value, dialect), "a method such as GET, HEAD or POST, and not CONNECT"))
 }
 
-/// Headers by name.
+/// Headers by name; null counts as not given.
 pub fn headers(value: &Value, dialect: Dialect) -> Result<Vec<(String, Template)>, Invalid> {
     let Some(map) = value.as_object().filter(|map| map.len() <= HEADERS_MAX) else {
         return Err(Invalid::new(shown(value, dialect), "a mapping of at most 50 headers"));
     };
-    map.iter().map(|(name, value)| Ok((header_name(name)?, credential(value, dialect)?))).collect()
+    let given = map.iter().filter(|(_, value)| !value.is_null());
+    given.map(|(name, value)| Ok((header_name(name)?, credential(value, dialect)?))).collect()
 }
 
 /// The name of a header that a probe may set (RFC 9110, section 5.6.2). What frames the request is the probe's.

@@ -1,6 +1,6 @@
 //! An answer whose head was read.
 
-use awc::http::{StatusCode, Version, header};
+use awc::http::{Method, StatusCode, Version, header};
 use futures_util::StreamExt;
 
 use crate::domain::{Failure, Reason};
@@ -11,6 +11,8 @@ use crate::probe::failure;
 pub struct Answer {
     response: awc::ClientResponse,
     connection: Connection,
+    /// Whether only the head was asked for.
+    head_only: bool,
 }
 
 /// What is kept of a body.
@@ -23,9 +25,9 @@ pub enum Kept {
 }
 
 impl Answer {
-    /// The answer `response`, which came over `connection`.
-    pub fn new(response: awc::ClientResponse, connection: Connection) -> Self {
-        Self { response, connection }
+    /// The answer `response` to a request of that method, which came over `connection`.
+    pub fn new(response: awc::ClientResponse, connection: Connection, method: &Method) -> Self {
+        Self { response, connection, head_only: method == Method::HEAD }
     }
 
     /// The status code.
@@ -78,7 +80,8 @@ impl Answer {
     /// Reads the body to its end or up to `limit` bytes, and gives what is kept of it.
     pub async fn read(mut self, keep: Kept, limit: usize) -> Result<Vec<u8>, Failure> {
         let mut kept = Vec::new();
-        if matches!(self.response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        let status = self.response.status();
+        if self.head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             // They have no body, whatever their content-length says (RFC 9110, sections 8.6 and 15.4.5).
             return Ok(kept);
         }
@@ -96,10 +99,16 @@ impl Answer {
         // awc takes the end of the connection for the end of a body, whatever the head promised; and a body that only
         // the end of the connection ends (RFC 9112, section 6.3) it does not read at all.
         let headers = self.response.headers();
-        let tells_its_end = headers.contains_key(header::CONTENT_LENGTH)
-            || headers.contains_key(header::TRANSFER_ENCODING);
-        if tells_its_end {
-            return if self.connection.ended() { Err(failure::of_short_body()) } else { Ok(kept) };
+        let is_complete = if headers.contains_key(header::TRANSFER_ENCODING) {
+            Some(!self.connection.ended())
+        } else {
+            let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+            length.map(|length| length.trim().parse().is_ok_and(|length: usize| read >= length))
+        };
+        match is_complete {
+            Some(true) => return Ok(kept),
+            Some(false) => return Err(failure::of_short_body()),
+            None => {}
         }
         let into = (keep == Kept::Whole).then_some(&mut kept);
         // One byte beyond the limit, to tell a body that is too large from one that fits.

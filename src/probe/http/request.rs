@@ -93,7 +93,8 @@ impl Request {
                 connection::over(connection.clone(), request.send_body(body.clone())).await
             }
         };
-        Ok(Answer::new(response.map_err(|error| failure::of_request(&error))?, connection))
+        let response = response.map_err(|error| failure::of_request(&error))?;
+        Ok(Answer::new(response, connection, &self.method))
     }
 }
 

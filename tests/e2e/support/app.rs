@@ -58,6 +58,11 @@ impl Launch {
         self.folder.path()
     }
 
+    /// The database of the program, whether it runs or not.
+    pub fn db(&self) -> Db {
+        Db::within(&self.folder)
+    }
+
     /// The command with its environment; `words` follow the program's name.
     pub fn command(&self, words: &[&str]) -> Command {
         let line: Vec<&str> = self

@@ -69,14 +69,15 @@ impl Db {
             ),
             (
                 "counts equal the ticks",
-                "SELECT count(*) FROM service_metrics m LEFT JOIN (SELECT service_id, count(*) AS n, sum(is_up) AS up \
-                 FROM service_ticks GROUP BY service_id) t USING (service_id) \
-                 WHERE m.tick_count IS NOT t.n OR m.up_count IS NOT t.up OR m.down_count IS NOT t.n - t.up",
+                "SELECT count(*) FROM service_metrics m LEFT JOIN (SELECT service_id, sum(NOT is_unknown) AS n, sum(is_up) AS up, \
+                 sum(is_unknown) AS unknown FROM service_ticks GROUP BY service_id) t USING (service_id) \
+                 WHERE m.tick_count IS NOT t.n OR m.up_count IS NOT t.up OR m.down_count IS NOT t.n - t.up \
+                 OR m.unknown_count IS NOT t.unknown",
             ),
             (
                 "the mean equals the ticks' mean",
                 "SELECT count(*) FROM service_metrics m JOIN (SELECT service_id, avg(response_time_ms) AS mean \
-                 FROM service_ticks GROUP BY service_id) t USING (service_id) \
+                 FROM service_ticks WHERE NOT is_unknown GROUP BY service_id) t USING (service_id) \
                  WHERE abs(m.average_response_time_ms - t.mean) > 1e-6 * max(1, t.mean)",
             ),
             (
@@ -86,10 +87,11 @@ impl Db {
             ),
             (
                 "the newest event agrees with the newest tick",
-                "SELECT count(*) FROM (SELECT service_id, is_up, max(id) FROM service_ticks GROUP BY service_id) t \
+                "SELECT count(*) FROM (SELECT service_id, is_up, is_unknown, max(id) FROM service_ticks GROUP BY service_id) t \
                  LEFT JOIN (SELECT service_id, event, date_ended_ms, max(id) FROM service_events GROUP BY service_id) e \
-                 USING (service_id) JOIN services s ON s.id = t.service_id \
-                 WHERE s.deleted_at IS NULL AND (e.event IS NOT iif(t.is_up, 'uptime', 'downtime') OR e.date_ended_ms IS NOT NULL)",
+                 USING (service_id) JOIN services s ON s.id = t.service_id JOIN service_metrics m USING (service_id) \
+                 WHERE s.deleted_at IS NULL AND m.streak_count IS NULL AND (e.date_ended_ms IS NOT NULL \
+                 OR e.event IS NOT iif(t.is_unknown, 'unknown', iif(t.is_up, 'uptime', 'downtime')))",
             ),
             (
                 "an event begins where the one before it ended",

@@ -1,16 +1,28 @@
 //! Helpers that speak the domain.
 
 mod app;
+mod certificates;
 mod db;
+mod dns;
+mod grpc;
+pub mod namespace;
+mod peers;
+mod probe;
 mod target;
 mod tls;
+mod wire;
 
 use std::time::{Duration, Instant};
 
 pub use app::{App, Launch};
+pub use certificates::{Authority, Identity, Shape};
 pub use db::Db;
+pub use dns::{Answer, NameServer, mail_server, record_of, text_record};
+pub use grpc::GrpcHealth;
+pub use peers::{FullQueue, Mail, greeter, websocket_echo, websocket_that_leaves};
 pub use target::{Behaviour, Target};
-pub use tls::Authority;
+pub use tls::{OldTls, Terms};
+pub use wire::Peer;
 
 /// Longest wait for anything that should happen at once.
 pub const SOON: Duration = Duration::from_secs(20);

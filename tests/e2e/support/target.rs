@@ -11,6 +11,10 @@ use std::time::Duration;
 pub enum Behaviour {
     /// With this status and a small body.
     Status(u16),
+    /// With this status once, and then 200.
+    OnceThen(u16),
+    /// With the one and the other status in turn.
+    Alternating(u16, u16),
     /// 200 after this time.
     After(Duration),
     /// 200 at once, and the body after this time.
@@ -45,6 +49,7 @@ struct Shared {
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
     heads: Mutex<Vec<String>>,
+    bodies: Mutex<Vec<String>>,
     closed: AtomicBool,
 }
 
@@ -57,7 +62,12 @@ pub struct Target {
 impl Target {
     /// Starts a server that behaves like that.
     pub fn start(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1", behaviour)
+    }
+
+    /// The same, listening on that address of the host that the calling thread is on.
+    pub fn start_at(address: &str, behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             behaviour: Mutex::new(behaviour),
@@ -65,6 +75,7 @@ impl Target {
             at_once: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
             heads: Mutex::new(Vec::new()),
+            bodies: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
@@ -120,6 +131,11 @@ impl Target {
     pub fn last_head(&self) -> String {
         self.shared.heads.lock().unwrap().last().cloned().unwrap_or_default()
     }
+
+    /// The body of the newest request; empty when it had none.
+    pub fn last_body(&self) -> String {
+        self.shared.bodies.lock().unwrap().last().cloned().unwrap_or_default()
+    }
 }
 
 impl Drop for Target {
@@ -132,11 +148,12 @@ impl Drop for Target {
 
 impl Shared {
     fn serve(&self, mut connection: TcpStream) {
-        let Some(head) = read_head(&mut connection) else { return };
-        self.hits.fetch_add(1, Ordering::SeqCst);
+        let Some((head, body)) = read_request(&mut connection) else { return };
         let behaviour = self.behaviour.lock().unwrap().clone();
         let path = head.split(' ').nth(1).unwrap_or("/").to_owned();
         self.heads.lock().unwrap().push(head);
+        self.bodies.lock().unwrap().push(body);
+        self.hits.fetch_add(1, Ordering::SeqCst);
         // A peer that has gone ends the answer, whatever it was.
         let _ = self.answer(&mut connection, behaviour, &path);
     }
@@ -149,6 +166,15 @@ impl Shared {
     ) -> std::io::Result<()> {
         match behaviour {
             Behaviour::Status(status) => respond(connection, status, "", b"ok"),
+            Behaviour::OnceThen(status) => {
+                *self.behaviour.lock().unwrap() = Behaviour::Status(200);
+                respond(connection, status, "", b"once")
+            }
+            Behaviour::Alternating(one, other) => {
+                let even = self.hits.load(Ordering::SeqCst).is_multiple_of(2);
+                let status = if even { one } else { other };
+                respond(connection, status, "", b"in turn")
+            }
             Behaviour::After(wait) => {
                 // Counted down before the answer leaves: after it, the next request may be here first.
                 let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
@@ -238,16 +264,38 @@ fn respond(
     connection.shutdown(Shutdown::Write)
 }
 
-/// Reads a request up to its empty line; `None` when the peer only knocked.
-fn read_head(connection: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    let mut byte = [0; 1_024];
-    // A TLS client says hello with 0x16 and then waits, so that is a whole request too.
-    while head.first() != Some(&0x16) && !head.windows(4).any(|four| four == b"\r\n\r\n") {
-        match connection.read(&mut byte) {
+/// Reads a request, its head up to the empty line and its body apart; `None` when the peer only knocked.
+fn read_request(connection: &mut TcpStream) -> Option<(String, String)> {
+    let mut read = Vec::new();
+    let mut room = [0; 1_024];
+    loop {
+        // A TLS client says hello with 0x16 and then waits, so that is a whole request too.
+        if read.first() == Some(&0x16) {
+            return Some((text(&read), String::new()));
+        }
+        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
+            let (head, body) = read.split_at(end + 4);
+            let head = text(head);
+            if body.len() >= length_of_body(&head) {
+                return Some((head, text(body)));
+            }
+        }
+        match connection.read(&mut room) {
             Ok(0) | Err(_) => return None,
-            Ok(read) => head.extend_from_slice(&byte[..read]),
+            Ok(more) => read.extend_from_slice(&room[..more]),
         }
     }
-    Some(String::from_utf8_lossy(&head).into_owned())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What the head says of it; 0 when it says nothing.
+fn length_of_body(head: &str) -> usize {
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    length.unwrap_or(0)
 }

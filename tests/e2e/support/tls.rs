@@ -1,84 +1,140 @@
-//! An authority of our own, and servers with its certificates.
+//! Servers that speak TLS, well or badly.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, Stream};
-use tempfile::TempDir;
+use rustls::server::WebPkiClientVerifier;
+use rustls::version::TLS12;
+use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 
-/// A certificate authority.
-pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-    folder: TempDir,
+use super::certificates::{Authority, Identity, Shape};
+use super::wire::{self, Peer};
+
+static ONLY_TLS12: [&SupportedProtocolVersion; 1] = [&TLS12];
+
+/// How a server speaks TLS.
+pub struct Terms {
+    identity: Identity,
+    versions: &'static [&'static SupportedProtocolVersion],
+    clients_of: Option<Authority>,
+    protocol: Option<Vec<u8>>,
+}
+
+impl Terms {
+    /// As `identity`, with whoever comes.
+    pub fn of(identity: Identity) -> Self {
+        Self { identity, versions: ALL_VERSIONS, clients_of: None, protocol: None }
+    }
+
+    /// TLS 1.2 and nothing newer.
+    pub fn only_tls12(mut self) -> Self {
+        self.versions = &ONLY_TLS12;
+        self
+    }
+
+    /// Only with clients that show a certificate of `authority`.
+    pub fn demanding_clients_of(mut self, authority: Authority) -> Self {
+        self.clients_of = Some(authority);
+        self
+    }
+
+    /// With `protocol` agreed upon in the handshake (RFC 7301).
+    pub fn speaking(mut self, protocol: &str) -> Self {
+        self.protocol = Some(protocol.as_bytes().to_vec());
+        self
+    }
+
+    /// The same for rustls.
+    pub fn config(self) -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(self.versions)
+            .unwrap();
+        let builder = match &self.clients_of {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let roots = Arc::new(authority.roots());
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let mut config =
+            builder.with_single_cert(self.identity.chain(), self.identity.key()).unwrap();
+        config.alpn_protocols = self.protocol.into_iter().collect();
+        Arc::new(config)
+    }
+
+    /// Starts an https server on these terms.
+    pub fn serve(self) -> Peer {
+        Peer::secured(self.config(), wire::ok)
+    }
 }
 
 impl Authority {
-    /// A new one.
-    pub fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem, folder: tempfile::tempdir().unwrap() }
+    /// Starts an https server with a certificate of that shape for 127.0.0.1.
+    pub fn serve_shape(&self, shape: Shape) -> Peer {
+        Terms::of(self.certify("127.0.0.1", shape)).serve()
     }
 
-    /// Its certificate as a PEM file.
-    pub fn file(&self) -> PathBuf {
-        let file = self.folder.path().join("ca.pem");
-        std::fs::write(&file, &self.pem).unwrap();
-        file
-    }
-
-    /// When the certificates that [`Self::serve`] makes expire, in unix seconds.
-    pub fn expires_at(&self) -> i64 {
-        date_time_ymd(2045, 6, 7).unix_timestamp()
-    }
-
-    /// Starts an https server with a certificate for `name`, expired or not; gives its port. The thread ends with the
-    /// test's process.
+    /// Starts an https server with a certificate for `name`, expired or not; gives its port. It ends with the test's
+    /// process.
     pub fn serve(&self, name: &str, expired: bool) -> u16 {
         self.serve_after(Duration::ZERO, name, expired)
     }
 
     /// The same, with every handshake held back for a while.
     pub fn serve_after(&self, wait: Duration, name: &str, expired: bool) -> u16 {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.not_after = date_time_ymd(2045, 6, 7);
-        if expired {
-            params.not_before = date_time_ymd(2020, 1, 1);
-            params.not_after = date_time_ymd(2021, 1, 1);
-        }
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        let config = Arc::new(config);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                let Ok(mut connection) = connection else { continue };
-                std::thread::sleep(wait);
-                let mut session = ServerConnection::new(Arc::clone(&config)).unwrap();
-                let mut stream = Stream::new(&mut session, &mut connection);
-                // A client that refuses the certificate ends this, as it should. No goodbye is sent on purpose: many
-                // servers send none.
-                let _ = stream.read(&mut [0; 4_096]);
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok");
-            }
+        let shape = if expired { Shape::Expired } else { Shape::Good };
+        let config = Terms::of(self.certify(name, shape)).config();
+        let peer = Peer::secured(config, move |wire| {
+            // The handshake begins with the first read.
+            std::thread::sleep(wait);
+            wire::ok(wire)
         });
+        let port = peer.port();
+        std::mem::forget(peer);
         port
+    }
+}
+
+/// How a server answers the hello of a client whose version of TLS it does not speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldTls {
+    /// By the fatal alert `protocol_version`.
+    Alert,
+    /// By a hello of its own that says TLS 1.1.
+    Hello,
+    /// Not at all: it ends the connection.
+    Leaves,
+}
+
+impl OldTls {
+    /// Starts such a server. No library speaks TLS 1.1 any more, so its few bytes are written out.
+    pub fn serve(self) -> Peer {
+        Peer::start(move |mut connection| {
+            let mut record = [0; 5];
+            connection.read_exact(&mut record)?;
+            let length = u16::from_be_bytes([record[3], record[4]]);
+            connection.read_exact(&mut vec![0; usize::from(length)])?;
+            connection.write_all(&self.answer())?;
+            wire::part(&mut connection);
+            Ok(())
+        })
+    }
+
+    fn answer(self) -> Vec<u8> {
+        match self {
+            // An alert in a record of TLS 1.1: fatal (2), protocol_version (70) (RFC 4346, section 7.2).
+            Self::Alert => vec![0x15, 3, 2, 0, 2, 2, 70],
+            Self::Hello => {
+                // Version 3.2, a random, no session, TLS_RSA_WITH_AES_128_CBC_SHA, no compression (section 7.4.1.3).
+                let hello = [&[3, 2][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
+                let length = hello.len() as u8;
+                let handshake = [&[2, 0, 0, length][..], &hello].concat();
+                [&[0x16, 3, 2, 0, length + 4][..], &handshake].concat()
+            }
+            Self::Leaves => Vec::new(),
+        }
     }
 }

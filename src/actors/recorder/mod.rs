@@ -6,8 +6,14 @@
 //!
 //! When the buffer is full, a store that is merely slow makes the probers wait, which shows as missed slots; a store
 //! that fails makes new outcomes be dropped and counted, so that probing goes on.
+//!
+//! What an outage of our own network would look like is held for a moment before it is kept (`network`).
+
+mod handlers;
+mod network;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -18,16 +24,19 @@ use super::Lifeline;
 use super::board::Board;
 use super::buffer::Buffer;
 use super::health::StoreHealth;
-use super::reader::{Ask, Reader};
+use super::outage::Outage;
+use super::reader::Reader;
 use super::scheduler::ServiceChanged;
+use super::sentinel::Sentinel;
 use super::told;
-use super::writer::{Close, Commit, MakeChange, NotCommitted, Writer};
-use crate::domain::Outcome;
+use super::writer::{ApplyFile, Close, Commit, MakeChange, NotCommitted, Writer};
+use crate::domain::{Definition, Outcome, ServiceId};
+use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
-use crate::storage::reader::Query;
 use crate::storage::writer::{Applied, Change};
-use crate::telemetry::{Fate, ServiceResult, Telemetry};
+use crate::telemetry::{Fate, Telemetry};
+pub use handlers::{Admission, Flush, GetResults, GetTrouble, RecordOutcome, Subscribe};
 
 /// Most changes that wait for the writer.
 const CHANGES_LIMIT: usize = 256;
@@ -52,19 +61,41 @@ enum Phase {
 
 type Reply<T> = oneshot::Sender<T>;
 
+/// A write that somebody waits for.
+enum Task {
+    /// One change, from HTTP.
+    Change(Change, Reply<Result<Applied, StorageError>>),
+    /// A whole services file, from the app.
+    File(Arc<[Entry]>, Reply<Result<FileApplied, FileError>>),
+}
+
+impl Task {
+    /// Tells who waits that nothing came of it.
+    fn give_up(self, why: &StorageError) {
+        // Who has gone does not hear it.
+        match self {
+            Self::Change(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
+        }
+    }
+}
+
 /// Owns the buffer, the queue of changes and the board of last results.
 pub struct Recorder {
     buffer: Buffer,
     /// Outcomes for which there was no room. Bound: one a prober, since a prober waits for the answer.
     parked: VecDeque<(Outcome, Reply<Admission>)>,
     /// Bound: [`CHANGES_LIMIT`].
-    changes: VecDeque<(Change, Reply<Result<Applied, StorageError>>)>,
+    changes: VecDeque<Task>,
     /// Reads under way. Bound: [`READS_LIMIT`].
     reads: usize,
     store: StoreHealth,
     /// Outcomes that were dropped since the store last took a write.
     dropped: usize,
     board: Board,
+    outage: Outage,
+    /// The timer of the next decision on our own network; one at a time.
+    network_timer: Option<SpawnHandle>,
     phase: Phase,
     /// Whether the writer has died; the process is about to end, and nothing can be written any more.
     writer_gone: bool,
@@ -72,7 +103,8 @@ pub struct Recorder {
     flush: Option<Reply<()>>,
     /// The timer of the next group; one at a time.
     timer: Option<(Instant, SpawnHandle)>,
-    subscriber: Option<Recipient<ServiceChanged>>,
+    scheduler: Option<Recipient<ServiceChanged>>,
+    sentinel: Option<Addr<Sentinel>>,
     writer: Addr<Writer>,
     reader: Addr<Reader>,
     telemetry: Telemetry,
@@ -80,14 +112,22 @@ pub struct Recorder {
     _lifeline: Lifeline,
 }
 
+/// Those who do the recorder's work on the store.
+pub struct Hands {
+    /// Writes.
+    pub writer: Addr<Writer>,
+    /// Reads.
+    pub reader: Addr<Reader>,
+}
+
 impl Recorder {
-    /// A recorder that keeps at most `buffer_limit` outcomes, tells of the services on `board` and writes through
-    /// `writer`.
+    /// A recorder that keeps at most `buffer_limit` outcomes, tells of the services on `board` and works on the
+    /// store by its `hands`.
     pub fn new(
         buffer_limit: usize,
+        outage: Outage,
         board: Board,
-        writer: Addr<Writer>,
-        reader: Addr<Reader>,
+        hands: Hands,
         telemetry: Telemetry,
         log: Logger,
         lifeline: Lifeline,
@@ -100,13 +140,16 @@ impl Recorder {
             store: StoreHealth::new(Instant::now()),
             dropped: 0,
             board,
+            outage,
+            network_timer: None,
             phase: Phase::Open,
             writer_gone: false,
             flush: None,
             timer: None,
-            subscriber: None,
-            writer,
-            reader,
+            scheduler: None,
+            sentinel: None,
+            writer: hands.writer,
+            reader: hands.reader,
             telemetry,
             log,
             _lifeline: lifeline,
@@ -119,7 +162,8 @@ impl Recorder {
 
     /// Starts the next write, if there is one and none is under way: changes first, since somebody waits for them.
     fn pump(&mut self, context: &mut Context<Self>) {
-        self.telemetry.buffered.set((self.buffer.len() + self.parked.len()) as i64);
+        let held = self.buffer.len() + self.parked.len() + self.outage.len();
+        self.telemetry.buffered.set(held as i64);
         if self.store.is_writing() || self.writer_gone {
             return;
         }
@@ -130,8 +174,11 @@ impl Recorder {
             self.close(context);
         } else if let Some(due) = self.store.retry_at().filter(|due| *due > now) {
             self.wake_at(due, context);
-        } else if let Some((change, reply)) = self.changes.pop_front() {
-            self.make_change(change, reply, context);
+        } else if let Some(task) = self.changes.pop_front() {
+            match task {
+                Task::Change(change, reply) => self.make_change(change, reply, context),
+                Task::File(entries, reply) => self.apply_file(entries, reply, context),
+            }
         } else if let Some(due) = self.next_group(now) {
             if due <= now {
                 self.commit(now, context);
@@ -226,8 +273,8 @@ impl Recorder {
 
     fn fails(&mut self, why: String) {
         // Who waits for a change is told now: carried out later, it would surprise a client that has given up.
-        for (_, reply) in self.changes.drain(..) {
-            let _ = reply.send(Err(StorageError::Unavailable(why.clone())));
+        for task in self.changes.drain(..) {
+            task.give_up(&StorageError::Unavailable(why.clone()));
         }
         let told = why.clone();
         if self.store.failed(why, Instant::now()) {
@@ -290,12 +337,59 @@ impl Recorder {
     fn applied(&mut self, applied: &Applied) {
         self.takes_writes();
         let definition = applied.record.as_ref().map(|record| record.definition.clone());
+        self.changed(applied.id, definition, true);
+    }
+
+    fn apply_file(
+        &mut self,
+        entries: Arc<[Entry]>,
+        reply: Reply<Result<FileApplied, FileError>>,
+        context: &mut Context<Self>,
+    ) {
+        self.store.begin(Instant::now());
+        let write = self.writer.send(ApplyFile(entries)).into_actor(self);
+        context.spawn(write.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.writer_died() };
+            recorder.store.end();
+            match &done {
+                Ok(applied) => {
+                    recorder.takes_writes();
+                    for (id, definition) in &applied.services {
+                        recorder.changed(*id, definition.clone(), false);
+                    }
+                }
+                Err(FileError::Store(StorageError::Unavailable(why))) => {
+                    recorder.fails(why.clone());
+                }
+                Err(_) => {}
+            }
+            let _ = reply.send(done);
+            recorder.pump(context);
+        }));
+    }
+
+    /// Tells the board and the scheduler how a service is defined now; `by_hand` when somebody waits for its first probe.
+    fn changed(&mut self, id: ServiceId, definition: Option<Definition>, by_hand: bool) {
         match &definition {
-            Some(definition) if definition.enabled => self.board.watch(applied.id, definition),
-            _ => self.board.unwatch(applied.id),
+            Some(definition) if definition.enabled => self.board.watch(id, definition),
+            _ => self.board.unwatch(id),
         }
-        if let Some(scheduler) = &self.subscriber {
-            scheduler.do_send(ServiceChanged { id: applied.id, definition });
+        if let Some(scheduler) = &self.scheduler {
+            scheduler.do_send(ServiceChanged { id, definition, by_hand });
+        }
+    }
+
+    /// Queues a write that somebody waits for; without room or a store, that one is told at once.
+    fn queue(&mut self, task: Task, context: &mut Context<Self>) {
+        if let Some(why) = self.trouble() {
+            task.give_up(&StorageError::Unavailable(why));
+        } else if self.phase != Phase::Open || self.writer_gone {
+            task.give_up(&StorageError::Unavailable("it is being closed".into()));
+        } else if self.changes.len() >= CHANGES_LIMIT {
+            task.give_up(&StorageError::Busy);
+        } else {
+            self.changes.push_back(task);
+            self.pump(context);
         }
     }
 
@@ -321,148 +415,5 @@ impl Recorder {
             self.commit(now, context);
         }
         self.pump(context);
-    }
-}
-
-/// Command from a prober, which waits for the answer before it takes another job. Never lost while the recorder lives.
-#[derive(Debug, Message)]
-#[rtype(result = "Admission")]
-pub struct RecordOutcome {
-    /// Up or down; never a fault of ours.
-    pub outcome: Outcome,
-}
-
-/// Whether an outcome was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// It is in the buffer, and will be in the store unless the process is killed, or the store takes no write to the end.
-    Kept,
-    /// It was counted and dropped: the store fails and the buffer is full, or the store is being closed.
-    Dropped,
-}
-
-/// Query from HTTP: the last result of each service.
-#[derive(Debug, Message)]
-#[rtype(result = "Vec<ServiceResult>")]
-pub struct GetResults;
-
-/// Query from HTTP: why the store takes no writes, or `None` when it does.
-#[derive(Debug, Message)]
-#[rtype(result = "Option<String>")]
-pub struct GetTrouble;
-
-/// Command from the app at start: whom to tell of changed services.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Subscribe(pub Recipient<ServiceChanged>);
-
-/// Command from the app at the end: write everything and close the store. The reply means that it is done.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<(), oneshot::error::RecvError>")]
-pub struct Flush;
-
-impl Actor for Recorder {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(Duration::from_secs(1), Self::keep_house);
-    }
-}
-
-impl Handler<RecordOutcome> for Recorder {
-    type Result = Response<Admission>;
-
-    fn handle(&mut self, record: RecordOutcome, context: &mut Self::Context) -> Self::Result {
-        fail::fail_point!("recorder");
-        self.board.note(&record.outcome);
-        if self.buffer.has_room() || self.phase == Phase::Closed || self.trouble().is_some() {
-            let admission = self.admit_or_drop(record.outcome);
-            self.pump(context);
-            return Response::reply(admission);
-        }
-        let (reply, admitted) = oneshot::channel();
-        self.parked.push_back((record.outcome, reply));
-        Response::fut(async move { admitted.await.unwrap_or(Admission::Dropped) })
-    }
-}
-
-impl Handler<MakeChange> for Recorder {
-    type Result = Response<Result<Applied, StorageError>>;
-
-    fn handle(
-        &mut self,
-        MakeChange(change): MakeChange,
-        context: &mut Self::Context,
-    ) -> Self::Result {
-        if let Some(why) = self.trouble() {
-            return Response::reply(Err(StorageError::Unavailable(why)));
-        }
-        if self.phase != Phase::Open || self.writer_gone {
-            return Response::reply(Err(StorageError::Unavailable("it is being closed".into())));
-        }
-        if self.changes.len() >= CHANGES_LIMIT {
-            return Response::reply(Err(StorageError::Busy));
-        }
-        let (reply, made) = oneshot::channel();
-        self.changes.push_back((change, reply));
-        self.pump(context);
-        Response::fut(async move {
-            made.await
-                .unwrap_or_else(|_| Err(StorageError::Unavailable("the writer has died".into())))
-        })
-    }
-}
-
-impl<Q: Query> Handler<Ask<Q>> for Recorder {
-    type Result = ResponseActFuture<Self, Result<Q::Answer, StorageError>>;
-
-    fn handle(&mut self, ask: Ask<Q>, _: &mut Self::Context) -> Self::Result {
-        if self.reads >= READS_LIMIT {
-            return Box::pin(async { Err(StorageError::Busy) }.into_actor(self));
-        }
-        self.reads += 1;
-        let answer = self.reader.send(ask).into_actor(self);
-        Box::pin(answer.map(|answer, recorder: &mut Self, _| {
-            recorder.reads -= 1;
-            answer.unwrap_or_else(|_| Err(StorageError::Unavailable("the reader has died".into())))
-        }))
-    }
-}
-
-impl Handler<GetResults> for Recorder {
-    type Result = MessageResult<GetResults>;
-
-    fn handle(&mut self, _: GetResults, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.board.all())
-    }
-}
-
-impl Handler<GetTrouble> for Recorder {
-    type Result = MessageResult<GetTrouble>;
-
-    fn handle(&mut self, _: GetTrouble, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.trouble())
-    }
-}
-
-impl Handler<Subscribe> for Recorder {
-    type Result = ();
-
-    fn handle(&mut self, Subscribe(scheduler): Subscribe, _: &mut Self::Context) {
-        self.subscriber = Some(scheduler);
-    }
-}
-
-impl Handler<Flush> for Recorder {
-    type Result = ResponseFuture<Result<(), oneshot::error::RecvError>>;
-
-    fn handle(&mut self, _: Flush, context: &mut Self::Context) -> Self::Result {
-        let (reply, flushed) = oneshot::channel();
-        self.phase = Phase::Closing;
-        // Without a writer the sender is dropped, which tells the app that there will be no answer.
-        self.flush = (!self.writer_gone).then_some(reply);
-        self.store.hurry(Instant::now());
-        self.pump(context);
-        Box::pin(flushed)
     }
 }

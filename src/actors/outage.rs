@@ -1,0 +1,274 @@
+//! Whether it is our own network that is gone, and not the targets: a decision of the recorder. Pure; time is passed in.
+//!
+//! A failure that an outage of ours would look like is held for a short window. Canaries are asked at once. When the window
+//! closes, and most of the services that were heard of in it had failed, and no canary answered, then we are cut off: what was
+//! held says nothing of its targets, and neither does what fails until a canary answers again. In every other case the
+//! failures stand.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::domain::{Outcome, ServiceId};
+
+/// Shortest time from one check of the canaries to the next.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is to be taken for an outage of our own.
+#[derive(Debug, Clone, Copy)]
+pub struct OutageRules {
+    /// How long a failure is held; zero holds nothing.
+    pub window: Duration,
+    /// From which share of failures among the services heard of, 0 to 1.
+    pub share: f64,
+    /// Most outcomes that are held; what comes then stands as it is.
+    pub limit: usize,
+}
+
+/// What changed with a check or a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkChange {
+    /// We were connected, and are cut off.
+    Lost,
+    /// We were cut off, and are connected.
+    Back,
+}
+
+/// What is known of our own network. Invariant: an outcome is held only while a window is open, and then all later outcomes of
+/// its service are held behind it.
+#[derive(Debug)]
+pub struct Outage {
+    rules: OutageRules,
+    /// Bound: `rules.limit`.
+    held: VecDeque<Outcome>,
+    /// Services heard of since the window opened: those that failed as in an outage, and the others. Bound: the services.
+    failing: HashSet<ServiceId>,
+    answering: HashSet<ServiceId>,
+    /// When the window opened; `None` while nothing is held.
+    opened: Option<Instant>,
+    checking: bool,
+    /// The last check: when it ended, and whether it found every canary dead.
+    checked: Option<(Instant, bool)>,
+    /// Whether a check since the window opened found every canary dead.
+    found_dead: bool,
+    is_cut: bool,
+    /// End of the last outage, in unix milliseconds: what began before it says nothing either.
+    back_at_ms: i64,
+}
+
+impl Outage {
+    /// Connected, as far as is known.
+    pub fn new(rules: OutageRules) -> Self {
+        Self {
+            rules,
+            held: VecDeque::new(),
+            failing: HashSet::new(),
+            answering: HashSet::new(),
+            opened: None,
+            checking: false,
+            checked: None,
+            found_dead: false,
+            is_cut: false,
+            back_at_ms: i64::MIN,
+        }
+    }
+
+    /// How many outcomes are held.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Takes an outcome in. Gives it back when it may go on, marked if it says nothing of its target; holds it otherwise.
+    pub fn take(&mut self, mut outcome: Outcome, now: Instant) -> Option<Outcome> {
+        if self.rules.window.is_zero() {
+            return Some(outcome);
+        }
+        let id = outcome.service_id;
+        if !is_telling(&outcome) {
+            if self.opened.is_some() {
+                self.answering.insert(id);
+            }
+            if !self.failing.contains(&id) || self.held.len() >= self.rules.limit {
+                return Some(outcome);
+            }
+            // In order behind the failure of the same service.
+            self.held.push_back(outcome);
+            return None;
+        }
+        if self.is_cut || outcome.started_at_ms <= self.back_at_ms {
+            outcome.cut_off = true;
+            return Some(outcome);
+        }
+        if self.held.len() >= self.rules.limit {
+            return Some(outcome);
+        }
+        if self.opened.is_none() {
+            self.opened = Some(now);
+            self.found_dead = false;
+        }
+        self.failing.insert(id);
+        self.held.push_back(outcome);
+        None
+    }
+
+    /// Whether the canaries are to be asked now.
+    pub fn wants_check(&self, now: Instant) -> bool {
+        let fresh = self.checked.is_some_and(|(at, _)| now < at + CHECK_EVERY);
+        !self.checking && !fresh && (self.is_cut || self.opened.is_some())
+    }
+
+    /// The canaries are being asked.
+    pub fn check_begins(&mut self) {
+        self.checking = true;
+    }
+
+    /// No canary answered (`dead`), or one did, or there is none to ask. `unix_ms` is the wall clock.
+    pub fn check_ends(&mut self, dead: bool, now: Instant, unix_ms: i64) -> Option<NetworkChange> {
+        self.checking = false;
+        self.checked = Some((now, dead));
+        self.found_dead |= dead;
+        if self.is_cut && !dead {
+            self.is_cut = false;
+            self.back_at_ms = unix_ms;
+            return Some(NetworkChange::Back);
+        }
+        None
+    }
+
+    /// When something is to be done next: the window closes, or the canaries are to be asked again.
+    pub fn due(&self, now: Instant) -> Option<Instant> {
+        if self.checking {
+            return None;
+        }
+        let next_check = self.checked.map_or(now, |(at, _)| at + CHECK_EVERY);
+        match self.opened {
+            Some(opened) => Some(opened + self.rules.window),
+            None => self.is_cut.then_some(next_check),
+        }
+    }
+
+    /// Closes the window if it is over, or if nothing is to be waited for any more (`at_once`). Gives what was held, in order and
+    /// marked where it says nothing.
+    pub fn decide(&mut self, now: Instant, at_once: bool) -> (Vec<Outcome>, Option<NetworkChange>) {
+        let Some(opened) = self.opened else { return (Vec::new(), None) };
+        let is_over = now >= opened + self.rules.window && !self.checking;
+        if !is_over && !at_once {
+            return (Vec::new(), None);
+        }
+        let heard_of = self.failing.union(&self.answering).count();
+        let share = self.failing.len() as f64 / heard_of.max(1) as f64;
+        let cut = self.found_dead && share >= self.rules.share;
+        let mut released = Vec::from(std::mem::take(&mut self.held));
+        for outcome in released.iter_mut().filter(|outcome| cut && is_telling(outcome)) {
+            outcome.cut_off = true;
+        }
+        self.failing.clear();
+        self.answering.clear();
+        self.opened = None;
+        let change = (cut && !self.is_cut).then_some(NetworkChange::Lost);
+        self.is_cut |= cut;
+        (released, change)
+    }
+}
+
+/// Whether an outage of ours would look like this. What happens on this machine alone is not touched by one.
+fn is_telling(outcome: &Outcome) -> bool {
+    let is_here = outcome.seen.address.is_some_and(|address| address.ip().is_loopback());
+    let failure = outcome.failure.as_ref();
+    !is_here && failure.is_some_and(|failure| failure.reason.may_be_our_network())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Failure, Reason, Verdict, sample};
+
+    const RULES: OutageRules =
+        OutageRules { window: Duration::from_secs(3), share: 0.5, limit: 100 };
+
+    fn failed(id: i64, at_ms: i64) -> Outcome {
+        let failure = Some(Failure::new(Reason::ConnectTimeout, ""));
+        Outcome { failure, ..sample::outcome(id, at_ms) }
+    }
+
+    fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    /// Five services fail, `up` others answer, and the canaries are `dead` or not; what becomes of the five.
+    fn judged(up: i64, dead: bool) -> (Vec<Verdict>, Option<NetworkChange>) {
+        let (mut outage, start) = (Outage::new(RULES), Instant::now());
+        for id in 1..=5 {
+            assert!(outage.take(failed(id, 0), start).is_none());
+        }
+        assert!(outage.wants_check(start));
+        outage.check_begins();
+        for id in 10..10 + up {
+            assert!(outage.take(sample::outcome(id, 0), start).is_some());
+        }
+        assert_eq!(outage.check_ends(dead, start + secs(1), 0), None);
+        assert_eq!(outage.decide(start + secs(2), false), (Vec::new(), None), "the window is open");
+        let (released, change) = outage.decide(start + secs(3), false);
+        (released.iter().map(Outcome::verdict).collect(), change)
+    }
+
+    #[test]
+    fn most_have_failed_and_no_canary_answers_is_our_own_outage() {
+        assert_eq!(judged(0, true), (vec![Verdict::Unknown; 5], Some(NetworkChange::Lost)));
+        assert_eq!(judged(5, true).1, Some(NetworkChange::Lost));
+        assert_eq!(judged(6, true), (vec![Verdict::Down; 5], None), "too few failed");
+        assert_eq!(judged(0, false), (vec![Verdict::Down; 5], None), "a canary answers");
+    }
+
+    #[test]
+    fn what_fails_while_we_are_cut_off_says_nothing_until_a_canary_answers() {
+        let (mut outage, start) = (Outage::new(RULES), Instant::now());
+        outage.take(failed(1, 0), start);
+        outage.check_begins();
+        outage.check_ends(true, start, 0);
+        outage.decide(start + secs(3), false);
+        assert_eq!(outage.take(failed(2, 3_000), start).unwrap().verdict(), Verdict::Unknown);
+        assert_eq!(outage.take(sample::outcome(3, 0), start).unwrap().verdict(), Verdict::Up);
+        assert!(outage.wants_check(start + secs(3)) && outage.due(start).is_some());
+        outage.check_begins();
+        let back = outage.check_ends(false, start + secs(4), 4_000);
+        assert_eq!(back, Some(NetworkChange::Back));
+        let late = outage.take(failed(2, 3_900), start + secs(5)).unwrap();
+        assert_eq!(late.verdict(), Verdict::Unknown, "it began while we were cut off");
+        assert!(outage.take(failed(2, 5_000), start + secs(5)).is_none(), "held as before");
+    }
+
+    #[test]
+    fn the_results_of_a_service_stay_in_their_order() {
+        let (mut outage, start) = (Outage::new(RULES), Instant::now());
+        outage.take(failed(1, 0), start);
+        assert!(outage.take(sample::outcome(1, 1_000), start).is_none());
+        let (released, _) = outage.decide(start, true);
+        let order: Vec<i64> = released.iter().map(|outcome| outcome.started_at_ms).collect();
+        assert_eq!(order, [0, 1_000]);
+    }
+
+    #[test]
+    fn what_no_outage_explains_is_never_held() {
+        let (mut outage, start) = (Outage::new(RULES), Instant::now());
+        let refused = Some(Failure::new(Reason::Refused, ""));
+        assert!(outage.take(Outcome { failure: refused, ..failed(1, 0) }, start).is_some());
+        let mut here = failed(1, 0);
+        here.seen.address = Some("127.0.0.1:80".parse().unwrap());
+        assert!(outage.take(here, start).is_some());
+        let mut off = Outage::new(OutageRules { window: Duration::ZERO, ..RULES });
+        assert!(off.take(failed(1, 0), start).is_some());
+    }
+
+    #[test]
+    fn no_more_is_held_than_the_limit() {
+        let mut outage = Outage::new(OutageRules { limit: 2, ..RULES });
+        let now = Instant::now();
+        let held = (1..=5).filter(|id| outage.take(failed(*id, 0), now).is_none()).count();
+        assert_eq!((held, outage.len()), (2, 2));
+    }
+}

@@ -1,0 +1,168 @@
+//! The sentinel: asks canaries whether our own network is there.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::future::join_all;
+
+use crate::domain::options::{DnsQuestion, RecordKind};
+use crate::domain::{
+    Interval, Name, Options, Outcome, Reason, Service, ServiceId, Target, Timeout,
+};
+use crate::probe::{Engine, Rules};
+
+/// How often the canaries of our own finding are asked, so that we learn which of them answer at all.
+const LEARN_EVERY: Duration = Duration::from_secs(60);
+/// Longest time a canary may take, in seconds.
+const CANARY_SECONDS: f64 = 2.0;
+/// Ports at which a gateway is knocked at: a refusal is an answer too.
+const GATEWAY_PORTS: [u16; 3] = [53, 80, 443];
+
+/// Owns an engine of its own, and what it has learned of the canaries.
+pub struct Sentinel {
+    engine: Rc<Engine>,
+    /// `SELF_CHECK_TARGETS`; without any, gateway and name server are asked.
+    targets: Vec<Target>,
+    /// The canaries of our own finding that have answered once. Who never has is no canary. Bound: what is found.
+    known: HashSet<String>,
+}
+
+impl Sentinel {
+    /// Starts the sentinel on `arbiter`.
+    pub fn start_on(arbiter: &ArbiterHandle, targets: Vec<Target>, rules: Rules) -> Addr<Self> {
+        Self::start_in_arbiter(arbiter, move |_| Self {
+            engine: Rc::new(Engine::new(rules)),
+            targets,
+            known: HashSet::new(),
+        })
+    }
+
+    fn canaries(&self) -> Vec<Canary> {
+        if self.targets.is_empty() {
+            return gateways().into_iter().flat_map(knocks).chain(name_servers()).collect();
+        }
+        let targets = self.targets.iter().cloned();
+        targets.filter_map(|target| Canary::new(target, Options::none())).collect()
+    }
+
+    /// Asks all of them at once. Gives the names of those that answered, and of all.
+    fn ask(&self) -> impl Future<Output = (HashSet<String>, HashSet<String>)> + use<> {
+        let (canaries, engine) = (self.canaries(), Rc::clone(&self.engine));
+        async move {
+            let asked = canaries.iter().map(|canary| canary.name.clone()).collect();
+            let engine = &engine;
+            let answers = join_all(canaries.into_iter().map(|canary| async move {
+                let outcome = engine.probe(&canary.service, false).await;
+                (canary.name, answers(&outcome))
+            }));
+            let answered = answers.await.into_iter().filter(|(_, answers)| *answers);
+            (answered.map(|(name, _)| name).collect(), asked)
+        }
+    }
+}
+
+/// Any answer of a canary will do, a refusal or an error too.
+fn answers(outcome: &Outcome) -> bool {
+    outcome.failure.as_ref().is_none_or(|failure| {
+        let reason = failure.reason;
+        let was_asked = !reason.is_local() && reason != Reason::AddressBlocked;
+        was_asked && !reason.may_be_our_network()
+    })
+}
+
+struct Canary {
+    name: String,
+    service: Service,
+}
+
+impl Canary {
+    /// The canary at `target`; never `None`, since all that is set here is accepted.
+    fn new(target: Target, options: Arc<Options>) -> Option<Self> {
+        let name = target.shown();
+        let service = Service {
+            id: ServiceId::new(i64::MAX)?,
+            name: Name::parse("canary").ok()?,
+            group: None,
+            interval: Interval::from_seconds(CANARY_SECONDS).ok()?,
+            timeout: Timeout::from_seconds(CANARY_SECONDS).ok()?,
+            conditions: Vec::new(),
+            target,
+            options,
+        };
+        Some(Self { name, service })
+    }
+}
+
+fn knocks(gateway: IpAddr) -> Vec<Canary> {
+    let urls = GATEWAY_PORTS.map(|port| format!("tcp://{}", SocketAddr::new(gateway, port)));
+    let targets = urls.iter().filter_map(|url| Target::parse(url).ok());
+    targets.filter_map(|target| Canary::new(target, Options::none())).collect()
+}
+
+/// Any answer to a question for the root tells that the server is there.
+fn name_servers() -> Vec<Canary> {
+    let Some(kind) = RecordKind::parse("NS") else { return Vec::new() };
+    let question = DnsQuestion { name: ".".to_owned(), kind, expected: Vec::new() };
+    let options = Arc::new(Options { dns: Some(question), ..Options::default() });
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let servers = text.lines().filter_map(|line| line.strip_prefix("nameserver"));
+    let addresses = servers.filter_map(|address| address.trim().parse::<IpAddr>().ok());
+    let urls = addresses.filter(|address| !address.is_loopback()).map(|address| match address {
+        IpAddr::V4(ip) => format!("dns://{ip}"),
+        IpAddr::V6(ip) => format!("dns://[{ip}]"),
+    });
+    let targets = urls.filter_map(|url| Target::parse(&url).ok());
+    targets.filter_map(|target| Canary::new(target, Arc::clone(&options))).collect()
+}
+
+/// The default gateways over IPv4, as the kernel has them now.
+fn gateways() -> Vec<IpAddr> {
+    let routes = procfs::net::route().unwrap_or_default();
+    let gateways = routes.into_iter().filter(|route| route.destination.is_unspecified());
+    let found: HashSet<Ipv4Addr> = gateways.map(|route| route.gateway).collect();
+    found.into_iter().filter(|ip| !ip.is_unspecified()).map(IpAddr::from).collect()
+}
+
+/// Query from the recorder: is every canary dead? False when one answers, and when there is none to ask. If it is lost, the
+/// recorder takes it for false.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct AreCanariesDead;
+
+impl Actor for Sentinel {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        if !self.targets.is_empty() {
+            return;
+        }
+        let learn = |sentinel: &mut Self, context: &mut Context<Self>| {
+            let asked = sentinel.ask().into_actor(sentinel);
+            context.spawn(asked.map(|(answered, _), sentinel, _| {
+                sentinel.known.extend(answered);
+            }));
+        };
+        learn(self, context);
+        context.run_interval(LEARN_EVERY, learn);
+    }
+}
+
+impl Handler<AreCanariesDead> for Sentinel {
+    type Result = ResponseActFuture<Self, bool>;
+
+    fn handle(&mut self, _: AreCanariesDead, _: &mut Self::Context) -> Self::Result {
+        let asked = self.ask().into_actor(self);
+        Box::pin(asked.map(|(answered, asked), sentinel, _| {
+            if !answered.is_empty() {
+                return false;
+            }
+            // A gateway that is no longer in the routes has not answered either.
+            let trusted = if sentinel.targets.is_empty() { &sentinel.known } else { &asked };
+            !trusted.is_empty()
+        }))
+    }
+}

@@ -1,0 +1,48 @@
+//! `service-healthcheck check-file FILE`: what a services file would change, without changing anything.
+
+use std::path::Path;
+
+use crate::config::{Config, ConfigError};
+use crate::domain::{Definition, ServiceId};
+use crate::services_file;
+use crate::startup::Failed;
+use crate::storage::connection;
+use crate::storage::reader::{Known, load_known};
+
+/// The plan of `file` against the configured store, one line a service. Without a store, every entry is new.
+pub fn plan(config: &Config, file: &Path) -> Result<Vec<String>, Failed> {
+    let refuse = |problems| ConfigError { problems };
+    let entries = services_file::read(file, &config.variables).map_err(refuse)?;
+    let known = known(&config.db_file)?;
+    let plan = services_file::plan(&entries, &known).map_err(refuse)?;
+    let same = entries.len() - plan.add.len() - plan.change.len();
+    let added = plan.add.iter().map(|definition| line('+', None, definition));
+    let changed = plan.change.iter().map(|(id, definition)| line('~', Some(*id), definition));
+    let removed = known
+        .iter()
+        .filter(|known| plan.remove.contains(&known.id))
+        .map(|known| line('-', Some(known.id), &known.definition));
+    let summary = format!(
+        "{} added, {} changed, {} removed, {same} unchanged",
+        plan.add.len(),
+        plan.change.len(),
+        plan.remove.len()
+    );
+    Ok(added.chain(changed).chain(removed).chain([summary]).collect())
+}
+
+fn line(sign: char, id: Option<ServiceId>, definition: &Definition) -> String {
+    let id = id.map(|id| format!(" (id {id})")).unwrap_or_default();
+    format!("{sign} {}{id} {}", definition.name.as_str(), definition.target.shown())
+}
+
+/// The living services of the store, read without touching it.
+fn known(db_file: &Path) -> Result<Vec<Known>, Failed> {
+    if !db_file.exists() {
+        return Ok(Vec::new());
+    }
+    let path = db_file.to_string_lossy();
+    let told = |why: String| Failed::System(format!("DB_FILE {}: {why}", db_file.display()));
+    let mut connection = connection::reader(&path).map_err(|error| told(error.to_string()))?;
+    load_known(&mut connection).map_err(|error| told(error.to_string()))
+}

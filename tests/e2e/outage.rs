@@ -1,0 +1,105 @@
+//! Our own network gone, in a host of its own: no downtime, one gap.
+
+use serde_json::Value;
+
+use crate::support::namespace::Hosts;
+use crate::support::{App, Behaviour, Launch, Target, wait_for};
+
+/// A monitor and `count` services on two hosts; the targets stay as long as they are kept.
+fn watched(hosts: &Hosts, launch: &Launch, count: usize) -> (App, Vec<Target>) {
+    hosts.go_far();
+    let targets: Vec<Target> =
+        (0..count).map(|_| Target::start_at("0.0.0.0", Behaviour::Status(200))).collect();
+    hosts.go_near();
+    let app = launch.start();
+    for (nth, target) in targets.iter().enumerate() {
+        let url = format!("http://{}:{}/", hosts.far_address(), target.port());
+        app.add(&format!("service-{nth}"), &url);
+    }
+    for id in 1..=count as i64 {
+        app.wait_for_state(id, "up");
+    }
+    (app, targets)
+}
+
+fn launch() -> Launch {
+    Launch::new()
+        .with("SELF_CHECK_TARGETS", "tcp://10.231.8.2:1")
+        .with("SELF_CHECK_WINDOW_SECONDS", "1")
+        .with("RUNNER_HTTP_TIMEOUT_SECONDS", "1")
+}
+
+fn events(app: &App, id: i64) -> Vec<String> {
+    let events = app.get(&format!("/v1/services/{id}/events"));
+    let words = events.list("events").iter().rev();
+    words.map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+}
+
+fn assert_one_gap(app: &App, count: i64) {
+    for id in 1..=count {
+        let service: Value = app.wait_for_state(id, "up");
+        assert_eq!(events(app, id), ["uptime", "unknown", "uptime"], "service {id}");
+        let metric = &service["metric"]["data"];
+        assert_eq!(metric["down_count"], 0, "service {id}");
+        assert!(metric["unknown_count"].as_u64().unwrap() > 0, "service {id}");
+    }
+    assert_eq!(app.log().matches("our own network is gone").count(), 1, "{}", app.log());
+    app.db().assert_consistent();
+}
+
+#[test]
+fn a_route_that_is_taken_away_is_one_gap_and_no_downtime() {
+    let Some(hosts) = Hosts::new("route") else { return };
+    let (app, _targets) = watched(&hosts, &launch(), 5);
+    hosts.take_route_away();
+    for id in 1..=5 {
+        app.wait_for_state(id, "unknown");
+    }
+    assert_eq!(app.metric("service_healthcheck_cut_off"), Some(1.0));
+    let unknown = app.get("/v1/services?status=unknown");
+    assert_eq!(unknown.list("services").len(), 5);
+    hosts.plug_in();
+    app.wait_for_log("our own network is back");
+    assert_one_gap(&app, 5);
+}
+
+#[test]
+fn a_network_that_loses_everything_silently_is_one_gap_and_no_downtime() {
+    let Some(hosts) = Hosts::new("silent") else { return };
+    let (app, _targets) = watched(&hosts, &launch(), 5);
+    hosts.cut_silently();
+    for id in 1..=5 {
+        app.wait_for_state(id, "unknown");
+    }
+    hosts.mend();
+    app.wait_for_log("our own network is back");
+    assert_one_gap(&app, 5);
+}
+
+#[test]
+fn a_target_that_is_gone_while_a_canary_answers_is_down() {
+    let Some(hosts) = Hosts::new("target") else { return };
+    let (app, _targets) = watched(&hosts, &launch(), 2);
+    // Nobody has this address on the wire, which answers as a dead host does.
+    let id = app.add("gone", "http://10.231.7.77/");
+    let service = app.wait_for_state(id, "down");
+    let reason = service["current_status"]["failure"]["reason"].as_str().unwrap().to_owned();
+    assert!(["connect_timeout", "unreachable"].contains(&reason.as_str()), "{reason}");
+    assert!(!app.log().contains("our own network is gone"));
+}
+
+#[test]
+fn without_canaries_the_gateway_is_asked() {
+    let Some(hosts) = Hosts::new("gateway") else { return };
+    let launch = launch().with("SELF_CHECK_TARGETS", "");
+    let (app, _targets) = watched(&hosts, &launch, 3);
+    hosts.cut_silently();
+    for id in 1..=3 {
+        app.wait_for_state(id, "unknown");
+    }
+    hosts.mend();
+    wait_for("the services to be up", || {
+        (1..=3).all(|id| app.service(id)["state"] == "up").then_some(())
+    });
+    assert_one_gap(&app, 3);
+}

@@ -1,0 +1,229 @@
+//! A name server that answers by a script, over UDP and TCP on one port.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hickory_resolver::proto::op::{Message, ResponseCode};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, MX, TXT};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+
+use super::wire::Peer;
+
+/// What a name server answers.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// With these records.
+    Records(Vec<RData>),
+    /// With the next of these each time it is asked, over and over.
+    InTurn(Vec<Vec<RData>>),
+    /// With an error, `NXDomain` for example.
+    Fails(ResponseCode),
+    /// Not at all.
+    Silence,
+    /// Cut over UDP, and with these records over TCP.
+    Cut(Vec<RData>),
+    /// First with `forged` under another id, and then with `records`.
+    ForgedFirst {
+        /// What the first answer says.
+        forged: Vec<RData>,
+        /// What the right one says.
+        records: Vec<RData>,
+    },
+}
+
+impl Answer {
+    /// With this address.
+    pub fn address(address: &str) -> Self {
+        Self::Records(vec![record_of(address)])
+    }
+
+    /// With the next of these addresses each time.
+    pub fn addresses_in_turn(addresses: &[&str]) -> Self {
+        Self::InTurn(addresses.iter().map(|address| vec![record_of(address)]).collect())
+    }
+}
+
+/// The data of an A or AAAA record.
+pub fn record_of(address: &str) -> RData {
+    match address.parse().unwrap() {
+        IpAddr::V4(ip) => RData::A(A(ip)),
+        IpAddr::V6(ip) => RData::AAAA(AAAA(ip)),
+    }
+}
+
+/// The data of an MX record.
+pub fn mail_server(preference: u16, name: &str) -> RData {
+    RData::MX(MX::new(preference, Name::from_ascii(name).unwrap()))
+}
+
+/// The data of a TXT record.
+pub fn text_record(text: &str) -> RData {
+    RData::TXT(TXT::new(vec![text.to_owned()]))
+}
+
+/// What is answered for each name and type, and how often it was asked for.
+type Script = HashMap<(String, RecordType), (Answer, usize)>;
+
+#[derive(Default)]
+struct Shared {
+    script: Mutex<Script>,
+    over_tcp: AtomicUsize,
+    closed: AtomicBool,
+}
+
+/// A name server on 127.0.0.1; it ends when it is dropped. A name it knows has no records but those it was told; any other does
+/// not exist.
+pub struct NameServer {
+    shared: Arc<Shared>,
+    tcp: Peer,
+}
+
+impl NameServer {
+    /// Starts one that knows nothing yet.
+    pub fn start() -> Self {
+        let shared = Arc::new(Shared::default());
+        let (tcp, udp) = one_port_for_both(&shared);
+        udp.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let serving = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let mut room = [0; 4_096];
+            while !serving.closed.load(Ordering::SeqCst) {
+                // A timeout, or the news that an earlier answer did not arrive.
+                let Ok((length, from)) = udp.recv_from(&mut room) else { continue };
+                for packet in serving.answers(&room[..length], false) {
+                    let _ = udp.send_to(&packet, from);
+                }
+            }
+        });
+        Self { shared, tcp }
+    }
+
+    /// From now on it answers like that for the records of `name` that are of type `kind`.
+    pub fn says(&self, name: &str, kind: RecordType, answer: Answer) {
+        self.shared.script.lock().unwrap().insert((name.to_owned(), kind), (answer, 0));
+    }
+
+    /// How often it was asked for the records of `name` that are of type `kind`, since it was told what to say.
+    pub fn asked(&self, name: &str, kind: RecordType) -> usize {
+        let script = self.shared.script.lock().unwrap();
+        script.get(&(name.to_owned(), kind)).map_or(0, |(_, asked)| *asked)
+    }
+
+    /// How many questions came over TCP.
+    pub fn asked_over_tcp(&self) -> usize {
+        self.shared.over_tcp.load(Ordering::SeqCst)
+    }
+
+    /// Its address as the option `resolver` takes it.
+    pub fn as_resolver(&self) -> String {
+        format!("udp://{}", self.address())
+    }
+
+    /// Its address as a target.
+    pub fn url(&self) -> String {
+        format!("dns://{}", self.address())
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.tcp.port())
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A free port of TCP may be taken over UDP, so it can take more than one try.
+fn one_port_for_both(shared: &Arc<Shared>) -> (Peer, UdpSocket) {
+    for _ in 0..100 {
+        let serving = Arc::clone(shared);
+        let tcp = Peer::start(move |connection| serving.serve_tcp(connection));
+        if let Ok(udp) = UdpSocket::bind(("127.0.0.1", tcp.port())) {
+            return (tcp, udp);
+        }
+    }
+    panic!("no port is free for both UDP and TCP");
+}
+
+impl Shared {
+    /// Questions and answers have their length before them (RFC 1035, section 4.2.2).
+    fn serve_tcp(&self, mut connection: TcpStream) -> io::Result<()> {
+        loop {
+            let mut length = [0; 2];
+            connection.read_exact(&mut length)?;
+            let mut question = vec![0; usize::from(u16::from_be_bytes(length))];
+            connection.read_exact(&mut question)?;
+            self.over_tcp.fetch_add(1, Ordering::SeqCst);
+            for packet in self.answers(&question, true) {
+                let length = (packet.len() as u16).to_be_bytes();
+                connection.write_all(&[&length[..], &packet].concat())?;
+            }
+        }
+    }
+
+    /// The packets that answer the question in `packet`.
+    fn answers(&self, packet: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
+        let Ok(question) = Message::from_vec(packet) else { return Vec::new() };
+        let Some(query) = question.queries.first() else { return Vec::new() };
+        let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
+        let whole = |records: Vec<RData>| written(reply(&question, records));
+        match self.next(&name, query.query_type()) {
+            Answer::Records(records) => vec![whole(records)],
+            Answer::InTurn(mut turns) => vec![whole(turns.remove(0))],
+            Answer::Fails(code) => {
+                let mut reply = reply(&question, Vec::new());
+                reply.metadata.response_code = code;
+                vec![written(reply)]
+            }
+            Answer::Silence => Vec::new(),
+            Answer::Cut(records) if over_tcp => vec![whole(records)],
+            Answer::Cut(_) => {
+                let mut reply = reply(&question, Vec::new());
+                reply.metadata.truncation = true;
+                vec![written(reply)]
+            }
+            Answer::ForgedFirst { forged, records } => {
+                let mut first = reply(&question, forged);
+                first.metadata.id = first.metadata.id.wrapping_add(1);
+                vec![written(first), whole(records)]
+            }
+        }
+    }
+
+    /// What the script says now; of several answers in turn, the next is in front.
+    fn next(&self, name: &str, kind: RecordType) -> Answer {
+        let mut script = self.script.lock().unwrap();
+        if let Some((answer, asked)) = script.get_mut(&(name.to_owned(), kind)) {
+            let mut answer = answer.clone();
+            if let Answer::InTurn(turns) = &mut answer {
+                let length = turns.len();
+                turns.rotate_left(*asked % length);
+            }
+            *asked += 1;
+            return answer;
+        }
+        if script.keys().any(|(known, _)| known == name) {
+            return Answer::Records(Vec::new());
+        }
+        Answer::Fails(ResponseCode::NXDomain)
+    }
+}
+
+fn reply(question: &Message, records: Vec<RData>) -> Message {
+    let mut reply = question.clone().into_response();
+    reply.metadata.recursion_available = true;
+    let name = question.queries[0].name().clone();
+    reply.add_answers(records.into_iter().map(|data| Record::from_rdata(name.clone(), 60, data)));
+    reply
+}
+
+fn written(message: Message) -> Vec<u8> {
+    message.to_vec().unwrap()
+}

@@ -1,0 +1,124 @@
+//! gRPC's standard health service (`grpc.health.v1.Health/Check`).
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{RecvStream, server};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+
+/// A server that answers `SERVING` for itself and `good`, `NOT_SERVING` for `bad`, and that it knows no other; it ends when it
+/// is dropped.
+pub struct GrpcHealth {
+    port: u16,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl GrpcHealth {
+    /// Starts one over plain TCP.
+    pub fn plain() -> Self {
+        Self::start(None)
+    }
+
+    /// Starts one over TLS.
+    pub fn secured(config: Arc<ServerConfig>) -> Self {
+        Self::start(Some(TlsAcceptor::from(config)))
+    }
+
+    fn start(tls: Option<TlsAcceptor>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let listening = async {
+                    while let Ok((connection, _)) = listener.accept().await {
+                        tokio::spawn(serve(connection, tls.clone()));
+                    }
+                };
+                tokio::select! {
+                    () = listening => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { port, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Its address under `scheme`.
+    pub fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for GrpcHealth {
+    fn drop(&mut self) {
+        // It fails only when the thread has ended already.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Serves one connection until it ends, in whatever way.
+async fn serve(connection: TcpStream, tls: Option<TlsAcceptor>) {
+    match tls {
+        None => answer_all(connection).await,
+        Some(tls) => {
+            if let Ok(secured) = tls.accept(connection).await {
+                answer_all(secured).await;
+            }
+        }
+    }
+}
+
+async fn answer_all<S: AsyncRead + AsyncWrite + Unpin>(stream: S) {
+    let Ok(mut connection) = server::handshake(stream).await else { return };
+    while let Some(Ok((request, answer))) = connection.accept().await {
+        tokio::spawn(check(request, answer));
+    }
+}
+
+async fn check(request: Request<RecvStream>, answer: SendResponse<Bytes>) {
+    let path = request.uri().path().to_owned();
+    let mut body = request.into_body();
+    let mut question = Vec::new();
+    while let Some(Ok(chunk)) = body.data().await {
+        question.extend_from_slice(&chunk);
+        // It fails only when the connection is over, which the answer then finds.
+        let _ = body.flow_control().release_capacity(chunk.len());
+    }
+    // Five bytes of framing; then, unless it is empty, the name behind its tag and length.
+    let service = question.get(7..).unwrap_or_default();
+    let status = match (path.as_str(), service) {
+        ("/grpc.health.v1.Health/Check", b"" | b"good") => Some(1),
+        ("/grpc.health.v1.Health/Check", b"bad") => Some(2),
+        _ => None,
+    };
+    // A client that has gone ends the answer.
+    let _ = respond(answer, status);
+}
+
+fn respond(mut answer: SendResponse<Bytes>, status: Option<u8>) -> Result<(), h2::Error> {
+    let head = Response::builder().header("content-type", "application/grpc");
+    let Some(status) = status else {
+        let unknown = head.header("grpc-status", "5").header("grpc-message", "unknown%20service");
+        answer.send_response(unknown.body(()).unwrap(), true)?;
+        return Ok(());
+    };
+    let mut stream = answer.send_response(head.body(()).unwrap(), false)?;
+    // Not compressed, two bytes long: the field 1, a number.
+    stream.send_data(Bytes::from(vec![0, 0, 0, 0, 2, 0x08, status]), false)?;
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    stream.send_trailers(trailers)
+}

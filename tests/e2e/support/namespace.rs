@@ -1,0 +1,99 @@
+//! Two hosts on one machine: network namespaces that a test makes itself.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+/// The monitor's host.
+const NEAR: &str = "10.231.7.1";
+/// The targets' host, behind a router of its own: the monitor needs a route to it.
+const FAR: &str = "10.231.8.2";
+
+/// A host for the monitor and one for its targets, with a wire between them. They are gone when this is dropped.
+pub struct Hosts {
+    near: String,
+    far: String,
+}
+
+impl Hosts {
+    /// Two new hosts; `None` without the right to make them (only root may).
+    pub fn new(name: &str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("not run: only root may make network namespaces");
+            return None;
+        }
+        let id = format!("shc-{}-{name}", std::process::id());
+        let hosts = Self { near: format!("{id}-a"), far: format!("{id}-b") };
+        for host in [&hosts.near, &hosts.far] {
+            ip(&["netns", "add", host]);
+            ip(&["-n", host, "link", "set", "lo", "up"]);
+        }
+        let (near, far) = (hosts.near.as_str(), hosts.far.as_str());
+        ip(&[
+            "-n", near, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", far,
+        ]);
+        ip(&["-n", near, "address", "add", &format!("{NEAR}/24"), "dev", "wire"]);
+        ip(&["-n", far, "address", "add", "10.231.7.2/24", "dev", "wire"]);
+        ip(&["-n", far, "address", "add", &format!("{FAR}/32"), "dev", "lo"]);
+        ip(&["-n", near, "link", "set", "wire", "up"]);
+        ip(&["-n", far, "link", "set", "wire", "up"]);
+        hosts.plug_in();
+        Some(hosts)
+    }
+
+    /// The address of the targets' host.
+    pub fn far_address(&self) -> &'static str {
+        FAR
+    }
+
+    /// The calling thread, and what it starts from now on, is on the monitor's host.
+    pub fn go_near(&self) {
+        enter(&self.near);
+    }
+
+    /// The calling thread, and what it starts from now on, is on the targets' host.
+    pub fn go_far(&self) {
+        enter(&self.far);
+    }
+
+    /// Takes the monitor's way to its targets away.
+    pub fn take_route_away(&self) {
+        ip(&["-n", &self.near, "route", "del", "default"]);
+    }
+
+    /// Gives it back.
+    pub fn plug_in(&self) {
+        ip(&["-n", &self.near, "route", "add", "default", "via", "10.231.7.2"]);
+    }
+
+    /// Has the wire lose every packet, without anybody being told.
+    pub fn cut_silently(&self) {
+        ip(&["-n", &self.far, "link", "set", "wire", "down"]);
+    }
+
+    /// Mends the wire.
+    pub fn mend(&self) {
+        ip(&["-n", &self.far, "link", "set", "wire", "up"]);
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        for host in [&self.near, &self.far] {
+            // What runs there has ended with its test; the rest goes with the name.
+            let _ = Command::new("ip").args(["netns", "del", host]).status();
+        }
+    }
+}
+
+fn enter(host: &str) {
+    let handle = File::open(format!("/run/netns/{host}")).unwrap();
+    move_into_link_name_space(handle.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+}
+
+fn ip(words: &[&str]) {
+    let done = Command::new("ip").args(words).stdin(Stdio::null()).output().unwrap();
+    assert!(done.status.success(), "ip {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+}

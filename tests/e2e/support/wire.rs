@@ -1,0 +1,120 @@
+//! Small servers on loopback, over plain TCP or over TLS.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustls::{ServerConfig, ServerConnection, Stream};
+
+use super::SOON;
+
+/// A connection as a peer talks over it, plain or secured.
+pub trait Wire: Read + Write {}
+
+impl<T: Read + Write> Wire for T {}
+
+/// A server on loopback with a thread for each connection; it stops listening when it is dropped.
+pub struct Peer {
+    port: u16,
+    closed: Arc<AtomicBool>,
+}
+
+impl Peer {
+    /// Starts a server that does with each connection what `serve` says.
+    pub fn start(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let closed = Arc::new(AtomicBool::new(false));
+        let (closing, serve) = (Arc::clone(&closed), Arc::new(serve));
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                if closing.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(connection) = connection else { continue };
+                let serve = Arc::clone(&serve);
+                std::thread::spawn(move || {
+                    // A client that says nothing must not hold the thread for ever; one that has gone ends the talk.
+                    let _ = connection.set_read_timeout(Some(SOON));
+                    let _ = serve(connection);
+                });
+            }
+        });
+        Self { port, closed }
+    }
+
+    /// Starts a server that talks over plain TCP.
+    pub fn plain(talk: impl Fn(&mut dyn Wire) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self::start(move |mut connection| {
+            let talked = talk(&mut connection);
+            part(&mut connection);
+            talked
+        })
+    }
+
+    /// Starts a server that talks over TLS.
+    pub fn secured(
+        config: Arc<ServerConfig>,
+        talk: impl Fn(&mut dyn Wire) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(move |mut connection| {
+            let talked = secure(&config, &mut connection, &talk);
+            part(&mut connection);
+            talked
+        })
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address under `scheme`, without a path.
+    pub fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::SeqCst);
+        // Wakes the accepting thread, which then ends.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+/// Turns `connection` to TLS as its server, and talks over it. No goodbye is sent on purpose: many servers send none.
+pub fn secure(
+    config: &Arc<ServerConfig>,
+    connection: &mut TcpStream,
+    talk: impl Fn(&mut dyn Wire) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+    talk(&mut Stream::new(&mut session, connection))
+}
+
+/// Ends the connection so that everything sent arrives: closing it with bytes unread would make the kernel send a reset.
+pub fn part(connection: &mut TcpStream) {
+    // Whatever fails here, the connection is over.
+    let _ = connection.shutdown(Shutdown::Write);
+    let mut unread = [0; 1_024];
+    while matches!(connection.read(&mut unread), Ok(read) if read > 0) {}
+}
+
+/// Reads up to and with `end`, and nothing beyond it.
+pub fn read_until(wire: &mut dyn Wire, end: &[u8]) -> io::Result<String> {
+    let (mut read, mut byte) = (Vec::new(), [0]);
+    while !read.ends_with(end) {
+        wire.read_exact(&mut byte)?;
+        read.extend_from_slice(&byte);
+    }
+    Ok(String::from_utf8_lossy(&read).into_owned())
+}
+
+/// Talk: answers any request over HTTP with 200.
+pub fn ok(wire: &mut dyn Wire) -> io::Result<()> {
+    read_until(wire, b"\r\n\r\n")?;
+    wire.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok")?;
+    wire.flush()
+}

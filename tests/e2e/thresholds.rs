@@ -1,0 +1,116 @@
+//! No false alarm: failures that are confirmed before they count, and targets that flip too often.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Behaviour, Launch, Target, wait_for};
+
+#[test]
+fn a_failure_is_confirmed_by_quick_probes_and_dated_to_the_first() {
+    let app = Launch::new().start();
+    let target = Target::healthy();
+    let id = app.add_with(&json!({
+        "name": "a", "url": target.url(), "interval_seconds": 3,
+        "failure_threshold": 3, "confirm_interval_seconds": 0.2
+    }));
+    app.wait_for_state(id, "up");
+    let before = target.hits();
+    target.becomes(Behaviour::Status(500));
+    let down = app.wait_for_state(id, "down");
+    assert_eq!(target.hits() - before, 3, "one in its slot and two to confirm it");
+    let first = app.db().number("SELECT min(created_at_ms) FROM service_ticks WHERE NOT is_up");
+    let last = app.db().number("SELECT max(created_at_ms) FROM service_ticks WHERE NOT is_up");
+    let began =
+        app.db().number("SELECT date_started_ms FROM service_events WHERE event = 'downtime'");
+    assert_eq!(began, first);
+    assert!((350..1_500).contains(&(last - first)), "{} ms: not whole intervals", last - first);
+    assert_eq!(down["failure_threshold"], 3);
+    app.db().assert_consistent();
+}
+
+#[test]
+fn a_failure_that_is_not_confirmed_is_a_tick_and_no_event() {
+    let app = Launch::new().start();
+    let target = Target::healthy();
+    let id = app.add_with(&json!({
+        "name": "a", "url": target.url(), "failure_threshold": 2, "confirm_interval_seconds": 30
+    }));
+    app.wait_for_state(id, "up");
+    target.becomes(Behaviour::OnceThen(500));
+    let service = wait_for("a failed tick and one after it", || {
+        let service = app.service(id);
+        let metric = &service["metric"]["data"];
+        let ticks = metric["tick_count"].as_u64()?;
+        let failed = metric["down_count"] == 1;
+        (failed && ticks > 4).then_some(service)
+    });
+    assert_eq!(service["state"], "up");
+    let events = app.get(&format!("/v1/services/{id}/events"));
+    assert_eq!(events.list("events").len(), 1, "{}", events.text);
+    app.db().assert_consistent();
+}
+
+#[test]
+fn a_success_counts_when_as_many_in_a_row_as_asked_for_have_come() {
+    let app = Launch::new().start();
+    let target = Target::start(Behaviour::Status(500));
+    let body = json!({"name": "a", "url": target.url(), "success_threshold": 4});
+    let id = app.add_with(&body);
+    app.wait_for_state(id, "down");
+    target.becomes(Behaviour::Status(200));
+    app.wait_for_state(id, "up");
+    let late = "SELECT count(*) FROM service_ticks, (SELECT date_started_ms AS at FROM service_events \
+                WHERE event = 'uptime') WHERE is_up AND created_at_ms >= at";
+    assert!(app.db().number(late) >= 4);
+}
+
+#[test]
+fn a_streak_survives_a_restart() {
+    let launch = Launch::new();
+    let app = launch.start();
+    let target = Target::healthy();
+    let id = app.add_with(&json!({
+        "name": "a", "url": target.url(), "interval_seconds": 0.3, "failure_threshold": 100
+    }));
+    app.wait_for_state(id, "up");
+    target.becomes(Behaviour::Status(500));
+    wait_for("a streak", || {
+        (app.db().number("SELECT coalesce(max(streak_count), 0) FROM service_metrics") > 2)
+            .then_some(())
+    });
+    app.stop();
+    let before = launch.db().number("SELECT coalesce(max(streak_count), 0) FROM service_metrics");
+    let app = launch.start();
+    wait_for("the streak to go on", || {
+        (app.db().number("SELECT coalesce(max(streak_count), 0) FROM service_metrics") > before)
+            .then_some(())
+    });
+    assert_eq!(app.service(id)["state"], "up");
+}
+
+#[test]
+fn a_target_that_flips_too_often_is_flapping_until_it_is_steady() {
+    let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
+    let target = Target::start(Behaviour::Alternating(200, 500));
+    let id = app.add("a", &target.url());
+    wait_for("it to flap", || (app.service(id)["flapping"] == true).then_some(()));
+    target.becomes(Behaviour::Status(200));
+    wait_for("it to be steady", || (app.service(id)["flapping"] == false).then_some(()));
+    app.db().assert_consistent();
+}
+
+#[test]
+fn a_process_that_stood_still_catches_up_on_nothing() {
+    let app = Launch::new().start();
+    let target = Target::healthy();
+    let id = app.add("a", &target.url());
+    app.wait_for_ticks(id, 2);
+    app.signal(rustix::process::Signal::STOP);
+    let before = target.hits();
+    std::thread::sleep(Duration::from_secs(3));
+    app.signal(rustix::process::Signal::CONT);
+    app.wait_for_metric("service_healthcheck_probes_missed_total{reason=\"skipped\"}", 10.0);
+    assert!(target.hits() - before <= 3, "no storm: {} probes", target.hits() - before);
+    assert_eq!(app.service(id)["state"], "up");
+}
