@@ -8,7 +8,11 @@ CHECK_DB := $(CURDIR)/target/migrate-check.db
 # Without diesel.toml, so that a step in between does not rewrite schema.rs.
 MIGRATE = $(DIESEL) --config-file /dev/null --database-url $(CHECK_DB) migration --migration-dir migrations/sqlite
 
-.PHONY: help run local-run build test lint deny fmt bench schema migrate-check docker-build docker-up
+FUZZ := $(shell command -v cargo-fuzz || echo $(TOOLS)/bin/cargo-fuzz)
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := condition services_file api_body
+
+.PHONY: help run local-run build test lint deny fmt bench fuzz schema migrate-check docker-build docker-up
 
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +45,15 @@ fmt: ## format the code
 bench: ## measure probes a second, CPU a probe and commits against floors in the same run
 	cargo bench --locked --bench speed --target-dir target/bench
 
+# libFuzzer asks for flags of a nightly compiler, which RUSTC_BOOTSTRAP allows the stable one; no unsafe code, so no sanitizer.
+fuzz: $(FUZZ) ## feed conditions, services files and API bodies with nonsense, FUZZ_SECONDS (60) each
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p target/fuzz/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 $(FUZZ) run --sanitizer none --target-dir target/fuzz $$target \
+			target/fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+	done
+
 schema: $(DIESEL) ## write src/storage/schema.rs anew from the migrations
 	rm -f $(CHECK_DB)
 	$(DIESEL) --database-url $(CHECK_DB) migration run
@@ -64,6 +77,9 @@ docker-up: docker-build ## run the image; data on the volume service-healthcheck
 
 $(TOOLS)/bin/diesel:
 	cargo install diesel_cli --version 2.3.14 --locked --no-default-features --features sqlite-bundled --root $(TOOLS)
+
+$(TOOLS)/bin/cargo-fuzz:
+	cargo install cargo-fuzz --version 0.13.1 --locked --root $(TOOLS)
 
 $(TOOLS)/bin/cargo-deny:
 	cargo install cargo-deny --version 0.20.2 --locked --root $(TOOLS)

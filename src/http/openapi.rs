@@ -59,7 +59,7 @@ pub struct NewService {
     /// How many are followed.
     #[schema(required = false, default = 10, maximum = 100)]
     max_redirects: Option<u32>,
-    /// The version of HTTP that must be spoken.
+    /// The version of HTTP that must be spoken: `1.0`, `1.1` or `2`.
     #[schema(required = false, example = "1.1")]
     http_version: Option<String>,
     /// Most of a body that is read, in bytes: more is `too_large` when a condition needs it.

@@ -26,6 +26,7 @@ mod probing;
 mod reasons;
 mod record;
 mod reload;
+mod secrets;
 mod services_file;
 mod stopping;
 mod supervision;

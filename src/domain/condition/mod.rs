@@ -94,8 +94,17 @@ impl Condition {
     const ACCEPTED: &'static str = "a condition such as [STATUS] == 200, [RESPONSE_TIME] < 300 or [BODY].status == UP, \
                                     of at most 1,000 characters";
 
-    /// Takes `text` as a condition.
+    /// Takes `text` as a condition. What would not read the same once it is printed is refused, since that is how it is stored.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let condition = Self::read(text)?;
+        let printed = condition.to_string();
+        if printed == text || Self::read(&printed).as_ref() == Ok(&condition) {
+            return Ok(condition);
+        }
+        Err(Invalid::new(format!("{text:?}"), Self::ACCEPTED))
+    }
+
+    fn read(text: &str) -> Result<Self, Invalid> {
         let refuse = |accepted| Invalid::new(format!("{text:?}"), accepted);
         let is_plain = !text.contains(char::is_control);
         if !is_plain || text.chars().count() > CONDITION_MAX_CHARS {
@@ -277,6 +286,12 @@ mod tests {
             let refusal = Condition::parse(text).unwrap_err().to_string();
             assert!(refusal.contains(told), "{text}: {refusal}");
         }
+    }
+
+    #[test]
+    fn what_would_print_as_something_else_is_refused() {
+        assert!(Condition::parse("any(x,!= p) != t").is_err(), "found by fuzzing");
+        assert!(Condition::parse(&format!("any({}) != t", ",".repeat(900))).is_err());
     }
 
     proptest! {

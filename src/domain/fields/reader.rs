@@ -58,7 +58,7 @@ pub fn check_part(map: &Map<String, Value>) -> Result<(), Vec<Problem>> {
     if reader.problems.is_empty() { Ok(()) } else { Err(reader.problems) }
 }
 
-/// The options that [`write_options`](super::write_options) has stored.
+/// The options that [`write_options`] has stored.
 pub fn read_options(map: &Map<String, Value>) -> Result<Arc<Options>, Vec<Problem>> {
     let mut reader = Reader::new(map, Dialect::Store);
     let options = reader.options();

@@ -1,6 +1,7 @@
 //! An answer whose head was read.
 
-use awc::http::{Method, StatusCode, Version, header};
+use awc::http::header::{self, HeaderValue};
+use awc::http::{Method, StatusCode, Version};
 use futures_util::StreamExt;
 
 use crate::domain::{Failure, Reason};
@@ -44,18 +45,9 @@ impl Answer {
         }
     }
 
-    /// Where the answer leads, if it is a redirect. One without a location is an answer like any other.
+    /// Where the answer leads, if it is a redirect.
     pub fn location(&self) -> Option<String> {
-        let redirects = matches!(
-            self.response.status(),
-            StatusCode::MOVED_PERMANENTLY
-                | StatusCode::FOUND
-                | StatusCode::SEE_OTHER
-                | StatusCode::TEMPORARY_REDIRECT
-                | StatusCode::PERMANENT_REDIRECT
-        );
-        let location = self.response.headers().get(header::LOCATION).filter(|_| redirects)?;
-        Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+        location(self.response.status(), self.response.headers().get(header::LOCATION))
     }
 
     /// Refuses an interim answer that could not be passed over: it is not the answer.
@@ -65,16 +57,6 @@ impl Answer {
             return Err(Failure::new(Reason::Protocol, format!("{status} and no answer after it")));
         }
         Ok(())
-    }
-
-    /// The plain rule: an answer below 400 is up.
-    pub fn judge(&self) -> Result<(), Failure> {
-        let status = self.response.status();
-        if status.as_u16() < 400 {
-            return Ok(());
-        }
-        let phrase = status.canonical_reason().unwrap_or("unknown status");
-        Err(Failure::new(Reason::Status, format!("{} {phrase}", status.as_u16())))
     }
 
     /// Reads the body to its end or up to `limit` bytes, and gives what is kept of it.
@@ -119,6 +101,20 @@ impl Answer {
         }
         Ok(kept)
     }
+}
+
+/// Where an answer of that status leads, if it is a redirect. One without a location is an answer like any other.
+pub fn location(status: StatusCode, location: Option<&HeaderValue>) -> Option<String> {
+    let redirects = matches!(
+        status,
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let location = location.filter(|_| redirects)?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 fn too_large(limit: usize) -> Failure {

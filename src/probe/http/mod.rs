@@ -1,10 +1,10 @@
-//! HTTP/1.1 by awc over a connection of our own: requests, redirects, answers.
+//! HTTP/1.1 by awc, and HTTP/2 where a service asks for it, over a connection of our own: requests, redirects, answers.
 
-mod answer;
+pub mod answer;
 pub mod request;
+pub mod two;
 
-use std::time::Instant;
-
+use awc::http::{StatusCode, header};
 use url::Url;
 
 use super::connection::HandOver;
@@ -12,8 +12,9 @@ use super::tls::Alpn;
 use super::trace::Phase;
 use super::way::{Said, Way};
 use crate::domain::{Condition, Failure, Reason, Seen};
-use answer::{Answer, Kept};
+use answer::Kept;
 use request::Request;
+use two::Exchange;
 
 /// A client without limits of its own: the pool bounds the probes, the deadline bounds each of them.
 pub fn client() -> awc::Client {
@@ -33,42 +34,94 @@ pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
     for hop in 0..=most {
         // What was seen of an earlier hop does not hold for this one.
         way.note(|seen| *seen = Seen { redirects: hop, ..Seen::default() });
-        let connection = way.open(&request.url, Alpn::Http1).await?;
-        way.enter(Phase::Waiting);
-        let answer = request.send(&way.engine.client, connection).await?;
-        way.trace.answered(answer.status());
-        way.note(|seen| seen.http_version = answer.version());
-        answer.refuse_interim()?;
-        match answer.location() {
-            Some(location) if most > 0 => {
-                request = request.redirected(answer.status(), &location)?;
+        let heard = match way.options().http_version {
+            Some("2") => over_two(way, &request).await?,
+            _ => over_one(way, &request).await?,
+        };
+        match heard {
+            Heard::Redirect(status, location) => {
+                request = request.redirected(status, &location)?;
             }
-            _ => return read(way, answer).await,
+            Heard::Answer(said) => return Ok(said),
         }
     }
     Err(Failure::new(Reason::RedirectLoop, format!("more than {most} redirects")))
 }
 
-/// Reads of the answer what is needed to judge it: without conditions all of it, since an answer that never ends is none;
-/// with conditions the body only when one of them speaks of it.
-async fn read(way: &Way<'_>, answer: Answer) -> Result<Said, Failure> {
-    let options = way.options();
-    if let (Some(expected), Some(spoken)) = (options.http_version, answer.version())
+/// What came of one request.
+enum Heard {
+    /// A redirect that is to be followed: its status, and where it leads.
+    Redirect(u16, String),
+    /// Anything else.
+    Answer(Said),
+}
+
+async fn over_one(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
+    let connection = way.open(&request.url, Alpn::Http1).await?;
+    way.enter(Phase::Waiting);
+    let answer = request.send(&way.engine.client, connection).await?;
+    let status = answer.status();
+    way.trace.answered(status);
+    way.note(|seen| seen.http_version = answer.version());
+    answer.refuse_interim()?;
+    if let Some(location) = answer.location().filter(|_| way.options().max_redirects > 0) {
+        return Ok(Heard::Redirect(status, location));
+    }
+    if let (Some(expected), Some(spoken)) = (way.options().http_version, answer.version())
         && expected != spoken
     {
         let told = format!("HTTP {spoken} was spoken, and not {expected}");
         return Err(Failure::new(Reason::Protocol, told));
     }
-    let (status, plain) = (answer.status(), answer.judge());
+    let mut said = Said { status: Some(status), plain: judge(status), ..Said::default() };
+    if let Some(kept) = wanted(way, &said.plain) {
+        way.enter(Phase::Reading);
+        said.body = answer.read(kept, way.options().body_limit).await?;
+    }
+    Ok(Heard::Answer(said))
+}
+
+async fn over_two(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
+    let (asked, body) = request.over_two()?;
+    let connection = way.open(&request.url, Alpn::Http2).await?;
+    way.enter(Phase::Waiting);
+    let follows = way.options().max_redirects > 0;
+    let limit = way.options().body_limit;
+    let heard = two::exchange(connection, asked, body, limit, |head| {
+        way.trace.answered(head.status.as_u16());
+        way.note(|seen| seen.http_version = Some("2"));
+        let is_answer = answer::location(head.status, head.headers.get(header::LOCATION)).is_none();
+        let kept = wanted(way, &judge(head.status.as_u16())).filter(|_| is_answer || !follows)?;
+        way.enter(Phase::Reading);
+        Some(kept)
+    });
+    let Exchange { head, body, .. } = heard.await?;
+    let status = head.status.as_u16();
+    match answer::location(head.status, head.headers.get(header::LOCATION)) {
+        Some(location) if follows => Ok(Heard::Redirect(status, location)),
+        _ => {
+            let plain = judge(status);
+            Ok(Heard::Answer(Said { status: Some(status), body, plain, ..Said::default() }))
+        }
+    }
+}
+
+/// What is read of the answer to judge it: without conditions all of it, since an answer that never ends is none; with
+/// conditions the body only when one of them speaks of it.
+fn wanted(way: &Way<'_>, plain: &Result<(), Failure>) -> Option<Kept> {
     let conditions = &way.service.conditions;
-    let kept = if conditions.iter().any(Condition::needs_body) {
-        Kept::Whole
-    } else if conditions.is_empty() && plain.is_ok() {
-        Kept::Nothing
-    } else {
-        return Ok(Said { status: Some(status), plain, ..Said::default() });
-    };
-    way.trace.enter(Phase::Reading, Instant::now());
-    let body = answer.read(kept, options.body_limit).await?;
-    Ok(Said { status: Some(status), body, plain, ..Said::default() })
+    if conditions.iter().any(Condition::needs_body) {
+        return Some(Kept::Whole);
+    }
+    (conditions.is_empty() && plain.is_ok()).then_some(Kept::Nothing)
+}
+
+/// The plain rule: an answer below 400 is up.
+fn judge(status: u16) -> Result<(), Failure> {
+    if status < 400 {
+        return Ok(());
+    }
+    let known = StatusCode::from_u16(status).ok();
+    let phrase = known.and_then(|status| status.canonical_reason()).unwrap_or("unknown status");
+    Err(Failure::new(Reason::Status, format!("{status} {phrase}")))
 }

@@ -3,10 +3,12 @@
 use actix_http::body::None as NoBody;
 use awc::http::{Method, StatusCode, Uri, header};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
 use super::answer::Answer;
+use super::two;
 use crate::domain::fields::is_sensitive;
 use crate::domain::{Failure, Reason};
 use crate::probe::connection::{self, Connection};
@@ -62,6 +64,28 @@ impl Request {
         }
         self.url = next;
         Ok(self)
+    }
+
+    /// It as HTTP/2 sends it, and its body.
+    pub fn over_two(&self) -> Result<(http::Request<()>, Bytes), Failure> {
+        let own = [("user-agent", USER_AGENT), ("accept", "*/*")];
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let authorization = self.authorization.iter();
+        let authorization = authorization.map(|value| ("authorization".to_owned(), value.clone()));
+        let headers = own.chain(authorization).chain(self.headers.iter().cloned());
+        // What HTTP/1.1 calls `Host` is the authority here (RFC 9113, section 8.3.1).
+        let (mut host, mut rest) = (host(&self.url).to_owned(), Vec::new());
+        for (name, value) in headers {
+            if name.eq_ignore_ascii_case("host") {
+                host = value;
+            } else {
+                rest.push((name, value));
+            }
+        }
+        let path = &self.url[Position::BeforePath..Position::AfterQuery];
+        let uri = format!("{}://{host}{path}", self.url.scheme());
+        let asked = two::request(self.method.as_str(), &uri, rest)?;
+        Ok((asked, self.body.clone().unwrap_or_default().into()))
     }
 
     /// Sends it over `connection` and waits for the head of the answer.

@@ -4,25 +4,18 @@
 
 mod message;
 
-use std::fmt::Display;
-use std::pin::pin;
-
-use bytes::Bytes;
-use h2::client::{self, SendRequest};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, StatusCode, Version};
+use http::header::{HeaderMap, HeaderValue};
+use http::{Request, StatusCode};
 use percent_encoding::percent_decode;
 use url::Url;
 
 use crate::domain::{Failure, Reason};
-use crate::probe::failure;
+use crate::probe::http::answer::Kept;
 use crate::probe::http::request;
+use crate::probe::http::two::{self, Exchange};
 use crate::probe::tls::Alpn;
 use crate::probe::trace::Phase;
 use crate::probe::way::{Said, Way};
-
-/// Longest head and longest trailers that are read, in bytes.
-const HEADERS_LIMIT: u32 = 64 * 1024;
 
 /// The codes of gRPC from 0 on.
 const CODES: [&str; 17] = [
@@ -47,75 +40,30 @@ const CODES: [&str; 17] = [
 
 /// Asks the server how the service of its own that is named in the options does, or the server itself.
 pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
-    let request = check(way, url)?;
+    let asked = check(way, url)?;
     let question = message::question(way.options().grpc_service.as_deref().unwrap_or_default());
     let connection = way.open(url, Alpn::Http2).await?;
     way.enter(Phase::Waiting);
-    let mut builder = client::Builder::new();
-    builder.enable_push(false).max_header_list_size(HEADERS_LIMIT);
-    let (sender, mut driver) = builder.handshake(connection).await.map_err(of_h2)?;
-    let mut asking = pin!(ask(way, sender, request, question));
-    tokio::select! {
-        biased;
-        said = &mut asking => return said,
-        _ = &mut driver => {}
-    }
-    // The connection is over, but the answer may have come before its end; without it, this fails with the cause.
-    asking.await
+    let heard = two::exchange(connection, asked, question, way.options().body_limit, |_| {
+        way.enter(Phase::Reading);
+        Some(Kept::Whole)
+    });
+    let Exchange { head, body, trailers } = heard.await?;
+    // An answer without a message has in its head what would be in its trailers.
+    judge(head.status, trailers.as_ref().unwrap_or(&head.headers), &body)
 }
 
 fn check(way: &Way<'_>, url: &Url) -> Result<Request<()>, Failure> {
-    let mut asked = Request::post(format!(
-        "{}://{}/grpc.health.v1.Health/Check",
-        url.scheme(),
-        request::host(url)
-    ))
-    .version(Version::HTTP_2)
-    .header(header::CONTENT_TYPE, "application/grpc")
-    .header(header::TE, "trailers")
-    .header(header::USER_AGENT, request::USER_AGENT)
-    .body(())
-    .map_err(|error| request::unusable(&error))?;
-    let headers = asked.headers_mut();
+    let uri = format!("{}://{}/grpc.health.v1.Health/Check", url.scheme(), request::host(url));
+    let own = [
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+        ("user-agent", request::USER_AGENT),
+    ];
+    let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let authorization = request::authorization(way, url)?;
     let authorization = authorization.map(|value| ("authorization".to_owned(), value));
-    for (name, value) in authorization.into_iter().chain(request::headers(way)?) {
-        let unusable = |error: &dyn Display| request::unusable(error);
-        let name = HeaderName::try_from(name).map_err(|error| unusable(&error))?;
-        let value = HeaderValue::try_from(value).map_err(|error| unusable(&error))?;
-        headers.insert(name, value);
-    }
-    Ok(asked)
-}
-
-/// Sends the request and reads the answer to its end. Runs only while the connection's driver is polled beside it.
-async fn ask(
-    way: &Way<'_>,
-    sender: SendRequest<Bytes>,
-    request: Request<()>,
-    question: Bytes,
-) -> Result<Said, Failure> {
-    // Kept until the answer is read: without it, the connection would count as done.
-    let mut sender = sender.ready().await.map_err(of_h2)?;
-    let (response, mut upload) = sender.send_request(request, false).map_err(of_h2)?;
-    upload.send_data(question, true).map_err(of_h2)?;
-    let (head, mut body) = response.await.map_err(of_h2)?.into_parts();
-    way.enter(Phase::Reading);
-    let limit = way.options().body_limit;
-    let mut received = Vec::new();
-    while let Some(chunk) = body.data().await {
-        let chunk = chunk.map_err(of_h2)?;
-        if received.len() + chunk.len() > limit {
-            let told = format!("an answer of more than {limit} bytes");
-            return Err(Failure::new(Reason::TooLarge, told));
-        }
-        received.extend_from_slice(&chunk);
-        // Tells the peer that it may send as much again.
-        body.flow_control().release_capacity(chunk.len()).map_err(of_h2)?;
-    }
-    let trailers = body.trailers().await.map_err(of_h2)?;
-    // An answer without a message has in its head what would be in its trailers.
-    judge(head.status, trailers.as_ref().unwrap_or(&head.headers), &received)
+    two::request("POST", &uri, own.chain(authorization).chain(request::headers(way)?))
 }
 
 /// What an answer says: its HTTP status, where `grpc-status` is, and its body.
@@ -143,17 +91,10 @@ fn judge(status: StatusCode, trailers: &HeaderMap, body: &[u8]) -> Result<Said, 
     Ok(Said { body, ..super::said(http_status, plain) })
 }
 
-fn of_h2(error: h2::Error) -> Failure {
-    const WHEN: &str = "speaking HTTP/2";
-    let told = format!("{WHEN}: {error}");
-    match error.into_io() {
-        Some(error) => failure::of_io(WHEN, &error),
-        None => Failure::new(Reason::Protocol, told),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header::HeaderName;
+
     use super::*;
 
     fn judged(status: u16, trailers: &[(&'static str, &str)], body: &[u8]) -> Result<Said, Reason> {

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-/// A server that answers `SERVING` for itself and `good`, `NOT_SERVING` for `bad`, and that it knows no other; it ends when it
+/// A server over HTTP/2 that answers `SERVING` for itself and `good`, `NOT_SERVING` for `bad`, and that it knows no other; it ends when it
 /// is dropped.
 pub struct GrpcHealth {
     port: u16,
@@ -90,6 +90,10 @@ async fn answer_all<S: AsyncRead + AsyncWrite + Unpin>(stream: S) {
 
 async fn check(request: Request<RecvStream>, answer: SendResponse<Bytes>) {
     let path = request.uri().path().to_owned();
+    if !path.starts_with("/grpc.") {
+        let _ = respond_plainly(&request, &path, answer);
+        return;
+    }
     let mut body = request.into_body();
     let mut question = Vec::new();
     while let Some(Ok(chunk)) = body.data().await {
@@ -106,6 +110,25 @@ async fn check(request: Request<RecvStream>, answer: SendResponse<Bytes>) {
     };
     // A client that has gone ends the answer.
     let _ = respond(answer, status);
+}
+
+/// Over HTTP/2 without gRPC: `/status/503` as it says, `/hop` leads to `/`, which tells what was asked.
+fn respond_plainly(
+    request: &Request<RecvStream>,
+    path: &str,
+    mut answer: SendResponse<Bytes>,
+) -> Result<(), h2::Error> {
+    let head = match path.strip_prefix("/status/") {
+        Some(status) => Response::builder().status(status),
+        None if path == "/hop" => Response::builder().status(302).header("location", "/"),
+        None => Response::builder(),
+    };
+    let seen = request.headers().get("x-seen").map_or("", |value| value.to_str().unwrap());
+    let host = request.uri().authority().unwrap();
+    let told =
+        format!(r#"{{"method": "{}", "host": "{host}", "seen": "{seen}"}}"#, request.method());
+    let mut stream = answer.send_response(head.body(()).unwrap(), false)?;
+    stream.send_data(Bytes::from(told), true)
 }
 
 fn respond(mut answer: SendResponse<Bytes>, status: Option<u8>) -> Result<(), h2::Error> {

@@ -20,7 +20,7 @@ pub use db::Db;
 pub use dns::{Answer, NameServer, mail_server, record_of, text_record};
 pub use grpc::GrpcHealth;
 pub use peers::{FullQueue, Mail, greeter, websocket_echo, websocket_that_leaves};
-pub use target::{Behaviour, Target};
+pub use target::{Behaviour, Target, basic, has_line};
 pub use tls::{OldTls, Terms};
 pub use wire::Peer;
 

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+
 /// How a target answers a request.
 #[derive(Debug, Clone)]
 pub enum Behaviour {
@@ -41,6 +43,19 @@ pub enum Behaviour {
     RedirectTo(String),
     /// 302 to `/hops/n-1`, down to 200 at `/hops/0`.
     Hops,
+}
+
+/// The line of a head with these basic credentials.
+pub fn basic(credentials: &str) -> String {
+    format!("authorization: Basic {}", BASE64_STANDARD.encode(credentials))
+}
+
+/// Whether `head` has this line, whose name may be written in any case.
+pub fn has_line(head: &str, line: &str) -> bool {
+    let (name, value) = line.split_once(": ").unwrap();
+    head.lines()
+        .filter_map(|line| line.split_once(": "))
+        .any(|(known, told)| known.eq_ignore_ascii_case(name) && told == value)
 }
 
 struct Shared {

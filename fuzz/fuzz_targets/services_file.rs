@@ -1,0 +1,20 @@
+//! A services file never panics, and what it says survives the store.
+
+#![no_main]
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use service_healthcheck::domain::fields::{Form, read_options, write_options};
+use service_healthcheck::domain::{Target, Variables};
+use service_healthcheck::services_file::read_text;
+
+fuzz_target!(|text: &str| {
+    let Ok(entries) = read_text(Path::new("fuzz.yaml"), text, &Variables::default()) else { return };
+    for entry in entries {
+        let definition = entry.definition;
+        assert_eq!(Target::parse(definition.target.as_str()).as_ref(), Ok(&definition.target));
+        let stored = write_options(&definition.options, Form::Stored);
+        assert_eq!(read_options(&stored).as_ref(), Ok(&definition.options));
+    }
+});
