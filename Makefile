@@ -25,7 +25,8 @@ local-run: run ## the same; go-service-healthcheck's name for it
 build: ## build target/release/service-healthcheck
 	cargo build --release --locked
 
-test: ## run every test
+test: ## run every test; installs the Debian packages they want, when root
+	tests/needs.sh
 	cargo test --locked
 
 lint: ## formatting, clippy and documentation, warnings denied

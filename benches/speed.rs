@@ -9,15 +9,21 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use service_healthcheck::domain::{Failure, Outcome, Phases, Reason, Seen, ServiceId};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use service_healthcheck::domain::{
+    Body, Condition, Facts, Failure, Outcome, Phases, Reason, Seen, ServiceId,
+};
 use service_healthcheck::storage::ledger::Ledger;
 use service_healthcheck::storage::{Store, connection};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 /// Turns of floor and service; the median of each is told.
 const ROUNDS: usize = 3;
@@ -31,10 +37,12 @@ const GROUP: usize = 500;
 const COMMITS: usize = 100;
 
 fn main() {
-    if std::env::args().any(|word| word == "--serve") {
-        return serve();
+    let words: Vec<String> = std::env::args().collect();
+    if let Some(at) = words.iter().position(|word| word == "--serve") {
+        return serve(words.get(at + 1).map(Path::new));
     }
-    let target = Target::start();
+    let target = Target::start(None);
+    conditions();
     let floor = median(|| floor(target.port));
     println!("floor: connect, GET, read, close       {:>7.1} µs CPU a probe", floor.cpu_us);
     println!("                                       {:>7.0} a second", floor.rate);
@@ -43,30 +51,85 @@ fn main() {
     println!("commit in groups of {GROUP}, no probing   {:>7.1} µs CPU a result", commit.cpu_us);
     println!("                                       {:>7.0} a second", commit.rate);
     let least = floor.cpu_us + commit.cpu_us;
+    let plain = format!("http://127.0.0.1:{}/", target.port);
     for (told, services, interval) in [
         ("flat out", 4_000, "100ms"),
         ("paced at 1,000/s", 1_000, "1s"),
         ("paced at 200/s", 200, "1s"),
     ] {
-        let measured = median(|| service(target.port, services, interval));
-        println!("service, {told:<29} {:>7.1} µs CPU a recorded probe", measured.cpu_us);
-        println!("                                       {:>7.0} a second", measured.rate);
-        println!(
-            "                                       {:>7.2} × (floor + commit)",
-            measured.cpu_us / least
-        );
+        compare(told, least, |binary| service(binary, &plain, services, interval, None));
+    }
+    let identity = tempfile::tempdir().expect("a folder");
+    write_identity(identity.path());
+    let target = Target::start(Some(identity.path()));
+    let secured = format!("https://127.0.0.1:{}/", target.port);
+    compare("https, 1,000/s", least, |binary| {
+        service(binary, &secured, 500, "500ms", Some(identity.path()))
+    });
+}
+
+/// Tells of the service, and, in turn with it (A B A B), of another build of it if `BENCH_OTHER` names one.
+fn compare(told: &str, least: f64, measure: impl Fn(&str) -> Measured) {
+    let own = env!("CARGO_BIN_EXE_service-healthcheck").to_owned();
+    let builds: Vec<String> = [own].into_iter().chain(std::env::var("BENCH_OTHER")).collect();
+    let mut turns = vec![Vec::new(); builds.len()];
+    for _ in 0..ROUNDS {
+        for (nth, binary) in builds.iter().enumerate() {
+            turns[nth].push(measure(binary));
+        }
+    }
+    for (turns, who) in turns.into_iter().zip(["service", "other build"]) {
+        let measured = middle(turns);
+        let line = format!("{who}, {told}");
+        println!("{line:<38} {:>7.1} µs CPU a recorded probe", measured.cpu_us);
+        println!("{:<38} {:>7.0} a second", "", measured.rate);
+        println!("{:<38} {:>7.2} × (floor + commit)", "", measured.cpu_us / least);
+    }
+}
+
+/// What it costs to judge one condition, facts at hand; and to read a body of 1 KiB as JSON.
+fn conditions() {
+    const TURNS: u32 = 200_000;
+    let body =
+        format!(r#"{{"status": "UP", "items": [{{"id": 7}}], "pad": "{}"}}"#, "x".repeat(960));
+    let started = Instant::now();
+    for _ in 0..TURNS / 10 {
+        std::hint::black_box(Body::new(std::hint::black_box(body.as_bytes())));
+    }
+    let read = started.elapsed() / (TURNS / 10);
+    println!("a body of 1 KiB read as JSON           {:>7.2} µs", read.as_secs_f64() * 1e6);
+    let facts = Facts { status: Some(200), body: Body::new(body.as_bytes()), ..Facts::default() };
+    for text in [
+        "[STATUS] == 200",
+        "[STATUS] == any(200, 204, 429)",
+        "[RESPONSE_TIME] < 500",
+        "[BODY].status == UP",
+        "[BODY].items[0].id == 0x7",
+        "len([BODY].items) > 0",
+        "[BODY].status == pat(U*)",
+    ] {
+        let condition = Condition::parse(text).expect("a condition");
+        let started = Instant::now();
+        for _ in 0..TURNS {
+            std::hint::black_box(condition.judge(std::hint::black_box(&facts)).is_ok());
+        }
+        let each = started.elapsed().as_secs_f64() * 1e6 / f64::from(TURNS);
+        println!("condition {text:<30} {each:>6.3} µs");
     }
 }
 
 /// What was measured in one turn.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Measured {
     cpu_us: f64,
     rate: f64,
 }
 
 fn median(mut measure: impl FnMut() -> Measured) -> Measured {
-    let mut turns: Vec<Measured> = (0..ROUNDS).map(|_| measure()).collect();
+    middle((0..ROUNDS).map(|_| measure()).collect())
+}
+
+fn middle(mut turns: Vec<Measured>) -> Measured {
     turns.sort_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us));
     turns[ROUNDS / 2]
 }
@@ -152,24 +215,28 @@ fn outcome(id: usize, nth: usize) -> Outcome {
     }
 }
 
-/// The real program with that many services.
-fn service(port: u16, services: usize, interval: &str) -> Measured {
+/// The program `binary` with that many services.
+fn service(
+    binary: &str,
+    url: &str,
+    services: usize,
+    interval: &str,
+    identity: Option<&Path>,
+) -> Measured {
     let folder = tempfile::tempdir().expect("a folder");
     let list: String = (0..services)
-        .map(|n| {
-            format!(
-                "  - {{name: s{n}, url: 'http://127.0.0.1:{port}/{n}', interval: {interval}}}\n"
-            )
-        })
+        .map(|n| format!("  - {{name: s{n}, url: '{url}{n}', interval: {interval}}}\n"))
         .collect();
     std::fs::write(folder.path().join("services.yaml"), format!("endpoints:\n{list}"))
         .expect("a file");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_service-healthcheck"))
+    let ca = identity.map(|folder| folder.join(CERTIFICATE)).unwrap_or_default();
+    let mut child = Command::new(binary)
         .arg("run")
         .current_dir(folder.path())
         .env("API_PORT", "0")
         .env("SERVICES_FILE", "services.yaml")
         .env("RUNNER_POOL_SIZE", "64")
+        .env("PROBE_CA_FILE", ca)
         .stderr(Stdio::piped())
         .spawn()
         .expect("the service");
@@ -218,9 +285,11 @@ struct Target {
 }
 
 impl Target {
-    fn start() -> Self {
+    /// With the identity in that folder it speaks TLS.
+    fn start(identity: Option<&Path>) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .arg("--serve")
+            .args(identity)
             .stdout(Stdio::piped())
             .spawn()
             .expect("a target");
@@ -240,24 +309,61 @@ impl Drop for Target {
     }
 }
 
+/// Names of the files of an identity.
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
+
+/// Writes a certificate for 127.0.0.1, which signs itself, and its key.
+fn write_identity(folder: &Path) {
+    let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("an identity");
+    std::fs::write(folder.join(CERTIFICATE), signed.cert.pem()).expect("a file");
+    std::fs::write(folder.join(KEY), signed.signing_key.serialize_pem()).expect("a file");
+}
+
 /// Answers every request with 200 and closes first.
-fn serve() {
+fn serve(identity: Option<&Path>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let acceptor = identity.map(acceptor);
     runtime.block_on(tokio::task::LocalSet::new().run_until(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         println!("{}", listener.local_addr().expect("its address").port());
-        while let Ok((mut stream, _)) = listener.accept().await {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
             tokio::task::spawn_local(async move {
-                let mut request = [0; 1_024];
-                // A peer that has gone needs no answer.
-                if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
-                    let answer =
-                        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
-                    let _ = stream.write_all(answer).await;
-                    let _ = stream.shutdown().await;
+                match acceptor {
+                    None => answer(stream).await,
+                    Some(acceptor) => {
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            answer(stream).await;
+                        }
+                    }
                 }
             });
         }
     }));
+}
+
+fn acceptor(identity: &Path) -> TlsAcceptor {
+    let certificate = CertificateDer::from_pem_file(identity.join(CERTIFICATE));
+    let chain = vec![certificate.expect("a certificate")];
+    let key = PrivateKeyDer::from_pem_file(identity.join(KEY)).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("they fit together");
+    TlsAcceptor::from(Arc::new(config))
+}
+
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut request = [0; 1_024];
+    // A peer that has gone needs no answer.
+    if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+        let _ = stream.write_all(answer).await;
+        let _ = stream.shutdown().await;
+    }
 }

@@ -3,7 +3,8 @@
 //! A failure that an outage of ours would look like is held for a short window. Canaries are asked at once. When the window
 //! closes, and most of the services that were heard of in it had failed, and no canary answered, then we are cut off: what was
 //! held says nothing of its targets, and neither does what fails until a canary answers again. In every other case the
-//! failures stand.
+//! failures stand: those that were there when the canaries were asked. The later ones get a window and a check of their own, so
+//! that no failure is judged by what was before it.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -38,17 +39,18 @@ pub enum NetworkChange {
 #[derive(Debug)]
 pub struct Outage {
     rules: OutageRules,
-    /// Bound: `rules.limit`.
-    held: VecDeque<Outcome>,
+    /// Each with when it was taken in. Bound: `rules.limit`.
+    held: VecDeque<(Instant, Outcome)>,
     /// Services heard of since the window opened: those that failed as in an outage, and the others. Bound: the services.
     failing: HashSet<ServiceId>,
     answering: HashSet<ServiceId>,
     /// When the window opened; `None` while nothing is held.
     opened: Option<Instant>,
     checking: bool,
-    /// The last check: when it ended, and whether it found every canary dead.
-    checked: Option<(Instant, bool)>,
-    /// Whether a check since the window opened found every canary dead.
+    /// When the last check began, and when it ended.
+    check_began: Option<Instant>,
+    check_ended: Option<Instant>,
+    /// Whether the check of this window found every canary dead.
     found_dead: bool,
     is_cut: bool,
     /// End of the last outage, in unix milliseconds: what began before it says nothing either.
@@ -65,7 +67,8 @@ impl Outage {
             answering: HashSet::new(),
             opened: None,
             checking: false,
-            checked: None,
+            check_began: None,
+            check_ended: None,
             found_dead: false,
             is_cut: false,
             back_at_ms: i64::MIN,
@@ -96,7 +99,7 @@ impl Outage {
                 return Some(outcome);
             }
             // In order behind the failure of the same service.
-            self.held.push_back(outcome);
+            self.held.push_back((now, outcome));
             return None;
         }
         if self.is_cut || outcome.started_at_ms <= self.back_at_ms {
@@ -107,30 +110,42 @@ impl Outage {
             return Some(outcome);
         }
         if self.opened.is_none() {
-            self.opened = Some(now);
-            self.found_dead = false;
+            self.open(now);
         }
         self.failing.insert(id);
-        self.held.push_back(outcome);
+        self.held.push_back((now, outcome));
         None
     }
 
-    /// Whether the canaries are to be asked now.
+    fn open(&mut self, at: Instant) {
+        self.opened = Some(at);
+        self.found_dead = false;
+    }
+
+    /// Whether a check has begun since the window opened.
+    fn is_checked(&self) -> bool {
+        self.check_began >= self.opened
+    }
+
+    /// Whether the canaries are to be asked now: once a window, and again and again while we are cut off.
     pub fn wants_check(&self, now: Instant) -> bool {
-        let fresh = self.checked.is_some_and(|(at, _)| now < at + CHECK_EVERY);
-        !self.checking && !fresh && (self.is_cut || self.opened.is_some())
+        let is_fresh = self.check_ended.is_some_and(|at| now < at + CHECK_EVERY);
+        let wants =
+            if self.is_cut { !is_fresh } else { self.opened.is_some() && !self.is_checked() };
+        wants && !self.checking
     }
 
     /// The canaries are being asked.
-    pub fn check_begins(&mut self) {
+    pub fn check_begins(&mut self, now: Instant) {
         self.checking = true;
+        self.check_began = Some(now);
     }
 
     /// No canary answered (`dead`), or one did, or there is none to ask. `unix_ms` is the wall clock.
     pub fn check_ends(&mut self, dead: bool, now: Instant, unix_ms: i64) -> Option<NetworkChange> {
         self.checking = false;
-        self.checked = Some((now, dead));
-        self.found_dead |= dead;
+        self.check_ended = Some(now);
+        self.found_dead = dead;
         if self.is_cut && !dead {
             self.is_cut = false;
             self.back_at_ms = unix_ms;
@@ -144,7 +159,7 @@ impl Outage {
         if self.checking {
             return None;
         }
-        let next_check = self.checked.map_or(now, |(at, _)| at + CHECK_EVERY);
+        let next_check = self.check_ended.map_or(now, |at| at + CHECK_EVERY);
         match self.opened {
             Some(opened) => Some(opened + self.rules.window),
             None => self.is_cut.then_some(next_check),
@@ -155,20 +170,32 @@ impl Outage {
     /// marked where it says nothing.
     pub fn decide(&mut self, now: Instant, at_once: bool) -> (Vec<Outcome>, Option<NetworkChange>) {
         let Some(opened) = self.opened else { return (Vec::new(), None) };
-        let is_over = now >= opened + self.rules.window && !self.checking;
-        if !is_over && !at_once {
+        let is_judged = self.is_checked() && !self.checking;
+        if !(is_judged && now >= opened + self.rules.window) && !at_once {
             return (Vec::new(), None);
         }
         let heard_of = self.failing.union(&self.answering).count();
         let share = self.failing.len() as f64 / heard_of.max(1) as f64;
         let cut = self.found_dead && share >= self.rules.share;
-        let mut released = Vec::from(std::mem::take(&mut self.held));
+        let judged = self.held.iter().take_while(|(at, _)| Some(*at) <= self.check_began).count();
+        let count = if cut || at_once { self.held.len() } else { judged };
+        let mut released: Vec<Outcome> = self.held.drain(..count).map(|(_, it)| it).collect();
         for outcome in released.iter_mut().filter(|outcome| cut && is_telling(outcome)) {
             outcome.cut_off = true;
         }
-        self.failing.clear();
         self.answering.clear();
+        let failing = self.held.iter().filter(|(_, outcome)| is_telling(outcome));
+        self.failing = failing.map(|(_, outcome)| outcome.service_id).collect();
+        // Who stood behind a failure that is gone now has nothing to wait for.
+        let (rest, free): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(_, outcome)| self.failing.contains(&outcome.service_id));
+        self.held = rest;
+        released.extend(free.into_iter().map(|(_, outcome)| outcome));
         self.opened = None;
+        if let Some((at, _)) = self.held.front() {
+            self.open(*at);
+        }
         let change = (cut && !self.is_cut).then_some(NetworkChange::Lost);
         self.is_cut |= cut;
         (released, change)
@@ -206,7 +233,7 @@ mod tests {
             assert!(outage.take(failed(id, 0), start).is_none());
         }
         assert!(outage.wants_check(start));
-        outage.check_begins();
+        outage.check_begins(start);
         for id in 10..10 + up {
             assert!(outage.take(sample::outcome(id, 0), start).is_some());
         }
@@ -228,18 +255,39 @@ mod tests {
     fn what_fails_while_we_are_cut_off_says_nothing_until_a_canary_answers() {
         let (mut outage, start) = (Outage::new(RULES), Instant::now());
         outage.take(failed(1, 0), start);
-        outage.check_begins();
+        outage.check_begins(start);
         outage.check_ends(true, start, 0);
         outage.decide(start + secs(3), false);
         assert_eq!(outage.take(failed(2, 3_000), start).unwrap().verdict(), Verdict::Unknown);
         assert_eq!(outage.take(sample::outcome(3, 0), start).unwrap().verdict(), Verdict::Up);
         assert!(outage.wants_check(start + secs(3)) && outage.due(start).is_some());
-        outage.check_begins();
+        outage.check_begins(start + secs(3));
         let back = outage.check_ends(false, start + secs(4), 4_000);
         assert_eq!(back, Some(NetworkChange::Back));
         let late = outage.take(failed(2, 3_900), start + secs(5)).unwrap();
         assert_eq!(late.verdict(), Verdict::Unknown, "it began while we were cut off");
         assert!(outage.take(failed(2, 5_000), start + secs(5)).is_none(), "held as before");
+    }
+
+    #[test]
+    fn no_failure_is_judged_by_what_was_before_it() {
+        let (mut outage, start) = (Outage::new(RULES), Instant::now());
+        outage.take(failed(1, 0), start);
+        outage.check_begins(start);
+        outage.check_ends(false, start, 0);
+        for id in 2..=5 {
+            outage.take(failed(id, 1_000), start + secs(1));
+        }
+        assert!(!outage.wants_check(start + secs(1)), "once a window");
+        let (released, _) = outage.decide(start + secs(3), false);
+        let ids: Vec<i64> = released.iter().map(|outcome| outcome.service_id.get()).collect();
+        assert_eq!(ids, [1], "a target was gone before our network was");
+        assert!(outage.wants_check(start + secs(3)));
+        outage.check_begins(start + secs(3));
+        outage.check_ends(true, start + secs(5), 0);
+        let (released, change) = outage.decide(start + secs(5), false);
+        assert_eq!((released.len(), change), (4, Some(NetworkChange::Lost)));
+        assert!(released.iter().all(|outcome| outcome.verdict() == Verdict::Unknown));
     }
 
     #[test]
@@ -250,6 +298,14 @@ mod tests {
         let (released, _) = outage.decide(start, true);
         let order: Vec<i64> = released.iter().map(|outcome| outcome.started_at_ms).collect();
         assert_eq!(order, [0, 1_000]);
+
+        let mut outage = Outage::new(RULES);
+        outage.take(failed(1, 0), start);
+        outage.check_begins(start);
+        outage.check_ends(false, start, 0);
+        outage.take(sample::outcome(1, 1_000), start + secs(1));
+        let (released, _) = outage.decide(start + secs(3), false);
+        assert_eq!((released.len(), outage.is_empty()), (2, true), "nobody is left behind");
     }
 
     #[test]

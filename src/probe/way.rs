@@ -68,7 +68,10 @@ impl Way<'_> {
     /// The addresses behind the host of `url` that may be dialled, in the order in which they are to be tried; never empty.
     pub async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
         self.enter(Phase::Resolving);
-        let resolver = self.engine.resolver(self.options().resolver);
+        let server = self.options().resolver;
+        // A name server that a client of the API names is dialled too.
+        dial::permitted(&self.engine.rules.policy, server.iter().map(|it| it.address).collect())?;
+        let resolver = self.engine.resolver(server);
         let found = dial::resolve(&resolver, url, self.options().ip_family).await?;
         let addresses = dial::permitted(&self.engine.rules.policy, found)?;
         self.note(|seen| seen.address = addresses.first().copied());

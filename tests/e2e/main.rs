@@ -12,8 +12,10 @@
 
 mod api;
 mod bad_days;
+mod blackbox;
 mod command_line;
 mod conditions;
+mod delays;
 mod documents;
 mod go_db;
 mod heartbeats;

@@ -18,7 +18,7 @@ impl Recorder {
         if self.outage.wants_check(now)
             && let Some(sentinel) = &self.sentinel
         {
-            self.outage.check_begins();
+            self.outage.check_begins(now);
             let asked = sentinel.send(AreCanariesDead).into_actor(self);
             context.spawn(asked.map(|dead, recorder, context| {
                 // A sentinel that does not answer is no proof of an outage.

@@ -18,6 +18,8 @@ use super::wire::Peer;
 pub enum Answer {
     /// With these records.
     Records(Vec<RData>),
+    /// With these records, after this time.
+    After(Duration, Vec<RData>),
     /// With the next of these each time it is asked, over and over.
     InTurn(Vec<Vec<RData>>),
     /// With an error, `NXDomain` for example.
@@ -94,9 +96,14 @@ impl NameServer {
             while !serving.closed.load(Ordering::SeqCst) {
                 // A timeout, or the news that an earlier answer did not arrive.
                 let Ok((length, from)) = udp.recv_from(&mut room) else { continue };
-                for packet in serving.answers(&room[..length], false) {
-                    let _ = udp.send_to(&packet, from);
-                }
+                let (question, udp) = (room[..length].to_vec(), udp.try_clone().unwrap());
+                let serving = Arc::clone(&serving);
+                // An answer that comes late must not hold up the next one.
+                std::thread::spawn(move || {
+                    for packet in serving.answers(&question, false) {
+                        let _ = udp.send_to(&packet, from);
+                    }
+                });
             }
         });
         Self { shared, tcp }
@@ -168,7 +175,7 @@ impl Shared {
         }
     }
 
-    /// The packets that answer the question in `packet`.
+    /// The packets that answer the question in `packet`, when it is time for them.
     fn answers(&self, packet: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
         let Ok(question) = Message::from_vec(packet) else { return Vec::new() };
         let Some(query) = question.queries.first() else { return Vec::new() };
@@ -176,6 +183,10 @@ impl Shared {
         let whole = |records: Vec<RData>| written(reply(&question, records));
         match self.next(&name, query.query_type()) {
             Answer::Records(records) => vec![whole(records)],
+            Answer::After(wait, records) => {
+                std::thread::sleep(wait);
+                vec![whole(records)]
+            }
             Answer::InTurn(mut turns) => vec![whole(turns.remove(0))],
             Answer::Fails(code) => {
                 let mut reply = reply(&question, Vec::new());

@@ -1,6 +1,7 @@
 //! Helpers that speak the domain.
 
 mod app;
+mod blackbox;
 mod certificates;
 mod db;
 mod dns;
@@ -8,6 +9,7 @@ mod grpc;
 pub mod namespace;
 mod peers;
 mod probe;
+mod slow;
 mod target;
 mod tls;
 mod wire;
@@ -15,11 +17,14 @@ mod wire;
 use std::time::{Duration, Instant};
 
 pub use app::{App, Launch};
+pub use blackbox::{Blackbox, Exported};
 pub use certificates::{Authority, Identity, Shape};
 pub use db::Db;
 pub use dns::{Answer, NameServer, mail_server, record_of, text_record};
 pub use grpc::GrpcHealth;
 pub use peers::{FullQueue, Mail, greeter, websocket_echo, websocket_that_leaves};
+pub use probe::Probed;
+pub use slow::Delays;
 pub use target::{Behaviour, Target, basic, has_line};
 pub use tls::{OldTls, Terms};
 pub use wire::Peer;

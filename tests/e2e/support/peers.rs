@@ -1,13 +1,16 @@
 //! Things to watch that speak something else than HTTP.
 
 use std::io;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use actix_http::ws::{OpCode, Parser, hash_key};
 use bytes::BytesMut;
+use procfs::net::{TcpNetEntry, TcpState};
 use rustls::ServerConfig;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::wait_for;
 use super::wire::{self, Peer, Wire, read_until};
 
 /// Talk: a WebSocket that sends every message back.
@@ -138,13 +141,14 @@ impl Mail {
 /// A port whose queue of new connections is full: who knocks gets no answer.
 pub struct FullQueue {
     listener: Socket,
-    _waiting: Vec<Socket>,
+    /// Who fills it.
+    waiting: Vec<Socket>,
 }
 
 impl FullQueue {
     /// Takes a port and fills its queue.
     pub fn new() -> Self {
-        let address = SockAddr::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
+        let address = SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)));
         let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let listener = socket();
         listener.bind(&address).unwrap();
@@ -157,10 +161,10 @@ impl FullQueue {
             let knocking = socket();
             let answered =
                 knocking.connect_timeout(&address, std::time::Duration::from_millis(300)).is_ok();
-            waiting.push(knocking);
             if !answered {
-                return Self { listener, _waiting: waiting };
+                return Self { listener, waiting };
             }
+            waiting.push(knocking);
         }
         panic!("the queue is never full");
     }
@@ -168,5 +172,24 @@ impl FullQueue {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().as_socket().unwrap().port()
+    }
+
+    /// Waits until somebody has knocked in vain, and then does with each connection what `serve` says.
+    pub fn let_in(
+        self,
+        serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Peer {
+        let door = SocketAddr::from(([127, 0, 0, 1], self.port()));
+        wait_for("a knock at the door", || {
+            // A table that cannot be read just now is read again.
+            let table = procfs::net::tcp().unwrap_or_default();
+            let knocks = |entry: &TcpNetEntry| {
+                entry.remote_address == door && entry.state == TcpState::SynSent
+            };
+            table.iter().any(knocks).then_some(())
+        });
+        let Self { listener, waiting } = self;
+        drop(waiting);
+        Peer::at(listener.into(), serve)
     }
 }

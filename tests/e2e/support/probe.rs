@@ -73,6 +73,21 @@ impl Probed {
         assert!(self.detail().contains(told), "{told:?} in {self:?}");
     }
 
+    /// Whether it is up.
+    pub fn is_up(&self) -> bool {
+        self.outcome["success"] == true
+    }
+
+    /// How long it took, in milliseconds.
+    pub fn took_ms(&self) -> f64 {
+        self.outcome["response_time_ms"].as_f64().unwrap()
+    }
+
+    /// How long the phase of that name took, in milliseconds.
+    pub fn phase_ms(&self, name: &str) -> f64 {
+        self.outcome["phases"][format!("{name}_ms")].as_f64().unwrap()
+    }
+
     /// Why it failed; empty when it did not.
     pub fn reason(&self) -> &str {
         self.outcome["failure"]["reason"].as_str().unwrap_or_default()

@@ -9,6 +9,7 @@ use rustls::version::TLS12;
 use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 
 use super::certificates::{Authority, Identity, Shape};
+use super::slow::Delays;
 use super::wire::{self, Peer};
 
 static ONLY_TLS12: [&SupportedProtocolVersion; 1] = [&TLS12];
@@ -87,11 +88,7 @@ impl Authority {
     pub fn serve_after(&self, wait: Duration, name: &str, expired: bool) -> u16 {
         let shape = if expired { Shape::Expired } else { Shape::Good };
         let config = Terms::of(self.certify(name, shape)).config();
-        let peer = Peer::secured(config, move |wire| {
-            // The handshake begins with the first read.
-            std::thread::sleep(wait);
-            wire::ok(wire)
-        });
+        let peer = Peer::start(Delays { tls: wait, ..Delays::default() }.over_tls(config));
         let port = peer.port();
         std::mem::forget(peer);
         port

@@ -23,7 +23,14 @@ pub struct Peer {
 impl Peer {
     /// Starts a server that does with each connection what `serve` says.
     pub fn start(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at(TcpListener::bind("127.0.0.1:0").unwrap(), serve)
+    }
+
+    /// The same, with the connections that come to `listener`.
+    pub fn at(
+        listener: TcpListener,
+        serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let port = listener.local_addr().unwrap().port();
         let closed = Arc::new(AtomicBool::new(false));
         let (closing, serve) = (Arc::clone(&closed), Arc::new(serve));

@@ -1,0 +1,469 @@
+//! A second opinion: Debian's prometheus-blackbox-exporter probes the same targets in the same test, and both must say the same.
+//! Where its definition differs from ours, the test says how.
+
+use std::time::Duration;
+
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::RecordType;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Answer, Authority, Behaviour, Blackbox, Exported, GrpcHealth, Launch, Mail, NameServer, Peer,
+    Probed, Shape, Target, Terms, greeter,
+};
+
+/// Longest time that a probe of either may take, in seconds.
+const TIMEOUT: f64 = 1.0;
+
+/// How far apart the two may be about a duration.
+const APART_MS: f64 = 60.0;
+
+/// What we tell of a probe over HTTP, and the exporter's name for it.
+const SAME: [(&str, &str); 5] = [
+    ("success", "probe_success"),
+    ("http_status", "probe_http_status_code"),
+    ("http_version", "probe_http_version"),
+    ("redirects", "probe_http_redirects"),
+    ("certificate_expires_at", "probe_ssl_earliest_cert_expiry"),
+];
+
+/// Ourselves and the exporter, with the same authority in trust.
+struct Both {
+    launch: Launch,
+    authority: Authority,
+    exporter: Blackbox,
+}
+
+/// A module of the exporter.
+fn module(prober: &str, mut options: Value) -> Value {
+    options["preferred_ip_protocol"] = json!("ip4");
+    json!({"prober": prober, "timeout": format!("{TIMEOUT}s"), prober: options})
+}
+
+impl Both {
+    /// With the modules that `modules` makes for an authority.
+    fn with(modules: impl Fn(&Authority) -> Value) -> Self {
+        let authority = Authority::new();
+        let launch = Launch::new()
+            .with("PROBE_CA_FILE", authority.file().display())
+            .with("RUNNER_HTTP_TIMEOUT_SECONDS", TIMEOUT);
+        let exporter = Blackbox::start(&modules(&authority));
+        Self { launch, authority, exporter }
+    }
+
+    /// With the modules `http`, whose rule is ours: up is a final status below 400; and `http_2xx`, whose rule is the
+    /// exporter's own.
+    fn over_http() -> Self {
+        let below_400: Vec<u16> = (200..400).collect();
+        Self::with(|authority| {
+            let tls = json!({"ca_file": authority.file()});
+            json!({
+                "http": module("http", json!({"valid_status_codes": below_400, "tls_config": tls})),
+                "http_2xx": module("http", json!({"tls_config": tls})),
+            })
+        })
+    }
+
+    /// What either says of `url`.
+    fn ask(&self, url: &str) -> (Probed, Exported) {
+        (self.launch.asking(url).probe(), self.exporter.probe("http", url))
+    }
+
+    /// What both say of `url`, which we ask with `options`.
+    #[track_caller]
+    fn agree_with(&self, url: &str, options: Value) -> Probed {
+        let ours = self.launch.asking(url).options(options).probe();
+        let theirs = self.exporter.probe("http", url);
+        for (field, series) in SAME {
+            // What was not seen is null here, and there it is 0 or left out.
+            let (one, other) = (number(&ours.outcome[field]), theirs.value(series).unwrap_or(0.0));
+            assert_eq!(one, other, "{field} of {ours:?}, {theirs:?}");
+        }
+        assert_eq!(ours.outcome["tls_version"].as_str(), theirs.tls_version(), "{ours:?}");
+        assert!(ours.outcome["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{ours:?}");
+        assert_eq!(theirs.value("probe_ip_protocol"), Some(4.0), "{theirs:?}");
+        ours
+    }
+
+    /// What both say of `url`.
+    #[track_caller]
+    fn agree_on(&self, url: &str) -> Probed {
+        self.agree_with(url, json!({}))
+    }
+
+    /// Both must say of the target whether it is up; the exporter is told no more than host and port, and the rest by
+    /// `module`.
+    #[track_caller]
+    fn assert_verdict(
+        &self,
+        module: &str,
+        url: &str,
+        options: Value,
+        is_up: bool,
+    ) -> (Probed, Exported) {
+        let (_, target) = url.split_once("://").unwrap();
+        let ours = self.launch.asking(url).options(options).probe();
+        let theirs = self.exporter.probe(module, target);
+        assert_eq!((ours.is_up(), theirs.is_up()), (is_up, is_up), "{module}: {ours:?} {theirs:?}");
+        (ours, theirs)
+    }
+}
+
+/// What is told as a number, a truth, a version or not at all, as the exporter tells it.
+fn number(told: &Value) -> f64 {
+    match told {
+        Value::Null => 0.0,
+        Value::Bool(truth) => f64::from(u8::from(*truth)),
+        Value::String(version) => version.parse().unwrap(),
+        other => other.as_f64().unwrap(),
+    }
+}
+
+fn raw(answer: &str) -> Behaviour {
+    Behaviour::Raw(answer.as_bytes().to_vec())
+}
+
+#[test]
+fn verdict_status_and_version_agree_over_http() {
+    let both = Both::over_http();
+    for (behaviour, is_up, status) in [
+        (Behaviour::Status(200), true, json!(200)),
+        (Behaviour::Status(204), true, json!(204)),
+        (Behaviour::Status(304), true, json!(304)),
+        (Behaviour::Status(404), false, json!(404)),
+        (Behaviour::Status(503), false, json!(503)),
+        (raw("HTTP/1.0 200 OK\r\n\r\nold"), true, json!(200)),
+        (raw("HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n"), true, json!(302)),
+        (
+            raw("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
+            true,
+            json!(200),
+        ),
+        (raw("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"), false, json!(200)),
+        (Behaviour::Dripping, false, json!(200)),
+        (raw("SSH-2.0-OpenSSH_9.2\r\n\r\n"), false, Value::Null),
+        (raw(""), false, Value::Null),
+        (Behaviour::Reset, false, Value::Null),
+    ] {
+        let target = Target::start(behaviour);
+        let told = both.agree_on(&target.url());
+        assert_eq!((told.is_up(), &told.outcome["http_status"]), (is_up, &status), "{told:?}");
+    }
+    assert!(!both.agree_on("http://127.0.0.1:1/").is_up());
+}
+
+#[test]
+fn redirects_are_followed_and_counted_alike() {
+    let both = Both::over_http();
+    let (hops, missing) = (Target::start(Behaviour::Hops), Target::start(Behaviour::Status(404)));
+    let location = format!("location: {}\r\ncontent-length: 0", hops.at("/hops/2"));
+    let moved = Target::start(raw(&format!("HTTP/1.1 301 Moved\r\n{location}\r\n\r\n")));
+    let lost = Target::start(Behaviour::RedirectTo(missing.url()));
+    for (url, redirects, status) in [
+        (hops.at("/hops/3"), 3, 200),
+        (hops.at("/hops/10"), 10, 200),
+        (moved.url(), 3, 200),
+        (lost.url(), 1, 404),
+    ] {
+        let told = both.agree_on(&url).outcome;
+        assert_eq!((&told["redirects"], &told["http_status"]), (&json!(redirects), &json!(status)));
+    }
+}
+
+#[test]
+fn a_loop_of_redirects_is_down_for_us_whatever_its_status() {
+    let both = Both::over_http();
+    let url = Target::start(Behaviour::RedirectLoop);
+    let (ours, theirs) = both.ask(&url.url());
+    ours.assert_failed("redirect_loop", "more than 10 redirects");
+    assert_eq!(ours.outcome["http_status"], 302);
+    assert_eq!(theirs.value("probe_http_status_code"), Some(302.0));
+    // Both follow ten. The exporter then judges the last answer by its status, which makes 302 up where it is accepted; and it
+    // counts the redirect that it did not follow.
+    assert!(theirs.is_up(), "{theirs:?}");
+    assert!(!both.exporter.probe("http_2xx", &url.url()).is_up());
+    assert_eq!(ours.outcome["redirects"], 10);
+    assert_eq!(theirs.value("probe_http_redirects"), Some(11.0));
+}
+
+#[test]
+fn a_redirect_that_leads_nowhere_is_down_for_both() {
+    let both = Both::over_http();
+    // We tell the status of the last answer that came, and the redirects that were followed; the exporter forgets the one, and
+    // counts the redirect that it refuses too.
+    for (location, reason, followed) in
+        [("http://127.0.0.1:1/", "refused", 1), ("file:///etc/passwd", "redirect_blocked", 0)]
+    {
+        let target = Target::start(Behaviour::RedirectTo(location.to_owned()));
+        let (ours, theirs) = both.ask(&target.url());
+        ours.assert_failed(reason, "");
+        assert_eq!(
+            (&ours.outcome["redirects"], &ours.outcome["http_status"]),
+            (&json!(followed), &json!(302))
+        );
+        assert!(!theirs.is_up(), "{theirs:?}");
+        assert_eq!(theirs.value("probe_http_redirects"), Some(1.0));
+        assert_eq!(theirs.value("probe_http_status_code"), Some(0.0));
+    }
+}
+
+#[test]
+fn a_target_that_hangs_is_given_up_after_the_same_time() {
+    let both = Both::over_http();
+    let target = Target::start(Behaviour::Hung);
+    let (ours, theirs) = both.ask(&target.url());
+    ours.assert_failed("timeout", "still waiting for the answer");
+    assert!(!theirs.is_up(), "{theirs:?}");
+    for took in [ours.took_ms(), theirs.took_ms()] {
+        assert!((990.0..1_250.0).contains(&took), "{took}: {ours:?} {theirs:?}");
+    }
+    // The exporter books a phase when it is over, and so not the one it hung in.
+    assert!(ours.phase_ms("processing") > 950.0 && theirs.phase_ms("processing") < 1.0);
+}
+
+#[test]
+fn durations_and_phases_agree_about_a_slow_target() {
+    let both = Both::over_http();
+    let wait = Duration::from_millis(150);
+    let slow_head = Target::start(Behaviour::After(wait));
+    let slow_body = Target::start(Behaviour::SlowBody(wait));
+    let slow_tls = both.authority.serve_after(wait, "127.0.0.1", false);
+    for (url, phase) in [
+        (slow_head.url(), "processing"),
+        (slow_body.url(), "transfer"),
+        (format!("https://127.0.0.1:{slow_tls}/"), "tls"),
+    ] {
+        let ours = fastest(|| both.launch.asking(&url).probe(), Probed::took_ms);
+        let theirs = fastest(|| both.exporter.probe("http", &url), Exported::took_ms);
+        let apart = |one: f64, other: f64| (one - other).abs() < APART_MS;
+        assert!(apart(ours.took_ms(), theirs.took_ms()), "{ours:?} {theirs:?}");
+        assert!(apart(ours.phase_ms(phase), 150.0), "{phase} of {ours:?}");
+        for name in ["resolve", "connect", "tls", "processing", "transfer"] {
+            assert!(
+                apart(ours.phase_ms(name), theirs.phase_ms(name)),
+                "{name}: {ours:?} {theirs:?}"
+            );
+        }
+    }
+}
+
+/// The fastest of three probes: a busy machine must not count.
+fn fastest<T>(probe: impl Fn() -> T, took_ms: impl Fn(&T) -> f64) -> T {
+    let probed = (0..3).map(|_| probe());
+    probed.min_by(|one, other| took_ms(one).total_cmp(&took_ms(other))).unwrap()
+}
+
+#[test]
+fn verdict_version_and_expiry_agree_over_https() {
+    let both = Both::over_http();
+    for (shape, is_up) in [
+        (Shape::Good, true),
+        (Shape::ThroughIntermediate, true),
+        (Shape::IntermediateLeftOut, false),
+        (Shape::Expired, false),
+        (Shape::NotYetValid, false),
+        (Shape::ForAnotherName, false),
+        (Shape::SelfSigned, false),
+    ] {
+        let server = both.authority.serve_shape(shape);
+        let told = both.agree_on(&server.url("https"));
+        assert_eq!(told.is_up(), is_up, "{shape:?}: {told:?}");
+        let expires = if is_up { json!(both.authority.expires_at()) } else { Value::Null };
+        assert_eq!(told.outcome["certificate_expires_at"], expires, "{shape:?}");
+    }
+    for stranger in [Authority::called("a stranger"), Authority::new()] {
+        let server = stranger.serve_shape(Shape::Good);
+        assert!(!both.agree_on(&server.url("https")).is_up());
+    }
+    let terms = Terms::of(both.authority.certify("127.0.0.1", Shape::Good)).only_tls12();
+    let told = both.agree_on(&terms.serve().url("https"));
+    assert_eq!((told.is_up(), &told.outcome["tls_version"]), (true, &json!("TLS 1.2")));
+}
+
+#[test]
+fn verdict_status_and_redirects_agree_over_http_2() {
+    let both = Both::over_http();
+    let terms = Terms::of(both.authority.certify("127.0.0.1", Shape::Good)).speaking("h2");
+    let server = GrpcHealth::secured(terms.config());
+    for (path, status) in [("/", 200), ("/hop", 200), ("/status/204", 204), ("/status/503", 503)] {
+        // The exporter speaks HTTP/2 whenever it is offered; we do where the service asks for it.
+        let url = format!("{}{path}", server.url("https"));
+        let told = both.agree_with(&url, json!({"http_version": "2"}));
+        assert_eq!(told.outcome["http_status"], status, "{told:?}");
+        assert_eq!(told.outcome["http_version"], "2", "{told:?}");
+    }
+}
+
+#[test]
+fn our_metrics_have_the_exporters_names_and_values() {
+    let both = Both::over_http();
+    let app = both.launch.start();
+    let (healthy, sick) = (Target::healthy(), Target::start(Behaviour::Status(503)));
+    let hops = Target::start(Behaviour::Hops);
+    let (good, old) =
+        (both.authority.serve_shape(Shape::Good), both.authority.serve_shape(Shape::Expired));
+    for (name, url) in [
+        ("healthy", healthy.url()),
+        ("sick", sick.url()),
+        ("moved", hops.at("/hops/3")),
+        ("gone", "http://127.0.0.1:1/".to_owned()),
+        ("secured", good.url("https")),
+        ("expired", old.url("https")),
+    ] {
+        let id = app.add(name, &url);
+        app.wait_for_metric(&format!("probe_duration_seconds{{service_id=\"{id}\""), 0.0);
+        let theirs = both.exporter.probe("http", &url);
+        for gauge in [
+            "probe_success",
+            "probe_http_status_code",
+            "probe_http_redirects",
+            "probe_http_version",
+            "probe_http_ssl",
+            "probe_ip_protocol",
+            "probe_ssl_earliest_cert_expiry",
+        ] {
+            let ours = app.metric(&format!("{gauge}{{service_id=\"{id}\""));
+            let theirs = theirs.value(gauge);
+            // The exporter tells 0 as the version of HTTP where none was spoken; we tell nothing.
+            assert_eq!(ours.unwrap_or(0.0), theirs.unwrap_or(0.0), "{gauge} of {name}");
+        }
+        for seconds in ["probe_duration_seconds", "probe_dns_lookup_time_seconds"] {
+            let ours = app.metric(&format!("{seconds}{{service_id=\"{id}\""));
+            assert_eq!(ours.is_some(), theirs.value(seconds).is_some(), "{seconds} of {name}");
+        }
+        for phase in ["resolve", "connect", "tls", "processing", "transfer"] {
+            let labels =
+                format!("{{service_id=\"{id}\",name=\"{name}\",group=\"\",phase=\"{phase}\"}}");
+            let ours = app.metric(&format!("probe_http_duration_seconds{labels}"));
+            assert!(ours.is_some() && theirs.phase_ms(phase) >= 0.0, "{phase} of {name}");
+        }
+    }
+}
+
+#[test]
+fn verdicts_agree_on_tcp_ports_and_what_they_say() {
+    let talk = |steps: Value| module("tcp", json!({"query_response": steps}));
+    let both = Both::with(|_| {
+        json!({
+            "tcp": module("tcp", json!({})),
+            "noop": talk(json!([{"expect": "^220 .*ESMTP"}, {"send": "NOOP\r"}, {"expect": "^you said NOOP$"}])),
+            "pong": talk(json!([{"send": "NOOP\r"}, {"expect": "^\\+PONG"}])),
+        })
+    });
+    let peer = Peer::plain(greeter);
+    let url = peer.url("tcp");
+    both.assert_verdict("tcp", &url, json!({}), true);
+    both.assert_verdict("tcp", "tcp://127.0.0.1:1", json!({}), false);
+    let noop = json!({"body": "NOOP\r\n", "expect": "you said NOOP"});
+    both.assert_verdict("noop", &url, noop, true);
+    both.assert_verdict("pong", &url, json!({"body": "NOOP\r\n", "expect": "+PONG"}), false);
+}
+
+#[test]
+fn verdict_version_and_expiry_agree_over_tls_and_starttls() {
+    let both = Both::with(|authority| {
+        let tls = json!({"ca_file": authority.file()});
+        let steps = json!([
+            {"expect": "^220 "},
+            {"send": "EHLO prober.example\r"},
+            {"expect": "^250[ -]STARTTLS"},
+            {"send": "STARTTLS\r"},
+            {"expect": "^220 "},
+            {"starttls": true},
+        ]);
+        json!({
+            "tls": module("tcp", json!({"tls": true, "tls_config": tls})),
+            "starttls": module("tcp", json!({"query_response": steps, "tls_config": tls})),
+        })
+    });
+    let mail = |mail: Mail, shape: Shape| {
+        mail.serve(Terms::of(both.authority.certify("127.0.0.1", shape)).config())
+    };
+    for (scheme, peer, is_up) in [
+        ("tls", both.authority.serve_shape(Shape::Good), true),
+        ("tls", both.authority.serve_shape(Shape::Expired), false),
+        ("tls", both.authority.serve_shape(Shape::ForAnotherName), false),
+        ("tls", Authority::new().serve_shape(Shape::Good), false),
+        ("starttls", mail(Mail::Good, Shape::Good), true),
+        ("starttls", mail(Mail::Good, Shape::Expired), false),
+        ("starttls", mail(Mail::WithoutStartTls, Shape::Good), false),
+        ("starttls", mail(Mail::Refusing, Shape::Good), false),
+    ] {
+        let (ours, theirs) = both.assert_verdict(scheme, &peer.url(scheme), json!({}), is_up);
+        assert_eq!(ours.outcome["tls_version"].as_str(), theirs.tls_version(), "{ours:?}");
+        let expires = theirs.value("probe_ssl_earliest_cert_expiry");
+        assert_eq!(ours.outcome["certificate_expires_at"].as_f64(), expires, "{ours:?}");
+    }
+}
+
+#[test]
+fn verdicts_agree_on_what_a_name_server_answers() {
+    let asks = |name: &str, answer: &str| {
+        let answers = json!({"fail_if_none_matches_regexp": [answer]});
+        module(
+            "dns",
+            json!({"query_name": name, "query_type": "A", "validate_answer_rrs": answers}),
+        )
+    };
+    let names =
+        ["web.example", "nowhere.example", "sick.example", "closed.example", "mute.example"];
+    let both = Both::with(|_| {
+        let mut modules = json!({});
+        for name in names {
+            modules[name] = asks(name, "192\\.0\\.2\\.1$");
+        }
+        modules["hijacked"] = asks("web.example", "192\\.0\\.2\\.9$");
+        modules["empty"] = module("dns", json!({"query_name": "empty.example", "query_type": "A"}));
+        modules
+    });
+    let server = NameServer::start();
+    server.says("web.example", RecordType::A, Answer::address("192.0.2.1"));
+    server.says("sick.example", RecordType::A, Answer::Fails(ResponseCode::ServFail));
+    server.says("closed.example", RecordType::A, Answer::Fails(ResponseCode::Refused));
+    server.says("mute.example", RecordType::A, Answer::Silence);
+    server.says("empty.example", RecordType::A, Answer::Records(Vec::new()));
+    let question = |name: &str, expected: &str| json!({"dns": {"query_name": name, "query_type": "A", "expected": [expected]}});
+    for name in names {
+        let asked = question(name, "192.0.2.1");
+        both.assert_verdict(name, &server.url(), asked, name == "web.example");
+    }
+    let hijacked = question("web.example", "192.0.2.9");
+    both.assert_verdict("hijacked", &server.url(), hijacked, false);
+
+    // The exporter counts an answer without records as one; to us the name has none.
+    assert!(both.exporter.probe("empty", &server.address()).is_up());
+    let asked = json!({"dns": {"query_name": "empty.example", "query_type": "A"}});
+    let ours = both.launch.asking(&server.url()).options(asked).probe();
+    ours.assert_failed("dns_no_such_name", "no A record for empty.example");
+}
+
+#[test]
+fn verdicts_agree_on_what_a_grpc_server_says_of_its_health() {
+    let both = Both::with(|authority| {
+        let secured = json!({"tls": true, "tls_config": {"ca_file": authority.file()}});
+        json!({
+            "whole": module("grpc", json!({})),
+            "good": module("grpc", json!({"service": "good"})),
+            "bad": module("grpc", json!({"service": "bad"})),
+            "who": module("grpc", json!({"service": "who"})),
+            "secured": module("grpc", secured),
+        })
+    });
+    let server = GrpcHealth::plain();
+    let url = server.url("grpc");
+    both.assert_verdict("whole", &url, json!({}), true);
+    both.assert_verdict("good", &url, json!({"grpc_service": "good"}), true);
+    let (ours, theirs) = both.assert_verdict("bad", &url, json!({"grpc_service": "bad"}), false);
+    ours.assert_failed("status", "NOT_SERVING");
+    let told = theirs.value("probe_grpc_healthcheck_response{serving_status=\"NOT_SERVING\"}");
+    assert_eq!(told, Some(1.0), "{theirs:?}");
+    let (ours, theirs) = both.assert_verdict("who", &url, json!({"grpc_service": "who"}), false);
+    ours.assert_failed("status", "gRPC status 5 NOT_FOUND");
+    assert_eq!(theirs.value("probe_grpc_status_code"), Some(5.0), "{theirs:?}");
+
+    let terms = Terms::of(both.authority.certify("127.0.0.1", Shape::Good)).speaking("h2");
+    let server = GrpcHealth::secured(terms.config());
+    let (ours, theirs) = both.assert_verdict("secured", &server.url("grpcs"), json!({}), true);
+    let expires = theirs.value("probe_ssl_earliest_cert_expiry");
+    assert_eq!(ours.outcome["certificate_expires_at"].as_f64(), expires, "{theirs:?}");
+}

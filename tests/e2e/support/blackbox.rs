@@ -1,0 +1,111 @@
+//! Prometheus's blackbox_exporter, which probes as we do and so can say whether we are right.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::SOON;
+
+/// The binary of Debian's package.
+const BINARY: &str = "/usr/bin/prometheus-blackbox-exporter";
+
+/// A running exporter. It is killed when it is dropped.
+pub struct Blackbox {
+    child: Child,
+    address: String,
+    /// Has its configuration.
+    _folder: TempDir,
+}
+
+/// What it tells of one probe: the value of each series, whose labels are part of its name.
+#[derive(Debug)]
+pub struct Exported(HashMap<String, f64>);
+
+impl Blackbox {
+    /// Starts one with these modules, and waits until it listens.
+    pub fn start(modules: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("blackbox.yml");
+        // All JSON is YAML.
+        std::fs::write(&file, json!({"modules": modules}).to_string()).unwrap();
+        let started = Command::new(BINARY)
+            .args(["--web.listen-address=127.0.0.1:0", "--config.file"])
+            .arg(&file)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = started.unwrap_or_else(|error| {
+            panic!(
+                "{BINARY}: {error}; please install Debian's package prometheus-blackbox-exporter"
+            )
+        });
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = String::new();
+        let address = lines.by_ref().find_map(|line| {
+            said.push_str(&line);
+            said.push('\n');
+            Some(line.split_once("msg=\"Listening on\" address=")?.1.to_owned())
+        });
+        let address = address.unwrap_or_else(|| panic!("the exporter ended:\n{said}"));
+        // What it still says must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address, _folder: folder }
+    }
+
+    /// Has it probe `target` by one of its modules.
+    pub fn probe(&self, module: &str, target: &str) -> Exported {
+        let request = ureq::get(format!("http://{}/probe", self.address))
+            .query("module", module)
+            .query("target", target);
+        let mut response = request.config().timeout_global(Some(SOON)).build().call().unwrap();
+        let text = response.body_mut().read_to_string().unwrap();
+        let series = text.lines().filter(|line| !line.starts_with('#')).map(|line| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            (name.to_owned(), value.parse().unwrap())
+        });
+        Exported(series.collect())
+    }
+}
+
+impl Drop for Blackbox {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Exported {
+    /// The value of a series, if it is told.
+    pub fn value(&self, series: &str) -> Option<f64> {
+        self.0.get(series).copied()
+    }
+
+    /// Whether the target is up.
+    pub fn is_up(&self) -> bool {
+        self.value("probe_success") == Some(1.0)
+    }
+
+    /// How long it took, in milliseconds.
+    pub fn took_ms(&self) -> f64 {
+        self.value("probe_duration_seconds").unwrap() * 1e3
+    }
+
+    /// How long the phase of that name took, in milliseconds.
+    pub fn phase_ms(&self, name: &str) -> f64 {
+        let series = format!("probe_http_duration_seconds{{phase=\"{name}\"}}");
+        self.value(&series).unwrap() * 1e3
+    }
+
+    /// The version of TLS that was spoken, which is told in a label.
+    pub fn tls_version(&self) -> Option<&str> {
+        self.0.keys().find_map(|series| {
+            series.strip_prefix("probe_tls_version_info{version=\"")?.strip_suffix("\"}")
+        })
+    }
+}
