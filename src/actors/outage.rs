@@ -170,8 +170,9 @@ impl Outage {
     /// marked where it says nothing.
     pub fn decide(&mut self, now: Instant, at_once: bool) -> (Vec<Outcome>, Option<NetworkChange>) {
         let Some(opened) = self.opened else { return (Vec::new(), None) };
-        let is_judged = self.is_checked() && !self.checking;
-        if !(is_judged && now >= opened + self.rules.window) && !at_once {
+        let is_over = now >= opened + self.rules.window;
+        let is_judged = self.is_checked() && !self.checking && is_over;
+        if !is_judged && !at_once {
             return (Vec::new(), None);
         }
         let heard_of = self.failing.union(&self.answering).count();

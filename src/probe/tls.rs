@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion, RootCertStore,
     SignatureScheme, version,
@@ -128,7 +130,7 @@ fn config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<ClientConfi
 /// The ways of speaking TLS that an arbiter has at hand. Bound: [`KEPT_LIMIT`].
 pub struct Tls {
     trust: Trust,
-    kept: RefCell<HashMap<(TlsOptions, Alpn), TlsConnector>>,
+    kept: RefCell<HashMap<(TlsOptions, Alpn), Arc<ClientConfig>>>,
 }
 
 impl Tls {
@@ -137,34 +139,35 @@ impl Tls {
         Self { trust, kept: RefCell::default() }
     }
 
-    fn connector(&self, options: &TlsOptions, alpn: Alpn) -> Result<TlsConnector, Failure> {
+    fn config(&self, options: &TlsOptions, alpn: Alpn) -> Result<Arc<ClientConfig>, Failure> {
         let mut kept = self.kept.borrow_mut();
         let key = (options.clone(), alpn);
-        if let Some(connector) = kept.get(&key) {
-            return Ok(connector.clone());
+        if let Some(config) = kept.get(&key) {
+            return Ok(Arc::clone(config));
         }
         let config = config(&self.trust, options, alpn)
             .map_err(|why| Failure::new(Reason::LocalConfig, format!("tls: {why}")))?;
-        let connector = TlsConnector::from(Arc::new(config));
-        // What a file holds may change, so a connector that reads files is made anew each time.
+        let config = Arc::new(config);
+        // What a file holds may change, so a configuration that reads files is made anew each time.
         let files = [&options.ca, &options.certificate, &options.private_key];
         if !files.into_iter().flatten().any(|pem| matches!(pem, Pem::File(_))) {
             if kept.len() >= KEPT_LIMIT {
                 kept.clear();
             }
-            kept.insert(key, connector.clone());
+            kept.insert(key, Arc::clone(&config));
         }
-        Ok(connector)
+        Ok(config)
     }
 
-    /// Secures `stream` for the host of `url`, or for the name that `options` say.
+    /// Secures `stream` for the host of `url`, or for the name that `options` say. Also tells whether the target asked for a
+    /// certificate that we do not have: over TLS 1.3 it refuses that only behind the handshake.
     pub async fn secure(
         &self,
         options: &TlsOptions,
         alpn: Alpn,
         url: &Url,
         stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Failure> {
+    ) -> Result<(TlsStream<TcpStream>, bool), Failure> {
         if self.trust.authorities == 0 && options.ca.is_none() && !options.insecure {
             let told = "no certificate authority is known here";
             return Err(Failure::new(Reason::LocalConfig, told));
@@ -174,8 +177,17 @@ impl Tls {
         let name = ServerName::try_from(bare).map_err(|_| {
             Failure::new(Reason::TlsHostname, format!("{host} is no name for a certificate"))
         })?;
-        let connector = self.connector(options, alpn)?;
-        connector.connect(name, stream).await.map_err(|error| failure::of_tls(&error))
+        let mut config = self.config(options, alpn)?;
+        let asked = Arc::new(AskedForCertificate::default());
+        // A protocol over TLS shows the refusal by itself.
+        if alpn == Alpn::None && options.certificate.is_none() {
+            let mut own = ClientConfig::clone(&config);
+            own.client_auth_cert_resolver = Arc::clone(&asked) as Arc<dyn ResolvesClientCert>;
+            config = Arc::new(own);
+        }
+        let secured = TlsConnector::from(config).connect(name, stream).await;
+        let stream = secured.map_err(|error| failure::of_tls(&error))?;
+        Ok((stream, asked.0.load(Ordering::Relaxed)))
     }
 }
 
@@ -206,6 +218,21 @@ pub fn certificates(connection: &ClientConnection) -> Vec<Certificate> {
             not_after: certificate.validity().not_after.timestamp(),
         })
         .collect()
+}
+
+/// Has no certificate, and notes that the target asked for one.
+#[derive(Debug, Default)]
+struct AskedForCertificate(AtomicBool);
+
+impl ResolvesClientCert for AskedForCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
 
 /// Takes any certificate, as a service with `insecure` wants; that the target has its key is still checked.

@@ -1,8 +1,9 @@
 //! What every kind of probe works with: the way to its target, and the notes on it.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tokio::io::AsyncBufReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use url::Url;
@@ -10,7 +11,7 @@ use url::Url;
 use super::connection::Connection;
 use super::tls::Alpn;
 use super::trace::{Phase, Trace};
-use super::{Engine, dial, tls};
+use super::{Engine, dial, failure, tls};
 use crate::domain::{Failure, Options, Reason, Seen, Service, Template};
 
 /// One probe under way.
@@ -87,7 +88,8 @@ impl Way<'_> {
         Ok(stream)
     }
 
-    /// Secures `stream` for the host of `url`, as the service says.
+    /// Secures `stream` for the host of `url`, as the service says. A target that wants a certificate which the service does not
+    /// have is heard out, where nothing is spoken over TLS that would show its refusal (`Alpn::None`).
     pub async fn secure(
         &self,
         url: &Url,
@@ -95,7 +97,11 @@ impl Way<'_> {
         alpn: Alpn,
     ) -> Result<TlsStream<TcpStream>, Failure> {
         self.enter(Phase::Securing);
-        let stream = self.engine.tls.secure(&self.options().tls, alpn, url, stream).await?;
+        let secured = self.engine.tls.secure(&self.options().tls, alpn, url, stream).await?;
+        let (mut stream, was_asked) = secured;
+        if was_asked && let Err(error) = heard_out(&mut stream).await {
+            return Err(failure::of_tls(&error));
+        }
         self.note(|seen| tls::note(stream.get_ref().1, seen));
         self.trace.report(|report| report.certificates = tls::certificates(stream.get_ref().1));
         Ok(stream)
@@ -109,4 +115,14 @@ impl Way<'_> {
         }
         Ok(Connection::secured(self.secure(url, stream, alpn).await?))
     }
+}
+
+/// How long a target that wants a certificate has to refuse our having none.
+const REFUSES_WITHIN: Duration = Duration::from_secs(1);
+
+/// Waits for the refusal of a target that may only wish for a certificate.
+async fn heard_out(stream: &mut TlsStream<TcpStream>) -> std::io::Result<()> {
+    // What comes is only looked at: whoever reads next shall find it.
+    let heard = tokio::time::timeout(REFUSES_WITHIN, stream.fill_buf()).await;
+    heard.unwrap_or(Ok(&[])).map(drop)
 }

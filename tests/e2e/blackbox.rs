@@ -1,5 +1,5 @@
-//! A second opinion: Debian's prometheus-blackbox-exporter probes the same targets in the same test, and both must say the same.
-//! Where its definition differs from ours, the test says how.
+//! A second opinion: Debian's prometheus-blackbox-exporter probes the same targets in the same test, and both must say
+//! the same. Where its definition differs from ours, the test says how.
 
 use std::time::Duration;
 
@@ -91,8 +91,8 @@ impl Both {
         self.agree_with(url, json!({}))
     }
 
-    /// Both must say of the target whether it is up; the exporter is told no more than host and port, and the rest by
-    /// `module`.
+    /// Both must agree on whether the target is up. The exporter is given its host and port, and knows the rest from
+    /// `module`. Gives what they said.
     #[track_caller]
     fn assert_verdict(
         &self,
@@ -134,11 +134,7 @@ fn verdict_status_and_version_agree_over_http() {
         (Behaviour::Status(503), false, json!(503)),
         (raw("HTTP/1.0 200 OK\r\n\r\nold"), true, json!(200)),
         (raw("HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n"), true, json!(302)),
-        (
-            raw("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
-            true,
-            json!(200),
-        ),
+        (raw("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"), true, json!(204)),
         (raw("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"), false, json!(200)),
         (Behaviour::Dripping, false, json!(200)),
         (raw("SSH-2.0-OpenSSH_9.2\r\n\r\n"), false, Value::Null),
@@ -173,15 +169,15 @@ fn redirects_are_followed_and_counted_alike() {
 #[test]
 fn a_loop_of_redirects_is_down_for_us_whatever_its_status() {
     let both = Both::over_http();
-    let url = Target::start(Behaviour::RedirectLoop);
-    let (ours, theirs) = both.ask(&url.url());
+    let target = Target::start(Behaviour::RedirectLoop);
+    let (ours, theirs) = both.ask(&target.url());
     ours.assert_failed("redirect_loop", "more than 10 redirects");
     assert_eq!(ours.outcome["http_status"], 302);
     assert_eq!(theirs.value("probe_http_status_code"), Some(302.0));
-    // Both follow ten. The exporter then judges the last answer by its status, which makes 302 up where it is accepted; and it
-    // counts the redirect that it did not follow.
+    // Both follow ten. The exporter then judges the last answer by its status, so that it is up where 302 is
+    // accepted; and it counts the redirect that it did not follow.
     assert!(theirs.is_up(), "{theirs:?}");
-    assert!(!both.exporter.probe("http_2xx", &url.url()).is_up());
+    assert!(!both.exporter.probe("http_2xx", &target.url()).is_up());
     assert_eq!(ours.outcome["redirects"], 10);
     assert_eq!(theirs.value("probe_http_redirects"), Some(11.0));
 }
@@ -189,18 +185,16 @@ fn a_loop_of_redirects_is_down_for_us_whatever_its_status() {
 #[test]
 fn a_redirect_that_leads_nowhere_is_down_for_both() {
     let both = Both::over_http();
-    // We tell the status of the last answer that came, and the redirects that were followed; the exporter forgets the one, and
-    // counts the redirect that it refuses too.
+    // We tell the status of the last answer that came, and the redirects that were followed; the exporter forgets
+    // the former, and counts the redirect that it refuses too.
     for (location, reason, followed) in
         [("http://127.0.0.1:1/", "refused", 1), ("file:///etc/passwd", "redirect_blocked", 0)]
     {
         let target = Target::start(Behaviour::RedirectTo(location.to_owned()));
         let (ours, theirs) = both.ask(&target.url());
         ours.assert_failed(reason, "");
-        assert_eq!(
-            (&ours.outcome["redirects"], &ours.outcome["http_status"]),
-            (&json!(followed), &json!(302))
-        );
+        assert_eq!(ours.outcome["redirects"], followed, "{ours:?}");
+        assert_eq!(ours.outcome["http_status"], 302, "{ours:?}");
         assert!(!theirs.is_up(), "{theirs:?}");
         assert_eq!(theirs.value("probe_http_redirects"), Some(1.0));
         assert_eq!(theirs.value("probe_http_status_code"), Some(0.0));
@@ -285,7 +279,7 @@ fn verdict_status_and_redirects_agree_over_http_2() {
     let both = Both::over_http();
     let terms = Terms::of(both.authority.certify("127.0.0.1", Shape::Good)).speaking("h2");
     let server = GrpcHealth::secured(terms.config());
-    for (path, status) in [("/", 200), ("/hop", 200), ("/status/204", 204), ("/status/503", 503)] {
+    for (path, status) in [("/", 200), ("/hop", 200), ("/status/503", 503)] {
         // The exporter speaks HTTP/2 whenever it is offered; we do where the service asks for it.
         let url = format!("{}{path}", server.url("https"));
         let told = both.agree_with(&url, json!({"http_version": "2"}));
@@ -332,9 +326,9 @@ fn our_metrics_have_the_exporters_names_and_values() {
             assert_eq!(ours.is_some(), theirs.value(seconds).is_some(), "{seconds} of {name}");
         }
         for phase in ["resolve", "connect", "tls", "processing", "transfer"] {
-            let labels =
-                format!("{{service_id=\"{id}\",name=\"{name}\",group=\"\",phase=\"{phase}\"}}");
-            let ours = app.metric(&format!("probe_http_duration_seconds{labels}"));
+            let service = format!("service_id=\"{id}\",name=\"{name}\",group=\"\"");
+            let series = format!("probe_http_duration_seconds{{{service},phase=\"{phase}\"}}");
+            let ours = app.metric(&series);
             assert!(ours.is_some() && theirs.phase_ms(phase) >= 0.0, "{phase} of {name}");
         }
     }
@@ -342,12 +336,15 @@ fn our_metrics_have_the_exporters_names_and_values() {
 
 #[test]
 fn verdicts_agree_on_tcp_ports_and_what_they_say() {
-    let talk = |steps: Value| module("tcp", json!({"query_response": steps}));
+    let talk = |answer: &str| {
+        let steps = json!([{"expect": "^220 .*ESMTP"}, {"send": "NOOP\r"}, {"expect": answer}]);
+        module("tcp", json!({"query_response": steps}))
+    };
     let both = Both::with(|_| {
         json!({
             "tcp": module("tcp", json!({})),
-            "noop": talk(json!([{"expect": "^220 .*ESMTP"}, {"send": "NOOP\r"}, {"expect": "^you said NOOP$"}])),
-            "pong": talk(json!([{"send": "NOOP\r"}, {"expect": "^\\+PONG"}])),
+            "noop": talk("^you said NOOP$"),
+            "pong": talk("^\\+PONG"),
         })
     });
     let peer = Peer::plain(greeter);
@@ -399,11 +396,9 @@ fn verdict_version_and_expiry_agree_over_tls_and_starttls() {
 #[test]
 fn verdicts_agree_on_what_a_name_server_answers() {
     let asks = |name: &str, answer: &str| {
-        let answers = json!({"fail_if_none_matches_regexp": [answer]});
-        module(
-            "dns",
-            json!({"query_name": name, "query_type": "A", "validate_answer_rrs": answers}),
-        )
+        let mut question = json!({"query_name": name, "query_type": "A"});
+        question["validate_answer_rrs"] = json!({"fail_if_none_matches_regexp": [answer]});
+        module("dns", question)
     };
     let names =
         ["web.example", "nowhere.example", "sick.example", "closed.example", "mute.example"];
@@ -422,7 +417,10 @@ fn verdicts_agree_on_what_a_name_server_answers() {
     server.says("closed.example", RecordType::A, Answer::Fails(ResponseCode::Refused));
     server.says("mute.example", RecordType::A, Answer::Silence);
     server.says("empty.example", RecordType::A, Answer::Records(Vec::new()));
-    let question = |name: &str, expected: &str| json!({"dns": {"query_name": name, "query_type": "A", "expected": [expected]}});
+    let question = |name: &str, expected: &str| {
+        let dns = json!({"query_name": name, "query_type": "A", "expected": [expected]});
+        json!({"dns": dns})
+    };
     for name in names {
         let asked = question(name, "192.0.2.1");
         both.assert_verdict(name, &server.url(), asked, name == "web.example");

@@ -1,7 +1,7 @@
 //! Phases, checked against targets that delay each of them by a known time.
 //!
-//! Connecting is delayed by a full queue, since netem is not part of every kernel: Linux does not answer the first SYN, and the
-//! client sends its second one after a second (RFC 6298, section 2).
+//! Connecting is delayed by a full queue, since not every kernel has netem: the first SYN gets no answer, and the
+//! client sends its second one a second later (RFC 6298, section 2).
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ const PHASES: [&str; 5] = ["resolve", "connect", "tls", "processing", "transfer"
 /// After this time a SYN is sent again.
 const SECOND_KNOCK: Duration = Duration::from_secs(1);
 
-/// How much less than the delay a phase may take: a server counts from what it sends, and the probe from what it has read.
+/// How much less than the delay a phase may take: a server counts from when it has sent something, and the probe from
+/// when it has read it.
 const EARLY_MS: f64 = 20.0;
 
 /// How much more it may take, on each hop.
@@ -48,8 +49,8 @@ fn terms(authority: &Authority) -> Terms {
     Terms::of(authority.certify(NAME, Shape::Good))
 }
 
-/// It is up; each phase took as long as it was delayed, and those that were not took next to nothing; and together they are
-/// the response time.
+/// It is up; each phase took as long as it was delayed, and those that were not took next to nothing; and together they
+/// are the response time.
 #[track_caller]
 fn assert_took(probed: &Probed, delays: &[(&str, Duration)]) {
     probed.assert_up();

@@ -178,6 +178,19 @@ fn a_service_shows_its_certificate_to_a_target_that_demands_one() {
 }
 
 #[test]
+fn a_target_that_demands_a_certificate_is_down_for_those_who_have_none() {
+    let (launch, authority) = (Launch::new(), Authority::new());
+    let clients = Authority::called("clients");
+    let terms = Terms::of(authority.certify("127.0.0.1", Shape::Good));
+    let server = terms.demanding_clients_of(clients).serve();
+    for scheme in ["tls", "https", "wss"] {
+        let options = json!({"tls": {"ca": authority.pem()}});
+        let probed = launch.asking(&server.url(scheme)).options(options).probe();
+        probed.assert_failed("tls_handshake", "fatal alert");
+    }
+}
+
+#[test]
 fn a_service_that_wants_tls_1_3_is_not_content_with_less() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let old = Terms::of(authority.certify("127.0.0.1", Shape::Good)).only_tls12().serve();

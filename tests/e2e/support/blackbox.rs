@@ -40,9 +40,7 @@ impl Blackbox {
             .stderr(Stdio::piped())
             .spawn();
         let mut child = started.unwrap_or_else(|error| {
-            panic!(
-                "{BINARY}: {error}; please install Debian's package prometheus-blackbox-exporter"
-            )
+            panic!("{BINARY}: {error}; install Debian's package prometheus-blackbox-exporter")
         });
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut said = String::new();

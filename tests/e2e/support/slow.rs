@@ -22,8 +22,8 @@ pub struct Delays {
 }
 
 impl Delays {
-    /// What such a server does with each connection, which it secures as `config` says: `/hops/2` leads to `/hops/1` and that
-    /// to `/hops/0`; everything else is 200.
+    /// What such a server does with each connection, which it secures as `config` says: `/hops/2` leads to `/hops/1`
+    /// and that to `/hops/0`; everything else is 200.
     pub fn over_tls(
         self,
         config: Arc<ServerConfig>,
