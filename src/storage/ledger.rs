@@ -53,8 +53,8 @@ pub struct Began {
     pub service_id: ServiceId,
     /// What it is.
     pub state: State,
-    /// Whether it is the first of its service.
-    pub first: bool,
+    /// What the event before it was; `None` for the first of its service.
+    pub before: Option<State>,
     /// Why, for a downtime.
     pub failure: Option<Failure>,
 }
@@ -150,7 +150,7 @@ fn record(
         done.began.push(Began {
             service_id: outcome.service_id,
             state,
-            first: entry.latest_event_id.is_none(),
+            before: entry.tally.latest.map(|latest| latest.state),
             failure: outcome.failure.clone(),
         });
         entry.latest_event_id = Some(id);

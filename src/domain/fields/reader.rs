@@ -359,5 +359,9 @@ fn target(value: &Value, dialect: Dialect, asks_dns: bool) -> Result<Target, Inv
         let host = address.map_or(written.to_owned(), |address| format!("[{address}]"));
         return Target::parse(&format!("dns://{host}"));
     }
+    if dialect == Dialect::File && !written.contains("${") {
+        // A URL that names no variable is kept as it is meant.
+        return Target::parse(&written.replace("$$", "$"));
+    }
     Target::parse(written)
 }
