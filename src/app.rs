@@ -1,6 +1,5 @@
 //! The only wiring: opens the store, starts the actors, serves, and stops everything in order.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_web::dev::ServerHandle;
 use slog::{Logger, error, info, warn};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
@@ -26,7 +26,6 @@ use crate::config::Config;
 use crate::http::{self, Api, SCRAPES_LIMIT, Writes};
 use crate::import::go_db;
 use crate::logging::Throttle;
-use crate::probe::Rules;
 use crate::reload;
 use crate::shutdown::Signals;
 use crate::startup::{self, Failed, Ready, how_to_add, open_writer};
@@ -50,7 +49,9 @@ const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 pub fn run(config: &Config, log: &Logger) -> Result<(), Failed> {
     System::new().block_on(async {
         // First of all, so that a signal during a long start stops it in order too.
-        let mut signals = Signals::new().map_err(|error| Failed::System(error.to_string()))?;
+        let told = |error: std::io::Error| Failed::System(error.to_string());
+        let mut signals = Signals::new().map_err(told)?;
+        let hangup = signal(SignalKind::hangup()).map_err(told)?;
         let Some(ready) = get_ready(config, &mut signals, log).await? else { return Ok(()) };
         if ready.rules.trust.authorities == 0 {
             warn!(
@@ -59,8 +60,7 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Failed> {
                 install ca-certificates or set PROBE_CA_FILE"
             );
         }
-        let Ready { rules, listener, store, known } = ready;
-        let house = House::start(config, &store, rules, listener, known, log)?;
+        let house = House::start(config, ready, hangup, log)?;
         house.live(&mut signals, config.shutdown_grace, log).await
     })
 }
@@ -117,23 +117,19 @@ struct House {
     arbiters: Vec<Arbiter>,
     /// Applies the services file again; ends when the house stops.
     reload: JoinHandle<()>,
+    /// Keeps the lock on the file.
+    _store: Store,
 }
 
 impl House {
-    fn start(
-        config: &Config,
-        store: &Store,
-        rules: Rules,
-        listener: TcpListener,
-        known: Vec<Known>,
-        log: &Logger,
-    ) -> Result<Self, Failed> {
+    fn start(config: &Config, ready: Ready, hangup: Signal, log: &Logger) -> Result<Self, Failed> {
+        let Ready { rules, listener, store, known, stamp } = ready;
         let telemetry = Telemetry::new();
         let (died, deaths) = mpsc::unbounded_channel();
         let address = listener.local_addr().map_err(|error| Failed::System(error.to_string()))?;
         let nothing_to_do = known.is_empty();
 
-        let recorder = start_recorder(config, store, &known, &telemetry, &died, log);
+        let recorder = start_recorder(config, &store, &known, &telemetry, &died, log);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
         let canaries = config.self_check_targets.clone();
         let sentinel = Sentinel::start_on(&arbiters[0].handle(), canaries, rules.clone());
@@ -171,11 +167,8 @@ impl House {
         let server = http::serve(api, listener, config.api_max_connections, config.shutdown_grace)
             .map_err(|error| Failed::System(error.to_string()))?;
         let handle = server.handle();
-        let reload = reload::watch(config.clone(), recorder.clone(), log.clone());
-        let reload = actix_rt::spawn(async move {
-            // An error means that signals cannot be taken over; then SIGHUP ends the process, as it does by default.
-            let _ = reload.await;
-        });
+        let reload = reload::watch(config.clone(), recorder.clone(), hangup, stamp, log.clone());
+        let reload = actix_rt::spawn(reload);
         let lifeline = Lifeline::new("API", &died);
         actix_rt::spawn(async move {
             // However it ended, nothing answers any more.
@@ -193,7 +186,17 @@ impl House {
                 how_to_add(config, address)
             );
         }
-        Ok(Self { scheduler, pool, recorder, server: handle, telemetry, deaths, arbiters, reload })
+        Ok(Self {
+            scheduler,
+            pool,
+            recorder,
+            server: handle,
+            telemetry,
+            deaths,
+            arbiters,
+            reload,
+            _store: store,
+        })
     }
 
     /// Lives until a signal comes or an actor dies, and stops in order.

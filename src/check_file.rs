@@ -6,8 +6,8 @@ use crate::config::{Config, ConfigError};
 use crate::domain::{Definition, ServiceId};
 use crate::services_file;
 use crate::startup::Failed;
-use crate::storage::connection;
 use crate::storage::reader::{Known, load_known};
+use crate::storage::{connection, migrations};
 
 /// The plan of `file` against the configured store, one line a service. Without a store, every entry is new.
 pub fn plan(config: &Config, file: &Path) -> Result<Vec<String>, Failed> {
@@ -38,11 +38,14 @@ fn line(sign: char, id: Option<ServiceId>, definition: &Definition) -> String {
 
 /// The living services of the store, read without touching it.
 fn known(db_file: &Path) -> Result<Vec<Known>, Failed> {
-    if !db_file.exists() {
+    if db_file.metadata().map_or(0, |metadata| metadata.len()) == 0 {
         return Ok(Vec::new());
     }
-    let path = db_file.to_string_lossy();
     let told = |why: String| Failed::System(format!("DB_FILE {}: {why}", db_file.display()));
-    let mut connection = connection::reader(&path).map_err(|error| told(error.to_string()))?;
+    let mut connection = connection::onlooker(db_file).map_err(told)?;
+    if !migrations::is_current(&mut connection).map_err(told)? {
+        let why = "it was written by another version; start this version on it once";
+        return Err(told(why.to_owned()));
+    }
     load_known(&mut connection).map_err(|error| told(error.to_string()))
 }

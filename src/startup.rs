@@ -6,11 +6,13 @@ use std::path::Path;
 
 use diesel::sqlite::SqliteConnection;
 use slog::{Logger, info};
+use url::Host;
 
 use crate::config::{Config, ConfigError};
+use crate::domain::Target;
 use crate::http::Writes;
 use crate::probe::{Rules, tls, unix_ms};
-use crate::services_file::{self, Entry, FileApplied, FileError};
+use crate::services_file::{self, Entry, FileApplied, FileError, Stamp};
 use crate::storage::reader::{Known, load_known};
 use crate::storage::{OpenError, StorageError, Store, connection};
 
@@ -85,16 +87,19 @@ pub struct Ready {
     pub store: Store,
     /// The living services.
     pub known: Vec<Known>,
+    /// What the services file looked like before it was read.
+    pub stamp: Stamp,
 }
 
 /// Checks and reads everything, in the order that leaves nothing behind: the configuration and its files, the address, the
 /// store.
 pub fn get_ready(config: &Config, log: &Logger) -> Result<Ready, Failed> {
+    let stamp = config.services_file.as_deref().map(services_file::stamp).unwrap_or_default();
     let files = read_files(config)?;
     let listener = listen(config)?;
     let store = Store::open(&config.db_file)?;
     let known = prepare(config, &store, files.entries.as_deref(), log)?;
-    Ok(Ready { rules: files.rules, listener, store, known })
+    Ok(Ready { rules: files.rules, listener, store, known, stamp })
 }
 
 /// What the configuration leads to, read before anything is touched.
@@ -114,10 +119,28 @@ fn read_files(config: &Config) -> Result<Files, Failed> {
     let file = config.services_file.as_deref();
     let entries = file.map(|file| services_file::read(file, &config.variables)).transpose();
     let entries = entries.map_err(|told| problems.extend(told));
+    problems.extend(config.self_check_targets.iter().filter_map(|it| unusable(config, it)));
     match (rules, entries) {
         (Ok(rules), Ok(entries)) if problems.is_empty() => Ok(Files { rules, entries }),
         _ => Err(ConfigError { problems }.into()),
     }
+}
+
+/// Why a canary can never be asked, if so.
+fn unusable(config: &Config, canary: &Target) -> Option<String> {
+    let told = |why: &dyn fmt::Display| {
+        format!("SELF_CHECK_TARGETS: {} is not accepted ({why})", canary.shown())
+    };
+    let url = match canary.url(&config.variables) {
+        Ok(url) => url,
+        Err(why) => return Some(told(&why)),
+    };
+    let address = match url.host()? {
+        Host::Ipv4(ip) => ip.into(),
+        Host::Ipv6(ip) => ip.into(),
+        Host::Domain(_) => return None,
+    };
+    config.probe_policy.check(address).err().map(|refusal| told(&format!("{address} {refusal}")))
 }
 
 /// What a probe keeps to, as `config` says.

@@ -11,7 +11,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(condition) = Condition::parse(text) else { return };
     let printed = condition.to_string();
     assert_eq!(Condition::parse(&printed).as_ref(), Ok(&condition), "{text:?} → {printed:?}");
-    let facts = Facts { status: Some(200), body: Body::new(body), ..Facts::default() };
+    let facts = Facts { status: Some(200), body: Body::new(body.to_vec(), true), ..Facts::default() };
     if let Err(told) = condition.judge(&facts) {
         assert!(!told.is_empty());
     }

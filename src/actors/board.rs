@@ -39,6 +39,13 @@ impl Board {
         }
     }
 
+    /// The service's last result is no longer to be believed.
+    pub fn forget(&mut self, id: ServiceId) {
+        if let Some(place) = self.places.get_mut(&id) {
+            place.result = None;
+        }
+    }
+
     /// The name of a service on the board.
     pub fn name(&self, id: ServiceId) -> Option<&str> {
         self.places.get(&id).map(|place| place.name.as_str())

@@ -41,9 +41,11 @@ pub struct Outage {
     rules: OutageRules,
     /// Each with when it was taken in. Bound: `rules.limit`.
     held: VecDeque<(Instant, Outcome)>,
-    /// Services heard of since the window opened: those that failed as in an outage, and the others. Bound: the services.
+    /// Services with a failure among `held`.
     failing: HashSet<ServiceId>,
-    answering: HashSet<ServiceId>,
+    /// What was heard within the last window, and since this one opened, oldest first: whether it failed as in an outage.
+    /// Bound: `rules.limit`.
+    heard: VecDeque<(Instant, ServiceId, bool)>,
     /// When the window opened; `None` while nothing is held.
     opened: Option<Instant>,
     checking: bool,
@@ -53,8 +55,8 @@ pub struct Outage {
     /// Whether the check of this window found every canary dead.
     found_dead: bool,
     is_cut: bool,
-    /// End of the last outage, in unix milliseconds: what began before it says nothing either.
-    back_at_ms: i64,
+    /// End of the last outage: what began before it says nothing either.
+    back_at: Option<Instant>,
 }
 
 impl Outage {
@@ -64,14 +66,14 @@ impl Outage {
             rules,
             held: VecDeque::new(),
             failing: HashSet::new(),
-            answering: HashSet::new(),
+            heard: VecDeque::new(),
             opened: None,
             checking: false,
             check_began: None,
             check_ended: None,
             found_dead: false,
             is_cut: false,
-            back_at_ms: i64::MIN,
+            back_at: None,
         }
     }
 
@@ -91,22 +93,20 @@ impl Outage {
             return Some(outcome);
         }
         let id = outcome.service_id;
-        if !is_telling(&outcome) {
-            if self.opened.is_some() {
-                self.answering.insert(id);
-            }
-            if !self.failing.contains(&id) || self.held.len() >= self.rules.limit {
-                return Some(outcome);
-            }
-            // In order behind the failure of the same service.
+        let fails = is_telling(&outcome);
+        if fails || is_elsewhere(&outcome) {
+            self.hear(now, id, fails);
+        }
+        let began = now.checked_sub(outcome.response_time);
+        if fails && (self.is_cut || began <= self.back_at) {
+            outcome.cut_off = true;
+        }
+        // In order behind the failure of the same service, whatever the limit says.
+        if self.failing.contains(&id) {
             self.held.push_back((now, outcome));
             return None;
         }
-        if self.is_cut || outcome.started_at_ms <= self.back_at_ms {
-            outcome.cut_off = true;
-            return Some(outcome);
-        }
-        if self.held.len() >= self.rules.limit {
+        if !fails || outcome.cut_off || self.held.len() >= self.rules.limit {
             return Some(outcome);
         }
         if self.opened.is_none() {
@@ -115,6 +115,32 @@ impl Outage {
         self.failing.insert(id);
         self.held.push_back((now, outcome));
         None
+    }
+
+    fn hear(&mut self, now: Instant, id: ServiceId, fails: bool) {
+        let from = self.heard_since(now);
+        while self.heard.front().is_some_and(|(at, _, _)| Some(*at) < from)
+            || self.heard.len() >= self.rules.limit
+        {
+            self.heard.pop_front();
+        }
+        self.heard.push_back((now, id, fails));
+    }
+
+    /// From when on it counts what was heard: for a whole window, and since this one opened.
+    fn heard_since(&self, now: Instant) -> Option<Instant> {
+        let window = now.checked_sub(self.rules.window);
+        self.opened.map_or(window, |opened| window.min(Some(opened)))
+    }
+
+    /// Whether so many of the services that were heard of within the last window have failed.
+    fn most_fail(&self, now: Instant) -> bool {
+        let from = self.heard_since(now);
+        let heard = || self.heard.iter().filter(|(at, _, _)| Some(*at) >= from);
+        let all: HashSet<ServiceId> = heard().map(|(_, id, _)| *id).collect();
+        let failing: HashSet<ServiceId> =
+            heard().filter(|(_, _, fails)| *fails).map(|(_, id, _)| *id).collect();
+        failing.len() as f64 >= self.rules.share * all.len().max(1) as f64
     }
 
     fn open(&mut self, at: Instant) {
@@ -141,14 +167,15 @@ impl Outage {
         self.check_began = Some(now);
     }
 
-    /// No canary answered (`dead`), or one did, or there is none to ask. `unix_ms` is the wall clock.
-    pub fn check_ends(&mut self, dead: bool, now: Instant, unix_ms: i64) -> Option<NetworkChange> {
+    /// No canary answered (`dead`), or one did, or there is none to ask. An outage ends when one answers, or when most
+    /// services do.
+    pub fn check_ends(&mut self, dead: bool, now: Instant) -> Option<NetworkChange> {
         self.checking = false;
         self.check_ended = Some(now);
         self.found_dead = dead;
-        if self.is_cut && !dead {
+        if self.is_cut && !(dead && self.most_fail(now)) {
             self.is_cut = false;
-            self.back_at_ms = unix_ms;
+            self.back_at = Some(now);
             return Some(NetworkChange::Back);
         }
         None
@@ -175,16 +202,15 @@ impl Outage {
         if !is_judged && !at_once {
             return (Vec::new(), None);
         }
-        let heard_of = self.failing.union(&self.answering).count();
-        let share = self.failing.len() as f64 / heard_of.max(1) as f64;
-        let cut = self.found_dead && share >= self.rules.share;
+        let cut = is_judged && self.found_dead && self.most_fail(now);
         let judged = self.held.iter().take_while(|(at, _)| Some(*at) <= self.check_began).count();
         let count = if cut || at_once { self.held.len() } else { judged };
         let mut released: Vec<Outcome> = self.held.drain(..count).map(|(_, it)| it).collect();
-        for outcome in released.iter_mut().filter(|outcome| cut && is_telling(outcome)) {
+        // What is to be told before it could be judged is not known either.
+        let unknown = cut || !is_judged;
+        for outcome in released.iter_mut().filter(|outcome| unknown && is_telling(outcome)) {
             outcome.cut_off = true;
         }
-        self.answering.clear();
         let failing = self.held.iter().filter(|(_, outcome)| is_telling(outcome));
         self.failing = failing.map(|(_, outcome)| outcome.service_id).collect();
         // Who stood behind a failure that is gone now has nothing to wait for.
@@ -210,6 +236,11 @@ fn is_telling(outcome: &Outcome) -> bool {
     !is_here && failure.is_some_and(|failure| failure.reason.may_be_our_network())
 }
 
+/// Whether somebody beyond this machine was asked.
+fn is_elsewhere(outcome: &Outcome) -> bool {
+    outcome.seen.address.is_some_and(|address| !address.ip().is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +252,13 @@ mod tests {
     fn failed(id: i64, at_ms: i64) -> Outcome {
         let failure = Some(Failure::new(Reason::ConnectTimeout, ""));
         Outcome { failure, ..sample::outcome(id, at_ms) }
+    }
+
+    /// An answer from another machine.
+    fn answered(id: i64, at_ms: i64) -> Outcome {
+        let mut outcome = sample::outcome(id, at_ms);
+        outcome.seen.address = Some("192.0.2.1:80".parse().unwrap());
+        outcome
     }
 
     fn secs(n: u64) -> Duration {
@@ -236,9 +274,9 @@ mod tests {
         assert!(outage.wants_check(start));
         outage.check_begins(start);
         for id in 10..10 + up {
-            assert!(outage.take(sample::outcome(id, 0), start).is_some());
+            assert!(outage.take(answered(id, 0), start).is_some());
         }
-        assert_eq!(outage.check_ends(dead, start + secs(1), 0), None);
+        assert_eq!(outage.check_ends(dead, start + secs(1)), None);
         assert_eq!(outage.decide(start + secs(2), false), (Vec::new(), None), "the window is open");
         let (released, change) = outage.decide(start + secs(3), false);
         (released.iter().map(Outcome::verdict).collect(), change)
@@ -257,17 +295,41 @@ mod tests {
         let (mut outage, start) = (Outage::new(RULES), Instant::now());
         outage.take(failed(1, 0), start);
         outage.check_begins(start);
-        outage.check_ends(true, start, 0);
+        outage.check_ends(true, start);
         outage.decide(start + secs(3), false);
         assert_eq!(outage.take(failed(2, 3_000), start).unwrap().verdict(), Verdict::Unknown);
         assert_eq!(outage.take(sample::outcome(3, 0), start).unwrap().verdict(), Verdict::Up);
         assert!(outage.wants_check(start + secs(3)) && outage.due(start).is_some());
         outage.check_begins(start + secs(3));
-        let back = outage.check_ends(false, start + secs(4), 4_000);
+        let back = outage.check_ends(false, start + secs(4));
         assert_eq!(back, Some(NetworkChange::Back));
-        let late = outage.take(failed(2, 3_900), start + secs(5)).unwrap();
+        let late = Outcome { response_time: secs(2), ..failed(2, 3_000) };
+        let late = outage.take(late, start + secs(5)).unwrap();
         assert_eq!(late.verdict(), Verdict::Unknown, "it began while we were cut off");
         assert!(outage.take(failed(2, 5_000), start + secs(5)).is_none(), "held as before");
+    }
+
+    #[test]
+    fn a_canary_that_stays_silent_does_not_keep_us_cut_off_while_services_answer() {
+        let (mut outage, start) = (Outage::new(RULES), Instant::now());
+        outage.take(failed(1, 0), start);
+        outage.check_begins(start);
+        outage.check_ends(true, start);
+        assert_eq!(outage.decide(start + secs(3), false).1, Some(NetworkChange::Lost));
+        for id in 10..20 {
+            outage.take(answered(id, 0), start + secs(4));
+        }
+        outage.take(failed(1, 4_000), start + secs(4));
+        outage.check_begins(start + secs(4));
+        assert_eq!(outage.check_ends(true, start + secs(5)), Some(NetworkChange::Back));
+    }
+
+    #[test]
+    fn what_is_told_before_it_is_judged_is_unknown() {
+        let (mut outage, start) = (Outage::new(RULES), Instant::now());
+        outage.take(failed(1, 0), start);
+        let (released, change) = outage.decide(start, true);
+        assert_eq!((released[0].verdict(), change), (Verdict::Unknown, None));
     }
 
     #[test]
@@ -275,7 +337,7 @@ mod tests {
         let (mut outage, start) = (Outage::new(RULES), Instant::now());
         outage.take(failed(1, 0), start);
         outage.check_begins(start);
-        outage.check_ends(false, start, 0);
+        outage.check_ends(false, start);
         for id in 2..=5 {
             outage.take(failed(id, 1_000), start + secs(1));
         }
@@ -285,7 +347,7 @@ mod tests {
         assert_eq!(ids, [1], "a target was gone before our network was");
         assert!(outage.wants_check(start + secs(3)));
         outage.check_begins(start + secs(3));
-        outage.check_ends(true, start + secs(5), 0);
+        outage.check_ends(true, start + secs(5));
         let (released, change) = outage.decide(start + secs(5), false);
         assert_eq!((released.len(), change), (4, Some(NetworkChange::Lost)));
         assert!(released.iter().all(|outcome| outcome.verdict() == Verdict::Unknown));
@@ -303,7 +365,7 @@ mod tests {
         let mut outage = Outage::new(RULES);
         outage.take(failed(1, 0), start);
         outage.check_begins(start);
-        outage.check_ends(false, start, 0);
+        outage.check_ends(false, start);
         outage.take(sample::outcome(1, 1_000), start + secs(1));
         let (released, _) = outage.decide(start + secs(3), false);
         assert_eq!((released.len(), outage.is_empty()), (2, true), "nobody is left behind");
@@ -327,5 +389,6 @@ mod tests {
         let now = Instant::now();
         let held = (1..=5).filter(|id| outage.take(failed(*id, 0), now).is_none()).count();
         assert_eq!((held, outage.len()), (2, 2));
+        assert!(outage.take(answered(1, 1), now).is_none(), "but nobody overtakes");
     }
 }

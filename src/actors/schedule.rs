@@ -31,6 +31,11 @@ pub enum First {
     Soon,
     /// On its grid: it has a history.
     OnGrid,
+    /// When a watched job will have been silent for too long, counted from then, in unix milliseconds.
+    Patient {
+        /// When the job was last heard of.
+        since_ms: i64,
+    },
 }
 
 /// One slot of one service, ready to be probed.
@@ -79,13 +84,18 @@ impl Schedule {
     /// Watches a service from now on.
     pub fn watch(&mut self, service: Arc<Service>, first: First, now: Now) {
         if service.target.kind() == Kind::Push {
-            let due = now.instant + service.patience();
+            let since = match first {
+                First::Patient { since_ms } => now.wall_ms.saturating_sub(since_ms).max(0),
+                First::Now | First::Soon | First::OnGrid => 0,
+            };
+            let silent_for = Duration::from_millis(since.cast_unsigned());
+            let due = now.instant + service.patience().saturating_sub(silent_for);
             return self.insert(Entry { service, due, grid: due, version: 0, failures: 0 });
         }
         let interval = service.interval.get();
         let on_grid = now.instant + until_grid(service.id, interval, now.wall_ms);
         let due = match first {
-            First::OnGrid => on_grid,
+            First::OnGrid | First::Patient { .. } => on_grid,
             First::Now => now.instant,
             First::Soon => now.instant + phase(service.id, interval.min(FIRST_PROBE_WITHIN)),
         };
@@ -121,7 +131,7 @@ impl Schedule {
             Kind::Push => now + entry.service.patience(),
             _ => entry.due,
         };
-        self.insert(Entry { due, grid: due, ..entry });
+        self.insert(Entry { due, grid: due, failures: 0, ..entry });
     }
 
     /// A service with a threshold for failures was probed: while a failure is not confirmed, the next probe is not a whole
@@ -403,5 +413,12 @@ mod tests {
         assert_eq!(schedule.next_due(), Some(start.instant + secs(37)));
         schedule.heartbeat(id, start.instant + secs(30));
         assert_eq!(schedule.next_due(), Some(start.instant + secs(45)));
+        let again = Arc::clone(&schedule.entries[&id].service);
+        schedule.watch(again, First::Patient { since_ms: start.wall_ms - 11_000 }, start);
+        assert_eq!(
+            schedule.next_due(),
+            Some(start.instant + secs(4)),
+            "a restart forgives nothing"
+        );
     }
 }

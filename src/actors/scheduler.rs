@@ -8,7 +8,7 @@ use actix::prelude::*;
 use super::Lifeline;
 use super::pool::{Dispatch, Leave, Pool, Revise};
 use super::schedule::{First, Now, Schedule};
-use crate::domain::{Defaults, Definition, Service, ServiceId};
+use crate::domain::{Defaults, Definition, Kind, Service, ServiceId};
 use crate::probe::unix_ms;
 use crate::storage::reader::Known;
 use crate::telemetry::{Missed, Telemetry};
@@ -46,8 +46,13 @@ impl Scheduler {
         let mut schedule = Schedule::default();
         let now = now();
         for known in known.into_iter().filter(|known| known.definition.enabled) {
-            let first = if known.has_ticks { First::OnGrid } else { First::Soon };
+            let heard_of = known.last_tick.unwrap_or(known.created_at);
             let service = Service::new(known.id, known.definition, &defaults);
+            let first = match (service.target.kind(), known.last_tick) {
+                (Kind::Push, _) => First::Patient { since_ms: heard_of * 1_000 },
+                (_, Some(_)) => First::OnGrid,
+                (_, None) => First::Soon,
+            };
             schedule.watch(Arc::new(service), first, now);
         }
         telemetry.services.set(schedule.len() as i64);

@@ -49,29 +49,39 @@ impl Sentinel {
         targets.filter_map(|target| Canary::new(target, Options::none())).collect()
     }
 
-    /// Asks all of them at once. Gives the names of those that answered, and of all.
-    fn ask(&self) -> impl Future<Output = (HashSet<String>, HashSet<String>)> + use<> {
+    /// Asks all of them at once. Gives each with what came of it.
+    fn ask(&self) -> impl Future<Output = Vec<(String, Answer)>> + use<> {
         let (canaries, engine) = (self.canaries(), Rc::clone(&self.engine));
         async move {
-            let asked = canaries.iter().map(|canary| canary.name.clone()).collect();
             let engine = &engine;
-            let answers = join_all(canaries.into_iter().map(|canary| async move {
+            join_all(canaries.into_iter().map(|canary| async move {
                 let outcome = engine.probe(&canary.service, false).await;
-                (canary.name, answers(&outcome))
-            }));
-            let answered = answers.await.into_iter().filter(|(_, answers)| *answers);
-            (answered.map(|(name, _)| name).collect(), asked)
+                (canary.name, Answer::of(&outcome))
+            }))
+            .await
         }
     }
 }
 
-/// Any answer of a canary will do, a refusal or an error too.
-fn answers(outcome: &Outcome) -> bool {
-    outcome.failure.as_ref().is_none_or(|failure| {
-        let reason = failure.reason;
-        let was_asked = !reason.is_local() && reason != Reason::AddressBlocked;
-        was_asked && !reason.may_be_our_network()
-    })
+/// What came of a canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It answered: any answer will do, a refusal or an error too.
+    Alive,
+    /// It did not, as in an outage.
+    Silent,
+    /// It could not be asked, which says nothing: no descriptors, a rule against its address.
+    NotAsked,
+}
+
+impl Answer {
+    fn of(outcome: &Outcome) -> Self {
+        match outcome.failure.as_ref().map(|failure| failure.reason) {
+            Some(reason) if reason.may_be_our_network() => Self::Silent,
+            Some(reason) if reason.is_local() || reason == Reason::AddressBlocked => Self::NotAsked,
+            _ => Self::Alive,
+        }
+    }
 }
 
 struct Canary {
@@ -142,8 +152,9 @@ impl Actor for Sentinel {
         }
         let learn = |sentinel: &mut Self, context: &mut Context<Self>| {
             let asked = sentinel.ask().into_actor(sentinel);
-            context.spawn(asked.map(|(answered, _), sentinel, _| {
-                sentinel.known.extend(answered);
+            context.spawn(asked.map(|answers, sentinel, _| {
+                let alive = answers.into_iter().filter(|(_, answer)| *answer == Answer::Alive);
+                sentinel.known.extend(alive.map(|(name, _)| name));
             }));
         };
         learn(self, context);
@@ -156,13 +167,18 @@ impl Handler<AreCanariesDead> for Sentinel {
 
     fn handle(&mut self, _: AreCanariesDead, _: &mut Self::Context) -> Self::Result {
         let asked = self.ask().into_actor(self);
-        Box::pin(asked.map(|(answered, asked), sentinel, _| {
-            if !answered.is_empty() {
-                return false;
-            }
-            // A gateway that is no longer in the routes has not answered either.
-            let trusted = if sentinel.targets.is_empty() { &sentinel.known } else { &asked };
-            !trusted.is_empty()
-        }))
+        Box::pin(asked.map(|answers, sentinel, _| sentinel.are_dead(&answers)))
+    }
+}
+
+impl Sentinel {
+    fn are_dead(&self, answers: &[(String, Answer)]) -> bool {
+        let is_trusted = |name: &String| !self.targets.is_empty() || self.known.contains(name);
+        let silent =
+            |(name, answer): &(String, Answer)| *answer == Answer::Silent && is_trusted(name);
+        let none_alive = answers.iter().all(|(_, answer)| *answer != Answer::Alive);
+        // A gateway that is no longer in the routes is not asked at all, and is not there either.
+        let none_left = answers.is_empty() && !self.known.is_empty();
+        none_alive && (none_left || answers.iter().any(silent))
     }
 }

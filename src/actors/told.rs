@@ -5,19 +5,22 @@ use slog::{Logger, debug, info, warn};
 use crate::domain::State;
 use crate::storage::ledger::Began;
 
-/// One line for an event that began at the service called `name`. Those that our own outage makes are told to who debugs only:
-/// the outage itself has one line for all of them.
+/// One line for an event that began at the service called `name`. What only ends an outage of ours is told to who debugs: the
+/// outage itself has one line for all services.
 pub fn event(log: &Logger, name: &str, began: &Began) {
     let id = began.service_id.get();
-    match (began.state, began.before) {
-        (State::Up, None) => info!(log, "service is up"; "service_id" => id, "name" => name),
-        (State::Up, Some(State::Unknown)) => {
-            debug!(log, "service is known to be up again"; "service_id" => id, "name" => name);
-        }
-        (State::Up, Some(_)) => info!(log, "service came up"; "service_id" => id, "name" => name),
+    let is_as_before =
+        began.before == Some(State::Unknown) && began.known_before == Some(began.state);
+    match (began.state, began.known_before) {
         (State::Unknown, _) => {
             debug!(log, "service is unknown"; "service_id" => id, "name" => name);
         }
+        (state, _) if is_as_before => {
+            debug!(log, "service is known again"; "service_id" => id, "name" => name,
+                "event" => state.event());
+        }
+        (State::Up, None) => info!(log, "service is up"; "service_id" => id, "name" => name),
+        (State::Up, Some(_)) => info!(log, "service came up"; "service_id" => id, "name" => name),
         (State::Down, before) => {
             let failure = began.failure.as_ref();
             let reason = failure.map_or("", |failure| failure.reason.as_str());

@@ -225,7 +225,9 @@ impl<L: Fn(&str) -> Option<String>> Reading<L> {
         let text = (self.lookup)(name).filter(|text| !text.is_empty())?;
         let parsed = parse(&text);
         if parsed.is_none() {
-            let shown = if name == "API_TOKEN" { "the value" } else { &format!("{text:?}") };
+            // They may hold secrets.
+            let is_secret = matches!(name, "API_TOKEN" | "SELF_CHECK_TARGETS");
+            let shown = if is_secret { "the value" } else { &format!("{text:?}") };
             let accepted = described(name).accepted;
             self.problems.push(format!("{name}: {shown} is not accepted; accepted is {accepted}"));
         }
@@ -268,7 +270,7 @@ fn seconds(text: &str, most: f64) -> Option<Duration> {
 
 /// Targets that can be asked without anything more being said of them.
 fn canaries(text: &str) -> Option<Vec<Target>> {
-    let parse = |text: &str| Target::parse(text.trim()).ok();
+    let parse = |text: &str| Target::template(text.trim()).ok();
     let targets: Option<Vec<Target>> = text.split(',').map(parse).collect();
     targets.filter(|all| all.iter().all(|it| !matches!(it.kind(), Kind::Dns | Kind::Push)))
 }

@@ -27,7 +27,9 @@ pub struct Options {
     pub basic_auth: Option<BasicAuth>,
     /// The token of a request.
     pub bearer_token: Option<Template>,
-    /// Redirects that are followed; 0 judges a redirect itself.
+    /// Whether redirects are followed; otherwise a redirect itself is judged.
+    pub follows_redirects: bool,
+    /// How many are followed.
     pub max_redirects: u32,
     /// The version of HTTP that must be spoken.
     pub http_version: Option<&'static str>,
@@ -58,6 +60,11 @@ impl Options {
         Arc::clone(&NONE)
     }
 
+    /// Redirects that are followed; with 0, a redirect itself is judged.
+    pub fn redirects_followed(&self) -> u32 {
+        if self.follows_redirects { self.max_redirects } else { 0 }
+    }
+
     /// Every template of it.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let basic = self.basic_auth.iter().flat_map(|auth| [&auth.username, &auth.password]);
@@ -75,6 +82,7 @@ impl Default for Options {
             body: None,
             basic_auth: None,
             bearer_token: None,
+            follows_redirects: true,
             max_redirects: MAX_REDIRECTS,
             http_version: None,
             body_limit: BODY_LIMIT,

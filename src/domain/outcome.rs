@@ -159,11 +159,22 @@ impl Failure {
     /// long as it likes.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();
+        if detail.contains(char::is_control) {
+            // A target must not write lines of its own into our log.
+            detail = detail.chars().flat_map(escaped).collect();
+        }
         if let Some((end, _)) = detail.char_indices().nth(DETAIL_MAX_CHARS) {
             detail.truncate(end);
         }
         Self { reason, detail }
     }
+}
+
+/// A character as it is, or escaped if it is a control character.
+fn escaped(character: char) -> impl Iterator<Item = char> {
+    let escape = character.is_control().then(|| character.escape_default());
+    let itself = escape.is_none().then_some(character);
+    escape.into_iter().flatten().chain(itself)
 }
 
 /// What an outcome says of the service.
@@ -305,6 +316,12 @@ mod tests {
             assert_eq!((reason.as_str(), Reason::from_word(word)), (word, Some(reason)));
             assert_eq!(reason.is_local(), word.starts_with("local_"), "{word}");
         }
+    }
+
+    #[test]
+    fn a_detail_stays_in_its_line() {
+        let failure = Failure::new(Reason::Protocol, "a\nb\u{1b}[31mü");
+        assert_eq!(failure.detail, "a\\nb\\u{1b}[31mü");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A text in which `*` stands for anything: Gatus's `pat()`, and what an answer is expected to contain.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 /// A pattern.
@@ -20,9 +21,40 @@ impl Pattern {
         after(left, middle).is_some_and(|left| left.ends_with(end))
     }
 
-    /// Whether some part of `text` is as the pattern says.
-    pub fn is_within(&self, text: &str) -> bool {
-        after(text, &self.0).is_some()
+    /// A search for a part that is as the pattern says, in something that grows.
+    pub fn search(&self) -> Search {
+        Search { parts: self.0.split('*').map(|part| part.as_bytes().to_vec()).collect(), from: 0 }
+    }
+
+    /// Whether some part of `heard` is as the pattern says.
+    pub fn is_within(&self, heard: &[u8]) -> bool {
+        self.search().finds(heard)
+    }
+}
+
+/// A search under way. Looks at each byte a few times, however often more of it comes.
+#[derive(Debug)]
+pub struct Search {
+    /// What is still to be found, in order; the stars between are anything.
+    parts: VecDeque<Vec<u8>>,
+    /// Before it, nothing is to be found any more.
+    from: usize,
+}
+
+impl Search {
+    /// Whether all of it is found in `heard`, which begins with what was given before.
+    pub fn finds(&mut self, heard: &[u8]) -> bool {
+        while let Some(part) = self.parts.front() {
+            let Some(at) = memchr::memmem::find(&heard[self.from.min(heard.len())..], part) else {
+                // Its end may be cut off.
+                let overlap = part.len().saturating_sub(1);
+                self.from = self.from.max(heard.len().saturating_sub(overlap));
+                return false;
+            };
+            self.from += at + part.len();
+            self.parts.pop_front();
+        }
+        true
     }
 }
 
@@ -54,8 +86,18 @@ mod tests {
         for (pattern, text) in [("a*c", "ab"), ("x", "xy"), ("a*a", "a"), ("*b", "abc")] {
             assert!(!Pattern::new(pattern).fits(text), "{pattern} {text}");
         }
-        assert!(Pattern::new("220 *ESMTP").is_within("\r\n220 mail ESMTP ready"));
-        assert!(!Pattern::new("b*a").is_within("abc"));
+        assert!(Pattern::new("220 *ESMTP").is_within(b"\r\n220 mail ESMTP ready"));
+        assert!(!Pattern::new("b*a").is_within(b"abc"));
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_found_as_if_it_came_at_once() {
+        let text = b"220 mail.example ESMTP ready";
+        for pattern in ["220 *ESMTP", "ready", "*", "", "2*2*0", "x", "ESMTP*220"] {
+            let (pattern, mut search) = (Pattern::new(pattern), Pattern::new(pattern).search());
+            let found = (0..=text.len()).any(|end| search.finds(&text[..end]));
+            assert_eq!(found, pattern.is_within(text), "{pattern}");
+        }
     }
 
     #[test]

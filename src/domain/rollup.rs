@@ -87,6 +87,8 @@ pub struct Tally {
     pub response_time_sum: Duration,
     /// The newest event.
     pub latest: Option<LatestEvent>,
+    /// Whether the newest event that is not unknown was an uptime.
+    pub known_is_up: Option<bool>,
     /// What may become the next event.
     pub streak: Option<Streak>,
     /// The newest states.
@@ -133,12 +135,11 @@ impl Tally {
 
     /// How many ticks of that state in a row make an event now.
     fn needed(&self, state: State, thresholds: &Thresholds) -> u32 {
-        let before = self.latest.filter(|latest| latest.open).map(|latest| latest.state);
-        match (before, state) {
-            (_, State::Down) => thresholds.failure,
-            (Some(State::Down), State::Up) => thresholds.success,
+        match (self.known_is_up, state) {
             // Nothing has to be disproved.
-            (_, State::Up | State::Unknown) => 1,
+            (_, State::Unknown) | (Some(false), State::Down) | (None | Some(true), State::Up) => 1,
+            (None | Some(true), State::Down) => thresholds.failure,
+            (Some(false), State::Up) => thresholds.success,
         }
     }
 }
@@ -181,6 +182,9 @@ pub fn rollup(before: &Tally, tick: &Tick, thresholds: &Thresholds) -> (Tally, E
     }
     let at_ms = before.latest.map_or(streak.since_ms, |it| streak.since_ms.max(it.started_at_ms));
     after.latest = Some(LatestEvent { state, started_at_ms: at_ms, open: true });
+    if state != State::Unknown {
+        after.known_is_up = Some(is_up);
+    }
     (after, EventChange::Begins { state, at_ms })
 }
 
@@ -233,7 +237,17 @@ mod tests {
         assert_eq!(events("uddu", 3, 9), [(Up, 0)]);
         assert_eq!(events("u??u", 3, 3), [(Up, 0), (Unknown, 1), (Up, 3)]);
         assert_eq!(events("udd?dd", 3, 1), [(Up, 0), (Unknown, 3)], "a gap breaks the row");
-        assert_eq!(events("d?d", 1, 1), [(Down, 0), (Unknown, 1), (Down, 2)]);
+        assert_eq!(events("d?d", 9, 1), [(Unknown, 1)], "never confirmed");
+        assert_eq!(
+            events("dd?d", 2, 1),
+            [(Down, 0), (Unknown, 2), (Down, 3)],
+            "it was down before"
+        );
+        assert_eq!(
+            events("d?uuu", 1, 3),
+            [(Down, 0), (Unknown, 1), (Up, 2)],
+            "and wants to be proved up"
+        );
     }
 
     #[test]

@@ -221,8 +221,15 @@ impl Definition {
 }
 
 /// A change to a definition, in the API's words: each field by itself is good.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Patch(Map<String, Value>);
+
+impl fmt::Debug for Patch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values may be secrets.
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Patch {
     /// Takes `change` as a change; null sets a field back to its default, and what is left out stays as it is.

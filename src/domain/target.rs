@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
 use super::service::{Invalid, URL_MAX_CHARS};
@@ -67,23 +68,27 @@ impl Target {
     pub const ACCEPTED: &'static str = "a URL with a host, at most 2,083 characters, and one of the schemes http, https, ws, wss, \
                                         tcp, tls, starttls (these three with a port), dns, icmp, grpc, grpcs and push";
 
-    /// Takes `text` as a target. A fragment is kept in what is shown and is never sent (RFC 9110, 4.2.5).
+    /// Takes `text` as a target in which every character stands for itself. A fragment is kept in what is shown and is never
+    /// sent (RFC 9110, 4.2.5).
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let refuse = || Invalid::new(format!("{:?}", without_password(text)), Self::ACCEPTED);
-        let untidy = text.contains(|c: char| c.is_control() || c.is_whitespace());
-        if untidy || text.chars().count() > URL_MAX_CHARS {
-            return Err(refuse());
+        let (kind, http) = tidy(text).and_then(taken_apart).ok_or_else(refuse)?;
+        let url = checked(kind, &http).ok_or_else(refuse)?;
+        Ok(Self { written: text.to_owned(), kind, url: Some(url) })
+    }
+
+    /// Takes `text` as a target that may name variables, as the services file has it.
+    pub fn template(text: &str) -> Result<Self, Invalid> {
+        let refuse = || Invalid::new(format!("{:?}", without_password(text)), Self::ACCEPTED);
+        let template = Template::parse(text).map_err(|_| refuse())?;
+        if let Some(literal) = template.as_literal() {
+            return Ok(Self { written: text.to_owned(), ..Self::parse(&literal)? });
         }
-        let (kind, http) = taken_apart(text).ok_or_else(refuse)?;
-        let template = Template::parse(&http).map_err(|_| refuse())?;
-        if template.variables().next().is_none() {
-            let url = checked(kind, &http).ok_or_else(refuse)?;
-            return Ok(Self { written: text.to_owned(), kind, url: Some(url) });
-        }
+        let (kind, http) = tidy(text).and_then(taken_apart).ok_or_else(refuse)?;
         // A variable may stand for a host, a port or a part of the path; a digit can be each of them.
         let sample = template
             .variables()
-            .fold(http.clone(), |sample, name| sample.replace(&format!("${{{name}}}"), "1"));
+            .fold(http, |sample, name| sample.replace(&format!("${{{name}}}"), "1"));
         checked(kind, &sample).ok_or_else(refuse)?;
         Ok(Self { written: text.to_owned(), kind, url: None })
     }
@@ -108,12 +113,27 @@ impl Target {
         if let Some(url) = &self.url {
             return Ok(url.clone());
         }
-        let http = taken_apart(&self.written).map(|(_, http)| http).unwrap_or_default();
-        let template = Template::parse(&http).map_err(|invalid| invalid.to_string())?;
-        let filled =
-            template.fill(variables).map_err(|name| format!("the variable {name} is not set"))?;
+        let filled = self.filled(variables)?;
         checked(self.kind, &filled)
             .ok_or_else(|| "the URL is none once its variables are filled in".to_owned())
+    }
+
+    /// The URL of http with its variables filled in. What stands before the host is escaped, so that no part of a password is
+    /// taken for the host.
+    fn filled(&self, variables: &Variables) -> Result<String, String> {
+        let http = taken_apart(&self.written).map(|(_, http)| http).unwrap_or_default();
+        let authority = http.find("://").map_or(0, |at| at + 3);
+        let end = http[authority..].find(['/', '?', '#']).map_or(http.len(), |at| authority + at);
+        let host = http[..end].rfind('@').map_or(authority, |at| at.max(authority));
+        let fill = |part: &str, escape: &dyn Fn(&str) -> String| {
+            let template = Template::parse(part).map_err(|invalid| invalid.to_string())?;
+            template
+                .fill_each(|name| variables.get(name).map(escape))
+                .map_err(|name| format!("the variable {name} is not set"))
+        };
+        let escaped = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+        let (user, rest) = http.split_at(host);
+        Ok(fill(user, &escaped)? + &fill(rest, &str::to_owned)?)
     }
 
     /// The names of its variables.
@@ -130,6 +150,12 @@ impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown())
     }
+}
+
+/// `text`, if it has no character that no URL has, and is not too long.
+fn tidy(text: &str) -> Option<&str> {
+    let untidy = text.contains(|c: char| c.is_control() || c.is_whitespace());
+    (!untidy && text.chars().count() <= URL_MAX_CHARS).then_some(text)
 }
 
 /// The kind of `text`, and the URL of http that stands for it.
@@ -177,7 +203,14 @@ fn has_usable_host(url: &Url) -> bool {
 
 /// A URL with its password made unreadable, unless that is a variable.
 fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // No URL at all, so whatever may be a password is taken for one.
+        let end = text.rfind('@').unwrap_or(0);
+        return match text[..end].find(':') {
+            Some(begin) => format!("{}:***{}", &text[..begin], &text[end..]),
+            None => text.to_owned(),
+        };
+    };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let Some((user, host)) = authority.rsplit_once('@') else { return text.to_owned() };
@@ -212,7 +245,7 @@ mod tests {
             "push://backup",
             "https://user:${PASSWORD}@${HOST}:${PORT}/${PATH}?${QUERY}",
         ] {
-            assert!(Target::parse(good).is_ok(), "{good}");
+            assert!(Target::template(good).is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -233,8 +266,9 @@ mod tests {
             "${SCHEME}://a",
             "http://${",
         ] {
-            assert!(Target::parse(bad).is_err(), "{bad}");
+            assert!(Target::template(bad).is_err(), "{bad}");
         }
+        assert!(Target::parse("http://a/?x=${NAME}&y=${").is_ok(), "it stands for itself");
     }
 
     #[test]
@@ -246,13 +280,18 @@ mod tests {
 
     #[test]
     fn variables_are_filled_when_it_is_asked() {
-        let target = Target::parse("https://u:${PASS}@${HOST}/x").unwrap();
+        let target = Target::template("https://u:${PASS}@${HOST}/x").unwrap();
         let with = |pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string()));
             target.url(&Variables::new(HashMap::from_iter(pairs)))
         };
         let url = with(&[("PASS", "p"), ("HOST", "a.example")]).unwrap();
         assert_eq!(url.as_str(), "https://u:p@a.example/x");
+        let odd = with(&[("PASS", "p@evil.example/?#"), ("HOST", "a.example")]).unwrap();
+        assert_eq!(odd.host_str(), Some("a.example"), "a password is no host: {odd}");
+        let twice = Target::template("http://a/$${X}/$$").unwrap();
+        assert_eq!(twice.as_str(), "http://a/$${X}/$$", "kept as it is written");
+        assert_eq!(twice.url(&Variables::default()).unwrap().path(), "/$%7BX%7D/$");
         assert_eq!(with(&[("PASS", "p")]).unwrap_err(), "the variable HOST is not set");
         assert!(with(&[("PASS", "p"), ("HOST", "a b")]).is_err());
         assert_eq!(target.variables(), ["PASS", "HOST"]);
@@ -260,12 +299,14 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let shown = |text: &str| Target::parse(text).unwrap().shown();
+        let shown = |text: &str| Target::template(text).unwrap().shown();
         assert_eq!(shown("http://u:p%40@a/x:y@z"), "http://u:***@a/x:y@z");
         assert_eq!(shown("http://u@a/"), "http://u@a/");
         assert_eq!(shown("http://u:${P}@a/"), "http://u:${P}@a/");
         assert_eq!(format!("{:?}", Target::parse("http://u:p@a/").unwrap()), "http://u:***@a/");
         let refused = Target::parse("ftp://u:p@a/").unwrap_err().to_string();
+        assert!(!refused.contains(":p@"), "{refused}");
+        let refused = Target::parse("http//u:p@a/").unwrap_err().to_string();
         assert!(!refused.contains(":p@"), "{refused}");
     }
 }

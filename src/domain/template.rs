@@ -65,7 +65,7 @@ impl Template {
 
     /// The text itself, when the template names no variable.
     pub fn as_literal(&self) -> Option<String> {
-        self.fill_with(|_| None).ok()
+        self.fill_each(|_| None).ok()
     }
 
     /// The names of its variables.
@@ -78,7 +78,7 @@ impl Template {
 
     /// The text with every variable filled in; the error names the first that is not set.
     pub fn fill(&self, variables: &Variables) -> Result<String, &str> {
-        self.fill_with(|name| variables.get(name))
+        self.fill_each(|name| variables.get(name).map(str::to_owned))
     }
 
     /// The template with what is not a variable made unreadable.
@@ -94,12 +94,13 @@ impl Template {
         masked
     }
 
-    fn fill_with<'v>(&self, lookup: impl Fn(&str) -> Option<&'v str>) -> Result<String, &str> {
+    /// The text with what `lookup` gives for each variable; the error names the first that is not set.
+    pub fn fill_each(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
         let mut filled = String::with_capacity(self.0.len());
         for part in self.parts() {
             match part {
                 Part::Literal(text) => filled.push_str(text),
-                Part::Variable(name) => filled.push_str(lookup(name).ok_or(name)?),
+                Part::Variable(name) => filled.push_str(&lookup(name).ok_or(name)?),
             }
         }
         Ok(filled)

@@ -227,6 +227,13 @@ pub fn definition(object: &Map<String, Value>) -> Result<Definition, ApiError> {
     Ok(definition)
 }
 
+/// The definition that a change would leave, as far as it can be told before the store has it.
+pub fn patched(definition: &Definition, patch: &Patch) -> Result<Definition, ApiError> {
+    let patched = definition.patched(patch).map_err(refused)?;
+    check_tls(&patched.options)?;
+    Ok(patched)
+}
+
 /// The body of a PATCH: what is to change.
 pub fn patch(object: Map<String, Value>) -> Result<Patch, ApiError> {
     Patch::new(object).map_err(refused)

@@ -43,7 +43,7 @@ pub struct NewService {
     method: Option<String>,
     /// Headers of a request; `Host`, `User-Agent` and `Accept` replace the probe's own.
     #[schema(required = false, example = json!({"Accept": "application/json"}))]
-    headers: Option<HashMap<String, String>>,
+    headers: Option<HashMap<String, Option<String>>>,
     /// What is sent: the body of a request, the text over TCP or TLS, the message over a WebSocket.
     #[schema(required = false)]
     body: Option<String>,
@@ -104,9 +104,11 @@ pub struct NewService {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BasicAuth {
-    /// Who; no colon.
+    /// Who; no colon. Needed with a password.
+    #[schema(required = false)]
     username: String,
-    /// Masked in every answer.
+    /// Masked in every answer. Needed with a username.
+    #[schema(required = false)]
     password: String,
 }
 
@@ -131,11 +133,11 @@ pub struct Tls {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dns {
-    /// The name that is asked for.
-    #[schema(example = "example.org")]
+    /// The name that is asked for. Needed.
+    #[schema(required = false, example = "example.org")]
     query_name: String,
-    /// The type of its records: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT or CAA.
-    #[schema(example = "A")]
+    /// The type of its records: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT or CAA. Needed.
+    #[schema(required = false, example = "A")]
     query_type: String,
     /// What must be answered, in any order.
     #[schema(max_items = 50)]
@@ -146,7 +148,8 @@ pub struct Dns {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
-    /// What the job shows; masked in every answer.
+    /// What the job shows; masked in every answer. Needed.
+    #[schema(required = false)]
     token: String,
     /// How long after its interval it counts as late.
     #[schema(default = 0, minimum = 0, maximum = 2592000)]

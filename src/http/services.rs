@@ -10,6 +10,7 @@ use super::views::{self, Event, EventsData, List, Service, ServiceData, Services
 use super::{Api, auth, input};
 use crate::actors::reader::Ask;
 use crate::actors::writer::MakeChange;
+use crate::domain::Origin;
 use crate::storage::reader::{GetService, Query};
 use crate::storage::writer::{Applied, Change};
 
@@ -101,6 +102,10 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, api.body_limit).await?;
     let patch = input::patch(object)?;
+    let before = api.ask(GetService(id)).await?;
+    if before.origin == Origin::Api {
+        input::patched(&before.definition, &patch)?;
+    }
     let applied = api.change(Change::Update(id, patch)).await?;
     changed(&api, StatusCode::OK, applied)
 }

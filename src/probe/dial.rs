@@ -103,6 +103,12 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
         }
         tokio::select! {
             Some((address, done)) = attempts.next() => match done {
+                // A port of ours that found itself (RFC 9293, section 3.5): nobody else listens there.
+                Ok(stream) if stream.local_addr().ok() == stream.peer_addr().ok() => {
+                    let told = format!("connecting to {address}: nobody listens there");
+                    failed = Some(Failure::new(Reason::Refused, told));
+                    next_at = Instant::now();
+                }
                 Ok(stream) => {
                     // A small request should leave at once; an error here would show on the next call anyway.
                     let _ = stream.set_nodelay(true);

@@ -62,7 +62,14 @@ pub fn of_tls(error: &io::Error) -> Failure {
         let told = "the connection was closed in the TLS handshake";
         return Failure::new(Reason::TlsHandshake, told);
     }
-    of_io(WHEN, error)
+    match rustls_error(error) {
+        Some(tls) => Failure::new(of_rustls(tls), format!("{WHEN}: {error}")),
+        None => of_io(WHEN, error),
+    }
+}
+
+fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
 /// What an error of rustls says of the certificate, or of the handshake.
@@ -127,8 +134,12 @@ pub fn of_short_body() -> Failure {
 
 /// A read or write that failed.
 pub fn of_io(when: &str, error: &io::Error) -> Failure {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let reason = of_ours(error).or(tls.map(of_rustls)).unwrap_or(match error.kind() {
+    // Behind the handshake, an alert is how a target refuses our certificate; all else is not TLS as it should be.
+    let tls = rustls_error(error).map(|tls| match tls {
+        rustls::Error::AlertReceived(_) => Reason::TlsHandshake,
+        _ => Reason::Protocol,
+    });
+    let reason = of_ours(error).or(tls).unwrap_or(match error.kind() {
         io::ErrorKind::ConnectionRefused => Reason::Refused,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
@@ -144,6 +155,9 @@ pub fn of_io(when: &str, error: &io::Error) -> Failure {
 /// BSD.
 fn of_ours(error: &io::Error) -> Option<Reason> {
     const EPERM: i32 = 1;
+    // A route of ours that forbids, and one that swallows.
+    const EACCES: i32 = 13;
+    const EINVAL: i32 = 22;
     const ENOMEM: i32 = 12;
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
@@ -154,7 +168,7 @@ fn of_ours(error: &io::Error) -> Option<Reason> {
         (Some(ENOMEM | ENFILE | EMFILE | ENOBUFS), _) => Some(Reason::LocalDescriptors),
         (_, io::ErrorKind::AddrNotAvailable) => Some(Reason::LocalPorts),
         // The kernel found no route in its own table, or a firewall of ours refused: nothing was sent.
-        (Some(EPERM | EAFNOSUPPORT), _)
+        (Some(EPERM | EACCES | EINVAL | EAFNOSUPPORT), _)
         | (_, io::ErrorKind::NetworkDown | io::ErrorKind::NetworkUnreachable) => {
             Some(Reason::LocalNetwork)
         }
@@ -176,6 +190,8 @@ mod tests {
     fn what_lies_with_us_is_never_the_targets() {
         for (name, errno, reason) in [
             ("EPERM", 1, Reason::LocalNetwork),
+            ("EACCES", 13, Reason::LocalNetwork),
+            ("EINVAL", 22, Reason::LocalNetwork),
             ("ENOMEM", 12, Reason::LocalDescriptors),
             ("ENFILE", 23, Reason::LocalDescriptors),
             ("EMFILE", 24, Reason::LocalDescriptors),

@@ -1,8 +1,8 @@
 //! Interim answers (1xx, RFC 9110, section 15.2) are passed over, as a plain client does; awc would take one for the
 //! answer. 101 is an answer of its own.
 
-/// Longest interim head that is passed over; what is longer is left for awc to refuse.
-const HEAD_LIMIT: usize = 16 * 1024;
+/// Longest head that is waited for; what is longer awc refuses.
+const HEAD_LIMIT: usize = 128 * 1024;
 
 /// The start of a status line that tells its class: `HTTP/1.1 103`.
 const TELLING: usize = 12;
@@ -26,7 +26,12 @@ pub fn pass_over(received: &mut Vec<u8>) -> bool {
 
 /// The length of the head that `received` begins with, its empty line included.
 pub fn head_length(received: &[u8]) -> Option<usize> {
-    received.windows(4).position(|four| four == b"\r\n\r\n").map(|end| end + 4)
+    // An empty line, ended as RFC 9112 (section 2.2) allows.
+    memchr::memchr_iter(b'\n', received).find_map(|at| match received[at + 1..] {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
 }
 
 /// Whether `received` is, or may still become, the head of an answer that is not complete yet.
@@ -70,6 +75,9 @@ mod tests {
     fn a_head_is_waited_for_and_nothing_else_is() {
         for begun in ["H", "HTTP/1.1 200 OK\r\nx: y\r\n"] {
             assert!(may_be_head(begun.as_bytes()), "{begun}");
+        }
+        for bare in ["HTTP/1.1 200 OK\n\nbody", "HTTP/1.1 200 OK\r\nx: y\r\n\nbody"] {
+            assert_eq!(head_length(bare.as_bytes()), Some(bare.len() - 4), "{bare:?}");
         }
         let complete = "HTTP/1.1 200 OK\r\n\r\nbody";
         assert_eq!(head_length(complete.as_bytes()), Some(complete.len() - 4));

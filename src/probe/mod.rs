@@ -30,7 +30,13 @@ use trace::{Phase, Trace};
 use way::{Said, Way};
 
 use crate::domain::options::NameServer;
-use crate::domain::{Failure, Judged, Kind, Outcome, Reason, Service, Variables};
+use crate::domain::{Condition, Failure, Judged, Kind, Outcome, Reason, Service, Variables};
+
+/// Largest body that is read as JSON, in bytes: as values it takes up to a hundred times the memory.
+const JSON_LIMIT: usize = 4 * 1024 * 1024;
+
+/// How long beyond its deadline a probe may take to judge what came in time.
+const JUDGED_WITHIN: Duration = Duration::from_millis(50);
 
 /// Most name servers of services whose resolvers an arbiter keeps at hand; with more, they are made anew.
 const RESOLVERS_LIMIT: usize = 64;
@@ -77,11 +83,15 @@ impl Engine {
         let started = Instant::now();
         let (trace, mark) = (Trace::new(started, reports), self.pulse.mark());
         let timeout = service.timeout.get();
-        let way = Way { engine: self, service, trace: &trace };
-        let result = tokio::time::timeout(timeout, ask(&way)).await;
+        let asking = ask(self, service, &trace);
+        let result = tokio::time::timeout(timeout, asking).await;
         let ended = Instant::now();
         let traced = trace.finish(ended);
         let failure = match result {
+            // Judging cannot be cut off: what came of it too late is too late all the same.
+            Ok(Ok(())) if ended - started > timeout + JUDGED_WITHIN => {
+                Some(timed_out(traced.last, timeout))
+            }
             Ok(result) => result.err(),
             Err(_elapsed) if self.pulse.excuses(mark, started + timeout, timeout, ended) => {
                 let told = "our own process stood still during the probe";
@@ -115,14 +125,13 @@ impl Engine {
 }
 
 /// Asks the target as its kind is asked, and judges what it says.
-async fn ask(way: &Way<'_>) -> Result<(), Failure> {
-    let target = &way.service.target;
-    let url = target
-        .url(&way.engine.rules.variables)
-        .map_err(|why| Failure::new(Reason::LocalConfig, why))?;
-    let said = match target.kind() {
+async fn ask(engine: &Engine, service: &Service, trace: &Trace) -> Result<(), Failure> {
+    let url = service.target.url(&engine.rules.variables);
+    let url = url.map_err(|why| Failure::new(Reason::LocalConfig, why))?;
+    let way = &Way { engine, service, home: &url, trace };
+    let said = match service.target.kind() {
         Kind::Http => http::probe(way, &url).await?,
-        Kind::Push => return Err(late(way.service)),
+        Kind::Push => return Err(late(service)),
         kind => kinds::probe(way, kind, &url).await?,
     };
     if let Some(status) = said.status {
@@ -137,12 +146,19 @@ fn judge(way: &Way<'_>, mut said: Said) -> Result<(), Failure> {
     if conditions.is_empty() {
         return std::mem::replace(&mut said.plain, Ok(()));
     }
-    let facts = way.trace.facts(said, Instant::now(), unix_ms());
+    let reads_json = conditions.iter().any(Condition::reads_json);
+    if reads_json && said.body.len() > JSON_LIMIT {
+        let told = format!("a body of more than {JSON_LIMIT} bytes is not read as JSON");
+        return Err(Failure::new(Reason::TooLarge, told));
+    }
+    let facts = way.trace.facts(said, reads_json, Instant::now(), unix_ms());
     let mut failed = Vec::new();
     for condition in conditions {
         let verdict = condition.judge(&facts);
         way.trace.report(|report| {
             let told = verdict.clone().err().unwrap_or_else(|| condition.to_string());
+            // Escaped as every detail is.
+            let told = Failure::new(Reason::Condition, told).detail;
             report.conditions.push(Judged { told, fulfilled: verdict.is_ok() });
         });
         failed.extend(verdict.err());

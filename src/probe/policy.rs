@@ -38,6 +38,8 @@ pub enum Refusal {
     LinkLocal,
     /// The metadata service of a cloud.
     Metadata,
+    /// Multicast or broadcast: not the address of one machine.
+    Many,
     /// In this one of the denied networks.
     Denied(IpNet),
 }
@@ -47,6 +49,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::LinkLocal => f.write_str("is link-local, which is never probed"),
             Self::Metadata => f.write_str("is a cloud's metadata service, which is never probed"),
+            Self::Many => {
+                f.write_str("is multicast or broadcast, and not the address of one machine")
+            }
             Self::Denied(network) => write!(f, "is in {network} of PROBE_DENY_NETWORKS"),
         }
     }
@@ -66,6 +71,9 @@ impl Policy {
         for address in meant.into_iter().flatten() {
             if is_link_local(address) {
                 return Err(Refusal::LinkLocal);
+            }
+            if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
+                return Err(Refusal::Many);
             }
             if METADATA.contains(&address) {
                 return Err(Refusal::Metadata);
@@ -97,8 +105,8 @@ fn loopback(address: IpAddr) -> Option<IpAddr> {
     })
 }
 
-/// The IPv4 address inside an IPv6 one: mapped (RFC 4291, 2.5.5.2), compatible (2.5.5.1), NAT64 (RFC 6052) and 6to4
-/// (RFC 3056).
+/// The IPv4 address inside an IPv6 one: mapped (RFC 4291, 2.5.5.2), compatible (2.5.5.1), translated (RFC 2765), NAT64 (RFC
+/// 6052, and RFC 8215 for networks of one's own) and 6to4 (RFC 3056).
 fn inner(address: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(ip) = address else { return None };
     let segments = ip.segments();
@@ -110,7 +118,8 @@ fn inner(address: IpAddr) -> Option<IpAddr> {
     match segments {
         [0, 0, 0, 0, 0, 0xffff, ..] => four(12),
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => four(12),
+        [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 0 | 1, ..] => four(12),
+        [0, 0, 0, 0, 0xffff, 0, ..] => four(12),
         [0x2002, ..] => four(2),
         _ => None,
     }

@@ -29,6 +29,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the addresses of one family wait for those of the other (RFC 8305, "Resolution Delay").
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 
+/// How long the addresses over IPv6 have once the look-up over IPv4 has failed.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+
 /// A resolver of one arbiter.
 pub struct Resolver(Source);
 
@@ -130,7 +133,12 @@ async fn race(
     match select(four, six).await {
         Either::Left((Ok(found), six)) => with_late(found, six).await,
         Either::Right((Ok(found), four)) => with_late(found, four).await,
-        Either::Left((Err(error), six)) => six.await.map_err(|_| error),
+        // No such name is none of either family (RFC 8020). After another error, the other family has its chance.
+        Either::Left((Err(error), _)) if error.is_nx_domain() => Err(error),
+        Either::Left((Err(error), six)) => match tokio::time::timeout(LAST_CHANCE, six).await {
+            Ok(Ok(found)) => Ok(found),
+            _ => Err(error),
+        },
         Either::Right((Err(_), four)) => four.await,
     }
 }

@@ -160,7 +160,8 @@ impl Tls {
     }
 
     /// Secures `stream` for the host of `url`, or for the name that `options` say. Also tells whether the target asked for a
-    /// certificate that we do not have: over TLS 1.3 it refuses that only behind the handshake.
+    /// certificate, where nothing is spoken over TLS (`Alpn::None`): over TLS 1.3 it refuses ours, or none, only behind the
+    /// handshake.
     pub async fn secure(
         &self,
         options: &TlsOptions,
@@ -178,16 +179,17 @@ impl Tls {
             Failure::new(Reason::TlsHostname, format!("{host} is no name for a certificate"))
         })?;
         let mut config = self.config(options, alpn)?;
-        let asked = Arc::new(AskedForCertificate::default());
+        let own = Arc::clone(&config.client_auth_cert_resolver);
+        let asked = Arc::new(AskedForCertificate { own, asked: AtomicBool::new(false) });
         // A protocol over TLS shows the refusal by itself.
-        if alpn == Alpn::None && options.certificate.is_none() {
-            let mut own = ClientConfig::clone(&config);
-            own.client_auth_cert_resolver = Arc::clone(&asked) as Arc<dyn ResolvesClientCert>;
-            config = Arc::new(own);
+        if alpn == Alpn::None {
+            let mut noting = ClientConfig::clone(&config);
+            noting.client_auth_cert_resolver = Arc::clone(&asked) as Arc<dyn ResolvesClientCert>;
+            config = Arc::new(noting);
         }
         let secured = TlsConnector::from(config).connect(name, stream).await;
         let stream = secured.map_err(|error| failure::of_tls(&error))?;
-        Ok((stream, asked.0.load(Ordering::Relaxed)))
+        Ok((stream, asked.asked.load(Ordering::Relaxed)))
     }
 }
 
@@ -220,18 +222,21 @@ pub fn certificates(connection: &ClientConnection) -> Vec<Certificate> {
         .collect()
 }
 
-/// Has no certificate, and notes that the target asked for one.
-#[derive(Debug, Default)]
-struct AskedForCertificate(AtomicBool);
+/// Notes that the target asked for a certificate.
+#[derive(Debug)]
+struct AskedForCertificate {
+    own: Arc<dyn ResolvesClientCert>,
+    asked: AtomicBool,
+}
 
 impl ResolvesClientCert for AskedForCertificate {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.0.store(true, Ordering::Relaxed);
-        None
+    fn resolve(&self, hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.own.resolve(hints, schemes)
     }
 
     fn has_certs(&self) -> bool {
-        false
+        self.own.has_certs()
     }
 }
 

@@ -101,8 +101,8 @@ impl Trace {
         }
     }
 
-    /// What conditions are judged by: that was `said`, and complete at `now`.
-    pub fn facts(&self, said: Said, now: Instant, unix_ms: i64) -> Facts {
+    /// What conditions are judged by: that was `said`, and complete at `now`. The body is read as JSON where one asks for it.
+    pub fn facts(&self, said: Said, reads_json: bool, now: Instant, unix_ms: i64) -> Facts {
         let notes = self.0.borrow();
         let left = notes.seen.certificate_expires_at.map(|at| at.saturating_sub(unix_ms / 1_000));
         Facts {
@@ -112,7 +112,7 @@ impl Trace {
             certificate_expires_in: left
                 .map(|seconds| Duration::from_secs(seconds.max(0).cast_unsigned())),
             dns_rcode: said.rcode,
-            body: Body::new(&said.body),
+            body: Body::new(said.body, reads_json),
         }
     }
 

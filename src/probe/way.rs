@@ -1,5 +1,6 @@
 //! What every kind of probe works with: the way to its target, and the notes on it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ use super::connection::Connection;
 use super::tls::Alpn;
 use super::trace::{Phase, Trace};
 use super::{Engine, dial, failure, tls};
-use crate::domain::{Failure, Options, Reason, Seen, Service, Template};
+use crate::domain::options::TlsOptions;
+use crate::domain::{Body, Facts, Failure, Options, Reason, Seen, Service, Template};
 
 /// One probe under way.
 pub struct Way<'a> {
@@ -20,6 +22,8 @@ pub struct Way<'a> {
     pub engine: &'a Engine,
     /// What is probed.
     pub service: &'a Service,
+    /// Where it is, its variables filled in.
+    pub home: &'a Url,
     /// What is noted on the way.
     pub trace: &'a Trace,
 }
@@ -97,14 +101,45 @@ impl Way<'_> {
         alpn: Alpn,
     ) -> Result<TlsStream<TcpStream>, Failure> {
         self.enter(Phase::Securing);
-        let secured = self.engine.tls.secure(&self.options().tls, alpn, url, stream).await?;
+        let began = Instant::now();
+        let options = self.tls_towards(url);
+        let secured = self.engine.tls.secure(&options, alpn, url, stream).await?;
         let (mut stream, was_asked) = secured;
-        if was_asked && let Err(error) = heard_out(&mut stream).await {
-            return Err(failure::of_tls(&error));
+        if alpn == Alpn::Http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            let told = "in the TLS handshake: the server did not agree to HTTP/2 (ALPN)";
+            return Err(Failure::new(Reason::Protocol, told));
         }
         self.note(|seen| tls::note(stream.get_ref().1, seen));
         self.trace.report(|report| report.certificates = tls::certificates(stream.get_ref().1));
+        if was_asked {
+            let took = began.elapsed();
+            self.enter(Phase::Waiting);
+            heard_out(&mut stream, took).await.map_err(|error| failure::of_tls(&error))?;
+        }
         Ok(stream)
+    }
+
+    /// How TLS is spoken with `url`: what the service says of its own target is not said to another, where a redirect leads.
+    fn tls_towards(&self, url: &Url) -> Cow<'_, TlsOptions> {
+        let options = &self.options().tls;
+        if url.origin() == self.home.origin() {
+            return Cow::Borrowed(options);
+        }
+        let anonymous = TlsOptions {
+            certificate: None,
+            private_key: None,
+            server_name: None,
+            ..options.clone()
+        };
+        Cow::Owned(anonymous)
+    }
+
+    /// Whether `body` fulfils the conditions that speak of it.
+    pub fn body_fulfils(&self, body: &[u8]) -> bool {
+        let conditions = self.service.conditions.iter().filter(|it| it.needs_body());
+        let facts = Facts { body: Body::new(body.to_vec(), true), ..Facts::default() };
+        conditions.clone().next().is_some()
+            && conditions.into_iter().all(|it| it.judge(&facts).is_ok())
     }
 
     /// A connection to `url`, secured when its scheme asks for it.
@@ -117,12 +152,13 @@ impl Way<'_> {
     }
 }
 
-/// How long a target that wants a certificate has to refuse our having none.
-const REFUSES_WITHIN: Duration = Duration::from_secs(1);
+/// How long, at least and at most, a target that wants a certificate has to refuse ours or our having none.
+const REFUSES_WITHIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// Waits for the refusal of a target that may only wish for a certificate.
-async fn heard_out(stream: &mut TlsStream<TcpStream>) -> std::io::Result<()> {
+/// Waits for the refusal of a target that may only wish for a certificate: twice as long as the handshake `took`.
+async fn heard_out(stream: &mut TlsStream<TcpStream>, took: Duration) -> std::io::Result<()> {
     // What comes is only looked at: whoever reads next shall find it.
-    let heard = tokio::time::timeout(REFUSES_WITHIN, stream.fill_buf()).await;
+    let wait = (took * 2).clamp(REFUSES_WITHIN.0, REFUSES_WITHIN.1);
+    let heard = tokio::time::timeout(wait, stream.fill_buf()).await;
     heard.unwrap_or(Ok(&[])).map(drop)
 }

@@ -98,8 +98,11 @@ pub fn apply(
     Ok(FileApplied { counts, services: removed.chain(changed).chain(added).collect() })
 }
 
+/// The names of the files and when each was changed.
+pub type Stamp = Vec<(PathBuf, Option<SystemTime>)>;
+
 /// What a change of the files shows in: their names and when each was changed.
-pub fn stamp(path: &Path) -> Vec<(PathBuf, Option<SystemTime>)> {
+pub fn stamp(path: &Path) -> Stamp {
     let changed = |file: &Path| std::fs::metadata(file).and_then(|it| it.modified()).ok();
     let files = files(path).unwrap_or_default();
     files.into_iter().map(|file| (file.clone(), changed(&file))).collect()
@@ -116,10 +119,10 @@ fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
         let inner = entry?.path();
         let name = inner.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_yaml = inner.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        let is_folder = || std::fs::metadata(&inner).is_ok_and(|metadata| metadata.is_dir());
         if name.starts_with('.') {
             continue;
-        }
-        if std::fs::metadata(&inner)?.is_dir() {
+        } else if is_folder() {
             found.extend(files(&inner)?);
         } else if is_yaml {
             found.push(inner);

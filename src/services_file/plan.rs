@@ -58,7 +58,7 @@ mod tests {
     fn known(id: i64, name: &str, url: &str, origin: Origin) -> Known {
         let [entry] = entries(&[(name, url)]).try_into().unwrap();
         let id = ServiceId::new(id).unwrap();
-        Known { id, definition: entry.definition, origin, has_ticks: true }
+        Known { id, definition: entry.definition, origin, last_tick: Some(0), created_at: 0 }
     }
 
     #[test]

@@ -85,6 +85,16 @@ pub fn reader(path: &str) -> Result<SqliteConnection, ConnectionError> {
     connect_with(path, &["query_only = ON"])
 }
 
+/// A connection that leaves `file` and what lies beside it exactly as it is, whether a service works on it or not. The error is
+/// for a person.
+pub fn onlooker(file: &Path) -> Result<SqliteConnection, String> {
+    let path = file.canonicalize().map_err(|error| error.to_string())?;
+    // Without a log beside it nobody works on the file, and SQLite need not look out for anybody.
+    let alone = if lies_beside(&path, "-wal") { "" } else { "&immutable=1" };
+    let uri = format!("file:{}?mode=ro{alone}", escaped(&path.to_string_lossy()));
+    SqliteConnection::establish(&uri).map_err(|error| error.to_string())
+}
+
 /// A connection that is opened when it is first needed, and again after the store was unavailable: a transaction that
 /// broke off leaves nothing behind that way.
 pub struct Reopening {

@@ -55,6 +55,8 @@ pub struct Began {
     pub state: State,
     /// What the event before it was; `None` for the first of its service.
     pub before: Option<State>,
+    /// What was known of the service before it, outages of ours left out.
+    pub known_before: Option<State>,
     /// Why, for a downtime.
     pub failure: Option<Failure>,
 }
@@ -151,6 +153,10 @@ fn record(
             service_id: outcome.service_id,
             state,
             before: entry.tally.latest.map(|latest| latest.state),
+            known_before: entry
+                .tally
+                .known_is_up
+                .map(|is_up| if is_up { State::Up } else { State::Down }),
             failure: outcome.failure.clone(),
         });
         entry.latest_event_id = Some(id);

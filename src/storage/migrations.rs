@@ -1,5 +1,6 @@
 //! The migrations, embedded in the binary.
 
+use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -18,6 +19,21 @@ pub fn run(connection: &mut SqliteConnection) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether the tables are those of this version. Asks without touching anything, as diesel's own question would not.
+pub fn is_current(connection: &mut SqliteConnection) -> Result<bool, String> {
+    let applied = diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY 1");
+    let Ok(applied) = applied.load::<Applied>(connection) else { return Ok(false) };
+    let mut known = names()?;
+    known.sort();
+    Ok(applied.into_iter().map(|row| row.version).eq(known))
+}
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
 fn names() -> Result<Vec<String>, String> {
     use diesel::migration::{Migration, MigrationSource};
     let all: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> =
@@ -27,14 +43,14 @@ fn names() -> Result<Vec<String>, String> {
 
 #[cfg(test)]
 mod tests {
-    use diesel::Connection;
-
     use super::*;
 
     #[test]
     fn every_migration_goes_up_down_and_up() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        assert_eq!(is_current(&mut connection), Ok(false));
         run(&mut connection).unwrap();
+        assert_eq!(is_current(&mut connection), Ok(true));
         let applied = connection.applied_migrations().unwrap();
         assert_eq!(applied.len(), names().unwrap().len());
         connection.revert_all_migrations(MIGRATIONS).unwrap();

@@ -40,7 +40,12 @@ impl ServiceRow {
         };
         Ok(Definition {
             name: Name::parse(&self.name).map_err(|why| broken("name", &why))?,
-            target: Target::parse(&self.url).map_err(|why| broken("url", &why))?,
+            // Only an operator of this machine names variables.
+            target: match self.origin() {
+                Origin::File => Target::template(&self.url),
+                Origin::Api => Target::parse(&self.url),
+            }
+            .map_err(|why| broken("url", &why))?,
             group: Group::parse(self.group_name.as_deref().unwrap_or_default())
                 .map_err(|why| broken("group_name", &why))?,
             enabled: self.enabled,
@@ -196,6 +201,7 @@ pub struct MetricRow {
     pub up_count: i64,
     pub unknown_count: i64,
     pub response_time_sum_ns: i64,
+    pub known_is_up: Option<bool>,
     pub streak_is_up: Option<bool>,
     pub streak_count: Option<i64>,
     pub streak_since_ms: Option<i64>,
@@ -220,6 +226,7 @@ impl MetricRow {
             response_time_sum: Duration::from_nanos(self.response_time_sum_ns.cast_unsigned()),
             unknown_count: self.unknown_count.cast_unsigned(),
             latest: latest.and_then(EventRow::latest),
+            known_is_up: self.known_is_up,
             streak: self.streak(),
             recent: Recent::from_bits(self.recent_states),
             is_flapping: self.is_flapping,
@@ -239,6 +246,7 @@ pub struct TallyRow {
     pub average_response_time_ms: f64,
     pub response_time_sum_ns: i64,
     pub latest_event_id: Option<i64>,
+    pub known_is_up: Option<bool>,
     pub streak_is_up: Option<bool>,
     pub streak_count: Option<i64>,
     pub streak_since_ms: Option<i64>,
@@ -261,6 +269,7 @@ impl TallyRow {
             response_time_sum_ns: i64::try_from(tally.response_time_sum.as_nanos())
                 .unwrap_or(i64::MAX),
             latest_event_id,
+            known_is_up: tally.known_is_up,
             streak_is_up: tally.streak.map(|streak| streak.is_up),
             streak_count: tally.streak.map(|streak| streak.count.into()),
             streak_since_ms: tally.streak.map(|streak| streak.since_ms),

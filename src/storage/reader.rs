@@ -115,7 +115,8 @@ impl PageRequest {
 pub struct ListServices {
     /// Only those that are this now.
     pub status: Option<Status>,
-    /// Only those with this text in their name or URL; ASCII letters match in either case.
+    /// Only those with this text in their name or URL; ASCII letters match in either case. A URL with a password is not
+    /// searched.
     pub part: Option<String>,
     /// Only those of this group; the empty text means those of none.
     pub group: Option<String>,
@@ -178,7 +179,7 @@ impl ListServices {
             let found = services::name
                 .like(pattern.clone())
                 .escape('\\')
-                .or(services::url.like(pattern).escape('\\'));
+                .or(services::url.like(pattern).escape('\\').and(services::url.not_like(SECRET)));
             all = Box::new(all.and(found));
         }
         match self.group.as_deref() {
@@ -194,6 +195,9 @@ impl ListServices {
         all
     }
 }
+
+/// A URL with a password: nobody is to find out by searching what no answer shows.
+const SECRET: &str = "%://%:%@%";
 
 fn like_pattern(part: &str) -> String {
     let mut pattern = String::from("%");
@@ -273,8 +277,10 @@ pub struct Known {
     pub definition: Definition,
     /// Who owns it.
     pub origin: Origin,
-    /// Whether it has a tick already.
-    pub has_ticks: bool,
+    /// When its newest tick was kept, in unix seconds, if it has one.
+    pub last_tick: Option<i64>,
+    /// When it was made, in unix seconds.
+    pub created_at: i64,
 }
 
 /// Every living service, by id.
@@ -283,15 +289,16 @@ pub fn load_known(connection: &mut SqliteConnection) -> Result<Vec<Known>, Stora
         .left_join(service_metrics::table)
         .filter(services::deleted_at.is_null())
         .order(services::id)
-        .select((ServiceRow::as_select(), service_metrics::service_id.nullable()))
+        .select((ServiceRow::as_select(), service_metrics::updated_at.nullable()))
         .load(connection)?;
     rows.into_iter()
-        .map(|(row, ticked)| {
+        .map(|(row, last_tick)| {
             Ok(Known {
                 id: row.service_id()?,
                 definition: row.definition()?,
                 origin: row.origin(),
-                has_ticks: ticked.is_some(),
+                last_tick,
+                created_at: row.created_at,
             })
         })
         .collect()

@@ -33,6 +33,7 @@ diesel::table! {
         average_response_time_ms -> Double,
         response_time_sum_ns -> BigInt,
         latest_event_id -> Nullable<BigInt>,
+        known_is_up -> Nullable<Bool>,
         streak_is_up -> Nullable<Bool>,
         streak_count -> Nullable<BigInt>,
         streak_since_ms -> Nullable<BigInt>,

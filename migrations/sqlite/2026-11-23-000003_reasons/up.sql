@@ -44,6 +44,8 @@ CREATE TABLE service_metrics_new (
     average_response_time_ms DOUBLE  NOT NULL,
     response_time_sum_ns     BIGINT  NOT NULL,
     latest_event_id          BIGINT  REFERENCES service_events_new (id),
+    -- The newest state that was known, in events; null before the first.
+    known_is_up              BOOLEAN,
     streak_is_up             BOOLEAN,
     streak_count             BIGINT,
     streak_since_ms          BIGINT,
@@ -56,9 +58,9 @@ CREATE TABLE service_metrics_new (
 
 INSERT INTO service_metrics_new
     (service_id, tick_count, up_count, down_count, average_response_time_ms, response_time_sum_ns, latest_event_id,
-     created_at, updated_at)
+     known_is_up, created_at, updated_at)
 SELECT service_id, tick_count, up_count, down_count, average_response_time_ms, response_time_sum_ns, latest_event_id,
-    created_at, updated_at
+    (SELECT event = 'uptime' FROM service_events e WHERE e.id = latest_event_id), created_at, updated_at
 FROM service_metrics;
 
 DROP TABLE service_metrics;

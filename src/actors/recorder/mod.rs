@@ -94,6 +94,8 @@ pub struct Recorder {
     dropped: usize,
     board: Board,
     outage: Outage,
+    /// What the outage let go and the buffer has no room for yet. Bound: what it had held.
+    released: VecDeque<Outcome>,
     /// The timer of the next decision on our own network; one at a time.
     network_timer: Option<SpawnHandle>,
     phase: Phase,
@@ -141,6 +143,7 @@ impl Recorder {
             dropped: 0,
             board,
             outage,
+            released: VecDeque::new(),
             network_timer: None,
             phase: Phase::Open,
             writer_gone: false,
@@ -162,14 +165,16 @@ impl Recorder {
 
     /// Starts the next write, if there is one and none is under way: changes first, since somebody waits for them.
     fn pump(&mut self, context: &mut Context<Self>) {
-        let held = self.buffer.len() + self.parked.len() + self.outage.len();
+        let held = self.buffer.len() + self.parked.len() + self.outage.len() + self.released.len();
         self.telemetry.buffered.set(held as i64);
         if self.store.is_writing() || self.writer_gone {
             return;
         }
         let now = Instant::now();
-        let nothing_left =
-            self.buffer.is_empty() && self.parked.is_empty() && self.changes.is_empty();
+        let nothing_left = self.buffer.is_empty()
+            && self.parked.is_empty()
+            && self.released.is_empty()
+            && self.changes.is_empty();
         if nothing_left && self.phase == Phase::Closing {
             self.close(context);
         } else if let Some(due) = self.store.retry_at().filter(|due| *due > now) {
@@ -287,6 +292,7 @@ impl Recorder {
 
     /// Lets those in for whom there is room now; turns the others away when the store fails.
     fn unpark(&mut self) {
+        self.admit_released();
         let failing = self.trouble().is_some();
         while self.buffer.has_room() || failing {
             let Some((outcome, reply)) = self.parked.pop_front() else { return };

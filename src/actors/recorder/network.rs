@@ -9,7 +9,6 @@ use super::Recorder;
 use crate::actors::outage::NetworkChange;
 use crate::actors::sentinel::AreCanariesDead;
 use crate::domain::{Outcome, Verdict};
-use crate::probe::unix_ms;
 
 impl Recorder {
     /// Does what is due: a check of the canaries, a decision; and sets the timer for the next.
@@ -23,7 +22,7 @@ impl Recorder {
             context.spawn(asked.map(|dead, recorder, context| {
                 // A sentinel that does not answer is no proof of an outage.
                 let dead = dead.unwrap_or(false);
-                let change = recorder.outage.check_ends(dead, Instant::now(), unix_ms());
+                let change = recorder.outage.check_ends(dead, Instant::now());
                 recorder.tell_network(change);
                 recorder.settle_network(false);
                 recorder.watch_network(context);
@@ -47,15 +46,26 @@ impl Recorder {
     pub(super) fn settle_network(&mut self, at_once: bool) {
         let (released, change) = self.outage.decide(Instant::now(), at_once);
         self.tell_network(change);
-        for outcome in released.into_iter().filter(|outcome| outcome.verdict() != Verdict::Ours) {
+        let kept = released.into_iter().filter(|outcome| outcome.verdict() != Verdict::Ours);
+        self.released.extend(kept);
+        self.admit_released();
+    }
+
+    /// Lets in what was held, as far as there is room; a store that fails has it dropped and counted.
+    pub(super) fn admit_released(&mut self) {
+        let failing = self.trouble().is_some();
+        while self.buffer.has_room() || failing {
+            let Some(outcome) = self.released.pop_front() else { return };
             self.note(&outcome);
             self.admit_or_drop(outcome);
         }
     }
 
-    /// Shows an outcome on the board, unless it says nothing.
+    /// Shows an outcome on the board. One that says nothing takes the last one off: a gauge that stands is believed.
     pub(super) fn note(&mut self, outcome: &Outcome) {
-        if outcome.verdict() != Verdict::Unknown {
+        if outcome.verdict() == Verdict::Unknown {
+            self.board.forget(outcome.service_id);
+        } else {
             self.board.note(outcome);
         }
     }

@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::{Comparison, Condition, Operand, Placeholder};
 use crate::domain::duration;
 
+/// What some programs put before a text (U+FEFF).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Most of a value that a verdict shows, in characters.
 const SHOWN_CHARS: usize = 60;
 
@@ -36,18 +39,23 @@ pub struct Body {
     json: Option<Value>,
 }
 
-impl Body {
-    /// The body that `bytes` are, read as UTF-8.
-    pub fn new(bytes: &[u8]) -> Self {
-        Self {
-            text: String::from_utf8_lossy(bytes).trim().to_owned(),
-            json: serde_json::from_slice(bytes).ok(),
-        }
-    }
-}
-
 /// The value of an operand: a text, or nothing where a path leads nowhere.
 type Resolved = Option<String>;
+
+impl Body {
+    /// The body that `bytes` are, read as UTF-8, and as JSON if `reads_json`.
+    pub fn new(bytes: Vec<u8>, reads_json: bool) -> Self {
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).map(<[u8]>::to_vec).unwrap_or(bytes);
+        let json = if reads_json { serde_json::from_slice(&bytes).ok() } else { None };
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Self { text, json }
+    }
+
+    fn text(&self) -> &str {
+        self.text.trim()
+    }
+}
 
 impl Facts {
     fn text_of(&self, place: &Placeholder) -> Resolved {
@@ -61,9 +69,11 @@ impl Facts {
             Placeholder::CertificateExpiration => {
                 Some(self.certificate_expires_in?.as_millis().to_string())
             }
-            Placeholder::Body(path) if path.is_whole() => Some(self.body.text.clone()),
+            Placeholder::Body(path) if path.is_whole() => Some(self.body.text().to_owned()),
             Placeholder::Body(path) => match path.find(self.body.json.as_ref()?)? {
                 Value::String(text) => Some(text.clone()),
+                // As Gatus has it: 5.0 is 5.
+                Value::Number(number) => Some(whole(number).unwrap_or_else(|| number.to_string())),
                 other => Some(other.to_string()),
             },
         }
@@ -90,10 +100,7 @@ impl Condition {
         let fulfilled = match self.comparison {
             Comparison::Equal => self.equal(&left, &right),
             Comparison::NotEqual => !self.equal(&left, &right),
-            by_size => match number(&left).zip(number(&right)) {
-                Some((left, right)) => holds(by_size, left.total_cmp(&right)),
-                None => false,
-            },
+            by_size => ordering(&left, &right).is_some_and(|ordering| holds(by_size, ordering)),
         };
         if fulfilled {
             return Ok(());
@@ -159,6 +166,22 @@ fn same(left: &Resolved, right: &Resolved) -> bool {
     }
 }
 
+/// A JSON number without a fraction, as it is written without one.
+fn whole(number: &serde_json::Number) -> Option<String> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = number.as_f64().filter(|_| number.is_f64())?;
+    (float.fract() == 0.0 && float.abs() < EXACT).then(|| (float as i64).to_string())
+}
+
+/// How two values compare by size: exactly where both are whole.
+fn ordering(left: &Resolved, right: &Resolved) -> Option<Ordering> {
+    let exact = |value: &Resolved| integer(value.as_deref()?);
+    match (exact(left), exact(right)) {
+        (Some(left), Some(right)) => Some(left.cmp(&right)),
+        _ => number(left)?.partial_cmp(&number(right)?),
+    }
+}
+
 /// A number for a comparison by size; a duration counts in milliseconds.
 fn number(value: &Resolved) -> Option<f64> {
     let text = value.as_deref()?;
@@ -198,7 +221,7 @@ mod tests {
             ip,
             certificate_expires_in: Some(days),
             dns_rcode: Some("NOERROR".to_owned()),
-            body: Body::new(body.as_bytes()),
+            body: Body::new(body.as_bytes().to_vec(), true),
         }
     }
 
@@ -208,7 +231,8 @@ mod tests {
 
     #[test]
     fn fulfilled_conditions_are_fulfilled() {
-        let body = r#"{"user": {"name": "john doe"}, "items": [1, 2, 3], "n": 254, "f": 2.5, "empty": null, "ok": true}"#;
+        let body = r#"{"user": {"name": "john doe"}, "items": [1, 2, 3], "n": 254, "f": 2.5, "empty": null, "ok": true,
+            "whole": 5.0, "big": 9007199254740993}"#;
         for condition in [
             "[STATUS] == 500",
             "[STATUS] != 200",
@@ -230,16 +254,19 @@ mod tests {
             "[BODY].empty == null",
             "len([BODY].items) == 3",
             "len([BODY].user.name) == 8",
-            "len([BODY]) == 6",
+            "len([BODY]) == 8",
             "has([BODY].user) == true",
             "has([BODY].nobody) == false",
             "[BODY].items[2] == 3",
             "any(1, 254) == [BODY].n",
             "[DNS_RCODE] == NOERROR",
+            "[BODY].whole == 5",
+            "[BODY].big > 9007199254740992",
         ] {
             assert_eq!(judged(condition, body), Ok(()), "{condition}");
         }
         assert_eq!(judged("[BODY] == pong", " pong\n"), Ok(()));
+        assert_eq!(judged("[BODY].a == 1", "\u{feff}{\"a\": 1}"), Ok(()), "a mark before it");
         assert_eq!(judged("len([BODY]) == 4", "pöng"), Ok(()));
     }
 

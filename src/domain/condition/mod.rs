@@ -130,11 +130,23 @@ impl Condition {
 
     /// Whether the body of the answer is needed to judge it.
     pub fn needs_body(&self) -> bool {
-        [&self.left, &self.right].into_iter().any(|operand| match operand {
-            Operand::Placeholder(place) | Operand::Len(place) | Operand::Has(place) => {
-                matches!(place, Placeholder::Body(_))
-            }
-            Operand::Literal(_) | Operand::Pattern(_) | Operand::Any(_) => false,
+        self.paths().next().is_some()
+    }
+
+    /// Whether the body is looked at as JSON.
+    pub fn reads_json(&self) -> bool {
+        let measures = |operand: &Operand| matches!(operand, Operand::Len(Placeholder::Body(_)));
+        [&self.left, &self.right].into_iter().any(measures)
+            || self.paths().any(|path| !path.is_whole())
+    }
+
+    /// The paths into the body.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        [&self.left, &self.right].into_iter().filter_map(|operand| match operand {
+            Operand::Placeholder(Placeholder::Body(path))
+            | Operand::Len(Placeholder::Body(path))
+            | Operand::Has(Placeholder::Body(path)) => Some(path),
+            _ => None,
         })
     }
 }

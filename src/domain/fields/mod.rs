@@ -103,8 +103,8 @@ fields! {
 
 /// Names of headers whose values are nobody's business.
 pub fn is_sensitive(header: &str) -> bool {
-    const SIGNS: [&str; 7] =
-        ["authorization", "cookie", "token", "secret", "password", "key", "session"];
+    const SIGNS: [&str; 10] =
+        ["auth", "cookie", "cred", "jwt", "key", "pass", "secret", "session", "sign", "token"];
     let header = header.to_ascii_lowercase();
     SIGNS.iter().any(|sign| header.contains(sign))
 }

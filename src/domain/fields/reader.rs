@@ -16,6 +16,7 @@ use crate::domain::options::{
 use crate::domain::pattern::Pattern;
 use crate::domain::service::{Definition, Group, Interval, Invalid, Name, Timeout};
 use crate::domain::target::Target;
+use crate::domain::template::Template;
 
 /// Fields that have no default to go back to.
 const NEVER_NULL: [Field; 3] = [NAME, URL, ENABLED];
@@ -39,7 +40,8 @@ impl fmt::Display for Problem {
 pub fn read(map: &Map<String, Value>, dialect: Dialect) -> Result<Definition, Vec<Problem>> {
     let mut reader = Reader::new(map, dialect);
     for required in [NAME, URL] {
-        if reader.value(required).is_none() {
+        let is_told = reader.problems.iter().any(|it| it.path == required.path(dialect));
+        if reader.value(required).is_none() && !is_told {
             reader.refuse(required, "missing".to_owned());
         }
     }
@@ -130,17 +132,17 @@ impl<'v> Reader<'v> {
             let path = format!("{prefix}{key}");
             let inner = format!("{path}.");
             let paths = || FIELDS.iter().map(|field| field.path(self.dialect));
-            if paths().any(|known| known == path) {
+            let is_key = !key.contains('.');
+            if is_key && paths().any(|known| known == path) {
                 continue;
             }
-            if paths().any(|known| known.starts_with(&inner)) {
+            if is_key && paths().any(|known| known.starts_with(&inner)) {
                 match value {
                     Value::Object(nested) => self.refuse_unknown(nested, &inner),
                     Value::Null => {}
-                    other => {
+                    _ => {
                         // It may hold a credential, so it is not shown.
-                        let told = if other.is_string() { "the value" } else { &other.to_string() };
-                        let invalid = Invalid::new(told, "a mapping");
+                        let invalid = Invalid::new("the value", "a mapping");
                         self.problems.push(Problem { path, told: invalid.to_string() });
                     }
                 }
@@ -176,7 +178,7 @@ impl<'v> Reader<'v> {
         let asks_dns = self.value(QUERY_NAME).is_some();
         Basics {
             name: self.take(NAME, |value, dialect| Name::parse(values::text(value, dialect)?)),
-            target: self.take(URL, |value, dialect| target(value, dialect, asks_dns)),
+            target: self.target(asks_dns),
             group: self
                 .take(GROUP, |value, dialect| Group::parse(values::text(value, dialect)?))
                 .flatten(),
@@ -200,6 +202,31 @@ impl<'v> Reader<'v> {
         }
     }
 
+    fn target(&mut self, asks_dns: bool) -> Option<Target> {
+        let is_address =
+            self.value(URL).and_then(Value::as_str).is_some_and(|url| !url.contains("://"));
+        if self.is_part && is_address {
+            // Good for a service that asks DNS; the whole will tell.
+            return None;
+        }
+        self.take(URL, |value, dialect| target(value, dialect, asks_dns))
+    }
+
+    fn headers(&mut self) -> Vec<(String, Template)> {
+        let Some(map) = self.take(HEADERS, values::headers) else { return Vec::new() };
+        let mut headers = Vec::new();
+        for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
+            match values::header(name, value, self.dialect) {
+                Ok(header) => headers.push(header),
+                Err(invalid) => self.problems.push(Problem {
+                    path: format!("{}.{name}", HEADERS.path(self.dialect)),
+                    told: invalid.to_string(),
+                }),
+            }
+        }
+        headers
+    }
+
     fn options(&mut self) -> Arc<Options> {
         let follow = self.take(FOLLOW, |value, dialect| {
             Ok(values::truth(value, dialect)? != (dialect == Dialect::File))
@@ -207,21 +234,18 @@ impl<'v> Reader<'v> {
         let redirects = self.take(REDIRECTS, |value, dialect| {
             values::whole(value, dialect, (0, 100), "a whole number from 0 to 100")
         });
-        let max_redirects = match follow {
-            Some(false) => 0,
-            _ => redirects.map_or(MAX_REDIRECTS, |number| number as u32),
-        };
         let body_limit = self.take(BODY_LIMIT, |value, dialect| {
             let accepted = "a number of bytes from 1 to 67108864";
             values::whole(value, dialect, (1, 64 * 1024 * 1024), accepted)
         });
         let options = Options {
             method: self.take(METHOD, values::method),
-            headers: self.take(HEADERS, values::headers).unwrap_or_default(),
+            headers: self.headers(),
             body: self.take(SENT, values::template),
             basic_auth: self.basic_auth(),
             bearer_token: self.take(BEARER, values::credential),
-            max_redirects,
+            follows_redirects: follow.unwrap_or(true),
+            max_redirects: redirects.map_or(MAX_REDIRECTS, |number| number as u32),
             http_version: self.take(HTTP_VERSION, values::http_version),
             body_limit: body_limit.map_or(BODY_LIMIT_BYTES, |number| number as usize),
             expect: self
@@ -350,18 +374,13 @@ impl<'v> Reader<'v> {
 /// variables, or it could have the secrets of this machine sent to wherever it likes.
 fn target(value: &Value, dialect: Dialect, asks_dns: bool) -> Result<Target, Invalid> {
     let written = values::text(value, dialect)?;
-    if dialect == Dialect::Api && written.contains("${") {
-        let accepted = "${NAME} in the services file only";
-        return Err(Invalid::new(format!("{written:?}"), accepted));
-    }
     if asks_dns && !written.contains("://") {
         let address = written.parse::<std::net::Ipv6Addr>();
         let host = address.map_or(written.to_owned(), |address| format!("[{address}]"));
         return Target::parse(&format!("dns://{host}"));
     }
-    if dialect == Dialect::File && !written.contains("${") {
-        // A URL that names no variable is kept as it is meant.
-        return Target::parse(&written.replace("$$", "$"));
+    match dialect {
+        Dialect::File => Target::template(written),
+        Dialect::Api | Dialect::Store => Target::parse(written),
     }
-    Target::parse(written)
 }

@@ -1,6 +1,6 @@
 //! One value: what it may be, as each dialect writes it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Dialect;
 use crate::domain::duration;
@@ -86,13 +86,13 @@ pub fn template(value: &Value, dialect: Dialect) -> Result<Template, Invalid> {
 
 /// A template without control characters and of a size that fits in a head. A refusal does not show it.
 pub fn credential(value: &Value, dialect: Dialect) -> Result<Template, Invalid> {
-    let template = template(value, dialect)?;
-    let written = template.as_written();
-    if written.len() > HEADER_MAX_BYTES || written.contains(char::is_control) {
+    let refuse = || {
         let accepted = "a text of at most 8,192 bytes without control characters";
-        return Err(Invalid::new("the value", accepted));
-    }
-    Ok(template)
+        Invalid::new("the value", accepted)
+    };
+    let fits = |text: &&str| text.len() <= HEADER_MAX_BYTES && !text.contains(char::is_control);
+    value.as_str().filter(fits).ok_or_else(refuse)?;
+    template(value, dialect)
 }
 
 /// The method of a request.
@@ -106,13 +106,15 @@ pub fn method(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
     Err(Invalid::new(shown(value, dialect), "a method such as GET, HEAD or POST, and not CONNECT"))
 }
 
-/// Headers by name; null counts as not given.
-pub fn headers(value: &Value, dialect: Dialect) -> Result<Vec<(String, Template)>, Invalid> {
-    let Some(map) = value.as_object().filter(|map| map.len() <= HEADERS_MAX) else {
-        return Err(Invalid::new(shown(value, dialect), "a mapping of at most 50 headers"));
-    };
-    let given = map.iter().filter(|(_, value)| !value.is_null());
-    given.map(|(name, value)| Ok((header_name(name)?, credential(value, dialect)?))).collect()
+/// Headers by name.
+pub fn headers(value: &Value, _: Dialect) -> Result<&Map<String, Value>, Invalid> {
+    let map = value.as_object().filter(|map| map.len() <= HEADERS_MAX);
+    map.ok_or_else(|| Invalid::new("the value", "a mapping of at most 50 headers"))
+}
+
+/// One header.
+pub fn header(name: &str, value: &Value, dialect: Dialect) -> Result<(String, Template), Invalid> {
+    Ok((header_name(name)?, credential(value, dialect)?))
 }
 
 /// The name of a header that a probe may set (RFC 9110, section 5.6.2). What frames the request is the probe's.

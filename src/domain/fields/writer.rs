@@ -67,12 +67,18 @@ pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
     writer.map
 }
 
-/// Puts `change` over `map`: what it names is replaced, null takes away, objects are merged (RFC 7396).
+/// Puts `change` over `map`: what it names is replaced, null takes away, objects are merged (RFC 7396). Names of headers
+/// differ by more than their case, and nothing else here does.
 pub fn merge(map: &mut Map<String, Value>, change: &Map<String, Value>) {
     for (key, value) in change {
-        match (map.get_mut(key), value) {
-            (_, Value::Null) => drop(map.remove(key)),
-            (Some(Value::Object(inner)), Value::Object(change)) => merge(inner, change),
+        let same = map.keys().find(|known| known.eq_ignore_ascii_case(key)).cloned();
+        let was = same.and_then(|known| map.remove(&known));
+        match (was, value) {
+            (_, Value::Null) => {}
+            (Some(Value::Object(mut inner)), Value::Object(change)) => {
+                merge(&mut inner, change);
+                map.insert(key.clone(), Value::Object(inner));
+            }
             _ => drop(map.insert(key.clone(), value.clone())),
         }
     }
@@ -129,11 +135,9 @@ impl Writer {
             self.secret(PASSWORD, Some(&auth.password));
         }
         self.secret(BEARER, options.bearer_token.as_ref());
-        match options.max_redirects {
-            MAX_REDIRECTS => {}
-            0 => self.put(FOLLOW, Some(false)),
-            most => self.put(REDIRECTS, Some(most)),
-        }
+        self.put(FOLLOW, (!options.follows_redirects).then_some(false));
+        let most = options.max_redirects;
+        self.put(REDIRECTS, (most != MAX_REDIRECTS).then_some(most));
         self.put(HTTP_VERSION, options.http_version);
         let limit = options.body_limit;
         self.put(BODY_LIMIT, (limit != BODY_LIMIT_BYTES).then_some(limit));
@@ -213,6 +217,8 @@ mod tests {
         let definition = read(&map, Dialect::Api).unwrap();
         assert_eq!((&definition.options.method, &definition.options.tls.ca), (&None, &None));
         assert_eq!(definition.options.headers.len(), 2);
+        merge(&mut map, json!({"headers": {"x-API-key": null}}).as_object().unwrap());
+        assert_eq!(map["headers"].as_object().unwrap().len(), 1, "headers have no case");
         assert_eq!(definition.options.tls.min_version, Some(TlsVersion::Tls12));
     }
 }

@@ -67,8 +67,11 @@ impl Answer {
             // They have no body, whatever their content-length says (RFC 9110, sections 8.6 and 15.4.5).
             return Ok(kept);
         }
+        let end = self.end();
         let mut read = 0;
-        while let Some(chunk) = self.response.next().await {
+        // What awc reads. Of HTTP/1.0 it reads on behind the end, and a body behind an upgrade not at all.
+        while end != End::At(read) {
+            let Some(chunk) = self.response.next().await else { break };
             let chunk = chunk.map_err(|error| failure::of_body(&error))?;
             read += chunk.len();
             match keep {
@@ -80,27 +83,45 @@ impl Answer {
         }
         // awc takes the end of the connection for the end of a body, whatever the head promised; and a body that only
         // the end of the connection ends (RFC 9112, section 6.3) it does not read at all.
-        let headers = self.response.headers();
-        let is_complete = if headers.contains_key(header::TRANSFER_ENCODING) {
-            Some(!self.connection.ended())
-        } else {
-            let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-            length.map(|length| length.trim().parse().is_ok_and(|length: usize| read >= length))
+        let left = match end {
+            End::Chunked if self.connection.ended() => return Err(failure::of_short_body()),
+            End::Chunked => return Ok(kept),
+            End::At(length) => length.saturating_sub(read),
+            End::OfConnection => usize::MAX,
         };
-        match is_complete {
-            Some(true) => return Ok(kept),
-            Some(false) => return Err(failure::of_short_body()),
-            None => {}
-        }
-        let into = (keep == Kept::Whole).then_some(&mut kept);
         // One byte beyond the limit, to tell a body that is too large from one that fits.
-        let drained = self.connection.drain((limit - read).saturating_add(1), into).await;
+        let most = (limit - read).saturating_add(1).min(left);
+        let into = (keep == Kept::Whole).then_some(&mut kept);
+        let drained = self.connection.drain(most, into).await;
         let drained = drained.map_err(|error| failure::of_io("reading the body", &error))?;
         if keep == Kept::Whole && read + drained > limit {
             return Err(too_large(limit));
         }
-        Ok(kept)
+        let is_short = matches!(end, End::At(length) if read + drained < length);
+        if is_short && drained < most { Err(failure::of_short_body()) } else { Ok(kept) }
     }
+
+    /// Where the body ends (RFC 9112, section 6.3).
+    fn end(&self) -> End {
+        let header = |name| self.response.headers().get(name).and_then(|it| it.to_str().ok());
+        let coding = header(header::TRANSFER_ENCODING).unwrap_or_default().to_ascii_lowercase();
+        if coding.contains("chunked") && self.response.version() == Version::HTTP_11 {
+            return End::Chunked;
+        }
+        let length = header(header::CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
+        length.filter(|_| coding.is_empty()).map_or(End::OfConnection, End::At)
+    }
+}
+
+/// Where a body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With its last chunk.
+    Chunked,
+    /// Behind so many bytes.
+    At(usize),
+    /// With the connection.
+    OfConnection,
 }
 
 /// Where an answer of that status leads, if it is a redirect. One without a location is an answer like any other.

@@ -30,7 +30,7 @@ pub fn client() -> awc::Client {
 /// Asks `url`, and whatever it redirects to, until there is an answer.
 pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
     let mut request = Request::new(way, url)?;
-    let most = way.options().max_redirects;
+    let most = way.options().redirects_followed();
     for hop in 0..=most {
         // What was seen of an earlier hop does not hold for this one.
         way.note(|seen| *seen = Seen { redirects: hop, ..Seen::default() });
@@ -64,7 +64,7 @@ async fn over_one(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
     way.trace.answered(status);
     way.note(|seen| seen.http_version = answer.version());
     answer.refuse_interim()?;
-    if let Some(location) = answer.location().filter(|_| way.options().max_redirects > 0) {
+    if let Some(location) = answer.location().filter(|_| way.options().redirects_followed() > 0) {
         return Ok(Heard::Redirect(status, location));
     }
     if let (Some(expected), Some(spoken)) = (way.options().http_version, answer.version())
@@ -85,7 +85,7 @@ async fn over_two(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
     let (asked, body) = request.over_two()?;
     let connection = way.open(&request.url, Alpn::Http2).await?;
     way.enter(Phase::Waiting);
-    let follows = way.options().max_redirects > 0;
+    let follows = way.options().redirects_followed() > 0;
     let limit = way.options().body_limit;
     let heard = two::exchange(connection, asked, body, limit, |head| {
         way.trace.answered(head.status.as_u16());

@@ -62,6 +62,12 @@ impl Request {
             self.headers
                 .retain(|(name, _)| !is_sensitive(name) && !name.eq_ignore_ascii_case("host"));
         }
+        // What cannot be asked for lies with who sent us there.
+        let asked = uri("http", &next).is_ok() && Uri::try_from(next.as_str()).is_ok();
+        if !asked {
+            let told = format!("a redirect leads to what cannot be asked for: {location:?}");
+            return Err(Failure::new(Reason::RedirectBlocked, told));
+        }
         self.url = next;
         Ok(self)
     }

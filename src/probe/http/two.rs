@@ -1,5 +1,6 @@
 //! One exchange over HTTP/2, by the crate h2 over a connection of our own.
 
+use std::io;
 use std::pin::pin;
 
 use bytes::Bytes;
@@ -16,6 +17,9 @@ use crate::probe::failure;
 
 /// Longest head and longest trailers that are read, in bytes.
 const HEADERS_LIMIT: u32 = 64 * 1024;
+
+/// Most frames without content that a body may have.
+const EMPTY_LIMIT: usize = 100;
 
 /// What came.
 pub struct Exchange {
@@ -87,10 +91,15 @@ async fn ask(
     let (head, mut stream) = response.await.map_err(failed)?.into_parts();
     let mut heard = Exchange { head, body: Vec::new(), trailers: None };
     let Some(keep) = wanted(&heard.head) else { return Ok(heard) };
-    let mut read = 0;
+    let (mut read, mut empty) = (0, 0);
     while let Some(chunk) = stream.data().await {
         let chunk = chunk.map_err(failed)?;
         read += chunk.len();
+        empty += usize::from(chunk.is_empty());
+        if empty > EMPTY_LIMIT {
+            let told = "speaking HTTP/2: a flood of frames without content";
+            return Err(Failure::new(Reason::Protocol, told));
+        }
         match keep {
             Kept::Whole if read > limit => {
                 let told = format!("reading the body: more than {limit} bytes");
@@ -111,6 +120,8 @@ fn failed(error: h2::Error) -> Failure {
     const WHEN: &str = "speaking HTTP/2";
     let told = format!("{WHEN}: {error}");
     match error.into_io() {
+        // How h2 tells a connection that was closed in order, but too early.
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => failure::of_short_body(),
         Some(error) => failure::of_io(WHEN, &error),
         None => Failure::new(Reason::Protocol, told),
     }

@@ -1,6 +1,7 @@
 //! A connection over TCP or TLS, and if wanted a text and its answer.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use url::Url;
@@ -11,6 +12,9 @@ use crate::probe::failure;
 use crate::probe::tls::Alpn;
 use crate::probe::trace::Phase;
 use crate::probe::way::{Said, Way};
+
+/// How long an answer may pause and still go on.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Most that is taken from the connection at once, in bytes.
 const CHUNK: usize = 8 * 1024;
@@ -46,14 +50,19 @@ where
     if !reads {
         return Ok(said);
     }
-    let enough = |heard: &[u8]| {
-        expected.is_none_or(|expected| expected.is_within(&String::from_utf8_lossy(heard)))
+    said.body = match expected {
+        Some(expected) => {
+            let mut search = expected.search();
+            let (body, found) = hear(way, &mut stream, None, |heard| search.finds(heard)).await?;
+            if !found {
+                return Err(missing(expected, &body));
+            }
+            body
+        }
+        // Nothing says where the answer ends, so it is over when the conditions hold, or when nothing more comes.
+        None => hear(way, &mut stream, Some(QUIET), |heard| way.body_fulfils(heard)).await?.0,
     };
-    let came = hear(way, &mut stream, &mut said.body, enough).await?;
-    match expected {
-        Some(expected) if !came => Err(missing(expected, &said.body)),
-        _ => Ok(said),
-    }
+    Ok(said)
 }
 
 async fn send<S: AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) -> io::Result<()> {
@@ -61,30 +70,44 @@ async fn send<S: AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) -> io::Result<
     stream.flush().await
 }
 
-/// Reads into `body` until it is `enough`, the peer ends or the limit is reached. Whether it is enough.
+/// Reads until what came is `enough`, the peer ends, or, behind the first bytes, nothing comes for as long as `quiet`. Gives
+/// what came, and whether it is enough.
 async fn hear<S: AsyncRead + Unpin>(
     way: &Way<'_>,
     stream: &mut S,
-    body: &mut Vec<u8>,
-    enough: impl Fn(&[u8]) -> bool,
-) -> Result<bool, Failure> {
+    quiet: Option<Duration>,
+    mut enough: impl FnMut(&[u8]) -> bool,
+) -> Result<(Vec<u8>, bool), Failure> {
     let limit = way.options().body_limit;
-    let mut room = vec![0; CHUNK];
+    let (mut heard, mut room) = (Vec::new(), vec![0; CHUNK]);
     loop {
-        let wanted = CHUNK.min(limit - body.len());
-        let read = match stream.read(&mut room[..wanted]).await {
+        let reading = stream.read(&mut room);
+        let read = match quiet.filter(|_| !heard.is_empty()) {
+            None => reading.await,
+            Some(quiet) => match tokio::time::timeout(quiet, reading).await {
+                Ok(read) => read,
+                Err(_silent) => return Ok((heard, false)),
+            },
+        };
+        let read = match read {
             Ok(read) => read,
             // Many servers close without TLS's goodbye.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Err(failure::of_io("waiting for the answer", &error)),
         };
-        if body.is_empty() && read > 0 {
+        if heard.is_empty() && read > 0 {
             way.enter(Phase::Reading);
         }
-        body.extend_from_slice(&room[..read]);
-        let done = enough(body);
-        if done || read == 0 {
-            return Ok(done);
+        heard.extend_from_slice(&room[..read]);
+        if enough(&heard) {
+            return Ok((heard, true));
+        }
+        if heard.len() > limit {
+            let told = format!("reading the answer: more than {limit} bytes");
+            return Err(Failure::new(Reason::TooLarge, told));
+        }
+        if read == 0 {
+            return Ok((heard, false));
         }
     }
 }

@@ -21,7 +21,15 @@ pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
     way.enter(Phase::Waiting);
     let parts = match connection::over(connection, request.connect()).await {
         Ok((_, framed)) => framed.into_parts(),
-        Err(WsClientError::InvalidResponseStatus(status)) => return Ok(refused(status)),
+        Err(WsClientError::InvalidResponseStatus(status)) => {
+            let refused = refused(status);
+            // Conditions may want the refusal, but then nothing can come that is expected.
+            return if way.options().expect.is_some() {
+                Err(refused)
+            } else {
+                Ok(said(status, refused))
+            };
+        }
         Err(WsClientError::SendRequest(error)) => return Err(failure::of_request(&error)),
         Err(error) => return Err(wrong(&format!("in the handshake: {error}"))),
     };
@@ -52,10 +60,14 @@ fn handshake(way: &Way<'_>, url: &Url) -> Result<WebsocketsRequest, Failure> {
 }
 
 /// An answer that is no WebSocket.
-fn refused(status: StatusCode) -> Said {
+fn refused(status: StatusCode) -> Failure {
     let phrase = status.canonical_reason().unwrap_or("unknown status");
     let told = format!("{} {phrase} instead of 101 Switching Protocols", status.as_u16());
-    super::said(Some(status.as_u16()), Err(Failure::new(Reason::Status, told)))
+    Failure::new(Reason::Status, told)
+}
+
+fn said(status: StatusCode, refused: Failure) -> Said {
+    super::said(Some(status.as_u16()), Err(refused))
 }
 
 async fn converse<S>(way: &Way<'_>, socket: &mut Socket<S>) -> Result<Said, Failure>
@@ -72,8 +84,7 @@ where
     }
     while let Some(message) = socket.message().await? {
         said.body = message;
-        let fits = expected
-            .is_none_or(|expected| expected.is_within(&String::from_utf8_lossy(&said.body)));
+        let fits = expected.is_none_or(|expected| expected.is_within(&said.body));
         if fits {
             return Ok(said);
         }
@@ -89,9 +100,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_no_websocket_is_told_by_its_status() {
-        let said = refused(StatusCode::FORBIDDEN);
-        assert_eq!(said.status, Some(403));
+        let refused = refused(StatusCode::FORBIDDEN);
         let told = "403 Forbidden instead of 101 Switching Protocols";
-        assert_eq!(said.plain, Err(Failure::new(Reason::Status, told)));
+        assert_eq!(refused, Failure::new(Reason::Status, told));
     }
 }

@@ -38,7 +38,7 @@ pub fn judge(asked: &DnsQuestion, rcode: &str, records: &[String]) -> Result<(),
     if asked.expected.is_empty() && records.is_empty() {
         return Err(Failure::new(Reason::DnsNoSuchName, format!("no {kind} record for {name}")));
     }
-    if asked.expected.is_empty() || normal(records) == normal(&asked.expected) {
+    if asked.expected.is_empty() || normal(kind, records) == normal(kind, &asked.expected) {
         return Ok(());
     }
     let got = if records.is_empty() { "nothing".to_owned() } else { records.join(", ") };
@@ -46,10 +46,12 @@ pub fn judge(asked: &DnsQuestion, rcode: &str, records: &[String]) -> Result<(),
     Err(Failure::new(Reason::Condition, told))
 }
 
-/// The records as a set, in which the ways to write one thing are one.
-fn normal(records: &[String]) -> BTreeSet<String> {
+/// The records as a set, in which the ways to write one thing are one. Case counts in what is a text.
+fn normal(kind: &str, records: &[String]) -> BTreeSet<String> {
+    let is_text = matches!(kind, "TXT" | "CAA");
     let normal = |record: &String| match record.trim().parse::<IpAddr>() {
         Ok(ip) => ip.to_string(),
+        Err(_) if is_text => record.trim().to_owned(),
         Err(_) => record.trim().trim_end_matches('.').to_lowercase(),
     };
     records.iter().map(normal).collect()
