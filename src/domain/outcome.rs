@@ -136,6 +136,7 @@ impl Reason {
                 | Self::ConnectTimeout
                 | Self::TlsTimeout
                 | Self::Timeout
+                | Self::HeartbeatLate
                 | Self::LocalNetwork
                 | Self::LocalResolver
         )

@@ -146,13 +146,18 @@ fn a_field_that_is_not_for_the_scheme_is_refused_by_its_name() {
         ("dns://127.0.0.1", "group", json!("g"), "dns.query_name: missing"),
         ("push://job", "group", json!("g"), "heartbeat.token: missing"),
         ("tcp://127.0.0.1", "group", json!("g"), "url: \"tcp://127.0.0.1\" is not accepted"),
-        ("http://a/", "headers", json!({"Content-Length": "1"}), "headers.Content-Length: \"Content-Length\""),
+        (
+            "http://a/",
+            "headers",
+            json!({"Content-Length": "1"}),
+            "headers.Content-Length: \"Content-Length\"",
+        ),
         ("http://a/", "tls", json!({"private_key": "-----BEGIN "}), "tls.certificate: missing"),
         ("http://a/", "tls", json!({"ca": "/etc/passwd"}), "tls.ca: the value is not accepted"),
         ("http://a/", "resolver", json!("dns.example"), "resolver: \"dns.example\""),
         ("http://a/", "basic_auth", json!("ann:pw"), "basic_auth: "),
         ("http://a/", "retries", json!(3), "retries: unknown or read-only field"),
-        ("http://${HOST}/", "group", json!("g"), "in the services file only"),
+        ("http://${HOST}/", "group", json!("g"), "url: \"http://${HOST}/\" is not accepted"),
     ] {
         let mut body = json!({"name": "a", "url": url});
         body[field] = value;

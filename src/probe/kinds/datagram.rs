@@ -17,40 +17,60 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const DATAGRAM_MAX: usize = 4_096;
 
 /// A socket that sends to one address and hears from it alone.
-pub struct Line {
+struct Line {
     socket: UdpSocket,
     address: SocketAddr,
 }
 
+/// Asks each of `addresses` in turn, over a socket that `make` makes: the next one after an error, or a second of silence; the
+/// last one for as long as it takes. Gives the answer and who gave it.
+pub async fn ask_any<T>(
+    addresses: &[SocketAddr],
+    make: impl Fn(SocketAddr) -> Result<std::net::UdpSocket, Failure>,
+    question: impl Fn(SocketAddr, u16) -> Vec<u8>,
+    answer: impl Fn(SocketAddr, &[u8]) -> Result<Option<T>, Failure>,
+) -> Result<(SocketAddr, T), Failure> {
+    let mut failure = Failure::new(Reason::Unreachable, "no address to ask");
+    for (nth, &address) in addresses.iter().enumerate() {
+        let line = match Line::open(address, &make) {
+            Ok(line) => line,
+            Err(why) => {
+                failure = why;
+                continue;
+            }
+        };
+        let asking = line.ask(|attempt| question(address, attempt), |heard| answer(address, heard));
+        let heard = if nth + 1 == addresses.len() {
+            asking.await
+        } else {
+            match tokio::time::timeout(ASK_AGAIN_AFTER, asking).await {
+                Ok(heard) => heard,
+                Err(_silent) => continue,
+            }
+        };
+        match heard {
+            Ok(heard) => return Ok((address, heard)),
+            Err(why) => failure = why,
+        }
+    }
+    Err(failure)
+}
+
 impl Line {
-    /// A line to the first of `addresses` that can have one, over a socket that `make` makes.
-    ///
-    /// Nothing is sent: an address without one is of a family that this machine does not speak, or has no route.
-    pub fn open(
-        addresses: &[SocketAddr],
+    /// A line to `address`, over a socket that `make` makes. Nothing is sent: an address without one is of a family that this
+    /// machine does not speak, or has no route.
+    fn open(
+        address: SocketAddr,
         make: impl Fn(SocketAddr) -> Result<std::net::UdpSocket, Failure>,
     ) -> Result<Self, Failure> {
-        let mut failure = Failure::new(Reason::Unreachable, "no address to ask");
-        for &address in addresses {
-            let made = make(address).and_then(|socket| {
-                connect(socket, address).map_err(|error| of_socket(address, &error))
-            });
-            match made {
-                Ok(socket) => return Ok(Self { socket, address }),
-                Err(why) => failure = why,
-            }
-        }
-        Err(failure)
-    }
-
-    /// Where it leads.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+        let socket = make(address)?;
+        let socket = connect(socket, address).map_err(|error| of_socket(address, &error))?;
+        Ok(Self { socket, address })
     }
 
     /// Sends what `question` gives for each attempt (0 for the first), until `answer` finds an answer in what comes.
     /// Never ends by itself when nothing does.
-    pub async fn ask<T>(
+    async fn ask<T>(
         &self,
         question: impl Fn(u16) -> Vec<u8>,
         answer: impl Fn(&[u8]) -> Result<Option<T>, Failure>,
@@ -97,7 +117,7 @@ mod tests {
     fn a_question_is_asked_again_until_it_is_answered() {
         actix_rt::System::new().block_on(async {
             let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-            let line = Line::open(&[peer.local_addr().unwrap()], make).unwrap();
+            let line = Line::open(peer.local_addr().unwrap(), make).unwrap();
             let answering = async {
                 let mut room = [0; 8];
                 // The first is passed over, as if it were lost.
@@ -120,9 +140,31 @@ mod tests {
     fn nobody_there_is_a_refusal() {
         actix_rt::System::new().block_on(async {
             let closed = make(([127, 0, 0, 1], 0).into()).unwrap().local_addr().unwrap();
-            let line = Line::open(&[closed], make).unwrap();
+            let line = Line::open(closed, make).unwrap();
             let answer = line.ask(|_| vec![1], |_| Ok(Some(()))).await;
             assert_eq!(answer.unwrap_err().reason, Reason::Refused);
+        });
+    }
+
+    #[test]
+    fn who_refuses_or_is_silent_is_passed_over() {
+        actix_rt::System::new().block_on(async {
+            let closed = make(([127, 0, 0, 1], 0).into()).unwrap().local_addr().unwrap();
+            let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let known = peer.local_addr().unwrap();
+            let addresses = [closed, silent.local_addr().unwrap(), known];
+            let answering = async {
+                let mut room = [0; 8];
+                let (_, from) = peer.recv_from(&mut room).await.unwrap();
+                peer.send_to(b"yes", from).await.unwrap();
+                std::future::pending::<()>().await;
+            };
+            let asking = ask_any(&addresses, make, |_, _| vec![1], |_, _| Ok(Some(())));
+            tokio::select! {
+                answer = asking => assert_eq!(answer, Ok((known, ()))),
+                () = answering => {}
+            }
         });
     }
 }

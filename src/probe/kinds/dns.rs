@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::datagram::{self, Line};
+use super::datagram;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
 use crate::probe::trace::Phase;
@@ -30,13 +30,17 @@ pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
     let packet = question.to_vec().map_err(|error| unusable(error.to_string()))?;
 
     let addresses = way.addresses(url).await?;
-    way.enter(Phase::Connecting);
-    let line = Line::open(&addresses, socket)?;
-    way.note(|seen| seen.address = Some(line.address()));
     way.enter(Phase::Waiting);
-    let mut answer = line.ask(|_| packet.clone(), |heard| answer_to(&question, heard)).await?;
+    let asked_over_udp = datagram::ask_any(
+        &addresses,
+        socket,
+        |_, _| packet.clone(),
+        |_, heard| answer_to(&question, heard),
+    );
+    let (address, mut answer) = asked_over_udp.await?;
+    way.note(|seen| seen.address = Some(address));
     if answer.metadata.truncation {
-        answer = ask_over_tcp(line.address(), &question, &packet).await?;
+        answer = ask_over_tcp(address, &question, &packet).await?;
     }
 
     let rcode = verdict::mnemonic(answer.metadata.response_code);

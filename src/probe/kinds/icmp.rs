@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 use url::Url;
 
-use super::datagram::Line;
+use super::datagram;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
 use crate::probe::trace::Phase;
@@ -23,14 +23,13 @@ const PAYLOAD: usize = 32;
 /// Sends echo requests to the host until one is answered.
 pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
     let addresses = way.addresses(url).await?;
-    way.enter(Phase::Connecting);
-    let line = Line::open(&addresses, ping_socket)?;
-    way.note(|seen| seen.address = Some(line.address()));
     way.enter(Phase::Waiting);
-    let types = if line.address().is_ipv4() { V4 } else { V6 };
+    let types = |address: SocketAddr| if address.is_ipv4() { V4 } else { V6 };
     let payload = payload(RandomState::new().build_hasher().finish());
-    let question = |attempt| request(types, attempt, &payload);
-    line.ask(question, |heard| Ok(answers(types, heard, &payload).then_some(()))).await?;
+    let question = |address, attempt| request(types(address), attempt, &payload);
+    let answer = |address, heard: &[u8]| Ok(answers(types(address), heard, &payload).then_some(()));
+    let (address, ()) = datagram::ask_any(&addresses, ping_socket, question, answer).await?;
+    way.note(|seen| seen.address = Some(address));
     Ok(Said::default())
 }
 
