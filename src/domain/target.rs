@@ -194,7 +194,10 @@ fn has_usable_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.strip_suffix('.').unwrap_or(name);
-            name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()))
+            // What stands for a variable elsewhere is no name here.
+            let is_plain = !name.contains(['$', '{', '}']);
+            let labels_fit = name.split('.').all(|label| (1..=63).contains(&label.len()));
+            is_plain && name.len() <= 253 && labels_fit
         }
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         None => false,
@@ -269,6 +272,7 @@ mod tests {
             assert!(Target::template(bad).is_err(), "{bad}");
         }
         assert!(Target::parse("http://a/?x=${NAME}&y=${").is_ok(), "it stands for itself");
+        assert!(Target::parse("http://${HOST}/").is_err(), "and is no host");
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn beat(app: &App, id: i64, query: &str) -> u16 {
 
 #[test]
 fn a_job_is_up_while_its_heartbeats_come_and_down_when_one_is_late() {
-    let app = Launch::new().start();
+    let app = Launch::new().with("SELF_CHECK_WINDOW_SECONDS", "0.1").start();
     let id = job(&app, 1.0, 0.5);
     assert_eq!(app.service(id)["state"], "pending", "it has a whole interval and its grace");
     assert_eq!(beat(&app, id, ""), 200);

@@ -20,6 +20,8 @@ mod documents;
 mod go_db;
 mod heartbeats;
 mod kinds;
+mod mended_probes;
+mod mended_service;
 mod metrics;
 mod options;
 mod outage;

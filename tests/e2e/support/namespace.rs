@@ -68,6 +68,11 @@ impl Hosts {
         ip(&["-n", &self.near, "route", "add", "default", "via", "10.231.7.2"]);
     }
 
+    /// Has the monitor's host itself forbid the way to its targets.
+    pub fn prohibit_the_way(&self) {
+        ip(&["-n", &self.near, "route", "add", "prohibit", FAR]);
+    }
+
     /// Has the wire lose every packet, without anybody being told.
     pub fn cut_silently(&self) {
         ip(&["-n", &self.far, "link", "set", "wire", "down"]);
