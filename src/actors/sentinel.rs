@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::domain::options::{DnsQuestion, RecordKind};
 use crate::domain::{
@@ -49,16 +49,27 @@ impl Sentinel {
         targets.filter_map(|target| Canary::new(target, Options::none())).collect()
     }
 
-    /// Asks all of them at once. Gives each with what came of it.
+    /// Asks all of them at once, until one answers. Gives each that was heard of with what came of it.
     fn ask(&self) -> impl Future<Output = Vec<(String, Answer)>> + use<> {
-        let (canaries, engine) = (self.canaries(), Rc::clone(&self.engine));
+        let canaries = self.canaries().into_iter();
+        let mut asking: FuturesUnordered<_> = canaries.map(|canary| self.ask_one(canary)).collect();
         async move {
-            let engine = &engine;
-            join_all(canaries.into_iter().map(|canary| async move {
-                let outcome = engine.probe(&canary.service, false).await;
-                (canary.name, Answer::of(&outcome))
-            }))
-            .await
+            let mut answers = Vec::new();
+            while let Some((name, answer)) = asking.next().await {
+                answers.push((name, answer));
+                if answer == Answer::Alive {
+                    break;
+                }
+            }
+            answers
+        }
+    }
+
+    fn ask_one(&self, canary: Canary) -> impl Future<Output = (String, Answer)> + use<> {
+        let engine = Rc::clone(&self.engine);
+        async move {
+            let outcome = engine.probe(&canary.service, false).await;
+            (canary.name, Answer::of(&outcome))
         }
     }
 }
@@ -151,11 +162,14 @@ impl Actor for Sentinel {
             return;
         }
         let learn = |sentinel: &mut Self, context: &mut Context<Self>| {
-            let asked = sentinel.ask().into_actor(sentinel);
-            context.spawn(asked.map(|answers, sentinel, _| {
-                let alive = answers.into_iter().filter(|(_, answer)| *answer == Answer::Alive);
-                sentinel.known.extend(alive.map(|(name, _)| name));
-            }));
+            for canary in sentinel.canaries() {
+                let asked = sentinel.ask_one(canary).into_actor(sentinel);
+                context.spawn(asked.map(|(name, answer), sentinel, _| {
+                    if answer == Answer::Alive {
+                        sentinel.known.insert(name);
+                    }
+                }));
+            }
         };
         learn(self, context);
         context.run_interval(LEARN_EVERY, learn);
@@ -166,6 +180,10 @@ impl Handler<AreCanariesDead> for Sentinel {
     type Result = ResponseActFuture<Self, bool>;
 
     fn handle(&mut self, _: AreCanariesDead, _: &mut Self::Context) -> Self::Result {
+        if self.targets.is_empty() && self.known.is_empty() {
+            // Nobody that ever answered, so nobody whose silence would tell.
+            return Box::pin(async { false }.into_actor(self));
+        }
         let asked = self.ask().into_actor(self);
         Box::pin(asked.map(|answers, sentinel, _| sentinel.are_dead(&answers)))
     }
