@@ -14,6 +14,10 @@ use crate::domain::{Outcome, ServiceId};
 /// Shortest time from one check of the canaries to the next.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long services must have answered, canaries or not, before an outage is over for that alone. Also how far back is
+/// remembered what was heard: in a shorter time, services that are probed once a minute tell nothing.
+const LOOKS_BACK: Duration = Duration::from_secs(60);
+
 /// What is to be taken for an outage of our own.
 #[derive(Debug, Clone, Copy)]
 pub struct OutageRules {
@@ -43,8 +47,7 @@ pub struct Outage {
     held: VecDeque<(Instant, Outcome)>,
     /// Services with a failure among `held`.
     failing: HashSet<ServiceId>,
-    /// What was heard within the last window, and since this one opened, oldest first: whether it failed as in an outage.
-    /// Bound: `rules.limit`.
+    /// What was heard within [`LOOKS_BACK`], oldest first: whether it failed as in an outage. Bound: `rules.limit`.
     heard: VecDeque<(Instant, ServiceId, bool)>,
     /// When the window opened; `None` while nothing is held.
     opened: Option<Instant>,
@@ -54,7 +57,8 @@ pub struct Outage {
     check_ended: Option<Instant>,
     /// Whether the check of this window found every canary dead.
     found_dead: bool,
-    is_cut: bool,
+    /// Since when we are cut off.
+    cut_since: Option<Instant>,
     /// End of the last outage: what began before it says nothing either.
     back_at: Option<Instant>,
 }
@@ -72,7 +76,7 @@ impl Outage {
             check_began: None,
             check_ended: None,
             found_dead: false,
-            is_cut: false,
+            cut_since: None,
             back_at: None,
         }
     }
@@ -98,7 +102,7 @@ impl Outage {
             self.hear(now, id, fails);
         }
         let began = now.checked_sub(outcome.response_time);
-        if fails && (self.is_cut || began <= self.back_at) {
+        if fails && (self.cut_since.is_some() || began <= self.back_at) {
             outcome.cut_off = true;
         }
         // In order behind the failure of the same service, whatever the limit says.
@@ -118,7 +122,7 @@ impl Outage {
     }
 
     fn hear(&mut self, now: Instant, id: ServiceId, fails: bool) {
-        let from = self.heard_since(now);
+        let from = now.checked_sub(LOOKS_BACK);
         while self.heard.front().is_some_and(|(at, _, _)| Some(*at) < from)
             || self.heard.len() >= self.rules.limit
         {
@@ -127,20 +131,13 @@ impl Outage {
         self.heard.push_back((now, id, fails));
     }
 
-    /// From when on it counts what was heard: for a whole window, and since this one opened.
-    fn heard_since(&self, now: Instant) -> Option<Instant> {
-        let window = now.checked_sub(self.rules.window);
-        self.opened.map_or(window, |opened| window.min(Some(opened)))
-    }
-
-    /// Whether so many of the services that were heard of within the last window have failed.
-    fn most_fail(&self, now: Instant) -> bool {
-        let from = self.heard_since(now);
+    /// Whether so many of the services that were heard of since `from` have failed; also when none was.
+    fn most_fail(&self, from: Option<Instant>) -> bool {
         let heard = || self.heard.iter().filter(|(at, _, _)| Some(*at) >= from);
         let all: HashSet<ServiceId> = heard().map(|(_, id, _)| *id).collect();
         let failing: HashSet<ServiceId> =
             heard().filter(|(_, _, fails)| *fails).map(|(_, id, _)| *id).collect();
-        failing.len() as f64 >= self.rules.share * all.len().max(1) as f64
+        failing.len() as f64 >= self.rules.share * all.len() as f64
     }
 
     fn open(&mut self, at: Instant) {
@@ -156,8 +153,11 @@ impl Outage {
     /// Whether the canaries are to be asked now: once a window, and again and again while we are cut off.
     pub fn wants_check(&self, now: Instant) -> bool {
         let is_fresh = self.check_ended.is_some_and(|at| now < at + CHECK_EVERY);
-        let wants =
-            if self.is_cut { !is_fresh } else { self.opened.is_some() && !self.is_checked() };
+        let wants = if self.cut_since.is_some() {
+            !is_fresh
+        } else {
+            self.opened.is_some() && !self.is_checked()
+        };
         wants && !self.checking
     }
 
@@ -168,13 +168,16 @@ impl Outage {
     }
 
     /// No canary answered (`dead`), or one did, or there is none to ask. An outage ends when one answers, or when most
-    /// services do.
+    /// services have for [`LOOKS_BACK`]: then it is the canaries that are gone.
     pub fn check_ends(&mut self, dead: bool, now: Instant) -> Option<NetworkChange> {
         self.checking = false;
         self.check_ended = Some(now);
         self.found_dead = dead;
-        if self.is_cut && !(dead && self.most_fail(now)) {
-            self.is_cut = false;
+        let since = self.cut_since?;
+        let from = now.checked_sub(LOOKS_BACK);
+        let services_answer = from >= Some(since) && !self.most_fail(from);
+        if !dead || services_answer {
+            self.cut_since = None;
             self.back_at = Some(now);
             return Some(NetworkChange::Back);
         }
@@ -189,7 +192,7 @@ impl Outage {
         let next_check = self.check_ended.map_or(now, |at| at + CHECK_EVERY);
         match self.opened {
             Some(opened) => Some(opened + self.rules.window),
-            None => self.is_cut.then_some(next_check),
+            None => self.cut_since.map(|_| next_check),
         }
     }
 
@@ -202,7 +205,8 @@ impl Outage {
         if !is_judged && !at_once {
             return (Vec::new(), None);
         }
-        let cut = is_judged && self.found_dead && self.most_fail(now);
+        let from = now.checked_sub(self.rules.window).min(Some(opened));
+        let cut = is_judged && self.found_dead && self.most_fail(from);
         let judged = self.held.iter().take_while(|(at, _)| Some(*at) <= self.check_began).count();
         let count = if cut || at_once { self.held.len() } else { judged };
         let mut released: Vec<Outcome> = self.held.drain(..count).map(|(_, it)| it).collect();
@@ -223,9 +227,11 @@ impl Outage {
         if let Some((at, _)) = self.held.front() {
             self.open(*at);
         }
-        let change = (cut && !self.is_cut).then_some(NetworkChange::Lost);
-        self.is_cut |= cut;
-        (released, change)
+        if !cut || self.cut_since.is_some() {
+            return (released, None);
+        }
+        self.cut_since = Some(now);
+        (released, Some(NetworkChange::Lost))
     }
 }
 
@@ -316,12 +322,16 @@ mod tests {
         outage.check_begins(start);
         outage.check_ends(true, start);
         assert_eq!(outage.decide(start + secs(3), false).1, Some(NetworkChange::Lost));
-        for id in 10..20 {
-            outage.take(answered(id, 0), start + secs(4));
-        }
-        outage.take(failed(1, 4_000), start + secs(4));
         outage.check_begins(start + secs(4));
-        assert_eq!(outage.check_ends(true, start + secs(5)), Some(NetworkChange::Back));
+        assert_eq!(outage.check_ends(true, start + secs(5)), None, "nothing was heard since");
+        for second in 4..70 {
+            outage.take(answered(10 + second as i64 % 10, 0), start + secs(second));
+        }
+        outage.take(failed(1, 69_000), start + secs(69));
+        outage.check_begins(start + secs(30));
+        assert_eq!(outage.check_ends(true, start + secs(31)), None, "too soon to tell");
+        outage.check_begins(start + secs(70));
+        assert_eq!(outage.check_ends(true, start + secs(71)), Some(NetworkChange::Back));
     }
 
     #[test]
