@@ -92,8 +92,8 @@ impl Way<'_> {
         Ok(stream)
     }
 
-    /// Secures `stream` for the host of `url`, as the service says. A target that wants a certificate which the service does not
-    /// have is heard out, where nothing is spoken over TLS that would show its refusal (`Alpn::None`).
+    /// Secures `stream` for the host of `url`, as the service says. A target that asks for a certificate is heard out, where
+    /// nothing is spoken over TLS that would show its refusal (`Alpn::None`).
     pub async fn secure(
         &self,
         url: &Url,

@@ -60,7 +60,18 @@ where
             body
         }
         // Nothing says where the answer ends, so it is over when the conditions hold, or when nothing more comes.
-        None => hear(way, &mut stream, Some(QUIET), |heard| way.body_fulfils(heard)).await?.0,
+        None => {
+            let mut next_look = 0;
+            let enough = |heard: &[u8]| {
+                // A long answer is looked at each time it has doubled: judging takes as long as it is.
+                let looks = heard.len() <= CHUNK || heard.len() >= next_look;
+                if looks {
+                    next_look = 2 * heard.len();
+                }
+                looks && way.body_fulfils(heard)
+            };
+            hear(way, &mut stream, Some(QUIET), enough).await?.0
+        }
     };
     Ok(said)
 }
