@@ -1,20 +1,23 @@
 //! The actors. Decisions are pure ([`schedule`], [`mod@line`], [`buffer`],
-//! [`health`]); actors carry them.
+//! [`health`], [`outage`]); actors carry them.
 //!
 //! | actor | where | messages | from | bounded by |
 //! |---|---|---|---|---|
 //! | [`Scheduler`](scheduler::Scheduler) | main arbiter | `ServiceChanged` | recorder | changes, one at a time |
-//! | | | `GetLateness`, `Stop` | HTTP, app | connections; one |
+//! | | | `Looked` | pool | slots |
+//! | | | `HeartbeatSeen`, `GetLateness`, `Stop` | HTTP, app | connections; one |
 //! | [`Pool`](pool::Pool) | main arbiter | `Dispatch` | scheduler | what is due together, `DISPATCH_LIMIT` jobs each |
 //! | | | `Revise`, `Leave` | scheduler | changes |
 //! | | | `Finished` | probers | slots |
-//! | | | `Drain` | app | one |
+//! | | | `ProbeNow` | HTTP | connections; a place in the line each |
+//! | | | `TellLooked`, `Drain` | app | one |
 //! | [`Prober`](prober::Prober) × `RUNNER_POOL_SIZE` | an arbiter a core | `RunProbe` | pool | one: the slot is taken |
-//! | [`Recorder`](recorder::Recorder) | main arbiter | `RecordOutcome` | probers | one a slot; kept ones by `RECORDER_BUFFER_LIMIT` |
-//! | | | `MakeChange` | HTTP | `CHANGES_LIMIT`, then told to come again |
+//! | [`Sentinel`](sentinel::Sentinel) | an arbiter of the probers | `AreCanariesDead` | recorder | one at a time |
+//! | [`Recorder`](recorder::Recorder) | main arbiter | `RecordOutcome` | probers, HTTP | one a slot or connection; kept ones by `RECORDER_BUFFER_LIMIT` |
+//! | | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then told to come again |
 //! | | | `Ask<Q>` | HTTP | `READS_LIMIT`, then told to come again |
 //! | | | `GetTrouble`, `GetResults`, `Subscribe`, `Flush` | HTTP, app | connections; one |
-//! | [`Writer`](writer::Writer) | a thread of its own | `Commit`, `MakeChange`, `Close` | recorder | one at a time |
+//! | [`Writer`](writer::Writer) | a thread of its own | `Commit`, `MakeChange`, `ApplyFile`, `Close` | recorder | one at a time |
 //! | [`Reader`](reader::Reader) × 2 | threads of their own | `Ask<Q>` | recorder | `READS_LIMIT` |
 //!
 //! A mailbox bounds nothing (docs/design.md), so every bound above is a field or constant that its owner checks.
