@@ -87,7 +87,7 @@ pub fn told(service: &Service, outcome: &Outcome) -> String {
         outcome.http_status.map(|status| format!("status {status}")),
         seen.http_version.map(|version| format!("HTTP {version}")),
         seen.tls_version.map(str::to_owned),
-        seen.address.map(|address| address.to_string()),
+        seen.address_told(),
         (seen.redirects > 0).then(|| format!("redirects {}", seen.redirects)),
         seen.certificate_expires_at
             .map(|at| format!("certificate good for {} days", days_until(at))),

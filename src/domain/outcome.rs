@@ -239,6 +239,18 @@ pub struct Seen {
     pub certificate_expires_at: Option<i64>,
 }
 
+impl Seen {
+    /// The address that was dialled, with its port where the protocol has one.
+    pub fn address_told(&self) -> Option<String> {
+        self.address.map(address_told)
+    }
+}
+
+/// `address` for a person; without its port when that is 0, as with protocols that have none.
+pub fn address_told(address: SocketAddr) -> String {
+    if address.port() == 0 { address.ip().to_string() } else { address.to_string() }
+}
+
 /// What somebody who looks at one probe wants to know besides; recorded probes have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {

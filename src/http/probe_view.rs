@@ -104,7 +104,7 @@ impl Probe {
                 processing_ms: ms(phases.first_byte),
                 transfer_ms: ms(phases.transfer),
             },
-            address: seen.address.map(|address| address.to_string()),
+            address: seen.address_told(),
             redirects: seen.redirects,
             http_version: seen.http_version,
             tls_version: seen.tls_version,

@@ -4,6 +4,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
 use serde_json::{Value, json};
 
+use crate::support::namespace::Hosts;
 use crate::support::{
     Answer, Authority, Behaviour, GrpcHealth, Launch, Mail, NameServer, OldTls, Peer, Shape,
     Target, Terms, greeter, mail_server, record_of, text_record, websocket_echo,
@@ -246,4 +247,22 @@ fn a_host_is_up_when_it_echoes() {
     } else {
         probed.assert_failed("local_config", "net.ipv4.ping_group_range");
     }
+}
+
+#[test]
+fn a_host_is_up_when_it_answers_an_echo_request_and_only_then() {
+    let Some(hosts) = Hosts::new("icmp") else { return };
+    hosts.go_near();
+    hosts.allow_pings();
+    let launch = Launch::new();
+    for host in [hosts.far_address(), "127.0.0.1", "[::1]"] {
+        let probed = launch.asking(&format!("icmp://{host}")).probe();
+        probed.assert_up();
+        assert_eq!(probed.outcome["address"], host.trim_matches(['[', ']']));
+    }
+    let nobody = launch.asking("icmp://10.231.7.77").timeout(0.5).probe();
+    nobody.assert_failed("timeout", "still waiting for the answer");
+    hosts.take_route_away();
+    let cut_off = launch.asking(&format!("icmp://{}", hosts.far_address())).probe();
+    cut_off.assert_failed("local_network", "asking 10.231.8.2: ");
 }

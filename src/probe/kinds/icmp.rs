@@ -22,7 +22,10 @@ const PAYLOAD: usize = 32;
 
 /// Sends echo requests to the host until one is answered.
 pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
-    let addresses = way.addresses(url).await?;
+    let mut addresses = way.addresses(url).await?;
+    // There are no ports; the one of the transport would only be told.
+    addresses.iter_mut().for_each(|address| address.set_port(0));
+    way.note(|seen| seen.address = addresses.first().copied());
     way.enter(Phase::Waiting);
     let types = |address: SocketAddr| if address.is_ipv4() { V4 } else { V6 };
     let payload = payload(RandomState::new().build_hasher().finish());
