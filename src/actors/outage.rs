@@ -2,9 +2,9 @@
 //!
 //! A failure that an outage of ours would look like is held for a short window. Canaries are asked at once. When the window
 //! closes, and most of the services that were heard of in it had failed, and no canary answered, then we are cut off: what was
-//! held says nothing of its targets, and neither does what fails until a canary answers again. In every other case the
-//! failures stand: those that were there when the canaries were asked. The later ones get a window and a check of their own, so
-//! that no failure is judged by what was before it.
+//! held says nothing of its targets, and neither does what fails until a canary answers again, or most services do. In every
+//! other case the failures stand: those that were there when the canaries were asked. The later ones get a window and a check of
+//! their own, so that no failure is judged by what was before it.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};

@@ -14,7 +14,7 @@ use super::pool::{Asker, Finished, Pool};
 use super::recorder::{RecordOutcome, Recorder};
 use super::schedule::Job;
 use super::scheduler::Looked;
-use crate::domain::{Failure, Outcome, Phases, Reason, Seen, Service, Verdict};
+use crate::domain::{Failure, Outcome, Reason, Service, Verdict};
 use crate::logging::Throttle;
 use crate::probe::{Engine, Rules, unix_ms};
 use crate::telemetry::Telemetry;
@@ -144,17 +144,10 @@ impl Workshop {
         };
         match AssertUnwindSafe(probe).catch_unwind().await {
             Ok(outcome) => outcome,
-            Err(panic) => Outcome {
-                service_id: service.id,
-                started_at_ms,
-                response_time: started.elapsed(),
-                http_status: None,
-                failure: Some(Failure::new(Reason::LocalFault, panic_text(panic.as_ref()))),
-                phases: Phases::default(),
-                seen: Seen::default(),
-                cut_off: false,
-                report: None,
-            },
+            Err(panic) => {
+                let failure = Failure::new(Reason::LocalFault, panic_text(panic.as_ref()));
+                Outcome::bare(service.id, started_at_ms, started.elapsed(), Some(failure))
+            }
         }
     }
 }

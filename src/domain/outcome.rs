@@ -159,16 +159,22 @@ impl Failure {
     /// A failure of class `reason`, told in `detail`, of which at most 300 characters are kept: a target can make it as
     /// long as it likes.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        let mut detail = detail.into();
-        if detail.contains(char::is_control) {
-            // A target must not write lines of its own into our log.
-            detail = detail.chars().flat_map(escaped).collect();
-        }
-        if let Some((end, _)) = detail.char_indices().nth(DETAIL_MAX_CHARS) {
-            detail.truncate(end);
-        }
-        Self { reason, detail }
+        Self { reason, detail: detail_of(detail.into()) }
     }
+}
+
+/// `text` as a detail: escaped and cut.
+pub fn detail_of(text: String) -> String {
+    let mut detail = in_one_line(text);
+    if let Some((end, _)) = detail.char_indices().nth(DETAIL_MAX_CHARS) {
+        detail.truncate(end);
+    }
+    detail
+}
+
+/// `text` with its control characters escaped: a target must not write lines of its own into our log.
+pub fn in_one_line(text: String) -> String {
+    if text.contains(char::is_control) { text.chars().flat_map(escaped).collect() } else { text }
 }
 
 /// A character as it is, or escaped if it is a control character.
@@ -306,6 +312,26 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// An outcome that says nothing but whether, and why not.
+    pub fn bare(
+        service_id: ServiceId,
+        started_at_ms: i64,
+        response_time: Duration,
+        failure: Option<Failure>,
+    ) -> Self {
+        Self {
+            service_id,
+            started_at_ms,
+            response_time,
+            http_status: None,
+            failure,
+            phases: Phases::default(),
+            seen: Seen::default(),
+            cut_off: false,
+            report: None,
+        }
+    }
+
     /// Whether the service is up, down, or cannot be judged by this outcome.
     pub fn verdict(&self) -> Verdict {
         match &self.failure {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Definition, Interval, Name, Options, Outcome, Phases, Seen, Service, ServiceId, Target, Timeout,
-};
+use super::{Definition, Interval, Name, Options, Outcome, Service, ServiceId, Target, Timeout};
 
 /// A definition that sets only what it must.
 pub fn definition(name: &str) -> Definition {
@@ -31,15 +29,5 @@ pub fn service(id: i64, interval_seconds: f64) -> Service {
 
 /// A success of the service `id` at `started_at_ms`.
 pub fn outcome(id: i64, started_at_ms: i64) -> Outcome {
-    Outcome {
-        service_id: ServiceId::new(id).unwrap(),
-        started_at_ms,
-        response_time: Duration::ZERO,
-        http_status: None,
-        failure: None,
-        phases: Phases::default(),
-        seen: Seen::default(),
-        cut_off: false,
-        report: None,
-    }
+    Outcome::bare(ServiceId::new(id).unwrap(), started_at_ms, Duration::ZERO, None)
 }

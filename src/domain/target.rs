@@ -1,5 +1,6 @@
 //! What a probe asks: a URL whose scheme says how.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -109,12 +110,13 @@ impl Target {
     }
 
     /// The URL taken apart, under the scheme of http that stands for its transport. The error is for a person.
-    pub fn url(&self, variables: &Variables) -> Result<Url, String> {
+    pub fn url(&self, variables: &Variables) -> Result<Cow<'_, Url>, String> {
         if let Some(url) = &self.url {
-            return Ok(url.clone());
+            return Ok(Cow::Borrowed(url));
         }
         let filled = self.filled(variables)?;
         checked(self.kind, &filled)
+            .map(Cow::Owned)
             .ok_or_else(|| "the URL is none once its variables are filled in".to_owned())
     }
 

@@ -7,17 +7,22 @@ use subtle::ConstantTimeEq;
 use super::Writes;
 use super::error::ApiError;
 
-/// Lets a write pass, or says why not. The token is compared in a time that does not tell how much of it was right.
+/// Lets a write pass, or says why not.
 pub fn may_write(request: &HttpRequest, writes: &Writes) -> Result<(), ApiError> {
     let token = match writes {
         Writes::FromThisMachine => return Ok(()),
         Writes::Refused => return Err(ApiError::forbidden()),
-        Writes::WithToken(token) => token.reveal().as_bytes(),
+        Writes::WithToken(token) => token.reveal(),
     };
     match bearer(request) {
-        Some(shown) if bool::from(shown.as_bytes().ct_eq(token)) => Ok(()),
+        Some(shown) if is_same(shown, token) => Ok(()),
         _ => Err(ApiError::unauthorized()),
     }
+}
+
+/// Whether `shown` is `token`, compared in a time that does not tell how much of it was right.
+pub fn is_same(shown: &str, token: &str) -> bool {
+    bool::from(shown.as_bytes().ct_eq(token.as_bytes()))
 }
 
 /// The token that the request shows.

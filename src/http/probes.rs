@@ -1,10 +1,10 @@
 //! `/v1/services/{id}/probe` and `/v1/services/{id}/heartbeat`: results beside the slots.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use subtle::ConstantTimeEq;
 
 use super::error::ApiError;
 use super::probe_view::Probe;
@@ -15,7 +15,7 @@ use crate::actors::pool::ProbeNow;
 use crate::actors::recorder::{Admission, RecordOutcome};
 use crate::actors::scheduler::HeartbeatSeen;
 use crate::domain::options::Heartbeat;
-use crate::domain::{Failure, Kind, Outcome, Phases, Reason, Seen, Service};
+use crate::domain::{Failure, Kind, Outcome, Reason, Service};
 use crate::probe::unix_ms;
 use crate::storage::reader::{GetService, ServiceRecord};
 
@@ -86,17 +86,7 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> Answer {
         return Ok(HttpResponse::Ok().json(Fine::ok()));
     }
     let failure = (!beat.success).then(|| Failure::new(Reason::Status, beat.error));
-    let outcome = Outcome {
-        service_id: id,
-        started_at_ms: unix_ms(),
-        response_time: std::time::Duration::ZERO,
-        http_status: None,
-        failure,
-        phases: Phases::default(),
-        seen: Seen::default(),
-        cut_off: false,
-        report: None,
-    };
+    let outcome = Outcome::bare(id, unix_ms(), Duration::ZERO, failure);
     api.telemetry.probed(&outcome);
     match api.recorder.send(RecordOutcome { outcome }).await? {
         Admission::Kept => {}
@@ -109,10 +99,8 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> Answer {
     Ok(HttpResponse::Ok().json(Fine::ok()))
 }
 
-/// Whether `shown` is the token, compared in a time that does not tell how much of it was right.
 fn is_token(api: &Api, expected: &Heartbeat, shown: &str) -> bool {
-    let Ok(token) = expected.token.fill(&api.variables) else { return false };
-    bool::from(shown.as_bytes().ct_eq(token.as_bytes()))
+    expected.token.fill(&api.variables).is_ok_and(|token| auth::is_same(shown, &token))
 }
 
 fn service(api: &Api, record: ServiceRecord) -> Service {

@@ -30,6 +30,7 @@ use trace::{Phase, Trace};
 use way::{Said, Way};
 
 use crate::domain::options::NameServer;
+use crate::domain::outcome::detail_of;
 use crate::domain::{Condition, Failure, Judged, Kind, Outcome, Reason, Service, Variables};
 
 /// Largest body that is read as JSON, in bytes: as values it takes up to a hundred times the memory.
@@ -157,8 +158,7 @@ fn judge(way: &Way<'_>, mut said: Said) -> Result<(), Failure> {
         let verdict = condition.judge(&facts);
         way.trace.report(|report| {
             let told = verdict.clone().err().unwrap_or_else(|| condition.to_string());
-            // Escaped as every detail is.
-            let told = Failure::new(Reason::Condition, told).detail;
+            let told = detail_of(told);
             report.conditions.push(Judged { told, fulfilled: verdict.is_ok() });
         });
         failed.extend(verdict.err());

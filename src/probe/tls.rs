@@ -178,17 +178,20 @@ impl Tls {
         let name = ServerName::try_from(bare).map_err(|_| {
             Failure::new(Reason::TlsHostname, format!("{host} is no name for a certificate"))
         })?;
-        let mut config = self.config(options, alpn)?;
+        let config = self.config(options, alpn)?;
+        let shake_hands = async |config| {
+            let secured = TlsConnector::from(config).connect(name, stream).await;
+            secured.map_err(|error| failure::of_tls(&error))
+        };
+        if alpn != Alpn::None {
+            // A protocol over TLS shows the refusal by itself.
+            return Ok((shake_hands(config).await?, false));
+        }
         let own = Arc::clone(&config.client_auth_cert_resolver);
         let asked = Arc::new(AskedForCertificate { own, asked: AtomicBool::new(false) });
-        // A protocol over TLS shows the refusal by itself.
-        if alpn == Alpn::None {
-            let mut noting = ClientConfig::clone(&config);
-            noting.client_auth_cert_resolver = Arc::clone(&asked) as Arc<dyn ResolvesClientCert>;
-            config = Arc::new(noting);
-        }
-        let secured = TlsConnector::from(config).connect(name, stream).await;
-        let stream = secured.map_err(|error| failure::of_tls(&error))?;
+        let mut noting = ClientConfig::clone(&config);
+        noting.client_auth_cert_resolver = Arc::clone(&asked) as Arc<dyn ResolvesClientCert>;
+        let stream = shake_hands(Arc::new(noting)).await?;
         Ok((stream, asked.asked.load(Ordering::Relaxed)))
     }
 }

@@ -14,7 +14,7 @@ use super::tls::Alpn;
 use super::trace::{Phase, Trace};
 use super::{Engine, dial, failure, tls};
 use crate::domain::options::TlsOptions;
-use crate::domain::{Body, Facts, Failure, Options, Reason, Seen, Service, Template};
+use crate::domain::{Body, Condition, Facts, Failure, Options, Reason, Seen, Service, Template};
 
 /// One probe under way.
 pub struct Way<'a> {
@@ -51,6 +51,11 @@ impl Way<'_> {
     /// What the service says of how it is asked.
     pub fn options(&self) -> &Options {
         &self.service.options
+    }
+
+    /// Whether a condition of the service looks at the body.
+    pub fn needs_body(&self) -> bool {
+        self.service.conditions.iter().any(Condition::needs_body)
     }
 
     /// The next phase begins now.

@@ -32,8 +32,8 @@ impl Answer {
     }
 
     /// The status code.
-    pub fn status(&self) -> u16 {
-        self.response.status().as_u16()
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
     }
 
     /// The version of HTTP that was spoken.

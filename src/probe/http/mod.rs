@@ -5,13 +5,14 @@ pub mod request;
 pub mod two;
 
 use awc::http::{StatusCode, header};
+use http::response::Parts;
 use url::Url;
 
 use super::connection::HandOver;
 use super::tls::Alpn;
 use super::trace::Phase;
 use super::way::{Said, Way};
-use crate::domain::{Condition, Failure, Reason, Seen};
+use crate::domain::{Failure, Reason, Seen};
 use answer::Kept;
 use request::Request;
 use two::Exchange;
@@ -60,7 +61,7 @@ async fn over_one(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
     let connection = way.open(&request.url, Alpn::Http1).await?;
     way.enter(Phase::Waiting);
     let answer = request.send(&way.engine.client, connection).await?;
-    let status = answer.status();
+    let status = answer.status().as_u16();
     way.trace.answered(status);
     way.note(|seen| seen.http_version = answer.version());
     answer.refuse_interim()?;
@@ -73,7 +74,7 @@ async fn over_one(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
         let told = format!("HTTP {spoken} was spoken, and not {expected}");
         return Err(Failure::new(Reason::Protocol, told));
     }
-    let mut said = Said { status: Some(status), plain: judge(status), ..Said::default() };
+    let mut said = Said { status: Some(status), plain: judge(answer.status()), ..Said::default() };
     if let Some(kept) = wanted(way, &said.plain) {
         way.enter(Phase::Reading);
         said.body = answer.read(kept, way.options().body_limit).await?;
@@ -85,43 +86,45 @@ async fn over_two(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
     let (asked, body) = request.over_two()?;
     let connection = way.open(&request.url, Alpn::Http2).await?;
     way.enter(Phase::Waiting);
-    let follows = way.options().redirects_followed() > 0;
     let limit = way.options().body_limit;
+    let leads_to = |head: &Parts| {
+        let location = answer::location(head.status, head.headers.get(header::LOCATION));
+        location.filter(|_| way.options().redirects_followed() > 0)
+    };
     let heard = two::exchange(connection, asked, body, limit, |head| {
         way.trace.answered(head.status.as_u16());
         way.note(|seen| seen.http_version = Some("2"));
-        let is_answer = answer::location(head.status, head.headers.get(header::LOCATION)).is_none();
-        let kept = wanted(way, &judge(head.status.as_u16())).filter(|_| is_answer || !follows)?;
+        let kept = wanted(way, &judge(head.status)).filter(|_| leads_to(head).is_none())?;
         way.enter(Phase::Reading);
         Some(kept)
     });
     let Exchange { head, body, .. } = heard.await?;
     let status = head.status.as_u16();
-    match answer::location(head.status, head.headers.get(header::LOCATION)) {
-        Some(location) if follows => Ok(Heard::Redirect(status, location)),
-        _ => {
-            let plain = judge(status);
-            Ok(Heard::Answer(Said { status: Some(status), body, plain, ..Said::default() }))
+    Ok(match leads_to(&head) {
+        Some(location) => Heard::Redirect(status, location),
+        None => {
+            let plain = judge(head.status);
+            Heard::Answer(Said { status: Some(status), body, plain, ..Said::default() })
         }
-    }
+    })
 }
 
 /// What is read of the answer to judge it: without conditions all of it, since an answer that never ends is none; with
 /// conditions the body only when one of them speaks of it.
 fn wanted(way: &Way<'_>, plain: &Result<(), Failure>) -> Option<Kept> {
-    let conditions = &way.service.conditions;
-    if conditions.iter().any(Condition::needs_body) {
+    if way.needs_body() {
         return Some(Kept::Whole);
     }
-    (conditions.is_empty() && plain.is_ok()).then_some(Kept::Nothing)
+    (way.service.conditions.is_empty() && plain.is_ok()).then_some(Kept::Nothing)
 }
 
 /// The plain rule: an answer below 400 is up.
-fn judge(status: u16) -> Result<(), Failure> {
-    if status < 400 {
-        return Ok(());
-    }
-    let known = StatusCode::from_u16(status).ok();
-    let phrase = known.and_then(|status| status.canonical_reason()).unwrap_or("unknown status");
-    Err(Failure::new(Reason::Status, format!("{status} {phrase}")))
+fn judge(status: StatusCode) -> Result<(), Failure> {
+    if status.as_u16() < 400 { Ok(()) } else { Err(Failure::new(Reason::Status, told(status))) }
+}
+
+/// A status with its phrase.
+pub fn told(status: StatusCode) -> String {
+    let phrase = status.canonical_reason().unwrap_or("unknown status");
+    format!("{} {phrase}", status.as_u16())
 }

@@ -11,8 +11,8 @@ use url::Url;
 
 use crate::domain::{Failure, Reason};
 use crate::probe::http::answer::Kept;
-use crate::probe::http::request;
 use crate::probe::http::two::{self, Exchange};
+use crate::probe::http::{request, told};
 use crate::probe::tls::Alpn;
 use crate::probe::trace::Phase;
 use crate::probe::way::{Said, Way};
@@ -72,8 +72,7 @@ fn judge(status: StatusCode, trailers: &HeaderMap, body: &[u8]) -> Result<Said, 
     let down = |told: String| Err(Failure::new(Reason::Status, told));
     let http_status = Some(status.as_u16());
     if status != StatusCode::OK {
-        let phrase = status.canonical_reason().unwrap_or("unknown status");
-        return Ok(super::said(http_status, down(format!("{} {phrase}", status.as_u16()))));
+        return Ok(super::said(http_status, down(told(status))));
     }
     let code = trailers.get("grpc-status").ok_or_else(|| wrong("there is no grpc-status"))?;
     let code: Option<usize> = code.to_str().ok().and_then(|code| code.trim().parse().ok());

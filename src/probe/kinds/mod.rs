@@ -10,7 +10,7 @@
 //! | `icmp` | [`icmp`] | an echo request | the echo |
 //!
 //! Each of them says what the target [said](Said) and what the plain rule makes of it. An error in place of that is a
-//! probe that got no answer at all, which no condition can mend.
+//! probe that got no answer at all, or not the one that was expected by itself; no condition can mend that.
 
 mod datagram;
 mod dns;
@@ -23,7 +23,8 @@ mod websocket;
 
 use url::Url;
 
-use crate::domain::{Condition, Failure, Kind, Reason};
+use crate::domain::outcome::in_one_line;
+use crate::domain::{Failure, Kind, Reason};
 use crate::probe::way::{Said, Way};
 
 /// Most characters of an answer that a failure shows.
@@ -54,22 +55,9 @@ fn text_to_send(way: &Way<'_>) -> Result<Option<String>, Failure> {
     way.options().body.as_ref().map(|text| way.fill(text)).transpose()
 }
 
-/// Whether a condition of the service looks at the body.
-fn needs_body(way: &Way<'_>) -> bool {
-    way.service.conditions.iter().any(Condition::needs_body)
-}
-
-/// The start of what came, with control characters escaped: a target must not write lines of its own into our log.
+/// The start of what came, in one line.
 fn excerpt(received: &[u8]) -> String {
-    let mut shown = String::new();
-    for character in String::from_utf8_lossy(received).chars().take(EXCERPT_CHARS) {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    in_one_line(String::from_utf8_lossy(received).chars().take(EXCERPT_CHARS).collect())
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ where
 {
     let mut said = Said::default();
     let expected = way.options().expect.as_ref();
-    let reads = expected.is_some() || super::needs_body(way);
+    let reads = expected.is_some() || way.needs_body();
     let text = super::text_to_send(way)?;
     if text.is_none() && !reads {
         return Ok(said);

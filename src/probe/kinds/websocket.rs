@@ -8,7 +8,7 @@ use url::Url;
 
 use super::frames::{Socket, wrong};
 use crate::domain::{Failure, Reason};
-use crate::probe::http::request;
+use crate::probe::http::{self, request};
 use crate::probe::tls::Alpn;
 use crate::probe::trace::Phase;
 use crate::probe::way::{Said, Way};
@@ -61,8 +61,7 @@ fn handshake(way: &Way<'_>, url: &Url) -> Result<WebsocketsRequest, Failure> {
 
 /// An answer that is no WebSocket.
 fn refused(status: StatusCode) -> Failure {
-    let phrase = status.canonical_reason().unwrap_or("unknown status");
-    let told = format!("{} {phrase} instead of 101 Switching Protocols", status.as_u16());
+    let told = format!("{} instead of 101 Switching Protocols", http::told(status));
     Failure::new(Reason::Status, told)
 }
 
@@ -79,7 +78,7 @@ where
         socket.send_text(&text).await?;
     }
     let expected = way.options().expect.as_ref();
-    if expected.is_none() && !super::needs_body(way) {
+    if expected.is_none() && !way.needs_body() {
         return Ok(said);
     }
     while let Some(message) = socket.message().await? {
