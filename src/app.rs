@@ -14,18 +14,20 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::actors::Lifeline;
 use crate::actors::board::Board;
-use crate::actors::outage::{Outage, OutageRules};
+use crate::actors::outage::OutageRules;
 use crate::actors::pool::{Drain, Pool, TellLooked};
 use crate::actors::prober::{Parts, Prober};
 use crate::actors::reader::Reader;
-use crate::actors::recorder::{Flush, Hands, Recorder, Subscribe};
+use crate::actors::recorder::{self, Flush, Hands, Recorder, Subscribe};
 use crate::actors::scheduler::{Scheduler, Stop};
 use crate::actors::sentinel::Sentinel;
+use crate::actors::upkeep::UpkeepRules;
 use crate::actors::writer::Writer;
 use crate::config::Config;
 use crate::http::{self, Api, SCRAPES_LIMIT, Writes};
 use crate::import::go_db;
 use crate::logging::Throttle;
+use crate::probe::unix_ms;
 use crate::reload;
 use crate::shutdown::Signals;
 use crate::startup::{self, Failed, Ready, how_to_add, open_writer};
@@ -101,7 +103,8 @@ pub fn import_go_db(config: &Config, file: &Path) -> Result<go_db::Summary, Fail
         }
         other => Failed::Open(other),
     })?;
-    go_db::import(source, &mut open_writer(&store)?).map_err(Failed::System)
+    let chunk_ticks = config.chunk_ticks as usize;
+    go_db::import(source, &mut open_writer(&store)?, chunk_ticks, unix_ms()).map_err(Failed::System)
 }
 
 /// Everything that runs.
@@ -281,15 +284,22 @@ fn start_recorder(
     let reader = SyncArbiter::start(READERS, move || {
         Reader::new(path.clone(), Lifeline::new("reader", &deaths))
     });
-    Recorder::new(
-        config.buffer_limit,
-        Outage::new(OutageRules {
+    let (path, deaths) = (store.path().to_owned(), died.clone());
+    let keeper =
+        SyncArbiter::start(1, move || Reader::new(path.clone(), Lifeline::new("keeper", &deaths)));
+    let rules = recorder::Rules {
+        buffer_limit: config.buffer_limit,
+        outage: OutageRules {
             window: config.self_check_window,
             share: config.self_check_share,
             limit: config.buffer_limit,
-        }),
+        },
+        upkeep: UpkeepRules { chunk_ticks: config.chunk_ticks, retention: config.retention },
+    };
+    Recorder::new(
+        rules,
         board,
-        Hands { writer, reader },
+        Hands { writer, reader, keeper },
         telemetry.clone(),
         log.clone(),
         Lifeline::new("recorder", died),

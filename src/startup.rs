@@ -9,10 +9,11 @@ use slog::{Logger, info};
 use url::Host;
 
 use crate::config::{Config, ConfigError};
-use crate::domain::Target;
+use crate::domain::{Target, moment};
 use crate::http::Writes;
 use crate::probe::{Rules, tls, unix_ms};
 use crate::services_file::{self, Entry, FileApplied, FileError, Stamp};
+use crate::storage::history::gaps::{self, Gap};
 use crate::storage::reader::{Known, load_known};
 use crate::storage::{OpenError, StorageError, Store, connection};
 
@@ -173,6 +174,11 @@ fn prepare(
     log: &Logger,
 ) -> Result<Vec<Known>, Failed> {
     let mut connection = open_writer(store)?;
+    // Before the file is applied: what it changes, it changes now and not when we last watched.
+    if let Some(Gap { from_ms, services }) = gaps::close(&mut connection, unix_ms())? {
+        info!(log, "nothing was watched since this last ran; that time is unknown";
+            "since" => moment::told(from_ms), "services" => services);
+    }
     if let (Some(file), Some(entries)) = (&config.services_file, entries) {
         let applied = services_file::apply(&mut connection, entries, unix_ms())?;
         tell_applied(log, file, entries.len(), &applied);

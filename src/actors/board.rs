@@ -20,6 +20,11 @@ struct Place {
 }
 
 impl Board {
+    /// How many services are watched.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// Makes a place for a service; the result that stands there stays.
     pub fn watch(&mut self, id: ServiceId, definition: &Definition) {
         let (name, group) = (definition.name.clone(), definition.group.clone());

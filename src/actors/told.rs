@@ -10,9 +10,9 @@ use crate::storage::ledger::Began;
 pub fn event(log: &Logger, name: &str, began: &Began) {
     let id = began.service_id.get();
     let is_as_before =
-        began.before == Some(State::Unknown) && began.known_before == Some(began.state);
+        matches!(began.before, Some(State::Unknown | State::Paused)) && began.known_before == Some(began.state);
     match (began.state, began.known_before) {
-        (State::Unknown, _) => {
+        (State::Unknown | State::Paused, _) => {
             debug!(log, "service is unknown"; "service_id" => id, "name" => name);
         }
         (state, _) if is_as_before => {

@@ -11,7 +11,9 @@ use crate::probe::unix_ms;
 use crate::services_file::{self, Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::connection::{self, Reopening};
-use crate::storage::ledger::{Committed, Ledger};
+use crate::storage::history::retention::{self, Progress, Retention};
+use crate::storage::history::seal::{self, Slice};
+use crate::storage::ledger::{Committed, Fresh, Ledger};
 use crate::storage::writer::{Applied, Change, apply};
 
 /// Owns the connection, and what its commits need not read.
@@ -45,6 +47,8 @@ pub struct CommitDone {
     pub committed: Committed,
     /// What is not, if the store did not take all of it.
     pub failed: Option<NotCommitted>,
+    /// What waits to be sealed now.
+    pub fresh: Fresh,
 }
 
 /// Outcomes that are not in the store and may be tried again.
@@ -67,6 +71,22 @@ pub struct MakeChange(pub Change);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<FileApplied, FileError>")]
 pub struct ApplyFile(pub Arc<[Entry]>);
+
+/// Command from the recorder: put this slice in the place of its ticks. The reply says what is fresh now, or why nothing was
+/// changed.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Fresh, StorageError>")]
+pub struct Publish(pub Box<Slice>);
+
+/// Command from the recorder: take the next step of a round. The reply says how far it has come.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Progress, StorageError>")]
+pub struct Retain {
+    /// How long what is kept.
+    pub retention: Retention,
+    /// How far the round has come.
+    pub progress: Progress,
+}
 
 /// Command from the recorder, the last one: fold the write-ahead log into the file and close it.
 #[derive(Debug, Message)]
@@ -108,6 +128,7 @@ impl Handler<Commit> for Writer {
                 },
             }
         }
+        done.fresh = self.ledger.fresh();
         MessageResult(done)
     }
 }
@@ -143,10 +164,38 @@ impl Handler<ApplyFile> for Writer {
     }
 }
 
+impl Handler<Publish> for Writer {
+    type Result = Result<Fresh, StorageError>;
+
+    fn handle(&mut self, Publish(slice): Publish, _: &mut Self::Context) -> Self::Result {
+        let published =
+            self.connection.run(|connection| seal::publish(connection, &slice, unix_ms()));
+        match published {
+            Ok(left) => self.ledger.sealed(left),
+            // It may have been published all the same.
+            Err(_) => self.ledger = Ledger::default(),
+        }
+        published.map(|_| self.ledger.fresh())
+    }
+}
+
+impl Handler<Retain> for Writer {
+    type Result = Result<Progress, StorageError>;
+
+    fn handle(&mut self, retain: Retain, _: &mut Self::Context) -> Self::Result {
+        let Retain { retention, progress } = retain;
+        self.connection
+            .run(|connection| retention::step(connection, retention, progress, unix_ms()))
+    }
+}
+
 impl Handler<Close> for Writer {
     type Result = ();
 
     fn handle(&mut self, _: Close, _: &mut Self::Context) {
+        // Best effort: the time since the last commit is unknown otherwise.
+        let ledger = &mut self.ledger;
+        let _ = self.connection.run(|connection| ledger.commit(connection, &[], unix_ms()));
         if let Some(mut connection) = self.connection.take() {
             // Best effort: the log is folded in at the next start otherwise.
             let _ = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");

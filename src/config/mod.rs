@@ -18,6 +18,7 @@ pub use variables::{VARIABLES, Variable, env_example};
 
 use crate::domain::{Defaults, Interval, Kind, Target, Timeout, Variables};
 use crate::probe::policy::{Policy, parse_networks};
+use crate::storage::history::retention::Retention;
 
 /// File descriptors that the program needs beside those of probes and connections.
 const DESCRIPTORS_OF_OURS: u64 = 64;
@@ -47,6 +48,10 @@ pub struct Config {
     pub waiting_limit: usize,
     /// Outcomes that may wait for the store.
     pub buffer_limit: usize,
+    /// Ticks of a full chunk.
+    pub chunk_ticks: u32,
+    /// How long history is kept.
+    pub retention: Retention,
     /// Declarative list of services, if any.
     pub services_file: Option<PathBuf>,
     /// Authorities that probes trust beside the system's, if any.
@@ -147,6 +152,11 @@ impl Config {
             pool_size: read.number("RUNNER_POOL_SIZE", 1, 100_000),
             waiting_limit: read.number("RUNNER_WAITING_LIMIT", 1, 10_000_000),
             buffer_limit: read.number("RECORDER_BUFFER_LIMIT", 1, 10_000_000),
+            chunk_ticks: read.number("TICKS_PER_CHUNK", 2, 65_536),
+            retention: Retention {
+                ticks: read.value("TICK_RETENTION_DAYS", days),
+                rollups: read.value("ROLLUP_RETENTION_DAYS", days),
+            },
             services_file: read.optional("SERVICES_FILE", |text| Some(PathBuf::from(text))),
             probe_ca_file: read.optional("PROBE_CA_FILE", |text| Some(PathBuf::from(text))),
             probe_policy: Policy::new(
@@ -266,6 +276,14 @@ fn domain(text: &str) -> Option<String> {
 fn seconds(text: &str, most: f64) -> Option<Duration> {
     let seconds: f64 = text.parse().ok()?;
     (0.0..=most).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// A number of days, at least a second.
+fn days(text: &str) -> Option<Duration> {
+    let days: f64 = text.parse().ok()?;
+    (1.0 / 86_400.0..=36_500.0)
+        .contains(&days)
+        .then(|| Duration::from_secs_f64(days * 86_400.0))
 }
 
 /// Targets that can be asked without anything more being said of them.

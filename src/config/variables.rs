@@ -91,6 +91,24 @@ pub const VARIABLES: &[Variable] = &[
         "outcomes that may wait for the store",
     ),
     variable(
+        "TICK_RETENTION_DAYS",
+        "30",
+        "a number of days from 0.0000116 (a second) to 36500",
+        "how long every single result is kept",
+    ),
+    variable(
+        "ROLLUP_RETENTION_DAYS",
+        "1830",
+        "a number of days from 0.0000116 (a second) to 36500",
+        "how long events and what results add up to an hour and a day are kept",
+    ),
+    variable(
+        "TICKS_PER_CHUNK",
+        "512",
+        "a number from 2 to 65536",
+        "results of a service that are packed together; more take less room, fewer are packed sooner",
+    ),
+    variable(
         "SERVICES_FILE",
         "",
         "the name of a file or folder",

@@ -1,4 +1,18 @@
-//! Durations as Go writes them: `300ms`, `1m30s`, `1.5h`.
+//! Durations as Go writes them: `300ms`, `1m30s`, `1.5h`. Spans, which are as long as windows are, can have days too: `30d`.
+
+use std::time::Duration;
+
+const DAY_SECONDS: u64 = 24 * 3_600;
+const DAYS_OF_YEAR: u64 = 365;
+/// Go's units in nanoseconds, largest first.
+const UNITS: [(&str, u64); 6] = [
+    ("h", 3_600 * 1_000_000_000),
+    ("m", 60 * 1_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
 
 /// The seconds that `text` says, or `None` when it is no such duration.
 ///
@@ -7,7 +21,59 @@ pub fn seconds(text: &str) -> Option<f64> {
     if text == "0" {
         return Some(0.0);
     }
-    // Whole nanoseconds, as Go counts, so that 100000us is exactly a tenth of a second.
+    Some(whole_nanoseconds(text)? as f64 / 1e9)
+}
+
+/// The time that `text` says, or `None` when it says none, or one that is zero or too long to be counted.
+///
+/// It is a duration as [`seconds`] reads it; whole days (`30d`), weeks (`4w`) or years of 365 days (`1y`) may stand before it
+/// or alone.
+pub fn span(text: &str) -> Option<Duration> {
+    let leading = text.find(|c: char| !c.is_ascii_digit()).and_then(|number_length| {
+        let (number, after) = text.split_at(number_length);
+        let days_each = match after.chars().next()? {
+            'd' => 1,
+            'w' => 7,
+            'y' => DAYS_OF_YEAR,
+            _ => return None,
+        };
+        Some((number, days_each, &after[1..]))
+    });
+    let (days, rest) = match leading {
+        Some((number, days_each, rest)) => {
+            (number.parse::<u64>().ok()?.checked_mul(days_each)?, rest)
+        }
+        None => (0, text),
+    };
+    let days = Duration::from_secs(days.checked_mul(DAY_SECONDS)?);
+    let is_alone = leading.is_some() && rest.is_empty();
+    let rest = if is_alone { 0 } else { whole_nanoseconds(rest)? };
+    let span = days.checked_add(Duration::from_nanos(rest))?;
+    (!span.is_zero()).then_some(span)
+}
+
+/// `span` as [`span()`] reads it, without parts that are zero: `30d`, `1h30m`. Whole years are told as such and weeks never,
+/// since an objective over `28d` should not come back as `4w`.
+pub fn span_told(span: Duration) -> String {
+    let days = span.as_secs() / DAY_SECONDS;
+    let mut told = match days {
+        0 => String::new(),
+        _ if days.is_multiple_of(DAYS_OF_YEAR) => format!("{}y", days / DAYS_OF_YEAR),
+        _ => format!("{days}d"),
+    };
+    let mut rest = span.as_nanos() % Duration::from_secs(DAY_SECONDS).as_nanos();
+    for (unit, scale) in UNITS {
+        let whole = rest / u128::from(scale);
+        rest %= u128::from(scale);
+        if whole > 0 {
+            told.push_str(&format!("{whole}{unit}"));
+        }
+    }
+    if told.is_empty() { "0s".to_owned() } else { told }
+}
+
+/// The sum of all parts of `text`: whole nanoseconds, as Go counts, so that 100000us is exactly a tenth of a second.
+fn whole_nanoseconds(text: &str) -> Option<u64> {
     let mut total: u64 = 0;
     let mut rest = text;
     while !rest.is_empty() {
@@ -19,28 +85,24 @@ pub fn seconds(text: &str) -> Option<f64> {
         total = total.checked_add(nanoseconds(number, unit)?)?;
         rest = next;
     }
-    (!text.is_empty()).then(|| total as f64 / 1e9)
+    (!text.is_empty()).then_some(total)
 }
 
 fn nanoseconds(number: &str, unit: &str) -> Option<u64> {
-    let scale: u64 = match unit {
-        "ns" => 1,
-        "us" | "µs" | "μs" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60 * 1_000_000_000,
-        "h" => 3_600 * 1_000_000_000,
-        _ => return None,
-    };
+    let unit = if matches!(unit, "µs" | "μs") { "us" } else { unit };
+    let (_, scale) = UNITS.into_iter().find(|(known, _)| *known == unit)?;
     if let Ok(whole) = number.parse::<u64>() {
         return whole.checked_mul(scale);
     }
     let fraction: f64 = number.parse().ok()?;
-    Some((fraction * scale as f64).round() as u64)
+    let nanoseconds = (fraction * scale as f64).round();
+    (nanoseconds < u64::MAX as f64).then_some(nanoseconds as u64)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -61,6 +123,88 @@ mod tests {
         }
         for bad in ["", "30", "s", "1x", "-1s", "1 s", "1..5s", "1d", "s30"] {
             assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_count_is_refused() {
+        for long in ["600000h1000000000h", "99999999999999999999h", "99999999999999999999.5h"] {
+            assert_eq!((seconds(long), span(long)), (None, None), "{long}");
+        }
+    }
+
+    #[test]
+    fn a_span_can_have_days() {
+        const HOUR: u64 = 3_600;
+        const DAY: u64 = 24 * HOUR;
+        for (text, expected) in [
+            ("30d", 30 * DAY),
+            ("1w", 7 * DAY),
+            ("1y", 365 * DAY),
+            ("24h", DAY),
+            ("5m", 300),
+            ("1m30s", 90),
+            ("1d12h", 36 * HOUR),
+            ("1w1.5h", 7 * DAY + HOUR + HOUR / 2),
+            ("0d1s", 1),
+        ] {
+            assert_eq!(span(text), Some(Duration::from_secs(expected)), "{text}");
+        }
+        for bad in [
+            "",
+            "0",
+            "0s",
+            "0d",
+            "d",
+            "30",
+            "-1d",
+            "1.5d",
+            "1d0",
+            "1d1d",
+            "1y1w",
+            "12h1d",
+            "1d 12h",
+            "1D",
+            "300000000000000d",
+            "99999999999999999999d",
+            "18446744073709551615y",
+        ] {
+            assert_eq!(span(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_told_without_what_is_zero() {
+        for (text, expected) in [
+            ("30d", "30d"),
+            ("24h", "1d"),
+            ("4w", "28d"),
+            ("365d", "1y"),
+            ("731d", "731d"),
+            ("90m", "1h30m"),
+            ("5m", "5m"),
+            ("90s", "1m30s"),
+            ("1.5s", "1s500ms"),
+            ("1y1ms", "1y1ms"),
+        ] {
+            assert_eq!(span_told(span(text).unwrap()), expected, "{text}");
+        }
+        assert_eq!(span_told(Duration::ZERO), "0s");
+        assert_eq!(span(&span_told(Duration::MAX)), Some(Duration::MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_is_read_back(ms in 1..=u64::MAX, shift in 0..64_u32, ns in any::<u32>()) {
+            let whole = Duration::from_millis((ms >> shift).max(1));
+            prop_assert_eq!(span(&span_told(whole)), Some(whole));
+            let finer = whole + Duration::from_nanos(ns.into());
+            prop_assert_eq!(span(&span_told(finer)), Some(finer));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,20}", near in "[0-9.]{0,20}[dwyhmsµ]{0,3}[0-9smh.]{0,9}") {
+            let _ = (span(&text), span(&near), seconds(&text), seconds(&near));
         }
     }
 }

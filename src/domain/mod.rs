@@ -6,6 +6,8 @@ pub mod condition;
 pub mod duration;
 pub mod fields;
 pub mod flapping;
+pub mod kept;
+pub mod moment;
 pub mod options;
 pub mod outcome;
 pub mod pattern;
@@ -13,10 +15,16 @@ pub mod rollup;
 #[cfg(test)]
 pub mod sample;
 pub mod service;
+pub mod sketch;
+pub mod slo;
+pub mod stats;
 pub mod target;
 pub mod template;
+pub mod timeline;
+pub mod varint;
 
 pub use condition::{Body, Condition, Facts};
+pub use kept::{KeptTick, PHASES};
 pub use options::Options;
 pub use options::Thresholds;
 pub use outcome::{Certificate, Failure, Judged, Outcome, Phases, Reason, Report, Seen, Verdict};
@@ -25,5 +33,9 @@ pub use service::{
     Defaults, Definition, Group, Interval, Invalid, Name, Origin, Patch, Service, ServiceId,
     Timeout,
 };
+pub use sketch::Sketch;
+pub use slo::Slo;
+pub use stats::Stats;
 pub use target::{Kind, Target};
 pub use template::{Template, Variables};
+pub use timeline::{Span, Totals, UnknownAs, Uptime};

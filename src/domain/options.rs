@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::pattern::Pattern;
 use super::service::Interval;
+use super::slo::Slo;
 use super::template::Template;
 
 /// Redirects that are followed when nothing is said (contract, "Up or down").
@@ -51,6 +52,8 @@ pub struct Options {
     pub heartbeat: Option<Heartbeat>,
     /// How many results in a row make an event.
     pub thresholds: Thresholds,
+    /// What uptime was promised.
+    pub slo: Option<Slo>,
 }
 
 impl Options {
@@ -94,6 +97,7 @@ impl Default for Options {
             grpc_service: None,
             heartbeat: None,
             thresholds: Thresholds::default(),
+            slo: None,
         }
     }
 }

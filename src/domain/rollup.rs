@@ -8,20 +8,22 @@ use std::time::Duration;
 use super::flapping::Recent;
 use super::options::Thresholds;
 
-/// The states that a tick can have.
+/// What is known of a service for a time. A tick says one of the first three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// The service answered.
     Up,
     /// It did not.
     Down,
-    /// Our own network was gone, so nothing is known.
+    /// Our own network was gone, or this program did not run, so nothing is known.
     Unknown,
+    /// Nobody looked, since the service was not enabled.
+    Paused,
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 3] = [Self::Up, Self::Down, Self::Unknown];
+    pub const ALL: [Self; 4] = [Self::Up, Self::Down, Self::Unknown, Self::Paused];
 
     /// The word for the event that this state makes, as in the seed.
     pub fn event(self) -> &'static str {
@@ -29,6 +31,7 @@ impl State {
             Self::Up => "uptime",
             Self::Down => "downtime",
             Self::Unknown => "unknown",
+            Self::Paused => "paused",
         }
     }
 
@@ -137,7 +140,7 @@ impl Tally {
     fn needed(&self, state: State, thresholds: &Thresholds) -> u32 {
         match (self.known_is_up, state) {
             // Nothing has to be disproved.
-            (_, State::Unknown) | (Some(false), State::Down) | (None | Some(true), State::Up) => 1,
+            (_, State::Unknown | State::Paused) | (Some(false), State::Down) | (None | Some(true), State::Up) => 1,
             (None | Some(true), State::Down) => thresholds.failure,
             (Some(false), State::Up) => thresholds.success,
         }

@@ -15,7 +15,9 @@ use crate::domain::fields::{self, Dialect, Problem};
 use crate::domain::service::URL_MAX_CHARS;
 use crate::domain::{Definition, Invalid, Options, Patch, Reason, ServiceId};
 use crate::probe::tls;
-use crate::storage::reader::{ListEvents, ListServices, PageRequest, Status};
+use crate::storage::history::Window;
+use crate::storage::history::events::ListEvents;
+use crate::storage::reader::{ListServices, PageRequest, Status};
 
 /// Items a page when nothing is said, and at most (contract, `limit`).
 const PAGE_LIMIT: (u32, u32) = (100, 1_000);
@@ -143,7 +145,7 @@ pub fn list_services(request: &HttpRequest) -> Result<ListServices, ApiError> {
 pub fn list_events(request: &HttpRequest) -> Result<ListEvents, ApiError> {
     let service_id = service_id(request)?;
     let mut params = Params::new(request, &["page", "limit", "reason"]);
-    let wanted = ListEvents { service_id, reason: params.reason(), page: params.page() };
+    let wanted = ListEvents { service_id: Some(service_id), window: Window::ALL, state: None, reason: params.reason(), page: params.page() };
     params.done(wanted)
 }
 

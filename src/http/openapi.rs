@@ -98,6 +98,9 @@ pub struct NewService {
     /// Time until an unconfirmed failure is looked at again; a second when not given.
     #[schema(required = false, minimum = 0.1, maximum = 2592000)]
     confirm_interval_seconds: Option<f64>,
+    /// What uptime was promised.
+    #[schema(required = false)]
+    slo: Option<Slo>,
 }
 
 /// Basic authentication.
@@ -154,6 +157,19 @@ pub struct Heartbeat {
     /// How long after its interval it counts as late.
     #[schema(default = 0, minimum = 0, maximum = 2592000)]
     grace_seconds: Option<f64>,
+}
+
+/// A service level objective.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slo {
+    /// The least uptime, in percent. Needed.
+    #[schema(required = false, exclusive_minimum = 0, exclusive_maximum = 100, example = 99.9)]
+    target: f64,
+    /// How far back it is looked at, from `1h` to `366d`; a duration as in Go, with days (`d`), weeks (`w`) or years (`y`)
+    /// before it or alone.
+    #[schema(default = "30d", example = "30d")]
+    window: Option<String>,
 }
 
 #[derive(OpenApi)]

@@ -143,7 +143,7 @@ pub async fn events(api: web::Data<Api>, request: HttpRequest) -> Answer {
     let wanted = input::list_events(&request)?;
     let asked = wanted.page;
     let found = api.ask(wanted).await?;
-    let events = List::new(asked, found, |row| Event::new(&row));
+    let events = List::new(asked, found, |found| Event::new(&found.event));
     Ok(views::answer(StatusCode::OK, EventsData { events }))
 }
 

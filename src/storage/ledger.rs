@@ -1,12 +1,14 @@
 //! The hot commit: many outcomes, one transaction, and the tally of each service at hand.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
-use super::models::{EventRow, MetricRow, NewEvent, NewTick, ServiceRow, TallyRow};
+use super::history::fresh;
+use super::models::{self, EventRow, MetricRow, NewEvent, ServiceRow, TallyRow, TickRow};
 use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
 use crate::domain::{
     EventChange, Failure, Outcome, ServiceId, State, Tally, Thresholds, Tick, Verdict, rollup,
@@ -15,12 +17,16 @@ use crate::domain::{
 /// What a service's rows say, so that a commit need not read them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
-    /// Whether the service lives; ticks of one that does not are not kept.
-    lives: bool,
+    /// Whether the service lives and is enabled; ticks of one that is not are not kept.
+    is_watched: bool,
     thresholds: Thresholds,
     tally: Tally,
     /// Row of the newest event; `Some` exactly when `tally.latest` is.
     latest_event_id: Option<i64>,
+    /// Row of the newest tick, fresh or sealed.
+    latest_tick_id: Option<i64>,
+    /// Fresh ticks that this process has written since the last sealing.
+    fresh_run: u32,
 }
 
 /// What one commit did.
@@ -28,7 +34,7 @@ struct Entry {
 pub struct Committed {
     /// Ticks that are in the store now.
     pub recorded: usize,
-    /// Outcomes of services that were deleted while the probe ran: not kept.
+    /// Outcomes of services that were deleted or paused while the probe ran: not kept.
     pub orphaned: usize,
     /// The events that began, in order.
     pub began: Vec<Began>,
@@ -68,6 +74,18 @@ pub struct Began {
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: HashMap<ServiceId, Entry>,
+    /// The id of the next tick; `None` while only the rows know.
+    next_tick_id: Option<i64>,
+    fresh: Fresh,
+}
+
+/// How much waits to be sealed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fresh {
+    /// Ticks of all services.
+    pub ticks: u64,
+    /// Ticks of the service that has most, as far as this process has written them.
+    pub longest_run: u32,
 }
 
 impl Ledger {
@@ -82,9 +100,22 @@ impl Ledger {
     ) -> Result<Committed, StorageError> {
         let committed = self.try_commit(connection, group, now_ms);
         if committed.is_err() {
-            self.entries.clear();
+            *self = Self::default();
         }
         committed
+    }
+
+    /// How much waits to be sealed, as of the last commit.
+    pub fn fresh(&self) -> Fresh {
+        self.fresh
+    }
+
+    /// The fresh ticks were sealed, all but `left`.
+    pub fn sealed(&mut self, left: u64) {
+        self.fresh = Fresh { ticks: left, longest_run: 0 };
+        for entry in self.entries.values_mut() {
+            entry.fresh_run = 0;
+        }
     }
 
     fn try_commit(
@@ -95,26 +126,41 @@ impl Ledger {
     ) -> Result<Committed, StorageError> {
         let mut done = Committed::default();
         let mut touched: HashMap<ServiceId, Entry> = HashMap::with_capacity(group.len());
-        connection.immediate_transaction(|connection| {
+        let next_tick_id = connection.immediate_transaction(|connection| {
+            let mut next_tick_id = match self.next_tick_id {
+                Some(id) => id,
+                None => {
+                    let found = fresh::extent(connection)?;
+                    self.fresh.ticks = found.ticks;
+                    found.next_id
+                }
+            };
             for outcome in group {
                 let id = outcome.service_id;
                 let mut entry = match touched.get(&id).or_else(|| self.entries.get(&id)) {
                     Some(entry) => *entry,
                     None => read_entry(connection, id)?,
                 };
-                if entry.lives {
-                    record(connection, &mut entry, outcome, now_ms, &mut done)?;
+                if entry.is_watched {
+                    record(connection, &mut entry, outcome, next_tick_id, now_ms, &mut done)?;
+                    next_tick_id += 1;
                 } else {
                     done.orphaned += 1;
                 }
                 touched.insert(id, entry);
             }
-            for (id, entry) in touched.iter().filter(|(_, entry)| entry.lives) {
+            for (id, entry) in touched.iter().filter(|(_, entry)| entry.is_watched) {
                 write_tally(connection, *id, entry, now_ms)?;
             }
-            move_liveness(connection, now_ms)
+            move_liveness(connection, now_ms)?;
+            Ok::<_, StorageError>(next_tick_id)
         })?;
-        self.entries.extend(touched.into_iter().filter(|(_, entry)| entry.lives));
+        self.next_tick_id = Some(next_tick_id);
+        self.fresh.ticks += done.recorded as u64;
+        for (id, entry) in touched.into_iter().filter(|(_, entry)| entry.is_watched) {
+            self.fresh.longest_run = self.fresh.longest_run.max(entry.fresh_run);
+            self.entries.insert(id, entry);
+        }
         Ok(done)
     }
 
@@ -128,6 +174,7 @@ fn record(
     connection: &mut SqliteConnection,
     entry: &mut Entry,
     outcome: &Outcome,
+    tick_id: i64,
     now_ms: i64,
     done: &mut Committed,
 ) -> Result<(), StorageError> {
@@ -138,11 +185,16 @@ fn record(
         // Faults of ours never get here: the prober counts them and records nothing.
         Verdict::Ours => return Ok(()),
     };
-    diesel::insert_into(service_ticks::table).values(NewTick::new(outcome)).execute(connection)?;
+    let kept = models::kept(outcome, state);
+    let row = TickRow::new(tick_id, outcome.service_id, entry.latest_tick_id, &kept);
+    diesel::insert_into(service_ticks::table).values(row).execute(connection)?;
+    entry.latest_tick_id = Some(tick_id);
+    entry.fresh_run += 1;
     done.recorded += 1;
 
-    let (at_ms, response_time) = (outcome.started_at_ms, outcome.response_time);
-    let tick = Tick { state, at_ms, response_time };
+    // As it is kept, so that the sum stays that of the ticks.
+    let response_time = Duration::from_micros(kept.response_time_us);
+    let tick = Tick { state, at_ms: kept.at_ms, response_time };
     let (tally, change) = rollup(&entry.tally, &tick, &entry.thresholds);
     if let EventChange::Begins { state, at_ms } = change {
         if entry.tally.latest.is_some_and(|latest| latest.open) {
@@ -189,28 +241,27 @@ fn begin_event(
     Ok(id)
 }
 
-/// Ends the event of `id` that lasts, if there is one, at `at_ms` or at its own start, whichever is later.
+/// Ends the event of `id` that lasts, if there is one, at `at_ms` or at its own start, whichever is later; gives that moment.
 pub(super) fn close_open_event(
     connection: &mut SqliteConnection,
     id: ServiceId,
     at_ms: i64,
-) -> Result<(), StorageError> {
+) -> Result<Option<i64>, StorageError> {
     let open = service_events::table
         .filter(service_events::service_id.eq(id.get()))
         .filter(service_events::date_ended_ms.is_null())
         .select((service_events::id, service_events::date_started_ms))
         .first::<(i64, i64)>(connection)
         .optional()?;
-    if let Some((event_id, started_at_ms)) = open {
-        let ended_at_ms = at_ms.max(started_at_ms);
-        diesel::update(service_events::table.find(event_id))
-            .set((
-                service_events::date_ended_ms.eq(ended_at_ms),
-                service_events::updated_at.eq(ended_at_ms / 1_000),
-            ))
-            .execute(connection)?;
-    }
-    Ok(())
+    let Some((event_id, started_at_ms)) = open else { return Ok(None) };
+    let ended_at_ms = at_ms.max(started_at_ms);
+    diesel::update(service_events::table.find(event_id))
+        .set((
+            service_events::date_ended_ms.eq(ended_at_ms),
+            service_events::updated_at.eq(ended_at_ms / 1_000),
+        ))
+        .execute(connection)?;
+    Ok(Some(ended_at_ms))
 }
 
 fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, StorageError> {
@@ -219,7 +270,9 @@ fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry,
         .select(ServiceRow::as_select())
         .first(connection)
         .optional()?;
-    let Some(service) = service else { return Ok(Entry::default()) };
+    let Some(service) = service.filter(|service| service.enabled) else {
+        return Ok(Entry::default());
+    };
     let thresholds = service.thresholds();
     let rows = service_metrics::table
         .left_join(service_events::table)
@@ -227,11 +280,13 @@ fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry,
         .select((MetricRow::as_select(), Option::<EventRow>::as_select()))
         .first::<(MetricRow, Option<EventRow>)>(connection)
         .optional()?;
-    let (tally, latest_event_id) = match rows {
-        None => (Tally::default(), None),
-        Some((metric, event)) => (metric.tally(event.as_ref()), event.map(|event| event.id)),
+    let (tally, latest_event_id, latest_tick_id) = match rows {
+        None => (Tally::default(), None, None),
+        Some((metric, event)) => {
+            (metric.tally(event.as_ref()), event.map(|event| event.id), metric.latest_tick_id)
+        }
     };
-    Ok(Entry { lives: true, thresholds, tally, latest_event_id })
+    Ok(Entry { is_watched: true, thresholds, tally, latest_event_id, latest_tick_id, fresh_run: 0 })
 }
 
 fn write_tally(
@@ -241,7 +296,7 @@ fn write_tally(
     now_ms: i64,
 ) -> Result<(), StorageError> {
     let now = now_ms / 1_000;
-    let row = || TallyRow::new(id, &entry.tally, entry.latest_event_id, now);
+    let row = || TallyRow::new(id, &entry.tally, entry.latest_event_id, entry.latest_tick_id, now);
     diesel::insert_into(service_metrics::table)
         .values((row(), service_metrics::created_at.eq(now)))
         .on_conflict(service_metrics::service_id)
@@ -251,7 +306,7 @@ fn write_tally(
     Ok(())
 }
 
-fn move_liveness(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StorageError> {
+pub(super) fn move_liveness(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StorageError> {
     diesel::insert_into(liveness::table)
         .values((liveness::id.eq(1), liveness::at_ms.eq(now_ms)))
         .on_conflict(liveness::id)

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod error;
 pub mod header;
 pub mod history;
+pub mod imported;
 pub mod ledger;
 pub mod migrations;
 #[expect(

@@ -9,9 +9,10 @@ use super::error::StorageError;
 use super::schema::{service_events, service_metrics, service_ticks, services};
 use crate::domain::fields::{self, Form};
 use crate::domain::flapping::Recent;
+use crate::domain::kept::KeptTick;
 use crate::domain::{
-    Condition, Definition, Group, Interval, LatestEvent, Name, Options, Origin, Outcome, ServiceId,
-    State, Streak, Tally, Target, Thresholds, Timeout, Verdict,
+    Condition, Definition, Group, Interval, LatestEvent, Name, Options, Origin, Outcome, Reason,
+    ServiceId, State, Streak, Tally, Target, Thresholds, Timeout,
 };
 
 /// A row of `services`.
@@ -151,17 +152,20 @@ fn lines(conditions: &[Condition]) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// A new row of `service_ticks`.
-#[derive(Debug, Insertable)]
+/// A row of `service_ticks`: a tick that is not sealed yet.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, QueryableByName, Insertable)]
 #[diesel(table_name = service_ticks, treat_none_as_default_value = false)]
-pub struct NewTick {
+#[diesel(check_for_backend(diesel::sqlite::Sqlite))]
+pub struct TickRow {
+    pub id: i64,
     pub service_id: i64,
+    pub previous_id: Option<i64>,
     pub is_up: bool,
-    pub response_time_ms: f64,
-    pub http_status: Option<i32>,
-    pub failure: Option<&'static str>,
     pub is_unknown: bool,
+    pub http_status: Option<i32>,
+    pub failure: Option<String>,
     pub created_at_ms: i64,
+    pub response_time_us: i64,
     pub dns_us: Option<i64>,
     pub connect_us: Option<i64>,
     pub tls_us: Option<i64>,
@@ -169,28 +173,64 @@ pub struct NewTick {
     pub transfer_us: Option<i64>,
 }
 
-impl NewTick {
-    /// The tick of `outcome`.
-    pub fn new(outcome: &Outcome) -> Self {
+impl TickRow {
+    /// The row of `tick`, behind the one that `previous_id` names.
+    pub fn new(id: i64, service_id: ServiceId, previous_id: Option<i64>, tick: &KeptTick) -> Self {
+        let phase = |nth: usize| tick.phases_us.map(|phases| phases[nth].cast_signed());
         Self {
-            service_id: outcome.service_id.get(),
-            is_up: outcome.verdict() == Verdict::Up,
-            response_time_ms: outcome.response_time.as_nanos() as f64 / 1e6,
-            http_status: outcome.http_status.map(i32::from),
-            failure: outcome.failure.as_ref().map(|failure| failure.reason.as_str()),
-            is_unknown: outcome.verdict() == Verdict::Unknown,
-            created_at_ms: outcome.started_at_ms,
-            dns_us: Some(micros(outcome.phases.dns)),
-            connect_us: Some(micros(outcome.phases.connect)),
-            tls_us: Some(micros(outcome.phases.tls)),
-            first_byte_us: Some(micros(outcome.phases.first_byte)),
-            transfer_us: Some(micros(outcome.phases.transfer)),
+            id,
+            service_id: service_id.get(),
+            previous_id,
+            is_up: tick.state == State::Up,
+            is_unknown: tick.state == State::Unknown,
+            http_status: tick.http_status.map(i32::from),
+            failure: tick.reason.map(|reason| reason.as_str().to_owned()),
+            created_at_ms: tick.at_ms,
+            response_time_us: tick.response_time_us.cast_signed(),
+            dns_us: phase(0),
+            connect_us: phase(1),
+            tls_us: phase(2),
+            first_byte_us: phase(3),
+            transfer_us: phase(4),
+        }
+    }
+
+    /// The tick of the row. A status or failure that is none of ours is left out.
+    pub fn kept(&self) -> KeptTick {
+        let phases =
+            [self.dns_us, self.connect_us, self.tls_us, self.first_byte_us, self.transfer_us];
+        KeptTick {
+            at_ms: self.created_at_ms,
+            state: match (self.is_unknown, self.is_up) {
+                (true, _) => State::Unknown,
+                (false, true) => State::Up,
+                (false, false) => State::Down,
+            },
+            response_time_us: self.response_time_us.max(0).cast_unsigned(),
+            phases_us: self
+                .dns_us
+                .map(|_| phases.map(|us| us.unwrap_or_default().max(0).cast_unsigned())),
+            http_status: self.http_status.and_then(|status| u16::try_from(status).ok()),
+            reason: self.failure.as_deref().and_then(Reason::from_word),
         }
     }
 }
 
-fn micros(spent: Duration) -> i64 {
-    i64::try_from(spent.as_micros()).unwrap_or(i64::MAX)
+/// What the history keeps of `outcome`; `state` is its verdict.
+pub fn kept(outcome: &Outcome, state: State) -> KeptTick {
+    KeptTick {
+        at_ms: outcome.started_at_ms,
+        state,
+        response_time_us: micros(outcome.response_time),
+        phases_us: Some(outcome.phases.named().map(|(_, spent)| micros(spent))),
+        http_status: outcome.http_status,
+        reason: outcome.failure.as_ref().map(|failure| failure.reason),
+    }
+}
+
+fn micros(spent: Duration) -> u64 {
+    // Far below what the store can hold: an hour is the longest timeout.
+    u64::try_from(spent.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A row of `service_metrics`.
@@ -201,6 +241,7 @@ pub struct MetricRow {
     pub up_count: i64,
     pub unknown_count: i64,
     pub response_time_sum_ns: i64,
+    pub latest_tick_id: Option<i64>,
     pub known_is_up: Option<bool>,
     pub streak_is_up: Option<bool>,
     pub streak_count: Option<i64>,
@@ -216,6 +257,11 @@ impl MetricRow {
             count: u32::try_from(self.streak_count?).ok()?,
             since_ms: self.streak_since_ms?,
         })
+    }
+
+    /// How many ticks the service has ever had; the newest has this number.
+    pub fn newest_seq(&self) -> u64 {
+        (self.tick_count + self.unknown_count).cast_unsigned()
     }
 
     /// The tally that this row and the newest event of its service make.
@@ -241,11 +287,10 @@ pub struct TallyRow {
     pub service_id: i64,
     pub tick_count: i64,
     pub up_count: i64,
-    pub down_count: i64,
     pub unknown_count: i64,
-    pub average_response_time_ms: f64,
     pub response_time_sum_ns: i64,
     pub latest_event_id: Option<i64>,
+    pub latest_tick_id: Option<i64>,
     pub known_is_up: Option<bool>,
     pub streak_is_up: Option<bool>,
     pub streak_count: Option<i64>,
@@ -256,19 +301,24 @@ pub struct TallyRow {
 }
 
 impl TallyRow {
-    /// The columns of `tally`, whose newest event is `latest_event_id`.
-    pub fn new(id: ServiceId, tally: &Tally, latest_event_id: Option<i64>, now: i64) -> Self {
+    /// The columns of `tally`, whose newest event and tick are `latest_event_id` and `latest_tick_id`.
+    pub fn new(
+        id: ServiceId,
+        tally: &Tally,
+        latest_event_id: Option<i64>,
+        latest_tick_id: Option<i64>,
+        now: i64,
+    ) -> Self {
         Self {
             service_id: id.get(),
             tick_count: tally.tick_count.cast_signed(),
             up_count: tally.up_count.cast_signed(),
-            down_count: tally.down_count().cast_signed(),
             unknown_count: tally.unknown_count.cast_signed(),
-            average_response_time_ms: tally.average_response_time_ms(),
             // 292 years of response time fit.
             response_time_sum_ns: i64::try_from(tally.response_time_sum.as_nanos())
                 .unwrap_or(i64::MAX),
             latest_event_id,
+            latest_tick_id,
             known_is_up: tally.known_is_up,
             streak_is_up: tally.streak.map(|streak| streak.is_up),
             streak_count: tally.streak.map(|streak| streak.count.into()),

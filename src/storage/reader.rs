@@ -36,7 +36,7 @@ pub struct ServiceRecord {
     pub updated_at: i64,
     /// The metric; `None` before the first tick.
     pub tally: Option<Tally>,
-    /// The newest event; `None` before the first tick.
+    /// The newest event; `None` before the first result or pause.
     pub latest_event: Option<EventRow>,
 }
 
@@ -77,8 +77,10 @@ impl ServiceRecord {
         if !self.definition.enabled {
             return Status::Paused;
         }
-        match self.tally.and_then(|tally| tally.latest).map(|latest| latest.state) {
-            None => Status::Pending,
+        let latest = self.latest_event.as_ref().and_then(|event| State::from_event(&event.event));
+        match latest {
+            // A pause lasts until the first result after it.
+            None | Some(State::Paused) => Status::Pending,
             Some(State::Up) => Status::Up,
             Some(State::Down) => Status::Down,
             Some(State::Unknown) => Status::Unknown,
@@ -105,7 +107,8 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    fn offset(self) -> i64 {
+    /// Items before it.
+    pub fn offset(self) -> i64 {
         i64::from(self.page - 1) * i64::from(self.limit)
     }
 }
@@ -166,9 +169,11 @@ impl ListServices {
             None => {}
             Some(Status::Paused) => all = Box::new(all.and(services::enabled.eq(false))),
             Some(Status::Pending) => {
-                let pending =
-                    services::enabled.eq(true).and(service_events::id.nullable().is_null());
-                all = Box::new(all.and(pending));
+                let says_nothing = service_events::id
+                    .nullable()
+                    .is_null()
+                    .or(service_events::event.nullable().eq(State::Paused.event()));
+                all = Box::new(all.and(services::enabled.eq(true).and(says_nothing)));
             }
             Some(Status::Up) => all = Box::new(all.and(event_is(State::Up.event()))),
             Some(Status::Down) => all = Box::new(all.and(event_is(State::Down.event()))),
@@ -227,47 +232,6 @@ impl Query for GetService {
     }
 }
 
-/// The events of one living service, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListEvents {
-    /// Whose.
-    pub service_id: ServiceId,
-    /// Only those with this failure.
-    pub reason: Option<Reason>,
-    /// Which page.
-    pub page: PageRequest,
-}
-
-impl Query for ListEvents {
-    type Answer = Page<EventRow>;
-
-    fn run(self, connection: &mut SqliteConnection) -> Result<Self::Answer, StorageError> {
-        connection.transaction(|connection| {
-            let _lives: i64 = services::table
-                .filter(services::id.eq(self.service_id.get()))
-                .filter(services::deleted_at.is_null())
-                .select(services::id)
-                .first(connection)?;
-            let wanted = || {
-                let mut wanted = service_events::table.into_boxed();
-                wanted = wanted.filter(service_events::service_id.eq(self.service_id.get()));
-                match self.reason {
-                    Some(reason) => wanted.filter(service_events::failure.eq(reason.as_str())),
-                    None => wanted,
-                }
-            };
-            let total: i64 = wanted().count().get_result(connection)?;
-            let items = wanted()
-                .order(service_events::id.desc())
-                .limit(self.page.limit.into())
-                .offset(self.page.offset())
-                .select(EventRow::as_select())
-                .load(connection)?;
-            Ok(Page { items, total: total.cast_unsigned() })
-        })
-    }
-}
-
 /// A living service as the runner loads it at start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
@@ -285,19 +249,24 @@ pub struct Known {
 
 /// Every living service, by id.
 pub fn load_known(connection: &mut SqliteConnection) -> Result<Vec<Known>, StorageError> {
-    let rows: Vec<(ServiceRow, Option<i64>)> = services::table
+    let rows: Vec<(ServiceRow, Option<MetricRow>, Option<i64>)> = services::table
         .left_join(service_metrics::table)
         .filter(services::deleted_at.is_null())
         .order(services::id)
-        .select((ServiceRow::as_select(), service_metrics::updated_at.nullable()))
+        .select((
+            ServiceRow::as_select(),
+            Option::<MetricRow>::as_select(),
+            service_metrics::updated_at.nullable(),
+        ))
         .load(connection)?;
     rows.into_iter()
-        .map(|(row, last_tick)| {
+        .map(|(row, metric, kept_at)| {
+            let has_ticks = metric.is_some_and(|metric| metric.newest_seq() > 0);
             Ok(Known {
                 id: row.service_id()?,
                 definition: row.definition()?,
                 origin: row.origin(),
-                last_tick,
+                last_tick: kept_at.filter(|_| has_ticks),
                 created_at: row.created_at,
             })
         })
@@ -332,7 +301,10 @@ fn record((service, metric, event): RecordRow) -> Result<ServiceRecord, StorageE
         origin: service.origin(),
         created_at: service.created_at,
         updated_at: service.updated_at,
-        tally: metric.map(|metric| metric.tally(event.as_ref())),
+        // A pause makes a row before there is a tick.
+        tally: metric
+            .filter(|metric| metric.newest_seq() > 0)
+            .map(|metric| metric.tally(event.as_ref())),
         latest_event: event,
     })
 }

@@ -1,6 +1,18 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    history (id) {
+        id -> BigInt,
+        sealed_tick_id -> BigInt,
+        sealed_at_ms -> BigInt,
+        chunk_count -> BigInt,
+        sealed_tick_count -> BigInt,
+        sealed_byte_count -> BigInt,
+        rollup_count -> BigInt,
+    }
+}
+
+diesel::table! {
     liveness (id) {
         id -> BigInt,
         at_ms -> BigInt,
@@ -28,11 +40,10 @@ diesel::table! {
         service_id -> BigInt,
         tick_count -> BigInt,
         up_count -> BigInt,
-        down_count -> BigInt,
         unknown_count -> BigInt,
-        average_response_time_ms -> Double,
         response_time_sum_ns -> BigInt,
         latest_event_id -> Nullable<BigInt>,
+        latest_tick_id -> Nullable<BigInt>,
         known_is_up -> Nullable<Bool>,
         streak_is_up -> Nullable<Bool>,
         streak_count -> Nullable<BigInt>,
@@ -41,6 +52,47 @@ diesel::table! {
         is_flapping -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        down_count -> Nullable<BigInt>,
+        average_response_time_ms -> Nullable<Double>,
+    }
+}
+
+diesel::table! {
+    service_rollups (service_id, step_s, start_s) {
+        service_id -> BigInt,
+        step_s -> Integer,
+        start_s -> BigInt,
+        up_count -> BigInt,
+        down_count -> BigInt,
+        unknown_count -> BigInt,
+        up_ms -> BigInt,
+        down_ms -> BigInt,
+        unknown_ms -> BigInt,
+        paused_ms -> BigInt,
+        response_sum_us -> BigInt,
+        response_min_us -> Nullable<BigInt>,
+        response_max_us -> Nullable<BigInt>,
+        phased_count -> BigInt,
+        dns_us -> BigInt,
+        connect_us -> BigInt,
+        tls_us -> BigInt,
+        first_byte_us -> BigInt,
+        transfer_us -> BigInt,
+        sketch -> Binary,
+    }
+}
+
+diesel::table! {
+    service_tick_chunks (id) {
+        id -> BigInt,
+        service_id -> BigInt,
+        first_seq -> BigInt,
+        from_ms -> BigInt,
+        to_ms -> BigInt,
+        tick_count -> BigInt,
+        up_count -> BigInt,
+        down_count -> BigInt,
+        data -> Binary,
     }
 }
 
@@ -48,18 +100,20 @@ diesel::table! {
     service_ticks (id) {
         id -> BigInt,
         service_id -> BigInt,
+        previous_id -> Nullable<BigInt>,
         is_up -> Bool,
-        response_time_ms -> Double,
+        is_unknown -> Bool,
         http_status -> Nullable<Integer>,
         failure -> Nullable<Text>,
         created_at_ms -> BigInt,
-        created_at -> Nullable<BigInt>,
+        response_time_us -> BigInt,
         dns_us -> Nullable<BigInt>,
         connect_us -> Nullable<BigInt>,
         tls_us -> Nullable<BigInt>,
         first_byte_us -> Nullable<BigInt>,
         transfer_us -> Nullable<BigInt>,
-        is_unknown -> Bool,
+        response_time_ms -> Nullable<Double>,
+        created_at -> Nullable<BigInt>,
     }
 }
 
@@ -84,12 +138,14 @@ diesel::table! {
 diesel::joinable!(service_events -> services (service_id));
 diesel::joinable!(service_metrics -> service_events (latest_event_id));
 diesel::joinable!(service_metrics -> services (service_id));
-diesel::joinable!(service_ticks -> services (service_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    history,
     liveness,
     service_events,
     service_metrics,
+    service_rollups,
+    service_tick_chunks,
     service_ticks,
     services,
 );

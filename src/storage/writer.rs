@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
+use super::history::gaps;
 use super::ledger::close_open_event;
 use super::models::{DefinitionRow, ServiceRow};
 use super::reader::{GetService, Query, ServiceRecord};
@@ -119,7 +120,11 @@ fn insert(
         .values((row, services::created_at.eq(now)))
         .returning(services::id)
         .get_result(connection)?;
-    ServiceId::new(id).ok_or(StorageError::NotFound)
+    let id = ServiceId::new(id).ok_or(StorageError::NotFound)?;
+    if !definition.enabled {
+        gaps::pause(connection, id, now_ms)?;
+    }
+    Ok(id)
 }
 
 fn update(
@@ -129,9 +134,15 @@ fn update(
     origin: Origin,
     now_ms: i64,
 ) -> Result<(), StorageError> {
+    let was_enabled: bool =
+        services::table.find(id.get()).select(services::enabled).first(connection)?;
     diesel::update(services::table.find(id.get()))
         .set(DefinitionRow::new(definition, origin, now_ms / 1_000))
         .execute(connection)?;
+    // The other way round, the next result ends the pause.
+    if was_enabled && !definition.enabled {
+        gaps::pause(connection, id, now_ms)?;
+    }
     Ok(())
 }
 

@@ -51,7 +51,7 @@ impl Missed {
 pub enum Fate {
     /// It is a tick in the store.
     Recorded,
-    /// Its service was deleted while the probe ran.
+    /// Its service was deleted or paused while the probe ran.
     Orphaned,
     /// It was not kept: the store took no writes and the buffer was full, or it contradicts what is there.
     Dropped,
@@ -82,6 +82,16 @@ struct ReasonLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartLabel {
+    part: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TableLabel {
+    table: &'static str,
 }
 
 /// About what the lines of one service take.
@@ -118,6 +128,10 @@ pub struct Telemetry {
     pub commit_duration: Histogram,
     /// Commits that failed; their outcomes wait for the next try.
     pub commit_failures: Counter,
+    sealed: Counter,
+    seal_duration: Histogram,
+    storage_bytes: Family<PartLabel, Gauge>,
+    storage_rows: Family<TableLabel, Gauge>,
 }
 
 impl Telemetry {
@@ -142,6 +156,10 @@ impl Telemetry {
             commit_size: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commit_duration: seconds(0.001, 12),
             commit_failures: Counter::default(),
+            sealed: Counter::default(),
+            seal_duration: seconds(0.001, 15),
+            storage_bytes: Family::default(),
+            storage_rows: Family::default(),
         };
         all.registry = Arc::new(all.registry());
         all.show_zeros();
@@ -191,6 +209,22 @@ impl Telemetry {
             "Commits that failed and are tried again",
             self.commit_failures.clone(),
         );
+        own.register("ticks_sealed", "Ticks that were sealed into chunks", self.sealed.clone());
+        own.register(
+            "seal_duration_seconds",
+            "How long the store was busy with sealing, each time",
+            self.seal_duration.clone(),
+        );
+        own.register(
+            "storage_bytes",
+            "What the store takes, by part; counted once a minute",
+            self.storage_bytes.clone(),
+        );
+        own.register(
+            "storage_rows",
+            "What is in the store; counted once a minute",
+            self.storage_rows.clone(),
+        );
         registry
     }
 
@@ -236,6 +270,22 @@ impl Telemetry {
         self.outcomes
             .get_or_create_owned(&ResultLabel { result: fate.as_str() })
             .inc_by(count as u64);
+    }
+
+    /// Counts `ticks` that were sealed together, for which the store was busy for so many seconds.
+    pub fn sealed(&self, ticks: u64, seconds: f64) {
+        self.sealed.inc_by(ticks);
+        self.seal_duration.observe(seconds);
+    }
+
+    /// Notes what a part of the store takes.
+    pub fn storage_bytes(&self, part: &'static str, bytes: u64) {
+        self.storage_bytes.get_or_create_owned(&PartLabel { part }).set(bytes.cast_signed());
+    }
+
+    /// Notes how many rows of a kind there are.
+    pub fn storage_rows(&self, table: &'static str, rows: u64) {
+        self.storage_rows.get_or_create_owned(&TableLabel { table }).set(rows.cast_signed());
     }
 
     /// The exposition in `format`: everything above, then the last result of each service of `results`.

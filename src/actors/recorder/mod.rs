@@ -7,9 +7,11 @@
 //! When the buffer is full, a store that is merely slow makes the probers wait, which shows as missed slots; a store
 //! that fails makes new outcomes be dropped and counted, so that probing goes on.
 //!
-//! What an outage of our own network would look like is held for a moment before it is kept (`network`).
+//! What an outage of our own network would look like is held for a moment before it is kept (`network`). What is kept is sealed
+//! and taken away in time (`history`).
 
 mod handlers;
+mod history;
 mod network;
 
 use std::collections::VecDeque;
@@ -24,11 +26,12 @@ use super::Lifeline;
 use super::board::Board;
 use super::buffer::Buffer;
 use super::health::StoreHealth;
-use super::outage::Outage;
+use super::outage::{Outage, OutageRules};
 use super::reader::Reader;
 use super::scheduler::ServiceChanged;
 use super::sentinel::Sentinel;
 use super::told;
+use super::upkeep::{Upkeep, UpkeepRules};
 use super::writer::{ApplyFile, Close, Commit, MakeChange, NotCommitted, Writer};
 use crate::domain::{Definition, Outcome, ServiceId};
 use crate::services_file::{Entry, FileApplied, FileError};
@@ -36,6 +39,7 @@ use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
 use crate::storage::writer::{Applied, Change};
 use crate::telemetry::{Fate, Telemetry};
+use history::Duty;
 pub use handlers::{Admission, Flush, GetResults, GetTrouble, RecordOutcome, Subscribe};
 
 /// Most changes that wait for the writer.
@@ -44,6 +48,9 @@ const CHANGES_LIMIT: usize = 256;
 const READS_LIMIT: usize = 256;
 /// Without other writes, the liveness mark is moved this often: so we know that the store takes writes.
 const LIVENESS_EVERY: Duration = Duration::from_secs(5);
+
+/// `/metrics` is told how much there is this often.
+const COUNT_EVERY: Duration = Duration::from_secs(60);
 
 /// Pause between tries while the recorder closes.
 const CLOSING_RETRY: Duration = Duration::from_millis(100);
@@ -93,6 +100,11 @@ pub struct Recorder {
     /// Outcomes that were dropped since the store last took a write.
     dropped: usize,
     board: Board,
+    upkeep: Upkeep,
+    /// What the upkeep has for the writer.
+    duty: Option<Duty>,
+    /// When `/metrics` was last told how much there is.
+    counted_at: Option<Instant>,
     outage: Outage,
     /// What the outage let go and the buffer has no room for yet. Bound: what it had held.
     released: VecDeque<Outcome>,
@@ -109,6 +121,7 @@ pub struct Recorder {
     sentinel: Option<Addr<Sentinel>>,
     writer: Addr<Writer>,
     reader: Addr<Reader>,
+    keeper: Addr<Reader>,
     telemetry: Telemetry,
     log: Logger,
     _lifeline: Lifeline,
@@ -118,16 +131,26 @@ pub struct Recorder {
 pub struct Hands {
     /// Writes.
     pub writer: Addr<Writer>,
-    /// Reads.
+    /// Reads what is asked.
     pub reader: Addr<Reader>,
+    /// Reads what the upkeep needs, which may take a while.
+    pub keeper: Addr<Reader>,
+}
+
+/// What the recorder goes by.
+pub struct Rules {
+    /// Most outcomes it keeps.
+    pub buffer_limit: usize,
+    /// When our own network is gone.
+    pub outage: OutageRules,
+    /// When ticks are sealed, and what goes.
+    pub upkeep: UpkeepRules,
 }
 
 impl Recorder {
-    /// A recorder that keeps at most `buffer_limit` outcomes, tells of the services on `board` and works on the
-    /// store by its `hands`.
+    /// A recorder that goes by `rules`, tells of the services on `board` and works on the store by its `hands`.
     pub fn new(
-        buffer_limit: usize,
-        outage: Outage,
+        rules: Rules,
         board: Board,
         hands: Hands,
         telemetry: Telemetry,
@@ -135,14 +158,17 @@ impl Recorder {
         lifeline: Lifeline,
     ) -> Self {
         Self {
-            buffer: Buffer::new(buffer_limit),
+            buffer: Buffer::new(rules.buffer_limit),
             parked: VecDeque::new(),
             changes: VecDeque::new(),
             reads: 0,
             store: StoreHealth::new(Instant::now()),
             dropped: 0,
             board,
-            outage,
+            upkeep: Upkeep::new(rules.upkeep, Instant::now()),
+            duty: None,
+            counted_at: None,
+            outage: Outage::new(rules.outage),
             released: VecDeque::new(),
             network_timer: None,
             phase: Phase::Open,
@@ -153,6 +179,7 @@ impl Recorder {
             sentinel: None,
             writer: hands.writer,
             reader: hands.reader,
+            keeper: hands.keeper,
             telemetry,
             log,
             _lifeline: lifeline,
@@ -184,6 +211,8 @@ impl Recorder {
                 Task::Change(change, reply) => self.make_change(change, reply, context),
                 Task::File(entries, reply) => self.apply_file(entries, reply, context),
             }
+        } else if let Some(duty) = self.duty.take_if(|_| self.phase == Phase::Open) {
+            self.do_duty(duty, context);
         } else if let Some(due) = self.next_group(now) {
             if due <= now {
                 self.commit(now, context);
@@ -237,7 +266,9 @@ impl Recorder {
                     recorder.fails(why);
                 }
             }
+            recorder.upkeep.note(done.fresh, Instant::now());
             recorder.unpark();
+            recorder.look_after_history(context);
             recorder.pump(context);
         }));
     }
@@ -419,6 +450,11 @@ impl Recorder {
         let is_idle = self.store.retry_at().is_none() && !self.store.is_writing();
         if is_idle && self.phase == Phase::Open && self.store.quiet_for(now) > LIVENESS_EVERY {
             self.commit(now, context);
+        }
+        self.look_after_history(context);
+        if self.counted_at.is_none_or(|at| now >= at + COUNT_EVERY) {
+            self.counted_at = Some(now);
+            self.count_history(context);
         }
         self.pump(context);
     }

@@ -99,6 +99,8 @@ fields! {
     FAILURE_THRESHOLD = "failure_threshold", "failure-threshold", &[];
     SUCCESS_THRESHOLD = "success_threshold", "success-threshold", &[];
     CONFIRM_INTERVAL = "confirm_interval_seconds", "confirm-interval", &[];
+    SLO_TARGET = "slo.target", "slo.target", &[];
+    SLO_WINDOW = "slo.window", "slo.window", &[];
 }
 
 /// Names of headers whose values are nobody's business.

@@ -15,6 +15,7 @@ use crate::domain::options::{
 };
 use crate::domain::pattern::Pattern;
 use crate::domain::service::{Definition, Group, Interval, Invalid, Name, Timeout};
+use crate::domain::slo::Slo;
 use crate::domain::target::Target;
 use crate::domain::template::Template;
 
@@ -258,6 +259,7 @@ impl<'v> Reader<'v> {
                 .take(GRPC_SERVICE, |value, dialect| Ok(values::text(value, dialect)?.to_owned())),
             heartbeat: self.heartbeat(),
             thresholds: self.thresholds(),
+            slo: self.slo(),
         };
         let none = Options::none();
         if options == *none { none } else { Arc::new(options) }
@@ -341,6 +343,19 @@ impl<'v> Reader<'v> {
             confirm_interval: self.take(CONFIRM_INTERVAL, |value, dialect| {
                 Interval::from_seconds(values::seconds(value, dialect)?)
             }),
+        }
+    }
+
+    fn slo(&mut self) -> Option<Slo> {
+        let target = self.take(SLO_TARGET, values::slo_target);
+        let window = self
+            .take(SLO_WINDOW, |value, dialect| Slo::parse_window(values::text(value, dialect)?));
+        match target {
+            Some(target_percent) => {
+                Some(Slo { target_percent, window: window.unwrap_or(Slo::WINDOW) })
+            }
+            None if window.is_some() => self.missing(SLO_TARGET, "with a window"),
+            None => None,
         }
     }
 

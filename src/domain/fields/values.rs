@@ -6,6 +6,7 @@ use super::Dialect;
 use crate::domain::duration;
 use crate::domain::options::{IpFamily, NameServer, Pem, RecordKind, TlsVersion};
 use crate::domain::service::Invalid;
+use crate::domain::slo::Slo;
 use crate::domain::template::Template;
 
 /// Longest text that is sent, and longest certificate file, in bytes.
@@ -71,6 +72,16 @@ pub fn whole(
     };
     read.filter(|number| (least..=most).contains(number))
         .ok_or_else(|| Invalid::new(shown(value, dialect), accepted))
+}
+
+/// The least uptime in percent.
+pub fn slo_target(value: &Value, dialect: Dialect) -> Result<f64, Invalid> {
+    let read = match value {
+        Value::String(text) if dialect == Dialect::File => text.parse().ok(),
+        other => other.as_f64(),
+    };
+    Slo::target(read.unwrap_or(f64::NAN))
+        .map_err(|refused| Invalid::new(shown(value, dialect), refused.accepted))
 }
 
 /// A text that is sent as it is, but for its variables. A refusal does not show it.

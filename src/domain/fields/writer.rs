@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::domain::duration;
 use crate::domain::options::{
     BODY_LIMIT as BODY_LIMIT_BYTES, IpFamily, MAX_REDIRECTS, Options, Pem, Thresholds, TlsVersion,
 };
@@ -64,6 +65,10 @@ pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
         writer.put(GRACE, Some(heartbeat.grace.as_secs_f64()));
     }
     writer.thresholds(&options.thresholds);
+    if let Some(slo) = options.slo {
+        writer.put(SLO_TARGET, Some(slo.target_percent));
+        writer.put(SLO_WINDOW, Some(duration::span_told(slo.window)));
+    }
     writer.map
 }
 
@@ -177,6 +182,8 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::domain::fields::{read, read_options};
+    use crate::domain::service::{Invalid, Patch};
+    use crate::domain::slo::Slo;
 
     fn everything() -> Map<String, Value> {
         let all = json!({
@@ -189,7 +196,8 @@ mod tests {
             "tls": {"ca": "-----BEGIN X", "certificate": "-----BEGIN C", "private_key": "-----BEGIN s3cret",
                     "server_name": "b.example", "min_version": "1.3"},
             "ip_family": "ip4", "resolver": "tcp://1.1.1.1:53", "bearer_token": "s3cret",
-            "failure_threshold": 3, "success_threshold": 2, "confirm_interval_seconds": 0.5
+            "failure_threshold": 3, "success_threshold": 2, "confirm_interval_seconds": 0.5,
+            "slo": {"target": 99.9, "window": "30d"}
         });
         all.as_object().unwrap().clone()
     }
@@ -220,5 +228,71 @@ mod tests {
         merge(&mut map, json!({"headers": {"x-API-key": null}}).as_object().unwrap());
         assert_eq!(map["headers"].as_object().unwrap().len(), 1, "headers have no case");
         assert_eq!(definition.options.tls.min_version, Some(TlsVersion::Tls12));
+    }
+
+    #[test]
+    fn an_objective_is_read_in_both_dialects_and_needs_a_target() {
+        let read_slo = |slo: Value, dialect| {
+            let map =
+                json!({"name": "a", "url": "push://a", "heartbeat": {"token": "t"}, "slo": slo});
+            read(map.as_object().unwrap(), dialect).map(|definition| definition.options.slo)
+        };
+        let slo = |target: f64, window| Slo::new(target, duration::span(window).unwrap()).ok();
+        for (written, dialect, expected) in [
+            (json!({"target": 99.9}), Dialect::Api, slo(99.9, "30d")),
+            (json!({"target": 99, "window": "4w"}), Dialect::Api, slo(99.0, "28d")),
+            (json!({"target": "99.95", "window": "24h"}), Dialect::File, slo(99.95, "1d")),
+            (json!({}), Dialect::Api, None),
+            (json!({"target": null, "window": null}), Dialect::Api, None),
+        ] {
+            assert_eq!(read_slo(written.clone(), dialect).unwrap(), expected, "{written}");
+        }
+        let target = "a percentage above 0 and below 100, such as 99.9";
+        let window = "a time from 1h to 366d, such as 30d";
+        for (written, dialect, path, told) in [
+            (
+                json!({"window": "7d"}),
+                Dialect::Api,
+                "slo.target",
+                "missing; it is needed with a window".into(),
+            ),
+            (json!({"target": "99"}), Dialect::Api, "slo.target", refused("\"99\"", target)),
+            (json!({"target": 100}), Dialect::Api, "slo.target", refused("100", target)),
+            (json!({"target": "NaN"}), Dialect::File, "slo.target", refused("NaN", target)),
+            (
+                json!({"target": 99, "window": "1m"}),
+                Dialect::Api,
+                "slo.window",
+                refused("1m", window),
+            ),
+            (
+                json!({"target": 99, "window": 30}),
+                Dialect::Api,
+                "slo.window",
+                refused("30", "a string"),
+            ),
+        ] {
+            let problems = read_slo(written, dialect).unwrap_err();
+            let problems: Vec<_> = problems.into_iter().map(|it| (it.path, it.told)).collect();
+            assert_eq!(problems, [(path.to_owned(), told)]);
+        }
+    }
+
+    fn refused(value: &str, accepted: &'static str) -> String {
+        Invalid::new(value, accepted).to_string()
+    }
+
+    #[test]
+    fn a_change_of_the_window_keeps_the_target() {
+        let definition = read(&everything(), Dialect::Api).unwrap();
+        let patched = |slo: Value| {
+            let change = json!({"slo": slo});
+            let patch = Patch::new(change.as_object().unwrap().clone()).unwrap();
+            definition.patched(&patch)
+        };
+        let after = patched(json!({"window": "7d"})).unwrap();
+        assert_eq!(write(&after, Form::Masked)["slo"], json!({"target": 99.9, "window": "7d"}));
+        assert_eq!(patched(Value::Null).unwrap().options.slo, None);
+        assert_eq!(patched(json!({"target": null})).unwrap_err()[0].path, "slo.target");
     }
 }

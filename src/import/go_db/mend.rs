@@ -1,7 +1,7 @@
 //! Making the events of a service agree with themselves and with its newest tick. Pure.
 
 use crate::domain::State;
-use crate::storage::history::ImportedEvent;
+use crate::storage::imported::ImportedEvent;
 
 /// The events as they are kept: in order, each ending where the next begins, the newest saying what the newest tick says
 /// and lasting unless the service was deleted. Gives them with what was changed, one phrase each.

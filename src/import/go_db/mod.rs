@@ -16,9 +16,10 @@ use diesel::sqlite::SqliteConnection;
 use self::mend::mend;
 pub use self::source::open;
 use self::source::{GoEvent, GoMetric, GoService, GoTick};
+use crate::domain::kept::KeptTick;
 use crate::domain::{LatestEvent, Name, State, Tally, Target};
 use crate::storage::StorageError;
-use crate::storage::history::{History, ImportedEvent, ImportedService, ImportedTick};
+use crate::storage::imported::{History, ImportedEvent, ImportedService};
 
 /// What was taken over.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,12 +42,15 @@ struct Taken {
     newest: Option<(State, i64)>,
 }
 
-/// Copies everything of `source` (see [`open`]) into the store behind `target`, in one transaction.
+/// Copies everything of `source` (see [`open`]) into the store behind `target`, in one transaction; ticks are sealed in chunks of
+/// `chunk_ticks`.
 ///
 /// Ids are kept when the store has no service yet, and given anew otherwise. The error is for a person.
 pub fn import(
     mut source: SqliteConnection,
     target: &mut SqliteConnection,
+    chunk_ticks: usize,
+    now_ms: i64,
 ) -> Result<Summary, String> {
     let read = |error: diesel::result::Error| {
         format!("the database cannot be read as one of go-service-healthcheck: {error}")
@@ -74,7 +78,7 @@ pub fn import(
             taken.tally.latest = events.last().map(latest);
             history.add_events(&taken.imported, &events, &taken.tally)?;
         }
-        Ok::<_, StorageError>(())
+        history.finish(chunk_ticks, now_ms)
     });
     match copied {
         Ok(()) => Ok(summary),
@@ -160,9 +164,12 @@ fn copy_ticks(
             continue;
         };
         let usable = tick.is_up.zip(tick.response_time_ms).zip(tick.at_ms);
-        let time = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).ok();
-        let Some((((is_up, response_time_ms), at_ms), response_time)) =
-            usable.and_then(|usable| Some((usable, time(usable.0.1)?)))
+        let micros = |ms: f64| {
+            let time = Duration::try_from_secs_f64(ms / 1e3).ok()?;
+            u64::try_from(time.as_micros()).ok().filter(|us| i64::try_from(*us).is_ok())
+        };
+        let Some((((is_up, _), at_ms), response_time_us)) =
+            usable.and_then(|usable| Some((usable, micros(usable.0.1)?)))
         else {
             unusable += 1;
             continue;
@@ -170,10 +177,17 @@ fn copy_ticks(
         let state = if is_up { State::Up } else { State::Down };
         service.tally.tick_count += 1;
         service.tally.up_count += u64::from(is_up);
-        service.tally.response_time_sum += response_time;
+        service.tally.response_time_sum += Duration::from_micros(response_time_us);
         service.newest = Some((state, at_ms));
         summary.ticks += 1;
-        let tick = ImportedTick { is_up, response_time_ms, at_ms };
+        let tick = KeptTick {
+            at_ms,
+            state,
+            response_time_us,
+            phases_us: None,
+            http_status: None,
+            reason: None,
+        };
         history.add_tick(&service.imported, &tick)?;
     }
     if strays > 0 {

@@ -1,11 +1,15 @@
 //! Writing history that was made elsewhere; part of the caller's transaction.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
-use super::models::{NewEvent, NewTick, TallyRow, origin_word};
-use super::schema::{service_events, service_metrics, service_ticks, services};
+use super::history::{fresh, seal};
+use super::models::{NewEvent, TallyRow, TickRow, origin_word};
+use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
+use crate::domain::kept::KeptTick;
 use crate::domain::{Name, Origin, ServiceId, State, Tally, Target};
 
 /// A service that was taken over.
@@ -17,17 +21,6 @@ pub struct ImportedService {
     pub name: String,
     /// Unix seconds of its deletion, if it was deleted.
     pub deleted_at: Option<i64>,
-}
-
-/// A tick that was taken over.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ImportedTick {
-    /// What it says.
-    pub is_up: bool,
-    /// Its response time.
-    pub response_time_ms: f64,
-    /// When it was, in unix milliseconds.
-    pub at_ms: i64,
 }
 
 /// An event that was taken over.
@@ -49,13 +42,20 @@ pub struct ImportedEvent {
 pub struct History<'c> {
     connection: &'c mut SqliteConnection,
     keeps_ids: bool,
+    next_tick_id: i64,
+    /// The newest tick of each service.
+    newest_ticks: HashMap<ServiceId, i64>,
+    /// Time of the newest tick of all.
+    newest_ms: Option<i64>,
 }
 
 impl<'c> History<'c> {
     /// Ids are kept while the store has never had a service.
     pub fn new(connection: &'c mut SqliteConnection) -> Result<Self, StorageError> {
         let count: i64 = services::table.count().get_result(connection)?;
-        Ok(Self { connection, keeps_ids: count == 0 })
+        let next_tick_id = fresh::extent(connection)?.next_id;
+        let newest_ticks = HashMap::new();
+        Ok(Self { connection, keeps_ids: count == 0, next_tick_id, newest_ticks, newest_ms: None })
     }
 
     /// Adds a service, with its old `id` where ids are kept. Times are unix seconds.
@@ -97,28 +97,30 @@ impl<'c> History<'c> {
         Ok(ImportedService { id, name: name.as_str().to_owned(), deleted_at })
     }
 
-    /// Adds a tick.
+    /// Adds a tick behind those that the service has.
     pub fn add_tick(
         &mut self,
         service: &ImportedService,
-        tick: &ImportedTick,
+        tick: &KeptTick,
     ) -> Result<(), StorageError> {
-        let row = NewTick {
-            service_id: service.id.get(),
-            is_up: tick.is_up,
-            response_time_ms: tick.response_time_ms,
-            http_status: None,
-            failure: None,
-            is_unknown: false,
-            created_at_ms: tick.at_ms,
-            dns_us: None,
-            connect_us: None,
-            tls_us: None,
-            first_byte_us: None,
-            transfer_us: None,
-        };
+        let id = self.next_tick_id;
+        self.next_tick_id += 1;
+        let previous = self.newest_ticks.insert(service.id, id);
+        let row = TickRow::new(id, service.id, previous, tick);
         diesel::insert_into(service_ticks::table).values(row).execute(self.connection)?;
+        self.newest_ms = self.newest_ms.max(Some(tick.at_ms));
         Ok(())
+    }
+
+    /// Seals all ticks, in chunks of `chunk_ticks`. Where the store has never been run, what comes after the newest tick will be
+    /// unknown: nobody watched.
+    pub fn finish(self, chunk_ticks: usize, now_ms: i64) -> Result<(), StorageError> {
+        if let Some(newest_ms) = self.newest_ms {
+            diesel::insert_or_ignore_into(liveness::table)
+                .values((liveness::id.eq(1), liveness::at_ms.eq(newest_ms)))
+                .execute(self.connection)?;
+        }
+        seal::seal_all(self.connection, chunk_ticks, now_ms)
     }
 
     /// Adds the events of a service, oldest first, and then what its ticks add up to. Without an event there is no tick
@@ -147,10 +149,11 @@ impl<'c> History<'c> {
                 .get_result(self.connection)?;
             newest = Some((id, event.updated_at));
         }
+        let newest_tick = self.newest_ticks.get(&service.id).copied();
         if let Some((event_id, at)) = newest {
             diesel::insert_into(service_metrics::table)
                 .values((
-                    TallyRow::new(service.id, tally, Some(event_id), at),
+                    TallyRow::new(service.id, tally, Some(event_id), newest_tick, at),
                     service_metrics::created_at.eq(at),
                 ))
                 .execute(self.connection)?;

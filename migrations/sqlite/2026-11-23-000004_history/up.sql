@@ -1,0 +1,138 @@
+-- History that stays small and quick to ask (docs/design.md, "History").
+
+-- Fresh ticks. Appended, and then sealed into chunks all at once: emptying a table costs nearly nothing as long as it refers to
+-- no other, so service_id is no foreign key; the writer looks after it. Still without a secondary index: previous_id leads from
+-- a tick to the one before it of the same service, and service_metrics.latest_tick_id to the newest.
+CREATE TABLE service_ticks_new (
+    id               INTEGER PRIMARY KEY NOT NULL,
+    service_id       BIGINT  NOT NULL,
+    previous_id      BIGINT,
+    is_up            BOOLEAN NOT NULL,
+    -- It says nothing of its target, since our own network was gone; is_up is false then, and counts for nothing.
+    is_unknown       BOOLEAN NOT NULL DEFAULT FALSE,
+    http_status      INTEGER,
+    failure          TEXT,
+    created_at_ms    BIGINT  NOT NULL,
+    response_time_us BIGINT  NOT NULL,
+    -- Where the time of the probe went; they add up to the response time. Null for ticks that were imported.
+    dns_us           BIGINT,
+    connect_us       BIGINT,
+    tls_us           BIGINT,
+    first_byte_us    BIGINT,
+    transfer_us      BIGINT,
+    response_time_ms DOUBLE  GENERATED ALWAYS AS (response_time_us / 1000.0) VIRTUAL,
+    created_at       BIGINT  GENERATED ALWAYS AS (created_at_ms / 1000) VIRTUAL
+);
+
+INSERT INTO service_ticks_new
+    (id, service_id, previous_id, is_up, is_unknown, http_status, failure, created_at_ms, response_time_us,
+     dns_us, connect_us, tls_us, first_byte_us, transfer_us)
+SELECT id, service_id, lag(id) OVER (PARTITION BY service_id ORDER BY id), is_up, is_unknown, http_status, failure,
+    created_at_ms, CAST(response_time_ms * 1000 AS INTEGER), dns_us, connect_us, tls_us, first_byte_us, transfer_us
+FROM service_ticks ORDER BY id;
+
+DROP TABLE service_ticks;
+ALTER TABLE service_ticks_new RENAME TO service_ticks;
+
+-- What can be computed from the row is computed: every byte here is written again with each commit.
+CREATE TABLE service_metrics_new (
+    service_id               INTEGER PRIMARY KEY NOT NULL REFERENCES services (id),
+    tick_count               BIGINT  NOT NULL,
+    up_count                 BIGINT  NOT NULL,
+    unknown_count            BIGINT  NOT NULL DEFAULT 0,
+    response_time_sum_ns     BIGINT  NOT NULL,
+    latest_event_id          BIGINT  REFERENCES service_events (id),
+    -- The newest tick, whether it is fresh or sealed.
+    latest_tick_id           BIGINT,
+    -- The newest state that was known, in events; null before the first.
+    known_is_up              BOOLEAN,
+    streak_is_up             BOOLEAN,
+    streak_count             BIGINT,
+    streak_since_ms          BIGINT,
+    -- The newest 21 states as bits, newest lowest, below a leading one.
+    recent_states            BIGINT  NOT NULL DEFAULT 1,
+    is_flapping              BOOLEAN NOT NULL DEFAULT FALSE,
+    created_at               BIGINT  NOT NULL,
+    updated_at               BIGINT  NOT NULL,
+    down_count               BIGINT  GENERATED ALWAYS AS (tick_count - up_count) VIRTUAL,
+    average_response_time_ms DOUBLE  GENERATED ALWAYS AS
+        (CASE WHEN tick_count = 0 THEN 0.0 ELSE response_time_sum_ns / 1e6 / tick_count END) VIRTUAL
+);
+
+INSERT INTO service_metrics_new
+    (service_id, tick_count, up_count, unknown_count, response_time_sum_ns, latest_event_id, latest_tick_id, known_is_up,
+     streak_is_up, streak_count, streak_since_ms, recent_states, is_flapping, created_at, updated_at)
+SELECT m.service_id, tick_count, up_count, unknown_count, response_time_sum_ns, latest_event_id, t.newest, known_is_up,
+    streak_is_up, streak_count, streak_since_ms, recent_states, is_flapping, created_at, updated_at
+FROM service_metrics m
+LEFT JOIN (SELECT service_id, max(id) AS newest FROM service_ticks GROUP BY service_id) t USING (service_id);
+
+DROP TABLE service_metrics;
+ALTER TABLE service_metrics_new RENAME TO service_metrics;
+
+-- Sealed ticks: a run of a service's ticks, column by column, compressed (storage/history/codec.rs).
+CREATE TABLE service_tick_chunks (
+    id          INTEGER PRIMARY KEY NOT NULL,
+    service_id  BIGINT  NOT NULL,
+    -- Number of its first tick, counted from 1 at the service's first tick ever; a tick keeps its number.
+    first_seq   BIGINT  NOT NULL,
+    -- Time of its earliest and its latest tick, in unix milliseconds.
+    from_ms     BIGINT  NOT NULL,
+    to_ms       BIGINT  NOT NULL,
+    tick_count  BIGINT  NOT NULL,
+    up_count    BIGINT  NOT NULL,
+    down_count  BIGINT  NOT NULL,
+    data        BLOB    NOT NULL
+);
+
+-- Holds what is needed to find the chunks of a window without touching them.
+CREATE UNIQUE INDEX service_tick_chunks_by_service ON service_tick_chunks (service_id, first_seq, from_ms, to_ms);
+CREATE INDEX service_tick_chunks_by_end ON service_tick_chunks (to_ms);
+
+-- What the sealed ticks of an hour (step_s = 3600) or a day (86400, UTC) add up to. Response times and phases are over the ticks
+-- that are up or down.
+CREATE TABLE service_rollups (
+    service_id       BIGINT  NOT NULL,
+    step_s           INTEGER NOT NULL CHECK (step_s IN (3600, 86400)),
+    -- Unix seconds, a multiple of step_s.
+    start_s          BIGINT  NOT NULL,
+    up_count         BIGINT  NOT NULL,
+    down_count       BIGINT  NOT NULL,
+    unknown_count    BIGINT  NOT NULL,
+    -- What the events say of the time from the start to the end of the bucket, or to the last sealing that met it.
+    up_ms            BIGINT  NOT NULL,
+    down_ms          BIGINT  NOT NULL,
+    unknown_ms       BIGINT  NOT NULL,
+    paused_ms        BIGINT  NOT NULL,
+    response_sum_us  BIGINT  NOT NULL,
+    response_min_us  BIGINT,
+    response_max_us  BIGINT,
+    -- Ticks with phases; the sums are over these.
+    phased_count     BIGINT  NOT NULL,
+    dns_us           BIGINT  NOT NULL,
+    connect_us       BIGINT  NOT NULL,
+    tls_us           BIGINT  NOT NULL,
+    first_byte_us    BIGINT  NOT NULL,
+    transfer_us      BIGINT  NOT NULL,
+    -- Response times as a histogram that can be merged (domain/sketch.rs).
+    sketch           BLOB    NOT NULL,
+    PRIMARY KEY (service_id, step_s, start_s)
+) WITHOUT ROWID;
+
+-- One row: how far sealing has come, and how much there is, kept in the transactions that change it.
+CREATE TABLE history (
+    id                 INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
+    -- Every tick up to this id is sealed; ids are never used again.
+    sealed_tick_id     BIGINT  NOT NULL DEFAULT 0,
+    sealed_at_ms       BIGINT  NOT NULL DEFAULT 0,
+    chunk_count        BIGINT  NOT NULL DEFAULT 0,
+    sealed_tick_count  BIGINT  NOT NULL DEFAULT 0,
+    sealed_byte_count  BIGINT  NOT NULL DEFAULT 0,
+    rollup_count       BIGINT  NOT NULL DEFAULT 0
+);
+
+INSERT INTO history (id) VALUES (1);
+
+-- Windows ask for the events of a service by time; every service's events are in the order of their ids there too.
+DROP INDEX service_events_by_service;
+CREATE INDEX service_events_by_time ON service_events (service_id, date_started_ms);

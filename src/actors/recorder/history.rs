@@ -1,0 +1,136 @@
+//! Carries the upkeep of the history: has fresh ticks sealed, what is too old taken away, and counts what there is.
+
+use std::time::Instant;
+
+use actix::prelude::*;
+use slog::{debug, warn};
+
+use super::{Phase, Recorder};
+use crate::actors::reader::Ask;
+use crate::actors::upkeep::STEP_EVERY;
+use crate::actors::writer::{Publish, Retain};
+use crate::storage::StorageError;
+use crate::storage::history::retention::Progress;
+use crate::storage::history::seal::{Prepare, Slice};
+use crate::storage::history::usage::GetUsage;
+
+/// A write of the upkeep. One at a time.
+pub(super) enum Duty {
+    /// Put a slice in the place of its ticks.
+    Publish(Box<Slice>),
+    /// Take the next step of retention.
+    Retain(Progress),
+}
+
+impl Recorder {
+    /// Begins what is due. A step of retention waits for a sealing, and a sealing for a step.
+    pub(super) fn look_after_history(&mut self, context: &mut Context<Self>) {
+        if self.phase != Phase::Open || self.trouble().is_some() {
+            return;
+        }
+        let now = Instant::now();
+        if self.upkeep.wants_seal(self.board.len(), now) && !self.upkeep.is_stepping() {
+            self.upkeep.seal_begins();
+            let chunk_ticks = self.upkeep.rules().chunk_ticks as usize;
+            let prepared = self.keeper.send(Ask(Prepare { chunk_ticks })).into_actor(self);
+            context.spawn(prepared.map(|slice, recorder, context| {
+                let slice = slice.unwrap_or_else(|_| {
+                    Err(StorageError::Unavailable("the keeper has died".to_owned()))
+                });
+                match slice {
+                    Ok(Some(slice)) => recorder.duty = Some(Duty::Publish(Box::new(slice))),
+                    Ok(None) => recorder.upkeep.seal_ended(true, Instant::now()),
+                    Err(error) => recorder.seal_failed(&error),
+                }
+                recorder.pump(context);
+            }));
+        } else if let Some(progress) = self.upkeep.step_begins(now) {
+            self.duty = Some(Duty::Retain(progress));
+            self.pump(context);
+        }
+    }
+
+    /// Has a duty done by the writer.
+    pub(super) fn do_duty(&mut self, duty: Duty, context: &mut Context<Self>) {
+        self.store.begin(Instant::now());
+        match duty {
+            Duty::Publish(slice) => self.publish(slice, context),
+            Duty::Retain(progress) => self.retain(progress, context),
+        }
+    }
+
+    fn publish(&mut self, slice: Box<Slice>, context: &mut Context<Self>) {
+        let (ticks, began) = (slice.ticks, Instant::now());
+        let published = self.writer.send(Publish(slice)).into_actor(self);
+        context.spawn(published.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.writer_died() };
+            recorder.store.end();
+            match done {
+                Ok(fresh) => {
+                    let now = Instant::now();
+                    let took = (now - began).as_secs_f64();
+                    recorder.telemetry.sealed(ticks, took);
+                    debug!(recorder.log, "ticks sealed"; "count" => ticks, "seconds" => took);
+                    recorder.upkeep.seal_ended(true, now);
+                    recorder.upkeep.note(fresh, now);
+                }
+                Err(error) => {
+                    recorder.seal_failed(&error);
+                    recorder.note_failure(error);
+                }
+            }
+            recorder.pump(context);
+        }));
+    }
+
+    fn seal_failed(&mut self, error: &StorageError) {
+        warn!(self.log, "ticks were not sealed and stay as they are"; "error" => %error);
+        self.upkeep.seal_ended(false, Instant::now());
+    }
+
+    fn retain(&mut self, progress: Progress, context: &mut Context<Self>) {
+        let retention = self.upkeep.rules().retention;
+        let retained = self.writer.send(Retain { retention, progress }).into_actor(self);
+        context.spawn(retained.map(|done, recorder, context| {
+            let Ok(done) = done else { return recorder.writer_died() };
+            recorder.store.end();
+            recorder.upkeep.step_ended(done.as_ref().ok().copied(), Instant::now());
+            match done {
+                Ok(Progress::Done) => {}
+                Ok(_) => {
+                    context.run_later(STEP_EVERY, Self::look_after_history);
+                }
+                Err(error) => {
+                    warn!(recorder.log, "what is too old was not taken away"; "error" => %error);
+                    recorder.note_failure(error);
+                }
+            }
+            recorder.pump(context);
+        }));
+    }
+
+    fn note_failure(&mut self, error: StorageError) {
+        if let StorageError::Unavailable(why) = error {
+            self.fails(why);
+        }
+    }
+
+    /// Has `/metrics` tell how much there is.
+    pub(super) fn count_history(&mut self, context: &mut Context<Self>) {
+        let counted = self.keeper.send(Ask(GetUsage)).into_actor(self);
+        context.spawn(counted.map(|usage, recorder, _| {
+            // A store that cannot be read is told by those who wait for an answer.
+            let Ok(Ok(usage)) = usage else { return };
+            let tell = |part: &'static str, value: u64| {
+                recorder.telemetry.storage_bytes(part, value);
+            };
+            tell("file", usage.file_bytes);
+            tell("log", usage.log_bytes);
+            tell("free", usage.free_bytes);
+            tell("sealed_ticks", usage.sealed_bytes);
+            for (table, rows) in usage.rows() {
+                recorder.telemetry.storage_rows(table, rows);
+            }
+        }));
+    }
+}

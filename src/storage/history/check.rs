@@ -1,0 +1,215 @@
+//! Whether a history is whole: every tick there exactly once, every roll-up equal to a recount.
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::rollups::{Bucket, RollupRow};
+use super::uptime::spans;
+use super::{Window, newest_seq, ticks};
+use crate::domain::stats::Stats;
+use crate::domain::timeline;
+use crate::domain::ServiceId;
+use crate::storage::StorageError;
+use crate::storage::schema::{
+    history, service_events, service_rollups, service_tick_chunks, service_ticks, services,
+};
+
+/// Most problems that are told.
+const TOLD: usize = 50;
+
+/// What was looked at, and what is wrong with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Services, deleted ones included.
+    pub services: u64,
+    /// Ticks, fresh and sealed.
+    pub ticks: u64,
+    /// Roll-ups.
+    pub rollups: u64,
+    /// One sentence each, at most fifty.
+    pub problems: Vec<String>,
+}
+
+impl Checked {
+    fn problem(&mut self, told: String) {
+        if self.problems.len() < TOLD {
+            self.problems.push(told);
+        }
+    }
+}
+
+/// Looks at all of it, one service at a time.
+pub fn check(connection: &mut SqliteConnection) -> Result<Checked, StorageError> {
+    connection.transaction(|connection| {
+        let mut checked = Checked::default();
+        let ids: Vec<i64> =
+            services::table.order(services::id).select(services::id).load(connection)?;
+        let sealed_at_ms: i64 = history::table.select(history::sealed_at_ms).first(connection)?;
+        for id in ids.into_iter().filter_map(ServiceId::new) {
+            checked.services += 1;
+            check_service(connection, id, sealed_at_ms, &mut checked)?;
+        }
+        check_counts(connection, &mut checked)?;
+        Ok(checked)
+    })
+}
+
+fn check_service(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    sealed_at_ms: i64,
+    checked: &mut Checked,
+) -> Result<(), StorageError> {
+    let fresh: i64 = service_ticks::table
+        .filter(service_ticks::service_id.eq(id.get()))
+        .count()
+        .get_result(connection)?;
+    let newest = newest_seq(connection, id)?;
+    let mut sealed: BTreeMap<Bucket, Stats> = BTreeMap::new();
+    let mut expected = None;
+    // Roll-ups of buckets that begin before this may have ticks that are too old to be kept.
+    let mut whole_from_ms = i64::MIN;
+    let mut reached = 0;
+    for chunk in ticks::chunks(connection, id, Window::ALL, None)?.iter().rev() {
+        let (first_seq, run) = match ticks::open(connection, chunk) {
+            Ok(opened) => opened,
+            Err(StorageError::Unreadable(what)) => {
+                checked.problem(format!("service {id}: {what}"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        match expected {
+            None if first_seq > 1 => {
+                whole_from_ms = run.iter().map(|tick| tick.at_ms).max().unwrap_or_default();
+            }
+            Some(next) if next != first_seq => checked.problem(format!(
+                "service {id}: after tick {} comes a chunk that begins with tick {first_seq}",
+                next - 1
+            )),
+            _ => {}
+        }
+        reached = first_seq + run.len() as u64 - 1;
+        expected = Some(reached + 1);
+        checked.ticks += run.len() as u64;
+        for tick in &run {
+            for bucket in Bucket::of(tick.at_ms) {
+                sealed.entry(bucket).or_default().add(tick);
+            }
+        }
+    }
+    let fresh = fresh.cast_unsigned();
+    checked.ticks += fresh;
+    let follows = expected.is_none_or(|_| reached + fresh == newest) && fresh <= newest;
+    if !follows {
+        checked.problem(format!(
+            "service {id}: has had {newest} ticks, of which {reached} are sealed and {fresh} are fresh"
+        ));
+    }
+    let mut chained = 0;
+    super::fresh::newest_first(connection, id, |_| {
+        chained += 1;
+        std::ops::ControlFlow::Continue(())
+    })?;
+    if chained != fresh {
+        checked.problem(format!("service {id}: {chained} of its {fresh} fresh ticks can be found"));
+    }
+    check_rollups(connection, id, &sealed, whole_from_ms, sealed_at_ms, checked)?;
+    check_events(connection, id, checked)
+}
+
+fn check_rollups(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    sealed: &BTreeMap<Bucket, Stats>,
+    whole_from_ms: i64,
+    sealed_at_ms: i64,
+    checked: &mut Checked,
+) -> Result<(), StorageError> {
+    let rows: Vec<RollupRow> = service_rollups::table
+        .filter(service_rollups::service_id.eq(id.get()))
+        .select(RollupRow::as_select())
+        .load(connection)?;
+    let all = spans(connection, id, Window::ALL)?;
+    let oldest_event_ms = all.first().map_or(i64::MAX, |span| span.from_ms);
+    // What was dated back since the last sealing is not in the roll-ups yet.
+    let changed_from_ms: Option<i64> = service_events::table
+        .filter(service_events::service_id.eq(id.get()))
+        .filter(service_events::created_at.ge(sealed_at_ms.div_euclid(1_000)))
+        .select(diesel::dsl::min(service_events::date_started_ms))
+        .first(connection)?;
+    let mut found: HashMap<Bucket, Stats> = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        checked.rollups += 1;
+        let bucket = row.bucket();
+        let told = row.totals();
+        let from_ms = bucket.start_s * 1_000;
+        let to_ms = from_ms + told.total().cast_signed();
+        let is_settled = changed_from_ms.is_none_or(|at_ms| at_ms >= to_ms);
+        if is_settled && from_ms >= oldest_event_ms && timeline::totals(&all, from_ms, to_ms) != told {
+            checked.problem(format!("service {id}: the times of {bucket:?} are not those of its events"));
+        }
+        found.insert(bucket, row.stats()?);
+    }
+    let is_whole = |bucket: &Bucket| bucket.start_s.saturating_mul(1_000) > whole_from_ms;
+    for (bucket, stats) in sealed.iter().filter(|(bucket, _)| is_whole(bucket)) {
+        if found.remove(bucket).as_ref() != Some(stats) {
+            checked.problem(format!("service {id}: {bucket:?} is not what its ticks add up to"));
+        }
+    }
+    if let Some(bucket) = found.keys().find(|bucket| is_whole(bucket) && !sealed.is_empty()) {
+        checked.problem(format!("service {id}: {bucket:?} has no ticks"));
+    }
+    Ok(())
+}
+
+fn check_events(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    checked: &mut Checked,
+) -> Result<(), StorageError> {
+    let all = spans(connection, id, Window::ALL)?;
+    for pair in all.windows(2) {
+        if pair[0].to_ms != Some(pair[1].from_ms) {
+            checked.problem(format!(
+                "service {id}: its event at {} does not end where the next begins",
+                pair[0].from_ms
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The counts that are kept must be those of the rows.
+fn check_counts(
+    connection: &mut SqliteConnection,
+    checked: &mut Checked,
+) -> Result<(), StorageError> {
+    use diesel::dsl::{count_star, sql};
+    use diesel::sql_types::BigInt;
+    let says: (i64, i64, i64, i64) = history::table
+        .select((
+            history::chunk_count,
+            history::sealed_tick_count,
+            history::sealed_byte_count,
+            history::rollup_count,
+        ))
+        .first(connection)?;
+    let (chunks, sealed, bytes): (i64, i64, i64) = service_tick_chunks::table
+        .select((
+            count_star(),
+            sql::<BigInt>("coalesce(sum(tick_count), 0)"),
+            sql::<BigInt>("coalesce(sum(length(data)), 0)"),
+        ))
+        .first(connection)?;
+    let rollups: i64 = service_rollups::table.count().get_result(connection)?;
+    let has = (chunks, sealed, bytes, rollups);
+    if says != has {
+        checked.problem(format!(
+            "chunks, sealed ticks, their bytes and roll-ups are counted as {says:?} and are {has:?}"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! A run of ticks as bytes, column by column: most columns of a service say nearly the same from tick to tick.
+//!
+//! Layout: a version byte; the number of ticks; the failure words that occur; then each column of [`COLUMNS`]. A column that
+//! says the same throughout is a zero byte and its one value, any other one its length and its numbers as pco makes them.
+//! Numbers in between are LEB128. The words stand in the bytes themselves, so that the set of reasons may grow and change order.
+
+use pco::standalone::{simple_compress, simple_decompress};
+use pco::{ChunkConfig, DeltaSpec, ModeSpec};
+
+use crate::domain::kept::{KeptTick, PHASES};
+use crate::domain::varint::{read, unzigzag, write, zigzag};
+use crate::domain::{Reason, State};
+use crate::storage::StorageError;
+
+/// The layout above.
+const VERSION: u8 = 1;
+
+/// Most ticks of one run, so that a damaged length cannot ask for all memory.
+pub const TICKS_LIMIT: usize = 1 << 20;
+
+/// Time, state, status, failure, has phases, response time beyond its phases, and the phases.
+const COLUMNS: usize = 6 + PHASES;
+
+/// `ticks` as bytes. They must be at most [`TICKS_LIMIT`].
+pub fn encode(ticks: &[KeptTick]) -> Result<Vec<u8>, StorageError> {
+    let mut words: Vec<Reason> = Vec::new();
+    let mut columns: [Vec<i64>; COLUMNS] = std::array::from_fn(|_| Vec::with_capacity(ticks.len()));
+    for tick in ticks {
+        let reason = tick.reason.map_or(0, |reason| {
+            let known = words.iter().position(|word| *word == reason);
+            1 + known.unwrap_or_else(|| {
+                words.push(reason);
+                words.len() - 1
+            })
+        });
+        let phases = tick.phases_us.unwrap_or_default();
+        let phased: u64 = phases.iter().sum();
+        let head = [
+            tick.at_ms,
+            state_number(tick.state),
+            tick.http_status.map_or(0, i64::from),
+            reason as i64,
+            i64::from(tick.phases_us.is_some()),
+            tick.response_time_us.wrapping_sub(phased).cast_signed(),
+        ];
+        let all = head.into_iter().chain(phases.iter().map(|us| us.cast_signed()));
+        for (column, value) in columns.iter_mut().zip(all) {
+            column.push(value);
+        }
+    }
+
+    let mut bytes = vec![VERSION];
+    write(&mut bytes, ticks.len() as u64);
+    write(&mut bytes, words.len() as u64);
+    for word in words {
+        write(&mut bytes, word.as_str().len() as u64);
+        bytes.extend_from_slice(word.as_str().as_bytes());
+    }
+    for (nth, column) in columns.iter().enumerate() {
+        // Only the time grows from tick to tick.
+        let delta = if nth == 0 { DeltaSpec::TryConsecutive(1) } else { DeltaSpec::NoOp };
+        write_column(&mut bytes, column, delta)?;
+    }
+    Ok(bytes)
+}
+
+fn write_column(
+    bytes: &mut Vec<u8>,
+    column: &[i64],
+    delta: DeltaSpec,
+) -> Result<(), StorageError> {
+    let first = column.first().copied().unwrap_or_default();
+    if column.iter().all(|value| *value == first) {
+        bytes.push(0);
+        write(bytes, zigzag(first));
+        return Ok(());
+    }
+    let config = ChunkConfig::default().with_mode_spec(ModeSpec::Classic).with_delta_spec(delta);
+    let packed = simple_compress(column, &config)
+        .map_err(|error| StorageError::Conflict(format!("ticks cannot be packed: {error}")))?;
+    write(bytes, packed.len() as u64);
+    bytes.extend_from_slice(&packed);
+    Ok(())
+}
+
+/// The ticks that [`encode`] made `bytes` of.
+pub fn decode(bytes: &[u8]) -> Result<Vec<KeptTick>, StorageError> {
+    take_apart(bytes).ok_or_else(|| {
+        StorageError::Unreadable("a chunk of ticks is not what this version writes".to_owned())
+    })
+}
+
+fn take_apart(bytes: &[u8]) -> Option<Vec<KeptTick>> {
+    let (&version, mut rest) = bytes.split_first()?;
+    let count = usize::try_from(read(&mut rest)?).ok()?;
+    if version != VERSION || count > TICKS_LIMIT {
+        return None;
+    }
+    let mut words = Vec::new();
+    for _ in 0..read(&mut rest)? {
+        let length = usize::try_from(read(&mut rest)?).ok()?;
+        let (word, after) = rest.split_at_checked(length)?;
+        words.push(Reason::from_word(std::str::from_utf8(word).ok()?)?);
+        rest = after;
+    }
+    let mut columns: [Vec<i64>; COLUMNS] = std::array::from_fn(|_| Vec::new());
+    for column in &mut columns {
+        *column = read_column(&mut rest, count)?;
+    }
+    (0..count).map(|nth| tick(&columns, nth, &words)).collect()
+}
+
+fn read_column(rest: &mut &[u8], count: usize) -> Option<Vec<i64>> {
+    let length = usize::try_from(read(rest)?).ok()?;
+    if length == 0 {
+        return Some(vec![unzigzag(read(rest)?); count]);
+    }
+    let (packed, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    simple_decompress(packed).ok().filter(|column: &Vec<i64>| column.len() == count)
+}
+
+fn tick(columns: &[Vec<i64>; COLUMNS], nth: usize, words: &[Reason]) -> Option<KeptTick> {
+    let at = |column: usize| columns[column][nth];
+    let phases: [u64; PHASES] = std::array::from_fn(|phase| at(6 + phase).cast_unsigned());
+    let phased = phases.iter().try_fold(0u64, |sum, us| sum.checked_add(*us))?;
+    let reason = match usize::try_from(at(3)).ok()? {
+        0 => None,
+        word => Some(*words.get(word - 1)?),
+    };
+    Some(KeptTick {
+        at_ms: at(0),
+        state: state_of(at(1))?,
+        response_time_us: phased.wrapping_add(at(5).cast_unsigned()),
+        phases_us: (at(4) == 1).then_some(phases),
+        http_status: match at(2) {
+            0 => None,
+            status => Some(u16::try_from(status).ok()?),
+        },
+        reason,
+    })
+}
+
+fn state_number(state: State) -> i64 {
+    match state {
+        State::Up => 0,
+        State::Down => 1,
+        State::Unknown => 2,
+        State::Paused => 3,
+    }
+}
+
+fn state_of(number: i64) -> Option<State> {
+    State::ALL.into_iter().find(|state| state_number(*state) == number)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Any tick that can be kept, at any time.
+    pub fn any_tick() -> impl Strategy<Value = KeptTick> {
+        let states = prop::sample::select(vec![State::Up, State::Down, State::Unknown]);
+        let reasons: Vec<Reason> = Reason::all().collect();
+        let phases = prop::array::uniform5(0u64..20_000_000);
+        (
+            0i64..4_000_000_000_000,
+            states,
+            0u64..60_000_000,
+            prop::option::of(phases),
+            prop::option::of(100u16..600),
+            prop::option::of(prop::sample::select(reasons)),
+        )
+            .prop_map(|(at_ms, state, response_time_us, phases_us, http_status, reason)| {
+                KeptTick { at_ms, state, response_time_us, phases_us, http_status, reason }
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn every_tick_comes_back(ticks in prop::collection::vec(any_tick(), 0..200)) {
+            let bytes = encode(&ticks).unwrap();
+            prop_assert_eq!(decode(&bytes).unwrap(), ticks);
+        }
+
+        #[test]
+        fn damaged_bytes_are_an_error_and_no_panic(
+            ticks in prop::collection::vec(any_tick(), 1..40), at in any::<prop::sample::Index>(), to in any::<u8>()
+        ) {
+            let mut bytes = encode(&ticks).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+            let _ = decode(&bytes);
+            let _ = decode(&bytes[..at]);
+        }
+    }
+
+    #[test]
+    fn a_quiet_service_takes_few_bytes_a_tick() {
+        let quiet = KeptTick {
+            at_ms: 0,
+            state: State::Up,
+            response_time_us: 0,
+            phases_us: None,
+            http_status: Some(200),
+            reason: None,
+        };
+        let ticks: Vec<KeptTick> = (0..512u64)
+            .map(|nth| {
+                // Neither time nor response time is quite regular.
+                let noise = nth.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
+                KeptTick {
+                    at_ms: 1_795_000_000_000 + (nth * 60_000 + noise % 5).cast_signed(),
+                    response_time_us: 40_000 + 8 * noise,
+                    ..quiet
+                }
+            })
+            .collect();
+        let bytes = encode(&ticks).unwrap().len();
+        assert!(bytes < 512 * 3, "{bytes} bytes for 512 ticks without phases");
+    }
+}

@@ -1,0 +1,107 @@
+//! Time in which nobody watched: a stop of this program, and a pause of a service.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel::sqlite::SqliteConnection;
+
+use crate::domain::{ServiceId, State};
+use crate::storage::StorageError;
+use crate::storage::ledger::{close_open_event, move_liveness};
+use crate::storage::models::NewEvent;
+use crate::storage::schema::{liveness, service_events, service_metrics};
+
+/// A time in which this program did not watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// When it last did, in unix milliseconds.
+    pub from_ms: i64,
+    /// Services whose event ended there.
+    pub services: usize,
+}
+
+/// Ends what lasts where the store was last written to, for every living service: what came since is unknown for those that are
+/// enabled, and a pause for the others. The next result of a service ends that again. Gives `None` when there is nothing since.
+///
+/// To be called once, at the start, before anything is probed.
+pub fn close(connection: &mut SqliteConnection, now_ms: i64) -> Result<Option<Gap>, StorageError> {
+    connection.immediate_transaction(|connection| {
+        let mark: Option<i64> =
+            liveness::table.select(liveness::at_ms).first(connection).optional()?;
+        // A clock that was set back tells nothing of how long it was.
+        let Some(mark) = mark.filter(|mark| *mark < now_ms) else { return Ok(None) };
+        diesel::sql_query(END_AT_MARK)
+            .bind::<BigInt, _>(mark)
+            .bind::<BigInt, _>(now_ms / 1_000)
+            .execute(connection)?;
+        let services = diesel::sql_query(BEGIN_UNWATCHED)
+            .bind::<BigInt, _>(now_ms / 1_000)
+            .execute(connection)?;
+        diesel::sql_query(TAKE_AS_LATEST).execute(connection)?;
+        move_liveness(connection, now_ms)?;
+        Ok((services > 0).then_some(Gap { from_ms: mark, services }))
+    })
+}
+
+/// What lasts and is not known: of a service that is not enabled, what is not a pause; of one that is, what is not unknown.
+const END_AT_MARK: &str = "\
+    UPDATE service_events SET date_ended_ms = max(?1, date_started_ms), updated_at = ?2 \
+    WHERE date_ended_ms IS NULL AND EXISTS (SELECT 1 FROM services s WHERE s.id = service_id \
+        AND s.deleted_at IS NULL AND event <> CASE WHEN s.enabled THEN 'unknown' ELSE 'paused' END)";
+
+/// The newest event of a living service lasts, so one that does not was ended just now.
+const BEGIN_UNWATCHED: &str = "\
+    INSERT INTO service_events (service_id, event, date_started_ms, created_at, updated_at) \
+    SELECT s.id, CASE WHEN s.enabled THEN 'unknown' ELSE 'paused' END, e.date_ended_ms, ?1, ?1 \
+    FROM services s JOIN service_metrics m ON m.service_id = s.id \
+    JOIN service_events e ON e.id = m.latest_event_id \
+    WHERE s.deleted_at IS NULL AND e.date_ended_ms IS NOT NULL ORDER BY s.id";
+
+const TAKE_AS_LATEST: &str = "\
+    UPDATE service_metrics SET latest_event_id = e.id, \
+        streak_is_up = NULL, streak_count = NULL, streak_since_ms = NULL \
+    FROM service_events e WHERE e.service_id = service_metrics.service_id \
+        AND e.date_ended_ms IS NULL AND e.id <> latest_event_id";
+
+/// The service is not watched from `at_ms` on, until its next result; part of the caller's transaction.
+pub fn pause(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    at_ms: i64,
+) -> Result<(), StorageError> {
+    let ended_ms = close_open_event(connection, id, at_ms)?;
+    let now = at_ms / 1_000;
+    let event_id: i64 = diesel::insert_into(service_events::table)
+        .values(NewEvent {
+            service_id: id.get(),
+            event: State::Paused.event(),
+            failure: None,
+            failure_detail: None,
+            date_started_ms: ended_ms.unwrap_or(at_ms),
+            date_ended_ms: None,
+            created_at: now,
+            updated_at: now,
+        })
+        .returning(service_events::id)
+        .get_result(connection)?;
+    let no_streak = (
+        service_metrics::latest_event_id.eq(event_id),
+        service_metrics::streak_is_up.eq(None::<bool>),
+        service_metrics::streak_count.eq(None::<i64>),
+        service_metrics::streak_since_ms.eq(None::<i64>),
+    );
+    diesel::insert_into(service_metrics::table)
+        .values((
+            service_metrics::service_id.eq(id.get()),
+            service_metrics::tick_count.eq(0),
+            service_metrics::up_count.eq(0),
+            service_metrics::response_time_sum_ns.eq(0),
+            service_metrics::latest_event_id.eq(event_id),
+            service_metrics::created_at.eq(now),
+            service_metrics::updated_at.eq(now),
+        ))
+        .on_conflict(service_metrics::service_id)
+        .do_update()
+        .set(no_streak)
+        .execute(connection)?;
+    Ok(())
+}
