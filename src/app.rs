@@ -297,7 +297,7 @@ fn start_recorder(
         upkeep: UpkeepRules { chunk_ticks: config.chunk_ticks, retention: config.retention },
     };
     Recorder::new(
-        rules,
+        &rules,
         board,
         Hands { writer, reader, keeper },
         telemetry.clone(),

@@ -21,7 +21,7 @@ struct Place {
 
 impl Board {
     /// How many services are watched.
-    pub fn len(&self) -> usize {
+    pub fn watched(&self) -> usize {
         self.places.len()
     }
 

@@ -9,8 +9,8 @@ use crate::storage::ledger::Began;
 /// outage itself has one line for all services.
 pub fn event(log: &Logger, name: &str, began: &Began) {
     let id = began.service_id.get();
-    let is_as_before =
-        matches!(began.before, Some(State::Unknown | State::Paused)) && began.known_before == Some(began.state);
+    let is_as_before = matches!(began.before, Some(State::Unknown | State::Paused))
+        && began.known_before == Some(began.state);
     match (began.state, began.known_before) {
         (State::Unknown | State::Paused, _) => {
             debug!(log, "service is unknown"; "service_id" => id, "name" => name);

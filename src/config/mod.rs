@@ -281,9 +281,7 @@ fn seconds(text: &str, most: f64) -> Option<Duration> {
 /// A number of days, at least a second.
 fn days(text: &str) -> Option<Duration> {
     let days: f64 = text.parse().ok()?;
-    (1.0 / 86_400.0..=36_500.0)
-        .contains(&days)
-        .then(|| Duration::from_secs_f64(days * 86_400.0))
+    (1.0 / 86_400.0..=36_500.0).contains(&days).then(|| Duration::from_secs_f64(days * 86_400.0))
 }
 
 /// Targets that can be asked without anything more being said of them.

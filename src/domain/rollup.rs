@@ -140,7 +140,9 @@ impl Tally {
     fn needed(&self, state: State, thresholds: &Thresholds) -> u32 {
         match (self.known_is_up, state) {
             // Nothing has to be disproved.
-            (_, State::Unknown | State::Paused) | (Some(false), State::Down) | (None | Some(true), State::Up) => 1,
+            (_, State::Unknown | State::Paused)
+            | (Some(false), State::Down)
+            | (None | Some(true), State::Up) => 1,
             (None | Some(true), State::Down) => thresholds.failure,
             (Some(false), State::Up) => thresholds.success,
         }

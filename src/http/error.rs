@@ -85,6 +85,12 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, vec![StorageError::NotFound.to_string()])
     }
 
+    /// 404: the service has no objective.
+    pub fn no_slo() -> Self {
+        let errors = vec!["slo: this service has none; set slo.target and slo.window".to_owned()];
+        Self::new(StatusCode::NOT_FOUND, errors)
+    }
+
     /// 405: the route is there, for the methods of `allowed`.
     pub fn method_not_allowed(allowed: &'static str) -> Self {
         let errors = vec![format!("method: not allowed here; allowed are {allowed}")];

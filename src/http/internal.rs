@@ -7,10 +7,13 @@ use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::{ApiError, ErrorBody};
-use super::views::Fine;
+use super::history_views::{Storage, StorageData};
+use super::responses::ReadErrors;
+use super::views::{self, Fine, One, Success};
 use super::{Api, input};
 use crate::actors::recorder::{GetResults, GetTrouble};
 use crate::actors::scheduler::GetLateness;
+use crate::storage::history::usage::GetUsage;
 use crate::telemetry::Format;
 
 /// A slot that waits longer than this for the scheduler makes the service not ready.
@@ -55,6 +58,19 @@ pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResp
     } else {
         Err(ApiError::unavailable(errors))
     }
+}
+
+/// How much there is in the store, and what room it takes.
+#[utoipa::path(get, path = "/v1/_internal/storage", tag = "operations",
+    responses(
+        (status = 200, description = "Sizes and rows", body = Success<StorageData>),
+        ReadErrors,
+    ))]
+pub async fn storage(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    input::no_params(&request)?;
+    let usage = api.ask(GetUsage).await?;
+    let storage = One::new(Storage::new(&usage));
+    Ok(views::answer(StatusCode::OK, StorageData { storage }))
 }
 
 /// Everything the program counts, in Prometheus's text format.

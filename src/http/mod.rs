@@ -5,6 +5,8 @@
 
 mod auth;
 pub mod error;
+mod history;
+mod history_views;
 mod input;
 mod internal;
 mod openapi;
@@ -123,12 +125,19 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::delete().to(delete)),
         )
         .service(read(path("/v1/services/{id}/events", "GET, HEAD"), events))
+        .service(read(path("/v1/services/{id}/ticks", "GET, HEAD"), history::ticks))
+        .service(read(path("/v1/services/{id}/series", "GET, HEAD"), history::series))
+        .service(read(path("/v1/services/{id}/uptime", "GET, HEAD"), history::uptime))
+        .service(read(path("/v1/services/{id}/slo", "GET, HEAD"), history::slo))
+        .service(read(path("/v1/uptime", "GET, HEAD"), history::all_uptime))
+        .service(read(path("/v1/events", "GET, HEAD"), history::all_events))
         .service(path("/v1/services/{id}/probe", "POST").route(web::post().to(probes::probe)))
         .service(
             path("/v1/services/{id}/heartbeat", "POST").route(web::post().to(probes::heartbeat)),
         )
         .service(read(path("/v1/_internal/health", "GET, HEAD"), internal::health))
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
+        .service(read(path("/v1/_internal/storage", "GET, HEAD"), internal::storage))
         .service(read(path("/metrics", "GET, HEAD"), internal::metrics))
         .service(read(path("/openapi.json", "GET, HEAD"), openapi::document));
 }

@@ -11,7 +11,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::error::{ApiError, ErrorBody};
-use super::{input, internal, probes, services, views};
+use super::{history, input, internal, probes, services, views};
 
 /// The body of `POST /v1/services`. Unknown fields are refused, and so is what is not for the scheme of the URL.
 #[derive(Debug, Serialize, ToSchema)]
@@ -183,14 +183,22 @@ pub struct Slo {
         services::events,
         probes::probe,
         probes::heartbeat,
+        history::ticks,
+        history::series,
+        history::uptime,
+        history::slo,
+        history::all_uptime,
+        history::all_events,
         internal::health,
         internal::ready,
+        internal::storage,
         internal::metrics,
         document,
     ),
     components(schemas(views::Service, views::Event, views::Failure, views::Metric, super::probe_view::Probe)),
     tags(
         (name = "services", description = "What is watched, and what was seen"),
+        (name = "history", description = "What was, at any time"),
         (name = "operations", description = "For operators and their tools"),
     ),
     modifiers(&Token, &Shared),

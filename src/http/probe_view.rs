@@ -50,15 +50,15 @@ pub struct Probe {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Phases {
     /// Looking up names.
-    resolve_ms: f64,
+    pub resolve_ms: f64,
     /// Making connections.
-    connect_ms: f64,
+    pub connect_ms: f64,
     /// TLS handshakes.
-    tls_ms: f64,
+    pub tls_ms: f64,
     /// From the request to the head of the answer.
-    processing_ms: f64,
+    pub processing_ms: f64,
     /// Reading the body.
-    transfer_ms: f64,
+    pub transfer_ms: f64,
 }
 
 /// A certificate. Times are unix seconds.

@@ -11,6 +11,7 @@ use super::{Api, auth, input};
 use crate::actors::reader::Ask;
 use crate::actors::writer::MakeChange;
 use crate::domain::Origin;
+use crate::probe::unix_ms;
 use crate::storage::reader::{GetService, Query};
 use crate::storage::writer::{Applied, Change};
 
@@ -130,6 +131,9 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
 #[utoipa::path(get, path = "/v1/services/{id}/events", tag = "services",
     params(
         ("id" = i64, Path, description = "Key of the service", minimum = 1),
+        ("from" = Option<String>, Query, description = "Only those that lasted at this moment or began later: unix seconds or RFC 3339"),
+        ("to" = Option<String>, Query, description = "Only those that began before this moment"),
+        ("event" = Option<String>, Query, description = "Only uptime, downtime, unknown or paused ones"),
         ("reason" = Option<String>, Query, description = "Only those with this failure"),
         ("page" = Option<u32>, Query, description = "Number of the page, from 1", minimum = 1),
         ("limit" = Option<u32>, Query, description = "Items a page, 100 when not given", minimum = 1, maximum = 1000),
@@ -140,7 +144,7 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
         Missing,
     ))]
 pub async fn events(api: web::Data<Api>, request: HttpRequest) -> Answer {
-    let wanted = input::list_events(&request)?;
+    let wanted = input::list_events(&request, unix_ms())?;
     let asked = wanted.page;
     let found = api.ask(wanted).await?;
     let events = List::new(asked, found, |found| Event::new(&found.event));

@@ -141,7 +141,7 @@ pub struct Service {
     #[serde(flatten)]
     #[schema(ignore)]
     options: Map<String, Value>,
-    /// `up`, `down`, `unknown` while our own network is gone, `pending` before the first event, `paused` when not enabled.
+    /// `up`, `down`, `unknown` while our own network is gone, `pending` before the first result, `paused` when not enabled.
     #[schema(pattern = "^(up|down|unknown|pending|paused)$", example = "up")]
     state: &'static str,
     /// Whether it flips too often: from 20 % of its newest 21 results on, until it is below 5 % (Nagios's rule).
@@ -193,10 +193,10 @@ impl Service {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Event {
     id: i64,
-    /// `uptime` or `downtime`, or `unknown` while our own network was gone.
-    #[schema(pattern = "^(uptime|downtime|unknown)$", example = "downtime")]
+    /// `uptime` or `downtime`; `unknown` while our own network was gone or this program did not run; `paused` while not enabled.
+    #[schema(pattern = "^(uptime|downtime|unknown|paused)$", example = "downtime")]
     event: String,
-    /// Why, for a downtime: the failure of the probe that decided it; null for an uptime.
+    /// Why, for a downtime or an outage of our network: the failure of the probe that decided it; null otherwise.
     #[schema(required = true)]
     failure: Option<Failure>,
     /// Unix seconds.

@@ -8,7 +8,7 @@ use diesel::sqlite::SqliteConnection;
 use super::error::StorageError;
 use super::history::{fresh, seal};
 use super::models::{NewEvent, TallyRow, TickRow, origin_word};
-use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
+use super::schema::{service_events, service_metrics, service_ticks, services};
 use crate::domain::kept::KeptTick;
 use crate::domain::{Name, Origin, ServiceId, State, Tally, Target};
 
@@ -45,8 +45,6 @@ pub struct History<'c> {
     next_tick_id: i64,
     /// The newest tick of each service.
     newest_ticks: HashMap<ServiceId, i64>,
-    /// Time of the newest tick of all.
-    newest_ms: Option<i64>,
 }
 
 impl<'c> History<'c> {
@@ -55,7 +53,7 @@ impl<'c> History<'c> {
         let count: i64 = services::table.count().get_result(connection)?;
         let next_tick_id = fresh::extent(connection)?.next_id;
         let newest_ticks = HashMap::new();
-        Ok(Self { connection, keeps_ids: count == 0, next_tick_id, newest_ticks, newest_ms: None })
+        Ok(Self { connection, keeps_ids: count == 0, next_tick_id, newest_ticks })
     }
 
     /// Adds a service, with its old `id` where ids are kept. Times are unix seconds.
@@ -108,18 +106,11 @@ impl<'c> History<'c> {
         let previous = self.newest_ticks.insert(service.id, id);
         let row = TickRow::new(id, service.id, previous, tick);
         diesel::insert_into(service_ticks::table).values(row).execute(self.connection)?;
-        self.newest_ms = self.newest_ms.max(Some(tick.at_ms));
         Ok(())
     }
 
-    /// Seals all ticks, in chunks of `chunk_ticks`. Where the store has never been run, what comes after the newest tick will be
-    /// unknown: nobody watched.
+    /// Seals all ticks, in chunks of `chunk_ticks`.
     pub fn finish(self, chunk_ticks: usize, now_ms: i64) -> Result<(), StorageError> {
-        if let Some(newest_ms) = self.newest_ms {
-            diesel::insert_or_ignore_into(liveness::table)
-                .values((liveness::id.eq(1), liveness::at_ms.eq(newest_ms)))
-                .execute(self.connection)?;
-        }
         seal::seal_all(self.connection, chunk_ticks, now_ms)
     }
 

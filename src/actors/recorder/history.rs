@@ -29,7 +29,7 @@ impl Recorder {
             return;
         }
         let now = Instant::now();
-        if self.upkeep.wants_seal(self.board.len(), now) && !self.upkeep.is_stepping() {
+        if self.upkeep.wants_seal(self.board.watched(), now) && !self.upkeep.is_stepping() {
             self.upkeep.seal_begins();
             let chunk_ticks = self.upkeep.rules().chunk_ticks as usize;
             let prepared = self.keeper.send(Ask(Prepare { chunk_ticks })).into_actor(self);

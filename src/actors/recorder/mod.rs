@@ -39,8 +39,8 @@ use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
 use crate::storage::writer::{Applied, Change};
 use crate::telemetry::{Fate, Telemetry};
-use history::Duty;
 pub use handlers::{Admission, Flush, GetResults, GetTrouble, RecordOutcome, Subscribe};
+use history::Duty;
 
 /// Most changes that wait for the writer.
 const CHANGES_LIMIT: usize = 256;
@@ -150,7 +150,7 @@ pub struct Rules {
 impl Recorder {
     /// A recorder that goes by `rules`, tells of the services on `board` and works on the store by its `hands`.
     pub fn new(
-        rules: Rules,
+        rules: &Rules,
         board: Board,
         hands: Hands,
         telemetry: Telemetry,

@@ -164,12 +164,9 @@ fn copy_ticks(
             continue;
         };
         let usable = tick.is_up.zip(tick.response_time_ms).zip(tick.at_ms);
-        let micros = |ms: f64| {
-            let time = Duration::try_from_secs_f64(ms / 1e3).ok()?;
-            u64::try_from(time.as_micros()).ok().filter(|us| i64::try_from(*us).is_ok())
-        };
-        let Some((((is_up, _), at_ms), response_time_us)) =
-            usable.and_then(|usable| Some((usable, micros(usable.0.1)?)))
+        let time = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).ok();
+        let Some((((is_up, _), at_ms), response_time)) =
+            usable.and_then(|usable| Some((usable, time(usable.0.1)?)))
         else {
             unusable += 1;
             continue;
@@ -177,13 +174,14 @@ fn copy_ticks(
         let state = if is_up { State::Up } else { State::Down };
         service.tally.tick_count += 1;
         service.tally.up_count += u64::from(is_up);
-        service.tally.response_time_sum += Duration::from_micros(response_time_us);
+        service.tally.response_time_sum += response_time;
         service.newest = Some((state, at_ms));
         summary.ticks += 1;
         let tick = KeptTick {
             at_ms,
             state,
-            response_time_us,
+            // The longest duration there is has more microseconds than a tick can hold, and lasts 292,000 years.
+            response_time_us: u64::try_from(response_time.as_micros()).unwrap_or_default(),
             phases_us: None,
             http_status: None,
             reason: None,

@@ -8,9 +8,9 @@ use diesel::sqlite::SqliteConnection;
 use super::rollups::{Bucket, RollupRow};
 use super::uptime::spans;
 use super::{Window, newest_seq, ticks};
+use crate::domain::ServiceId;
 use crate::domain::stats::Stats;
 use crate::domain::timeline;
-use crate::domain::ServiceId;
 use crate::storage::StorageError;
 use crate::storage::schema::{
     history, service_events, service_rollups, service_tick_chunks, service_ticks, services,
@@ -148,8 +148,13 @@ fn check_rollups(
         let from_ms = bucket.start_s * 1_000;
         let to_ms = from_ms + told.total().cast_signed();
         let is_settled = changed_from_ms.is_none_or(|at_ms| at_ms >= to_ms);
-        if is_settled && from_ms >= oldest_event_ms && timeline::totals(&all, from_ms, to_ms) != told {
-            checked.problem(format!("service {id}: the times of {bucket:?} are not those of its events"));
+        if is_settled
+            && from_ms >= oldest_event_ms
+            && timeline::totals(&all, from_ms, to_ms) != told
+        {
+            checked.problem(format!(
+                "service {id}: the times of {bucket:?} are not those of its events"
+            ));
         }
         found.insert(bucket, row.stats()?);
     }

@@ -70,8 +70,9 @@ impl Query for ListEvents {
 impl ListEvents {
     fn condition(&self) -> Condition {
         let Window { from_ms, to_ms } = self.window;
-        let lasts_into =
-            service_events::date_ended_ms.is_null().or(service_events::date_ended_ms.assume_not_null().gt(from_ms));
+        let lasts_into = service_events::date_ended_ms
+            .is_null()
+            .or(service_events::date_ended_ms.assume_not_null().gt(from_ms));
         let mut all: Condition = Box::new(
             services::deleted_at
                 .is_null()

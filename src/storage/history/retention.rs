@@ -67,7 +67,11 @@ pub fn step(
                 expire_service(connection, last, cutoff(now_ms, retention.rollups))?
             }
             Progress::Space => {
-                if give_back(connection)? { progress } else { Progress::Done }
+                if give_back(connection)? {
+                    progress
+                } else {
+                    Progress::Done
+                }
             }
             Progress::Done => progress,
         };

@@ -36,8 +36,9 @@ impl Bucket {
     /// The buckets that hold `at_ms`.
     pub fn of(at_ms: i64) -> [Self; 2] {
         let at_s = at_ms.div_euclid(1_000);
-        STEPS_S.map(|step_s| {
-            Self { step_s, start_s: at_s.div_euclid(step_s.into()) * i64::from(step_s) }
+        STEPS_S.map(|step_s| Self {
+            step_s,
+            start_s: at_s.div_euclid(step_s.into()) * i64::from(step_s),
         })
     }
 

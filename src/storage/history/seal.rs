@@ -112,7 +112,12 @@ fn read_pass(
 ) -> Result<BTreeMap<ServiceId, Vec<KeptTick>>, StorageError> {
     let mut by_service: BTreeMap<ServiceId, Vec<KeptTick>> = BTreeMap::new();
     let rows = service_ticks::table
-        .filter(sql::<Bool>("service_id % ").bind::<BigInt, _>(passes).sql(" = ").bind::<BigInt, _>(pass))
+        .filter(
+            sql::<Bool>("service_id % ")
+                .bind::<BigInt, _>(passes)
+                .sql(" = ")
+                .bind::<BigInt, _>(pass),
+        )
         .order(service_ticks::id)
         .select(TickRow::as_select())
         .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
@@ -220,8 +225,9 @@ pub fn publish(
     now_ms: i64,
 ) -> Result<u64, StorageError> {
     connection.immediate_transaction(|connection| {
-        let (sealed_before, sealed_at_ms): (i64, i64) =
-            history::table.select((history::sealed_tick_id, history::sealed_at_ms)).first(connection)?;
+        let (sealed_before, sealed_at_ms): (i64, i64) = history::table
+            .select((history::sealed_tick_id, history::sealed_at_ms))
+            .first(connection)?;
         if sealed_before != slice.sealed_before {
             return Err(StorageError::Conflict("these ticks are sealed already".to_owned()));
         }

@@ -123,10 +123,17 @@ pub fn all_within(
     window: Window,
     mut each: impl FnMut(KeptTick),
 ) -> Result<(), StorageError> {
-    newest_first(connection, id, window, None, |_| true, |_, tick| {
-        each(tick);
-        ControlFlow::Continue(())
-    })
+    newest_first(
+        connection,
+        id,
+        window,
+        None,
+        |_| true,
+        |_, tick| {
+            each(tick);
+            ControlFlow::Continue(())
+        },
+    )
 }
 
 /// Shows every tick of a service that lies in `window` with its number, oldest first, in groups of a chunk each; at most the
@@ -193,24 +200,30 @@ impl Query for ListTicks {
             must_live(connection, self.service_id)?;
             let mut page = TickPage { ticks: Vec::new(), next: None };
             let worth = |chunk: &ChunkInfo| {
-                let has_failures = self.reason.is_none()
-                    || chunk.has(State::Down)
-                    || chunk.has(State::Unknown);
+                let has_failures =
+                    self.reason.is_none() || chunk.has(State::Down) || chunk.has(State::Unknown);
                 self.state.is_none_or(|state| chunk.has(state)) && has_failures
             };
-            newest_first(connection, self.service_id, self.window, self.before, worth, |seq, tick| {
-                let fits = self.state.is_none_or(|state| tick.state == state)
-                    && self.reason.is_none_or(|reason| tick.reason == Some(reason));
-                if !fits {
-                    return ControlFlow::Continue(());
-                }
-                if page.ticks.len() == self.limit {
-                    page.next = page.ticks.last().map(|(seq, _)| *seq);
-                    return ControlFlow::Break(());
-                }
-                page.ticks.push((seq, tick));
-                ControlFlow::Continue(())
-            })?;
+            newest_first(
+                connection,
+                self.service_id,
+                self.window,
+                self.before,
+                worth,
+                |seq, tick| {
+                    let fits = self.state.is_none_or(|state| tick.state == state)
+                        && self.reason.is_none_or(|reason| tick.reason == Some(reason));
+                    if !fits {
+                        return ControlFlow::Continue(());
+                    }
+                    if page.ticks.len() == self.limit {
+                        page.next = page.ticks.last().map(|(seq, _)| *seq);
+                        return ControlFlow::Break(());
+                    }
+                    page.ticks.push((seq, tick));
+                    ControlFlow::Continue(())
+                },
+            )?;
             Ok(page)
         })
     }
