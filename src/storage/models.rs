@@ -159,46 +159,50 @@ fn lines(conditions: &[Condition]) -> Option<String> {
 pub struct TickRow {
     pub id: i64,
     pub service_id: i64,
-    pub previous_id: Option<i64>,
+    pub step_back: Option<i64>,
     pub is_up: bool,
     pub is_unknown: bool,
     pub http_status: Option<i32>,
     pub failure: Option<String>,
     pub created_at_ms: i64,
-    pub response_time_us: i64,
     pub dns_us: Option<i64>,
     pub connect_us: Option<i64>,
     pub tls_us: Option<i64>,
     pub first_byte_us: Option<i64>,
     pub transfer_us: Option<i64>,
+    pub unphased_us: Option<i64>,
 }
 
 impl TickRow {
     /// The row of `tick`, behind the one that `previous_id` names.
     pub fn new(id: i64, service_id: ServiceId, previous_id: Option<i64>, tick: &KeptTick) -> Self {
         let phase = |nth: usize| tick.phases_us.map(|phases| phases[nth].cast_signed());
+        let phased: u64 = tick.phases_us.unwrap_or_default().iter().sum();
+        let unphased = tick.response_time_us.saturating_sub(phased);
         Self {
             id,
             service_id: service_id.get(),
-            previous_id,
+            step_back: previous_id.map(|previous| id - previous),
             is_up: tick.state == State::Up,
             is_unknown: tick.state == State::Unknown,
             http_status: tick.http_status.map(i32::from),
             failure: tick.reason.map(|reason| reason.as_str().to_owned()),
             created_at_ms: tick.at_ms,
-            response_time_us: tick.response_time_us.cast_signed(),
             dns_us: phase(0),
             connect_us: phase(1),
             tls_us: phase(2),
             first_byte_us: phase(3),
             transfer_us: phase(4),
+            unphased_us: (unphased > 0).then(|| unphased.cast_signed()),
         }
     }
 
     /// The tick of the row. A status or failure that is none of ours is left out.
     pub fn kept(&self) -> KeptTick {
+        let micros = |us: Option<i64>| us.unwrap_or_default().max(0).cast_unsigned();
         let phases =
-            [self.dns_us, self.connect_us, self.tls_us, self.first_byte_us, self.transfer_us];
+            [self.dns_us, self.connect_us, self.tls_us, self.first_byte_us, self.transfer_us]
+                .map(micros);
         KeptTick {
             at_ms: self.created_at_ms,
             state: match (self.is_unknown, self.is_up) {
@@ -206,23 +210,26 @@ impl TickRow {
                 (false, true) => State::Up,
                 (false, false) => State::Down,
             },
-            response_time_us: self.response_time_us.max(0).cast_unsigned(),
-            phases_us: self
-                .dns_us
-                .map(|_| phases.map(|us| us.unwrap_or_default().max(0).cast_unsigned())),
+            response_time_us: phases.iter().sum::<u64>() + micros(self.unphased_us),
+            phases_us: self.dns_us.map(|_| phases),
             http_status: self.http_status.and_then(|status| u16::try_from(status).ok()),
             reason: self.failure.as_deref().and_then(Reason::from_word),
         }
     }
 }
 
-/// What the history keeps of `outcome`; `state` is its verdict.
+/// What the history keeps of `outcome`; `state` is its verdict. Its response time is that of its phases, of which each is kept in
+/// whole microseconds, unless there is more to it.
 pub fn kept(outcome: &Outcome, state: State) -> KeptTick {
+    let phases = outcome.phases.named().map(|(_, spent)| micros(spent));
+    let phased: u64 = phases.iter().sum();
+    let response_time_us = micros(outcome.response_time);
+    let is_rounding = response_time_us.abs_diff(phased) < phases.len() as u64;
     KeptTick {
         at_ms: outcome.started_at_ms,
         state,
-        response_time_us: micros(outcome.response_time),
-        phases_us: Some(outcome.phases.named().map(|(_, spent)| micros(spent))),
+        response_time_us: if is_rounding { phased } else { response_time_us },
+        phases_us: Some(phases),
         http_status: outcome.http_status,
         reason: outcome.failure.as_ref().map(|failure| failure.reason),
     }
@@ -257,11 +264,6 @@ impl MetricRow {
             count: u32::try_from(self.streak_count?).ok()?,
             since_ms: self.streak_since_ms?,
         })
-    }
-
-    /// How many ticks the service has ever had; the newest has this number.
-    pub fn newest_seq(&self) -> u64 {
-        (self.tick_count + self.unknown_count).cast_unsigned()
     }
 
     /// The tally that this row and the newest event of its service make.

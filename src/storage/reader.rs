@@ -36,7 +36,7 @@ pub struct ServiceRecord {
     pub updated_at: i64,
     /// The metric; `None` before the first tick.
     pub tally: Option<Tally>,
-    /// The newest event; `None` before the first result or pause.
+    /// The newest event; `None` before the first tick.
     pub latest_event: Option<EventRow>,
 }
 
@@ -249,24 +249,19 @@ pub struct Known {
 
 /// Every living service, by id.
 pub fn load_known(connection: &mut SqliteConnection) -> Result<Vec<Known>, StorageError> {
-    let rows: Vec<(ServiceRow, Option<MetricRow>, Option<i64>)> = services::table
+    let rows: Vec<(ServiceRow, Option<i64>)> = services::table
         .left_join(service_metrics::table)
         .filter(services::deleted_at.is_null())
         .order(services::id)
-        .select((
-            ServiceRow::as_select(),
-            Option::<MetricRow>::as_select(),
-            service_metrics::updated_at.nullable(),
-        ))
+        .select((ServiceRow::as_select(), service_metrics::updated_at.nullable()))
         .load(connection)?;
     rows.into_iter()
-        .map(|(row, metric, kept_at)| {
-            let has_ticks = metric.is_some_and(|metric| metric.newest_seq() > 0);
+        .map(|(row, last_tick)| {
             Ok(Known {
                 id: row.service_id()?,
                 definition: row.definition()?,
                 origin: row.origin(),
-                last_tick: kept_at.filter(|_| has_ticks),
+                last_tick,
                 created_at: row.created_at,
             })
         })
@@ -301,10 +296,7 @@ fn record((service, metric, event): RecordRow) -> Result<ServiceRecord, StorageE
         origin: service.origin(),
         created_at: service.created_at,
         updated_at: service.updated_at,
-        // A pause makes a row before there is a tick.
-        tally: metric
-            .filter(|metric| metric.newest_seq() > 0)
-            .map(|metric| metric.tally(event.as_ref())),
+        tally: metric.map(|metric| metric.tally(event.as_ref())),
         latest_event: event,
     })
 }

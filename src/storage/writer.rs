@@ -120,11 +120,7 @@ fn insert(
         .values((row, services::created_at.eq(now)))
         .returning(services::id)
         .get_result(connection)?;
-    let id = ServiceId::new(id).ok_or(StorageError::NotFound)?;
-    if !definition.enabled {
-        gaps::pause(connection, id, now_ms)?;
-    }
-    Ok(id)
+    ServiceId::new(id).ok_or(StorageError::NotFound)
 }
 
 fn update(

@@ -43,7 +43,11 @@ fn a_restart_goes_on_where_the_last_run_ended() {
     let app = launch.start();
     let ticks = before["metric"]["data"]["tick_count"].as_u64().unwrap();
     let after = app.wait_for_ticks(id, ticks + 3);
-    assert_eq!(after["current_status"]["id"], before["current_status"]["id"], "the event lasts on");
+    assert_eq!(after["current_status"]["event"], "uptime");
+    assert_ne!(
+        after["current_status"]["id"], before["current_status"]["id"],
+        "the stop lies between"
+    );
     app.db().assert_consistent();
 }
 

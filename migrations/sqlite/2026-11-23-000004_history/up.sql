@@ -1,34 +1,41 @@
 -- History that stays small and quick to ask (docs/design.md, "History").
 
 -- Fresh ticks. Appended, and then sealed into chunks all at once: emptying a table costs nearly nothing as long as it refers to
--- no other, so service_id is no foreign key; the writer looks after it. Still without a secondary index: previous_id leads from
--- a tick to the one before it of the same service, and service_metrics.latest_tick_id to the newest.
+-- no other, so service_id is no foreign key; the writer looks after it. Still without a secondary index:
+-- service_metrics.latest_tick_id leads to the newest tick of a service, and step_back from a tick to the one before it. A byte
+-- of a row is written four times until it is sealed, so what can be computed is.
 CREATE TABLE service_ticks_new (
     id               INTEGER PRIMARY KEY NOT NULL,
     service_id       BIGINT  NOT NULL,
-    previous_id      BIGINT,
+    -- By how much its id is above that of the tick before it of its service; null for the first.
+    step_back        BIGINT,
     is_up            BOOLEAN NOT NULL,
     -- It says nothing of its target, since our own network was gone; is_up is false then, and counts for nothing.
     is_unknown       BOOLEAN NOT NULL DEFAULT FALSE,
     http_status      INTEGER,
     failure          TEXT,
     created_at_ms    BIGINT  NOT NULL,
-    response_time_us BIGINT  NOT NULL,
-    -- Where the time of the probe went; they add up to the response time. Null for ticks that were imported.
+    -- Where the time of the probe went, in microseconds. Null for ticks that were imported.
     dns_us           BIGINT,
     connect_us       BIGINT,
     tls_us           BIGINT,
     first_byte_us    BIGINT,
     transfer_us      BIGINT,
+    -- What of the response time belongs to no phase; null for nothing.
+    unphased_us      BIGINT,
+    response_time_us BIGINT  GENERATED ALWAYS AS (coalesce(dns_us, 0) + coalesce(connect_us, 0) + coalesce(tls_us, 0)
+        + coalesce(first_byte_us, 0) + coalesce(transfer_us, 0) + coalesce(unphased_us, 0)) VIRTUAL,
     response_time_ms DOUBLE  GENERATED ALWAYS AS (response_time_us / 1000.0) VIRTUAL,
     created_at       BIGINT  GENERATED ALWAYS AS (created_at_ms / 1000) VIRTUAL
 );
 
 INSERT INTO service_ticks_new
-    (id, service_id, previous_id, is_up, is_unknown, http_status, failure, created_at_ms, response_time_us,
-     dns_us, connect_us, tls_us, first_byte_us, transfer_us)
-SELECT id, service_id, lag(id) OVER (PARTITION BY service_id ORDER BY id), is_up, is_unknown, http_status, failure,
-    created_at_ms, CAST(response_time_ms * 1000 AS INTEGER), dns_us, connect_us, tls_us, first_byte_us, transfer_us
+    (id, service_id, step_back, is_up, is_unknown, http_status, failure, created_at_ms,
+     dns_us, connect_us, tls_us, first_byte_us, transfer_us, unphased_us)
+SELECT id, service_id, id - lag(id) OVER (PARTITION BY service_id ORDER BY id), is_up, is_unknown, http_status, failure,
+    created_at_ms, dns_us, connect_us, tls_us, first_byte_us, transfer_us,
+    nullif(max(0, CAST(response_time_ms * 1000 AS INTEGER) - coalesce(dns_us, 0) - coalesce(connect_us, 0)
+        - coalesce(tls_us, 0) - coalesce(first_byte_us, 0) - coalesce(transfer_us, 0)), 0)
 FROM service_ticks ORDER BY id;
 
 DROP TABLE service_ticks;
@@ -89,7 +96,7 @@ CREATE TABLE service_tick_chunks (
 CREATE UNIQUE INDEX service_tick_chunks_by_service ON service_tick_chunks (service_id, first_seq, from_ms, to_ms);
 CREATE INDEX service_tick_chunks_by_end ON service_tick_chunks (to_ms);
 
--- What the sealed ticks of an hour (step_s = 3600) or a day (86400, UTC) add up to. Response times and phases are over the ticks
+-- What the sealed ticks of an hour (step_s = 3600) or a day (86400, UTC) add up to; a day has a row once it is over. Response times and phases are over the ticks
 -- that are up or down.
 CREATE TABLE service_rollups (
     service_id       BIGINT  NOT NULL,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::rollups::{Bucket, RollupRow};
+use super::rollups::{self, Bucket, DAY_S, RollupRow};
 use super::uptime::spans;
 use super::{Window, newest_seq, ticks};
 use crate::domain::ServiceId;
@@ -95,7 +95,8 @@ fn check_service(
         expected = Some(reached + 1);
         checked.ticks += run.len() as u64;
         for tick in &run {
-            for bucket in Bucket::of(tick.at_ms) {
+            let hour = Bucket::hour(tick.at_ms);
+            for bucket in [hour, hour.day()] {
                 sealed.entry(bucket).or_default().add(tick);
             }
         }
@@ -159,7 +160,10 @@ fn check_rollups(
         found.insert(bucket, row.stats()?);
     }
     let is_whole = |bucket: &Bucket| bucket.start_s.saturating_mul(1_000) > whole_from_ms;
-    for (bucket, stats) in sealed.iter().filter(|(bucket, _)| is_whole(bucket)) {
+    // The roll-up of a day is made once the day is over and something is sealed behind it.
+    let days_end_s = rollups::days_end_s(connection, id)?;
+    let is_due = |bucket: &Bucket| bucket.step_s != DAY_S || bucket.start_s < days_end_s;
+    for (bucket, stats) in sealed.iter().filter(|(bucket, _)| is_whole(bucket) && is_due(bucket)) {
         if found.remove(bucket).as_ref() != Some(stats) {
             checked.problem(format!("service {id}: {bucket:?} is not what its ticks add up to"));
         }

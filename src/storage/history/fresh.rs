@@ -1,7 +1,7 @@
 //! Fresh ticks: those that are not sealed yet.
 //!
 //! They stand in the order in which they were recorded, all services mixed, without a secondary index. The ticks of one service
-//! are found by following `previous_id` from its newest one: a chain ends where the ticks are sealed.
+//! are found by following `step_back` from its newest one: a chain ends where the ticks are sealed.
 
 use std::ops::ControlFlow;
 
@@ -37,13 +37,13 @@ pub fn extent(connection: &mut SqliteConnection) -> Result<Extent, StorageError>
     })
 }
 
-/// From the newest fresh tick of a service to its oldest; a step leads to the row that `previous_id` names.
+/// From the newest fresh tick of a service to its oldest; each step leads `step_back` ids down.
 const CHAIN: &str = "\
     WITH RECURSIVE chain AS ( \
         SELECT t.* FROM service_ticks t \
         WHERE t.id = (SELECT latest_tick_id FROM service_metrics WHERE service_id = ?) \
         UNION ALL \
-        SELECT t.* FROM chain JOIN service_ticks t ON t.id = chain.previous_id) \
+        SELECT t.* FROM chain JOIN service_ticks t ON t.id = chain.id - chain.step_back) \
     SELECT * FROM chain";
 
 /// Shows every fresh tick of a service, newest first, until `each` breaks.

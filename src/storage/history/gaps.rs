@@ -36,7 +36,7 @@ pub fn close(connection: &mut SqliteConnection, now_ms: i64) -> Result<Option<Ga
         let services = diesel::sql_query(BEGIN_UNWATCHED)
             .bind::<BigInt, _>(now_ms / 1_000)
             .execute(connection)?;
-        diesel::sql_query(TAKE_AS_LATEST).execute(connection)?;
+        diesel::sql_query(TAKE_AS_LATEST).bind::<BigInt, _>(now_ms).execute(connection)?;
         move_liveness(connection, now_ms)?;
         Ok((services > 0).then_some(Gap { from_ms: mark, services }))
     })
@@ -56,19 +56,20 @@ const BEGIN_UNWATCHED: &str = "\
     JOIN service_events e ON e.id = m.latest_event_id \
     WHERE s.deleted_at IS NULL AND e.date_ended_ms IS NOT NULL ORDER BY s.id";
 
+/// A streak goes on, but what comes of it begins now: before, nothing is known.
 const TAKE_AS_LATEST: &str = "\
-    UPDATE service_metrics SET latest_event_id = e.id, \
-        streak_is_up = NULL, streak_count = NULL, streak_since_ms = NULL \
+    UPDATE service_metrics SET latest_event_id = e.id, streak_since_ms = iif(streak_count IS NULL, NULL, ?1) \
     FROM service_events e WHERE e.service_id = service_metrics.service_id \
         AND e.date_ended_ms IS NULL AND e.id <> latest_event_id";
 
-/// The service is not watched from `at_ms` on, until its next result; part of the caller's transaction.
+/// The service is not watched from `at_ms` on, until its next result; part of the caller's transaction. One that never had a
+/// result has no event either.
 pub fn pause(
     connection: &mut SqliteConnection,
     id: ServiceId,
     at_ms: i64,
 ) -> Result<(), StorageError> {
-    let ended_ms = close_open_event(connection, id, at_ms)?;
+    let Some(ended_ms) = close_open_event(connection, id, at_ms)? else { return Ok(()) };
     let now = at_ms / 1_000;
     let event_id: i64 = diesel::insert_into(service_events::table)
         .values(NewEvent {
@@ -76,32 +77,20 @@ pub fn pause(
             event: State::Paused.event(),
             failure: None,
             failure_detail: None,
-            date_started_ms: ended_ms.unwrap_or(at_ms),
+            date_started_ms: ended_ms,
             date_ended_ms: None,
             created_at: now,
             updated_at: now,
         })
         .returning(service_events::id)
         .get_result(connection)?;
-    let no_streak = (
-        service_metrics::latest_event_id.eq(event_id),
-        service_metrics::streak_is_up.eq(None::<bool>),
-        service_metrics::streak_count.eq(None::<i64>),
-        service_metrics::streak_since_ms.eq(None::<i64>),
-    );
-    diesel::insert_into(service_metrics::table)
-        .values((
-            service_metrics::service_id.eq(id.get()),
-            service_metrics::tick_count.eq(0),
-            service_metrics::up_count.eq(0),
-            service_metrics::response_time_sum_ns.eq(0),
+    diesel::update(service_metrics::table.find(id.get()))
+        .set((
             service_metrics::latest_event_id.eq(event_id),
-            service_metrics::created_at.eq(now),
-            service_metrics::updated_at.eq(now),
+            service_metrics::streak_is_up.eq(None::<bool>),
+            service_metrics::streak_count.eq(None::<i64>),
+            service_metrics::streak_since_ms.eq(None::<i64>),
         ))
-        .on_conflict(service_metrics::service_id)
-        .do_update()
-        .set(no_streak)
         .execute(connection)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Roll-ups: what the sealed ticks of an hour or a day add up to, and what the events say of that time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
@@ -16,38 +16,45 @@ use crate::domain::timeline::{self, Totals};
 use crate::storage::StorageError;
 use crate::storage::schema::{service_events, service_rollups};
 
-/// The lengths of the buckets, in seconds: an hour and a day (UTC).
-pub const STEPS_S: [i32; 2] = [HOUR_S, DAY_S];
-/// An hour.
+/// Length of an hour's bucket, in seconds.
 pub const HOUR_S: i32 = 3_600;
-/// A day.
+/// Length of a day's (UTC).
 pub const DAY_S: i32 = 86_400;
 
 /// Which roll-up of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket {
-    /// Its length in seconds, one of [`STEPS_S`].
+    /// Its length in seconds: [`HOUR_S`] or [`DAY_S`].
     pub step_s: i32,
     /// Its first second, a multiple of its length.
     pub start_s: i64,
 }
 
 impl Bucket {
-    /// The buckets that hold `at_ms`.
-    pub fn of(at_ms: i64) -> [Self; 2] {
-        let at_s = at_ms.div_euclid(1_000);
-        STEPS_S.map(|step_s| Self {
-            step_s,
-            start_s: at_s.div_euclid(step_s.into()) * i64::from(step_s),
-        })
+    /// The hour that holds `at_ms`.
+    pub fn hour(at_ms: i64) -> Self {
+        Self::holding(at_ms.div_euclid(1_000), HOUR_S)
+    }
+
+    /// The day that holds it.
+    pub fn day(self) -> Self {
+        Self::holding(self.start_s, DAY_S)
+    }
+
+    fn holding(at_s: i64, step_s: i32) -> Self {
+        Self { step_s, start_s: at_s.div_euclid(step_s.into()) * i64::from(step_s) }
+    }
+
+    /// The second after its last.
+    pub fn end_s(self) -> i64 {
+        self.start_s + i64::from(self.step_s)
     }
 
     /// The time it holds, up to `now_ms`.
     pub fn window(self, now_ms: i64) -> Window {
         let from_ms = self.start_s * 1_000;
-        let end_ms = (self.start_s + i64::from(self.step_s)) * 1_000;
         // A clock that was set back may leave ticks in the future.
-        Window { from_ms, to_ms: end_ms.min(now_ms).max(from_ms) }
+        Window { from_ms, to_ms: (self.end_s() * 1_000).min(now_ms).max(from_ms) }
     }
 }
 
@@ -143,8 +150,9 @@ impl RollupRow {
     }
 }
 
-/// Adds `fresh` to the roll-ups of a service and computes the times of all that are concerned anew; part of the caller's
-/// transaction. Gives how many rows are new. `sealed_at_ms` is when this was last done.
+/// Adds the `fresh` hours to the roll-ups of a service, makes those of the days that are over, and computes the times of all
+/// that are concerned anew; part of the caller's transaction. Gives how many rows are new. `sealed_at_ms` is when this was last
+/// done.
 pub fn merge(
     connection: &mut SqliteConnection,
     id: ServiceId,
@@ -152,37 +160,90 @@ pub fn merge(
     sealed_at_ms: i64,
     now_ms: i64,
 ) -> Result<i64, StorageError> {
-    let Some(from_s) = fresh.keys().map(|bucket| bucket.start_s).min() else { return Ok(0) };
-    let late = first_late_event(connection, id, sealed_at_ms)?;
-    let from_ms = late.map_or(from_s * 1_000, |at_ms| {
-        let day_s = Bucket::of(at_ms)[1].start_s;
-        day_s.min(from_s) * 1_000
-    });
-    let known = spans(connection, id, Window { from_ms, to_ms: now_ms.max(from_ms + 1) })?;
+    let days = days_over(connection, id, fresh, now_ms)?;
+    let late_ms = first_late_event(connection, id, sealed_at_ms)?;
+    let late = late_ms.map(|at_ms| Bucket::hour(at_ms).day());
+    let first = days.iter().chain(fresh.keys()).chain(&late).map(|bucket| bucket.start_s).min();
+    let Some(first_s) = first else { return Ok(0) };
+    let window = Window { from_ms: first_s * 1_000, to_ms: now_ms.max(first_s * 1_000 + 1) };
+    let known = spans(connection, id, window)?;
     let totals = |bucket: Bucket| {
         let window = bucket.window(now_ms);
         timeline::totals(&known, window.from_ms, window.to_ms)
     };
     let mut added = 0;
-    for (bucket, stats) in fresh {
-        let row = RollupRow::new(id, *bucket, stats, &totals(*bucket));
-        let is_new = diesel::insert_or_ignore_into(service_rollups::table)
-            .values(&row)
-            .execute(connection)?;
-        added += is_new as i64;
-        if is_new == 0 {
-            let kept: RollupRow =
-                row_of(id, *bucket).select(RollupRow::as_select()).first(connection)?;
-            let mut all = kept.stats()?;
+    for (&hour, stats) in fresh {
+        added += put(connection, id, hour, &totals(hour), |kept| {
+            let mut all = kept.map_or_else(|| Ok(Stats::default()), RollupRow::stats)?;
             all.merge(stats);
-            let row = RollupRow::new(id, *bucket, &all, &totals(*bucket));
-            diesel::update(row_of(id, *bucket)).set(&row).execute(connection)?;
-        }
+            Ok(all)
+        })?;
     }
-    if let Some(late_ms) = late {
-        refresh_times(connection, id, late_ms, fresh, totals)?;
+    for &day in &days {
+        let hours = within(connection, id, HOUR_S, day.window(i64::MAX))?;
+        added += put(connection, id, day, &totals(day), |_| {
+            let mut all = Stats::default();
+            for hour in &hours {
+                all.merge(&hour.stats()?);
+            }
+            Ok(all)
+        })?;
+    }
+    if let Some(late_ms) = late_ms {
+        let is_done = |bucket: &Bucket| fresh.contains_key(bucket) || days.contains(bucket);
+        refresh_times(connection, id, late_ms, is_done, totals)?;
     }
     Ok(added)
+}
+
+/// Writes a roll-up: `stats` makes it of the one that is there, if one is. Gives how many rows are new.
+fn put(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    bucket: Bucket,
+    totals: &Totals,
+    stats: impl Fn(Option<&RollupRow>) -> Result<Stats, StorageError>,
+) -> Result<i64, StorageError> {
+    // Most are new, and then need not be looked for.
+    let is_new = diesel::insert_or_ignore_into(service_rollups::table)
+        .values(RollupRow::new(id, bucket, &stats(None)?, totals))
+        .execute(connection)?;
+    if is_new == 0 {
+        let kept: RollupRow =
+            row_of(id, bucket).select(RollupRow::as_select()).first(connection)?;
+        let row = RollupRow::new(id, bucket, &stats(Some(&kept))?, totals);
+        diesel::update(row_of(id, bucket)).set(&row).execute(connection)?;
+    }
+    Ok(is_new as i64)
+}
+
+/// The days whose roll-up is to be made now: those that are over, and have hours which they do not hold yet. A day that is not
+/// over has none: it would be written again with every sealing.
+fn days_over(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    fresh: &BTreeMap<Bucket, Stats>,
+    now_ms: i64,
+) -> Result<BTreeSet<Bucket>, StorageError> {
+    let kept: Vec<i64> = service_rollups::table
+        .filter(service_rollups::service_id.eq(id.get()))
+        .filter(service_rollups::step_s.eq(HOUR_S))
+        .filter(service_rollups::start_s.ge(days_end_s(connection, id)?))
+        .select(service_rollups::start_s)
+        .load(connection)?;
+    let kept = kept.into_iter().map(|start_s| Bucket { step_s: HOUR_S, start_s });
+    let days = fresh.keys().copied().chain(kept).map(Bucket::day);
+    Ok(days.filter(|day| day.end_s() * 1_000 <= now_ms).collect())
+}
+
+/// The end of the newest day that has a roll-up: what hours there are from there on belong to no day's.
+pub fn days_end_s(connection: &mut SqliteConnection, id: ServiceId) -> Result<i64, StorageError> {
+    let newest: Option<i64> = service_rollups::table
+        .filter(service_rollups::service_id.eq(id.get()))
+        .filter(service_rollups::step_s.eq(DAY_S))
+        .select(diesel::dsl::max(service_rollups::start_s))
+        .first(connection)?;
+    Ok(newest.map_or(i64::MIN, |start_s| Bucket { step_s: DAY_S, start_s }.end_s()))
 }
 
 /// When the first event began that was written since the last sealing: thresholds date an event back to its first tick.
@@ -208,26 +269,24 @@ fn first_late_event(
     Ok(first.filter(|at_ms| *at_ms < sealed_at_ms))
 }
 
-/// Computes the times of the rows from `late_ms` on anew, but for those of `done`.
+/// Computes the times of the rows from `late_ms` on anew, but for those that are done.
 fn refresh_times(
     connection: &mut SqliteConnection,
     id: ServiceId,
     late_ms: i64,
-    done: &BTreeMap<Bucket, Stats>,
+    is_done: impl Fn(&Bucket) -> bool,
     totals: impl Fn(Bucket) -> Totals,
 ) -> Result<(), StorageError> {
-    for first in Bucket::of(late_ms) {
+    let hour = Bucket::hour(late_ms);
+    for first in [hour, hour.day()] {
         let starts: Vec<i64> = service_rollups::table
             .filter(service_rollups::service_id.eq(id.get()))
             .filter(service_rollups::step_s.eq(first.step_s))
             .filter(service_rollups::start_s.ge(first.start_s))
             .select(service_rollups::start_s)
             .load(connection)?;
-        for start_s in starts {
-            let bucket = Bucket { step_s: first.step_s, start_s };
-            if done.contains_key(&bucket) {
-                continue;
-            }
+        let buckets = starts.into_iter().map(|start_s| Bucket { start_s, ..first });
+        for bucket in buckets.filter(|bucket| !is_done(bucket)) {
             let totals = totals(bucket);
             diesel::update(row_of(id, bucket))
                 .set((
@@ -263,5 +322,19 @@ pub fn within(
         .order(service_rollups::start_s)
         .select(RollupRow::as_select())
         .load(connection)?;
+    Ok(rows)
+}
+
+/// Days of a service that lie in `window`, oldest first, and then the hours that belong to no day yet.
+pub fn days_within(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    window: Window,
+) -> Result<Vec<RollupRow>, StorageError> {
+    let mut rows = within(connection, id, DAY_S, window)?;
+    let from_ms = days_end_s(connection, id)?.saturating_mul(1_000).max(window.from_ms);
+    if from_ms < window.to_ms {
+        rows.extend(within(connection, id, HOUR_S, Window { from_ms, ..window })?);
+    }
     Ok(rows)
 }

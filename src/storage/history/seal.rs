@@ -56,7 +56,7 @@ struct Sealed {
     chunks: Vec<NewChunk>,
     /// The short chunk that is contained in the first of `chunks`.
     replaced: Option<ChunkHead>,
-    rollups: BTreeMap<Bucket, Stats>,
+    hours: BTreeMap<Bucket, Stats>,
 }
 
 /// A row of `service_tick_chunks`.
@@ -137,11 +137,9 @@ fn prepare(
     fresh: Vec<KeptTick>,
     chunk_ticks: usize,
 ) -> Result<Sealed, StorageError> {
-    let mut rollups: BTreeMap<Bucket, Stats> = BTreeMap::new();
+    let mut hours: BTreeMap<Bucket, Stats> = BTreeMap::new();
     for tick in &fresh {
-        for bucket in Bucket::of(tick.at_ms) {
-            rollups.entry(bucket).or_default().add(tick);
-        }
+        hours.entry(Bucket::hour(tick.at_ms)).or_default().add(tick);
     }
     let mut first_seq = newest_seq(connection, id)?.cast_signed() - fresh.len() as i64 + 1;
     let mut ticks = fresh;
@@ -156,7 +154,7 @@ fn prepare(
         (ticks, first_seq) = (longer, head.first_seq);
     }
     let chunks = pack(id, first_seq, &ticks, chunk_ticks)?;
-    Ok(Sealed { id, chunks, replaced, rollups })
+    Ok(Sealed { id, chunks, replaced, hours })
 }
 
 /// The newest chunk of the service, if it is short enough to be sealed anew with what follows it. So services that are probed
@@ -224,30 +222,36 @@ pub fn publish(
     slice: &Slice,
     now_ms: i64,
 ) -> Result<u64, StorageError> {
-    connection.immediate_transaction(|connection| {
-        let (sealed_before, sealed_at_ms): (i64, i64) = history::table
-            .select((history::sealed_tick_id, history::sealed_at_ms))
-            .first(connection)?;
-        if sealed_before != slice.sealed_before {
-            return Err(StorageError::Conflict("these ticks are sealed already".to_owned()));
-        }
-        let mut grown = Grown::default();
-        for service in &slice.services {
-            write_service(connection, service, sealed_at_ms, now_ms, &mut grown)?;
-        }
-        let left = take_out(connection, slice.up_to)?;
-        diesel::update(history::table)
-            .set((
-                history::sealed_tick_id.eq(slice.up_to),
-                history::sealed_at_ms.eq(now_ms),
-                history::chunk_count.eq(history::chunk_count + grown.chunks),
-                history::sealed_tick_count.eq(history::sealed_tick_count + grown.ticks),
-                history::sealed_byte_count.eq(history::sealed_byte_count + grown.bytes),
-                history::rollup_count.eq(history::rollup_count + grown.rollups),
-            ))
-            .execute(connection)?;
-        Ok(left)
-    })
+    connection.immediate_transaction(|connection| write(connection, slice, now_ms))
+}
+
+fn write(
+    connection: &mut SqliteConnection,
+    slice: &Slice,
+    now_ms: i64,
+) -> Result<u64, StorageError> {
+    let (sealed_before, sealed_at_ms): (i64, i64) = history::table
+        .select((history::sealed_tick_id, history::sealed_at_ms))
+        .first(connection)?;
+    if sealed_before != slice.sealed_before {
+        return Err(StorageError::Conflict("these ticks are sealed already".to_owned()));
+    }
+    let mut grown = Grown::default();
+    for service in &slice.services {
+        write_service(connection, service, sealed_at_ms, now_ms, &mut grown)?;
+    }
+    let left = take_out(connection, slice.up_to)?;
+    diesel::update(history::table)
+        .set((
+            history::sealed_tick_id.eq(slice.up_to),
+            history::sealed_at_ms.eq(now_ms),
+            history::chunk_count.eq(history::chunk_count + grown.chunks),
+            history::sealed_tick_count.eq(history::sealed_tick_count + grown.ticks),
+            history::sealed_byte_count.eq(history::sealed_byte_count + grown.bytes),
+            history::rollup_count.eq(history::rollup_count + grown.rollups),
+        ))
+        .execute(connection)?;
+    Ok(left)
 }
 
 /// By how much the counts of `history` change.
@@ -280,8 +284,7 @@ fn write_service(
         grown.ticks += chunk.tick_count;
         grown.bytes += chunk.data.len() as i64;
     }
-    grown.rollups +=
-        rollups::merge(connection, service.id, &service.rollups, sealed_at_ms, now_ms)?;
+    grown.rollups += rollups::merge(connection, service.id, &service.hours, sealed_at_ms, now_ms)?;
     Ok(())
 }
 
@@ -308,7 +311,7 @@ pub fn seal_all(
     now_ms: i64,
 ) -> Result<(), StorageError> {
     if let Some(slice) = (Prepare { chunk_ticks }).run(connection)? {
-        publish(connection, &slice, now_ms)?;
+        write(connection, &slice, now_ms)?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Series: a window cut into buckets, and what the ticks of each add up to.
 
+use std::ops::ControlFlow;
+
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
@@ -9,7 +11,6 @@ use crate::domain::ServiceId;
 use crate::domain::stats::Stats;
 use crate::storage::StorageError;
 use crate::storage::reader::Query;
-use std::ops::ControlFlow;
 
 /// Equal buckets, side by side. Each begins at a multiple of its length since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +45,8 @@ impl Grid {
     }
 
     /// The start of each bucket.
-    pub fn starts(&self) -> impl Iterator<Item = i64> {
-        let Self { from_ms, step_ms, count } = *self;
+    pub fn starts(self) -> impl Iterator<Item = i64> {
+        let Self { from_ms, step_ms, count } = self;
         (0..count as i64).map(move |nth| from_ms + nth * step_ms)
     }
 
@@ -99,7 +100,7 @@ impl Query for GetSeries {
             must_live(connection, self.service_id)?;
             let (id, grid) = (self.service_id, self.grid);
             let mut buckets = vec![Stats::default(); grid.count];
-            let step_s = match grid.source() {
+            let rows = match grid.source() {
                 Source::Ticks => {
                     ticks::all_within(connection, id, grid.window(), |tick| {
                         if let Some(nth) = grid.nth(tick.at_ms) {
@@ -108,10 +109,10 @@ impl Query for GetSeries {
                     })?;
                     return Ok(buckets);
                 }
-                Source::Hours => HOUR_S,
-                Source::Days => DAY_S,
+                Source::Hours => rollups::within(connection, id, HOUR_S, grid.window())?,
+                Source::Days => rollups::days_within(connection, id, grid.window())?,
             };
-            for row in rollups::within(connection, id, step_s, grid.window())? {
+            for row in rows {
                 if let Some(nth) = grid.nth(row.bucket().start_s * 1_000) {
                     buckets[nth].merge(&row.stats()?);
                 }
