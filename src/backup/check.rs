@@ -51,7 +51,11 @@ pub fn check(file: &Path) -> Result<Found, Failed> {
 /// Looks through the pages, and tells which version wrote them if they are whole.
 pub(super) fn pages(connection: &mut SqliteConnection) -> Result<Standing, Vec<String>> {
     let damage = exchange::damage(connection);
-    if damage.is_empty() { migrations::standing(connection).map_err(|why| vec![why]) } else { Err(damage) }
+    if damage.is_empty() {
+        migrations::standing(connection).map_err(|why| vec![why])
+    } else {
+        Err(damage)
+    }
 }
 
 /// Looks through the history of a database of this version whose pages are whole.

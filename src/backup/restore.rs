@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 
 use diesel::sqlite::SqliteConnection;
 
+use super::beside;
 use super::check::{self, Found};
 use super::unfinished::{self, Unfinished, remove_if_there, sync_folder};
-use super::beside;
 use crate::startup::Failed;
+use crate::storage::OpenError;
 use crate::storage::connection::Hold;
 use crate::storage::exchange;
 use crate::storage::history::check::Checked;
 use crate::storage::migrations::Standing;
-use crate::storage::OpenError;
 
 /// What lies beside a database and belongs to it.
 const LOGS: [&str; 2] = ["-wal", "-journal"];
@@ -133,8 +133,8 @@ impl Old {
 
     /// Looks through all of it.
     fn examined(self, db_file: &Path) -> Result<Self, OpenError> {
-        let is_damaged = self == Self::Whole
-            && !exchange::damage(&mut exchange::open(db_file)?).is_empty();
+        let is_damaged =
+            self == Self::Whole && !exchange::damage(&mut exchange::open(db_file)?).is_empty();
         Ok(if is_damaged { Self::Damaged } else { self })
     }
 

@@ -173,7 +173,10 @@ mod tests {
             one
         };
         write("first").place_new(&target).unwrap();
-        assert_eq!(write("second").place_new(&target).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(
+            write("second").place_new(&target).unwrap_err().kind(),
+            ErrorKind::AlreadyExists
+        );
         assert_eq!(fs::read(&target).unwrap(), b"first");
         write("third").replace(&target).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"third");

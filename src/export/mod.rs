@@ -51,8 +51,7 @@ pub struct Exported {
 
 /// The window of `--from` and `--to`, in unix milliseconds.
 pub fn window(from: Option<i64>, to: Option<i64>) -> Result<Window, ConfigError> {
-    let window =
-        Window { from_ms: from.unwrap_or(i64::MIN), to_ms: to.unwrap_or(i64::MAX) };
+    let window = Window { from_ms: from.unwrap_or(i64::MIN), to_ms: to.unwrap_or(i64::MAX) };
     if window.from_ms >= window.to_ms {
         let told = "--from: not before --to; accepted is a moment before it".to_owned();
         return Err(ConfigError { problems: vec![told] });

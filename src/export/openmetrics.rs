@@ -27,13 +27,7 @@ const FAMILIES: [(&str, &str, &[Value]); 4] = [
     (
         "probe_http_duration_seconds",
         "Where the time of the probe went",
-        &[
-            Value::Phase(0),
-            Value::Phase(1),
-            Value::Phase(2),
-            Value::Phase(3),
-            Value::Phase(4),
-        ],
+        &[Value::Phase(0), Value::Phase(1), Value::Phase(2), Value::Phase(3), Value::Phase(4)],
     ),
 ];
 

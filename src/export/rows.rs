@@ -63,13 +63,9 @@ impl<'a> Row<'a> {
         write!(out, ",{},{},{},{}", self.time, self.time_ms, self.state, self.response_time_ms)?;
         write_cell(out, self.http_status)?;
         write_cell(out, self.reason)?;
-        for phase in [
-            self.resolve_ms,
-            self.connect_ms,
-            self.tls_ms,
-            self.processing_ms,
-            self.transfer_ms,
-        ] {
+        for phase in
+            [self.resolve_ms, self.connect_ms, self.tls_ms, self.processing_ms, self.transfer_ms]
+        {
             write_cell(out, phase)?;
         }
         out.write_all(b"\n")
@@ -168,7 +164,9 @@ mod tests {
             csv,
             "7,\"=shop, \"\"west\"\"\n\",,2026-11-23T10:46:43.120Z,1795430803120,down,12.345,503,status,0,1,0,11,0.345\n"
         );
-        assert!(json.starts_with("{\"service_id\":7,\"service\":\"=shop, \\\"west\\\"\\n\",\"group\":null,"));
+        assert!(json.starts_with(
+            "{\"service_id\":7,\"service\":\"=shop, \\\"west\\\"\\n\",\"group\":null,"
+        ));
         assert!(json.ends_with("\"processing_ms\":11.0,\"transfer_ms\":0.345}"), "{json}");
 
         let bare = KeptTick {
@@ -180,7 +178,10 @@ mod tests {
         };
         let (csv, json) = lines(&bare);
         assert!(csv.ends_with(",unknown,12.345,,,,,,,\n"), "{csv}");
-        assert!(json.contains("\"http_status\":null,\"reason\":null,\"resolve_ms\":null"), "{json}");
+        assert!(
+            json.contains("\"http_status\":null,\"reason\":null,\"resolve_ms\":null"),
+            "{json}"
+        );
     }
 
     #[test]
@@ -199,7 +200,8 @@ mod tests {
         for key in &keys {
             at += json[at..].find(&format!("\"{key}\":")).unwrap();
         }
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&json).unwrap();
         assert_eq!(object.len(), keys.len());
         let (_, after_the_name) = csv.rsplit_once('"').unwrap();
         assert_eq!(after_the_name.matches(',').count() + 2, keys.len());

@@ -33,7 +33,8 @@ pub enum Standing {
 /// Which version wrote the tables. Asks without touching anything, as diesel's own question would not.
 pub fn standing(connection: &mut SqliteConnection) -> Result<Standing, String> {
     let told = |error: diesel::result::Error| error.to_string();
-    let exists = "SELECT name AS version FROM sqlite_schema WHERE name = '__diesel_schema_migrations'";
+    let exists =
+        "SELECT name AS version FROM sqlite_schema WHERE name = '__diesel_schema_migrations'";
     if diesel::sql_query(exists).load::<Applied>(connection).map_err(told)?.is_empty() {
         return Ok(Standing::Older);
     }

@@ -70,7 +70,8 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 /// Nothing was changed, added or taken away.
 fn assert_same(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) {
     let names = before.keys().chain(after.keys());
-    let changed: Vec<&String> = names.filter(|name| before.get(*name) != after.get(*name)).collect();
+    let changed: Vec<&String> =
+        names.filter(|name| before.get(*name) != after.get(*name)).collect();
     assert!(changed.is_empty(), "changed: {changed:?}");
 }
 
@@ -137,7 +138,8 @@ fn every_tick_is_exported_while_the_service_runs() {
     let (from, to) = (at(2), at(9));
     let from_text = objects[2]["time"].as_str().unwrap();
     let to_text = format!("{}.{:03}", to / 1_000, to % 1_000);
-    let some = output(&launch, &["export", "--format=jsonl", "--from", from_text, "--to", &to_text]);
+    let some =
+        output(&launch, &["export", "--format=jsonl", "--from", from_text, "--to", &to_text]);
     let within = objects.iter().filter(|tick| {
         let at = tick["time_ms"].as_i64().unwrap();
         (from..to).contains(&at)
@@ -376,7 +378,9 @@ fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
         (good[..good.len() - 4_096].to_vec(), &["cannot be restored", "bytes"]),
         (torn, &["cannot be restored"]),
         (
-            tampered("UPDATE service_tick_chunks SET data = x'00' WHERE id IN (SELECT min(id) FROM service_tick_chunks GROUP BY service_id)"),
+            tampered(
+                "UPDATE service_tick_chunks SET data = x'00' WHERE id IN (SELECT min(id) FROM service_tick_chunks GROUP BY service_id)",
+            ),
             &["cannot be restored", "service 1: ", "service 2: "],
         ),
         (
@@ -392,7 +396,12 @@ fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
         let before = files(launch.folder());
         refused(&launch, &["restore", "bad.db"], 1, &[&["bad.db"], told].concat());
         assert_same(&before, &files(launch.folder()));
-        refused(&launch, &["check-db", "bad.db"], 1, &told[usize::from(told[0].starts_with("cannot"))..]);
+        refused(
+            &launch,
+            &["check-db", "bad.db"],
+            1,
+            &told[usize::from(told[0].starts_with("cannot"))..],
+        );
         assert_same(&before, &files(launch.folder()));
     }
     fs::remove_file(&bad).unwrap();

@@ -79,12 +79,11 @@ impl Walk {
         if self.next > self.last {
             return Ok(None);
         }
-        let (first, run) = connection.transaction(|connection| {
-            match self.chunk(connection)? {
+        let (first, run) =
+            connection.transaction(|connection| match self.chunk(connection)? {
                 Some(chunk) => ticks::open(connection, &chunk),
                 None => self.fresh(connection),
-            }
-        })?;
+            })?;
         let (next, last) = (self.next, self.last);
         // Nothing sealed and nothing fresh is left.
         self.next = if run.is_empty() { last + 1 } else { first + run.len() as u64 };
