@@ -6,8 +6,9 @@ use crate::config::{Config, ConfigError};
 use crate::domain::{Definition, ServiceId};
 use crate::services_file;
 use crate::startup::Failed;
+use crate::storage::exchange;
+use crate::storage::migrations::{self, Standing};
 use crate::storage::reader::{Known, load_known};
-use crate::storage::{connection, migrations};
 
 /// The plan of `file` against the configured store, one line a service. Without a store, every entry is new.
 pub fn plan(config: &Config, file: &Path) -> Result<Vec<String>, Failed> {
@@ -42,8 +43,8 @@ fn known(db_file: &Path) -> Result<Vec<Known>, Failed> {
         return Ok(Vec::new());
     }
     let told = |why: String| Failed::System(format!("DB_FILE {}: {why}", db_file.display()));
-    let mut connection = connection::onlooker(db_file).map_err(told)?;
-    if !migrations::is_current(&mut connection).map_err(told)? {
+    let mut connection = exchange::onlooker(db_file)?;
+    if migrations::standing(&mut connection).map_err(told)? != Standing::Current {
         let why = "it was written by another version; start this version on it once";
         return Err(told(why.to_owned()));
     }

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::domain;
+use crate::export::Format;
+
 /// An uptime monitor: probes your services day and night and says whether they answer, since when not, why, and how fast.
 ///
 /// It is configured by environment variables or a .env file; see .env.example. Exit codes: 0 done, 1 failed, 2 wrong use
@@ -46,6 +49,36 @@ pub enum Command {
     /// Take over the data of another tool.
     #[command(subcommand)]
     Import(Import),
+    /// Write the ticks of services to standard output, oldest first.
+    Export {
+        /// How they are written.
+        #[arg(long, value_enum, default_value_t = Format::Csv)]
+        format: Format,
+        /// Only those of this service; may be given more than once.
+        #[arg(long = "service", value_name = "ID-OR-NAME")]
+        services: Vec<String>,
+        /// Only those from this moment on: unix seconds, or RFC 3339.
+        #[arg(long, value_name = "MOMENT", value_parser = moment)]
+        from: Option<i64>,
+        /// Only those before this moment.
+        #[arg(long, value_name = "MOMENT", value_parser = moment)]
+        to: Option<i64>,
+    },
+    /// Write a consistent copy of DB_FILE, while the service runs or not.
+    Backup {
+        /// The copy; it must not exist.
+        file: PathBuf,
+    },
+    /// Put a copy in the place of DB_FILE, which is kept beside it under another name; no service may use it meanwhile.
+    Restore {
+        /// The copy; it is only read.
+        file: PathBuf,
+    },
+    /// Tell whether a database is whole, and change nothing.
+    CheckDb {
+        /// The database; DB_FILE when not given.
+        file: Option<PathBuf>,
+    },
     /// Ask the service that runs here whether it serves; for a container's health check.
     Health,
 }
@@ -58,4 +91,10 @@ pub enum Import {
         /// The database.
         file: PathBuf,
     },
+}
+
+/// A moment, in unix milliseconds.
+fn moment(text: &str) -> Result<i64, &'static str> {
+    domain::moment::parse(text)
+        .ok_or("accepted are unix seconds (1795430803) and RFC 3339 (2026-11-23T10:46:43Z)")
 }

@@ -13,10 +13,11 @@
 //! | [`config`], [`services_file`], [`import`] | settings; services from a declarative file; data of other tools |
 //! | [`startup`] | what is checked and read before anything runs |
 //! | [`app`], [`reload`], [`shutdown`] | the only wiring: starts all of it, applies a changed file, and stops it in order |
+//! | [`export`], [`backup`] | taking data out as a text; copies of the database, putting them back, looking through them |
 //! | [`cli`], [`health`], [`probe_once`], [`check_file`] | the command line and its small commands |
 //!
 //! Imports point one way: `domain` ← `probe`, `storage`, `telemetry` ← `config`, `services_file`, `import` ← `actors` ←
-//! `http` ← `startup`, `probe_once` ← `reload`, `check_file` ← `app` ← `main`.
+//! `http` ← `startup`, `probe_once` ← `reload`, `check_file`, `export`, `backup` ← `app` ← `main`.
 //!
 //! # The way of one probe
 //!
@@ -46,10 +47,12 @@
 
 pub mod actors;
 pub mod app;
+pub mod backup;
 pub mod check_file;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod export;
 pub mod health;
 pub mod http;
 pub mod import;

@@ -1,22 +1,27 @@
 //! Command line → configuration → log → the thing asked for → exit code.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use service_healthcheck::app;
+use service_healthcheck::backup::check::{self, Found};
+use service_healthcheck::backup::{self, restore};
 use service_healthcheck::cli::{Cli, Command, Import};
 use service_healthcheck::config::{Config, ConfigError};
 use service_healthcheck::domain::Service;
 use service_healthcheck::probe_once::{self, Asked};
 use service_healthcheck::startup::{self, Failed};
-use service_healthcheck::{check_file, health, logging};
+use service_healthcheck::{check_file, export, health, logging, probe};
 
 /// Contract, "Command line".
 const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
+
+/// What an export gathers before it is written.
+const EXPORT_BUFFER_BYTES: usize = 64 * 1024;
 
 fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
@@ -34,6 +39,15 @@ fn main() -> ExitCode {
             probe(&config, probe_once::service(&asked, &config), json)
         }
         Command::CheckFile { file } => check_file(&config, &file),
+        Command::Export { format, services, from, to } => {
+            let asked = |window| export::Asked { format, services, window };
+            export(&config, export::window(from, to).map(asked))
+        }
+        Command::Backup { file } => told(backup::backup(&config.db_file, &file).map(say)),
+        Command::Restore { file } => {
+            told(restore::restore(&config.db_file, &file, probe::unix_ms() / 1_000).map(say))
+        }
+        Command::CheckDb { file } => check_db(&file.unwrap_or(config.db_file)),
         Command::Health => told(health::check(&config)),
     }
 }
@@ -72,6 +86,32 @@ fn check_file(config: &Config, file: &Path) -> ExitCode {
         Err(Failed::Config(error)) => refuse(&error),
         plan => told(plan.map(|lines| lines.iter().for_each(say))),
     }
+}
+
+fn export(config: &Config, asked: Result<export::Asked, ConfigError>) -> ExitCode {
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(error) => return refuse(&error),
+    };
+    let out = BufWriter::with_capacity(EXPORT_BUFFER_BYTES, std::io::stdout().lock());
+    told(export::run(&config.db_file, &asked, out).map(|exported| {
+        if exported.skipped > 0 {
+            eprintln!(
+                "{} ticks are left out: they are not later than the one before, as after a clock was set back",
+                exported.skipped
+            );
+        }
+    }))
+}
+
+fn check_db(file: &Path) -> ExitCode {
+    told(check::check(file).and_then(|found| match found {
+        Found::Broken(_) => Err(Failed::System(found.to_string())),
+        Found::Whole(_) | Found::Older => {
+            say(found);
+            Ok(())
+        }
+    }))
 }
 
 fn import_go_db(config: &Config, file: &Path) -> ExitCode {

@@ -28,7 +28,28 @@ const FULL_CHECK_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Store {
     path: String,
+    _hold: Hold,
+}
+
+/// Our lock on a database file, whether the file is there or not. While it lives, no [`Store`] opens the file.
+#[derive(Debug)]
+pub struct Hold {
+    path: PathBuf,
     _lock: File,
+}
+
+impl Hold {
+    /// Takes the lock; an error names who has it.
+    pub fn take(file: &Path) -> Result<Self, OpenError> {
+        let path = absolute(file).map_err(|error| unusable(file, error))?;
+        let lock = take_lock(file, &path)?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The absolute path of the database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Store {
@@ -40,7 +61,7 @@ impl Store {
         let text = path.to_str().ok_or_else(|| unusable(file, "its path is not UTF-8"))?.to_owned();
         // Before the lock, so that nothing is put beside a file that is not ours; and again under it.
         judge(file, &path)?;
-        let lock = take_lock(file, &path)?;
+        let hold = Hold::take(file)?;
         let is_new = judge(file, &path)?;
         // A journal is left by a first start that was killed; only a connection that may write can take it back.
         let has_journal = lies_beside(&path, "-journal");
@@ -58,7 +79,7 @@ impl Store {
         set_up_if_empty(&mut connection).map_err(|error| explain(file, &error))?;
         set(&mut connection, &WRITING).map_err(|error| explain(file, &error))?;
         migrations::run(&mut connection).map_err(|why| unusable(file, why))?;
-        Ok(Self { path: text, _lock: lock })
+        Ok(Self { path: text, _hold: hold })
     }
 
     /// The absolute path of the file.
@@ -85,16 +106,6 @@ pub fn writer(path: &str) -> Result<SqliteConnection, ConnectionError> {
 /// A connection that can only read.
 pub fn reader(path: &str) -> Result<SqliteConnection, ConnectionError> {
     connect_with(path, &["query_only = ON"])
-}
-
-/// A connection that leaves `file` and what lies beside it exactly as it is, whether a service works on it or not. The error is
-/// for a person.
-pub fn onlooker(file: &Path) -> Result<SqliteConnection, String> {
-    let path = file.canonicalize().map_err(|error| error.to_string())?;
-    // Without a log beside it nobody works on the file, and SQLite need not look out for anybody.
-    let alone = if lies_beside(&path, "-wal") { "" } else { "&immutable=1" };
-    let uri = format!("file:{}?mode=ro{alone}", escaped(&path.to_string_lossy()));
-    SqliteConnection::establish(&uri).map_err(|error| error.to_string())
 }
 
 /// A connection that is opened when it is first needed, and again after the store was unavailable: a transaction that
@@ -140,7 +151,7 @@ fn connect_with(path: &str, pragmas: &[&str]) -> Result<SqliteConnection, Connec
     Ok(connection)
 }
 
-fn connect(path: &str) -> Result<SqliteConnection, ConnectionError> {
+pub(super) fn connect(path: &str) -> Result<SqliteConnection, ConnectionError> {
     let mut connection = SqliteConnection::establish(path)?;
     // First of all, since the PRAGMAs after it may meet a lock.
     let busy_timeout = format!("busy_timeout = {}", BUSY_TIMEOUT.as_millis());
@@ -153,7 +164,7 @@ fn set(connection: &mut SqliteConnection, pragmas: &[&str]) -> QueryResult<()> {
     pragmas.iter().try_for_each(|pragma| connection.batch_execute(&format!("PRAGMA {pragma}")))
 }
 
-fn absolute(file: &Path) -> std::io::Result<PathBuf> {
+pub(super) fn absolute(file: &Path) -> std::io::Result<PathBuf> {
     if let Ok(existing) = file.canonicalize() {
         return Ok(existing);
     }
@@ -198,7 +209,7 @@ fn take_lock(file: &Path, path: &Path) -> Result<File, OpenError> {
 }
 
 /// Whether the file is new; an error when it is not one of ours.
-fn judge(file: &Path, path: &Path) -> Result<bool, OpenError> {
+pub(super) fn judge(file: &Path, path: &Path) -> Result<bool, OpenError> {
     let unusable = |error: std::io::Error| unusable(file, error);
     let length = match path.metadata() {
         Ok(metadata) => metadata.len(),
@@ -221,18 +232,18 @@ fn judge(file: &Path, path: &Path) -> Result<bool, OpenError> {
 }
 
 /// Whether a file of that ending, with anything in it, lies beside the database.
-fn lies_beside(path: &Path, ending: &str) -> bool {
+pub(super) fn lies_beside(path: &Path, ending: &str) -> bool {
     beside(path, ending).metadata().is_ok_and(|metadata| metadata.len() > 0)
 }
 
 /// The file beside the database that has its name and `ending`.
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(ending);
     beside.into()
 }
 
-fn unusable(file: &Path, why: impl Display) -> OpenError {
+pub(super) fn unusable(file: &Path, why: impl Display) -> OpenError {
     OpenError::Unusable { file: file.to_owned(), why: why.to_string() }
 }
 
@@ -255,10 +266,11 @@ fn set_up_if_empty(connection: &mut SqliteConnection) -> QueryResult<()> {
     set(connection, &["auto_vacuum = INCREMENTAL", &mark])
 }
 
+/// A row with one text.
 #[derive(QueryableByName)]
-struct Line {
+pub(super) struct Line {
     #[diesel(sql_type = Text)]
-    line: String,
+    pub(super) line: String,
 }
 
 fn check_version(connection: &mut SqliteConnection) -> Result<(), String> {
@@ -296,7 +308,7 @@ fn check(file: &Path, path: &Path, connection: &mut SqliteConnection) -> Result<
 }
 
 /// SQLite's own words for damage (`SQLITE_CORRUPT`, `SQLITE_NOTADB`) against all that may pass.
-fn explain(file: &Path, error: &dyn std::error::Error) -> OpenError {
+pub(super) fn explain(file: &Path, error: &dyn std::error::Error) -> OpenError {
     let (file, said) = (file.to_owned(), error.to_string());
     if said.contains("malformed") || said.contains("not a database") {
         OpenError::Damaged { file, what: said }

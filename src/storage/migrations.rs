@@ -19,13 +19,32 @@ pub fn run(connection: &mut SqliteConnection) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the tables are those of this version. Asks without touching anything, as diesel's own question would not.
-pub fn is_current(connection: &mut SqliteConnection) -> Result<bool, String> {
+/// Which version of the program wrote a file, as its tables say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// This one.
+    Current,
+    /// An older one: these tables have yet to be migrated.
+    Older,
+    /// A newer one, which has applied this migration.
+    Newer(String),
+}
+
+/// Which version wrote the tables. Asks without touching anything, as diesel's own question would not.
+pub fn standing(connection: &mut SqliteConnection) -> Result<Standing, String> {
+    let told = |error: diesel::result::Error| error.to_string();
+    let exists =
+        "SELECT name AS version FROM sqlite_schema WHERE name = '__diesel_schema_migrations'";
+    if diesel::sql_query(exists).load::<Applied>(connection).map_err(told)?.is_empty() {
+        return Ok(Standing::Older);
+    }
     let applied = diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY 1");
-    let Ok(applied) = applied.load::<Applied>(connection) else { return Ok(false) };
-    let mut known = names()?;
-    known.sort();
-    Ok(applied.into_iter().map(|row| row.version).eq(known))
+    let applied = applied.load::<Applied>(connection).map_err(told)?;
+    let known = names()?;
+    if let Some(newer) = applied.iter().find(|row| !known.contains(&row.version)) {
+        return Ok(Standing::Newer(newer.version.clone()));
+    }
+    Ok(if applied.len() == known.len() { Standing::Current } else { Standing::Older })
 }
 
 #[derive(QueryableByName)]
@@ -48,9 +67,9 @@ mod tests {
     #[test]
     fn every_migration_goes_up_down_and_up() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
-        assert_eq!(is_current(&mut connection), Ok(false));
+        assert_eq!(standing(&mut connection), Ok(Standing::Older));
         run(&mut connection).unwrap();
-        assert_eq!(is_current(&mut connection), Ok(true));
+        assert_eq!(standing(&mut connection), Ok(Standing::Current));
         let applied = connection.applied_migrations().unwrap();
         assert_eq!(applied.len(), names().unwrap().len());
         connection.revert_all_migrations(MIGRATIONS).unwrap();
@@ -58,5 +77,8 @@ mod tests {
         run(&mut connection).unwrap();
         assert_eq!(connection.applied_migrations().unwrap(), applied);
         run(&mut connection).unwrap();
+        let later = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000000')";
+        diesel::sql_query(later).execute(&mut connection).unwrap();
+        assert_eq!(standing(&mut connection), Ok(Standing::Newer("99991231000000".to_owned())));
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod error;
+pub mod exchange;
 pub mod header;
 pub mod history;
 pub mod imported;

@@ -17,6 +17,7 @@ mod command_line;
 mod conditions;
 mod delays;
 mod documents;
+mod exchange;
 mod go_db;
 mod heartbeats;
 mod kinds;

@@ -17,6 +17,7 @@ pub mod series;
 pub mod ticks;
 pub mod uptime;
 pub mod usage;
+pub mod walk;
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;

@@ -19,8 +19,8 @@ use crate::storage::schema::service_tick_chunks;
 #[derive(Debug, Clone, Copy, Queryable)]
 pub struct ChunkInfo {
     id: i64,
-    first_seq: i64,
-    tick_count: i64,
+    pub(super) first_seq: i64,
+    pub(super) tick_count: i64,
     up_count: i64,
     down_count: i64,
 }
