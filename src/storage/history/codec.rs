@@ -64,11 +64,7 @@ pub fn encode(ticks: &[KeptTick]) -> Result<Vec<u8>, StorageError> {
     Ok(bytes)
 }
 
-fn write_column(
-    bytes: &mut Vec<u8>,
-    column: &[i64],
-    delta: DeltaSpec,
-) -> Result<(), StorageError> {
+fn write_column(bytes: &mut Vec<u8>, column: &[i64], delta: DeltaSpec) -> Result<(), StorageError> {
     let first = column.first().copied().unwrap_or_default();
     if column.iter().all(|value| *value == first) {
         bytes.push(0);
@@ -173,9 +169,16 @@ pub(super) mod tests {
             prop::option::of(100u16..600),
             prop::option::of(prop::sample::select(reasons)),
         )
-            .prop_map(|(at_ms, state, response_time_us, phases_us, http_status, reason)| {
-                KeptTick { at_ms, state, response_time_us, phases_us, http_status, reason }
-            })
+            .prop_map(
+                |(at_ms, state, response_time_us, phases_us, http_status, reason)| KeptTick {
+                    at_ms,
+                    state,
+                    response_time_us,
+                    phases_us,
+                    http_status,
+                    reason,
+                },
+            )
     }
 
     proptest! {
@@ -201,22 +204,17 @@ pub(super) mod tests {
 
     #[test]
     fn a_quiet_service_takes_few_bytes_a_tick() {
-        let quiet = KeptTick {
-            at_ms: 0,
-            state: State::Up,
-            response_time_us: 0,
-            phases_us: None,
-            http_status: Some(200),
-            reason: None,
-        };
         let ticks: Vec<KeptTick> = (0..512u64)
             .map(|nth| {
                 // Neither time nor response time is quite regular.
                 let noise = nth.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
                 KeptTick {
                     at_ms: 1_795_000_000_000 + (nth * 60_000 + noise % 5).cast_signed(),
+                    state: State::Up,
                     response_time_us: 40_000 + 8 * noise,
-                    ..quiet
+                    phases_us: None,
+                    http_status: Some(200),
+                    reason: None,
                 }
             })
             .collect();
