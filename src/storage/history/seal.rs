@@ -112,7 +112,12 @@ fn read_pass(
 ) -> Result<BTreeMap<ServiceId, Vec<KeptTick>>, StorageError> {
     let mut by_service: BTreeMap<ServiceId, Vec<KeptTick>> = BTreeMap::new();
     let rows = service_ticks::table
-        .filter(sql::<Bool>("service_id % ").bind::<BigInt, _>(passes).sql(" = ").bind::<BigInt, _>(pass))
+        .filter(
+            sql::<Bool>("service_id % ")
+                .bind::<BigInt, _>(passes)
+                .sql(" = ")
+                .bind::<BigInt, _>(pass),
+        )
         .order(service_ticks::id)
         .select(TickRow::as_select())
         .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
@@ -219,29 +224,37 @@ pub fn publish(
     slice: &Slice,
     now_ms: i64,
 ) -> Result<u64, StorageError> {
-    connection.immediate_transaction(|connection| {
-        let (sealed_before, sealed_at_ms): (i64, i64) =
-            history::table.select((history::sealed_tick_id, history::sealed_at_ms)).first(connection)?;
-        if sealed_before != slice.sealed_before {
-            return Err(StorageError::Conflict("these ticks are sealed already".to_owned()));
-        }
-        let mut grown = Grown::default();
-        for service in &slice.services {
-            write_service(connection, service, sealed_at_ms, now_ms, &mut grown)?;
-        }
-        let left = take_out(connection, slice.up_to)?;
-        diesel::update(history::table)
-            .set((
-                history::sealed_tick_id.eq(slice.up_to),
-                history::sealed_at_ms.eq(now_ms),
-                history::chunk_count.eq(history::chunk_count + grown.chunks),
-                history::sealed_tick_count.eq(history::sealed_tick_count + grown.ticks),
-                history::sealed_byte_count.eq(history::sealed_byte_count + grown.bytes),
-                history::rollup_count.eq(history::rollup_count + grown.rollups),
-            ))
-            .execute(connection)?;
-        Ok(left)
-    })
+    connection.immediate_transaction(|connection| write(connection, slice, now_ms))
+}
+
+/// As [`publish`], but part of the caller's transaction.
+fn write(
+    connection: &mut SqliteConnection,
+    slice: &Slice,
+    now_ms: i64,
+) -> Result<u64, StorageError> {
+    let (sealed_before, sealed_at_ms): (i64, i64) = history::table
+        .select((history::sealed_tick_id, history::sealed_at_ms))
+        .first(connection)?;
+    if sealed_before != slice.sealed_before {
+        return Err(StorageError::Conflict("these ticks are sealed already".to_owned()));
+    }
+    let mut grown = Grown::default();
+    for service in &slice.services {
+        write_service(connection, service, sealed_at_ms, now_ms, &mut grown)?;
+    }
+    let left = take_out(connection, slice.up_to)?;
+    diesel::update(history::table)
+        .set((
+            history::sealed_tick_id.eq(slice.up_to),
+            history::sealed_at_ms.eq(now_ms),
+            history::chunk_count.eq(history::chunk_count + grown.chunks),
+            history::sealed_tick_count.eq(history::sealed_tick_count + grown.ticks),
+            history::sealed_byte_count.eq(history::sealed_byte_count + grown.bytes),
+            history::rollup_count.eq(history::rollup_count + grown.rollups),
+        ))
+        .execute(connection)?;
+    Ok(left)
 }
 
 /// By how much the counts of `history` change.
@@ -302,7 +315,7 @@ pub fn seal_all(
     now_ms: i64,
 ) -> Result<(), StorageError> {
     if let Some(slice) = (Prepare { chunk_ticks }).run(connection)? {
-        publish(connection, &slice, now_ms)?;
+        write(connection, &slice, now_ms)?;
     }
     Ok(())
 }
