@@ -37,6 +37,7 @@ pub fn close(connection: &mut SqliteConnection, now_ms: i64) -> Result<Option<Ga
             .bind::<BigInt, _>(now_ms / 1_000)
             .execute(connection)?;
         diesel::sql_query(TAKE_AS_LATEST).execute(connection)?;
+        diesel::sql_query(BREAK_STREAKS).execute(connection)?;
         move_liveness(connection, now_ms)?;
         Ok((services > 0).then_some(Gap { from_ms: mark, services }))
     })
@@ -57,10 +58,14 @@ const BEGIN_UNWATCHED: &str = "\
     WHERE s.deleted_at IS NULL AND e.date_ended_ms IS NOT NULL ORDER BY s.id";
 
 const TAKE_AS_LATEST: &str = "\
-    UPDATE service_metrics SET latest_event_id = e.id, \
-        streak_is_up = NULL, streak_count = NULL, streak_since_ms = NULL \
+    UPDATE service_metrics SET latest_event_id = e.id \
     FROM service_events e WHERE e.service_id = service_metrics.service_id \
         AND e.date_ended_ms IS NULL AND e.id <> latest_event_id";
+
+/// Of services without a new event too: one that is confirmed later would be dated to before the gap, and cover it.
+const BREAK_STREAKS: &str = "\
+    UPDATE service_metrics SET streak_is_up = NULL, streak_count = NULL, streak_since_ms = NULL \
+    WHERE streak_count IS NOT NULL";
 
 /// The service is not watched from `at_ms` on, until its next result; part of the caller's transaction.
 pub fn pause(
