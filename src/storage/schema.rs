@@ -4,6 +4,7 @@ diesel::table! {
     history (id) {
         id -> BigInt,
         sealed_tick_id -> BigInt,
+        sealed_event_id -> BigInt,
         sealed_at_ms -> BigInt,
         chunk_count -> BigInt,
         sealed_tick_count -> BigInt,

@@ -124,6 +124,8 @@ CREATE TABLE history (
     id                 INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
     -- Every tick up to this id is sealed; ids are never used again.
     sealed_tick_id     BIGINT  NOT NULL DEFAULT 0,
+    -- Every event up to this id is in the times of the roll-ups. The newest of a service is never deleted, so no id is used again.
+    sealed_event_id    BIGINT  NOT NULL DEFAULT 0,
     sealed_at_ms       BIGINT  NOT NULL DEFAULT 0,
     chunk_count        BIGINT  NOT NULL DEFAULT 0,
     sealed_tick_count  BIGINT  NOT NULL DEFAULT 0,

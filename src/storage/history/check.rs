@@ -46,10 +46,11 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Checked, StorageError>
         let mut checked = Checked::default();
         let ids: Vec<i64> =
             services::table.order(services::id).select(services::id).load(connection)?;
-        let sealed_at_ms: i64 = history::table.select(history::sealed_at_ms).first(connection)?;
+        let sealed_event_id: i64 =
+            history::table.select(history::sealed_event_id).first(connection)?;
         for id in ids.into_iter().filter_map(ServiceId::new) {
             checked.services += 1;
-            check_service(connection, id, sealed_at_ms, &mut checked)?;
+            check_service(connection, id, sealed_event_id, &mut checked)?;
         }
         check_counts(connection, &mut checked)?;
         Ok(checked)
@@ -59,7 +60,7 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Checked, StorageError>
 fn check_service(
     connection: &mut SqliteConnection,
     id: ServiceId,
-    sealed_at_ms: i64,
+    sealed_event_id: i64,
     checked: &mut Checked,
 ) -> Result<(), StorageError> {
     let fresh: i64 = service_ticks::table
@@ -116,7 +117,7 @@ fn check_service(
     if chained != fresh {
         checked.problem(format!("service {id}: {chained} of its {fresh} fresh ticks can be found"));
     }
-    check_rollups(connection, id, &sealed, whole_from_ms, sealed_at_ms, checked)?;
+    check_rollups(connection, id, &sealed, whole_from_ms, sealed_event_id, checked)?;
     check_events(connection, id, checked)
 }
 
@@ -125,7 +126,7 @@ fn check_rollups(
     id: ServiceId,
     sealed: &BTreeMap<Bucket, Stats>,
     whole_from_ms: i64,
-    sealed_at_ms: i64,
+    sealed_event_id: i64,
     checked: &mut Checked,
 ) -> Result<(), StorageError> {
     let rows: Vec<RollupRow> = service_rollups::table
@@ -134,10 +135,10 @@ fn check_rollups(
         .load(connection)?;
     let all = spans(connection, id, Window::ALL)?;
     let oldest_event_ms = all.first().map_or(i64::MAX, |span| span.from_ms);
-    // What was dated back since the last sealing is not in the roll-ups yet.
+    // What began since the last sealing is not in the roll-ups yet, wherever it is dated to.
     let changed_from_ms: Option<i64> = service_events::table
         .filter(service_events::service_id.eq(id.get()))
-        .filter(service_events::created_at.ge(sealed_at_ms.div_euclid(1_000)))
+        .filter(service_events::id.gt(sealed_event_id))
         .select(diesel::dsl::min(service_events::date_started_ms))
         .first(connection)?;
     let mut found: HashMap<Bucket, Stats> = HashMap::with_capacity(rows.len());

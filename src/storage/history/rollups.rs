@@ -36,8 +36,9 @@ impl Bucket {
     /// The buckets that hold `at_ms`.
     pub fn of(at_ms: i64) -> [Self; 2] {
         let at_s = at_ms.div_euclid(1_000);
-        STEPS_S.map(|step_s| {
-            Self { step_s, start_s: at_s.div_euclid(step_s.into()) * i64::from(step_s) }
+        STEPS_S.map(|step_s| Self {
+            step_s,
+            start_s: at_s.div_euclid(step_s.into()) * i64::from(step_s),
         })
     }
 
@@ -142,21 +143,50 @@ impl RollupRow {
     }
 }
 
+/// The events that began since the last sealing.
+#[derive(Debug, Default)]
+pub struct Begun {
+    /// When the first of each service began.
+    pub since_ms: BTreeMap<ServiceId, i64>,
+    /// The id of the newest.
+    pub up_to: i64,
+}
+
+/// The events behind the one of that id. By their ids and not by a clock, which may be set back: whatever moment they are dated
+/// to, the times of the roll-ups there are no longer right.
+pub fn begun_behind(
+    connection: &mut SqliteConnection,
+    event_id: i64,
+) -> Result<Begun, StorageError> {
+    let mut begun = Begun { up_to: event_id, ..Begun::default() };
+    let events = service_events::table
+        .filter(service_events::id.gt(event_id))
+        .order(service_events::id)
+        .select((service_events::id, service_events::service_id, service_events::date_started_ms))
+        .load_iter::<(i64, i64, i64), DefaultLoadingMode>(connection)?;
+    for event in events {
+        let (event_id, id, started_ms) = event?;
+        begun.up_to = event_id;
+        if let Some(id) = ServiceId::new(id) {
+            let first_ms = begun.since_ms.entry(id).or_insert(started_ms);
+            *first_ms = started_ms.min(*first_ms);
+        }
+    }
+    Ok(begun)
+}
+
 /// Adds `fresh` to the roll-ups of a service and computes the times of all that are concerned anew; part of the caller's
-/// transaction. Gives how many rows are new. `sealed_at_ms` is when this was last done.
+/// transaction. Gives how many rows are new. `begun_ms` is when the first event began that was not looked at yet.
 pub fn merge(
     connection: &mut SqliteConnection,
     id: ServiceId,
     fresh: &BTreeMap<Bucket, Stats>,
-    sealed_at_ms: i64,
+    begun_ms: Option<i64>,
     now_ms: i64,
 ) -> Result<i64, StorageError> {
-    let Some(from_s) = fresh.keys().map(|bucket| bucket.start_s).min() else { return Ok(0) };
-    let late = first_late_event(connection, id, sealed_at_ms)?;
-    let from_ms = late.map_or(from_s * 1_000, |at_ms| {
-        let day_s = Bucket::of(at_ms)[1].start_s;
-        day_s.min(from_s) * 1_000
-    });
+    let days = begun_ms.map(|at_ms| Bucket::of(at_ms)[1]);
+    let starts = fresh.keys().copied().chain(days).map(|bucket| bucket.start_s * 1_000);
+    let Some(from_ms) = starts.min() else { return Ok(0) };
     let known = spans(connection, id, Window { from_ms, to_ms: now_ms.max(from_ms + 1) })?;
     let totals = |bucket: Bucket| {
         let window = bucket.window(now_ms);
@@ -178,44 +208,21 @@ pub fn merge(
             diesel::update(row_of(id, *bucket)).set(&row).execute(connection)?;
         }
     }
-    if let Some(late_ms) = late {
-        refresh_times(connection, id, late_ms, fresh, totals)?;
+    if let Some(begun_ms) = begun_ms {
+        refresh_times(connection, id, begun_ms, fresh, totals)?;
     }
     Ok(added)
 }
 
-/// When the first event began that was written since the last sealing: thresholds date an event back to its first tick.
-fn first_late_event(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    sealed_at_ms: i64,
-) -> Result<Option<i64>, StorageError> {
-    let sealed_at_s = sealed_at_ms.div_euclid(1_000);
-    let newest_first = service_events::table
-        .filter(service_events::service_id.eq(id.get()))
-        .order((service_events::date_started_ms.desc(), service_events::id.desc()))
-        .select((service_events::date_started_ms, service_events::created_at))
-        .load_iter::<(i64, i64), DefaultLoadingMode>(connection)?;
-    let mut first = None;
-    for event in newest_first {
-        let (started_ms, created_at) = event?;
-        if created_at < sealed_at_s {
-            break;
-        }
-        first = Some(started_ms);
-    }
-    Ok(first.filter(|at_ms| *at_ms < sealed_at_ms))
-}
-
-/// Computes the times of the rows from `late_ms` on anew, but for those of `done`.
+/// Computes the times of the rows from `begun_ms` on anew, but for those of `done`.
 fn refresh_times(
     connection: &mut SqliteConnection,
     id: ServiceId,
-    late_ms: i64,
+    begun_ms: i64,
     done: &BTreeMap<Bucket, Stats>,
     totals: impl Fn(Bucket) -> Totals,
 ) -> Result<(), StorageError> {
-    for first in Bucket::of(late_ms) {
+    for first in Bucket::of(begun_ms) {
         let starts: Vec<i64> = service_rollups::table
             .filter(service_rollups::service_id.eq(id.get()))
             .filter(service_rollups::step_s.eq(first.step_s))
