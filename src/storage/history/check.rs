@@ -8,9 +8,9 @@ use diesel::sqlite::SqliteConnection;
 use super::rollups::{Bucket, RollupRow};
 use super::uptime::spans;
 use super::{Window, newest_seq, ticks};
+use crate::domain::ServiceId;
 use crate::domain::stats::Stats;
 use crate::domain::timeline;
-use crate::domain::ServiceId;
 use crate::storage::StorageError;
 use crate::storage::schema::{
     history, service_events, service_rollups, service_tick_chunks, service_ticks, services,
@@ -46,54 +46,64 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Checked, StorageError>
         let mut checked = Checked::default();
         let ids: Vec<i64> =
             services::table.order(services::id).select(services::id).load(connection)?;
-        let sealed_event_id: i64 =
-            history::table.select(history::sealed_event_id).first(connection)?;
+        let marks = history::table.select(Marks::as_select()).first(connection)?;
+        let mut missing = 0;
         for id in ids.into_iter().filter_map(ServiceId::new) {
             checked.services += 1;
-            check_service(connection, id, sealed_event_id, &mut checked)?;
+            missing += check_service(connection, id, &marks, &mut checked)?;
+        }
+        if missing != marks.expired_tick_count {
+            let taken = marks.expired_tick_count;
+            checked
+                .problem(format!("{missing} ticks are missing, and retention has taken {taken}"));
         }
         check_counts(connection, &mut checked)?;
         Ok(checked)
     })
 }
 
+/// How far sealing and retention have come.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = history, check_for_backend(diesel::sqlite::Sqlite))]
+struct Marks {
+    sealed_event_id: i64,
+    expired_tick_count: i64,
+    ticks_expired_to_ms: i64,
+    rollups_expired_to_ms: i64,
+}
+
+/// Gives how many of its ticks are missing. Where the clock was set back, they need not be the first ones.
 fn check_service(
     connection: &mut SqliteConnection,
     id: ServiceId,
-    sealed_event_id: i64,
+    marks: &Marks,
     checked: &mut Checked,
-) -> Result<(), StorageError> {
+) -> Result<i64, StorageError> {
     let fresh: i64 = service_ticks::table
         .filter(service_ticks::service_id.eq(id.get()))
         .count()
         .get_result(connection)?;
+    let fresh = fresh.cast_unsigned();
     let newest = newest_seq(connection, id)?;
     let mut sealed: BTreeMap<Bucket, Stats> = BTreeMap::new();
-    let mut expected = None;
-    // Roll-ups of buckets that begin before this may have ticks that are too old to be kept.
-    let mut whole_from_ms = i64::MIN;
-    let mut reached = 0;
+    let (mut next, mut missing) = (1, 0);
     for chunk in ticks::chunks(connection, id, Window::ALL, None)?.iter().rev() {
         let (first_seq, run) = match ticks::open(connection, chunk) {
             Ok(opened) => opened,
             Err(StorageError::Unreadable(what)) => {
                 checked.problem(format!("service {id}: {what}"));
-                return Ok(());
+                return Ok(missing);
             }
             Err(error) => return Err(error),
         };
-        match expected {
-            None if first_seq > 1 => {
-                whole_from_ms = run.iter().map(|tick| tick.at_ms).max().unwrap_or_default();
-            }
-            Some(next) if next != first_seq => checked.problem(format!(
+        if first_seq < next {
+            checked.problem(format!(
                 "service {id}: after tick {} comes a chunk that begins with tick {first_seq}",
                 next - 1
-            )),
-            _ => {}
+            ));
         }
-        reached = first_seq + run.len() as u64 - 1;
-        expected = Some(reached + 1);
+        missing += first_seq.cast_signed() - next.cast_signed();
+        next = first_seq + run.len() as u64;
         checked.ticks += run.len() as u64;
         for tick in &run {
             for bucket in Bucket::of(tick.at_ms) {
@@ -101,14 +111,14 @@ fn check_service(
             }
         }
     }
-    let fresh = fresh.cast_unsigned();
     checked.ticks += fresh;
-    let follows = expected.is_none_or(|_| reached + fresh == newest) && fresh <= newest;
-    if !follows {
+    if next + fresh > newest + 1 {
         checked.problem(format!(
-            "service {id}: has had {newest} ticks, of which {reached} are sealed and {fresh} are fresh"
+            "service {id}: has had {newest} ticks, of which {} are sealed and {fresh} are fresh",
+            next - 1
         ));
     }
+    missing += newest.cast_signed() + 1 - (next + fresh).cast_signed();
     let mut chained = 0;
     super::fresh::newest_first(connection, id, |_| {
         chained += 1;
@@ -117,16 +127,17 @@ fn check_service(
     if chained != fresh {
         checked.problem(format!("service {id}: {chained} of its {fresh} fresh ticks can be found"));
     }
-    check_rollups(connection, id, &sealed, whole_from_ms, sealed_event_id, checked)?;
-    check_events(connection, id, checked)
+    let ticks_expired_to_ms = if missing == 0 { i64::MIN } else { marks.ticks_expired_to_ms };
+    check_rollups(connection, id, &sealed, &Marks { ticks_expired_to_ms, ..*marks }, checked)?;
+    check_events(connection, id, checked)?;
+    Ok(missing)
 }
 
 fn check_rollups(
     connection: &mut SqliteConnection,
     id: ServiceId,
     sealed: &BTreeMap<Bucket, Stats>,
-    whole_from_ms: i64,
-    sealed_event_id: i64,
+    marks: &Marks,
     checked: &mut Checked,
 ) -> Result<(), StorageError> {
     let rows: Vec<RollupRow> = service_rollups::table
@@ -138,7 +149,7 @@ fn check_rollups(
     // What began since the last sealing is not in the roll-ups yet, wherever it is dated to.
     let changed_from_ms: Option<i64> = service_events::table
         .filter(service_events::service_id.eq(id.get()))
-        .filter(service_events::id.gt(sealed_event_id))
+        .filter(service_events::id.gt(marks.sealed_event_id))
         .select(diesel::dsl::min(service_events::date_started_ms))
         .first(connection)?;
     let mut found: HashMap<Bucket, Stats> = HashMap::with_capacity(rows.len());
@@ -149,18 +160,28 @@ fn check_rollups(
         let from_ms = bucket.start_s * 1_000;
         let to_ms = from_ms + told.total().cast_signed();
         let is_settled = changed_from_ms.is_none_or(|at_ms| at_ms >= to_ms);
-        if is_settled && from_ms >= oldest_event_ms && timeline::totals(&all, from_ms, to_ms) != told {
-            checked.problem(format!("service {id}: the times of {bucket:?} are not those of its events"));
+        if is_settled
+            && from_ms >= oldest_event_ms
+            && timeline::totals(&all, from_ms, to_ms) != told
+        {
+            checked.problem(format!(
+                "service {id}: the times of {bucket:?} are not those of its events"
+            ));
         }
         found.insert(bucket, row.stats()?);
     }
-    let is_whole = |bucket: &Bucket| bucket.start_s.saturating_mul(1_000) > whole_from_ms;
+    // Neither its ticks nor it may be too old to be kept.
+    let is_whole = |bucket: &Bucket| {
+        let end_s = bucket.start_s + i64::from(bucket.step_s);
+        bucket.start_s * 1_000 > marks.ticks_expired_to_ms
+            && end_s * 1_000 > marks.rollups_expired_to_ms
+    };
     for (bucket, stats) in sealed.iter().filter(|(bucket, _)| is_whole(bucket)) {
         if found.remove(bucket).as_ref() != Some(stats) {
             checked.problem(format!("service {id}: {bucket:?} is not what its ticks add up to"));
         }
     }
-    if let Some(bucket) = found.keys().find(|bucket| is_whole(bucket) && !sealed.is_empty()) {
+    if let Some(bucket) = found.keys().find(|bucket| is_whole(bucket)) {
         checked.problem(format!("service {id}: {bucket:?} has no ticks"));
     }
     Ok(())
