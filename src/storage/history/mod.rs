@@ -18,6 +18,9 @@ pub mod ticks;
 pub mod uptime;
 pub mod usage;
 
+#[cfg(test)]
+mod tests;
+
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
