@@ -178,7 +178,7 @@ impl TickRow {
     pub fn new(id: i64, service_id: ServiceId, previous_id: Option<i64>, tick: &KeptTick) -> Self {
         let phase = |nth: usize| tick.phases_us.map(|phases| phases[nth].cast_signed());
         let phased: u64 = tick.phases_us.unwrap_or_default().iter().sum();
-        let unphased = tick.response_time_us.saturating_sub(phased);
+        let unphased = tick.response_time_us.wrapping_sub(phased).cast_signed();
         Self {
             id,
             service_id: service_id.get(),
@@ -193,7 +193,7 @@ impl TickRow {
             tls_us: phase(2),
             first_byte_us: phase(3),
             transfer_us: phase(4),
-            unphased_us: (unphased > 0).then(|| unphased.cast_signed()),
+            unphased_us: (unphased != 0).then_some(unphased),
         }
     }
 
@@ -210,7 +210,10 @@ impl TickRow {
                 (false, true) => State::Up,
                 (false, false) => State::Down,
             },
-            response_time_us: phases.iter().sum::<u64>() + micros(self.unphased_us),
+            response_time_us: phases
+                .iter()
+                .sum::<u64>()
+                .saturating_add_signed(self.unphased_us.unwrap_or_default()),
             phases_us: self.dns_us.map(|_| phases),
             http_status: self.http_status.and_then(|status| u16::try_from(status).ok()),
             reason: self.failure.as_deref().and_then(Reason::from_word),

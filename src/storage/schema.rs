@@ -4,11 +4,15 @@ diesel::table! {
     history (id) {
         id -> BigInt,
         sealed_tick_id -> BigInt,
+        sealed_event_id -> BigInt,
         sealed_at_ms -> BigInt,
         chunk_count -> BigInt,
         sealed_tick_count -> BigInt,
         sealed_byte_count -> BigInt,
         rollup_count -> BigInt,
+        expired_tick_count -> BigInt,
+        ticks_expired_to_ms -> BigInt,
+        rollups_expired_to_ms -> BigInt,
     }
 }
 

@@ -126,19 +126,29 @@ CREATE TABLE service_rollups (
     PRIMARY KEY (service_id, step_s, start_s)
 ) WITHOUT ROWID;
 
--- One row: how far sealing has come, and how much there is, kept in the transactions that change it.
+-- One row: how far sealing and retention have come, and how much there is, kept in the transactions that change it. Moments are
+-- 0 before the first.
 CREATE TABLE history (
-    id                 INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
+    id                    INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
     -- Every tick up to this id is sealed; ids are never used again.
-    sealed_tick_id     BIGINT  NOT NULL DEFAULT 0,
-    sealed_at_ms       BIGINT  NOT NULL DEFAULT 0,
-    chunk_count        BIGINT  NOT NULL DEFAULT 0,
-    sealed_tick_count  BIGINT  NOT NULL DEFAULT 0,
-    sealed_byte_count  BIGINT  NOT NULL DEFAULT 0,
-    rollup_count       BIGINT  NOT NULL DEFAULT 0
+    sealed_tick_id        BIGINT  NOT NULL DEFAULT 0,
+    -- Every event up to this id is in the times of the roll-ups. The newest of a service is never deleted, so no id is used again.
+    sealed_event_id       BIGINT  NOT NULL DEFAULT 0,
+    sealed_at_ms          BIGINT  NOT NULL DEFAULT 0,
+    chunk_count           BIGINT  NOT NULL DEFAULT 0,
+    sealed_tick_count     BIGINT  NOT NULL DEFAULT 0,
+    sealed_byte_count     BIGINT  NOT NULL DEFAULT 0,
+    rollup_count          BIGINT  NOT NULL DEFAULT 0,
+    -- Ticks that metrics count and that are no longer there; none that retention took was later than ticks_expired_to_ms.
+    expired_tick_count    BIGINT  NOT NULL DEFAULT 0,
+    ticks_expired_to_ms   BIGINT  NOT NULL DEFAULT 0,
+    -- No roll-up that retention took ended later.
+    rollups_expired_to_ms BIGINT  NOT NULL DEFAULT 0
 );
 
-INSERT INTO history (id) VALUES (1);
+-- A store that has been taken back to the former version lacks what was sealed.
+INSERT INTO history (id, expired_tick_count)
+SELECT 1, (SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics) - (SELECT count(*) FROM service_ticks);
 
 -- Windows ask for the events of a service by time; every service's events are in the order of their ids there too.
 DROP INDEX service_events_by_service;

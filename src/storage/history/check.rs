@@ -46,53 +46,64 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Checked, StorageError>
         let mut checked = Checked::default();
         let ids: Vec<i64> =
             services::table.order(services::id).select(services::id).load(connection)?;
-        let sealed_at_ms: i64 = history::table.select(history::sealed_at_ms).first(connection)?;
+        let marks = history::table.select(Marks::as_select()).first(connection)?;
+        let mut missing = 0;
         for id in ids.into_iter().filter_map(ServiceId::new) {
             checked.services += 1;
-            check_service(connection, id, sealed_at_ms, &mut checked)?;
+            missing += check_service(connection, id, &marks, &mut checked)?;
+        }
+        if missing != marks.expired_tick_count {
+            let taken = marks.expired_tick_count;
+            checked
+                .problem(format!("{missing} ticks are missing, and retention has taken {taken}"));
         }
         check_counts(connection, &mut checked)?;
         Ok(checked)
     })
 }
 
+/// How far sealing and retention have come.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = history, check_for_backend(diesel::sqlite::Sqlite))]
+struct Marks {
+    sealed_event_id: i64,
+    expired_tick_count: i64,
+    ticks_expired_to_ms: i64,
+    rollups_expired_to_ms: i64,
+}
+
+/// Gives how many of its ticks are missing. Where the clock was set back, they need not be the first ones.
 fn check_service(
     connection: &mut SqliteConnection,
     id: ServiceId,
-    sealed_at_ms: i64,
+    marks: &Marks,
     checked: &mut Checked,
-) -> Result<(), StorageError> {
+) -> Result<i64, StorageError> {
     let fresh: i64 = service_ticks::table
         .filter(service_ticks::service_id.eq(id.get()))
         .count()
         .get_result(connection)?;
+    let fresh = fresh.cast_unsigned();
     let newest = newest_seq(connection, id)?;
     let mut sealed: BTreeMap<Bucket, Stats> = BTreeMap::new();
-    let mut expected = None;
-    // Roll-ups of buckets that begin before this may have ticks that are too old to be kept.
-    let mut whole_from_ms = i64::MIN;
-    let mut reached = 0;
+    let (mut next, mut missing) = (1, 0);
     for chunk in ticks::chunks(connection, id, Window::ALL, None)?.iter().rev() {
         let (first_seq, run) = match ticks::open(connection, chunk) {
             Ok(opened) => opened,
             Err(StorageError::Unreadable(what)) => {
                 checked.problem(format!("service {id}: {what}"));
-                return Ok(());
+                return Ok(missing);
             }
             Err(error) => return Err(error),
         };
-        match expected {
-            None if first_seq > 1 => {
-                whole_from_ms = run.iter().map(|tick| tick.at_ms).max().unwrap_or_default();
-            }
-            Some(next) if next != first_seq => checked.problem(format!(
+        if first_seq < next {
+            checked.problem(format!(
                 "service {id}: after tick {} comes a chunk that begins with tick {first_seq}",
                 next - 1
-            )),
-            _ => {}
+            ));
         }
-        reached = first_seq + run.len() as u64 - 1;
-        expected = Some(reached + 1);
+        missing += first_seq.cast_signed() - next.cast_signed();
+        next = first_seq + run.len() as u64;
         checked.ticks += run.len() as u64;
         for tick in &run {
             let hour = Bucket::hour(tick.at_ms);
@@ -101,14 +112,14 @@ fn check_service(
             }
         }
     }
-    let fresh = fresh.cast_unsigned();
     checked.ticks += fresh;
-    let follows = expected.is_none_or(|_| reached + fresh == newest) && fresh <= newest;
-    if !follows {
+    if next + fresh > newest + 1 {
         checked.problem(format!(
-            "service {id}: has had {newest} ticks, of which {reached} are sealed and {fresh} are fresh"
+            "service {id}: has had {newest} ticks, of which {} are sealed and {fresh} are fresh",
+            next - 1
         ));
     }
+    missing += newest.cast_signed() + 1 - (next + fresh).cast_signed();
     let mut chained = 0;
     super::fresh::newest_first(connection, id, |_| {
         chained += 1;
@@ -117,16 +128,17 @@ fn check_service(
     if chained != fresh {
         checked.problem(format!("service {id}: {chained} of its {fresh} fresh ticks can be found"));
     }
-    check_rollups(connection, id, &sealed, whole_from_ms, sealed_at_ms, checked)?;
-    check_events(connection, id, checked)
+    let ticks_expired_to_ms = if missing == 0 { i64::MIN } else { marks.ticks_expired_to_ms };
+    check_rollups(connection, id, &sealed, &Marks { ticks_expired_to_ms, ..*marks }, checked)?;
+    check_events(connection, id, checked)?;
+    Ok(missing)
 }
 
 fn check_rollups(
     connection: &mut SqliteConnection,
     id: ServiceId,
     sealed: &BTreeMap<Bucket, Stats>,
-    whole_from_ms: i64,
-    sealed_at_ms: i64,
+    marks: &Marks,
     checked: &mut Checked,
 ) -> Result<(), StorageError> {
     let rows: Vec<RollupRow> = service_rollups::table
@@ -135,10 +147,10 @@ fn check_rollups(
         .load(connection)?;
     let all = spans(connection, id, Window::ALL)?;
     let oldest_event_ms = all.first().map_or(i64::MAX, |span| span.from_ms);
-    // What was dated back since the last sealing is not in the roll-ups yet.
+    // What began since the last sealing is not in the roll-ups yet, wherever it is dated to.
     let changed_from_ms: Option<i64> = service_events::table
         .filter(service_events::service_id.eq(id.get()))
-        .filter(service_events::created_at.ge(sealed_at_ms.div_euclid(1_000)))
+        .filter(service_events::id.gt(marks.sealed_event_id))
         .select(diesel::dsl::min(service_events::date_started_ms))
         .first(connection)?;
     let mut found: HashMap<Bucket, Stats> = HashMap::with_capacity(rows.len());
@@ -159,7 +171,11 @@ fn check_rollups(
         }
         found.insert(bucket, row.stats()?);
     }
-    let is_whole = |bucket: &Bucket| bucket.start_s.saturating_mul(1_000) > whole_from_ms;
+    // Neither its ticks nor it may be too old to be kept.
+    let is_whole = |bucket: &Bucket| {
+        bucket.start_s * 1_000 > marks.ticks_expired_to_ms
+            && bucket.end_s() * 1_000 > marks.rollups_expired_to_ms
+    };
     // The roll-up of a day is made once the day is over and something is sealed behind it.
     let days_end_s = rollups::days_end_s(connection, id)?;
     let is_due = |bucket: &Bucket| bucket.step_s != DAY_S || bucket.start_s < days_end_s;
@@ -168,7 +184,7 @@ fn check_rollups(
             checked.problem(format!("service {id}: {bucket:?} is not what its ticks add up to"));
         }
     }
-    if let Some(bucket) = found.keys().find(|bucket| is_whole(bucket) && !sealed.is_empty()) {
+    if let Some(bucket) = found.keys().find(|bucket| is_whole(bucket)) {
         checked.problem(format!("service {id}: {bucket:?} has no ticks"));
     }
     Ok(())

@@ -36,7 +36,8 @@ pub fn close(connection: &mut SqliteConnection, now_ms: i64) -> Result<Option<Ga
         let services = diesel::sql_query(BEGIN_UNWATCHED)
             .bind::<BigInt, _>(now_ms / 1_000)
             .execute(connection)?;
-        diesel::sql_query(TAKE_AS_LATEST).bind::<BigInt, _>(now_ms).execute(connection)?;
+        diesel::sql_query(TAKE_AS_LATEST).execute(connection)?;
+        diesel::sql_query(DATE_STREAKS).bind::<BigInt, _>(now_ms).execute(connection)?;
         move_liveness(connection, now_ms)?;
         Ok((services > 0).then_some(Gap { from_ms: mark, services }))
     })
@@ -56,11 +57,14 @@ const BEGIN_UNWATCHED: &str = "\
     JOIN service_events e ON e.id = m.latest_event_id \
     WHERE s.deleted_at IS NULL AND e.date_ended_ms IS NOT NULL ORDER BY s.id";
 
-/// A streak goes on, but what comes of it begins now: before, nothing is known.
 const TAKE_AS_LATEST: &str = "\
-    UPDATE service_metrics SET latest_event_id = e.id, streak_since_ms = iif(streak_count IS NULL, NULL, ?1) \
+    UPDATE service_metrics SET latest_event_id = e.id \
     FROM service_events e WHERE e.service_id = service_metrics.service_id \
         AND e.date_ended_ms IS NULL AND e.id <> latest_event_id";
+
+/// A streak goes on, but what comes of it begins now: dated to before the gap, it would cover it.
+const DATE_STREAKS: &str = "\
+    UPDATE service_metrics SET streak_since_ms = ?1 WHERE streak_count IS NOT NULL";
 
 /// The service is not watched from `at_ms` on, until its next result; part of the caller's transaction. One that never had a
 /// result has no event either.
@@ -69,6 +73,13 @@ pub fn pause(
     id: ServiceId,
     at_ms: i64,
 ) -> Result<(), StorageError> {
+    diesel::update(service_metrics::table.find(id.get()))
+        .set((
+            service_metrics::streak_is_up.eq(None::<bool>),
+            service_metrics::streak_count.eq(None::<i64>),
+            service_metrics::streak_since_ms.eq(None::<i64>),
+        ))
+        .execute(connection)?;
     let Some(ended_ms) = close_open_event(connection, id, at_ms)? else { return Ok(()) };
     let now = at_ms / 1_000;
     let event_id: i64 = diesel::insert_into(service_events::table)
@@ -85,12 +96,7 @@ pub fn pause(
         .returning(service_events::id)
         .get_result(connection)?;
     diesel::update(service_metrics::table.find(id.get()))
-        .set((
-            service_metrics::latest_event_id.eq(event_id),
-            service_metrics::streak_is_up.eq(None::<bool>),
-            service_metrics::streak_count.eq(None::<i64>),
-            service_metrics::streak_since_ms.eq(None::<i64>),
-        ))
+        .set(service_metrics::latest_event_id.eq(event_id))
         .execute(connection)?;
     Ok(())
 }

@@ -19,6 +19,9 @@ pub mod uptime;
 pub mod usage;
 pub mod walk;
 
+#[cfg(test)]
+mod tests;
+
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 

@@ -8,7 +8,7 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use crate::storage::StorageError;
-use crate::storage::schema::{history, service_tick_chunks, services};
+use crate::storage::schema::{service_tick_chunks, services};
 
 /// How long things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,32 +86,37 @@ fn cutoff(now_ms: i64, kept: Duration) -> i64 {
 /// Deletes a few chunks whose newest tick is too old; whether there may be more.
 fn expire_chunks(connection: &mut SqliteConnection, cutoff: i64) -> Result<bool, StorageError> {
     connection.immediate_transaction(|connection| {
-        let old: Vec<(i64, i64)> = service_tick_chunks::table
+        let old: Vec<(i64, i64, i64)> = service_tick_chunks::table
             .filter(service_tick_chunks::to_ms.lt(cutoff))
             .order(service_tick_chunks::to_ms)
             .limit(CHUNKS_A_PIECE)
-            .select((service_tick_chunks::id, service_tick_chunks::tick_count))
+            .select((
+                service_tick_chunks::id,
+                service_tick_chunks::tick_count,
+                service_tick_chunks::to_ms,
+            ))
             .load(connection)?;
-        if old.is_empty() {
-            return Ok(false);
-        }
-        let ids: Vec<i64> = old.iter().map(|(id, _)| *id).collect();
-        let ticks: i64 = old.iter().map(|(_, count)| *count).sum();
+        let Some((.., newest_ms)) = old.last().copied() else { return Ok(false) };
+        let ids: Vec<i64> = old.iter().map(|(id, ..)| *id).collect();
+        let ticks: i64 = old.iter().map(|(_, count, _)| *count).sum();
         let lengths: Vec<i64> = diesel::delete(service_tick_chunks::table)
             .filter(service_tick_chunks::id.eq_any(&ids))
             .returning(diesel::dsl::sql::<BigInt>("length(data)"))
             .get_results(connection)?;
-        diesel::update(history::table)
-            .set((
-                history::chunk_count.eq(history::chunk_count - ids.len() as i64),
-                history::sealed_tick_count.eq(history::sealed_tick_count - ticks),
-                history::sealed_byte_count
-                    .eq(history::sealed_byte_count - lengths.iter().sum::<i64>()),
-            ))
+        diesel::sql_query(COUNT_EXPIRED_TICKS)
+            .bind::<BigInt, _>(ids.len() as i64)
+            .bind::<BigInt, _>(ticks)
+            .bind::<BigInt, _>(lengths.iter().sum::<i64>())
+            .bind::<BigInt, _>(newest_ms)
             .execute(connection)?;
         Ok(ids.len() as i64 == CHUNKS_A_PIECE)
     })
 }
+
+const COUNT_EXPIRED_TICKS: &str = "\
+    UPDATE history SET chunk_count = chunk_count - ?1, sealed_tick_count = sealed_tick_count - ?2, \
+        sealed_byte_count = sealed_byte_count - ?3, expired_tick_count = expired_tick_count + ?2, \
+        ticks_expired_to_ms = max(ticks_expired_to_ms, ?4)";
 
 /// Deletes roll-ups and events of the next service, living or not, behind the service `last`.
 fn expire_service(
@@ -131,8 +136,9 @@ fn expire_service(
             .bind::<BigInt, _>(ROWS_A_PIECE)
             .execute(connection)?;
         if rollups > 0 {
-            diesel::update(history::table)
-                .set(history::rollup_count.eq(history::rollup_count - rollups as i64))
+            diesel::sql_query(COUNT_EXPIRED_ROLLUPS)
+                .bind::<BigInt, _>(rollups as i64)
+                .bind::<BigInt, _>(cutoff)
                 .execute(connection)?;
         }
         let events = diesel::sql_query(EXPIRE_EVENTS)
@@ -145,10 +151,15 @@ fn expire_service(
     Ok(Progress::BehindService(if rows < ROWS_A_PIECE { id } else { last }))
 }
 
+/// A day goes with its hours, of which it is made.
 const EXPIRE_ROLLUPS: &str = "\
     DELETE FROM service_rollups WHERE (service_id, step_s, start_s) IN ( \
         SELECT service_id, step_s, start_s FROM service_rollups \
-        WHERE service_id = ?1 AND step_s IN (3600, 86400) AND (start_s + step_s) * 1000 <= ?2 LIMIT ?3)";
+        WHERE service_id = ?1 AND step_s IN (3600, 86400) AND (start_s - start_s % 86400 + 86400) * 1000 <= ?2 LIMIT ?3)";
+
+const COUNT_EXPIRED_ROLLUPS: &str = "\
+    UPDATE history SET rollup_count = rollup_count - ?1, \
+        rollups_expired_to_ms = max(rollups_expired_to_ms, ?2)";
 
 /// The newest event of a service stays, however old it is.
 const EXPIRE_EVENTS: &str = "\

@@ -150,20 +150,51 @@ impl RollupRow {
     }
 }
 
+/// The events that began since the last sealing.
+#[derive(Debug, Default)]
+pub struct Begun {
+    /// When the first of each service began.
+    pub since_ms: BTreeMap<ServiceId, i64>,
+    /// The id of the newest.
+    pub up_to: i64,
+}
+
+/// The events behind the one of that id. By their ids and not by a clock, which may be set back: whatever moment they are dated
+/// to, the times of the roll-ups there are no longer right.
+pub fn begun_behind(
+    connection: &mut SqliteConnection,
+    event_id: i64,
+) -> Result<Begun, StorageError> {
+    let mut begun = Begun { up_to: event_id, ..Begun::default() };
+    let events = service_events::table
+        .filter(service_events::id.gt(event_id))
+        .order(service_events::id)
+        .select((service_events::id, service_events::service_id, service_events::date_started_ms))
+        .load_iter::<(i64, i64, i64), DefaultLoadingMode>(connection)?;
+    for event in events {
+        let (event_id, id, started_ms) = event?;
+        begun.up_to = event_id;
+        if let Some(id) = ServiceId::new(id) {
+            let first_ms = begun.since_ms.entry(id).or_insert(started_ms);
+            *first_ms = started_ms.min(*first_ms);
+        }
+    }
+    Ok(begun)
+}
+
 /// Adds the `fresh` hours to the roll-ups of a service, makes those of the days that are over, and computes the times of all
-/// that are concerned anew; part of the caller's transaction. Gives how many rows are new. `sealed_at_ms` is when this was last
-/// done.
+/// that are concerned anew; part of the caller's transaction. Gives how many rows are new. `begun_ms` is when the first event
+/// began that was not looked at yet.
 pub fn merge(
     connection: &mut SqliteConnection,
     id: ServiceId,
     fresh: &BTreeMap<Bucket, Stats>,
-    sealed_at_ms: i64,
+    begun_ms: Option<i64>,
     now_ms: i64,
 ) -> Result<i64, StorageError> {
     let days = days_over(connection, id, fresh, now_ms)?;
-    let late_ms = first_late_event(connection, id, sealed_at_ms)?;
-    let late = late_ms.map(|at_ms| Bucket::hour(at_ms).day());
-    let first = days.iter().chain(fresh.keys()).chain(&late).map(|bucket| bucket.start_s).min();
+    let begun = begun_ms.map(|at_ms| Bucket::hour(at_ms).day());
+    let first = days.iter().chain(fresh.keys()).chain(&begun).map(|bucket| bucket.start_s).min();
     let Some(first_s) = first else { return Ok(0) };
     let window = Window { from_ms: first_s * 1_000, to_ms: now_ms.max(first_s * 1_000 + 1) };
     let known = spans(connection, id, window)?;
@@ -189,9 +220,9 @@ pub fn merge(
             Ok(all)
         })?;
     }
-    if let Some(late_ms) = late_ms {
+    if let Some(begun_ms) = begun_ms {
         let is_done = |bucket: &Bucket| fresh.contains_key(bucket) || days.contains(bucket);
-        refresh_times(connection, id, late_ms, is_done, totals)?;
+        refresh_times(connection, id, begun_ms, is_done, totals)?;
     }
     Ok(added)
 }
@@ -246,38 +277,15 @@ pub fn days_end_s(connection: &mut SqliteConnection, id: ServiceId) -> Result<i6
     Ok(newest.map_or(i64::MIN, |start_s| Bucket { step_s: DAY_S, start_s }.end_s()))
 }
 
-/// When the first event began that was written since the last sealing: thresholds date an event back to its first tick.
-fn first_late_event(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    sealed_at_ms: i64,
-) -> Result<Option<i64>, StorageError> {
-    let sealed_at_s = sealed_at_ms.div_euclid(1_000);
-    let newest_first = service_events::table
-        .filter(service_events::service_id.eq(id.get()))
-        .order((service_events::date_started_ms.desc(), service_events::id.desc()))
-        .select((service_events::date_started_ms, service_events::created_at))
-        .load_iter::<(i64, i64), DefaultLoadingMode>(connection)?;
-    let mut first = None;
-    for event in newest_first {
-        let (started_ms, created_at) = event?;
-        if created_at < sealed_at_s {
-            break;
-        }
-        first = Some(started_ms);
-    }
-    Ok(first.filter(|at_ms| *at_ms < sealed_at_ms))
-}
-
-/// Computes the times of the rows from `late_ms` on anew, but for those that are done.
+/// Computes the times of the rows from `begun_ms` on anew, but for those that are done.
 fn refresh_times(
     connection: &mut SqliteConnection,
     id: ServiceId,
-    late_ms: i64,
+    begun_ms: i64,
     is_done: impl Fn(&Bucket) -> bool,
     totals: impl Fn(Bucket) -> Totals,
 ) -> Result<(), StorageError> {
-    let hour = Bucket::hour(late_ms);
+    let hour = Bucket::hour(begun_ms);
     for first in [hour, hour.day()] {
         let starts: Vec<i64> = service_rollups::table
             .filter(service_rollups::service_id.eq(id.get()))

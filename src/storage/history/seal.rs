@@ -225,25 +225,32 @@ pub fn publish(
     connection.immediate_transaction(|connection| write(connection, slice, now_ms))
 }
 
+/// As [`publish`], but part of the caller's transaction.
 fn write(
     connection: &mut SqliteConnection,
     slice: &Slice,
     now_ms: i64,
 ) -> Result<u64, StorageError> {
-    let (sealed_before, sealed_at_ms): (i64, i64) = history::table
-        .select((history::sealed_tick_id, history::sealed_at_ms))
+    let (sealed_before, sealed_event_id): (i64, i64) = history::table
+        .select((history::sealed_tick_id, history::sealed_event_id))
         .first(connection)?;
     if sealed_before != slice.sealed_before {
         return Err(StorageError::Conflict("these ticks are sealed already".to_owned()));
     }
+    let mut begun = rollups::begun_behind(connection, sealed_event_id)?;
     let mut grown = Grown::default();
     for service in &slice.services {
-        write_service(connection, service, sealed_at_ms, now_ms, &mut grown)?;
+        let begun_ms = begun.since_ms.remove(&service.id);
+        write_service(connection, service, begun_ms, now_ms, &mut grown)?;
+    }
+    for (id, begun_ms) in begun.since_ms {
+        grown.rollups += rollups::merge(connection, id, &BTreeMap::new(), Some(begun_ms), now_ms)?;
     }
     let left = take_out(connection, slice.up_to)?;
     diesel::update(history::table)
         .set((
             history::sealed_tick_id.eq(slice.up_to),
+            history::sealed_event_id.eq(begun.up_to),
             history::sealed_at_ms.eq(now_ms),
             history::chunk_count.eq(history::chunk_count + grown.chunks),
             history::sealed_tick_count.eq(history::sealed_tick_count + grown.ticks),
@@ -266,7 +273,7 @@ struct Grown {
 fn write_service(
     connection: &mut SqliteConnection,
     service: &Sealed,
-    sealed_at_ms: i64,
+    begun_ms: Option<i64>,
     now_ms: i64,
     grown: &mut Grown,
 ) -> Result<(), StorageError> {
@@ -284,7 +291,7 @@ fn write_service(
         grown.ticks += chunk.tick_count;
         grown.bytes += chunk.data.len() as i64;
     }
-    grown.rollups += rollups::merge(connection, service.id, &service.hours, sealed_at_ms, now_ms)?;
+    grown.rollups += rollups::merge(connection, service.id, &service.hours, begun_ms, now_ms)?;
     Ok(())
 }
 

@@ -1,0 +1,172 @@
+//! Sealing, while ticks come and slices cross.
+
+use diesel::sql_types::Text;
+
+use super::*;
+use crate::domain::{Name, Tally, Target};
+use crate::storage::imported::{History, ImportedEvent};
+
+#[test]
+fn every_tick_is_there_once_before_while_and_after_it_is_sealed() {
+    let mut f = fixture(2);
+    let ids = f.ids.clone();
+    let ticks = quiet(30, START_MS, 1_000);
+    let mut known = 0;
+    let mut more = |f: &mut Fixture, count: usize| {
+        let group = ids.iter().flat_map(|id| outcomes(*id, &ticks[known..known + count]));
+        f.commit(&group.collect::<Vec<_>>(), START_MS + 60_000);
+        known += count;
+        known
+    };
+    let must_list = |f: &mut Fixture, count: usize| {
+        for id in &ids {
+            assert_eq!(f.ticks(*id), listed(&ticks[..count]));
+        }
+        f.must_be_whole();
+    };
+    let mut count = more(&mut f, 7);
+    for _ in 0..4 {
+        must_list(&mut f, count);
+        let slice = f.prepare(4).unwrap();
+        must_list(&mut f, count);
+        count = more(&mut f, 3);
+        must_list(&mut f, count);
+        assert_eq!(f.publish(&slice, START_MS + 60_000), Ok(6));
+        assert_eq!(f.ledger.fresh().ticks, 6);
+        must_list(&mut f, count);
+        count = more(&mut f, 2);
+        must_list(&mut f, count);
+        assert_eq!(f.ledger.fresh().ticks, 10);
+        f.ledger = Ledger::default();
+    }
+    f.seal(4, START_MS + 60_000);
+    must_list(&mut f, count);
+    assert!(f.prepare(4).is_none(), "nothing is fresh");
+}
+
+/// Every row of every table that sealing writes.
+fn dump(connection: &mut SqliteConnection) -> Vec<String> {
+    #[derive(QueryableByName)]
+    struct Line {
+        #[diesel(sql_type = Text)]
+        line: String,
+    }
+    const ROWS: &str = "\
+        SELECT 'chunk ' || id || ' ' || first_seq || ' ' || hex(data) AS line FROM service_tick_chunks \
+        UNION ALL SELECT 'tick ' || id || ' ' || coalesce(step_back, '') FROM service_ticks \
+        UNION ALL SELECT 'rollup ' || service_id || ' ' || step_s || ' ' || start_s || ' ' || up_count \
+            || ' ' || up_ms || ' ' || hex(sketch) FROM service_rollups \
+        UNION ALL SELECT 'history ' || sealed_tick_id || ' ' || sealed_at_ms || ' ' || chunk_count \
+            || ' ' || sealed_tick_count || ' ' || sealed_byte_count || ' ' || rollup_count FROM history";
+    let lines: Vec<Line> = diesel::sql_query(ROWS).load(connection).unwrap();
+    lines.into_iter().map(|line| line.line).collect()
+}
+
+#[test]
+fn a_slice_that_another_has_overtaken_is_refused_and_changes_nothing() {
+    let mut f = fixture(1);
+    let id = f.ids[0];
+    f.commit(&outcomes(id, &quiet(5, START_MS, 1_000)), START_MS + 5_000);
+    let first = f.prepare(4).unwrap();
+    let same = f.prepare(4).unwrap();
+    f.commit(&outcomes(id, &quiet(5, START_MS + 5_000, 1_000)), START_MS + 10_000);
+    let longer = f.prepare(4).unwrap();
+    f.publish(&first, START_MS + 11_000).unwrap();
+    let before = dump(&mut f.reader);
+    for late in [&first, &same, &longer] {
+        let refused = f.publish(late, START_MS + 12_000).unwrap_err();
+        assert!(matches!(refused, StorageError::Conflict(_)), "{refused:?}");
+        assert_eq!(dump(&mut f.reader), before);
+    }
+    f.seal(4, START_MS + 13_000);
+    assert_ne!(dump(&mut f.reader), before);
+    assert_eq!(f.ticks(id), listed(&quiet(10, START_MS, 1_000)));
+    f.must_be_whole();
+}
+
+#[test]
+fn a_service_that_is_probed_seldom_gets_full_chunks_all_the_same() {
+    let mut f = fixture(1);
+    let id = f.ids[0];
+    let ticks = quiet(100, START_MS, 600_000);
+    for (nth, tick) in ticks.iter().enumerate() {
+        f.commit(&[outcome(id, tick)], tick.at_ms + 1);
+        f.seal(16, tick.at_ms + 2);
+        assert_eq!(f.ticks(id), listed(&ticks[..=nth]));
+        f.must_be_whole();
+    }
+    let usage = f.usage();
+    assert_eq!((usage.sealed_ticks, usage.fresh_ticks), (100, 0));
+    // One tick at a time makes chunks of four: a longer one is not sealed anew for so little.
+    assert!(usage.chunks <= 25, "{} chunks", usage.chunks);
+
+    for tens in quiet(100, ticks[99].at_ms + 600_000, 600_000).chunks(10) {
+        f.commit(&outcomes(id, tens), tens[9].at_ms);
+        f.seal(16, tens[9].at_ms + 1);
+    }
+    // The first two tens go to the last four, and then ten behind ten make twenty.
+    assert_eq!(f.usage().chunks, usage.chunks + 4);
+    assert_eq!(f.ticks(id), listed(&quiet(200, START_MS, 600_000)));
+    f.must_be_whole();
+}
+
+#[test]
+fn many_services_are_sealed_at_once() {
+    let mut f = fixture(500);
+    let ids = f.ids.clone();
+    let ticks = quiet(40, START_MS, 30_000);
+    let now_ms = START_MS + 40 * 30_000;
+    let group: Vec<Outcome> =
+        ticks.iter().flat_map(|tick| ids.iter().map(|id| outcome(*id, tick))).collect();
+    assert_eq!(f.commit(&group, now_ms).recorded, 20_000);
+    assert_eq!(f.ledger.fresh().longest_run, 40);
+    f.seal(16, now_ms);
+    let usage = f.usage();
+    assert_eq!((usage.sealed_ticks, usage.fresh_ticks, usage.chunks), (20_000, 0, 1_000));
+    f.must_be_whole();
+    for id in [ids[0], ids[250], ids[499]] {
+        assert_eq!(f.ticks(id), listed(&ticks));
+    }
+}
+
+#[test]
+fn an_import_is_sealed_and_goes_on_where_it_ended() {
+    let mut f = fixture(0);
+    let (name, target) = (Name::parse("taken over").unwrap(), Target::parse("http://a/").unwrap());
+    let bare = |nth: i64| {
+        let state = if nth % 7 == 3 { State::Down } else { State::Up };
+        let http_status = (state == State::Up).then_some(204);
+        let (response_time_us, at_ms) = (1_000 + nth.cast_unsigned(), START_MS + nth * 60_000);
+        KeptTick { at_ms, state, response_time_us, phases_us: None, http_status, reason: None }
+    };
+    let mut ticks: Vec<KeptTick> = (0..90).map(bare).collect();
+    let service = f.connection.immediate_transaction(|connection| {
+        let mut history = History::new(connection)?;
+        let service = history.add_service(41, &name, &target, None, None, None)?;
+        for tick in &ticks {
+            history.add_tick(&service, tick)?;
+        }
+        let up = ticks.iter().filter(|tick| tick.state == State::Up).count() as u64;
+        let tally = Tally { tick_count: 90, up_count: up, ..Tally::default() };
+        let (state, started_ms) = (State::Up, START_MS);
+        let event =
+            ImportedEvent { state, started_ms, ended_ms: None, created_at: 0, updated_at: 0 };
+        history.add_events(&service, &[event], &tally)?;
+        history.finish(32, START_MS + 86_400_000)?;
+        Ok::<_, StorageError>(service)
+    });
+    let service = service.unwrap();
+    assert_eq!(service.id.get(), 41);
+    let usage = f.usage();
+    assert_eq!((usage.sealed_ticks, usage.fresh_ticks, usage.chunks), (90, 0, 2));
+    assert_eq!(f.ticks(service.id), listed(&ticks));
+    f.must_be_whole();
+
+    let later = quiet(20, START_MS + 86_400_000, 1_000);
+    f.commit(&outcomes(service.id, &later), START_MS + 86_500_000);
+    ticks.extend(later);
+    assert_eq!(f.ticks(service.id), listed(&ticks));
+    f.seal(32, START_MS + 86_500_000);
+    assert_eq!(f.ticks(service.id), listed(&ticks));
+    f.must_be_whole();
+}
