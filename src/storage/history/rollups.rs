@@ -249,22 +249,23 @@ fn put(
 }
 
 /// The days whose roll-up is to be made now: those that are over, and have hours which they do not hold yet. A day that is not
-/// over has none: it would be written again with every sealing.
+/// over has none: it would be written again with every sealing. Behind a clock that was set back, a day that has one is not over.
 fn days_over(
     connection: &mut SqliteConnection,
     id: ServiceId,
     fresh: &BTreeMap<Bucket, Stats>,
     now_ms: i64,
 ) -> Result<BTreeSet<Bucket>, StorageError> {
+    let made_to_s = days_end_s(connection, id)?;
     let kept: Vec<i64> = service_rollups::table
         .filter(service_rollups::service_id.eq(id.get()))
         .filter(service_rollups::step_s.eq(HOUR_S))
-        .filter(service_rollups::start_s.ge(days_end_s(connection, id)?))
+        .filter(service_rollups::start_s.ge(made_to_s))
         .select(service_rollups::start_s)
         .load(connection)?;
     let kept = kept.into_iter().map(|start_s| Bucket { step_s: HOUR_S, start_s });
     let days = fresh.keys().copied().chain(kept).map(Bucket::day);
-    Ok(days.filter(|day| day.end_s() * 1_000 <= now_ms).collect())
+    Ok(days.filter(|day| day.end_s() * 1_000 <= now_ms || day.start_s < made_to_s).collect())
 }
 
 /// The end of the newest day that has a roll-up: what hours there are from there on belong to no day's.
