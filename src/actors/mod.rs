@@ -1,5 +1,6 @@
 //! The actors. Decisions are pure ([`schedule`], [`mod@line`], [`buffer`],
-//! [`health`], [`outage`], [`upkeep`]); actors carry them.
+//! [`health`], [`outage`], [`upkeep`],
+//! [`beats`]); actors carry them.
 //!
 //! | actor | where | messages | from | bounded by |
 //! |---|---|---|---|---|
@@ -23,6 +24,7 @@
 //!
 //! A mailbox bounds nothing (docs/design.md), so every bound above is a field or constant that its owner checks.
 
+pub mod beats;
 pub mod board;
 pub mod buffer;
 pub mod health;

@@ -11,6 +11,7 @@ use crate::probe::unix_ms;
 use crate::services_file::{self, Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::connection::{self, Reopening};
+use crate::storage::history::gaps::{self, Gap};
 use crate::storage::history::retention::{self, Progress, Retention};
 use crate::storage::history::seal::{self, Slice};
 use crate::storage::ledger::{Committed, Fresh, Ledger};
@@ -38,6 +39,8 @@ impl Writer {
 pub struct Commit {
     /// What to write; an empty group only moves the liveness mark.
     pub group: Vec<Outcome>,
+    /// When this process began to stand still, if it did, in unix milliseconds. What `group` says comes before that.
+    pub stood_still_from: Option<i64>,
 }
 
 /// What became of a group.
@@ -49,6 +52,8 @@ pub struct CommitDone {
     pub failed: Option<NotCommitted>,
     /// What waits to be sealed now.
     pub fresh: Fresh,
+    /// The gap that was noted, if one was.
+    pub gap: Option<Gap>,
 }
 
 /// Outcomes that are not in the store and may be tried again.
@@ -100,12 +105,12 @@ impl Actor for Writer {
 impl Handler<Commit> for Writer {
     type Result = MessageResult<Commit>;
 
-    fn handle(&mut self, Commit { group }: Commit, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, commit: Commit, _: &mut Self::Context) -> Self::Result {
         fail::fail_point!("writer");
         let mut done = CommitDone::default();
         // One transaction, as a rule. A group with an outcome that contradicts the store is halved until that one is alone,
         // so that it takes nobody with it.
-        let mut waiting = vec![group];
+        let mut waiting = vec![commit.group];
         while let Some(mut group) = waiting.pop() {
             let ledger = &mut self.ledger;
             let written =
@@ -126,6 +131,18 @@ impl Handler<Commit> for Writer {
                         waiting.extend([second, group]);
                     }
                 },
+            }
+        }
+        if let (Some(from_ms), None) = (commit.stood_still_from, &done.failed) {
+            let noted =
+                self.connection.run(|connection| gaps::stood_still(connection, from_ms, unix_ms()));
+            self.ledger = Ledger::default();
+            match noted {
+                Ok(gap) => done.gap = gap,
+                Err(error) => {
+                    let why = error.to_string();
+                    done.failed = Some(NotCommitted { group: Vec::new(), why });
+                }
             }
         }
         done.fresh = self.ledger.fresh();

@@ -512,7 +512,7 @@ pub struct Storage {
     /// What a sealed tick takes on average, in bytes; null while none is sealed.
     #[schema(required = true, example = 8.4)]
     bytes_per_sealed_tick: Option<f64>,
-    /// Unix seconds of the oldest sealed tick; null while none is sealed.
+    /// From about when on ticks are kept, in unix seconds; null while none is sealed.
     #[schema(required = true)]
     ticks_since: Option<i64>,
     /// Unix seconds of the last sealing; null before the first.

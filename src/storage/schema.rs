@@ -10,6 +10,7 @@ diesel::table! {
         sealed_tick_count -> BigInt,
         sealed_byte_count -> BigInt,
         rollup_count -> BigInt,
+        emptied_page_count -> BigInt,
         expired_tick_count -> BigInt,
         ticks_expired_to_ms -> BigInt,
         rollups_expired_to_ms -> BigInt,

@@ -139,6 +139,8 @@ CREATE TABLE history (
     sealed_tick_count     BIGINT  NOT NULL DEFAULT 0,
     sealed_byte_count     BIGINT  NOT NULL DEFAULT 0,
     rollup_count          BIGINT  NOT NULL DEFAULT 0,
+    -- Pages that the fresh ticks took when they were last sealed: the next ones take as many.
+    emptied_page_count    BIGINT  NOT NULL DEFAULT 0,
     -- Ticks that metrics count and that are no longer there; none that retention took was later than ticks_expired_to_ms.
     expired_tick_count    BIGINT  NOT NULL DEFAULT 0,
     ticks_expired_to_ms   BIGINT  NOT NULL DEFAULT 0,

@@ -63,6 +63,7 @@ impl Actor for Recorder {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
+        self.notice_standstill();
         context.run_interval(Duration::from_secs(1), Self::keep_house);
     }
 }

@@ -9,7 +9,10 @@ use super::{Phase, Recorder};
 use crate::actors::reader::Ask;
 use crate::actors::upkeep::STEP_EVERY;
 use crate::actors::writer::{Publish, Retain};
+use crate::domain::moment;
+use crate::probe::unix_ms;
 use crate::storage::StorageError;
+use crate::storage::history::gaps::Gap;
 use crate::storage::history::retention::Progress;
 use crate::storage::history::seal::{Prepare, Slice};
 use crate::storage::history::usage::GetUsage;
@@ -112,6 +115,24 @@ impl Recorder {
     fn note_failure(&mut self, error: StorageError) {
         if let StorageError::Unavailable(why) = error {
             self.fails(why);
+        }
+    }
+
+    /// A time in which this process stood still is a gap, like one in which it did not run.
+    pub(super) fn notice_standstill(&mut self) {
+        if let Some(from_ms) = self.beats.beat(unix_ms()) {
+            self.stood_still_from.get_or_insert(from_ms);
+        }
+    }
+
+    /// The gap from `from_ms` on is in the store.
+    pub(super) fn gap_noted(&mut self, from_ms: Option<i64>, gap: Option<Gap>) {
+        if self.stood_still_from == from_ms {
+            self.stood_still_from = None;
+        }
+        if let Some(Gap { from_ms, services }) = gap {
+            warn!(self.log, "this process stood still, or the clock was set forward; that time is unknown";
+                "since" => moment::told(from_ms), "services" => services);
         }
     }
 

@@ -23,6 +23,7 @@ use slog::{Logger, error, info};
 use tokio::sync::oneshot;
 
 use super::Lifeline;
+use super::beats::Beats;
 use super::board::Board;
 use super::buffer::Buffer;
 use super::health::StoreHealth;
@@ -103,6 +104,10 @@ pub struct Recorder {
     upkeep: Upkeep,
     /// What the upkeep has for the writer.
     duty: Option<Duty>,
+    /// Notices when this process stood still.
+    beats: Beats,
+    /// Since when it did, until that is in the store; unix milliseconds.
+    stood_still_from: Option<i64>,
     /// When `/metrics` was last told how much there is.
     counted_at: Option<Instant>,
     outage: Outage,
@@ -167,6 +172,8 @@ impl Recorder {
             board,
             upkeep: Upkeep::new(rules.upkeep, Instant::now()),
             duty: None,
+            beats: Beats::default(),
+            stood_still_from: None,
             counted_at: None,
             outage: Outage::new(rules.outage),
             released: VecDeque::new(),
@@ -222,14 +229,13 @@ impl Recorder {
         }
     }
 
-    /// When the next group is to go: at once while closing, and when a retry is due, even if it is empty.
+    /// When the next group is to go: at once while closing, and even if it is empty when a retry is due or a gap is to be noted.
     fn next_group(&self, now: Instant) -> Option<Instant> {
-        let retries = self.store.retry_at().is_some();
-        match self.buffer.group_due() {
-            Some(_) if retries || self.phase == Phase::Closing => Some(now),
-            None if retries => Some(now),
-            due => due,
-        }
+        let due = self.buffer.group_due();
+        let at_once = self.store.retry_at().is_some()
+            || self.stood_still_from.is_some()
+            || (due.is_some() && self.phase == Phase::Closing);
+        if at_once { Some(now) } else { due }
     }
 
     /// Sets the one timer, in place of the one that is set.
@@ -250,7 +256,8 @@ impl Recorder {
     fn commit(&mut self, now: Instant, context: &mut Context<Self>) {
         let group = self.buffer.take_group(now);
         self.store.begin(now);
-        let commit = self.writer.send(Commit { group }).into_actor(self);
+        let stood_still_from = self.stood_still_from;
+        let commit = self.writer.send(Commit { group, stood_still_from }).into_actor(self);
         context.spawn(commit.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
             recorder.store.end();
@@ -258,6 +265,7 @@ impl Recorder {
             match done.failed {
                 None => {
                     recorder.buffer.group_done();
+                    recorder.gap_noted(stood_still_from, done.gap);
                     recorder.takes_writes();
                 }
                 Some(NotCommitted { group, why }) => {
@@ -447,6 +455,7 @@ impl Recorder {
             self.unpark();
         }
         let now = Instant::now();
+        self.notice_standstill();
         let is_idle = self.store.retry_at().is_none() && !self.store.is_writing();
         if is_idle && self.phase == Phase::Open && self.store.quiet_for(now) > LIVENESS_EVERY {
             self.commit(now, context);

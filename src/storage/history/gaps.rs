@@ -29,24 +29,43 @@ pub fn close(connection: &mut SqliteConnection, now_ms: i64) -> Result<Option<Ga
             liveness::table.select(liveness::at_ms).first(connection).optional()?;
         // A clock that was set back tells nothing of how long it was.
         let Some(mark) = mark.filter(|mark| *mark < now_ms) else { return Ok(None) };
-        diesel::sql_query(END_AT_MARK)
-            .bind::<BigInt, _>(mark)
-            .bind::<BigInt, _>(now_ms / 1_000)
-            .execute(connection)?;
-        let services = diesel::sql_query(BEGIN_UNWATCHED)
-            .bind::<BigInt, _>(now_ms / 1_000)
-            .execute(connection)?;
-        diesel::sql_query(TAKE_AS_LATEST).execute(connection)?;
-        diesel::sql_query(DATE_STREAKS).bind::<BigInt, _>(now_ms).execute(connection)?;
-        move_liveness(connection, now_ms)?;
-        Ok((services > 0).then_some(Gap { from_ms: mark, services }))
+        unwatch(connection, mark, i64::MAX, now_ms)
     })
+}
+
+/// The same for a time in which this process stood still, from `from_ms` until now. What began since is known already.
+pub fn stood_still(
+    connection: &mut SqliteConnection,
+    from_ms: i64,
+    now_ms: i64,
+) -> Result<Option<Gap>, StorageError> {
+    connection.immediate_transaction(|connection| unwatch(connection, from_ms, from_ms, now_ms))
+}
+
+/// Ends what began until `until_ms` and lasts, at `mark` or at its own start, whichever is later.
+fn unwatch(
+    connection: &mut SqliteConnection,
+    mark: i64,
+    until_ms: i64,
+    now_ms: i64,
+) -> Result<Option<Gap>, StorageError> {
+    diesel::sql_query(END_AT_MARK)
+        .bind::<BigInt, _>(mark)
+        .bind::<BigInt, _>(now_ms / 1_000)
+        .bind::<BigInt, _>(until_ms)
+        .execute(connection)?;
+    let services =
+        diesel::sql_query(BEGIN_UNWATCHED).bind::<BigInt, _>(now_ms / 1_000).execute(connection)?;
+    diesel::sql_query(TAKE_AS_LATEST).execute(connection)?;
+    diesel::sql_query(DATE_STREAKS).bind::<BigInt, _>(now_ms).execute(connection)?;
+    move_liveness(connection, now_ms)?;
+    Ok((services > 0).then_some(Gap { from_ms: mark, services }))
 }
 
 /// What lasts and is not known: of a service that is not enabled, what is not a pause; of one that is, what is not unknown.
 const END_AT_MARK: &str = "\
     UPDATE service_events SET date_ended_ms = max(?1, date_started_ms), updated_at = ?2 \
-    WHERE date_ended_ms IS NULL AND EXISTS (SELECT 1 FROM services s WHERE s.id = service_id \
+    WHERE date_ended_ms IS NULL AND date_started_ms <= ?3 AND EXISTS (SELECT 1 FROM services s WHERE s.id = service_id \
         AND s.deleted_at IS NULL AND event <> CASE WHEN s.enabled THEN 'unknown' ELSE 'paused' END)";
 
 /// The newest event of a living service lasts, so one that does not was ended just now.

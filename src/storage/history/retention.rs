@@ -32,7 +32,7 @@ const ROWS_A_PIECE: i64 = 500;
 /// Pages that are given back in one piece of work.
 const PAGES_A_PIECE: i64 = 64;
 
-/// Fewer free pages than this are kept for what comes next.
+/// Free pages that are kept in any case.
 const FREE_PAGES_KEPT: i64 = 2_048;
 
 /// How far a round has come.
@@ -175,18 +175,28 @@ struct Pages {
     free: i64,
     #[diesel(sql_type = BigInt)]
     all: i64,
+    /// What the fresh ticks took when they were last sealed.
+    #[diesel(sql_type = BigInt)]
+    emptied: i64,
 }
 
-/// Gives a few free pages back to the file system while more than a quarter of the file is free; whether there may be more. Less
-/// is kept, since the next fresh ticks take it.
+/// Gives a few free pages back to the file system while more than a quarter of the file is free, and more than the next fresh ticks
+/// will take; whether there may be more to give.
 fn give_back(connection: &mut SqliteConnection) -> Result<bool, StorageError> {
-    let pages: Pages = diesel::sql_query(
-        "SELECT freelist_count AS free, page_count AS \"all\" FROM pragma_freelist_count, pragma_page_count",
-    )
-    .get_result(connection)?;
-    if pages.free < FREE_PAGES_KEPT || pages.free * 4 < pages.all {
+    let before = pages(connection)?;
+    let kept = FREE_PAGES_KEPT.max(before.emptied + before.emptied / 4).max(before.all / 4);
+    if before.free <= kept {
         return Ok(false);
     }
     connection.batch_execute(&format!("PRAGMA incremental_vacuum({PAGES_A_PIECE})"))?;
-    Ok(true)
+    // A file that was set up by somebody else may give none back.
+    Ok(pages(connection)?.free < before.free)
+}
+
+fn pages(connection: &mut SqliteConnection) -> Result<Pages, StorageError> {
+    let pages = diesel::sql_query(
+        "SELECT freelist_count AS free, page_count AS \"all\", emptied_page_count AS emptied \
+         FROM history, pragma_freelist_count, pragma_page_count",
+    );
+    Ok(pages.get_result(connection)?)
 }

@@ -86,7 +86,8 @@ pub struct RollupRow {
 }
 
 impl RollupRow {
-    fn new(id: ServiceId, bucket: Bucket, stats: &Stats, totals: &Totals) -> Self {
+    /// The row of what ticks add up to, before the events are asked.
+    pub fn new(id: ServiceId, bucket: Bucket, stats: &Stats) -> Self {
         let phase = |nth: usize| stats.phases_us[nth].cast_signed();
         Self {
             service_id: id.get(),
@@ -95,10 +96,10 @@ impl RollupRow {
             up_count: stats.up.cast_signed(),
             down_count: stats.down.cast_signed(),
             unknown_count: stats.unknown.cast_signed(),
-            up_ms: totals.up_ms.cast_signed(),
-            down_ms: totals.down_ms.cast_signed(),
-            unknown_ms: totals.unknown_ms.cast_signed(),
-            paused_ms: totals.paused_ms.cast_signed(),
+            up_ms: 0,
+            down_ms: 0,
+            unknown_ms: 0,
+            paused_ms: 0,
             response_sum_us: stats.sum_us.cast_signed(),
             response_min_us: stats.min_us.map(u64::cast_signed),
             response_max_us: stats.max_us.map(u64::cast_signed),
@@ -109,6 +110,17 @@ impl RollupRow {
             first_byte_us: phase(3),
             transfer_us: phase(4),
             sketch: stats.sketch.encode(),
+        }
+    }
+
+    /// The row with what the events say of its time.
+    fn with(self, totals: &Totals) -> Self {
+        Self {
+            up_ms: totals.up_ms.cast_signed(),
+            down_ms: totals.down_ms.cast_signed(),
+            unknown_ms: totals.unknown_ms.cast_signed(),
+            paused_ms: totals.paused_ms.cast_signed(),
+            ..self
         }
     }
 
@@ -188,13 +200,19 @@ pub fn begun_behind(
 pub fn merge(
     connection: &mut SqliteConnection,
     id: ServiceId,
-    fresh: &BTreeMap<Bucket, Stats>,
+    fresh: &[RollupRow],
     begun_ms: Option<i64>,
     now_ms: i64,
 ) -> Result<i64, StorageError> {
     let days = days_over(connection, id, fresh, now_ms)?;
     let begun = begun_ms.map(|at_ms| Bucket::hour(at_ms).day());
-    let first = days.iter().chain(fresh.keys()).chain(&begun).map(|bucket| bucket.start_s).min();
+    let first = days
+        .iter()
+        .copied()
+        .chain(fresh.iter().map(RollupRow::bucket))
+        .chain(begun)
+        .map(|bucket| bucket.start_s)
+        .min();
     let Some(first_s) = first else { return Ok(0) };
     let window = Window { from_ms: first_s * 1_000, to_ms: now_ms.max(first_s * 1_000 + 1) };
     let known = spans(connection, id, window)?;
@@ -203,49 +221,45 @@ pub fn merge(
         timeline::totals(&known, window.from_ms, window.to_ms)
     };
     let mut added = 0;
-    for (&hour, stats) in fresh {
-        added += put(connection, id, hour, &totals(hour), |kept| {
-            let mut all = kept.map_or_else(|| Ok(Stats::default()), RollupRow::stats)?;
-            all.merge(stats);
-            Ok(all)
-        })?;
+    for row in fresh {
+        let row = row.clone().with(&totals(row.bucket()));
+        // Most are new, and then need not be looked for.
+        let is_new = insert(connection, &row)?;
+        if !is_new {
+            let kept: RollupRow =
+                row_of(id, row.bucket()).select(RollupRow::as_select()).first(connection)?;
+            let mut all = kept.stats()?;
+            all.merge(&row.stats()?);
+            let all = RollupRow::new(id, row.bucket(), &all).with(&row.totals());
+            diesel::update(row_of(id, row.bucket())).set(&all).execute(connection)?;
+        }
+        added += i64::from(is_new);
     }
     for &day in &days {
-        let hours = within(connection, id, HOUR_S, day.window(i64::MAX))?;
-        added += put(connection, id, day, &totals(day), |_| {
-            let mut all = Stats::default();
-            for hour in &hours {
-                all.merge(&hour.stats()?);
-            }
-            Ok(all)
-        })?;
+        let mut all = Stats::default();
+        for hour in within(connection, id, HOUR_S, day.window(i64::MAX))? {
+            all.merge(&hour.stats()?);
+        }
+        let row = RollupRow::new(id, day, &all).with(&totals(day));
+        let is_new = insert(connection, &row)?;
+        if !is_new {
+            diesel::update(row_of(id, day)).set(&row).execute(connection)?;
+        }
+        added += i64::from(is_new);
     }
     if let Some(begun_ms) = begun_ms {
-        let is_done = |bucket: &Bucket| fresh.contains_key(bucket) || days.contains(bucket);
+        let is_done = |bucket: &Bucket| {
+            days.contains(bucket) || fresh.iter().any(|row| row.bucket() == *bucket)
+        };
         refresh_times(connection, id, begun_ms, is_done, totals)?;
     }
     Ok(added)
 }
 
-/// Writes a roll-up: `stats` makes it of the one that is there, if one is. Gives how many rows are new.
-fn put(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    bucket: Bucket,
-    totals: &Totals,
-    stats: impl Fn(Option<&RollupRow>) -> Result<Stats, StorageError>,
-) -> Result<i64, StorageError> {
-    // Most are new, and then need not be looked for.
-    let is_new = diesel::insert_or_ignore_into(service_rollups::table)
-        .values(RollupRow::new(id, bucket, &stats(None)?, totals))
-        .execute(connection)?;
-    if is_new == 0 {
-        let kept: RollupRow =
-            row_of(id, bucket).select(RollupRow::as_select()).first(connection)?;
-        let row = RollupRow::new(id, bucket, &stats(Some(&kept))?, totals);
-        diesel::update(row_of(id, bucket)).set(&row).execute(connection)?;
-    }
-    Ok(is_new as i64)
+/// Writes a roll-up, unless there is one; whether there was none.
+fn insert(connection: &mut SqliteConnection, row: &RollupRow) -> Result<bool, StorageError> {
+    let insert = diesel::insert_or_ignore_into(service_rollups::table).values(row);
+    Ok(insert.execute(connection)? > 0)
 }
 
 /// The days whose roll-up is to be made now: those that are over, and have hours which they do not hold yet. A day that is not
@@ -253,7 +267,7 @@ fn put(
 fn days_over(
     connection: &mut SqliteConnection,
     id: ServiceId,
-    fresh: &BTreeMap<Bucket, Stats>,
+    fresh: &[RollupRow],
     now_ms: i64,
 ) -> Result<BTreeSet<Bucket>, StorageError> {
     let made_to_s = days_end_s(connection, id)?;
@@ -264,7 +278,7 @@ fn days_over(
         .select(service_rollups::start_s)
         .load(connection)?;
     let kept = kept.into_iter().map(|start_s| Bucket { step_s: HOUR_S, start_s });
-    let days = fresh.keys().copied().chain(kept).map(Bucket::day);
+    let days = fresh.iter().map(RollupRow::bucket).chain(kept).map(Bucket::day);
     Ok(days.filter(|day| day.end_s() * 1_000 <= now_ms || day.start_s < made_to_s).collect())
 }
 

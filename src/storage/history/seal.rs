@@ -13,7 +13,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::codec;
 use super::newest_seq;
-use super::rollups::{self, Bucket};
+use super::rollups::{self, Bucket, RollupRow};
 use crate::domain::kept::KeptTick;
 use crate::domain::stats::Stats;
 use crate::domain::{ServiceId, State};
@@ -56,7 +56,8 @@ struct Sealed {
     chunks: Vec<NewChunk>,
     /// The short chunk that is contained in the first of `chunks`.
     replaced: Option<ChunkHead>,
-    hours: BTreeMap<Bucket, Stats>,
+    /// By their start; packed, since there is one for each service and hour.
+    hours: Vec<RollupRow>,
 }
 
 /// A row of `service_tick_chunks`.
@@ -141,6 +142,7 @@ fn prepare(
     for tick in &fresh {
         hours.entry(Bucket::hour(tick.at_ms)).or_default().add(tick);
     }
+    let hours = hours.iter().map(|(hour, stats)| RollupRow::new(id, *hour, stats)).collect();
     let mut first_seq = newest_seq(connection, id)?.cast_signed() - fresh.len() as i64 + 1;
     let mut ticks = fresh;
     let replaced = short_chunk(connection, id, first_seq, ticks.len(), chunk_ticks)?;
@@ -244,14 +246,17 @@ fn write(
         write_service(connection, service, begun_ms, now_ms, &mut grown)?;
     }
     for (id, begun_ms) in begun.since_ms {
-        grown.rollups += rollups::merge(connection, id, &BTreeMap::new(), Some(begun_ms), now_ms)?;
+        grown.rollups += rollups::merge(connection, id, &[], Some(begun_ms), now_ms)?;
     }
+    let free_before = free_pages(connection)?;
     let left = take_out(connection, slice.up_to)?;
+    let emptied = free_pages(connection)? - free_before;
     diesel::update(history::table)
         .set((
             history::sealed_tick_id.eq(slice.up_to),
             history::sealed_event_id.eq(begun.up_to),
             history::sealed_at_ms.eq(now_ms),
+            history::emptied_page_count.eq(emptied.max(0)),
             history::chunk_count.eq(history::chunk_count + grown.chunks),
             history::sealed_tick_count.eq(history::sealed_tick_count + grown.ticks),
             history::sealed_byte_count.eq(history::sealed_byte_count + grown.bytes),
@@ -293,6 +298,11 @@ fn write_service(
     }
     grown.rollups += rollups::merge(connection, service.id, &service.hours, begun_ms, now_ms)?;
     Ok(())
+}
+
+fn free_pages(connection: &mut SqliteConnection) -> Result<i64, StorageError> {
+    let free = diesel::select(sql::<BigInt>("(SELECT freelist_count FROM pragma_freelist_count)"));
+    Ok(free.get_result(connection)?)
 }
 
 /// Empties the table of fresh ticks but for those behind `up_to`. Deleting every row at once leaves the pages untouched, and few

@@ -32,7 +32,7 @@ pub struct Usage {
     pub sealed_bytes: u64,
     /// Roll-ups, of hours and days.
     pub rollups: u64,
-    /// Time of the oldest sealed tick that may still be there, in unix milliseconds.
+    /// From about when on ticks are kept: the start of the chunk that ends first, in unix milliseconds.
     pub ticks_since_ms: Option<i64>,
     /// When ticks were last sealed, in unix milliseconds; 0 for never.
     pub sealed_at_ms: i64,

@@ -225,3 +225,23 @@ fn the_check_notices_what_somebody_else_has_done() {
         assert_eq!(undone, Err(StorageError::Busy));
     }
 }
+
+#[test]
+fn a_standstill_is_unknown_but_for_what_began_behind_it() {
+    let mut f = fixture(2);
+    let (quiet, gone) = (f.ids[0], f.ids[1]);
+    for id in [quiet, gone] {
+        f.commit(&[outcome(id, &plain(State::Up, START_MS))], START_MS);
+    }
+    let from_ms = START_MS + MINUTE_MS;
+    let behind = plain(State::Down, START_MS + HOUR_MS);
+    f.commit(&[outcome(gone, &behind)], behind.at_ms);
+    let gap = gaps::stood_still(&mut f.connection, from_ms, behind.at_ms + 1_000).unwrap();
+    assert_eq!(gap, Some(gaps::Gap { from_ms, services: 1 }));
+    let newest = |f: &mut Fixture, id| spans(&mut f.reader, id, Window::ALL).unwrap().pop();
+    let unknown = Span { state: State::Unknown, from_ms, to_ms: None };
+    assert_eq!(newest(&mut f, quiet), Some(unknown));
+    let down = Span { state: State::Down, from_ms: behind.at_ms, to_ms: None };
+    assert_eq!(newest(&mut f, gone), Some(down));
+    f.must_be_whole();
+}
