@@ -33,13 +33,15 @@ pub fn close(connection: &mut SqliteConnection, now_ms: i64) -> Result<Option<Ga
     })
 }
 
-/// The same for a time in which this process stood still, from `from_ms` until now. What began since is known already.
+/// The same for a time in which this process stood still: it was at work at `from_ms`, and not a second later. What began behind
+/// that is known already.
 pub fn stood_still(
     connection: &mut SqliteConnection,
     from_ms: i64,
     now_ms: i64,
 ) -> Result<Option<Gap>, StorageError> {
-    connection.immediate_transaction(|connection| unwatch(connection, from_ms, from_ms, now_ms))
+    let until_ms = from_ms.saturating_add(1_000);
+    connection.immediate_transaction(|connection| unwatch(connection, from_ms, until_ms, now_ms))
 }
 
 /// Ends what began until `until_ms` and lasts, at `mark` or at its own start, whichever is later.
