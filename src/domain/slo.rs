@@ -74,20 +74,20 @@ impl Slo {
 /// The failure that an objective allows over its window, its error budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
-    /// Time down that the target allows, of the time that is known, in milliseconds.
+    /// Time down that the target allows in the whole window, known or not, in milliseconds: a new service has all of it.
     pub allowed_ms: f64,
     /// Time down that there was, in milliseconds.
     pub spent_ms: u64,
     /// What is left, in milliseconds; below 0 when more was spent than allowed.
     pub left_ms: f64,
-    /// What is left in percent of what is allowed; 100 when nothing is known.
+    /// What is left in percent of what is allowed.
     pub left_percent: f64,
 }
 
 /// What `totals`, which are those of the objective's window, leave of the budget for `target_percent`.
 pub fn budget(totals: &Totals, target_percent: f64) -> Budget {
     let spent_ms = totals.down_ms;
-    let allowed_ms = allowed_share(target_percent) * known_ms(totals);
+    let allowed_ms = allowed_share(target_percent) * totals.total() as f64;
     let left_ms = allowed_ms - spent_ms as f64;
     let left_percent = if allowed_ms > 0.0 { 100.0 * left_ms / allowed_ms } else { 100.0 };
     Budget { allowed_ms, spent_ms, left_ms, left_percent }
@@ -152,13 +152,13 @@ mod tests {
 
     #[test]
     fn a_budget_is_spent_by_time_down() {
-        // Of a thousand seconds, one may be down; unknown and paused time allows nothing.
-        let totals = Totals { up_ms: 999_750, down_ms: 250, unknown_ms: 77_000, paused_ms: 88_000 };
+        // Of a thousand seconds, one may be down, however much of them is known.
+        let totals = Totals { up_ms: 839_750, down_ms: 250, unknown_ms: 77_000, paused_ms: 83_000 };
         let quarter = budget(&totals, 99.9);
         assert!(is_near(quarter.allowed_ms, 1_000.0) && is_near(quarter.left_ms, 750.0));
         assert_eq!(quarter.spent_ms, 250);
         assert!(is_near(quarter.left_percent, 75.0), "{quarter:?}");
-        let overspent = budget(&Totals { up_ms: 997_000, down_ms: 3_000, ..totals }, 99.9);
+        let overspent = budget(&Totals { up_ms: 837_000, down_ms: 3_000, ..totals }, 99.9);
         assert!(is_near(overspent.left_percent, -200.0), "{overspent:?}");
     }
 
@@ -166,7 +166,7 @@ mod tests {
     fn nothing_known_leaves_everything() {
         let nothing = Totals { unknown_ms: 5, ..Totals::default() };
         let budget = budget(&nothing, 99.9);
-        assert_eq!((budget.allowed_ms, budget.left_ms, budget.left_percent), (0.0, 0.0, 100.0));
+        assert_eq!((budget.spent_ms, budget.left_percent), (0, 100.0));
         assert_eq!(burn_rate(&nothing, 99.9), None);
     }
 

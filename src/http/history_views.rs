@@ -114,8 +114,9 @@ pub fn state_word(state: State) -> &'static str {
     }
 }
 
+/// Milliseconds, to the nanosecond.
 fn millis(us: f64) -> f64 {
-    us / 1e3
+    (us * 1e3).round() / 1e6
 }
 
 /// `data` of a series.
@@ -261,7 +262,7 @@ impl Seconds {
 }
 
 fn seconds(ms: f64) -> f64 {
-    ms / 1e3
+    ms.round() / 1e3
 }
 
 impl Series {
@@ -431,7 +432,7 @@ pub struct SloStatus {
 /// How long a service may be down by its objective.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBudget {
-    /// All of it, for the time that is known.
+    /// All of it: 100 % less the target, of the whole window.
     seconds: f64,
     /// What was used up.
     spent_seconds: f64,

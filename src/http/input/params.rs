@@ -130,10 +130,10 @@ impl Params {
     }
 
     fn checked(&mut self, window: Window, now_ms: i64) -> Window {
-        if window.from_ms >= window.to_ms {
-            self.refuse("to", "not later than from; accepted is a later moment");
-        } else if window.from_ms >= now_ms {
+        if window.from_ms >= now_ms {
             self.refuse("from", "lies in the future; accepted is a moment before now");
+        } else if window.from_ms >= window.to_ms {
+            self.refuse("to", "not later than from; accepted is a later moment");
         }
         window
     }
