@@ -12,7 +12,7 @@ FUZZ := $(shell command -v cargo-fuzz || echo $(TOOLS)/bin/cargo-fuzz)
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := condition services_file api_body
 
-.PHONY: help run local-run build test lint deny fmt bench fuzz schema migrate-check docker-build docker-up
+.PHONY: help run local-run build test lint deny fmt bench bench-history fuzz schema migrate-check docker-build docker-up
 
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ fmt: ## format the code
 # In a folder of its own: a benchmark is built with the tests' fault injection, and is not to be mistaken for a release.
 bench: ## measure probes a second, CPU a probe and commits against floors in the same run
 	cargo bench --locked --bench speed --target-dir target/bench
+
+bench-history: ## write a year of results and ask for it; BENCH_SERVICES (100), BENCH_DAYS (365)
+	cargo bench --locked --bench history --target-dir target/bench
 
 # libFuzzer asks for flags of a nightly compiler, which RUSTC_BOOTSTRAP allows the stable one; no unsafe code, so no sanitizer.
 fuzz: $(FUZZ) ## feed conditions, services files and API bodies with nonsense, FUZZ_SECONDS (60) each
