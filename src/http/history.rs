@@ -8,12 +8,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::Api;
 use super::error::ApiError;
-use super::history_views::{
-    AllEventsData, Series, SeriesData, ServiceEventView, ServiceUptimeView, SloData, SloStatus,
-    Ticks, TicksData, UptimeData, UptimeView, UptimesData,
-};
 use super::input::{self, SeriesOf};
 use super::responses::{Missing, ReadErrors};
+use super::views::series::{Series, SeriesData};
+use super::views::ticks::{AllEventsData, ServiceEventView, Ticks, TicksData};
+use super::views::uptime::{
+    ServiceUptimeView, SloData, SloStatus, UptimeData, UptimeView, UptimesData,
+};
 use super::views::{self, List, One, Success};
 use crate::domain::slo::{self, BURN_WINDOWS};
 use crate::probe::unix_ms;

@@ -7,8 +7,8 @@ use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::{ApiError, ErrorBody};
-use super::history_views::{Storage, StorageData};
 use super::responses::ReadErrors;
+use super::views::storage::{Storage, StorageData};
 use super::views::{self, Fine, One, Success};
 use super::{Api, input};
 use crate::actors::recorder::{GetResults, GetTrouble};

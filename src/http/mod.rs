@@ -6,7 +6,6 @@
 mod auth;
 pub mod error;
 mod history;
-mod history_views;
 mod input;
 mod internal;
 mod openapi;

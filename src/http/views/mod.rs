@@ -1,5 +1,10 @@
 //! The JSON shapes of the API (contract, "Envelope", "Service", "Event", "Metric").
 
+pub mod series;
+pub mod storage;
+pub mod ticks;
+pub mod uptime;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
