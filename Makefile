@@ -10,7 +10,7 @@ MIGRATE = $(DIESEL) --config-file /dev/null --database-url $(CHECK_DB) migration
 
 FUZZ := $(shell command -v cargo-fuzz || echo $(TOOLS)/bin/cargo-fuzz)
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := condition services_file api_body
+FUZZ_TARGETS := condition services_file api_body chunk
 
 .PHONY: help run local-run build test lint deny fmt bench bench-history fuzz schema migrate-check docker-build docker-up
 
@@ -50,7 +50,7 @@ bench-history: ## write a year of results and ask for it; BENCH_SERVICES (100), 
 	cargo bench --locked --bench history --target-dir target/bench
 
 # libFuzzer asks for flags of a nightly compiler, which RUSTC_BOOTSTRAP allows the stable one; no unsafe code, so no sanitizer.
-fuzz: $(FUZZ) ## feed conditions, services files and API bodies with nonsense, FUZZ_SECONDS (60) each
+fuzz: $(FUZZ) ## feed conditions, services files, API bodies and chunks with nonsense, FUZZ_SECONDS (60) each
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p target/fuzz/corpus/$$target; \
 		RUSTC_BOOTSTRAP=1 $(FUZZ) run --sanitizer none --target-dir target/fuzz $$target \

@@ -4,7 +4,7 @@
 //! says the same throughout is a zero byte and its one value, any other one its length and its numbers as pco makes them.
 //! Numbers in between are LEB128. The words stand in the bytes themselves, so that the set of reasons may grow and change order.
 
-use pco::standalone::{simple_compress, simple_decompress};
+use pco::standalone::{simple_compress, simple_decompress_into};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
 use crate::domain::kept::{KeptTick, PHASES};
@@ -113,7 +113,10 @@ fn read_column(rest: &mut &[u8], count: usize) -> Option<Vec<i64>> {
     }
     let (packed, after) = rest.split_at_checked(length)?;
     *rest = after;
-    simple_decompress(packed).ok().filter(|column: &Vec<i64>| column.len() == count)
+    // Into so much room and no more: damaged bytes may claim any number.
+    let mut column = vec![0; count];
+    let done = simple_decompress_into(packed, &mut column).ok()?;
+    (done.finished && done.n_processed == count).then_some(column)
 }
 
 fn tick(columns: &[Vec<i64>; COLUMNS], nth: usize, words: &[Reason]) -> Option<KeptTick> {

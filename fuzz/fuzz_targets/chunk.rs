@@ -1,0 +1,13 @@
+//! A damaged chunk of ticks is an error and no panic, and what is read is written back as something that reads the same.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use service_healthcheck::storage::history::codec::{decode, encode};
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(ticks) = decode(data) else { return };
+    if let Ok(bytes) = encode(&ticks) {
+        assert_eq!(decode(&bytes).as_ref(), Ok(&ticks));
+    }
+});
