@@ -32,7 +32,7 @@ const DAY_MS: i64 = 86_400_000;
 const START_MS: i64 = 1_763_856_000_000;
 /// As the recorder's buffer has it.
 const GROUP: usize = 4_096;
-const CHUNK_TICKS: u32 = 1_024;
+const CHUNK_TICKS: u32 = 2_048;
 
 fn main() {
     let number = |name: &str, default: i64| {

@@ -104,7 +104,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "TICKS_PER_CHUNK",
-        "1024",
+        "2048",
         "a number from 2 to 65536",
         "results of a service that are packed together; more take less room, fewer are packed sooner",
     ),
