@@ -15,6 +15,7 @@ mod bad_days;
 mod blackbox;
 mod command_line;
 mod conditions;
+mod crash;
 mod delays;
 mod documents;
 mod exchange;
