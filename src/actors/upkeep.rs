@@ -21,12 +21,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// Longest time from one round of retention to the next; with a short retention it is a part of that.
 const ROUND_EVERY: Duration = Duration::from_secs(3_600);
 const ROUNDS_A_RETENTION: u32 = 24;
-const ROUND_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// From the start to the first round.
 const FIRST_ROUND_AFTER: Duration = Duration::from_secs(60);
 
-/// From one step of a round to the next, so that outcomes get their turn.
+/// From one step to the next, and from one round to the next at least, so that outcomes get their turn.
 pub const STEP_EVERY: Duration = Duration::from_millis(100);
 
 /// What is kept how long, and in which portions.
@@ -136,7 +135,7 @@ impl Upkeep {
 
 fn round_every(retention: Retention) -> Duration {
     let shortest = retention.ticks.min(retention.rollups);
-    (shortest / ROUNDS_A_RETENTION).clamp(ROUND_AT_MOST_EVERY, ROUND_EVERY)
+    (shortest / ROUNDS_A_RETENTION).clamp(STEP_EVERY, ROUND_EVERY)
 }
 
 #[cfg(test)]

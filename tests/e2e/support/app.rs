@@ -244,6 +244,32 @@ impl App {
         reply.service().clone()
     }
 
+    /// `data.{key}.data` of the answer to `GET path`, which must be good.
+    pub fn told(&self, key: &str, path: &str) -> Value {
+        let reply = self.get(path);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        reply.body["data"][key]["data"].clone()
+    }
+
+    /// `GET path` must be refused with a 400 that says `why`.
+    pub fn assert_refused(&self, path: &str, why: &str) {
+        let reply = self.get(path);
+        assert_eq!(reply.status, 400, "{path}: {}", reply.text);
+        assert!(reply.errors().contains(why), "{path}: {why:?} is not in {}", reply.text);
+    }
+
+    /// Changes the service `id`, and gives it as it is then.
+    pub fn change(&self, id: i64, change: &Value) -> Value {
+        let reply = self.send("PATCH", &format!("/v1/services/{id}"), change);
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.service().clone()
+    }
+
+    /// Pauses the service `id`: none of its results is kept after this.
+    pub fn pause(&self, id: i64) {
+        self.change(id, &json!({"enabled": false}));
+    }
+
     /// Waits until the service `id` is in `state`, and gives it.
     pub fn wait_for_state(&self, id: i64, state: &str) -> Value {
         wait_for(&format!("service {id} to be {state}"), || {

@@ -1,0 +1,147 @@
+//! `kill -9` while ticks are sealed, rolled up and taken away.
+
+use std::time::{Duration, SystemTime};
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use crate::support::{Behaviour, Db, Launch, Target};
+
+const CYCLES: u32 = 200;
+
+/// From this cycle on, ticks are kept for seconds; before it for ever, so that roll-ups can be recounted from all their ticks.
+const RETENTION_FROM: u32 = 80;
+
+const STEADY: u32 = 32;
+const SHAKY: u32 = 8;
+
+/// How many ticks there are, and where. One snapshot.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+struct Ledger {
+    /// What the metrics of all services have counted.
+    #[diesel(sql_type = BigInt)]
+    counted: i64,
+    #[diesel(sql_type = BigInt)]
+    fresh: i64,
+    #[diesel(sql_type = BigInt)]
+    sealed: i64,
+    #[diesel(sql_type = BigInt)]
+    expired: i64,
+    #[diesel(sql_type = BigInt)]
+    sealed_at_ms: i64,
+    /// Services whose roll-ups and fresh ticks together are not what their metrics have counted.
+    #[diesel(sql_type = BigInt)]
+    miscounted: i64,
+}
+
+/// Every tick that was ever sealed is in the roll-up of one hour, whether it was taken away since or not.
+const LOOK: &str = "\
+    SELECT (SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics) AS counted, \
+        (SELECT count(*) FROM service_ticks) AS fresh, \
+        (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks) AS sealed, \
+        expired_tick_count AS expired, sealed_at_ms, \
+        (SELECT count(*) FROM service_metrics m LEFT JOIN (SELECT service_id, sum(up) AS up, sum(down) AS down, \
+            sum(unknown) AS unknown, sum(us) AS us FROM (SELECT service_id, up_count AS up, down_count AS down, \
+            unknown_count AS unknown, response_sum_us AS us FROM service_rollups WHERE step_s = 3600 UNION ALL \
+            SELECT service_id, is_up, NOT is_up AND NOT is_unknown, is_unknown, iif(is_unknown, 0, response_time_us) \
+            FROM service_ticks) GROUP BY service_id) t USING (service_id) \
+            WHERE m.up_count IS NOT t.up OR m.down_count IS NOT t.down OR m.unknown_count IS NOT t.unknown \
+            OR m.response_time_sum_ns IS NOT t.us * 1000) AS miscounted \
+    FROM history";
+
+impl Ledger {
+    fn of(db: &Db) -> Self {
+        diesel::sql_query(LOOK).get_result(&mut db.connect()).unwrap()
+    }
+
+    /// No tick is lost or doubled, and none that was there `before` has gone uncounted.
+    fn assert_follows(&self, before: &Self, when: &str) {
+        let Self { counted, fresh, sealed, expired, miscounted, .. } = *self;
+        assert_eq!(counted, fresh + sealed + expired, "{when}: {self:?} after {before:?}");
+        assert_eq!(miscounted, 0, "{when}: {self:?} after {before:?}");
+        let goes_on = counted >= before.counted
+            && expired >= before.expired
+            && sealed + expired >= before.sealed + before.expired;
+        assert!(goes_on, "{when}: {self:?} after {before:?}");
+    }
+}
+
+/// Pseudo-random moments (xorshift64).
+struct Moments {
+    seed: u64,
+    state: u64,
+}
+
+impl Moments {
+    fn new() -> Self {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let seed = now.as_nanos() as u64 | 1;
+        Self { seed, state: seed }
+    }
+
+    fn next(&mut self) -> Duration {
+        for shift in [13_i32, -7, 17] {
+            let moved = if shift > 0 { self.state << shift } else { self.state >> -shift };
+            self.state ^= moved;
+        }
+        Duration::from_millis(50 + self.state % 300)
+    }
+}
+
+fn assert_whole(launch: &Launch, when: &str) {
+    let (code, said) = launch.run(&["check-db"]);
+    assert!(code == Some(0) && said.starts_with("whole: "), "{when}: {said}");
+}
+
+#[test]
+fn kill_9_at_any_moment_of_sealing_roll_up_and_retention_loses_and_doubles_no_tick() {
+    let mut moments = Moments::new();
+    let (steady, shaky) = (Target::healthy(), Target::start(Behaviour::Alternating(200, 503)));
+    // A small buffer is committed as often as it is full, so that something is under way all the time.
+    let mut launch = Launch::new()
+        .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1")
+        .with("RECORDER_BUFFER_LIMIT", 10)
+        .with("TICKS_PER_CHUNK", 2);
+    let app = launch.start();
+    for nth in 0..STEADY {
+        app.add(&format!("steady-{nth}"), &steady.url());
+    }
+    for nth in 0..SHAKY {
+        app.add(&format!("shaky-{nth}"), &shaky.url());
+    }
+    app.kill();
+
+    let db = launch.db();
+    let mut last = Ledger::of(&db);
+    let (mut sealings, mut takings) = (0, 0);
+    for cycle in 0..CYCLES {
+        if cycle == RETENTION_FROM {
+            assert_eq!(last.expired, 0, "nothing was too old");
+            launch = launch.with("TICK_RETENTION_DAYS", "0.00003");
+        }
+        let app = launch.start();
+        let wait = moments.next();
+        let when = format!("cycle {cycle}, {wait:?}, seed {}", moments.seed);
+        // The program has recovered what the last cycle left, unless we have.
+        let started = Ledger::of(&db);
+        started.assert_follows(&last, &when);
+        std::thread::sleep(wait);
+        let told = Ledger::of(&db);
+        app.kill();
+        if cycle % 2 == 0 {
+            let left = Ledger::of(&db);
+            left.assert_follows(&told, &when);
+        }
+        if cycle % 10 == 9 {
+            assert_whole(&launch, &when);
+        }
+        sealings += u32::from(told.sealed_at_ms > last.sealed_at_ms);
+        takings += u32::from(told.expired > last.expired);
+        last = told;
+    }
+    let left = Ledger::of(&db);
+    assert_whole(&launch, &format!("at the end, seed {}", moments.seed));
+    assert!(sealings >= CYCLES / 2, "ticks were sealed in {sealings} of {CYCLES} cycles only");
+    let least = (CYCLES - RETENTION_FROM) / 4;
+    assert!(takings >= least, "ticks were taken away in {takings} cycles only: {left:?}");
+}

@@ -1,0 +1,139 @@
+//! What the store takes, and how it stays small.
+
+use serde_json::{Value, json};
+use service_healthcheck::probe::unix_ms;
+
+use crate::support::{App, Db, Launch, Target, wait_for};
+
+/// Each table of `/v1/_internal/storage`, counted.
+const ROWS: [(&str, &str); 6] = [
+    ("services", "SELECT count(*) FROM services"),
+    ("events", "SELECT count(*) FROM service_events"),
+    ("fresh_ticks", "SELECT count(*) FROM service_ticks"),
+    ("sealed_ticks", "SELECT sum(tick_count) FROM service_tick_chunks"),
+    ("chunks", "SELECT count(*) FROM service_tick_chunks"),
+    ("rollups", "SELECT count(*) FROM service_rollups"),
+];
+
+fn storage(app: &App) -> Value {
+    app.told("storage", "/v1/_internal/storage")
+}
+
+fn rows(db: &Db) -> Value {
+    ROWS.into_iter()
+        .map(|(table, query)| (table, db.number(query)))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .map(|(table, count)| (table.to_owned(), json!(count)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+#[test]
+fn what_the_store_takes_is_told_as_it_is() {
+    let launch =
+        Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", 5);
+    let target = Target::healthy();
+    let app = launch.start();
+    let nothing = storage(&app);
+    assert_eq!(nothing["rows"]["chunks"], 0);
+    for key in ["bytes_per_sealed_tick", "ticks_since", "sealed_at"] {
+        assert!(nothing[key].is_null(), "{nothing}");
+    }
+    let ids = [app.add("a", &target.url()), app.add("b", &target.url())];
+    let db = app.db();
+    wait_for("several chunks", || {
+        (db.number("SELECT count(*) FROM service_tick_chunks") >= 4).then_some(())
+    });
+    wait_for("a fresh tick", || (db.number(ROWS[2].1) > 0).then_some(()));
+    for id in ids {
+        app.pause(id);
+    }
+    // A sealing may come in between, once.
+    let (counted, told) = wait_for("the counts to stand still", || {
+        let (counted, told) = (rows(&db), storage(&app));
+        (rows(&db) == counted).then_some((counted, told))
+    });
+    assert_eq!(told["rows"], counted);
+    assert!(counted["sealed_ticks"].as_i64().unwrap() >= 20, "{counted}");
+    assert_eq!(
+        (&counted["services"], &counted["rollups"]),
+        (&json!(2), &json!(db.number(ROWS[5].1)))
+    );
+    let number = |query: &str| json!(db.number(query));
+    let bytes = &told["bytes"];
+    assert_eq!(bytes["sealed_ticks"], number("SELECT sum(length(data)) FROM service_tick_chunks"));
+    assert_eq!(
+        bytes["file"],
+        number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+    );
+    assert_eq!(
+        told["ticks_since"],
+        number("SELECT from_ms / 1000 FROM service_tick_chunks ORDER BY to_ms, from_ms LIMIT 1")
+    );
+    assert_eq!(told["sealed_at"], number("SELECT sealed_at_ms / 1000 FROM history"));
+    let a_tick =
+        bytes["sealed_ticks"].as_f64().unwrap() / counted["sealed_ticks"].as_f64().unwrap();
+    assert_eq!(told["bytes_per_sealed_tick"].as_f64(), Some(a_tick));
+    let sealed = app.metric("service_healthcheck_ticks_sealed_total").unwrap();
+    assert_eq!(json!(sealed as i64), counted["sealed_ticks"], "each was sealed once");
+    app.stop();
+
+    // Counted at the start, and every minute.
+    let counted = rows(&db);
+    let app = launch.start();
+    for (table, query) in ROWS {
+        let count = db.number(query) as f64;
+        assert_eq!(counted[table].as_f64(), Some(count), "nothing is probed");
+        app.wait_for_metric(
+            &format!("service_healthcheck_storage_rows{{table=\"{table}\"}}"),
+            count,
+        );
+    }
+    let file = storage(&app)["bytes"]["file"].as_f64().unwrap();
+    app.wait_for_metric("service_healthcheck_storage_bytes{part=\"file\"}", file);
+}
+
+#[test]
+fn old_ticks_go_their_roll_ups_stay_and_the_file_levels_off() {
+    const KEPT_S: f64 = 4.32;
+    let launch = Launch::new()
+        .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1")
+        .with("TICKS_PER_CHUNK", 2)
+        .with("TICK_RETENTION_DAYS", KEPT_S / 86_400.0);
+    let target = Target::healthy();
+    let app = launch.start();
+    let ids = [0, 1, 2, 3].map(|nth| app.add(&nth.to_string(), &target.url()));
+    let db = app.db();
+    let expired = || db.number("SELECT expired_tick_count FROM history");
+    let taken = wait_for("old ticks to go", || Some(expired()).filter(|taken| *taken > 40));
+    let before = storage(&app);
+    // So long that each tick that was there has gone.
+    wait_for("more of them to go", || (expired() > taken + 240).then_some(()));
+    let after = storage(&app);
+    for part in [&before["rows"]["sealed_ticks"], &before["bytes"]["file"]] {
+        assert!(part.as_f64().unwrap() > 0.0, "{before}");
+    }
+    let grown = |at: &str| {
+        after.pointer(at).unwrap().as_f64().unwrap() / before.pointer(at).unwrap().as_f64().unwrap()
+    };
+    for at in ["/rows/sealed_ticks", "/rows/chunks", "/bytes/sealed_ticks", "/bytes/file"] {
+        assert!(grown(at) < 1.5, "{at}: {before} {after}");
+    }
+    for id in ids {
+        let reply = app.get(&format!("/v1/services/{id}/ticks?limit=1000"));
+        let oldest = reply.list("ticks").last().unwrap().clone();
+        let age_s = (unix_ms() - oldest["date_ms"].as_i64().unwrap()) as f64 / 1e3;
+        assert!(age_s < KEPT_S + 4.0, "the oldest is {age_s} s old: {oldest}");
+        assert!(oldest["seq"].as_u64().unwrap() > 40, "{oldest}");
+        assert!(reply.body["data"]["ticks"]["pagination"]["next_cursor"].is_null());
+        app.pause(id);
+        let series = app.told("series", &format!("/v1/services/{id}/series?step=1h"));
+        let buckets = series["buckets"].as_array().unwrap();
+        let count: u64 = buckets.iter().map(|bucket| bucket["count"].as_u64().unwrap()).sum();
+        assert_eq!(app.service(id)["metric"]["data"]["tick_count"], count, "roll-ups stay");
+    }
+    app.stop();
+    let (code, said) = launch.run(&["check-db"]);
+    assert!(code == Some(0) && said.starts_with("whole: 4 services, "), "{said}");
+}
