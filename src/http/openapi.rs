@@ -201,7 +201,7 @@ pub struct Slo {
         (name = "history", description = "What was, at any time"),
         (name = "operations", description = "For operators and their tools"),
     ),
-    modifiers(&Token, &Shared),
+    modifiers(&Token, &Shared, &Examples),
 )]
 struct Api;
 
@@ -250,6 +250,34 @@ impl Modify for Shared {
         change.required.clear();
         change.description = Some(told.to_owned());
         components.schemas.insert("ServiceChange".to_owned(), Schema::Object(change).into());
+    }
+}
+
+/// Answers of a real service, by path; a test holds their shapes against those of real answers.
+const EXAMPLES: [(&str, &str); 8] = [
+    ("/v1/services/{id}/ticks", include_str!("examples/ticks.json")),
+    ("/v1/services/{id}/series", include_str!("examples/series.json")),
+    ("/v1/services/{id}/uptime", include_str!("examples/uptime.json")),
+    ("/v1/services/{id}/slo", include_str!("examples/slo.json")),
+    ("/v1/services/{id}/events", include_str!("examples/events.json")),
+    ("/v1/uptime", include_str!("examples/all_uptime.json")),
+    ("/v1/events", include_str!("examples/all_events.json")),
+    ("/v1/_internal/storage", include_str!("examples/storage.json")),
+];
+
+/// Shows each answer of the history by an example.
+struct Examples;
+
+impl Modify for Examples {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, text) in EXAMPLES {
+            let get = document.paths.paths.get_mut(path).and_then(|item| item.get.as_mut());
+            let ok = get.and_then(|get| get.responses.responses.get_mut("200"));
+            let Some(RefOr::T(response)) = ok else { continue };
+            for content in response.content.values_mut() {
+                content.example = serde_json::from_str(text).ok();
+            }
+        }
     }
 }
 

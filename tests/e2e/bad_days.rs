@@ -191,7 +191,7 @@ fn a_process_that_stood_still_blames_nobody() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::After(Duration::from_millis(150)));
     for name in 0..8 {
-        let body = json!({"name": name.to_string(), "url": target.url(), "timeout_seconds": 0.4});
+        let body = json!({"name": name.to_string(), "url": target.url(), "timeout_seconds": 0.8});
         app.add_with(&body);
     }
     app.wait_for_ticks(8, 2);

@@ -1,6 +1,6 @@
 //! Contract, code, README and OpenAPI say the same.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use service_healthcheck::config::VARIABLES;
 use service_healthcheck::domain::Reason;
 use service_healthcheck::domain::fields::FIELDS;
@@ -8,7 +8,7 @@ use service_healthcheck::domain::service::{
     INTERVAL_RANGE_SECONDS, NAME_MAX_CHARS, TIMEOUT_RANGE_SECONDS, URL_MAX_CHARS,
 };
 
-use crate::support::Launch;
+use crate::support::{Behaviour, Launch, Target};
 
 const README: &str = include_str!("../../README.md");
 
@@ -85,7 +85,7 @@ fn the_openapi_document_has_every_path_and_the_limits_of_the_code() {
 #[test]
 fn every_field_of_an_answer_is_described_and_every_described_field_is_answered() {
     let app = Launch::new().start();
-    let target = crate::support::Target::start(crate::support::Behaviour::Status(500));
+    let target = Target::start(Behaviour::Status(500));
     let id = app.add("a", &target.url());
     app.wait_for_ticks(id, 1);
     let schemas = app.get("/openapi.json").body["components"]["schemas"].clone();
@@ -147,4 +147,38 @@ fn the_readme_has_every_reason_and_every_field_of_the_services_file() {
         let key = field.file.rsplit('.').next().unwrap_or_default();
         assert!(README.contains(&format!("{key}:")), "the README's example lacks {key}:");
     }
+}
+
+/// The keys of `value` at every depth; of a list, those of its first item.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            object.iter().map(|(key, value)| (key.clone(), shape(value))).collect()
+        }
+        Value::Array(items) => items.iter().take(1).map(shape).collect(),
+        _ => Value::Null,
+    }
+}
+
+#[test]
+fn every_question_to_the_history_has_an_example_of_the_shape_that_is_answered() {
+    let app = Launch::new().with("TICKS_PER_CHUNK", 2).start();
+    let target = Target::start(Behaviour::Status(503));
+    let id = app.add_with(&json!({"name": "a", "url": target.url(), "slo": {"target": 99.9}}));
+    app.wait_for_ticks(id, 4);
+    let document = app.get("/openapi.json").body;
+    let paths = document["paths"].as_object().unwrap();
+    let mut count = 0;
+    for (path, item) in paths {
+        let is_history = item["get"]["tags"][0] == "history";
+        if !is_history && !path.ends_with("/events") && !path.ends_with("/storage") {
+            continue;
+        }
+        let content = &item["get"]["responses"]["200"]["content"]["application/json"];
+        let answer = app.get(&path.replace("{id}", &id.to_string()));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        assert_eq!(shape(&content["example"]), shape(&answer.body), "{path}");
+        count += 1;
+    }
+    assert_eq!(count, 8);
 }

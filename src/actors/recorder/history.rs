@@ -32,25 +32,29 @@ impl Recorder {
             return;
         }
         let now = Instant::now();
-        if self.upkeep.wants_seal(self.board.watched(), now) && !self.upkeep.is_stepping() {
-            self.upkeep.seal_begins();
-            let chunk_ticks = self.upkeep.rules().chunk_ticks as usize;
-            let prepared = self.keeper.send(Ask(Prepare { chunk_ticks })).into_actor(self);
-            context.spawn(prepared.map(|slice, recorder, context| {
-                let slice = slice.unwrap_or_else(|_| {
-                    Err(StorageError::Unavailable("the keeper has died".to_owned()))
-                });
-                match slice {
-                    Ok(Some(slice)) => recorder.duty = Some(Duty::Publish(Box::new(slice))),
-                    Ok(None) => recorder.upkeep.seal_ended(true, Instant::now()),
-                    Err(error) => recorder.seal_failed(&error),
-                }
-                recorder.pump(context);
-            }));
-        } else if let Some(progress) = self.upkeep.step_begins(now) {
+        if let Some(progress) = self.upkeep.step_begins(now) {
             self.duty = Some(Duty::Retain(progress));
             self.pump(context);
+        } else if self.upkeep.wants_seal(self.board.watched(), now) && !self.upkeep.is_stepping() {
+            self.seal(context);
         }
+    }
+
+    fn seal(&mut self, context: &mut Context<Self>) {
+        self.upkeep.seal_begins();
+        let chunk_ticks = self.upkeep.rules().chunk_ticks as usize;
+        let prepared = self.keeper.send(Ask(Prepare { chunk_ticks })).into_actor(self);
+        context.spawn(prepared.map(|slice, recorder, context| {
+            let slice = slice.unwrap_or_else(|_| {
+                Err(StorageError::Unavailable("the keeper has died".to_owned()))
+            });
+            match slice {
+                Ok(Some(slice)) => recorder.duty = Some(Duty::Publish(Box::new(slice))),
+                Ok(None) => recorder.upkeep.seal_ended(true, Instant::now()),
+                Err(error) => recorder.seal_failed(&error),
+            }
+            recorder.pump(context);
+        }));
     }
 
     /// Has a duty done by the writer.
