@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::Api;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorBody};
 use super::input::{self, SeriesOf};
 use super::responses::{Missing, ReadErrors};
 use super::views::series::{Series, SeriesData};
@@ -133,8 +133,8 @@ pub async fn all_uptime(api: web::Data<Api>, request: HttpRequest) -> Answer {
     params(("id" = i64, Path, description = "Key of the service", minimum = 1)),
     responses(
         (status = 200, description = "The objective", body = Success<SloData>),
+        (status = 404, description = "No such living service, or it has no objective", body = ErrorBody),
         ReadErrors,
-        Missing,
     ))]
 pub async fn slo(api: web::Data<Api>, request: HttpRequest) -> Answer {
     let service_id = input::service_id(&request)?;

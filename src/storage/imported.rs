@@ -43,8 +43,8 @@ pub struct History<'c> {
     connection: &'c mut SqliteConnection,
     keeps_ids: bool,
     next_tick_id: i64,
-    /// The newest tick of each service.
-    newest_ticks: HashMap<ServiceId, i64>,
+    /// Id and time of the newest tick of each service.
+    newest_ticks: HashMap<ServiceId, (i64, i64)>,
 }
 
 impl<'c> History<'c> {
@@ -103,7 +103,8 @@ impl<'c> History<'c> {
     ) -> Result<(), StorageError> {
         let id = self.next_tick_id;
         self.next_tick_id += 1;
-        let previous = self.newest_ticks.insert(service.id, id);
+        let previous = self.newest_ticks.insert(service.id, (id, tick.at_ms));
+        let previous = previous.map(|(id, _)| id);
         let row = TickRow::new(id, service.id, previous, tick);
         diesel::insert_into(service_ticks::table).values(row).execute(self.connection)?;
         Ok(())
@@ -140,12 +141,20 @@ impl<'c> History<'c> {
                 .get_result(self.connection)?;
             newest = Some((id, event.updated_at));
         }
-        let newest_tick = self.newest_ticks.get(&service.id).copied();
+        let newest_tick = self.newest_ticks.get(&service.id);
+        let unwatched_from_ms = newest_tick.map(|(_, at_ms)| *at_ms);
         if let Some((event_id, at)) = newest {
             diesel::insert_into(service_metrics::table)
                 .values((
-                    TallyRow::new(service.id, tally, Some(event_id), newest_tick, at),
+                    TallyRow::new(
+                        service.id,
+                        tally,
+                        Some(event_id),
+                        newest_tick.map(|it| it.0),
+                        at,
+                    ),
                     service_metrics::created_at.eq(at),
+                    service_metrics::unwatched_from_ms.eq(unwatched_from_ms),
                 ))
                 .execute(self.connection)?;
         }

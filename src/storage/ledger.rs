@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
-use super::history::fresh;
+use super::history::{fresh, gaps};
 use super::models::{self, EventRow, MetricRow, NewEvent, ServiceRow, TallyRow, TickRow};
 use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
 use crate::domain::{
@@ -25,6 +25,8 @@ struct Entry {
     latest_event_id: Option<i64>,
     /// Row of the newest tick, fresh or sealed.
     latest_tick_id: Option<i64>,
+    /// Since when nobody watched, if the history was taken over and this is its first result here.
+    unwatched_from_ms: Option<i64>,
     /// Fresh ticks that this process has written since the last sealing.
     fresh_run: u32,
 }
@@ -195,6 +197,13 @@ fn record(
     // As it is kept, so that the sum stays that of the ticks.
     let response_time = Duration::from_micros(kept.response_time_us);
     let tick = Tick { state, at_ms: kept.at_ms, response_time };
+    if let Some(from_ms) = entry.unwatched_from_ms.take()
+        && let Some((event_id, latest)) =
+            gaps::end_unwatched(connection, outcome.service_id, from_ms, now_ms)?
+    {
+        entry.latest_event_id = Some(event_id);
+        entry.tally.latest = Some(latest);
+    }
     let (tally, change) = rollup(&entry.tally, &tick, &entry.thresholds);
     if let EventChange::Begins { state, at_ms } = change {
         if entry.tally.latest.is_some_and(|latest| latest.open) {
@@ -280,13 +289,15 @@ fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry,
         .select((MetricRow::as_select(), Option::<EventRow>::as_select()))
         .first::<(MetricRow, Option<EventRow>)>(connection)
         .optional()?;
-    let (tally, latest_event_id, latest_tick_id) = match rows {
-        None => (Tally::default(), None, None),
-        Some((metric, event)) => {
-            (metric.tally(event.as_ref()), event.map(|event| event.id), metric.latest_tick_id)
-        }
-    };
-    Ok(Entry { is_watched: true, thresholds, tally, latest_event_id, latest_tick_id, fresh_run: 0 })
+    let watched = Entry { is_watched: true, thresholds, ..Entry::default() };
+    let Some((metric, event)) = rows else { return Ok(watched) };
+    Ok(Entry {
+        tally: metric.tally(event.as_ref()),
+        latest_event_id: event.map(|event| event.id),
+        latest_tick_id: metric.latest_tick_id,
+        unwatched_from_ms: metric.unwatched_from_ms,
+        ..watched
+    })
 }
 
 fn write_tally(

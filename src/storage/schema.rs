@@ -57,6 +57,7 @@ diesel::table! {
         is_flapping -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        unwatched_from_ms -> Nullable<BigInt>,
         down_count -> Nullable<BigInt>,
         average_response_time_ms -> Nullable<Double>,
     }

@@ -135,11 +135,11 @@ fn update(
     diesel::update(services::table.find(id.get()))
         .set(DefinitionRow::new(definition, origin, now_ms / 1_000))
         .execute(connection)?;
-    // The other way round, the next result ends the pause.
-    if was_enabled && !definition.enabled {
-        gaps::pause(connection, id, now_ms)?;
+    match (was_enabled, definition.enabled) {
+        (true, false) => gaps::pause(connection, id, now_ms),
+        (false, true) => gaps::resume(connection, id, now_ms),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn delete(

@@ -61,6 +61,8 @@ CREATE TABLE service_metrics_new (
     is_flapping              BOOLEAN NOT NULL DEFAULT FALSE,
     created_at               BIGINT  NOT NULL,
     updated_at               BIGINT  NOT NULL,
+    -- Of a history that was taken over: since when nobody watched, until the first result here; null otherwise.
+    unwatched_from_ms        BIGINT,
     down_count               BIGINT  GENERATED ALWAYS AS (tick_count - up_count) VIRTUAL,
     average_response_time_ms DOUBLE  GENERATED ALWAYS AS
         (CASE WHEN tick_count = 0 THEN 0.0 ELSE response_time_sum_ns / 1e6 / tick_count END) VIRTUAL

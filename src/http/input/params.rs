@@ -103,7 +103,8 @@ impl Params {
 
     /// A span of time.
     pub fn span(&mut self, name: &str) -> Option<Duration> {
-        self.take(name, SPAN, duration::span)
+        let parse = |text: &str| duration::span(text).filter(|span| span.as_millis() > 0);
+        self.take(name, SPAN, parse)
     }
 
     /// `from` and `to`, each of which may be left open.
@@ -130,6 +131,10 @@ impl Params {
     }
 
     fn checked(&mut self, window: Window, now_ms: i64) -> Window {
+        if !self.problems.is_empty() {
+            // What was refused stands for nothing here.
+            return window;
+        }
         if window.from_ms >= now_ms {
             self.refuse("from", "lies in the future; accepted is a moment before now");
         } else if window.from_ms >= window.to_ms {

@@ -207,12 +207,12 @@ pub fn series(request: &HttpRequest, now_ms: i64) -> Result<WantedSeries, ApiErr
     let of = params.take("of", &one_of(SeriesOf::ALL.map(SeriesOf::as_str)), |text| {
         SeriesOf::ALL.into_iter().find(|of| of.as_str() == text)
     });
-    let wanted = WantedSeries {
-        service_id,
-        of: of.unwrap_or(SeriesOf::ResponseTime),
-        grid: params.grid(window),
-        unknown: params.unknown(),
-    };
+    let of = of.unwrap_or(SeriesOf::ResponseTime);
+    if of != SeriesOf::Uptime && params.get("unknown").is_some() {
+        params.refuse("unknown", "accepted for of=uptime only");
+    }
+    let wanted =
+        WantedSeries { service_id, of, grid: params.grid(window), unknown: params.unknown() };
     params.done(wanted)
 }
 
@@ -322,7 +322,9 @@ mod tests {
             ("step=0", "step: \"0\" is not accepted"),
             ("step=1.5s", "step: \"1.5s\" is not accepted"),
             ("of=latency", "of: \"latency\" is not accepted; accepted is one of response_time"),
-            ("unknown=maybe", "accepted is one of exclude, down, up"),
+            ("of=uptime&unknown=maybe", "accepted is one of exclude, down, up"),
+            ("unknown=down", "unknown: accepted for of=uptime only"),
+            ("window=1us", "window: \"1us\" is not accepted"),
         ] {
             let error = series_of(query).unwrap_err();
             assert!(error.contains(told), "{query}: {error}");

@@ -35,6 +35,10 @@ pub struct Series {
     /// Where the numbers come from: `ticks`, `hours`, `days` or `events`.
     #[schema(pattern = "^(ticks|hours|days|events)$", example = "ticks")]
     source: &'static str,
+    /// Of `uptime`: what unknown time counts as in percent, `exclude` for neither, `down` or `up`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(exclude|down|up)$")]
+    unknown: Option<&'static str>,
     /// Oldest first; one without results has a count of 0.
     buckets: Buckets,
 }
@@ -140,6 +144,7 @@ impl Series {
             to: to_ms / 1_000,
             step_seconds: grid.step_ms / 1_000,
             source,
+            unknown: None,
             buckets,
         }
     }
@@ -164,6 +169,7 @@ impl Series {
             uptime_percent: Uptime { totals: *totals, unknown, ..Uptime::default() }.percent(),
         };
         let buckets = Buckets::Uptime(grid.starts().zip(totals).map(bucket).collect());
-        Self::new(SeriesOf::Uptime, grid, "events", buckets)
+        let series = Self::new(SeriesOf::Uptime, grid, "events", buckets);
+        Self { unknown: Some(unknown.as_str()), ..series }
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::ServiceId;
 use crate::domain::stats::Stats;
 use crate::domain::timeline;
 use crate::storage::StorageError;
+use crate::storage::reader::load_known;
 use crate::storage::schema::{
     history, service_events, service_rollups, service_tick_chunks, service_ticks, services,
 };
@@ -56,6 +57,9 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Checked, StorageError>
             let taken = marks.expired_tick_count;
             checked
                 .problem(format!("{missing} ticks are missing, and retention has taken {taken}"));
+        }
+        if let Err(error) = load_known(connection) {
+            checked.problem(error.to_string());
         }
         check_counts(connection, &mut checked)?;
         Ok(checked)

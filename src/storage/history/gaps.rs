@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use crate::domain::{ServiceId, State};
+use crate::domain::{LatestEvent, ServiceId, State};
 use crate::storage::StorageError;
 use crate::storage::ledger::{close_open_event, move_liveness};
 use crate::storage::models::NewEvent;
@@ -66,7 +66,8 @@ fn unwatch(
 
 /// What lasts and is not known: of a service that is not enabled, what is not a pause; of one that is, what is not unknown.
 const END_AT_MARK: &str = "\
-    UPDATE service_events SET date_ended_ms = max(?1, date_started_ms), updated_at = ?2 \
+    UPDATE service_events SET updated_at = ?2, date_ended_ms = max(date_started_ms, coalesce( \
+        (SELECT unwatched_from_ms FROM service_metrics m WHERE m.service_id = service_events.service_id), ?1)) \
     WHERE date_ended_ms IS NULL AND date_started_ms <= ?3 AND EXISTS (SELECT 1 FROM services s WHERE s.id = service_id \
         AND s.deleted_at IS NULL AND event <> CASE WHEN s.enabled THEN 'unknown' ELSE 'paused' END)";
 
@@ -79,13 +80,37 @@ const BEGIN_UNWATCHED: &str = "\
     WHERE s.deleted_at IS NULL AND e.date_ended_ms IS NOT NULL ORDER BY s.id";
 
 const TAKE_AS_LATEST: &str = "\
-    UPDATE service_metrics SET latest_event_id = e.id \
+    UPDATE service_metrics SET latest_event_id = e.id, unwatched_from_ms = NULL \
     FROM service_events e WHERE e.service_id = service_metrics.service_id \
         AND e.date_ended_ms IS NULL AND e.id <> latest_event_id";
 
 /// A streak goes on, but what comes of it begins now: dated to before the gap, it would cover it.
 const DATE_STREAKS: &str = "\
     UPDATE service_metrics SET streak_since_ms = ?1 WHERE streak_count IS NOT NULL";
+
+/// The service is watched again from `at_ms` on, and nothing is known of it until its next result; part of the caller's transaction.
+pub fn resume(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    at_ms: i64,
+) -> Result<(), StorageError> {
+    follow(connection, id, at_ms, State::Unknown, at_ms)?;
+    Ok(())
+}
+
+/// Of a history that was taken over, what lasted ended at `from_ms`, when it was last watched; what follows is unknown. Gives that
+/// event. Part of the caller's transaction.
+pub fn end_unwatched(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    from_ms: i64,
+    now_ms: i64,
+) -> Result<Option<(i64, LatestEvent)>, StorageError> {
+    diesel::update(service_metrics::table.find(id.get()))
+        .set(service_metrics::unwatched_from_ms.eq(None::<i64>))
+        .execute(connection)?;
+    follow(connection, id, from_ms, State::Unknown, now_ms)
+}
 
 /// The service is not watched from `at_ms` on, until its next result; part of the caller's transaction. One that never had a
 /// result has no event either.
@@ -101,23 +126,34 @@ pub fn pause(
             service_metrics::streak_since_ms.eq(None::<i64>),
         ))
         .execute(connection)?;
-    let Some(ended_ms) = close_open_event(connection, id, at_ms)? else { return Ok(()) };
-    let now = at_ms / 1_000;
+    follow(connection, id, at_ms, State::Paused, at_ms)?;
+    Ok(())
+}
+
+/// Ends the event that lasts, if one does, and begins one of `state` there, which becomes the newest.
+fn follow(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    at_ms: i64,
+    state: State,
+    now_ms: i64,
+) -> Result<Option<(i64, LatestEvent)>, StorageError> {
+    let Some(started_at_ms) = close_open_event(connection, id, at_ms)? else { return Ok(None) };
     let event_id: i64 = diesel::insert_into(service_events::table)
         .values(NewEvent {
             service_id: id.get(),
-            event: State::Paused.event(),
+            event: state.event(),
             failure: None,
             failure_detail: None,
-            date_started_ms: ended_ms,
+            date_started_ms: started_at_ms,
             date_ended_ms: None,
-            created_at: now,
-            updated_at: now,
+            created_at: now_ms / 1_000,
+            updated_at: now_ms / 1_000,
         })
         .returning(service_events::id)
         .get_result(connection)?;
     diesel::update(service_metrics::table.find(id.get()))
         .set(service_metrics::latest_event_id.eq(event_id))
         .execute(connection)?;
-    Ok(())
+    Ok(Some((event_id, LatestEvent { state, started_at_ms, open: true })))
 }

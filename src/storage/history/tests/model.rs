@@ -64,6 +64,9 @@ impl Service {
                 self.begin(State::Paused, now_ms);
             }
         }
+        if !self.is_enabled && is_enabled && !self.events.is_empty() {
+            self.begin(State::Unknown, now_ms);
+        }
         self.is_enabled = is_enabled;
     }
 
