@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{Components, Ref, RefOr, Schema};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::error::{ApiError, ErrorBody};
@@ -244,12 +245,28 @@ impl Modify for Shared {
                 service.properties.entry(name.clone()).or_insert_with(|| property.clone());
             }
         }
+        refer_to_services(components);
         let told = "The body of `PATCH /v1/services/{id}`. Unknown fields are refused; what is left out stays, null sets back to \
                     the default, and objects are merged (RFC 7396).";
         let mut change = new;
         change.required.clear();
         change.description = Some(told.to_owned());
         components.schemas.insert("ServiceChange".to_owned(), Schema::Object(change).into());
+    }
+}
+
+/// Has the shapes of one service and of a list of them name the service's own, which utoipa copies into them as it was before.
+fn refer_to_services(components: &mut Components) {
+    let service = || RefOr::Ref(Ref::from_schema_name("Service"));
+    for (name, schema) in &mut components.schemas {
+        let RefOr::T(Schema::Object(object)) = schema else { continue };
+        match (name.as_str(), object.properties.get_mut("data")) {
+            ("One_Service", Some(data)) => *data = service(),
+            ("List_Service", Some(RefOr::T(Schema::Array(list)))) => {
+                list.items = ArrayItems::RefOrSchema(Box::new(service()));
+            }
+            _ => {}
+        }
     }
 }
 

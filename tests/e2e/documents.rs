@@ -68,6 +68,9 @@ fn the_openapi_document_has_every_path_and_the_limits_of_the_code() {
     assert_eq!(found, expected);
 
     let schemas = &document["components"]["schemas"];
+    let service = json!("#/components/schemas/Service");
+    assert_eq!(schemas["One_Service"]["properties"]["data"]["$ref"], service);
+    assert_eq!(schemas["List_Service"]["properties"]["data"]["items"]["$ref"], service);
     for body in ["NewService", "ServiceChange"] {
         let fields = &schemas[body]["properties"];
         assert_eq!(fields["name"]["maxLength"], NAME_MAX_CHARS);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Launch;
 
@@ -115,4 +115,19 @@ fn what_contradicts_itself_is_mended_and_told() {
     app.db().assert_consistent();
     assert_eq!(app.get("/v1/services/3").status, 404, "deleted there, deleted here");
     assert_eq!(app.service(4)["state"], "up");
+}
+
+#[test]
+fn what_nobody_watched_since_the_import_is_unknown_with_the_first_result() {
+    let launch = Launch::new();
+    assert_eq!(launch.run(&["import", "go-db", database().to_str().unwrap()]).0, Some(0));
+    let last = "SELECT max(to_ms) FROM service_tick_chunks WHERE service_id = 1";
+    let last_ms = launch.db().number(last);
+    let app = launch.start();
+    app.wait_for_ticks(1, 10);
+    let told = app.get("/v1/services/1/events");
+    let words: Vec<&Value> = told.list("events").iter().take(2).map(|it| &it["event"]).collect();
+    assert_eq!(words[1], "unknown", "{}", told.text);
+    assert_eq!(told.list("events")[1]["date_started"], last_ms / 1_000);
+    app.db().assert_consistent();
 }
