@@ -15,7 +15,7 @@ const RUN_LIMIT: u32 = 8;
 /// Longest time a tick stays fresh, so that what is probed seldom grows old with the others.
 const SEAL_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
-/// Time until a sealing that failed is tried again.
+/// Time until a sealing or a step that failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Longest time from one round of retention to the next; with a short retention it is a part of that.
@@ -122,13 +122,14 @@ impl Upkeep {
         self.step_at.is_none()
     }
 
-    /// It has come so far, or has failed.
+    /// It has come so far, or has failed and is tried again.
     pub fn step_ended(&mut self, progress: Option<Progress>, now: Instant) {
-        self.progress = progress.unwrap_or(Progress::Done);
-        let wait = match self.progress {
-            Progress::Done => round_every(self.rules.retention),
-            _ => STEP_EVERY,
+        let wait = match progress {
+            Some(Progress::Done) => round_every(self.rules.retention),
+            Some(_) => STEP_EVERY,
+            None => RETRY_AFTER,
         };
+        self.progress = progress.unwrap_or(self.progress);
         self.step_at = Some(now + wait);
     }
 }

@@ -6,6 +6,7 @@ use actix::prelude::*;
 use diesel::connection::SimpleConnection;
 
 use super::Lifeline;
+use super::beats::Standstill;
 use crate::domain::Outcome;
 use crate::probe::unix_ms;
 use crate::services_file::{self, Entry, FileApplied, FileError};
@@ -39,8 +40,8 @@ impl Writer {
 pub struct Commit {
     /// What to write; an empty group only moves the liveness mark.
     pub group: Vec<Outcome>,
-    /// When this process began to stand still, if it did, in unix milliseconds. What `group` says comes before that.
-    pub stood_still_from: Option<i64>,
+    /// When this process stood still, if it did; to be noted before the group.
+    pub stood_still: Option<Standstill>,
 }
 
 /// What became of a group.
@@ -108,6 +109,22 @@ impl Handler<Commit> for Writer {
     fn handle(&mut self, commit: Commit, _: &mut Self::Context) -> Self::Result {
         fail::fail_point!("writer");
         let mut done = CommitDone::default();
+        if let Some(Standstill { from_ms, to_ms }) = commit.stood_still {
+            let noted =
+                self.connection.run(|connection| gaps::stood_still(connection, from_ms, to_ms));
+            match noted {
+                Ok(gap) => {
+                    self.ledger.stood_still(to_ms);
+                    done.gap = gap;
+                }
+                Err(error) => {
+                    self.ledger.forget_all();
+                    let (group, why) = (commit.group, error.to_string());
+                    done.failed = Some(NotCommitted { group, why });
+                    return MessageResult(done);
+                }
+            }
+        }
         // One transaction, as a rule. A group with an outcome that contradicts the store is halved until that one is alone,
         // so that it takes nobody with it.
         let mut waiting = vec![commit.group];
@@ -133,18 +150,6 @@ impl Handler<Commit> for Writer {
                 },
             }
         }
-        if let (Some(from_ms), None) = (commit.stood_still_from, &done.failed) {
-            let noted =
-                self.connection.run(|connection| gaps::stood_still(connection, from_ms, unix_ms()));
-            self.ledger = Ledger::default();
-            match noted {
-                Ok(gap) => done.gap = gap,
-                Err(error) => {
-                    let why = error.to_string();
-                    done.failed = Some(NotCommitted { group: Vec::new(), why });
-                }
-            }
-        }
         done.fresh = self.ledger.fresh();
         MessageResult(done)
     }
@@ -158,7 +163,7 @@ impl Handler<MakeChange> for Writer {
         match &made {
             Ok(applied) => self.ledger.forget(applied.id),
             // It may have been kept all the same.
-            Err(StorageError::Unavailable(_)) => self.ledger = Ledger::default(),
+            Err(StorageError::Unavailable(_)) => self.ledger.forget_all(),
             Err(_) => {}
         }
         made
@@ -176,7 +181,7 @@ impl Handler<ApplyFile> for Writer {
             }
         });
         // Whatever came of it, what is known of the services may be outdated.
-        self.ledger = Ledger::default();
+        self.ledger.forget_all();
         made?
     }
 }
@@ -190,7 +195,7 @@ impl Handler<Publish> for Writer {
         match published {
             Ok(left) => self.ledger.sealed(left),
             // It may have been published all the same.
-            Err(_) => self.ledger = Ledger::default(),
+            Err(_) => self.ledger.forget_all(),
         }
         published.map(|_| self.ledger.fresh())
     }

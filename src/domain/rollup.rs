@@ -122,6 +122,13 @@ impl Tally {
         100.0 * self.up_count as f64 / self.tick_count as f64
     }
 
+    /// The tally with one more tick, which changes no event.
+    pub fn counted(&self, tick: &Tick) -> Self {
+        let mut after = *self;
+        after.count(tick);
+        after
+    }
+
     /// Counts a tick.
     fn count(&mut self, tick: &Tick) {
         if tick.state == State::Unknown {

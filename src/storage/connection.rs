@@ -21,7 +21,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Oldest SQLite that is safe here: with two WAL connections, 3.7.0 to 3.51.2 can lose commits.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// Up to this size the whole file is checked at start, above it every table but the ticks.
+/// Up to this size the whole file is checked at start, above it services, metrics and events.
 const FULL_CHECK_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The open store. While it lives, no other process of this program works on the file.

@@ -79,6 +79,8 @@ pub struct Ledger {
     /// The id of the next tick; `None` while only the rows know.
     next_tick_id: Option<i64>,
     fresh: Fresh,
+    /// What began before this moment changes no event: the time before it is known to be unknown. In unix milliseconds.
+    not_before_ms: Option<i64>,
 }
 
 /// How much waits to be sealed.
@@ -102,9 +104,22 @@ impl Ledger {
     ) -> Result<Committed, StorageError> {
         let committed = self.try_commit(connection, group, now_ms);
         if committed.is_err() {
-            *self = Self::default();
+            self.forget_all();
         }
         committed
+    }
+
+    /// Forgets what is known of every service, and the ids: only the rows know.
+    pub fn forget_all(&mut self) {
+        self.entries.clear();
+        self.next_tick_id = None;
+    }
+
+    /// This process stood still until `until_ms`, and the rows say so. A result of a probe that began before is kept, and changes no
+    /// event: it would claim the standstill for itself.
+    pub fn stood_still(&mut self, until_ms: i64) {
+        self.entries.clear();
+        self.not_before_ms = Some(until_ms);
     }
 
     /// How much waits to be sealed, as of the last commit.
@@ -144,7 +159,9 @@ impl Ledger {
                     None => read_entry(connection, id)?,
                 };
                 if entry.is_watched {
-                    record(connection, &mut entry, outcome, next_tick_id, now_ms, &mut done)?;
+                    let is_late = self.not_before_ms.is_some_and(|ms| outcome.started_at_ms < ms);
+                    let at = Place { tick_id: next_tick_id, now_ms, is_late };
+                    record(connection, &mut entry, outcome, at, &mut done)?;
                     next_tick_id += 1;
                 } else {
                     done.orphaned += 1;
@@ -172,12 +189,21 @@ impl Ledger {
     }
 }
 
+/// Where and when an outcome is recorded.
+struct Place {
+    /// The id of its tick.
+    tick_id: i64,
+    /// Unix milliseconds.
+    now_ms: i64,
+    /// Whether it began before a time that is unknown by now.
+    is_late: bool,
+}
+
 fn record(
     connection: &mut SqliteConnection,
     entry: &mut Entry,
     outcome: &Outcome,
-    tick_id: i64,
-    now_ms: i64,
+    Place { tick_id, now_ms, is_late }: Place,
     done: &mut Committed,
 ) -> Result<(), StorageError> {
     let state = match outcome.verdict() {
@@ -203,6 +229,10 @@ fn record(
     {
         entry.latest_event_id = Some(event_id);
         entry.tally.latest = Some(latest);
+    }
+    if is_late {
+        entry.tally = entry.tally.counted(&tick);
+        return Ok(());
     }
     let (tally, change) = rollup(&entry.tally, &tick, &entry.thresholds);
     if let EventChange::Begins { state, at_ms } = change {

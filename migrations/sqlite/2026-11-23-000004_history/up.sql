@@ -34,7 +34,7 @@ INSERT INTO service_ticks_new
      dns_us, connect_us, tls_us, first_byte_us, transfer_us, unphased_us)
 SELECT id, service_id, id - lag(id) OVER (PARTITION BY service_id ORDER BY id), is_up, is_unknown, http_status, failure,
     created_at_ms, dns_us, connect_us, tls_us, first_byte_us, transfer_us,
-    nullif(max(0, CAST(response_time_ms * 1000 AS INTEGER) - coalesce(dns_us, 0) - coalesce(connect_us, 0)
+    nullif(max(0, CAST(round(response_time_ms * 1000) AS INTEGER) - coalesce(dns_us, 0) - coalesce(connect_us, 0)
         - coalesce(tls_us, 0) - coalesce(first_byte_us, 0) - coalesce(transfer_us, 0)), 0)
 FROM service_ticks ORDER BY id;
 

@@ -73,6 +73,7 @@ impl Handler<RecordOutcome> for Recorder {
 
     fn handle(&mut self, record: RecordOutcome, context: &mut Self::Context) -> Self::Result {
         fail::fail_point!("recorder");
+        self.notice_standstill();
         let now = Instant::now();
         let outcome = match self.phase {
             Phase::Open => self.outage.take(record.outcome, now),
@@ -173,6 +174,7 @@ impl Handler<Flush> for Recorder {
 
     fn handle(&mut self, _: Flush, context: &mut Self::Context) -> Self::Result {
         let (reply, flushed) = oneshot::channel();
+        self.notice_standstill();
         self.settle_network(true);
         self.phase = Phase::Closing;
         // Without a writer the sender is dropped, which tells the app that there will be no answer.

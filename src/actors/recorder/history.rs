@@ -6,6 +6,7 @@ use actix::prelude::*;
 use slog::{debug, warn};
 
 use super::{Phase, Recorder};
+use crate::actors::beats::Standstill;
 use crate::actors::reader::Ask;
 use crate::actors::upkeep::STEP_EVERY;
 use crate::actors::writer::{Publish, Retain};
@@ -124,15 +125,16 @@ impl Recorder {
 
     /// A time in which this process stood still is a gap, like one in which it did not run.
     pub(super) fn notice_standstill(&mut self) {
-        if let Some(from_ms) = self.beats.beat(unix_ms()) {
-            self.stood_still_from.get_or_insert(from_ms);
+        if let Some(standstill) = self.beats.beat(unix_ms()) {
+            let from_ms = self.stood_still.map_or(standstill.from_ms, |earlier| earlier.from_ms);
+            self.stood_still = Some(Standstill { from_ms, ..standstill });
         }
     }
 
-    /// The gap from `from_ms` on is in the store.
-    pub(super) fn gap_noted(&mut self, from_ms: Option<i64>, gap: Option<Gap>) {
-        if self.stood_still_from == from_ms {
-            self.stood_still_from = None;
+    /// The standstill that went with a commit is in the store.
+    pub(super) fn gap_noted(&mut self, noted: Option<Standstill>, gap: Option<Gap>) {
+        if self.stood_still == noted {
+            self.stood_still = None;
         }
         if let Some(Gap { from_ms, services }) = gap {
             warn!(self.log, "this process stood still, or the clock was set forward; that time is unknown";

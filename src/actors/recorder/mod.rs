@@ -23,7 +23,7 @@ use slog::{Logger, error, info};
 use tokio::sync::oneshot;
 
 use super::Lifeline;
-use super::beats::Beats;
+use super::beats::{Beats, Standstill};
 use super::board::Board;
 use super::buffer::Buffer;
 use super::health::StoreHealth;
@@ -106,8 +106,8 @@ pub struct Recorder {
     duty: Option<Duty>,
     /// Notices when this process stood still.
     beats: Beats,
-    /// Since when it did, until that is in the store; unix milliseconds.
-    stood_still_from: Option<i64>,
+    /// When it did, until that is in the store.
+    stood_still: Option<Standstill>,
     /// When `/metrics` was last told how much there is.
     counted_at: Option<Instant>,
     outage: Outage,
@@ -173,7 +173,7 @@ impl Recorder {
             upkeep: Upkeep::new(rules.upkeep, Instant::now()),
             duty: None,
             beats: Beats::default(),
-            stood_still_from: None,
+            stood_still: None,
             counted_at: None,
             outage: Outage::new(rules.outage),
             released: VecDeque::new(),
@@ -208,7 +208,8 @@ impl Recorder {
         let nothing_left = self.buffer.is_empty()
             && self.parked.is_empty()
             && self.released.is_empty()
-            && self.changes.is_empty();
+            && self.changes.is_empty()
+            && self.stood_still.is_none();
         if nothing_left && self.phase == Phase::Closing {
             self.close(context);
         } else if let Some(due) = self.store.retry_at().filter(|due| *due > now) {
@@ -233,7 +234,7 @@ impl Recorder {
     fn next_group(&self, now: Instant) -> Option<Instant> {
         let due = self.buffer.group_due();
         let at_once = self.store.retry_at().is_some()
-            || self.stood_still_from.is_some()
+            || self.stood_still.is_some()
             || (due.is_some() && self.phase == Phase::Closing);
         if at_once { Some(now) } else { due }
     }
@@ -254,10 +255,11 @@ impl Recorder {
     }
 
     fn commit(&mut self, now: Instant, context: &mut Context<Self>) {
+        self.notice_standstill();
         let group = self.buffer.take_group(now);
         self.store.begin(now);
-        let stood_still_from = self.stood_still_from;
-        let commit = self.writer.send(Commit { group, stood_still_from }).into_actor(self);
+        let stood_still = self.stood_still;
+        let commit = self.writer.send(Commit { group, stood_still }).into_actor(self);
         context.spawn(commit.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
             recorder.store.end();
@@ -265,7 +267,7 @@ impl Recorder {
             match done.failed {
                 None => {
                     recorder.buffer.group_done();
-                    recorder.gap_noted(stood_still_from, done.gap);
+                    recorder.gap_noted(stood_still, done.gap);
                     recorder.takes_writes();
                 }
                 Some(NotCommitted { group, why }) => {

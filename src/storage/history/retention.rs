@@ -155,7 +155,7 @@ fn expire_service(
 const EXPIRE_ROLLUPS: &str = "\
     DELETE FROM service_rollups WHERE (service_id, step_s, start_s) IN ( \
         SELECT service_id, step_s, start_s FROM service_rollups \
-        WHERE service_id = ?1 AND step_s IN (3600, 86400) AND (start_s - start_s % 86400 + 86400) * 1000 <= ?2 LIMIT ?3)";
+        WHERE service_id = ?1 AND step_s IN (3600, 86400) AND start_s < ?2 / 86400000 * 86400 LIMIT ?3)";
 
 const COUNT_EXPIRED_ROLLUPS: &str = "\
     UPDATE history SET rollup_count = rollup_count - ?1, \

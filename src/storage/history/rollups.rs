@@ -7,12 +7,12 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::Window;
-use super::uptime::spans;
+use super::uptime::{spans, totals_of};
 use crate::domain::ServiceId;
 use crate::domain::kept::PHASES;
 use crate::domain::sketch::Sketch;
 use crate::domain::stats::Stats;
-use crate::domain::timeline::{self, Totals};
+use crate::domain::timeline::Totals;
 use crate::storage::StorageError;
 use crate::storage::schema::{service_events, service_rollups};
 
@@ -216,10 +216,7 @@ pub fn merge(
     let Some(first_s) = first else { return Ok(0) };
     let window = Window { from_ms: first_s * 1_000, to_ms: now_ms.max(first_s * 1_000 + 1) };
     let known = spans(connection, id, window)?;
-    let totals = |bucket: Bucket| {
-        let window = bucket.window(now_ms);
-        timeline::totals(&known, window.from_ms, window.to_ms)
-    };
+    let totals = |bucket: Bucket| totals_of(&known, bucket.window(now_ms));
     let mut added = 0;
     for row in fresh {
         let row = row.clone().with(&totals(row.bucket()));

@@ -145,15 +145,19 @@ fn prepare(
     let hours = hours.iter().map(|(hour, stats)| RollupRow::new(id, *hour, stats)).collect();
     let mut first_seq = newest_seq(connection, id)?.cast_signed() - fresh.len() as i64 + 1;
     let mut ticks = fresh;
-    let replaced = short_chunk(connection, id, first_seq, ticks.len(), chunk_ticks)?;
+    let mut replaced = short_chunk(connection, id, first_seq, ticks.len(), chunk_ticks)?;
     if let Some(head) = replaced {
         let data: Vec<u8> = service_tick_chunks::table
             .find(head.id)
             .select(service_tick_chunks::data)
             .first(connection)?;
-        let mut longer = codec::decode(&data)?;
-        longer.append(&mut ticks);
-        (ticks, first_seq) = (longer, head.first_seq);
+        // One that is damaged stays as it is, and holds up nobody.
+        if let Ok(mut longer) = codec::decode(&data) {
+            longer.append(&mut ticks);
+            (ticks, first_seq) = (longer, head.first_seq);
+        } else {
+            replaced = None;
+        }
     }
     let chunks = pack(id, first_seq, &ticks, chunk_ticks)?;
     Ok(Sealed { id, chunks, replaced, hours })

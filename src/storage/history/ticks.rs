@@ -136,36 +136,6 @@ pub fn all_within(
     )
 }
 
-/// Shows every tick of a service that lies in `window` with its number, oldest first, in groups of a chunk each; at most the
-/// fresh ones of the service and one chunk are held at once. To be called in a transaction.
-pub fn oldest_first<E: From<StorageError>>(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    window: Window,
-    mut each: impl FnMut(&[(u64, KeptTick)]) -> Result<(), E>,
-) -> Result<(), E> {
-    for chunk in chunks(connection, id, window, None)?.iter().rev() {
-        let (first_seq, ticks) = open(connection, chunk)?;
-        let numbered = ticks.into_iter().enumerate();
-        let group: Vec<(u64, KeptTick)> = numbered
-            .map(|(nth, tick)| (first_seq + nth as u64, tick))
-            .filter(|(_, tick)| window.holds(tick.at_ms))
-            .collect();
-        each(&group)?;
-    }
-    let mut group = Vec::new();
-    let mut seq = newest_seq(connection, id)?;
-    fresh::newest_first(connection, id, |tick| {
-        if window.holds(tick.at_ms) {
-            group.push((seq, tick));
-        }
-        seq = seq.saturating_sub(1);
-        ControlFlow::Continue(())
-    })?;
-    group.reverse();
-    each(&group)
-}
-
 /// The ticks of one living service that fit every given filter, newest first.
 #[derive(Debug, Clone, Copy)]
 pub struct ListTicks {

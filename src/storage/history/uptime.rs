@@ -109,7 +109,7 @@ impl Query for GetTotals {
 }
 
 /// The times in `window`, of which only the spans that touch it are looked at.
-fn totals_of(spans: &[Span], window: Window) -> Totals {
+pub(super) fn totals_of(spans: &[Span], window: Window) -> Totals {
     let behind = |at_ms: i64| spans.partition_point(|span| span.from_ms < at_ms);
     let first = behind(window.from_ms).saturating_sub(1);
     let last = behind(window.to_ms);

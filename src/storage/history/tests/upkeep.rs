@@ -245,3 +245,23 @@ fn a_standstill_is_unknown_but_for_what_began_behind_it() {
     assert_eq!(newest(&mut f, gone), Some(down));
     f.must_be_whole();
 }
+
+#[test]
+fn a_probe_that_began_before_a_standstill_does_not_claim_it() {
+    let mut f = fixture(1);
+    let id = f.ids[0];
+    f.commit(&[outcome(id, &plain(State::Up, START_MS))], START_MS);
+    let (from_ms, to_ms) = (START_MS + MINUTE_MS, START_MS + HOUR_MS);
+    gaps::stood_still(&mut f.connection, from_ms, to_ms).unwrap();
+    f.ledger.stood_still(to_ms);
+    let in_flight = plain(State::Down, from_ms - 100);
+    f.commit(&[outcome(id, &in_flight)], to_ms + 10);
+    let newest = |f: &mut Fixture| spans(&mut f.reader, id, Window::ALL).unwrap().pop();
+    let unknown = Span { state: State::Unknown, from_ms, to_ms: None };
+    assert_eq!(newest(&mut f), Some(unknown));
+    assert_eq!(f.ticks(id).len(), 2, "it is kept");
+    let next = plain(State::Up, to_ms + 1_000);
+    f.commit(&[outcome(id, &next)], next.at_ms);
+    assert_eq!(newest(&mut f), Some(Span { state: State::Up, from_ms: next.at_ms, to_ms: None }));
+    f.must_be_whole();
+}
