@@ -215,6 +215,10 @@ impl<'v> Reader<'v> {
 
     fn headers(&mut self) -> Vec<(String, Template)> {
         let Some(map) = self.take(HEADERS, values::headers) else { return Vec::new() };
+        // What is stored already may have been accepted by a former version.
+        if self.dialect != Dialect::Store {
+            self.refuse_twice(map);
+        }
         let mut headers = Vec::new();
         for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
             match values::header(name, value, self.dialect) {
@@ -226,6 +230,18 @@ impl<'v> Reader<'v> {
             }
         }
         headers
+    }
+
+    /// Names of headers that differ in case only are one name (RFC 9110, section 5.1).
+    fn refuse_twice(&mut self, headers: &Map<String, Value>) {
+        for (nth, name) in headers.keys().enumerate() {
+            if let Some(first) = headers.keys().take(nth).find(|it| it.eq_ignore_ascii_case(name)) {
+                self.problems.push(Problem {
+                    path: format!("{}.{name}", HEADERS.path(self.dialect)),
+                    told: format!("the same header as {first:?}; accepted is one of them"),
+                });
+            }
+        }
     }
 
     fn options(&mut self) -> Arc<Options> {

@@ -203,6 +203,21 @@ mod tests {
     }
 
     #[test]
+    fn a_header_has_one_name_in_whatever_case() {
+        for second in [json!("b"), Value::Null] {
+            let twice = json!({
+                "name": "a", "url": "http://a/", "headers": {"Accept": "a", "accept": second}
+            });
+            let problems = read(twice.as_object().unwrap(), Dialect::Api).unwrap_err();
+            let told = problems[0].to_string();
+            assert_eq!(
+                told,
+                "headers.accept: the same header as \"Accept\"; accepted is one of them"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_read_is_written_back_and_no_secret_is_shown() {
         let written = everything();
         let definition = read(&written, Dialect::Api).unwrap();
