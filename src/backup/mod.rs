@@ -8,9 +8,10 @@ pub mod restore;
 mod unfinished;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::startup::Failed;
+use crate::storage::connection::beside;
 use crate::storage::exchange::{self, Counts};
 use unfinished::Unfinished;
 
@@ -58,11 +59,4 @@ fn make(db_file: &Path, file: &Path) -> Result<BackedUp, Failed> {
     copy.look_like(db_file).map_err(|error| failed(&error))?;
     copy.place_new(file).map_err(|error| failed(&error))?;
     Ok(BackedUp { bytes, counts })
-}
-
-/// The file beside `path` that has its name and `ending`.
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(ending);
-    beside.into()
 }

@@ -25,6 +25,16 @@ impl State {
     /// Every state.
     pub const ALL: [Self; 4] = [Self::Up, Self::Down, Self::Unknown, Self::Paused];
 
+    /// The word for it, as of a tick or a service.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+            Self::Paused => "paused",
+        }
+    }
+
     /// The word for the event that this state makes, as in the seed.
     pub fn event(self) -> &'static str {
         match self {

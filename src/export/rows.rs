@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Broken, Exported, Source};
-use crate::domain::{KeptTick, PHASES, Reason, State, moment};
+use crate::domain::{KeptTick, PHASES, Reason, moment};
 use crate::storage::history::walk::Walked;
 
 const HEADER: &str = "service_id,service,group,time,time_ms,state,response_time_ms,http_status,reason,\
@@ -42,7 +42,7 @@ impl<'a> Row<'a> {
             group: service.group.as_deref(),
             time: moment::told(tick.at_ms),
             time_ms: tick.at_ms,
-            state: word(tick.state),
+            state: tick.state.as_str(),
             response_time_ms: milliseconds(tick.response_time_us),
             http_status: tick.http_status,
             reason: tick.reason.map(Reason::as_str),
@@ -74,16 +74,6 @@ impl<'a> Row<'a> {
 
 fn milliseconds(us: u64) -> f64 {
     us as f64 / 1e3
-}
-
-/// The word of the API for the state of a tick.
-fn word(state: State) -> &'static str {
-    match state {
-        State::Up => "up",
-        State::Down => "down",
-        State::Unknown => "unknown",
-        State::Paused => "paused",
-    }
 }
 
 /// A comma, and the value if there is one; such values need no quotes.
@@ -135,6 +125,7 @@ pub(super) fn jsonl(
 mod tests {
     use super::*;
     use crate::domain::ServiceId;
+    use crate::domain::State;
 
     fn lines(tick: &KeptTick) -> (String, String) {
         let service = Walked {

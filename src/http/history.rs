@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::Api;
 use super::error::{ApiError, ErrorBody};
 use super::input::{self, SeriesOf};
+use super::parameters::{EventParams, PageParams, WindowParams};
 use super::responses::{Missing, ReadErrors};
 use super::views::series::{Series, SeriesData};
 use super::views::ticks::{AllEventsData, ServiceEventView, Ticks, TicksData};
@@ -55,12 +56,9 @@ pub async fn ticks(api: web::Data<Api>, request: HttpRequest) -> Answer {
 #[utoipa::path(get, path = "/v1/services/{id}/series", tag = "history",
     params(
         ("id" = i64, Path, description = "Key of the service", minimum = 1),
-        ("from" = Option<String>, Query, description = "Unix seconds or RFC 3339; a day before `to` when not given"),
-        ("to" = Option<String>, Query, description = "Unix seconds or RFC 3339; now when not given"),
-        ("window" = Option<String>, Query, description = "In place of both: a span that ends now, such as 24h, 30d or 1y"),
+        WindowParams,
         ("step" = Option<String>, Query, description = "Length of a bucket: seconds or a span such as 5m, 1h, 1d; a fitting one when not given, for at most 400 buckets; at most 2,000 buckets in any case"),
         ("of" = Option<String>, Query, description = "response_time (when not given), uptime or phases"),
-        ("unknown" = Option<String>, Query, description = "What unknown time counts as, of uptime: exclude (when not given), down or up"),
     ),
     responses(
         (status = 200, description = "The series", body = Success<SeriesData>),
@@ -89,10 +87,7 @@ pub async fn series(api: web::Data<Api>, request: HttpRequest) -> Answer {
 #[utoipa::path(get, path = "/v1/services/{id}/uptime", tag = "history",
     params(
         ("id" = i64, Path, description = "Key of the service", minimum = 1),
-        ("from" = Option<String>, Query, description = "Unix seconds or RFC 3339; a day before `to` when not given"),
-        ("to" = Option<String>, Query, description = "Unix seconds or RFC 3339; now when not given"),
-        ("window" = Option<String>, Query, description = "In place of both: a span that ends now, such as 24h, 7d, 30d, 90d or 1y"),
-        ("unknown" = Option<String>, Query, description = "What unknown time counts as: exclude (when not given), down or up"),
+        WindowParams,
     ),
     responses(
         (status = 200, description = "The uptime", body = Success<UptimeData>),
@@ -109,12 +104,8 @@ pub async fn uptime(api: web::Data<Api>, request: HttpRequest) -> Answer {
 /// The uptime of all services, by id.
 #[utoipa::path(get, path = "/v1/uptime", tag = "history",
     params(
-        ("from" = Option<String>, Query, description = "Unix seconds or RFC 3339; a day before `to` when not given"),
-        ("to" = Option<String>, Query, description = "Unix seconds or RFC 3339; now when not given"),
-        ("window" = Option<String>, Query, description = "In place of both: a span that ends now, such as 24h, 7d, 30d, 90d or 1y"),
-        ("unknown" = Option<String>, Query, description = "What unknown time counts as: exclude (when not given), down or up"),
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Items a page, 100 when not given", minimum = 1, maximum = 1000),
+        WindowParams,
+        PageParams,
     ),
     responses(
         (status = 200, description = "A page of uptimes", body = Success<UptimesData>),
@@ -163,13 +154,9 @@ pub async fn slo(api: web::Data<Api>, request: HttpRequest) -> Answer {
 /// The events of all services, newest first.
 #[utoipa::path(get, path = "/v1/events", tag = "history",
     params(
-        ("from" = Option<String>, Query, description = "Only those that lasted at this moment or began later: unix seconds or RFC 3339"),
-        ("to" = Option<String>, Query, description = "Only those that began before this moment"),
+        EventParams,
         ("service" = Option<i64>, Query, description = "Only those of the service with this id", minimum = 1),
-        ("event" = Option<String>, Query, description = "Only uptime, downtime, unknown or paused ones"),
-        ("reason" = Option<String>, Query, description = "Only those with this failure"),
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Items a page, 100 when not given", minimum = 1, maximum = 1000),
+        PageParams,
     ),
     responses(
         (status = 200, description = "A page of events", body = Success<AllEventsData>),

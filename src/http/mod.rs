@@ -9,6 +9,7 @@ mod history;
 mod input;
 mod internal;
 mod openapi;
+mod parameters;
 pub mod probe_view;
 mod probes;
 mod responses;

@@ -5,6 +5,7 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::ApiError;
+use super::parameters::{EventParams, PageParams};
 use super::responses::{BodyErrors, Missing, ReadErrors, WriteErrors};
 use super::views::{self, Event, EventsData, List, Service, ServiceData, ServicesData, Success};
 use super::{Api, auth, input};
@@ -30,8 +31,7 @@ impl Api {
 /// The services, by id.
 #[utoipa::path(get, path = "/v1/services", tag = "services",
     params(
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Items a page, 100 when not given", minimum = 1, maximum = 1000),
+        PageParams,
         ("status" = Option<String>, Query, description = "Only up, down, unknown, pending or paused ones"),
         ("q" = Option<String>, Query, description = "Part of the name or URL"),
         ("group" = Option<String>, Query, description = "Only this group; empty for those without one"),
@@ -131,12 +131,8 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
 #[utoipa::path(get, path = "/v1/services/{id}/events", tag = "services",
     params(
         ("id" = i64, Path, description = "Key of the service", minimum = 1),
-        ("from" = Option<String>, Query, description = "Only those that lasted at this moment or began later: unix seconds or RFC 3339"),
-        ("to" = Option<String>, Query, description = "Only those that began before this moment"),
-        ("event" = Option<String>, Query, description = "Only uptime, downtime, unknown or paused ones"),
-        ("reason" = Option<String>, Query, description = "Only those with this failure"),
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Items a page, 100 when not given", minimum = 1, maximum = 1000),
+        EventParams,
+        PageParams,
     ),
     responses(
         (status = 200, description = "A page of events", body = Success<EventsData>),

@@ -236,8 +236,8 @@ pub(super) fn lies_beside(path: &Path, ending: &str) -> bool {
     beside(path, ending).metadata().is_ok_and(|metadata| metadata.len() > 0)
 }
 
-/// The file beside the database that has its name and `ending`.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+/// The file beside the one at `path` that has its name and `ending`.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(ending);
     beside.into()

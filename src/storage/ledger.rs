@@ -8,8 +8,9 @@ use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
 use super::history::{fresh, gaps};
-use super::models::{self, EventRow, MetricRow, NewEvent, ServiceRow, TallyRow, TickRow};
+use super::models::{self, EventRow, MetricRow, ServiceRow, TallyRow, TickRow};
 use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
+use super::transition;
 use crate::domain::{
     EventChange, Failure, Outcome, ServiceId, State, Tally, Thresholds, Tick, Verdict, rollup,
 };
@@ -149,7 +150,7 @@ impl Ledger {
                 None => {
                     let found = fresh::extent(connection)?;
                     self.fresh.ticks = found.ticks;
-                    found.next_id
+                    found.next_id()
                 }
             };
             for outcome in group {
@@ -237,9 +238,10 @@ fn record(
     let (tally, change) = rollup(&entry.tally, &tick, &entry.thresholds);
     if let EventChange::Begins { state, at_ms } = change {
         if entry.tally.latest.is_some_and(|latest| latest.open) {
-            close_open_event(connection, outcome.service_id, at_ms)?;
+            transition::close(connection, outcome.service_id, at_ms)?;
         }
-        let id = begin_event(connection, outcome, state, at_ms, now_ms)?;
+        let failure = outcome.failure.as_ref();
+        let id = transition::begin(connection, outcome.service_id, state, failure, at_ms, now_ms)?;
         done.began.push(Began {
             service_id: outcome.service_id,
             state,
@@ -254,53 +256,6 @@ fn record(
     }
     entry.tally = tally;
     Ok(())
-}
-
-fn begin_event(
-    connection: &mut SqliteConnection,
-    outcome: &Outcome,
-    state: State,
-    at_ms: i64,
-    now_ms: i64,
-) -> Result<i64, StorageError> {
-    let failure = outcome.failure.as_ref();
-    let id = diesel::insert_into(service_events::table)
-        .values(NewEvent {
-            service_id: outcome.service_id.get(),
-            event: state.event(),
-            failure: failure.map(|failure| failure.reason.as_str()),
-            failure_detail: failure.map(|failure| failure.detail.as_str()),
-            date_started_ms: at_ms,
-            date_ended_ms: None,
-            created_at: now_ms / 1_000,
-            updated_at: now_ms / 1_000,
-        })
-        .returning(service_events::id)
-        .get_result(connection)?;
-    Ok(id)
-}
-
-/// Ends the event of `id` that lasts, if there is one, at `at_ms` or at its own start, whichever is later; gives that moment.
-pub(super) fn close_open_event(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    at_ms: i64,
-) -> Result<Option<i64>, StorageError> {
-    let open = service_events::table
-        .filter(service_events::service_id.eq(id.get()))
-        .filter(service_events::date_ended_ms.is_null())
-        .select((service_events::id, service_events::date_started_ms))
-        .first::<(i64, i64)>(connection)
-        .optional()?;
-    let Some((event_id, started_at_ms)) = open else { return Ok(None) };
-    let ended_at_ms = at_ms.max(started_at_ms);
-    diesel::update(service_events::table.find(event_id))
-        .set((
-            service_events::date_ended_ms.eq(ended_at_ms),
-            service_events::updated_at.eq(ended_at_ms / 1_000),
-        ))
-        .execute(connection)?;
-    Ok(Some(ended_at_ms))
 }
 
 fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, StorageError> {

@@ -5,10 +5,10 @@ use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
 use super::history::gaps;
-use super::ledger::close_open_event;
 use super::models::{DefinitionRow, ServiceRow};
 use super::reader::{GetService, Query, ServiceRecord};
 use super::schema::services;
+use super::transition;
 use crate::domain::{Definition, Origin, Patch, ServiceId};
 
 /// A change to the list of services, asked for through the API.
@@ -151,6 +151,6 @@ fn delete(
     diesel::update(services::table.find(id.get()))
         .set((services::deleted_at.eq(now), services::updated_at.eq(now)))
         .execute(connection)?;
-    close_open_event(connection, id, now_ms)?;
+    transition::close(connection, id, now_ms)?;
     Ok(())
 }

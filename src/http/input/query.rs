@@ -52,10 +52,9 @@ impl Params {
 
     /// What a tick says.
     fn state(&mut self) -> Option<State> {
-        const WORDS: [(&str, State); 3] =
-            [("up", State::Up), ("down", State::Down), ("unknown", State::Unknown)];
-        self.take("state", &one_of(WORDS.map(|(word, _)| word)), |text| {
-            WORDS.into_iter().find(|(word, _)| *word == text).map(|(_, state)| state)
+        const STATES: [State; 3] = [State::Up, State::Down, State::Unknown];
+        self.take("state", &one_of(STATES.map(State::as_str)), |text| {
+            STATES.into_iter().find(|state| state.as_str() == text)
         })
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Event, List};
-use crate::domain::{KeptTick, PHASES, State};
+use crate::domain::{KeptTick, PHASES};
 use crate::http::probe_view::Phases;
 use crate::storage::history::events::ServiceEvent;
 use crate::storage::history::ticks::TickPage;
@@ -74,7 +74,7 @@ impl Tick {
             seq,
             date: tick.at_ms.div_euclid(1_000),
             date_ms: tick.at_ms,
-            state: state_word(tick.state),
+            state: tick.state.as_str(),
             response_time_ms: millis(tick.response_time_us as f64),
             http_status: tick.http_status,
             reason: tick.reason.map(|reason| reason.as_str()),
@@ -92,16 +92,6 @@ pub(super) fn phases(us: [f64; PHASES]) -> Phases {
         tls_ms: tls,
         processing_ms: first_byte,
         transfer_ms: transfer,
-    }
-}
-
-/// The word for a tick of that state.
-pub fn state_word(state: State) -> &'static str {
-    match state {
-        State::Up => "up",
-        State::Down => "down",
-        State::Unknown => "unknown",
-        State::Paused => "paused",
     }
 }
 

@@ -6,11 +6,11 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::rollups::{self, Bucket, DAY_S, RollupRow};
-use super::uptime::spans;
+use super::uptime::{spans, totals_of};
 use super::{Window, newest_seq, ticks};
 use crate::domain::ServiceId;
 use crate::domain::stats::Stats;
-use crate::domain::timeline;
+use crate::domain::timeline::Span;
 use crate::storage::StorageError;
 use crate::storage::reader::load_known;
 use crate::storage::schema::{
@@ -48,10 +48,12 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Checked, StorageError>
         let ids: Vec<i64> =
             services::table.order(services::id).select(services::id).load(connection)?;
         let marks = history::table.select(Marks::as_select()).first(connection)?;
+        let fresh = fresh_by_service(connection)?;
         let mut missing = 0;
         for id in ids.into_iter().filter_map(ServiceId::new) {
             checked.services += 1;
-            missing += check_service(connection, id, &marks, &mut checked)?;
+            let fresh = fresh.get(&id.get()).copied().unwrap_or_default();
+            missing += check_service(connection, id, fresh, &marks, &mut checked)?;
         }
         if missing != marks.expired_tick_count {
             let taken = marks.expired_tick_count;
@@ -76,18 +78,23 @@ struct Marks {
     rollups_expired_to_ms: i64,
 }
 
+/// How many fresh ticks each service has: one pass over a table that has no index to find those of one by.
+fn fresh_by_service(connection: &mut SqliteConnection) -> Result<HashMap<i64, u64>, StorageError> {
+    let counts: Vec<(i64, i64)> = service_ticks::table
+        .group_by(service_ticks::service_id)
+        .select((service_ticks::service_id, diesel::dsl::count_star()))
+        .load(connection)?;
+    Ok(counts.into_iter().map(|(id, count)| (id, count.cast_unsigned())).collect())
+}
+
 /// Gives how many of its ticks are missing. Where the clock was set back, they need not be the first ones.
 fn check_service(
     connection: &mut SqliteConnection,
     id: ServiceId,
+    fresh: u64,
     marks: &Marks,
     checked: &mut Checked,
 ) -> Result<i64, StorageError> {
-    let fresh: i64 = service_ticks::table
-        .filter(service_ticks::service_id.eq(id.get()))
-        .count()
-        .get_result(connection)?;
-    let fresh = fresh.cast_unsigned();
     let newest = newest_seq(connection, id)?;
     let mut sealed: BTreeMap<Bucket, Stats> = BTreeMap::new();
     let (mut next, mut missing) = (1, 0);
@@ -133,8 +140,10 @@ fn check_service(
         checked.problem(format!("service {id}: {chained} of its {fresh} fresh ticks can be found"));
     }
     let ticks_expired_to_ms = if missing == 0 { i64::MIN } else { marks.ticks_expired_to_ms };
-    check_rollups(connection, id, &sealed, &Marks { ticks_expired_to_ms, ..*marks }, checked)?;
-    check_events(connection, id, checked)?;
+    let marks = Marks { ticks_expired_to_ms, ..*marks };
+    let events = spans(connection, id, Window::ALL)?;
+    check_rollups(connection, id, &sealed, &events, &marks, checked)?;
+    check_events(id, &events, checked);
     Ok(missing)
 }
 
@@ -142,6 +151,7 @@ fn check_rollups(
     connection: &mut SqliteConnection,
     id: ServiceId,
     sealed: &BTreeMap<Bucket, Stats>,
+    events: &[Span],
     marks: &Marks,
     checked: &mut Checked,
 ) -> Result<(), StorageError> {
@@ -149,8 +159,7 @@ fn check_rollups(
         .filter(service_rollups::service_id.eq(id.get()))
         .select(RollupRow::as_select())
         .load(connection)?;
-    let all = spans(connection, id, Window::ALL)?;
-    let oldest_event_ms = all.first().map_or(i64::MAX, |span| span.from_ms);
+    let oldest_event_ms = events.first().map_or(i64::MAX, |span| span.from_ms);
     // What began since the last sealing is not in the roll-ups yet, wherever it is dated to.
     let changed_from_ms: Option<i64> = service_events::table
         .filter(service_events::service_id.eq(id.get()))
@@ -167,7 +176,7 @@ fn check_rollups(
         let is_settled = changed_from_ms.is_none_or(|at_ms| at_ms >= to_ms);
         if is_settled
             && from_ms >= oldest_event_ms
-            && timeline::totals(&all, from_ms, to_ms) != told
+            && totals_of(events, Window { from_ms, to_ms }) != told
         {
             checked.problem(format!(
                 "service {id}: the times of {bucket:?} are not those of its events"
@@ -194,13 +203,8 @@ fn check_rollups(
     Ok(())
 }
 
-fn check_events(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    checked: &mut Checked,
-) -> Result<(), StorageError> {
-    let all = spans(connection, id, Window::ALL)?;
-    for pair in all.windows(2) {
+fn check_events(id: ServiceId, events: &[Span], checked: &mut Checked) {
+    for pair in events.windows(2) {
         if pair[0].to_ms != Some(pair[1].from_ms) {
             checked.problem(format!(
                 "service {id}: its event at {} does not end where the next begins",
@@ -208,7 +212,6 @@ fn check_events(
             ));
         }
     }
-    Ok(())
 }
 
 /// The counts that are kept must be those of the rows.

@@ -21,20 +21,26 @@ use crate::storage::schema::{history, service_ticks};
 pub struct Extent {
     /// How many there are.
     pub ticks: u64,
-    /// An id that no tick has ever had, nor any above it.
-    pub next_id: i64,
+    /// The id of the newest; `None` without any.
+    pub newest_id: Option<i64>,
+    /// Every tick up to this id is sealed.
+    pub sealed_id: i64,
 }
 
-/// How far the fresh ticks reach. Counts them, so it is for the start only.
+impl Extent {
+    /// An id that no tick has ever had, nor any above it.
+    pub fn next_id(&self) -> i64 {
+        self.newest_id.map_or(self.sealed_id, |newest| newest.max(self.sealed_id)) + 1
+    }
+}
+
+/// How far the fresh ticks reach. Counts them, so it is for the start, for a sealing, and for when only the rows know.
 pub fn extent(connection: &mut SqliteConnection) -> Result<Extent, StorageError> {
-    let (ticks, newest): (i64, Option<i64>) = service_ticks::table
+    let (ticks, newest_id): (i64, Option<i64>) = service_ticks::table
         .select((diesel::dsl::count_star(), diesel::dsl::max(service_ticks::id)))
         .first(connection)?;
-    let sealed: i64 = history::table.select(history::sealed_tick_id).first(connection)?;
-    Ok(Extent {
-        ticks: ticks.cast_unsigned(),
-        next_id: newest.map_or(sealed, |newest| newest.max(sealed)) + 1,
-    })
+    let sealed_id = history::table.select(history::sealed_tick_id).first(connection)?;
+    Ok(Extent { ticks: ticks.cast_unsigned(), newest_id, sealed_id })
 }
 
 /// From the newest fresh tick of a service to its oldest; each step leads `step_back` ids down.

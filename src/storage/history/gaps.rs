@@ -5,10 +5,9 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use crate::domain::{LatestEvent, ServiceId, State};
-use crate::storage::StorageError;
-use crate::storage::ledger::{close_open_event, move_liveness};
-use crate::storage::models::NewEvent;
-use crate::storage::schema::{liveness, service_events, service_metrics};
+use crate::storage::ledger::move_liveness;
+use crate::storage::schema::{liveness, service_metrics};
+use crate::storage::{StorageError, transition};
 
 /// A time in which this program did not watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,20 +137,8 @@ fn follow(
     state: State,
     now_ms: i64,
 ) -> Result<Option<(i64, LatestEvent)>, StorageError> {
-    let Some(started_at_ms) = close_open_event(connection, id, at_ms)? else { return Ok(None) };
-    let event_id: i64 = diesel::insert_into(service_events::table)
-        .values(NewEvent {
-            service_id: id.get(),
-            event: state.event(),
-            failure: None,
-            failure_detail: None,
-            date_started_ms: started_at_ms,
-            date_ended_ms: None,
-            created_at: now_ms / 1_000,
-            updated_at: now_ms / 1_000,
-        })
-        .returning(service_events::id)
-        .get_result(connection)?;
+    let Some(started_at_ms) = transition::close(connection, id, at_ms)? else { return Ok(None) };
+    let event_id = transition::begin(connection, id, state, None, started_at_ms, now_ms)?;
     diesel::update(service_metrics::table.find(id.get()))
         .set(service_metrics::latest_event_id.eq(event_id))
         .execute(connection)?;

@@ -195,7 +195,7 @@ pub fn begun_behind(
 }
 
 /// Adds the `fresh` hours to the roll-ups of a service, makes those of the days that are over, and computes the times of all
-/// that are concerned anew; part of the caller's transaction. Gives how many rows are new. `begun_ms` is when the first event
+/// that are concerned anew; part of the caller's transaction. `fresh` is by start. Gives how many rows are new. `begun_ms` is when the first event
 /// began that was not looked at yet.
 pub fn merge(
     connection: &mut SqliteConnection,
@@ -246,7 +246,7 @@ pub fn merge(
     }
     if let Some(begun_ms) = begun_ms {
         let is_done = |bucket: &Bucket| {
-            days.contains(bucket) || fresh.iter().any(|row| row.bucket() == *bucket)
+            days.contains(bucket) || fresh.binary_search_by_key(bucket, RollupRow::bucket).is_ok()
         };
         refresh_times(connection, id, begun_ms, is_done, totals)?;
     }

@@ -11,9 +11,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::SqliteConnection;
 
-use super::codec;
-use super::newest_seq;
+use super::fresh::{self, Extent};
 use super::rollups::{self, Bucket, RollupRow};
+use super::ticks::{self, ChunkInfo};
+use super::{codec, newest_seq};
 use crate::domain::kept::KeptTick;
 use crate::domain::stats::Stats;
 use crate::domain::{ServiceId, State};
@@ -23,7 +24,7 @@ use crate::storage::reader::Query;
 use crate::storage::schema::{history, service_tick_chunks, service_ticks};
 
 /// Most ticks that are held unpacked at once; more are read in several passes.
-const TICKS_A_PASS: i64 = 131_072;
+const TICKS_A_PASS: u64 = 131_072;
 
 /// A chunk that is at most this many times as long as what is to be sealed behind it is sealed with it anew.
 const GROWTH: usize = 3;
@@ -55,7 +56,7 @@ struct Sealed {
     id: ServiceId,
     chunks: Vec<NewChunk>,
     /// The short chunk that is contained in the first of `chunks`.
-    replaced: Option<ChunkHead>,
+    replaced: Option<ChunkInfo>,
     /// By their start; packed, since there is one for each service and hour.
     hours: Vec<RollupRow>,
 }
@@ -74,33 +75,22 @@ struct NewChunk {
     data: Vec<u8>,
 }
 
-/// What of a chunk must be known to replace it.
-#[derive(Debug, Clone, Copy, Queryable)]
-struct ChunkHead {
-    id: i64,
-    first_seq: i64,
-    tick_count: i64,
-}
-
 impl Query for Prepare {
     type Answer = Option<Slice>;
 
     fn run(self, connection: &mut SqliteConnection) -> Result<Self::Answer, StorageError> {
         // One snapshot: the counts of the metrics must be those of the ticks.
         connection.transaction(|connection| {
-            let (ticks, newest): (i64, Option<i64>) = service_ticks::table
-                .select((diesel::dsl::count_star(), diesel::dsl::max(service_ticks::id)))
-                .first(connection)?;
-            let Some(up_to) = newest else { return Ok(None) };
-            let sealed_before = history::table.select(history::sealed_tick_id).first(connection)?;
+            let Extent { ticks, newest_id, sealed_id } = fresh::extent(connection)?;
+            let Some(up_to) = newest_id else { return Ok(None) };
             let mut services = Vec::new();
-            let passes = (ticks + TICKS_A_PASS - 1) / TICKS_A_PASS;
+            let passes = ticks.div_ceil(TICKS_A_PASS).cast_signed();
             for pass in 0..passes {
                 for (id, fresh) in read_pass(connection, pass, passes)? {
                     services.push(prepare(connection, id, fresh, self.chunk_ticks)?);
                 }
             }
-            Ok(Some(Slice { sealed_before, up_to, services, ticks: ticks.cast_unsigned() }))
+            Ok(Some(Slice { sealed_before: sealed_id, up_to, services, ticks }))
         })
     }
 }
@@ -144,22 +134,20 @@ fn prepare(
     }
     let hours = hours.iter().map(|(hour, stats)| RollupRow::new(id, *hour, stats)).collect();
     let mut first_seq = newest_seq(connection, id)?.cast_signed() - fresh.len() as i64 + 1;
-    let mut ticks = fresh;
-    let mut replaced = short_chunk(connection, id, first_seq, ticks.len(), chunk_ticks)?;
+    let mut run = fresh;
+    let mut replaced = short_chunk(connection, id, first_seq, run.len(), chunk_ticks)?;
     if let Some(head) = replaced {
-        let data: Vec<u8> = service_tick_chunks::table
-            .find(head.id)
-            .select(service_tick_chunks::data)
-            .first(connection)?;
-        // One that is damaged stays as it is, and holds up nobody.
-        if let Ok(mut longer) = codec::decode(&data) {
-            longer.append(&mut ticks);
-            (ticks, first_seq) = (longer, head.first_seq);
-        } else {
-            replaced = None;
+        match ticks::open(connection, &head) {
+            Ok((_, mut longer)) => {
+                longer.append(&mut run);
+                (run, first_seq) = (longer, head.first_seq);
+            }
+            // One that is damaged stays as it is, and holds up nobody.
+            Err(StorageError::Unreadable(_)) => replaced = None,
+            Err(error) => return Err(error),
         }
     }
-    let chunks = pack(id, first_seq, &ticks, chunk_ticks)?;
+    let chunks = pack(id, first_seq, &run, chunk_ticks)?;
     Ok(Sealed { id, chunks, replaced, hours })
 }
 
@@ -171,15 +159,11 @@ fn short_chunk(
     first_seq: i64,
     fresh: usize,
     chunk_ticks: usize,
-) -> Result<Option<ChunkHead>, StorageError> {
-    let newest: Option<ChunkHead> = service_tick_chunks::table
+) -> Result<Option<ChunkInfo>, StorageError> {
+    let newest: Option<ChunkInfo> = service_tick_chunks::table
         .filter(service_tick_chunks::service_id.eq(id.get()))
         .order(service_tick_chunks::first_seq.desc())
-        .select((
-            service_tick_chunks::id,
-            service_tick_chunks::first_seq,
-            service_tick_chunks::tick_count,
-        ))
+        .select(ChunkInfo::as_select())
         .first(connection)
         .optional()?;
     Ok(newest.filter(|head| {

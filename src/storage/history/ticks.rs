@@ -16,9 +16,10 @@ use crate::storage::reader::Query;
 use crate::storage::schema::service_tick_chunks;
 
 /// What is known of a chunk without unpacking it.
-#[derive(Debug, Clone, Copy, Queryable)]
+#[derive(Debug, Clone, Copy, Queryable, Selectable)]
+#[diesel(table_name = service_tick_chunks, check_for_backend(diesel::sqlite::Sqlite))]
 pub struct ChunkInfo {
-    id: i64,
+    pub(super) id: i64,
     pub(super) first_seq: i64,
     pub(super) tick_count: i64,
     up_count: i64,
@@ -51,13 +52,7 @@ pub fn chunks(
         .filter(service_tick_chunks::from_ms.lt(window.to_ms))
         .filter(service_tick_chunks::to_ms.ge(window.from_ms))
         .order(service_tick_chunks::first_seq.desc())
-        .select((
-            service_tick_chunks::id,
-            service_tick_chunks::first_seq,
-            service_tick_chunks::tick_count,
-            service_tick_chunks::up_count,
-            service_tick_chunks::down_count,
-        ))
+        .select(ChunkInfo::as_select())
         .load(connection)?;
     Ok(found)
 }

@@ -96,19 +96,12 @@ impl Walk {
     /// The chunk that holds the next tick, or else the first one behind it, of those that touch the window.
     fn chunk(&self, connection: &mut SqliteConnection) -> Result<Option<ChunkInfo>, StorageError> {
         use service_tick_chunks as chunks;
-        let columns = (
-            chunks::id,
-            chunks::first_seq,
-            chunks::tick_count,
-            chunks::up_count,
-            chunks::down_count,
-        );
         let next = self.next.cast_signed();
         let of_service = || chunks::table.filter(chunks::service_id.eq(self.id.get()));
         let around: Option<ChunkInfo> = of_service()
             .filter(chunks::first_seq.le(next))
             .order(chunks::first_seq.desc())
-            .select(columns)
+            .select(ChunkInfo::as_select())
             .first(connection)
             .optional()?;
         if let Some(chunk) = around.filter(|chunk| chunk.first_seq + chunk.tick_count > next) {
@@ -119,7 +112,7 @@ impl Walk {
             .filter(chunks::from_ms.lt(self.window.to_ms))
             .filter(chunks::to_ms.ge(self.window.from_ms))
             .order(chunks::first_seq.asc())
-            .select(columns)
+            .select(ChunkInfo::as_select())
             .first(connection)
             .optional()?)
     }
