@@ -14,8 +14,8 @@ use crate::ticks::Ticks;
 const SERVICES: usize = 100_000;
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Until the load is steady.
-const WARM_UP: Duration = Duration::from_secs(4);
+/// Until the load is steady: a first round, in which each service begins an event, and a little more.
+const WARM_UP: Duration = Duration::from_secs(12);
 
 /// What wrk does: threads, connections, and for how long each question is asked.
 const WRK: [&str; 7] = ["--threads", "2", "--connections", "16", "--duration", "4s", "--latency"];

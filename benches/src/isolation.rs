@@ -46,6 +46,7 @@ pub fn run(table: &mut Table) {
     for pool_size in [DEFAULT_POOL, LARGE_POOL] {
         let spans = &[HALF_A_MINUTE, HALF_A_MINUTE];
         let beside = Neighbours { hung: 10_000, healthy: 500, pool_size, spans };
+        table.progress(&format!("  a pool of {pool_size} for a minute"));
         for (told, span) in ["first 30 s", "next 30 s"].iter().zip(measure(&beside)) {
             tell(table, &format!("pool of {pool_size}, {told}"), &span);
         }
@@ -61,7 +62,6 @@ pub struct Span {
 
 /// Starts all of them at once, and looks at the healthy.
 pub fn measure(beside: &Neighbours) -> Vec<Span> {
-    eprintln!("  {beside:?}");
     let (hung, healthy) = (Target::start(&Manners::Silent), Target::start(&Manners::Holding(0)));
     let folder = program::folder();
     let kinds = [
@@ -72,7 +72,7 @@ pub fn measure(beside: &Neighbours) -> Vec<Span> {
     // Most services fail together here, and our own network is not gone: there is one canary that says so.
     let canary = format!("tcp://{}", healthy.address(0));
     let settings = [("RUNNER_POOL_SIZE", beside.pool_size), ("SELF_CHECK_TARGETS", &*canary)];
-    let program = Program::start(&program::own_binary(), folder.path(), &settings);
+    let _program = Program::start(&program::own_binary(), folder.path(), &settings);
     let mut from = unix_ms();
     let mut seen = Vec::new();
     for span in beside.spans {
@@ -83,8 +83,6 @@ pub fn measure(beside: &Neighbours) -> Vec<Span> {
         let kept = Kept::of(&mut Ticks::of(folder.path()), &ids, HEALTHY_INTERVAL, &slots);
         seen.push(Span { kept, held_ms: Distribution::of(healthy.held_ms()) });
     }
-    let (rss, peak) = program.rss_mib();
-    eprintln!("  (RSS {rss:.0} MiB, at most {peak:.0} MiB)");
     seen
 }
 

@@ -12,22 +12,31 @@
 mod accuracy;
 mod api;
 mod commits;
+mod conditions;
 mod figures;
 mod floor;
 mod isolation;
 mod lifecycle;
+mod note;
 mod prepare;
 mod probes;
 mod program;
 mod scale;
+mod smoke;
 mod table;
 mod target;
 mod ticks;
 
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
 use table::Table;
 
+type Part = fn(&mut Table);
+
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, fn(&mut Table)); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -35,19 +44,38 @@ const PARTS: [(&str, fn(&mut Table)); 7] = [
     ("api", api::run),
     ("commits", commits::run),
     ("lifecycle", lifecycle::run),
+    ("conditions", conditions::run),
 ];
 
-fn main() {
+fn main() -> ExitCode {
     rlimit::increase_nofile_limit(u64::MAX).expect("the hard limit of file descriptors");
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
     if words.first().is_some_and(|word| word == target::SERVE) {
-        return target::serve(&words[1..]);
+        target::serve(&words[1..]);
+        return ExitCode::SUCCESS;
     }
-    let mut table = Table::default();
+    if words == ["smoke"] {
+        return if smoke::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let into = words.iter().position(|word| word == "--into").map(|at| {
+        words.remove(at);
+        assert!(at < words.len(), "--into wants a file");
+        words.remove(at)
+    });
+    for word in &words {
+        let names = PARTS.map(|(name, _)| name).join(", ");
+        assert!(names.contains(word.as_str()), "{word} is no part; there are smoke, {names}");
+    }
+    let (mut table, started) = (Table::new(), Instant::now());
     for (name, run) in PARTS {
         if words.is_empty() || words.iter().any(|word| word == name) {
             run(&mut table);
         }
     }
-    println!("{}", table.markdown());
+    let text = note::text(&table.markdown(), &words, started.elapsed());
+    println!("{text}");
+    if let Some(file) = into {
+        note::put_into(Path::new(&file), &text);
+    }
+    ExitCode::SUCCESS
 }

@@ -1,6 +1,6 @@
 //! Part 2: how many services one machine carries at 60 s, on time and in how much memory.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use service_healthcheck::probe::unix_ms;
 
@@ -52,19 +52,18 @@ pub fn run(table: &mut Table) {
 }
 
 fn side_by_side(table: &mut Table, target: &Target, sizes: &[Size]) {
-    let running: Vec<Running> = sizes.iter().map(|size| Running::start(size, target)).collect();
+    let start = |size| {
+        let running = Running::start(size, target);
+        table.progress(&format!("  {} services for two rounds", running.size.count));
+        running
+    };
+    let running: Vec<Running> = sizes.iter().map(start).collect();
     for running in running {
         let Running { folder, program, size, ids, slots } = running;
         let end = slots.end + REST.as_millis() as i64;
         std::thread::sleep(Duration::from_millis((end - unix_ms()).max(0).unsigned_abs()));
         let (rss, peak) = program.rss_mib();
-        let read = Instant::now();
         let kept = Kept::of(&mut Ticks::of(folder.path()), &ids, INTERVAL, &slots);
-        eprintln!(
-            "  ({} ticks read in {:.1} s)",
-            kept.lateness_ms.len(),
-            read.elapsed().as_secs_f64()
-        );
         let (who, ready) = (format!("{} services", size.count), program.ready_after);
         let mut row = Row::new(
             format!("{who}: ready from the database"),
@@ -75,7 +74,7 @@ fn side_by_side(table: &mut Table, target: &Target, sizes: &[Size]) {
         }
         table.row(row);
         table.row(
-            Row::new(format!("{who}: RSS"), format!("{rss:.0} MiB, at most {peak:.0} MiB"))
+            Row::new(format!("{who}: RSS"), format!("{rss:.1} MiB, at most {peak:.1} MiB"))
                 .reach(&format!("≤ {} MiB", size.rss_reach_mib), rss <= size.rss_reach_mib),
         );
         let is_reached = kept.lateness_ms.at(0.99) <= LATENESS_REACH_MS && kept.missed == 0;
@@ -101,7 +100,6 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn start(size: &'a Size, target: &Target) -> Self {
-        eprintln!("  {} services for {ROUNDS} rounds of {} s", size.count, INTERVAL.as_secs());
         let folder = program::folder();
         let services = Services::new(size.count, target.port, INTERVAL);
         let ids = prepare::database(folder.path(), &[services], true).remove(0);

@@ -1,6 +1,7 @@
 //! What was measured, as rows; told on stderr as it comes, and as Markdown at the end.
 
 use std::fmt::Write;
+use std::time::Instant;
 
 /// One figure.
 #[derive(Debug, Default)]
@@ -36,21 +37,32 @@ impl Row {
 }
 
 /// All rows, part by part.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Table {
     parts: Vec<(String, Vec<Row>)>,
+    started: Instant,
 }
 
 impl Table {
+    /// No rows yet.
+    pub fn new() -> Self {
+        Self { parts: Vec::new(), started: Instant::now() }
+    }
+
+    /// Tells what is done now, and how many seconds have passed.
+    pub fn progress(&self, what: &str) {
+        eprintln!("{:>4.0} s  {what}", self.started.elapsed().as_secs_f64());
+    }
+
     /// The rows that follow belong to the part of that title.
     pub fn part(&mut self, title: &str) {
-        eprintln!("{title}");
+        self.progress(title);
         self.parts.push((title.to_owned(), Vec::new()));
     }
 
     /// Adds a row and tells it.
     pub fn row(&mut self, row: Row) {
-        eprintln!("  {}: {}  {}  {}", row.what, row.measured, row.ratio, row.reach);
+        self.progress(&format!("  {}: {}  {}  {}", row.what, row.measured, row.ratio, row.reach));
         if let Some((_, rows)) = self.parts.last_mut() {
             rows.push(row);
         }
