@@ -274,6 +274,12 @@ fn until_grid(id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
     Duration::from_nanos((ahead % interval_ns) as u64)
 }
 
+/// How long after the newest slot of its grid the service `id` was at `wall_ms`, in unix milliseconds: for those who measure.
+pub fn lateness(id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
+    let ahead = until_grid(id, interval, wall_ms);
+    if ahead.is_zero() { ahead } else { interval - ahead }
+}
+
 /// SplitMix64's finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): neighbouring
 /// ids land far apart, and the same id always in the same place.
 fn spread(id: u64) -> u64 {
@@ -299,6 +305,18 @@ mod tests {
 
     fn secs(n: u64) -> Duration {
         Duration::from_secs(n)
+    }
+
+    #[test]
+    fn lateness_counts_from_the_newest_slot() {
+        let (id, interval) = (ServiceId::new(7).unwrap(), secs(60));
+        let slot = phase(id, interval);
+        // A minute on the wall clock and a phase later is a slot, to the millisecond.
+        let slot_ms = 1_700_000_040_000 + slot.as_millis() as i64 + 1;
+        assert!(lateness(id, interval, slot_ms) <= Duration::from_millis(1));
+        assert!(lateness(id, interval, slot_ms - 2) > secs(59));
+        let late = lateness(id, interval, slot_ms + 250);
+        assert!((Duration::from_millis(250)..=Duration::from_millis(251)).contains(&late));
     }
 
     #[test]
