@@ -2,67 +2,147 @@
 //!
 //! They stand in the order in which they were recorded, all services mixed, without a secondary index. The ticks of one service
 //! are found by following `step_back` from its newest one: a chain ends where the ticks are sealed.
+//!
+//! New ones go to `service_ticks`. When a sealing begins, its rows become those of `sealing_ticks`, where a tick is fresh until
+//! its service's turn has come ([`super::seal`]); so a chain leads through both.
 
 use std::ops::ControlFlow;
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Bool, Nullable};
 use diesel::sqlite::SqliteConnection;
 
 use crate::domain::ServiceId;
 use crate::domain::kept::KeptTick;
 use crate::storage::StorageError;
 use crate::storage::models::TickRow;
-use crate::storage::schema::{history, service_ticks};
 
 /// How far the fresh ticks reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// How many there are.
+    /// How many there are, as their ids tell; this program skips none.
     pub ticks: u64,
-    /// The id of the newest; `None` without any.
-    pub newest_id: Option<i64>,
-    /// Every tick up to this id is sealed.
-    pub sealed_id: i64,
-}
-
-impl Extent {
     /// An id that no tick has ever had, nor any above it.
-    pub fn next_id(&self) -> i64 {
-        self.newest_id.map_or(self.sealed_id, |newest| newest.max(self.sealed_id)) + 1
-    }
+    pub next_id: i64,
+    /// Whether a sealing is under way.
+    pub is_sealing: bool,
 }
 
-/// How far the fresh ticks reach. Counts them, so it is for the start, for a sealing, and for when only the rows know.
+#[derive(QueryableByName)]
+struct Reach {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    newest: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    oldest: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    newest_sealing: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    oldest_sealing: Option<i64>,
+    #[diesel(sql_type = BigInt)]
+    sealing_tick_count: i64,
+    #[diesel(sql_type = BigInt)]
+    sealed_tick_id: i64,
+    #[diesel(sql_type = Bool)]
+    is_sealing: bool,
+}
+
+const REACH: &str = "\
+    SELECT (SELECT max(id) FROM service_ticks) AS newest, (SELECT min(id) FROM service_ticks) AS oldest, \
+        (SELECT max(id) FROM sealing_ticks) AS newest_sealing, (SELECT min(id) FROM sealing_ticks) AS oldest_sealing, \
+        sealing_tick_count, sealed_tick_id, sealing_tick_id IS NOT NULL AS is_sealing \
+    FROM history";
+
+/// How far the fresh ticks reach. Looks at the ends of the tables only, so it takes no time however many there are.
 pub fn extent(connection: &mut SqliteConnection) -> Result<Extent, StorageError> {
-    let (ticks, newest_id): (i64, Option<i64>) = service_ticks::table
-        .select((diesel::dsl::count_star(), diesel::dsl::max(service_ticks::id)))
-        .first(connection)?;
-    let sealed_id = history::table.select(history::sealed_tick_id).first(connection)?;
-    Ok(Extent { ticks: ticks.cast_unsigned(), newest_id, sealed_id })
+    let reach: Reach = diesel::sql_query(REACH).get_result(connection)?;
+    let rows = |newest: Option<i64>, oldest: Option<i64>| {
+        newest.zip(oldest).map_or(0, |(newest, oldest)| newest - oldest + 1)
+    };
+    let ticks = rows(reach.newest, reach.oldest) + rows(reach.newest_sealing, reach.oldest_sealing)
+        - reach.sealing_tick_count;
+    let newest = reach.newest.max(reach.newest_sealing).max(Some(reach.sealed_tick_id));
+    Ok(Extent {
+        ticks: ticks.max(0).cast_unsigned(),
+        next_id: newest.unwrap_or_default() + 1,
+        is_sealing: reach.is_sealing,
+    })
 }
 
-/// From the newest fresh tick of a service to its oldest; each step leads `step_back` ids down.
-const CHAIN: &str = "\
-    WITH RECURSIVE chain AS ( \
-        SELECT t.* FROM service_ticks t \
-        WHERE t.id = (SELECT latest_tick_id FROM service_metrics WHERE service_id = ?) \
-        UNION ALL \
-        SELECT t.* FROM chain JOIN service_ticks t ON t.id = chain.id - chain.step_back) \
-    SELECT * FROM chain";
+/// The columns of a [`TickRow`]; what can be computed from them is left out.
+macro_rules! columns {
+    () => {
+        "t.id, t.service_id, t.step_back, t.is_up, t.is_unknown, t.http_status, t.failure, t.created_at_ms, \
+        t.dns_us, t.connect_us, t.tls_us, t.first_byte_us, t.transfer_us, t.unphased_us "
+    };
+}
 
-/// Shows every fresh tick of a service, newest first, until `each` breaks.
+/// From the newest fresh tick of each service that `$which` picks from the metrics to its oldest; each step leads `step_back`
+/// ids down. A tick has its id in one of the two tables only.
+macro_rules! chain {
+    ($which:literal, $order:literal) => {
+        concat!(
+            "WITH RECURSIVE one AS (SELECT service_id, latest_tick_id FROM service_metrics ",
+            $which,
+            "), \
+            chain AS ( \
+                SELECT ",
+            columns!(),
+            "FROM one CROSS JOIN service_ticks t ON t.id = one.latest_tick_id \
+                UNION ALL \
+                SELECT ",
+            columns!(),
+            "FROM one CROSS JOIN sealing_ticks t ON t.id = one.latest_tick_id \
+                    WHERE t.service_id > (SELECT sealing_service_id FROM history) \
+                UNION ALL \
+                SELECT ",
+            columns!(),
+            "FROM chain CROSS JOIN service_ticks t ON t.id = chain.id - chain.step_back \
+                UNION ALL \
+                SELECT ",
+            columns!(),
+            "FROM chain CROSS JOIN sealing_ticks t ON t.id = chain.id - chain.step_back \
+                    WHERE t.service_id > (SELECT sealing_service_id FROM history) ",
+            $order,
+            ") SELECT * FROM chain"
+        )
+    };
+}
+
+/// Shows every fresh tick of a service, newest first, until `each` breaks. Part of the caller's transaction.
 pub fn newest_first(
     connection: &mut SqliteConnection,
     id: ServiceId,
     mut each: impl FnMut(KeptTick) -> ControlFlow<()>,
 ) -> Result<(), StorageError> {
+    const CHAIN: &str = chain!("WHERE service_id = ?", "");
     let rows = diesel::sql_query(CHAIN)
         .bind::<BigInt, _>(id.get())
         .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
     for row in rows {
         if each(row?.kept()).is_break() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Shows the fresh ticks of the `services` services behind `after`, one service after the other and each newest first, until
+/// `each` breaks. Part of the caller's transaction.
+pub fn of_services_behind(
+    connection: &mut SqliteConnection,
+    after: i64,
+    services: usize,
+    mut each: impl FnMut(TickRow) -> ControlFlow<()>,
+) -> Result<(), StorageError> {
+    // By service_id. The order is that of the queue of the recursion, which so goes to the end of a chain before it begins the next.
+    const CHAINS: &str = chain!("WHERE service_id > ? ORDER BY service_id LIMIT ?", "ORDER BY 2");
+    let rows = diesel::sql_query(CHAINS)
+        .bind::<BigInt, _>(after)
+        .bind::<BigInt, _>(i64::try_from(services).unwrap_or(i64::MAX))
+        .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
+    for row in rows {
+        if each(row?).is_break() {
             return Ok(());
         }
     }
