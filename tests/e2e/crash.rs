@@ -37,14 +37,14 @@ struct Ledger {
 /// Every tick that was ever sealed is in the roll-up of one hour, whether it was taken away since or not.
 const LOOK: &str = "\
     SELECT (SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics) AS counted, \
-        (SELECT count(*) FROM service_ticks) AS fresh, \
+        (SELECT count(*) FROM fresh_ticks) AS fresh, \
         (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks) AS sealed, \
         expired_tick_count AS expired, sealed_at_ms, \
         (SELECT count(*) FROM service_metrics m LEFT JOIN (SELECT service_id, sum(up) AS up, sum(down) AS down, \
             sum(unknown) AS unknown, sum(us) AS us FROM (SELECT service_id, up_count AS up, down_count AS down, \
             unknown_count AS unknown, response_sum_us AS us FROM service_rollups WHERE step_s = 3600 UNION ALL \
             SELECT service_id, is_up, NOT is_up AND NOT is_unknown, is_unknown, iif(is_unknown, 0, response_time_us) \
-            FROM service_ticks) GROUP BY service_id) t USING (service_id) \
+            FROM fresh_ticks) GROUP BY service_id) t USING (service_id) \
             WHERE m.up_count IS NOT t.up OR m.down_count IS NOT t.down OR m.unknown_count IS NOT t.unknown \
             OR m.response_time_sum_ns IS NOT t.us * 1000) AS miscounted \
     FROM history";

@@ -56,17 +56,27 @@ const REACH: &str = "\
 /// How far the fresh ticks reach. Looks at the ends of the tables only, so it takes no time however many there are.
 pub fn extent(connection: &mut SqliteConnection) -> Result<Extent, StorageError> {
     let reach: Reach = diesel::sql_query(REACH).get_result(connection)?;
-    let rows = |newest: Option<i64>, oldest: Option<i64>| {
-        newest.zip(oldest).map_or(0, |(newest, oldest)| newest - oldest + 1)
-    };
-    let ticks = rows(reach.newest, reach.oldest) + rows(reach.newest_sealing, reach.oldest_sealing)
-        - reach.sealing_tick_count;
+    let ticks = rows(reach.newest, reach.oldest) + reach.left_to_seal();
     let newest = reach.newest.max(reach.newest_sealing).max(Some(reach.sealed_tick_id));
-    Ok(Extent {
-        ticks: ticks.max(0).cast_unsigned(),
-        next_id: newest.unwrap_or_default() + 1,
-        is_sealing: reach.is_sealing,
-    })
+    Ok(Extent { ticks, next_id: newest.unwrap_or_default() + 1, is_sealing: reach.is_sealing })
+}
+
+/// Of the sealing that is under way, how many ticks are left.
+pub fn left_to_seal(connection: &mut SqliteConnection) -> Result<u64, StorageError> {
+    let reach: Reach = diesel::sql_query(REACH).get_result(connection)?;
+    Ok(reach.left_to_seal())
+}
+
+/// Rows of a table from its newest id to its oldest.
+fn rows(newest: Option<i64>, oldest: Option<i64>) -> u64 {
+    newest.zip(oldest).map_or(0, |(newest, oldest)| newest.abs_diff(oldest) + 1)
+}
+
+impl Reach {
+    fn left_to_seal(&self) -> u64 {
+        let all = rows(self.newest_sealing, self.oldest_sealing);
+        all.saturating_sub(self.sealing_tick_count.cast_unsigned())
+    }
 }
 
 /// The columns of a [`TickRow`]; what can be computed from them is left out.
@@ -80,7 +90,7 @@ macro_rules! columns {
 /// From the newest fresh tick of each service that `$which` picks from the metrics to its oldest; each step leads `step_back`
 /// ids down. A tick has its id in one of the two tables only.
 macro_rules! chain {
-    ($which:literal, $order:literal) => {
+    ($which:literal) => {
         concat!(
             "WITH RECURSIVE one AS (SELECT service_id, latest_tick_id FROM service_metrics ",
             $which,
@@ -102,9 +112,8 @@ macro_rules! chain {
                 SELECT ",
             columns!(),
             "FROM chain CROSS JOIN sealing_ticks t ON t.id = chain.id - chain.step_back \
-                    WHERE t.service_id > (SELECT sealing_service_id FROM history) ",
-            $order,
-            ") SELECT * FROM chain"
+                    WHERE t.service_id > (SELECT sealing_service_id FROM history)) \
+            SELECT * FROM chain"
         )
     };
 }
@@ -115,7 +124,7 @@ pub fn newest_first(
     id: ServiceId,
     mut each: impl FnMut(KeptTick) -> ControlFlow<()>,
 ) -> Result<(), StorageError> {
-    const CHAIN: &str = chain!("WHERE service_id = ?", "");
+    const CHAIN: &str = chain!("WHERE service_id = ?");
     let rows = diesel::sql_query(CHAIN)
         .bind::<BigInt, _>(id.get())
         .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
@@ -127,16 +136,16 @@ pub fn newest_first(
     Ok(())
 }
 
-/// Shows the fresh ticks of the `services` services behind `after`, one service after the other and each newest first, until
-/// `each` breaks. Part of the caller's transaction.
+/// Shows the fresh ticks of the `services` services behind `after`: the newest of each, then the one before it of each, and so on,
+/// until `each` breaks. Part of the caller's transaction. Side by side they stand near each other; one chain after the other, each
+/// would lead through the whole table.
 pub fn of_services_behind(
     connection: &mut SqliteConnection,
     after: i64,
     services: usize,
     mut each: impl FnMut(TickRow) -> ControlFlow<()>,
 ) -> Result<(), StorageError> {
-    // By service_id. The order is that of the queue of the recursion, which so goes to the end of a chain before it begins the next.
-    const CHAINS: &str = chain!("WHERE service_id > ? ORDER BY service_id LIMIT ?", "ORDER BY 2");
+    const CHAINS: &str = chain!("WHERE service_id > ? ORDER BY service_id LIMIT ?");
     let rows = diesel::sql_query(CHAINS)
         .bind::<BigInt, _>(after)
         .bind::<BigInt, _>(i64::try_from(services).unwrap_or(i64::MAX))

@@ -26,9 +26,9 @@ const GROWTH: usize = 3;
 /// How much of a sealing is held at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Services that are looked at, with fresh ticks or without.
+    /// Most services that are looked at, with fresh ticks or without.
     pub services: usize,
-    /// Ticks from which on no further service is begun. They are held unpacked, some 80 bytes each, and then packed.
+    /// Most ticks, unless one service alone has more. They are held unpacked, some 80 bytes each, and then packed.
     pub ticks: usize,
 }
 
@@ -45,8 +45,8 @@ pub struct Prepare {
 
 /// What is to be sealed of the services next in turn.
 ///
-/// Bound: 4,096 services, and 131,072 ticks and those of one more service, packed to some ten bytes a tick; and a roll-up for
-/// each service and hour of it.
+/// Bound: 4,096 services and 131,072 ticks, packed to some ten bytes a tick, and a roll-up for each service and hour of it. A
+/// service is never divided: one that has more ticks makes a slice by itself.
 #[derive(Debug)]
 pub struct Slice {
     /// Which sealing it belongs to: its newest tick.
@@ -121,31 +121,20 @@ pub(super) fn next_slice(
 ) -> Result<Option<Slice>, StorageError> {
     let sealing = Sealing::under_way(connection)?;
     let Some(sealing) = sealing.filter(|sealing| !sealing.is_written()) else { return Ok(None) };
-    let metrics = metrics_behind(connection, sealing.service_id, bounds.services)?;
-    let mut through = match metrics.last() {
-        Some(last) if metrics.len() == bounds.services => last.service_id,
+    let mut most = likely_services(connection, &sealing, bounds)?;
+    let mut runs = loop {
+        match read_runs(connection, &sealing, most, bounds)? {
+            Some(runs) => break runs,
+            None => most /= 2,
+        }
+    };
+    let metrics = metrics_behind(connection, sealing.service_id, most)?;
+    let through = match metrics.last() {
+        Some(last) if metrics.len() == most => last.service_id,
         _ => EVERY_SERVICE,
     };
-
-    let mut runs: BTreeMap<i64, Run> = BTreeMap::new();
-    let mut held = 0;
-    fresh::of_services_behind(connection, sealing.service_id, bounds.services, |row| {
-        if held >= bounds.ticks && !runs.contains_key(&row.service_id) {
-            through = row.service_id - 1;
-            return ControlFlow::Break(());
-        }
-        let run = runs.entry(row.service_id).or_default();
-        if row.id > sealing.tick_id {
-            run.newer += 1;
-        } else {
-            run.ticks.push(row.kept());
-            held += 1;
-        }
-        ControlFlow::Continue(())
-    })?;
-
     let mut services = VecDeque::new();
-    for metric in metrics.iter().take_while(|metric| metric.service_id <= through) {
+    for metric in metrics {
         let begun_ms = metric.begun_since(connection, sealing.sealed_event_id)?;
         let Run { newer, mut ticks } = runs.remove(&metric.service_id).unwrap_or_default();
         if ticks.is_empty() && begun_ms.is_none() {
@@ -162,6 +151,45 @@ pub(super) fn next_slice(
     }
     let Sealing { tick_id, service_id: after, .. } = sealing;
     Ok(Some(Slice { tick_id, after, through, services }))
+}
+
+/// How many services have about half of the ticks that are within `bounds`, if they are like all that are left; at least one.
+fn likely_services(
+    connection: &mut SqliteConnection,
+    sealing: &Sealing,
+    bounds: Bounds,
+) -> Result<usize, StorageError> {
+    let services: i64 = service_metrics::table
+        .filter(service_metrics::service_id.gt(sealing.service_id))
+        .count()
+        .get_result(connection)?;
+    let ticks = fresh::left_to_seal(connection)?;
+    let half = bounds.ticks as u64 / 2;
+    let likely = half.saturating_mul(services.cast_unsigned()) / ticks.max(1);
+    Ok(usize::try_from(likely).unwrap_or(usize::MAX).clamp(1, bounds.services))
+}
+
+/// The fresh ticks of so many services, by their ids. `None` when they are too many, and of more services than one.
+fn read_runs(
+    connection: &mut SqliteConnection,
+    sealing: &Sealing,
+    services: usize,
+    bounds: Bounds,
+) -> Result<Option<BTreeMap<i64, Run>>, StorageError> {
+    let mut runs: BTreeMap<i64, Run> = BTreeMap::new();
+    let mut held = 0;
+    let is_too_much = |held: usize| held > bounds.ticks && services > 1;
+    fresh::of_services_behind(connection, sealing.service_id, services, |row| {
+        let run = runs.entry(row.service_id).or_default();
+        if row.id > sealing.tick_id {
+            run.newer += 1;
+        } else {
+            run.ticks.push(row.kept());
+            held += 1;
+        }
+        if is_too_much(held) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok((!is_too_much(held)).then_some(runs))
 }
 
 /// What the metric of a service says of its ticks and events.

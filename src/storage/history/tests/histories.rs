@@ -243,6 +243,10 @@ impl Pair {
         if !slice.is_published() {
             self.slices.insert(0, (slice, sealing));
         }
+        for (nth, service) in self.services.iter().enumerate() {
+            let kept: Vec<_> = service.kept().collect();
+            assert_eq!(self.store.ticks(self.store.ids[nth]), kept);
+        }
     }
 
     fn finish(&mut self) {
