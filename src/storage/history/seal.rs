@@ -27,7 +27,7 @@ use crate::storage::schema::{
 
 /// Time after which a transaction takes up no further service. One takes a fraction of a millisecond, and what follows, the
 /// commit and now and then the folding of the log, takes as long again.
-const PORTION: Duration = Duration::from_millis(25);
+const PORTION: Duration = Duration::from_millis(20);
 
 /// `history.sealing_service_id` when every service is done with.
 pub(super) const EVERY_SERVICE: i64 = i64::MAX;
@@ -126,7 +126,7 @@ impl Portion {
     }
 }
 
-/// Writes as much of a slice as takes about 25 ms, and takes it out of the slice: chunks and roll-ups of its first services, whose
+/// Writes as much of a slice as takes about 20 ms, and takes it out of the slice: chunks and roll-ups of its first services, whose
 /// ticks are fresh no longer. All in one transaction.
 ///
 /// Errors: `Conflict` when something else was published since the slice was prepared; nothing is changed then.
