@@ -136,7 +136,7 @@ fn write(
                 while let Some(mut slice) = spent.prepare(|| prepare.run(reading).unwrap()) {
                     while !slice.is_published() {
                         let publish = || publish(writing, &mut slice, now_ms).unwrap();
-                        ledger.sealed(&spent.publish(publish));
+                        ledger.sealed(spent.publish(publish).ticks);
                     }
                 }
                 spent.publish(|| finish(writing, now_ms).unwrap());

@@ -236,8 +236,8 @@ impl Handler<Publish> for Writer {
 
     fn handle(&mut self, Publish(mut slice): Publish, _: &mut Self::Context) -> Self::Result {
         let portion = self.seal(|connection| seal::publish(connection, &mut slice, unix_ms()))?;
-        self.ledger.sealed(&portion);
-        Ok(Published { slice, ticks: portion.ticks(), fresh: self.ledger.fresh() })
+        self.ledger.sealed(portion.ticks);
+        Ok(Published { slice, ticks: portion.ticks, fresh: self.ledger.fresh() })
     }
 }
 

@@ -7,7 +7,6 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
-use super::history::seal::Portion;
 use super::history::{fresh, gaps};
 use super::models::{self, EventRow, MetricRow, ServiceRow, TallyRow, TickRow};
 use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
@@ -29,7 +28,7 @@ struct Entry {
     latest_tick_id: Option<i64>,
     /// Since when nobody watched, if the history was taken over and this is its first result here.
     unwatched_from_ms: Option<i64>,
-    /// Fresh ticks that this process has written.
+    /// Ticks that this process has written since the last sealing began.
     fresh_run: u32,
 }
 
@@ -90,7 +89,7 @@ pub struct Ledger {
 pub struct Fresh {
     /// Ticks of all services.
     pub ticks: u64,
-    /// Ticks of the service that has most, as far as this process has written them.
+    /// Ticks of the service that has most, as far as this process has written them since the last sealing began.
     pub longest_run: u32,
     /// Whether a sealing is under way, which a former process may have left.
     pub is_sealing: bool,
@@ -133,22 +132,18 @@ impl Ledger {
 
     /// A sealing is under way, or no longer.
     pub fn sealing(&mut self, is_under_way: bool) {
-        self.fresh.is_sealing = is_under_way;
-        if !is_under_way {
-            let runs = self.entries.values().map(|entry| entry.fresh_run);
-            self.fresh.longest_run = runs.max().unwrap_or_default();
-        }
-    }
-
-    /// These ticks were sealed.
-    pub fn sealed(&mut self, portion: &Portion) {
-        self.fresh.ticks = self.fresh.ticks.saturating_sub(portion.ticks());
-        for (id, ticks) in &portion.services {
-            if let Some(entry) = self.entries.get_mut(id) {
-                let ticks = u32::try_from(*ticks).unwrap_or(u32::MAX);
-                entry.fresh_run = entry.fresh_run.saturating_sub(ticks);
+        if is_under_way && !self.fresh.is_sealing {
+            self.fresh.longest_run = 0;
+            for entry in self.entries.values_mut() {
+                entry.fresh_run = 0;
             }
         }
+        self.fresh.is_sealing = is_under_way;
+    }
+
+    /// So many ticks were sealed.
+    pub fn sealed(&mut self, ticks: u64) {
+        self.fresh.ticks = self.fresh.ticks.saturating_sub(ticks);
     }
 
     fn try_commit(

@@ -113,17 +113,12 @@ const CHANGE_PLACES: &str = "\
     PRAGMA legacy_alter_table = OFF";
 
 /// What one transaction has sealed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Portion {
-    /// Of each of its services, how many ticks.
-    pub services: Vec<(ServiceId, u64)>,
-}
-
-impl Portion {
+    /// Services that are done with by it, of those in the slice.
+    pub services: usize,
     /// Ticks of all of them.
-    pub fn ticks(&self) -> u64 {
-        self.services.iter().map(|(_, ticks)| ticks).sum()
-    }
+    pub ticks: u64,
 }
 
 /// Writes as much of a slice as takes about 20 ms, and takes it out of the slice: chunks and roll-ups of its first services, whose
@@ -148,18 +143,16 @@ pub(super) fn publish_until(
 ) -> Result<Portion, StorageError> {
     let portion = connection
         .immediate_transaction(|connection| write(connection, slice, now_ms, is_enough))?;
-    slice.after = slice.reached(&portion);
-    slice.services.drain(..portion.services.len());
+    slice.after = slice.reached(portion.services);
+    slice.services.drain(..portion.services);
     Ok(portion)
 }
 
 impl Slice {
-    /// Up to which service everything is done with once its first services, those of `portion`, are.
-    fn reached(&self, portion: &Portion) -> i64 {
-        match portion.services.last() {
-            Some((id, _)) if portion.services.len() < self.services.len() => id.get(),
-            _ => self.through,
-        }
+    /// Up to which service everything is done with once so many of its first ones are.
+    fn reached(&self, services: usize) -> i64 {
+        let next = self.services.get(services);
+        next.map_or(self.through, |next| next.id.get() - 1)
     }
 }
 
@@ -178,16 +171,17 @@ fn write(
     let mut grown = Grown::default();
     for service in &slice.services {
         write_service(connection, service, now_ms, &mut grown)?;
-        portion.services.push((service.id, service.ticks));
+        portion.services += 1;
+        portion.ticks += service.ticks;
         if is_enough() {
             break;
         }
     }
     diesel::update(history::table)
         .set((
-            history::sealing_service_id.eq(slice.reached(&portion)),
+            history::sealing_service_id.eq(slice.reached(portion.services)),
             history::sealing_tick_count
-                .eq(history::sealing_tick_count + portion.ticks().cast_signed()),
+                .eq(history::sealing_tick_count + portion.ticks.cast_signed()),
             history::chunk_count.eq(history::chunk_count + grown.chunks),
             history::sealed_tick_count.eq(history::sealed_tick_count + grown.ticks),
             history::sealed_byte_count.eq(history::sealed_byte_count + grown.bytes),

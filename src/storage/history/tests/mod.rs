@@ -3,6 +3,7 @@
 mod histories;
 mod model;
 mod sealing;
+mod steps;
 mod upkeep;
 mod windows;
 
@@ -100,7 +101,7 @@ impl Fixture {
             left == 0
         });
         match &published {
-            Ok(portion) => self.ledger.sealed(portion),
+            Ok(portion) => self.ledger.sealed(portion.ticks),
             Err(_) => self.ledger = Ledger::default(),
         }
         published

@@ -41,6 +41,7 @@ fn every_tick_is_there_once_before_while_and_after_it_is_sealed() {
         assert!(f.prepare(4, SLICE).is_none(), "every service is done with");
         assert_eq!(f.ledger.fresh().ticks, 6);
         f.finish_sealing(START_MS + 60_000).unwrap();
+        assert_eq!(f.ledger.fresh().longest_run, 3);
         must_list(&mut f, count);
         count = more(&mut f, 2);
         must_list(&mut f, count);
@@ -195,7 +196,7 @@ fn must_keep_to(most_ticks: usize) {
         slices += 1;
         while !slice.is_published() {
             let portion = f.publish(&mut slice, 1, START_MS + 60_000).unwrap();
-            assert!(portion.services.len() <= 1);
+            assert!(portion.services <= 1);
         }
     }
     assert!((7..40).contains(&slices), "{slices}");
