@@ -52,7 +52,7 @@ impl<'c> History<'c> {
     /// Ids are kept while the store has never had a service.
     pub fn new(connection: &'c mut SqliteConnection) -> Result<Self, StorageError> {
         let count: i64 = services::table.count().get_result(connection)?;
-        let next_tick_id = fresh::extent(connection)?.next_id();
+        let next_tick_id = fresh::extent(connection)?.next_id;
         let newest_ticks = HashMap::new();
         Ok(Self { connection, keeps_ids: count == 0, next_tick_id, newest_ticks })
     }

@@ -32,7 +32,7 @@ struct Entry {
     latest_tick_id: Option<i64>,
     /// Since when nobody watched, if the history was taken over and this is its first result here.
     unwatched_from_ms: Option<i64>,
-    /// Fresh ticks that this process has written since the last sealing.
+    /// Ticks that this process has written since the last sealing began.
     fresh_run: u32,
 }
 
@@ -94,8 +94,10 @@ pub struct Ledger {
 pub struct Fresh {
     /// Ticks of all services.
     pub ticks: u64,
-    /// Ticks of the service that has most, as far as this process has written them.
+    /// Ticks of the service that has most, as far as this process has written them since the last sealing began.
     pub longest_run: u32,
+    /// Whether a sealing is under way, which a former process may have left.
+    pub is_sealing: bool,
 }
 
 impl Ledger {
@@ -133,12 +135,20 @@ impl Ledger {
         self.fresh
     }
 
-    /// The fresh ticks were sealed, all but `left`.
-    pub fn sealed(&mut self, left: u64) {
-        self.fresh = Fresh { ticks: left, longest_run: 0 };
-        for entry in self.entries.values_mut() {
-            entry.fresh_run = 0;
+    /// A sealing is under way, or no longer.
+    pub fn sealing(&mut self, is_under_way: bool) {
+        if is_under_way && !self.fresh.is_sealing {
+            self.fresh.longest_run = 0;
+            for entry in self.entries.values_mut() {
+                entry.fresh_run = 0;
+            }
         }
+        self.fresh.is_sealing = is_under_way;
+    }
+
+    /// So many ticks were sealed.
+    pub fn sealed(&mut self, ticks: u64) {
+        self.fresh.ticks = self.fresh.ticks.saturating_sub(ticks);
     }
 
     fn try_commit(
@@ -150,14 +160,17 @@ impl Ledger {
         let mut done = Committed::default();
         let mut touched: HashMap<ServiceId, Entry> = HashMap::with_capacity(group.len());
         let next_tick_id = connection.immediate_transaction(|connection| {
-            let mut next_tick_id = match self.next_tick_id {
+            let first_tick_id = match self.next_tick_id {
                 Some(id) => id,
                 None => {
                     let found = fresh::extent(connection)?;
                     self.fresh.ticks = found.ticks;
-                    found.next_id()
+                    self.fresh.is_sealing = found.is_sealing;
+                    found.next_id
                 }
             };
+            // Without a gap, so that their ids tell how many there are.
+            let next_tick_id = |done: &Committed| first_tick_id + done.recorded as i64;
             for outcome in group {
                 let id = outcome.service_id;
                 let mut entry = match touched.get(&id).or_else(|| Some(self.entries.get(&id)?)) {
@@ -166,9 +179,8 @@ impl Ledger {
                 };
                 if entry.is_watched {
                     let is_late = self.not_before_ms.is_some_and(|ms| outcome.started_at_ms < ms);
-                    let at = Place { tick_id: next_tick_id, now_ms, is_late };
+                    let at = Place { tick_id: next_tick_id(&done), now_ms, is_late };
                     record(connection, &mut entry, outcome, at, &mut done)?;
-                    next_tick_id += 1;
                 } else {
                     done.orphaned += 1;
                 }
@@ -178,7 +190,7 @@ impl Ledger {
                 write_tally(connection, *id, entry, now_ms)?;
             }
             move_liveness(connection, now_ms)?;
-            Ok::<_, StorageError>(next_tick_id)
+            Ok::<_, StorageError>(next_tick_id(&done))
         })?;
         self.next_tick_id = Some(next_tick_id);
         self.fresh.ticks += done.recorded as u64;

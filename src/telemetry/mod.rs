@@ -275,7 +275,7 @@ impl Telemetry {
             .inc_by(count as u64);
     }
 
-    /// Counts `ticks` that were sealed together, for which the store was busy for so many seconds.
+    /// Counts `ticks` that one transaction has sealed, for which the store was busy for so many seconds.
     pub fn sealed(&self, ticks: u64, seconds: f64) {
         self.sealed.inc_by(ticks);
         self.seal_duration.observe(seconds);
