@@ -23,6 +23,7 @@ mod probes;
 mod program;
 mod scale;
 mod smoke;
+mod stall;
 mod table;
 mod target;
 mod ticks;
@@ -36,7 +37,7 @@ use table::Table;
 type Part = fn(&mut Table);
 
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -44,6 +45,7 @@ const PARTS: [(&str, Part); 8] = [
     ("api", api::run),
     ("commits", commits::run),
     ("lifecycle", lifecycle::run),
+    ("stall", stall::run),
     ("conditions", conditions::run),
 ];
 

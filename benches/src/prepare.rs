@@ -62,7 +62,9 @@ pub fn services_file(folder: &Path, services: &Services) {
         )
     };
     let entries: String = (0..count).map(entry).collect();
-    std::fs::write(folder.join(SERVICES_FILE), format!("endpoints:\n{entries}")).expect("a file");
+    let none = if entries.is_empty() { " []" } else { "" };
+    std::fs::write(folder.join(SERVICES_FILE), format!("endpoints:{none}\n{entries}"))
+        .expect("a file");
 }
 
 /// Makes a database with these services, and gives the ids of each kind. With a history, each was up a minute ago, and so is on

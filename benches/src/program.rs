@@ -86,6 +86,11 @@ impl Program {
         Metrics(get(&self.api, "/metrics").expect("its metrics").1)
     }
 
+    /// Has it read its services file again.
+    pub fn reload(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).expect("it runs");
+    }
+
     /// Asks it to stop; gives how long that took, and its exit code unless a signal ended it.
     pub fn stop(mut self) -> (Duration, Option<i32>) {
         let asked = Instant::now();
@@ -177,6 +182,11 @@ impl Metrics {
     /// Outcomes that wait for their commit.
     pub fn buffered(&self) -> f64 {
         self.sum("service_healthcheck_outcomes_buffered")
+    }
+
+    /// Services that are probed.
+    pub fn services(&self) -> f64 {
+        self.sum("service_healthcheck_services ")
     }
 
     /// Probes under way.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::SqliteConnection;
-use service_healthcheck::actors::schedule::lateness;
+use service_healthcheck::actors::schedule::off_grid_us;
 use service_healthcheck::domain::ServiceId;
 use service_healthcheck::storage::connection;
 
@@ -70,29 +70,30 @@ impl Ticks {
     pub fn read(&mut self, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Vec<Tick> {
         let ticks: Vec<Tick> = diesel::sql_query(
             "SELECT service_id, created_at_ms, response_time_us, is_up FROM service_ticks \
-             WHERE created_at_ms >= ?1 AND service_id >= ?2 AND service_id < ?3",
+             WHERE created_at_ms >= ?1 - 1000 AND service_id >= ?2 AND service_id < ?3",
         )
         .bind::<BigInt, _>(slots.start)
         .bind::<BigInt, _>(ids.start)
         .bind::<BigInt, _>(ids.end)
         .load(&mut self.0)
         .expect("ticks");
-        let slot = |tick: &Tick| tick.created_at_ms - tick.lateness(interval).as_millis() as i64;
+        let slot = |tick: &Tick| tick.created_at_ms - tick.off_grid_ms(interval) as i64;
         ticks.into_iter().filter(|tick| slots.contains(&slot(tick))).collect()
     }
 }
 
 impl Tick {
-    /// How long after its slot the probe began; times are kept in whole milliseconds, so up to one is added.
-    fn lateness(&self, interval: Duration) -> Duration {
+    /// How long after its slot the probe began, in milliseconds, or before it when it went along with others; times are kept in
+    /// whole milliseconds, so up to one is added.
+    fn off_grid_ms(&self, interval: Duration) -> f64 {
         let id = ServiceId::new(self.service_id).expect("positive");
-        lateness(id, interval, self.created_at_ms + 1)
+        off_grid_us(id, interval, self.created_at_ms + 1) as f64 / 1e3
     }
 }
 
 /// How well the slots of some services in some time were kept.
 pub struct Kept {
-    /// From slot to start, in milliseconds.
+    /// From slot to start, in milliseconds; 0 for what began a little early, beside others.
     pub lateness_ms: Distribution,
     /// The response times that were told, in milliseconds.
     pub told_ms: Distribution,
@@ -108,7 +109,7 @@ impl Kept {
     pub fn of(ticks: &mut Ticks, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Self {
         let found = ticks.read(ids, interval, slots);
         let rounds = (slots.end - slots.start) / interval.as_millis() as i64;
-        let late = found.iter().map(|tick| tick.lateness(interval).as_secs_f64() * 1e3);
+        let late = found.iter().map(|tick| tick.off_grid_ms(interval).max(0.0));
         Self {
             lateness_ms: Distribution::of(late),
             told_ms: Distribution::of(found.iter().map(|tick| tick.response_time_us as f64 / 1e3)),

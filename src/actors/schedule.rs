@@ -16,7 +16,7 @@ const FIRST_PROBE_WITHIN: Duration = Duration::from_secs(60);
 /// How much earlier than its due time a slot may go along with others that are due, so that fewer wake-ups do: at most so long,
 /// at most such a part of its interval, and only while no more than so many go together. A burst of more would spoil the times
 /// that are measured.
-const EARLY: Duration = Duration::from_millis(50);
+const EARLY: Duration = Duration::from_millis(25);
 const EARLY_SHARE: u32 = 20;
 const EARLY_TOGETHER: usize = 16;
 
@@ -187,8 +187,9 @@ impl Schedule {
     fn first_may_go(&mut self, now: Instant) -> bool {
         self.drop_stale();
         self.heap.peek().is_some_and(|Reverse((due, id, _))| {
-            let early = self.entries.get(id).map(early).unwrap_or_default();
-            *due <= now + early
+            let Some(Entry { service, .. }) = self.entries.get(id) else { return false };
+            // The lateness of a watched job is not judged before its time.
+            service.target.kind() != Kind::Push && *due <= now + early(service.interval.get())
         })
     }
 
@@ -234,12 +235,9 @@ impl Schedule {
     }
 }
 
-/// How much earlier than due it may be probed: a watched job's lateness is not judged before its time.
-fn early(entry: &Entry) -> Duration {
-    match entry.service.target.kind() {
-        Kind::Push => Duration::ZERO,
-        _ => EARLY.min(entry.service.interval.get() / EARLY_SHARE),
-    }
+/// How much earlier than due a service of that interval may be probed.
+fn early(interval: Duration) -> Duration {
+    EARLY.min(interval / EARLY_SHARE)
 }
 
 /// The job of the newest slot that has passed, the number of slots before it, and the entry's next slot.
@@ -274,10 +272,17 @@ fn until_grid(id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
     Duration::from_nanos((ahead % interval_ns) as u64)
 }
 
-/// How long after the newest slot of its grid the service `id` was at `wall_ms`, in unix milliseconds: for those who measure.
-pub fn lateness(id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
+/// How far from its slot the service `id` was probed at `wall_ms`, in microseconds: after it, or before it when it went along with
+/// others. For those who measure.
+pub fn off_grid_us(id: ServiceId, interval: Duration, wall_ms: i64) -> i64 {
+    let micros = |time: Duration| time.as_micros() as i64;
     let ahead = until_grid(id, interval, wall_ms);
-    if ahead.is_zero() { ahead } else { interval - ahead }
+    // The grid was laid in whole milliseconds.
+    if ahead <= early(interval) + Duration::from_millis(1) {
+        -micros(ahead)
+    } else {
+        micros(interval) - micros(ahead)
+    }
 }
 
 /// SplitMix64's finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): neighbouring
@@ -308,15 +313,19 @@ mod tests {
     }
 
     #[test]
-    fn lateness_counts_from_the_newest_slot() {
+    fn what_is_off_the_grid_is_late_or_went_along() {
         let (id, interval) = (ServiceId::new(7).unwrap(), secs(60));
-        let slot = phase(id, interval);
         // A minute on the wall clock and a phase later is a slot, to the millisecond.
-        let slot_ms = 1_700_000_040_000 + slot.as_millis() as i64 + 1;
-        assert!(lateness(id, interval, slot_ms) <= Duration::from_millis(1));
-        assert!(lateness(id, interval, slot_ms - 2) > secs(59));
-        let late = lateness(id, interval, slot_ms + 250);
-        assert!((Duration::from_millis(250)..=Duration::from_millis(251)).contains(&late));
+        let slot_ms = 1_700_000_040_000 + phase(id, interval).as_millis() as i64 + 1;
+        for (after_ms, expected_us) in [
+            (0, 0..=1_000),
+            (250, 250_000..=251_000),
+            (59_900, 59_900_000..=59_901_000),
+            (-20, -20_000..=-19_000),
+        ] {
+            let off_us = off_grid_us(id, interval, slot_ms + after_ms);
+            assert!(expected_us.contains(&off_us), "{after_ms}: {off_us}");
+        }
     }
 
     #[test]
@@ -390,7 +399,7 @@ mod tests {
             (jobs.len(), earliest)
         };
         let (together, early) = pop(200, 1.0);
-        assert!((5..=EARLY_TOGETHER).contains(&together) && early <= EARLY, "{together} {early:?}");
+        assert!((3..=EARLY_TOGETHER).contains(&together) && early <= EARLY, "{together} {early:?}");
         let (together, early) = pop(20_000, 1.0);
         assert!(together == EARLY_TOGETHER && early < EARLY / 10, "{early:?}");
         let (_, early) = pop(200, 0.1);
