@@ -2,8 +2,9 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src benches tests/e2e /data \
-    && echo 'fn main() {}' | tee src/main.rs benches/speed.rs > tests/e2e/main.rs \
+COPY benches/Cargo.toml benches/
+RUN mkdir -p src benches/src tests/e2e /data \
+    && echo 'fn main() {}' | tee src/main.rs benches/src/main.rs benches/history.rs > tests/e2e/main.rs \
     && touch src/lib.rs \
     && cargo build --release --locked \
     && rm -r src

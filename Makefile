@@ -12,7 +12,7 @@ FUZZ := $(shell command -v cargo-fuzz || echo $(TOOLS)/bin/cargo-fuzz)
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := condition services_file api_body chunk
 
-.PHONY: help run local-run build test lint deny fmt bench bench-history fuzz schema migrate-check docker-build docker-up
+.PHONY: help run local-run build test lint deny fmt bench bench-smoke bench-history fuzz schema migrate-check docker-build docker-up
 
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,9 +30,9 @@ test: ## run every test; installs the Debian packages they want, when root
 	cargo test --locked
 
 lint: ## formatting, clippy and documentation, warnings denied
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 deny: $(DENY) ## licences, sources and, where the database can be reached, advisories of all dependencies
 	$(DENY) --locked check licenses bans sources
@@ -40,14 +40,24 @@ deny: $(DENY) ## licences, sources and, where the database can be reached, advis
 	else echo "advisories: their database cannot be reached from here, so they were not checked"; fi
 
 fmt: ## format the code
-	cargo fmt
+	cargo fmt --all
 
-# In a folder of its own: a benchmark is built with the tests' fault injection, and is not to be mistaken for a release.
-bench: ## measure probes a second, CPU a probe and commits against floors in the same run
-	cargo bench --locked --bench speed --target-dir target/bench
+# The service as it is released, and beside it what drives and measures it. PARTS="probes scale" runs some parts only, and
+# BENCH_OTHER=FILE measures another build in turn with this one.
+BUILD_BENCH = cargo build --release --locked -p service-healthcheck -p service-healthcheck-bench --bin service-healthcheck
+
+bench: ## measure what a probe costs and what one machine carries, into docs/benchmarks.md; PARTS, BENCH_OTHER
+	tests/needs.sh
+	$(BUILD_BENCH) --bin bench
+	target/release/bench $(or $(PARTS),--into docs/benchmarks.md)
+
+bench-smoke: ## the small form for CI: parts 1, 3 and 6, ratios checked generously
+	$(BUILD_BENCH) --bin bench
+	target/release/bench smoke
 
 bench-history: ## write a year of results and ask for it; BENCH_SERVICES (100), BENCH_DAYS (365)
-	cargo bench --locked --bench history --target-dir target/bench
+	$(BUILD_BENCH) --bin bench-history
+	target/release/bench-history
 
 # libFuzzer asks for flags of a nightly compiler, which RUSTC_BOOTSTRAP allows the stable one; no unsafe code, so no sanitizer.
 fuzz: $(FUZZ) ## feed conditions, services files, API bodies and chunks with nonsense, FUZZ_SECONDS (60) each

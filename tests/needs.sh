@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that tests and fuzzing want beside a Rust toolchain, as far as they are missing.
+# Installs the Debian packages that tests, fuzzing and benchmarks want beside a Rust toolchain, as far as they are missing.
 set -euo pipefail
 
 missing=()
@@ -10,12 +10,13 @@ need cc build-essential
 need c++ build-essential
 need ip iproute2
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
+need wrk wrk
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 else
-    echo "the tests want these Debian packages, which only root can install: ${missing[*]}" >&2
+    echo "tests and benchmarks want these Debian packages, which only root can install: ${missing[*]}" >&2
     exit 1
 fi

@@ -7,8 +7,9 @@ use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
 use super::history::{fresh, seal};
-use super::models::{NewEvent, TallyRow, TickRow, origin_word};
+use super::models::{NewEvent, TickRow, origin_word};
 use super::schema::{service_events, service_metrics, service_ticks, services};
+use super::tallies::TallyRow;
 use crate::domain::kept::KeptTick;
 use crate::domain::{Name, Origin, ServiceId, State, Tally, Target};
 

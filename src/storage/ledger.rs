@@ -1,6 +1,7 @@
 //! The hot commit: many outcomes, one transaction, and the tally of each service at hand.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -8,8 +9,9 @@ use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
 use super::history::{fresh, gaps};
-use super::models::{self, EventRow, MetricRow, ServiceRow, TallyRow, TickRow};
+use super::models::{self, EventRow, MetricRow, ServiceRow, TickRow};
 use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
+use super::tallies::TallyRow;
 use super::transition;
 use crate::domain::{
     EventChange, Failure, Outcome, ServiceId, State, Tally, Thresholds, Tick, Verdict, rollup,
@@ -20,6 +22,8 @@ use crate::domain::{
 struct Entry {
     /// Whether the service lives and is enabled; ticks of one that is not are not kept.
     is_watched: bool,
+    /// Whether the service has a row in `service_metrics`.
+    has_metric: bool,
     thresholds: Thresholds,
     tally: Tally,
     /// Row of the newest event; `Some` exactly when `tally.latest` is.
@@ -76,7 +80,8 @@ pub struct Began {
 /// the committed rows; a transaction works on copies, which take the entries' place after its commit.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    entries: HashMap<ServiceId, Entry>,
+    /// Boxed, since half of a large map is empty.
+    entries: HashMap<ServiceId, Box<Entry>>,
     /// The id of the next tick; `None` while only the rows know.
     next_tick_id: Option<i64>,
     fresh: Fresh,
@@ -168,7 +173,7 @@ impl Ledger {
             let next_tick_id = |done: &Committed| first_tick_id + done.recorded as i64;
             for outcome in group {
                 let id = outcome.service_id;
-                let mut entry = match touched.get(&id).or_else(|| self.entries.get(&id)) {
+                let mut entry = match touched.get(&id).or_else(|| Some(self.entries.get(&id)?)) {
                     Some(entry) => *entry,
                     None => read_entry(connection, id)?,
                 };
@@ -191,7 +196,11 @@ impl Ledger {
         self.fresh.ticks += done.recorded as u64;
         for (id, entry) in touched.into_iter().filter(|(_, entry)| entry.is_watched) {
             self.fresh.longest_run = self.fresh.longest_run.max(entry.fresh_run);
-            self.entries.insert(id, entry);
+            let entry = Entry { has_metric: true, ..entry };
+            match self.entries.entry(id) {
+                Occupied(mut known) => **known.get_mut() = entry,
+                Vacant(place) => _ = place.insert(Box::new(entry)),
+            }
         }
         Ok(done)
     }
@@ -264,6 +273,9 @@ fn record(
                 .map(|is_up| if is_up { State::Up } else { State::Down }),
             failure: outcome.failure.clone(),
         });
+        if entry.has_metric {
+            transition::note_newest(connection, outcome.service_id, id)?;
+        }
         entry.latest_event_id = Some(id);
     }
     entry.tally = tally;
@@ -289,6 +301,7 @@ fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry,
     let watched = Entry { is_watched: true, thresholds, ..Entry::default() };
     let Some((metric, event)) = rows else { return Ok(watched) };
     Ok(Entry {
+        has_metric: true,
         tally: metric.tally(event.as_ref()),
         latest_event_id: event.map(|event| event.id),
         latest_tick_id: metric.latest_tick_id,
@@ -304,13 +317,12 @@ fn write_tally(
     now_ms: i64,
 ) -> Result<(), StorageError> {
     let now = now_ms / 1_000;
-    let row = || TallyRow::new(id, &entry.tally, entry.latest_event_id, entry.latest_tick_id, now);
-    diesel::insert_into(service_metrics::table)
-        .values((row(), service_metrics::created_at.eq(now)))
-        .on_conflict(service_metrics::service_id)
-        .do_update()
-        .set(row())
-        .execute(connection)?;
+    let row = TallyRow::new(id, &entry.tally, entry.latest_event_id, entry.latest_tick_id, now);
+    if entry.has_metric {
+        row.update(connection)?;
+    } else {
+        row.insert(connection)?;
+    }
     Ok(())
 }
 

@@ -32,6 +32,8 @@ pub enum Missed {
     Full,
     /// The scheduler itself was late by whole slots: the process stood still.
     Skipped,
+    /// Its target had not answered for a while, others waited, and too many were like it.
+    GaveWay,
 }
 
 impl Missed {
@@ -42,6 +44,7 @@ impl Missed {
             Self::Late => "late",
             Self::Full => "full",
             Self::Skipped => "skipped",
+            Self::GaveWay => "gave_way",
         }
     }
 }
@@ -235,7 +238,7 @@ impl Telemetry {
             let result = if reason.is_local() { "ours" } else { "down" };
             let _ = self.probe_counter(result, reason.as_str());
         }
-        for reason in [Missed::Busy, Missed::Late, Missed::Full, Missed::Skipped] {
+        for reason in [Missed::Busy, Missed::Late, Missed::Full, Missed::Skipped, Missed::GaveWay] {
             self.missed(reason, 0);
         }
         for fate in [Fate::Recorded, Fate::Orphaned, Fate::Dropped] {

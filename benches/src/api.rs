@@ -1,0 +1,122 @@
+//! Part 5: what the API gives while the service is at full load. The load generator is wrk.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::prepare::{self, Services};
+use crate::program::{self, Program};
+use crate::table::{Row, Table};
+use crate::target::{Manners, Target};
+use crate::ticks::Ticks;
+
+/// Services, and how often each is probed: together full load, 10,000 probes a second.
+const SERVICES: usize = 100_000;
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Until the load is steady: a first round, in which each service begins an event, and a little more.
+const WARM_UP: Duration = Duration::from_secs(12);
+
+/// What wrk does: threads, connections, and for how long each question is asked.
+const WRK: [&str; 7] = ["--threads", "2", "--connections", "16", "--duration", "4s", "--latency"];
+
+/// What is asked: a name, and the path, which may be made of a number from 1 to a limit.
+const QUESTIONS: [(&str, &str, u32); 5] = [
+    ("`/v1/services?limit=100`", "\"/v1/services?limit=100\"", 1),
+    ("the same, random pages", "\"/v1/services?limit=100&page=\" .. n", 1_000),
+    ("one service, random", "\"/v1/services/\" .. n", 100_000),
+    ("its events", "\"/v1/services/\" .. n .. \"/events\"", 100_000),
+    ("its series", "\"/v1/services/\" .. n .. \"/series\"", 100_000),
+];
+
+/// What is to be reached for the list: requests a second, and milliseconds that 99 of 100 take at most.
+const LIST_REACH: (f64, f64) = (3_000.0, 15.0);
+
+/// Measures and tells.
+pub fn run(table: &mut Table) {
+    table.part("5. API beside full load, 100,000 services at 10 s");
+    let target = Target::start(&Manners::Prompt);
+    let folder = program::folder();
+    let services = Services::new(SERVICES, target.port, INTERVAL);
+    prepare::database(folder.path(), &[services], true);
+    let program = Program::start(&program::own_binary(), folder.path(), &[]);
+    std::thread::sleep(WARM_UP);
+    let mut ticks = Ticks::of(folder.path());
+    let rate = probes_a_second(&mut ticks, || std::thread::sleep(Duration::from_secs(2))).0;
+    table.row(Row::new("probes a second, nobody asking", format!("{rate:.0}")));
+    for (nth, (what, path, most)) in QUESTIONS.into_iter().enumerate() {
+        let (rate, answered) =
+            probes_a_second(&mut ticks, || ask(&program.api, folder.path(), path, most));
+        let Answered { rate: asked, p50_ms, p99_ms, errors } = answered;
+        let told = format!(
+            "{asked:.0} requests a second, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms{errors}; \
+             {rate:.0} probes a second meanwhile"
+        );
+        let mut row = Row::new(what, told);
+        if nth == 0 {
+            let is_reached = asked >= LIST_REACH.0 && p99_ms <= LIST_REACH.1 && errors.is_empty();
+            row = row.reach("≥ 3,000 a second, p99 ≤ 15 ms", is_reached);
+        }
+        table.row(row);
+    }
+}
+
+/// Ticks that are committed a second while `meanwhile` runs.
+fn probes_a_second<T>(ticks: &mut Ticks, meanwhile: impl FnOnce() -> T) -> (f64, T) {
+    let (before, started) = (ticks.committed(), Instant::now());
+    let done = meanwhile();
+    ((ticks.committed() - before) as f64 / started.elapsed().as_secs_f64(), done)
+}
+
+/// What wrk tells.
+struct Answered {
+    rate: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    /// Answers that were not good, as a text; empty when all were.
+    errors: String,
+}
+
+fn ask(api: &str, folder: &Path, path: &str, most: u32) -> Answered {
+    let script = folder.join("ask.lua");
+    let ask = format!(
+        "request = function() local n = math.random({most}); return wrk.format('GET', {path}) end"
+    );
+    std::fs::write(&script, ask).expect("a file");
+    let output = Command::new("wrk")
+        .args(WRK)
+        .arg("--script")
+        .arg(&script)
+        .arg(format!("http://{api}"))
+        .output()
+        .expect("wrk runs; tests/needs.sh installs it");
+    let told = String::from_utf8_lossy(&output.stdout);
+    let after = |name: &str| {
+        let line = told.lines().find_map(|line| line.trim().strip_prefix(name));
+        line.map(str::trim).unwrap_or_default()
+    };
+    let errors: Vec<&str> = told
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("Non-2xx") || line.starts_with("Socket errors"))
+        .collect();
+    Answered {
+        rate: after("Requests/sec:").parse().unwrap_or(f64::NAN),
+        p50_ms: milliseconds(after("50%")),
+        p99_ms: milliseconds(after("99%")),
+        errors: errors.iter().map(|line| format!(", {line}")).collect(),
+    }
+}
+
+/// A time as wrk writes it: `1.23ms`, `45.00us`, `1.10s`.
+fn milliseconds(text: &str) -> f64 {
+    let number = text.trim_end_matches(char::is_alphabetic);
+    let factor = match &text[number.len()..] {
+        "us" => 1e-3,
+        "ms" => 1.0,
+        "s" => 1e3,
+        "m" => 60e3,
+        _ => f64::NAN,
+    };
+    number.parse::<f64>().map_or(f64::NAN, |number| number * factor)
+}

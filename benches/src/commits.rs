@@ -1,0 +1,205 @@
+//! Part 6: results through the recorder and the writer themselves, in this process, beside an insert loop.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use procfs::process::Process;
+use service_healthcheck::actors::Lifeline;
+use service_healthcheck::actors::board::Board;
+use service_healthcheck::actors::outage::OutageRules;
+use service_healthcheck::actors::reader::Reader;
+use service_healthcheck::actors::recorder::{Flush, Hands, RecordOutcome, Recorder, Rules};
+use service_healthcheck::actors::upkeep::UpkeepRules;
+use service_healthcheck::actors::writer::Writer;
+use service_healthcheck::config::Config;
+use service_healthcheck::domain::{Outcome, Phases, ServiceId};
+use service_healthcheck::probe::unix_ms;
+use service_healthcheck::telemetry::Telemetry;
+use tokio::sync::mpsc;
+
+use crate::figures::Turns;
+use crate::floor;
+use crate::prepare::{self, DATABASE, Services};
+use crate::program::{self, Cpu, Metrics};
+use crate::table::{Row, Table};
+
+/// Services that the results belong to.
+const SERVICES: i64 = 1_000;
+
+/// Those who send, each waiting for its answer: as many as there are probers by default.
+const SENDERS: i64 = 1_024;
+
+/// For how long in each turn, and how many turns.
+const LASTS: Duration = Duration::from_millis(2_500);
+const TURNS: usize = 3;
+
+/// What one turn of the recorder gave.
+struct Recorded {
+    cpu_us: f64,
+    rate: f64,
+    bytes: f64,
+    commits: f64,
+}
+
+/// What all turns gave.
+#[derive(Default)]
+pub struct Took {
+    pub floor_us: Turns,
+    floor_rate: Turns,
+    pub cpu_us: Turns,
+    pub rate: Turns,
+    bytes: Turns,
+    commits: Turns,
+}
+
+/// Measures and tells.
+pub fn run(table: &mut Table) {
+    table.part("6. Commit, through the recorder and its writer");
+    tell(table, &measure());
+}
+
+/// Floor and recorder in turn.
+pub fn measure() -> Took {
+    let mut took = Took::default();
+    for _ in 0..TURNS {
+        let floor = floor::inserts(Duration::from_secs(1));
+        took.floor_us.push(floor.cpu_us);
+        took.floor_rate.push(floor.rate);
+        let recorded = record();
+        took.cpu_us.push(recorded.cpu_us);
+        took.rate.push(recorded.rate);
+        took.bytes.push(recorded.bytes);
+        took.commits.push(recorded.commits);
+    }
+    took
+}
+
+/// Tells of it.
+pub fn tell(table: &mut Table, took: &Took) {
+    let floor =
+        format!("{:.1} µs, {:.0} a second", took.floor_us.median(), took.floor_rate.median());
+    table.row(Row::new("insert loop, for each result", floor).spread(took.floor_us.spread(1)));
+    let ratio = took.cpu_us.median() / took.floor_us.median();
+    table.row(
+        Row::new("CPU a result", format!("{:.1} µs", took.cpu_us.median()))
+            .ratio(format!("{ratio:.2} × the insert loop"))
+            .spread(took.cpu_us.spread(1)),
+    );
+    let ratio = took.rate.median() / took.floor_rate.median();
+    table.row(
+        Row::new("results a second", format!("{:.0}", took.rate.median()))
+            .ratio(format!("{ratio:.2} × the insert loop"))
+            .spread(took.rate.spread(0)),
+    );
+    table.row(
+        Row::new("bytes written a result", format!("{:.0}", took.bytes.median()))
+            .spread(took.bytes.spread(0)),
+    );
+    table.row(
+        Row::new("commits a second, an fsync each", format!("{:.0}", took.commits.median()))
+            .spread(took.commits.spread(0)),
+    );
+}
+
+/// One turn of the recorder.
+fn record() -> Recorded {
+    let folder = program::folder();
+    prepare::database(folder.path(), &[Services::new(SERVICES as usize, 9, LASTS)], false);
+    System::new().block_on(async {
+        let telemetry = Telemetry::new();
+        // Kept to the end: a lifeline tells it of each death, the orderly ones included.
+        let (died, _deaths) = mpsc::unbounded_channel();
+        let recorder = start_recorder(&folder.path().join(DATABASE), &telemetry, &died);
+        let sending = Rc::new(Cell::new(true));
+        for sender in 0..SENDERS {
+            actix_rt::spawn(send(recorder.clone(), sender, Rc::clone(&sending)));
+        }
+        actix_rt::time::sleep(Duration::from_millis(300)).await;
+        let (before, started) = (counted(&telemetry), Instant::now());
+        actix_rt::time::sleep(LASTS).await;
+        let (after, elapsed) = (counted(&telemetry), started.elapsed().as_secs_f64());
+        sending.set(false);
+        let flushed = recorder.send(Flush).await.expect("the recorder lives");
+        flushed.expect("everything is in the store");
+        let results = after.recorded - before.recorded;
+        Recorded {
+            cpu_us: after.cpu.us_since(&before.cpu) / results,
+            rate: results / elapsed,
+            bytes: (after.written_bytes - before.written_bytes) as f64 / results,
+            commits: (after.commits - before.commits) / elapsed,
+        }
+    })
+}
+
+/// Sends one result after the other, as a prober does.
+async fn send(recorder: Addr<Recorder>, sender: i64, sending: Rc<Cell<bool>>) {
+    let mut nth = sender;
+    while sending.get() {
+        nth += SENDERS;
+        let id = ServiceId::new(1 + nth % SERVICES).expect("positive");
+        let phases = Phases {
+            connect: Duration::from_micros(90 + nth.unsigned_abs() % 100),
+            first_byte: Duration::from_micros(800 + nth.unsigned_abs() % 100),
+            transfer: Duration::from_micros(10),
+            ..Phases::default()
+        };
+        let outcome = Outcome {
+            http_status: Some(200),
+            phases,
+            ..Outcome::bare(id, unix_ms(), phases.total(), None)
+        };
+        recorder.send(RecordOutcome { outcome }).await.expect("the recorder lives");
+    }
+}
+
+/// What is counted at a moment.
+struct Counted {
+    recorded: f64,
+    commits: f64,
+    written_bytes: u64,
+    cpu: Cpu,
+}
+
+fn counted(telemetry: &Telemetry) -> Counted {
+    let metrics = Metrics::of(telemetry);
+    let own = Process::myself().expect("this process");
+    Counted {
+        recorded: metrics.recorded(),
+        commits: metrics.sum("service_healthcheck_commit_duration_seconds_count"),
+        written_bytes: own.io().expect("its input and output").write_bytes,
+        cpu: Cpu::own(),
+    }
+}
+
+/// A recorder with its hands, as the app has it, with the settings that hold by default.
+fn start_recorder(
+    file: &Path,
+    telemetry: &Telemetry,
+    died: &mpsc::UnboundedSender<&'static str>,
+) -> Addr<Recorder> {
+    let config = Config::from_lookup(|_| None).expect("the defaults are accepted");
+    let path = file.to_string_lossy().into_owned();
+    let (writing, deaths) = (path.clone(), died.clone());
+    let writer = SyncArbiter::start(1, move || {
+        Writer::new(writing.clone(), Lifeline::new("writer", &deaths))
+    });
+    let deaths = died.clone();
+    let reader =
+        SyncArbiter::start(1, move || Reader::new(path.clone(), Lifeline::new("reader", &deaths)));
+    let rules = Rules {
+        buffer_limit: config.buffer_limit,
+        outage: OutageRules {
+            window: config.self_check_window,
+            share: config.self_check_share,
+            limit: config.buffer_limit,
+        },
+        upkeep: UpkeepRules { chunk_ticks: config.chunk_ticks, retention: config.retention },
+    };
+    let hands = Hands { writer, reader: reader.clone(), keeper: reader };
+    let log = slog::Logger::root(slog::Discard, slog::o!());
+    let lifeline = Lifeline::new("recorder", died);
+    Recorder::new(&rules, Board::default(), hands, telemetry.clone(), log, lifeline).start()
+}

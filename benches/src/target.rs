@@ -1,0 +1,252 @@
+//! What is probed: this very program, started a second time, so that its CPU is not counted.
+//!
+//! It answers each request with 200 and closes first, so that the wait after a close (TIME_WAIT) is on its side. It listens on
+//! one port of [`ADDRESSES`] loopback addresses, so that local ports suffice for tens of thousands of connections.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::program;
+
+/// The first argument of a target.
+pub const SERVE: &str = "--serve";
+
+/// Loopback addresses that a target listens on: 127.0.0.1 and those after it.
+pub const ADDRESSES: u8 = 8;
+
+/// Names of the files of an identity.
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
+
+/// The path at which a target tells for how long it held the requests since it was last asked.
+const HELD: &str = "/held";
+const HELD_REQUEST: &[u8] = b"GET /held ";
+
+/// What it answers.
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+
+/// How a target treats its clients.
+#[derive(Debug, Clone)]
+pub enum Manners {
+    /// Answers at once.
+    Prompt,
+    /// The same over TLS, with the identity in that folder.
+    Secured(PathBuf),
+    /// Answers after so many milliseconds, and notes how long that really took, from accepting to the last byte written.
+    Holding(u64),
+    /// Accepts, and never answers.
+    Silent,
+}
+
+impl Manners {
+    fn words(&self) -> Vec<String> {
+        match self {
+            Self::Prompt => vec!["prompt".to_owned()],
+            Self::Secured(folder) => vec!["secured".to_owned(), folder.display().to_string()],
+            Self::Holding(ms) => vec!["holding".to_owned(), ms.to_string()],
+            Self::Silent => vec!["silent".to_owned()],
+        }
+    }
+
+    fn from_words(words: &[String]) -> Option<Self> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["prompt"] => Some(Self::Prompt),
+            ["secured", folder] => Some(Self::Secured(PathBuf::from(folder))),
+            ["holding", ms] => ms.parse().ok().map(Self::Holding),
+            ["silent"] => Some(Self::Silent),
+            _ => None,
+        }
+    }
+}
+
+/// A target in a process of its own; it ends when this is dropped.
+pub struct Target {
+    child: Child,
+    /// Its port, the same on each of its addresses.
+    pub port: u16,
+}
+
+impl Target {
+    /// Starts one and waits until it listens.
+    pub fn start(manners: &Manners) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .arg(SERVE)
+            .args(manners.words())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a target");
+        let output = child.stdout.take().expect("its output");
+        let mut target = Self { child, port: 0 };
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).expect("its port");
+        target.port = line.trim().parse().expect("a port");
+        target
+    }
+
+    /// Its address number `nth`; they repeat.
+    pub fn address(&self, nth: usize) -> SocketAddr {
+        address(self.port, nth)
+    }
+
+    /// For how long it held the requests since this was last asked, in milliseconds.
+    pub fn held_ms(&self) -> Vec<f64> {
+        let text = program::get(&self.address(0).to_string(), HELD).expect("what it held").1;
+        text.split_whitespace().filter_map(|us| us.parse::<f64>().ok()).map(|us| us / 1e3).collect()
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn address(port: u16, nth: usize) -> SocketAddr {
+    let last = 1 + (nth % usize::from(ADDRESSES)) as u8;
+    (Ipv4Addr::new(127, 0, 0, last), port).into()
+}
+
+/// Writes a certificate for all of a target's addresses, which signs itself, and its key; gives the certificate's file.
+pub fn write_identity(folder: &Path) -> PathBuf {
+    let names: Vec<String> =
+        (0..usize::from(ADDRESSES)).map(|nth| address(0, nth).ip().to_string()).collect();
+    let signed = rcgen::generate_simple_self_signed(names).expect("an identity");
+    std::fs::write(folder.join(KEY), signed.signing_key.serialize_pem()).expect("a file");
+    let file = folder.join(CERTIFICATE);
+    std::fs::write(&file, signed.cert.pem()).expect("a file");
+    file
+}
+
+/// Is a target, until it is killed or its parent has gone.
+pub fn serve(words: &[String]) {
+    let manners = Manners::from_words(words).expect("the manners of a target");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(tokio::task::LocalSet::new().run_until(async {
+        let desk = Rc::new(Desk::new(manners));
+        let listeners = listen().await;
+        println!("{}", listeners[0].local_addr().expect("its address").port());
+        for listener in listeners {
+            tokio::task::spawn_local(accept(listener, Rc::clone(&desk)));
+        }
+        let parent = std::os::unix::process::parent_id();
+        while std::os::unix::process::parent_id() == parent {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }));
+}
+
+/// Listeners on one free port of all addresses.
+async fn listen() -> Vec<TcpListener> {
+    for _ in 0..100 {
+        let first = TcpListener::bind(address(0, 0)).await.expect("a port");
+        let port = first.local_addr().expect("its address").port();
+        let mut listeners = vec![first];
+        for nth in 1..usize::from(ADDRESSES) {
+            // Somebody else may have this port on one of the addresses.
+            let Ok(listener) = TcpListener::bind(address(port, nth)).await else { break };
+            listeners.push(listener);
+        }
+        if listeners.len() == usize::from(ADDRESSES) {
+            return listeners;
+        }
+    }
+    unreachable!("a port that is free on all addresses")
+}
+
+async fn accept(listener: TcpListener, desk: Rc<Desk>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::task::spawn_local(Rc::clone(&desk).attend(stream, Instant::now()));
+            }
+            // Out of descriptors, most likely: some of them come back.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// What the connections of a target share.
+struct Desk {
+    manners: Manners,
+    acceptor: Option<TlsAcceptor>,
+    /// For how long requests were held, in microseconds.
+    held_us: RefCell<Vec<u64>>,
+}
+
+impl Desk {
+    fn new(manners: Manners) -> Self {
+        let acceptor = match &manners {
+            Manners::Secured(folder) => Some(acceptor(folder)),
+            _ => None,
+        };
+        Self { manners, acceptor, held_us: RefCell::default() }
+    }
+
+    async fn attend(self: Rc<Self>, stream: tokio::net::TcpStream, accepted: Instant) {
+        match &self.acceptor {
+            None => self.answer(stream, accepted).await,
+            Some(acceptor) => {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    self.answer(stream, accepted).await;
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin, accepted: Instant) {
+        let mut request = [0; 1_024];
+        if !stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+            return;
+        }
+        // A peer that has gone needs no answer.
+        match self.manners {
+            // Until the client has had enough of it.
+            Manners::Silent => while stream.read(&mut request).await.is_ok_and(|read| read > 0) {},
+            Manners::Prompt | Manners::Secured(_) => _ = stream.write_all(OK).await,
+            Manners::Holding(_) if request.starts_with(HELD_REQUEST) => {
+                let told: String = self.held_us.take().iter().map(|us| format!("{us}\n")).collect();
+                let head = format!("HTTP/1.0 200 OK\r\ncontent-length: {}\r\n\r\n", told.len());
+                let _ = stream.write_all((head + &told).as_bytes()).await;
+            }
+            Manners::Holding(ms) => {
+                if ms > 0 {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                }
+                let _ = stream.write_all(OK).await;
+                self.held_us.borrow_mut().push(accepted.elapsed().as_micros() as u64);
+            }
+        }
+        let _ = stream.shutdown().await;
+    }
+}
+
+fn acceptor(identity: &Path) -> TlsAcceptor {
+    let certificate = CertificateDer::from_pem_file(identity.join(CERTIFICATE));
+    let chain = vec![certificate.expect("a certificate")];
+    let key = PrivateKeyDer::from_pem_file(identity.join(KEY)).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("they fit together");
+    TlsAcceptor::from(Arc::new(config))
+}

@@ -1,0 +1,119 @@
+//! What the service has recorded, read from its database by a connection of our own that can only read.
+
+use std::ops::Range;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
+use diesel::sqlite::SqliteConnection;
+use service_healthcheck::actors::schedule::lateness;
+use service_healthcheck::domain::ServiceId;
+use service_healthcheck::storage::connection;
+
+use crate::figures::Distribution;
+use crate::prepare::DATABASE;
+
+/// Longest time for a commit to come.
+const COMMIT_WITHIN: Duration = Duration::from_secs(2);
+
+/// One tick.
+#[derive(Debug, QueryableByName)]
+pub struct Tick {
+    #[diesel(sql_type = BigInt)]
+    service_id: i64,
+    #[diesel(sql_type = BigInt)]
+    created_at_ms: i64,
+    #[diesel(sql_type = BigInt)]
+    response_time_us: i64,
+    #[diesel(sql_type = Bool)]
+    is_up: bool,
+}
+
+/// The ticks of a service that runs.
+pub struct Ticks(SqliteConnection);
+
+impl Ticks {
+    /// Those of the service in that folder.
+    pub fn of(folder: &Path) -> Self {
+        let file = folder.join(DATABASE);
+        Self(connection::reader(&file.to_string_lossy()).expect("a connection"))
+    }
+
+    /// How many were committed so far; their ids are numbered.
+    pub fn committed(&mut self) -> i64 {
+        #[derive(QueryableByName)]
+        struct Newest {
+            #[diesel(sql_type = BigInt)]
+            id: i64,
+        }
+        let newest: Newest =
+            diesel::sql_query("SELECT coalesce(max(rowid), 0) AS id FROM service_ticks")
+                .get_result(&mut self.0)
+                .expect("the newest tick");
+        newest.id
+    }
+
+    /// The same, at the moment in which a commit has come; or after two seconds without one.
+    pub fn just_committed(&mut self) -> i64 {
+        let (before, since) = (self.committed(), Instant::now());
+        loop {
+            let now = self.committed();
+            if now != before || since.elapsed() > COMMIT_WITHIN {
+                return now;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Fresh ticks of the services `ids` whose slot was in the time `slots`, in unix milliseconds.
+    pub fn read(&mut self, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Vec<Tick> {
+        let ticks: Vec<Tick> = diesel::sql_query(
+            "SELECT service_id, created_at_ms, response_time_us, is_up FROM service_ticks \
+             WHERE created_at_ms >= ?1 AND service_id >= ?2 AND service_id < ?3",
+        )
+        .bind::<BigInt, _>(slots.start)
+        .bind::<BigInt, _>(ids.start)
+        .bind::<BigInt, _>(ids.end)
+        .load(&mut self.0)
+        .expect("ticks");
+        let slot = |tick: &Tick| tick.created_at_ms - tick.lateness(interval).as_millis() as i64;
+        ticks.into_iter().filter(|tick| slots.contains(&slot(tick))).collect()
+    }
+}
+
+impl Tick {
+    /// How long after its slot the probe began; times are kept in whole milliseconds, so up to one is added.
+    fn lateness(&self, interval: Duration) -> Duration {
+        let id = ServiceId::new(self.service_id).expect("positive");
+        lateness(id, interval, self.created_at_ms + 1)
+    }
+}
+
+/// How well the slots of some services in some time were kept.
+pub struct Kept {
+    /// From slot to start, in milliseconds.
+    pub lateness_ms: Distribution,
+    /// The response times that were told, in milliseconds.
+    pub told_ms: Distribution,
+    /// Slots without a tick.
+    pub missed: i64,
+    /// Ticks that are not up.
+    pub not_up: usize,
+}
+
+impl Kept {
+    /// Of the services `ids`, which have this interval, the slots in the time `slots`, in unix milliseconds; that time is so
+    /// many whole intervals long.
+    pub fn of(ticks: &mut Ticks, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Self {
+        let found = ticks.read(ids, interval, slots);
+        let rounds = (slots.end - slots.start) / interval.as_millis() as i64;
+        let late = found.iter().map(|tick| tick.lateness(interval).as_secs_f64() * 1e3);
+        Self {
+            lateness_ms: Distribution::of(late),
+            told_ms: Distribution::of(found.iter().map(|tick| tick.response_time_us as f64 / 1e3)),
+            missed: (ids.end - ids.start) * rounds - found.len() as i64,
+            not_up: found.iter().filter(|tick| !tick.is_up).count(),
+        }
+    }
+}
