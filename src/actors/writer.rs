@@ -103,11 +103,20 @@ pub struct Published {
     pub fresh: Fresh,
 }
 
-/// Command from the recorder: end the sealing, of which everything is published. The reply says what is fresh now, or why nothing
-/// was changed.
+/// Command from the recorder: end the sealing, of which everything is published. The reply says what came of it, or why nothing was
+/// changed.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Fresh, StorageError>")]
+#[rtype(result = "Result<Finished, StorageError>")]
 pub struct FinishSealing;
+
+/// What became of a sealing.
+#[derive(Debug)]
+pub struct Finished {
+    /// Ticks that belonged to no service, as far as the rows tell, and are gone.
+    pub strays: u64,
+    /// What is fresh now.
+    pub fresh: Fresh,
+}
 
 /// Command from the recorder: take the next step of a round. The reply says how far it has come.
 #[derive(Debug, Message)]
@@ -242,12 +251,16 @@ impl Handler<Publish> for Writer {
 }
 
 impl Handler<FinishSealing> for Writer {
-    type Result = Result<Fresh, StorageError>;
+    type Result = Result<Finished, StorageError>;
 
     fn handle(&mut self, _: FinishSealing, _: &mut Self::Context) -> Self::Result {
-        self.seal(|connection| seal::finish(connection, unix_ms()))?;
+        let strays = self.seal(|connection| seal::finish(connection, unix_ms()))?;
         self.ledger.sealing(false);
-        Ok(self.ledger.fresh())
+        if strays > 0 {
+            // Nor were the ids what this program has given.
+            self.ledger.forget_all();
+        }
+        Ok(Finished { strays, fresh: self.ledger.fresh() })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Phase, Recorder};
 use crate::actors::beats::Standstill;
 use crate::actors::reader::Ask;
 use crate::actors::upkeep::STEP_EVERY;
-use crate::actors::writer::{BeginSealing, FinishSealing, Publish, Published, Retain};
+use crate::actors::writer::{BeginSealing, FinishSealing, Finished, Publish, Published, Retain};
 use crate::domain::moment;
 use crate::probe::unix_ms;
 use crate::storage::StorageError;
@@ -127,7 +127,11 @@ impl Recorder {
             let Ok(done) = done else { return recorder.writer_died() };
             recorder.store.end();
             match done {
-                Ok(fresh) => {
+                Ok(Finished { strays, fresh }) => {
+                    if strays > 0 {
+                        warn!(recorder.log, "fresh ticks that no metric leads to were taken away; somebody else has changed the tables";
+                            "count" => strays);
+                    }
                     recorder.sealed(0, fresh, began.elapsed());
                     recorder.sealing_ended(fresh);
                 }

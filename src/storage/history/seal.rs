@@ -225,22 +225,25 @@ fn write_service(
     Ok(())
 }
 
-/// Ends a sealing of which every service is done with: empties the table that was set apart, in one transaction.
+/// Ends a sealing of which every service is done with: empties the table that was set apart, in one transaction. Gives how many
+/// ticks were in it that no chain led to, so that nobody has ever seen or sealed them; none, unless somebody else has changed the
+/// tables.
 ///
-/// Errors: `Conflict` when there is none.
-pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StorageError> {
+/// Errors: `Conflict` when there is no such sealing.
+pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64, StorageError> {
     connection.immediate_transaction(|connection| empty(connection, now_ms))
 }
 
 /// As [`finish`], but part of the caller's transaction. Deleting every row at once leaves the pages untouched; row by row, each
 /// would be written once more.
-fn empty(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StorageError> {
+fn empty(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64, StorageError> {
     let sealing = Sealing::under_way(connection)?.filter(Sealing::is_written);
     let Some(Sealing { tick_id, event_id, .. }) = sealing else {
         return Err(StorageError::Conflict("no sealing waits to be finished".to_owned()));
     };
     let free_before = free_pages(connection)?;
-    diesel::delete(sealing_ticks::table).execute(connection)?;
+    let sealed: i64 = history::table.select(history::sealing_tick_count).first(connection)?;
+    let rows = diesel::delete(sealing_ticks::table).execute(connection)?;
     let emptied = free_pages(connection)? - free_before;
     diesel::update(history::table)
         .set((
@@ -254,7 +257,7 @@ fn empty(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StorageEr
             history::sealing_tick_count.eq(0),
         ))
         .execute(connection)?;
-    Ok(())
+    Ok((rows as u64).saturating_sub(sealed.cast_unsigned()))
 }
 
 fn free_pages(connection: &mut SqliteConnection) -> Result<i64, StorageError> {

@@ -108,7 +108,8 @@ impl Fixture {
     }
 
     fn finish_sealing(&mut self, now_ms: i64) -> Result<(), StorageError> {
-        seal::finish(&mut self.connection, now_ms)?;
+        let strays = seal::finish(&mut self.connection, now_ms)?;
+        assert_eq!(strays, 0);
         self.ledger.sealing(false);
         Ok(())
     }

@@ -295,6 +295,23 @@ fn an_import_is_sealed_and_goes_on_where_it_ended() {
 }
 
 #[test]
+fn a_tick_that_no_metric_leads_to_is_told_when_it_goes() {
+    let mut f = fixture(1);
+    let id = f.ids[0];
+    let ticks = quiet(3, START_MS, 1_000);
+    f.commit(&outcomes(id, &ticks), START_MS + 60_000);
+    let stray =
+        "INSERT INTO service_ticks (id, service_id, is_up, created_at_ms) VALUES (9, 1, TRUE, 0)";
+    f.connection.batch_execute(stray).unwrap();
+    f.begin_sealing();
+    let mut slice = f.prepare(4, SLICE).unwrap();
+    f.publish(&mut slice, 1, START_MS + 60_000).unwrap();
+    assert_eq!(seal::finish(&mut f.connection, START_MS + 60_000), Ok(1));
+    assert_eq!(f.ticks(id), listed(&ticks));
+    f.must_be_whole();
+}
+
+#[test]
 fn an_import_ends_a_sealing_that_was_broken_off() {
     let mut f = fixture(2);
     let ids = f.ids.clone();
