@@ -19,6 +19,7 @@ use crate::actors::pool::{Drain, Pool, TellLooked};
 use crate::actors::prober::{Crews, Parts};
 use crate::actors::reader::Reader;
 use crate::actors::recorder::{self, Flush, Hands, Recorder, Subscribe};
+use crate::actors::revision::Revision;
 use crate::actors::scheduler::{Scheduler, Stop};
 use crate::actors::sentinel::Sentinel;
 use crate::actors::upkeep::UpkeepRules;
@@ -132,7 +133,9 @@ impl House {
         let address = listener.local_addr().map_err(|error| Failed::System(error.to_string()))?;
         let nothing_to_do = known.is_empty();
 
-        let recorder = start_recorder(config, &store, &known, &telemetry, &died, log);
+        let revision = Revision::default();
+        let recorder =
+            start_recorder(config, &store, &known, &telemetry, revision.clone(), &died, log);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
         let canaries = config.self_check_targets.clone();
         let sentinel = Sentinel::start_on(&arbiters[0].handle(), canaries, rules.clone());
@@ -166,6 +169,8 @@ impl House {
             writes: Writes::of(config),
             body_limit: config.api_body_limit,
             scrapes: Arc::new(Semaphore::new(SCRAPES_LIMIT)),
+            revision,
+            answers: Arc::default(),
             log: log.clone(),
         };
         let server = http::serve(api, listener, config.api_max_connections, config.shutdown_grace)
@@ -271,6 +276,7 @@ fn start_recorder(
     store: &Store,
     known: &[Known],
     telemetry: &Telemetry,
+    revision: Revision,
     died: &mpsc::UnboundedSender<&'static str>,
     log: &Logger,
 ) -> Addr<Recorder> {
@@ -289,6 +295,7 @@ fn start_recorder(
     let keeper =
         SyncArbiter::start(1, move || Reader::new(path.clone(), Lifeline::new("keeper", &deaths)));
     let rules = recorder::Rules {
+        revision,
         buffer_limit: config.buffer_limit,
         outage: OutageRules {
             window: config.self_check_window,

@@ -12,6 +12,7 @@ use service_healthcheck::actors::board::Board;
 use service_healthcheck::actors::outage::OutageRules;
 use service_healthcheck::actors::reader::Reader;
 use service_healthcheck::actors::recorder::{Flush, Hands, RecordOutcome, Recorder, Rules};
+use service_healthcheck::actors::revision::Revision;
 use service_healthcheck::actors::upkeep::UpkeepRules;
 use service_healthcheck::actors::writer::Writer;
 use service_healthcheck::config::Config;
@@ -190,6 +191,7 @@ fn start_recorder(
     let reader =
         SyncArbiter::start(1, move || Reader::new(path.clone(), Lifeline::new("reader", &deaths)));
     let rules = Rules {
+        revision: Revision::default(),
         buffer_limit: config.buffer_limit,
         outage: OutageRules {
             window: config.self_check_window,

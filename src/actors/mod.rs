@@ -34,6 +34,7 @@ pub mod pool;
 pub mod prober;
 pub mod reader;
 pub mod recorder;
+pub mod revision;
 pub mod schedule;
 pub mod scheduler;
 pub mod sentinel;

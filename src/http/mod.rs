@@ -3,6 +3,7 @@
 //! A handler reads its input ([`input`]), asks an actor by message, and answers with a shape of [`views`]. Everything
 //! that goes wrong is an [`error::ApiError`], so that every error has one shape.
 
+mod answers;
 mod auth;
 pub mod error;
 mod history;
@@ -31,10 +32,12 @@ use tokio::sync::Semaphore;
 
 use crate::actors::pool::Pool;
 use crate::actors::recorder::Recorder;
+use crate::actors::revision::Revision;
 use crate::actors::scheduler::Scheduler;
 use crate::config::{Config, Secret};
 use crate::domain::{Defaults, Variables};
 use crate::telemetry::Telemetry;
+pub use answers::Answers;
 use error::ApiError;
 
 /// Threads that serve the API.
@@ -61,6 +64,10 @@ pub struct Api {
     pub body_limit: usize,
     /// Scrapes of `/metrics` at once; each holds the whole text, 1 KB a service.
     pub scrapes: Arc<Semaphore>,
+    /// Moves with each write to the store.
+    pub revision: Revision,
+    /// Lists that were made since the last one.
+    pub answers: Arc<Answers>,
     /// The access log.
     pub log: Logger,
 }

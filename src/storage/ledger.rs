@@ -1,7 +1,7 @@
 //! The hot commit: many outcomes, one transaction, and the tally of each service at hand.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -158,7 +158,8 @@ impl Ledger {
         now_ms: i64,
     ) -> Result<Committed, StorageError> {
         let mut done = Committed::default();
-        let mut touched: HashMap<ServiceId, Entry> = HashMap::with_capacity(group.len());
+        // By id, so that a page with rows of several services is met once.
+        let mut touched: BTreeMap<ServiceId, Entry> = BTreeMap::new();
         let next_tick_id = connection.immediate_transaction(|connection| {
             let first_tick_id = match self.next_tick_id {
                 Some(id) => id,

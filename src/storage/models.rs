@@ -313,7 +313,7 @@ impl EventRow {
 
 /// A new row of `service_events`.
 #[derive(Debug, Insertable)]
-#[diesel(table_name = service_events)]
+#[diesel(table_name = service_events, treat_none_as_default_value = false)]
 pub struct NewEvent<'a> {
     pub service_id: i64,
     pub event: &'static str,

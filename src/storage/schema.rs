@@ -51,6 +51,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    service_count (id) {
+        id -> BigInt,
+        living -> BigInt,
+    }
+}
+
+diesel::table! {
     service_events (id) {
         id -> BigInt,
         service_id -> BigInt,
@@ -176,6 +183,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     history,
     liveness,
     sealing_ticks,
+    service_count,
     service_events,
     service_metrics,
     service_rollups,

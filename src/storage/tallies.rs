@@ -1,14 +1,10 @@
-//! What a result changes in `service_metrics`, in statements that are prepared once.
-//!
-//! diesel prepares an `UPDATE` and an `ON CONFLICT` anew each time, since what they set may vary; parsing took two thirds of
-//! the hot commit. [`Update`] always sets the same columns, and so its prepared statement can be kept.
+//! What a result changes in `service_metrics`.
 
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Bool, Nullable};
-use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
+use super::prepared::{Prepared, Text};
 use super::schema::service_metrics;
 use crate::domain::{ServiceId, Tally};
 
@@ -74,7 +70,22 @@ impl TallyRow {
     ///
     /// Errors: `Conflict` when there is no row any more.
     pub fn update(&self, connection: &mut SqliteConnection) -> Result<(), StorageError> {
-        match Update(self).execute(connection)? {
+        let numbers = [
+            Some(self.tick_count),
+            Some(self.up_count),
+            Some(self.unknown_count),
+            Some(self.response_time_sum_ns),
+            self.latest_tick_id,
+            self.known_is_up.map(i64::from),
+            self.streak_is_up.map(i64::from),
+            self.streak_count,
+            self.streak_since_ms,
+            Some(self.recent_states),
+            Some(self.is_flapping.into()),
+            Some(self.updated_at),
+            Some(self.service_id),
+        ];
+        match Prepared::new(Update, numbers).execute(connection)? {
             0 => Err(StorageError::Conflict("its row in service_metrics has gone".to_owned())),
             _ => Ok(()),
         }
@@ -82,44 +93,22 @@ impl TallyRow {
 }
 
 /// Sets all of a row but its newest event, which changes seldom and would have its foreign key looked after each time.
-struct Update<'a>(&'a TallyRow);
+struct Update;
 
-impl QueryId for Update<'_> {
-    type QueryId = Update<'static>;
-
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl RunQueryDsl<SqliteConnection> for Update<'_> {}
-
-impl QueryFragment<Sqlite> for Update<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        let row = self.0;
-        out.push_sql("UPDATE service_metrics SET tick_count = ");
-        out.push_bind_param::<BigInt, _>(&row.tick_count)?;
-        out.push_sql(", up_count = ");
-        out.push_bind_param::<BigInt, _>(&row.up_count)?;
-        out.push_sql(", unknown_count = ");
-        out.push_bind_param::<BigInt, _>(&row.unknown_count)?;
-        out.push_sql(", response_time_sum_ns = ");
-        out.push_bind_param::<BigInt, _>(&row.response_time_sum_ns)?;
-        out.push_sql(", latest_tick_id = ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&row.latest_tick_id)?;
-        out.push_sql(", known_is_up = ");
-        out.push_bind_param::<Nullable<Bool>, _>(&row.known_is_up)?;
-        out.push_sql(", streak_is_up = ");
-        out.push_bind_param::<Nullable<Bool>, _>(&row.streak_is_up)?;
-        out.push_sql(", streak_count = ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&row.streak_count)?;
-        out.push_sql(", streak_since_ms = ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&row.streak_since_ms)?;
-        out.push_sql(", recent_states = ");
-        out.push_bind_param::<BigInt, _>(&row.recent_states)?;
-        out.push_sql(", is_flapping = ");
-        out.push_bind_param::<Bool, _>(&row.is_flapping)?;
-        out.push_sql(", updated_at = ");
-        out.push_bind_param::<BigInt, _>(&row.updated_at)?;
-        out.push_sql(" WHERE service_id = ");
-        out.push_bind_param::<BigInt, _>(&row.service_id)
-    }
+impl Text<13> for Update {
+    const PARTS: [&'static str; 13] = [
+        "UPDATE service_metrics SET tick_count = ",
+        ", up_count = ",
+        ", unknown_count = ",
+        ", response_time_sum_ns = ",
+        ", latest_tick_id = ",
+        ", known_is_up = ",
+        ", streak_is_up = ",
+        ", streak_count = ",
+        ", streak_since_ms = ",
+        ", recent_states = ",
+        ", is_flapping = ",
+        ", updated_at = ",
+        " WHERE service_id = ",
+    ];
 }

@@ -5,7 +5,8 @@ use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
 use super::models::NewEvent;
-use super::schema::{service_events, service_metrics};
+use super::prepared::{Prepared, Text};
+use super::schema::service_events;
 use crate::domain::{Failure, ServiceId, State};
 
 /// Begins an event at `at_ms`; the one before it must have ended there. Gives its id.
@@ -47,12 +48,8 @@ pub fn close(
         .optional()?;
     let Some((event_id, started_at_ms)) = open else { return Ok(None) };
     let ended_at_ms = at_ms.max(started_at_ms);
-    diesel::update(service_events::table.find(event_id))
-        .set((
-            service_events::date_ended_ms.eq(ended_at_ms),
-            service_events::updated_at.eq(ended_at_ms / 1_000),
-        ))
-        .execute(connection)?;
+    let numbers = [ended_at_ms, ended_at_ms / 1_000, event_id].map(Some);
+    Prepared::new(End, numbers).execute(connection)?;
     Ok(Some(ended_at_ms))
 }
 
@@ -62,8 +59,20 @@ pub fn note_newest(
     id: ServiceId,
     event_id: i64,
 ) -> Result<(), StorageError> {
-    diesel::update(service_metrics::table.find(id.get()))
-        .set(service_metrics::latest_event_id.eq(event_id))
-        .execute(connection)?;
+    Prepared::new(NoteNewest, [event_id, id.get()].map(Some)).execute(connection)?;
     Ok(())
+}
+
+struct End;
+
+impl Text<3> for End {
+    const PARTS: [&'static str; 3] =
+        ["UPDATE service_events SET date_ended_ms = ", ", updated_at = ", " WHERE id = "];
+}
+
+struct NoteNewest;
+
+impl Text<2> for NoteNewest {
+    const PARTS: [&'static str; 2] =
+        ["UPDATE service_metrics SET latest_event_id = ", " WHERE service_id = "];
 }

@@ -64,7 +64,7 @@ impl Recorder {
         let begun = self.writer.send(BeginSealing).into_actor(self);
         context.spawn(begun.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
-            recorder.store.end();
+            recorder.written();
             match done {
                 Ok(fresh) if fresh.is_sealing => {
                     recorder.sealed(0, fresh, began.elapsed());
@@ -99,7 +99,7 @@ impl Recorder {
         let published = self.writer.send(Publish(slice)).into_actor(self);
         context.spawn(published.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
-            recorder.store.end();
+            recorder.written();
             match done {
                 Ok(Published { slice, ticks, fresh }) => {
                     let took = began.elapsed();
@@ -125,7 +125,7 @@ impl Recorder {
         let finished = self.writer.send(FinishSealing).into_actor(self);
         context.spawn(finished.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
-            recorder.store.end();
+            recorder.written();
             match done {
                 Ok(Finished { strays, fresh }) => {
                     if strays > 0 {
@@ -172,7 +172,7 @@ impl Recorder {
         let retained = self.writer.send(Retain { retention, progress }).into_actor(self);
         context.spawn(retained.map(|done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
-            recorder.store.end();
+            recorder.written();
             recorder.upkeep.step_ended(done.as_ref().ok().copied(), Instant::now());
             match done {
                 Ok(Progress::Done) => {}

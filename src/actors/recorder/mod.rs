@@ -30,6 +30,7 @@ use super::health::StoreHealth;
 use super::outage::{Outage, OutageRules};
 use super::pool::{Ended, Finished};
 use super::reader::Reader;
+use super::revision::Revision;
 use super::scheduler::ServiceChanged;
 use super::sentinel::Sentinel;
 use super::told;
@@ -118,6 +119,8 @@ pub struct Recorder {
     /// Reads under way. Bound: [`READS_LIMIT`].
     reads: usize,
     store: StoreHealth,
+    /// Moves with each write.
+    revision: Revision,
     /// Outcomes that were dropped since the store last took a write.
     dropped: usize,
     board: Board,
@@ -163,8 +166,10 @@ pub struct Hands {
     pub keeper: Addr<Reader>,
 }
 
-/// What the recorder goes by.
+/// What the recorder goes by, and what it tells by.
 pub struct Rules {
+    /// Moved with each write.
+    pub revision: Revision,
     /// Most outcomes it keeps.
     pub buffer_limit: usize,
     /// When our own network is gone.
@@ -189,6 +194,7 @@ impl Recorder {
             changes: VecDeque::new(),
             reads: 0,
             store: StoreHealth::new(Instant::now()),
+            revision: rules.revision.clone(),
             dropped: 0,
             board,
             upkeep: Upkeep::new(rules.upkeep, Instant::now()),
@@ -213,6 +219,12 @@ impl Recorder {
             log,
             _lifeline: lifeline,
         }
+    }
+
+    /// A write is over. It may have been kept even if it failed, so answers of before are not to be believed.
+    fn written(&mut self) {
+        self.store.end();
+        self.revision.move_on();
     }
 
     fn trouble(&self) -> Option<String> {
@@ -284,7 +296,7 @@ impl Recorder {
         let commit = self.writer.send(Commit { group, stood_still }).into_actor(self);
         context.spawn(commit.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
-            recorder.store.end();
+            recorder.written();
             recorder.committed(&done.committed, now.elapsed());
             match done.failed {
                 None => {
@@ -416,7 +428,7 @@ impl Recorder {
         let write = self.writer.send(MakeChange(change)).into_actor(self);
         context.spawn(write.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
-            recorder.store.end();
+            recorder.written();
             match &done {
                 Ok(applied) => recorder.applied(applied),
                 Err(StorageError::Unavailable(why)) => recorder.fails(why.clone()),
@@ -444,7 +456,7 @@ impl Recorder {
         let write = self.writer.send(ApplyFile(entries)).into_actor(self);
         context.spawn(write.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
-            recorder.store.end();
+            recorder.written();
             match &done {
                 Ok(applied) => {
                     recorder.takes_writes();

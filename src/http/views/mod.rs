@@ -7,6 +7,7 @@ pub mod uptime;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -287,6 +288,14 @@ impl Metric {
 pub fn answer<D: Serialize + ToSchema>(status: StatusCode, data: D) -> HttpResponse {
     let status_desc = status.canonical_reason().unwrap_or_default();
     HttpResponse::build(status).json(Success { status: status.as_u16(), status_desc, data })
+}
+
+/// The body of [`answer`], to be kept.
+pub fn written<D: Serialize + ToSchema>(status: StatusCode, data: D) -> Bytes {
+    let status_desc = status.canonical_reason().unwrap_or_default();
+    let success = Success { status: status.as_u16(), status_desc, data };
+    // Every shape here can be written: its keys are texts.
+    serde_json::to_vec(&success).unwrap_or_default().into()
 }
 
 /// `data` of one service.

@@ -16,7 +16,7 @@ use crate::domain::timeline::Span;
 use crate::storage::StorageError;
 use crate::storage::reader::load_known;
 use crate::storage::schema::{
-    history, service_events, service_rollups, service_tick_chunks, services,
+    history, service_count, service_events, service_rollups, service_tick_chunks, services,
 };
 
 /// Most problems that are told.
@@ -263,6 +263,12 @@ fn check_counts(
         checked.problem(format!(
             "a sealing has sealed {says_left} ticks by its own count, and {left} that were to be"
         ));
+    }
+    let says_living: i64 = service_count::table.select(service_count::living).first(connection)?;
+    let living: i64 =
+        services::table.filter(services::deleted_at.is_null()).count().get_result(connection)?;
+    if says_living != living {
+        checked.problem(format!("{says_living} services are counted as living, and {living} are"));
     }
     let has = (chunks, sealed, bytes, rollups);
     if says != has {
