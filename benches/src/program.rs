@@ -113,7 +113,7 @@ fn listening(log: impl Read + Send + 'static) -> String {
         Some(line.split_once("listening, address: ")?.1.to_owned())
     });
     std::thread::spawn(move || lines.for_each(drop));
-    address.unwrap_or_else(|| unreachable!("the service ended:\n{said}"))
+    address.ok_or(said).expect("the service listens")
 }
 
 /// Polls until there is something.
