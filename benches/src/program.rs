@@ -29,7 +29,7 @@ pub fn own_binary() -> PathBuf {
 pub fn folder() -> tempfile::TempDir {
     let beside = std::env::current_exe().expect("this program");
     let parent = beside.parent().expect("its folder");
-    tempfile::Builder::new().prefix("bench-").tempdir_in(parent).expect("a folder")
+    tempfile::Builder::new().prefix("of-bench-").tempdir_in(parent).expect("a folder")
 }
 
 /// A running service.
