@@ -16,8 +16,9 @@ use service_healthcheck::domain::{Failure, Outcome, Phases, Reason, ServiceId, U
 use service_healthcheck::storage::history::Window;
 use service_healthcheck::storage::history::check::check;
 use service_healthcheck::storage::history::retention::{self, Progress, Retention};
-use service_healthcheck::storage::history::seal::{Prepare, publish};
+use service_healthcheck::storage::history::seal::{begin, finish, publish};
 use service_healthcheck::storage::history::series::{GetSeries, Grid};
+use service_healthcheck::storage::history::slice::Prepare;
 use service_healthcheck::storage::history::ticks::ListTicks;
 use service_healthcheck::storage::history::uptime::{GetTotals, GetUptime, ListUptime};
 use service_healthcheck::storage::history::usage::GetUsage;
@@ -131,8 +132,15 @@ fn write(
             upkeep.note(ledger.fresh(), now);
             if upkeep.wants_seal(ids.len(), now) {
                 let prepare = Prepare { chunk_ticks: CHUNK_TICKS as usize };
-                let slice = spent.prepare(|| prepare.run(reading).unwrap().unwrap());
-                ledger.sealed(spent.publish(|| publish(writing, &slice, now_ms).unwrap()));
+                ledger.sealing(spent.publish(|| begin(writing).unwrap()));
+                while let Some(mut slice) = spent.prepare(|| prepare.run(reading).unwrap()) {
+                    while !slice.is_published() {
+                        let publish = || publish(writing, &mut slice, now_ms).unwrap();
+                        ledger.sealed(spent.publish(publish).ticks);
+                    }
+                }
+                spent.publish(|| finish(writing, now_ms).unwrap());
+                ledger.sealing(false);
             }
         }
         if minute % 1_440 == 1_439 {
@@ -217,7 +225,7 @@ impl Spent {
         for (what, took) in [
             ("a commit of 4,096", &mut self.commits),
             ("preparing a slice (beside the writer)", &mut self.prepares),
-            ("publishing it (holds the writer)", &mut self.publishes),
+            ("sealing it, a transaction (holds the writer)", &mut self.publishes),
             ("a step of retention (holds the writer)", &mut self.steps),
         ] {
             tell(what, took);

@@ -16,7 +16,7 @@ use crate::actors::Lifeline;
 use crate::actors::board::Board;
 use crate::actors::outage::OutageRules;
 use crate::actors::pool::{Drain, Pool, TellLooked};
-use crate::actors::prober::{Parts, Prober};
+use crate::actors::prober::{Crews, Parts};
 use crate::actors::reader::Reader;
 use crate::actors::recorder::{self, Flush, Hands, Recorder, Subscribe};
 use crate::actors::scheduler::{Scheduler, Stop};
@@ -152,7 +152,8 @@ impl House {
             Lifeline::new("scheduler", &died),
         )
         .start();
-        recorder.do_send(Subscribe { scheduler: scheduler.clone().recipient(), sentinel });
+        let tell = (scheduler.clone().recipient(), pool.clone().recipient());
+        recorder.do_send(Subscribe { scheduler: tell.0, pool: tell.1, sentinel });
         pool.do_send(TellLooked(scheduler.clone().recipient()));
 
         let api = Api {
@@ -315,14 +316,11 @@ fn start_pool(
     died: &mpsc::UnboundedSender<&'static str>,
     log: &Logger,
 ) -> Addr<Pool> {
-    let handles: Vec<ArbiterHandle> = arbiters.iter().map(Arbiter::handle).collect();
-    let factory = Box::new(move |slot: usize, pool: Addr<Pool>| {
-        Prober::start_on(&handles[slot % handles.len()], slot, pool, parts.clone())
-    });
+    let crews = Crews::new(arbiters.iter().map(Arbiter::handle).collect(), parts);
     Pool::new(
         config.pool_size,
         config.waiting_limit,
-        factory,
+        crews,
         telemetry.clone(),
         log.clone(),
         Lifeline::new("pool", died),

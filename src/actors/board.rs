@@ -8,7 +8,8 @@ use crate::telemetry::{LastResult, ServiceResult};
 /// Bound: one place for each service that is watched. An outcome that comes in after its service has left finds no place.
 #[derive(Debug, Default)]
 pub struct Board {
-    places: HashMap<ServiceId, Place>,
+    /// Boxed, since half of a large map is empty.
+    places: HashMap<ServiceId, Box<Place>>,
 }
 
 /// Invariant: name and group are the ones that the service has now, whatever it was called when it was probed.
@@ -29,7 +30,7 @@ impl Board {
     pub fn watch(&mut self, id: ServiceId, definition: &Definition) {
         let (name, group) = (definition.name.clone(), definition.group.clone());
         let result = self.places.remove(&id).and_then(|place| place.result);
-        self.places.insert(id, Place { name, group, result });
+        self.places.insert(id, Box::new(Place { name, group, result }));
     }
 
     /// Takes a service off the board.
@@ -62,7 +63,7 @@ impl Board {
             .places
             .iter()
             .filter_map(|(&id, place)| {
-                let result = place.result.clone()?;
+                let result = place.result?;
                 Some(ServiceResult {
                     id,
                     name: place.name.clone(),

@@ -1,12 +1,23 @@
 //! Who is probed now, who waits, who is turned away: the decisions of the pool. Pure; time is passed in.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::schedule::Job;
 use crate::domain::{Service, ServiceId};
 use crate::telemetry::Missed;
+
+/// What has not answered for this long is slow, and gives way when others wait and the slow have their share already.
+pub const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The slow ones have one slot of this many.
+const SLOW_SHARE: usize = 2;
+
+/// Jobs that one crew is given before the next one's turn: so that few are woken for little, and none has more to start at once
+/// than it can without spoiling what it measures.
+const TOGETHER: usize = 16;
 
 /// What became of a job that was offered.
 #[derive(Debug)]
@@ -19,35 +30,73 @@ pub enum Offer {
     Missed(Missed),
 }
 
+/// How a probe ended, as far as it matters to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Within [`PATIENCE`], whatever the target said.
+    Prompt,
+    /// By itself, but later.
+    Late,
+    /// Its deadline ended it.
+    TimedOut,
+    /// It was given up, for those who waited.
+    GaveWay,
+}
+
 /// Slots and waiting line.
 ///
-/// Invariants: a service has at most one probe under way or waiting; while a slot is idle nobody waits; the line never
-/// holds more than `limit`.
+/// A service is slow when its last probe timed out or had to give way. All slow ones together never have more than their share
+/// of the slots, so that hung targets cannot starve the others, whatever their number; and when they begin to hang all at once,
+/// before anybody knows them, those that have not answered for a while give way ([`Self::who_gives_way`]).
+///
+/// Invariants: a service has at most one probe under way or waiting; while a slot is idle nobody waits but the slow ones whose
+/// share is taken; the line never holds more than `limit`.
 #[derive(Debug)]
 pub struct Line {
-    /// Slots without a job.
-    idle: Vec<usize>,
-    /// The service in each slot, if there is one.
-    at_work: Vec<Option<ServiceId>>,
+    /// Slots without a job, by crew. Slot `n` belongs to crew `n` modulo their number.
+    idle: Vec<Vec<usize>>,
+    /// The crew that is given work now, and how much it was given.
+    turn: (usize, usize),
+    at_work: Vec<Option<Work>>,
     /// The services in `at_work`.
     busy: HashSet<ServiceId>,
-    /// The order of those who wait. An id without a job in `waiting` has left and is passed over.
-    order: VecDeque<ServiceId>,
+    /// How many of `at_work` are slow.
+    slow_at_work: usize,
+    /// Those who wait, the slow ones apart, in their order. An id without a job in `waiting` has left and is passed over.
+    quick_order: VecDeque<ServiceId>,
+    slow_order: VecDeque<ServiceId>,
     /// Those who wait.
     waiting: HashMap<ServiceId, Job>,
-    /// Most places in `order`.
+    /// The slow services. Bound: the services there are.
+    slow: HashSet<ServiceId>,
+    /// Most places in both orders.
     limit: usize,
 }
 
+/// A slot at work.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    id: ServiceId,
+    since: Instant,
+    is_slow: bool,
+    /// Whether it was told already to give way.
+    gives_way: bool,
+}
+
 impl Line {
-    /// `slots` idle slots, and room for `limit` jobs that wait.
-    pub fn new(slots: usize, limit: usize) -> Self {
+    /// `slots` idle slots of `crews`, at least one each, and room for `limit` jobs that wait.
+    pub fn new(slots: usize, crews: usize, limit: usize) -> Self {
+        let of_crew = |crew| (crew..slots).step_by(crews).rev().collect();
         Self {
-            idle: (0..slots).rev().collect(),
+            idle: (0..crews).map(of_crew).collect(),
+            turn: (0, 0),
             at_work: vec![None; slots],
             busy: HashSet::new(),
-            order: VecDeque::new(),
+            slow_at_work: 0,
+            quick_order: VecDeque::new(),
+            slow_order: VecDeque::new(),
             waiting: HashMap::new(),
+            slow: HashSet::new(),
             limit,
         }
     }
@@ -67,13 +116,23 @@ impl Line {
         self.waiting.contains_key(&id)
     }
 
+    /// Whether somebody waits who is not known as slow.
+    pub fn quick_wait(&self) -> bool {
+        !self.quick_order.is_empty()
+    }
+
     /// The slots that are at work.
     pub fn slots_at_work(&self) -> impl Iterator<Item = usize> {
-        self.at_work.iter().enumerate().filter_map(|(slot, service)| service.map(|_| slot))
+        self.at_work.iter().enumerate().filter_map(|(slot, work)| work.map(|_| slot))
+    }
+
+    /// The jobs that are offered next are due together: the crew that has least to do begins.
+    pub fn next_batch(&mut self) {
+        self.turn.1 = TOGETHER;
     }
 
     /// Takes a job that is due.
-    pub fn offer(&mut self, job: Job) -> Offer {
+    pub fn offer(&mut self, job: Job, now: Instant) -> Offer {
         let id = job.service.id;
         if self.busy.contains(&id) {
             return Offer::Missed(Missed::Busy);
@@ -82,36 +141,74 @@ impl Line {
             *older = job;
             return Offer::Waits(Some(Missed::Late));
         }
-        if let Some(slot) = self.idle.pop() {
-            self.occupy(slot, id);
+        let is_slow = self.slow.contains(&id);
+        let may_start = !is_slow || self.slow_at_work < self.slow_limit();
+        if let Some(slot) = may_start.then(|| self.idle_slot()).flatten() {
+            self.occupy(slot, id, now);
             return Offer::Start(slot, job);
         }
-        if self.order.len() >= self.limit {
+        // The slow ones have half of the line too, and are turned away from the rest.
+        let is_full = self.quick_order.len() + self.slow_order.len() >= self.limit
+            || (is_slow && self.slow_order.len() >= self.limit.div_ceil(SLOW_SHARE));
+        if is_full {
             return Offer::Missed(Missed::Full);
         }
-        self.order.push_back(id);
+        if is_slow { &mut self.slow_order } else { &mut self.quick_order }.push_back(id);
         self.waiting.insert(id, job);
         Offer::Waits(None)
     }
 
-    /// Frees a slot, and gives it to the first that waits and can still start before its next slot; also says how many
-    /// could not.
-    pub fn finish(&mut self, slot: usize, now: Instant) -> (Option<Job>, u64) {
-        let Some(id) = self.at_work[slot].take() else { return (None, 0) };
-        self.busy.remove(&id);
+    /// Frees a slot, and gives it to the first that waits, may have it and can still start before its next slot; also says how
+    /// many could not.
+    pub fn finish(&mut self, slot: usize, end: End, now: Instant) -> (Option<Job>, u64) {
+        let Some(work) = self.at_work[slot].take() else { return (None, 0) };
+        self.busy.remove(&work.id);
+        self.slow_at_work -= usize::from(work.is_slow);
+        match end {
+            End::Prompt => _ = self.slow.remove(&work.id),
+            End::Late => {}
+            End::TimedOut | End::GaveWay => _ = self.slow.insert(work.id),
+        }
         let mut late = 0;
-        while let Some(id) = self.order.pop_front() {
+        while let Some(id) = self.next_in_line() {
             match self.waiting.remove(&id) {
                 None => {}
                 Some(job) if job.next_due <= now => late += 1,
                 Some(job) => {
-                    self.occupy(slot, id);
+                    self.occupy(slot, id, now);
                     return (Some(job), late);
                 }
             }
         }
-        self.idle.push(slot);
+        let crew = slot % self.idle.len();
+        self.idle[crew].push(slot);
         (None, late)
+    }
+
+    /// The slots whose probes are to be given up now: for each that waits and is not known as slow, one that has not answered
+    /// within [`PATIENCE`], the longest first, as far as such ones and the slow have more than their share. Each is named once.
+    pub fn who_gives_way(&mut self, now: Instant) -> Vec<(usize, ServiceId)> {
+        let mut overdue: Vec<(Instant, usize, ServiceId)> = Vec::new();
+        let mut given_way = 0;
+        for (slot, work) in self.at_work.iter().enumerate() {
+            match work {
+                Some(work) if work.gives_way => given_way += 1,
+                Some(work) if !work.is_slow && now >= work.since + PATIENCE => {
+                    overdue.push((work.since, slot, work.id));
+                }
+                _ => {}
+            }
+        }
+        let excess = (overdue.len() + self.slow_at_work).saturating_sub(self.slow_limit());
+        let wanted = self.quick_order.len().saturating_sub(given_way);
+        overdue.sort_unstable_by_key(|(since, slot, _)| (*since, *slot));
+        overdue.truncate(excess.min(wanted));
+        for (_, slot, _) in &overdue {
+            if let Some(work) = &mut self.at_work[*slot] {
+                work.gives_way = true;
+            }
+        }
+        overdue.into_iter().map(|(_, slot, id)| (slot, id)).collect()
     }
 
     /// Has a waiting service probed as it is now.
@@ -121,27 +218,58 @@ impl Line {
         }
     }
 
-    /// Takes a service out of the line.
+    /// Takes a service out of the line, and forgets what is known of it.
     pub fn leave(&mut self, id: ServiceId) {
         self.waiting.remove(&id);
+        self.slow.remove(&id);
     }
 
     /// Takes everyone out of the line.
     pub fn clear(&mut self) {
-        self.order.clear();
+        self.quick_order.clear();
+        self.slow_order.clear();
         self.waiting.clear();
     }
 
-    fn occupy(&mut self, slot: usize, id: ServiceId) {
-        self.at_work[slot] = Some(id);
+    fn slow_limit(&self) -> usize {
+        self.at_work.len().div_ceil(SLOW_SHARE)
+    }
+
+    /// Takes the first in line that may start now: of both orders, the one that has been due longer.
+    fn next_in_line(&mut self) -> Option<ServiceId> {
+        // Who has left has no due time, and is taken off first.
+        let due = |id: &ServiceId| self.waiting.get(id).map(|job| job.due);
+        let quick = self.quick_order.front().map(due);
+        let may_slow = self.slow_at_work < self.slow_limit();
+        let slow = self.slow_order.front().filter(|_| may_slow).map(due);
+        if slow.is_some() && (quick.is_none() || slow < quick) {
+            self.slow_order.pop_front()
+        } else {
+            self.quick_order.pop_front()
+        }
+    }
+
+    fn idle_slot(&mut self) -> Option<usize> {
+        let (crew, given) = &mut self.turn;
+        if *given >= TOGETHER || self.idle[*crew].is_empty() {
+            let most = |crew: &usize| (self.idle[*crew].len(), Reverse(*crew));
+            *crew = (0..self.idle.len()).max_by_key(most)?;
+            *given = 0;
+        }
+        *given += 1;
+        self.idle[*crew].pop()
+    }
+
+    fn occupy(&mut self, slot: usize, id: ServiceId, now: Instant) {
+        let is_slow = self.slow.contains(&id);
+        self.at_work[slot] = Some(Work { id, since: now, is_slow, gives_way: false });
+        self.slow_at_work += usize::from(is_slow);
         self.busy.insert(id);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::sample;
 
@@ -152,74 +280,169 @@ mod tests {
 
     #[test]
     fn never_more_at_once_than_slots() {
-        let (mut line, now) = (Line::new(2, 9), Instant::now());
-        assert!(matches!(line.offer(job(1, now)), Offer::Start(0, _)));
-        assert!(matches!(line.offer(job(2, now)), Offer::Start(1, _)));
-        assert!(matches!(line.offer(job(3, now)), Offer::Waits(None)));
+        let (mut line, now) = (Line::new(2, 1, 9), Instant::now());
+        assert!(matches!(line.offer(job(1, now), now), Offer::Start(0, _)));
+        assert!(matches!(line.offer(job(2, now), now), Offer::Start(1, _)));
+        assert!(matches!(line.offer(job(3, now), now), Offer::Waits(None)));
         assert_eq!((line.busy(), line.waiting()), (2, 1));
     }
 
     #[test]
     fn a_service_is_never_probed_twice_at_once() {
-        let (mut line, now) = (Line::new(2, 9), Instant::now());
-        line.offer(job(1, now));
-        assert!(matches!(line.offer(job(1, now)), Offer::Missed(Missed::Busy)));
-        let (next, late) = line.finish(0, now);
+        let (mut line, now) = (Line::new(2, 1, 9), Instant::now());
+        line.offer(job(1, now), now);
+        assert!(matches!(line.offer(job(1, now), now), Offer::Missed(Missed::Busy)));
+        let (next, late) = line.finish(0, End::Prompt, now);
         assert!(next.is_none() && late == 0);
-        assert!(matches!(line.offer(job(1, now)), Offer::Start(_, _)));
+        assert!(matches!(line.offer(job(1, now), now), Offer::Start(_, _)));
     }
 
     #[test]
     fn first_come_first_served() {
-        let (mut line, now) = (Line::new(1, 9), Instant::now());
+        let (mut line, now) = (Line::new(1, 1, 9), Instant::now());
         for id in 1..=3 {
-            line.offer(job(id, now));
+            line.offer(job(id, now), now);
         }
-        let (next, _) = line.finish(0, now);
+        let (next, _) = line.finish(0, End::Prompt, now);
         assert_eq!(next.unwrap().service.id.get(), 2);
-        let (next, _) = line.finish(0, now);
+        let (next, _) = line.finish(0, End::Prompt, now);
         assert_eq!(next.unwrap().service.id.get(), 3);
     }
 
     #[test]
     fn what_cannot_start_before_its_next_slot_is_missed() {
-        let (mut line, now) = (Line::new(1, 9), Instant::now());
+        let (mut line, now) = (Line::new(1, 1, 9), Instant::now());
         for id in 1..=3 {
-            line.offer(job(id, now));
+            line.offer(job(id, now), now);
         }
-        let (next, late) = line.finish(0, now + Duration::from_secs(1));
+        let (next, late) = line.finish(0, End::Prompt, now + Duration::from_secs(1));
         assert!(next.is_none());
         assert_eq!((late, line.waiting()), (2, 0));
     }
 
     #[test]
     fn a_newer_slot_takes_the_place_of_the_older() {
-        let (mut line, now) = (Line::new(1, 9), Instant::now());
-        line.offer(job(1, now));
-        line.offer(job(2, now));
+        let (mut line, now) = (Line::new(1, 1, 9), Instant::now());
+        line.offer(job(1, now), now);
+        line.offer(job(2, now), now);
         let later = now + Duration::from_secs(1);
-        assert!(matches!(line.offer(job(2, later)), Offer::Waits(Some(Missed::Late))));
-        let (next, late) = line.finish(0, later);
+        assert!(matches!(line.offer(job(2, later), now), Offer::Waits(Some(Missed::Late))));
+        let (next, late) = line.finish(0, End::Prompt, later);
         assert_eq!((next.unwrap().due, late), (later, 0));
     }
 
     #[test]
     fn a_full_line_turns_away() {
-        let (mut line, now) = (Line::new(1, 2), Instant::now());
+        let (mut line, now) = (Line::new(1, 1, 2), Instant::now());
         for id in 1..=3 {
-            line.offer(job(id, now));
+            line.offer(job(id, now), now);
         }
-        assert!(matches!(line.offer(job(4, now)), Offer::Missed(Missed::Full)));
+        assert!(matches!(line.offer(job(4, now), now), Offer::Missed(Missed::Full)));
     }
 
     #[test]
     fn who_left_the_line_is_passed_over() {
-        let (mut line, now) = (Line::new(1, 9), Instant::now());
+        let (mut line, now) = (Line::new(1, 1, 9), Instant::now());
         for id in 1..=3 {
-            line.offer(job(id, now));
+            line.offer(job(id, now), now);
         }
         line.leave(ServiceId::new(2).unwrap());
-        let (next, late) = line.finish(0, now);
+        let (next, late) = line.finish(0, End::Prompt, now);
         assert_eq!((next.unwrap().service.id.get(), late), (3, 0));
+    }
+
+    /// A line in which these services are known as slow.
+    fn line_with_slow(slots: usize, limit: usize, slow: impl Iterator<Item = i64>) -> Line {
+        let mut line = Line::new(slots, 1, limit);
+        line.slow = slow.map(|id| ServiceId::new(id).unwrap()).collect();
+        line
+    }
+
+    #[test]
+    fn the_slow_have_half_of_the_slots_whatever_their_number() {
+        let now = Instant::now();
+        let mut line = line_with_slow(8, 99, 1..=90);
+        for id in 1..=90 {
+            line.offer(job(id, now), now);
+        }
+        assert_eq!((line.busy(), line.waiting()), (4, 50), "and half of the line");
+        for id in 101..=104 {
+            assert!(matches!(line.offer(job(id, now), now), Offer::Start(_, _)), "{id}");
+        }
+        assert!(matches!(line.offer(job(105, now), now), Offer::Waits(None)));
+        let quick_slot = line.at_work.iter().position(|work| work.unwrap().id.get() == 101);
+        let (next, _) = line.finish(quick_slot.unwrap(), End::Prompt, now);
+        assert_eq!(next.unwrap().service.id.get(), 105, "not one of the slow that came before");
+    }
+
+    #[test]
+    fn who_times_out_is_slow_until_it_answers_promptly() {
+        let (mut line, now) = (Line::new(1, 1, 9), Instant::now());
+        let id = ServiceId::new(1).unwrap();
+        for (end, is_slow) in [
+            (End::TimedOut, true),
+            (End::Late, true),
+            (End::Prompt, false),
+            (End::Late, false),
+            (End::GaveWay, true),
+        ] {
+            line.offer(job(1, now), now);
+            line.finish(0, end, now);
+            assert_eq!(line.slow.contains(&id), is_slow, "{end:?}");
+        }
+        line.leave(id);
+        assert!(line.slow.is_empty());
+    }
+
+    #[test]
+    fn those_who_hang_for_the_first_time_give_way_to_those_who_wait() {
+        let (mut line, now) = (Line::new(4, 1, 9), Instant::now());
+        for id in 1..=4 {
+            line.offer(job(id, now), now);
+        }
+        let later = now + PATIENCE;
+        assert!(line.who_gives_way(later).is_empty(), "nobody waits");
+        for id in 5..=9 {
+            line.offer(job(id, now), later);
+        }
+        assert!(line.who_gives_way(later - Duration::from_millis(1)).is_empty(), "too early");
+        let told = line.who_gives_way(later);
+        assert_eq!(told.len(), 2, "down to their share");
+        assert!(line.who_gives_way(later).is_empty(), "once");
+        for (slot, id) in told {
+            let (next, _) = line.finish(slot, End::GaveWay, later);
+            assert!(next.is_some() && line.slow.contains(&id));
+        }
+    }
+
+    #[test]
+    fn of_both_orders_the_longest_due_goes_first() {
+        let now = Instant::now();
+        let later = now + Duration::from_millis(10);
+        let mut line = line_with_slow(2, 9, [3, 4].into_iter());
+        for (id, due) in [(1, now), (2, now), (3, now), (4, later), (5, later)] {
+            line.offer(job(id, due), now);
+        }
+        let next = |line: &mut Line, slot| line.finish(slot, End::Prompt, now).0.unwrap();
+        assert_eq!(next(&mut line, 0).service.id.get(), 3);
+        assert_eq!(next(&mut line, 1).service.id.get(), 5, "one slow at work is enough");
+    }
+
+    #[test]
+    fn a_batch_goes_to_few_crews_and_a_large_one_to_all() {
+        let now = Instant::now();
+        let crews_of = |jobs: i64| {
+            let mut line = Line::new(100, 2, 9);
+            line.next_batch();
+            let mut given = [0, 0];
+            for id in 1..=jobs {
+                let Offer::Start(slot, _) = line.offer(job(id, now), now) else { panic!() };
+                given[slot % 2] += 1;
+            }
+            given
+        };
+        assert_eq!(crews_of(5), [5, 0]);
+        assert_eq!(crews_of(40), [24, 16]);
+        assert_eq!(crews_of(100), [50, 50]);
     }
 }

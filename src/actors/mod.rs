@@ -18,9 +18,9 @@
 //! | | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then told to come again |
 //! | | | `Ask<Q>` | HTTP | `READS_LIMIT`, then told to come again |
 //! | | | `GetTrouble`, `GetResults`, `Subscribe`, `Flush` | HTTP, app | connections; one |
-//! | [`Writer`](writer::Writer) | a thread of its own | `Commit`, `MakeChange`, `ApplyFile`, `Publish`, `Retain`, `Close` | recorder | one at a time |
+//! | [`Writer`](writer::Writer) | a thread of its own | `Commit`, `MakeChange`, `ApplyFile`, `BeginSealing`, `Publish`, `FinishSealing`, `Retain`, `Close` | recorder | one at a time |
 //! | [`Reader`](reader::Reader) × 2 | threads of their own | `Ask<Q>` | recorder | `READS_LIMIT` |
-//! | [`Reader`](reader::Reader), the keeper | a thread of its own | `Ask<Prepare>`, `Ask<GetUsage>` | recorder | one sealing and one count at a time |
+//! | [`Reader`](reader::Reader), the keeper | a thread of its own | `Ask<Prepare>`, `Ask<GetUsage>` | recorder | one slice and one count at a time |
 //!
 //! A mailbox bounds nothing (docs/design.md), so every bound above is a field or constant that its owner checks.
 

@@ -9,8 +9,8 @@ use slog::{Logger, error};
 use tokio::sync::oneshot;
 
 use super::Lifeline;
-use super::line::{Line, Offer};
-use super::prober::{Prober, RunProbe};
+use super::line::{End, Line, Offer};
+use super::prober::{Crews, GiveUp, Prober, RunProbe};
 use super::schedule::Job;
 use super::scheduler::Looked;
 use crate::domain::{Outcome, Service, ServiceId};
@@ -19,8 +19,8 @@ use crate::telemetry::{Missed, Telemetry};
 /// How often the pool looks for probers that have died at work.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Builds the prober of a slot, somewhere.
-pub type Factory = Box<dyn Fn(usize, Addr<Pool>) -> Addr<Prober>>;
+/// How often it is looked who has to give way, while somebody waits.
+const MAKE_ROOM_EVERY: Duration = Duration::from_millis(100);
 
 /// Owns the slots and the waiting line.
 pub struct Pool {
@@ -28,7 +28,11 @@ pub struct Pool {
     /// The prober of each slot.
     probers: Vec<Addr<Prober>>,
     slots: usize,
-    factory: Factory,
+    crews: Crews,
+    /// What the probers of each crew are to start, until the message at hand is done with. Bound: idle slots.
+    starting: Vec<Vec<(Addr<Prober>, RunProbe)>>,
+    /// Whether it is looked for who has to give way.
+    makes_room: bool,
     /// Who waits for the outcome of a probe that waits. Bound: those that wait.
     askers: HashMap<ServiceId, Asker>,
     scheduler: Option<Recipient<Looked>>,
@@ -40,21 +44,23 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool of `slots` probers built by `factory`, with room for `waiting_limit` jobs that wait.
+    /// A pool of `slots` probers in `crews`, with room for `waiting_limit` jobs that wait.
     pub fn new(
         slots: usize,
         waiting_limit: usize,
-        factory: Factory,
+        crews: Crews,
         telemetry: Telemetry,
         log: Logger,
         lifeline: Lifeline,
     ) -> Self {
         telemetry.slots.set(slots as i64);
         Self {
-            line: Line::new(slots, waiting_limit),
+            line: Line::new(slots, crews.count(), waiting_limit),
             probers: Vec::with_capacity(slots),
             slots,
-            factory,
+            starting: (0..crews.count()).map(|_| Vec::new()).collect(),
+            crews,
+            makes_room: false,
             askers: HashMap::new(),
             scheduler: None,
             drained: None,
@@ -66,17 +72,37 @@ impl Pool {
 
     fn run(&mut self, slot: usize, job: Job) {
         let asker = self.askers.remove(&job.service.id);
-        self.probers[slot].do_send(RunProbe { job, asker });
+        let crew = slot % self.starting.len();
+        self.starting[crew].push((self.probers[slot].clone(), RunProbe { job, asker }));
     }
 
-    fn free(&mut self, slot: usize) {
-        let (next, late) = self.line.finish(slot, Instant::now());
+    fn free(&mut self, slot: usize, end: End) {
+        let (next, late) = self.line.finish(slot, end, Instant::now());
         self.telemetry.missed(Missed::Late, late);
         if let Some(job) = next {
             self.run(slot, job);
         }
+    }
+
+    /// Has started what was given a slot, makes room if somebody waits, and tells how things stand.
+    fn settle(&mut self, context: &mut Context<Self>) {
+        for (crew, starting) in self.starting.iter_mut().enumerate() {
+            if !starting.is_empty() {
+                self.crews.start(crew, std::mem::take(starting));
+            }
+        }
         // Who waits for a probe that was turned away hears of it by the end of the channel.
         self.askers.retain(|id, _| self.line.waits(*id));
+        if self.line.quick_wait() && !self.makes_room {
+            self.makes_room = true;
+            context.run_later(MAKE_ROOM_EVERY, |pool, context| {
+                pool.makes_room = false;
+                for (slot, id) in pool.line.who_gives_way(Instant::now()) {
+                    pool.probers[slot].do_send(GiveUp(id));
+                }
+                pool.settle(context);
+            });
+        }
         self.tell();
     }
 
@@ -94,15 +120,16 @@ impl Pool {
     }
 
     /// Builds anew each prober that died at work. Its probe is lost: a fault of ours, and so neither up nor down.
-    fn rebuild_dead(&mut self, context: &Context<Self>) {
+    fn rebuild_dead(&mut self, context: &mut Context<Self>) {
         let dead: Vec<usize> =
             self.line.slots_at_work().filter(|&slot| !self.probers[slot].connected()).collect();
         for slot in dead {
             error!(self.log, "prober died and was built anew"; "slot" => slot);
             self.telemetry.probers_rebuilt.inc();
-            self.probers[slot] = (self.factory)(slot, context.address());
-            self.free(slot);
+            self.probers[slot] = self.crews.hire(slot);
+            self.free(slot, End::Late);
         }
+        self.settle(context);
     }
 }
 
@@ -115,13 +142,19 @@ pub struct Dispatch {
     pub jobs: Vec<Job>,
 }
 
-/// Notice from a prober: it is done and its outcome is with the recorder. If it is lost, the prober has died, and the
-/// sweep frees the slot.
+/// Notice from the recorder: these probes are over, and their outcomes are taken. If it is lost, the recorder has died, and the
+/// process ends.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Finished {
+pub struct Finished(pub Vec<Ended>);
+
+/// A probe that is over.
+#[derive(Debug)]
+pub struct Ended {
     /// Whose.
     pub slot: usize,
+    /// How it ended.
+    pub end: End,
     /// What it saw, of a service with a threshold for failures.
     pub looked: Option<Looked>,
 }
@@ -176,8 +209,7 @@ impl Actor for Pool {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        self.probers =
-            (0..self.slots).map(|slot| (self.factory)(slot, context.address())).collect();
+        self.probers = (0..self.slots).map(|slot| self.crews.hire(slot)).collect();
         context.run_interval(SWEEP_EVERY, |pool, context| pool.rebuild_dead(context));
     }
 }
@@ -185,12 +217,14 @@ impl Actor for Pool {
 impl Handler<Dispatch> for Pool {
     type Result = ();
 
-    fn handle(&mut self, dispatch: Dispatch, _: &mut Self::Context) {
+    fn handle(&mut self, dispatch: Dispatch, context: &mut Self::Context) {
         if self.drained.is_some() {
             return;
         }
+        let now = Instant::now();
+        self.line.next_batch();
         for job in dispatch.jobs {
-            match self.line.offer(job) {
+            match self.line.offer(job, now) {
                 Offer::Start(slot, job) => self.run(slot, job),
                 Offer::Waits(None) => {}
                 Offer::Waits(Some(missed)) | Offer::Missed(missed) => {
@@ -198,18 +232,24 @@ impl Handler<Dispatch> for Pool {
                 }
             }
         }
-        self.tell();
+        self.settle(context);
     }
 }
 
 impl Handler<Finished> for Pool {
     type Result = ();
 
-    fn handle(&mut self, finished: Finished, _: &mut Self::Context) {
-        if let (Some(looked), Some(scheduler)) = (finished.looked, &self.scheduler) {
-            scheduler.do_send(looked);
+    fn handle(&mut self, Finished(probes): Finished, context: &mut Self::Context) {
+        for Ended { slot, end, looked } in probes {
+            if let (Some(looked), Some(scheduler)) = (looked, &self.scheduler) {
+                scheduler.do_send(looked);
+            }
+            if end == End::GaveWay {
+                self.telemetry.missed(Missed::GaveWay, 1);
+            }
+            self.free(slot, end);
         }
-        self.free(finished.slot);
+        self.settle(context);
     }
 }
 
@@ -224,13 +264,13 @@ impl Handler<TellLooked> for Pool {
 impl Handler<ProbeNow> for Pool {
     type Result = ResponseFuture<Result<Outcome, oneshot::error::RecvError>>;
 
-    fn handle(&mut self, ask: ProbeNow, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ask: ProbeNow, context: &mut Self::Context) -> Self::Result {
         let (reply, outcome) = oneshot::channel();
         let (now, id) = (Instant::now(), ask.service.id);
         if self.drained.is_none() && !self.line.waits(id) {
             let job =
                 Job { due: now, next_due: now + ask.service.timeout.get(), service: ask.service };
-            match self.line.offer(job) {
+            match self.line.offer(job, now) {
                 Offer::Start(slot, job) => {
                     self.askers.insert(id, Asker { reply, records: ask.records });
                     self.run(slot, job);
@@ -241,7 +281,7 @@ impl Handler<ProbeNow> for Pool {
                 Offer::Missed(_) => {}
             }
         }
-        self.tell();
+        self.settle(context);
         Box::pin(outcome)
     }
 }

@@ -1,6 +1,6 @@
 //! A prober: one job at a time, so that the number of probers is exactly the number of probes at once.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use actix::prelude::*;
 use futures_util::FutureExt;
 use slog::{Logger, debug, warn};
 
-use super::pool::{Asker, Finished, Pool};
-use super::recorder::{RecordOutcome, Recorder};
+use super::line::{End, PATIENCE};
+use super::pool::{Asker, Ended};
+use super::recorder::{Probed, Recorder};
 use super::schedule::Job;
 use super::scheduler::Looked;
-use crate::domain::{Failure, Outcome, Reason, Service, Verdict};
+use crate::domain::{Failure, Outcome, Reason, Service, ServiceId, Verdict};
 use crate::logging::Throttle;
 use crate::probe::{Engine, Rules, unix_ms};
 use crate::telemetry::Telemetry;
@@ -38,6 +39,8 @@ pub struct Parts {
 struct Workshop {
     engine: Engine,
     parts: Parts,
+    /// Probes that are over, until they are told together. Bound: one a prober, since its slot stays taken until then.
+    over: RefCell<Vec<(Ended, Option<Outcome>)>>,
 }
 
 thread_local! {
@@ -45,33 +48,58 @@ thread_local! {
     static WORKSHOP: OnceCell<Rc<Workshop>> = const { OnceCell::new() };
 }
 
+/// The arbiters of the probers; those of one arbiter are a crew.
+pub struct Crews {
+    arbiters: Vec<ArbiterHandle>,
+    parts: Parts,
+}
+
+impl Crews {
+    /// A crew on each of `arbiters`, of which there is one at least.
+    pub fn new(arbiters: Vec<ArbiterHandle>, parts: Parts) -> Self {
+        Self { arbiters, parts }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.arbiters.len()
+    }
+
+    /// A new prober for `slot`, in the crew that is its number modulo theirs.
+    pub fn hire(&self, slot: usize) -> Addr<Prober> {
+        Prober::start_on(&self.arbiters[slot % self.count()], slot, self.parts.clone())
+    }
+
+    /// Has these probers of a crew begin, woken once for all of them. An arbiter that has ended starts none; the pool's sweep
+    /// finds that out.
+    pub fn start(&self, crew: usize, probes: Vec<(Addr<Prober>, RunProbe)>) {
+        self.arbiters[crew].spawn_fn(move || {
+            for (prober, probe) in probes {
+                prober.do_send(probe);
+            }
+        });
+    }
+}
+
 /// Runs probes, one after the other.
 pub struct Prober {
     slot: usize,
-    pool: Addr<Pool>,
     workshop: Rc<Workshop>,
+    /// What is probed now, and the future that does it.
+    current: Option<(ServiceId, SpawnHandle)>,
 }
 
 impl Prober {
-    /// Starts the prober of `slot` on `arbiter`.
-    pub fn start_on(
-        arbiter: &ArbiterHandle,
-        slot: usize,
-        pool: Addr<Pool>,
-        parts: Parts,
-    ) -> Addr<Self> {
+    fn start_on(arbiter: &ArbiterHandle, slot: usize, parts: Parts) -> Addr<Self> {
         Self::start_in_arbiter(arbiter, move |_| {
-            let workshop = WORKSHOP.with(|shared| {
-                let build =
-                    || Rc::new(Workshop { engine: Engine::new(parts.rules.clone()), parts });
-                Rc::clone(shared.get_or_init(build))
-            });
-            Self { slot, pool, workshop }
+            let workshop = WORKSHOP
+                .with(|shared| Rc::clone(shared.get_or_init(|| Rc::new(Workshop::new(parts)))));
+            Self { slot, workshop, current: None }
         })
     }
 }
 
-/// Command from the pool, which keeps the slot taken until [`Finished`] comes. If it is lost, the prober has died, and
+/// Command from the pool, which keeps the slot taken until the recorder has the outcome. If it is lost, the prober has died, and
 /// the pool's sweep finds that out.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -82,6 +110,11 @@ pub struct RunProbe {
     pub asker: Option<Asker>,
 }
 
+/// Command from the pool: give the probe of this service up, for others who wait. Nothing happens when it is over.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct GiveUp(pub ServiceId);
+
 impl Actor for Prober {
     type Context = Context<Self>;
 }
@@ -91,37 +124,72 @@ impl Handler<RunProbe> for Prober {
 
     fn handle(&mut self, RunProbe { job, asker }: RunProbe, context: &mut Self::Context) {
         fail::fail_point!("prober");
-        let (slot, pool, workshop) = (self.slot, self.pool.clone(), Rc::clone(&self.workshop));
+        let (slot, id, workshop) = (self.slot, job.service.id, Rc::clone(&self.workshop));
         let work = async move {
             let late = Instant::now().saturating_duration_since(job.due);
             workshop.parts.telemetry.lateness.observe(late.as_secs_f64());
-            let looked = workshop.run(&job.service, asker).await;
-            pool.do_send(Finished { slot, looked });
+            workshop.run(slot, &job.service, asker).await;
         };
-        context.wait(work.into_actor(self));
+        let work = work.into_actor(self).map(|(), prober, _| prober.current = None);
+        self.current = Some((id, context.spawn(work)));
+    }
+}
+
+impl Handler<GiveUp> for Prober {
+    type Result = ();
+
+    fn handle(&mut self, GiveUp(id): GiveUp, context: &mut Self::Context) {
+        if let Some((_, probe)) = self.current.take_if(|(current, _)| *current == id) {
+            context.cancel_future(probe);
+            let ended = Ended { slot: self.slot, end: End::GaveWay, looked: None };
+            self.workshop.hand_over(ended, None);
+        }
     }
 }
 
 impl Workshop {
+    fn new(parts: Parts) -> Self {
+        Self { engine: Engine::new(parts.rules.clone()), parts, over: RefCell::default() }
+    }
+
     /// Probes `service` and hands the outcome over; what is a fault of ours is counted and told, and goes no further unless it
     /// may be an outage of our network.
-    async fn run(&self, service: &Service, asker: Option<Asker>) -> Option<Looked> {
+    async fn run(self: &Rc<Self>, slot: usize, service: &Service, asker: Option<Asker>) {
         let mut outcome = self.probe_caught(service, asker.is_some()).await;
         self.parts.telemetry.probed(&outcome);
         self.tell(service, &outcome);
         let is_up = outcome.verdict() == Verdict::Up;
         let confirms = service.options.thresholds.failure > 1 && outcome.verdict() != Verdict::Ours;
-        let records = asker.as_ref().is_none_or(|asker| asker.records);
+        let looked = confirms.then_some(Looked { id: service.id, is_up });
+        let end = match &outcome.failure {
+            Some(failure) if failure.reason.is_timeout() => End::TimedOut,
+            _ if outcome.response_time < PATIENCE => End::Prompt,
+            _ => End::Late,
+        };
+        let records = asker.as_ref().is_none_or(|asker| asker.records)
+            && (outcome.verdict() != Verdict::Ours || may_be_our_network(&outcome));
         if let Some(asker) = asker {
             // Who asked may have gone.
             let _ = asker.reply.send(outcome.clone());
             outcome.report = None;
         }
-        if records && (outcome.verdict() != Verdict::Ours || may_be_our_network(&outcome)) {
-            // No timeout here: a record that is given up would be a result lost. Without a recorder the process ends.
-            let _ = self.parts.recorder.send(RecordOutcome { outcome }).await;
+        self.hand_over(Ended { slot, end, looked }, records.then_some(outcome));
+    }
+
+    /// Tells the recorder of a probe that is over, together with those of this arbiter that end in the same turn: to wake
+    /// another thread costs more than the message.
+    fn hand_over(self: &Rc<Self>, ended: Ended, outcome: Option<Outcome>) {
+        let mut over = self.over.borrow_mut();
+        over.push((ended, outcome));
+        if over.len() > 1 {
+            return;
         }
-        confirms.then_some(Looked { id: service.id, is_up })
+        let workshop = Rc::clone(self);
+        actix_rt::spawn(async move {
+            tokio::task::yield_now().await;
+            // Without a recorder the process ends.
+            workshop.parts.recorder.do_send(Probed(workshop.over.take()));
+        });
     }
 
     fn tell(&self, service: &Service, outcome: &Outcome) {

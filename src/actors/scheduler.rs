@@ -17,7 +17,7 @@ use crate::telemetry::{Missed, Telemetry};
 const DISPATCH_LIMIT: usize = 1_024;
 
 /// Shortest time from one wake-up to the next, so that what is due close together goes together.
-const COALESCE: Duration = Duration::from_millis(5);
+const COALESCE: Duration = Duration::from_millis(2);
 
 /// Longest sleep; a slot that comes in meanwhile wakes the scheduler anyway.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);

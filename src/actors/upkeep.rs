@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 use crate::storage::history::retention::{Progress, Retention};
 use crate::storage::ledger::Fresh;
 
-/// Fresh ticks from which on they are sealed whatever their number a service: they are read and packed in memory, some ten bytes
-/// each, and their rows take a hundred megabytes of the file.
-const FRESH_LIMIT: u64 = 2 * 1024 * 1024;
+/// Fresh ticks from which on they are sealed whatever their number a service: so many a service, but no fewer and no more than
+/// these. To seal a service writes some pages, for few ticks as for many. But rows take some sixty bytes of the file each, and the
+/// last transaction of a sealing, which gives their pages back, takes 20 ms for each million.
+const FRESH_A_SERVICE: u64 = 16;
+const FRESH_LEAST: u64 = 2 * 1024 * 1024;
+const FRESH_MOST: u64 = 4 * 1024 * 1024;
 
 /// Chunks' worth of fresh ticks of one service from which on all are sealed: a query follows a chain of them.
 const RUN_LIMIT: u32 = 8;
@@ -42,7 +45,7 @@ pub struct UpkeepRules {
 pub struct Upkeep {
     rules: UpkeepRules,
     fresh: Fresh,
-    /// Whether a slice is being prepared or published.
+    /// Whether a sealing is under way, and not only broken off.
     is_sealing: bool,
     /// When ticks were last sealed, or none was fresh.
     sealed_at: Instant,
@@ -83,9 +86,13 @@ impl Upkeep {
 
     /// Whether the fresh ticks should be sealed now: when they make a chunk for each of `services`, as a rule.
     pub fn wants_seal(&self, services: usize, now: Instant) -> bool {
-        let Fresh { ticks, longest_run } = self.fresh;
-        let enough = u64::from(self.rules.chunk_ticks) * services.max(1) as u64;
-        let is_due = ticks >= enough.min(FRESH_LIMIT)
+        let Fresh { ticks, longest_run, is_sealing } = self.fresh;
+        let services = services.max(1) as u64;
+        let enough = u64::from(self.rules.chunk_ticks) * services;
+        let limit = (FRESH_A_SERVICE * services).clamp(FRESH_LEAST, FRESH_MOST);
+        // One that is under way in the store was broken off.
+        let is_due = is_sealing
+            || ticks >= enough.min(limit)
             || longest_run >= RUN_LIMIT * self.rules.chunk_ticks
             || (ticks > 0 && now >= self.sealed_at + SEAL_AFTER);
         is_due && !self.is_sealing && now >= self.seal_from
@@ -106,7 +113,7 @@ impl Upkeep {
         }
     }
 
-    /// The step of retention that is due now, if one is. No step while a slice is under way, which knows of a chunk that the
+    /// The step of retention that is due now, if one is. No step while a sealing is under way: a slice knows of chunks that the
     /// step might take away.
     pub fn step_begins(&mut self, now: Instant) -> Option<Progress> {
         self.step_at.filter(|at| *at <= now && !self.is_sealing)?;
@@ -150,7 +157,7 @@ mod tests {
     }
 
     fn fresh(ticks: u64, longest_run: u32) -> Fresh {
-        Fresh { ticks, longest_run }
+        Fresh { ticks, longest_run, is_sealing: false }
     }
 
     #[test]
@@ -163,12 +170,24 @@ mod tests {
             (5_000, 500, 10, false),
             (5_120, 512, 10, true),
             (9_000, 4_096, 1_000, true),
-            (FRESH_LIMIT - 1, 20, 100_000, false),
-            (FRESH_LIMIT, 20, 100_000, true),
+            (FRESH_LEAST - 1, 20, 100_000, false),
+            (FRESH_LEAST, 20, 100_000, true),
+            (16 * 200_000 - 1, 16, 200_000, false),
+            (16 * 200_000, 16, 200_000, true),
+            (FRESH_MOST - 1, 8, 500_000, false),
+            (FRESH_MOST, 8, 500_000, true),
         ] {
             upkeep.note(fresh(ticks, run), now);
             assert_eq!(upkeep.wants_seal(services, now), wanted, "{ticks} of {services}");
         }
+    }
+
+    #[test]
+    fn a_sealing_that_was_broken_off_goes_on_at_once() {
+        let now = Instant::now();
+        let mut upkeep = upkeep(now);
+        upkeep.note(Fresh { is_sealing: true, ..fresh(3, 1) }, now);
+        assert!(upkeep.wants_seal(1_000, now));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use diesel::connection::SimpleConnection;
+use diesel::sqlite::SqliteConnection;
 
 use super::Lifeline;
 use super::beats::Standstill;
@@ -14,7 +15,8 @@ use crate::storage::StorageError;
 use crate::storage::connection::{self, Reopening};
 use crate::storage::history::gaps::{self, Gap};
 use crate::storage::history::retention::{self, Progress, Retention};
-use crate::storage::history::seal::{self, Slice};
+use crate::storage::history::seal;
+use crate::storage::history::slice::Slice;
 use crate::storage::ledger::{Committed, Fresh, Ledger};
 use crate::storage::writer::{Applied, Change, apply};
 
@@ -78,11 +80,34 @@ pub struct MakeChange(pub Change);
 #[rtype(result = "Result<FileApplied, FileError>")]
 pub struct ApplyFile(pub Arc<[Entry]>);
 
-/// Command from the recorder: put this slice in the place of its ticks. The reply says what is fresh now, or why nothing was
-/// changed.
+/// Command from the recorder: begin a sealing, unless one is under way. The reply says what is fresh now, and whether there is a
+/// sealing.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Fresh, StorageError>")]
+pub struct BeginSealing;
+
+/// Command from the recorder: put so much of this slice in the place of its ticks as one short transaction can take. The reply
+/// brings the slice back with what is left of it, or says why nothing was changed.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Published, StorageError>")]
 pub struct Publish(pub Box<Slice>);
+
+/// What became of a slice.
+#[derive(Debug)]
+pub struct Published {
+    /// What is left of it.
+    pub slice: Box<Slice>,
+    /// Ticks that were sealed.
+    pub ticks: u64,
+    /// What is fresh now.
+    pub fresh: Fresh,
+}
+
+/// Command from the recorder: end the sealing, of which everything is published. The reply says what is fresh now, or why nothing
+/// was changed.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Fresh, StorageError>")]
+pub struct FinishSealing;
 
 /// Command from the recorder: take the next step of a round. The reply says how far it has come.
 #[derive(Debug, Message)]
@@ -186,18 +211,43 @@ impl Handler<ApplyFile> for Writer {
     }
 }
 
-impl Handler<Publish> for Writer {
+impl Writer {
+    /// Does a part of a sealing. After an error it may have been done all the same.
+    fn seal<T>(
+        &mut self,
+        part: impl FnOnce(&mut SqliteConnection) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        self.connection.run(part).inspect_err(|_| self.ledger.forget_all())
+    }
+}
+
+impl Handler<BeginSealing> for Writer {
     type Result = Result<Fresh, StorageError>;
 
-    fn handle(&mut self, Publish(slice): Publish, _: &mut Self::Context) -> Self::Result {
-        let published =
-            self.connection.run(|connection| seal::publish(connection, &slice, unix_ms()));
-        match published {
-            Ok(left) => self.ledger.sealed(left),
-            // It may have been published all the same.
-            Err(_) => self.ledger.forget_all(),
-        }
-        published.map(|_| self.ledger.fresh())
+    fn handle(&mut self, _: BeginSealing, _: &mut Self::Context) -> Self::Result {
+        let is_under_way = self.seal(seal::begin)?;
+        self.ledger.sealing(is_under_way);
+        Ok(self.ledger.fresh())
+    }
+}
+
+impl Handler<Publish> for Writer {
+    type Result = Result<Published, StorageError>;
+
+    fn handle(&mut self, Publish(mut slice): Publish, _: &mut Self::Context) -> Self::Result {
+        let portion = self.seal(|connection| seal::publish(connection, &mut slice, unix_ms()))?;
+        self.ledger.sealed(portion.ticks);
+        Ok(Published { slice, ticks: portion.ticks, fresh: self.ledger.fresh() })
+    }
+}
+
+impl Handler<FinishSealing> for Writer {
+    type Result = Result<Fresh, StorageError>;
+
+    fn handle(&mut self, _: FinishSealing, _: &mut Self::Context) -> Self::Result {
+        self.seal(|connection| seal::finish(connection, unix_ms()))?;
+        self.ledger.sealing(false);
+        Ok(self.ledger.fresh())
     }
 }
 

@@ -126,6 +126,11 @@ impl Reason {
         self as usize >= Self::LocalDescriptors as usize
     }
 
+    /// Whether the deadline of the probe struck.
+    pub fn is_timeout(self) -> bool {
+        matches!(self, Self::DnsTimeout | Self::ConnectTimeout | Self::TlsTimeout | Self::Timeout)
+    }
+
     /// Whether an outage of our own network would look like this too.
     pub fn may_be_our_network(self) -> bool {
         matches!(

@@ -74,9 +74,10 @@ impl fmt::Display for ServiceId {
     }
 }
 
-/// What a service is called: 1 to 255 characters, none of them a control character, no space at either end.
+/// What a service is called: 1 to 255 characters, none of them a control character, no space at either end. Clones share the
+/// text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 impl Name {
     const ACCEPTED: &'static str =
@@ -93,9 +94,9 @@ impl Name {
     }
 }
 
-/// The group a service is shown in; the same characters as a [`Name`].
+/// The group a service is shown in; the same characters as a [`Name`]. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Group(String);
+pub struct Group(Arc<str>);
 
 impl Group {
     const ACCEPTED: &'static str = "null or up to 255 characters without control characters";
@@ -114,12 +115,12 @@ impl Group {
     }
 }
 
-fn label(text: &str, accepted: &'static str) -> Result<String, Invalid> {
+fn label(text: &str, accepted: &'static str) -> Result<Arc<str>, Invalid> {
     let length = text.chars().count();
     let fits = (1..=NAME_MAX_CHARS).contains(&length)
         && text.trim() == text
         && !text.contains(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err(Invalid::new(format!("{text:?}"), accepted)) }
+    if fits { Ok(text.into()) } else { Err(Invalid::new(format!("{text:?}"), accepted)) }
 }
 
 /// The time from one slot of a service to its next.

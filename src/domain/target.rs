@@ -58,7 +58,8 @@ const SCHEMES: [(&str, Kind, &str); 12] = [
 /// A target. It may name variables behind its scheme: they are filled when it is asked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
-    written: String,
+    /// As it was written, unless that is just what `url` says.
+    written: Option<Box<str>>,
     kind: Kind,
     /// The URL as http would write it; `None` when it names variables.
     url: Option<Url>,
@@ -75,7 +76,12 @@ impl Target {
         let refuse = || Invalid::new(format!("{:?}", without_password(text)), Self::ACCEPTED);
         let (kind, http) = tidy(text).and_then(taken_apart).ok_or_else(refuse)?;
         let url = checked(kind, &http).ok_or_else(refuse)?;
-        Ok(Self { written: text.to_owned(), kind, url: Some(url) })
+        Ok(Self::new(text, kind, Some(url)))
+    }
+
+    fn new(text: &str, kind: Kind, url: Option<Url>) -> Self {
+        let is_said = url.as_ref().is_some_and(|url| url.as_str() == text);
+        Self { written: (!is_said).then(|| text.into()), kind, url }
     }
 
     /// Takes `text` as a target that may name variables, as the services file has it.
@@ -83,7 +89,8 @@ impl Target {
         let refuse = || Invalid::new(format!("{:?}", without_password(text)), Self::ACCEPTED);
         let template = Template::parse(text).map_err(|_| refuse())?;
         if let Some(literal) = template.as_literal() {
-            return Ok(Self { written: text.to_owned(), ..Self::parse(&literal)? });
+            let Self { kind, url, .. } = Self::parse(&literal)?;
+            return Ok(Self::new(text, kind, url));
         }
         let (kind, http) = tidy(text).and_then(taken_apart).ok_or_else(refuse)?;
         // A variable may stand for a host, a port or a part of the path; a digit can be each of them.
@@ -91,17 +98,18 @@ impl Target {
             .variables()
             .fold(http, |sample, name| sample.replace(&format!("${{{name}}}"), "1"));
         checked(kind, &sample).ok_or_else(refuse)?;
-        Ok(Self { written: text.to_owned(), kind, url: None })
+        Ok(Self::new(text, kind, None))
     }
 
     /// The URL as it was written, secrets included.
     pub fn as_str(&self) -> &str {
-        &self.written
+        let said = || self.url.as_ref().map_or("", Url::as_str);
+        self.written.as_deref().unwrap_or_else(said)
     }
 
     /// The URL for everyone to see: without its password.
     pub fn shown(&self) -> String {
-        without_password(&self.written)
+        without_password(self.as_str())
     }
 
     /// How it is asked.
@@ -123,7 +131,7 @@ impl Target {
     /// The URL of http with its variables filled in. What stands before the host is escaped, so that no part of a password is
     /// taken for the host.
     fn filled(&self, variables: &Variables) -> Result<String, String> {
-        let http = taken_apart(&self.written).map(|(_, http)| http).unwrap_or_default();
+        let http = taken_apart(self.as_str()).map(|(_, http)| http).unwrap_or_default();
         let authority = http.find("://").map_or(0, |at| at + 3);
         let end = http[authority..].find(['/', '?', '#']).map_or(http.len(), |at| authority + at);
         let host = http[..end].rfind('@').map_or(authority, |at| at.max(authority));
@@ -143,7 +151,7 @@ impl Target {
         if self.url.is_some() {
             return Vec::new();
         }
-        let template = Template::parse(&self.written).ok();
+        let template = Template::parse(self.as_str()).ok();
         template.iter().flat_map(Template::variables).map(str::to_owned).collect()
     }
 }

@@ -78,11 +78,14 @@ fn interleave(found: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
     }
 }
 
-/// Connects to the first of `addresses` that answers, trying the next one after an error or a short wait.
+/// Connects to the first of `addresses` that answers, trying the next one after an error or a short wait. Gives that address too.
 ///
 /// When all fail, the failure is the one that tells most of the target: a refusal more than no way to it, and that more
 /// than a fault of ours (see [`tells`]).
-pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+pub async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Failure> {
+    if let [only] = addresses {
+        return attempt(*only).await;
+    }
     let mut rest = addresses.iter().copied();
     let mut attempts = FuturesUnordered::new();
     let mut failed: Option<Failure> = None;
@@ -90,9 +93,7 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
     loop {
         if Instant::now() >= next_at || attempts.is_empty() {
             match rest.next() {
-                Some(address) => {
-                    attempts.push(async move { (address, TcpStream::connect(address).await) });
-                }
+                Some(address) => attempts.push(attempt(address)),
                 None if attempts.is_empty() => {
                     let nothing = || Failure::new(Reason::Unreachable, "no address to connect to");
                     return Err(failed.unwrap_or_else(nothing));
@@ -102,20 +103,9 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
             next_at = Instant::now() + ATTEMPT_DELAY;
         }
         tokio::select! {
-            Some((address, done)) = attempts.next() => match done {
-                // A port of ours that found itself (RFC 9293, section 3.5): nobody else listens there.
-                Ok(stream) if stream.local_addr().ok() == stream.peer_addr().ok() => {
-                    let told = format!("connecting to {address}: nobody listens there");
-                    failed = Some(Failure::new(Reason::Refused, told));
-                    next_at = Instant::now();
-                }
-                Ok(stream) => {
-                    // A small request should leave at once; an error here would show on the next call anyway.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Err(error) => {
-                    let failure = failure::of_connect(address, &error);
+            Some(done) = attempts.next() => match done {
+                Ok(connected) => return Ok(connected),
+                Err(failure) => {
                     if failed.as_ref().is_none_or(|failed| tells(failed) < tells(&failure)) {
                         failed = Some(failure);
                     }
@@ -124,6 +114,22 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
             },
             () = sleep_until(next_at), if rest.len() > 0 => {}
         }
+    }
+}
+
+async fn attempt(address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
+    match TcpStream::connect(address).await {
+        // A port of ours that found itself (RFC 9293, section 3.5): nobody else listens there.
+        Ok(stream) if stream.local_addr().is_ok_and(|own| own == address) => {
+            let told = format!("connecting to {address}: nobody listens there");
+            Err(Failure::new(Reason::Refused, told))
+        }
+        Ok(stream) => {
+            // A small request should leave at once; an error here would show on the next call anyway.
+            let _ = stream.set_nodelay(true);
+            Ok((stream, address))
+        }
+        Err(error) => Err(failure::of_connect(address, &error)),
     }
 }
 

@@ -92,8 +92,8 @@ impl Way<'_> {
     pub async fn connect(&self, url: &Url) -> Result<TcpStream, Failure> {
         let addresses = self.addresses(url).await?;
         self.enter(Phase::Connecting);
-        let stream = dial::connect(&addresses).await?;
-        self.note(|seen| seen.address = stream.peer_addr().ok().or(seen.address));
+        let (stream, address) = dial::connect(&addresses).await?;
+        self.note(|seen| seen.address = Some(address));
         Ok(stream)
     }
 

@@ -84,18 +84,19 @@ pub fn copy_to(connection: &mut SqliteConnection, copy: &Path) -> Result<(), Str
     copied
 }
 
-/// How much is in a database, by counting; in one of an older version as well, which has no sealed ticks.
+/// How much is in a database, by counting; in one of an older version as well, which has no sealed ticks, or seals all at once.
 pub fn counts(connection: &mut SqliteConnection) -> Result<Counts, String> {
     const SEALED: &str = " + (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks)";
-    let query = |sealed: &str| {
+    let mut count = |fresh: &str, sealed: &str| {
         diesel::sql_query(format!(
             "SELECT (SELECT count(*) FROM services) AS services, \
-             (SELECT count(*) FROM service_ticks){sealed} AS ticks"
+             (SELECT count(*) FROM {fresh}){sealed} AS ticks"
         ))
-    };
-    query(SEALED)
         .get_result(connection)
-        .or_else(|_| query("").get_result(connection))
+    };
+    count("fresh_ticks", SEALED)
+        .or_else(|_| count("service_ticks", SEALED))
+        .or_else(|_| count("service_ticks", ""))
         .map_err(|error| error.to_string())
 }
 

@@ -7,8 +7,9 @@ use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
 use super::history::{fresh, seal};
-use super::models::{NewEvent, TallyRow, TickRow, origin_word};
+use super::models::{NewEvent, TickRow, origin_word};
 use super::schema::{service_events, service_metrics, service_ticks, services};
+use super::tallies::TallyRow;
 use crate::domain::kept::KeptTick;
 use crate::domain::{Name, Origin, ServiceId, State, Tally, Target};
 
@@ -51,7 +52,7 @@ impl<'c> History<'c> {
     /// Ids are kept while the store has never had a service.
     pub fn new(connection: &'c mut SqliteConnection) -> Result<Self, StorageError> {
         let count: i64 = services::table.count().get_result(connection)?;
-        let next_tick_id = fresh::extent(connection)?.next_id();
+        let next_tick_id = fresh::extent(connection)?.next_id;
         let newest_ticks = HashMap::new();
         Ok(Self { connection, keeps_ids: count == 0, next_tick_id, newest_ticks })
     }

@@ -1,6 +1,7 @@
 //! The hot commit: many outcomes, one transaction, and the tally of each service at hand.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -8,8 +9,9 @@ use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
 use super::history::{fresh, gaps};
-use super::models::{self, EventRow, MetricRow, ServiceRow, TallyRow, TickRow};
+use super::models::{self, EventRow, MetricRow, ServiceRow, TickRow};
 use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
+use super::tallies::TallyRow;
 use super::transition;
 use crate::domain::{
     EventChange, Failure, Outcome, ServiceId, State, Tally, Thresholds, Tick, Verdict, rollup,
@@ -20,6 +22,8 @@ use crate::domain::{
 struct Entry {
     /// Whether the service lives and is enabled; ticks of one that is not are not kept.
     is_watched: bool,
+    /// Whether the service has a row in `service_metrics`.
+    has_metric: bool,
     thresholds: Thresholds,
     tally: Tally,
     /// Row of the newest event; `Some` exactly when `tally.latest` is.
@@ -28,7 +32,7 @@ struct Entry {
     latest_tick_id: Option<i64>,
     /// Since when nobody watched, if the history was taken over and this is its first result here.
     unwatched_from_ms: Option<i64>,
-    /// Fresh ticks that this process has written since the last sealing.
+    /// Ticks that this process has written since the last sealing began.
     fresh_run: u32,
 }
 
@@ -76,7 +80,8 @@ pub struct Began {
 /// the committed rows; a transaction works on copies, which take the entries' place after its commit.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    entries: HashMap<ServiceId, Entry>,
+    /// Boxed, since half of a large map is empty.
+    entries: HashMap<ServiceId, Box<Entry>>,
     /// The id of the next tick; `None` while only the rows know.
     next_tick_id: Option<i64>,
     fresh: Fresh,
@@ -89,8 +94,10 @@ pub struct Ledger {
 pub struct Fresh {
     /// Ticks of all services.
     pub ticks: u64,
-    /// Ticks of the service that has most, as far as this process has written them.
+    /// Ticks of the service that has most, as far as this process has written them since the last sealing began.
     pub longest_run: u32,
+    /// Whether a sealing is under way, which a former process may have left.
+    pub is_sealing: bool,
 }
 
 impl Ledger {
@@ -128,12 +135,20 @@ impl Ledger {
         self.fresh
     }
 
-    /// The fresh ticks were sealed, all but `left`.
-    pub fn sealed(&mut self, left: u64) {
-        self.fresh = Fresh { ticks: left, longest_run: 0 };
-        for entry in self.entries.values_mut() {
-            entry.fresh_run = 0;
+    /// A sealing is under way, or no longer.
+    pub fn sealing(&mut self, is_under_way: bool) {
+        if is_under_way && !self.fresh.is_sealing {
+            self.fresh.longest_run = 0;
+            for entry in self.entries.values_mut() {
+                entry.fresh_run = 0;
+            }
         }
+        self.fresh.is_sealing = is_under_way;
+    }
+
+    /// So many ticks were sealed.
+    pub fn sealed(&mut self, ticks: u64) {
+        self.fresh.ticks = self.fresh.ticks.saturating_sub(ticks);
     }
 
     fn try_commit(
@@ -145,25 +160,27 @@ impl Ledger {
         let mut done = Committed::default();
         let mut touched: HashMap<ServiceId, Entry> = HashMap::with_capacity(group.len());
         let next_tick_id = connection.immediate_transaction(|connection| {
-            let mut next_tick_id = match self.next_tick_id {
+            let first_tick_id = match self.next_tick_id {
                 Some(id) => id,
                 None => {
                     let found = fresh::extent(connection)?;
                     self.fresh.ticks = found.ticks;
-                    found.next_id()
+                    self.fresh.is_sealing = found.is_sealing;
+                    found.next_id
                 }
             };
+            // Without a gap, so that their ids tell how many there are.
+            let next_tick_id = |done: &Committed| first_tick_id + done.recorded as i64;
             for outcome in group {
                 let id = outcome.service_id;
-                let mut entry = match touched.get(&id).or_else(|| self.entries.get(&id)) {
+                let mut entry = match touched.get(&id).or_else(|| Some(self.entries.get(&id)?)) {
                     Some(entry) => *entry,
                     None => read_entry(connection, id)?,
                 };
                 if entry.is_watched {
                     let is_late = self.not_before_ms.is_some_and(|ms| outcome.started_at_ms < ms);
-                    let at = Place { tick_id: next_tick_id, now_ms, is_late };
+                    let at = Place { tick_id: next_tick_id(&done), now_ms, is_late };
                     record(connection, &mut entry, outcome, at, &mut done)?;
-                    next_tick_id += 1;
                 } else {
                     done.orphaned += 1;
                 }
@@ -173,13 +190,17 @@ impl Ledger {
                 write_tally(connection, *id, entry, now_ms)?;
             }
             move_liveness(connection, now_ms)?;
-            Ok::<_, StorageError>(next_tick_id)
+            Ok::<_, StorageError>(next_tick_id(&done))
         })?;
         self.next_tick_id = Some(next_tick_id);
         self.fresh.ticks += done.recorded as u64;
         for (id, entry) in touched.into_iter().filter(|(_, entry)| entry.is_watched) {
             self.fresh.longest_run = self.fresh.longest_run.max(entry.fresh_run);
-            self.entries.insert(id, entry);
+            let entry = Entry { has_metric: true, ..entry };
+            match self.entries.entry(id) {
+                Occupied(mut known) => **known.get_mut() = entry,
+                Vacant(place) => _ = place.insert(Box::new(entry)),
+            }
         }
         Ok(done)
     }
@@ -252,6 +273,9 @@ fn record(
                 .map(|is_up| if is_up { State::Up } else { State::Down }),
             failure: outcome.failure.clone(),
         });
+        if entry.has_metric {
+            transition::note_newest(connection, outcome.service_id, id)?;
+        }
         entry.latest_event_id = Some(id);
     }
     entry.tally = tally;
@@ -277,6 +301,7 @@ fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry,
     let watched = Entry { is_watched: true, thresholds, ..Entry::default() };
     let Some((metric, event)) = rows else { return Ok(watched) };
     Ok(Entry {
+        has_metric: true,
         tally: metric.tally(event.as_ref()),
         latest_event_id: event.map(|event| event.id),
         latest_tick_id: metric.latest_tick_id,
@@ -292,13 +317,12 @@ fn write_tally(
     now_ms: i64,
 ) -> Result<(), StorageError> {
     let now = now_ms / 1_000;
-    let row = || TallyRow::new(id, &entry.tally, entry.latest_event_id, entry.latest_tick_id, now);
-    diesel::insert_into(service_metrics::table)
-        .values((row(), service_metrics::created_at.eq(now)))
-        .on_conflict(service_metrics::service_id)
-        .do_update()
-        .set(row())
-        .execute(connection)?;
+    let row = TallyRow::new(id, &entry.tally, entry.latest_event_id, entry.latest_tick_id, now);
+    if entry.has_metric {
+        row.update(connection)?;
+    } else {
+        row.insert(connection)?;
+    }
     Ok(())
 }
 

@@ -286,56 +286,6 @@ impl MetricRow {
     }
 }
 
-/// What a tally writes into `service_metrics`.
-#[derive(Debug, Insertable, AsChangeset)]
-#[diesel(table_name = service_metrics, treat_none_as_null = true)]
-pub struct TallyRow {
-    pub service_id: i64,
-    pub tick_count: i64,
-    pub up_count: i64,
-    pub unknown_count: i64,
-    pub response_time_sum_ns: i64,
-    pub latest_event_id: Option<i64>,
-    pub latest_tick_id: Option<i64>,
-    pub known_is_up: Option<bool>,
-    pub streak_is_up: Option<bool>,
-    pub streak_count: Option<i64>,
-    pub streak_since_ms: Option<i64>,
-    pub recent_states: i64,
-    pub is_flapping: bool,
-    pub updated_at: i64,
-}
-
-impl TallyRow {
-    /// The columns of `tally`, whose newest event and tick are `latest_event_id` and `latest_tick_id`.
-    pub fn new(
-        id: ServiceId,
-        tally: &Tally,
-        latest_event_id: Option<i64>,
-        latest_tick_id: Option<i64>,
-        now: i64,
-    ) -> Self {
-        Self {
-            service_id: id.get(),
-            tick_count: tally.tick_count.cast_signed(),
-            up_count: tally.up_count.cast_signed(),
-            unknown_count: tally.unknown_count.cast_signed(),
-            // 292 years of response time fit.
-            response_time_sum_ns: i64::try_from(tally.response_time_sum.as_nanos())
-                .unwrap_or(i64::MAX),
-            latest_event_id,
-            latest_tick_id,
-            known_is_up: tally.known_is_up,
-            streak_is_up: tally.streak.map(|streak| streak.is_up),
-            streak_count: tally.streak.map(|streak| streak.count.into()),
-            streak_since_ms: tally.streak.map(|streak| streak.since_ms),
-            recent_states: tally.recent.bits(),
-            is_flapping: tally.is_flapping,
-            updated_at: now,
-        }
-    }
-}
-
 /// A row of `service_events`.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = service_events, check_for_backend(diesel::sqlite::Sqlite))]

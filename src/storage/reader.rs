@@ -3,6 +3,7 @@
 //! Each question is a struct that says what it wants; [`Query::run`] answers it on a connection. Lists come as a
 //! [`Page`], read in one transaction so that items and total agree.
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 use diesel::sqlite::{Sqlite, SqliteConnection};
@@ -249,23 +250,24 @@ pub struct Known {
 
 /// Every living service, by id.
 pub fn load_known(connection: &mut SqliteConnection) -> Result<Vec<Known>, StorageError> {
-    let rows: Vec<(ServiceRow, Option<i64>)> = services::table
+    // Row by row: all rows at once would take as much memory again.
+    let rows = services::table
         .left_join(service_metrics::table)
         .filter(services::deleted_at.is_null())
         .order(services::id)
         .select((ServiceRow::as_select(), service_metrics::updated_at.nullable()))
-        .load(connection)?;
-    rows.into_iter()
-        .map(|(row, last_tick)| {
-            Ok(Known {
-                id: row.service_id()?,
-                definition: row.definition()?,
-                origin: row.origin(),
-                last_tick,
-                created_at: row.created_at,
-            })
+        .load_iter::<(ServiceRow, Option<i64>), DefaultLoadingMode>(connection)?;
+    rows.map(|row| {
+        let (row, last_tick) = row?;
+        Ok(Known {
+            id: row.service_id()?,
+            definition: row.definition()?,
+            origin: row.origin(),
+            last_tick,
+            created_at: row.created_at,
         })
-        .collect()
+    })
+    .collect()
 }
 
 type RecordRow = (ServiceRow, Option<MetricRow>, Option<EventRow>);

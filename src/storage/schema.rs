@@ -14,6 +14,10 @@ diesel::table! {
         expired_tick_count -> BigInt,
         ticks_expired_to_ms -> BigInt,
         rollups_expired_to_ms -> BigInt,
+        sealing_tick_id -> Nullable<BigInt>,
+        sealing_event_id -> Nullable<BigInt>,
+        sealing_service_id -> BigInt,
+        sealing_tick_count -> BigInt,
     }
 }
 
@@ -21,6 +25,28 @@ diesel::table! {
     liveness (id) {
         id -> BigInt,
         at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    sealing_ticks (id) {
+        id -> BigInt,
+        service_id -> BigInt,
+        step_back -> Nullable<BigInt>,
+        is_up -> Bool,
+        is_unknown -> Bool,
+        http_status -> Nullable<Integer>,
+        failure -> Nullable<Text>,
+        created_at_ms -> BigInt,
+        dns_us -> Nullable<BigInt>,
+        connect_us -> Nullable<BigInt>,
+        tls_us -> Nullable<BigInt>,
+        first_byte_us -> Nullable<BigInt>,
+        transfer_us -> Nullable<BigInt>,
+        unphased_us -> Nullable<BigInt>,
+        response_time_us -> Nullable<BigInt>,
+        response_time_ms -> Nullable<Double>,
+        created_at -> Nullable<BigInt>,
     }
 }
 
@@ -149,6 +175,7 @@ diesel::joinable!(service_metrics -> services (service_id));
 diesel::allow_tables_to_appear_in_same_query!(
     history,
     liveness,
+    sealing_ticks,
     service_events,
     service_metrics,
     service_rollups,

@@ -5,7 +5,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::error::StorageError;
 use super::models::NewEvent;
-use super::schema::service_events;
+use super::schema::{service_events, service_metrics};
 use crate::domain::{Failure, ServiceId, State};
 
 /// Begins an event at `at_ms`; the one before it must have ended there. Gives its id.
@@ -54,4 +54,16 @@ pub fn close(
         ))
         .execute(connection)?;
     Ok(Some(ended_at_ms))
+}
+
+/// Keeps which event of `id` is the newest, with its metric.
+pub fn note_newest(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    event_id: i64,
+) -> Result<(), StorageError> {
+    diesel::update(service_metrics::table.find(id.get()))
+        .set(service_metrics::latest_event_id.eq(event_id))
+        .execute(connection)?;
+    Ok(())
 }

@@ -1,12 +1,13 @@
 //! How `/metrics` is written: two formats, and the last result of each service.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
-use crate::domain::{Group, Name, Outcome, Phases, Seen, ServiceId, Verdict};
+use crate::domain::{Group, Name, Outcome, Phases, ServiceId, Verdict};
 
 /// The two text formats of an exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,19 +51,22 @@ pub(super) fn plain(text: &str) -> String {
     plain
 }
 
-/// What the last probe of a service said.
-#[derive(Debug, Clone)]
+/// What the last probe of a service said, in little room: there is one for each service.
+#[derive(Debug, Clone, Copy)]
 pub struct LastResult {
-    /// Whether the probe succeeded.
-    pub success: bool,
-    /// How long it took, in seconds.
-    pub duration_seconds: f64,
-    /// The HTTP status of the last answer, or 0 when there was none.
-    pub http_status: u16,
-    /// Where the time went.
-    pub phases: Phases,
-    /// What else was seen.
-    pub seen: Seen,
+    success: bool,
+    is_secured: bool,
+    is_ipv6: Option<bool>,
+    /// 0 when there was no answer.
+    http_status: u16,
+    redirects: u16,
+    /// Ten times the version.
+    http_version: Option<u8>,
+    /// In microseconds.
+    duration_us: u32,
+    /// In microseconds, in the order of [`Phases::named`].
+    phases_us: [u32; 5],
+    certificate_expires_at: Option<i64>,
 }
 
 /// The last result of a service, under the name it has now.
@@ -81,12 +85,22 @@ pub struct ServiceResult {
 impl LastResult {
     /// What `outcome` says of its service.
     pub fn new(outcome: &Outcome) -> Self {
+        // The longest timeout, an hour, fits.
+        let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        let seen = &outcome.seen;
         Self {
             success: outcome.verdict() == Verdict::Up,
-            duration_seconds: outcome.response_time.as_secs_f64(),
+            is_secured: seen.tls_version.is_some(),
+            is_ipv6: seen.address.map(|address| address.is_ipv6()),
             http_status: outcome.http_status.unwrap_or(0),
-            phases: outcome.phases,
-            seen: outcome.seen.clone(),
+            redirects: u16::try_from(seen.redirects).unwrap_or(u16::MAX),
+            http_version: seen.http_version.and_then(|version| {
+                let version: f64 = version.parse().ok()?;
+                Some((version * 10.0).round() as u8)
+            }),
+            duration_us: micros(outcome.response_time),
+            phases_us: outcome.phases.named().map(|(_, spent)| micros(spent)),
+            certificate_expires_at: seen.certificate_expires_at,
         }
     }
 }
@@ -100,27 +114,29 @@ type Read = fn(&LastResult) -> Option<f64>;
 /// The gauges that each service has, under blackbox_exporter's names.
 const GAUGES: [(&str, &str, Read); 9] = [
     ("probe_success", "Whether the last probe was a success", |r| Some(truth(r.success))),
-    ("probe_duration_seconds", "How long the last probe took", |r| Some(r.duration_seconds)),
+    ("probe_duration_seconds", "How long the last probe took", |r| Some(seconds(r.duration_us))),
     ("probe_http_status_code", "HTTP status of the last probe, 0 without an answer", |r| {
         Some(f64::from(r.http_status))
     }),
     ("probe_dns_lookup_time_seconds", "How long looking up names took", |r| {
-        Some(r.phases.dns.as_secs_f64())
+        Some(seconds(r.phases_us[0]))
     }),
     ("probe_ip_protocol", "Version of IP that was spoken", |r| {
-        r.seen.address.map(|address| if address.is_ipv6() { 6.0 } else { 4.0 })
+        r.is_ipv6.map(|is_six| if is_six { 6.0 } else { 4.0 })
     }),
-    ("probe_http_redirects", "Redirects that were followed", |r| Some(f64::from(r.seen.redirects))),
+    ("probe_http_redirects", "Redirects that were followed", |r| Some(f64::from(r.redirects))),
     ("probe_http_version", "Version of HTTP that was spoken", |r| {
-        r.seen.http_version?.parse().ok()
+        r.http_version.map(|tenths| f64::from(tenths) / 10.0)
     }),
-    ("probe_http_ssl", "Whether the last answer came over TLS", |r| {
-        Some(truth(r.seen.tls_version.is_some()))
-    }),
+    ("probe_http_ssl", "Whether the last answer came over TLS", |r| Some(truth(r.is_secured))),
     ("probe_ssl_earliest_cert_expiry", "Earliest end of a certificate, in unix seconds", |r| {
-        r.seen.certificate_expires_at.map(|at| at as f64)
+        r.certificate_expires_at.map(|at| at as f64)
     }),
 ];
+
+fn seconds(micros: u32) -> f64 {
+    f64::from(micros) / 1e6
+}
 
 fn truth(value: bool) -> f64 {
     f64::from(u8::from(value))
@@ -145,9 +161,10 @@ impl Collector for ServiceCollector {
         for result in &self.0 {
             let id = result.id.to_string();
             let [service_id, name, group] = labels(result, &id);
-            for (phase, spent) in result.result.phases.named() {
-                let labels = [service_id, name, group, ("phase", phase)];
-                family.encode_family(&labels)?.encode_gauge(&spent.as_secs_f64())?;
+            for ((phase, _), spent) in Phases::default().named().iter().zip(result.result.phases_us)
+            {
+                let labels = [service_id, name, group, ("phase", *phase)];
+                family.encode_family(&labels)?.encode_gauge(&seconds(spent))?;
             }
         }
         Ok(())

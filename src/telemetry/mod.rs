@@ -32,6 +32,8 @@ pub enum Missed {
     Full,
     /// The scheduler itself was late by whole slots: the process stood still.
     Skipped,
+    /// Its target had not answered for a while, others waited, and too many were like it.
+    GaveWay,
 }
 
 impl Missed {
@@ -42,6 +44,7 @@ impl Missed {
             Self::Late => "late",
             Self::Full => "full",
             Self::Skipped => "skipped",
+            Self::GaveWay => "gave_way",
         }
     }
 }
@@ -235,7 +238,7 @@ impl Telemetry {
             let result = if reason.is_local() { "ours" } else { "down" };
             let _ = self.probe_counter(result, reason.as_str());
         }
-        for reason in [Missed::Busy, Missed::Late, Missed::Full, Missed::Skipped] {
+        for reason in [Missed::Busy, Missed::Late, Missed::Full, Missed::Skipped, Missed::GaveWay] {
             self.missed(reason, 0);
         }
         for fate in [Fate::Recorded, Fate::Orphaned, Fate::Dropped] {
@@ -272,7 +275,7 @@ impl Telemetry {
             .inc_by(count as u64);
     }
 
-    /// Counts `ticks` that were sealed together, for which the store was busy for so many seconds.
+    /// Counts `ticks` that one transaction has sealed, for which the store was busy for so many seconds.
     pub fn sealed(&self, ticks: u64, seconds: f64) {
         self.sealed.inc_by(ticks);
         self.seal_duration.observe(seconds);

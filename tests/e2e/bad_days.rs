@@ -218,7 +218,8 @@ fn one_row_that_contradicts_the_store_takes_nobody_with_it() {
         app.add(&name.to_string(), &target.url());
     }
     app.wait_for_ticks(3, 2);
-    let meddle = "PRAGMA foreign_keys = OFF; DELETE FROM services WHERE id = 3";
+    let meddle = "PRAGMA foreign_keys = OFF; DELETE FROM service_metrics WHERE service_id = 3; \
+                  DELETE FROM services WHERE id = 3";
     app.db().connect().batch_execute(meddle).unwrap();
     let ticks = app.service(1)["metric"]["data"]["tick_count"].as_u64().unwrap();
     let service = app.wait_for_ticks(1, ticks + 5);

@@ -34,7 +34,7 @@ fn sealed(db: &Db) -> i64 {
 /// How many ticks a database has.
 fn ticks(db: &Db) -> i64 {
     db.number(
-        "SELECT (SELECT count(*) FROM service_ticks) + (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks)",
+        "SELECT (SELECT count(*) FROM fresh_ticks) + (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks)",
     )
 }
 
@@ -204,7 +204,7 @@ fn time_that_goes_back_is_left_out_of_openmetrics_and_told() {
     tamper(
         &file,
         "INSERT INTO service_ticks (id, service_id, step_back, is_up, created_at_ms, unphased_us)
-             SELECT 1000000, 1, iif(EXISTS (SELECT 1 FROM service_ticks t WHERE t.id = latest_tick_id), 1000000 - latest_tick_id, NULL),
+             SELECT 1000000, 1, iif(EXISTS (SELECT 1 FROM fresh_ticks t WHERE t.id = latest_tick_id), 1000000 - latest_tick_id, NULL),
              TRUE, 1000, 5 FROM service_metrics WHERE service_id = 1;
          UPDATE service_metrics SET latest_tick_id = 1000000, tick_count = tick_count + 1, up_count = up_count + 1
              WHERE service_id = 1",

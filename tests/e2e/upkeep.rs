@@ -9,7 +9,7 @@ use crate::support::{App, Db, Launch, Target, wait_for};
 const ROWS: [(&str, &str); 6] = [
     ("services", "SELECT count(*) FROM services"),
     ("events", "SELECT count(*) FROM service_events"),
-    ("fresh_ticks", "SELECT count(*) FROM service_ticks"),
+    ("fresh_ticks", "SELECT count(*) FROM fresh_ticks"),
     ("sealed_ticks", "SELECT sum(tick_count) FROM service_tick_chunks"),
     ("chunks", "SELECT count(*) FROM service_tick_chunks"),
     ("rollups", "SELECT count(*) FROM service_rollups"),

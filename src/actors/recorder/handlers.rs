@@ -5,19 +5,26 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{Phase, READS_LIMIT, Recorder, Task};
+use super::{Phase, READS_LIMIT, Recorder, Task, Waiter};
+use crate::actors::pool::{Ended, Finished};
 use crate::actors::reader::Ask;
 use crate::actors::scheduler::ServiceChanged;
 use crate::actors::sentinel::Sentinel;
 use crate::actors::writer::{ApplyFile, MakeChange};
-use crate::domain::{Outcome, Verdict};
+use crate::domain::Outcome;
 use crate::services_file::{FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::reader::Query;
 use crate::storage::writer::Applied;
 use crate::telemetry::ServiceResult;
 
-/// Command from a prober, which waits for the answer before it takes another job. Never lost while the recorder lives.
+/// Notice from the probers of one arbiter: these probes are over. The pool hears of each once its outcome is taken, and so its
+/// slot stays taken until then. Never lost while the recorder lives.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Probed(pub Vec<(Ended, Option<Outcome>)>);
+
+/// Command from HTTP: record what somebody reports. Never lost while the recorder lives.
 #[derive(Debug, Message)]
 #[rtype(result = "Admission")]
 pub struct RecordOutcome {
@@ -44,12 +51,15 @@ pub struct GetResults;
 #[rtype(result = "Option<String>")]
 pub struct GetTrouble;
 
-/// Command from the app at start: whom to tell of changed services, and whom to ask for our own network.
+/// Command from the app at start: whom to tell of changed services and of probes that are over, and whom to ask for our own
+/// network.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Subscribe {
     /// Hears of changed services.
     pub scheduler: Recipient<ServiceChanged>,
+    /// Hears of probes that are over.
+    pub pool: Recipient<Finished>,
     /// Asks the canaries.
     pub sentinel: Addr<Sentinel>,
 }
@@ -68,30 +78,34 @@ impl Actor for Recorder {
     }
 }
 
+impl Handler<Probed> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, Probed(probes): Probed, context: &mut Self::Context) {
+        fail::fail_point!("recorder");
+        self.notice_standstill();
+        let mut ended = Vec::with_capacity(probes.len());
+        for (end, outcome) in probes {
+            match outcome {
+                Some(outcome) => self.take(outcome, Waiter::Slot(end), &mut ended),
+                None => ended.push(end),
+            }
+        }
+        self.free(ended);
+        self.watch_network(context);
+        self.pump(context);
+    }
+}
+
 impl Handler<RecordOutcome> for Recorder {
     type Result = Response<Admission>;
 
     fn handle(&mut self, record: RecordOutcome, context: &mut Self::Context) -> Self::Result {
-        fail::fail_point!("recorder");
         self.notice_standstill();
-        let now = Instant::now();
-        let outcome = match self.phase {
-            Phase::Open => self.outage.take(record.outcome, now),
-            Phase::Closing | Phase::Closed => Some(record.outcome),
-        };
-        self.watch_network(context);
-        let Some(outcome) = outcome else { return Response::reply(Admission::Kept) };
-        if outcome.verdict() == Verdict::Ours {
-            return Response::reply(Admission::Kept);
-        }
-        self.note(&outcome);
-        if self.buffer.has_room() || self.phase == Phase::Closed || self.trouble().is_some() {
-            let admission = self.admit_or_drop(outcome);
-            self.pump(context);
-            return Response::reply(admission);
-        }
         let (reply, admitted) = oneshot::channel();
-        self.parked.push_back((outcome, reply));
+        self.take(record.outcome, Waiter::Client(reply), &mut Vec::new());
+        self.watch_network(context);
+        self.pump(context);
         Response::fut(async move { admitted.await.unwrap_or(Admission::Dropped) })
     }
 }
@@ -165,6 +179,7 @@ impl Handler<Subscribe> for Recorder {
 
     fn handle(&mut self, subscribe: Subscribe, _: &mut Self::Context) {
         self.scheduler = Some(subscribe.scheduler);
+        self.pool = Some(subscribe.pool);
         self.sentinel = Some(subscribe.sentinel);
     }
 }

@@ -1,6 +1,6 @@
 //! Carries the upkeep of the history: has fresh ticks sealed, what is too old taken away, and counts what there is.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use slog::{debug, warn};
@@ -9,19 +9,24 @@ use super::{Phase, Recorder};
 use crate::actors::beats::Standstill;
 use crate::actors::reader::Ask;
 use crate::actors::upkeep::STEP_EVERY;
-use crate::actors::writer::{Publish, Retain};
+use crate::actors::writer::{BeginSealing, FinishSealing, Publish, Published, Retain};
 use crate::domain::moment;
 use crate::probe::unix_ms;
 use crate::storage::StorageError;
 use crate::storage::history::gaps::Gap;
 use crate::storage::history::retention::Progress;
-use crate::storage::history::seal::{Prepare, Slice};
+use crate::storage::history::slice::{Prepare, Slice};
 use crate::storage::history::usage::GetUsage;
+use crate::storage::ledger::Fresh;
 
 /// A write of the upkeep. One at a time.
 pub(super) enum Duty {
+    /// Begin a sealing, or find the one that is under way.
+    BeginSealing,
     /// Put a slice in the place of its ticks.
     Publish(Box<Slice>),
+    /// End the sealing.
+    FinishSealing,
     /// Take the next step of retention.
     Retain(Progress),
 }
@@ -37,12 +42,43 @@ impl Recorder {
             self.duty = Some(Duty::Retain(progress));
             self.pump(context);
         } else if self.upkeep.wants_seal(self.board.watched(), now) && !self.upkeep.is_stepping() {
-            self.seal(context);
+            self.upkeep.seal_begins();
+            self.duty = Some(Duty::BeginSealing);
+            self.pump(context);
         }
     }
 
-    fn seal(&mut self, context: &mut Context<Self>) {
-        self.upkeep.seal_begins();
+    /// Has a duty done by the writer.
+    pub(super) fn do_duty(&mut self, duty: Duty, context: &mut Context<Self>) {
+        self.store.begin(Instant::now());
+        match duty {
+            Duty::BeginSealing => self.begin_sealing(context),
+            Duty::Publish(slice) => self.publish(slice, context),
+            Duty::FinishSealing => self.finish_sealing(context),
+            Duty::Retain(progress) => self.retain(progress, context),
+        }
+    }
+
+    fn begin_sealing(&mut self, context: &mut Context<Self>) {
+        let began = Instant::now();
+        let begun = self.writer.send(BeginSealing).into_actor(self);
+        context.spawn(begun.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.writer_died() };
+            recorder.store.end();
+            match done {
+                Ok(fresh) if fresh.is_sealing => {
+                    recorder.sealed(0, fresh, began.elapsed());
+                    recorder.prepare(context);
+                }
+                Ok(fresh) => recorder.sealing_ended(fresh),
+                Err(error) => recorder.seal_failed(error),
+            }
+            recorder.pump(context);
+        }));
+    }
+
+    /// Has the keeper pack the next slice.
+    fn prepare(&mut self, context: &mut Context<Self>) {
         let chunk_ticks = self.upkeep.rules().chunk_ticks as usize;
         let prepared = self.keeper.send(Ask(Prepare { chunk_ticks })).into_actor(self);
         context.spawn(prepared.map(|slice, recorder, context| {
@@ -51,47 +87,78 @@ impl Recorder {
             });
             match slice {
                 Ok(Some(slice)) => recorder.duty = Some(Duty::Publish(Box::new(slice))),
-                Ok(None) => recorder.upkeep.seal_ended(true, Instant::now()),
-                Err(error) => recorder.seal_failed(&error),
+                Ok(None) => recorder.duty = Some(Duty::FinishSealing),
+                Err(error) => recorder.put_off(&error),
             }
             recorder.pump(context);
         }));
     }
 
-    /// Has a duty done by the writer.
-    pub(super) fn do_duty(&mut self, duty: Duty, context: &mut Context<Self>) {
-        self.store.begin(Instant::now());
-        match duty {
-            Duty::Publish(slice) => self.publish(slice, context),
-            Duty::Retain(progress) => self.retain(progress, context),
-        }
-    }
-
     fn publish(&mut self, slice: Box<Slice>, context: &mut Context<Self>) {
-        let (ticks, began) = (slice.ticks, Instant::now());
+        let began = Instant::now();
         let published = self.writer.send(Publish(slice)).into_actor(self);
         context.spawn(published.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.writer_died() };
             recorder.store.end();
             match done {
-                Ok(fresh) => {
-                    let now = Instant::now();
-                    let took = (now - began).as_secs_f64();
-                    recorder.telemetry.sealed(ticks, took);
-                    debug!(recorder.log, "ticks sealed"; "count" => ticks, "seconds" => took);
-                    recorder.upkeep.seal_ended(true, now);
-                    recorder.upkeep.note(fresh, now);
+                Ok(Published { slice, ticks, fresh }) => {
+                    let took = began.elapsed();
+                    recorder.sealed(ticks, fresh, took);
+                    if slice.is_published() {
+                        recorder.prepare(context);
+                    } else {
+                        // The writer belongs to outcomes and changes for as long as it did not.
+                        context.run_later(took, |recorder, context| {
+                            recorder.duty = Some(Duty::Publish(slice));
+                            recorder.pump(context);
+                        });
+                    }
                 }
-                Err(error) => {
-                    recorder.seal_failed(&error);
-                    recorder.note_failure(error);
-                }
+                Err(error) => recorder.seal_failed(error),
             }
             recorder.pump(context);
         }));
     }
 
-    fn seal_failed(&mut self, error: &StorageError) {
+    fn finish_sealing(&mut self, context: &mut Context<Self>) {
+        let began = Instant::now();
+        let finished = self.writer.send(FinishSealing).into_actor(self);
+        context.spawn(finished.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.writer_died() };
+            recorder.store.end();
+            match done {
+                Ok(fresh) => {
+                    recorder.sealed(0, fresh, began.elapsed());
+                    recorder.sealing_ended(fresh);
+                }
+                Err(error) => recorder.seal_failed(error),
+            }
+            recorder.pump(context);
+        }));
+    }
+
+    /// A transaction of a sealing took so long.
+    fn sealed(&mut self, ticks: u64, fresh: Fresh, took: Duration) {
+        let seconds = took.as_secs_f64();
+        self.telemetry.sealed(ticks, seconds);
+        debug!(self.log, "ticks sealed"; "count" => ticks, "seconds" => seconds);
+        self.upkeep.note(fresh, Instant::now());
+    }
+
+    fn sealing_ended(&mut self, fresh: Fresh) {
+        let now = Instant::now();
+        self.upkeep.seal_ended(true, now);
+        self.upkeep.note(fresh, now);
+    }
+
+    /// A transaction of a sealing came to nothing.
+    fn seal_failed(&mut self, error: StorageError) {
+        self.put_off(&error);
+        self.note_failure(error);
+    }
+
+    /// What is not sealed stays fresh, and is sealed later.
+    fn put_off(&mut self, error: &StorageError) {
         warn!(self.log, "ticks were not sealed and stay as they are"; "error" => %error);
         self.upkeep.seal_ended(false, Instant::now());
     }

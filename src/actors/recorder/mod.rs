@@ -28,19 +28,20 @@ use super::board::Board;
 use super::buffer::Buffer;
 use super::health::StoreHealth;
 use super::outage::{Outage, OutageRules};
+use super::pool::{Ended, Finished};
 use super::reader::Reader;
 use super::scheduler::ServiceChanged;
 use super::sentinel::Sentinel;
 use super::told;
 use super::upkeep::{Upkeep, UpkeepRules};
 use super::writer::{ApplyFile, Close, Commit, MakeChange, NotCommitted, Writer};
-use crate::domain::{Definition, Outcome, ServiceId};
+use crate::domain::{Definition, Outcome, ServiceId, Verdict};
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
 use crate::storage::writer::{Applied, Change};
 use crate::telemetry::{Fate, Telemetry};
-pub use handlers::{Admission, Flush, GetResults, GetTrouble, RecordOutcome, Subscribe};
+pub use handlers::{Admission, Flush, GetResults, GetTrouble, Probed, RecordOutcome, Subscribe};
 use history::Duty;
 
 /// Most changes that wait for the writer.
@@ -88,11 +89,30 @@ impl Task {
     }
 }
 
+/// Who waits until an outcome is taken.
+enum Waiter {
+    /// Somebody who reports it over HTTP.
+    Client(Reply<Admission>),
+    /// The slot in which it was probed.
+    Slot(Ended),
+}
+
+impl Waiter {
+    /// Answers; a slot is added to those of which the pool is to hear.
+    fn answer(self, admission: Admission, ended: &mut Vec<Ended>) {
+        match self {
+            Self::Slot(end) => ended.push(end),
+            // A client that no longer waits has gone; its outcome counts all the same.
+            Self::Client(reply) => drop(reply.send(admission)),
+        }
+    }
+}
+
 /// Owns the buffer, the queue of changes and the board of last results.
 pub struct Recorder {
     buffer: Buffer,
-    /// Outcomes for which there was no room. Bound: one a prober, since a prober waits for the answer.
-    parked: VecDeque<(Outcome, Reply<Admission>)>,
+    /// Outcomes for which there was no room, and who waits for it. Bound: one a slot, which stays taken, and one a connection.
+    parked: VecDeque<(Outcome, Waiter)>,
     /// Bound: [`CHANGES_LIMIT`].
     changes: VecDeque<Task>,
     /// Reads under way. Bound: [`READS_LIMIT`].
@@ -123,6 +143,7 @@ pub struct Recorder {
     /// The timer of the next group; one at a time.
     timer: Option<(Instant, SpawnHandle)>,
     scheduler: Option<Recipient<ServiceChanged>>,
+    pool: Option<Recipient<Finished>>,
     sentinel: Option<Addr<Sentinel>>,
     writer: Addr<Writer>,
     reader: Addr<Reader>,
@@ -183,6 +204,7 @@ impl Recorder {
             flush: None,
             timer: None,
             scheduler: None,
+            pool: None,
             sentinel: None,
             writer: hands.writer,
             reader: hands.reader,
@@ -331,15 +353,40 @@ impl Recorder {
         }
     }
 
+    /// Takes an outcome: on the board, and into the buffer. Who waits for that is answered, now or when there is room.
+    fn take(&mut self, outcome: Outcome, waiter: Waiter, ended: &mut Vec<Ended>) {
+        let outcome = match self.phase {
+            Phase::Open => self.outage.take(outcome, Instant::now()),
+            Phase::Closing | Phase::Closed => Some(outcome),
+        };
+        let Some(outcome) = outcome.filter(|outcome| outcome.verdict() != Verdict::Ours) else {
+            return waiter.answer(Admission::Kept, ended);
+        };
+        self.note(&outcome);
+        if self.buffer.has_room() || self.phase == Phase::Closed || self.trouble().is_some() {
+            waiter.answer(self.admit_or_drop(outcome), ended);
+        } else {
+            self.parked.push_back((outcome, waiter));
+        }
+    }
+
+    /// Tells the pool of slots whose outcomes are taken.
+    fn free(&self, ended: Vec<Ended>) {
+        if let Some(pool) = self.pool.as_ref().filter(|_| !ended.is_empty()) {
+            pool.do_send(Finished(ended));
+        }
+    }
+
     /// Lets those in for whom there is room now; turns the others away when the store fails.
     fn unpark(&mut self) {
         self.admit_released();
         let failing = self.trouble().is_some();
+        let mut ended = Vec::new();
         while self.buffer.has_room() || failing {
-            let Some((outcome, reply)) = self.parked.pop_front() else { return };
-            // A prober that no longer waits has died; its outcome counts all the same.
-            let _ = reply.send(self.admit_or_drop(outcome));
+            let Some((outcome, waiter)) = self.parked.pop_front() else { break };
+            waiter.answer(self.admit_or_drop(outcome), &mut ended);
         }
+        self.free(ended);
     }
 
     fn admit_or_drop(&mut self, outcome: Outcome) -> Admission {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use super::rollups::{self, Bucket, DAY_S, RollupRow};
+use super::seal::Sealing;
 use super::uptime::{spans, totals_of};
 use super::{Window, newest_seq, ticks};
 use crate::domain::ServiceId;
@@ -14,7 +16,7 @@ use crate::domain::timeline::Span;
 use crate::storage::StorageError;
 use crate::storage::reader::load_known;
 use crate::storage::schema::{
-    history, service_events, service_rollups, service_tick_chunks, service_ticks, services,
+    history, service_events, service_rollups, service_tick_chunks, services,
 };
 
 /// Most problems that are told.
@@ -48,10 +50,14 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Checked, StorageError>
         let ids: Vec<i64> =
             services::table.order(services::id).select(services::id).load(connection)?;
         let marks = history::table.select(Marks::as_select()).first(connection)?;
+        let sealing = Sealing::under_way(connection)?;
         let fresh = fresh_by_service(connection)?;
         let mut missing = 0;
         for id in ids.into_iter().filter_map(ServiceId::new) {
             checked.services += 1;
+            let sealed_event_id =
+                sealing.map_or(marks.sealed_event_id, |sealing| sealing.event_id_of(id));
+            let marks = Marks { sealed_event_id, ..marks };
             let fresh = fresh.get(&id.get()).copied().unwrap_or_default();
             missing += check_service(connection, id, fresh, &marks, &mut checked)?;
         }
@@ -69,7 +75,7 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Checked, StorageError>
 }
 
 /// How far sealing and retention have come.
-#[derive(Debug, Queryable, Selectable)]
+#[derive(Debug, Clone, Copy, Queryable, Selectable)]
 #[diesel(table_name = history, check_for_backend(diesel::sqlite::Sqlite))]
 struct Marks {
     sealed_event_id: i64,
@@ -78,13 +84,21 @@ struct Marks {
     rollups_expired_to_ms: i64,
 }
 
-/// How many fresh ticks each service has: one pass over a table that has no index to find those of one by.
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    service_id: i64,
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// How many fresh ticks each service has: one pass over tables that have no index to find those of one by.
 fn fresh_by_service(connection: &mut SqliteConnection) -> Result<HashMap<i64, u64>, StorageError> {
-    let counts: Vec<(i64, i64)> = service_ticks::table
-        .group_by(service_ticks::service_id)
-        .select((service_ticks::service_id, diesel::dsl::count_star()))
-        .load(connection)?;
-    Ok(counts.into_iter().map(|(id, count)| (id, count.cast_unsigned())).collect())
+    let counts: Vec<Count> = diesel::sql_query(
+        "SELECT service_id, count(*) AS count FROM fresh_ticks GROUP BY service_id",
+    )
+    .load(connection)?;
+    Ok(counts.into_iter().map(|row| (row.service_id, row.count.cast_unsigned())).collect())
 }
 
 /// Gives how many of its ticks are missing. Where the clock was set back, they need not be the first ones.
@@ -220,7 +234,6 @@ fn check_counts(
     checked: &mut Checked,
 ) -> Result<(), StorageError> {
     use diesel::dsl::{count_star, sql};
-    use diesel::sql_types::BigInt;
     let says: (i64, i64, i64, i64) = history::table
         .select((
             history::chunk_count,
@@ -237,6 +250,20 @@ fn check_counts(
         ))
         .first(connection)?;
     let rollups: i64 = service_rollups::table.count().get_result(connection)?;
+    // What a sealing has done with stays where it is until the sealing ends.
+    let (says_left, left): (i64, i64) = history::table
+        .select((
+            history::sealing_tick_count,
+            sql::<BigInt>(
+                "(SELECT count(*) FROM sealing_ticks WHERE service_id <= sealing_service_id)",
+            ),
+        ))
+        .first(connection)?;
+    if says_left != left {
+        checked.problem(format!(
+            "a sealing has sealed {says_left} ticks by its own count, and {left} that were to be"
+        ));
+    }
     let has = (chunks, sealed, bytes, rollups);
     if says != has {
         checked.problem(format!(

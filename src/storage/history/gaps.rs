@@ -139,8 +139,6 @@ fn follow(
 ) -> Result<Option<(i64, LatestEvent)>, StorageError> {
     let Some(started_at_ms) = transition::close(connection, id, at_ms)? else { return Ok(None) };
     let event_id = transition::begin(connection, id, state, None, started_at_ms, now_ms)?;
-    diesel::update(service_metrics::table.find(id.get()))
-        .set(service_metrics::latest_event_id.eq(event_id))
-        .execute(connection)?;
+    transition::note_newest(connection, id, event_id)?;
     Ok(Some((event_id, LatestEvent { state, started_at_ms, open: true })))
 }

@@ -1,9 +1,9 @@
 //! The history: fresh ticks, sealed chunks, roll-ups, and everything that is asked of them.
 //!
 //! A tick is written once into `service_ticks`, and leads to the one before it of its service ([`fresh`]). Now and then all
-//! fresh ticks are sealed together ([`seal`]): each service's become a chunk ([`codec`]) and part of its roll-ups
-//! ([`rollups`]), and the table is emptied, in one transaction. What is too old goes in small steps ([`retention`]). Time
-//! that nobody watched is an event of its own ([`gaps`]); uptime is computed from events alone ([`uptime`]).
+//! fresh ticks are sealed, some services at a time ([`seal`]): each service's become a chunk ([`slice`](mod@slice), [`codec`]) and
+//! part of its roll-ups ([`rollups`]). What is too old goes in small steps ([`retention`]). Time that nobody watched is an event
+//! of its own ([`gaps`]); uptime is computed from events alone ([`uptime`]).
 
 pub mod check;
 pub mod codec;
@@ -14,6 +14,7 @@ pub mod retention;
 pub mod rollups;
 pub mod seal;
 pub mod series;
+pub mod slice;
 pub mod ticks;
 pub mod uptime;
 pub mod usage;

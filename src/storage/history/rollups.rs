@@ -1,8 +1,7 @@
 //! Roll-ups: what the sealed ticks of an hour or a day add up to, and what the events say of that time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
@@ -14,7 +13,7 @@ use crate::domain::sketch::Sketch;
 use crate::domain::stats::Stats;
 use crate::domain::timeline::Totals;
 use crate::storage::StorageError;
-use crate::storage::schema::{service_events, service_rollups};
+use crate::storage::schema::service_rollups;
 
 /// Length of an hour's bucket, in seconds.
 pub const HOUR_S: i32 = 3_600;
@@ -160,38 +159,6 @@ impl RollupRow {
             paused_ms: self.paused_ms.cast_unsigned(),
         }
     }
-}
-
-/// The events that began since the last sealing.
-#[derive(Debug, Default)]
-pub struct Begun {
-    /// When the first of each service began.
-    pub since_ms: BTreeMap<ServiceId, i64>,
-    /// The id of the newest.
-    pub up_to: i64,
-}
-
-/// The events behind the one of that id. By their ids and not by a clock, which may be set back: whatever moment they are dated
-/// to, the times of the roll-ups there are no longer right.
-pub fn begun_behind(
-    connection: &mut SqliteConnection,
-    event_id: i64,
-) -> Result<Begun, StorageError> {
-    let mut begun = Begun { up_to: event_id, ..Begun::default() };
-    let events = service_events::table
-        .filter(service_events::id.gt(event_id))
-        .order(service_events::id)
-        .select((service_events::id, service_events::service_id, service_events::date_started_ms))
-        .load_iter::<(i64, i64, i64), DefaultLoadingMode>(connection)?;
-    for event in events {
-        let (event_id, id, started_ms) = event?;
-        begun.up_to = event_id;
-        if let Some(id) = ServiceId::new(id) {
-            let first_ms = begun.since_ms.entry(id).or_insert(started_ms);
-            *first_ms = started_ms.min(*first_ms);
-        }
-    }
-    Ok(begun)
 }
 
 /// Adds the `fresh` hours to the roll-ups of a service, makes those of the days that are over, and computes the times of all

@@ -1,257 +1,194 @@
 //! Sealing: fresh ticks become chunks and part of the roll-ups.
 //!
-//! [`Prepare`] reads and packs on a connection of its own, which takes a while and holds up nobody; [`publish`] then writes all
-//! of it, and empties the table of fresh ticks, in one transaction. So a tick is in exactly one place at any moment.
+//! A sealing goes in short transactions, and whatever else is to be written has its turn between them:
+//!
+//! 1. [`begin`] sets the fresh ticks apart: their table becomes `sealing_ticks`, and an empty one takes its place.
+//! 2. [`publish`] writes what [`super::slice::Prepare`] has packed, service by service in the order of their ids. A tick counts
+//!    as fresh until its service is done with, and as sealed from then on, so it is in exactly one place at any moment.
+//! 3. [`finish`] empties the table that was set apart.
+//!
+//! How far it has come is a fact in `history`, so it goes on after a crash where it stopped.
 
-use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use diesel::connection::DefaultLoadingMode;
+use diesel::connection::SimpleConnection;
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool};
+use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use super::fresh::{self, Extent};
-use super::rollups::{self, Bucket, RollupRow};
-use super::ticks::{self, ChunkInfo};
-use super::{codec, newest_seq};
-use crate::domain::kept::KeptTick;
-use crate::domain::stats::Stats;
-use crate::domain::{ServiceId, State};
+use super::rollups;
+use super::slice::{self, Packed, SLICE, Slice};
+use crate::domain::ServiceId;
 use crate::storage::StorageError;
-use crate::storage::models::TickRow;
-use crate::storage::reader::Query;
-use crate::storage::schema::{history, service_tick_chunks, service_ticks};
+use crate::storage::schema::{
+    history, sealing_ticks, service_events, service_tick_chunks, service_ticks,
+};
 
-/// Most ticks that are held unpacked at once; more are read in several passes.
-const TICKS_A_PASS: u64 = 131_072;
+/// Time after which a transaction takes up no further service. One takes a fraction of a millisecond, and what follows, the
+/// commit and now and then the folding of the log, takes as long again.
+const PORTION: Duration = Duration::from_millis(20);
 
-/// A chunk that is at most this many times as long as what is to be sealed behind it is sealed with it anew.
-const GROWTH: usize = 3;
+/// `history.sealing_service_id` when every service is done with.
+pub(super) const EVERY_SERVICE: i64 = i64::MAX;
 
-/// Query: everything that is fresh now, packed and ready to be published; `None` when nothing is.
+/// The sealing that is under way.
 #[derive(Debug, Clone, Copy)]
-pub struct Prepare {
-    /// Ticks of a full chunk.
-    pub chunk_ticks: usize,
+pub(super) struct Sealing {
+    /// It seals every tick up to this one.
+    pub tick_id: i64,
+    /// With it, every event up to this one is in the times of the roll-ups.
+    event_id: i64,
+    /// Every service up to this one is done with.
+    pub service_id: i64,
+    /// Every event up to this one was, before it began.
+    pub sealed_event_id: i64,
 }
 
-/// Ticks that are ready to be sealed.
-///
-/// Bound: what [`Prepare`] found fresh, packed to some ten bytes a tick, and a roll-up for each service and hour of it.
-#[derive(Debug)]
-pub struct Slice {
-    /// How far sealing had come.
-    sealed_before: i64,
-    /// How far it comes with this.
-    up_to: i64,
-    services: Vec<Sealed>,
-    /// Ticks that are sealed by this.
+impl Sealing {
+    pub(super) fn under_way(
+        connection: &mut SqliteConnection,
+    ) -> Result<Option<Self>, StorageError> {
+        type Row = (Option<i64>, Option<i64>, i64, i64);
+        let (tick_id, event_id, service_id, sealed_event_id): Row = history::table
+            .select((
+                history::sealing_tick_id,
+                history::sealing_event_id,
+                history::sealing_service_id,
+                history::sealed_event_id,
+            ))
+            .first(connection)?;
+        Ok(tick_id.zip(event_id).map(|(tick_id, event_id)| Self {
+            tick_id,
+            event_id,
+            service_id,
+            sealed_event_id,
+        }))
+    }
+
+    /// Whether every service is done with, and it only has to be finished.
+    pub(super) fn is_written(&self) -> bool {
+        self.service_id == EVERY_SERVICE
+    }
+
+    /// Every event of the service up to this one is in the times of its roll-ups.
+    pub(super) fn event_id_of(&self, id: ServiceId) -> i64 {
+        if id.get() <= self.service_id { self.event_id } else { self.sealed_event_id }
+    }
+}
+
+/// Begins a sealing of everything that is fresh now, unless one is under way. Whether one is under way then.
+pub fn begin(connection: &mut SqliteConnection) -> Result<bool, StorageError> {
+    connection.immediate_transaction(set_apart)
+}
+
+/// As [`begin`], but part of the caller's transaction.
+fn set_apart(connection: &mut SqliteConnection) -> Result<bool, StorageError> {
+    if Sealing::under_way(connection)?.is_some() {
+        return Ok(true);
+    }
+    let newest: Option<i64> =
+        service_ticks::table.select(diesel::dsl::max(service_ticks::id)).first(connection)?;
+    let Some(tick_id) = newest else { return Ok(false) };
+    let event_id: Option<i64> =
+        service_events::table.select(diesel::dsl::max(service_events::id)).first(connection)?;
+    connection.batch_execute(CHANGE_PLACES)?;
+    diesel::update(history::table)
+        .set((
+            history::sealing_tick_id.eq(tick_id),
+            history::sealing_event_id.eq(event_id.unwrap_or_default()),
+            history::sealing_service_id.eq(0),
+            history::sealing_tick_count.eq(0),
+        ))
+        .execute(connection)?;
+    Ok(true)
+}
+
+/// A name in a view stays as it is that way.
+const CHANGE_PLACES: &str = "\
+    PRAGMA legacy_alter_table = ON; \
+    ALTER TABLE sealing_ticks RENAME TO emptied_ticks; \
+    ALTER TABLE service_ticks RENAME TO sealing_ticks; \
+    ALTER TABLE emptied_ticks RENAME TO service_ticks; \
+    PRAGMA legacy_alter_table = OFF";
+
+/// What one transaction has sealed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Portion {
+    /// Services that are done with by it, of those in the slice.
+    pub services: usize,
+    /// Ticks of all of them.
     pub ticks: u64,
 }
 
-/// What is to be written of one service.
-#[derive(Debug)]
-struct Sealed {
-    id: ServiceId,
-    chunks: Vec<NewChunk>,
-    /// The short chunk that is contained in the first of `chunks`.
-    replaced: Option<ChunkInfo>,
-    /// By their start; packed, since there is one for each service and hour.
-    hours: Vec<RollupRow>,
-}
-
-/// A row of `service_tick_chunks`.
-#[derive(Debug, Insertable)]
-#[diesel(table_name = service_tick_chunks)]
-struct NewChunk {
-    service_id: i64,
-    first_seq: i64,
-    from_ms: i64,
-    to_ms: i64,
-    tick_count: i64,
-    up_count: i64,
-    down_count: i64,
-    data: Vec<u8>,
-}
-
-impl Query for Prepare {
-    type Answer = Option<Slice>;
-
-    fn run(self, connection: &mut SqliteConnection) -> Result<Self::Answer, StorageError> {
-        // One snapshot: the counts of the metrics must be those of the ticks.
-        connection.transaction(|connection| {
-            let Extent { ticks, newest_id, sealed_id } = fresh::extent(connection)?;
-            let Some(up_to) = newest_id else { return Ok(None) };
-            let mut services = Vec::new();
-            let passes = ticks.div_ceil(TICKS_A_PASS).cast_signed();
-            for pass in 0..passes {
-                for (id, fresh) in read_pass(connection, pass, passes)? {
-                    services.push(prepare(connection, id, fresh, self.chunk_ticks)?);
-                }
-            }
-            Ok(Some(Slice { sealed_before: sealed_id, up_to, services, ticks }))
-        })
-    }
-}
-
-/// The fresh ticks of every `passes`-th service, oldest first.
-fn read_pass(
-    connection: &mut SqliteConnection,
-    pass: i64,
-    passes: i64,
-) -> Result<BTreeMap<ServiceId, Vec<KeptTick>>, StorageError> {
-    let mut by_service: BTreeMap<ServiceId, Vec<KeptTick>> = BTreeMap::new();
-    let rows = service_ticks::table
-        .filter(
-            sql::<Bool>("service_id % ")
-                .bind::<BigInt, _>(passes)
-                .sql(" = ")
-                .bind::<BigInt, _>(pass),
-        )
-        .order(service_ticks::id)
-        .select(TickRow::as_select())
-        .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
-    for row in rows {
-        let row = row?;
-        let id = ServiceId::new(row.service_id).ok_or_else(|| {
-            StorageError::Unreadable(format!("service_ticks, id {}: service_id", row.id))
-        })?;
-        by_service.entry(id).or_default().push(row.kept());
-    }
-    Ok(by_service)
-}
-
-fn prepare(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    fresh: Vec<KeptTick>,
-    chunk_ticks: usize,
-) -> Result<Sealed, StorageError> {
-    let mut hours: BTreeMap<Bucket, Stats> = BTreeMap::new();
-    for tick in &fresh {
-        hours.entry(Bucket::hour(tick.at_ms)).or_default().add(tick);
-    }
-    let hours = hours.iter().map(|(hour, stats)| RollupRow::new(id, *hour, stats)).collect();
-    let mut first_seq = newest_seq(connection, id)?.cast_signed() - fresh.len() as i64 + 1;
-    let mut run = fresh;
-    let mut replaced = short_chunk(connection, id, first_seq, run.len(), chunk_ticks)?;
-    if let Some(head) = replaced {
-        match ticks::open(connection, &head) {
-            Ok((_, mut longer)) => {
-                longer.append(&mut run);
-                (run, first_seq) = (longer, head.first_seq);
-            }
-            // One that is damaged stays as it is, and holds up nobody.
-            Err(StorageError::Unreadable(_)) => replaced = None,
-            Err(error) => return Err(error),
-        }
-    }
-    let chunks = pack(id, first_seq, &run, chunk_ticks)?;
-    Ok(Sealed { id, chunks, replaced, hours })
-}
-
-/// The newest chunk of the service, if it is short enough to be sealed anew with what follows it. So services that are probed
-/// seldom have full chunks too, and a tick is written again a few times only.
-fn short_chunk(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    first_seq: i64,
-    fresh: usize,
-    chunk_ticks: usize,
-) -> Result<Option<ChunkInfo>, StorageError> {
-    let newest: Option<ChunkInfo> = service_tick_chunks::table
-        .filter(service_tick_chunks::service_id.eq(id.get()))
-        .order(service_tick_chunks::first_seq.desc())
-        .select(ChunkInfo::as_select())
-        .first(connection)
-        .optional()?;
-    Ok(newest.filter(|head| {
-        let count = head.tick_count as usize;
-        let adjoins = head.first_seq + head.tick_count == first_seq;
-        adjoins && count < chunk_ticks && count <= GROWTH * fresh
-    }))
-}
-
-/// Chunks of `chunk_ticks` ticks, and a last one of up to twice as many less one: a short one would only be sealed again.
-fn pack(
-    id: ServiceId,
-    first_seq: i64,
-    ticks: &[KeptTick],
-    chunk_ticks: usize,
-) -> Result<Vec<NewChunk>, StorageError> {
-    let mut chunks = Vec::new();
-    let (mut rest, mut first_seq) = (ticks, first_seq);
-    while !rest.is_empty() {
-        let length = if rest.len() < 2 * chunk_ticks { rest.len() } else { chunk_ticks };
-        let (run, after) = rest.split_at(length);
-        let count = |state: State| run.iter().filter(|tick| tick.state == state).count() as i64;
-        let times = || run.iter().map(|tick| tick.at_ms);
-        chunks.push(NewChunk {
-            service_id: id.get(),
-            first_seq,
-            from_ms: times().min().unwrap_or_default(),
-            to_ms: times().max().unwrap_or_default(),
-            tick_count: length as i64,
-            up_count: count(State::Up),
-            down_count: count(State::Down),
-            data: codec::encode(run)?,
-        });
-        first_seq += length as i64;
-        rest = after;
-    }
-    Ok(chunks)
-}
-
-/// Writes a slice, brings the roll-ups up to date and takes its ticks out of the fresh ones, all in one transaction. Gives how
-/// many ticks are fresh now: those that were recorded meanwhile.
+/// Writes as much of a slice as takes about 20 ms, and takes it out of the slice: chunks and roll-ups of its first services, whose
+/// ticks are fresh no longer. All in one transaction.
 ///
-/// Errors: `Conflict` when something else was sealed since the slice was prepared; nothing is changed then.
+/// Errors: `Conflict` when something else was published since the slice was prepared; nothing is changed then.
 pub fn publish(
     connection: &mut SqliteConnection,
-    slice: &Slice,
+    slice: &mut Slice,
     now_ms: i64,
-) -> Result<u64, StorageError> {
-    connection.immediate_transaction(|connection| write(connection, slice, now_ms))
+) -> Result<Portion, StorageError> {
+    let began = Instant::now();
+    publish_until(connection, slice, now_ms, || began.elapsed() >= PORTION)
 }
 
-/// As [`publish`], but part of the caller's transaction.
+/// As [`publish`], but until `is_enough`, which is asked after each service.
+pub(super) fn publish_until(
+    connection: &mut SqliteConnection,
+    slice: &mut Slice,
+    now_ms: i64,
+    is_enough: impl FnMut() -> bool,
+) -> Result<Portion, StorageError> {
+    let portion = connection
+        .immediate_transaction(|connection| write(connection, slice, now_ms, is_enough))?;
+    slice.after = slice.reached(portion.services);
+    slice.services.drain(..portion.services);
+    Ok(portion)
+}
+
+impl Slice {
+    /// Up to which service everything is done with once so many of its first ones are.
+    fn reached(&self, services: usize) -> i64 {
+        let next = self.services.get(services);
+        next.map_or(self.through, |next| next.id.get() - 1)
+    }
+}
+
 fn write(
     connection: &mut SqliteConnection,
     slice: &Slice,
     now_ms: i64,
-) -> Result<u64, StorageError> {
-    let (sealed_before, sealed_event_id): (i64, i64) = history::table
-        .select((history::sealed_tick_id, history::sealed_event_id))
-        .first(connection)?;
-    if sealed_before != slice.sealed_before {
+    mut is_enough: impl FnMut() -> bool,
+) -> Result<Portion, StorageError> {
+    let sealing = Sealing::under_way(connection)?;
+    let is_next = |it: &Sealing| (it.tick_id, it.service_id) == (slice.tick_id, slice.after);
+    if !sealing.as_ref().is_some_and(is_next) {
         return Err(StorageError::Conflict("these ticks are sealed already".to_owned()));
     }
-    let mut begun = rollups::begun_behind(connection, sealed_event_id)?;
+    let mut portion = Portion::default();
     let mut grown = Grown::default();
     for service in &slice.services {
-        let begun_ms = begun.since_ms.remove(&service.id);
-        write_service(connection, service, begun_ms, now_ms, &mut grown)?;
+        write_service(connection, service, now_ms, &mut grown)?;
+        portion.services += 1;
+        portion.ticks += service.ticks;
+        if is_enough() {
+            break;
+        }
     }
-    for (id, begun_ms) in begun.since_ms {
-        grown.rollups += rollups::merge(connection, id, &[], Some(begun_ms), now_ms)?;
-    }
-    let free_before = free_pages(connection)?;
-    let left = take_out(connection, slice.up_to)?;
-    let emptied = free_pages(connection)? - free_before;
     diesel::update(history::table)
         .set((
-            history::sealed_tick_id.eq(slice.up_to),
-            history::sealed_event_id.eq(begun.up_to),
-            history::sealed_at_ms.eq(now_ms),
-            history::emptied_page_count.eq(emptied.max(0)),
+            history::sealing_service_id.eq(slice.reached(portion.services)),
+            history::sealing_tick_count
+                .eq(history::sealing_tick_count + portion.ticks.cast_signed()),
             history::chunk_count.eq(history::chunk_count + grown.chunks),
             history::sealed_tick_count.eq(history::sealed_tick_count + grown.ticks),
             history::sealed_byte_count.eq(history::sealed_byte_count + grown.bytes),
             history::rollup_count.eq(history::rollup_count + grown.rollups),
         ))
         .execute(connection)?;
-    Ok(left)
+    Ok(portion)
 }
 
 /// By how much the counts of `history` change.
@@ -265,8 +202,7 @@ struct Grown {
 
 fn write_service(
     connection: &mut SqliteConnection,
-    service: &Sealed,
-    begun_ms: Option<i64>,
+    service: &Packed,
     now_ms: i64,
     grown: &mut Grown,
 ) -> Result<(), StorageError> {
@@ -284,28 +220,46 @@ fn write_service(
         grown.ticks += chunk.tick_count;
         grown.bytes += chunk.data.len() as i64;
     }
-    grown.rollups += rollups::merge(connection, service.id, &service.hours, begun_ms, now_ms)?;
+    let Packed { id, hours, begun_ms, .. } = service;
+    grown.rollups += rollups::merge(connection, *id, hours, *begun_ms, now_ms)?;
+    Ok(())
+}
+
+/// Ends a sealing of which every service is done with: empties the table that was set apart, in one transaction.
+///
+/// Errors: `Conflict` when there is none.
+pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StorageError> {
+    connection.immediate_transaction(|connection| empty(connection, now_ms))
+}
+
+/// As [`finish`], but part of the caller's transaction. Deleting every row at once leaves the pages untouched; row by row, each
+/// would be written once more.
+fn empty(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StorageError> {
+    let sealing = Sealing::under_way(connection)?.filter(Sealing::is_written);
+    let Some(Sealing { tick_id, event_id, .. }) = sealing else {
+        return Err(StorageError::Conflict("no sealing waits to be finished".to_owned()));
+    };
+    let free_before = free_pages(connection)?;
+    diesel::delete(sealing_ticks::table).execute(connection)?;
+    let emptied = free_pages(connection)? - free_before;
+    diesel::update(history::table)
+        .set((
+            history::sealed_tick_id.eq(tick_id),
+            history::sealed_event_id.eq(event_id),
+            history::sealed_at_ms.eq(now_ms),
+            history::emptied_page_count.eq(emptied.max(0)),
+            history::sealing_tick_id.eq(None::<i64>),
+            history::sealing_event_id.eq(None::<i64>),
+            history::sealing_service_id.eq(0),
+            history::sealing_tick_count.eq(0),
+        ))
+        .execute(connection)?;
     Ok(())
 }
 
 fn free_pages(connection: &mut SqliteConnection) -> Result<i64, StorageError> {
     let free = diesel::select(sql::<BigInt>("(SELECT freelist_count FROM pragma_freelist_count)"));
     Ok(free.get_result(connection)?)
-}
-
-/// Empties the table of fresh ticks but for those behind `up_to`. Deleting every row at once leaves the pages untouched, and few
-/// have come since; row by row, each page would be written once more.
-fn take_out(connection: &mut SqliteConnection, up_to: i64) -> Result<u64, StorageError> {
-    let left: Vec<TickRow> = service_ticks::table
-        .filter(service_ticks::id.gt(up_to))
-        .order(service_ticks::id)
-        .select(TickRow::as_select())
-        .load(connection)?;
-    diesel::delete(service_ticks::table).execute(connection)?;
-    for row in &left {
-        diesel::insert_into(service_ticks::table).values(row).execute(connection)?;
-    }
-    Ok(left.len() as u64)
 }
 
 /// Seals everything that is fresh, on the connection that writes; for an import, which has it to itself. Part of the caller's
@@ -315,8 +269,12 @@ pub fn seal_all(
     chunk_ticks: usize,
     now_ms: i64,
 ) -> Result<(), StorageError> {
-    if let Some(slice) = (Prepare { chunk_ticks }).run(connection)? {
-        write(connection, &slice, now_ms)?;
+    // Once more if one was under way: it is not about what came since it began.
+    while set_apart(connection)? {
+        while let Some(slice) = slice::next_slice(connection, chunk_ticks, SLICE)? {
+            write(connection, &slice, now_ms, || false)?;
+        }
+        empty(connection, now_ms)?;
     }
     Ok(())
 }

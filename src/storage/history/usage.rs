@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::sqlite::SqliteConnection;
 
+use super::fresh;
 use crate::storage::StorageError;
 use crate::storage::reader::Query;
 
@@ -69,8 +70,6 @@ struct Counts {
     #[diesel(sql_type = BigInt)]
     events: i64,
     #[diesel(sql_type = BigInt)]
-    fresh_ticks: i64,
-    #[diesel(sql_type = BigInt)]
     sealed_tick_count: i64,
     #[diesel(sql_type = BigInt)]
     chunk_count: i64,
@@ -86,12 +85,11 @@ struct Counts {
     file: String,
 }
 
-/// Reads no table from end to end but the events; fresh ticks are told by their ids, of which few are skipped.
+/// Reads no table from end to end but the events.
 const COUNT: &str = "\
     SELECT page_size, page_count, freelist_count, sealed_tick_count, chunk_count, sealed_byte_count, rollup_count, sealed_at_ms, \
         (SELECT count(*) FROM services) AS services, \
         (SELECT count(*) FROM service_events) AS events, \
-        (SELECT coalesce(max(id) - (SELECT min(id) FROM service_ticks) + 1, 0) FROM service_ticks) AS fresh_ticks, \
         (SELECT from_ms FROM service_tick_chunks WHERE to_ms = (SELECT min(to_ms) FROM service_tick_chunks) \
             ORDER BY from_ms LIMIT 1) AS ticks_since_ms, \
         (SELECT file FROM pragma_database_list WHERE name = 'main') AS file \
@@ -101,7 +99,10 @@ impl Query for GetUsage {
     type Answer = Usage;
 
     fn run(self, connection: &mut SqliteConnection) -> Result<Self::Answer, StorageError> {
-        let counts: Counts = diesel::sql_query(COUNT).get_result(connection)?;
+        let (counts, fresh) = connection.transaction(|connection| {
+            let counts: Counts = diesel::sql_query(COUNT).get_result(connection)?;
+            Ok::<_, StorageError>((counts, fresh::extent(connection)?))
+        })?;
         let log = format!("{}-wal", counts.file);
         let log_bytes = Path::new(&log).metadata().map_or(0, |metadata| metadata.len());
         let number = i64::cast_unsigned;
@@ -111,7 +112,7 @@ impl Query for GetUsage {
             free_bytes: number(counts.page_size * counts.freelist_count),
             services: number(counts.services),
             events: number(counts.events),
-            fresh_ticks: number(counts.fresh_ticks),
+            fresh_ticks: fresh.ticks,
             sealed_ticks: number(counts.sealed_tick_count),
             chunks: number(counts.chunk_count),
             sealed_bytes: number(counts.sealed_byte_count),

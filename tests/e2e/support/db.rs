@@ -65,13 +65,13 @@ impl Db {
         for (rule, query) in [
             (
                 "every ticked service has a metric",
-                "SELECT count(*) FROM (SELECT DISTINCT service_id FROM service_ticks EXCEPT SELECT service_id FROM service_metrics)",
+                "SELECT count(*) FROM (SELECT DISTINCT service_id FROM fresh_ticks EXCEPT SELECT service_id FROM service_metrics)",
             ),
             (
                 "counts equal the ticks, fresh and sealed",
                 "SELECT count(*) FROM service_metrics m LEFT JOIN (SELECT service_id, sum(n) AS n, sum(up) AS up, \
                  sum(unknown) AS unknown FROM (SELECT service_id, NOT is_unknown AS n, is_up AS up, is_unknown AS unknown \
-                 FROM service_ticks UNION ALL SELECT service_id, up_count + down_count, up_count, \
+                 FROM fresh_ticks UNION ALL SELECT service_id, up_count + down_count, up_count, \
                  tick_count - up_count - down_count FROM service_tick_chunks) GROUP BY service_id) t USING (service_id) \
                  WHERE m.tick_count IS NOT coalesce(t.n, 0) OR m.up_count IS NOT coalesce(t.up, 0) \
                  OR m.down_count IS NOT coalesce(t.n - t.up, 0) OR m.unknown_count IS NOT coalesce(t.unknown, 0)",
@@ -79,7 +79,7 @@ impl Db {
             (
                 "the mean equals the ticks' mean",
                 "SELECT count(*) FROM service_metrics m JOIN (SELECT service_id, avg(response_time_ms) AS mean, count(*) AS n \
-                 FROM service_ticks WHERE NOT is_unknown GROUP BY service_id) t USING (service_id) \
+                 FROM fresh_ticks WHERE NOT is_unknown GROUP BY service_id) t USING (service_id) \
                  WHERE m.tick_count = t.n AND abs(m.average_response_time_ms - t.mean) > 1e-6 * max(1, t.mean)",
             ),
             (
@@ -89,7 +89,7 @@ impl Db {
             ),
             (
                 "the newest event agrees with the newest tick",
-                "SELECT count(*) FROM (SELECT service_id, is_up, is_unknown, max(id) FROM service_ticks GROUP BY service_id) t \
+                "SELECT count(*) FROM (SELECT service_id, is_up, is_unknown, max(id) FROM fresh_ticks GROUP BY service_id) t \
                  LEFT JOIN (SELECT service_id, event, date_ended_ms, max(id) FROM service_events GROUP BY service_id) e \
                  USING (service_id) JOIN services s ON s.id = t.service_id JOIN service_metrics m USING (service_id) \
                  WHERE s.deleted_at IS NULL AND m.streak_count IS NULL AND (e.date_ended_ms IS NOT NULL \

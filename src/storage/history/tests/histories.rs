@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::model::{self, Service};
+use super::steps::{Step, any_step};
 use super::windows::{AnyWindow, any_window};
 use super::*;
 use crate::domain::service::Patch;
@@ -13,64 +14,7 @@ use crate::domain::timeline::UnknownAs;
 use crate::storage::history::gaps;
 use crate::storage::history::series::{GetSeries, Grid, Source};
 use crate::storage::history::uptime::{GetUptime, spans};
-
-#[derive(Debug, Clone)]
-enum Step {
-    /// Outcomes of one commit, and the time before each.
-    Commit(Vec<(Index, KeptTick)>, i64),
-    /// The clock goes on, or is set back.
-    Wait(i64),
-    Enable(Index, bool),
-    /// The program stands still for so long.
-    Restart(i64),
-    /// A slice of chunks of so many ticks is prepared.
-    Prepare(usize),
-    /// The oldest slice is published.
-    Publish,
-    Retain {
-        ticks_ms: u64,
-        rollups_ms: u64,
-    },
-}
-
-fn any_tick() -> impl Strategy<Value = KeptTick> {
-    let states =
-        prop_oneof![5 => Just(State::Up), 4 => Just(State::Down), 1 => Just(State::Unknown)];
-    let rest_us = prop_oneof![0u64..200, 0u64..5_000_000];
-    let phases_us = prop::array::uniform5(0u64..100_000);
-    let reason = prop::sample::select(&REASONS[..]);
-    let status = prop::option::of(100u16..600);
-    (states, rest_us, phases_us, reason, status).prop_map(
-        |(state, rest_us, phases_us, reason, http_status)| KeptTick {
-            at_ms: 0,
-            state,
-            // What is less than the rounding of the phases is taken for that.
-            response_time_us: if rest_us < 5 { 0 } else { rest_us } + phases_us.iter().sum::<u64>(),
-            phases_us: Some(phases_us),
-            http_status,
-            reason: (state != State::Up).then_some(reason),
-        },
-    )
-}
-
-fn any_time() -> impl Strategy<Value = i64> {
-    prop_oneof![1i64..5_000, 1i64..1_200_000, 1i64..30_000_000]
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let said = prop::collection::vec((any::<Index>(), any_tick()), 0..12);
-    let kept_ms = || any_time().prop_map(i64::cast_unsigned);
-    prop_oneof![
-        12 => (said, any_time()).prop_map(|(said, every_ms)| Step::Commit(said, every_ms / 4)),
-        2 => any_time().prop_map(Step::Wait),
-        1 => any_time().prop_map(|back_ms| Step::Wait(-back_ms)),
-        3 => any::<(Index, bool)>().prop_map(|(nth, is_enabled)| Step::Enable(nth, is_enabled)),
-        1 => any_time().prop_map(Step::Restart),
-        4 => (2usize..12).prop_map(Step::Prepare),
-        4 => Just(Step::Publish),
-        1 => (kept_ms(), kept_ms()).prop_map(|(ticks_ms, rollups_ms)| Step::Retain { ticks_ms, rollups_ms }),
-    ]
-}
+use crate::storage::schema::history;
 
 /// The store and the model of it side by side.
 struct Pair {
@@ -79,9 +23,14 @@ struct Pair {
     now_ms: i64,
     /// Time of the last commit.
     watched_ms: Option<i64>,
-    /// Slices that are prepared, with the number of sealings before and of ticks at that time.
-    slices: Vec<(Slice, u64, usize)>,
+    /// Slices that are prepared, with the number of their sealing.
+    slices: Vec<(Slice, u64)>,
+    /// Sealings that have begun.
     sealings: u64,
+    /// The one that is under way, if one is: how many ticks it is about.
+    sealing: Option<u64>,
+    /// Ticks that are sealed.
+    sealed: u64,
     was_set_back: bool,
     /// No roll-up or event that ended before need be there.
     rollups_from_ms: i64,
@@ -100,13 +49,17 @@ impl Pair {
             watched_ms: None,
             slices: Vec::new(),
             sealings: 0,
+            sealing: None,
+            sealed: 0,
             was_set_back: false,
             rollups_from_ms: i64::MIN,
         }
     }
 
-    fn ticks(&self) -> usize {
-        self.services.iter().map(|service| service.ticks.len()).sum()
+    /// Ticks that are not sealed.
+    fn fresh(&self) -> u64 {
+        let all: usize = self.services.iter().map(|service| service.ticks.len()).sum();
+        all as u64 - self.sealed
     }
 
     fn take(&mut self, step: &Step) {
@@ -120,12 +73,23 @@ impl Pair {
                 self.enable(nth.index(self.services.len()), *is_enabled);
             }
             Step::Restart(ms) => self.restart(*ms),
-            Step::Prepare(chunk_ticks) => {
-                let ticks = self.ticks();
-                let slice = self.store.prepare(*chunk_ticks);
-                self.slices.extend(slice.map(|slice| (slice, self.sealings, ticks)));
+            Step::Begin => self.begin(),
+            Step::Prepare(chunk_ticks, bounds) => {
+                let slice = self.store.prepare(*chunk_ticks, *bounds);
+                assert!(slice.is_none() || self.sealing.is_some());
+                self.slices.extend(slice.map(|slice| (slice, self.sealings)));
             }
-            Step::Publish => self.publish(),
+            Step::Publish(services) => self.publish(*services),
+            Step::Finish => self.finish(),
+            Step::Seal(chunk_ticks) => {
+                self.slices.clear();
+                self.begin();
+                while let Some(slice) = self.store.prepare(*chunk_ticks, SLICE) {
+                    self.slices = vec![(slice, self.sealings)];
+                    self.publish(usize::MAX);
+                }
+                self.finish();
+            }
             Step::Retain { ticks_ms, rollups_ms } => self.retain(*ticks_ms, *rollups_ms),
         }
     }
@@ -175,24 +139,59 @@ impl Pair {
         self.watched_ms = Some(self.now_ms);
     }
 
-    fn publish(&mut self) {
+    fn begin(&mut self) {
+        let fresh = self.fresh();
+        let is_under_way = self.store.begin_sealing();
+        assert_eq!(is_under_way, self.sealing.is_some() || fresh > 0);
+        if is_under_way && self.sealing.is_none() {
+            self.sealing = Some(fresh);
+            self.sealings += 1;
+        }
+    }
+
+    /// A slice that another one has overtaken is refused.
+    fn publish(&mut self, services: usize) {
         if self.slices.is_empty() {
             return;
         }
-        let (slice, sealings, ticks) = self.slices.remove(0);
-        let published = self.store.publish(&slice, self.now_ms);
-        if sealings == self.sealings {
-            let left = (self.ticks() - ticks) as u64;
-            assert_eq!(published, Ok(left));
-            assert_eq!(self.store.ledger.fresh().ticks, left);
-            self.sealings += 1;
-        } else {
+        let before = self.fresh_ticks();
+        let (mut slice, sealing) = self.slices.remove(0);
+        let reached: i64 = history::table
+            .select(history::sealing_service_id)
+            .first(&mut self.store.reader)
+            .unwrap();
+        let published = self.store.publish(&mut slice, services, self.now_ms);
+        if self.sealing.is_none() || sealing != self.sealings || slice.after < reached {
             assert!(matches!(published, Err(StorageError::Conflict(_))), "{published:?}");
+            return;
+        }
+        let portion = published.unwrap();
+        assert!(portion.services <= services);
+        self.sealed += portion.ticks;
+        assert_eq!(self.store.ledger.fresh().ticks, before - portion.ticks);
+        if let Some(left) = &mut self.sealing {
+            *left -= portion.ticks;
+        }
+        if !slice.is_published() {
+            self.slices.insert(0, (slice, sealing));
+        }
+        for (nth, service) in self.services.iter().enumerate() {
+            let kept: Vec<_> = service.kept().collect();
+            assert_eq!(self.store.ticks(self.store.ids[nth]), kept);
+        }
+    }
+
+    fn finish(&mut self) {
+        let finished = self.store.finish_sealing(self.now_ms);
+        if finished.is_ok() {
+            assert_eq!(self.sealing.take(), Some(0), "every tick of it is sealed");
+        } else {
+            assert!(matches!(finished, Err(StorageError::Conflict(_))), "{finished:?}");
         }
     }
 
     fn retain(&mut self, ticks_ms: u64, rollups_ms: u64) {
-        // It waits for a sealing, as a sealing waits for it.
+        // It waits for a slice, as a slice waits for it.
         self.slices.clear();
         let (ticks, rollups) = (Duration::from_millis(ticks_ms), Duration::from_millis(rollups_ms));
         self.store.retain(Retention { ticks, rollups }, self.now_ms);
@@ -222,7 +221,10 @@ impl Pair {
 
     fn must_tell(&mut self, windows: &[AnyWindow]) {
         self.store.must_be_whole();
-        assert_eq!(self.store.usage().fresh_ticks, self.fresh_ticks());
+        assert_eq!(
+            (self.store.usage().fresh_ticks, self.fresh_ticks()),
+            (self.fresh(), self.fresh())
+        );
         for nth in 0..self.services.len() {
             let id = self.store.ids[nth];
             let kept: Vec<_> = self.services[nth].kept().collect();

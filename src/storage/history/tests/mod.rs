@@ -3,6 +3,7 @@
 mod histories;
 mod model;
 mod sealing;
+mod steps;
 mod upkeep;
 mod windows;
 
@@ -16,7 +17,8 @@ use diesel::sqlite::SqliteConnection;
 use super::Window;
 use super::check::check;
 use super::retention::{self, Progress, Retention};
-use super::seal::{self, Prepare, Slice};
+use super::seal::{self, Portion};
+use super::slice::{Bounds, SLICE, Slice, next_slice};
 use super::ticks::ListTicks;
 use super::usage::{GetUsage, Usage};
 use crate::domain::kept::{KeptTick, PHASES};
@@ -26,9 +28,7 @@ use crate::domain::{
 };
 use crate::storage::ledger::{Committed, Ledger};
 use crate::storage::reader::Query;
-use crate::storage::schema::{
-    service_events, service_rollups, service_tick_chunks, service_ticks, services,
-};
+use crate::storage::schema::{service_events, service_rollups, service_tick_chunks, services};
 use crate::storage::writer::{Change, apply};
 use crate::storage::{StorageError, Store, connection};
 
@@ -77,23 +77,54 @@ impl Fixture {
         self.ledger.commit(&mut self.connection, group, now_ms).unwrap()
     }
 
-    fn prepare(&mut self, chunk_ticks: usize) -> Option<Slice> {
-        Prepare { chunk_ticks }.run(&mut self.reader).unwrap()
+    fn begin_sealing(&mut self) -> bool {
+        let is_under_way = seal::begin(&mut self.connection).unwrap();
+        self.ledger.sealing(is_under_way);
+        is_under_way
     }
 
-    /// Publishes as the writer does.
-    fn publish(&mut self, slice: &Slice, now_ms: i64) -> Result<u64, StorageError> {
-        let published = seal::publish(&mut self.connection, slice, now_ms);
-        match published {
-            Ok(left) => self.ledger.sealed(left),
+    fn prepare(&mut self, chunk_ticks: usize, bounds: Bounds) -> Option<Slice> {
+        let prepared = self.reader.transaction(|reader| next_slice(reader, chunk_ticks, bounds));
+        prepared.unwrap()
+    }
+
+    /// Publishes as the writer does, but as many services.
+    fn publish(
+        &mut self,
+        slice: &mut Slice,
+        services: usize,
+        now_ms: i64,
+    ) -> Result<Portion, StorageError> {
+        let mut left = services;
+        let published = seal::publish_until(&mut self.connection, slice, now_ms, || {
+            left -= 1;
+            left == 0
+        });
+        match &published {
+            Ok(portion) => self.ledger.sealed(portion.ticks),
             Err(_) => self.ledger = Ledger::default(),
         }
         published
     }
 
+    fn finish_sealing(&mut self, now_ms: i64) -> Result<(), StorageError> {
+        seal::finish(&mut self.connection, now_ms)?;
+        self.ledger.sealing(false);
+        Ok(())
+    }
+
+    /// Seals everything that is fresh, or what is left of a sealing that was broken off.
     fn seal(&mut self, chunk_ticks: usize, now_ms: i64) {
-        let slice = self.prepare(chunk_ticks).unwrap();
-        assert_eq!(self.publish(&slice, now_ms), Ok(0));
+        assert!(self.begin_sealing());
+        self.seal_rest(chunk_ticks, now_ms);
+    }
+
+    fn seal_rest(&mut self, chunk_ticks: usize, now_ms: i64) {
+        while let Some(mut slice) = self.prepare(chunk_ticks, SLICE) {
+            self.publish(&mut slice, usize::MAX, now_ms).unwrap();
+            assert!(slice.is_published());
+        }
+        self.finish_sealing(now_ms).unwrap();
     }
 
     /// A whole round of retention.
@@ -132,7 +163,7 @@ impl Fixture {
         let rows = [
             ("services", services::table.count().get_result(reader)),
             ("events", service_events::table.count().get_result(reader)),
-            ("fresh_ticks", service_ticks::table.count().get_result(reader)),
+            ("fresh_ticks", diesel::select(count("fresh_ticks")).get_result(reader)),
             ("sealed_ticks", service_tick_chunks::table.select(sum("tick_count")).first(reader)),
             ("chunks", service_tick_chunks::table.count().get_result(reader)),
             ("rollups", service_rollups::table.count().get_result(reader)),
@@ -148,6 +179,10 @@ impl Fixture {
 
 fn sum(column: &str) -> diesel::expression::SqlLiteral<diesel::sql_types::BigInt> {
     diesel::dsl::sql(&format!("coalesce(sum({column}), 0)"))
+}
+
+fn count(table: &str) -> diesel::expression::SqlLiteral<diesel::sql_types::BigInt> {
+    diesel::dsl::sql(&format!("(SELECT count(*) FROM {table})"))
 }
 
 /// The outcome that is kept as `tick`.

@@ -1,0 +1,15 @@
+-- What a sealing has not come to goes back to the other fresh ticks; what it has done is sealed.
+DROP VIEW fresh_ticks;
+
+INSERT INTO service_ticks
+    (id, service_id, step_back, is_up, is_unknown, http_status, failure, created_at_ms,
+     dns_us, connect_us, tls_us, first_byte_us, transfer_us, unphased_us)
+SELECT id, service_id, step_back, is_up, is_unknown, http_status, failure, created_at_ms,
+    dns_us, connect_us, tls_us, first_byte_us, transfer_us, unphased_us
+FROM sealing_ticks WHERE service_id > (SELECT sealing_service_id FROM history);
+DROP TABLE sealing_ticks;
+
+ALTER TABLE history DROP COLUMN sealing_tick_count;
+ALTER TABLE history DROP COLUMN sealing_service_id;
+ALTER TABLE history DROP COLUMN sealing_event_id;
+ALTER TABLE history DROP COLUMN sealing_tick_id;
