@@ -91,9 +91,8 @@ pub fn measure(beside: &Neighbours) -> Vec<Span> {
 pub fn tell(table: &mut Table, when: &str, span: &Span) {
     let Span { kept, held_ms } = span;
     let is_reached = kept.lateness_ms.at(0.99) <= LATENESS_REACH_MS;
-    let late = format!("{}; {} missed", kept.lateness_ms.told(0, "ms"), kept.missed);
     table.row(
-        Row::new(format!("{when}: lateness of the healthy"), late)
+        Row::new(format!("{when}: lateness of the healthy"), kept.told())
             .reach("p99 ≤ 50 ms", is_reached && kept.missed == 0),
     );
     let error = |q: f64| kept.told_ms.at(q) - held_ms.at(q);

@@ -238,8 +238,12 @@ impl Schedule {
 fn early(entry: &Entry) -> Duration {
     match entry.service.target.kind() {
         Kind::Push => Duration::ZERO,
-        _ => EARLY.min(entry.service.interval.get() / EARLY_SHARE),
+        _ => most_early(entry.service.interval.get()),
     }
+}
+
+fn most_early(interval: Duration) -> Duration {
+    EARLY.min(interval / EARLY_SHARE)
 }
 
 /// The job of the newest slot that has passed, the number of slots before it, and the entry's next slot.
@@ -274,10 +278,14 @@ fn until_grid(id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
     Duration::from_nanos((ahead % interval_ns) as u64)
 }
 
-/// How long after the newest slot of its grid the service `id` was at `wall_ms`, in unix milliseconds: for those who measure.
-pub fn lateness(id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
+/// How many milliseconds after its slot the service `id` was probed if that began at `wall_ms`, in unix milliseconds; less than
+/// zero when it came along early. For those who measure.
+pub fn lateness_ms(id: ServiceId, interval: Duration, wall_ms: i64) -> f64 {
     let ahead = until_grid(id, interval, wall_ms);
-    if ahead.is_zero() { ahead } else { interval - ahead }
+    // A millisecond more, since the clock is read in whole ones.
+    let is_early = ahead <= most_early(interval) + Duration::from_millis(1);
+    let late = if is_early { Duration::ZERO } else { interval };
+    (late.as_secs_f64() - ahead.as_secs_f64()) * 1e3
 }
 
 /// SplitMix64's finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): neighbouring
@@ -308,15 +316,15 @@ mod tests {
     }
 
     #[test]
-    fn lateness_counts_from_the_newest_slot() {
+    fn lateness_counts_from_the_slot_that_a_probe_belongs_to() {
         let (id, interval) = (ServiceId::new(7).unwrap(), secs(60));
-        let slot = phase(id, interval);
-        // A minute on the wall clock and a phase later is a slot, to the millisecond.
-        let slot_ms = 1_700_000_040_000 + slot.as_millis() as i64 + 1;
-        assert!(lateness(id, interval, slot_ms) <= Duration::from_millis(1));
-        assert!(lateness(id, interval, slot_ms - 2) > secs(59));
-        let late = lateness(id, interval, slot_ms + 250);
-        assert!((Duration::from_millis(250)..=Duration::from_millis(251)).contains(&late));
+        // A phase after a whole minute on the wall clock is a slot.
+        let slot_ms = 1_700_000_040_000 + phase(id, interval).as_millis() as i64 + 1;
+        let at = |offset_ms: i64| lateness_ms(id, interval, slot_ms + offset_ms);
+        assert!((0.0..=1.0).contains(&at(0)));
+        assert!((250.0..=251.0).contains(&at(250)));
+        assert!((-40.0..=-39.0).contains(&at(-40)), "it came along early");
+        assert!((59_899.0..=59_901.0).contains(&at(-100)), "nothing comes so early");
     }
 
     #[test]
