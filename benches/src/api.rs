@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(12);
 
 /// What wrk does: threads, connections, and for how long each question is asked.
-const WRK: [&str; 7] = ["--threads", "2", "--connections", "16", "--duration", "4s", "--latency"];
+const WRK: [&str; 7] = ["--threads", "2", "--connections", "16", "--duration", "3s", "--latency"];
 
 /// What is asked: a name, and the path, which may be made of a number from 1 to a limit.
 const QUESTIONS: [(&str, &str, u32); 5] = [

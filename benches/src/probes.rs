@@ -17,6 +17,9 @@ const POOL_SIZE: &str = "64";
 /// What all services do once before they are measured: begin their first event, make their heads, fill caches.
 const WARM_UP: Duration = Duration::from_millis(1_300);
 
+/// For how long the insert loop is measured in each turn.
+const INSERTS_LAST: Duration = Duration::from_millis(400);
+
 /// One pace, and for how long it is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
@@ -142,7 +145,7 @@ pub fn measure(
                 took.bare.push(floor::secured(target, file, case.pace, case.floor_lasts));
             }
         }
-        took.inserts.push(floor::inserts(Duration::from_millis(500)));
+        took.inserts.push(floor::inserts(INSERTS_LAST));
         for ((_, binary), served) in builds.iter().zip(&mut took.services) {
             serve(binary, target, certificate, case, served);
         }
@@ -184,10 +187,13 @@ fn serve(
         cpu_us: cpu_us / count as f64,
         rate: count as f64 / started.elapsed().as_secs_f64(),
     });
-    let metrics = program.metrics();
-    served.dropped += metrics.dropped();
-    let under_way = metrics.buffered() + metrics.busy();
-    served.lost = served.lost.max(metrics.unaccounted() - under_way);
+    served.dropped += program.metrics().dropped();
+    // The numbers of one text are read one after the other while they grow, so the least of some is what counts.
+    let lost = (0..3).map(|_| {
+        let metrics = program.metrics();
+        metrics.unaccounted() - metrics.buffered() - metrics.busy()
+    });
+    served.lost = served.lost.max(lost.fold(f64::INFINITY, f64::min));
 }
 
 fn tell(table: &mut Table, builds: &[(&str, PathBuf)], scheme: &str, case: Case, took: &Took) {

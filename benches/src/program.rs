@@ -29,7 +29,7 @@ pub fn own_binary() -> PathBuf {
 pub fn folder() -> tempfile::TempDir {
     let beside = std::env::current_exe().expect("this program");
     let parent = beside.parent().expect("its folder");
-    tempfile::Builder::new().prefix("bench-").tempdir_in(parent).expect("a folder")
+    tempfile::Builder::new().prefix("of-bench-").tempdir_in(parent).expect("a folder")
 }
 
 /// A running service.
@@ -118,7 +118,7 @@ fn listening(log: impl Read + Send + 'static) -> String {
         Some(line.split_once("listening, address: ")?.1.to_owned())
     });
     std::thread::spawn(move || lines.for_each(drop));
-    address.unwrap_or_else(|| unreachable!("the service ended:\n{said}"))
+    address.ok_or(said).expect("the service listens")
 }
 
 /// Polls until there is something.

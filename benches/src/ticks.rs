@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::SqliteConnection;
-use service_healthcheck::actors::schedule::off_grid_us;
+use service_healthcheck::actors::schedule::lateness_ms;
 use service_healthcheck::domain::ServiceId;
 use service_healthcheck::storage::connection;
 
@@ -16,6 +16,9 @@ use crate::prepare::DATABASE;
 
 /// Longest time for a commit to come.
 const COMMIT_WITHIN: Duration = Duration::from_secs(2);
+
+/// A probe may begin before its slot, but not so much.
+const EARLIER_MS: i64 = 1_000;
 
 /// One tick.
 #[derive(Debug, QueryableByName)]
@@ -67,33 +70,32 @@ impl Ticks {
     }
 
     /// Fresh ticks of the services `ids` whose slot was in the time `slots`, in unix milliseconds.
-    pub fn read(&mut self, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Vec<Tick> {
+    fn read(&mut self, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Vec<Tick> {
         let ticks: Vec<Tick> = diesel::sql_query(
             "SELECT service_id, created_at_ms, response_time_us, is_up FROM service_ticks \
-             WHERE created_at_ms >= ?1 - 1000 AND service_id >= ?2 AND service_id < ?3",
+             WHERE created_at_ms >= ?1 AND service_id >= ?2 AND service_id < ?3",
         )
-        .bind::<BigInt, _>(slots.start)
+        .bind::<BigInt, _>(slots.start - EARLIER_MS)
         .bind::<BigInt, _>(ids.start)
         .bind::<BigInt, _>(ids.end)
         .load(&mut self.0)
         .expect("ticks");
-        let slot = |tick: &Tick| tick.created_at_ms - tick.off_grid_ms(interval) as i64;
+        let slot = |tick: &Tick| tick.created_at_ms - tick.lateness_ms(interval).floor() as i64;
         ticks.into_iter().filter(|tick| slots.contains(&slot(tick))).collect()
     }
 }
 
 impl Tick {
-    /// How long after its slot the probe began, in milliseconds, or before it when it went along with others; times are kept in
-    /// whole milliseconds, so up to one is added.
-    fn off_grid_ms(&self, interval: Duration) -> f64 {
+    /// How long after its slot the probe began; times are kept in whole milliseconds, so up to one is added.
+    fn lateness_ms(&self, interval: Duration) -> f64 {
         let id = ServiceId::new(self.service_id).expect("positive");
-        off_grid_us(id, interval, self.created_at_ms + 1) as f64 / 1e3
+        lateness_ms(id, interval, self.created_at_ms + 1)
     }
 }
 
 /// How well the slots of some services in some time were kept.
 pub struct Kept {
-    /// From slot to start, in milliseconds; 0 for what began a little early, beside others.
+    /// From slot to start, in milliseconds; less than zero for a probe that came along early.
     pub lateness_ms: Distribution,
     /// The response times that were told, in milliseconds.
     pub told_ms: Distribution,
@@ -109,12 +111,22 @@ impl Kept {
     pub fn of(ticks: &mut Ticks, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Self {
         let found = ticks.read(ids, interval, slots);
         let rounds = (slots.end - slots.start) / interval.as_millis() as i64;
-        let late = found.iter().map(|tick| tick.off_grid_ms(interval).max(0.0));
         Self {
-            lateness_ms: Distribution::of(late),
+            lateness_ms: Distribution::of(found.iter().map(|tick| tick.lateness_ms(interval))),
             told_ms: Distribution::of(found.iter().map(|tick| tick.response_time_us as f64 / 1e3)),
             missed: (ids.end - ids.start) * rounds - found.len() as i64,
             not_up: found.iter().filter(|tick| !tick.is_up).count(),
         }
+    }
+
+    /// Lateness and missed slots, as a text.
+    pub fn told(&self) -> String {
+        let (late, early) = (&self.lateness_ms, -self.lateness_ms.at(0.0));
+        format!(
+            "{}; at most {:.0} ms early; {} missed",
+            late.told(0, "ms"),
+            early.max(0.0),
+            self.missed
+        )
     }
 }

@@ -272,17 +272,14 @@ fn until_grid(id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
     Duration::from_nanos((ahead % interval_ns) as u64)
 }
 
-/// How far from its slot the service `id` was probed at `wall_ms`, in microseconds: after it, or before it when it went along with
-/// others. For those who measure.
-pub fn off_grid_us(id: ServiceId, interval: Duration, wall_ms: i64) -> i64 {
-    let micros = |time: Duration| time.as_micros() as i64;
+/// How many milliseconds after its slot the service `id` was probed if that began at `wall_ms`, in unix milliseconds; less than
+/// zero when it came along early. For those who measure.
+pub fn lateness_ms(id: ServiceId, interval: Duration, wall_ms: i64) -> f64 {
     let ahead = until_grid(id, interval, wall_ms);
-    // The grid was laid in whole milliseconds.
-    if ahead <= early(interval) + Duration::from_millis(1) {
-        -micros(ahead)
-    } else {
-        micros(interval) - micros(ahead)
-    }
+    // A millisecond more, since the clock is read in whole ones.
+    let is_early = ahead <= early(interval) + Duration::from_millis(1);
+    let late = if is_early { Duration::ZERO } else { interval };
+    (late.as_secs_f64() - ahead.as_secs_f64()) * 1e3
 }
 
 /// SplitMix64's finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): neighbouring
@@ -313,19 +310,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_off_the_grid_is_late_or_went_along() {
+    fn lateness_counts_from_the_slot_that_a_probe_belongs_to() {
         let (id, interval) = (ServiceId::new(7).unwrap(), secs(60));
-        // A minute on the wall clock and a phase later is a slot, to the millisecond.
+        // A phase after a whole minute on the wall clock is a slot.
         let slot_ms = 1_700_000_040_000 + phase(id, interval).as_millis() as i64 + 1;
-        for (after_ms, expected_us) in [
-            (0, 0..=1_000),
-            (250, 250_000..=251_000),
-            (59_900, 59_900_000..=59_901_000),
-            (-20, -20_000..=-19_000),
-        ] {
-            let off_us = off_grid_us(id, interval, slot_ms + after_ms);
-            assert!(expected_us.contains(&off_us), "{after_ms}: {off_us}");
-        }
+        let at = |offset_ms: i64| lateness_ms(id, interval, slot_ms + offset_ms);
+        assert!((0.0..=1.0).contains(&at(0)));
+        assert!((250.0..=251.0).contains(&at(250)));
+        assert!((-20.0..=-19.0).contains(&at(-20)), "it came along early");
+        assert!((59_899.0..=59_901.0).contains(&at(-100)), "nothing comes so early");
     }
 
     #[test]

@@ -89,13 +89,16 @@ impl Store {
 }
 
 /// How a connection that may write is set.
-const WRITING: [&str; 5] = [
+const WRITING: [&str; 6] = [
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
     "journal_size_limit = 67108864",
     // 16 MiB: what is written again meanwhile goes into the file once (docs/design.md, "History").
     "wal_autocheckpoint = 4000",
+    // At most 16 MiB: with 2, what SQLite takes by itself, the metrics of 100,000 services were read again and again, and a large
+    // commit was written in parts (docs/benchmarks.md).
+    "cache_size = -16384",
 ];
 
 /// A connection that may write. There is one at a time (the `Writer` actor's).
