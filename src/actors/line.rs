@@ -185,30 +185,30 @@ impl Line {
         (None, late)
     }
 
-    /// The slots whose probes are to be given up now: for each that waits and is not known as slow, one that has not answered
-    /// within [`PATIENCE`], the longest first, as far as such ones and the slow have more than their share. Each is named once.
+    /// The slots whose probes are to be given up now, if somebody waits who is not known as slow: those that have not answered within
+    /// [`PATIENCE`], the longest first, as far as they and the slow have more than their share. So there is room for those who
+    /// come next, too. Each is named once.
     pub fn who_gives_way(&mut self, now: Instant) -> Vec<(usize, ServiceId)> {
-        let mut overdue: Vec<(Instant, usize, ServiceId)> = Vec::new();
-        let mut given_way = 0;
-        for (slot, work) in self.at_work.iter().enumerate() {
-            match work {
-                Some(work) if work.gives_way => given_way += 1,
-                Some(work) if !work.is_slow && now >= work.since + PATIENCE => {
-                    overdue.push((work.since, slot, work.id));
-                }
-                _ => {}
-            }
+        let is_overdue = |work: &Work| !work.is_slow && now >= work.since + PATIENCE;
+        let overdue = self.at_work.iter().flatten().filter(|work| is_overdue(work)).count();
+        let told = self.at_work.iter().flatten().filter(|work| work.gives_way).count();
+        let excess = (overdue + self.slow_at_work).saturating_sub(self.slow_limit() + told);
+        if excess == 0 || !self.quick_wait() {
+            return Vec::new();
         }
-        let excess = (overdue.len() + self.slow_at_work).saturating_sub(self.slow_limit());
-        let wanted = self.quick_order.len().saturating_sub(given_way);
-        overdue.sort_unstable_by_key(|(since, slot, _)| (*since, *slot));
-        overdue.truncate(excess.min(wanted));
-        for (_, slot, _) in &overdue {
-            if let Some(work) = &mut self.at_work[*slot] {
-                work.gives_way = true;
-            }
-        }
-        overdue.into_iter().map(|(_, slot, id)| (slot, id)).collect()
+        let may_be_told = |work: &Work| is_overdue(work) && !work.gives_way;
+        let mut giving: Vec<(usize, &mut Work)> = (self.at_work.iter_mut().enumerate())
+            .filter_map(|(slot, work)| {
+                Some((slot, work.as_mut().filter(|work| may_be_told(work))?))
+            })
+            .collect();
+        giving.sort_unstable_by_key(|(slot, work)| (work.since, *slot));
+        giving.truncate(excess);
+        let told = giving.into_iter().map(|(slot, work)| {
+            work.gives_way = true;
+            (slot, work.id)
+        });
+        told.collect()
     }
 
     /// Has a waiting service probed as it is now.

@@ -20,7 +20,7 @@ use crate::telemetry::{Missed, Telemetry};
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// How often it is looked who has to give way, while somebody waits.
-const MAKE_ROOM_EVERY: Duration = Duration::from_millis(100);
+const MAKE_ROOM_EVERY: Duration = Duration::from_millis(20);
 
 /// Owns the slots and the waiting line.
 pub struct Pool {
