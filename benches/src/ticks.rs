@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::SqliteConnection;
-use service_healthcheck::actors::schedule::lateness_ms;
+use service_healthcheck::actors::schedule::Spread;
 use service_healthcheck::domain::ServiceId;
 use service_healthcheck::storage::connection;
+use service_healthcheck::storage::schema::service_count;
 
 use crate::figures::Distribution;
 use crate::prepare::DATABASE;
@@ -34,13 +35,22 @@ pub struct Tick {
 }
 
 /// The ticks of a service that runs.
-pub struct Ticks(SqliteConnection);
+pub struct Ticks {
+    connection: SqliteConnection,
+    /// How it spreads its services.
+    spread: Spread,
+}
 
 impl Ticks {
     /// Those of the service in that folder.
     pub fn of(folder: &Path) -> Self {
         let file = folder.join(DATABASE);
-        Self(connection::reader(&file.to_string_lossy()).expect("a connection"))
+        let mut connection = connection::reader(&file.to_string_lossy()).expect("a connection");
+        let services: i64 = service_count::table
+            .select(service_count::living)
+            .first(&mut connection)
+            .expect("how many services there are");
+        Self { connection, spread: Spread::of(services as usize) }
     }
 
     /// How many were committed so far; their ids are numbered.
@@ -52,7 +62,7 @@ impl Ticks {
         }
         let newest: Newest =
             diesel::sql_query("SELECT coalesce(max(rowid), 0) AS id FROM service_ticks")
-                .get_result(&mut self.0)
+                .get_result(&mut self.connection)
                 .expect("the newest tick");
         newest.id
     }
@@ -78,18 +88,19 @@ impl Ticks {
         .bind::<BigInt, _>(slots.start - EARLIER_MS)
         .bind::<BigInt, _>(ids.start)
         .bind::<BigInt, _>(ids.end)
-        .load(&mut self.0)
+        .load(&mut self.connection)
         .expect("ticks");
-        let slot = |tick: &Tick| tick.created_at_ms - tick.lateness_ms(interval).floor() as i64;
+        let late_ms = |tick: &Tick| tick.lateness_ms(self.spread, interval).floor() as i64;
+        let slot = |tick: &Tick| tick.created_at_ms - late_ms(tick);
         ticks.into_iter().filter(|tick| slots.contains(&slot(tick))).collect()
     }
 }
 
 impl Tick {
     /// How long after its slot the probe began; times are kept in whole milliseconds, so up to one is added.
-    fn lateness_ms(&self, interval: Duration) -> f64 {
+    fn lateness_ms(&self, spread: Spread, interval: Duration) -> f64 {
         let id = ServiceId::new(self.service_id).expect("positive");
-        lateness_ms(id, interval, self.created_at_ms + 1)
+        spread.lateness_ms(id, interval, self.created_at_ms + 1)
     }
 }
 
@@ -109,10 +120,12 @@ impl Kept {
     /// Of the services `ids`, which have this interval, the slots in the time `slots`, in unix milliseconds; that time is so
     /// many whole intervals long.
     pub fn of(ticks: &mut Ticks, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Self {
-        let found = ticks.read(ids, interval, slots);
+        let (found, spread) = (ticks.read(ids, interval, slots), ticks.spread);
         let rounds = (slots.end - slots.start) / interval.as_millis() as i64;
         Self {
-            lateness_ms: Distribution::of(found.iter().map(|tick| tick.lateness_ms(interval))),
+            lateness_ms: Distribution::of(
+                found.iter().map(|tick| tick.lateness_ms(spread, interval)),
+            ),
             told_ms: Distribution::of(found.iter().map(|tick| tick.response_time_us as f64 / 1e3)),
             missed: (ids.end - ids.start) * rounds - found.len() as i64,
             not_up: found.iter().filter(|tick| !tick.is_up).count(),

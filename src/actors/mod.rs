@@ -9,12 +9,13 @@
 //! | | | `HeartbeatSeen`, `GetLateness`, `Stop` | HTTP, app | connections; one |
 //! | [`Pool`](pool::Pool) | main arbiter | `Dispatch` | scheduler | what is due together, `DISPATCH_LIMIT` jobs each |
 //! | | | `Revise`, `Leave` | scheduler | changes |
-//! | | | `Finished` | probers | slots |
+//! | | | `Finished` | recorder | slots |
 //! | | | `ProbeNow` | HTTP | connections; a place in the line each |
 //! | | | `TellLooked`, `Drain` | app | one |
-//! | [`Prober`](prober::Prober) × `RUNNER_POOL_SIZE` | an arbiter a core | `RunProbe` | pool | one: the slot is taken |
+//! | [`Prober`](prober::Prober) × `RUNNER_POOL_SIZE` | an arbiter a core | `RunProbe`, `GiveUp` | pool | one each: the slot is taken |
 //! | [`Sentinel`](sentinel::Sentinel) | an arbiter of the probers | `AreCanariesDead` | recorder | one at a time |
-//! | [`Recorder`](recorder::Recorder) | main arbiter | `RecordOutcome` | probers, HTTP | one a slot or connection; kept ones by `RECORDER_BUFFER_LIMIT` |
+//! | [`Recorder`](recorder::Recorder) | main arbiter | `Probed` | probers | one a slot, which stays taken; kept ones by `RECORDER_BUFFER_LIMIT` |
+//! | | | `RecordOutcome` | HTTP | connections; kept ones by `RECORDER_BUFFER_LIMIT` |
 //! | | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then told to come again |
 //! | | | `Ask<Q>` | HTTP | `READS_LIMIT`, then told to come again |
 //! | | | `GetTrouble`, `GetResults`, `Subscribe`, `Flush` | HTTP, app | connections; one |

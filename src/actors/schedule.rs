@@ -1,6 +1,6 @@
 //! The due-queue: which service is due when. Pure; time is passed in.
 //!
-//! Every service has a grid of its own: `phase + k * interval` on the wall clock, the phase hashed from its id. So load
+//! Every service has a grid of its own: `phase + k * interval` on the wall clock, the phase made of its id ([`Spread`]). So load
 //! is even, and a restart finds every service on the grid it was on. From the first slot on only monotonic time counts.
 
 use std::cmp::Reverse;
@@ -19,6 +19,64 @@ const FIRST_PROBE_WITHIN: Duration = Duration::from_secs(60);
 const EARLY: Duration = Duration::from_millis(25);
 const EARLY_SHARE: u32 = 20;
 const EARLY_TOGETHER: usize = 16;
+
+/// Services from which on neighbours are due close together, and how many neighbours at most.
+const BLOCKS_AT_LEAST: u64 = 1_024;
+const BLOCK_LIMIT: u64 = 64;
+
+/// How services are spread over their interval: evenly, by their ids. With few, neighbours are due far apart. With many, blocks
+/// of neighbours are due one after the other, since their rows share a page of the store, and a commit that meets a page for each
+/// result writes fifty times as much. Blocks are powers of two, so a restart finds the same grid unless there are twice as many
+/// services by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// Services that are due one after the other.
+    block: u64,
+    /// The part of an interval from one of them to the next, in parts of 2^64.
+    step: u64,
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        Self::of(0)
+    }
+}
+
+impl Spread {
+    /// For so many services.
+    pub fn of(services: usize) -> Self {
+        let size = (services as u64).max(BLOCKS_AT_LEAST).next_power_of_two();
+        Self { block: (size / BLOCKS_AT_LEAST).min(BLOCK_LIMIT), step: u64::MAX / size }
+    }
+
+    /// The phase of a service: multiples of the golden ratio are spread as evenly as can be, however many there are (Knuth, The Art
+    /// of Computer Programming 3, section 6.4).
+    fn phase(self, id: ServiceId, interval: Duration) -> Duration {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let id = id.get().cast_unsigned();
+        let within = (id % self.block).wrapping_mul(self.step);
+        let part = (id / self.block).wrapping_mul(GOLDEN).wrapping_add(within);
+        Duration::from_nanos(((u128::from(part) * interval.as_nanos()) >> 64) as u64)
+    }
+
+    /// From `wall_ms`, in unix milliseconds, to the next slot of a service.
+    fn until_grid(self, id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
+        let interval_ns = interval.as_nanos().max(1);
+        let wall_ns = u128::from(wall_ms.max(0).cast_unsigned()) * 1_000_000;
+        let ahead = self.phase(id, interval).as_nanos() + interval_ns - wall_ns % interval_ns;
+        Duration::from_nanos((ahead % interval_ns) as u64)
+    }
+
+    /// How many milliseconds after its slot a service was probed if that began at `wall_ms`, in unix milliseconds; less than zero
+    /// when it came along early. For those who measure.
+    pub fn lateness_ms(self, id: ServiceId, interval: Duration, wall_ms: i64) -> f64 {
+        let ahead = self.until_grid(id, interval, wall_ms);
+        // A millisecond more, since the clock is read in whole ones.
+        let is_early = ahead <= early(interval) + Duration::from_millis(1);
+        let late = if is_early { Duration::ZERO } else { interval };
+        (late.as_secs_f64() - ahead.as_secs_f64()) * 1e3
+    }
+}
 
 /// A moment, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -72,12 +130,18 @@ struct Entry {
 /// The due-queue. Bound: one entry for each service that is watched, and at most as many stale heap lines again.
 #[derive(Debug, Default)]
 pub struct Schedule {
+    spread: Spread,
     entries: HashMap<ServiceId, Entry>,
     heap: BinaryHeap<Reverse<(Instant, ServiceId, u64)>>,
     versions: u64,
 }
 
 impl Schedule {
+    /// An empty one that spreads its services so.
+    pub fn new(spread: Spread) -> Self {
+        Self { spread, ..Self::default() }
+    }
+
     /// How many services are watched.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -100,11 +164,13 @@ impl Schedule {
             return self.insert(Entry { service, due, grid: due, version: 0, failures: 0 });
         }
         let interval = service.interval.get();
-        let on_grid = now.instant + until_grid(service.id, interval, now.wall_ms);
+        let on_grid = now.instant + self.spread.until_grid(service.id, interval, now.wall_ms);
         let due = match first {
             First::OnGrid | First::Patient { .. } => on_grid,
             First::Now => now.instant,
-            First::Soon => now.instant + phase(service.id, interval.min(FIRST_PROBE_WITHIN)),
+            First::Soon => {
+                now.instant + self.spread.phase(service.id, interval.min(FIRST_PROBE_WITHIN))
+            }
         };
         let mut grid = on_grid;
         if due != grid {
@@ -260,37 +326,6 @@ fn times(interval: Duration, n: u64) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-fn phase(id: ServiceId, interval: Duration) -> Duration {
-    let nanos = u128::from(spread(id.get().cast_unsigned())) % interval.as_nanos().max(1);
-    Duration::from_nanos(nanos as u64)
-}
-
-fn until_grid(id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
-    let interval_ns = interval.as_nanos().max(1);
-    let wall_ns = u128::from(wall_ms.max(0).cast_unsigned()) * 1_000_000;
-    let ahead = phase(id, interval).as_nanos() + interval_ns - wall_ns % interval_ns;
-    Duration::from_nanos((ahead % interval_ns) as u64)
-}
-
-/// How many milliseconds after its slot the service `id` was probed if that began at `wall_ms`, in unix milliseconds; less than
-/// zero when it came along early. For those who measure.
-pub fn lateness_ms(id: ServiceId, interval: Duration, wall_ms: i64) -> f64 {
-    let ahead = until_grid(id, interval, wall_ms);
-    // A millisecond more, since the clock is read in whole ones.
-    let is_early = ahead <= early(interval) + Duration::from_millis(1);
-    let late = if is_early { Duration::ZERO } else { interval };
-    (late.as_secs_f64() - ahead.as_secs_f64()) * 1e3
-}
-
-/// SplitMix64's finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): neighbouring
-/// ids land far apart, and the same id always in the same place.
-fn spread(id: u64) -> u64 {
-    let mut z = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,8 +348,9 @@ mod tests {
     fn lateness_counts_from_the_slot_that_a_probe_belongs_to() {
         let (id, interval) = (ServiceId::new(7).unwrap(), secs(60));
         // A phase after a whole minute on the wall clock is a slot.
-        let slot_ms = 1_700_000_040_000 + phase(id, interval).as_millis() as i64 + 1;
-        let at = |offset_ms: i64| lateness_ms(id, interval, slot_ms + offset_ms);
+        let spread = Spread::default();
+        let slot_ms = 1_700_000_040_000 + spread.phase(id, interval).as_millis() as i64 + 1;
+        let at = |offset_ms: i64| spread.lateness_ms(id, interval, slot_ms + offset_ms);
         assert!((0.0..=1.0).contains(&at(0)));
         assert!((250.0..=251.0).contains(&at(250)));
         assert!((-20.0..=-19.0).contains(&at(-20)), "it came along early");
@@ -363,15 +399,30 @@ mod tests {
     }
 
     #[test]
-    fn load_is_even_over_the_interval() {
-        let (mut schedule, now) = (Schedule::default(), now());
-        for id in 1..=10_000 {
-            schedule.watch(service(id, 10.0), First::OnGrid, now);
+    fn load_is_even_over_the_interval_however_many_there_are() {
+        for services in [10, 100, 1_000, 3_000, 100_000] {
+            let (mut schedule, now) = (Schedule::new(Spread::of(services)), now());
+            for id in 1..=services as i64 {
+                schedule.watch(service(id, 10.0), First::OnGrid, now);
+            }
+            let fair = services / 10;
+            for tenth in 1..=10 {
+                let (jobs, _) = schedule.pop_due(now.instant + secs(tenth), services);
+                let uneven = jobs.len().abs_diff(fair);
+                assert!(uneven <= 2 + fair / 20, "{} of {services} in second {tenth}", jobs.len());
+            }
         }
-        for tenth in 1..=10 {
-            let (jobs, _) = schedule.pop_due(now.instant + secs(tenth), 10_000);
-            assert!((850..1_150).contains(&jobs.len()), "{} in second {tenth}", jobs.len());
-        }
+    }
+
+    #[test]
+    fn neighbours_are_due_together_only_when_there_are_many() {
+        let apart = |services| {
+            let spread = Spread::of(services);
+            let phase = |id| spread.phase(ServiceId::new(id).unwrap(), secs(60)).as_secs_f64();
+            (phase(1_001) - phase(1_000)).abs()
+        };
+        assert!(apart(1_000) > 20.0);
+        assert!(apart(500_000) < 0.001);
     }
 
     #[test]
@@ -407,7 +458,8 @@ mod tests {
         assert_eq!(jobs[0].due, now.instant);
         let second = schedule.next_due().unwrap();
         assert!(second >= now.instant + secs(5) && second < now.instant + secs(15));
-        let grid = now.instant + until_grid(jobs[0].service.id, secs(10), now.wall_ms);
+        let grid =
+            now.instant + Spread::default().until_grid(jobs[0].service.id, secs(10), now.wall_ms);
         assert_eq!((second - grid).as_nanos() % secs(10).as_nanos(), 0);
     }
 

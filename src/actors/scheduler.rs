@@ -7,7 +7,7 @@ use actix::prelude::*;
 
 use super::Lifeline;
 use super::pool::{Dispatch, Leave, Pool, Revise};
-use super::schedule::{First, Now, Schedule};
+use super::schedule::{First, Now, Schedule, Spread};
 use crate::domain::{Defaults, Definition, Kind, Service, ServiceId};
 use crate::probe::unix_ms;
 use crate::storage::reader::Known;
@@ -43,7 +43,7 @@ impl Scheduler {
         telemetry: Telemetry,
         lifeline: Lifeline,
     ) -> Self {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(Spread::of(known.len()));
         let now = now();
         for known in known.into_iter().filter(|known| known.definition.enabled) {
             let heard_of = known.last_tick.unwrap_or(known.created_at);

@@ -96,9 +96,9 @@ const WRITING: [&str; 6] = [
     "journal_size_limit = 67108864",
     // 16 MiB: what is written again meanwhile goes into the file once (docs/design.md, "History").
     "wal_autocheckpoint = 4000",
-    // At most 16 MiB: with 2, what SQLite takes by itself, the metrics of 100,000 services were read again and again, and a large
-    // commit was written in parts (docs/benchmarks.md).
-    "cache_size = -16384",
+    // At most 8 MiB, which the metrics of 100,000 services take: with 2, as SQLite has it, they were read again and again, and a
+    // large commit was written in parts (docs/benchmarks.md).
+    "cache_size = -8192",
 ];
 
 /// A connection that may write. There is one at a time (the `Writer` actor's).

@@ -1,6 +1,6 @@
 //! What a probe sends and follows, how many run at once, and how honest its times are.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -111,6 +111,31 @@ fn never_more_probes_at_once_than_the_pool_has_slots() {
     assert_eq!(target.most_at_once(), 3);
     let list = app.get("/v1/services?status=down");
     assert!(list.list("services").is_empty(), "a missed slot is never down: {}", list.text);
+}
+
+#[test]
+fn hung_targets_starve_nobody_and_are_told_as_down_in_their_own_time() {
+    let app = Launch::new()
+        .with("RUNNER_POOL_SIZE", 4)
+        .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.5")
+        .with("RUNNER_HTTP_TIMEOUT_SECONDS", "3")
+        .start();
+    let (healthy, hung) = (Target::healthy(), Target::start(Behaviour::Hung));
+    let hanging: Vec<i64> =
+        (0..40).map(|nth| app.add(&format!("hung-{nth}"), &hung.url())).collect();
+    let id = app.add("healthy", &healthy.url());
+    app.wait_for_metric("service_healthcheck_probes_missed_total{reason=\"gave_way\"}", 10.0);
+    wait_for("a hung service to be down", || {
+        hanging.iter().find(|id| app.service(**id)["state"] == "down").copied()
+    });
+    let before = app.service(id)["metric"]["data"]["tick_count"].as_u64().unwrap();
+    let started = Instant::now();
+    let service = app.wait_for_ticks(id, before + 10);
+    // Five seconds; in one line with the others, each tick would take half a minute.
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!(service["state"], "up");
+    let down = app.get("/v1/services?status=down&reason=timeout");
+    assert!(!down.list("services").is_empty(), "{}", down.text);
 }
 
 #[test]
