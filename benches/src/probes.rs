@@ -42,7 +42,7 @@ const fn case(pace: Pace, floor_ms: u64, service_ms: u64, reach: Option<f64>) ->
 
 /// Over http.
 const HTTP: [Case; 5] = [
-    case(Pace::Paced(100), 2_000, 3_500, None),
+    case(Pace::Paced(100), 1_500, 2_500, None),
     case(Pace::Paced(200), 1_500, 2_500, Some(1.5)),
     case(Pace::Paced(1_000), 1_500, 2_500, Some(1.3)),
     case(Pace::Paced(5_000), 1_000, 2_000, None),

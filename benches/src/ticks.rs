@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::SqliteConnection;
-use service_healthcheck::actors::schedule::Spread;
+use service_healthcheck::actors::schedule::lateness_ms;
+use service_healthcheck::actors::spread::Spread;
 use service_healthcheck::domain::ServiceId;
 use service_healthcheck::storage::connection;
 use service_healthcheck::storage::schema::service_count;
@@ -100,7 +101,7 @@ impl Tick {
     /// How long after its slot the probe began; times are kept in whole milliseconds, so up to one is added.
     fn lateness_ms(&self, spread: Spread, interval: Duration) -> f64 {
         let id = ServiceId::new(self.service_id).expect("positive");
-        spread.lateness_ms(id, interval, self.created_at_ms + 1)
+        lateness_ms(spread, id, interval, self.created_at_ms + 1)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The actors. Decisions are pure ([`schedule`], [`mod@line`], [`buffer`],
+//! The actors. Decisions are pure ([`schedule`], [`spread`], [`mod@line`], [`buffer`],
 //! [`health`], [`outage`], [`upkeep`],
 //! [`beats`]); actors carry them.
 //!
@@ -39,6 +39,7 @@ pub mod revision;
 pub mod schedule;
 pub mod scheduler;
 pub mod sentinel;
+pub mod spread;
 mod told;
 pub mod upkeep;
 pub mod writer;

@@ -8,6 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::spread::Spread;
 use crate::domain::{Kind, Service, ServiceId};
 
 /// Longest time until a service that was never probed is probed for the first time.
@@ -19,64 +20,6 @@ const FIRST_PROBE_WITHIN: Duration = Duration::from_secs(60);
 const EARLY: Duration = Duration::from_millis(25);
 const EARLY_SHARE: u32 = 20;
 const EARLY_TOGETHER: usize = 16;
-
-/// Services from which on neighbours are due close together, and how many neighbours at most.
-const BLOCKS_AT_LEAST: u64 = 1_024;
-const BLOCK_LIMIT: u64 = 64;
-
-/// How services are spread over their interval: evenly, by their ids. With few, neighbours are due far apart. With many, blocks
-/// of neighbours are due one after the other, since their rows share a page of the store, and a commit that meets a page for each
-/// result writes fifty times as much. Blocks are powers of two, so a restart finds the same grid unless there are twice as many
-/// services by then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spread {
-    /// Services that are due one after the other.
-    block: u64,
-    /// The part of an interval from one of them to the next, in parts of 2^64.
-    step: u64,
-}
-
-impl Default for Spread {
-    fn default() -> Self {
-        Self::of(0)
-    }
-}
-
-impl Spread {
-    /// For so many services.
-    pub fn of(services: usize) -> Self {
-        let size = (services as u64).max(BLOCKS_AT_LEAST).next_power_of_two();
-        Self { block: (size / BLOCKS_AT_LEAST).min(BLOCK_LIMIT), step: u64::MAX / size }
-    }
-
-    /// The phase of a service: multiples of the golden ratio are spread as evenly as can be, however many there are (Knuth, The Art
-    /// of Computer Programming 3, section 6.4).
-    fn phase(self, id: ServiceId, interval: Duration) -> Duration {
-        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-        let id = id.get().cast_unsigned();
-        let within = (id % self.block).wrapping_mul(self.step);
-        let part = (id / self.block).wrapping_mul(GOLDEN).wrapping_add(within);
-        Duration::from_nanos(((u128::from(part) * interval.as_nanos()) >> 64) as u64)
-    }
-
-    /// From `wall_ms`, in unix milliseconds, to the next slot of a service.
-    fn until_grid(self, id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
-        let interval_ns = interval.as_nanos().max(1);
-        let wall_ns = u128::from(wall_ms.max(0).cast_unsigned()) * 1_000_000;
-        let ahead = self.phase(id, interval).as_nanos() + interval_ns - wall_ns % interval_ns;
-        Duration::from_nanos((ahead % interval_ns) as u64)
-    }
-
-    /// How many milliseconds after its slot a service was probed if that began at `wall_ms`, in unix milliseconds; less than zero
-    /// when it came along early. For those who measure.
-    pub fn lateness_ms(self, id: ServiceId, interval: Duration, wall_ms: i64) -> f64 {
-        let ahead = self.until_grid(id, interval, wall_ms);
-        // A millisecond more, since the clock is read in whole ones.
-        let is_early = ahead <= early(interval) + Duration::from_millis(1);
-        let late = if is_early { Duration::ZERO } else { interval };
-        (late.as_secs_f64() - ahead.as_secs_f64()) * 1e3
-    }
-}
 
 /// A moment, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -306,6 +249,16 @@ fn early(interval: Duration) -> Duration {
     EARLY.min(interval / EARLY_SHARE)
 }
 
+/// How many milliseconds after its slot a service was probed if that began at `wall_ms`, in unix milliseconds; less than zero
+/// when it came along early. For those who measure.
+pub fn lateness_ms(spread: Spread, id: ServiceId, interval: Duration, wall_ms: i64) -> f64 {
+    let ahead = spread.until_grid(id, interval, wall_ms);
+    // A millisecond more, since the clock is read in whole ones.
+    let is_early = ahead <= early(interval) + Duration::from_millis(1);
+    let late = if is_early { Duration::ZERO } else { interval };
+    (late.as_secs_f64() - ahead.as_secs_f64()) * 1e3
+}
+
 /// The job of the newest slot that has passed, the number of slots before it, and the entry's next slot.
 fn step(entry: Entry, now: Instant) -> (Job, u64, Entry) {
     let interval = entry.service.interval.get();
@@ -350,7 +303,7 @@ mod tests {
         // A phase after a whole minute on the wall clock is a slot.
         let spread = Spread::default();
         let slot_ms = 1_700_000_040_000 + spread.phase(id, interval).as_millis() as i64 + 1;
-        let at = |offset_ms: i64| spread.lateness_ms(id, interval, slot_ms + offset_ms);
+        let at = |offset_ms: i64| lateness_ms(spread, id, interval, slot_ms + offset_ms);
         assert!((0.0..=1.0).contains(&at(0)));
         assert!((250.0..=251.0).contains(&at(250)));
         assert!((-20.0..=-19.0).contains(&at(-20)), "it came along early");
@@ -412,17 +365,6 @@ mod tests {
                 assert!(uneven <= 2 + fair / 20, "{} of {services} in second {tenth}", jobs.len());
             }
         }
-    }
-
-    #[test]
-    fn neighbours_are_due_together_only_when_there_are_many() {
-        let apart = |services| {
-            let spread = Spread::of(services);
-            let phase = |id| spread.phase(ServiceId::new(id).unwrap(), secs(60)).as_secs_f64();
-            (phase(1_001) - phase(1_000)).abs()
-        };
-        assert!(apart(1_000) > 20.0);
-        assert!(apart(500_000) < 0.001);
     }
 
     #[test]

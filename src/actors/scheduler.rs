@@ -7,7 +7,8 @@ use actix::prelude::*;
 
 use super::Lifeline;
 use super::pool::{Dispatch, Leave, Pool, Revise};
-use super::schedule::{First, Now, Schedule, Spread};
+use super::schedule::{First, Now, Schedule};
+use super::spread::Spread;
 use crate::domain::{Defaults, Definition, Kind, Service, ServiceId};
 use crate::probe::unix_ms;
 use crate::storage::reader::Known;

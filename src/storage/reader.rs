@@ -338,3 +338,44 @@ fn record((service, metric, event): RecordRow) -> Result<ServiceRecord, StorageE
         latest_event: event,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::sample;
+    use crate::storage::writer::{Change, apply};
+    use crate::storage::{Store, connection};
+
+    #[test]
+    fn a_page_of_all_has_the_living_in_order_and_their_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.db")).unwrap();
+        let mut connection = connection::writer(store.path()).unwrap();
+        let ids: Vec<ServiceId> = (0..7)
+            .map(|nth| {
+                let definition = sample::definition(&format!("service-{nth}"));
+                apply(&mut connection, Change::Create(Box::new(definition)), 0).unwrap().id
+            })
+            .collect();
+        for gone in [0, 3] {
+            apply(&mut connection, Change::Delete(ids[gone]), 0).unwrap();
+        }
+        let mut page = |page, group: Option<&str>| {
+            let list = ListServices {
+                status: None,
+                part: None,
+                group: group.map(str::to_owned),
+                reason: None,
+                page: PageRequest { page, limit: 2 },
+            };
+            let page = list.run(&mut connection).unwrap();
+            (page.items.iter().map(|record| record.id).collect::<Vec<_>>(), page.total)
+        };
+        for (nth, expected) in [(1, vec![1, 2]), (2, vec![4, 5]), (3, vec![6]), (4, vec![])] {
+            let expected: Vec<ServiceId> =
+                expected.into_iter().map(|nth: usize| ids[nth]).collect();
+            assert_eq!(page(nth, None), (expected.clone(), 5));
+            assert_eq!(page(nth, Some("")), (expected, 5), "as when it is filtered");
+        }
+    }
+}

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{Phase, READS_LIMIT, Recorder, Task, Waiter};
+use super::admission::{Admission, Waiter};
+use super::{Phase, READS_LIMIT, Recorder, Task};
 use crate::actors::pool::{Ended, Finished};
 use crate::actors::reader::Ask;
 use crate::actors::scheduler::ServiceChanged;
@@ -30,15 +31,6 @@ pub struct Probed(pub Vec<(Ended, Option<Outcome>)>);
 pub struct RecordOutcome {
     /// Up, down, or a fault of ours that may be an outage of our network.
     pub outcome: Outcome,
-}
-
-/// Whether an outcome was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// It is in the buffer, and will be in the store unless the process is killed, or the store takes no write to the end.
-    Kept,
-    /// It was counted and dropped: the store fails and the buffer is full, or the store is being closed.
-    Dropped,
 }
 
 /// Query from HTTP: the last result of each service.

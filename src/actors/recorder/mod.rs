@@ -10,6 +10,7 @@
 //! What an outage of our own network would look like is held for a moment before it is kept (`network`). What is kept is sealed
 //! and taken away in time (`history`).
 
+mod admission;
 mod handlers;
 mod history;
 mod network;
@@ -28,7 +29,7 @@ use super::board::Board;
 use super::buffer::Buffer;
 use super::health::StoreHealth;
 use super::outage::{Outage, OutageRules};
-use super::pool::{Ended, Finished};
+use super::pool::Finished;
 use super::reader::Reader;
 use super::revision::Revision;
 use super::scheduler::ServiceChanged;
@@ -36,13 +37,15 @@ use super::sentinel::Sentinel;
 use super::told;
 use super::upkeep::{Upkeep, UpkeepRules};
 use super::writer::{ApplyFile, Close, Commit, MakeChange, NotCommitted, Writer};
-use crate::domain::{Definition, Outcome, ServiceId, Verdict};
+use crate::domain::{Definition, Outcome, ServiceId};
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
 use crate::storage::writer::{Applied, Change};
 use crate::telemetry::{Fate, Telemetry};
-pub use handlers::{Admission, Flush, GetResults, GetTrouble, Probed, RecordOutcome, Subscribe};
+pub use admission::Admission;
+use admission::Waiter;
+pub use handlers::{Flush, GetResults, GetTrouble, Probed, RecordOutcome, Subscribe};
 use history::Duty;
 
 /// Most changes that wait for the writer.
@@ -86,25 +89,6 @@ impl Task {
         match self {
             Self::Change(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
-        }
-    }
-}
-
-/// Who waits until an outcome is taken.
-enum Waiter {
-    /// Somebody who reports it over HTTP.
-    Client(Reply<Admission>),
-    /// The slot in which it was probed.
-    Slot(Ended),
-}
-
-impl Waiter {
-    /// Answers; a slot is added to those of which the pool is to hear.
-    fn answer(self, admission: Admission, ended: &mut Vec<Ended>) {
-        match self {
-            Self::Slot(end) => ended.push(end),
-            // A client that no longer waits has gone; its outcome counts all the same.
-            Self::Client(reply) => drop(reply.send(admission)),
         }
     }
 }
@@ -363,59 +347,6 @@ impl Recorder {
         if self.phase == Phase::Closing {
             self.store.hurry(Instant::now() + CLOSING_RETRY);
         }
-    }
-
-    /// Takes an outcome: on the board, and into the buffer. Who waits for that is answered, now or when there is room.
-    fn take(&mut self, outcome: Outcome, waiter: Waiter, ended: &mut Vec<Ended>) {
-        let outcome = match self.phase {
-            Phase::Open => self.outage.take(outcome, Instant::now()),
-            Phase::Closing | Phase::Closed => Some(outcome),
-        };
-        let Some(outcome) = outcome.filter(|outcome| outcome.verdict() != Verdict::Ours) else {
-            return waiter.answer(Admission::Kept, ended);
-        };
-        self.note(&outcome);
-        if self.buffer.has_room() || self.phase == Phase::Closed || self.trouble().is_some() {
-            waiter.answer(self.admit_or_drop(outcome), ended);
-        } else {
-            self.parked.push_back((outcome, waiter));
-        }
-    }
-
-    /// Tells the pool of slots whose outcomes are taken.
-    fn free(&self, ended: Vec<Ended>) {
-        if let Some(pool) = self.pool.as_ref().filter(|_| !ended.is_empty()) {
-            pool.do_send(Finished(ended));
-        }
-    }
-
-    /// Lets those in for whom there is room now; turns the others away when the store fails.
-    fn unpark(&mut self) {
-        self.admit_released();
-        let failing = self.trouble().is_some();
-        let mut ended = Vec::new();
-        while self.buffer.has_room() || failing {
-            let Some((outcome, waiter)) = self.parked.pop_front() else { break };
-            waiter.answer(self.admit_or_drop(outcome), &mut ended);
-        }
-        self.free(ended);
-    }
-
-    fn admit_or_drop(&mut self, outcome: Outcome) -> Admission {
-        if self.buffer.has_room() && self.phase != Phase::Closed {
-            self.buffer.admit(outcome, Instant::now());
-            return Admission::Kept;
-        }
-        self.telemetry.outcomes(Fate::Dropped, 1);
-        if self.phase == Phase::Closed {
-            return Admission::Dropped;
-        }
-        if self.dropped == 0 {
-            error!(self.log, "the buffer is full; outcomes are dropped until the store takes writes again";
-                "kept" => self.buffer.len());
-        }
-        self.dropped += 1;
-        Admission::Dropped
     }
 
     fn make_change(
