@@ -88,17 +88,16 @@ impl Engine {
         let result = tokio::time::timeout(timeout, asking).await;
         let ended = Instant::now();
         let traced = trace.finish(ended);
+        // Judging cannot be cut off: what came of it too late is too late all the same.
+        let was_late = ended - started > timeout + JUDGED_WITHIN;
         let failure = match result {
-            // Judging cannot be cut off: what came of it too late is too late all the same.
-            Ok(Ok(())) if ended - started > timeout + JUDGED_WITHIN => {
-                Some(timed_out(traced.last, timeout))
-            }
-            Ok(result) => result.err(),
-            Err(_elapsed) if self.pulse.excuses(mark, started + timeout, timeout, ended) => {
+            Ok(Err(failure)) => Some(failure),
+            Ok(Ok(())) if !was_late => None,
+            _ if self.pulse.excuses(mark, started + timeout, timeout, ended) => {
                 let told = "our own process stood still during the probe";
                 Some(Failure::new(Reason::LocalStandstill, told))
             }
-            Err(_elapsed) => Some(timed_out(traced.last, timeout)),
+            _ => Some(timed_out(traced.last, timeout)),
         };
         Outcome {
             service_id: service.id,

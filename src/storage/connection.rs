@@ -229,9 +229,17 @@ pub(super) fn judge(file: &Path, path: &Path) -> Result<bool, OpenError> {
         Kind::Ours => Ok(false),
         Kind::Foreign(what) => Err(OpenError::Foreign { file: file.to_owned(), what: what.into() }),
         // A checkpoint that was cut off leaves the new length in the first page and the pages themselves in the log.
-        Kind::Truncated(_) if lies_beside(path, "-wal") => Ok(false),
+        Kind::Truncated(_) if has_log(path) => Ok(false),
         Kind::Truncated(what) => Err(OpenError::Damaged { file: file.to_owned(), what }),
     }
+}
+
+/// Whether a log that SQLite would read lies beside the database.
+fn has_log(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let opened = File::open(beside(path, "-wal"));
+    let read = opened.and_then(|log| log.take(header::LOG_HEAD_LENGTH).read_to_end(&mut head));
+    read.is_ok() && header::is_log(&head)
 }
 
 /// Whether a file of that ending, with anything in it, lies beside the database.

@@ -47,6 +47,14 @@ pub fn judge(head: &[u8], file_length: u64) -> Kind {
     Kind::Ours
 }
 
+/// Length of what tells a log, in bytes.
+pub const LOG_HEAD_LENGTH: u64 = 4;
+
+/// Whether a file that begins so is a write-ahead log (the same source, section 4.1); anything else SQLite passes over.
+pub fn is_log(head: &[u8]) -> bool {
+    matches!(head, [0x37, 0x7f, 0x06, 0x82 | 0x83, ..])
+}
+
 fn be32(head: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
 }
@@ -72,5 +80,6 @@ mod tests {
         assert!(matches!(judge(&header(0, 2), 8192), Kind::Foreign(_)));
         assert!(matches!(judge(b"hello", 5), Kind::Foreign(_)));
         assert!(matches!(judge(&[7; 100], 100), Kind::Foreign(_)));
+        assert!(is_log(&[0x37, 0x7f, 0x06, 0x82]) && !is_log(b"a log") && !is_log(&[]));
     }
 }

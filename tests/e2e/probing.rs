@@ -128,7 +128,8 @@ fn hung_targets_starve_nobody_and_are_told_as_down_in_their_own_time() {
     wait_for("a hung service to be down", || {
         hanging.iter().find(|id| app.service(**id)["state"] == "down").copied()
     });
-    let before = app.service(id)["metric"]["data"]["tick_count"].as_u64().unwrap();
+    let service = app.wait_for_ticks(id, 1);
+    let before = service["metric"]["data"]["tick_count"].as_u64().unwrap();
     let started = Instant::now();
     let service = app.wait_for_ticks(id, before + 10);
     // Five seconds; in one line with the others, each tick would take half a minute.
