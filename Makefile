@@ -47,7 +47,7 @@ fmt: ## format the code
 BUILD_BENCH = cargo build --release --locked -p service-healthcheck -p service-healthcheck-bench --bin service-healthcheck
 
 bench: ## measure what a probe costs and what one machine carries, into docs/benchmarks.md; PARTS, BENCH_OTHER
-	tests/needs.sh
+	tests/needs.sh wrk
 	$(BUILD_BENCH) --bin bench
 	target/release/bench $(or $(PARTS),--into docs/benchmarks.md)
 

@@ -10,7 +10,9 @@ need cc build-essential
 need c++ build-essential
 need ip iproute2
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
-need wrk wrk
+for program in "$@"; do # what else is asked for, from a package of the same name
+    need "$program" "$program"
+done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -14,6 +14,9 @@ use crate::ticks::Ticks;
 const SERVICES: usize = 100_000;
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// Share of the probes that must be held for the load to be full.
+const FULL_LOAD: f64 = 0.95;
+
 /// Until the load is steady: a first round, in which each service begins an event, and a little more.
 const WARM_UP: Duration = Duration::from_secs(12);
 
@@ -43,7 +46,11 @@ pub fn run(table: &mut Table) {
     std::thread::sleep(WARM_UP);
     let mut ticks = Ticks::of(folder.path());
     let rate = probes_a_second(&mut ticks, || std::thread::sleep(Duration::from_secs(2))).0;
-    table.row(Row::new("probes a second, nobody asking", format!("{rate:.0}")));
+    let is_full = |rate: f64| rate >= FULL_LOAD * SERVICES as f64 / INTERVAL.as_secs_f64();
+    table.row(
+        Row::new("probes a second, nobody asking", format!("{rate:.0}"))
+            .reach("≥ 95 % of 10,000", is_full(rate)),
+    );
     for (nth, (what, path, most)) in QUESTIONS.into_iter().enumerate() {
         let (rate, answered) =
             probes_a_second(&mut ticks, || ask(&program.api, folder.path(), path, most));
@@ -54,8 +61,9 @@ pub fn run(table: &mut Table) {
         );
         let mut row = Row::new(what, told);
         if nth == 0 {
-            let is_reached = asked >= LIST_REACH.0 && p99_ms <= LIST_REACH.1 && errors.is_empty();
-            row = row.reach("≥ 3,000 a second, p99 ≤ 15 ms", is_reached);
+            let is_quick = asked >= LIST_REACH.0 && p99_ms <= LIST_REACH.1 && errors.is_empty();
+            let wanted = "≥ 3,000 a second, p99 ≤ 15 ms, at full load";
+            row = row.reach(wanted, is_quick && is_full(rate));
         }
         table.row(row);
     }
@@ -79,8 +87,12 @@ struct Answered {
 
 fn ask(api: &str, folder: &Path, path: &str, most: u32) -> Answered {
     let script = folder.join("ask.lua");
+    // Each thread has numbers of its own.
     let ask = format!(
-        "request = function() local n = math.random({most}); return wrk.format('GET', {path}) end"
+        "local threads = 0\n\
+         function setup(thread) threads = threads + 1; thread:set('seed', threads) end\n\
+         function init() math.randomseed(seed) end\n\
+         function request() local n = math.random({most}); return wrk.format('GET', {path}) end"
     );
     std::fs::write(&script, ask).expect("a file");
     let output = Command::new("wrk")

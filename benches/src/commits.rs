@@ -135,7 +135,7 @@ fn record() -> Recorded {
     })
 }
 
-/// Sends one result after the other, as a prober does.
+/// Sends one result after the other, a message and an answer each; probers send theirs together, which costs less.
 async fn send(recorder: Addr<Recorder>, sender: i64, sending: Rc<Cell<bool>>) {
     let mut nth = sender;
     while sending.get() {

@@ -19,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use service_healthcheck::storage::prepared::{Prepared, Text};
+
 use crate::program::{self, Cpu};
 use crate::target::{ADDRESSES, Target};
 
@@ -215,15 +217,18 @@ diesel::table! {
     }
 }
 
-diesel::table! {
-    metrics (service_id) {
-        service_id -> BigInt,
-        tick_count -> BigInt,
-        up_count -> BigInt,
-        response_time_sum_ns -> BigInt,
-        latest_tick_id -> BigInt,
-        updated_at -> BigInt,
-    }
+/// Prepared once, as the service's own.
+struct Update;
+
+impl Text<6> for Update {
+    const PARTS: [&'static str; 6] = [
+        "UPDATE metrics SET tick_count = ",
+        ", up_count = ",
+        ", response_time_sum_ns = ",
+        ", latest_tick_id = ",
+        ", updated_at = ",
+        " WHERE service_id = ",
+    ];
 }
 
 /// A loop into SQLite: a tick inserted and a metric updated for each result, in transactions of 500.
@@ -275,14 +280,8 @@ fn insert(writing: &mut SqliteConnection, id: i64) -> QueryResult<()> {
             ticks::transfer_us.eq(10),
         ))
         .execute(writing)?;
-    diesel::update(metrics::table.find(service_id))
-        .set((
-            metrics::tick_count.eq(id / SERVICES),
-            metrics::up_count.eq(id / SERVICES),
-            metrics::response_time_sum_ns.eq(id * 1_000),
-            metrics::latest_tick_id.eq(id),
-            metrics::updated_at.eq(at_ms / 1_000),
-        ))
-        .execute(writing)?;
+    let count = id / SERVICES;
+    let numbers = [count, count, id * 1_000, id, at_ms / 1_000, service_id].map(Some);
+    Prepared::new(Update, numbers).execute(writing)?;
     Ok(())
 }

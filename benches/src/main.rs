@@ -66,7 +66,8 @@ fn main() -> ExitCode {
     });
     for word in &words {
         let names = PARTS.map(|(name, _)| name).join(", ");
-        assert!(names.contains(word.as_str()), "{word} is no part; there are smoke, {names}");
+        let is_part = PARTS.iter().any(|(name, _)| name == word);
+        assert!(is_part, "{word} is no part; there are smoke, {names}");
     }
     let (mut table, started) = (Table::new(), Instant::now());
     for (name, run) in PARTS {

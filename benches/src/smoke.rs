@@ -11,17 +11,17 @@ use crate::table::{Row, Table};
 use crate::target::{Manners, Target};
 use crate::{commits, isolation::Span};
 
-/// CPU a recorded probe, in proportion to awc alone and the insert loop. 1.6 flat out and 2.2 paced are usual.
-const PROBE_LIMIT: f64 = 6.0;
+/// CPU a recorded probe, in proportion to awc alone and the insert loop. 1.1 flat out and 1.3 paced are usual.
+const PROBE_LIMIT: f64 = 5.0;
 
-/// Recorded probes a second in proportion to the requests that awc alone makes, flat out. 0.9 is usual.
+/// Recorded probes a second in proportion to the requests that awc alone makes, flat out. 1.1 is usual.
 const RATE_LIMIT: f64 = 0.15;
 
-/// CPU a result through the recorder, in proportion to the insert loop. 4 is usual.
+/// CPU a result through the recorder, in proportion to the insert loop. 3 is usual.
 const RESULT_LIMIT: f64 = 16.0;
 
 /// Lateness that 99 of 100 healthy probes keep beside hung targets, in milliseconds.
-const LATENESS_LIMIT_MS: f64 = 1_000.0;
+const LATENESS_LIMIT_MS: f64 = 400.0;
 
 /// Share of the healthy slots that may be missed.
 const MISSED_LIMIT: f64 = 0.02;

@@ -10,6 +10,7 @@ use crate::prepare::{self, DATABASE, Services};
 use crate::program::{self, Metrics, Program, wait_for};
 use crate::table::{Row, Table};
 use crate::target::{Manners, Target};
+use crate::ticks::Ticks;
 
 /// Services at a second: so many outcomes a second.
 const SERVICES: usize = 5_000;
@@ -48,6 +49,11 @@ pub fn run(table: &mut Table) {
         "outcomes",
         format!("{:.0} recorded, {:.0} dropped and counted", metrics.recorded(), metrics.dropped()),
     ));
+    let rows = Ticks::of(folder.path()).committed() as f64;
+    table.row(
+        Row::new("ticks in the store less recorded", format!("{:.0}", rows - metrics.recorded()))
+            .reach("0", rows == metrics.recorded()),
+    );
     let lost = metrics.unaccounted();
     table.row(
         Row::new("produced less recorded, dropped and orphaned", format!("{lost:.0}"))

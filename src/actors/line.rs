@@ -12,18 +12,27 @@ use crate::telemetry::Missed;
 /// What has not answered for this long is slow, and gives way when others wait and the slow have their share already.
 pub const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The slow ones have one slot of this many.
+/// The slow ones have one slot of this many; of a pool of one, that one.
 const SLOW_SHARE: usize = 2;
 
 /// Jobs that one crew is given before the next one's turn: so that few are woken for little, and none has more to start at once
 /// than it can without spoiling what it measures.
 const TOGETHER: usize = 16;
 
+/// A slot, and which of its jobs is meant: what is told of an earlier one must not be taken for a later one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The slot.
+    pub slot: usize,
+    /// The number of the job, counted over all slots.
+    pub nth: u64,
+}
+
 /// What became of a job that was offered.
 #[derive(Debug)]
 pub enum Offer {
-    /// Probe it now, in this slot.
-    Start(usize, Job),
+    /// Probe it now, in this place.
+    Start(Place, Job),
     /// It waits. When its service waited already, it took that place, and the older slot is missed.
     Waits(Option<Missed>),
     /// It is not probed.
@@ -62,7 +71,7 @@ pub struct Line {
     busy: HashSet<ServiceId>,
     /// How many of `at_work` are slow.
     slow_at_work: usize,
-    /// Those who wait, the slow ones apart, in their order. An id without a job in `waiting` has left and is passed over.
+    /// Those who wait, the slow ones apart, in their order.
     quick_order: VecDeque<ServiceId>,
     slow_order: VecDeque<ServiceId>,
     /// Those who wait.
@@ -71,20 +80,33 @@ pub struct Line {
     slow: HashSet<ServiceId>,
     /// Most places in both orders.
     limit: usize,
+    /// How many jobs were started.
+    started: u64,
 }
 
 /// A slot at work.
 #[derive(Debug, Clone, Copy)]
 struct Work {
     id: ServiceId,
+    nth: u64,
     since: Instant,
     is_slow: bool,
+    /// Whether somebody has asked for it, and waits.
+    by_hand: bool,
     /// Whether it was told already to give way.
     gives_way: bool,
+    /// Whether its service has left meanwhile.
+    has_left: bool,
+}
+
+impl Work {
+    fn is_overdue(&self, now: Instant) -> bool {
+        !self.is_slow && !self.by_hand && now >= self.since + PATIENCE
+    }
 }
 
 impl Line {
-    /// `slots` idle slots of `crews`, at least one each, and room for `limit` jobs that wait.
+    /// `slots` idle slots, which `crews` have in turn, and room for `limit` jobs that wait.
     pub fn new(slots: usize, crews: usize, limit: usize) -> Self {
         let of_crew = |crew| (crew..slots).step_by(crews).rev().collect();
         Self {
@@ -98,6 +120,7 @@ impl Line {
             waiting: HashMap::new(),
             slow: HashSet::new(),
             limit,
+            started: 0,
         }
     }
 
@@ -121,9 +144,11 @@ impl Line {
         !self.quick_order.is_empty()
     }
 
-    /// The slots that are at work.
-    pub fn slots_at_work(&self) -> impl Iterator<Item = usize> {
-        self.at_work.iter().enumerate().filter_map(|(slot, work)| work.map(|_| slot))
+    /// The places that are at work.
+    pub fn at_work(&self) -> impl Iterator<Item = Place> {
+        let place =
+            |(slot, work): (usize, &Option<Work>)| Some(Place { slot, nth: work.as_ref()?.nth });
+        self.at_work.iter().enumerate().filter_map(place)
     }
 
     /// The jobs that are offered next are due together: the crew that has least to do begins.
@@ -142,10 +167,9 @@ impl Line {
             return Offer::Waits(Some(Missed::Late));
         }
         let is_slow = self.slow.contains(&id);
-        let may_start = !is_slow || self.slow_at_work < self.slow_limit();
+        let may_start = !is_slow || job.by_hand || self.slow_at_work < self.slow_limit();
         if let Some(slot) = may_start.then(|| self.idle_slot()).flatten() {
-            self.occupy(slot, id, now);
-            return Offer::Start(slot, job);
+            return Offer::Start(self.occupy(slot, &job, now), job);
         }
         // The slow ones have half of the line too, and are turned away from the rest.
         let is_full = self.quick_order.len() + self.slow_order.len() >= self.limit
@@ -158,15 +182,19 @@ impl Line {
         Offer::Waits(None)
     }
 
-    /// Frees a slot, and gives it to the first that waits, may have it and can still start before its next slot; also says how
-    /// many could not.
-    pub fn finish(&mut self, slot: usize, end: End, now: Instant) -> (Option<Job>, u64) {
-        let Some(work) = self.at_work[slot].take() else { return (None, 0) };
+    /// Frees a place, and gives its slot to the first that waits, may have it and can still start before its next slot; also says
+    /// how many could not. A place that is free already stays as it is.
+    pub fn finish(&mut self, place: Place, end: End, now: Instant) -> (Option<(Place, Job)>, u64) {
+        let Place { slot, nth } = place;
+        let Some(work) = self.at_work[slot].take_if(|work| work.nth == nth) else {
+            return (None, 0);
+        };
         self.busy.remove(&work.id);
         self.slow_at_work -= usize::from(work.is_slow);
         match end {
             End::Prompt => _ = self.slow.remove(&work.id),
             End::Late => {}
+            End::TimedOut | End::GaveWay if work.has_left => {}
             End::TimedOut | End::GaveWay => _ = self.slow.insert(work.id),
         }
         let mut late = 0;
@@ -174,10 +202,7 @@ impl Line {
             match self.waiting.remove(&id) {
                 None => {}
                 Some(job) if job.next_due <= now => late += 1,
-                Some(job) => {
-                    self.occupy(slot, id, now);
-                    return (Some(job), late);
-                }
+                Some(job) => return (Some((self.occupy(slot, &job, now), job)), late),
             }
         }
         let crew = slot % self.idle.len();
@@ -188,25 +213,25 @@ impl Line {
     /// The slots whose probes are to be given up now, if somebody waits who is not known as slow: those that have not answered within
     /// [`PATIENCE`], the longest first, as far as they and the slow have more than their share. So there is room for those who
     /// come next, too. Each is named once.
-    pub fn who_gives_way(&mut self, now: Instant) -> Vec<(usize, ServiceId)> {
-        let is_overdue = |work: &Work| !work.is_slow && now >= work.since + PATIENCE;
-        let overdue = self.at_work.iter().flatten().filter(|work| is_overdue(work)).count();
-        let told = self.at_work.iter().flatten().filter(|work| work.gives_way).count();
+    pub fn who_gives_way(&mut self, now: Instant) -> Vec<Place> {
+        let count = |which: &dyn Fn(&Work) -> bool| {
+            self.at_work.iter().flatten().filter(|work| which(work)).count()
+        };
+        let overdue = count(&|work| work.is_overdue(now));
+        let told = count(&|work| work.gives_way);
         let excess = (overdue + self.slow_at_work).saturating_sub(self.slow_limit() + told);
         if excess == 0 || !self.quick_wait() {
             return Vec::new();
         }
-        let may_be_told = |work: &Work| is_overdue(work) && !work.gives_way;
+        let may_be_told = |work: &&mut Work| work.is_overdue(now) && !work.gives_way;
         let mut giving: Vec<(usize, &mut Work)> = (self.at_work.iter_mut().enumerate())
-            .filter_map(|(slot, work)| {
-                Some((slot, work.as_mut().filter(|work| may_be_told(work))?))
-            })
+            .filter_map(|(slot, work)| Some((slot, work.as_mut().filter(may_be_told)?)))
             .collect();
-        giving.sort_unstable_by_key(|(slot, work)| (work.since, *slot));
+        giving.sort_unstable_by_key(|(_, work)| work.nth);
         giving.truncate(excess);
         let told = giving.into_iter().map(|(slot, work)| {
             work.gives_way = true;
-            (slot, work.id)
+            Place { slot, nth: work.nth }
         });
         told.collect()
     }
@@ -220,8 +245,16 @@ impl Line {
 
     /// Takes a service out of the line, and forgets what is known of it.
     pub fn leave(&mut self, id: ServiceId) {
-        self.waiting.remove(&id);
         self.slow.remove(&id);
+        if self.waiting.remove(&id).is_some() {
+            self.quick_order.retain(|waiting| *waiting != id);
+            self.slow_order.retain(|waiting| *waiting != id);
+        }
+        if self.busy.contains(&id) {
+            for work in self.at_work.iter_mut().flatten().filter(|work| work.id == id) {
+                work.has_left = true;
+            }
+        }
     }
 
     /// Takes everyone out of the line.
@@ -237,7 +270,6 @@ impl Line {
 
     /// Takes the first in line that may start now: of both orders, the one that has been due longer.
     fn next_in_line(&mut self) -> Option<ServiceId> {
-        // Who has left has no due time, and is taken off first.
         let due = |id: &ServiceId| self.waiting.get(id).map(|job| job.due);
         let quick = self.quick_order.front().map(due);
         let may_slow = self.slow_at_work < self.slow_limit();
@@ -260,11 +292,17 @@ impl Line {
         self.idle[*crew].pop()
     }
 
-    fn occupy(&mut self, slot: usize, id: ServiceId, now: Instant) {
+    fn occupy(&mut self, slot: usize, job: &Job, now: Instant) -> Place {
+        let (id, by_hand) = (job.service.id, job.by_hand);
         let is_slow = self.slow.contains(&id);
-        self.at_work[slot] = Some(Work { id, since: now, is_slow, gives_way: false });
+        self.started += 1;
+        let nth = self.started;
+        let work =
+            Work { id, nth, since: now, is_slow, by_hand, gives_way: false, has_left: false };
+        self.at_work[slot] = Some(work);
         self.slow_at_work += usize::from(is_slow);
         self.busy.insert(id);
+        Place { slot, nth }
     }
 }
 
@@ -275,14 +313,18 @@ mod tests {
 
     fn job(id: i64, now: Instant) -> Job {
         let service = Arc::new(sample::service(id, 1.0));
-        Job { service, due: now, next_due: now + Duration::from_secs(1) }
+        Job { service, due: now, next_due: now + Duration::from_secs(1), by_hand: false }
+    }
+
+    fn place(line: &Line, slot: usize) -> Place {
+        line.at_work().find(|place| place.slot == slot).unwrap()
     }
 
     #[test]
     fn never_more_at_once_than_slots() {
         let (mut line, now) = (Line::new(2, 1, 9), Instant::now());
-        assert!(matches!(line.offer(job(1, now), now), Offer::Start(0, _)));
-        assert!(matches!(line.offer(job(2, now), now), Offer::Start(1, _)));
+        assert!(matches!(line.offer(job(1, now), now), Offer::Start(_, _)));
+        assert!(matches!(line.offer(job(2, now), now), Offer::Start(_, _)));
         assert!(matches!(line.offer(job(3, now), now), Offer::Waits(None)));
         assert_eq!((line.busy(), line.waiting()), (2, 1));
     }
@@ -292,7 +334,7 @@ mod tests {
         let (mut line, now) = (Line::new(2, 1, 9), Instant::now());
         line.offer(job(1, now), now);
         assert!(matches!(line.offer(job(1, now), now), Offer::Missed(Missed::Busy)));
-        let (next, late) = line.finish(0, End::Prompt, now);
+        let (next, late) = line.finish(place(&line, 0), End::Prompt, now);
         assert!(next.is_none() && late == 0);
         assert!(matches!(line.offer(job(1, now), now), Offer::Start(_, _)));
     }
@@ -303,10 +345,10 @@ mod tests {
         for id in 1..=3 {
             line.offer(job(id, now), now);
         }
-        let (next, _) = line.finish(0, End::Prompt, now);
-        assert_eq!(next.unwrap().service.id.get(), 2);
-        let (next, _) = line.finish(0, End::Prompt, now);
-        assert_eq!(next.unwrap().service.id.get(), 3);
+        let (next, _) = line.finish(place(&line, 0), End::Prompt, now);
+        assert_eq!(next.unwrap().1.service.id.get(), 2);
+        let (next, _) = line.finish(place(&line, 0), End::Prompt, now);
+        assert_eq!(next.unwrap().1.service.id.get(), 3);
     }
 
     #[test]
@@ -315,7 +357,7 @@ mod tests {
         for id in 1..=3 {
             line.offer(job(id, now), now);
         }
-        let (next, late) = line.finish(0, End::Prompt, now + Duration::from_secs(1));
+        let (next, late) = line.finish(place(&line, 0), End::Prompt, now + Duration::from_secs(1));
         assert!(next.is_none());
         assert_eq!((late, line.waiting()), (2, 0));
     }
@@ -327,8 +369,8 @@ mod tests {
         line.offer(job(2, now), now);
         let later = now + Duration::from_secs(1);
         assert!(matches!(line.offer(job(2, later), now), Offer::Waits(Some(Missed::Late))));
-        let (next, late) = line.finish(0, End::Prompt, later);
-        assert_eq!((next.unwrap().due, late), (later, 0));
+        let (next, late) = line.finish(place(&line, 0), End::Prompt, later);
+        assert_eq!((next.unwrap().1.due, late), (later, 0));
     }
 
     #[test]
@@ -347,8 +389,8 @@ mod tests {
             line.offer(job(id, now), now);
         }
         line.leave(ServiceId::new(2).unwrap());
-        let (next, late) = line.finish(0, End::Prompt, now);
-        assert_eq!((next.unwrap().service.id.get(), late), (3, 0));
+        let (next, late) = line.finish(place(&line, 0), End::Prompt, now);
+        assert_eq!((next.unwrap().1.service.id.get(), late), (3, 0));
     }
 
     /// A line in which these services are known as slow.
@@ -371,8 +413,8 @@ mod tests {
         }
         assert!(matches!(line.offer(job(105, now), now), Offer::Waits(None)));
         let quick_slot = line.at_work.iter().position(|work| work.unwrap().id.get() == 101);
-        let (next, _) = line.finish(quick_slot.unwrap(), End::Prompt, now);
-        assert_eq!(next.unwrap().service.id.get(), 105, "not one of the slow that came before");
+        let (next, _) = line.finish(place(&line, quick_slot.unwrap()), End::Prompt, now);
+        assert_eq!(next.unwrap().1.service.id.get(), 105, "not one of the slow that came before");
     }
 
     #[test]
@@ -387,7 +429,7 @@ mod tests {
             (End::GaveWay, true),
         ] {
             line.offer(job(1, now), now);
-            line.finish(0, end, now);
+            line.finish(place(&line, 0), end, now);
             assert_eq!(line.slow.contains(&id), is_slow, "{end:?}");
         }
         line.leave(id);
@@ -409,9 +451,12 @@ mod tests {
         let told = line.who_gives_way(later);
         assert_eq!(told.len(), 2, "down to their share");
         assert!(line.who_gives_way(later).is_empty(), "once");
-        for (slot, id) in told {
-            let (next, _) = line.finish(slot, End::GaveWay, later);
+        for gone in told {
+            let id = line.at_work[gone.slot].unwrap().id;
+            let (next, _) = line.finish(gone, End::GaveWay, later);
             assert!(next.is_some() && line.slow.contains(&id));
+            let (next, _) = line.finish(gone, End::Prompt, later);
+            assert!(next.is_none() && line.busy() == 4, "its slot is another's by now");
         }
     }
 
@@ -423,9 +468,12 @@ mod tests {
         for (id, due) in [(1, now), (2, now), (3, now), (4, later), (5, later)] {
             line.offer(job(id, due), now);
         }
-        let next = |line: &mut Line, slot| line.finish(slot, End::Prompt, now).0.unwrap();
-        assert_eq!(next(&mut line, 0).service.id.get(), 3);
-        assert_eq!(next(&mut line, 1).service.id.get(), 5, "one slow at work is enough");
+        let next = |line: &mut Line, slot| {
+            let (next, _) = line.finish(place(line, slot), End::Prompt, now);
+            next.unwrap().1.service.id.get()
+        };
+        assert_eq!(next(&mut line, 0), 3);
+        assert_eq!(next(&mut line, 1), 5, "one slow at work is enough");
     }
 
     #[test]
@@ -436,13 +484,29 @@ mod tests {
             line.next_batch();
             let mut given = [0, 0];
             for id in 1..=jobs {
-                let Offer::Start(slot, _) = line.offer(job(id, now), now) else { panic!() };
-                given[slot % 2] += 1;
+                let Offer::Start(place, _) = line.offer(job(id, now), now) else { panic!() };
+                given[place.slot % 2] += 1;
             }
             given
         };
         assert_eq!(crews_of(5), [5, 0]);
         assert_eq!(crews_of(40), [24, 16]);
         assert_eq!(crews_of(100), [50, 50]);
+    }
+
+    #[test]
+    fn nobody_gives_way_to_who_has_left_and_what_was_asked_for_never_does() {
+        let (mut line, now) = (Line::new(2, 1, 9), Instant::now());
+        let id = |nth| ServiceId::new(nth).unwrap();
+        line.offer(Job { by_hand: true, ..job(1, now) }, now);
+        line.offer(job(2, now), now);
+        line.offer(job(3, now), now);
+        line.leave(id(3));
+        assert!(!line.quick_wait() && line.who_gives_way(now + PATIENCE).is_empty());
+        line.offer(job(4, now), now);
+        assert!(line.who_gives_way(now + PATIENCE).is_empty(), "one overdue is their share");
+        line.leave(id(2));
+        line.finish(place(&line, 1), End::TimedOut, now);
+        assert!(line.slow.is_empty(), "it has left");
     }
 }

@@ -9,7 +9,7 @@ use slog::{Logger, error};
 use tokio::sync::oneshot;
 
 use super::Lifeline;
-use super::line::{End, Line, Offer};
+use super::line::{End, Line, Offer, Place};
 use super::prober::{Crews, GiveUp, Prober, RunProbe};
 use super::schedule::Job;
 use super::scheduler::Looked;
@@ -70,17 +70,18 @@ impl Pool {
         }
     }
 
-    fn run(&mut self, slot: usize, job: Job) {
+    fn run(&mut self, place: Place, job: Job) {
         let asker = self.askers.remove(&job.service.id);
-        let crew = slot % self.starting.len();
-        self.starting[crew].push((self.probers[slot].clone(), RunProbe { job, asker }));
+        let crew = place.slot % self.starting.len();
+        let probe = RunProbe { nth: place.nth, job, asker };
+        self.starting[crew].push((self.probers[place.slot].clone(), probe));
     }
 
-    fn free(&mut self, slot: usize, end: End) {
-        let (next, late) = self.line.finish(slot, end, Instant::now());
+    fn free(&mut self, place: Place, end: End) {
+        let (next, late) = self.line.finish(place, end, Instant::now());
         self.telemetry.missed(Missed::Late, late);
-        if let Some(job) = next {
-            self.run(slot, job);
+        if let Some((place, job)) = next {
+            self.run(place, job);
         }
     }
 
@@ -88,7 +89,7 @@ impl Pool {
     fn settle(&mut self, context: &mut Context<Self>) {
         for (crew, starting) in self.starting.iter_mut().enumerate() {
             if !starting.is_empty() {
-                self.crews.start(crew, std::mem::take(starting));
+                self.crews.tell(crew, std::mem::take(starting));
             }
         }
         // Who waits for a probe that was turned away hears of it by the end of the channel.
@@ -97,13 +98,23 @@ impl Pool {
             self.makes_room = true;
             context.run_later(MAKE_ROOM_EVERY, |pool, context| {
                 pool.makes_room = false;
-                for (slot, id) in pool.line.who_gives_way(Instant::now()) {
-                    pool.probers[slot].do_send(GiveUp(id));
-                }
+                pool.make_room();
                 pool.settle(context);
             });
         }
         self.tell();
+    }
+
+    /// Has probes given up for those who wait. By way of the crews, so that none is told before it was started.
+    fn make_room(&mut self) {
+        let crews = self.crews.count();
+        let mut told: Vec<Vec<(Addr<Prober>, GiveUp)>> = (0..crews).map(|_| Vec::new()).collect();
+        for Place { slot, nth } in self.line.who_gives_way(Instant::now()) {
+            told[slot % crews].push((self.probers[slot].clone(), GiveUp(nth)));
+        }
+        for (crew, told) in told.into_iter().enumerate().filter(|(_, told)| !told.is_empty()) {
+            self.crews.tell(crew, told);
+        }
     }
 
     fn tell(&mut self) {
@@ -121,13 +132,14 @@ impl Pool {
 
     /// Builds anew each prober that died at work. Its probe is lost: a fault of ours, and so neither up nor down.
     fn rebuild_dead(&mut self, context: &mut Context<Self>) {
-        let dead: Vec<usize> =
-            self.line.slots_at_work().filter(|&slot| !self.probers[slot].connected()).collect();
-        for slot in dead {
+        let is_dead = |place: &Place| !self.probers[place.slot].connected();
+        let dead: Vec<Place> = self.line.at_work().filter(is_dead).collect();
+        for place in dead {
+            let slot = place.slot;
             error!(self.log, "prober died and was built anew"; "slot" => slot);
             self.telemetry.probers_rebuilt.inc();
             self.probers[slot] = self.crews.hire(slot);
-            self.free(slot, End::Late);
+            self.free(place, End::Late);
         }
         self.settle(context);
     }
@@ -151,8 +163,8 @@ pub struct Finished(pub Vec<Ended>);
 /// A probe that is over.
 #[derive(Debug)]
 pub struct Ended {
-    /// Whose.
-    pub slot: usize,
+    /// Where it was.
+    pub place: Place,
     /// How it ended.
     pub end: End,
     /// What it saw, of a service with a threshold for failures.
@@ -225,7 +237,7 @@ impl Handler<Dispatch> for Pool {
         self.line.next_batch();
         for job in dispatch.jobs {
             match self.line.offer(job, now) {
-                Offer::Start(slot, job) => self.run(slot, job),
+                Offer::Start(place, job) => self.run(place, job),
                 Offer::Waits(None) => {}
                 Offer::Waits(Some(missed)) | Offer::Missed(missed) => {
                     self.telemetry.missed(missed, 1);
@@ -240,14 +252,14 @@ impl Handler<Finished> for Pool {
     type Result = ();
 
     fn handle(&mut self, Finished(probes): Finished, context: &mut Self::Context) {
-        for Ended { slot, end, looked } in probes {
+        for Ended { place, end, looked } in probes {
             if let (Some(looked), Some(scheduler)) = (looked, &self.scheduler) {
                 scheduler.do_send(looked);
             }
             if end == End::GaveWay {
                 self.telemetry.missed(Missed::GaveWay, 1);
             }
-            self.free(slot, end);
+            self.free(place, end);
         }
         self.settle(context);
     }
@@ -268,12 +280,12 @@ impl Handler<ProbeNow> for Pool {
         let (reply, outcome) = oneshot::channel();
         let (now, id) = (Instant::now(), ask.service.id);
         if self.drained.is_none() && !self.line.waits(id) {
-            let job =
-                Job { due: now, next_due: now + ask.service.timeout.get(), service: ask.service };
+            let next_due = now + ask.service.timeout.get();
+            let job = Job { due: now, next_due, service: ask.service, by_hand: true };
             match self.line.offer(job, now) {
-                Offer::Start(slot, job) => {
+                Offer::Start(place, job) => {
                     self.askers.insert(id, Asker { reply, records: ask.records });
-                    self.run(slot, job);
+                    self.run(place, job);
                 }
                 Offer::Waits(_) => {
                     self.askers.insert(id, Asker { reply, records: ask.records });

@@ -8,14 +8,15 @@ use std::time::Instant;
 
 use actix::prelude::*;
 use futures_util::FutureExt;
+use futures_util::future::{AbortHandle, abortable};
 use slog::{Logger, debug, warn};
 
-use super::line::{End, PATIENCE};
+use super::line::{End, PATIENCE, Place};
 use super::pool::{Asker, Ended};
 use super::recorder::{Probed, Recorder};
 use super::schedule::Job;
 use super::scheduler::Looked;
-use crate::domain::{Failure, Outcome, Reason, Service, ServiceId, Verdict};
+use crate::domain::{Failure, Outcome, Reason, Service, Verdict};
 use crate::logging::Throttle;
 use crate::probe::{Engine, Rules, unix_ms};
 use crate::telemetry::Telemetry;
@@ -70,12 +71,16 @@ impl Crews {
         Prober::start_on(&self.arbiters[slot % self.count()], slot, self.parts.clone())
     }
 
-    /// Has these probers of a crew begin, woken once for all of them. An arbiter that has ended starts none; the pool's sweep
-    /// finds that out.
-    pub fn start(&self, crew: usize, probes: Vec<(Addr<Prober>, RunProbe)>) {
+    /// Tells these probers of a crew, which is woken once for all of them, in the order of the calls. An arbiter that has ended hears
+    /// nothing; the pool's sweep finds that out.
+    pub fn tell<M>(&self, crew: usize, told: Vec<(Addr<Prober>, M)>)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Prober: Handler<M>,
+    {
         self.arbiters[crew].spawn_fn(move || {
-            for (prober, probe) in probes {
-                prober.do_send(probe);
+            for (prober, message) in told {
+                prober.do_send(message);
             }
         });
     }
@@ -85,8 +90,8 @@ impl Crews {
 pub struct Prober {
     slot: usize,
     workshop: Rc<Workshop>,
-    /// What is probed now, and the future that does it.
-    current: Option<(ServiceId, SpawnHandle)>,
+    /// The number of the job at hand, and what ends it early.
+    current: Option<(u64, AbortHandle)>,
 }
 
 impl Prober {
@@ -104,16 +109,18 @@ impl Prober {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct RunProbe {
+    /// The number of the job.
+    pub nth: u64,
     /// What to probe.
     pub job: Job,
     /// Who waits for its outcome, if somebody does.
     pub asker: Option<Asker>,
 }
 
-/// Command from the pool: give the probe of this service up, for others who wait. Nothing happens when it is over.
+/// Command from the pool: give the job of this number up, for others who wait. Nothing happens when it is over.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct GiveUp(pub ServiceId);
+pub struct GiveUp(pub u64);
 
 impl Actor for Prober {
     type Context = Context<Self>;
@@ -122,27 +129,34 @@ impl Actor for Prober {
 impl Handler<RunProbe> for Prober {
     type Result = ();
 
-    fn handle(&mut self, RunProbe { job, asker }: RunProbe, context: &mut Self::Context) {
+    fn handle(&mut self, RunProbe { nth, job, asker }: RunProbe, context: &mut Self::Context) {
         fail::fail_point!("prober");
-        let (slot, id, workshop) = (self.slot, job.service.id, Rc::clone(&self.workshop));
-        let work = async move {
+        let (place, workshop) = (Place { slot: self.slot, nth }, Rc::clone(&self.workshop));
+        // It looks whether it was ended before it goes on, so it either gives way or comes to its own end, and never both;
+        // a future that an actor is told to cancel may go on once more.
+        let (work, handle) = abortable(async move {
             let late = Instant::now().saturating_duration_since(job.due);
             workshop.parts.telemetry.lateness.observe(late.as_secs_f64());
-            workshop.run(slot, &job.service, asker).await;
-        };
-        let work = work.into_actor(self).map(|(), prober, _| prober.current = None);
-        self.current = Some((id, context.spawn(work)));
+            workshop.run(place, &job.service, asker).await;
+        });
+        let work = work.into_actor(self).map(move |done, prober, _| {
+            prober.current = None;
+            if done.is_err() {
+                let ended = Ended { place, end: End::GaveWay, looked: None };
+                prober.workshop.hand_over(ended, None);
+            }
+        });
+        self.current = Some((nth, handle));
+        context.spawn(work);
     }
 }
 
 impl Handler<GiveUp> for Prober {
     type Result = ();
 
-    fn handle(&mut self, GiveUp(id): GiveUp, context: &mut Self::Context) {
-        if let Some((_, probe)) = self.current.take_if(|(current, _)| *current == id) {
-            context.cancel_future(probe);
-            let ended = Ended { slot: self.slot, end: End::GaveWay, looked: None };
-            self.workshop.hand_over(ended, None);
+    fn handle(&mut self, GiveUp(nth): GiveUp, _: &mut Self::Context) {
+        if let Some((_, handle)) = self.current.as_ref().filter(|(current, _)| *current == nth) {
+            handle.abort();
         }
     }
 }
@@ -154,7 +168,7 @@ impl Workshop {
 
     /// Probes `service` and hands the outcome over; what is a fault of ours is counted and told, and goes no further unless it
     /// may be an outage of our network.
-    async fn run(self: &Rc<Self>, slot: usize, service: &Service, asker: Option<Asker>) {
+    async fn run(self: &Rc<Self>, place: Place, service: &Service, asker: Option<Asker>) {
         let mut outcome = self.probe_caught(service, asker.is_some()).await;
         self.parts.telemetry.probed(&outcome);
         self.tell(service, &outcome);
@@ -163,7 +177,10 @@ impl Workshop {
         let looked = confirms.then_some(Looked { id: service.id, is_up });
         let end = match &outcome.failure {
             Some(failure) if failure.reason.is_timeout() => End::TimedOut,
-            _ if outcome.response_time < PATIENCE => End::Prompt,
+            // A fault of ours says nothing of the target.
+            _ if outcome.verdict() != Verdict::Ours && outcome.response_time < PATIENCE => {
+                End::Prompt
+            }
             _ => End::Late,
         };
         let records = asker.as_ref().is_none_or(|asker| asker.records)
@@ -173,7 +190,7 @@ impl Workshop {
             let _ = asker.reply.send(outcome.clone());
             outcome.report = None;
         }
-        self.hand_over(Ended { slot, end, looked }, records.then_some(outcome));
+        self.hand_over(Ended { place, end, looked }, records.then_some(outcome));
     }
 
     /// Tells the recorder of a probe that is over, together with those of this arbiter that end in the same turn: to wake

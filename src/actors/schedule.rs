@@ -55,6 +55,8 @@ pub struct Job {
     pub due: Instant,
     /// When the service is due next: a probe that cannot start before that is missed.
     pub next_due: Instant,
+    /// Whether somebody has asked for it, beside its slots, and waits.
+    pub by_hand: bool,
 }
 
 #[derive(Debug)]
@@ -186,19 +188,21 @@ impl Schedule {
         while jobs.len() < most && self.next_due().is_some_and(|due| due <= now) {
             skipped += self.pop_first(now, &mut jobs);
         }
-        while (1..EARLY_TOGETHER.min(most)).contains(&jobs.len()) && self.first_may_go(now) {
+        while (1..EARLY_TOGETHER.min(most)).contains(&jobs.len()) && self.first_may_go(now, &jobs) {
             skipped += self.pop_first(now, &mut jobs);
         }
         (jobs, skipped)
     }
 
-    /// Whether the first that is not due yet may go along.
-    fn first_may_go(&mut self, now: Instant) -> bool {
+    /// Whether the first that is not due yet may go along with `jobs`; not a second time.
+    fn first_may_go(&mut self, now: Instant, jobs: &[Job]) -> bool {
         self.drop_stale();
         self.heap.peek().is_some_and(|Reverse((due, id, _))| {
             let Some(Entry { service, .. }) = self.entries.get(id) else { return false };
             // The lateness of a watched job is not judged before its time.
-            service.target.kind() != Kind::Push && *due <= now + early(service.interval.get())
+            service.target.kind() != Kind::Push
+                && *due <= now + early(service.interval.get())
+                && jobs.iter().all(|job| job.service.id != *id)
         })
     }
 
@@ -270,7 +274,7 @@ fn step(entry: Entry, now: Instant) -> (Job, u64, Entry) {
         let due = next + times(interval, more);
         (due, due + interval, more + 1)
     };
-    let job = Job { service: Arc::clone(&entry.service), due, next_due };
+    let job = Job { service: Arc::clone(&entry.service), due, next_due, by_hand: false };
     (job, passed, Entry { due: next_due, grid: next_due, ..entry })
 }
 
@@ -390,6 +394,15 @@ mod tests {
         assert!(together == EARLY_TOGETHER && early < EARLY / 10, "{early:?}");
         let (_, early) = pop(200, 0.1);
         assert!(early <= Duration::from_millis(5), "{early:?}");
+    }
+
+    #[test]
+    fn no_service_goes_along_with_itself() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        schedule.watch(service(1, 0.1), First::OnGrid, now);
+        let first = schedule.next_due().unwrap();
+        let (jobs, skipped) = schedule.pop_due(first + Duration::from_millis(96), 9);
+        assert_eq!((jobs.len(), skipped), (1, 0));
     }
 
     #[test]

@@ -10,8 +10,8 @@ const BLOCK_LIMIT: u64 = 64;
 
 /// How services are spread over their interval: evenly, by their ids. With few, neighbours are due far apart. With many, blocks
 /// of neighbours are due one after the other, since their rows share a page of the store, and a commit that meets a page for each
-/// result writes fifty times as much. Blocks are powers of two, so a restart finds the same grid unless there are twice as many
-/// services by then.
+/// result writes fifty times as much. Blocks are powers of two, so a restart finds the same grid unless the number of
+/// services has passed one meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread {
     /// Services that are due one after the other.

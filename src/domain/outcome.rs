@@ -126,7 +126,7 @@ impl Reason {
         self as usize >= Self::LocalDescriptors as usize
     }
 
-    /// Whether the deadline of the probe struck.
+    /// Whether nothing came in time: the deadline of the probe struck, or the kernel's own.
     pub fn is_timeout(self) -> bool {
         matches!(self, Self::DnsTimeout | Self::ConnectTimeout | Self::TlsTimeout | Self::Timeout)
     }

@@ -1,7 +1,7 @@
 //! Answers that many ask for at once: each is made once, and holds until something is written.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::web::Bytes;
 use tokio::sync::OnceCell;
@@ -11,7 +11,10 @@ use super::error::ApiError;
 /// Most answers that are kept; the others are made for each who asks.
 const ANSWERS_LIMIT: usize = 16;
 
-/// Answers of the current revision of the store. Bound: [`ANSWERS_LIMIT`], each of a thousand services at most.
+/// Largest answer that is kept, in bytes.
+const ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// Answers of the newest revision of the store that was asked for. Bound: [`ANSWERS_LIMIT`] of [`ANSWER_LIMIT_BYTES`] each.
 #[derive(Debug, Default)]
 pub struct Answers(Mutex<Kept>);
 
@@ -31,13 +34,23 @@ impl Answers {
         make: impl Future<Output = Result<Bytes, ApiError>>,
     ) -> Result<Bytes, ApiError> {
         match self.place(revision, question) {
-            Some(place) => place.get_or_try_init(|| make).await.cloned(),
             None => make.await,
+            Some(place) => {
+                let answer = place.get_or_try_init(|| make).await?.clone();
+                if answer.len() > ANSWER_LIMIT_BYTES {
+                    self.kept().by_question.remove(question);
+                }
+                Ok(answer)
+            }
         }
     }
 
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn place(&self, revision: u64, question: &str) -> Option<Arc<OnceCell<Bytes>>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         if kept.revision < revision {
             *kept = Kept { revision, by_question: HashMap::new() };
         }
@@ -85,6 +98,11 @@ mod tests {
             let make = async { Ok(Bytes::from("x")) };
             answers.get(1, &nth.to_string(), make).await.unwrap();
         }
-        assert_eq!(answers.0.lock().unwrap().by_question.len(), ANSWERS_LIMIT);
+        assert_eq!(answers.kept().by_question.len(), ANSWERS_LIMIT);
+        let large = async { Ok(Bytes::from(vec![0; ANSWER_LIMIT_BYTES + 1])) };
+        assert!(answers.get(1, "0", large).await.is_ok());
+        let large = async { Ok(Bytes::from(vec![0; ANSWER_LIMIT_BYTES + 1])) };
+        assert!(answers.get(2, "large", large).await.is_ok());
+        assert!(answers.kept().by_question.is_empty());
     }
 }

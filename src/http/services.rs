@@ -44,14 +44,17 @@ impl Api {
 pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Answer {
     let wanted = input::list_services(&request)?;
     // A dashboard that many look at costs one query for each write, and not one for each look.
-    let revision = api.revision.current();
+    let (revision, question) = (api.revision.current(), request.query_string());
+    // What is searched for differs from one to the next, and would take the places of the others.
+    let is_searched = wanted.part.is_some();
     let make = async {
         let asked = wanted.page;
         let page = api.ask(wanted).await?;
         let services = List::new(asked, page, |record| Service::new(&record, &api.defaults));
         Ok(views::written(StatusCode::OK, ServicesData { services }))
     };
-    let body = api.answers.get(revision, request.query_string(), make).await?;
+    let body =
+        if is_searched { make.await? } else { api.answers.get(revision, question, make).await? };
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
 }
 

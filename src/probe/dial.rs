@@ -118,16 +118,21 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr)
 }
 
 async fn attempt(address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
-    match TcpStream::connect(address).await {
+    let connected = TcpStream::connect(address).await.map(|stream| {
+        // The unspecified address stands for a loopback one, which only the connection tells.
+        let peer = address.ip().is_unspecified().then(|| stream.peer_addr().ok()).flatten();
+        (stream, peer.unwrap_or(address))
+    });
+    match connected {
         // A port of ours that found itself (RFC 9293, section 3.5): nobody else listens there.
-        Ok(stream) if stream.local_addr().is_ok_and(|own| own == address) => {
+        Ok((stream, peer)) if stream.local_addr().is_ok_and(|own| own == peer) => {
             let told = format!("connecting to {address}: nobody listens there");
             Err(Failure::new(Reason::Refused, told))
         }
-        Ok(stream) => {
+        Ok((stream, peer)) => {
             // A small request should leave at once; an error here would show on the next call anyway.
             let _ = stream.set_nodelay(true);
-            Ok((stream, address))
+            Ok((stream, peer))
         }
         Err(error) => Err(failure::of_connect(address, &error)),
     }

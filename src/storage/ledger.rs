@@ -76,7 +76,7 @@ pub struct Began {
 
 /// The tallies of the services that this process has written to.
 ///
-/// Bound: one entry of about a hundred bytes for each service that lives and is probed. Invariant: an entry equals
+/// Bound: one entry of about 250 bytes for each service that lives and is probed. Invariant: an entry equals
 /// the committed rows; a transaction works on copies, which take the entries' place after its commit.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -259,7 +259,8 @@ fn record(
     }
     let (tally, change) = rollup(&entry.tally, &tick, &entry.thresholds);
     if let EventChange::Begins { state, at_ms } = change {
-        if entry.tally.latest.is_some_and(|latest| latest.open) {
+        // Without a metric, which somebody may have taken away, only the rows know.
+        if entry.tally.latest.is_none_or(|latest| latest.open) {
             transition::close(connection, outcome.service_id, at_ms)?;
         }
         let failure = outcome.failure.as_ref();
@@ -430,6 +431,16 @@ mod tests {
         ledger.commit(&mut connection, &group, 0).unwrap();
         let tally = GetService(ids[0]).run(&mut connection).unwrap().tally.unwrap();
         assert_eq!((tally.tick_count, tally.down_count()), (2, 1), "once, not twice");
+    }
+
+    #[test]
+    fn a_metric_that_somebody_took_away_is_made_anew() {
+        let Fixture { mut connection, mut ledger, ids, _folder } = fixture(1);
+        ledger.commit(&mut connection, &[outcome(ids[0], true, 0)], 0).unwrap();
+        diesel::delete(service_metrics::table).execute(&mut connection).unwrap();
+        assert!(ledger.commit(&mut connection, &[outcome(ids[0], true, 1_000)], 0).is_err());
+        ledger.commit(&mut connection, &[outcome(ids[0], true, 2_000)], 0).unwrap();
+        assert_eq!(events(&mut connection, ids[0]).len(), 2);
     }
 
     #[test]

@@ -295,7 +295,7 @@ pub fn written<D: Serialize + ToSchema>(status: StatusCode, data: D) -> Bytes {
     let status_desc = status.canonical_reason().unwrap_or_default();
     let success = Success { status: status.as_u16(), status_desc, data };
     // Every shape here can be written: its keys are texts.
-    serde_json::to_vec(&success).unwrap_or_default().into()
+    serde_json::to_vec(&success).unwrap_or_default().into_boxed_slice().into()
 }
 
 /// `data` of one service.
