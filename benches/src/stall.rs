@@ -49,10 +49,13 @@ pub fn run(table: &mut Table) {
         "outcomes",
         format!("{:.0} recorded, {:.0} dropped and counted", metrics.recorded(), metrics.dropped()),
     ));
-    let rows = Ticks::of(folder.path()).committed() as f64;
+    let rows = Ticks::of(folder.path()).counted() as f64;
     table.row(
-        Row::new("ticks in the store less recorded", format!("{:.0}", rows - metrics.recorded()))
-            .reach("0", rows == metrics.recorded()),
+        Row::new(
+            "ticks that the store counts, less recorded",
+            format!("{:.0}", rows - metrics.recorded()),
+        )
+        .reach("0", rows == metrics.recorded()),
     );
     let lost = metrics.unaccounted();
     table.row(

@@ -82,6 +82,16 @@ impl Ticks {
         }
     }
 
+    /// How many ticks the metrics of all services count, wherever the ticks stand by now.
+    pub fn counted(&mut self) -> i64 {
+        use diesel::dsl::sql;
+        use service_healthcheck::storage::schema::service_metrics;
+        service_metrics::table
+            .select(sql::<BigInt>("coalesce(sum(tick_count + unknown_count), 0)"))
+            .first(&mut self.connection)
+            .expect("the counts")
+    }
+
     /// Fresh ticks of the services `ids` whose slot was in the time `slots`, in unix milliseconds.
     fn read(&mut self, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Vec<Tick> {
         let ticks: Vec<Tick> = diesel::sql_query(
