@@ -29,8 +29,8 @@ pub struct Pool {
     probers: Vec<Addr<Prober>>,
     slots: usize,
     crews: Crews,
-    /// What the probers of each crew are to start, until the message at hand is done with. Bound: idle slots.
-    starting: Vec<Vec<(Addr<Prober>, RunProbe)>>,
+    /// What is to be started in which slot, until the message at hand is done with. Bound: slots.
+    starting: Vec<(usize, Addr<Prober>, RunProbe)>,
     /// Whether it is looked for who has to give way.
     makes_room: bool,
     /// Who waits for the outcome of a probe that waits. Bound: those that wait.
@@ -58,7 +58,7 @@ impl Pool {
             line: Line::new(slots, crews.count(), waiting_limit),
             probers: Vec::with_capacity(slots),
             slots,
-            starting: (0..crews.count()).map(|_| Vec::new()).collect(),
+            starting: Vec::new(),
             crews,
             makes_room: false,
             askers: HashMap::new(),
@@ -72,9 +72,8 @@ impl Pool {
 
     fn run(&mut self, place: Place, job: Job) {
         let asker = self.askers.remove(&job.service.id);
-        let crew = place.slot % self.starting.len();
-        let probe = RunProbe { nth: place.nth, job, asker };
-        self.starting[crew].push((self.probers[place.slot].clone(), probe));
+        let Place { slot, nth } = place;
+        self.starting.push((slot, self.probers[slot].clone(), RunProbe { nth, job, asker }));
     }
 
     fn free(&mut self, place: Place, end: End) {
@@ -87,11 +86,7 @@ impl Pool {
 
     /// Has started what was given a slot, makes room if somebody waits, and tells how things stand.
     fn settle(&mut self, context: &mut Context<Self>) {
-        for (crew, starting) in self.starting.iter_mut().enumerate() {
-            if !starting.is_empty() {
-                self.crews.tell(crew, std::mem::take(starting));
-            }
-        }
+        self.crews.tell(std::mem::take(&mut self.starting));
         // Who waits for a probe that was turned away hears of it by the end of the channel.
         self.askers.retain(|id, _| self.line.waits(*id));
         if self.line.quick_wait() && !self.makes_room {
@@ -107,14 +102,9 @@ impl Pool {
 
     /// Has probes given up for those who wait. By way of the crews, so that none is told before it was started.
     fn make_room(&mut self) {
-        let crews = self.crews.count();
-        let mut told: Vec<Vec<(Addr<Prober>, GiveUp)>> = (0..crews).map(|_| Vec::new()).collect();
-        for Place { slot, nth } in self.line.who_gives_way(Instant::now()) {
-            told[slot % crews].push((self.probers[slot].clone(), GiveUp(nth)));
-        }
-        for (crew, told) in told.into_iter().enumerate().filter(|(_, told)| !told.is_empty()) {
-            self.crews.tell(crew, told);
-        }
+        let told = self.line.who_gives_way(Instant::now()).into_iter();
+        let told = told.map(|Place { slot, nth }| (slot, self.probers[slot].clone(), GiveUp(nth)));
+        self.crews.tell(told.collect());
     }
 
     fn tell(&mut self) {

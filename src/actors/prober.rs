@@ -71,18 +71,26 @@ impl Crews {
         Prober::start_on(&self.arbiters[slot % self.count()], slot, self.parts.clone())
     }
 
-    /// Tells these probers of a crew, which is woken once for all of them, in the order of the calls. An arbiter that has ended hears
-    /// nothing; the pool's sweep finds that out.
-    pub fn tell<M>(&self, crew: usize, told: Vec<(Addr<Prober>, M)>)
+    /// Tells the probers of these slots; a crew is woken once for all of its own, and hears in the order of the calls. An arbiter that
+    /// has ended hears nothing; the pool's sweep finds that out.
+    pub fn tell<M>(&self, told: Vec<(usize, Addr<Prober>, M)>)
     where
         M: Message<Result = ()> + Send + 'static,
         Prober: Handler<M>,
     {
-        self.arbiters[crew].spawn_fn(move || {
-            for (prober, message) in told {
-                prober.do_send(message);
-            }
-        });
+        let mut by_crew: Vec<Vec<(Addr<Prober>, M)>> =
+            self.arbiters.iter().map(|_| Vec::new()).collect();
+        for (slot, prober, message) in told {
+            by_crew[slot % self.count()].push((prober, message));
+        }
+        let to_tell = self.arbiters.iter().zip(by_crew).filter(|(_, told)| !told.is_empty());
+        for (arbiter, told) in to_tell {
+            arbiter.spawn_fn(move || {
+                for (prober, message) in told {
+                    prober.do_send(message);
+                }
+            });
+        }
     }
 }
 

@@ -30,6 +30,13 @@ pub struct Success<D: ToSchema> {
     data: D,
 }
 
+impl<D: ToSchema> Success<D> {
+    fn new(status: StatusCode, data: D) -> Self {
+        let status_desc = status.canonical_reason().unwrap_or_default();
+        Self { status: status.as_u16(), status_desc, data }
+    }
+}
+
 /// The envelope of a success that has nothing to tell.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Fine {
@@ -286,16 +293,13 @@ impl Metric {
 
 /// An answer of `status` with `data` in its envelope.
 pub fn answer<D: Serialize + ToSchema>(status: StatusCode, data: D) -> HttpResponse {
-    let status_desc = status.canonical_reason().unwrap_or_default();
-    HttpResponse::build(status).json(Success { status: status.as_u16(), status_desc, data })
+    HttpResponse::build(status).json(Success::new(status, data))
 }
 
 /// The body of [`answer`], to be kept.
 pub fn written<D: Serialize + ToSchema>(status: StatusCode, data: D) -> Bytes {
-    let status_desc = status.canonical_reason().unwrap_or_default();
-    let success = Success { status: status.as_u16(), status_desc, data };
     // Every shape here can be written: its keys are texts.
-    serde_json::to_vec(&success).unwrap_or_default().into_boxed_slice().into()
+    serde_json::to_vec(&Success::new(status, data)).unwrap_or_default().into_boxed_slice().into()
 }
 
 /// `data` of one service.
