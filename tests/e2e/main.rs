@@ -11,33 +11,9 @@
 )]
 
 mod api;
-mod bad_days;
-mod blackbox;
-mod command_line;
-mod conditions;
-mod crash;
-mod delays;
-mod documents;
-mod exchange;
-mod go_db;
-mod heartbeats;
 mod history;
-mod kinds;
-mod mended_probes;
-mod mended_service;
-mod metrics;
-mod options;
-mod outage;
-mod phases;
+mod lifecycle;
+mod operations;
 mod probing;
-mod reasons;
-mod record;
-mod reload;
-mod secrets;
-mod services_file;
-mod stopping;
-mod supervision;
+mod storage;
 mod support;
-mod thresholds;
-mod upkeep;
-mod windows;

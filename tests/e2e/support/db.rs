@@ -9,6 +9,11 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 use tempfile::TempDir;
 
+/// A real database of go-service-healthcheck: the one that its repository ships.
+pub fn go_database() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/data/go-service-healthcheck.db"))
+}
+
 /// A database file, by its path.
 pub struct Db {
     path: PathBuf,

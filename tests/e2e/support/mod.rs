@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub use app::{App, Launch};
 pub use blackbox::{Blackbox, Exported};
 pub use certificates::{Authority, Identity, Shape};
-pub use db::Db;
+pub use db::{Db, go_database};
 pub use dns::{Answer, NameServer, mail_server, record_of, text_record};
 pub use grpc::GrpcHealth;
 pub use peers::{FullQueue, Mail, greeter, websocket_echo, websocket_that_leaves};

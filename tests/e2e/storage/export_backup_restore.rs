@@ -8,7 +8,7 @@ use std::process::Stdio;
 use diesel::connection::SimpleConnection;
 use serde_json::Value;
 
-use crate::support::{App, Behaviour, Db, Launch, Target, wait_for};
+use crate::support::{App, Behaviour, Db, Launch, Target, go_database, wait_for};
 
 /// Probes often, and seals every few ticks.
 fn launch() -> Launch {
@@ -373,7 +373,7 @@ fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
     torn[middle..].fill(0xa5);
     for (bytes, told) in [
         (b"dear diary".to_vec(), &["not an SQLite file"][..]),
-        (fs::read(crate::go_db::database()).unwrap(), &["import go-db"]),
+        (fs::read(go_database()).unwrap(), &["import go-db"]),
         (Vec::new(), &["it is empty"]),
         (good[..good.len() - 4_096].to_vec(), &["cannot be restored", "bytes"]),
         (torn, &["cannot be restored"]),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Behaviour, Launch, Target};
+use crate::support::{Behaviour, Launch, Target, go_database};
 
 #[test]
 fn after_kill_9_at_any_moment_counts_means_and_events_agree_with_the_ticks() {
@@ -82,7 +82,7 @@ fn a_damaged_or_foreign_file_is_refused_and_left_as_it_is() {
     let file = launch.folder().join("db.db");
     launch.start().stop();
     let good = std::fs::read(&file).unwrap();
-    let go_db = std::fs::read(crate::go_db::database()).unwrap();
+    let go_db = std::fs::read(go_database()).unwrap();
     let mut torn = good.clone();
     torn[8_192..12_288].fill(0xa5);
     for (what, bytes, told) in [

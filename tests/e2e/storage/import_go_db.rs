@@ -1,21 +1,14 @@
 //! Taking over a real database of go-service-healthcheck.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
-use crate::support::Launch;
-
-/// The database of the original that its repository ships.
-pub fn database() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/data/go-service-healthcheck.db"))
-}
+use crate::support::{Launch, go_database};
 
 #[test]
 fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
     let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
-    let source = std::fs::read(database()).unwrap();
-    let (code, said) = launch.run(&["import", "go-db", database().to_str().unwrap()]);
+    let source = std::fs::read(go_database()).unwrap();
+    let (code, said) = launch.run(&["import", "go-db", go_database().to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}");
     assert!(
         said.contains("service 1 (email-service): counts 10 ticks and has 9; counted anew"),
@@ -29,7 +22,7 @@ fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
         assert!(line.is_some(), "the mean of service {id} is told: {said}");
     }
     assert!(said.contains("imported 4 services, 4 events and 36 ticks"), "{said}");
-    assert!(std::fs::read(database()).unwrap() == source, "it is only read");
+    assert!(std::fs::read(go_database()).unwrap() == source, "it is only read");
 
     let app = launch.start();
     let db = app.db();
@@ -53,7 +46,7 @@ fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
     assert_eq!(db.number("SELECT sum(tick_count) FROM service_tick_chunks"), 36);
     app.stop();
 
-    let (code, said) = launch.run(&["import", "go-db", database().to_str().unwrap()]);
+    let (code, said) = launch.run(&["import", "go-db", go_database().to_str().unwrap()]);
     assert!(code == Some(1) && said.contains("is already taken here"), "{said}");
     assert_eq!(db.number("SELECT count(*) FROM services"), 4, "nothing was changed");
 }
@@ -73,7 +66,7 @@ fn what_is_no_such_database_is_refused() {
     let elsewhere = Launch::new();
     assert_eq!(elsewhere.run(&["import", "go-db", "/nowhere/db.db"]).0, Some(1));
     assert!(!elsewhere.folder().join("db.db").exists(), "a wrong name makes no new file");
-    std::fs::copy(database(), elsewhere.folder().join("db.db")).unwrap();
+    std::fs::copy(go_database(), elsewhere.folder().join("db.db")).unwrap();
     let (code, said) = elsewhere.run(&["import", "go-db", "db.db"]);
     assert!(code == Some(1) && said.contains("set DB_FILE"), "{said}");
 }
@@ -83,7 +76,7 @@ fn what_contradicts_itself_is_mended_and_told() {
     use diesel::connection::SimpleConnection;
     let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
     let broken = launch.folder().join("broken.db");
-    std::fs::copy(database(), &broken).unwrap();
+    std::fs::copy(go_database(), &broken).unwrap();
     let mut source = crate::support::Db::new(broken.clone()).connect();
     source
         .batch_execute(
@@ -120,7 +113,7 @@ fn what_contradicts_itself_is_mended_and_told() {
 #[test]
 fn what_nobody_watched_since_the_import_is_unknown_with_the_first_result() {
     let launch = Launch::new();
-    assert_eq!(launch.run(&["import", "go-db", database().to_str().unwrap()]).0, Some(0));
+    assert_eq!(launch.run(&["import", "go-db", go_database().to_str().unwrap()]).0, Some(0));
     let last = "SELECT max(to_ms) FROM service_tick_chunks WHERE service_id = 1";
     let last_ms = launch.db().number(last);
     let app = launch.start();

@@ -261,9 +261,9 @@ fn a_body_that_would_unfold_to_a_flood_is_taken_as_it_comes() {
     let memory = || app.metric("process_resident_memory_bytes").unwrap();
     let before = memory();
     for (coding, body) in [
-        ("gzip", &include_bytes!("support/bomb.gz")[..]),
-        ("br", &include_bytes!("support/bomb.br")[..]),
-        ("zstd", &include_bytes!("support/bomb.zst")[..]),
+        ("gzip", &include_bytes!("../support/bomb.gz")[..]),
+        ("br", &include_bytes!("../support/bomb.br")[..]),
+        ("zstd", &include_bytes!("../support/bomb.zst")[..]),
     ] {
         let target = Target::start(bomb(coding, body));
         for nth in 0..4 {

@@ -10,7 +10,7 @@ use service_healthcheck::domain::service::{
 
 use crate::support::{Behaviour, Launch, Target};
 
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../../../README.md");
 
 #[test]
 fn the_readme_has_every_variable_with_its_default() {
@@ -26,7 +26,7 @@ fn the_readme_has_every_variable_with_its_default() {
 
 #[test]
 fn the_readme_has_every_target_of_the_makefile() {
-    let makefile = include_str!("../../Makefile");
+    let makefile = include_str!("../../../Makefile");
     let told = makefile.lines().filter(|line| !line.starts_with('\t') && line.contains("## "));
     for (target, _) in told.filter_map(|line| line.split_once(':')) {
         assert!(README.contains(&format!("`make {target}`")), "the README lacks `make {target}`");

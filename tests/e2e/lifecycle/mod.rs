@@ -1,0 +1,4 @@
+//! Start, supervision and shutdown.
+
+mod shutdown;
+mod supervision;
