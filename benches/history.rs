@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use diesel::sqlite::SqliteConnection;
 use service_healthcheck::actors::upkeep::{Upkeep, UpkeepRules};
-use service_healthcheck::domain::fields::{self, Dialect};
 use service_healthcheck::domain::{Failure, Outcome, Phases, Reason, ServiceId, UnknownAs};
+use service_healthcheck::spec;
+use service_healthcheck::spec::Dialect;
 use service_healthcheck::storage::history::Window;
 use service_healthcheck::storage::history::check::check;
-use service_healthcheck::storage::history::retention::{self, Progress, Retention};
+use service_healthcheck::storage::history::retention;
+use service_healthcheck::storage::history::retention::{Progress, Retention};
 use service_healthcheck::storage::history::seal::{begin, finish, publish};
 use service_healthcheck::storage::history::series::{GetSeries, Grid};
 use service_healthcheck::storage::history::slice::Prepare;
@@ -55,7 +57,7 @@ fn main() {
 fn add(connection: &mut SqliteConnection, nth: i64) -> ServiceId {
     let definition =
         serde_json::json!({"name": format!("service-{nth}"), "url": "http://example.org/"});
-    let definition = fields::read(definition.as_object().unwrap(), Dialect::Api).unwrap();
+    let definition = spec::read(definition.as_object().unwrap(), Dialect::Api).unwrap();
     apply(connection, Change::Create(Box::new(definition)), START_MS).unwrap().id
 }
 

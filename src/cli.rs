@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::domain;
-use crate::export::Format;
+use crate::commands::export::Format;
+use crate::domain::time::timestamp;
 
 /// An uptime monitor: probes your services day and night and says whether they answer, since when not, why, and how fast.
 ///
@@ -95,6 +95,6 @@ pub enum Import {
 
 /// A moment, in unix milliseconds.
 fn moment(text: &str) -> Result<i64, &'static str> {
-    domain::moment::parse(text)
+    timestamp::parse(text)
         .ok_or("accepted are unix seconds (1795430803) and RFC 3339 (2026-11-23T10:46:43Z)")
 }

@@ -46,22 +46,16 @@
 //! Why it is built this way, and what was measured, stands in `docs/design.md`.
 
 pub mod actors;
+pub mod api;
 pub mod app;
-pub mod backup;
-pub mod check_file;
 pub mod cli;
+pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod domain;
-pub mod export;
-pub mod health;
-pub mod http;
-pub mod import;
 pub mod logging;
+pub mod metrics;
 pub mod probe;
-pub mod probe_once;
-pub mod reload;
 pub mod services_file;
-pub mod shutdown;
-pub mod startup;
+pub mod spec;
 pub mod storage;
-pub mod telemetry;

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use service_healthcheck::app;
-use service_healthcheck::backup::check::{self, Found};
-use service_healthcheck::backup::{self, restore};
+use service_healthcheck::app::startup::{self, Failed};
 use service_healthcheck::cli::{Cli, Command, Import};
+use service_healthcheck::commands::check_db::{self as check, Found};
+use service_healthcheck::commands::probe::{self as probe_once, Asked};
+use service_healthcheck::commands::{backup, check_file, export, health, restore};
 use service_healthcheck::config::{Config, ConfigError};
 use service_healthcheck::domain::Service;
-use service_healthcheck::probe_once::{self, Asked};
-use service_healthcheck::startup::{self, Failed};
-use service_healthcheck::{check_file, export, health, logging, probe};
+use service_healthcheck::{clock, logging};
 
 /// Contract, "Command line".
 const FAILED: u8 = 1;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         }
         Command::Backup { file } => told(backup::backup(&config.db_file, &file).map(say)),
         Command::Restore { file } => {
-            told(restore::restore(&config.db_file, &file, probe::unix_ms() / 1_000).map(say))
+            told(restore::restore(&config.db_file, &file, clock::unix_ms() / 1_000).map(say))
         }
         Command::CheckDb { file } => check_db(&file.unwrap_or(config.db_file)),
         Command::Health => told(health::check(&config)),

@@ -15,10 +15,10 @@ use service_healthcheck::actors::recorder::{Flush, Hands, RecordOutcome, Recorde
 use service_healthcheck::actors::revision::Revision;
 use service_healthcheck::actors::upkeep::UpkeepRules;
 use service_healthcheck::actors::writer::Writer;
+use service_healthcheck::clock::unix_ms;
 use service_healthcheck::config::Config;
 use service_healthcheck::domain::{Outcome, Phases, ServiceId};
-use service_healthcheck::probe::unix_ms;
-use service_healthcheck::telemetry::Telemetry;
+use service_healthcheck::metrics::Telemetry;
 use tokio::sync::mpsc;
 
 use crate::figures::Turns;

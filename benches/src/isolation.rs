@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use service_healthcheck::probe::unix_ms;
+use service_healthcheck::clock::unix_ms;
 
 use crate::figures::Distribution;
 use crate::prepare::{self, Services};

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use service_healthcheck::domain::moment;
-use service_healthcheck::probe::unix_ms;
+use service_healthcheck::clock::unix_ms;
+use service_healthcheck::domain::time::timestamp;
 
 /// What stands between these lines of a file is written by this program.
 const BEGIN: &str = "<!-- bench: begin -->";
@@ -22,7 +22,7 @@ pub fn text(tables: &str, words: &[String], took: Duration) -> String {
     format!(
         "{date}, {cores} cores of {model}, Linux {kernel}; {rustc}; git {revision}. Measured by {parts} in {took:.0} s, the build \
          not counted; medians, and the least and most of the turns.\n\n{tables}",
-        date = moment::told(unix_ms()),
+        date = timestamp::to_rfc3339(unix_ms()),
         kernel = kernel.trim(),
         rustc = said(&["rustc", "--version"]),
         revision = said(&["git", "describe", "--always", "--dirty"]),

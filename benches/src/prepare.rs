@@ -9,8 +9,8 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
+use service_healthcheck::clock::unix_ms;
 use service_healthcheck::domain::{Outcome, ServiceId};
-use service_healthcheck::probe::unix_ms;
 use service_healthcheck::storage::ledger::Ledger;
 use service_healthcheck::storage::{Store, connection};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use procfs::process::Process;
 use rustix::process::{Pid, Signal, kill_process};
-use service_healthcheck::telemetry::{Format, Telemetry};
+use service_healthcheck::metrics::{Format, Telemetry};
 
 /// Longest time for anything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use service_healthcheck::probe::unix_ms;
+use service_healthcheck::clock::unix_ms;
 
 use crate::prepare::{self, Services};
 use crate::program::{self, Program};

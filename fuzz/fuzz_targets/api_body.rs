@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 use service_healthcheck::domain::Patch;
-use service_healthcheck::domain::fields::{Dialect, Form, read, write};
+use service_healthcheck::domain::spec::{Dialect, Form, read, write};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(map) = serde_json::from_slice::<Map<String, Value>>(data) else { return };

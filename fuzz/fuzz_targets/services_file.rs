@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use service_healthcheck::domain::fields::{Form, read_options, write_options};
+use service_healthcheck::domain::spec::{Form, read_options, write_options};
 use service_healthcheck::domain::{Target, Variables};
 use service_healthcheck::services_file::read_text;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::domain::{Definition, Group, Name, Outcome, ServiceId};
-use crate::telemetry::{LastResult, ServiceResult};
+use crate::metrics::{LastResult, ServiceResult};
 
 /// Bound: one place for each service that is watched. An outcome that comes in after its service has left finds no place.
 #[derive(Debug, Default)]

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::schedule::Job;
+use crate::actors::schedule::Job;
+use crate::domain::Missed;
 use crate::domain::{Service, ServiceId};
-use crate::telemetry::Missed;
 
 /// What has not answered for this long is slow, and gives way when others wait and the slow have their share already.
 pub const PATIENCE: Duration = Duration::from_millis(500);
@@ -92,7 +92,7 @@ struct Work {
     since: Instant,
     is_slow: bool,
     /// Whether somebody has asked for it, and waits.
-    by_hand: bool,
+    on_demand: bool,
     /// Whether it was told already to give way.
     gives_way: bool,
     /// Whether its service has left meanwhile.
@@ -101,7 +101,7 @@ struct Work {
 
 impl Work {
     fn is_overdue(&self, now: Instant) -> bool {
-        !self.is_slow && !self.by_hand && now >= self.since + PATIENCE
+        !self.is_slow && !self.on_demand && now >= self.since + PATIENCE
     }
 }
 
@@ -167,7 +167,7 @@ impl Line {
             return Offer::Waits(Some(Missed::Late));
         }
         let is_slow = self.slow.contains(&id);
-        let may_start = !is_slow || job.by_hand || self.slow_at_work < self.slow_limit();
+        let may_start = !is_slow || job.on_demand || self.slow_at_work < self.slow_limit();
         if let Some(slot) = may_start.then(|| self.idle_slot()).flatten() {
             return Offer::Start(self.occupy(slot, &job, now), job);
         }
@@ -293,12 +293,12 @@ impl Line {
     }
 
     fn occupy(&mut self, slot: usize, job: &Job, now: Instant) -> Place {
-        let (id, by_hand) = (job.service.id, job.by_hand);
+        let (id, on_demand) = (job.service.id, job.on_demand);
         let is_slow = self.slow.contains(&id);
         self.started += 1;
         let nth = self.started;
         let work =
-            Work { id, nth, since: now, is_slow, by_hand, gives_way: false, has_left: false };
+            Work { id, nth, since: now, is_slow, on_demand, gives_way: false, has_left: false };
         self.at_work[slot] = Some(work);
         self.slow_at_work += usize::from(is_slow);
         self.busy.insert(id);
@@ -313,7 +313,7 @@ mod tests {
 
     fn job(id: i64, now: Instant) -> Job {
         let service = Arc::new(sample::service(id, 1.0));
-        Job { service, due: now, next_due: now + Duration::from_secs(1), by_hand: false }
+        Job { service, due: now, next_due: now + Duration::from_secs(1), on_demand: false }
     }
 
     fn place(line: &Line, slot: usize) -> Place {
@@ -498,7 +498,7 @@ mod tests {
     fn nobody_gives_way_to_who_has_left_and_what_was_asked_for_never_does() {
         let (mut line, now) = (Line::new(2, 1, 9), Instant::now());
         let id = |nth| ServiceId::new(nth).unwrap();
-        line.offer(Job { by_hand: true, ..job(1, now) }, now);
+        line.offer(Job { on_demand: true, ..job(1, now) }, now);
         line.offer(job(2, now), now);
         line.offer(job(3, now), now);
         line.leave(id(3));

@@ -5,13 +5,13 @@
 //! | actor | where | messages | from | bounded by |
 //! |---|---|---|---|---|
 //! | [`Scheduler`](scheduler::Scheduler) | main arbiter | `ServiceChanged` | recorder | changes, one at a time |
-//! | | | `Looked` | pool | slots |
+//! | | | `ConfirmationResult` | pool | slots |
 //! | | | `HeartbeatSeen`, `GetLateness`, `Stop` | HTTP, app | connections; one |
 //! | [`Pool`](pool::Pool) | main arbiter | `Dispatch` | scheduler | what is due together, `DISPATCH_LIMIT` jobs each |
 //! | | | `Revise`, `Leave` | scheduler | changes |
 //! | | | `Finished` | recorder | slots |
 //! | | | `ProbeNow` | HTTP | connections; a place in the line each |
-//! | | | `TellLooked`, `Drain` | app | one |
+//! | | | `SubscribeConfirmations`, `Drain` | app | one |
 //! | [`Prober`](prober::Prober) × `RUNNER_POOL_SIZE` | an arbiter a core | `RunProbe`, `GiveUp` | pool | one each: the slot is taken |
 //! | [`Sentinel`](sentinel::Sentinel) | an arbiter of the probers | `AreCanariesDead` | recorder | one at a time |
 //! | [`Recorder`](recorder::Recorder) | main arbiter | `Probed` | probers | one a slot, which stays taken; kept ones by `RECORDER_BUFFER_LIMIT` |

@@ -9,12 +9,13 @@ use slog::{Logger, error};
 use tokio::sync::oneshot;
 
 use super::Lifeline;
-use super::line::{End, Line, Offer, Place};
-use super::prober::{Crews, GiveUp, Prober, RunProbe};
-use super::schedule::Job;
-use super::scheduler::Looked;
+use crate::actors::line::{End, Line, Offer, Place};
+use crate::actors::prober::{Crews, GiveUp, Prober, RunProbe};
+use crate::actors::schedule::Job;
+use crate::actors::scheduler::ConfirmationResult;
+use crate::domain::Missed;
 use crate::domain::{Outcome, Service, ServiceId};
-use crate::telemetry::{Missed, Telemetry};
+use crate::metrics::Telemetry;
 
 /// How often the pool looks for probers that have died at work.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -34,8 +35,8 @@ pub struct Pool {
     /// Whether it is looked for who has to give way.
     makes_room: bool,
     /// Who waits for the outcome of a probe that waits. Bound: those that wait.
-    askers: HashMap<ServiceId, Asker>,
-    scheduler: Option<Recipient<Looked>>,
+    requesters: HashMap<ServiceId, Requester>,
+    scheduler: Option<Recipient<ConfirmationResult>>,
     /// Who waits for the last probe to end; `Some` from [`Drain`] on, and then nothing starts.
     drained: Option<Vec<oneshot::Sender<()>>>,
     telemetry: Telemetry,
@@ -61,7 +62,7 @@ impl Pool {
             starting: Vec::new(),
             crews,
             makes_room: false,
-            askers: HashMap::new(),
+            requesters: HashMap::new(),
             scheduler: None,
             drained: None,
             telemetry,
@@ -71,9 +72,9 @@ impl Pool {
     }
 
     fn run(&mut self, place: Place, job: Job) {
-        let asker = self.askers.remove(&job.service.id);
+        let requester = self.requesters.remove(&job.service.id);
         let Place { slot, nth } = place;
-        self.starting.push((slot, self.probers[slot].clone(), RunProbe { nth, job, asker }));
+        self.starting.push((slot, self.probers[slot].clone(), RunProbe { nth, job, requester }));
     }
 
     fn free(&mut self, place: Place, end: End) {
@@ -88,7 +89,7 @@ impl Pool {
     fn settle(&mut self, context: &mut Context<Self>) {
         self.crews.tell(std::mem::take(&mut self.starting));
         // Who waits for a probe that was turned away hears of it by the end of the channel.
-        self.askers.retain(|id, _| self.line.waits(*id));
+        self.requesters.retain(|id, _| self.line.waits(*id));
         if self.line.quick_wait() && !self.makes_room {
             self.makes_room = true;
             context.run_later(MAKE_ROOM_EVERY, |pool, context| {
@@ -158,13 +159,13 @@ pub struct Ended {
     /// How it ended.
     pub end: End,
     /// What it saw, of a service with a threshold for failures.
-    pub looked: Option<Looked>,
+    pub looked: Option<ConfirmationResult>,
 }
 
 /// Command from the app at start: whom to tell of services whose failures want to be confirmed.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct TellLooked(pub Recipient<Looked>);
+pub struct SubscribeConfirmations(pub Recipient<ConfirmationResult>);
 
 /// Command from HTTP: probe this service now, beside its slots. The reply is the outcome, or that there is no prober for it: one
 /// is under way already, or the line is full.
@@ -179,7 +180,7 @@ pub struct ProbeNow {
 
 /// Who waits for the outcome of one probe.
 #[derive(Debug)]
-pub struct Asker {
+pub struct Requester {
     /// Where it goes.
     pub reply: oneshot::Sender<Outcome>,
     /// Whether it is recorded too.
@@ -255,10 +256,14 @@ impl Handler<Finished> for Pool {
     }
 }
 
-impl Handler<TellLooked> for Pool {
+impl Handler<SubscribeConfirmations> for Pool {
     type Result = ();
 
-    fn handle(&mut self, TellLooked(scheduler): TellLooked, _: &mut Self::Context) {
+    fn handle(
+        &mut self,
+        SubscribeConfirmations(scheduler): SubscribeConfirmations,
+        _: &mut Self::Context,
+    ) {
         self.scheduler = Some(scheduler);
     }
 }
@@ -271,14 +276,14 @@ impl Handler<ProbeNow> for Pool {
         let (now, id) = (Instant::now(), ask.service.id);
         if self.drained.is_none() && !self.line.waits(id) {
             let next_due = now + ask.service.timeout.get();
-            let job = Job { due: now, next_due, service: ask.service, by_hand: true };
+            let job = Job { due: now, next_due, service: ask.service, on_demand: true };
             match self.line.offer(job, now) {
                 Offer::Start(place, job) => {
-                    self.askers.insert(id, Asker { reply, records: ask.records });
+                    self.requesters.insert(id, Requester { reply, records: ask.records });
                     self.run(place, job);
                 }
                 Offer::Waits(_) => {
-                    self.askers.insert(id, Asker { reply, records: ask.records });
+                    self.requesters.insert(id, Requester { reply, records: ask.records });
                 }
                 Offer::Missed(_) => {}
             }
@@ -301,7 +306,7 @@ impl Handler<Leave> for Pool {
 
     fn handle(&mut self, leave: Leave, _: &mut Self::Context) {
         self.line.leave(leave.id);
-        self.askers.remove(&leave.id);
+        self.requesters.remove(&leave.id);
         self.tell();
     }
 }
@@ -313,7 +318,7 @@ impl Handler<Drain> for Pool {
         let (reply, drained) = oneshot::channel();
         self.drained.get_or_insert_default().push(reply);
         self.line.clear();
-        self.askers.clear();
+        self.requesters.clear();
         self.tell();
         Box::pin(drained)
     }

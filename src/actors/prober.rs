@@ -11,15 +11,16 @@ use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, abortable};
 use slog::{Logger, debug, warn};
 
-use super::line::{End, PATIENCE, Place};
-use super::pool::{Asker, Ended};
-use super::recorder::{Probed, Recorder};
-use super::schedule::Job;
-use super::scheduler::Looked;
+use crate::actors::line::{End, PATIENCE, Place};
+use crate::actors::pool::{Ended, Requester};
+use crate::actors::recorder::{Probed, Recorder};
+use crate::actors::schedule::Job;
+use crate::actors::scheduler::ConfirmationResult;
+use crate::clock::unix_ms;
 use crate::domain::{Failure, Outcome, Reason, Service, Verdict};
 use crate::logging::Throttle;
-use crate::probe::{Engine, Rules, unix_ms};
-use crate::telemetry::Telemetry;
+use crate::metrics::Telemetry;
+use crate::probe::{Engine, Rules};
 
 /// What every prober works with.
 #[derive(Clone)]
@@ -122,7 +123,7 @@ pub struct RunProbe {
     /// What to probe.
     pub job: Job,
     /// Who waits for its outcome, if somebody does.
-    pub asker: Option<Asker>,
+    pub requester: Option<Requester>,
 }
 
 /// Command from the pool: give the job of this number up, for others who wait. Nothing happens when it is over.
@@ -137,7 +138,7 @@ impl Actor for Prober {
 impl Handler<RunProbe> for Prober {
     type Result = ();
 
-    fn handle(&mut self, RunProbe { nth, job, asker }: RunProbe, context: &mut Self::Context) {
+    fn handle(&mut self, RunProbe { nth, job, requester }: RunProbe, context: &mut Self::Context) {
         fail::fail_point!("prober");
         let (place, workshop) = (Place { slot: self.slot, nth }, Rc::clone(&self.workshop));
         // It looks whether it was ended before it goes on, so it either gives way or comes to its own end, and never both;
@@ -145,7 +146,7 @@ impl Handler<RunProbe> for Prober {
         let (work, handle) = abortable(async move {
             let late = Instant::now().saturating_duration_since(job.due);
             workshop.parts.telemetry.lateness.observe(late.as_secs_f64());
-            workshop.run(place, &job.service, asker).await;
+            workshop.run(place, &job.service, requester).await;
         });
         let work = work.into_actor(self).map(move |done, prober, _| {
             prober.current = None;
@@ -176,26 +177,27 @@ impl Workshop {
 
     /// Probes `service` and hands the outcome over; what is a fault of ours is counted and told, and goes no further unless it
     /// may be an outage of our network.
-    async fn run(self: &Rc<Self>, place: Place, service: &Service, asker: Option<Asker>) {
-        let mut outcome = self.probe_caught(service, asker.is_some()).await;
+    async fn run(self: &Rc<Self>, place: Place, service: &Service, requester: Option<Requester>) {
+        let mut outcome = self.probe_caught(service, requester.is_some()).await;
         self.parts.telemetry.probed(&outcome);
         self.tell(service, &outcome);
         let is_up = outcome.verdict() == Verdict::Up;
-        let confirms = service.options.thresholds.failure > 1 && outcome.verdict() != Verdict::Ours;
-        let looked = confirms.then_some(Looked { id: service.id, is_up });
+        let confirms =
+            service.options.thresholds.failure > 1 && outcome.verdict() != Verdict::Local;
+        let looked = confirms.then_some(ConfirmationResult { id: service.id, is_up });
         let end = match &outcome.failure {
             Some(failure) if failure.reason.is_timeout() => End::TimedOut,
             // A fault of ours says nothing of the target.
-            _ if outcome.verdict() != Verdict::Ours && outcome.response_time < PATIENCE => {
+            _ if outcome.verdict() != Verdict::Local && outcome.response_time < PATIENCE => {
                 End::Prompt
             }
             _ => End::Late,
         };
-        let records = asker.as_ref().is_none_or(|asker| asker.records)
-            && (outcome.verdict() != Verdict::Ours || may_be_our_network(&outcome));
-        if let Some(asker) = asker {
+        let records = requester.as_ref().is_none_or(|requester| requester.records)
+            && (outcome.verdict() != Verdict::Local || may_be_our_network(&outcome));
+        if let Some(requester) = requester {
             // Who asked may have gone.
-            let _ = asker.reply.send(outcome.clone());
+            let _ = requester.reply.send(outcome.clone());
             outcome.report = None;
         }
         self.hand_over(Ended { place, end, looked }, records.then_some(outcome));
@@ -220,7 +222,7 @@ impl Workshop {
     fn tell(&self, service: &Service, outcome: &Outcome) {
         let reason = outcome.failure.as_ref().map_or("", |failure| failure.reason.as_str());
         let detail = outcome.failure.as_ref().map_or("", |failure| failure.detail.as_str());
-        if outcome.verdict() != Verdict::Ours {
+        if outcome.verdict() != Verdict::Local {
             debug!(self.parts.log, "probed"; "service_id" => service.id.get(), "reason" => reason,
                 "detail" => detail, "elapsed_ms" => outcome.response_time.as_secs_f64() * 1e3);
         } else if self.parts.faults.pass(Instant::now()) {

@@ -4,7 +4,8 @@ use actix::prelude::*;
 
 use super::Lifeline;
 use crate::storage::StorageError;
-use crate::storage::connection::{self, Reopening};
+use crate::storage::connection;
+use crate::storage::connection::Reopening;
 use crate::storage::reader::Query;
 
 /// Owns a connection.

@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::spread::Spread;
+use crate::actors::spread::Spread;
 use crate::domain::{Kind, Service, ServiceId};
 
 /// Longest time until a service that was never probed is probed for the first time.
@@ -56,7 +56,7 @@ pub struct Job {
     /// When the service is due next: a probe that cannot start before that is missed.
     pub next_due: Instant,
     /// Whether somebody has asked for it, beside its slots, and waits.
-    pub by_hand: bool,
+    pub on_demand: bool,
 }
 
 #[derive(Debug)]
@@ -274,7 +274,7 @@ fn step(entry: Entry, now: Instant) -> (Job, u64, Entry) {
         let due = next + times(interval, more);
         (due, due + interval, more + 1)
     };
-    let job = Job { service: Arc::clone(&entry.service), due, next_due, by_hand: false };
+    let job = Job { service: Arc::clone(&entry.service), due, next_due, on_demand: false };
     (job, passed, Entry { due: next_due, grid: next_due, ..entry })
 }
 
@@ -286,7 +286,7 @@ fn times(interval: Duration, n: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::options::Heartbeat;
+    use crate::domain::service::options::Heartbeat;
     use crate::domain::{Options, Target, Template, Thresholds, sample};
 
     fn service(id: i64, interval_seconds: f64) -> Arc<Service> {

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 
 use super::Lifeline;
-use super::pool::{Dispatch, Leave, Pool, Revise};
-use super::schedule::{First, Now, Schedule};
-use super::spread::Spread;
+use crate::actors::pool::{Dispatch, Leave, Pool, Revise};
+use crate::actors::schedule::{First, Now, Schedule};
+use crate::actors::spread::Spread;
+use crate::clock::unix_ms;
+use crate::domain::Missed;
 use crate::domain::{Defaults, Definition, Kind, Service, ServiceId};
-use crate::probe::unix_ms;
-use crate::storage::reader::Known;
-use crate::telemetry::{Missed, Telemetry};
+use crate::metrics::Telemetry;
+use crate::storage::reader::LoadedService;
 
 /// Most jobs of one [`Dispatch`].
 const DISPATCH_LIMIT: usize = 1_024;
@@ -38,7 +39,7 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler that watches every enabled service of `known`.
     pub fn new(
-        known: Vec<Known>,
+        known: Vec<LoadedService>,
         defaults: Defaults,
         pool: Addr<Pool>,
         telemetry: Telemetry,
@@ -112,14 +113,14 @@ pub struct ServiceChanged {
     /// How it is defined now; `None` when it was deleted.
     pub definition: Option<Definition>,
     /// Whether somebody waits for the first probe of a new one.
-    pub by_hand: bool,
+    pub on_demand: bool,
 }
 
 /// Notice from the pool: a service with a threshold for failures was probed. If it is lost, a failure is confirmed by the next
 /// slots only.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct Looked {
+pub struct ConfirmationResult {
     /// Which.
     pub id: ServiceId,
     /// What the probe said.
@@ -163,7 +164,7 @@ impl Handler<ServiceChanged> for Scheduler {
                 if self.schedule.revise(Arc::clone(&service), now()) {
                     self.pool.do_send(Revise { service });
                 } else {
-                    let first = if change.by_hand { First::Now } else { First::Soon };
+                    let first = if change.on_demand { First::Now } else { First::Soon };
                     self.schedule.watch(service, first, now());
                 }
             }
@@ -173,10 +174,10 @@ impl Handler<ServiceChanged> for Scheduler {
     }
 }
 
-impl Handler<Looked> for Scheduler {
+impl Handler<ConfirmationResult> for Scheduler {
     type Result = ();
 
-    fn handle(&mut self, looked: Looked, context: &mut Self::Context) {
+    fn handle(&mut self, looked: ConfirmationResult, context: &mut Self::Context) {
         self.schedule.looked(looked.id, looked.is_up, Instant::now());
         self.sleep(Duration::ZERO, context);
     }

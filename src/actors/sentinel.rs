@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use crate::domain::options::{DnsQuestion, RecordKind};
+use crate::domain::service::options::{DnsQuestion, RecordKind};
 use crate::domain::{
     Interval, Name, Options, Outcome, Reason, Service, ServiceId, Target, Timeout,
 };

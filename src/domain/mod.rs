@@ -3,39 +3,31 @@
 //! Nothing here knows actix, diesel or awc, and nothing has a clock of its own: time is passed in.
 
 pub mod condition;
-pub mod duration;
-pub mod fields;
-pub mod flapping;
-pub mod kept;
-pub mod moment;
-pub mod options;
+pub mod history;
+pub mod leb128;
+pub mod missed;
 pub mod outcome;
-pub mod pattern;
 pub mod rollup;
 #[cfg(test)]
 pub mod sample;
 pub mod service;
-pub mod sketch;
-pub mod slo;
-pub mod stats;
-pub mod target;
-pub mod template;
-pub mod timeline;
-pub mod varint;
+pub mod time;
 
 pub use condition::{Body, Condition, Facts};
-pub use kept::{KeptTick, PHASES};
-pub use options::Options;
-pub use options::Thresholds;
-pub use outcome::{Certificate, Failure, Judged, Outcome, Phases, Reason, Report, Seen, Verdict};
-pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
-pub use service::{
-    Defaults, Definition, Group, Interval, Invalid, Name, Origin, Patch, Service, ServiceId,
-    Timeout,
+pub use history::sketch::Sketch;
+pub use history::slo::Slo;
+pub use history::stats::Stats;
+pub use history::tick::{PHASES, StoredTick};
+pub use history::timeline::{Span, Totals, UnknownAs, Uptime};
+pub use missed::Missed;
+pub use outcome::{
+    Certificate, ConditionResult, Failure, Outcome, Phases, ProbeDetails, ProbeReport, Reason,
+    Verdict,
 };
-pub use sketch::Sketch;
-pub use slo::Slo;
-pub use stats::Stats;
-pub use target::{Kind, Target};
-pub use template::{Template, Variables};
-pub use timeline::{Span, Totals, UnknownAs, Uptime};
+pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
+pub use service::options::{Options, Thresholds};
+pub use service::target::{Kind, Target};
+pub use service::template::{Template, Variables};
+pub use service::{
+    Defaults, Definition, Group, Interval, Invalid, Name, Origin, Service, ServiceId, Timeout,
+};

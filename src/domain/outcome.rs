@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::service::ServiceId;
+use crate::domain::service::ServiceId;
 
 /// Why a probe failed. A closed set: stored with the tick, filtered by, and counted on `/metrics`.
 ///
@@ -199,7 +199,7 @@ pub enum Verdict {
     /// Our own network was gone, so nothing is known: recorded, and kept apart from both.
     Unknown,
     /// We could not tell, and the cause lies with us: never recorded as a tick.
-    Ours,
+    Local,
 }
 
 /// Where the time of a probe went, summed over redirects. They add up to its response time.
@@ -237,7 +237,7 @@ impl Phases {
 
 /// What else a probe saw, of the last hop when there were several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ProbeDetails {
     /// The address that was dialled.
     pub address: Option<SocketAddr>,
     /// How many redirects were followed.
@@ -250,7 +250,7 @@ pub struct Seen {
     pub certificate_expires_at: Option<i64>,
 }
 
-impl Seen {
+impl ProbeDetails {
     /// The address that was dialled, with its port where the protocol has one.
     pub fn address_told(&self) -> Option<String> {
         self.address.map(address_told)
@@ -264,11 +264,11 @@ pub fn address_told(address: SocketAddr) -> String {
 
 /// What somebody who looks at one probe wants to know besides; recorded probes have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct ProbeReport {
     /// The chain that the target has shown, its own certificate first.
     pub certificates: Vec<Certificate>,
     /// Each condition as it was judged: fulfilled, or not with the values it met.
-    pub conditions: Vec<Judged>,
+    pub conditions: Vec<ConditionResult>,
 }
 
 /// A certificate of the target. Times are unix seconds.
@@ -286,7 +286,7 @@ pub struct Certificate {
 
 /// A condition that was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct ConditionResult {
     /// The condition, with the values it met where it is not fulfilled.
     pub told: String,
     /// Whether it is fulfilled.
@@ -309,11 +309,11 @@ pub struct Outcome {
     /// Where the time went.
     pub phases: Phases,
     /// What else was seen.
-    pub seen: Seen,
+    pub seen: ProbeDetails,
     /// Whether our own network was found to be gone, so that a failure says nothing of the target.
     pub cut_off: bool,
     /// More, if somebody asked for it.
-    pub report: Option<Box<Report>>,
+    pub report: Option<Box<ProbeReport>>,
 }
 
 impl Outcome {
@@ -331,7 +331,7 @@ impl Outcome {
             http_status: None,
             failure,
             phases: Phases::default(),
-            seen: Seen::default(),
+            seen: ProbeDetails::default(),
             cut_off: false,
             report: None,
         }
@@ -342,7 +342,7 @@ impl Outcome {
         match &self.failure {
             None => Verdict::Up,
             Some(_) if self.cut_off => Verdict::Unknown,
-            Some(failure) if failure.reason.is_local() => Verdict::Ours,
+            Some(failure) if failure.reason.is_local() => Verdict::Local,
             Some(_) => Verdict::Down,
         }
     }
@@ -373,7 +373,7 @@ mod tests {
         for reason in Reason::all() {
             let outcome =
                 Outcome { failure: Some(Failure::new(reason, "")), ..sample::outcome(1, 0) };
-            let expected = if reason.is_local() { Verdict::Ours } else { Verdict::Down };
+            let expected = if reason.is_local() { Verdict::Local } else { Verdict::Down };
             assert_eq!(outcome.verdict(), expected, "{reason:?}");
         }
     }

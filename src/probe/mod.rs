@@ -5,33 +5,31 @@
 //! is kept from one probe to the next: every probe connects and secures anew and asks for the name (probes that ask for one
 //! name at the same moment share the answer), and so a dead DNS, TCP or TLS is seen by the very next probe.
 
-mod connection;
-mod dial;
+mod context;
 mod failure;
 mod http;
-mod interim;
-mod kinds;
-pub mod policy;
-mod pulse;
-mod resolve;
-pub mod tls;
-mod trace;
-mod way;
+pub mod net;
+mod protocols;
+mod stall;
+mod timings;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use policy::Policy;
-use resolve::Resolver;
-use tls::{Tls, Trust};
-use trace::{Phase, Trace};
-use way::{Said, Way};
+use context::{ProbeContext, ProbeResponse};
+use net::policy::Policy;
+use net::resolve::Resolver;
+use net::tls::{Tls, Trust};
+use timings::{Phase, Timings};
 
-use crate::domain::options::NameServer;
+use crate::clock::unix_ms;
 use crate::domain::outcome::detail_of;
-use crate::domain::{Condition, Failure, Judged, Kind, Outcome, Reason, Service, Variables};
+use crate::domain::service::options::NameServer;
+use crate::domain::{
+    Condition, ConditionResult, Failure, Kind, Outcome, Reason, Service, Variables,
+};
 
 /// Largest body that is read as JSON, in bytes: as values it takes up to a hundred times the memory.
 const JSON_LIMIT: usize = 4 * 1024 * 1024;
@@ -61,7 +59,7 @@ pub struct Engine {
     rules: Rules,
     tls: Tls,
     client: awc::Client,
-    pulse: pulse::Pulse,
+    pulse: stall::Pulse,
 }
 
 impl Engine {
@@ -73,7 +71,7 @@ impl Engine {
             tls: Tls::new(rules.trust.clone()),
             rules,
             client: http::client(),
-            pulse: pulse::Pulse::start(),
+            pulse: stall::Pulse::start(),
         }
     }
 
@@ -82,7 +80,7 @@ impl Engine {
     pub async fn probe(&self, service: &Service, reports: bool) -> Outcome {
         let started_at_ms = unix_ms();
         let started = Instant::now();
-        let (trace, mark) = (Trace::new(started, reports), self.pulse.mark());
+        let (trace, mark) = (Timings::new(started, reports), self.pulse.mark());
         let timeout = service.timeout.get();
         let asking = ask(self, service, &trace);
         let result = tokio::time::timeout(timeout, asking).await;
@@ -125,14 +123,14 @@ impl Engine {
 }
 
 /// Asks the target as its kind is asked, and judges what it says.
-async fn ask(engine: &Engine, service: &Service, trace: &Trace) -> Result<(), Failure> {
+async fn ask(engine: &Engine, service: &Service, trace: &Timings) -> Result<(), Failure> {
     let url = service.target.url(&engine.rules.variables);
     let url = url.map_err(|why| Failure::new(Reason::LocalConfig, why))?;
-    let way = &Way { engine, service, home: &url, trace };
+    let way = &ProbeContext { engine, service, home: &url, trace };
     let said = match service.target.kind() {
         Kind::Http => http::probe(way, &url).await?,
         Kind::Push => return Err(late(service)),
-        kind => kinds::probe(way, kind, &url).await?,
+        kind => protocols::probe(way, kind, &url).await?,
     };
     if let Some(status) = said.status {
         way.trace.answered(status);
@@ -141,7 +139,7 @@ async fn ask(engine: &Engine, service: &Service, trace: &Trace) -> Result<(), Fa
 }
 
 /// The plain rule, or in its place the service's conditions.
-fn judge(way: &Way<'_>, mut said: Said) -> Result<(), Failure> {
+fn judge(way: &ProbeContext<'_>, mut said: ProbeResponse) -> Result<(), Failure> {
     let conditions = &way.service.conditions;
     if conditions.is_empty() {
         return std::mem::replace(&mut said.plain, Ok(()));
@@ -158,7 +156,7 @@ fn judge(way: &Way<'_>, mut said: Said) -> Result<(), Failure> {
         way.trace.report(|report| {
             let told = verdict.clone().err().unwrap_or_else(|| condition.to_string());
             let told = detail_of(told);
-            report.conditions.push(Judged { told, fulfilled: verdict.is_ok() });
+            report.conditions.push(ConditionResult { told, fulfilled: verdict.is_ok() });
         });
         failed.extend(verdict.err());
     }
@@ -184,10 +182,4 @@ fn timed_out(phase: Phase, timeout: Duration) -> Failure {
     };
     let detail = format!("no complete answer within {timeout:?}: still {}", phase.as_str());
     Failure::new(reason, detail)
-}
-
-/// The wall clock, in unix milliseconds; 0 before 1970.
-pub fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

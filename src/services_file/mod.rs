@@ -18,7 +18,7 @@ use parse::{File, parse};
 pub use plan::plan;
 
 use crate::domain::{Definition, ServiceId, Variables};
-use crate::probe::tls;
+use crate::probe::net::tls;
 use crate::storage::StorageError;
 use crate::storage::reader::load_known;
 use crate::storage::writer::{FilePlan, apply_plan};

@@ -9,8 +9,9 @@ use saphyr_parser::{Parser, ScalarStyle};
 use serde_json::Value;
 
 use super::Problems;
-use crate::domain::fields::{self, Dialect};
 use crate::domain::{Definition, Template, Variables};
+use crate::spec;
+use crate::spec::Dialect;
 
 /// One service of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,7 +155,7 @@ fn entry(item: &MarkedYaml, nth: usize, file: &File, problems: &mut Problems) ->
         tell(line(key), &shown(key), "given more than once");
     }
     let Value::Object(object) = value else { return None };
-    match fields::read(&object, Dialect::File) {
+    match spec::read(&object, Dialect::File) {
         Ok(definition) => {
             let set = |name: &&str| file.variables.get(name).is_none();
             let of_target = definition.target.variables();

@@ -3,14 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Problems;
-use super::parse::Entry;
 use crate::domain::Origin;
-use crate::storage::reader::Known;
+use crate::services_file::parse::Entry;
+use crate::storage::reader::LoadedService;
 use crate::storage::writer::FilePlan;
 
 /// Compares the entries with the living services. A name that a service of the API has is a problem.
-pub fn plan(entries: &[Entry], known: &[Known]) -> Result<FilePlan, Vec<String>> {
-    let by_name: HashMap<&str, &Known> =
+pub fn plan(entries: &[Entry], known: &[LoadedService]) -> Result<FilePlan, Vec<String>> {
+    let by_name: HashMap<&str, &LoadedService> =
         known.iter().map(|known| (known.definition.name.as_str(), known)).collect();
     let mut plan = FilePlan::default();
     let mut problems = Problems::default();
@@ -55,10 +55,16 @@ mod tests {
         read_text("s.yaml".as_ref(), &text, &Variables::default()).unwrap()
     }
 
-    fn known(id: i64, name: &str, url: &str, origin: Origin) -> Known {
+    fn known(id: i64, name: &str, url: &str, origin: Origin) -> LoadedService {
         let [entry] = entries(&[(name, url)]).try_into().unwrap();
         let id = ServiceId::new(id).unwrap();
-        Known { id, definition: entry.definition, origin, last_tick: Some(0), created_at: 0 }
+        LoadedService {
+            id,
+            definition: entry.definition,
+            origin,
+            last_tick: Some(0),
+            created_at: 0,
+        }
     }
 
     #[test]

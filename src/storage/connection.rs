@@ -11,9 +11,10 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 
-use super::error::{OpenError, StorageError};
-use super::header::{self, Kind};
+use super::header;
 use super::migrations;
+use crate::storage::error::{OpenError, StorageError};
+use crate::storage::header::Kind;
 
 /// How long one statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);

@@ -7,9 +7,11 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use super::connection::{Line, absolute, connect, escaped, explain, judge, lies_beside, unusable};
-use super::error::OpenError;
 use super::migrations;
+use crate::storage::connection::{
+    Line, absolute, connect, escaped, explain, judge, lies_beside, unusable,
+};
+use crate::storage::error::OpenError;
 
 /// Services and ticks of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::error::StorageError;
-use super::history::{fresh, seal};
-use super::models::{NewEvent, TickRow, origin_word};
-use super::schema::{service_events, service_metrics, service_ticks, services};
-use super::tallies::TallyRow;
-use crate::domain::kept::KeptTick;
+use crate::domain::history::tick::StoredTick;
 use crate::domain::{Name, Origin, ServiceId, State, Tally, Target};
+use crate::storage::error::StorageError;
+use crate::storage::history::{fresh, seal};
+use crate::storage::models::{NewEvent, TickRow, origin_word};
+use crate::storage::schema::{service_events, service_metrics, service_ticks, services};
+use crate::storage::tallies::TallyRow;
 
 /// A service that was taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl<'c> History<'c> {
     pub fn add_tick(
         &mut self,
         service: &ImportedService,
-        tick: &KeptTick,
+        tick: &StoredTick,
     ) -> Result<(), StorageError> {
         let id = self.next_tick_id;
         self.next_tick_id += 1;

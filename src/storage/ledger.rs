@@ -7,15 +7,16 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::error::StorageError;
-use super::history::{fresh, gaps};
-use super::models::{self, EventRow, MetricRow, ServiceRow, TickRow};
-use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
-use super::tallies::TallyRow;
+use super::models;
 use super::transition;
 use crate::domain::{
     EventChange, Failure, Outcome, ServiceId, State, Tally, Thresholds, Tick, Verdict, rollup,
 };
+use crate::storage::error::StorageError;
+use crate::storage::history::{fresh, gaps};
+use crate::storage::models::{EventRow, MetricRow, ServiceRow, TickRow};
+use crate::storage::schema::{liveness, service_events, service_metrics, service_ticks, services};
+use crate::storage::tallies::TallyRow;
 
 /// What a service's rows say, so that a commit need not read them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -234,7 +235,7 @@ fn record(
         Verdict::Down => State::Down,
         Verdict::Unknown => State::Unknown,
         // Faults of ours never get here: the prober counts them and records nothing.
-        Verdict::Ours => return Ok(()),
+        Verdict::Local => return Ok(()),
     };
     let kept = models::kept(outcome, state);
     let row = TickRow::new(tick_id, outcome.service_id, entry.latest_tick_id, &kept);

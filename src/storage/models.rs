@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use super::error::StorageError;
-use super::schema::{service_events, service_metrics, service_ticks, services};
-use crate::domain::fields::{self, Form};
-use crate::domain::flapping::Recent;
-use crate::domain::kept::KeptTick;
+use crate::domain::history::tick::StoredTick;
+use crate::domain::rollup::flapping::Recent;
 use crate::domain::{
     Condition, Definition, Group, Interval, LatestEvent, Name, Options, Origin, Outcome, Reason,
     ServiceId, State, Streak, Tally, Target, Thresholds, Timeout,
 };
+use crate::spec;
+use crate::spec::Form;
+use crate::storage::error::StorageError;
+use crate::storage::schema::{service_events, service_metrics, service_ticks, services};
 
 /// A row of `services`.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -76,7 +77,7 @@ impl ServiceRow {
     fn options(&self) -> Result<Arc<Options>, String> {
         let Some(text) = &self.options else { return Ok(Options::none()) };
         let map = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        fields::read_options(&map).map_err(|problems| {
+        spec::read_options(&map).map_err(|problems| {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         })
     }
@@ -142,7 +143,7 @@ impl<'a> DefinitionRow<'a> {
 
 /// The options as JSON; `None` where there is nothing to say.
 fn options_text(options: &Options) -> Option<String> {
-    let map = fields::write_options(options, Form::Stored);
+    let map = spec::write_options(options, Form::Stored);
     (!map.is_empty()).then(|| serde_json::Value::Object(map).to_string())
 }
 
@@ -175,7 +176,12 @@ pub struct TickRow {
 
 impl TickRow {
     /// The row of `tick`, behind the one that `previous_id` names.
-    pub fn new(id: i64, service_id: ServiceId, previous_id: Option<i64>, tick: &KeptTick) -> Self {
+    pub fn new(
+        id: i64,
+        service_id: ServiceId,
+        previous_id: Option<i64>,
+        tick: &StoredTick,
+    ) -> Self {
         let phase = |nth: usize| tick.phases_us.map(|phases| phases[nth].cast_signed());
         let phased: u64 = tick.phases_us.unwrap_or_default().iter().sum();
         let unphased = tick.response_time_us.wrapping_sub(phased).cast_signed();
@@ -198,12 +204,12 @@ impl TickRow {
     }
 
     /// The tick of the row. A status or failure that is none of ours is left out.
-    pub fn kept(&self) -> KeptTick {
+    pub fn kept(&self) -> StoredTick {
         let micros = |us: Option<i64>| us.unwrap_or_default().max(0).cast_unsigned();
         let phases =
             [self.dns_us, self.connect_us, self.tls_us, self.first_byte_us, self.transfer_us]
                 .map(micros);
-        KeptTick {
+        StoredTick {
             at_ms: self.created_at_ms,
             state: match (self.is_unknown, self.is_up) {
                 (true, _) => State::Unknown,
@@ -223,12 +229,12 @@ impl TickRow {
 
 /// What the history keeps of `outcome`; `state` is its verdict. Its response time is that of its phases, of which each is kept in
 /// whole microseconds, unless there is more to it.
-pub fn kept(outcome: &Outcome, state: State) -> KeptTick {
+pub fn kept(outcome: &Outcome, state: State) -> StoredTick {
     let phases = outcome.phases.named().map(|(_, spent)| micros(spent));
     let phased: u64 = phases.iter().sum();
     let response_time_us = micros(outcome.response_time);
     let is_rounding = response_time_us.abs_diff(phased) < phases.len() as u64;
-    KeptTick {
+    StoredTick {
         at_ms: outcome.started_at_ms,
         state,
         response_time_us: if is_rounding { phased } else { response_time_us },

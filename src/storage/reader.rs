@@ -8,10 +8,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
-use super::error::StorageError;
-use super::models::{EventRow, MetricRow, ServiceRow};
-use super::schema::{service_count, service_events, service_metrics, services};
 use crate::domain::{Definition, Origin, Reason, ServiceId, State, Tally};
+use crate::storage::error::StorageError;
+use crate::storage::models::{EventRow, MetricRow, ServiceRow};
+use crate::storage::schema::{service_count, service_events, service_metrics, services};
 
 /// A question to the store.
 pub trait Query: Send + 'static {
@@ -271,7 +271,7 @@ impl Query for GetService {
 
 /// A living service as the runner loads it at start.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct LoadedService {
     /// Its key.
     pub id: ServiceId,
     /// What the operator says of it.
@@ -285,7 +285,7 @@ pub struct Known {
 }
 
 /// Every living service, by id.
-pub fn load_known(connection: &mut SqliteConnection) -> Result<Vec<Known>, StorageError> {
+pub fn load_known(connection: &mut SqliteConnection) -> Result<Vec<LoadedService>, StorageError> {
     // Row by row: all rows at once would take as much memory again.
     let rows = services::table
         .left_join(service_metrics::table)
@@ -295,7 +295,7 @@ pub fn load_known(connection: &mut SqliteConnection) -> Result<Vec<Known>, Stora
         .load_iter::<(ServiceRow, Option<i64>), DefaultLoadingMode>(connection)?;
     rows.map(|row| {
         let (row, last_tick) = row?;
-        Ok(Known {
+        Ok(LoadedService {
             id: row.service_id()?,
             definition: row.definition()?,
             origin: row.origin(),

@@ -3,10 +3,10 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::error::StorageError;
-use super::prepared::{Prepared, Text};
-use super::schema::service_metrics;
 use crate::domain::{ServiceId, Tally};
+use crate::storage::error::StorageError;
+use crate::storage::prepared::{Prepared, Text};
+use crate::storage::schema::service_metrics;
 
 /// What a tally writes into `service_metrics`.
 #[derive(Debug, Insertable)]

@@ -3,11 +3,11 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::error::StorageError;
-use super::models::NewEvent;
-use super::prepared::{Prepared, Text};
-use super::schema::service_events;
 use crate::domain::{Failure, ServiceId, State};
+use crate::storage::error::StorageError;
+use crate::storage::models::NewEvent;
+use crate::storage::prepared::{Prepared, Text};
+use crate::storage::schema::service_events;
 
 /// Begins an event at `at_ms`; the one before it must have ended there. Gives its id.
 pub fn begin(

@@ -3,13 +3,14 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::error::StorageError;
-use super::history::gaps;
-use super::models::{DefinitionRow, ServiceRow};
-use super::reader::{GetService, Query, ServiceRecord};
-use super::schema::services;
 use super::transition;
-use crate::domain::{Definition, Origin, Patch, ServiceId};
+use crate::domain::{Definition, Origin, ServiceId};
+use crate::spec::Patch;
+use crate::storage::error::StorageError;
+use crate::storage::history::gaps;
+use crate::storage::models::{DefinitionRow, ServiceRow};
+use crate::storage::reader::{GetService, Query, ServiceRecord};
+use crate::storage::schema::services;
 
 /// A change to the list of services, asked for through the API.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +46,7 @@ pub fn apply(
             Change::Create(definition) => insert(connection, &definition, Origin::Api, now_ms)?,
             Change::Update(id, patch) => {
                 let before = writable(connection, id)?.definition()?;
-                let after = before.patched(&patch).map_err(|problems| {
+                let after = patch.apply(&before).map_err(|problems| {
                     StorageError::Invalid(problems.iter().map(ToString::to_string).collect())
                 })?;
                 if after != before {

@@ -7,7 +7,7 @@ use slog::error;
 use super::{Phase, Recorder, Reply};
 use crate::actors::pool::{Ended, Finished};
 use crate::domain::{Outcome, Verdict};
-use crate::telemetry::Fate;
+use crate::metrics::Fate;
 
 /// Whether an outcome was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Recorder {
             Phase::Open => self.outage.take(outcome, Instant::now()),
             Phase::Closing | Phase::Closed => Some(outcome),
         };
-        let Some(outcome) = outcome.filter(|outcome| outcome.verdict() != Verdict::Ours) else {
+        let Some(outcome) = outcome.filter(|outcome| outcome.verdict() != Verdict::Local) else {
             return waiter.answer(Admission::Kept, ended);
         };
         self.note(&outcome);

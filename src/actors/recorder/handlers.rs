@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::admission::{Admission, Waiter};
 use super::{Phase, READS_LIMIT, Recorder, Task};
 use crate::actors::pool::{Ended, Finished};
 use crate::actors::reader::Ask;
+use crate::actors::recorder::admission::{Admission, Waiter};
 use crate::actors::scheduler::ServiceChanged;
 use crate::actors::sentinel::Sentinel;
 use crate::actors::writer::{ApplyFile, MakeChange};
 use crate::domain::Outcome;
+use crate::metrics::ServiceResult;
 use crate::services_file::{FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::reader::Query;
 use crate::storage::writer::Applied;
-use crate::telemetry::ServiceResult;
 
 /// Notice from the probers of one arbiter: these probes are over. The pool hears of each once its outcome is taken, and so its
 /// slot stays taken until then. Never lost while the recorder lives.

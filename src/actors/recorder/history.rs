@@ -10,8 +10,8 @@ use crate::actors::beats::Standstill;
 use crate::actors::reader::Ask;
 use crate::actors::upkeep::STEP_EVERY;
 use crate::actors::writer::{BeginSealing, FinishSealing, Finished, Publish, Published, Retain};
-use crate::domain::moment;
-use crate::probe::unix_ms;
+use crate::clock::unix_ms;
+use crate::domain::time::timestamp;
 use crate::storage::StorageError;
 use crate::storage::history::gaps::Gap;
 use crate::storage::history::retention::Progress;
@@ -209,7 +209,7 @@ impl Recorder {
         }
         if let Some(Gap { from_ms, services }) = gap {
             warn!(self.log, "this process stood still, or the clock was set forward; that time is unknown";
-                "since" => moment::told(from_ms), "services" => services);
+                "since" => timestamp::to_rfc3339(from_ms), "services" => services);
         }
     }
 

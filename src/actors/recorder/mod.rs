@@ -24,25 +24,25 @@ use slog::{Logger, error, info};
 use tokio::sync::oneshot;
 
 use super::Lifeline;
-use super::beats::{Beats, Standstill};
-use super::board::Board;
-use super::buffer::Buffer;
-use super::health::StoreHealth;
-use super::outage::{Outage, OutageRules};
-use super::pool::Finished;
-use super::reader::Reader;
-use super::revision::Revision;
-use super::scheduler::ServiceChanged;
-use super::sentinel::Sentinel;
 use super::told;
-use super::upkeep::{Upkeep, UpkeepRules};
-use super::writer::{ApplyFile, Close, Commit, MakeChange, NotCommitted, Writer};
+use crate::actors::beats::{Beats, Standstill};
+use crate::actors::board::Board;
+use crate::actors::buffer::Buffer;
+use crate::actors::health::StoreHealth;
+use crate::actors::outage::{Outage, OutageRules};
+use crate::actors::pool::Finished;
+use crate::actors::reader::Reader;
+use crate::actors::revision::Revision;
+use crate::actors::scheduler::ServiceChanged;
+use crate::actors::sentinel::Sentinel;
+use crate::actors::upkeep::{Upkeep, UpkeepRules};
+use crate::actors::writer::{ApplyFile, Close, Commit, MakeChange, NotCommitted, Writer};
 use crate::domain::{Definition, Outcome, ServiceId};
+use crate::metrics::{Fate, Telemetry};
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
 use crate::storage::writer::{Applied, Change};
-use crate::telemetry::{Fate, Telemetry};
 pub use admission::Admission;
 use admission::Waiter;
 pub use handlers::{Flush, GetResults, GetTrouble, Probed, RecordOutcome, Subscribe};
@@ -405,14 +405,14 @@ impl Recorder {
         }));
     }
 
-    /// Tells the board and the scheduler how a service is defined now; `by_hand` when somebody waits for its first probe.
-    fn changed(&mut self, id: ServiceId, definition: Option<Definition>, by_hand: bool) {
+    /// Tells the board and the scheduler how a service is defined now; `on_demand` when somebody waits for its first probe.
+    fn changed(&mut self, id: ServiceId, definition: Option<Definition>, on_demand: bool) {
         match &definition {
             Some(definition) if definition.enabled => self.board.watch(id, definition),
             _ => self.board.unwatch(id),
         }
         if let Some(scheduler) = &self.scheduler {
-            scheduler.do_send(ServiceChanged { id, definition, by_hand });
+            scheduler.do_send(ServiceChanged { id, definition, on_demand });
         }
     }
 

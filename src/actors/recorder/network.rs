@@ -46,7 +46,7 @@ impl Recorder {
     pub(super) fn settle_network(&mut self, at_once: bool) {
         let (released, change) = self.outage.decide(Instant::now(), at_once);
         self.tell_network(change);
-        let kept = released.into_iter().filter(|outcome| outcome.verdict() != Verdict::Ours);
+        let kept = released.into_iter().filter(|outcome| outcome.verdict() != Verdict::Local);
         self.released.extend(kept);
         self.admit_released();
     }

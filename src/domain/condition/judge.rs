@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Comparison, Condition, Operand, Placeholder};
-use crate::domain::duration;
+use crate::domain::time::duration;
 
 /// What some programs put before a text (U+FEFF).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -111,8 +111,10 @@ impl Condition {
 
     fn equal(&self, left: &Resolved, right: &Resolved) -> bool {
         match (&self.left, &self.right) {
-            (Operand::Pattern(pattern), _) => right.as_ref().is_some_and(|text| pattern.fits(text)),
-            (_, Operand::Pattern(pattern)) => left.as_ref().is_some_and(|text| pattern.fits(text)),
+            (Operand::Wildcard(pattern), _) => {
+                right.as_ref().is_some_and(|text| pattern.fits(text))
+            }
+            (_, Operand::Wildcard(pattern)) => left.as_ref().is_some_and(|text| pattern.fits(text)),
             (Operand::Any(texts), _) => texts.iter().any(|text| same(&Some(text.clone()), right)),
             (_, Operand::Any(texts)) => texts.iter().any(|text| same(left, &Some(text.clone()))),
             _ => same(left, right),
@@ -127,14 +129,14 @@ impl Operand {
             Self::Placeholder(place) => facts.text_of(place),
             Self::Len(place) => Some(facts.length_of(place)?.to_string()),
             Self::Has(place) => Some(facts.text_of(place).is_some().to_string()),
-            Self::Pattern(_) | Self::Any(_) => None,
+            Self::Wildcard(_) | Self::Any(_) => None,
         }
     }
 
     /// The operand with the value it had, where it is not plain to see.
     fn told(&self, value: &Resolved) -> String {
         match self {
-            Self::Literal(_) | Self::Pattern(_) | Self::Any(_) => self.to_string(),
+            Self::Literal(_) | Self::Wildcard(_) | Self::Any(_) => self.to_string(),
             _ => {
                 let value = value.as_deref().unwrap_or("INVALID");
                 let shown: String = value.chars().take(SHOWN_CHARS).collect();

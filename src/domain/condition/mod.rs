@@ -6,11 +6,12 @@
 
 mod judge;
 mod path;
+pub mod wildcard;
 
 use std::fmt;
 
-use super::pattern::Pattern;
-use super::service::Invalid;
+use crate::domain::condition::wildcard::Wildcard;
+use crate::domain::service::Invalid;
 pub use judge::{Body, Facts};
 use path::Path;
 
@@ -73,7 +74,7 @@ enum Operand {
     /// `has(…)`: whether it is there at all.
     Has(Placeholder),
     /// `pat(…)`: a text in which `*` stands for anything.
-    Pattern(Pattern),
+    Wildcard(Wildcard),
     /// `any(…, …)`: one of these.
     Any(Vec<String>),
 }
@@ -118,7 +119,7 @@ impl Condition {
         let Some((left, comparison, right)) = split else { return Err(refuse(Self::ACCEPTED)) };
         let left = Operand::parse(left).map_err(refuse)?;
         let right = Operand::parse(right).map_err(refuse)?;
-        let matches = |side: &Operand| matches!(side, Operand::Pattern(_) | Operand::Any(_));
+        let matches = |side: &Operand| matches!(side, Operand::Wildcard(_) | Operand::Any(_));
         if !comparison.is_equality() && (matches(&left) || matches(&right)) {
             return Err(refuse("pat() and any() with == and != only"));
         }
@@ -166,7 +167,7 @@ impl Operand {
             return Placeholder::inside(inner).map(Self::Has);
         }
         if let Some(inner) = call("pat", text) {
-            return Ok(Self::Pattern(Pattern::new(inner)));
+            return Ok(Self::Wildcard(Wildcard::new(inner)));
         }
         if let Some(inner) = call("any", text) {
             return Ok(Self::Any(inner.split(',').map(|one| one.trim().to_owned()).collect()));
@@ -238,7 +239,7 @@ impl fmt::Display for Operand {
             Self::Placeholder(placeholder) => placeholder.fmt(f),
             Self::Len(placeholder) => write!(f, "len({placeholder})"),
             Self::Has(placeholder) => write!(f, "has({placeholder})"),
-            Self::Pattern(pattern) => write!(f, "pat({pattern})"),
+            Self::Wildcard(pattern) => write!(f, "pat({pattern})"),
             Self::Any(texts) => write!(f, "any({})", texts.join(", ")),
         }
     }

@@ -1,21 +1,22 @@
 //! HTTP/1.1 by awc, and HTTP/2 where a service asks for it, over a connection of our own: requests, redirects, answers.
 
-pub mod answer;
+pub mod http2;
+pub mod interim;
 pub mod request;
-pub mod two;
+pub mod response;
 
 use awc::http::{StatusCode, header};
 use http::response::Parts;
 use url::Url;
 
-use super::connection::HandOver;
-use super::tls::Alpn;
-use super::trace::Phase;
-use super::way::{Said, Way};
-use crate::domain::{Failure, Reason, Seen};
-use answer::Kept;
+use crate::domain::{Failure, ProbeDetails, Reason};
+use crate::probe::context::{ProbeContext, ProbeResponse};
+use crate::probe::net::connection::HandOver;
+use crate::probe::net::tls::Alpn;
+use crate::probe::timings::Phase;
+use http2::Exchange;
 use request::Request;
-use two::Exchange;
+use response::Kept;
 
 /// A client without limits of its own: the pool bounds the probes, the deadline bounds each of them.
 pub fn client() -> awc::Client {
@@ -29,12 +30,12 @@ pub fn client() -> awc::Client {
 }
 
 /// Asks `url`, and whatever it redirects to, until there is an answer.
-pub async fn probe(way: &Way<'_>, url: &Url) -> Result<Said, Failure> {
+pub async fn probe(way: &ProbeContext<'_>, url: &Url) -> Result<ProbeResponse, Failure> {
     let mut request = Request::new(way, url)?;
     let most = way.options().redirects_followed();
     for hop in 0..=most {
         // What was seen of an earlier hop does not hold for this one.
-        way.note(|seen| *seen = Seen { redirects: hop, ..Seen::default() });
+        way.note(|seen| *seen = ProbeDetails { redirects: hop, ..ProbeDetails::default() });
         let heard = match way.options().http_version {
             Some("2") => over_two(way, &request).await?,
             _ => over_one(way, &request).await?,
@@ -54,10 +55,10 @@ enum Heard {
     /// A redirect that is to be followed: its status, and where it leads.
     Redirect(u16, String),
     /// Anything else.
-    Answer(Said),
+    Answer(ProbeResponse),
 }
 
-async fn over_one(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
+async fn over_one(way: &ProbeContext<'_>, request: &Request) -> Result<Heard, Failure> {
     let connection = way.open(&request.url, Alpn::Http1).await?;
     way.enter(Phase::Waiting);
     let answer = request.send(&way.engine.client, connection).await?;
@@ -74,7 +75,11 @@ async fn over_one(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
         let told = format!("HTTP {spoken} was spoken, and not {expected}");
         return Err(Failure::new(Reason::Protocol, told));
     }
-    let mut said = Said { status: Some(status), plain: judge(answer.status()), ..Said::default() };
+    let mut said = ProbeResponse {
+        status: Some(status),
+        plain: judge(answer.status()),
+        ..ProbeResponse::default()
+    };
     if let Some(kept) = wanted(way, &said.plain) {
         way.enter(Phase::Reading);
         said.body = answer.read(kept, way.options().body_limit).await?;
@@ -82,16 +87,16 @@ async fn over_one(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
     Ok(Heard::Answer(said))
 }
 
-async fn over_two(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
+async fn over_two(way: &ProbeContext<'_>, request: &Request) -> Result<Heard, Failure> {
     let (asked, body) = request.over_two()?;
     let connection = way.open(&request.url, Alpn::Http2).await?;
     way.enter(Phase::Waiting);
     let limit = way.options().body_limit;
     let leads_to = |head: &Parts| {
-        let location = answer::location(head.status, head.headers.get(header::LOCATION));
+        let location = response::location(head.status, head.headers.get(header::LOCATION));
         location.filter(|_| way.options().redirects_followed() > 0)
     };
-    let heard = two::exchange(connection, asked, body, limit, |head| {
+    let heard = http2::exchange(connection, asked, body, limit, |head| {
         way.trace.answered(head.status.as_u16());
         way.note(|seen| seen.http_version = Some("2"));
         let kept = wanted(way, &judge(head.status)).filter(|_| leads_to(head).is_none())?;
@@ -104,14 +109,19 @@ async fn over_two(way: &Way<'_>, request: &Request) -> Result<Heard, Failure> {
         Some(location) => Heard::Redirect(status, location),
         None => {
             let plain = judge(head.status);
-            Heard::Answer(Said { status: Some(status), body, plain, ..Said::default() })
+            Heard::Answer(ProbeResponse {
+                status: Some(status),
+                body,
+                plain,
+                ..ProbeResponse::default()
+            })
         }
     })
 }
 
 /// What is read of the answer to judge it: without conditions all of it, since an answer that never ends is none; with
 /// conditions the body only when one of them speaks of it.
-fn wanted(way: &Way<'_>, plain: &Result<(), Failure>) -> Option<Kept> {
+fn wanted(way: &ProbeContext<'_>, plain: &Result<(), Failure>) -> Option<Kept> {
     if way.needs_body() {
         return Some(Kept::Whole);
     }

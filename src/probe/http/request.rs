@@ -7,13 +7,14 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
-use super::answer::Answer;
-use super::two;
-use crate::domain::fields::is_sensitive;
+use super::http2;
 use crate::domain::{Failure, Reason};
-use crate::probe::connection::{self, Connection};
+use crate::probe::context::ProbeContext;
 use crate::probe::failure;
-use crate::probe::way::Way;
+use crate::probe::http::response::Answer;
+use crate::probe::net::connection;
+use crate::probe::net::connection::Connection;
+use crate::spec::is_sensitive;
 
 /// How a probe calls itself.
 pub const USER_AGENT: &str = concat!("service-healthcheck/", env!("CARGO_PKG_VERSION"));
@@ -31,7 +32,7 @@ pub struct Request {
 
 impl Request {
     /// The request that the service of `way` sends to `url` first.
-    pub fn new(way: &Way<'_>, url: &Url) -> Result<Self, Failure> {
+    pub fn new(way: &ProbeContext<'_>, url: &Url) -> Result<Self, Failure> {
         let options = way.options();
         let method = options.method.as_deref().unwrap_or("GET");
         Ok(Self {
@@ -90,7 +91,7 @@ impl Request {
         }
         let path = &self.url[Position::BeforePath..Position::AfterQuery];
         let uri = format!("{}://{host}{path}", self.url.scheme());
-        let asked = two::request(self.method.as_str(), &uri, rest)?;
+        let asked = http2::request(self.method.as_str(), &uri, rest)?;
         Ok((asked, self.body.clone().unwrap_or_default().into()))
     }
 
@@ -129,13 +130,13 @@ impl Request {
 }
 
 /// The headers that the service says, filled in.
-pub fn headers(way: &Way<'_>) -> Result<Vec<(String, String)>, Failure> {
+pub fn headers(way: &ProbeContext<'_>) -> Result<Vec<(String, String)>, Failure> {
     let headers = way.options().headers.iter();
     headers.map(|(name, value)| Ok((name.clone(), way.fill(value)?))).collect()
 }
 
 /// The header `Authorization`: what the service says, or else what its `url` holds.
-pub fn authorization(way: &Way<'_>, url: &Url) -> Result<Option<String>, Failure> {
+pub fn authorization(way: &ProbeContext<'_>, url: &Url) -> Result<Option<String>, Failure> {
     let options = way.options();
     if let Some(auth) = &options.basic_auth {
         return Ok(Some(basic(&way.fill(&auth.username)?, &way.fill(&auth.password)?)));

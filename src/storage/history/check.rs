@@ -6,14 +6,15 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use super::rollups::{self, Bucket, DAY_S, RollupRow};
-use super::seal::Sealing;
-use super::uptime::{spans, totals_of};
+use super::rollups;
 use super::{Window, newest_seq, ticks};
 use crate::domain::ServiceId;
-use crate::domain::stats::Stats;
-use crate::domain::timeline::Span;
+use crate::domain::history::stats::Stats;
+use crate::domain::history::timeline::Span;
 use crate::storage::StorageError;
+use crate::storage::history::rollups::{Bucket, DAY_S, RollupRow};
+use crate::storage::history::seal::Sealing;
+use crate::storage::history::uptime::{spans, totals_of};
 use crate::storage::reader::load_known;
 use crate::storage::schema::{
     history, service_count, service_events, service_rollups, service_tick_chunks, services,

@@ -7,8 +7,8 @@
 use pco::standalone::{simple_compress, simple_decompress_into};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
-use crate::domain::kept::{KeptTick, PHASES};
-use crate::domain::varint::{read, unzigzag, write, zigzag};
+use crate::domain::history::tick::{PHASES, StoredTick};
+use crate::domain::leb128::{read, unzigzag, write, zigzag};
 use crate::domain::{Reason, State};
 use crate::storage::StorageError;
 
@@ -22,7 +22,7 @@ pub const TICKS_LIMIT: usize = 1 << 20;
 const COLUMNS: usize = 6 + PHASES;
 
 /// `ticks` as bytes. They must be at most [`TICKS_LIMIT`].
-pub fn encode(ticks: &[KeptTick]) -> Result<Vec<u8>, StorageError> {
+pub fn encode(ticks: &[StoredTick]) -> Result<Vec<u8>, StorageError> {
     let mut words: Vec<Reason> = Vec::new();
     let mut columns: [Vec<i64>; COLUMNS] = std::array::from_fn(|_| Vec::with_capacity(ticks.len()));
     for tick in ticks {
@@ -80,13 +80,13 @@ fn write_column(bytes: &mut Vec<u8>, column: &[i64], delta: DeltaSpec) -> Result
 }
 
 /// The ticks that [`encode`] made `bytes` of.
-pub fn decode(bytes: &[u8]) -> Result<Vec<KeptTick>, StorageError> {
+pub fn decode(bytes: &[u8]) -> Result<Vec<StoredTick>, StorageError> {
     take_apart(bytes).ok_or_else(|| {
         StorageError::Unreadable("a chunk of ticks is not what this version writes".to_owned())
     })
 }
 
-fn take_apart(bytes: &[u8]) -> Option<Vec<KeptTick>> {
+fn take_apart(bytes: &[u8]) -> Option<Vec<StoredTick>> {
     let (&version, mut rest) = bytes.split_first()?;
     let count = usize::try_from(read(&mut rest)?).ok()?;
     if version != VERSION || count > TICKS_LIMIT {
@@ -119,7 +119,7 @@ fn read_column(rest: &mut &[u8], count: usize) -> Option<Vec<i64>> {
     (done.finished && done.n_processed == count).then_some(column)
 }
 
-fn tick(columns: &[Vec<i64>; COLUMNS], nth: usize, words: &[Reason]) -> Option<KeptTick> {
+fn tick(columns: &[Vec<i64>; COLUMNS], nth: usize, words: &[Reason]) -> Option<StoredTick> {
     let at = |column: usize| columns[column][nth];
     let phases: [u64; PHASES] = std::array::from_fn(|phase| at(6 + phase).cast_unsigned());
     let phased = phases.iter().try_fold(0u64, |sum, us| sum.checked_add(*us))?;
@@ -127,7 +127,7 @@ fn tick(columns: &[Vec<i64>; COLUMNS], nth: usize, words: &[Reason]) -> Option<K
         0 => None,
         word => Some(*words.get(word - 1)?),
     };
-    Some(KeptTick {
+    Some(StoredTick {
         at_ms: at(0),
         state: state_of(at(1))?,
         response_time_us: phased.wrapping_add(at(5).cast_unsigned()),
@@ -160,7 +160,7 @@ pub(super) mod tests {
     use super::*;
 
     /// Any tick that can be kept, at any time.
-    pub fn any_tick() -> impl Strategy<Value = KeptTick> {
+    pub fn any_tick() -> impl Strategy<Value = StoredTick> {
         let states = prop::sample::select(vec![State::Up, State::Down, State::Unknown]);
         let reasons: Vec<Reason> = Reason::all().collect();
         let phases = prop::array::uniform5(0u64..20_000_000);
@@ -173,7 +173,7 @@ pub(super) mod tests {
             prop::option::of(prop::sample::select(reasons)),
         )
             .prop_map(
-                |(at_ms, state, response_time_us, phases_us, http_status, reason)| KeptTick {
+                |(at_ms, state, response_time_us, phases_us, http_status, reason)| StoredTick {
                     at_ms,
                     state,
                     response_time_us,
@@ -210,7 +210,7 @@ pub(super) mod tests {
         let tick = |nth: u64| {
             // Neither time nor response time is quite regular.
             let noise = nth.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
-            KeptTick {
+            StoredTick {
                 at_ms: 1_795_000_000_000 + (nth * 60_000 + noise % 5).cast_signed(),
                 state: State::Up,
                 response_time_us: 40_000 + 8 * noise,
@@ -219,7 +219,7 @@ pub(super) mod tests {
                 reason: None,
             }
         };
-        let ticks: Vec<KeptTick> = (0..512).map(tick).collect();
+        let ticks: Vec<StoredTick> = (0..512).map(tick).collect();
         let bytes = encode(&ticks).unwrap().len();
         assert!(bytes < 512 * 3, "{bytes} bytes for 512 ticks without phases");
     }

@@ -14,7 +14,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable};
 use diesel::sqlite::SqliteConnection;
 
 use crate::domain::ServiceId;
-use crate::domain::kept::KeptTick;
+use crate::domain::history::tick::StoredTick;
 use crate::storage::StorageError;
 use crate::storage::models::TickRow;
 
@@ -122,7 +122,7 @@ macro_rules! chain {
 pub fn newest_first(
     connection: &mut SqliteConnection,
     id: ServiceId,
-    mut each: impl FnMut(KeptTick) -> ControlFlow<()>,
+    mut each: impl FnMut(StoredTick) -> ControlFlow<()>,
 ) -> Result<(), StorageError> {
     const CHAIN: &str = chain!("WHERE service_id = ?");
     let rows = diesel::sql_query(CHAIN)

@@ -26,9 +26,9 @@ mod tests;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::error::StorageError;
-use super::schema::{service_metrics, services};
 use crate::domain::ServiceId;
+use crate::storage::error::StorageError;
+use crate::storage::schema::{service_metrics, services};
 
 /// A window of time, from its first millisecond to before its last, in unix milliseconds; never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

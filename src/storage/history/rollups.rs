@@ -6,13 +6,13 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::Window;
-use super::uptime::{spans, totals_of};
 use crate::domain::ServiceId;
-use crate::domain::kept::PHASES;
-use crate::domain::sketch::Sketch;
-use crate::domain::stats::Stats;
-use crate::domain::timeline::Totals;
+use crate::domain::history::sketch::Sketch;
+use crate::domain::history::stats::Stats;
+use crate::domain::history::tick::PHASES;
+use crate::domain::history::timeline::Totals;
 use crate::storage::StorageError;
+use crate::storage::history::uptime::{spans, totals_of};
 use crate::storage::schema::service_rollups;
 
 /// Length of an hour's bucket, in seconds.

@@ -18,9 +18,10 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use super::rollups;
-use super::slice::{self, Packed, SLICE, Slice};
+use super::slice;
 use crate::domain::ServiceId;
 use crate::storage::StorageError;
+use crate::storage::history::slice::{Packed, SLICE, Slice};
 use crate::storage::schema::{
     history, sealing_ticks, service_events, service_tick_chunks, service_ticks,
 };

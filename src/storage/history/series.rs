@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::rollups::{self, DAY_S, HOUR_S};
+use super::rollups;
 use super::{Window, fresh, must_live, ticks};
 use crate::domain::ServiceId;
-use crate::domain::stats::Stats;
+use crate::domain::history::stats::Stats;
 use crate::storage::StorageError;
+use crate::storage::history::rollups::{DAY_S, HOUR_S};
 use crate::storage::reader::Query;
 
 /// Equal buckets, side by side. Each begins at a multiple of its length since 1970.

@@ -9,14 +9,15 @@ use std::ops::ControlFlow;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::rollups::{Bucket, RollupRow};
-use super::seal::{EVERY_SERVICE, Sealing};
-use super::ticks::{self, ChunkInfo};
+use super::ticks;
 use super::{codec, fresh};
-use crate::domain::kept::KeptTick;
-use crate::domain::stats::Stats;
+use crate::domain::history::stats::Stats;
+use crate::domain::history::tick::StoredTick;
 use crate::domain::{ServiceId, State};
 use crate::storage::StorageError;
+use crate::storage::history::rollups::{Bucket, RollupRow};
+use crate::storage::history::seal::{EVERY_SERVICE, Sealing};
+use crate::storage::history::ticks::ChunkInfo;
 use crate::storage::reader::Query;
 use crate::storage::schema::{service_events, service_metrics, service_tick_chunks};
 
@@ -110,7 +111,7 @@ struct Run {
     /// Those that came since the sealing began, and are no part of it.
     newer: i64,
     /// Those that are, newest first.
-    ticks: Vec<KeptTick>,
+    ticks: Vec<StoredTick>,
 }
 
 /// As [`Prepare`], with other bounds. Part of the caller's transaction.
@@ -242,7 +243,7 @@ fn pack_service(
     connection: &mut SqliteConnection,
     id: ServiceId,
     newest_seq: i64,
-    fresh: Vec<KeptTick>,
+    fresh: Vec<StoredTick>,
     chunk_ticks: usize,
 ) -> Result<Packed, StorageError> {
     let ticks = fresh.len() as u64;
@@ -295,7 +296,7 @@ fn short_chunk(
 fn pack(
     id: ServiceId,
     first_seq: i64,
-    ticks: &[KeptTick],
+    ticks: &[StoredTick],
     chunk_ticks: usize,
 ) -> Result<Vec<NewChunk>, StorageError> {
     let mut chunks = Vec::new();

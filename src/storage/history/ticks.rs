@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::{Window, codec, fresh, must_live, newest_seq};
-use crate::domain::kept::KeptTick;
+use crate::domain::history::tick::StoredTick;
 use crate::domain::{Reason, ServiceId, State};
 use crate::storage::StorageError;
 use crate::storage::reader::Query;
@@ -61,7 +61,7 @@ pub fn chunks(
 pub fn open(
     connection: &mut SqliteConnection,
     chunk: &ChunkInfo,
-) -> Result<(u64, Vec<KeptTick>), StorageError> {
+) -> Result<(u64, Vec<StoredTick>), StorageError> {
     let data: Vec<u8> = service_tick_chunks::table
         .find(chunk.id)
         .select(service_tick_chunks::data)
@@ -82,7 +82,7 @@ fn newest_first(
     window: Window,
     before: Option<u64>,
     wanted: impl Fn(&ChunkInfo) -> bool,
-    mut each: impl FnMut(u64, KeptTick) -> ControlFlow<()>,
+    mut each: impl FnMut(u64, StoredTick) -> ControlFlow<()>,
 ) -> Result<(), StorageError> {
     let is_before = |seq: u64| before.is_none_or(|before| seq < before);
     let mut seq = newest_seq(connection, id)?;
@@ -116,7 +116,7 @@ pub fn all_within(
     connection: &mut SqliteConnection,
     id: ServiceId,
     window: Window,
-    mut each: impl FnMut(KeptTick),
+    mut each: impl FnMut(StoredTick),
 ) -> Result<(), StorageError> {
     newest_first(
         connection,
@@ -152,7 +152,7 @@ pub struct ListTicks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TickPage {
     /// The ticks with their numbers, newest first.
-    pub ticks: Vec<(u64, KeptTick)>,
+    pub ticks: Vec<(u64, StoredTick)>,
     /// Where the list goes on; `None` at its end.
     pub next: Option<u64>,
 }

@@ -7,7 +7,8 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::{Window, must_live};
-use crate::domain::timeline::{self, Span, Totals, UnknownAs, Uptime};
+use crate::domain::history::timeline;
+use crate::domain::history::timeline::{Span, Totals, UnknownAs, Uptime};
 use crate::domain::{ServiceId, State};
 use crate::storage::StorageError;
 use crate::storage::reader::{Page, PageRequest, Query};

@@ -9,11 +9,12 @@ use std::ops::ControlFlow;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::ticks::{self, ChunkInfo};
+use super::ticks;
 use super::{Window, fresh, newest_seq};
 use crate::domain::ServiceId;
-use crate::domain::kept::KeptTick;
+use crate::domain::history::tick::StoredTick;
 use crate::storage::StorageError;
+use crate::storage::history::ticks::ChunkInfo;
 use crate::storage::schema::{service_metrics, service_tick_chunks, services};
 
 /// A living service, and how far its ticks reached at one moment.
@@ -75,7 +76,7 @@ impl Walk {
     pub fn step(
         &mut self,
         connection: &mut SqliteConnection,
-    ) -> Result<Option<Vec<KeptTick>>, StorageError> {
+    ) -> Result<Option<Vec<StoredTick>>, StorageError> {
         if self.next > self.last {
             return Ok(None);
         }
@@ -121,7 +122,7 @@ impl Walk {
     fn fresh(
         &self,
         connection: &mut SqliteConnection,
-    ) -> Result<(u64, Vec<KeptTick>), StorageError> {
+    ) -> Result<(u64, Vec<StoredTick>), StorageError> {
         let mut run = Vec::new();
         fresh::newest_first(connection, self.id, |tick| {
             run.push(tick);

@@ -1,7 +1,7 @@
 //! What is asked of the results: ticks and series, whether they are fresh or sealed.
 
 use serde_json::{Value, json};
-use service_healthcheck::probe::unix_ms;
+use service_healthcheck::clock::unix_ms;
 
 use crate::support::{App, Behaviour, Launch, Target, wait_for};
 

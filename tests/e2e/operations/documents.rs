@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use service_healthcheck::config::VARIABLES;
 use service_healthcheck::domain::Reason;
-use service_healthcheck::domain::fields::FIELDS;
 use service_healthcheck::domain::service::{
     INTERVAL_RANGE_SECONDS, NAME_MAX_CHARS, TIMEOUT_RANGE_SECONDS, URL_MAX_CHARS,
 };
+use service_healthcheck::spec::FIELDS;
 
 use crate::support::{Behaviour, Launch, Target};
 

@@ -1,7 +1,7 @@
 //! What the store takes, and how it stays small.
 
 use serde_json::{Value, json};
-use service_healthcheck::probe::unix_ms;
+use service_healthcheck::clock::unix_ms;
 
 use crate::support::{App, Db, Launch, Target, wait_for};
 

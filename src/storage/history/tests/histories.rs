@@ -3,16 +3,17 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::model::{self, Service};
-use super::steps::{Step, any_step};
-use super::windows::{AnyWindow, any_window};
+use super::model;
 use super::*;
-use crate::domain::service::Patch;
-use crate::domain::sketch::RELATIVE_ERROR;
-use crate::domain::stats::Stats;
-use crate::domain::timeline::UnknownAs;
+use crate::domain::history::sketch::RELATIVE_ERROR;
+use crate::domain::history::stats::Stats;
+use crate::domain::history::timeline::UnknownAs;
+use crate::spec::Patch;
 use crate::storage::history::gaps;
 use crate::storage::history::series::{GetSeries, Grid, Source};
+use crate::storage::history::tests::model::Service;
+use crate::storage::history::tests::steps::{Step, any_step};
+use crate::storage::history::tests::windows::{AnyWindow, any_window};
 use crate::storage::history::uptime::{GetUptime, spans};
 use crate::storage::schema::history;
 
@@ -94,7 +95,7 @@ impl Pair {
         }
     }
 
-    fn commit(&mut self, said: &[(Index, KeptTick)], every_ms: i64) {
+    fn commit(&mut self, said: &[(Index, StoredTick)], every_ms: i64) {
         let (mut group, mut orphaned) = (Vec::new(), 0);
         for (nth, tick) in said {
             let nth = nth.index(self.services.len());
@@ -312,7 +313,7 @@ impl Pair {
             Source::Days => Some(86_400_000),
         };
         let all = service.ticks.iter().zip(&service.is_expired);
-        let left: Vec<KeptTick> = all
+        let left: Vec<StoredTick> = all
             .filter(|(_, is_expired)| rollup_ms.is_some() || !**is_expired)
             .map(|(tick, _)| *tick)
             .collect();
@@ -322,7 +323,7 @@ impl Pair {
             if rollup_ms.is_some_and(|length_ms| start_ms + length_ms <= self.rollups_from_ms) {
                 continue;
             }
-            let ticks: Vec<KeptTick> = left
+            let ticks: Vec<StoredTick> = left
                 .iter()
                 .copied()
                 .filter(|tick| (start_ms..end_ms).contains(&tick.at_ms))
@@ -333,11 +334,11 @@ impl Pair {
 }
 
 /// Holds `told` against a recount of `ticks`.
-fn must_add_up(told: &Stats, ticks: &[KeptTick]) {
+fn must_add_up(told: &Stats, ticks: &[StoredTick]) {
     let count = |state: State| ticks.iter().filter(|tick| tick.state == state).count() as u64;
     let counts = [State::Up, State::Down, State::Unknown].map(count);
     assert_eq!([told.up, told.down, told.unknown], counts);
-    let known: Vec<KeptTick> =
+    let known: Vec<StoredTick> =
         ticks.iter().copied().filter(|tick| tick.state != State::Unknown).collect();
     let spent = || known.iter().map(|tick| tick.response_time_us);
     assert_eq!(

@@ -15,17 +15,19 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::Window;
-use super::check::check;
-use super::retention::{self, Progress, Retention};
-use super::seal::{self, Portion};
-use super::slice::{Bounds, SLICE, Slice, next_slice};
-use super::ticks::ListTicks;
-use super::usage::{GetUsage, Usage};
-use crate::domain::kept::{KeptTick, PHASES};
+use super::retention;
+use super::seal;
+use crate::domain::history::tick::{PHASES, StoredTick};
+use crate::domain::outcome::Phases;
 use crate::domain::{
-    Definition, Failure, Options, Outcome, Reason, ServiceId, State, Thresholds, outcome::Phases,
-    sample,
+    Definition, Failure, Options, Outcome, Reason, ServiceId, State, Thresholds, sample,
 };
+use crate::storage::history::check::check;
+use crate::storage::history::retention::{Progress, Retention};
+use crate::storage::history::seal::Portion;
+use crate::storage::history::slice::{Bounds, SLICE, Slice, next_slice};
+use crate::storage::history::ticks::ListTicks;
+use crate::storage::history::usage::{GetUsage, Usage};
 use crate::storage::ledger::{Committed, Ledger};
 use crate::storage::reader::Query;
 use crate::storage::schema::{service_events, service_rollups, service_tick_chunks, services};
@@ -137,7 +139,7 @@ impl Fixture {
     }
 
     /// Every tick of a service with its number, newest first.
-    fn ticks(&mut self, id: ServiceId) -> Vec<(u64, KeptTick)> {
+    fn ticks(&mut self, id: ServiceId) -> Vec<(u64, StoredTick)> {
         let list = ListTicks {
             service_id: id,
             window: Window::ALL,
@@ -187,7 +189,7 @@ fn count(table: &str) -> diesel::expression::SqlLiteral<diesel::sql_types::BigIn
 }
 
 /// The outcome that is kept as `tick`.
-fn outcome(service_id: ServiceId, tick: &KeptTick) -> Outcome {
+fn outcome(service_id: ServiceId, tick: &StoredTick) -> Outcome {
     let [dns, connect, tls, first_byte, transfer] =
         tick.phases_us.unwrap().map(Duration::from_micros);
     Outcome {
@@ -201,12 +203,12 @@ fn outcome(service_id: ServiceId, tick: &KeptTick) -> Outcome {
 }
 
 /// A tick at `at_ms` of which nothing else matters, but which differs from most others.
-fn plain(state: State, at_ms: i64) -> KeptTick {
+fn plain(state: State, at_ms: i64) -> StoredTick {
     let spent = at_ms.unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44;
     let mut phases_us = [spent / 8; PHASES];
     phases_us[3] = spent - 4 * (spent / 8);
     let is_up = state == State::Up;
-    KeptTick {
+    StoredTick {
         at_ms,
         state,
         response_time_us: spent,
@@ -217,15 +219,15 @@ fn plain(state: State, at_ms: i64) -> KeptTick {
 }
 
 /// `count` ticks up, one every `every_ms`.
-fn quiet(count: i64, from_ms: i64, every_ms: i64) -> Vec<KeptTick> {
+fn quiet(count: i64, from_ms: i64, every_ms: i64) -> Vec<StoredTick> {
     (0..count).map(|nth| plain(State::Up, from_ms + nth * every_ms)).collect()
 }
 
-fn outcomes(service_id: ServiceId, ticks: &[KeptTick]) -> Vec<Outcome> {
+fn outcomes(service_id: ServiceId, ticks: &[StoredTick]) -> Vec<Outcome> {
     ticks.iter().map(|tick| outcome(service_id, tick)).collect()
 }
 
 /// Ticks as they are listed: with their numbers from 1, newest first.
-fn listed(ticks: &[KeptTick]) -> Vec<(u64, KeptTick)> {
+fn listed(ticks: &[StoredTick]) -> Vec<(u64, StoredTick)> {
     (1..).zip(ticks.iter().copied()).collect::<Vec<_>>().into_iter().rev().collect()
 }

@@ -1,7 +1,7 @@
 //! What a history ought to be: plain lists, kept beside the store and never read from it.
 
-use crate::domain::kept::KeptTick;
-use crate::domain::timeline::{Span, Totals, UnknownAs};
+use crate::domain::history::tick::StoredTick;
+use crate::domain::history::timeline::{Span, Totals, UnknownAs};
 use crate::domain::{State, Thresholds};
 use crate::storage::history::Window;
 
@@ -11,14 +11,14 @@ pub struct Service {
     pub is_enabled: bool,
     pub thresholds: Thresholds,
     /// Every tick in the order of its number, the first of which is 1.
-    pub ticks: Vec<KeptTick>,
+    pub ticks: Vec<StoredTick>,
     /// Whether retention has taken the tick of the same place.
     pub is_expired: Vec<bool>,
     /// Every event, oldest first.
     pub events: Vec<Span>,
     was_up: Option<bool>,
     /// Ticks in a row that contradict the newest event.
-    run: Vec<KeptTick>,
+    run: Vec<StoredTick>,
 }
 
 impl Service {
@@ -26,7 +26,7 @@ impl Service {
         Self { is_enabled: true, thresholds, ..Self::default() }
     }
 
-    pub fn tick(&mut self, tick: KeptTick) {
+    pub fn tick(&mut self, tick: StoredTick) {
         self.ticks.push(tick);
         self.is_expired.push(false);
         if self.events.last().is_some_and(|event| event.state == tick.state) {
@@ -49,7 +49,7 @@ impl Service {
 
     /// Nobody watched between `from_ms` and now. What goes on behind it counts from now.
     pub fn gap(&mut self, from_ms: i64, now_ms: i64) {
-        let run = self.run.iter().map(|tick| KeptTick { at_ms: now_ms, ..*tick }).collect();
+        let run = self.run.iter().map(|tick| StoredTick { at_ms: now_ms, ..*tick }).collect();
         let state = if self.is_enabled { State::Unknown } else { State::Paused };
         if self.events.last().is_some_and(|event| event.state != state) {
             self.begin(state, from_ms);
@@ -92,7 +92,7 @@ impl Service {
     }
 
     /// The ticks that must still be there, with their numbers, newest first.
-    pub fn kept(&self) -> impl Iterator<Item = (u64, KeptTick)> {
+    pub fn kept(&self) -> impl Iterator<Item = (u64, StoredTick)> {
         let places = (0..self.ticks.len()).rev().filter(|place| !self.is_expired[*place]);
         places.map(|place| (place as u64 + 1, self.ticks[place]))
     }
@@ -122,7 +122,7 @@ pub fn counted(totals: &Totals, unknown: UnknownAs) -> (u64, u64) {
 }
 
 /// The response time of the nearest rank.
-pub fn quantile(ticks: &[KeptTick], q: f64) -> Option<u64> {
+pub fn quantile(ticks: &[StoredTick], q: f64) -> Option<u64> {
     let mut spent: Vec<u64> = ticks.iter().map(|tick| tick.response_time_us).collect();
     spent.sort_unstable();
     let rank = (q * spent.len() as f64 - 1e-9).ceil().max(1.0) as usize;

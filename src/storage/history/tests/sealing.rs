@@ -260,9 +260,9 @@ fn an_import_is_sealed_and_goes_on_where_it_ended() {
         let state = if nth % 7 == 3 { State::Down } else { State::Up };
         let http_status = (state == State::Up).then_some(204);
         let (response_time_us, at_ms) = (1_000 + nth.cast_unsigned(), START_MS + nth * 60_000);
-        KeptTick { at_ms, state, response_time_us, phases_us: None, http_status, reason: None }
+        StoredTick { at_ms, state, response_time_us, phases_us: None, http_status, reason: None }
     };
-    let mut ticks: Vec<KeptTick> = (0..90).map(bare).collect();
+    let mut ticks: Vec<StoredTick> = (0..90).map(bare).collect();
     let service = f.connection.immediate_transaction(|connection| {
         let mut history = History::new(connection)?;
         let service = history.add_service(41, &name, &target, None, None, None)?;

@@ -9,7 +9,7 @@ use super::*;
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Outcomes of one commit, and the time before each.
-    Commit(Vec<(Index, KeptTick)>, i64),
+    Commit(Vec<(Index, StoredTick)>, i64),
     /// The clock goes on, or is set back.
     Wait(i64),
     Enable(Index, bool),
@@ -29,7 +29,7 @@ pub enum Step {
     },
 }
 
-fn any_tick() -> impl Strategy<Value = KeptTick> {
+fn any_tick() -> impl Strategy<Value = StoredTick> {
     let states =
         prop_oneof![5 => Just(State::Up), 4 => Just(State::Down), 1 => Just(State::Unknown)];
     let rest_us = prop_oneof![0u64..200, 0u64..5_000_000];
@@ -37,7 +37,7 @@ fn any_tick() -> impl Strategy<Value = KeptTick> {
     let reason = prop::sample::select(&REASONS[..]);
     let status = prop::option::of(100u16..600);
     (states, rest_us, phases_us, reason, status).prop_map(
-        |(state, rest_us, phases_us, reason, http_status)| KeptTick {
+        |(state, rest_us, phases_us, reason, http_status)| StoredTick {
             at_ms: 0,
             state,
             // What is less than the rounding of the phases is taken for that.

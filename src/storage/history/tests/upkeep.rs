@@ -1,7 +1,7 @@
 //! Retention: what is too old goes, all else stays, and the file shrinks.
 
 use super::*;
-use crate::domain::timeline::Span;
+use crate::domain::history::timeline::Span;
 use crate::storage::history::gaps;
 use crate::storage::history::rollups::{DAY_S, HOUR_S, within};
 use crate::storage::history::uptime::spans;
@@ -14,7 +14,7 @@ fn days(count: u64) -> Duration {
 }
 
 /// Ten days of a service that is down in the first hour of each; sealed once a day.
-fn ten_days(f: &mut Fixture) -> Vec<KeptTick> {
+fn ten_days(f: &mut Fixture) -> Vec<StoredTick> {
     let id = f.ids[0];
     let mut ticks = Vec::new();
     for hour in 0..240 {

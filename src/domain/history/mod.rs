@@ -1,0 +1,7 @@
+//! Ticks as the history stores them, and what they add up to.
+
+pub mod sketch;
+pub mod slo;
+pub mod stats;
+pub mod tick;
+pub mod timeline;

@@ -1,0 +1,377 @@
+//! Uptime from events: what state held how long within a window, and what outages there were.
+//!
+//! Unlike the share of ticks, this does not depend on how often a service was probed.
+
+use crate::domain::rollup::State;
+
+/// A time in which a service had one state: an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The state.
+    pub state: State,
+    /// When it began, in unix milliseconds.
+    pub from_ms: i64,
+    /// When it ended, in unix milliseconds and not included; `None` while it lasts.
+    pub to_ms: Option<i64>,
+}
+
+/// What unknown time counts as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnknownAs {
+    /// Neither up nor down.
+    #[default]
+    Exclude,
+    /// Down.
+    Down,
+    /// Up.
+    Up,
+}
+
+impl UnknownAs {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Exclude, Self::Down, Self::Up];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exclude => "exclude",
+            Self::Down => "down",
+            Self::Up => "up",
+        }
+    }
+
+    /// The choice of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == word)
+    }
+
+    /// What a time in `state` counts as: up, down, or `None` for neither.
+    fn counted(self, state: State) -> Option<State> {
+        match (state, self) {
+            (State::Up, _) | (State::Unknown, Self::Up) => Some(State::Up),
+            (State::Down, _) | (State::Unknown, Self::Down) => Some(State::Down),
+            (State::Unknown, Self::Exclude) | (State::Paused, _) => None,
+        }
+    }
+}
+
+/// How long each state held. They add up to the window that was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Time up, in milliseconds.
+    pub up_ms: u64,
+    /// Time down, in milliseconds.
+    pub down_ms: u64,
+    /// Time of which nothing is known, in milliseconds: unknown events, and time without any event.
+    pub unknown_ms: u64,
+    /// Time paused, in milliseconds.
+    pub paused_ms: u64,
+}
+
+impl Totals {
+    /// The whole window, in milliseconds.
+    pub fn total(&self) -> u64 {
+        let known_ms = self.up_ms.saturating_add(self.down_ms);
+        known_ms.saturating_add(self.unknown_ms).saturating_add(self.paused_ms)
+    }
+
+    /// Adds `ms` to the time in `state`.
+    pub fn add(&mut self, state: State, ms: u64) {
+        let sum = match state {
+            State::Up => &mut self.up_ms,
+            State::Down => &mut self.down_ms,
+            State::Unknown => &mut self.unknown_ms,
+            State::Paused => &mut self.paused_ms,
+        };
+        *sum = sum.saturating_add(ms);
+    }
+}
+
+/// The outages of a window.
+///
+/// An outage is as much time as counts as down before anything counts as up. Time that counts as neither does not end it, and
+/// does not lengthen it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outages {
+    /// How many there were.
+    pub count: u64,
+    /// The longest, in milliseconds.
+    pub longest_ms: u64,
+    /// All of them together, in milliseconds.
+    pub total_ms: u64,
+}
+
+impl Outages {
+    /// Counts one that is over, or that lasts beyond the window.
+    fn add(&mut self, ms: u64) {
+        self.count += 1;
+        self.longest_ms = self.longest_ms.max(ms);
+        self.total_ms = self.total_ms.saturating_add(ms);
+    }
+}
+
+/// The uptime of a service over a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Uptime {
+    /// How long each state held; unknown time is by itself here.
+    pub totals: Totals,
+    /// The outages, with unknown time counted as `unknown` says.
+    pub outages: Outages,
+    /// What unknown time counts as.
+    pub unknown: UnknownAs,
+}
+
+impl Uptime {
+    /// Time that counts as up, in milliseconds.
+    pub fn up_ms(&self) -> u64 {
+        self.totals.up_ms.saturating_add(self.unknown_ms(UnknownAs::Up))
+    }
+
+    /// Time that counts as down, in milliseconds.
+    pub fn down_ms(&self) -> u64 {
+        self.totals.down_ms.saturating_add(self.unknown_ms(UnknownAs::Down))
+    }
+
+    /// 100 × up / (up + down); `None` when there is neither.
+    pub fn percent(&self) -> Option<f64> {
+        let (up_ms, down_ms) = (self.up_ms() as f64, self.down_ms() as f64);
+        (up_ms + down_ms > 0.0).then(|| 100.0 * up_ms / (up_ms + down_ms))
+    }
+
+    /// Mean time to repair in milliseconds: how long an outage lasted in the mean; `None` without one.
+    pub fn mttr_ms(&self) -> Option<f64> {
+        self.per_outage(self.outages.total_ms)
+    }
+
+    /// Mean time between failures in milliseconds: time up for each outage; `None` without one.
+    pub fn mtbf_ms(&self) -> Option<f64> {
+        self.per_outage(self.up_ms())
+    }
+
+    fn unknown_ms(&self, counted_as: UnknownAs) -> u64 {
+        if self.unknown == counted_as { self.totals.unknown_ms } else { 0 }
+    }
+
+    fn per_outage(&self, ms: u64) -> Option<f64> {
+        (self.outages.count > 0).then(|| ms as f64 / self.outages.count as f64)
+    }
+}
+
+/// How long each state held from `from_ms` to `to_ms`, which is not included.
+///
+/// `spans` are the events of one service, oldest first. Time without any counts as unknown, an event that lasts does so until
+/// `to_ms`, and where two overlap the older one counts.
+pub fn totals(spans: &[Span], from_ms: i64, to_ms: i64) -> Totals {
+    let mut totals = Totals::default();
+    walk(spans, from_ms, to_ms, |state, ms| totals.add(state, ms));
+    totals
+}
+
+/// The uptime from `from_ms` to `to_ms`, of the same `spans` as for [`totals`].
+pub fn uptime(spans: &[Span], from_ms: i64, to_ms: i64, unknown: UnknownAs) -> Uptime {
+    let mut uptime = Uptime { unknown, ..Uptime::default() };
+    let mut outage_ms = None;
+    walk(spans, from_ms, to_ms, |state, ms| {
+        uptime.totals.add(state, ms);
+        match unknown.counted(state) {
+            Some(State::Down) => outage_ms = Some(outage_ms.unwrap_or(0) + ms),
+            Some(_) => outage_ms.take().into_iter().for_each(|ms| uptime.outages.add(ms)),
+            None => {}
+        }
+    });
+    outage_ms.into_iter().for_each(|ms| uptime.outages.add(ms));
+    uptime
+}
+
+/// Calls `each` with every piece of the window, in order: its state, and its length in milliseconds, which is never 0. The
+/// pieces add up to the window, whatever `spans` are.
+fn walk(spans: &[Span], from_ms: i64, to_ms: i64, mut each: impl FnMut(State, u64)) {
+    let mut covered_to_ms = from_ms;
+    // What no event covers at the end is unknown too.
+    let rest = Span { state: State::Unknown, from_ms, to_ms: Some(to_ms) };
+    for span in spans.iter().chain([&rest]) {
+        let begins_ms = span.from_ms.max(covered_to_ms);
+        let ends_ms = span.to_ms.map_or(to_ms, |ends_ms| ends_ms.min(to_ms));
+        if begins_ms >= ends_ms {
+            continue;
+        }
+        if covered_to_ms < begins_ms {
+            each(State::Unknown, begins_ms.abs_diff(covered_to_ms));
+        }
+        each(span.state, ends_ms.abs_diff(begins_ms));
+        covered_to_ms = ends_ms;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::State::{Down, Paused, Unknown, Up};
+    use super::*;
+
+    /// Events one after the other, each of that length in milliseconds.
+    fn spans(lengths: &[(State, i64)]) -> Vec<Span> {
+        let mut at_ms = 0;
+        let mut spans = Vec::new();
+        for (state, length_ms) in lengths {
+            let from_ms = at_ms;
+            at_ms += length_ms;
+            spans.push(Span { state: *state, from_ms, to_ms: Some(at_ms) });
+        }
+        spans
+    }
+
+    /// Count, longest and sum of the outages.
+    fn outages(lengths: &[(State, i64)], unknown: UnknownAs) -> (u64, u64, u64) {
+        let spans = spans(lengths);
+        let to_ms = spans.last().and_then(|last| last.to_ms).unwrap_or(0);
+        let outages = uptime(&spans, 0, to_ms, unknown).outages;
+        (outages.count, outages.longest_ms, outages.total_ms)
+    }
+
+    #[test]
+    fn the_words_are_read_as_they_are_written() {
+        for choice in UnknownAs::ALL {
+            assert_eq!(UnknownAs::from_word(choice.as_str()), Some(choice));
+        }
+        assert_eq!(UnknownAs::from_word("Up"), None);
+    }
+
+    #[test]
+    fn a_window_without_events_is_unknown() {
+        assert_eq!(totals(&[], 0, 10), Totals { unknown_ms: 10, ..Totals::default() });
+        let uptime = uptime(&[], 0, 10, UnknownAs::Exclude);
+        assert_eq!((uptime.percent(), uptime.mttr_ms(), uptime.mtbf_ms()), (None, None, None));
+        assert_eq!(totals(&[], 10, 10).total(), 0);
+        assert_eq!(totals(&[], 10, 0).total(), 0, "a window that ends before it begins is empty");
+        assert_eq!(totals(&[], i64::MIN, i64::MAX).unknown_ms, u64::MAX);
+    }
+
+    #[test]
+    fn an_event_that_lasts_does_so_to_the_end_of_the_window() {
+        let lasting = [Span { state: Up, from_ms: 4, to_ms: None }];
+        assert_eq!(
+            totals(&lasting, 0, 10),
+            Totals { up_ms: 6, unknown_ms: 4, ..Totals::default() }
+        );
+        assert_eq!(totals(&lasting, 0, 3).unknown_ms, 3, "it began later");
+    }
+
+    #[test]
+    fn an_outage_ends_with_what_counts_as_up() {
+        let gap = [(Up, 9), (Down, 2), (Unknown, 3), (Paused, 5), (Down, 1), (Up, 9), (Down, 4)];
+        assert_eq!(outages(&gap, UnknownAs::Exclude), (2, 4, 7), "what is unknown does not end it");
+        assert_eq!(outages(&gap, UnknownAs::Down), (2, 6, 10), "and is a part of it");
+        assert_eq!(outages(&gap, UnknownAs::Up), (3, 4, 7), "or ends it");
+        let between = [(Up, 5), (Unknown, 3), (Up, 5)];
+        assert_eq!(outages(&between, UnknownAs::Down), (1, 3, 3));
+        assert_eq!(outages(&between, UnknownAs::Exclude), (0, 0, 0));
+        let instant = [(Down, 2), (Up, 0), (Down, 2), (Up, 1), (Down, 0)];
+        assert_eq!(outages(&instant, UnknownAs::Up), (1, 4, 4), "an instant is nothing");
+    }
+
+    #[test]
+    fn the_means_are_told_per_outage() {
+        let spans = spans(&[(Up, 90), (Down, 2), (Up, 100), (Down, 8), (Unknown, 50)]);
+        let uptime = uptime(&spans, 0, 250, UnknownAs::Exclude);
+        assert_eq!(uptime.percent(), Some(95.0));
+        assert_eq!((uptime.mttr_ms(), uptime.mtbf_ms()), (Some(5.0), Some(95.0)));
+        let strict = Uptime { unknown: UnknownAs::Down, ..uptime };
+        assert_eq!((strict.up_ms(), strict.down_ms()), (190, 60));
+    }
+
+    /// What the millisecond `at_ms` is: the state of the oldest event that covers it.
+    fn at(spans: &[Span], at_ms: i64) -> State {
+        let covers = |span: &&Span| {
+            span.from_ms <= at_ms && span.to_ms.is_none_or(|ends_ms| at_ms < ends_ms)
+        };
+        spans.iter().find(covers).map_or(Unknown, |span| span.state)
+    }
+
+    /// The uptime, one millisecond after the other.
+    fn naive(spans: &[Span], window: std::ops::Range<i64>, unknown: UnknownAs) -> Uptime {
+        let mut naive = Uptime { unknown, ..Uptime::default() };
+        // The length of each outage; the last one goes on until something is up.
+        let (mut lengths, mut goes_on) = (Vec::new(), false);
+        for at_ms in window {
+            let state = at(spans, at_ms);
+            naive.totals.add(state, 1);
+            let (is_up, is_down) = match state {
+                Up => (true, false),
+                Down => (false, true),
+                Paused => (false, false),
+                Unknown => (unknown == UnknownAs::Up, unknown == UnknownAs::Down),
+            };
+            if is_down && !goes_on {
+                lengths.push(0);
+                goes_on = true;
+            }
+            if is_down {
+                *lengths.last_mut().unwrap() += 1;
+            }
+            goes_on &= !is_up;
+        }
+        naive.outages.count = lengths.len() as u64;
+        naive.outages.longest_ms = lengths.iter().copied().max().unwrap_or(0);
+        naive.outages.total_ms = lengths.iter().sum();
+        naive
+    }
+
+    fn any_state() -> impl Strategy<Value = State> {
+        prop::sample::select(&[Up, Down, Unknown, Paused][..])
+    }
+
+    /// Events in order, with holes and without length, some of which overlap; the last one may last.
+    fn any_spans() -> impl Strategy<Value = Vec<Span>> {
+        let step = prop_oneof![2 => Just(0_i64), 3 => 0..30_i64, 1 => -10..0_i64];
+        let length = prop_oneof![1 => Just(0_i64), 4 => 0..40_i64];
+        let pieces = prop::collection::vec((any_state(), step, length), 0..14);
+        (pieces, -20..40_i64, any::<bool>()).prop_map(|(pieces, begins_ms, lasts)| {
+            let mut at_ms = begins_ms;
+            let mut spans = Vec::new();
+            for (state, step_ms, length_ms) in pieces {
+                at_ms += step_ms;
+                spans.push(Span { state, from_ms: at_ms, to_ms: Some(at_ms + length_ms) });
+                at_ms += length_ms;
+            }
+            spans.sort_by_key(|span| span.from_ms);
+            if let Some(last) = spans.last_mut().filter(|_| lasts) {
+                last.to_ms = None;
+            }
+            spans
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_walk_from_millisecond_to_millisecond_agrees(
+            spans in any_spans(),
+            from_ms in 0..120_i64,
+            length_ms in 0..120_i64,
+            unknown in prop::sample::select(&UnknownAs::ALL[..]),
+        ) {
+            let to_ms = from_ms + length_ms;
+            let told = uptime(&spans, from_ms, to_ms, unknown);
+            prop_assert_eq!(told, naive(&spans, from_ms..to_ms, unknown));
+            prop_assert_eq!(told.totals, totals(&spans, from_ms, to_ms));
+            prop_assert_eq!(told.totals.total(), length_ms as u64);
+            prop_assert_eq!(told.down_ms(), told.outages.total_ms);
+        }
+
+        /// Whatever the spans are, in any order and upside down.
+        #[test]
+        fn the_window_is_always_accounted_for(
+            spans in prop::collection::vec((any_state(), any::<i64>(), any::<Option<i64>>()), 0..8),
+            from_ms in any::<i64>(),
+            to_ms in any::<i64>(),
+        ) {
+            let spans: Vec<Span> =
+                spans.into_iter().map(|(state, from_ms, to_ms)| Span { state, from_ms, to_ms }).collect();
+            let expected = if from_ms < to_ms { to_ms.abs_diff(from_ms) } else { 0 };
+            for unknown in UnknownAs::ALL {
+                prop_assert_eq!(uptime(&spans, from_ms, to_ms, unknown).totals.total(), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! What a probe asks: a URL whose scheme says how.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use url::{Host, Url};
+
+use super::{Invalid, URL_MAX_CHARS};
+use crate::domain::service::template::{Template, Variables};
+
+/// How a target is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A request over HTTP.
+    Http,
+    /// A WebSocket handshake, and if wanted a message and its answer.
+    WebSocket,
+    /// A TCP connection, and if wanted a text and its answer.
+    Tcp,
+    /// The same over TLS.
+    Tls,
+    /// A mail server that turns to TLS (RFC 3207).
+    StartTls,
+    /// A question to a name server.
+    Dns,
+    /// An echo request.
+    Icmp,
+    /// gRPC's standard health service.
+    Grpc,
+    /// Nothing is asked: the watched job reports by itself.
+    Push,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = SCHEMES.iter().find(|(_, kind, _)| kind == self);
+        f.write_str(known.map_or("", |(scheme, _, _)| scheme))
+    }
+}
+
+/// Each scheme, what it asks, and the scheme of http that stands for its transport.
+const SCHEMES: [(&str, Kind, &str); 12] = [
+    ("http", Kind::Http, "http"),
+    ("https", Kind::Http, "https"),
+    ("ws", Kind::WebSocket, "http"),
+    ("wss", Kind::WebSocket, "https"),
+    ("tcp", Kind::Tcp, "http"),
+    ("tls", Kind::Tls, "https"),
+    ("starttls", Kind::StartTls, "http"),
+    ("dns", Kind::Dns, "http"),
+    ("icmp", Kind::Icmp, "http"),
+    ("grpc", Kind::Grpc, "http"),
+    ("grpcs", Kind::Grpc, "https"),
+    ("push", Kind::Push, "http"),
+];
+
+/// A target. It may name variables behind its scheme: they are filled when it is asked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    /// As it was written, unless that is just what `url` says.
+    written: Option<Box<str>>,
+    kind: Kind,
+    /// The URL as http would write it; `None` when it names variables.
+    url: Option<Url>,
+}
+
+impl Target {
+    /// What is accepted, for a refusal.
+    pub const ACCEPTED: &'static str = "a URL with a host, at most 2,083 characters, and one of the schemes http, https, ws, wss, \
+                                        tcp, tls, starttls (these three with a port), dns, icmp, grpc, grpcs and push";
+
+    /// Takes `text` as a target in which every character stands for itself. A fragment is kept in what is shown and is never
+    /// sent (RFC 9110, 4.2.5).
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let refuse = || Invalid::new(format!("{:?}", without_password(text)), Self::ACCEPTED);
+        let (kind, http) = tidy(text).and_then(taken_apart).ok_or_else(refuse)?;
+        let url = checked(kind, &http).ok_or_else(refuse)?;
+        Ok(Self::new(text, kind, Some(url)))
+    }
+
+    fn new(text: &str, kind: Kind, url: Option<Url>) -> Self {
+        let is_said = url.as_ref().is_some_and(|url| url.as_str() == text);
+        Self { written: (!is_said).then(|| text.into()), kind, url }
+    }
+
+    /// Takes `text` as a target that may name variables, as the services file has it.
+    pub fn template(text: &str) -> Result<Self, Invalid> {
+        let refuse = || Invalid::new(format!("{:?}", without_password(text)), Self::ACCEPTED);
+        let template = Template::parse(text).map_err(|_| refuse())?;
+        if let Some(literal) = template.as_literal() {
+            let Self { kind, url, .. } = Self::parse(&literal)?;
+            return Ok(Self::new(text, kind, url));
+        }
+        let (kind, http) = tidy(text).and_then(taken_apart).ok_or_else(refuse)?;
+        // A variable may stand for a host, a port or a part of the path; a digit can be each of them.
+        let sample = template
+            .variables()
+            .fold(http, |sample, name| sample.replace(&format!("${{{name}}}"), "1"));
+        checked(kind, &sample).ok_or_else(refuse)?;
+        Ok(Self::new(text, kind, None))
+    }
+
+    /// The URL as it was written, secrets included.
+    pub fn as_str(&self) -> &str {
+        let said = || self.url.as_ref().map_or("", Url::as_str);
+        self.written.as_deref().unwrap_or_else(said)
+    }
+
+    /// The URL for everyone to see: without its password.
+    pub fn shown(&self) -> String {
+        without_password(self.as_str())
+    }
+
+    /// How it is asked.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The URL taken apart, under the scheme of http that stands for its transport. The error is for a person.
+    pub fn url(&self, variables: &Variables) -> Result<Cow<'_, Url>, String> {
+        if let Some(url) = &self.url {
+            return Ok(Cow::Borrowed(url));
+        }
+        let filled = self.filled(variables)?;
+        checked(self.kind, &filled)
+            .map(Cow::Owned)
+            .ok_or_else(|| "the URL is none once its variables are filled in".to_owned())
+    }
+
+    /// The URL of http with its variables filled in. What stands before the host is escaped, so that no part of a password is
+    /// taken for the host.
+    fn filled(&self, variables: &Variables) -> Result<String, String> {
+        let http = taken_apart(self.as_str()).map(|(_, http)| http).unwrap_or_default();
+        let authority = http.find("://").map_or(0, |at| at + 3);
+        let end = http[authority..].find(['/', '?', '#']).map_or(http.len(), |at| authority + at);
+        let host = http[..end].rfind('@').map_or(authority, |at| at.max(authority));
+        let fill = |part: &str, escape: &dyn Fn(&str) -> String| {
+            let template = Template::parse(part).map_err(|invalid| invalid.to_string())?;
+            template
+                .fill_each(|name| variables.get(name).map(escape))
+                .map_err(|name| format!("the variable {name} is not set"))
+        };
+        let escaped = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+        let (user, rest) = http.split_at(host);
+        Ok(fill(user, &escaped)? + &fill(rest, &str::to_owned)?)
+    }
+
+    /// The names of its variables.
+    pub fn variables(&self) -> Vec<String> {
+        if self.url.is_some() {
+            return Vec::new();
+        }
+        let template = Template::parse(self.as_str()).ok();
+        template.iter().flat_map(Template::variables).map(str::to_owned).collect()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+/// `text`, if it has no character that no URL has, and is not too long.
+fn tidy(text: &str) -> Option<&str> {
+    let untidy = text.contains(|c: char| c.is_control() || c.is_whitespace());
+    (!untidy && text.chars().count() <= URL_MAX_CHARS).then_some(text)
+}
+
+/// The kind of `text`, and the URL of http that stands for it.
+fn taken_apart(text: &str) -> Option<(Kind, String)> {
+    let (scheme, rest) = text.split_once("://")?;
+    // The URL standard would mend `http:///a`; an operator who wrote that meant something else.
+    if rest.starts_with(['/', '\\']) {
+        return None;
+    }
+    let known = SCHEMES.iter().find(|(known, _, _)| known.eq_ignore_ascii_case(scheme));
+    known.map(|(_, kind, transport)| (*kind, format!("{transport}://{rest}")))
+}
+
+/// The URL `http`, if it has all that a target of `kind` needs.
+fn checked(kind: Kind, http: &str) -> Option<Url> {
+    let mut url = Url::parse(http).ok()?;
+    if kind == Kind::Dns && !has_port(http) {
+        url.set_port(Some(53)).ok()?;
+    }
+    let needs_port = matches!(kind, Kind::Tcp | Kind::Tls | Kind::StartTls);
+    let port_is_good = url.port() != Some(0) && (!needs_port || has_port(http));
+    (has_usable_host(&url) && port_is_good).then_some(url)
+}
+
+/// Whether a port is written out, be it the usual one of the scheme.
+fn has_port(http: &str) -> bool {
+    let other = match http.strip_prefix("http://") {
+        Some(rest) => format!("https://{rest}"),
+        None => http.replacen("https://", "http://", 1),
+    };
+    [http, &other].into_iter().any(|text| Url::parse(text).is_ok_and(|url| url.port().is_some()))
+}
+
+/// Whether the host is an address, or a name that DNS can be asked for (RFC 1035, section 2.3.4).
+fn has_usable_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            // What stands for a variable elsewhere is no name here.
+            let is_plain = !name.contains(['$', '{', '}']);
+            let labels_fit = name.split('.').all(|label| (1..=63).contains(&label.len()));
+            is_plain && name.len() <= 253 && labels_fit
+        }
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    }
+}
+
+/// A URL with its password made unreadable, unless that is a variable.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // No URL at all, so whatever may be a password is taken for one.
+        let end = text.rfind('@').unwrap_or(0);
+        return match text[..end].find(':') {
+            Some(begin) => format!("{}:***{}", &text[..begin], &text[end..]),
+            None => text.to_owned(),
+        };
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let Some((user, host)) = authority.rsplit_once('@') else { return text.to_owned() };
+    let Some((user, password)) = user.split_once(':') else { return text.to_owned() };
+    let masked = Template::parse(password).map_or("***".to_owned(), |template| template.masked());
+    format!("{scheme}://{user}:{masked}@{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_url_with_a_known_scheme_and_a_host() {
+        for good in [
+            "http://a",
+            "https://a.example:8443/x?y#z",
+            "http://[::1]:80/",
+            "HTTP://A/",
+            "http://my_service/",
+            "http://a.b./",
+            "wss://a/socket",
+            "tcp://a:80",
+            "tcp://a:443",
+            "tls://a:443",
+            "starttls://a:587",
+            "dns://1.1.1.1",
+            "icmp://::1".replace("::1", "[::1]").as_str(),
+            "grpcs://a:443",
+            "push://backup",
+            "https://user:${PASSWORD}@${HOST}:${PORT}/${PATH}?${QUERY}",
+        ] {
+            assert!(Target::template(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "ftp://a",
+            "http://",
+            "http://a:0/",
+            "http://a b",
+            "http://a:99999",
+            "//a",
+            "http:a",
+            "http:/a",
+            "http:///a",
+            "http://a..b/",
+            "http://./",
+            "tcp://a",
+            "tls://a/",
+            "${SCHEME}://a",
+            "http://${",
+        ] {
+            assert!(Target::template(bad).is_err(), "{bad}");
+        }
+        assert!(Target::parse("http://a/?x=${NAME}&y=${").is_ok(), "it stands for itself");
+        assert!(Target::parse("http://${HOST}/").is_err(), "and is no host");
+    }
+
+    #[test]
+    fn a_target_may_have_2083_characters_and_no_more() {
+        let fits = format!("http://a/{}", "x".repeat(URL_MAX_CHARS - 9));
+        assert!(Target::parse(&fits).is_ok());
+        assert!(Target::parse(&format!("{fits}x")).is_err());
+    }
+
+    #[test]
+    fn variables_are_filled_when_it_is_asked() {
+        let target = Target::template("https://u:${PASS}@${HOST}/x").unwrap();
+        let with = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+            target.url(&Variables::new(HashMap::from_iter(pairs)))
+        };
+        let url = with(&[("PASS", "p"), ("HOST", "a.example")]).unwrap();
+        assert_eq!(url.as_str(), "https://u:p@a.example/x");
+        let odd = with(&[("PASS", "p@evil.example/?#"), ("HOST", "a.example")]).unwrap();
+        assert_eq!(odd.host_str(), Some("a.example"), "a password is no host: {odd}");
+        let twice = Target::template("http://a/$${X}/$$").unwrap();
+        assert_eq!(twice.as_str(), "http://a/$${X}/$$", "kept as it is written");
+        assert_eq!(twice.url(&Variables::default()).unwrap().path(), "/$%7BX%7D/$");
+        assert_eq!(with(&[("PASS", "p")]).unwrap_err(), "the variable HOST is not set");
+        assert!(with(&[("PASS", "p"), ("HOST", "a b")]).is_err());
+        assert_eq!(target.variables(), ["PASS", "HOST"]);
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let shown = |text: &str| Target::template(text).unwrap().shown();
+        assert_eq!(shown("http://u:p%40@a/x:y@z"), "http://u:***@a/x:y@z");
+        assert_eq!(shown("http://u@a/"), "http://u@a/");
+        assert_eq!(shown("http://u:${P}@a/"), "http://u:${P}@a/");
+        assert_eq!(format!("{:?}", Target::parse("http://u:p@a/").unwrap()), "http://u:***@a/");
+        let refused = Target::parse("ftp://u:p@a/").unwrap_err().to_string();
+        assert!(!refused.contains(":p@"), "{refused}");
+        let refused = Target::parse("http//u:p@a/").unwrap_err().to_string();
+        assert!(!refused.contains(":p@"), "{refused}");
+    }
+}

@@ -1,0 +1,191 @@
+//! Texts with variables: `Bearer ${TOKEN}`, filled when a probe needs them, so that no secret of the environment is ever
+//! stored, answered or logged.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::Invalid;
+
+/// The variables that templates are filled with: the environment at the start. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Variables(Arc<HashMap<String, String>>);
+
+impl Variables {
+    /// These variables.
+    pub fn new(variables: HashMap<String, String>) -> Self {
+        Self(Arc::new(variables))
+    }
+
+    /// The value of `name`, if it is set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} variables", self.0.len())
+    }
+}
+
+/// A text in which `${NAME}` stands for a variable and `$$` for a dollar sign (Gatus's form).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Template(String);
+
+/// One part of a template.
+enum Part<'a> {
+    Literal(&'a str),
+    Variable(&'a str),
+}
+
+impl Template {
+    const ACCEPTED: &'static str =
+        "a text in which ${NAME} names a variable and $$ is a dollar sign";
+
+    /// Takes `text` as a template.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let template = Self(text.to_owned());
+        let names_are_good = template.variables().all(is_name);
+        if names_are_good && !template.has_open_brace() {
+            return Ok(template);
+        }
+        Err(Invalid::new(format!("{text:?}"), Self::ACCEPTED))
+    }
+
+    /// The template that stands for exactly `text`.
+    pub fn literal(text: &str) -> Self {
+        Self(text.replace('$', "$$"))
+    }
+
+    /// The template as it is written.
+    pub fn as_written(&self) -> &str {
+        &self.0
+    }
+
+    /// The text itself, when the template names no variable.
+    pub fn as_literal(&self) -> Option<String> {
+        self.fill_each(|_| None).ok()
+    }
+
+    /// The names of its variables.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.parts().filter_map(|part| match part {
+            Part::Variable(name) => Some(name),
+            Part::Literal(_) => None,
+        })
+    }
+
+    /// The text with every variable filled in; the error names the first that is not set.
+    pub fn fill(&self, variables: &Variables) -> Result<String, &str> {
+        self.fill_each(|name| variables.get(name).map(str::to_owned))
+    }
+
+    /// The template with what is not a variable made unreadable.
+    pub fn masked(&self) -> String {
+        let mut masked = String::new();
+        for part in self.parts() {
+            match part {
+                Part::Literal(_) if masked.ends_with("***") => {}
+                Part::Literal(_) => masked.push_str("***"),
+                Part::Variable(name) => masked.push_str(&format!("${{{name}}}")),
+            }
+        }
+        masked
+    }
+
+    /// The text with what `lookup` gives for each variable; the error names the first that is not set.
+    pub fn fill_each(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
+        let mut filled = String::with_capacity(self.0.len());
+        for part in self.parts() {
+            match part {
+                Part::Literal(text) => filled.push_str(text),
+                Part::Variable(name) => filled.push_str(&lookup(name).ok_or(name)?),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let mut rest = self.0.as_str();
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            if let Some(after) = rest.strip_prefix("$$") {
+                rest = after;
+                return Some(Part::Literal("$"));
+            }
+            if let Some((name, after)) =
+                rest.strip_prefix("${").and_then(|inner| inner.split_once('}'))
+            {
+                rest = after;
+                return Some(Part::Variable(name));
+            }
+            // A dollar sign that begins neither stands for itself.
+            let next = rest.char_indices().skip(1).find(|(_, c)| *c == '$').map(|(at, _)| at);
+            let (literal, after) = rest.split_at(next.unwrap_or(rest.len()));
+            rest = after;
+            Some(Part::Literal(literal))
+        })
+    }
+
+    fn has_open_brace(&self) -> bool {
+        self.parts().any(|part| matches!(part, Part::Literal(text) if text.starts_with("${")))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables() -> Variables {
+        Variables::new(HashMap::from([("TOKEN".to_owned(), "s3cret$$".to_owned())]))
+    }
+
+    #[test]
+    fn variables_are_filled_and_nothing_else_is_touched() {
+        for (written, filled) in [
+            ("Bearer ${TOKEN}", "Bearer s3cret$$"),
+            ("${TOKEN}${TOKEN}", "s3cret$$s3cret$$"),
+            ("$$5 and $${TOKEN}", "$5 and ${TOKEN}"),
+            ("5$ and $x", "5$ and $x"),
+            ("", ""),
+            ("ünï$", "ünï$"),
+        ] {
+            assert_eq!(Template::parse(written).unwrap().fill(&variables()).unwrap(), filled);
+        }
+        assert_eq!(Template::parse("${NOT_SET}").unwrap().fill(&variables()), Err("NOT_SET"));
+        for bad in ["${", "${}", "${a b}", "x ${1}", "${TOKEN"] {
+            assert!(Template::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_literal_stands_for_itself_whatever_it_holds() {
+        for text in ["", "$", "$$", "${TOKEN}", "a$${b}c", "plain"] {
+            let template = Template::parse(Template::literal(text).as_written()).unwrap();
+            assert_eq!(template.as_literal().as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_mask_shows_the_variables_and_nothing_else() {
+        let masked = |text: &str| Template::parse(text).unwrap().masked();
+        assert_eq!(masked("Bearer ${TOKEN}"), "***${TOKEN}");
+        assert_eq!(masked("hunter2$$"), "***");
+        assert_eq!(masked(""), "");
+        assert_eq!(format!("{:?}", Template::literal("hunter2")), "***");
+    }
+}

@@ -1,0 +1,4 @@
+//! Durations and timestamps as text.
+
+pub mod duration;
+pub mod timestamp;

@@ -1,0 +1,314 @@
+//! From a definition back to a mapping, under the names of the API. What is as it is by default is left out.
+
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::domain::service::options::{
+    BODY_LIMIT as BODY_LIMIT_BYTES, IpFamily, MAX_REDIRECTS, Options, Pem, Thresholds, TlsVersion,
+};
+use crate::domain::service::template::Template;
+use crate::domain::service::{Definition, Group, Interval, Timeout};
+use crate::domain::time::duration;
+
+/// For whom it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The store: variables by their names.
+    Stored,
+    /// A change to what a client of the API wrote: every text as the client wrote it.
+    Literal,
+    /// Everyone: no secret in it.
+    Masked,
+}
+
+/// A whole definition.
+pub fn write(definition: &Definition, form: Form) -> Map<String, Value> {
+    let mut map = write_options(&definition.options, form);
+    let mut put = |field: Field, value: Value| drop(map.insert(field.api.to_owned(), value));
+    put(NAME, json!(definition.name.as_str()));
+    put(URL, json!(definition.target.as_str()));
+    put(GROUP, json!(definition.group.as_ref().map(Group::as_str)));
+    put(ENABLED, json!(definition.enabled));
+    put(INTERVAL, json!(definition.interval.map(Interval::as_seconds)));
+    put(TIMEOUT, json!(definition.timeout.map(Timeout::as_seconds)));
+    let conditions: Vec<String> = definition.conditions.iter().map(ToString::to_string).collect();
+    put(CONDITIONS, json!(conditions));
+    map
+}
+
+/// The options alone.
+pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
+    let mut writer = Writer { map: Map::new(), form };
+    writer.request(options);
+    writer.tls(options);
+    let family = match options.ip_family {
+        IpFamily::Any => None,
+        IpFamily::V4 => Some("ip4"),
+        IpFamily::V6 => Some("ip6"),
+    };
+    writer.put(IP_FAMILY, family);
+    writer.put(
+        RESOLVER,
+        options.resolver.map(|server| {
+            let transport = if server.over_tcp { "tcp" } else { "udp" };
+            format!("{transport}://{}", server.address)
+        }),
+    );
+    if let Some(question) = &options.dns {
+        writer.put(QUERY_NAME, Some(&question.name));
+        writer.put(QUERY_TYPE, Some(question.kind.as_str()));
+        writer.put(EXPECTED, (!question.expected.is_empty()).then_some(&question.expected));
+    }
+    writer.put(GRPC_SERVICE, options.grpc_service.as_ref());
+    if let Some(heartbeat) = &options.heartbeat {
+        writer.secret(TOKEN, Some(&heartbeat.token));
+        writer.put(GRACE, Some(heartbeat.grace.as_secs_f64()));
+    }
+    writer.thresholds(&options.thresholds);
+    if let Some(slo) = options.slo {
+        writer.put(SLO_TARGET, Some(slo.target_percent));
+        writer.put(SLO_WINDOW, Some(duration::span_told(slo.window)));
+    }
+    writer.map
+}
+
+/// Puts `change` over `map`: what it names is replaced, null takes away, objects are merged (RFC 7396). Names of headers
+/// differ by more than their case, and nothing else here does.
+pub fn merge(map: &mut Map<String, Value>, change: &Map<String, Value>) {
+    for (key, value) in change {
+        let same = map.keys().find(|known| known.eq_ignore_ascii_case(key)).cloned();
+        let was = same.and_then(|known| map.remove(&known));
+        match (was, value) {
+            (_, Value::Null) => {}
+            (Some(Value::Object(mut inner)), Value::Object(change)) => {
+                merge(&mut inner, change);
+                map.insert(key.clone(), Value::Object(inner));
+            }
+            _ => drop(map.insert(key.clone(), value.clone())),
+        }
+    }
+}
+
+struct Writer {
+    map: Map<String, Value>,
+    form: Form,
+}
+
+impl Writer {
+    fn put(&mut self, field: Field, value: Option<impl serde::Serialize>) {
+        let Some(value) = value else { return };
+        let value = json!(value);
+        match field.api.split_once('.') {
+            None => drop(self.map.insert(field.api.to_owned(), value)),
+            Some((outer, inner)) => {
+                let nested = self.map.entry(outer).or_insert_with(|| json!({}));
+                nested[inner] = value;
+            }
+        }
+    }
+
+    fn secret(&mut self, field: Field, template: Option<&Template>) {
+        self.put(field, template.map(|template| self.text(template, true)));
+    }
+
+    fn text(&self, template: &Template, is_secret: bool) -> String {
+        match self.form {
+            Form::Masked if is_secret => template.masked(),
+            Form::Literal => {
+                template.as_literal().unwrap_or_else(|| template.as_written().to_owned())
+            }
+            Form::Stored => template.as_written().to_owned(),
+            // A client sees what it wrote; a text with variables shows their names.
+            Form::Masked => {
+                template.as_literal().unwrap_or_else(|| template.as_written().to_owned())
+            }
+        }
+    }
+
+    fn request(&mut self, options: &Options) {
+        self.put(METHOD, options.method.as_ref());
+        if !options.headers.is_empty() {
+            let headers = options.headers.iter();
+            let headers: Map<String, Value> = headers
+                .map(|(name, value)| (name.clone(), json!(self.text(value, is_sensitive(name)))))
+                .collect();
+            self.put(HEADERS, Some(headers));
+        }
+        self.put(SENT, options.body.as_ref().map(|body| self.text(body, false)));
+        if let Some(auth) = &options.basic_auth {
+            self.put(USERNAME, Some(self.text(&auth.username, false)));
+            self.secret(PASSWORD, Some(&auth.password));
+        }
+        self.secret(BEARER, options.bearer_token.as_ref());
+        self.put(FOLLOW, (!options.follows_redirects).then_some(false));
+        let most = options.max_redirects;
+        self.put(REDIRECTS, (most != MAX_REDIRECTS).then_some(most));
+        self.put(HTTP_VERSION, options.http_version);
+        let limit = options.body_limit;
+        self.put(BODY_LIMIT, (limit != BODY_LIMIT_BYTES).then_some(limit));
+        self.put(EXPECT, options.expect.as_ref().map(ToString::to_string));
+    }
+
+    fn tls(&mut self, options: &Options) {
+        let tls = &options.tls;
+        self.put(INSECURE, tls.insecure.then_some(true));
+        let text = |pem: &Option<Pem>| {
+            pem.as_ref().map(|pem| match pem {
+                Pem::Text(text) | Pem::File(text) => text.clone(),
+            })
+        };
+        self.put(CA, text(&tls.ca));
+        self.put(CERTIFICATE, text(&tls.certificate));
+        match (&tls.private_key, self.form) {
+            (Some(Pem::Text(_)), Form::Masked) => self.put(PRIVATE_KEY, Some("***")),
+            (key, _) => self.put(PRIVATE_KEY, text(key)),
+        }
+        self.put(SERVER_NAME, tls.server_name.as_ref());
+        let version = tls.min_version.map(|version| match version {
+            TlsVersion::Tls12 => "1.2",
+            TlsVersion::Tls13 => "1.3",
+        });
+        self.put(MIN_VERSION, version);
+    }
+
+    fn thresholds(&mut self, thresholds: &Thresholds) {
+        self.put(FAILURE_THRESHOLD, (thresholds.failure > 1).then_some(thresholds.failure));
+        self.put(SUCCESS_THRESHOLD, (thresholds.success > 1).then_some(thresholds.success));
+        self.put(CONFIRM_INTERVAL, thresholds.confirm_interval.map(Interval::as_seconds));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Invalid;
+    use crate::domain::history::slo::Slo;
+    use crate::spec::Patch;
+    use crate::spec::{read, read_options};
+
+    fn everything() -> Map<String, Value> {
+        let all = json!({
+            "name": "a", "url": "https://u:pw@a/", "group": "g", "enabled": false,
+            "interval_seconds": 2.5, "timeout_seconds": 1.0, "conditions": ["[STATUS] == 200"],
+            "method": "POST", "headers": {"X-Api-Key": "s3cret", "Accept": "text/$x"},
+            "body": "costs $5", "basic_auth": {"username": "u", "password": "s3cret"},
+            "max_redirects": 3, "http_version": "1.1", "body_limit_bytes": 99,
+            "insecure": true,
+            "tls": {"ca": "-----BEGIN X", "certificate": "-----BEGIN C", "private_key": "-----BEGIN s3cret",
+                    "server_name": "b.example", "min_version": "1.3"},
+            "ip_family": "ip4", "resolver": "tcp://1.1.1.1:53", "bearer_token": "s3cret",
+            "failure_threshold": 3, "success_threshold": 2, "confirm_interval_seconds": 0.5,
+            "slo": {"target": 99.9, "window": "30d"}
+        });
+        all.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_header_has_one_name_in_whatever_case() {
+        for second in [json!("b"), Value::Null] {
+            let twice = json!({
+                "name": "a", "url": "http://a/", "headers": {"Accept": "a", "accept": second}
+            });
+            let problems = read(twice.as_object().unwrap(), Dialect::Api).unwrap_err();
+            let told = problems[0].to_string();
+            assert_eq!(
+                told,
+                "headers.accept: the same header as \"Accept\"; accepted is one of them"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_written_back_and_no_secret_is_shown() {
+        let written = everything();
+        let definition = read(&written, Dialect::Api).unwrap();
+        assert_eq!(write(&definition, Form::Literal), written);
+        let stored = write_options(&definition.options, Form::Stored);
+        assert_eq!(stored["body"], "costs $$5", "a dollar sign of the API is no variable");
+        assert_eq!(read_options(&stored).unwrap(), definition.options);
+        let shown =
+            serde_json::to_string(&write_options(&definition.options, Form::Masked)).unwrap();
+        assert!(!shown.contains("s3cret") && shown.contains("text/$x"), "{shown}");
+        let printed = format!("{definition:?}");
+        assert!(!printed.contains("s3cret") && !printed.contains(":pw@"), "{printed}");
+    }
+
+    #[test]
+    fn a_change_replaces_takes_away_and_merges() {
+        let mut map = everything();
+        let change = json!({"tls": {"ca": null, "min_version": "1.2"}, "method": null, "headers": {"Accept": "b"}});
+        merge(&mut map, change.as_object().unwrap());
+        let definition = read(&map, Dialect::Api).unwrap();
+        assert_eq!((&definition.options.method, &definition.options.tls.ca), (&None, &None));
+        assert_eq!(definition.options.headers.len(), 2);
+        merge(&mut map, json!({"headers": {"x-API-key": null}}).as_object().unwrap());
+        assert_eq!(map["headers"].as_object().unwrap().len(), 1, "headers have no case");
+        assert_eq!(definition.options.tls.min_version, Some(TlsVersion::Tls12));
+    }
+
+    #[test]
+    fn an_objective_is_read_in_both_dialects_and_needs_a_target() {
+        let read_slo = |slo: Value, dialect| {
+            let map =
+                json!({"name": "a", "url": "push://a", "heartbeat": {"token": "t"}, "slo": slo});
+            read(map.as_object().unwrap(), dialect).map(|definition| definition.options.slo)
+        };
+        let slo = |target: f64, window| Slo::new(target, duration::span(window).unwrap()).ok();
+        for (written, dialect, expected) in [
+            (json!({"target": 99.9}), Dialect::Api, slo(99.9, "30d")),
+            (json!({"target": 99, "window": "4w"}), Dialect::Api, slo(99.0, "28d")),
+            (json!({"target": "99.95", "window": "24h"}), Dialect::File, slo(99.95, "1d")),
+            (json!({}), Dialect::Api, None),
+            (json!({"target": null, "window": null}), Dialect::Api, None),
+        ] {
+            assert_eq!(read_slo(written.clone(), dialect).unwrap(), expected, "{written}");
+        }
+        let target = "a percentage above 0 and below 100, such as 99.9";
+        let window = "a time from 1h to 366d, such as 30d";
+        for (written, dialect, path, told) in [
+            (
+                json!({"window": "7d"}),
+                Dialect::Api,
+                "slo.target",
+                "missing; it is needed with a window".into(),
+            ),
+            (json!({"target": "99"}), Dialect::Api, "slo.target", refused("\"99\"", target)),
+            (json!({"target": 100}), Dialect::Api, "slo.target", refused("100", target)),
+            (json!({"target": "NaN"}), Dialect::File, "slo.target", refused("NaN", target)),
+            (
+                json!({"target": 99, "window": "1m"}),
+                Dialect::Api,
+                "slo.window",
+                refused("1m", window),
+            ),
+            (
+                json!({"target": 99, "window": 30}),
+                Dialect::Api,
+                "slo.window",
+                refused("30", "a string"),
+            ),
+        ] {
+            let problems = read_slo(written, dialect).unwrap_err();
+            let problems: Vec<_> = problems.into_iter().map(|it| (it.path, it.told)).collect();
+            assert_eq!(problems, [(path.to_owned(), told)]);
+        }
+    }
+
+    fn refused(value: &str, accepted: &'static str) -> String {
+        Invalid::new(value, accepted).to_string()
+    }
+
+    #[test]
+    fn a_change_of_the_window_keeps_the_target() {
+        let definition = read(&everything(), Dialect::Api).unwrap();
+        let patched = |slo: Value| {
+            let change = json!({"slo": slo});
+            let patch = Patch::new(change.as_object().unwrap().clone()).unwrap();
+            patch.apply(&definition)
+        };
+        let after = patched(json!({"window": "7d"})).unwrap();
+        assert_eq!(write(&after, Form::Masked)["slo"], json!({"target": 99.9, "window": "7d"}));
+        assert_eq!(patched(Value::Null).unwrap().options.slo, None);
+        assert_eq!(patched(json!({"target": null})).unwrap_err()[0].path, "slo.target");
+    }
+}
