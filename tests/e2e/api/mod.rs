@@ -1,5 +1,7 @@
 //! The HTTP API: envelope, endpoints, errors, access and secrets.
 
-mod mended_service;
+mod access;
+mod changes;
+mod errors;
 mod secrets;
 mod services;

@@ -1,12 +1,8 @@
-//! Secrets are for the target and nobody else; changes are merged; the services file says the same in Gatus's words.
+//! Secrets reach the target and appear in no answer and no log.
 
-use hickory_resolver::proto::rr::RecordType;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, App, Authority, Behaviour, Launch, NameServer, Shape, Target, Terms, basic, has_line,
-    wait_for,
-};
+use crate::support::{App, Authority, Launch, Shape, Target, basic, has_line, wait_for};
 
 /// Everything that must not be seen, and a service that has all of it.
 fn with_secrets(target: &Target) -> (Vec<String>, Value) {
@@ -29,6 +25,10 @@ fn with_secrets(target: &Target) -> (Vec<String>, Value) {
         "tls": {"certificate": identity.certificate_pem(), "private_key": key},
     });
     (secrets, service)
+}
+
+fn canary(urls: &str) -> Launch {
+    Launch::new().with("SELF_CHECK_TARGETS", urls)
 }
 
 #[test]
@@ -78,217 +78,70 @@ fn secrets_are_in_no_answer_and_in_no_log() {
     }
 }
 
-/// Waits until the target is asked with this line in the head.
-fn wait_for_line(target: &Target, line: &str) {
-    wait_for(&format!("a request with {line}"), || {
-        has_line(&target.last_head(), line).then_some(())
-    });
-}
-
-fn patch(app: &App, id: i64, change: Value) -> Value {
-    let reply = app.send("PATCH", &format!("/v1/services/{id}"), &change);
-    assert_eq!(reply.status, 200, "{change}: {}", reply.text);
-    reply.service().clone()
-}
-
 #[test]
-fn a_change_is_merged_into_what_is_there_and_null_takes_away() {
+fn credentials_are_masked_and_a_search_does_not_find_parts_of_them() {
     let app = Launch::new().start();
+    let headers = json!({"X-Auth": "hunter2", "X-Credentials": "hunter2", "X-Jwt": "hunter2"});
+    let url = "http://bob:hunter2@127.0.0.1:1/";
+    let id = app.add_with(&json!({"name": "zed", "url": url, "headers": headers}));
+    let shown = json!({"X-Auth": "***", "X-Credentials": "***", "X-Jwt": "***"});
+    assert_eq!(app.service(id)["headers"], shown);
+    for (word, count) in [("hunter", 0), ("hunter2", 0), ("zed", 1), ("127.0.0.1", 0)] {
+        let found = app.get(&format!("/v1/services?q={word}"));
+        assert_eq!(found.list("services").len(), count, "{word}: {}", found.text);
+        assert!(!found.text.contains("hunter2"), "{}", found.text);
+    }
+}
+
+#[test]
+fn the_url_of_a_client_stands_for_itself_and_never_for_a_variable() {
+    let launch = Launch::new().with("SECRET", "s3cret-env");
     let target = Target::healthy();
-    let id = app.add_with(&json!({
-        "name": "a",
-        "url": target.url(),
-        "headers": {"X-One": "1", "X-Two": "2"},
-        "basic_auth": {"username": "ann", "password": "first"},
-        "tls": {"ca": Authority::new().pem()},
-    }));
-    wait_for_line(&target, &basic("ann:first"));
-
-    let changed = patch(&app, id, json!({"basic_auth": {"password": "second"}}));
-    assert_eq!(changed["basic_auth"], json!({"username": "ann", "password": "***"}));
-    wait_for_line(&target, &basic("ann:second"));
-
-    let changed = patch(&app, id, json!({"headers": {"X-One": null, "X-Three": "3"}}));
-    assert_eq!(changed["headers"], json!({"X-Two": "2", "X-Three": "3"}));
-    wait_for_line(&target, "x-three: 3");
-    assert!(has_line(&target.last_head(), "x-two: 2"), "{}", target.last_head());
-    assert!(!has_line(&target.last_head(), "x-one: 1"), "{}", target.last_head());
-
-    let changed = patch(&app, id, json!({"tls": {"server_name": "else.example"}}));
-    assert!(changed["tls"]["ca"].as_str().unwrap().contains("BEGIN CERTIFICATE"), "{changed}");
-    let changed = patch(&app, id, json!({"basic_auth": null, "tls": null, "headers": null}));
-    for gone in ["basic_auth", "tls", "headers"] {
-        assert!(changed.get(gone).is_none_or(Value::is_null), "{gone} in {changed}");
-    }
-    wait_for("a request without credentials", || {
-        (!target.last_head().to_lowercase().contains("authorization")).then_some(())
-    });
-    let half =
-        app.send("PATCH", &format!("/v1/services/{id}"), &json!({"basic_auth": {"username": "b"}}));
-    assert_eq!(half.status, 422, "{}", half.text);
-    assert!(half.errors().contains("basic_auth.password: missing"), "{}", half.text);
-}
-
-#[test]
-fn a_field_that_is_not_for_the_scheme_is_refused_by_its_name() {
-    let app = Launch::new().start();
-    let dns = json!({"query_name": "a", "query_type": "A"});
-    for (url, field, value, told) in [
-        (
-            "tcp://127.0.0.1:1",
-            "method",
-            json!("POST"),
-            "method: not for a target of this scheme (tcp)",
-        ),
-        ("http://a/", "expect", json!("x"), "expect: not for a target of this scheme (http)"),
-        ("http://a/", "dns", dns, "dns.query_name: not for a target of this scheme (http)"),
-        ("icmp://a", "insecure", json!(true), "insecure: not for a target of this scheme (icmp)"),
-        ("dns://127.0.0.1", "group", json!("g"), "dns.query_name: missing"),
-        ("push://job", "group", json!("g"), "heartbeat.token: missing"),
-        ("tcp://127.0.0.1", "group", json!("g"), "url: \"tcp://127.0.0.1\" is not accepted"),
-        (
-            "http://a/",
-            "headers",
-            json!({"Content-Length": "1"}),
-            "headers.Content-Length: \"Content-Length\"",
-        ),
-        ("http://a/", "tls", json!({"private_key": "-----BEGIN "}), "tls.certificate: missing"),
-        ("http://a/", "tls", json!({"ca": "/etc/passwd"}), "tls.ca: the value is not accepted"),
-        ("http://a/", "resolver", json!("dns.example"), "resolver: \"dns.example\""),
-        ("http://a/", "basic_auth", json!("ann:pw"), "basic_auth: "),
-        ("http://a/", "retries", json!(3), "retries: unknown or read-only field"),
-        ("http://${HOST}/", "group", json!("g"), "url: \"http://${HOST}/\" is not accepted"),
-    ] {
-        let mut body = json!({"name": "a", "url": url});
-        body[field] = value;
-        let reply = app.send("POST", "/v1/services", &body);
-        assert_eq!(reply.status, 422, "{body}: {}", reply.text);
-        assert!(reply.errors().contains(told), "{told} in {}", reply.text);
-    }
-    let id = app.add_with(&json!({"name": "a", "url": "http://127.0.0.1:1/", "method": "POST"}));
-    let path = format!("/v1/services/{id}");
-    let moved = app.send("PATCH", &path, &json!({"url": "tcp://127.0.0.1:1"}));
-    assert_eq!(moved.status, 422, "{}", moved.text);
-    assert!(moved.errors().contains("method: not for a target"), "{}", moved.text);
-}
-
-fn with_file(launch: Launch, text: &str) -> Launch {
-    std::fs::write(launch.folder().join("services.yaml"), text).unwrap();
-    launch.with("SERVICES_FILE", "services.yaml")
-}
-
-#[test]
-fn the_services_file_speaks_as_gatus_does() {
-    let authority = Authority::new();
-    let clients = Authority::called("clients");
-    let client = clients.certify("client.example", Shape::Good);
-    let terms = Terms::of(authority.certify("127.0.0.1", Shape::Good));
-    let (secured, names) = (terms.demanding_clients_of(clients).serve(), NameServer::start());
-    names.says("web.example", RecordType::A, Answer::address("127.0.0.1"));
-    let there = Target::healthy();
-    let here = Target::start(Behaviour::RedirectTo(there.url()));
-    let launch = Launch::new();
-    std::fs::write(launch.folder().join("client.pem"), client.certificate_pem()).unwrap();
-    std::fs::write(launch.folder().join("client.key"), client.key_pem()).unwrap();
-    let text = format!(
-        r#"endpoints:
-  - name: api
-    url: {here}
-    method: POST
-    headers:
-      Content-Type: application/json
-    body: '{{"query": 1}}'
-    client:
-      ignore-redirect: true
-      timeout: 5s
-  - name: secured
-    url: {secured}
-    client:
-      insecure: true
-      tls:
-        certificate-file: client.pem
-        private-key-file: client.key
-  - name: named
-    url: {named}
-    client:
-      dns-resolver: {resolver}
-  - name: names
-    url: {server}
-    dns:
-      query-name: web.example
-      query-type: A
-    conditions:
-      - "[DNS_RCODE] == NOERROR"
-"#,
-        here = here.url(),
-        secured = secured.url("https"),
-        named = there.url().replace("127.0.0.1", "web.example"),
-        resolver = names.as_resolver(),
-        server = names.address(),
-    );
-    let app = with_file(launch, &text).start();
-    for id in 1..=4 {
-        app.wait_for_state(id, "up");
-    }
-    assert!(here.last_head().starts_with("POST / "), "{}", here.last_head());
-    assert!(has_line(&here.last_head(), "content-type: application/json"), "{}", here.last_head());
-    assert_eq!(here.last_body(), r#"{"query": 1}"#);
-    assert_eq!(app.service(1)["follow_redirects"], false);
-    assert_eq!(app.service(1)["timeout_seconds"], 5.0);
-    assert_eq!(app.service(4)["dns"]["query_type"], "A");
-}
-
-#[test]
-fn variables_reach_the_target_and_nothing_else() {
-    let target = Target::healthy();
-    let launch = Launch::new()
-        .with("PAY_TOKEN", "s3cret-token")
-        .with("PAY_KEY", "s3cret-key")
-        .with("DEBUG", "true");
-    let text = format!(
-        r#"endpoints:
-  - name: api
-    url: {}
-    method: POST
-    headers:
-      Authorization: Bearer ${{PAY_TOKEN}}
-      X-Price: 5$$
-    body: 'key=${{PAY_KEY}}&price=$${{PAY_KEY}}'
-"#,
-        target.url()
-    );
-    let launch = with_file(launch, &text);
     let app = launch.start();
-    app.wait_for_state(1, "up");
-    assert!(
-        has_line(&target.last_head(), "authorization: Bearer s3cret-token"),
-        "{}",
-        target.last_head()
-    );
-    assert!(has_line(&target.last_head(), "x-price: 5$"), "{}", target.last_head());
-    assert_eq!(target.last_body(), "key=s3cret-key&price=${PAY_KEY}");
-
-    let list = app.get("/v1/services").text;
-    assert!(!list.contains("s3cret") && list.contains("${PAY_TOKEN}"), "{list}");
-    app.wait_for_ticks(1, 3);
-    let read = |name: &str| std::fs::read(launch.folder().join(name)).unwrap_or_default();
-    let mut stored = [read("db.db"), read("db.db-wal")].concat();
-    let log = app.stop();
-    stored.extend(read("db.db"));
-    let stored = String::from_utf8_lossy(&stored);
-    assert!(!stored.contains("s3cret"), "the store has the names of variables only");
-    assert!(stored.contains("${PAY_TOKEN}"), "and it has those");
-    assert!(!log.contains("s3cret"), "{log}");
+    let id = app.add("literal", &target.at("/x?t=${SECRET}"));
+    let open = app.add("open", "http://127.0.0.1:1/${");
+    let assert_literal = |app: &App| {
+        let hits = target.hits();
+        wait_for("a request", || (target.hits() > hits).then_some(()));
+        let (head, list) = (target.last_head(), app.get("/v1/services").text);
+        assert!(head.contains("t=${SECRET}") || head.contains("t=$%7BSECRET%7D"), "{head}");
+        assert!(!head.contains("s3cret-env") && !list.contains("s3cret-env"), "{head} {list}");
+    };
+    assert_literal(&app);
+    app.stop();
+    let app = launch.start();
+    assert_literal(&app);
+    assert!([open, id].iter().all(|id| app.change(*id, &json!({"group": "g"}))["group"] == "g"));
+    assert_literal(&app);
 }
 
 #[test]
-fn a_variable_that_is_not_set_is_refused_with_its_place() {
-    let text = "endpoints:\n  - name: good\n    url: http://a/\n  - name: api\n    url: http://a/\n    \
-                headers:\n      Authorization: Bearer ${NOBODY_SET_THIS}\n";
-    let launch = with_file(Launch::new(), text);
-    let (code, said) = launch.run_to_end();
-    assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("services.yaml:7: endpoint 2 (api): "), "{said}");
-    assert!(said.contains("NOBODY_SET_THIS: a variable that is not set"), "{said}");
-    assert!(!launch.folder().join("db.db").exists(), "nothing was started");
+fn what_is_refused_is_named_and_prints_no_secret() {
+    let app = Launch::new().start();
+    for (field, value) in
+        [("basic_auth", json!(["bob", "s3cret1"])), ("url", json!("http//u:s3cret2@h/"))]
+    {
+        let mut body = json!({"name": "a", "url": "http://a/"});
+        body[field] = value;
+        let told = app.rejected("POST", "/v1/services", &body);
+        assert!(told.starts_with(&format!("{field}: ")) && !told.contains("s3cret"), "{told}");
+    }
+    assert!(!app.stop().contains("s3cret"));
+    let text = "endpoints:\n  - {name: a, url: 'http//u:s3cret2@h/'}\n  \
+                - {name: b, url: 'http://b/', basic-auth: [bob, s3cret1]}\n  \
+                - {name: c, url: 'http://c/', client: {timeout: 0.5ms}}\n";
+    let blocked = canary("tcp://10.1.2.3:53").with("PROBE_DENY_NETWORKS", "10.0.0.0/8");
+    let file = Launch::new().with_services_file(text);
+    for (launch, told) in [
+        (&file, "services.yaml:2: endpoint 1 (a): url: "),
+        (&file, "services.yaml:3: endpoint 2 (b): basic-auth: "),
+        (&file, "services.yaml:4: endpoint 3 (c): client: timeout: "),
+        (&canary("http//u:s3cret3@h/,tcp://a"), "SELF_CHECK_TARGETS: the value is not accepted"),
+        (&canary("http://${NOBODY_SET}/"), "the variable NOBODY_SET is not set"),
+        (&blocked, "SELF_CHECK_TARGETS: tcp://10.1.2.3:53 is not accepted"),
+    ] {
+        let (code, said) = launch.run_to_end();
+        assert!(code == Some(2) && said.contains(told), "{told} in {said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
 }

@@ -1,6 +1,8 @@
 //! Configuration, services file, command line, metrics and documents.
 
+mod check_file;
 mod command_line;
+mod configuration;
 mod documents;
 mod metrics;
 mod reload;

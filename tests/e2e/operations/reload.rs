@@ -1,23 +1,12 @@
-//! The services file applied again while the service runs, and looked at before.
+//! The services file applied again while the service runs.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::time::Instant;
 
-use crate::support::{App, Behaviour, Launch, Target, wait_for};
-use rustix::process::Signal;
+use diesel::connection::SimpleConnection;
+use rustix::process::{Pid, Signal, kill_process};
 
-fn write(launch: &Launch, name: &str, text: &str) -> PathBuf {
-    let file = launch.folder().join(name);
-    // As a careful editor does: never half a file under the name.
-    let new = file.with_extension("new");
-    std::fs::write(&new, text).unwrap();
-    std::fs::rename(new, &file).unwrap();
-    file
-}
-
-fn names(app: &App) -> Vec<String> {
-    let list = app.get("/v1/services");
-    list.list("services").iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
-}
+use crate::support::{Behaviour, Launch, Target, wait_for};
 
 fn entry(name: &str, url: &str) -> String {
     format!("  - {{name: {name}, url: '{url}'}}\n")
@@ -28,12 +17,16 @@ fn a_changed_file_is_applied_and_probes_under_way_go_on() {
     let (slow, other) = (Target::start(Behaviour::Hung), Target::healthy());
     let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
     let stays = entry("stays", &slow.url());
-    write(&launch, "services.yaml", &format!("endpoints:\n{stays}{}", entry("goes", &other.url())));
+    launch.write_file(
+        "services.yaml",
+        &format!("endpoints:\n{stays}{}", entry("goes", &other.url())),
+    );
     let app = launch.start();
     wait_for("a probe of what stays", || (slow.hits() > 0).then_some(()));
     let by_hand = app.add("by-hand", &other.url());
-    write(&launch, "services.yaml", &format!("endpoints:\n{stays}{}", entry("new", &other.url())));
-    wait_for("the new list", || (names(&app) == ["stays", "by-hand", "new"]).then_some(()));
+    launch
+        .write_file("services.yaml", &format!("endpoints:\n{stays}{}", entry("new", &other.url())));
+    wait_for("the new list", || (app.names() == ["stays", "by-hand", "new"]).then_some(()));
     app.wait_for_log("entries: 2, added: 1, changed: 0, removed: 1");
     assert_eq!(slow.hits(), 1, "the probe under way was not begun anew");
     assert_eq!(app.service(by_hand)["origin"], "api");
@@ -45,7 +38,7 @@ fn a_changed_file_is_applied_and_probes_under_way_go_on() {
 fn sighup_applies_the_file_at_once() {
     let target = Target::healthy();
     let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
-    write(&launch, "services.yaml", &format!("endpoints:\n{}", entry("a", &target.url())));
+    launch.write_file("services.yaml", &format!("endpoints:\n{}", entry("a", &target.url())));
     let app = launch.start();
     app.signal(Signal::HUP);
     wait_for("it to be applied again", || {
@@ -62,17 +55,18 @@ fn sighup_applies_the_file_at_once() {
 fn a_bad_file_keeps_the_old_state_and_says_why() {
     let target = Target::healthy();
     let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
-    write(&launch, "services.yaml", &format!("endpoints:\n{}", entry("a", &target.url())));
+    launch.write_file("services.yaml", &format!("endpoints:\n{}", entry("a", &target.url())));
     let app = launch.start();
-    write(&launch, "services.yaml", "endpoints:\n  - {name: b, url: 'http://b/', intreval: 3s}\n");
+    launch
+        .write_file("services.yaml", "endpoints:\n  - {name: b, url: 'http://b/', intreval: 3s}\n");
     app.wait_for_log("services.yaml:2: endpoint 1 (b): intreval: unknown key");
-    assert_eq!(names(&app), ["a"]);
+    assert_eq!(app.names(), ["a"]);
     let taken = app.add("c", &target.url());
-    write(&launch, "services.yaml", &format!("endpoints:\n{}", entry("c", &target.url())));
+    launch.write_file("services.yaml", &format!("endpoints:\n{}", entry("c", &target.url())));
     app.wait_for_log(&format!("taken by service {taken}"));
-    assert_eq!(names(&app), ["a", "c"]);
-    write(&launch, "services.yaml", &format!("endpoints:\n{}", entry("d", &target.url())));
-    wait_for("the good file", || (names(&app) == ["c", "d"]).then_some(()));
+    assert_eq!(app.names(), ["a", "c"]);
+    launch.write_file("services.yaml", &format!("endpoints:\n{}", entry("d", &target.url())));
+    wait_for("the good file", || (app.names() == ["c", "d"]).then_some(()));
     app.db().assert_consistent();
 }
 
@@ -80,61 +74,55 @@ fn a_bad_file_keeps_the_old_state_and_says_why() {
 fn the_files_of_a_folder_are_one_list() {
     let target = Target::healthy();
     let launch = Launch::new().with("SERVICES_FILE", "services");
-    std::fs::create_dir_all(launch.folder().join("services/more")).unwrap();
+    fs::create_dir_all(launch.folder().join("services/more")).unwrap();
     let list = |name: &str| format!("endpoints:\n{}", entry(name, &target.url()));
-    write(&launch, "services/b.yml", &list("b"));
-    write(&launch, "services/more/c.yaml", &list("c"));
-    write(&launch, "services/a.yaml", &list("a"));
-    write(&launch, "services/.hidden.yaml", "not: read");
-    write(&launch, "services/notes.txt", "not: read");
+    launch.write_file("services/b.yml", &list("b"));
+    launch.write_file("services/more/c.yaml", &list("c"));
+    launch.write_file("services/a.yaml", &list("a"));
+    launch.write_file("services/.hidden.yaml", "not: read");
+    launch.write_file("services/notes.txt", "not: read");
     let app = launch.start();
-    assert_eq!(names(&app), ["a", "b", "c"]);
-    write(&launch, "services/d.yaml", &list("d"));
-    wait_for("the new file", || (names(&app) == ["a", "b", "c", "d"]).then_some(()));
-    write(&launch, "services/e.yaml", &list("a"));
+    assert_eq!(app.names(), ["a", "b", "c"]);
+    launch.write_file("services/d.yaml", &list("d"));
+    wait_for("the new file", || (app.names() == ["a", "b", "c", "d"]).then_some(()));
+    launch.write_file("services/e.yaml", &list("a"));
     app.wait_for_log(
         "services/e.yaml:2: endpoint (a): name: already used by the entry at services/a.yaml:2",
     );
-    assert_eq!(names(&app).len(), 4);
+    assert_eq!(app.names().len(), 4);
 }
 
 #[test]
-fn check_file_tells_the_plan_and_changes_nothing() {
+fn a_change_of_the_file_that_a_locked_store_did_not_take_is_applied_later() {
     let target = Target::healthy();
-    let launch = Launch::new();
-    let old = [
-        entry("same", &target.url()),
-        entry("changes", &target.url()),
-        entry("goes", &target.url()),
-    ];
-    let new = [
-        entry("same", &target.url()),
-        entry("changes", &target.at("/new")),
-        entry("comes", &target.url()),
-    ];
-    let first = write(&launch, "old.yaml", &format!("endpoints:\n{}", old.concat()));
-    let next = write(&launch, "new.yaml", &format!("endpoints:\n{}", new.concat()));
-    let check = |launch: &Launch, file: &Path| launch.run(&["check-file", file.to_str().unwrap()]);
-    let (code, said) = check(&launch, &first);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.ends_with("3 added, 0 changed, 0 removed, 0 unchanged\n"), "{said}");
-    assert!(!launch.folder().join("db.db").exists());
+    let entry = |name: &str| format!("  - {{name: {name}, url: '{}'}}\n", target.url());
+    let launch = Launch::new().with_services_file(&format!("endpoints:\n{}", entry("old")));
+    let app = launch.start();
+    let mut lock = app.db().connect();
+    lock.batch_execute("BEGIN IMMEDIATE").unwrap();
+    launch.write_file("services.yaml", &format!("endpoints:\n{}{}", entry("old"), entry("new")));
+    app.wait_for_log("services file not applied");
+    lock.batch_execute("ROLLBACK").unwrap();
+    app.wait_for_log("entries: 2, added: 1, changed: 0, removed: 0");
+    app.wait_for_state(2, "up");
+}
 
-    let launch = launch.with("SERVICES_FILE", "old.yaml");
-    let running = launch.start();
-    let (code, said) = check(&launch, &next);
-    assert_eq!(code, Some(0), "{said}");
-    for line in [
-        "+ comes ",
-        "~ changes (id 2) ",
-        "- goes (id 3) ",
-        "1 added, 1 changed, 1 removed, 1 unchanged",
-    ] {
-        assert!(said.contains(line), "{line} in {said}");
-    }
-    assert_eq!(names(&running), ["same", "changes", "goes"]);
-    let bad = write(&launch, "bad.yaml", "endpoints:\n  - {name: a}\n");
-    let (code, said) = check(&launch, &bad);
-    assert_eq!(code, Some(2));
-    assert!(said.contains("bad.yaml:2: endpoint 1 (a): url: missing"), "{said}");
+#[test]
+fn sighup_during_a_long_start_does_not_end_it() {
+    let entry = |nth| format!("  - {{name: s{nth}, url: http://127.0.0.1:1/, interval: 24h}}\n");
+    let text: Vec<String> = (0..30_000).map(entry).collect();
+    let launch = Launch::new().with_services_file(&format!("endpoints:\n{}", text.concat()));
+    let lock = launch.folder().join("db.db.lock");
+    let hangup = std::thread::spawn(move || {
+        // Written once the signals are taken over, and long before the entries are applied.
+        let pid = wait_for("the start to be under way", || {
+            let text = fs::read_to_string(&lock).ok()?;
+            Pid::from_raw(text.strip_prefix("pid ")?.strip_suffix('\n')?.parse().ok()?)
+        });
+        kill_process(pid, Signal::HUP).unwrap();
+        Instant::now()
+    });
+    let (app, listens) = (launch.start(), Instant::now());
+    assert!(hangup.join().unwrap() < listens, "the signal came during the start");
+    assert_eq!(app.get("/v1/_internal/health").status, 200);
 }

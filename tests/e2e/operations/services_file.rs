@@ -1,20 +1,17 @@
 //! The declarative list of services.
 
+use hickory_resolver::proto::rr::RecordType;
 use serde_json::json;
 
-use crate::support::{Launch, Target};
-
-fn with_file(launch: Launch, text: &str) -> Launch {
-    std::fs::write(launch.folder().join("services.yaml"), text).unwrap();
-    launch.with("SERVICES_FILE", "services.yaml")
-}
+use crate::support::{
+    Answer, Authority, Behaviour, Launch, NameServer, Shape, Target, Terms, basic, has_line,
+};
 
 #[test]
 fn a_file_adds_changes_and_removes_and_leaves_the_apis_alone() {
     let target = Target::healthy();
     let url = target.url();
-    let launch = with_file(
-        Launch::new(),
+    let launch = Launch::new().with_services_file(
         &format!(
             "endpoints:\n  - {{name: stays, url: '{url}'}}\n  - {{name: changes, group: one, url: '{url}'}}\n  \
              - {{name: goes, url: '{url}'}}\n"
@@ -25,8 +22,7 @@ fn a_file_adds_changes_and_removes_and_leaves_the_apis_alone() {
     app.wait_for_ticks(2, 2);
     app.stop();
 
-    let launch = with_file(
-        launch,
+    let launch = launch.with_services_file(
         &format!(
             "endpoints:\n  - {{name: new, url: '{url}', enabled: false}}\n  - {{name: stays, url: '{url}'}}\n  \
              - {{name: changes, group: two, url: '{url}', interval: 300ms, client: {{timeout: 1m30s}}}}\n"
@@ -52,10 +48,9 @@ fn a_file_adds_changes_and_removes_and_leaves_the_apis_alone() {
 #[test]
 fn a_wrong_file_is_refused_with_file_line_and_entry_and_changes_nothing() {
     let launch =
-        with_file(Launch::new(), "endpoints:\n  - {name: a, url: 'http://127.0.0.1:1/'}\n");
+        Launch::new().with_services_file("endpoints:\n  - {name: a, url: 'http://127.0.0.1:1/'}\n");
     launch.start().stop();
-    let launch = with_file(
-        launch,
+    let launch = launch.with_services_file(
         "endpoints:\n  - name: b\n    url: http://b/\n  - name: c\n    url: http://c/\n    intreval: 30s\n",
     );
     let (code, said) = launch.run_to_end();
@@ -76,9 +71,136 @@ fn a_hundred_thousand_entries_load() {
             nth % 10
         ));
     }
-    let app = with_file(Launch::new(), &text).start();
+    let app = Launch::new().with_services_file(&text).start();
     let last = app.get("/v1/services?page=1000&limit=100");
     assert_eq!(last.body["data"]["services"]["pagination"]["total"], 100_000);
     assert_eq!(last.list("services")[99]["name"], "service-99999");
     assert_eq!(app.metric("service_healthcheck_services"), Some(100_000.0));
+}
+
+#[test]
+fn the_services_file_speaks_as_gatus_does() {
+    let authority = Authority::new();
+    let clients = Authority::called("clients");
+    let client = clients.certify("client.example", Shape::Good);
+    let terms = Terms::of(authority.certify("127.0.0.1", Shape::Good));
+    let (secured, names) = (terms.demanding_clients_of(clients).serve(), NameServer::start());
+    names.says("web.example", RecordType::A, Answer::address("127.0.0.1"));
+    let there = Target::healthy();
+    let here = Target::start(Behaviour::RedirectTo(there.url()));
+    let launch = Launch::new();
+    std::fs::write(launch.folder().join("client.pem"), client.certificate_pem()).unwrap();
+    std::fs::write(launch.folder().join("client.key"), client.key_pem()).unwrap();
+    let text = format!(
+        r#"endpoints:
+  - name: api
+    url: {here}
+    method: POST
+    headers:
+      Content-Type: application/json
+    body: '{{"query": 1}}'
+    client:
+      ignore-redirect: true
+      timeout: 5s
+  - name: secured
+    url: {secured}
+    client:
+      insecure: true
+      tls:
+        certificate-file: client.pem
+        private-key-file: client.key
+  - name: named
+    url: {named}
+    client:
+      dns-resolver: {resolver}
+  - name: names
+    url: {server}
+    dns:
+      query-name: web.example
+      query-type: A
+    conditions:
+      - "[DNS_RCODE] == NOERROR"
+"#,
+        here = here.url(),
+        secured = secured.url("https"),
+        named = there.url().replace("127.0.0.1", "web.example"),
+        resolver = names.as_resolver(),
+        server = names.address(),
+    );
+    let app = launch.with_services_file(&text).start();
+    for id in 1..=4 {
+        app.wait_for_state(id, "up");
+    }
+    assert!(here.last_head().starts_with("POST / "), "{}", here.last_head());
+    assert!(has_line(&here.last_head(), "content-type: application/json"), "{}", here.last_head());
+    assert_eq!(here.last_body(), r#"{"query": 1}"#);
+    assert_eq!(app.service(1)["follow_redirects"], false);
+    assert_eq!(app.service(1)["timeout_seconds"], 5.0);
+    assert_eq!(app.service(4)["dns"]["query_type"], "A");
+}
+
+#[test]
+fn variables_reach_the_target_and_nothing_else() {
+    let target = Target::healthy();
+    let launch = Launch::new()
+        .with("PAY_TOKEN", "s3cret-token")
+        .with("PAY_KEY", "s3cret-key")
+        .with("DEBUG", "true");
+    let text = format!(
+        r#"endpoints:
+  - name: api
+    url: {}
+    method: POST
+    headers:
+      Authorization: Bearer ${{PAY_TOKEN}}
+      X-Price: 5$$
+    body: 'key=${{PAY_KEY}}&price=$${{PAY_KEY}}'
+"#,
+        target.url()
+    );
+    let launch = launch.with_services_file(&text);
+    let app = launch.start();
+    app.wait_for_state(1, "up");
+    assert!(
+        has_line(&target.last_head(), "authorization: Bearer s3cret-token"),
+        "{}",
+        target.last_head()
+    );
+    assert!(has_line(&target.last_head(), "x-price: 5$"), "{}", target.last_head());
+    assert_eq!(target.last_body(), "key=s3cret-key&price=${PAY_KEY}");
+
+    let list = app.get("/v1/services").text;
+    assert!(!list.contains("s3cret") && list.contains("${PAY_TOKEN}"), "{list}");
+    app.wait_for_ticks(1, 3);
+    let read = |name: &str| std::fs::read(launch.folder().join(name)).unwrap_or_default();
+    let mut stored = [read("db.db"), read("db.db-wal")].concat();
+    let log = app.stop();
+    stored.extend(read("db.db"));
+    let stored = String::from_utf8_lossy(&stored);
+    assert!(!stored.contains("s3cret"), "the store has the names of variables only");
+    assert!(stored.contains("${PAY_TOKEN}"), "and it has those");
+    assert!(!log.contains("s3cret"), "{log}");
+}
+
+#[test]
+fn a_password_from_a_variable_reaches_the_target_whatever_is_in_it() {
+    let target = Target::healthy();
+    let url = target.at("/in").replace("http://", "http://ann:${PASS}@");
+    let text = format!("endpoints:\n  - name: a\n    url: {url}\n");
+    let app = Launch::new().with("PASS", "p@ss/w0rd").with_services_file(&text).start();
+    app.wait_for_state(1, "up");
+    let head = target.last_head();
+    assert!(has_line(&head, &basic("ann:p@ss/w0rd")) && head.starts_with("GET /in "), "{head}");
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_refused_with_its_place() {
+    let text = "endpoints:\n  - name: good\n    url: http://a/\n  - name: api\n    url: http://a/\n    \
+                headers:\n      Authorization: Bearer ${NOBODY_SET_THIS}\n";
+    let launch = Launch::new().with_services_file(text);
+    let (code, said) = launch.run_to_end();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("services.yaml:7: endpoint 2 (api): "), "{said}");
+    assert!(said.contains("NOBODY_SET_THIS: a variable that is not set"), "{said}");
+    assert!(!launch.folder().join("db.db").exists(), "nothing was started");
 }

@@ -1,8 +1,19 @@
-//! Conditions, from the API, the services file and the command line, judged by real answers.
+//! Conditions from the API, the services file and the command line, judged by real answers.
 
 use serde_json::json;
 
 use crate::support::{Behaviour, Launch, Target};
+
+/// Answers any request with `bytes`, and then closes.
+fn raw(bytes: &[u8]) -> Target {
+    Target::start(Behaviour::Raw(bytes.to_vec()))
+}
+
+/// Answers any request with `body` and its length.
+fn with_length(body: &[u8]) -> Target {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    raw(&[head.as_bytes(), body].concat())
+}
 
 fn answering(status: u16, body: &str) -> Target {
     let head = format!("HTTP/1.1 {status} Told\r\ncontent-length: {}\r\n\r\n", body.len());
@@ -66,9 +77,8 @@ fn a_condition_that_cannot_be_read_is_refused_where_it_is_written() {
         let reply = app.send("POST", "/v1/services", &body);
         assert_eq!((reply.status, reply.errors().contains(told)), (422, true), "{}", reply.text);
     }
-    let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
     let text = "endpoints:\n  - name: a\n    url: http://a/\n    conditions:\n      - \"[STATUS] == 200\"\n      - \"[STATUS]\"\n";
-    std::fs::write(launch.folder().join("services.yaml"), text).unwrap();
+    let launch = Launch::new().with_services_file(text);
     let (code, said) = launch.run_to_end();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("services.yaml:5: endpoint 1 (a): conditions: \"[STATUS]\""), "{said}");
@@ -77,12 +87,11 @@ fn a_condition_that_cannot_be_read_is_refused_where_it_is_written() {
 #[test]
 fn conditions_of_the_services_file_and_of_the_command_line_are_judged_too() {
     let target = answering(200, "pong\n");
-    let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
     let text = format!(
         "endpoints:\n  - name: a\n    url: {}\n    conditions: [\"[BODY] == pong\", \"[CONNECTED] == true\"]\n",
         target.url()
     );
-    std::fs::write(launch.folder().join("services.yaml"), text).unwrap();
+    let launch = Launch::new().with_services_file(&text);
     let app = launch.start();
     let service = app.wait_for_state(1, "up");
     assert_eq!(service["conditions"][0], "[BODY] == pong");
@@ -102,4 +111,43 @@ fn conditions_of_the_services_file_and_of_the_command_line_are_judged_too() {
         "[IP] == 127.0.0.1",
     ];
     assert_eq!(launch.run(&good).0, Some(0));
+}
+
+#[test]
+fn a_body_beyond_the_limit_is_a_failure_only_when_a_condition_needs_it() {
+    let launch = Launch::new();
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
+    let without_length = b"HTTP/1.1 200 OK\r\n\r\n";
+    for head in [&head[..], &without_length[..]] {
+        let target = Target::start(Behaviour::Raw([head, &[b'x'; 100]].concat()));
+        let asking =
+            |limit: usize| launch.asking(&target.url()).options(json!({"body_limit_bytes": limit}));
+        asking(10).probe().assert_up();
+        let probed = asking(10).condition("[BODY] == pat(x*)").probe();
+        probed.assert_failed("too_large", "reading the body: more than 10 bytes");
+        asking(100).condition("[BODY] == pat(x*)").probe().assert_up();
+    }
+}
+
+#[test]
+fn a_large_body_is_read_as_text_but_not_as_json() {
+    let launch = Launch::new();
+    let large = "x".repeat(5 * 1_024 * 1_024);
+    let data = with_length(format!("{{\"a\": 1, \"more\": \"{large}\"}}").as_bytes());
+    let text = with_length(large.as_bytes());
+    let ask = |target: &Target, condition: &str| {
+        let asking = launch.asking(&target.url()).options(json!({"body_limit_bytes": 8_388_608}));
+        asking.condition(condition).probe()
+    };
+    ask(&data, "[BODY].a == 1").assert_failed("too_large", "is not read as JSON");
+    ask(&text, "[BODY] == pat(x*)").assert_up();
+}
+
+#[test]
+fn numbers_are_compared_as_what_they_are() {
+    let launch = Launch::new();
+    let target = with_length(b"{\"n\": 5.0, \"big\": 9007199254740993}");
+    for condition in ["[BODY].n == 5", "[BODY].big > 9007199254740992"] {
+        launch.asking(&target.url()).condition(condition).probe().assert_up();
+    }
 }

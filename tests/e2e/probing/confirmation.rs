@@ -1,6 +1,4 @@
-//! No false alarm: failures that are confirmed before they count, and targets that flip too often.
-
-use std::time::Duration;
+//! Failures are confirmed before they count, and services that flip too often are flapping.
 
 use serde_json::json;
 
@@ -98,45 +96,4 @@ fn a_target_that_flips_too_often_is_flapping_until_it_is_steady() {
     target.becomes(Behaviour::Status(200));
     wait_for("it to be steady", || (app.service(id)["flapping"] == false).then_some(()));
     app.db().assert_consistent();
-}
-
-#[test]
-fn a_long_standstill_is_a_gap() {
-    let app = Launch::new().with("RUNNER_HTTP_TIMEOUT_SECONDS", "30").start();
-    // Of the slow one, a probe is nearly always under way.
-    let (quick, slow) =
-        (Target::healthy(), Target::start(Behaviour::After(Duration::from_millis(400))));
-    let ids = [app.add("quick", &quick.url()), app.add("slow", &slow.url())];
-    for id in ids {
-        app.wait_for_ticks(id, 2);
-    }
-    app.signal(rustix::process::Signal::STOP);
-    std::thread::sleep(Duration::from_secs(12));
-    app.signal(rustix::process::Signal::CONT);
-    for id in ids {
-        let events = wait_for("the gap to be noted and to end", || {
-            let events = app.get(&format!("/v1/services/{id}/events")).list("events").to_vec();
-            (events.len() >= 3).then_some(events)
-        });
-        let words: Vec<&str> = events.iter().map(|it| it["event"].as_str().unwrap()).collect();
-        assert_eq!(words, ["uptime", "unknown", "uptime"]);
-        let at = |key: &str| events[1][key].as_i64().unwrap();
-        assert!((11..=16).contains(&(at("date_ended") - at("date_started"))), "{events:?}");
-    }
-    app.db().assert_consistent();
-}
-
-#[test]
-fn a_process_that_stood_still_catches_up_on_nothing() {
-    let app = Launch::new().start();
-    let target = Target::healthy();
-    let id = app.add("a", &target.url());
-    app.wait_for_ticks(id, 2);
-    app.signal(rustix::process::Signal::STOP);
-    let before = target.hits();
-    std::thread::sleep(Duration::from_secs(3));
-    app.signal(rustix::process::Signal::CONT);
-    app.wait_for_metric("service_healthcheck_probes_missed_total{reason=\"skipped\"}", 10.0);
-    assert!(target.hits() - before <= 3, "no storm: {} probes", target.hits() - before);
-    assert_eq!(app.service(id)["state"], "up");
 }

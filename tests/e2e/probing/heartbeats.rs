@@ -1,10 +1,10 @@
-//! Watched jobs that report by themselves, and probes that somebody asks for.
+//! Jobs that report by heartbeat.
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{App, Behaviour, Launch, Target, wait_for};
+use crate::support::{App, Launch, Target, wait_for};
 
 fn job(app: &App, interval: f64, grace: f64) -> i64 {
     app.add_with(&json!({
@@ -86,50 +86,69 @@ fn a_heartbeat_for_what_is_no_watched_job_is_refused() {
     assert!(refused.errors().contains("heartbeat.token: missing"), "{}", refused.text);
 }
 
-fn probe_now(app: &App, id: i64) -> (u16, Value) {
-    let reply = app.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
-    (reply.status, reply.body["data"]["probe"]["data"].clone())
+fn canary(urls: &str) -> Launch {
+    Launch::new().with("SELF_CHECK_TARGETS", urls)
+}
+
+/// A launch whose canary answers at once, so that lateness is told without delay.
+fn online() -> Launch {
+    canary("tcp://127.0.0.1:1").with("SELF_CHECK_WINDOW_SECONDS", "0.1")
+}
+
+/// A watched job with an interval of 2 s and a grace of 0.5 s.
+fn quick_job(app: &App, failure_threshold: u32) -> i64 {
+    app.add_with(&json!({
+        "name": "job", "url": "push://job", "interval_seconds": 2, "confirm_interval_seconds": 0.2,
+        "failure_threshold": failure_threshold, "heartbeat": {"token": "beat", "grace_seconds": 0.5}
+    }))
+}
+
+fn assert_accepted(app: &App, id: i64, query: &str) {
+    let path = format!("/v1/services/{id}/heartbeat?token=beat{query}");
+    let reply = app.request("POST", &path, &[], "");
+    assert_eq!(reply.status, 200, "{}", reply.text);
 }
 
 #[test]
-fn a_service_is_probed_when_somebody_asks_and_the_result_counts() {
-    let app = Launch::new().start();
-    let target = Target::start(Behaviour::Status(503));
-    let id = app.add_with(&json!({
-        "name": "a", "url": target.url(), "interval_seconds": 3600,
-        "conditions": ["[STATUS] == 200", "[CONNECTED] == true"]
-    }));
-    app.wait_for_ticks(id, 1);
-    let (status, probe) = probe_now(&app, id);
-    assert_eq!(
-        (status, &probe["success"], &probe["http_status"]),
-        (200, &json!(false), &json!(503))
-    );
-    assert_eq!(probe["failure"]["reason"], "condition");
-    assert_eq!(
-        probe["conditions"],
-        json!([
-            {"condition": "[STATUS] (503) == 200", "success": false},
-            {"condition": "[CONNECTED] == true", "success": true}
-        ])
-    );
-    app.wait_for_ticks(id, 2);
-    app.send("PATCH", &format!("/v1/services/{id}"), &json!({"enabled": false}));
-    assert_eq!(probe_now(&app, id).0, 200, "a paused one is probed too");
-    let (status, _) = probe_now(&app, 99);
-    assert_eq!(status, 404);
-    app.send("PATCH", &format!("/v1/services/{id}"), &json!({"enabled": true}));
-    app.wait_for_ticks(id, 3);
-    app.db().assert_consistent();
+fn a_restart_does_not_forgive_the_silence_of_a_watched_job() {
+    let launch = online();
+    let app = launch.start();
+    let id = quick_job(&app, 1);
+    assert_accepted(&app, id, "");
+    let last = Instant::now();
+    app.wait_for_state(id, "up");
+    app.stop();
+    wait_for("its time to be over", || (last.elapsed() > Duration::from_secs(3)).then_some(()));
+    assert_eq!(launch.db().number("SELECT count(*) FROM service_ticks WHERE NOT is_up"), 0);
+    let app = launch.start();
+    let started = Instant::now();
+    app.wait_for_state(id, "down");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[test]
-fn nobody_is_kept_waiting_for_a_probe_that_cannot_begin() {
-    let app = Launch::new().start();
-    let target = Target::start(Behaviour::Hung);
-    let id = app.add("a", &target.url());
-    wait_for("a probe under way", || (target.hits() > 0).then_some(()));
-    let reply = app.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
-    assert_eq!(reply.status, 429, "{}", reply.text);
-    assert_eq!(reply.header("retry-after"), "1");
+fn every_lateness_is_told_as_fast_as_the_first() {
+    let app = online().start();
+    let id = quick_job(&app, 2);
+    let told_after = || {
+        assert_accepted(&app, id, "");
+        app.wait_for_state(id, "up");
+        let last = Instant::now();
+        app.wait_for_state(id, "down");
+        last.elapsed()
+    };
+    let (first, second) = (told_after(), told_after());
+    assert!(second < first + Duration::from_secs(1), "{second:?} after {first:?}");
+}
+
+#[test]
+fn a_heartbeat_cannot_forge_lines_of_the_log() {
+    let app = online().start();
+    let id = quick_job(&app, 1);
+    assert_accepted(&app, id, "&success=false&error=x%0aCRIT%20forged%1b%5B31m");
+    let escaped = r"x\nCRIT forged\u{1b}[31m";
+    let down = app.wait_for_state(id, "down");
+    assert_eq!(down["current_status"]["failure"]["detail"], escaped);
+    app.wait_for_log(escaped);
+    assert!(!app.log().contains('\u{1b}') && !app.log().contains("\nCRIT forged"));
 }

@@ -1,4 +1,4 @@
-//! Our own network gone, in a host of its own: no downtime, one gap.
+//! Loss of the local network, in a network namespace: no downtime, one gap.
 
 use serde_json::Value;
 
@@ -102,4 +102,51 @@ fn without_canaries_the_gateway_is_asked() {
         (1..=3).all(|id| app.service(id)["state"] == "up").then_some(())
     });
     assert_one_gap(&app, 3);
+}
+
+fn canary(urls: &str) -> Launch {
+    Launch::new().with("SELF_CHECK_TARGETS", urls)
+}
+
+/// A monitor with these canaries and that window, and `count` services that are up on the other host.
+fn far(hosts: &Hosts, urls: &str, window: u32, count: usize) -> (App, Vec<Target>) {
+    hosts.go_far();
+    let start = |_| Target::start_at("0.0.0.0", Behaviour::Status(200));
+    let targets: Vec<_> = (0..count).map(start).collect();
+    hosts.go_near();
+    let launch = canary(urls).with("RUNNER_HTTP_TIMEOUT_SECONDS", "1");
+    let app = launch.with("SELF_CHECK_WINDOW_SECONDS", window).start();
+    for target in &targets {
+        let url = format!("http://{}:{}/", hosts.far_address(), target.port());
+        let id = app.add(&format!("on-{}", target.port()), &url);
+        app.wait_for_state(id, "up");
+    }
+    (app, targets)
+}
+
+#[test]
+fn a_canary_that_never_answers_hides_no_dead_target_and_an_outage_no_success() {
+    let Some(hosts) = Hosts::new("deaf") else { return };
+    let (app, _targets) = far(&hosts, "tcp://10.231.7.77:1", 1, 8);
+    app.wait_for_state(app.add("dead", "http://10.231.7.78/"), "down");
+    assert_eq!(app.metric("service_healthcheck_cut_off"), Some(0.0));
+    let success = "probe_success{service_id=\"1\"";
+    assert_eq!(app.metric(success), Some(1.0));
+    hosts.take_route_away();
+    app.wait_for_state(1, "unknown");
+    assert_eq!(app.metric(success), None, "what is unknown is no success and no failure");
+}
+
+#[test]
+fn an_outage_at_the_end_is_a_gap_and_no_downtime() {
+    let Some(hosts) = Hosts::new("end") else { return };
+    let (app, _targets) = far(&hosts, "tcp://10.231.8.2:1", 10, 3);
+    hosts.cut_silently();
+    let failed = "service_healthcheck_probes_total{result=\"down\",reason=\"connect_timeout\"}";
+    app.wait_for_metric(failed, 3.0);
+    let db = app.db();
+    app.stop();
+    assert_eq!(db.number("SELECT count(*) FROM service_events WHERE event = 'downtime'"), 0);
+    assert_eq!(db.number("SELECT count(*) FROM service_events WHERE event = 'unknown'"), 3);
+    db.assert_consistent();
 }

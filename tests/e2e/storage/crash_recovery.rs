@@ -1,4 +1,4 @@
-//! `kill -9` while ticks are sealed, rolled up and taken away.
+//! `kill -9` at any moment loses and doubles nothing.
 
 use std::time::{Duration, SystemTime};
 
@@ -147,4 +147,32 @@ fn kill_9_at_any_moment_of_sealing_roll_up_and_retention_loses_and_doubles_no_ti
     assert!(broken_off >= CYCLES / 20, "{broken_off} sealings were broken off only");
     let least = (CYCLES - RETENTION_FROM) / 4;
     assert!(takings >= least, "ticks were taken away in {takings} cycles only: {left:?}");
+}
+
+#[test]
+fn after_kill_9_at_any_moment_counts_means_and_events_agree_with_the_ticks() {
+    let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
+    let (steady, flapping) = (Target::healthy(), Target::healthy());
+    let mut app = launch.start();
+    for name in 0..20 {
+        app.add(&format!("steady-{name}"), &steady.url());
+        app.add(&format!("flapping-{name}"), &flapping.url());
+    }
+    let mut ticks = 0;
+    for cycle in 0..8u32 {
+        let behaviour = if cycle % 2 == 0 { 503 } else { 200 };
+        flapping.becomes(Behaviour::Status(behaviour));
+        let least = 40.0 + 13.0 * f64::from(cycle);
+        app.wait_for_metric("service_healthcheck_outcomes_total{result=\"recorded\"}", least);
+        // Not in step with the commits, so that each cycle kills at another moment of one.
+        std::thread::sleep(Duration::from_millis(u64::from(37 * cycle % 190)));
+        let db = app.db();
+        app.kill();
+        app = launch.start();
+        db.assert_consistent();
+        let now = db.number("SELECT count(*) FROM service_ticks");
+        assert!(now > ticks, "committed ticks stay: {now} after {ticks}");
+        ticks = now;
+    }
+    app.stop();
 }

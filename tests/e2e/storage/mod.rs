@@ -1,7 +1,90 @@
 //! The database: recording, recovery, retention, backup and import.
 
+mod backup;
 mod crash_recovery;
-mod export_backup_restore;
+mod export;
+mod file_checks;
 mod import_go_db;
 mod recording;
 mod retention;
+mod unavailable;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use diesel::connection::SimpleConnection;
+
+use crate::support::{App, Behaviour, Db, Launch, Target, wait_for};
+
+/// Probes often, and seals every few ticks.
+pub fn launch() -> Launch {
+    Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", "3")
+}
+
+/// A running service with two targets, one of which fails now and then, and some sealed history.
+pub fn with_history(launch: &Launch) -> (App, [Target; 2]) {
+    let targets = [Target::healthy(), Target::start(Behaviour::Alternating(200, 503))];
+    let app = launch.start();
+    let ids = [app.add("steady, \"one\"", &targets[0].url()), app.add("shaky", &targets[1].url())];
+    for id in ids {
+        app.wait_for_ticks(id, 12);
+    }
+    wait_for("ticks to be sealed", || (sealed(&app.db()) > 0).then_some(()));
+    (app, targets)
+}
+
+pub fn sealed(db: &Db) -> i64 {
+    db.number("SELECT count(*) FROM service_tick_chunks")
+}
+
+/// How many ticks a database has.
+pub fn ticks(db: &Db) -> i64 {
+    db.number(
+        "SELECT (SELECT count(*) FROM fresh_ticks) + (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks)",
+    )
+}
+
+/// Runs a command that must end well, and gives what it wrote to standard output.
+pub fn output(launch: &Launch, words: &[&str]) -> String {
+    let output = launch.command(words).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{words:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a command that must end with `code` and say all of `told`.
+pub fn refused(launch: &Launch, words: &[&str], code: i32, told: &[&str]) {
+    let (ended, said) = launch.run(words);
+    assert_eq!(ended, Some(code), "{words:?}: {said}");
+    for told in told {
+        assert!(said.contains(told), "{told:?} in what {words:?} said:\n{said}");
+    }
+}
+
+/// Every file of a folder with what is in it, but for those that hold no data: our lock, SQLite's index of a log and a log that
+/// is empty, which a stop leaves when connections close at the same time.
+pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let names = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    names
+        .map(|name| name.into_string().unwrap())
+        .filter(|name| !name.ends_with(".lock") && !name.ends_with("-shm"))
+        .map(|name| (name.clone(), fs::read(folder.join(name)).unwrap()))
+        .filter(|(name, bytes)| !name.ends_with("-wal") || !bytes.is_empty())
+        .collect()
+}
+
+/// Nothing was changed, added or taken away.
+pub fn assert_same(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) {
+    let names = before.keys().chain(after.keys());
+    let changed: Vec<&String> =
+        names.filter(|name| before.get(*name) != after.get(*name)).collect();
+    assert!(changed.is_empty(), "changed: {changed:?}");
+}
+
+/// Changes a database that nobody uses, and leaves no log beside it.
+pub fn tamper(file: &Path, sql: &str) {
+    let mut connection = Db::new(file.to_owned()).connect();
+    connection.batch_execute(sql).unwrap();
+    connection.batch_execute("PRAGMA journal_mode = DELETE").unwrap();
+}

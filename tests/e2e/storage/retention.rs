@@ -1,4 +1,4 @@
-//! What the store takes, and how it stays small.
+//! Storage use and retention.
 
 use serde_json::{Value, json};
 use service_healthcheck::clock::unix_ms;

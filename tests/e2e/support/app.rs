@@ -1,7 +1,7 @@
 //! The program under test.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -51,6 +51,21 @@ impl Launch {
     pub fn through(mut self, words: &[&str]) -> Self {
         self.prefix = words.iter().map(ToString::to_string).collect();
         self
+    }
+
+    /// Sets `SERVICES_FILE` to a new file with this text.
+    pub fn with_services_file(self, text: &str) -> Self {
+        self.write_file("services.yaml", text);
+        self.with("SERVICES_FILE", "services.yaml")
+    }
+
+    /// Writes a file in the program's folder by a rename, so that the program never reads half of it.
+    pub fn write_file(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.folder().join(name);
+        let new = file.with_extension("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, &file).unwrap();
+        file
     }
 
     /// The folder the program runs in; it holds `db.db`.
@@ -225,6 +240,20 @@ impl App {
         self.request("DELETE", path, &[], "")
     }
 
+    /// A request that must be rejected with a 422; returns the errors, one a line.
+    pub fn rejected(&self, method: &str, path: &str, body: &Value) -> String {
+        let reply = self.send(method, path, body);
+        assert_eq!(reply.status, 422, "{body}: {}", reply.text);
+        reply.errors()
+    }
+
+    /// The names of the services, in the order of their ids.
+    pub fn names(&self) -> Vec<String> {
+        let list = self.get("/v1/services");
+        let names = list.list("services").iter().map(|service| service["name"].as_str().unwrap());
+        names.map(str::to_owned).collect()
+    }
+
     /// Adds a service and gives its id.
     pub fn add(&self, name: &str, url: &str) -> i64 {
         self.add_with(&json!({"name": name, "url": url}))
@@ -235,6 +264,15 @@ impl App {
         let reply = self.send("POST", "/v1/services", body);
         assert_eq!(reply.status, 201, "{}", reply.text);
         reply.service()["id"].as_i64().unwrap()
+    }
+
+    /// Adds a service for a target that fails; returns reason and detail of its downtime.
+    pub fn failure_of(&self, url: &str) -> (String, String) {
+        let id = self.add_with(&json!({"name": url, "url": url}));
+        let service = self.wait_for_state(id, "down");
+        let failure = &service["current_status"]["failure"];
+        let text = |key: &str| failure[key].as_str().unwrap().to_owned();
+        (text("reason"), text("detail"))
     }
 
     /// The service `id` as the API shows it.

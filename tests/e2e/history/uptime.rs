@@ -1,4 +1,4 @@
-//! What is asked of time: uptime, events and objectives, over a pause, an outage and a stop of the program too.
+//! Uptime over a window, with outages, pauses and stops of the program.
 
 use std::time::{Duration, Instant};
 
@@ -6,17 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Behaviour, Launch, Target};
 
-/// Milliseconds as the seconds of a query.
-fn moment(ms: i64) -> String {
-    format!("{}.{:03}", ms / 1_000, ms % 1_000)
-}
+use super::{began_ms, events, moment, seconds};
 
 fn uptime(app: &App, id: i64, query: &str) -> Value {
     app.told("uptime", &format!("/v1/services/{id}/uptime?{query}"))
-}
-
-fn seconds(told: &Value, state: &str) -> f64 {
-    told["seconds"][state].as_f64().unwrap()
 }
 
 /// The seconds of all states are the window, to the millisecond.
@@ -25,19 +18,6 @@ fn assert_adds_up(told: &Value) {
         ["up", "down", "unknown", "paused"].map(|state| seconds(told, state)).iter().sum();
     let window_ms = told["to_ms"].as_i64().unwrap() - told["from_ms"].as_i64().unwrap();
     assert!(window_ms > 0 && (sum * 1e3 - window_ms as f64).abs() < 0.1, "{told}");
-}
-
-/// When the newest event of that kind began, in unix milliseconds.
-fn began_ms(app: &App, event: &str) -> i64 {
-    let query = format!("SELECT max(date_started_ms) FROM service_events WHERE event = '{event}'");
-    app.db().number(&query)
-}
-
-/// The words of the events of a service, oldest first.
-fn events(app: &App, id: i64) -> Vec<String> {
-    let events = app.told("events", &format!("/v1/services/{id}/events"));
-    let words = events.as_array().unwrap().iter().rev();
-    words.map(|event| event["event"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -229,130 +209,6 @@ fn the_uptime_of_all_services_is_paged() {
     let percents: Vec<_> = paged.iter().map(|one| one["uptime_percent"].as_f64()).collect();
     assert_eq!(percents, [Some(100.0), Some(0.0), None], "{paged:?}");
     app.assert_refused("/v1/uptime?limit=0", "limit: \"0\"");
-}
-
-#[test]
-fn events_of_all_services_are_told_newest_first_and_by_filter() {
-    let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
-    let (steady, shaky) = (Target::healthy(), Target::healthy());
-    let ids = [app.add("steady", &steady.url()), app.add("shaky", &shaky.url())];
-    let gone = app.add("gone", &steady.url());
-    for id in [ids[0], ids[1], gone] {
-        app.wait_for_state(id, "up");
-    }
-    shaky.becomes(Behaviour::Status(500));
-    app.wait_for_state(ids[1], "down");
-    shaky.becomes(Behaviour::Status(200));
-    app.wait_for_state(ids[1], "up");
-    app.delete(&format!("/v1/services/{gone}"));
-    let (down_ms, up_ms) = (began_ms(&app, "downtime"), began_ms(&app, "uptime"));
-    let list = |query: &str| -> Vec<(i64, String, String)> {
-        let events = app.told("events", &format!("/v1/events?{query}"));
-        let word = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
-        let told = events.as_array().unwrap().iter();
-        told.map(|e| (e["service_id"].as_i64().unwrap(), word(e, "service_name"), word(e, "event")))
-            .collect()
-    };
-    let of =
-        |nth: usize, event: &str| (ids[nth], ["steady", "shaky"][nth].to_owned(), event.to_owned());
-    let (back, down) = (of(1, "uptime"), of(1, "downtime"));
-    let (first, lasting) = (of(1, "uptime"), of(0, "uptime"));
-    let sorted = |mut events: Vec<_>| {
-        events.sort();
-        events
-    };
-    let all = list("");
-    assert_eq!(all[..2], [back.clone(), down.clone()]);
-    assert_eq!(sorted(all[2..].to_vec()), sorted(vec![first.clone(), lasting.clone()]));
-    for (query, expected) in [
-        (format!("service={}", ids[0]), vec![lasting.clone()]),
-        (format!("service={}", ids[1]), vec![back.clone(), down.clone(), first]),
-        ("event=downtime".to_owned(), vec![down.clone()]),
-        ("reason=status".to_owned(), vec![down.clone()]),
-        ("reason=timeout".to_owned(), vec![]),
-        ("event=paused".to_owned(), vec![]),
-        (format!("service={}&event=downtime", ids[0]), vec![]),
-        // What ended just then does not last into it.
-        (format!("from={}", moment(down_ms)), vec![back.clone(), down.clone(), lasting.clone()]),
-        (format!("from={}", moment(up_ms)), vec![back.clone(), lasting.clone()]),
-        (format!("event=uptime&from={}&to={}", moment(down_ms), moment(up_ms)), vec![lasting]),
-        ("to=1000".to_owned(), vec![]),
-        ("limit=1&page=2".to_owned(), vec![down.clone()]),
-    ] {
-        assert_eq!(list(&query), expected, "{query}");
-    }
-    let of_service =
-        format!("/v1/services/{}/events?from={}&to={}", ids[1], moment(down_ms), moment(up_ms));
-    let told = app.told("events", &of_service);
-    assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
-    assert_eq!(
-        (&told[0]["event"], &told[0]["date_started"]),
-        (&json!("downtime"), &json!(down_ms / 1_000))
-    );
-    for id in [gone, 99] {
-        assert_eq!(app.get(&format!("/v1/events?service={id}")).status, 404);
-    }
-    for (query, why) in [
-        ("event=crash", "event: \"crash\""),
-        ("service=x", "service: \"x\""),
-        ("page=0", "page: \"0\""),
-    ] {
-        app.assert_refused(&format!("/v1/events?{query}"), why);
-    }
-}
-
-#[test]
-fn an_objective_has_a_budget_and_burn_rates() {
-    let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
-    let target = Target::healthy();
-    let file = format!(
-        "endpoints:\n  - {{name: filed, url: '{}', slo: {{target: 99.9, window: 30d}}}}\n",
-        target.url()
-    );
-    std::fs::write(launch.folder().join("services.yaml"), file).unwrap();
-    let app = launch.with("SERVICES_FILE", "services.yaml").start();
-    let slo = json!({"target": 99.9, "window": "30d"});
-    assert_eq!(app.service(1)["slo"], slo);
-    let id = app.add_with(&json!({"name": "a", "url": target.url(), "slo": slo}));
-    let none = app.add("none", &target.url());
-    app.wait_for_ticks(id, 3);
-    let told = app.told("slo", &format!("/v1/services/{id}/slo"));
-    assert_eq!((&told["target"], &told["window"]), (&json!(99.9), &json!("30d")));
-    assert_eq!(told["burn_rates"], json!({"5m": 0.0, "1h": 0.0, "6h": 0.0, "3d": 0.0}));
-    let budget = json!({
-        "seconds": 2_592.0, "spent_seconds": 0.0, "left_seconds": 2_592.0, "left_percent": 100.0
-    });
-    assert_eq!(told["error_budget"], budget, "a thousandth of the window");
-
-    target.becomes(Behaviour::Status(500));
-    app.wait_for_state(id, "down");
-    let told = app.told("slo", &format!("/v1/services/{id}/slo"));
-    let (up, down, budget) = (seconds(&told, "up"), seconds(&told, "down"), &told["error_budget"]);
-    assert!(down > 0.0);
-    let rate = down / (up + down) / 0.001;
-    for window in ["5m", "1h", "6h", "3d"] {
-        let burned = told["burn_rates"][window].as_f64().unwrap();
-        assert!((burned - rate).abs() < 1e-6 * rate, "{window}, {rate}: {told}");
-    }
-    assert_eq!(budget["spent_seconds"].as_f64(), Some(down));
-    let left = 2_592.0 - down;
-    assert!((budget["left_seconds"].as_f64().unwrap() - left).abs() < 1e-6, "{told}");
-    assert!((budget["left_percent"].as_f64().unwrap() - left / 25.92).abs() < 1e-6, "{told}");
-
-    let refused = app.get(&format!("/v1/services/{none}/slo"));
-    assert_eq!(refused.status, 404);
-    assert_eq!(refused.errors(), "slo: this service has none; set slo.target and slo.window");
-    assert_eq!(app.get("/v1/services/99/slo").errors(), "record not found");
-    let body = json!({"name": "b", "url": target.url(), "slo": {"target": 101}});
-    let refused = app.send("POST", "/v1/services", &body);
-    assert_eq!(
-        (refused.status, refused.errors().contains("slo.target")),
-        (422, true),
-        "{}",
-        refused.text
-    );
-    assert_eq!(app.change(id, &json!({"slo": null}))["slo"], Value::Null);
-    assert_eq!(app.get(&format!("/v1/services/{id}/slo")).status, 404);
 }
 
 #[test]

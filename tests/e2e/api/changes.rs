@@ -1,0 +1,119 @@
+//! Changes of a service: merged, validated, effective from the next probe.
+
+use serde_json::{Value, json};
+
+use crate::support::{Authority, Behaviour, Launch, Target, basic, has_line, wait_for};
+
+/// Waits until the target is asked with this line in the head.
+fn wait_for_line(target: &Target, line: &str) {
+    wait_for(&format!("a request with {line}"), || {
+        has_line(&target.last_head(), line).then_some(())
+    });
+}
+
+#[test]
+fn a_change_takes_effect_from_the_next_probe_and_a_delete_stops_probing() {
+    let app = Launch::new().start();
+    let (first, second) = (Target::healthy(), Target::healthy());
+    let id = app.add("a", &first.url());
+    app.wait_for_ticks(id, 2);
+    let path = format!("/v1/services/{id}");
+    app.send("PATCH", &path, &json!({"url": second.url()}));
+    wait_for("the second target to be probed", || (second.hits() > 2).then_some(()));
+    let (before, ticks) = (first.hits(), app.service(id)["metric"]["data"]["tick_count"].clone());
+    assert!(ticks.as_u64().unwrap() >= 2, "the history stays");
+    app.send("PATCH", &path, &json!({"enabled": false}));
+    assert_eq!(app.service(id)["state"], "paused");
+    app.send("PATCH", &path, &json!({"enabled": true}));
+    let resumed = second.hits();
+    wait_for("probing to go on", || (second.hits() > resumed).then_some(()));
+    assert!(first.hits() <= before + 1, "at most the probe that was under way");
+
+    app.delete(&path);
+    let other = app.add("b", &first.url());
+    app.wait_for_ticks(other, 1);
+    let stopped = second.hits();
+    app.wait_for_ticks(other, 5);
+    assert!(second.hits() <= stopped + 1, "at most the probe that was under way");
+    app.db().assert_consistent();
+}
+
+#[test]
+fn a_change_takes_effect_and_leaves_what_it_does_not_name() {
+    let app = Launch::new().start();
+    let target = Target::start(Behaviour::Hops);
+    let id = app.add_with(&json!({
+        "name": "a", "url": target.at("/hops/3"), "max_redirects": 0, "headers": {"X-Key": "1"}
+    }));
+    assert_eq!(app.change(id, &json!({"max_redirects": 5}))["max_redirects"], 5);
+    wait_for("redirects to be followed", || {
+        target.last_head().starts_with("GET /hops/0 ").then_some(())
+    });
+    app.change(id, &json!({"max_redirects": 3}));
+    app.change(id, &json!({"follow_redirects": false}));
+    assert_eq!(app.change(id, &json!({"follow_redirects": true}))["max_redirects"], 3);
+    let changed = app.change(id, &json!({"headers": {"x-key": null}}));
+    assert!(changed.get("headers").is_none_or(Value::is_null), "{changed}");
+    let dns = json!({"query_name": "a.example", "query_type": "A"});
+    let id = app.add_with(&json!({"name": "dns", "url": "127.0.0.1", "dns": dns}));
+    assert_eq!(app.change(id, &json!({"url": "127.0.0.2"}))["url"], "dns://127.0.0.2");
+}
+
+#[test]
+fn a_change_is_merged_into_what_is_there_and_null_takes_away() {
+    let app = Launch::new().start();
+    let target = Target::healthy();
+    let id = app.add_with(&json!({
+        "name": "a",
+        "url": target.url(),
+        "headers": {"X-One": "1", "X-Two": "2"},
+        "basic_auth": {"username": "ann", "password": "first"},
+        "tls": {"ca": Authority::new().pem()},
+    }));
+    wait_for_line(&target, &basic("ann:first"));
+
+    let changed = app.change(id, &json!({"basic_auth": {"password": "second"}}));
+    assert_eq!(changed["basic_auth"], json!({"username": "ann", "password": "***"}));
+    wait_for_line(&target, &basic("ann:second"));
+
+    let changed = app.change(id, &json!({"headers": {"X-One": null, "X-Three": "3"}}));
+    assert_eq!(changed["headers"], json!({"X-Two": "2", "X-Three": "3"}));
+    wait_for_line(&target, "x-three: 3");
+    assert!(has_line(&target.last_head(), "x-two: 2"), "{}", target.last_head());
+    assert!(!has_line(&target.last_head(), "x-one: 1"), "{}", target.last_head());
+
+    let changed = app.change(id, &json!({"tls": {"server_name": "else.example"}}));
+    assert!(changed["tls"]["ca"].as_str().unwrap().contains("BEGIN CERTIFICATE"), "{changed}");
+    let changed = app.change(id, &json!({"basic_auth": null, "tls": null, "headers": null}));
+    for gone in ["basic_auth", "tls", "headers"] {
+        assert!(changed.get(gone).is_none_or(Value::is_null), "{gone} in {changed}");
+    }
+    wait_for("a request without credentials", || {
+        (!target.last_head().to_lowercase().contains("authorization")).then_some(())
+    });
+    let half =
+        app.send("PATCH", &format!("/v1/services/{id}"), &json!({"basic_auth": {"username": "b"}}));
+    assert_eq!(half.status, 422, "{}", half.text);
+    assert!(half.errors().contains("basic_auth.password: missing"), "{}", half.text);
+}
+
+#[test]
+fn a_change_that_is_no_good_is_refused_by_name_and_the_service_goes_on() {
+    let app = Launch::new().start();
+    let target = Target::healthy();
+    let id = app.add("a", &target.url());
+    let ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (change, told) in [
+        (json!({"tls": {"ca": ca}}), "tls.ca: "),
+        (json!({"tls.min_version": "1.3"}), "tls.min_version: unknown or read-only field"),
+        (json!({"basic_auth.username": "ann"}), "basic_auth.username: unknown or read-only field"),
+    ] {
+        assert!(
+            app.rejected("PATCH", &format!("/v1/services/{id}"), &change).contains(told),
+            "{told}"
+        );
+    }
+    assert!(app.service(id).get("tls").is_none_or(Value::is_null), "nothing was changed");
+    let ticks = app.wait_for_ticks(id, 1)["metric"]["data"]["tick_count"].as_u64().unwrap();
+    assert_eq!(app.wait_for_ticks(id, ticks + 2)["state"], "up");
+}

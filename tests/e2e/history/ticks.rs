@@ -1,0 +1,121 @@
+//! The list of ticks, fresh and sealed.
+
+use serde_json::{Value, json};
+
+use crate::support::{App, Behaviour, Launch, Target, wait_for};
+
+use super::{date_ms, launch, moment, ticks, with_ticks};
+
+/// The parts of a list of ticks, one after the other, with `before` called before each but the first.
+fn walk(app: &App, id: i64, query: &str, mut before: impl FnMut()) -> Vec<Value> {
+    let (mut walked, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let reply = app.get(&format!("/v1/services/{id}/ticks?{query}{cursor}"));
+        walked.extend_from_slice(reply.list("ticks"));
+        let Some(next) = reply.body["data"]["ticks"]["pagination"]["next_cursor"].as_str() else {
+            return walked;
+        };
+        cursor = format!("&cursor={next}");
+        before();
+    }
+}
+
+fn seqs(ticks: &[Value]) -> Vec<u64> {
+    ticks.iter().map(|tick| tick["seq"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn every_tick_is_listed_once_while_others_arrive_and_are_sealed() {
+    let app = launch(2).start();
+    let target = Target::healthy();
+    let id = app.add("a", &target.url());
+    let (db, mut count) = (app.db(), 12);
+    app.wait_for_ticks(id, count);
+    let sealed = || db.number("SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks");
+    let walked = walk(&app, id, "limit=3", || {
+        let before = sealed();
+        count += 2;
+        app.wait_for_ticks(id, count);
+        wait_for("ticks to be sealed meanwhile", || (sealed() > before).then_some(()));
+    });
+    let newest = walked[0]["seq"].as_u64().unwrap();
+    assert!(newest >= 12 && newest < count, "{newest} of {count}");
+    assert_eq!(seqs(&walked), (1..=newest).rev().collect::<Vec<_>>());
+    assert!(walked.iter().map(date_ms).rev().is_sorted(), "newest first: {walked:?}");
+    assert!(walked.iter().all(|tick| date_ms(tick) / 1_000 == tick["date"]));
+}
+
+#[test]
+fn a_sealed_tick_looks_as_it_did_when_it_was_fresh() {
+    let app = launch(16).start();
+    let target = Target::start(Behaviour::Alternating(200, 503));
+    let id = app.add("a", &target.url());
+    app.wait_for_ticks(id, 6);
+    let fresh = ticks(&app, id, "to=9999999999");
+    let db = app.db();
+    let sealed_to = || {
+        db.number("SELECT coalesce(max(first_seq + tick_count - 1), 0) FROM service_tick_chunks")
+    };
+    assert_eq!(sealed_to(), 0, "none was sealed yet");
+    let newest = fresh[0]["seq"].as_i64().unwrap();
+    wait_for("them to be sealed", || (sealed_to() >= newest).then_some(()));
+    let sealed = ticks(&app, id, &format!("cursor={}", newest + 1));
+    assert!(fresh.len() >= 6 && fresh[0]["phases"]["transfer_ms"].is_number(), "{fresh:?}");
+    assert_eq!(sealed, fresh);
+}
+
+#[test]
+fn ticks_are_found_by_state_reason_and_time() {
+    let app = launch(3).start();
+    let (id, all) = with_ticks(&app, 12);
+    let up: Vec<Value> = all.iter().filter(|tick| tick["state"] == "up").cloned().collect();
+    let down: Vec<Value> = all.iter().filter(|tick| tick["state"] == "down").cloned().collect();
+    assert_eq!(up.len() + down.len(), all.len());
+    assert!(down.iter().all(|tick| tick["reason"] == "status" && tick["http_status"] == 503));
+    assert!(up.iter().all(|tick| tick["reason"].is_null() && tick["http_status"] == 200));
+
+    let (from, to) = (date_ms(&all[all.len() - 3]), date_ms(&all[2]));
+    let within: Vec<Value> =
+        all.iter().filter(|tick| (from..to).contains(&date_ms(tick))).cloned().collect();
+    assert!(!within.is_empty() && within.len() < all.len());
+    let within_query = format!("from={}&to={}", moment(from), moment(to));
+    for (query, expected) in [
+        ("state=up".to_owned(), &up[..]),
+        ("state=down".to_owned(), &down),
+        ("reason=status".to_owned(), &down),
+        ("state=down&reason=status".to_owned(), &down),
+        ("state=up&reason=status".to_owned(), &[]),
+        ("reason=timeout".to_owned(), &[]),
+        ("state=unknown".to_owned(), &[]),
+        (within_query, &within),
+        ("from=2001-01-01T00:00:00Z".to_owned(), &all),
+        ("to=2001-01-01T00:00:00Z".to_owned(), &[]),
+        ("limit=2".to_owned(), &all[..2]),
+        ("limit=2&state=down".to_owned(), &down[..2]),
+    ] {
+        assert_eq!(ticks(&app, id, &query), expected, "{query}");
+    }
+    assert_eq!(walk(&app, id, "state=down&limit=1", || {}), down);
+    assert_eq!(walk(&app, id, &format!("limit={}", all.len()), || {}), all);
+}
+
+#[test]
+fn a_wrong_question_for_ticks_names_what_is_wrong() {
+    let app = Launch::new().start();
+    let id = app.add_with(&json!({"name": "a", "url": "http://127.0.0.1:1/", "enabled": false}));
+    for (query, why) in [
+        ("cursor=abc", "cursor: \"abc\""),
+        ("cursor=-1", "cursor: \"-1\""),
+        ("limit=0", "limit: \"0\""),
+        ("limit=1001", "limit: \"1001\""),
+        ("state=ill", "state: \"ill\""),
+        ("state=paused", "state: \"paused\""),
+        ("reason=bad_luck", "reason: \"bad_luck\""),
+        ("page=2", "\"page\": unknown parameter"),
+    ] {
+        app.assert_refused(&format!("/v1/services/{id}/ticks?{query}"), why);
+    }
+    assert_eq!(ticks(&app, id, ""), [] as [Value; 0]);
+    assert_eq!(app.get("/v1/services/9/ticks").status, 404);
+    assert_eq!(app.get("/v1/services/9/series").status, 404);
+}

@@ -1,0 +1,104 @@
+//! `check-file` validates a services file and changes nothing.
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use diesel::connection::SimpleConnection;
+
+use crate::support::{Launch, Target};
+
+fn entry(name: &str, url: &str) -> String {
+    format!("  - {{name: {name}, url: '{url}'}}\n")
+}
+
+#[test]
+fn check_file_tells_the_plan_and_changes_nothing() {
+    let target = Target::healthy();
+    let launch = Launch::new();
+    let old = [
+        entry("same", &target.url()),
+        entry("changes", &target.url()),
+        entry("goes", &target.url()),
+    ];
+    let new = [
+        entry("same", &target.url()),
+        entry("changes", &target.at("/new")),
+        entry("comes", &target.url()),
+    ];
+    let first = launch.write_file("old.yaml", &format!("endpoints:\n{}", old.concat()));
+    let next = launch.write_file("new.yaml", &format!("endpoints:\n{}", new.concat()));
+    let check = |launch: &Launch, file: &Path| launch.run(&["check-file", file.to_str().unwrap()]);
+    let (code, said) = check(&launch, &first);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.ends_with("3 added, 0 changed, 0 removed, 0 unchanged\n"), "{said}");
+    assert!(!launch.folder().join("db.db").exists());
+
+    let launch = launch.with("SERVICES_FILE", "old.yaml");
+    let running = launch.start();
+    let (code, said) = check(&launch, &next);
+    assert_eq!(code, Some(0), "{said}");
+    for line in [
+        "+ comes ",
+        "~ changes (id 2) ",
+        "- goes (id 3) ",
+        "1 added, 1 changed, 1 removed, 1 unchanged",
+    ] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    assert_eq!(running.names(), ["same", "changes", "goes"]);
+    let bad = launch.write_file("bad.yaml", "endpoints:\n  - {name: a}\n");
+    let (code, said) = check(&launch, &bad);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("bad.yaml:2: endpoint 1 (a): url: missing"), "{said}");
+}
+
+/// What a look at the store must leave as it is: bytes and time of change of the file and its log.
+fn state_of(launch: &Launch) -> [(Vec<u8>, SystemTime); 2] {
+    ["db.db", "db.db-wal"].map(|name| {
+        let file = launch.folder().join(name);
+        (fs::read(&file).unwrap(), file.metadata().unwrap().modified().unwrap())
+    })
+}
+
+fn check_file(launch: &Launch, code: i32, told: &str) {
+    launch.write_file("services.yaml", "endpoints:\n  - {name: new, url: 'http://127.0.0.1:1/'}\n");
+    let (ended, said) = launch.run(&["check-file", "services.yaml"]);
+    assert!(ended == Some(code) && said.contains(told), "{said}");
+}
+
+#[test]
+fn check_file_leaves_what_a_kill_left_as_it_is() {
+    let launch = Launch::new();
+    let target = Target::healthy();
+    let app = launch.start();
+    let id = app.add("old", &target.url());
+    app.wait_for_ticks(id, 3);
+    app.kill();
+    let before = state_of(&launch);
+    assert!(!before[1].0.is_empty(), "there is a log");
+    check_file(&launch, 0, "1 added, 0 changed, 0 removed");
+    assert!(state_of(&launch) == before, "check-file changed the store");
+}
+
+#[test]
+fn check_file_takes_an_empty_store_for_new_and_an_old_one_for_one_to_start_on() {
+    let empty = Launch::new();
+    fs::write(empty.folder().join("db.db"), "").unwrap();
+    check_file(&empty, 0, "1 added, 0 changed, 0 removed");
+    let old = Launch::new();
+    let mut store = old.db().connect();
+    let applied = "CREATE TABLE __diesel_schema_migrations (version TEXT PRIMARY KEY)";
+    store.batch_execute(applied).unwrap();
+    let all = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite")).unwrap();
+    let mut folders: Vec<_> = all.map(|folder| folder.unwrap().path()).collect();
+    folders.sort();
+    for folder in &folders[..3] {
+        store.batch_execute(&fs::read_to_string(folder.join("up.sql")).unwrap()).unwrap();
+        let name = folder.file_name().unwrap().to_str().unwrap().replace('-', "");
+        let version = name.split('_').next().unwrap();
+        let add = format!("INSERT INTO __diesel_schema_migrations VALUES ('{version}')");
+        store.batch_execute(&add).unwrap();
+    }
+    check_file(&old, 1, "start this version on it once");
+}

@@ -1,0 +1,129 @@
+//! Name servers as targets.
+
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::RecordType;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Launch, NameServer, mail_server, record_of, text_record};
+
+/// A question to `server`.
+fn question(name: &str, kind: &str, expected: &[&str]) -> Value {
+    let mut dns = json!({"query_name": name, "query_type": kind});
+    if !expected.is_empty() {
+        dns["expected"] = json!(expected);
+    }
+    json!({"dns": dns})
+}
+
+#[test]
+fn a_name_server_is_up_when_it_answers_what_is_expected() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    server.says("web.example", RecordType::A, Answer::address("192.0.2.1"));
+    server.says("web.example", RecordType::AAAA, Answer::address("2001:db8::1"));
+    let mail = vec![mail_server(10, "a.example."), mail_server(20, "b.example.")];
+    server.says("web.example", RecordType::MX, Answer::Records(mail));
+    let ask = |options: Value| launch.asking(&server.url()).options(options);
+    ask(question("web.example", "A", &[])).probe().assert_up();
+    ask(question("web.example.", "A", &["192.0.2.1"])).probe().assert_up();
+    ask(question("web.example", "AAAA", &["2001:DB8:0::1"])).probe().assert_up();
+    let in_any_order = ["20 B.example", "10 a.example"];
+    ask(question("web.example", "MX", &in_any_order)).probe().assert_up();
+    let hijacked = ask(question("web.example", "A", &["192.0.2.9"])).probe();
+    hijacked.assert_failed("condition", "answers 192.0.2.1 instead of 192.0.2.9");
+    let judged = ask(question("web.example", "A", &[])).condition("[BODY] == pat(192.0.2.*)");
+    judged.condition("[DNS_RCODE] == NOERROR").probe().assert_up();
+}
+
+#[test]
+fn a_name_server_that_has_no_good_answer_is_told_by_what_it_said() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    server.says("sick.example", RecordType::A, Answer::Fails(ResponseCode::ServFail));
+    server.says("closed.example", RecordType::A, Answer::Fails(ResponseCode::Refused));
+    server.says("empty.example", RecordType::TXT, Answer::Records(Vec::new()));
+    server.says("mute.example", RecordType::A, Answer::Silence);
+    let ask = |name: &str| launch.asking(&server.url()).options(question(name, "A", &[]));
+    let missing = ask("nowhere.example").probe();
+    missing
+        .assert_failed("dns_no_such_name", "the server answered that there is no nowhere.example");
+    ask("nowhere.example").condition("[DNS_RCODE] == NXDOMAIN").probe().assert_up();
+    ask("empty.example").probe().assert_failed("dns_no_such_name", "no A record for empty.example");
+    ask("sick.example").probe().assert_failed("dns_server", "the server answered SERVFAIL");
+    ask("closed.example").probe().assert_failed("dns_server", "the server answered REFUSED");
+    let mute = ask("mute.example").timeout(1.6).probe();
+    assert!(["timeout", "dns_timeout"].contains(&mute.reason()), "{mute:?}");
+    assert_eq!(server.asked("mute.example", RecordType::A), 2, "a datagram can be lost");
+}
+
+#[test]
+fn records_that_are_expected_do_not_come_with_an_error_whatever_the_conditions() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    server.says("sick.example", RecordType::A, Answer::Fails(ResponseCode::ServFail));
+    for (name, reason, told) in [
+        ("nowhere.example", "dns_no_such_name", "there is no nowhere.example"),
+        ("sick.example", "dns_server", "the server answered SERVFAIL"),
+    ] {
+        let asking = launch.asking(&server.url()).options(question(name, "A", &["192.0.2.1"]));
+        let probed = asking.condition("[RESPONSE_TIME] < 5000").probe();
+        probed.assert_failed(reason, told);
+    }
+}
+
+#[test]
+fn a_text_record_in_another_case_is_another_text() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    let text = Answer::Records(vec![text_record("token=AbC")]);
+    server.says("web.example", RecordType::TXT, text);
+    let ask = |expected: &str| {
+        let options = question("web.example", "TXT", &[expected]);
+        launch.asking(&server.url()).options(options).probe()
+    };
+    ask("token=AbC").assert_up();
+    ask("token=abc").assert_failed("condition", "answers token=AbC instead of token=abc");
+}
+
+#[test]
+fn a_name_with_a_slash_is_asked_for_as_it_stands() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    // As the library writes the slash of the question (RFC 2317).
+    let asked = r"64\/26.2.0.192.in-addr.arpa";
+    server.says(asked, RecordType::TXT, Answer::Records(vec![text_record("here")]));
+    let options = question("64/26.2.0.192.in-addr.arpa", "TXT", &["here"]);
+    launch.asking(&server.url()).options(options).probe().assert_up();
+    assert_eq!(server.asked(asked, RecordType::TXT), 1);
+}
+
+#[test]
+fn an_answer_that_is_cut_is_asked_for_again_over_tcp() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    server.says("long.example", RecordType::TXT, Answer::Cut(vec![text_record("v=1 whole")]));
+    let asking = launch.asking(&server.url());
+    asking.options(question("long.example", "TXT", &["v=1 whole"])).probe().assert_up();
+    assert_eq!(server.asked_over_tcp(), 1);
+}
+
+#[test]
+fn an_answer_under_another_id_is_passed_over() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    let forged = Answer::ForgedFirst {
+        forged: vec![record_of("203.0.113.66")],
+        records: vec![record_of("192.0.2.1")],
+    };
+    server.says("web.example", RecordType::A, forged);
+    let asking = launch.asking(&server.url());
+    asking.options(question("web.example", "A", &["192.0.2.1"])).probe().assert_up();
+    assert_eq!(server.asked("web.example", RecordType::A), 1);
+}
+
+#[test]
+fn an_answer_that_changes_is_seen_by_the_next_probe() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    let turns = Answer::addresses_in_turn(&["192.0.2.1", "192.0.2.2"]);
+    server.says("web.example", RecordType::A, turns);
+    let ask = || {
+        let options = question("web.example", "A", &["192.0.2.1"]);
+        launch.asking(&server.url()).options(options).probe()
+    };
+    ask().assert_up();
+    ask().assert_failed("condition", "answers 192.0.2.2 instead of 192.0.2.1");
+    ask().assert_up();
+}

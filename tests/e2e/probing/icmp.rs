@@ -1,0 +1,41 @@
+//! ICMP targets.
+
+use crate::support::Launch;
+use crate::support::namespace::Hosts;
+
+/// Whether the kernel lets this group have ping sockets.
+fn may_ping() -> bool {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").unwrap_or_default();
+    let bounds: Vec<u32> = range.split_whitespace().filter_map(|gid| gid.parse().ok()).collect();
+    let own = rustix::process::getegid().as_raw();
+    matches!(bounds[..], [least, most] if (least..=most).contains(&own))
+}
+
+#[test]
+fn a_host_is_up_when_it_echoes() {
+    let probed = Launch::new().asking("icmp://127.0.0.1").probe();
+    if may_ping() {
+        probed.assert_up();
+        assert!(probed.outcome["address"].as_str().unwrap().starts_with("127.0.0.1"), "{probed:?}");
+    } else {
+        probed.assert_failed("local_config", "net.ipv4.ping_group_range");
+    }
+}
+
+#[test]
+fn a_host_is_up_when_it_answers_an_echo_request_and_only_then() {
+    let Some(hosts) = Hosts::new("icmp") else { return };
+    hosts.go_near();
+    hosts.allow_pings();
+    let launch = Launch::new();
+    for host in [hosts.far_address(), "127.0.0.1", "[::1]"] {
+        let probed = launch.asking(&format!("icmp://{host}")).probe();
+        probed.assert_up();
+        assert_eq!(probed.outcome["address"], host.trim_matches(['[', ']']));
+    }
+    let nobody = launch.asking("icmp://10.231.7.77").timeout(0.5).probe();
+    nobody.assert_failed("timeout", "still waiting for the answer");
+    hosts.take_route_away();
+    let cut_off = launch.asking(&format!("icmp://{}", hosts.far_address())).probe();
+    cut_off.assert_failed("local_network", "asking 10.231.8.2: ");
+}

@@ -1,0 +1,135 @@
+//! Name resolution of targets, and the addresses that may be connected to.
+
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::RecordType;
+use serde_json::json;
+
+use crate::support::{Answer, Behaviour, Launch, NameServer, Target};
+
+#[test]
+fn a_name_without_an_address_is_a_failure_of_dns() {
+    let app = Launch::new().start();
+    let (reason, detail) = app.failure_of("http://no-such-name.invalid/");
+    assert_eq!(reason, "dns_no_such_name");
+    assert!(detail.contains("no-such-name.invalid"), "{detail}");
+    let target = Target::healthy();
+    let id = app.add("localhost", &target.url().replace("127.0.0.1", "localhost"));
+    app.wait_for_state(id, "up");
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_told_apart_from_a_server_that_fails() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    let sick =
+        [("servfail.example", ResponseCode::ServFail), ("refused.example", ResponseCode::Refused)];
+    for (name, code) in sick {
+        for kind in [RecordType::A, RecordType::AAAA] {
+            server.says(name, kind, Answer::Fails(code));
+        }
+    }
+    server.says("empty.example", RecordType::TXT, Answer::Records(Vec::new()));
+    for (name, reason, told) in [
+        (
+            "nowhere.example",
+            "dns_no_such_name",
+            "looking up nowhere.example: there is no such name",
+        ),
+        ("empty.example", "dns_no_such_name", "looking up empty.example: the name has no address"),
+        ("servfail.example", "dns_server", "looking up servfail.example: "),
+        ("refused.example", "dns_server", "looking up refused.example: "),
+    ] {
+        let asking = launch.asking(&format!("http://{name}:1/"));
+        let probed = asking.options(json!({"resolver": server.as_resolver()})).probe();
+        probed.assert_failed(reason, told);
+    }
+}
+
+#[test]
+fn a_name_server_that_is_silent_is_a_timeout_of_dns() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    for kind in [RecordType::A, RecordType::AAAA] {
+        server.says("web.example", kind, Answer::Silence);
+    }
+    let asking = launch.asking("http://web.example:1/").timeout(0.4);
+    let probed = asking.options(json!({"resolver": server.as_resolver()})).probe();
+    probed.assert_failed("dns_timeout", "still looking up the name");
+    assert!(server.asked("web.example", RecordType::A) >= 1, "it was asked");
+}
+
+#[test]
+fn a_name_that_does_not_exist_waits_for_no_other_family() {
+    let (launch, server) = (Launch::new(), NameServer::start());
+    server.says("web.example", RecordType::A, Answer::Fails(ResponseCode::NXDomain));
+    server.says("web.example", RecordType::AAAA, Answer::Silence);
+    let asking = launch.asking("http://web.example:1/");
+    let probed = asking.options(json!({"resolver": server.as_resolver()})).probe();
+    probed.assert_failed("dns_no_such_name", "looking up web.example: there is no such name");
+    assert!(probed.took_ms() < 1_000.0, "{probed:?}");
+}
+
+#[test]
+fn a_name_that_moves_is_followed_by_the_next_probe() {
+    let (names, target) = (NameServer::start(), Target::healthy());
+    let moves_to =
+        |address: &str| names.says("web.example", RecordType::A, Answer::address(address));
+    moves_to("127.0.0.1");
+    let app = Launch::new().start();
+    let id = app.add_with(&json!({
+        "name": "moving",
+        "url": target.url().replace("127.0.0.1", "web.example"),
+        "resolver": names.as_resolver(),
+    }));
+    app.wait_for_state(id, "up");
+    // The target listens on one address only.
+    moves_to("127.0.0.9");
+    let down = app.wait_for_state(id, "down");
+    assert_eq!(down["current_status"]["failure"]["reason"], "refused");
+    moves_to("127.0.0.1");
+    app.wait_for_state(id, "up");
+}
+
+#[test]
+fn a_resolver_over_tcp_is_asked_over_tcp() {
+    let (names, target) = (NameServer::start(), Target::healthy());
+    names.says("web.example", RecordType::A, Answer::address("127.0.0.1"));
+    let url = target.url().replace("127.0.0.1", "web.example");
+    let options = json!({"resolver": names.as_resolver().replace("udp:", "tcp:")});
+    Launch::new().asking(&url).options(options).probe().assert_up();
+    assert!(names.asked_over_tcp() >= 1);
+}
+
+#[test]
+fn an_address_of_the_wrong_family_is_no_address() {
+    let target = Target::healthy();
+    let launch = Launch::new();
+    let ask =
+        |family: &str| launch.asking(&target.url()).options(json!({"ip_family": family})).probe();
+    ask("ip4").assert_up();
+    ask("ip6").assert_failed("dns_no_such_name", "127.0.0.1 is not of the family");
+    assert_eq!(target.hits(), 1);
+}
+
+#[test]
+fn an_address_that_is_denied_by_rule_is_never_dialled() {
+    let app = Launch::new()
+        .with("PROBE_DENY_NETWORKS", "127.0.0.0/8")
+        .with("PROBE_ALLOW_NETWORKS", "127.0.0.1")
+        .start();
+    let target = Target::healthy();
+    let allowed = app.add("allowed", &target.url());
+    app.wait_for_state(allowed, "up");
+    let inside =
+        Target::start(Behaviour::RedirectTo(format!("http://127.0.0.2:{}/", target.port())));
+    for url in [
+        format!("http://127.0.0.2:{}/", target.port()),
+        format!("http://2130706434:{}/", target.port()),
+        format!("http://0x7f.2:{}/", target.port()),
+        format!("http://[::ffff:127.0.0.2]:{}/", target.port()),
+        inside.url(),
+        "http://169.254.169.254/latest/meta-data/".to_owned(),
+        "http://[fe80::1]/".to_owned(),
+    ] {
+        let (reason, detail) = app.failure_of(&url);
+        assert_eq!(reason, "address_blocked", "{url}: {detail}");
+    }
+}

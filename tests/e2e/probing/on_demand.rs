@@ -1,0 +1,53 @@
+//! Probes on demand.
+
+use serde_json::{Value, json};
+
+use crate::support::{App, Behaviour, Launch, Target, wait_for};
+
+fn probe_now(app: &App, id: i64) -> (u16, Value) {
+    let reply = app.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
+    (reply.status, reply.body["data"]["probe"]["data"].clone())
+}
+
+#[test]
+fn a_service_is_probed_when_somebody_asks_and_the_result_counts() {
+    let app = Launch::new().start();
+    let target = Target::start(Behaviour::Status(503));
+    let id = app.add_with(&json!({
+        "name": "a", "url": target.url(), "interval_seconds": 3600,
+        "conditions": ["[STATUS] == 200", "[CONNECTED] == true"]
+    }));
+    app.wait_for_ticks(id, 1);
+    let (status, probe) = probe_now(&app, id);
+    assert_eq!(
+        (status, &probe["success"], &probe["http_status"]),
+        (200, &json!(false), &json!(503))
+    );
+    assert_eq!(probe["failure"]["reason"], "condition");
+    assert_eq!(
+        probe["conditions"],
+        json!([
+            {"condition": "[STATUS] (503) == 200", "success": false},
+            {"condition": "[CONNECTED] == true", "success": true}
+        ])
+    );
+    app.wait_for_ticks(id, 2);
+    app.send("PATCH", &format!("/v1/services/{id}"), &json!({"enabled": false}));
+    assert_eq!(probe_now(&app, id).0, 200, "a paused one is probed too");
+    let (status, _) = probe_now(&app, 99);
+    assert_eq!(status, 404);
+    app.send("PATCH", &format!("/v1/services/{id}"), &json!({"enabled": true}));
+    app.wait_for_ticks(id, 3);
+    app.db().assert_consistent();
+}
+
+#[test]
+fn nobody_is_kept_waiting_for_a_probe_that_cannot_begin() {
+    let app = Launch::new().start();
+    let target = Target::start(Behaviour::Hung);
+    let id = app.add("a", &target.url());
+    wait_for("a probe under way", || (target.hits() > 0).then_some(()));
+    let reply = app.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
+    assert_eq!(reply.status, 429, "{}", reply.text);
+    assert_eq!(reply.header("retry-after"), "1");
+}

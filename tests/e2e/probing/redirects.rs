@@ -1,0 +1,203 @@
+//! Redirects: how far they are followed, where they may lead, and what is sent there.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Authority, Behaviour, Identity, Launch, Peer, Shape, Target, Terms, has_line,
+};
+
+/// Probes `target` with these options, and gives the head of what it saw last.
+fn head_seen(target: &Target, options: Value) -> String {
+    Launch::new().asking(&target.url()).options(options).probe().assert_up();
+    target.last_head()
+}
+
+/// Reads the head of a request.
+fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
+    let (mut lines, mut line) = (BufReader::new(wire), String::new());
+    while lines.read_line(&mut line)? > "\r\n".len() {
+        line.clear();
+    }
+    Ok(())
+}
+
+/// Speaks TLS as `identity`, and wishes for a certificate of a client, but does not demand one.
+fn wishing_for_clients(identity: &Identity) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = Arc::new(Authority::called("clients of another").roots());
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    let verifier = verifier.allow_unauthenticated().build().unwrap();
+    let builder = ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_client_cert_verifier(verifier);
+    Arc::new(builder.with_single_cert(identity.chain(), identity.key()).unwrap())
+}
+
+/// How `identity` is shown to a target that `authority` has certified.
+fn shown(authority: &Authority, identity: &Identity) -> Value {
+    json!({
+        "ca": authority.pem(),
+        "certificate": identity.certificate_pem(),
+        "private_key": identity.key_pem(),
+    })
+}
+
+#[test]
+fn ten_redirects_are_followed_and_no_more() {
+    let app = Launch::new().start();
+    let target = Target::start(Behaviour::Hops);
+    // Not in slots, so that no other probe is under way while its requests are counted.
+    let ten = json!({"name": "ten", "url": target.at("/hops/10"), "enabled": false});
+    let id = app.add_with(&ten);
+    let probed = app.send("POST", &format!("/v1/services/{id}/probe"), &json!({}));
+    assert_eq!(probed.body["data"]["probe"]["data"]["success"], true, "{}", probed.text);
+    assert_eq!(target.hits(), 11, "the request and ten redirects");
+    let (reason, detail) = app.failure_of(&target.at("/hops/11"));
+    assert_eq!((reason.as_str(), detail.as_str()), ("redirect_loop", "more than 10 redirects"));
+}
+
+#[test]
+fn redirects_are_followed_as_far_as_the_service_says() {
+    let launch = Launch::new();
+    let (there, hops) = (Target::healthy(), Target::start(Behaviour::Hops));
+    let here = Target::start(Behaviour::RedirectTo(there.url()));
+    let stays = launch.asking(&here.url()).options(json!({"follow_redirects": false})).probe();
+    stays.assert_up();
+    assert_eq!((&stays.outcome["http_status"], there.hits()), (&json!(302), 0));
+    let ask = |path: &str| launch.asking(&hops.at(path)).options(json!({"max_redirects": 2}));
+    ask("/hops/2").probe().assert_up();
+    ask("/hops/3").probe().assert_failed("redirect_loop", "more than 2 redirects");
+}
+
+#[test]
+fn a_redirect_is_judged_by_where_it_leads() {
+    let app = Launch::new().start();
+    let sick = Target::start(Behaviour::Status(500));
+    let to_sick = Target::start(Behaviour::RedirectTo(sick.url()));
+    assert_eq!(app.failure_of(&to_sick.url()).0, "status");
+    let to_file = Target::start(Behaviour::RedirectTo("file:///etc/passwd".into()));
+    assert_eq!(app.failure_of(&to_file.url()).0, "redirect_blocked");
+    let nowhere = Target::start(Behaviour::Status(304));
+    let id = app.add("not-modified", &nowhere.url());
+    app.wait_for_state(id, "up");
+    let unsent = Target::start(Behaviour::Raw(
+        b"HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\n\r\n".to_vec(),
+    ));
+    let id = app.add("length-of-a-body-that-is-not-sent", &unsent.url());
+    app.wait_for_state(id, "up");
+    let early =
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec();
+    let interim = Target::start(Behaviour::Raw(early));
+    let id = app.add("interim", &interim.url());
+    app.wait_for_state(id, "up");
+}
+
+#[test]
+fn redirects_that_lead_nowhere_good_are_told_by_where_they_lead() {
+    let launch = Launch::new();
+    let metadata = "http://169.254.169.254/latest/meta-data/";
+    for (behaviour, reason, told) in [
+        (Behaviour::RedirectLoop, "redirect_loop", "more than 10 redirects"),
+        (
+            Behaviour::RedirectTo("file:///etc/passwd".into()),
+            "redirect_blocked",
+            "not http or https",
+        ),
+        (Behaviour::RedirectTo("gopher://a/".into()), "redirect_blocked", "\"gopher://a/\""),
+        (Behaviour::RedirectTo("http://[".into()), "redirect_blocked", "is no URL"),
+        (
+            Behaviour::RedirectTo(metadata.into()),
+            "address_blocked",
+            "169.254.169.254 is link-local",
+        ),
+    ] {
+        let target = Target::start(behaviour);
+        launch.asking(&target.url()).probe().assert_failed(reason, told);
+    }
+}
+
+#[test]
+fn a_redirect_to_what_cannot_be_asked_lies_with_who_sent_us_there() {
+    let launch = Launch::new();
+    let long = format!("http://127.0.0.1/{}", "a".repeat(70_000));
+    let many = "is multicast or broadcast";
+    for (to, reason, told) in [
+        (long.as_str(), "redirect_blocked", "what cannot be asked for: \"http://127.0.0.1/aaa"),
+        ("http://a{b/", "redirect_blocked", "what cannot be asked for: \"http://a{b/\""),
+        ("http://224.0.0.1/", "address_blocked", many),
+        ("http://255.255.255.255/", "address_blocked", many),
+    ] {
+        let target = Target::start(Behaviour::RedirectTo(to.to_owned()));
+        launch.asking(&target.url()).probe().assert_failed(reason, told);
+    }
+}
+
+#[test]
+fn what_is_secret_does_not_follow_to_another_origin() {
+    let options = json!({
+        "headers": {"X-Api-Key": "k3y", "Cookie": "session=1", "X-Plain": "seen", "Host": "here.example"},
+        "bearer_token": "t0ken",
+    });
+    let secret = ["authorization: Bearer t0ken", "x-api-key: k3y", "cookie: session=1"];
+    let hops = Target::start(Behaviour::Hops);
+    let probed = Launch::new().asking(&hops.at("/hops/1")).options(options.clone()).probe();
+    probed.assert_up();
+    for line in secret {
+        assert!(has_line(&hops.last_head(), line), "the same origin: {}", hops.last_head());
+    }
+
+    let there = Target::healthy();
+    let here = Target::start(Behaviour::RedirectTo(there.url()));
+    head_seen(&here, options);
+    for line in secret {
+        assert!(has_line(&here.last_head(), line), "{}", here.last_head());
+        assert!(!has_line(&there.last_head(), line), "another port: {}", there.last_head());
+    }
+    assert!(has_line(&there.last_head(), "x-plain: seen"), "{}", there.last_head());
+    let host = format!("host: 127.0.0.1:{}", there.port());
+    assert!(has_line(&there.last_head(), &host), "{}", there.last_head());
+}
+
+#[test]
+fn what_a_service_says_of_tls_with_its_own_target_is_not_said_to_another_origin() {
+    let (launch, authority) = (Launch::new(), Authority::new());
+    let clients = Authority::called("clients");
+    let known = clients.certify("client.example", Shape::Good);
+    // It would refuse the certificate if it saw it.
+    let there = wishing_for_clients(&authority.certify("localhost", Shape::Good));
+    let there = Peer::secured(there, |wire| {
+        read_head(wire)?;
+        wire.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
+        wire.flush()
+    });
+    let leads = format!(
+        "HTTP/1.1 302 Found\r\nlocation: https://localhost:{}/\r\ncontent-length: 0\r\n\r\n",
+        there.port()
+    );
+    let here = Terms::of(authority.certify("here.example", Shape::Good));
+    let here = Peer::secured(here.demanding_clients_of(clients).config(), move |wire| {
+        read_head(wire)?;
+        wire.write_all(leads.as_bytes())?;
+        wire.flush()
+    });
+    let mut tls = shown(&authority, &known);
+    tls["server_name"] = json!("here.example");
+    let probed = launch.asking(&here.url("https")).options(json!({"tls": tls})).probe();
+    probed.assert_up();
+    assert_eq!(probed.outcome["redirects"], 1);
+}
+
+#[test]
+fn a_post_that_is_redirected_becomes_a_get_without_its_body() {
+    let there = Target::healthy();
+    let here = Target::start(Behaviour::RedirectTo(there.url()));
+    head_seen(&here, json!({"method": "POST", "body": "once"}));
+    assert_eq!(here.last_body(), "once");
+    assert!(there.last_head().starts_with("GET / HTTP/1.1\r\n"), "{}", there.last_head());
+    assert_eq!(there.last_body(), "");
+}

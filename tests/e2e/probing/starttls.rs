@@ -1,0 +1,27 @@
+//! Mail servers that switch to TLS by STARTTLS.
+
+use serde_json::json;
+
+use crate::support::{Authority, Launch, Mail, Shape, Terms};
+
+#[test]
+fn a_mail_server_is_up_when_it_turns_to_tls() {
+    let (launch, authority) = (Launch::new(), Authority::new());
+    let ask = |mail: Mail, shape: Shape| {
+        let server = mail.serve(Terms::of(authority.certify("127.0.0.1", shape)).config());
+        let options = json!({"tls": {"ca": authority.pem()}});
+        launch.asking(&server.url("starttls")).options(options).probe()
+    };
+    let good = ask(Mail::Good, Shape::Good);
+    good.assert_up();
+    assert_eq!(good.outcome["tls_version"], "TLS 1.3");
+    assert_eq!(good.outcome["certificate_expires_at"], authority.expires_at());
+    ask(Mail::Good, Shape::Expired).assert_failed("tls_expired", "certificate expired");
+    let without = ask(Mail::WithoutStartTls, Shape::Good);
+    without.assert_failed("tls_handshake", "the server does not offer STARTTLS");
+    let refusing = ask(Mail::Refusing, Shape::Good);
+    refusing.assert_failed("status", "SMTP 554 5.7.1 no service here");
+    assert_eq!(refusing.outcome["http_status"], 554);
+    let injecting = ask(Mail::Injecting, Shape::Good);
+    injecting.assert_failed("protocol", "more came than was asked for");
+}

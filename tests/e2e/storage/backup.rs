@@ -1,0 +1,189 @@
+//! Backup, restore and check-db.
+
+use std::fs;
+
+use diesel::connection::SimpleConnection;
+
+use crate::support::{Db, Launch, go_database};
+
+use super::{assert_same, files, launch, output, refused, sealed, tamper, ticks, with_history};
+
+#[test]
+fn a_backup_of_a_running_service_goes_on_elsewhere() {
+    let launch = launch();
+    let (app, targets) = with_history(&launch);
+    let elsewhere = self::launch();
+    let copy = elsewhere.folder().join("copy.db");
+    let copy = copy.to_str().unwrap();
+    let said = output(&launch, &["backup", copy]);
+    let held = Db::new(copy.into());
+    let (count, chunks) = (ticks(&held), sealed(&held));
+    let bytes = fs::metadata(copy).unwrap().len();
+    assert_eq!(said, format!("{bytes} bytes, 2 services, {count} ticks\n"));
+    assert!(chunks > 0 && count >= 24);
+    assert_eq!(files(elsewhere.folder()).len(), 1, "nothing but the copy");
+    let newest = held.number("SELECT max(at_ms) FROM liveness");
+
+    let before = fs::read(copy).unwrap();
+    refused(&launch, &["backup", copy], 1, &["copy.db exists"]);
+    refused(&launch, &["backup", "/nowhere/copy.db"], 1, &["/nowhere/copy.db"]);
+    assert!(fs::read(copy).unwrap() == before);
+    app.stop();
+
+    let said = output(&elsewhere, &["restore", copy]);
+    assert_eq!(said, format!("restored 2 services, {count} ticks\n"), "nothing was there before");
+    assert!(fs::read(copy).unwrap() == before);
+    let names: Vec<String> = files(elsewhere.folder()).into_keys().collect();
+    assert_eq!(names, ["copy.db", "db.db"]);
+    assert!(output(&elsewhere, &["check-db"]).starts_with("whole: 2 services, "));
+
+    let app = elsewhere.start();
+    let db = app.db();
+    assert!(ticks(&db) >= count);
+    let unknown = format!(
+        "SELECT count(*) FROM service_events WHERE event = 'unknown' AND date_started_ms = {newest}"
+    );
+    assert_eq!(db.number(&unknown), 2, "what came since the copy is unknown");
+    app.wait_for_ticks(1, count as u64 / 2 + 3);
+    app.stop();
+    assert!(output(&elsewhere, &["check-db"]).starts_with("whole: "));
+    drop(targets);
+}
+
+#[test]
+fn a_restore_keeps_what_was_there() {
+    let launch = launch();
+    let (app, _targets) = with_history(&launch);
+    let count = ticks(&app.db());
+    output(&launch, &["backup", "copy.db"]);
+    app.wait_for_ticks(1, count as u64);
+    // Killed, so that its newest ticks stand in the log only.
+    app.kill();
+    let later = ticks(&launch.db());
+    let said = output(&launch, &["restore", "copy.db"]);
+    let (_, kept) = said.trim().split_once("; what was there is kept as ").unwrap();
+    assert!(kept.contains("db.db.before-restore-"), "{said}");
+    let restored = ticks(&launch.db());
+    assert!(restored < later && said.contains(&format!(" {restored} ticks;")), "{said}");
+    assert_eq!(ticks(&Db::new(kept.into())), later, "with what its log held");
+    assert!(output(&launch, &["check-db", kept]).starts_with("whole: "));
+    let app = launch.start();
+    app.wait_for_ticks(1, 12);
+}
+
+#[test]
+fn a_database_that_is_damaged_can_be_replaced_and_is_kept_as_it_is() {
+    let launch = launch();
+    let (app, _targets) = with_history(&launch);
+    output(&launch, &["backup", "copy.db"]);
+    app.stop();
+    let file = launch.folder().join("db.db");
+    let mut torn = fs::read(&file).unwrap();
+    torn.truncate(torn.len() - 100);
+    fs::write(&file, &torn).unwrap();
+    fs::write(launch.folder().join("db.db-wal"), "a log that nobody can read").unwrap();
+    let said = output(&launch, &["restore", "copy.db"]);
+    let (_, kept) = said.trim().split_once("is kept as ").unwrap();
+    assert!(fs::read(kept).unwrap() == torn);
+    assert_eq!(fs::read(format!("{kept}-wal")).unwrap(), b"a log that nobody can read");
+    assert!(!launch.folder().join("db.db-wal").exists());
+    assert!(output(&launch, &["check-db"]).starts_with("whole: "));
+
+    // A log without its database is not taken for that of the new one.
+    fs::remove_file(&file).unwrap();
+    fs::write(launch.folder().join("db.db-journal"), "a journal of what is gone").unwrap();
+    fs::remove_file(kept).unwrap();
+    fs::remove_file(format!("{kept}-wal")).unwrap();
+    let said = output(&launch, &["restore", "copy.db"]);
+    assert!(said.contains("before-restore-"), "{said}");
+    assert!(!launch.folder().join("db.db-journal").exists());
+    launch.start().stop();
+}
+
+#[test]
+fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
+    let launch = launch();
+    let (app, _targets) = with_history(&launch);
+    output(&launch, &["backup", "copy.db"]);
+    let pid = format!("(pid {})", app.pid().as_raw_nonzero());
+    refused(&launch, &["restore", "copy.db"], 1, &["db.db is in use", &pid]);
+    assert_eq!(app.get("/v1/_internal/ready").status, 200);
+    app.stop();
+
+    let copy = launch.folder().join("copy.db");
+    let good = fs::read(&copy).unwrap();
+    let bad = launch.folder().join("bad.db");
+    let tampered = |sql: &str| {
+        fs::write(&bad, &good).unwrap();
+        tamper(&bad, sql);
+        fs::read(&bad).unwrap()
+    };
+    let mut torn = good.clone();
+    let middle = torn.len() / 2;
+    torn[middle..].fill(0xa5);
+    for (bytes, told) in [
+        (b"dear diary".to_vec(), &["not an SQLite file"][..]),
+        (fs::read(go_database()).unwrap(), &["import go-db"]),
+        (Vec::new(), &["it is empty"]),
+        (good[..good.len() - 4_096].to_vec(), &["cannot be restored", "bytes"]),
+        (torn, &["cannot be restored"]),
+        (
+            tampered(
+                "UPDATE service_tick_chunks SET data = x'00' WHERE id IN (SELECT min(id) FROM service_tick_chunks GROUP BY service_id)",
+            ),
+            &["cannot be restored", "service 1: ", "service 2: "],
+        ),
+        (
+            tampered("DELETE FROM service_rollups WHERE service_id = 2"),
+            &["cannot be restored", "service 2: "],
+        ),
+        (
+            tampered("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000000')"),
+            &["newer version (migration 99991231000000)"],
+        ),
+    ] {
+        fs::write(&bad, bytes).unwrap();
+        let before = files(launch.folder());
+        refused(&launch, &["restore", "bad.db"], 1, &[&["bad.db"], told].concat());
+        assert_same(&before, &files(launch.folder()));
+        refused(
+            &launch,
+            &["check-db", "bad.db"],
+            1,
+            &told[usize::from(told[0].starts_with("cannot"))..],
+        );
+        assert_same(&before, &files(launch.folder()));
+    }
+    fs::remove_file(&bad).unwrap();
+    refused(&launch, &["restore", "bad.db"], 1, &["bad.db", "there is no such file"]);
+    refused(&launch, &["restore", "db.db"], 1, &["it is DB_FILE itself"]);
+    assert!(output(&launch, &["check-db"]).starts_with("whole: "));
+
+    // Nor is what is not ours replaced.
+    let mut reader = launch.db().connect();
+    reader.batch_execute("BEGIN; SELECT count(*) FROM services").unwrap();
+    refused(&launch, &["restore", "copy.db"], 1, &["somebody has it open"]);
+    drop(reader);
+    let diary = Launch::new();
+    fs::write(diary.folder().join("db.db"), "dear diary").unwrap();
+    refused(&diary, &["restore", copy.to_str().unwrap()], 1, &["db.db is not an SQLite file"]);
+    assert_eq!(files(diary.folder())["db.db"], b"dear diary");
+}
+
+#[test]
+fn check_db_looks_while_the_service_runs_and_tells_each_problem() {
+    let launch = launch();
+    let (app, _targets) = with_history(&launch);
+    for _ in 0..5 {
+        let said = output(&launch, &["check-db"]);
+        assert!(said.starts_with("whole: 2 services, ") && said.ends_with(" roll-ups\n"), "{said}");
+    }
+    app.stop();
+    tamper(
+        &launch.folder().join("db.db"),
+        "DELETE FROM service_tick_chunks WHERE id = (SELECT min(id) + 1 FROM service_tick_chunks WHERE service_id = 1);
+         UPDATE service_tick_chunks SET data = x'00' WHERE id = (SELECT max(id) FROM service_tick_chunks WHERE service_id = 2)",
+    );
+    refused(&launch, &["check-db"], 1, &["service 2: ", "are counted as"]);
+    refused(&launch, &["check-db", "nothing.db"], 1, &["nothing.db", "there is no such file"]);
+}

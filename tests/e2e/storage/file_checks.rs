@@ -1,0 +1,40 @@
+//! Database files that must not be opened.
+
+use crate::support::{Launch, go_database};
+
+#[test]
+fn a_second_process_on_the_same_file_is_refused_by_name() {
+    let launch = Launch::new();
+    let app = launch.start();
+    let (code, said) = launch.run_to_end();
+    assert_eq!(code, Some(1));
+    let holder =
+        format!("in use by another service-healthcheck (pid {})", app.pid().as_raw_nonzero());
+    assert!(said.contains("db.db") && said.contains(&holder), "{said}");
+    assert_eq!(app.get("/v1/_internal/ready").status, 200, "the first goes on");
+}
+
+#[test]
+fn a_damaged_or_foreign_file_is_refused_and_left_as_it_is() {
+    let launch = Launch::new();
+    let file = launch.folder().join("db.db");
+    launch.start().stop();
+    let good = std::fs::read(&file).unwrap();
+    let go_db = std::fs::read(go_database()).unwrap();
+    let mut torn = good.clone();
+    torn[8_192..12_288].fill(0xa5);
+    for (what, bytes, told) in [
+        ("torn", torn, "is damaged"),
+        ("cut off", good[..good.len() / 2].to_vec(), "is damaged"),
+        ("a text", b"dear diary".to_vec(), "not an SQLite file"),
+        ("the seed's", go_db, "import go-db"),
+    ] {
+        std::fs::write(&file, &bytes).unwrap();
+        let (code, said) = launch.run_to_end();
+        assert_eq!(code, Some(1), "{what}: {said}");
+        assert!(said.contains(told) && said.contains("db.db"), "{what}: {said}");
+        assert!(std::fs::read(&file).unwrap() == bytes, "{what}: the file was changed");
+    }
+    std::fs::write(&file, good).unwrap();
+    launch.start().stop();
+}

@@ -1,0 +1,74 @@
+//! A locked database and a full disk.
+
+use diesel::connection::SimpleConnection;
+use rustix::process::{Resource, Rlimit, prlimit};
+use serde_json::json;
+
+use crate::support::{App, Launch, Target, wait_for};
+
+#[test]
+fn a_locked_file_is_told_and_heals_and_loses_nothing_it_did_not_count() {
+    let app = Launch::new().with("RECORDER_BUFFER_LIMIT", 20).start();
+    let target = Target::healthy();
+    for name in 0..4 {
+        app.add(&name.to_string(), &target.url());
+    }
+    app.wait_for_ticks(1, 2);
+    assert_eq!(app.get("/v1/_internal/ready").status, 200);
+
+    let db = app.db();
+    let mut lock = db.connect();
+    lock.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let not_ready = wait_for("ready to be 503", || {
+        Some(app.get("/v1/_internal/ready")).filter(|reply| reply.status == 503)
+    });
+    assert!(not_ready.errors().starts_with("store: takes no writes"), "{}", not_ready.text);
+    assert!(!not_ready.header("retry-after").is_empty());
+    let write = app.send("POST", "/v1/services", &json!({"name": "x", "url": "http://a/"}));
+    assert_eq!((write.status, write.header("retry-after")), (503, "1"));
+    assert_eq!(app.get("/v1/services").status, 200, "reads go on");
+    // Probing goes on, the buffer is bounded, and what could not be kept is counted.
+    app.wait_for_metric("service_healthcheck_outcomes_total{result=\"dropped\"}", 10.0);
+    assert!(app.metric("service_healthcheck_outcomes_buffered").unwrap() <= 20.0);
+    app.wait_for_log("the store takes no writes");
+    app.wait_for_log("outcomes are dropped");
+
+    lock.batch_execute("ROLLBACK").unwrap();
+    app.wait_for_log("the store takes writes again");
+    wait_for("ready to be 200", || (app.get("/v1/_internal/ready").status == 200).then_some(()));
+    let log = app.stop();
+    assert!(log.contains("everything measured is in the store"), "{log}");
+    db.assert_consistent();
+}
+
+#[test]
+fn a_full_disk_is_told_and_heals_and_loses_nothing_it_did_not_count() {
+    // A file that may not grow stands for a disk that is full; the signal that comes with it is ignored, as a service
+    // manager would.
+    let app = Launch::new().through(&["env", "--ignore-signal=XFSZ"]).start();
+    let target = Target::healthy();
+    for name in 0..4 {
+        app.add(&name.to_string(), &target.url());
+    }
+    app.wait_for_ticks(1, 2);
+    let none = Rlimit { current: Some(4_096), maximum: None };
+    let before = prlimit(Some(app.pid()), Resource::Fsize, none).unwrap();
+    let not_ready = wait_for("ready to be 503", || {
+        Some(app.get("/v1/_internal/ready")).filter(|reply| reply.status == 503)
+    });
+    assert!(not_ready.errors().starts_with("store: takes no writes"), "{}", not_ready.text);
+    let hits = target.hits();
+    wait_for("probing to go on", || (target.hits() > hits + 20).then_some(()));
+
+    prlimit(Some(app.pid()), Resource::Fsize, before).unwrap();
+    wait_for("ready to be 200", || (app.get("/v1/_internal/ready").status == 200).then_some(()));
+    let produced = |app: &App| {
+        app.metric("service_healthcheck_probes_total{result=\"up\",reason=\"\"}").unwrap()
+    };
+    let least = produced(&app);
+    app.wait_for_metric("service_healthcheck_outcomes_total{result=\"recorded\"}", least);
+    let db = app.db();
+    app.stop();
+    assert!(db.number("SELECT count(*) FROM service_ticks") as f64 >= least, "nothing was lost");
+    db.assert_consistent();
+}
