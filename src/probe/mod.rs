@@ -22,6 +22,7 @@ use context::{ProbeContext, ProbeResponse};
 use net::policy::Policy;
 use net::resolve::Resolver;
 use net::tls::{Tls, Trust};
+use stall::StallMonitor;
 use timings::{Phase, Timings};
 
 use crate::clock::unix_ms;
@@ -59,7 +60,7 @@ pub struct Engine {
     rules: Rules,
     tls: Tls,
     client: awc::Client,
-    pulse: stall::Pulse,
+    stalls: StallMonitor,
 }
 
 impl Engine {
@@ -71,7 +72,7 @@ impl Engine {
             tls: Tls::new(rules.trust.clone()),
             rules,
             client: http::client(),
-            pulse: stall::Pulse::start(),
+            stalls: StallMonitor::start(),
         }
     }
 
@@ -80,7 +81,7 @@ impl Engine {
     pub async fn probe(&self, service: &Service, reports: bool) -> Outcome {
         let started_at_ms = unix_ms();
         let started = Instant::now();
-        let (trace, mark) = (Timings::new(started, reports), self.pulse.mark());
+        let (trace, stalled) = (Timings::new(started, reports), self.stalls.stalled_before());
         let timeout = service.timeout.get();
         let asking = ask(self, service, &trace);
         let result = tokio::time::timeout(timeout, asking).await;
@@ -91,8 +92,8 @@ impl Engine {
         let failure = match result {
             Ok(Err(failure)) => Some(failure),
             Ok(Ok(())) if !was_late => None,
-            _ if self.pulse.excuses(mark, started + timeout, timeout, ended) => {
-                let told = "our own process stood still during the probe";
+            _ if self.stalls.excuses(stalled, started + timeout, timeout, ended) => {
+                let told = "this process stalled during the probe";
                 Some(Failure::new(Reason::LocalStandstill, told))
             }
             _ => Some(timed_out(traced.last, timeout)),

@@ -1,4 +1,5 @@
-//! Durations and timestamps as text.
+//! Durations and timestamps as text; stalls of this process.
 
 pub mod duration;
+pub mod stall;
 pub mod timestamp;
