@@ -43,7 +43,7 @@
 //! assert_eq!(second.uptime_percent(), 50.0);
 //! ```
 //!
-//! Why it is built this way, and what was measured, stands in `docs/design.md`.
+//! Why it is built this way, and what was measured, stands in `docs/design/`.
 
 pub mod actors;
 pub mod api;

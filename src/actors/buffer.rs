@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::Outcome;
 
-/// Longest time an outcome waits for others to share its commit (docs/design.md, "The way of one probe").
+/// Longest time an outcome waits for others to share its commit (docs/design/overview.md).
 const GROUP_WAIT: Duration = Duration::from_millis(200);
 
 /// A group of this size does not wait any longer; nor does one that fills the buffer.

@@ -23,7 +23,7 @@
 //! | [`Reader`](reader::Reader) × 2 | threads of their own | `Ask<Q>` | recorder | `READS_LIMIT` |
 //! | [`Reader`](reader::Reader), the keeper | a thread of its own | `Ask<Prepare>`, `Ask<GetUsage>` | recorder | one slice and one count at a time |
 //!
-//! A mailbox bounds nothing (docs/design.md), so every bound above is a field or constant that its owner checks.
+//! A mailbox bounds nothing (docs/design/actors.md), so every bound above is a field or constant that its owner checks.
 
 pub mod beats;
 pub mod board;

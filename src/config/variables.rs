@@ -1,4 +1,4 @@
-//! The one list of variables. `.env.example` and the README's table are compared with it by tests.
+//! The one list of variables. `.env.example` and docs/configuration.md are compared with it by tests.
 
 /// One variable of the configuration.
 pub struct Variable {

@@ -95,7 +95,7 @@ const WRITING: [&str; 6] = [
     "synchronous = FULL",
     "foreign_keys = ON",
     "journal_size_limit = 67108864",
-    // 16 MiB: what is written again meanwhile goes into the file once (docs/design.md, "History").
+    // 16 MiB: what is written again meanwhile goes into the file once (docs/design/storage.md).
     "wal_autocheckpoint = 4000",
     // At most 8 MiB, which the metrics of 100,000 services take: with 2, as SQLite has it, they were read again and again, and a
     // large commit was written in parts (docs/benchmarks.md).

@@ -18,7 +18,7 @@ CREATE TABLE services (
 -- A name is unique among the living, and free again after a delete.
 CREATE UNIQUE INDEX services_living_name ON services (name) WHERE deleted_at IS NULL;
 
--- Appended only. There is no secondary index on purpose: one makes a tick ten times as dear (docs/design.md).
+-- Appended only. There is no secondary index on purpose: one makes a tick ten times as dear (docs/design/history.md).
 CREATE TABLE service_ticks (
     id               INTEGER PRIMARY KEY NOT NULL,
     service_id       BIGINT  NOT NULL REFERENCES services (id),

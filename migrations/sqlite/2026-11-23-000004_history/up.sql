@@ -1,4 +1,4 @@
--- History that stays small and quick to ask (docs/design.md, "History").
+-- History that stays small and quick to ask (docs/design/history.md).
 
 -- Fresh ticks. Appended, and then sealed into chunks all at once: emptying a table costs nearly nothing as long as it refers to
 -- no other, so service_id is no foreign key; the writer looks after it. Still without a secondary index:

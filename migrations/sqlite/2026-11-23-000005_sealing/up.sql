@@ -1,4 +1,4 @@
--- Sealing that goes in small transactions (docs/design.md, "History").
+-- Sealing that goes in small transactions (docs/design/history.md).
 
 -- Fresh ticks that are being sealed: when a sealing begins, this table and service_ticks change their names, so both have the
 -- same form. Empty while none is under way.

@@ -228,7 +228,7 @@ pub struct Event {
 /// Why a probe failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Failure {
-    /// A word of a closed set; the README has all of them.
+    /// A word of a closed set; docs/probing.md lists all of them.
     #[schema(example = "refused")]
     reason: String,
     /// What was seen, for a person.

@@ -1,7 +1,7 @@
-//! Contract, code, README and OpenAPI say the same.
+//! Documents, OpenAPI document and code agree.
 
 use serde_json::{Value, json};
-use service_healthcheck::config::VARIABLES;
+use service_healthcheck::config::{VARIABLES, Variable};
 use service_healthcheck::domain::Reason;
 use service_healthcheck::domain::service::{
     INTERVAL_RANGE_SECONDS, NAME_MAX_CHARS, TIMEOUT_RANGE_SECONDS, URL_MAX_CHARS,
@@ -10,26 +10,91 @@ use service_healthcheck::spec::FIELDS;
 
 use crate::support::{Behaviour, Launch, Target};
 
-const README: &str = include_str!("../../../README.md");
+const CONFIGURATION: &str = include_str!("../../../docs/configuration.md");
+const CONTRIBUTING: &str = include_str!("../../../CONTRIBUTING.md");
+const DEPENDENCIES: &str = include_str!("../../../docs/design/dependencies.md");
+const OPERATIONS: &str = include_str!("../../../docs/operations.md");
+const PROBING: &str = include_str!("../../../docs/probing.md");
+
+/// The entry of `variable` in docs/configuration.md, wrapped at 100 characters.
+fn entry(variable: &Variable) -> String {
+    let Variable { name, default, accepted, about } = variable;
+    let default = match *default {
+        "" => "No default".to_owned(),
+        default => format!("Default `{default}`"),
+    };
+    let text = format!("- `{name}`: {about}. {default}; valid: {accepted}.");
+    let (mut entry, mut width) = (String::new(), 0);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width + 1 + length > 100 {
+            entry.push_str("\n  ");
+            width = 2 + length;
+        } else {
+            let separator = if entry.is_empty() { "" } else { " " };
+            entry.push_str(separator);
+            width += separator.len() + length;
+        }
+        entry.push_str(word);
+    }
+    entry
+}
 
 #[test]
-fn the_readme_has_every_variable_with_its_default() {
-    for variable in VARIABLES {
-        let default = match variable.default {
-            "" => "–".to_owned(),
-            default => format!("`{default}`"),
-        };
-        let row = format!("| `{}` | {default} | {} |", variable.name, variable.about);
-        assert!(README.contains(&row), "the README lacks the row\n{row}");
+fn configuration_md_lists_every_variable() {
+    let missing: Vec<String> = VARIABLES
+        .iter()
+        .map(entry)
+        .filter(|entry| !CONFIGURATION.contains(&format!("{entry}\n")))
+        .collect();
+    assert!(missing.is_empty(), "docs/configuration.md lacks\n{}", missing.join("\n"));
+}
+
+#[test]
+fn contributing_md_lists_every_make_target() {
+    let makefile = include_str!("../../../Makefile");
+    let documented =
+        makefile.lines().filter(|line| !line.starts_with('\t') && line.contains("## "));
+    for (target, _) in documented.filter_map(|line| line.split_once(':')) {
+        let command = format!("`make {target}`");
+        assert!(CONTRIBUTING.contains(&command), "CONTRIBUTING.md lacks {command}");
     }
 }
 
 #[test]
-fn the_readme_has_every_target_of_the_makefile() {
-    let makefile = include_str!("../../../Makefile");
-    let told = makefile.lines().filter(|line| !line.starts_with('\t') && line.contains("## "));
-    for (target, _) in told.filter_map(|line| line.split_once(':')) {
-        assert!(README.contains(&format!("`make {target}`")), "the README lacks `make {target}`");
+fn dependencies_md_gives_a_reason_for_every_dependency() {
+    let manifest = include_str!("../../../Cargo.toml");
+    let mut section = "";
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if section.ends_with("dependencies]")
+            && let Some((name, _)) = line.split_once(" = ")
+        {
+            let has_row = DEPENDENCIES.lines().any(|row| {
+                row.strip_prefix("| ")
+                    .and_then(|row| row.split(" |").next())
+                    .is_some_and(|names| names.split(", ").any(|it| it == format!("`{name}`")))
+            });
+            assert!(has_row, "docs/design/dependencies.md lacks {name}");
+        }
+    }
+}
+
+#[test]
+fn operations_md_lists_every_metric() {
+    let app = Launch::new().start();
+    let target = Target::start(Behaviour::Status(200));
+    app.wait_for_ticks(app.add("a", &target.url()), 1);
+    let exposition = app.get("/metrics").text;
+    let metrics = exposition.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names: Vec<&str> = metrics.filter_map(|rest| rest.split(' ').next()).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names.iter().filter(|name| !name.starts_with("process_")) {
+        let name = name.strip_prefix("service_healthcheck_").unwrap_or(name);
+        let ends = ['`', '{'];
+        let is_listed = ends.iter().any(|end| OPERATIONS.contains(&format!("`{name}{end}")));
+        assert!(is_listed, "docs/operations.md lacks {name}");
     }
 }
 
@@ -141,14 +206,19 @@ fn every_field_that_can_be_said_of_a_service_is_described() {
 }
 
 #[test]
-fn the_readme_has_every_reason_and_every_field_of_the_services_file() {
-    for reason in Reason::all() {
-        let word = format!("`{}`", reason.as_str());
-        assert!(README.contains(&word), "the README lacks {word}");
+fn probing_md_lists_every_reason() {
+    for word in Reason::all().map(Reason::as_str) {
+        assert!(PROBING.contains(&format!("\n| `{word}` | ")), "docs/probing.md lacks `{word}`");
     }
+}
+
+#[test]
+fn configuration_md_lists_every_field_of_a_service() {
     for field in FIELDS {
+        let row = format!("\n| `{}` | `{}` | ", field.api, field.file);
+        assert!(CONFIGURATION.contains(&row), "docs/configuration.md lacks the row{row}");
         let key = field.file.rsplit('.').next().unwrap_or_default();
-        assert!(README.contains(&format!("{key}:")), "the README's example lacks {key}:");
+        assert!(CONFIGURATION.contains(&format!("{key}:")), "its example lacks {key}:");
     }
 }
 

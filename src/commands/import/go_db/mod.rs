@@ -1,4 +1,4 @@
-//! Taking over a database of go-service-healthcheck (its tables: `docs/design.md`, "The seed's database").
+//! Taking over a database of go-service-healthcheck (its tables: `docs/design/import.md`).
 //!
 //! Names, URLs, events and ticks are kept; metrics are computed anew from the ticks, since the original's counts can be
 //! one ahead and its means drift. What contradicts itself is mended by the rules below and told, line by line.
