@@ -83,10 +83,10 @@ impl Noise {
 /// A result with all phases; a service is down for some minutes every few weeks.
 fn outcome(id: ServiceId, at_ms: i64, noise: &mut Noise) -> Outcome {
     let phases = Phases {
-        dns: noise.about(400.0),
+        resolve: noise.about(400.0),
         connect: noise.about(12_000.0),
         tls: noise.about(25_000.0),
-        first_byte: noise.about(40_000.0),
+        processing: noise.about(40_000.0),
         transfer: noise.about(150.0),
     };
     let minute = at_ms / MINUTE_MS;
@@ -95,7 +95,7 @@ fn outcome(id: ServiceId, at_ms: i64, noise: &mut Noise) -> Outcome {
     Outcome {
         http_status: Some(if is_down { 503 } else { 200 }),
         phases,
-        ..Outcome::bare(id, at_ms, phases.total(), failure)
+        ..Outcome::without_details(id, at_ms, phases.total(), failure)
     }
 }
 

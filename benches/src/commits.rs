@@ -143,14 +143,14 @@ async fn send(recorder: Addr<Recorder>, sender: i64, sending: Rc<Cell<bool>>) {
         let id = ServiceId::new(1 + nth % SERVICES).expect("positive");
         let phases = Phases {
             connect: Duration::from_micros(90 + nth.unsigned_abs() % 100),
-            first_byte: Duration::from_micros(800 + nth.unsigned_abs() % 100),
+            processing: Duration::from_micros(800 + nth.unsigned_abs() % 100),
             transfer: Duration::from_micros(10),
             ..Phases::default()
         };
         let outcome = Outcome {
             http_status: Some(200),
             phases,
-            ..Outcome::bare(id, unix_ms(), phases.total(), None)
+            ..Outcome::without_details(id, unix_ms(), phases.total(), None)
         };
         recorder.send(RecordOutcome { outcome }).await.expect("the recorder lives");
     }

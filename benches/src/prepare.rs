@@ -94,7 +94,7 @@ pub fn database(folder: &Path, kinds: &[Services], has_history: bool) -> Vec<Ran
                 let id = ServiceId::new(*id).expect("positive");
                 Outcome {
                     http_status: Some(200),
-                    ..Outcome::bare(id, now_ms - 60_000, Duration::from_millis(1), None)
+                    ..Outcome::without_details(id, now_ms - 60_000, Duration::from_millis(1), None)
                 }
             };
             let outcomes: Vec<Outcome> = group.iter().map(was_up).collect();

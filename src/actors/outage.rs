@@ -103,14 +103,14 @@ impl Outage {
         }
         let began = now.checked_sub(outcome.response_time);
         if fails && (self.cut_since.is_some() || began <= self.back_at) {
-            outcome.cut_off = true;
+            outcome.network_down = true;
         }
         // In order behind the failure of the same service, whatever the limit says.
         if self.failing.contains(&id) {
             self.held.push_back((now, outcome));
             return None;
         }
-        if !fails || outcome.cut_off || self.held.len() >= self.rules.limit {
+        if !fails || outcome.network_down || self.held.len() >= self.rules.limit {
             return Some(outcome);
         }
         if self.opened.is_none() {
@@ -213,7 +213,7 @@ impl Outage {
         // What is to be told before it could be judged is not known either.
         let unknown = cut || !is_judged;
         for outcome in released.iter_mut().filter(|outcome| unknown && is_telling(outcome)) {
-            outcome.cut_off = true;
+            outcome.network_down = true;
         }
         let failing = self.held.iter().filter(|(_, outcome)| is_telling(outcome));
         self.failing = failing.map(|(_, outcome)| outcome.service_id).collect();
@@ -237,14 +237,14 @@ impl Outage {
 
 /// Whether an outage of ours would look like this. What happens on this machine alone is not touched by one.
 fn is_telling(outcome: &Outcome) -> bool {
-    let is_here = outcome.seen.address.is_some_and(|address| address.ip().is_loopback());
+    let is_here = outcome.details.address.is_some_and(|address| address.ip().is_loopback());
     let failure = outcome.failure.as_ref();
-    !is_here && failure.is_some_and(|failure| failure.reason.may_be_our_network())
+    !is_here && failure.is_some_and(|failure| failure.reason.may_be_local_network())
 }
 
 /// Whether somebody beyond this machine was asked.
 fn is_elsewhere(outcome: &Outcome) -> bool {
-    outcome.seen.address.is_some_and(|address| !address.ip().is_loopback())
+    outcome.details.address.is_some_and(|address| !address.ip().is_loopback())
 }
 
 #[cfg(test)]
@@ -263,7 +263,7 @@ mod tests {
     /// An answer from another machine.
     fn answered(id: i64, at_ms: i64) -> Outcome {
         let mut outcome = sample::outcome(id, at_ms);
-        outcome.seen.address = Some("192.0.2.1:80".parse().unwrap());
+        outcome.details.address = Some("192.0.2.1:80".parse().unwrap());
         outcome
     }
 
@@ -387,7 +387,7 @@ mod tests {
         let refused = Some(Failure::new(Reason::Refused, ""));
         assert!(outage.take(Outcome { failure: refused, ..failed(1, 0) }, start).is_some());
         let mut here = failed(1, 0);
-        here.seen.address = Some("127.0.0.1:80".parse().unwrap());
+        here.details.address = Some("127.0.0.1:80".parse().unwrap());
         assert!(outage.take(here, start).is_some());
         let mut off = Outage::new(OutageRules { window: Duration::ZERO, ..RULES });
         assert!(off.take(failed(1, 0), start).is_some());

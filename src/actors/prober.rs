@@ -194,7 +194,7 @@ impl Workshop {
             _ => End::Late,
         };
         let records = requester.as_ref().is_none_or(|requester| requester.records)
-            && (outcome.verdict() != Verdict::Local || may_be_our_network(&outcome));
+            && (outcome.verdict() != Verdict::Local || may_be_local_network(&outcome));
         if let Some(requester) = requester {
             // Who asked may have gone.
             let _ = requester.reply.send(outcome.clone());
@@ -241,14 +241,19 @@ impl Workshop {
             Ok(outcome) => outcome,
             Err(panic) => {
                 let failure = Failure::new(Reason::LocalFault, panic_text(panic.as_ref()));
-                Outcome::bare(service.id, started_at_ms, started.elapsed(), Some(failure))
+                Outcome::without_details(
+                    service.id,
+                    started_at_ms,
+                    started.elapsed(),
+                    Some(failure),
+                )
             }
         }
     }
 }
 
-fn may_be_our_network(outcome: &Outcome) -> bool {
-    outcome.failure.as_ref().is_some_and(|failure| failure.reason.may_be_our_network())
+fn may_be_local_network(outcome: &Outcome) -> bool {
+    outcome.failure.as_ref().is_some_and(|failure| failure.reason.may_be_local_network())
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -88,7 +88,7 @@ enum Answer {
 impl Answer {
     fn of(outcome: &Outcome) -> Self {
         match outcome.failure.as_ref().map(|failure| failure.reason) {
-            Some(reason) if reason.may_be_our_network() => Self::Silent,
+            Some(reason) if reason.may_be_local_network() => Self::Silent,
             Some(reason) if reason.is_local() || reason == Reason::AddressBlocked => Self::NotAsked,
             _ => Self::Alive,
         }

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::api::views::Failure;
 use crate::domain;
+use crate::domain::service::options::HttpVersion;
 use crate::domain::{Service, Verdict};
 
 /// What one probe saw.
@@ -37,7 +38,7 @@ pub struct Probe {
     http_version: Option<&'static str>,
     /// The version of TLS that was spoken.
     #[schema(required = true, example = "TLS 1.3")]
-    tls_version: Option<&'static str>,
+    tls_version: Option<String>,
     /// When the first certificate of the chain expires, in unix seconds.
     #[schema(required = true)]
     certificate_expires_at: Option<i64>,
@@ -88,7 +89,7 @@ pub struct ConditionResult {
 impl Probe {
     /// What `outcome` says of `service`.
     pub fn new(service: &Service, outcome: &domain::Outcome) -> Self {
-        let (seen, phases) = (&outcome.seen, &outcome.phases);
+        let (details, phases) = (&outcome.details, &outcome.phases);
         let ms = |spent: std::time::Duration| spent.as_secs_f64() * 1e3;
         let report = outcome.report.as_deref().cloned().unwrap_or_default();
         Self {
@@ -99,17 +100,17 @@ impl Probe {
             http_status: outcome.http_status,
             response_time_ms: ms(outcome.response_time),
             phases: Phases {
-                resolve_ms: ms(phases.dns),
+                resolve_ms: ms(phases.resolve),
                 connect_ms: ms(phases.connect),
                 tls_ms: ms(phases.tls),
-                processing_ms: ms(phases.first_byte),
+                processing_ms: ms(phases.processing),
                 transfer_ms: ms(phases.transfer),
             },
-            address: seen.address_told(),
-            redirects: seen.redirects,
-            http_version: seen.http_version,
-            tls_version: seen.tls_version,
-            certificate_expires_at: seen.certificate_expires_at,
+            address: details.address_text(),
+            redirects: details.redirects,
+            http_version: details.http_version.map(HttpVersion::as_str),
+            tls_version: details.tls_version.map(|version| version.to_string()),
+            certificate_expires_at: details.certificate_expires_at,
             certificates: report.certificates.into_iter().map(Certificate::new).collect(),
             conditions: report.conditions.into_iter().map(ConditionResult::new).collect(),
         }
@@ -125,6 +126,6 @@ impl Certificate {
 
 impl ConditionResult {
     fn new(judged: domain::ConditionResult) -> Self {
-        Self { condition: judged.told, success: judged.fulfilled }
+        Self { condition: judged.text, success: judged.fulfilled }
     }
 }

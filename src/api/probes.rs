@@ -87,7 +87,7 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> Answer {
         return Ok(HttpResponse::Ok().json(Fine::ok()));
     }
     let failure = (!beat.success).then(|| Failure::new(Reason::Status, beat.error));
-    let outcome = Outcome::bare(id, unix_ms(), Duration::ZERO, failure);
+    let outcome = Outcome::without_details(id, unix_ms(), Duration::ZERO, failure);
     api.telemetry.probed(&outcome);
     match api.recorder.send(RecordOutcome { outcome }).await? {
         Admission::Kept => {}

@@ -84,14 +84,15 @@ pub fn told(service: &Service, outcome: &Outcome) -> String {
             })
         }
     };
-    let seen = &outcome.seen;
+    let details = &outcome.details;
     let facts = [
         outcome.http_status.map(|status| format!("status {status}")),
-        seen.http_version.map(|version| format!("HTTP {version}")),
-        seen.tls_version.map(str::to_owned),
-        seen.address_told(),
-        (seen.redirects > 0).then(|| format!("redirects {}", seen.redirects)),
-        seen.certificate_expires_at
+        details.http_version.map(|version| format!("HTTP {}", version.as_str())),
+        details.tls_version.map(|version| version.to_string()),
+        details.address_text(),
+        (details.redirects > 0).then(|| format!("redirects {}", details.redirects)),
+        details
+            .certificate_expires_at
             .map(|at| format!("certificate good for {} days", days_until(at))),
     ];
     let facts: Vec<String> = facts.into_iter().flatten().collect();
@@ -109,7 +110,7 @@ pub fn told(service: &Service, outcome: &Outcome) -> String {
     if let Some(report) = &outcome.report {
         for judged in &report.conditions {
             let sign = if judged.fulfilled { "✓" } else { "✗" };
-            let _ = write!(text, "\n  {sign} {}", judged.told);
+            let _ = write!(text, "\n  {sign} {}", judged.text);
         }
         for certificate in &report.certificates {
             let days = days_until(certificate.not_after);
@@ -141,6 +142,7 @@ fn days_until(at: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::service::options::HttpVersion;
     use crate::domain::{Failure, Phases, ProbeDetails, Reason};
 
     #[test]
@@ -155,9 +157,12 @@ mod tests {
             response_time: ms(100),
             http_status: Some(503),
             failure: Some(Failure::new(Reason::Status, "503 Service Unavailable")),
-            phases: Phases { connect: ms(25), first_byte: ms(75), ..Phases::default() },
-            seen: ProbeDetails { http_version: Some("1.1"), ..ProbeDetails::default() },
-            cut_off: false,
+            phases: Phases { connect: ms(25), processing: ms(75), ..Phases::default() },
+            details: ProbeDetails {
+                http_version: Some(HttpVersion::Http11),
+                ..ProbeDetails::default()
+            },
+            network_down: false,
             report: None,
         };
         let told = told(&service, &outcome);

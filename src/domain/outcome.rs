@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::domain::service::ServiceId;
+use crate::domain::service::options::{HttpVersion, TlsVersion};
 
 /// Why a probe failed. A closed set: stored with the tick, filtered by, and counted on `/metrics`.
 ///
@@ -132,7 +133,7 @@ impl Reason {
     }
 
     /// Whether an outage of our own network would look like this too.
-    pub fn may_be_our_network(self) -> bool {
+    pub fn may_be_local_network(self) -> bool {
         matches!(
             self,
             Self::DnsServer
@@ -206,13 +207,13 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Phases {
     /// Looking up names.
-    pub dns: Duration,
+    pub resolve: Duration,
     /// Making connections.
     pub connect: Duration,
     /// TLS handshakes.
     pub tls: Duration,
     /// From the request to the head of the answer.
-    pub first_byte: Duration,
+    pub processing: Duration,
     /// Reading the body.
     pub transfer: Duration,
 }
@@ -221,10 +222,10 @@ impl Phases {
     /// Each phase under the name that blackbox_exporter gives it.
     pub fn named(&self) -> [(&'static str, Duration); 5] {
         [
-            ("resolve", self.dns),
+            ("resolve", self.resolve),
             ("connect", self.connect),
             ("tls", self.tls),
-            ("processing", self.first_byte),
+            ("processing", self.processing),
             ("transfer", self.transfer),
         ]
     }
@@ -242,23 +243,21 @@ pub struct ProbeDetails {
     pub address: Option<SocketAddr>,
     /// How many redirects were followed.
     pub redirects: u32,
-    /// The version of HTTP that was spoken, `1.1` for example.
-    pub http_version: Option<&'static str>,
-    /// The version of TLS that was spoken, `TLS 1.3` for example.
-    pub tls_version: Option<&'static str>,
+    pub http_version: Option<HttpVersion>,
+    pub tls_version: Option<TlsVersion>,
     /// When the first certificate of the chain expires, in unix seconds.
     pub certificate_expires_at: Option<i64>,
 }
 
 impl ProbeDetails {
     /// The address that was dialled, with its port where the protocol has one.
-    pub fn address_told(&self) -> Option<String> {
-        self.address.map(address_told)
+    pub fn address_text(&self) -> Option<String> {
+        self.address.map(address_text)
     }
 }
 
 /// `address` for a person; without its port when that is 0, as with protocols that have none.
-pub fn address_told(address: SocketAddr) -> String {
+pub fn address_text(address: SocketAddr) -> String {
     if address.port() == 0 { address.ip().to_string() } else { address.to_string() }
 }
 
@@ -288,7 +287,7 @@ pub struct Certificate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionResult {
     /// The condition, with the values it met where it is not fulfilled.
-    pub told: String,
+    pub text: String,
     /// Whether it is fulfilled.
     pub fulfilled: bool,
 }
@@ -309,16 +308,16 @@ pub struct Outcome {
     /// Where the time went.
     pub phases: Phases,
     /// What else was seen.
-    pub seen: ProbeDetails,
+    pub details: ProbeDetails,
     /// Whether our own network was found to be gone, so that a failure says nothing of the target.
-    pub cut_off: bool,
+    pub network_down: bool,
     /// More, if somebody asked for it.
     pub report: Option<Box<ProbeReport>>,
 }
 
 impl Outcome {
     /// An outcome that says nothing but whether, and why not.
-    pub fn bare(
+    pub fn without_details(
         service_id: ServiceId,
         started_at_ms: i64,
         response_time: Duration,
@@ -331,8 +330,8 @@ impl Outcome {
             http_status: None,
             failure,
             phases: Phases::default(),
-            seen: ProbeDetails::default(),
-            cut_off: false,
+            details: ProbeDetails::default(),
+            network_down: false,
             report: None,
         }
     }
@@ -341,7 +340,7 @@ impl Outcome {
     pub fn verdict(&self) -> Verdict {
         match &self.failure {
             None => Verdict::Up,
-            Some(_) if self.cut_off => Verdict::Unknown,
+            Some(_) if self.network_down => Verdict::Unknown,
             Some(failure) if failure.reason.is_local() => Verdict::Local,
             Some(_) => Verdict::Down,
         }

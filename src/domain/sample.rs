@@ -29,5 +29,5 @@ pub fn service(id: i64, interval_seconds: f64) -> Service {
 
 /// A success of the service `id` at `started_at_ms`.
 pub fn outcome(id: i64, started_at_ms: i64) -> Outcome {
-    Outcome::bare(ServiceId::new(id).unwrap(), started_at_ms, Duration::ZERO, None)
+    Outcome::without_details(ServiceId::new(id).unwrap(), started_at_ms, Duration::ZERO, None)
 }

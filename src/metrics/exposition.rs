@@ -7,6 +7,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
+use crate::domain::service::options::HttpVersion;
 use crate::domain::{Group, Name, Outcome, Phases, ServiceId, Verdict};
 
 /// The two text formats of an exposition.
@@ -60,8 +61,7 @@ pub struct LastResult {
     /// 0 when there was no answer.
     http_status: u16,
     redirects: u16,
-    /// Ten times the version.
-    http_version: Option<u8>,
+    http_version: Option<HttpVersion>,
     /// In microseconds.
     duration_us: u32,
     /// In microseconds, in the order of [`Phases::named`].
@@ -87,20 +87,17 @@ impl LastResult {
     pub fn new(outcome: &Outcome) -> Self {
         // The longest timeout, an hour, fits.
         let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
-        let seen = &outcome.seen;
+        let details = &outcome.details;
         Self {
             success: outcome.verdict() == Verdict::Up,
-            is_secured: seen.tls_version.is_some(),
-            is_ipv6: seen.address.map(|address| address.is_ipv6()),
+            is_secured: details.tls_version.is_some(),
+            is_ipv6: details.address.map(|address| address.is_ipv6()),
             http_status: outcome.http_status.unwrap_or(0),
-            redirects: u16::try_from(seen.redirects).unwrap_or(u16::MAX),
-            http_version: seen.http_version.and_then(|version| {
-                let version: f64 = version.parse().ok()?;
-                Some((version * 10.0).round() as u8)
-            }),
+            redirects: u16::try_from(details.redirects).unwrap_or(u16::MAX),
+            http_version: details.http_version,
             duration_us: micros(outcome.response_time),
             phases_us: outcome.phases.named().map(|(_, spent)| micros(spent)),
-            certificate_expires_at: seen.certificate_expires_at,
+            certificate_expires_at: details.certificate_expires_at,
         }
     }
 }
@@ -126,7 +123,7 @@ const GAUGES: [(&str, &str, Read); 9] = [
     }),
     ("probe_http_redirects", "Redirects that were followed", |r| Some(f64::from(r.redirects))),
     ("probe_http_version", "Version of HTTP that was spoken", |r| {
-        r.http_version.map(|tenths| f64::from(tenths) / 10.0)
+        r.http_version.map(HttpVersion::number)
     }),
     ("probe_http_ssl", "Whether the last answer came over TLS", |r| Some(truth(r.is_secured))),
     ("probe_ssl_earliest_cert_expiry", "Earliest end of a certificate, in unix seconds", |r| {

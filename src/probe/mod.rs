@@ -105,8 +105,8 @@ impl Engine {
             http_status: traced.http_status,
             failure,
             phases: traced.phases,
-            seen: traced.seen,
-            cut_off: false,
+            details: traced.seen,
+            network_down: false,
             report: traced.report,
         }
     }
@@ -157,7 +157,7 @@ fn judge(way: &ProbeContext<'_>, mut said: ProbeResponse) -> Result<(), Failure>
         way.trace.report(|report| {
             let told = verdict.clone().err().unwrap_or_else(|| condition.to_string());
             let told = detail_of(told);
-            report.conditions.push(ConditionResult { told, fulfilled: verdict.is_ok() });
+            report.conditions.push(ConditionResult { text: told, fulfilled: verdict.is_ok() });
         });
         failed.extend(verdict.err());
     }

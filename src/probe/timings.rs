@@ -138,10 +138,10 @@ impl Notes {
         self.since = now;
         let phases = &mut self.phases;
         let account = match self.phase {
-            Phase::Resolving => &mut phases.dns,
+            Phase::Resolving => &mut phases.resolve,
             Phase::Connecting => &mut phases.connect,
             Phase::Securing => &mut phases.tls,
-            Phase::Waiting => &mut phases.first_byte,
+            Phase::Waiting => &mut phases.processing,
             Phase::Reading => &mut phases.transfer,
         };
         *account += spent;
@@ -170,8 +170,8 @@ mod tests {
         }
         let Traced { last, phases, .. } = trace.finish(at(31));
         let ms = |duration: Duration| duration.as_millis();
-        assert_eq!((ms(phases.dns), ms(phases.connect), ms(phases.tls)), (2, 5, 6));
-        assert_eq!((ms(phases.first_byte), ms(phases.transfer), last), (17, 1, Phase::Reading));
+        assert_eq!((ms(phases.resolve), ms(phases.connect), ms(phases.tls)), (2, 5, 6));
+        assert_eq!((ms(phases.processing), ms(phases.transfer), last), (17, 1, Phase::Reading));
         assert_eq!(phases.total(), Duration::from_millis(31));
     }
 }

@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use super::Dialect;
 use crate::domain::history::slo::Slo;
 use crate::domain::service::Invalid;
-use crate::domain::service::options::{IpFamily, NameServer, Pem, RecordKind, TlsVersion};
+use crate::domain::service::options::{
+    HttpVersion, IpFamily, NameServer, Pem, RecordKind, TlsVersion,
+};
 use crate::domain::service::template::Template;
 use crate::domain::time::duration;
 
@@ -144,10 +146,9 @@ fn header_name(name: &str) -> Result<String, Invalid> {
 }
 
 /// The version of HTTP that must be spoken.
-pub fn http_version(value: &Value, dialect: Dialect) -> Result<&'static str, Invalid> {
-    let written = text(value, dialect)?;
-    let known = ["1.0", "1.1", "2"].into_iter().find(|known| *known == written);
-    known.ok_or_else(|| Invalid::new(shown(value, dialect), "\"1.0\", \"1.1\" or \"2\""))
+pub fn http_version(value: &Value, dialect: Dialect) -> Result<HttpVersion, Invalid> {
+    HttpVersion::parse(text(value, dialect)?)
+        .ok_or_else(|| Invalid::new(shown(value, dialect), "\"1.0\", \"1.1\" or \"2\""))
 }
 
 /// The least version of TLS.

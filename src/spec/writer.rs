@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::domain::service::options::{
-    BODY_LIMIT as BODY_LIMIT_BYTES, IpFamily, MAX_REDIRECTS, Options, Pem, Thresholds, TlsVersion,
+    BODY_LIMIT as BODY_LIMIT_BYTES, HttpVersion, IpFamily, MAX_REDIRECTS, Options, Pem, Thresholds,
+    TlsVersion,
 };
 use crate::domain::service::template::Template;
 use crate::domain::service::{Definition, Group, Interval, Timeout};
@@ -143,7 +144,7 @@ impl Writer {
         self.put(FOLLOW, (!options.follows_redirects).then_some(false));
         let most = options.max_redirects;
         self.put(REDIRECTS, (most != MAX_REDIRECTS).then_some(most));
-        self.put(HTTP_VERSION, options.http_version);
+        self.put(HTTP_VERSION, options.http_version.map(HttpVersion::as_str));
         let limit = options.body_limit;
         self.put(BODY_LIMIT, (limit != BODY_LIMIT_BYTES).then_some(limit));
         self.put(EXPECT, options.expect.as_ref().map(ToString::to_string));

@@ -85,12 +85,12 @@ impl Tick {
 
 /// The phases that took so many microseconds.
 pub(super) fn phases(us: [f64; PHASES]) -> Phases {
-    let [dns, connect, tls, first_byte, transfer] = us.map(millis);
+    let [resolve, connect, tls, processing, transfer] = us.map(millis);
     Phases {
-        resolve_ms: dns,
+        resolve_ms: resolve,
         connect_ms: connect,
         tls_ms: tls,
-        processing_ms: first_byte,
+        processing_ms: processing,
         transfer_ms: transfer,
     }
 }

@@ -3,7 +3,7 @@
 use crate::domain::outcome::Reason;
 use crate::domain::rollup::State;
 
-/// How many phases a probe has: dns, connect, tls, first byte and transfer, in this order.
+/// How many phases a probe has: resolve, connect, tls, processing and transfer, in this order.
 pub const PHASES: usize = 5;
 
 /// One tick as the history keeps it.

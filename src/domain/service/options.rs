@@ -32,8 +32,8 @@ pub struct Options {
     pub follows_redirects: bool,
     /// How many are followed.
     pub max_redirects: u32,
-    /// The version of HTTP that must be spoken.
-    pub http_version: Option<&'static str>,
+    /// The version of HTTP that the target must speak.
+    pub http_version: Option<HttpVersion>,
     /// Most of a body that is read, in bytes.
     pub body_limit: usize,
     /// What TCP, TLS or a WebSocket must answer somewhere.
@@ -146,13 +146,56 @@ impl std::fmt::Debug for Pem {
     }
 }
 
-/// A version of TLS.
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    Http10,
+    Http11,
+    Http2,
+}
+
+impl HttpVersion {
+    const ALL: [Self; 3] = [Self::Http10, Self::Http11, Self::Http2];
+
+    /// The version that [`as_str`](Self::as_str) writes as `text`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str() == text)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
+
+    /// The value of the metric `probe_http_version`.
+    pub fn number(self) -> f64 {
+        match self {
+            Self::Http10 => 1.0,
+            Self::Http11 => 1.1,
+            Self::Http2 => 2.0,
+        }
+    }
+}
+
+/// A version of TLS, displayed as `TLS 1.3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsVersion {
     /// TLS 1.2, the least that is ever spoken.
     Tls12,
     /// TLS 1.3.
     Tls13,
+}
+
+impl std::fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tls12 => "TLS 1.2",
+            Self::Tls13 => "TLS 1.3",
+        })
+    }
 }
 
 /// Which addresses of a name are used, in Gatus's words.

@@ -9,6 +9,7 @@ use awc::http::{StatusCode, header};
 use http::response::Parts;
 use url::Url;
 
+use crate::domain::service::options::HttpVersion;
 use crate::domain::{Failure, ProbeDetails, Reason};
 use crate::probe::context::{ProbeContext, ProbeResponse};
 use crate::probe::net::connection::HandOver;
@@ -37,7 +38,7 @@ pub async fn probe(way: &ProbeContext<'_>, url: &Url) -> Result<ProbeResponse, F
         // What was seen of an earlier hop does not hold for this one.
         way.note(|seen| *seen = ProbeDetails { redirects: hop, ..ProbeDetails::default() });
         let heard = match way.options().http_version {
-            Some("2") => over_two(way, &request).await?,
+            Some(HttpVersion::Http2) => over_two(way, &request).await?,
             _ => over_one(way, &request).await?,
         };
         match heard {
@@ -72,7 +73,11 @@ async fn over_one(way: &ProbeContext<'_>, request: &Request) -> Result<Heard, Fa
     if let (Some(expected), Some(spoken)) = (way.options().http_version, answer.version())
         && expected != spoken
     {
-        let told = format!("HTTP {spoken} was spoken, and not {expected}");
+        let told = format!(
+            "the target spoke HTTP {}, expected HTTP {}",
+            spoken.as_str(),
+            expected.as_str()
+        );
         return Err(Failure::new(Reason::Protocol, told));
     }
     let mut said = ProbeResponse {
@@ -98,7 +103,7 @@ async fn over_two(way: &ProbeContext<'_>, request: &Request) -> Result<Heard, Fa
     };
     let heard = http2::exchange(connection, asked, body, limit, |head| {
         way.trace.answered(head.status.as_u16());
-        way.note(|seen| seen.http_version = Some("2"));
+        way.note(|seen| seen.http_version = Some(HttpVersion::Http2));
         let kept = wanted(way, &judge(head.status)).filter(|_| leads_to(head).is_none())?;
         way.enter(Phase::Reading);
         Some(kept)

@@ -4,6 +4,7 @@ use awc::http::header::{self, HeaderValue};
 use awc::http::{Method, StatusCode, Version};
 use futures_util::StreamExt;
 
+use crate::domain::service::options::HttpVersion;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
 use crate::probe::net::connection::Connection;
@@ -37,10 +38,10 @@ impl Answer {
     }
 
     /// The version of HTTP that was spoken.
-    pub fn version(&self) -> Option<&'static str> {
+    pub fn version(&self) -> Option<HttpVersion> {
         match self.response.version() {
-            Version::HTTP_10 => Some("1.0"),
-            Version::HTTP_11 => Some("1.1"),
+            Version::HTTP_10 => Some(HttpVersion::Http10),
+            Version::HTTP_11 => Some(HttpVersion::Http11),
             _ => None,
         }
     }

@@ -199,8 +199,8 @@ impl Tls {
 /// Notes the version and the earliest end of the certificates of a connection.
 pub fn note(connection: &ClientConnection, seen: &mut ProbeDetails) {
     seen.tls_version = match connection.protocol_version() {
-        Some(ProtocolVersion::TLSv1_2) => Some("TLS 1.2"),
-        Some(ProtocolVersion::TLSv1_3) => Some("TLS 1.3"),
+        Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::Tls12),
+        Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::Tls13),
         _ => None,
     };
     let chain = connection.peer_certificates().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::outcome::address_told;
+use crate::domain::outcome::address_text;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
 
@@ -101,7 +101,7 @@ fn connect(socket: std::net::UdpSocket, address: SocketAddr) -> io::Result<UdpSo
 
 /// An error of a socket that asks `address`.
 pub fn of_socket(address: SocketAddr, error: &io::Error) -> Failure {
-    failure::of_io(&format!("asking {}", address_told(address)), error)
+    failure::of_io(&format!("asking {}", address_text(address)), error)
 }
 
 #[cfg(test)]

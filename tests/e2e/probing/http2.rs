@@ -56,6 +56,6 @@ fn the_version_of_http_must_be_the_one_that_is_wanted() {
     };
     ask(&new, "1.1").assert_up();
     ask(&old, "1.0").assert_up();
-    ask(&new, "1.0").assert_failed("protocol", "HTTP 1.1 was spoken, and not 1.0");
-    ask(&old, "1.1").assert_failed("protocol", "HTTP 1.0 was spoken, and not 1.1");
+    ask(&new, "1.0").assert_failed("protocol", "the target spoke HTTP 1.1, expected HTTP 1.0");
+    ask(&old, "1.1").assert_failed("protocol", "the target spoke HTTP 1.0, expected HTTP 1.1");
 }

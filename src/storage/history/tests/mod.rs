@@ -190,14 +190,14 @@ fn count(table: &str) -> diesel::expression::SqlLiteral<diesel::sql_types::BigIn
 
 /// The outcome that is kept as `tick`.
 fn outcome(service_id: ServiceId, tick: &StoredTick) -> Outcome {
-    let [dns, connect, tls, first_byte, transfer] =
+    let [resolve, connect, tls, processing, transfer] =
         tick.phases_us.unwrap().map(Duration::from_micros);
     Outcome {
         response_time: Duration::from_micros(tick.response_time_us),
         http_status: tick.http_status,
         failure: tick.reason.map(|reason| Failure::new(reason, "it did not go well")),
-        phases: Phases { dns, connect, tls, first_byte, transfer },
-        cut_off: tick.state == State::Unknown,
+        phases: Phases { resolve, connect, tls, processing, transfer },
+        network_down: tick.state == State::Unknown,
         ..sample::outcome(service_id.get(), tick.at_ms)
     }
 }
