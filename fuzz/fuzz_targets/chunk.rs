@@ -1,4 +1,4 @@
-//! A damaged chunk of ticks is an error and no panic, and what is read is written back as something that reads the same.
+//! Decoding a damaged chunk returns an error and never panics; decoded ticks survive encoding.
 
 #![no_main]
 
