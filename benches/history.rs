@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 
 use diesel::sqlite::SqliteConnection;
 use service_healthcheck::actors::upkeep::{Upkeep, UpkeepRules};
+use service_healthcheck::domain::PageRequest;
+use service_healthcheck::domain::Retention;
+use service_healthcheck::domain::Window;
 use service_healthcheck::domain::{Failure, Outcome, Phases, Reason, ServiceId, UnknownAs};
 use service_healthcheck::spec;
 use service_healthcheck::spec::Dialect;
-use service_healthcheck::storage::history::Window;
 use service_healthcheck::storage::history::check::check;
 use service_healthcheck::storage::history::retention;
-use service_healthcheck::storage::history::retention::{Progress, Retention};
+use service_healthcheck::storage::history::retention::Progress;
 use service_healthcheck::storage::history::seal::{begin, finish, publish};
 use service_healthcheck::storage::history::series::{GetSeries, Grid};
 use service_healthcheck::storage::history::slice::Prepare;
@@ -25,7 +27,7 @@ use service_healthcheck::storage::history::ticks::ListTicks;
 use service_healthcheck::storage::history::uptime::{GetTotals, GetUptime, ListUptime};
 use service_healthcheck::storage::history::usage::GetUsage;
 use service_healthcheck::storage::ledger::Ledger;
-use service_healthcheck::storage::reader::{PageRequest, Query};
+use service_healthcheck::storage::reader::Query;
 use service_healthcheck::storage::writer::{Change, apply};
 use service_healthcheck::storage::{Store, connection};
 

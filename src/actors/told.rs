@@ -2,12 +2,12 @@
 
 use slog::{Logger, debug, info, warn};
 
+use crate::domain::EventBegan;
 use crate::domain::State;
-use crate::storage::ledger::Began;
 
 /// One line for an event that began at the service called `name`. What only ends an outage of ours is told to who debugs: the
 /// outage itself has one line for all services.
-pub fn event(log: &Logger, name: &str, began: &Began) {
+pub fn event(log: &Logger, name: &str, began: &EventBegan) {
     let id = began.service_id.get();
     let is_as_before = matches!(began.before, Some(State::Unknown | State::Paused))
         && began.known_before == Some(began.state);

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::storage::history::retention::{Progress, Retention};
+use crate::domain::Retention;
+use crate::storage::history::retention::Progress;
 use crate::storage::ledger::Fresh;
 
 /// Fresh ticks from which on they are sealed whatever their number a service: so many a service, but no fewer and no more than

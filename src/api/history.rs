@@ -20,9 +20,9 @@ use crate::api::views::uptime::{
 };
 use crate::api::views::{List, One, Success};
 use crate::clock::unix_ms;
+use crate::domain::Window;
 use crate::domain::history::slo;
 use crate::domain::history::slo::BURN_WINDOWS;
-use crate::storage::history::Window;
 use crate::storage::history::series::GetSeries;
 use crate::storage::history::uptime::GetTotals;
 use crate::storage::reader::GetService;

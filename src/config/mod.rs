@@ -16,9 +16,9 @@ use std::time::Duration;
 
 pub use variables::{VARIABLES, Variable, env_example};
 
+use crate::domain::Retention;
 use crate::domain::{Defaults, Interval, Kind, Target, Timeout, Variables};
 use crate::probe::net::policy::{Policy, parse_networks};
-use crate::storage::history::retention::Retention;
 
 /// File descriptors that the program needs beside those of probes and connections.
 const DESCRIPTORS_OF_OURS: u64 = 64;

@@ -7,6 +7,7 @@ pub mod history;
 pub mod leb128;
 pub mod missed;
 pub mod outcome;
+pub mod page;
 pub mod rollup;
 #[cfg(test)]
 pub mod sample;
@@ -14,16 +15,20 @@ pub mod service;
 pub mod time;
 
 pub use condition::{Body, Condition, Facts};
+pub use history::event::{Event, EventBegan, EventFailure, ServiceEvent, StoredReason};
+pub use history::retention::Retention;
 pub use history::sketch::Sketch;
 pub use history::slo::Slo;
 pub use history::stats::Stats;
 pub use history::tick::{PHASES, StoredTick};
 pub use history::timeline::{Span, Totals, UnknownAs, Uptime};
+pub use history::window::Window;
 pub use missed::Missed;
 pub use outcome::{
     Certificate, ConditionResult, Failure, Outcome, Phases, ProbeDetails, ProbeReport, Reason,
     Verdict,
 };
+pub use page::{Page, PageRequest};
 pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
 pub use service::options::{Options, Thresholds};
 pub use service::target::{Kind, Target};

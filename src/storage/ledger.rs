@@ -10,7 +10,8 @@ use diesel::sqlite::SqliteConnection;
 use super::models;
 use super::transition;
 use crate::domain::{
-    EventChange, Failure, Outcome, ServiceId, State, Tally, Thresholds, Tick, Verdict, rollup,
+    Event, EventBegan, EventChange, Outcome, ServiceId, State, Tally, Thresholds, Tick, Verdict,
+    rollup,
 };
 use crate::storage::error::StorageError;
 use crate::storage::history::{fresh, gaps};
@@ -45,7 +46,7 @@ pub struct Committed {
     /// Outcomes of services that were deleted or paused while the probe ran: not kept.
     pub orphaned: usize,
     /// The events that began, in order.
-    pub began: Vec<Began>,
+    pub began: Vec<EventBegan>,
     /// Outcomes that contradict the store, and how; not kept. Filled by who commits them one by one.
     pub refused: Vec<(ServiceId, String)>,
 }
@@ -58,21 +59,6 @@ impl Committed {
         self.began.extend(later.began);
         self.refused.extend(later.refused);
     }
-}
-
-/// An event that began with a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Began {
-    /// Whose.
-    pub service_id: ServiceId,
-    /// What it is.
-    pub state: State,
-    /// What the event before it was; `None` for the first of its service.
-    pub before: Option<State>,
-    /// What was known of the service before it, outages of ours left out.
-    pub known_before: Option<State>,
-    /// Why, for a downtime.
-    pub failure: Option<Failure>,
 }
 
 /// The tallies of the services that this process has written to.
@@ -266,7 +252,7 @@ fn record(
         }
         let failure = outcome.failure.as_ref();
         let id = transition::begin(connection, outcome.service_id, state, failure, at_ms, now_ms)?;
-        done.began.push(Began {
+        done.began.push(EventBegan {
             service_id: outcome.service_id,
             state,
             before: entry.tally.latest.map(|latest| latest.state),
@@ -303,9 +289,10 @@ fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry,
         .optional()?;
     let watched = Entry { is_watched: true, thresholds, ..Entry::default() };
     let Some((metric, event)) = rows else { return Ok(watched) };
+    let event = event.map(EventRow::event).transpose()?;
     Ok(Entry {
         has_metric: true,
-        tally: metric.tally(event.as_ref()),
+        tally: metric.tally(event.as_ref().map(Event::latest)),
         latest_event_id: event.map(|event| event.id),
         latest_tick_id: metric.latest_tick_id,
         unwatched_from_ms: metric.unwatched_from_ms,
@@ -350,11 +337,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Reason, sample};
-    use crate::storage::history::Window;
+    use crate::domain::{Event, Failure, PageRequest, Reason, Window, sample};
     use crate::storage::history::events::ListEvents;
-    use crate::storage::models::EventRow;
-    use crate::storage::reader::{GetService, PageRequest, Query};
+    use crate::storage::reader::{GetService, Query};
     use crate::storage::writer::{Change, apply};
     use crate::storage::{Store, connection};
 
@@ -389,7 +374,7 @@ mod tests {
     }
 
     /// The events of a service, newest first.
-    fn events(connection: &mut SqliteConnection, id: ServiceId) -> Vec<EventRow> {
+    fn events(connection: &mut SqliteConnection, id: ServiceId) -> Vec<Event> {
         let page = PageRequest { page: 1, limit: 1_000 };
         let (service_id, window) = (Some(id), Window::ALL);
         let list = ListEvents { service_id, window, state: None, reason: None, page };
@@ -405,13 +390,17 @@ mod tests {
             ledger.commit(&mut connection, &group, 0).unwrap();
         }
         let events = events(&mut connection, id);
-        let told: Vec<_> =
-            events.iter().map(|e| (e.event.as_str(), e.date_started_ms, e.date_ended_ms)).collect();
+        let told: Vec<_> = events.iter().map(|e| (e.state, e.started_ms, e.ended_ms)).collect();
         assert_eq!(
             told,
-            [("uptime", 4_000, None), ("downtime", 2_000, Some(4_000)), ("uptime", 0, Some(2_000))]
+            [
+                (State::Up, 4_000, None),
+                (State::Down, 2_000, Some(4_000)),
+                (State::Up, 0, Some(2_000))
+            ]
         );
-        assert_eq!(events[1].failure.as_deref(), Some("status"));
+        let failure = events[1].failure.as_ref();
+        assert_eq!(failure.map(|failure| failure.reason.as_str()), Some("status"));
         let tally = GetService(id).run(&mut connection).unwrap().tally.unwrap();
         assert_eq!((tally.tick_count, tally.up_count), (5, 3));
     }
@@ -487,7 +476,7 @@ mod tests {
                 prop_assert_eq!(tally.tick_count, ticks.len() as u64);
                 prop_assert_eq!(tally.up_count, ticks.iter().filter(|up| **up).count() as u64);
                 prop_assert_eq!(tally.response_time_sum, Duration::from_micros(1_500) * ticks.len() as u32);
-                let newest = record.latest_event.map(|event| event.event == "uptime");
+                let newest = record.latest_event.map(|event| event.state == State::Up);
                 prop_assert_eq!(newest, ticks.last().copied());
                 let flips = ticks.windows(2).filter(|pair| pair[0] != pair[1]).count();
                 let expected = if ticks.is_empty() { 0 } else { flips + 1 };

@@ -8,8 +8,9 @@ use diesel::prelude::*;
 use crate::domain::history::tick::StoredTick;
 use crate::domain::rollup::flapping::Recent;
 use crate::domain::{
-    Condition, Definition, Group, Interval, LatestEvent, Name, Options, Origin, Outcome, Reason,
-    ServiceId, State, Streak, Tally, Target, Thresholds, Timeout,
+    Condition, Definition, Event, EventFailure, Group, Interval, LatestEvent, Name, Options,
+    Origin, Outcome, Reason, ServiceId, State, StoredReason, Streak, Tally, Target, Thresholds,
+    Timeout,
 };
 use crate::spec;
 use crate::spec::Form;
@@ -276,14 +277,14 @@ impl MetricRow {
         })
     }
 
-    /// The tally that this row and the newest event of its service make.
-    pub fn tally(&self, latest: Option<&EventRow>) -> Tally {
+    /// The tally of this row and of the newest event of its service.
+    pub fn tally(&self, latest: Option<LatestEvent>) -> Tally {
         Tally {
             tick_count: self.tick_count.cast_unsigned(),
             up_count: self.up_count.cast_unsigned(),
             response_time_sum: Duration::from_nanos(self.response_time_sum_ns.cast_unsigned()),
             unknown_count: self.unknown_count.cast_unsigned(),
-            latest: latest.and_then(EventRow::latest),
+            latest,
             known_is_up: self.known_is_up,
             streak: self.streak(),
             recent: Recent::from_bits(self.recent_states),
@@ -307,12 +308,23 @@ pub struct EventRow {
 }
 
 impl EventRow {
-    /// The event as the roll-up knows it.
-    pub fn latest(&self) -> Option<LatestEvent> {
-        Some(LatestEvent {
-            state: State::from_event(&self.event)?,
-            started_at_ms: self.date_started_ms,
-            open: self.date_ended_ms.is_none(),
+    pub fn event(self) -> Result<Event, StorageError> {
+        let Self { id, event, failure, failure_detail, .. } = self;
+        let state = State::from_event(&event).ok_or_else(|| {
+            StorageError::Unreadable(format!("service_events, id {id}, event: {event}"))
+        })?;
+        let failure = failure.map(|word| EventFailure {
+            reason: StoredReason::from_word(word),
+            detail: failure_detail.unwrap_or_default(),
+        });
+        Ok(Event {
+            id,
+            state,
+            failure,
+            started_ms: self.date_started_ms,
+            ended_ms: self.date_ended_ms,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
         })
     }
 }

@@ -8,7 +8,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
-use crate::domain::{Definition, Origin, Reason, ServiceId, State, Tally};
+use crate::domain::{
+    Definition, Event, Origin, Page, PageRequest, Reason, ServiceId, State, Tally,
+};
 use crate::storage::error::StorageError;
 use crate::storage::models::{EventRow, MetricRow, ServiceRow};
 use crate::storage::schema::{service_count, service_events, service_metrics, services};
@@ -38,7 +40,7 @@ pub struct ServiceRecord {
     /// The metric; `None` before the first tick.
     pub tally: Option<Tally>,
     /// The newest event; `None` before the first tick.
-    pub latest_event: Option<EventRow>,
+    pub latest_event: Option<Event>,
 }
 
 /// What a service is now (contract, "Service").
@@ -78,39 +80,13 @@ impl ServiceRecord {
         if !self.definition.enabled {
             return Status::Paused;
         }
-        let latest = self.latest_event.as_ref().and_then(|event| State::from_event(&event.event));
-        match latest {
+        match self.latest_event.as_ref().map(|event| event.state) {
             // A pause lasts until the first result after it.
             None | Some(State::Paused) => Status::Pending,
             Some(State::Up) => Status::Up,
             Some(State::Down) => Status::Down,
             Some(State::Unknown) => Status::Unknown,
         }
-    }
-}
-
-/// One page of a list.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Page<T> {
-    /// The items of this page, in the list's order.
-    pub items: Vec<T>,
-    /// How many items the whole list has.
-    pub total: u64,
-}
-
-/// Which page of a list is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRequest {
-    /// Number of the page, from 1.
-    pub page: u32,
-    /// Items a page.
-    pub limit: u32,
-}
-
-impl PageRequest {
-    /// Items before it.
-    pub fn offset(self) -> i64 {
-        i64::from(self.page - 1) * i64::from(self.limit)
     }
 }
 
@@ -328,13 +304,14 @@ fn record_columns() -> RecordColumns {
 }
 
 fn record((service, metric, event): RecordRow) -> Result<ServiceRecord, StorageError> {
+    let event = event.map(EventRow::event).transpose()?;
     Ok(ServiceRecord {
         id: service.service_id()?,
         definition: service.definition()?,
         origin: service.origin(),
         created_at: service.created_at,
         updated_at: service.updated_at,
-        tally: metric.map(|metric| metric.tally(event.as_ref())),
+        tally: metric.map(|metric| metric.tally(event.as_ref().map(Event::latest))),
         latest_event: event,
     })
 }

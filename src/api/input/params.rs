@@ -6,10 +6,10 @@ use actix_web::HttpRequest;
 
 use crate::api::error::ApiError;
 use crate::domain::Invalid;
+use crate::domain::PageRequest;
+use crate::domain::Window;
 use crate::domain::service::URL_MAX_CHARS;
 use crate::domain::time::{duration, timestamp};
-use crate::storage::history::Window;
-use crate::storage::reader::PageRequest;
 
 /// Items a page when nothing is said, and at most (contract, `limit`).
 const PAGE_LIMIT: (u32, u32) = (100, 1_000);

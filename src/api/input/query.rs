@@ -7,9 +7,9 @@ use actix_web::HttpRequest;
 use super::service_id;
 use crate::api::error::ApiError;
 use crate::api::input::params::{Params, whole_number};
+use crate::domain::Window;
 use crate::domain::history::timeline::UnknownAs;
 use crate::domain::{Reason, ServiceId, State};
-use crate::storage::history::Window;
 use crate::storage::history::events::ListEvents;
 use crate::storage::history::series::Grid;
 use crate::storage::history::ticks::ListTicks;
@@ -266,7 +266,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
-    use crate::storage::reader::PageRequest;
+    use crate::domain::PageRequest;
 
     const NOW_MS: i64 = 1_795_413_298_500;
 

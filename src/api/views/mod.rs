@@ -14,10 +14,11 @@ use utoipa::ToSchema;
 
 use crate::domain;
 use crate::domain::{Defaults, Group, Tally};
+use crate::domain::{Page, PageRequest};
 use crate::spec;
 use crate::spec::Form;
-use crate::storage::models::{EventRow, origin_word};
-use crate::storage::reader::{Page, PageRequest, ServiceRecord};
+use crate::storage::models::origin_word;
+use crate::storage::reader::ServiceRecord;
 
 /// The envelope of every success.
 #[derive(Debug, Serialize, ToSchema)]
@@ -210,7 +211,7 @@ pub struct Event {
     id: i64,
     /// `uptime` or `downtime`; `unknown` while our own network was gone or this program did not run; `paused` while not enabled.
     #[schema(pattern = "^(uptime|downtime|unknown|paused)$", example = "downtime")]
-    event: String,
+    event: &'static str,
     /// Why, for a downtime or an outage of our network: the failure of the probe that decided it; null otherwise.
     #[schema(required = true)]
     failure: Option<Failure>,
@@ -243,20 +244,19 @@ impl Failure {
 }
 
 impl Event {
-    /// The event of `row`.
-    pub fn new(row: &EventRow) -> Self {
-        let failure = row.failure.as_ref().map(|reason| Failure {
-            reason: reason.clone(),
-            detail: row.failure_detail.clone().unwrap_or_default(),
+    pub fn new(event: &domain::Event) -> Self {
+        let failure = event.failure.as_ref().map(|failure| Failure {
+            reason: failure.reason.as_str().to_owned(),
+            detail: failure.detail.clone(),
         });
         Self {
-            id: row.id,
-            event: row.event.clone(),
+            id: event.id,
+            event: event.state.event(),
             failure,
-            date_started: row.date_started_ms.div_euclid(1_000),
-            date_ended: row.date_ended_ms.map(|ms| ms.div_euclid(1_000)),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            date_started: event.started_ms.div_euclid(1_000),
+            date_ended: event.ended_ms.map(|ms| ms.div_euclid(1_000)),
+            created_at: event.created_at,
+            updated_at: event.updated_at,
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::api::input::SeriesOf;
 use crate::api::probe_view::Phases;
 use crate::api::views::ticks::{millis, phases};
 use crate::api::views::uptime::Seconds;
+use crate::domain::Window;
 use crate::domain::history::stats::Stats;
 use crate::domain::history::timeline::{Totals, UnknownAs, Uptime};
-use crate::storage::history::Window;
 use crate::storage::history::series::Grid;
 
 /// `data` of a series.

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use super::{Event, List};
 use crate::api::probe_view::Phases;
+use crate::domain::ServiceEvent;
 use crate::domain::{PHASES, StoredTick};
-use crate::storage::history::events::ServiceEvent;
 use crate::storage::history::ticks::TickPage;
 
 /// `data` of a list of ticks.
@@ -123,7 +123,7 @@ impl ServiceEventView {
     /// The event of `found`.
     pub fn new(found: ServiceEvent) -> Self {
         Self {
-            service_id: found.service_id,
+            service_id: found.service_id.get(),
             event: Event::new(&found.event),
             service_name: found.service_name,
         }

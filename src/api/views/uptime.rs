@@ -6,10 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{List, One};
+use crate::domain::Window;
 use crate::domain::history::slo::{Budget, Slo};
 use crate::domain::history::timeline::{Totals, Uptime};
 use crate::domain::time::duration;
-use crate::storage::history::Window;
 use crate::storage::history::uptime::ServiceUptime;
 
 /// Seconds, exact to the millisecond; together they are the whole window.

@@ -13,10 +13,10 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::app::startup::Failed;
 use crate::config::ConfigError;
+use crate::domain::Window;
 use crate::domain::{ServiceId, StoredTick};
 use crate::storage::StorageError;
 use crate::storage::exchange;
-use crate::storage::history::Window;
 use crate::storage::history::walk::{Walk, Walked, living};
 use crate::storage::migrations;
 use crate::storage::migrations::Standing;

@@ -7,8 +7,9 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use super::rollups;
-use super::{Window, newest_seq, ticks};
+use super::{newest_seq, ticks};
 use crate::domain::ServiceId;
+use crate::domain::Window;
 use crate::domain::history::stats::Stats;
 use crate::domain::history::timeline::Span;
 use crate::storage::StorageError;

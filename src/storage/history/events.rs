@@ -4,11 +4,11 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
-use super::{Window, must_live};
-use crate::domain::{Reason, ServiceId, State};
+use super::must_live;
+use crate::domain::{Page, PageRequest, Reason, ServiceEvent, ServiceId, State, Window};
 use crate::storage::StorageError;
 use crate::storage::models::EventRow;
-use crate::storage::reader::{Page, PageRequest, Query};
+use crate::storage::reader::Query;
 use crate::storage::schema::{service_events, services};
 
 /// Events that fit every given filter, newest first: of one living service, or of all.
@@ -24,17 +24,6 @@ pub struct ListEvents {
     pub reason: Option<Reason>,
     /// Which page.
     pub page: PageRequest,
-}
-
-/// An event, and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceEvent {
-    /// Key of the service.
-    pub service_id: i64,
-    /// Its name.
-    pub service_name: String,
-    /// The event.
-    pub event: EventRow,
 }
 
 type Condition = Box<dyn BoxableExpression<Joined, Sqlite, SqlType = Bool>>;
@@ -57,12 +46,13 @@ impl Query for ListEvents {
                 .offset(self.page.offset())
                 .select((services::id, services::name, EventRow::as_select()))
                 .load(connection)?;
-            let items = rows.into_iter().map(|(service_id, service_name, event)| ServiceEvent {
-                service_id,
-                service_name,
-                event,
+            let items = rows.into_iter().map(|(id, service_name, event)| {
+                let service_id = ServiceId::new(id)
+                    .ok_or_else(|| StorageError::Unreadable(format!("services, id {id}: id")))?;
+                Ok(ServiceEvent { service_id, service_name, event: event.event()? })
             });
-            Ok(Page { items: items.collect(), total: total.cast_unsigned() })
+            let items = items.collect::<Result<_, StorageError>>()?;
+            Ok(Page { items, total: total.cast_unsigned() })
         })
     }
 }

@@ -30,25 +30,6 @@ use crate::domain::ServiceId;
 use crate::storage::error::StorageError;
 use crate::storage::schema::{service_metrics, services};
 
-/// A window of time, from its first millisecond to before its last, in unix milliseconds; never empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// First millisecond.
-    pub from_ms: i64,
-    /// The millisecond after the last.
-    pub to_ms: i64,
-}
-
-impl Window {
-    /// Every time there is.
-    pub const ALL: Self = Self { from_ms: i64::MIN, to_ms: i64::MAX };
-
-    /// Whether `at_ms` lies in it.
-    pub fn holds(&self, at_ms: i64) -> bool {
-        (self.from_ms..self.to_ms).contains(&at_ms)
-    }
-}
-
 /// An error unless the service lives.
 fn must_live(connection: &mut SqliteConnection, id: ServiceId) -> Result<(), StorageError> {
     let _lives: i64 = services::table

@@ -7,17 +7,9 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
+use crate::domain::Retention;
 use crate::storage::StorageError;
 use crate::storage::schema::{service_tick_chunks, services};
-
-/// How long things are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// `TICK_RETENTION_DAYS`: ticks.
-    pub ticks: Duration,
-    /// `ROLLUP_RETENTION_DAYS`: roll-ups and events.
-    pub rollups: Duration,
-}
 
 /// Time after which a step begins no further piece of work. A piece takes a few milliseconds, so a step stays below the 50 ms
 /// that the writer may be held.

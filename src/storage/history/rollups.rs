@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::Window;
 use crate::domain::ServiceId;
+use crate::domain::Window;
 use crate::domain::history::sketch::Sketch;
 use crate::domain::history::stats::Stats;
 use crate::domain::history::tick::PHASES;

@@ -6,8 +6,9 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::rollups;
-use super::{Window, fresh, must_live, ticks};
+use super::{fresh, must_live, ticks};
 use crate::domain::ServiceId;
+use crate::domain::Window;
 use crate::domain::history::stats::Stats;
 use crate::storage::StorageError;
 use crate::storage::history::rollups::{DAY_S, HOUR_S};

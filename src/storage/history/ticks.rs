@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::{Window, codec, fresh, must_live, newest_seq};
+use super::{codec, fresh, must_live, newest_seq};
+use crate::domain::Window;
 use crate::domain::history::tick::StoredTick;
 use crate::domain::{Reason, ServiceId, State};
 use crate::storage::StorageError;
@@ -90,7 +91,7 @@ fn newest_first(
     fresh::newest_first(connection, id, |tick| {
         let at = seq;
         seq = seq.saturating_sub(1);
-        if is_before(at) && window.holds(tick.at_ms) && each(at, tick).is_break() {
+        if is_before(at) && window.contains(tick.at_ms) && each(at, tick).is_break() {
             is_done = true;
             return ControlFlow::Break(());
         }
@@ -103,7 +104,7 @@ fn newest_first(
         let (first_seq, ticks) = open(connection, chunk)?;
         for (nth, tick) in ticks.into_iter().enumerate().rev() {
             let at = first_seq + nth as u64;
-            if is_before(at) && window.holds(tick.at_ms) && each(at, tick).is_break() {
+            if is_before(at) && window.contains(tick.at_ms) && each(at, tick).is_break() {
                 return Ok(());
             }
         }

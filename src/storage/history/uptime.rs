@@ -6,12 +6,14 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::{Window, must_live};
+use super::must_live;
+use crate::domain::Window;
 use crate::domain::history::timeline;
 use crate::domain::history::timeline::{Span, Totals, UnknownAs, Uptime};
+use crate::domain::{Page, PageRequest};
 use crate::domain::{ServiceId, State};
 use crate::storage::StorageError;
-use crate::storage::reader::{Page, PageRequest, Query};
+use crate::storage::reader::Query;
 use crate::storage::schema::{service_events, services};
 
 type SpanRow = (i64, String, i64, Option<i64>);

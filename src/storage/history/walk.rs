@@ -10,8 +10,9 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::ticks;
-use super::{Window, fresh, newest_seq};
+use super::{fresh, newest_seq};
 use crate::domain::ServiceId;
+use crate::domain::Window;
 use crate::domain::history::tick::StoredTick;
 use crate::storage::StorageError;
 use crate::storage::history::ticks::ChunkInfo;
@@ -90,7 +91,7 @@ impl Walk {
         self.next = if run.is_empty() { last + 1 } else { first + run.len() as u64 };
         let numbered = (first..).zip(run);
         let wanted = numbered.filter(|(seq, _)| (next..=last).contains(seq));
-        let group = wanted.map(|(_, tick)| tick).filter(|tick| self.window.holds(tick.at_ms));
+        let group = wanted.map(|(_, tick)| tick).filter(|tick| self.window.contains(tick.at_ms));
         Ok(Some(group.collect()))
     }
 

@@ -268,7 +268,7 @@ impl Pair {
         let (state, reason) = (any.state, any.reason);
         let mut expected: Vec<_> = self.services[nth].kept().collect();
         expected.retain(|(seq, tick)| {
-            window.holds(tick.at_ms)
+            window.contains(tick.at_ms)
                 && state.is_none_or(|state| state == tick.state)
                 && reason.is_none_or(|reason| tick.reason == Some(reason))
                 && any.before.is_none_or(|before| *seq < before)

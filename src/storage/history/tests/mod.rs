@@ -14,16 +14,17 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::Window;
 use super::retention;
 use super::seal;
+use crate::domain::Retention;
+use crate::domain::Window;
 use crate::domain::history::tick::{PHASES, StoredTick};
 use crate::domain::outcome::Phases;
 use crate::domain::{
     Definition, Failure, Options, Outcome, Reason, ServiceId, State, Thresholds, sample,
 };
 use crate::storage::history::check::check;
-use crate::storage::history::retention::{Progress, Retention};
+use crate::storage::history::retention::Progress;
 use crate::storage::history::seal::Portion;
 use crate::storage::history::slice::{Bounds, SLICE, Slice, next_slice};
 use crate::storage::history::ticks::ListTicks;

@@ -1,9 +1,9 @@
 //! What a history ought to be: plain lists, kept beside the store and never read from it.
 
+use crate::domain::Window;
 use crate::domain::history::tick::StoredTick;
 use crate::domain::history::timeline::{Span, Totals, UnknownAs};
 use crate::domain::{State, Thresholds};
-use crate::storage::history::Window;
 
 /// A service, with everything that ever happened to it.
 #[derive(Debug, Default)]
