@@ -96,5 +96,5 @@ pub enum Import {
 /// A moment, in unix milliseconds.
 fn moment(text: &str) -> Result<i64, &'static str> {
     timestamp::parse(text)
-        .ok_or("accepted are unix seconds (1795430803) and RFC 3339 (2026-11-23T10:46:43Z)")
+        .ok_or("expected unix seconds (1795430803) or RFC 3339 (2026-11-23T10:46:43Z)")
 }

@@ -10,6 +10,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::Invalid;
 use crate::storage::StorageError;
 
 /// Seconds after which a client may try again.
@@ -113,8 +114,7 @@ impl ApiError {
 
     /// 415: a body that is not JSON.
     pub fn unsupported_media_type(found: &str) -> Self {
-        let errors =
-            vec![format!("content-type: {found:?} is not accepted; accepted is application/json")];
+        let errors = vec![Invalid::quoted(found, "application/json").of("content-type")];
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, errors)
     }
 

@@ -11,8 +11,8 @@ use url::Host;
 use crate::api::Writes;
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError};
-use crate::domain::Target;
 use crate::domain::time::timestamp;
+use crate::domain::{Invalid, Target};
 use crate::probe::Rules;
 use crate::probe::net::tls;
 use crate::services_file;
@@ -134,26 +134,26 @@ fn read_files(config: &Config) -> Result<Files, Failed> {
 
 /// Why a canary can never be asked, if so.
 fn unusable(config: &Config, canary: &Target) -> Option<String> {
-    let told = |why: &dyn fmt::Display| {
-        format!("SELF_CHECK_TARGETS: {} is not accepted ({why})", canary.shown())
+    let invalid = |reason: &dyn fmt::Display| {
+        let invalid = Invalid::new(canary.shown(), "a target that probes may reach");
+        invalid.because(reason).of("SELF_CHECK_TARGETS")
     };
     let url = match canary.url(&config.variables) {
         Ok(url) => url,
-        Err(why) => return Some(told(&why)),
+        Err(why) => return Some(invalid(&why)),
     };
     let address = match url.host()? {
         Host::Ipv4(ip) => ip.into(),
         Host::Ipv6(ip) => ip.into(),
         Host::Domain(_) => return None,
     };
-    config.probe_policy.check(address).err().map(|refusal| told(&format!("{address} {refusal}")))
+    config.probe_policy.check(address).err().map(|refusal| invalid(&format!("{address} {refusal}")))
 }
 
 /// What a probe keeps to, as `config` says.
 pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
-    let trust = tls::trust(config.probe_ca_file.as_deref()).map_err(|why| ConfigError {
-        problems: vec![format!("PROBE_CA_FILE: {why}; accepted is a PEM file of certificates")],
-    })?;
+    let trust = tls::trust(config.probe_ca_file.as_deref())
+        .map_err(|invalid| ConfigError { problems: vec![invalid.of("PROBE_CA_FILE")] })?;
     let (policy, variables) = (config.probe_policy.clone(), config.variables.clone());
     Ok(Rules { trust, policy, variables })
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::api::probe_view::Probe;
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError};
-use crate::domain::{Certificate, Outcome, Service, ServiceId, Verdict};
+use crate::domain::{Certificate, Invalid, Outcome, Service, ServiceId, Verdict};
 use crate::probe::{Engine, Rules};
 use crate::spec;
 use crate::spec::Dialect;
@@ -37,9 +37,9 @@ pub fn service(asked: &Asked, config: &Config) -> Result<Service, ConfigError> {
         None => Map::new(),
         Some(Ok(map)) => map,
         Some(Err(error)) => {
-            let told =
-                format!("--option: {error}; accepted is a JSON object with fields of the API");
-            return Err(refuse(vec![told]));
+            // The value may contain credentials.
+            let invalid = Invalid::hidden("a JSON object with fields of the API").because(error);
+            return Err(refuse(vec![invalid.of("--option")]));
         }
     };
     let mut put = |field: &str, value: Value| drop(map.insert(field.to_owned(), value));
@@ -59,7 +59,7 @@ pub fn service(asked: &Asked, config: &Config) -> Result<Service, ConfigError> {
                 "conditions" => "--condition".to_owned(),
                 path => format!("--option: {path}"),
             };
-            format!("{option}: {}", problem.told)
+            format!("{option}: {}", problem.rejection)
         });
         refuse(told.collect())
     })?;

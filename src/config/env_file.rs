@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+use crate::domain::Invalid;
+
 /// The variables of a `.env` file, and what is wrong with it. No problem shows a value: it may be a secret.
 pub fn read(file: &Path) -> (HashMap<String, String>, Vec<String>) {
     let told = file.display();
@@ -26,11 +28,10 @@ pub fn read(file: &Path) -> (HashMap<String, String>, Vec<String>) {
                     .unwrap_or_default();
                 let line = text.lines().nth(nth).unwrap_or_default();
                 let name = line.split_once('=').map_or("", |(name, _)| name.trim());
-                problems.push(format!(
-                    "{told}:{}: {name}: this line is not accepted; accepted is NAME=value, the value in single quotes \
-                     when it has spaces or a $",
-                    nth + 1
-                ));
+                let expected =
+                    "NAME=value, with the value in single quotes when it contains spaces or $";
+                let place = format!("{told}:{}: {name}", nth + 1);
+                problems.push(Invalid::hidden(expected).of(place));
             }
             Err(error) => problems.push(format!("{told}: {error}")),
         }

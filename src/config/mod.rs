@@ -16,8 +16,7 @@ use std::time::Duration;
 
 pub use variables::{VARIABLES, Variable, env_example};
 
-use crate::domain::Retention;
-use crate::domain::{Defaults, Interval, Kind, Target, Timeout, Variables};
+use crate::domain::{Defaults, Interval, Invalid, Kind, Retention, Target, Timeout, Variables};
 use crate::probe::net::policy::{Policy, parse_networks};
 
 /// File descriptors that the program needs beside those of probes and connections.
@@ -191,21 +190,22 @@ impl Config {
         if pool + api <= room {
             return Ok(());
         }
-        let told = |name, value, most| {
-            format!(
-                "{name}: {value} is not accepted; accepted is at most {most}: RUNNER_POOL_SIZE ({pool}), \
-                 API_MAX_CONNECTIONS ({api}) and {DESCRIPTORS_OF_OURS} for the program must fit in the hard limit of \
-                 {descriptors} file descriptors"
-            )
+        let too_many = |name: &str, value: u64, most: u64| {
+            let expected = format!(
+                "at most {most}: RUNNER_POOL_SIZE ({pool}), API_MAX_CONNECTIONS ({api}) and \
+                 {DESCRIPTORS_OF_OURS} for the program must fit in the hard limit of {descriptors} \
+                 file descriptors"
+            );
+            Invalid::new(value, expected).of(name)
         };
         let beside = |other: u64| if other < room { room - other } else { room / 2 };
         // Each is told if it leaves nothing for the other; if neither does by itself, it is the pool.
         let mut problems = Vec::new();
         if api >= room {
-            problems.push(told("API_MAX_CONNECTIONS", api, beside(pool)));
+            problems.push(too_many("API_MAX_CONNECTIONS", api, beside(pool)));
         }
         if pool >= room || problems.is_empty() {
-            problems.push(told("RUNNER_POOL_SIZE", pool, beside(api)));
+            problems.push(too_many("RUNNER_POOL_SIZE", pool, beside(api)));
         }
         Err(ConfigError { problems })
     }
@@ -235,11 +235,13 @@ impl<L: Fn(&str) -> Option<String>> Reading<L> {
         let text = (self.lookup)(name).filter(|text| !text.is_empty())?;
         let parsed = parse(&text);
         if parsed.is_none() {
-            // They may hold secrets.
-            let is_secret = matches!(name, "API_TOKEN" | "SELF_CHECK_TARGETS");
-            let shown = if is_secret { "the value" } else { &format!("{text:?}") };
-            let accepted = described(name).accepted;
-            self.problems.push(format!("{name}: {shown} is not accepted; accepted is {accepted}"));
+            let expected = described(name).expected;
+            // These may contain credentials.
+            let invalid = match name {
+                "API_TOKEN" | "SELF_CHECK_TARGETS" => Invalid::hidden(expected),
+                _ => Invalid::quoted(text, expected),
+            };
+            self.problems.push(invalid.of(name));
         }
         parsed
     }
@@ -339,7 +341,7 @@ mod tests {
         assert_eq!(error.problems.len(), 4);
         assert_eq!(
             error.problems[0],
-            "API_PORT: \"99999\" is not accepted; accepted is a port from 0 to 65535"
+            "API_PORT: invalid value \"99999\", expected a port from 0 to 65535"
         );
         assert!(error.problems[1].contains("soon") && error.problems[1].contains("0.1"));
     }
@@ -379,19 +381,18 @@ mod tests {
         let told = problems(&config, 1_163);
         assert_eq!(told.len(), 1);
         assert!(
-            told[0].starts_with("RUNNER_POOL_SIZE: 1000 is not accepted; accepted is at most 999:"),
+            told[0].starts_with("RUNNER_POOL_SIZE: invalid value 1000, expected at most 999:"),
             "{told:?}"
         );
         let told = problems(&config, 500);
         assert!(
-            told[0].starts_with("RUNNER_POOL_SIZE: 1000 is not accepted; accepted is at most 336:"),
+            told[0].starts_with("RUNNER_POOL_SIZE: invalid value 1000, expected at most 336:"),
             "{told:?}"
         );
         let told = problems(&with(&[("RUNNER_POOL_SIZE", "8")]).unwrap(), 500);
         assert_eq!(told.len(), 1);
         assert!(
-            told[0]
-                .starts_with("API_MAX_CONNECTIONS: 512 is not accepted; accepted is at most 428:"),
+            told[0].starts_with("API_MAX_CONNECTIONS: invalid value 512, expected at most 428:"),
             "{told:?}"
         );
         assert_eq!(problems(&with(&[]).unwrap(), 500).len(), 2, "each by itself is too much");

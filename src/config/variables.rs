@@ -6,8 +6,8 @@ pub struct Variable {
     pub name: &'static str,
     /// What holds when it is not set; empty when nothing does.
     pub default: &'static str,
-    /// What is accepted, as a noun phrase.
-    pub accepted: &'static str,
+    /// The valid values, as a noun phrase.
+    pub expected: &'static str,
     /// What it is for.
     pub about: &'static str,
 }
@@ -15,10 +15,10 @@ pub struct Variable {
 const fn variable(
     name: &'static str,
     default: &'static str,
-    accepted: &'static str,
+    expected: &'static str,
     about: &'static str,
 ) -> Variable {
-    Variable { name, default, accepted, about }
+    Variable { name, default, expected, about }
 }
 
 /// Every variable there is, in the order of `.env.example`.
@@ -171,14 +171,14 @@ pub const VARIABLES: &[Variable] = &[
     ),
 ];
 
-/// The text of `.env.example`: every variable with its meaning, what is accepted and its default.
+/// The text of `.env.example`: every variable with its meaning, its valid values and its default.
 pub fn env_example() -> String {
     let mut text = String::from(
         "# Configuration of service-healthcheck: copy to .env and uncomment what should differ from the default.\n\
          # A variable of the real environment wins over this file; an empty value counts as not set.\n",
     );
-    for Variable { name, default, accepted, about } in VARIABLES {
-        text.push_str(&format!("\n# {about}\n# accepted: {accepted}\n#{name}={default}\n"));
+    for Variable { name, default, expected, about } in VARIABLES {
+        text.push_str(&format!("\n# {about}\n# valid: {expected}\n#{name}={default}\n"));
     }
     text
 }

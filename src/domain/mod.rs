@@ -4,6 +4,7 @@
 
 pub mod condition;
 pub mod history;
+pub mod invalid;
 pub mod leb128;
 pub mod missed;
 pub mod outcome;
@@ -23,6 +24,7 @@ pub use history::stats::Stats;
 pub use history::tick::{PHASES, StoredTick};
 pub use history::timeline::{Span, Totals, UnknownAs, Uptime};
 pub use history::window::Window;
+pub use invalid::Invalid;
 pub use missed::Missed;
 pub use outcome::{
     Certificate, ConditionResult, Failure, Outcome, Phases, ProbeDetails, ProbeReport, Reason,
@@ -34,5 +36,5 @@ pub use service::options::{Options, Thresholds};
 pub use service::target::{Kind, Target};
 pub use service::template::{Template, Variables};
 pub use service::{
-    Defaults, Definition, Group, Interval, Invalid, Name, Origin, Service, ServiceId, Timeout,
+    Defaults, Definition, Group, Interval, Name, Origin, Service, ServiceId, Timeout,
 };

@@ -17,7 +17,7 @@ pub use parse::Entry;
 use parse::{File, parse};
 pub use plan::plan;
 
-use crate::domain::{Definition, ServiceId, Variables};
+use crate::domain::{Definition, Invalid, ServiceId, Variables};
 use crate::probe::net::tls;
 use crate::storage::StorageError;
 use crate::storage::reader::load_known;
@@ -26,17 +26,17 @@ use crate::storage::writer::{FilePlan, apply_plan};
 /// Reads the file, or every `.yaml` and `.yml` file of the folder and the folders in it, in the order of their names. The
 /// error has one sentence a problem, each with file, line and entry.
 pub fn read(path: &Path, variables: &Variables) -> Result<Vec<Entry>, Vec<String>> {
-    let refuse = |file: &Path, why: &dyn std::fmt::Display| {
-        let accepted = "a YAML file in UTF-8, or a folder of such files";
-        vec![format!("SERVICES_FILE: {file:?} is not accepted ({why}); accepted is {accepted}")]
+    let invalid = |file: &Path, reason: &dyn std::fmt::Display| {
+        let expected = "a YAML file in UTF-8, or a folder of such files";
+        vec![Invalid::quoted(file, expected).because(reason).of("SERVICES_FILE")]
     };
-    let files = files(path).map_err(|error| refuse(path, &error))?;
+    let files = files(path).map_err(|error| invalid(path, &error))?;
     if files.is_empty() {
-        return Err(refuse(path, &"it holds no .yaml or .yml file"));
+        return Err(invalid(path, &"no .yaml or .yml file in it"));
     }
     let (mut entries, mut problems) = (Vec::new(), Problems::default());
     for file in files {
-        let text = std::fs::read_to_string(&file).map_err(|error| refuse(&file, &error))?;
+        let text = std::fs::read_to_string(&file).map_err(|error| invalid(&file, &error))?;
         let file = File { path: file.into(), variables: variables.clone() };
         entries.extend(parse(&file, &text, &mut problems));
     }

@@ -9,7 +9,7 @@ use saphyr_parser::{Parser, ScalarStyle};
 use serde_json::Value;
 
 use super::Problems;
-use crate::domain::{Definition, Template, Variables};
+use crate::domain::{Definition, Invalid, Template, Variables};
 use crate::spec;
 use crate::spec::Dialect;
 
@@ -41,18 +41,18 @@ pub fn parse(file: &File, text: &str, problems: &mut Problems) -> Vec<Entry> {
     let documents = match load(&text) {
         Ok(documents) => documents,
         Err(error) => {
-            problems.add(file, error.marker().line(), format!("not YAML: {}", error.info()));
+            problems.add(file, error.marker().line(), format!("invalid YAML: {}", error.info()));
             return Vec::new();
         }
     };
     match documents.as_slice() {
         [document] => root(document, file, problems),
         [] => {
-            problems.add(file, 1, "endpoints: missing".to_owned());
+            problems.add(file, 1, "endpoints: required".to_owned());
             Vec::new()
         }
         [_, second, ..] => {
-            problems.add(file, line(second), "a second YAML document".to_owned());
+            problems.add(file, line(second), "a second YAML document, expected one".to_owned());
             Vec::new()
         }
     }
@@ -111,16 +111,16 @@ fn character(high: u16, low: u16) -> Option<char> {
 fn root(document: &MarkedYaml, file: &File, problems: &mut Problems) -> Vec<Entry> {
     let map = match Mapping::of(document) {
         Ok(map) => map,
-        Err(told) => {
-            problems.add(file, line(document), format!("the file: {told}"));
+        Err(invalid) => {
+            problems.add(file, line(document), invalid.of("the file"));
             return Vec::new();
         }
     };
-    for (key, told) in map.wrong_keys(&["endpoints"]) {
-        problems.add(file, line(key), format!("the file: {}: {told}", shown(key)));
+    for (key, problem) in map.wrong_keys(&["endpoints"]) {
+        problems.add(file, line(key), format!("the file: {}: {problem}", shown(key)));
     }
-    let told = match map.get("endpoints") {
-        None => (line(document), "missing"),
+    let (line, problem) = match map.get("endpoints") {
+        None => (line(document), "required".to_owned()),
         Some(endpoints) => match &endpoints.data {
             YamlData::Sequence(items) => {
                 let numbered = items.iter().enumerate();
@@ -128,10 +128,10 @@ fn root(document: &MarkedYaml, file: &File, problems: &mut Problems) -> Vec<Entr
                     .filter_map(|(nth, item)| entry(item, nth + 1, file, problems))
                     .collect();
             }
-            _ => (line(endpoints), "not a list"),
+            _ => (line(endpoints), Invalid::new(shown(endpoints), "a list").to_string()),
         },
     };
-    problems.add(file, told.0, format!("the file: endpoints: {}", told.1));
+    problems.add(file, line, format!("the file: endpoints: {problem}"));
     Vec::new()
 }
 
@@ -139,8 +139,8 @@ fn entry(item: &MarkedYaml, nth: usize, file: &File, problems: &mut Problems) ->
     let known_before = problems.len();
     let map = match Mapping::of(item) {
         Ok(map) => map,
-        Err(told) => {
-            problems.add(file, line(item), format!("endpoint {nth}: {told}"));
+        Err(invalid) => {
+            problems.add(file, line(item), invalid.of(format_args!("endpoint {nth}")));
             return None;
         }
     };
@@ -152,7 +152,7 @@ fn entry(item: &MarkedYaml, nth: usize, file: &File, problems: &mut Problems) ->
     let mut repeated = Vec::new();
     let value = value_of(item, &mut repeated);
     for key in repeated {
-        tell(line(key), &shown(key), "given more than once");
+        tell(line(key), &shown(key), "duplicate key");
     }
     let Value::Object(object) = value else { return None };
     match spec::read(&object, Dialect::File) {
@@ -161,7 +161,7 @@ fn entry(item: &MarkedYaml, nth: usize, file: &File, problems: &mut Problems) ->
             let of_target = definition.target.variables();
             let of_options = definition.options.templates().flat_map(Template::variables);
             for name in of_target.iter().map(String::as_str).chain(of_options).filter(set) {
-                tell(line_naming(item, name), name, "a variable that is not set");
+                tell(line_naming(item, name), name, "environment variable not set");
             }
             (problems.len() == known_before).then(|| Entry {
                 file: Arc::clone(&file.path),
@@ -171,7 +171,7 @@ fn entry(item: &MarkedYaml, nth: usize, file: &File, problems: &mut Problems) ->
         }
         Err(refused) => {
             for problem in refused {
-                tell(line_of(item, &problem.path), &problem.path, &problem.told);
+                tell(line_of(item, &problem.path), &problem.path, &problem.rejection.to_string());
             }
             None
         }
@@ -232,10 +232,10 @@ fn value_of<'a, 'y>(node: &'a MarkedYaml<'y>, repeated: &mut Vec<&'a MarkedYaml<
 struct Mapping<'a, 'y>(&'a MarkedYaml<'y>);
 
 impl<'a, 'y> Mapping<'a, 'y> {
-    fn of(node: &'a MarkedYaml<'y>) -> Result<Self, &'static str> {
+    fn of(node: &'a MarkedYaml<'y>) -> Result<Self, Invalid> {
         match node.data {
             YamlData::Mapping(_) => Ok(Self(node)),
-            _ => Err("not a mapping of keys to values"),
+            _ => Err(Invalid::new(shown(node), "a mapping of keys to values")),
         }
     }
 
@@ -265,10 +265,12 @@ impl<'a, 'y> Mapping<'a, 'y> {
         for (key, _) in self.pairs() {
             match text(key) {
                 Some(name) if seen.contains(&name) => {
-                    wrong.push((key, "given more than once".to_owned()));
+                    wrong.push((key, "duplicate key".to_owned()));
                 }
                 Some(name) if known.contains(&name) => seen.push(name),
-                _ => wrong.push((key, format!("unknown key; accepted are {}", known.join(", ")))),
+                _ => {
+                    wrong.push((key, format!("unknown key, expected one of {}", known.join(", "))))
+                }
             }
         }
         wrong
@@ -300,8 +302,8 @@ fn is_null(node: &MarkedYaml) -> bool {
 fn shown(node: &MarkedYaml) -> String {
     match &node.data {
         YamlData::Representation(text, _, _) => text.to_string(),
-        YamlData::Sequence(_) => "a list".to_owned(),
-        YamlData::Mapping(_) => "a mapping".to_owned(),
+        YamlData::Sequence(_) => "[…]".to_owned(),
+        YamlData::Mapping(_) => "{…}".to_owned(),
         _ => "this value".to_owned(),
     }
 }
@@ -372,12 +374,12 @@ mod tests {
         );
         for expected in [
             "s.yaml:16: the file: alerting: unknown key",
-            "s.yaml:3: endpoint 1 (a): url: \"ftp://a\" is not accepted",
+            "s.yaml:3: endpoint 1 (a): url: invalid value \"ftp://a\", expected",
             "s.yaml:4: endpoint 1 (a): intreval: unknown key",
-            "s.yaml:7: endpoint 2 (b): interval: 30 is not accepted; accepted is a duration as in Go",
-            "s.yaml:9: endpoint 2 (b): client: timeout: never is not accepted",
+            "s.yaml:7: endpoint 2 (b): interval: invalid value 30, expected a duration as in Go",
+            "s.yaml:9: endpoint 2 (b): client: timeout: invalid value never, expected a duration",
             "s.yaml:10: endpoint 2 (b): client: dns: unknown key",
-            "s.yaml:11: endpoint 3: name: missing",
+            "s.yaml:11: endpoint 3: name: required",
             "s.yaml:14: endpoint (d): name: already used by the entry at line 12",
         ] {
             assert!(told.iter().any(|told| told.starts_with(expected)), "{expected}\n{told:#?}");
@@ -400,6 +402,6 @@ mod tests {
         }
         assert_eq!(parse("endpoints: []").unwrap(), []);
         let twice = problems("endpoints:\n  - {name: a, url: http://a/, \"url\": http://b/}");
-        assert_eq!(twice, ["s.yaml:2: endpoint 1 (a): url: given more than once"]);
+        assert_eq!(twice, ["s.yaml:2: endpoint 1 (a): url: duplicate key"]);
     }
 }

@@ -21,8 +21,11 @@ pub fn plan(entries: &[Entry], known: &[LoadedService]) -> Result<FilePlan, Vec<
         match by_name.get(name) {
             None => plan.add.push(entry.definition.clone()),
             Some(known) if known.origin == Origin::Api => {
-                let told = format!("name: taken by service {}, made through the API", known.id);
-                problems.of(entry, &told);
+                let id = known.id;
+                problems.of(
+                    entry,
+                    &format!("name: already used by service {id}, created through the API"),
+                );
             }
             Some(known) if known.definition != entry.definition => {
                 plan.change.push((known.id, entry.definition.clone()));
@@ -93,6 +96,6 @@ mod tests {
     fn a_name_that_the_api_took_is_a_problem() {
         let store = [known(4, "by-hand", "http://by-hand/", Origin::Api)];
         let problems = plan(&entries(&[("by-hand", "http://x/")]), &store).unwrap_err();
-        assert!(problems[0].contains("taken by service 4"), "{problems:?}");
+        assert!(problems[0].contains("already used by service 4"), "{problems:?}");
     }
 }

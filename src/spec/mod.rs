@@ -4,6 +4,7 @@
 //! cannot disagree. A path with dots leads into a nested object.
 
 mod patch;
+mod problem;
 mod reader;
 mod values;
 mod writer;
@@ -11,7 +12,8 @@ mod writer;
 use crate::domain::service::target::Kind;
 
 pub use patch::Patch;
-pub use reader::{Problem, check_part, read, read_options};
+pub use problem::{Problem, Rejection};
+pub use reader::{check_part, read, read_options};
 pub use writer::{Form, merge, write, write_options};
 
 /// Who wrote what is read.

@@ -1,6 +1,5 @@
 //! From a mapping to a definition, with every problem found.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,32 +10,18 @@ use super::*;
 use crate::domain::condition::Condition;
 use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::history::slo::Slo;
+use crate::domain::invalid::Invalid;
 use crate::domain::service::options::{
     BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, DnsQuestion, Heartbeat, IpFamily, MAX_REDIRECTS,
     Options, Thresholds, TlsOptions,
 };
 use crate::domain::service::target::Target;
 use crate::domain::service::template::Template;
-use crate::domain::service::{Definition, Group, Interval, Invalid, Name, Timeout};
+use crate::domain::service::{Definition, Group, Interval, Name, Timeout};
 use crate::spec::values::shown;
 
 /// Fields that have no default to go back to.
 const NEVER_NULL: [Field; 3] = [NAME, URL, ENABLED];
-
-/// Something that cannot be accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The field, under the name of who wrote it.
-    pub path: String,
-    /// The value, and what is accepted.
-    pub told: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.told)
-    }
-}
 
 /// A whole definition.
 pub fn read(map: &Map<String, Value>, dialect: Dialect) -> Result<Definition, Vec<Problem>> {
@@ -44,7 +29,7 @@ pub fn read(map: &Map<String, Value>, dialect: Dialect) -> Result<Definition, Ve
     for required in [NAME, URL] {
         let is_told = reader.problems.iter().any(|it| it.path == required.path(dialect));
         if reader.value(required).is_none() && !is_told {
-            reader.refuse(required, "missing".to_owned());
+            reader.reject(required, Rejection::Required);
         }
     }
     let definition = reader.definition();
@@ -91,11 +76,12 @@ struct Basics {
 impl<'v> Reader<'v> {
     fn new(map: &'v Map<String, Value>, dialect: Dialect) -> Self {
         let mut reader = Self { map, dialect, is_part: false, problems: Vec::new() };
-        reader.refuse_unknown(map, "");
+        reader.reject_unknown(map, "");
         if dialect == Dialect::Api {
             for field in NEVER_NULL {
                 if map.get(field.api).is_some_and(Value::is_null) {
-                    reader.refuse(field, "null is not accepted".to_owned());
+                    let expected = "a value, since the field has no default";
+                    reader.reject(field, Invalid::new("null", expected));
                 }
             }
         }
@@ -110,8 +96,12 @@ impl<'v> Reader<'v> {
         (!value.is_null()).then_some(value)
     }
 
-    fn refuse(&mut self, field: Field, told: String) {
-        self.problems.push(Problem { path: field.path(self.dialect).to_owned(), told });
+    fn reject(&mut self, field: Field, rejection: impl Into<Rejection>) {
+        self.reject_path(field.path(self.dialect).to_owned(), rejection);
+    }
+
+    fn reject_path(&mut self, path: String, rejection: impl Into<Rejection>) {
+        self.problems.push(Problem { path, rejection: rejection.into() });
     }
 
     fn take<T>(
@@ -122,14 +112,14 @@ impl<'v> Reader<'v> {
         match parse(self.value(field)?, self.dialect) {
             Ok(taken) => Some(taken),
             Err(invalid) => {
-                self.refuse(field, invalid.to_string());
+                self.reject(field, invalid);
                 None
             }
         }
     }
 
     /// Refuses keys that no field has, and values that should be mappings and are none.
-    fn refuse_unknown(&mut self, map: &Map<String, Value>, prefix: &str) {
+    fn reject_unknown(&mut self, map: &Map<String, Value>, prefix: &str) {
         for (key, value) in map {
             let path = format!("{prefix}{key}");
             let inner = format!("{path}.");
@@ -140,22 +130,24 @@ impl<'v> Reader<'v> {
             }
             if is_key && paths().any(|known| known.starts_with(&inner)) {
                 match value {
-                    Value::Object(nested) => self.refuse_unknown(nested, &inner),
+                    Value::Object(nested) => self.reject_unknown(nested, &inner),
                     Value::Null => {}
                     _ => {
-                        // It may hold a credential, so it is not shown.
-                        let invalid = Invalid::new("the value", "a mapping");
-                        self.problems.push(Problem { path, told: invalid.to_string() });
+                        // The value may be a credential.
+                        self.reject_path(path, Invalid::hidden("a mapping"));
                     }
                 }
                 continue;
             }
-            let mut accepted: Vec<&str> =
+            let mut known: Vec<&str> =
                 paths().filter_map(|known| known.strip_prefix(prefix)?.split('.').next()).collect();
-            accepted.dedup();
-            let word = if self.dialect == Dialect::File { "key" } else { "or read-only field" };
-            let told = format!("unknown {word}; accepted are {}", accepted.join(", "));
-            self.problems.push(Problem { path, told });
+            known.dedup();
+            let known = known.join(", ");
+            let rejection = match self.dialect {
+                Dialect::File => Rejection::UnknownKey(known),
+                Dialect::Api | Dialect::Store => Rejection::UnknownField(known),
+            };
+            self.reject_path(path, rejection);
         }
     }
 
@@ -216,31 +208,29 @@ impl<'v> Reader<'v> {
 
     fn headers(&mut self) -> Vec<(String, Template)> {
         let Some(map) = self.take(HEADERS, values::headers) else { return Vec::new() };
-        // What is stored already may have been accepted by a former version.
+        // A former version may have stored duplicates.
         if self.dialect != Dialect::Store {
-            self.refuse_twice(map);
+            self.reject_duplicate_headers(map);
         }
         let mut headers = Vec::new();
         for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
             match values::header(name, value, self.dialect) {
                 Ok(header) => headers.push(header),
-                Err(invalid) => self.problems.push(Problem {
-                    path: format!("{}.{name}", HEADERS.path(self.dialect)),
-                    told: invalid.to_string(),
-                }),
+                Err(invalid) => self.reject_header(name, invalid),
             }
         }
         headers
     }
 
-    /// Names of headers that differ in case only are one name (RFC 9110, section 5.1).
-    fn refuse_twice(&mut self, headers: &Map<String, Value>) {
+    fn reject_header(&mut self, name: &str, rejection: impl Into<Rejection>) {
+        self.reject_path(format!("{}.{name}", HEADERS.path(self.dialect)), rejection);
+    }
+
+    /// Header names that differ in case only are one name (RFC 9110, section 5.1).
+    fn reject_duplicate_headers(&mut self, headers: &Map<String, Value>) {
         for (nth, name) in headers.keys().enumerate() {
             if let Some(first) = headers.keys().take(nth).find(|it| it.eq_ignore_ascii_case(name)) {
-                self.problems.push(Problem {
-                    path: format!("{}.{name}", HEADERS.path(self.dialect)),
-                    told: format!("the same header as {first:?}; accepted is one of them"),
-                });
+                self.reject_header(name, Rejection::DuplicateHeader(first.clone()));
             }
         }
     }
@@ -253,8 +243,8 @@ impl<'v> Reader<'v> {
             values::whole(value, dialect, (0, 100), "a whole number from 0 to 100")
         });
         let body_limit = self.take(BODY_LIMIT, |value, dialect| {
-            let accepted = "a number of bytes from 1 to 67108864";
-            values::whole(value, dialect, (1, 64 * 1024 * 1024), accepted)
+            let expected = "a number of bytes from 1 to 67108864";
+            values::whole(value, dialect, (1, 64 * 1024 * 1024), expected)
         });
         let options = Options {
             method: self.take(METHOD, values::method),
@@ -286,7 +276,8 @@ impl<'v> Reader<'v> {
         let username = self.take(USERNAME, values::credential);
         let password = self.take(PASSWORD, values::credential);
         if username.as_ref().is_some_and(|name| name.as_written().contains(':')) {
-            self.refuse(USERNAME, "a colon is not accepted (RFC 7617, section 2)".to_owned());
+            let expected = "a user name without a colon (RFC 7617, section 2)";
+            self.reject(USERNAME, Invalid::hidden(expected));
         }
         match (username, password) {
             (Some(username), Some(password)) => Some(BasicAuth { username, password }),
@@ -317,8 +308,8 @@ impl<'v> Reader<'v> {
         let name = self.take(QUERY_NAME, values::query_name);
         let kind = self.take(QUERY_TYPE, values::record_kind);
         let expected = self.take(EXPECTED, |value, dialect| {
-            let accepted = "a list of at most 50 answers";
-            values::list(value, dialect, accepted, |text| Ok(text.to_owned()))
+            let expected = "a list of at most 50 answers";
+            values::list(value, dialect, expected, |text| Ok(text.to_owned()))
         });
         match (name, kind) {
             (Some(name), Some(kind)) => {
@@ -340,7 +331,7 @@ impl<'v> Reader<'v> {
             Err(Invalid::new(shown(value, dialect), "a time from 0 to 30 days"))
         });
         match token {
-            Some(token) if token.as_written().is_empty() => self.missing(TOKEN, "for a heartbeat"),
+            Some(token) if token.as_written().is_empty() => self.missing(TOKEN, "by a heartbeat"),
             Some(token) => Some(Heartbeat { token, grace: grace.unwrap_or_default() }),
             None if grace.is_some() => self.missing(TOKEN, "with a grace"),
             None => None,
@@ -376,10 +367,10 @@ impl<'v> Reader<'v> {
         }
     }
 
-    fn missing<T>(&mut self, field: Field, beside: &str) -> Option<T> {
-        // What was refused already is not missing.
+    fn missing<T>(&mut self, field: Field, reason: &'static str) -> Option<T> {
+        // A value that was rejected is not missing.
         if self.value(field).is_none() && !self.is_part {
-            self.refuse(field, format!("missing; it is needed {beside}"));
+            self.reject(field, Rejection::RequiredWith(reason));
         }
         None
     }
@@ -391,12 +382,12 @@ impl<'v> Reader<'v> {
                 && !field.kinds.is_empty()
                 && !field.kinds.contains(&kind)
             {
-                self.refuse(*field, format!("not for a target of this scheme ({kind})"));
+                self.reject(*field, Rejection::Unsupported(kind));
             }
         }
         match kind {
-            Kind::Dns => drop(self.missing::<()>(QUERY_NAME, "for a target of this scheme (dns)")),
-            Kind::Push => drop(self.missing::<()>(TOKEN, "for a target of this scheme (push)")),
+            Kind::Dns => drop(self.missing::<()>(QUERY_NAME, "by dns targets")),
+            Kind::Push => drop(self.missing::<()>(TOKEN, "by push targets")),
             _ => {}
         }
     }

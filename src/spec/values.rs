@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Dialect;
 use crate::domain::history::slo::Slo;
-use crate::domain::service::Invalid;
+use crate::domain::invalid::Invalid;
 use crate::domain::service::options::{
     HttpVersion, IpFamily, NameServer, Pem, RecordKind, TlsVersion,
 };
@@ -24,16 +24,16 @@ const EXPECTED_MAX: usize = 50;
 pub fn shown(value: &Value, dialect: Dialect) -> String {
     match value {
         Value::String(text) if dialect == Dialect::File => text.clone(),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a mapping".to_owned(),
+        Value::Array(_) => "[…]".to_owned(),
+        Value::Object(_) => "{…}".to_owned(),
         other => other.to_string(),
     }
 }
 
 /// A text.
 pub fn text(value: &Value, dialect: Dialect) -> Result<&str, Invalid> {
-    let accepted = if dialect == Dialect::File { "a text" } else { "a string" };
-    value.as_str().ok_or_else(|| Invalid::new(shown(value, dialect), accepted))
+    let expected = if dialect == Dialect::File { "a text" } else { "a string" };
+    value.as_str().ok_or_else(|| Invalid::new(shown(value, dialect), expected))
 }
 
 /// True or false.
@@ -51,29 +51,29 @@ pub fn truth(value: &Value, dialect: Dialect) -> Result<bool, Invalid> {
 
 /// A time in seconds.
 pub fn seconds(value: &Value, dialect: Dialect) -> Result<f64, Invalid> {
-    let (read, accepted) = match dialect {
+    let (read, expected) = match dialect {
         Dialect::Api | Dialect::Store => (value.as_f64(), "a number of seconds or null"),
         Dialect::File => (
             value.as_str().and_then(duration::seconds),
             "a duration as in Go, such as 300ms, 30s or 1m30s",
         ),
     };
-    read.ok_or_else(|| Invalid::new(shown(value, dialect), accepted))
+    read.ok_or_else(|| Invalid::new(shown(value, dialect), expected))
 }
 
-/// A whole number from `least` to `most`, of which `accepted` tells.
+/// A whole number from `least` to `most`, of which `expected` tells.
 pub fn whole(
     value: &Value,
     dialect: Dialect,
     (least, most): (u64, u64),
-    accepted: &'static str,
+    expected: &'static str,
 ) -> Result<u64, Invalid> {
     let read = match value {
         Value::String(text) if dialect == Dialect::File => text.parse().ok(),
         other => other.as_u64(),
     };
     read.filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| Invalid::new(shown(value, dialect), accepted))
+        .ok_or_else(|| Invalid::new(shown(value, dialect), expected))
 }
 
 /// The least uptime in percent.
@@ -82,29 +82,25 @@ pub fn slo_target(value: &Value, dialect: Dialect) -> Result<f64, Invalid> {
         Value::String(text) if dialect == Dialect::File => text.parse().ok(),
         other => other.as_f64(),
     };
-    Slo::target(read.unwrap_or(f64::NAN))
-        .map_err(|refused| Invalid::new(shown(value, dialect), refused.accepted))
+    Slo::target(read.unwrap_or(f64::NAN)).map_err(|invalid| invalid.shown_as(shown(value, dialect)))
 }
 
 /// A text that is sent as it is, but for its variables. A refusal does not show it.
 pub fn template(value: &Value, dialect: Dialect) -> Result<Template, Invalid> {
-    const ACCEPTED: &str = "a text of at most 262,144 bytes; in the services file ${NAME} names a variable and $$ is a dollar sign";
-    let refuse = || Invalid::new("the value", ACCEPTED);
-    let written = value.as_str().filter(|text| text.len() <= TEXT_MAX_BYTES).ok_or_else(refuse)?;
+    const EXPECTED: &str = "a text of at most 262,144 bytes; in the services file ${NAME} names a variable and $$ is a dollar sign";
+    let reject = || Invalid::hidden(EXPECTED);
+    let written = value.as_str().filter(|text| text.len() <= TEXT_MAX_BYTES).ok_or_else(reject)?;
     match dialect {
         Dialect::Api => Ok(Template::literal(written)),
-        Dialect::Store | Dialect::File => Template::parse(written).map_err(|_| refuse()),
+        Dialect::Store | Dialect::File => Template::parse(written).map_err(|_| reject()),
     }
 }
 
 /// A template without control characters and of a size that fits in a head. A refusal does not show it.
 pub fn credential(value: &Value, dialect: Dialect) -> Result<Template, Invalid> {
-    let refuse = || {
-        let accepted = "a text of at most 8,192 bytes without control characters";
-        Invalid::new("the value", accepted)
-    };
+    let reject = || Invalid::hidden("a text of at most 8,192 bytes without control characters");
     let fits = |text: &&str| text.len() <= HEADER_MAX_BYTES && !text.contains(char::is_control);
-    value.as_str().filter(fits).ok_or_else(refuse)?;
+    value.as_str().filter(fits).ok_or_else(reject)?;
     template(value, dialect)
 }
 
@@ -122,7 +118,7 @@ pub fn method(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
 /// Headers by name.
 pub fn headers(value: &Value, _: Dialect) -> Result<&Map<String, Value>, Invalid> {
     let map = value.as_object().filter(|map| map.len() <= HEADERS_MAX);
-    map.ok_or_else(|| Invalid::new("the value", "a mapping of at most 50 headers"))
+    map.ok_or_else(|| Invalid::hidden("a mapping of at most 50 headers"))
 }
 
 /// One header.
@@ -139,8 +135,8 @@ fn header_name(name: &str) -> Result<String, Invalid> {
     if fits && !FRAMING.contains(&name.to_ascii_lowercase().as_str()) {
         return Ok(name.to_owned());
     }
-    Err(Invalid::new(
-        format!("{name:?}"),
+    Err(Invalid::quoted(
+        name,
         "the name of a header, and not one that frames the request (connection, content-length, expect, te, transfer-encoding, upgrade)",
     ))
 }
@@ -167,10 +163,7 @@ pub fn pem(value: &Value, dialect: Dialect) -> Result<Pem, Invalid> {
         return Ok(Pem::Text(written.to_owned()));
     }
     if dialect == Dialect::Api || written.is_empty() || written.contains(char::is_control) {
-        return Err(Invalid::new(
-            "the value",
-            "a text in PEM; in the services file also a file name",
-        ));
+        return Err(Invalid::hidden("a text in PEM; in the services file also a file name"));
     }
     Ok(Pem::File(written.to_owned()))
 }
@@ -196,7 +189,7 @@ pub fn ip_family(value: &Value, dialect: Dialect) -> Result<IpFamily, Invalid> {
 
 /// A name server, as Gatus writes it.
 pub fn name_server(value: &Value, dialect: Dialect) -> Result<NameServer, Invalid> {
-    const ACCEPTED: &str =
+    const EXPECTED: &str =
         "a name server by its address, such as udp://1.1.1.1:53 or tcp://[::1]:53";
     let written = text(value, dialect)?;
     let (over_tcp, address) = match written.split_once("://") {
@@ -207,7 +200,7 @@ pub fn name_server(value: &Value, dialect: Dialect) -> Result<NameServer, Invali
     let with_port = address.parse().ok();
     let address =
         with_port.or_else(|| Some((address.parse::<std::net::IpAddr>().ok()?, 53).into()));
-    let address = address.ok_or_else(|| Invalid::new(shown(value, dialect), ACCEPTED))?;
+    let address = address.ok_or_else(|| Invalid::new(shown(value, dialect), EXPECTED))?;
     Ok(NameServer { address, over_tcp })
 }
 
@@ -231,14 +224,14 @@ pub fn record_kind(value: &Value, dialect: Dialect) -> Result<RecordKind, Invali
     })
 }
 
-/// A list of at most 50 texts, each read by `parse`; `accepted` tells of it.
+/// A list of at most 50 texts, each read by `parse`; `expected` tells of it.
 pub fn list<T>(
     value: &Value,
     dialect: Dialect,
-    accepted: &'static str,
+    expected: &'static str,
     parse: impl Fn(&str) -> Result<T, Invalid>,
 ) -> Result<Vec<T>, Invalid> {
     let items = value.as_array().filter(|items| items.len() <= EXPECTED_MAX);
-    let items = items.ok_or_else(|| Invalid::new(shown(value, dialect), accepted))?;
+    let items = items.ok_or_else(|| Invalid::new(shown(value, dialect), expected))?;
     items.iter().map(|item| parse(text(item, dialect)?)).collect()
 }

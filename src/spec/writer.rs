@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::domain::Invalid;
     use crate::domain::history::slo::Slo;
-    use crate::spec::Patch;
+    use crate::spec::{Patch, Rejection};
     use crate::spec::{read, read_options};
 
     fn everything() -> Map<String, Value> {
@@ -211,10 +211,9 @@ mod tests {
                 "name": "a", "url": "http://a/", "headers": {"Accept": "a", "accept": second}
             });
             let problems = read(twice.as_object().unwrap(), Dialect::Api).unwrap_err();
-            let told = problems[0].to_string();
             assert_eq!(
-                told,
-                "headers.accept: the same header as \"Accept\"; accepted is one of them"
+                problems[0].to_string(),
+                "headers.accept: duplicate of \"Accept\", header names are case-insensitive"
             );
         }
     }
@@ -266,37 +265,37 @@ mod tests {
         }
         let target = "a percentage above 0 and below 100, such as 99.9";
         let window = "a time from 1h to 366d, such as 30d";
-        for (written, dialect, path, told) in [
+        for (written, dialect, path, rejection) in [
             (
                 json!({"window": "7d"}),
                 Dialect::Api,
                 "slo.target",
-                "missing; it is needed with a window".into(),
+                Rejection::RequiredWith("with a window"),
             ),
-            (json!({"target": "99"}), Dialect::Api, "slo.target", refused("\"99\"", target)),
-            (json!({"target": 100}), Dialect::Api, "slo.target", refused("100", target)),
-            (json!({"target": "NaN"}), Dialect::File, "slo.target", refused("NaN", target)),
+            (json!({"target": "99"}), Dialect::Api, "slo.target", invalid("\"99\"", target)),
+            (json!({"target": 100}), Dialect::Api, "slo.target", invalid("100", target)),
+            (json!({"target": "NaN"}), Dialect::File, "slo.target", invalid("NaN", target)),
             (
                 json!({"target": 99, "window": "1m"}),
                 Dialect::Api,
                 "slo.window",
-                refused("1m", window),
+                invalid("1m", window),
             ),
             (
                 json!({"target": 99, "window": 30}),
                 Dialect::Api,
                 "slo.window",
-                refused("30", "a string"),
+                invalid("30", "a string"),
             ),
         ] {
             let problems = read_slo(written, dialect).unwrap_err();
-            let problems: Vec<_> = problems.into_iter().map(|it| (it.path, it.told)).collect();
-            assert_eq!(problems, [(path.to_owned(), told)]);
+            let problems: Vec<_> = problems.into_iter().map(|it| (it.path, it.rejection)).collect();
+            assert_eq!(problems, [(path.to_owned(), rejection)]);
         }
     }
 
-    fn refused(value: &str, accepted: &'static str) -> String {
-        Invalid::new(value, accepted).to_string()
+    fn invalid(value: &str, expected: &'static str) -> Rejection {
+        Invalid::new(value, expected).into()
     }
 
     #[test]

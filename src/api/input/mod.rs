@@ -34,8 +34,8 @@ pub fn service_id(request: &HttpRequest) -> Result<ServiceId, ApiError> {
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let id = text.parse().ok().filter(|_| all_digits).and_then(ServiceId::new);
     id.ok_or_else(|| {
-        let invalid = Invalid::new(format!("{text:?}"), "a positive whole number");
-        ApiError::bad_request(vec![format!("id: {invalid}")])
+        let invalid = Invalid::quoted(text, "a positive whole number");
+        ApiError::bad_request(vec![invalid.of("id")])
     })
 }
 
@@ -59,7 +59,7 @@ pub async fn json_object(
         .map_err(|_elapsed| ApiError::request_timeout(BODY_WITHIN))??;
     match serde_json::from_slice(&body) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(ApiError::unprocessable(vec!["body: not a JSON object".to_owned()])),
+        Ok(_) => Err(ApiError::unprocessable(vec![Invalid::hidden("a JSON object").of("body")])),
         // Well-formed JSON, which only Rust's numbers cannot hold.
         Err(error) if error.to_string().starts_with("number out of range") => {
             Err(ApiError::unprocessable(vec![format!("body: {error}")]))
@@ -129,7 +129,7 @@ mod tests {
             "name": "", "interval_seconds": 0.01, "timeout_seconds": "soon", "id": 7, "enabled": null
         }))));
         for field in
-            ["name:", "interval_seconds:", "timeout_seconds:", "id:", "enabled:", "url: missing"]
+            ["name:", "interval_seconds:", "timeout_seconds:", "id:", "enabled:", "url: required"]
         {
             assert!(told.contains(field), "{field} in {told}");
         }

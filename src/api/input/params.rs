@@ -1,5 +1,6 @@
 //! A query string under reading: every problem is told at once.
 
+use std::fmt;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -34,12 +35,15 @@ impl Params {
         let mut problems = Vec::new();
         for (nth, (name, value)) in pairs.iter().take(LOOKED_AT).enumerate() {
             if !known.contains(&name.as_str()) {
-                let accepted = if known.is_empty() { "none".into() } else { known.join(", ") };
-                problems.push(format!("{name:?}: unknown parameter; accepted are {accepted}"));
+                let expected = match known {
+                    [] => "no parameters".to_owned(),
+                    _ => format!("one of {}", known.join(", ")),
+                };
+                problems.push(format!("{name:?}: unknown parameter, expected {expected}"));
             } else if pairs[..nth].iter().any(|(earlier, _)| earlier == name) {
-                problems.push(format!("{name}: given more than once"));
+                problems.push(format!("{name}: duplicate parameter"));
             } else if value.contains(['\0', char::REPLACEMENT_CHARACTER]) {
-                problems.push(format!("{name}: not a text; accepted is UTF-8 without NUL"));
+                problems.push(Invalid::quoted(value, "UTF-8 text without NUL").of(name));
             }
         }
         if pairs.len() > LOOKED_AT {
@@ -53,26 +57,24 @@ impl Params {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
-    /// What `parse` makes of a parameter; otherwise it is refused, as not being what is `accepted`.
+    /// The parsed parameter; when `parse` returns `None`, the problem names what is `expected`.
     pub fn take<T>(
         &mut self,
         name: &str,
-        accepted: &str,
+        expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let text = self.get(name)?;
         let taken = parse(&text);
         if taken.is_none() {
-            // Cut, as everywhere, if it is long.
-            let value = Invalid::new(format!("{text:?}"), "").value;
-            self.refuse(name, &format!("{value} is not accepted; accepted is {accepted}"));
+            self.refuse(name, &Invalid::quoted(text, expected.to_owned()));
         }
         taken
     }
 
-    /// Tells what is wrong with a parameter.
-    pub fn refuse(&mut self, name: &str, told: &str) {
-        self.problems.push(format!("{name}: {told}"));
+    /// Adds a problem with a parameter.
+    pub fn refuse(&mut self, name: &str, problem: &dyn fmt::Display) {
+        self.problems.push(format!("{name}: {problem}"));
     }
 
     /// A whole number from 1 to `most`.
@@ -97,7 +99,8 @@ impl Params {
     pub fn part(&mut self) -> Option<String> {
         let part = self.get("q").filter(|part| !part.is_empty())?;
         if part.chars().count() > URL_MAX_CHARS {
-            self.refuse("q", &format!("too long; accepted are at most {URL_MAX_CHARS} characters"));
+            let expected = format!("at most {URL_MAX_CHARS} characters");
+            self.refuse("q", &Invalid::quoted(&part, expected));
         }
         Some(part)
     }
@@ -121,7 +124,7 @@ impl Params {
         let (from, to, span) = (self.moment("from"), self.moment("to"), self.span("window"));
         let names = ["from", "to"];
         if self.get("window").is_some() && names.iter().any(|name| self.get(name).is_some()) {
-            self.refuse("window", "not accepted beside from and to, which say the same");
+            self.refuse("window", &"not allowed together with from or to");
         }
         let length = span.unwrap_or(default).as_millis();
         let to_ms = to.unwrap_or(now_ms);
@@ -137,11 +140,18 @@ impl Params {
             return window;
         }
         if window.from_ms >= now_ms {
-            self.refuse("from", "lies in the future; accepted is a moment before now");
+            let from = self.written("from", window.from_ms);
+            self.refuse("from", &Invalid::new(from, "a time before now"));
         } else if window.from_ms >= window.to_ms {
-            self.refuse("to", "not later than from; accepted is a later moment");
+            let to = self.written("to", window.to_ms);
+            self.refuse("to", &Invalid::new(to, "a time after from"));
         }
         window
+    }
+
+    /// The parameter in quotes, or its default `ms`.
+    fn written(&self, name: &str, ms: i64) -> String {
+        self.get(name).map_or_else(|| timestamp::to_rfc3339(ms), |text| format!("{text:?}"))
     }
 
     fn moment(&mut self, name: &str) -> Option<i64> {

@@ -9,7 +9,7 @@ use crate::api::error::ApiError;
 use crate::api::input::params::{Params, whole_number};
 use crate::domain::Window;
 use crate::domain::history::timeline::UnknownAs;
-use crate::domain::{Reason, ServiceId, State};
+use crate::domain::{Invalid, Reason, ServiceId, State};
 use crate::storage::history::events::ListEvents;
 use crate::storage::history::series::Grid;
 use crate::storage::history::ticks::ListTicks;
@@ -59,8 +59,8 @@ impl Params {
     }
 
     fn unknown(&mut self) -> UnknownAs {
-        let accepted = one_of(UnknownAs::ALL.map(UnknownAs::as_str));
-        self.take("unknown", &accepted, UnknownAs::from_word).unwrap_or_default()
+        let expected = one_of(UnknownAs::ALL.map(UnknownAs::as_str));
+        self.take("unknown", &expected, UnknownAs::from_word).unwrap_or_default()
     }
 
     /// The buckets of a series over `window`.
@@ -77,19 +77,20 @@ impl Params {
         let grid = Grid::over(window, step_ms);
         if grid.count > BUCKETS_LIMIT {
             let least_s = (length / (BUCKETS_LIMIT as i64 - 1)).div_euclid(1_000) + 1;
-            let told = format!(
-                "makes {} buckets; accepted are at most {BUCKETS_LIMIT}: at least {least_s} seconds here",
-                grid.count
+            let count = grid.count;
+            let expected = format!(
+                "at least {least_s} seconds: at most {BUCKETS_LIMIT} buckets, this step makes {count}"
             );
-            self.refuse("step", &told);
+            let step = self.get("step").unwrap_or_default();
+            self.refuse("step", &Invalid::quoted(step, expected));
         }
         grid
     }
 
     fn step_ms(&mut self) -> Option<i64> {
-        let accepted =
+        let expected =
             "a whole number of seconds or a span of time such as 5m, 1h or 1d, from 1s to 366d";
-        self.take("step", accepted, |text| {
+        self.take("step", expected, |text| {
             let seconds = match whole_number::<u64>(text) {
                 Some(seconds) => Duration::from_secs(seconds),
                 None => crate::domain::time::duration::span(text)?,
@@ -208,7 +209,7 @@ pub fn series(request: &HttpRequest, now_ms: i64) -> Result<WantedSeries, ApiErr
     });
     let of = of.unwrap_or(SeriesOf::ResponseTime);
     if of != SeriesOf::Uptime && params.get("unknown").is_some() {
-        params.refuse("unknown", "accepted for of=uptime only");
+        params.refuse("unknown", &"allowed with of=uptime only");
     }
     let wanted =
         WantedSeries { service_id, of, grid: params.grid(window), unknown: params.unknown() };
@@ -308,22 +309,34 @@ mod tests {
     #[test]
     fn a_window_that_makes_no_sense_is_refused_with_the_reason() {
         for (query, told) in [
-            ("from=1795413297&to=1795413297", "to: not later than from"),
-            ("from=2026-11-24T00:00:00Z", "from: lies in the future"),
-            ("from=1795413299&to=1795413300", "from: lies in the future"),
             (
-                "from=yesterday",
-                "from: \"yesterday\" is not accepted; accepted is unix seconds or RFC",
+                "from=1795413297&to=1795413297",
+                "to: invalid value \"1795413297\", expected a time after from",
             ),
-            ("window=1fortnight", "window: \"1fortnight\" is not accepted; accepted is a span"),
-            ("window=1h&from=1", "window: not accepted beside from and to"),
-            ("window=1y&step=60", "step: makes 525601 buckets; accepted are at most 2000"),
-            ("step=0", "step: \"0\" is not accepted"),
-            ("step=1.5s", "step: \"1.5s\" is not accepted"),
-            ("of=latency", "of: \"latency\" is not accepted; accepted is one of response_time"),
-            ("of=uptime&unknown=maybe", "accepted is one of exclude, down, up"),
-            ("unknown=down", "unknown: accepted for of=uptime only"),
-            ("window=1us", "window: \"1us\" is not accepted"),
+            (
+                "from=2026-11-24T00:00:00Z",
+                "from: invalid value \"2026-11-24T00:00:00Z\", expected a time before now",
+            ),
+            (
+                "from=1795413299&to=1795413300",
+                "from: invalid value \"1795413299\", expected a time before now",
+            ),
+            ("from=yesterday", "from: invalid value \"yesterday\", expected unix seconds or RFC"),
+            ("window=1fortnight", "window: invalid value \"1fortnight\", expected a span"),
+            ("window=1h&from=1", "window: not allowed together with from or to"),
+            (
+                "window=1y&step=60",
+                "step: invalid value \"60\", expected at least 15776 seconds: at most 2000 buckets",
+            ),
+            ("step=0", "step: invalid value \"0\", expected"),
+            ("step=1.5s", "step: invalid value \"1.5s\", expected"),
+            ("of=latency", "of: invalid value \"latency\", expected one of response_time"),
+            (
+                "of=uptime&unknown=maybe",
+                "unknown: invalid value \"maybe\", expected one of exclude, down, up",
+            ),
+            ("unknown=down", "unknown: allowed with of=uptime only"),
+            ("window=1us", "window: invalid value \"1us\", expected"),
         ] {
             let error = series_of(query).unwrap_err();
             assert!(error.contains(told), "{query}: {error}");
@@ -331,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn the_step_that_is_asked_for_again_is_accepted() {
+    fn the_smallest_step_of_the_error_is_valid() {
         let error = series_of("window=1y&step=60").unwrap_err();
         let least = error.rsplit("at least ").next().unwrap().split(' ').next().unwrap();
         let wanted = series_of(&format!("window=1y&step={least}")).unwrap();

@@ -13,8 +13,8 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::app::startup::Failed;
 use crate::config::ConfigError;
-use crate::domain::Window;
-use crate::domain::{ServiceId, StoredTick};
+use crate::domain::time::timestamp;
+use crate::domain::{Invalid, ServiceId, StoredTick, Window};
 use crate::storage::StorageError;
 use crate::storage::exchange;
 use crate::storage::history::walk::{Walk, Walked, living};
@@ -54,8 +54,8 @@ pub struct Exported {
 pub fn window(from: Option<i64>, to: Option<i64>) -> Result<Window, ConfigError> {
     let window = Window { from_ms: from.unwrap_or(i64::MIN), to_ms: to.unwrap_or(i64::MAX) };
     if window.from_ms >= window.to_ms {
-        let told = "--from: not before --to; accepted is a moment before it".to_owned();
-        return Err(ConfigError { problems: vec![told] });
+        let invalid = Invalid::new(timestamp::to_rfc3339(window.from_ms), "a time before --to");
+        return Err(ConfigError { problems: vec![invalid.of("--from")] });
     }
     Ok(window)
 }
@@ -97,9 +97,10 @@ fn chosen(services: Vec<Walked>, wanted: &[String]) -> Result<Vec<Walked>, Strin
         let by_id = services.iter().position(|service| service.id.to_string() == *text);
         match by_id.or_else(|| services.iter().position(|service| service.name == *text)) {
             Some(nth) => chosen[nth] = true,
-            None => unknown.push(format!(
-                "--service: {text:?} is unknown; accepted is the id or the name of a living service"
-            )),
+            None => {
+                let expected = "the id or name of a service that is not deleted";
+                unknown.push(Invalid::quoted(text, expected).of("--service"));
+            }
         }
     }
     if !unknown.is_empty() {

@@ -11,7 +11,7 @@ pub mod wildcard;
 use std::fmt;
 
 use crate::domain::condition::wildcard::Wildcard;
-use crate::domain::service::Invalid;
+use crate::domain::invalid::Invalid;
 pub use judge::{Body, Facts};
 use path::Path;
 
@@ -92,7 +92,7 @@ enum Placeholder {
 }
 
 impl Condition {
-    const ACCEPTED: &'static str = "a condition such as [STATUS] == 200, [RESPONSE_TIME] < 300 or [BODY].status == UP, \
+    const EXPECTED: &'static str = "a condition such as [STATUS] == 200, [RESPONSE_TIME] < 300 or [BODY].status == UP, \
                                     of at most 1,000 characters";
 
     /// Takes `text` as a condition. What would not read the same once it is printed is refused, since that is how it is stored.
@@ -102,21 +102,21 @@ impl Condition {
         if printed == text || Self::read(&printed).as_ref() == Ok(&condition) {
             return Ok(condition);
         }
-        Err(Invalid::new(format!("{text:?}"), Self::ACCEPTED))
+        Err(Invalid::quoted(text, Self::EXPECTED))
     }
 
     fn read(text: &str) -> Result<Self, Invalid> {
-        let refuse = |accepted| Invalid::new(format!("{text:?}"), accepted);
+        let refuse = |expected: &'static str| Invalid::quoted(text, expected);
         let is_plain = !text.contains(char::is_control);
         if !is_plain || text.chars().count() > CONDITION_MAX_CHARS {
-            return Err(refuse(Self::ACCEPTED));
+            return Err(refuse(Self::EXPECTED));
         }
         let split = Comparison::ALL.into_iter().find_map(|comparison| {
             let spaced = format!(" {} ", comparison.as_str());
             let (left, right) = text.split_once(&spaced)?;
             Some((left.trim(), comparison, right.trim()))
         });
-        let Some((left, comparison, right)) = split else { return Err(refuse(Self::ACCEPTED)) };
+        let Some((left, comparison, right)) = split else { return Err(refuse(Self::EXPECTED)) };
         let left = Operand::parse(left).map_err(refuse)?;
         let right = Operand::parse(right).map_err(refuse)?;
         let matches = |side: &Operand| matches!(side, Operand::Wildcard(_) | Operand::Any(_));
@@ -174,7 +174,7 @@ impl Operand {
         }
         match Placeholder::parse(text)? {
             Some(placeholder) => Ok(Self::Placeholder(placeholder)),
-            None if text.is_empty() => Err(Condition::ACCEPTED),
+            None if text.is_empty() => Err(Condition::EXPECTED),
             None => Ok(Self::Literal(text.to_owned())),
         }
     }
@@ -201,11 +201,11 @@ impl Placeholder {
             "[CONNECTED]" => Ok(Some(Self::Connected)),
             "[CERTIFICATE_EXPIRATION]" => Ok(Some(Self::CertificateExpiration)),
             "[DOMAIN_EXPIRATION]" => {
-                Err("no [DOMAIN_EXPIRATION], which Gatus has and this has not")
+                Err("a condition without [DOMAIN_EXPIRATION], which is not supported")
             }
             "[DNS_RCODE]" => Ok(Some(Self::DnsRcode)),
             _ if text.starts_with("[CONTEXT]") => {
-                Err("no [CONTEXT], which Gatus has and this has not")
+                Err("a condition without [CONTEXT], which is not supported")
             }
             _ if text.starts_with('[') => Err(Self::KNOWN),
             _ => Ok(None),
@@ -293,8 +293,8 @@ mod tests {
             ("len(5) == 1", "len() and has() of a placeholder"),
             ("[STATUS] < any(1, 2)", "with == and != only"),
             ("pat(a*) == any(1, 2)", "on one side only"),
-            ("[DOMAIN_EXPIRATION] > 720h", "no [DOMAIN_EXPIRATION]"),
-            ("[CONTEXT].id == 1", "no [CONTEXT]"),
+            ("[DOMAIN_EXPIRATION] > 720h", "without [DOMAIN_EXPIRATION]"),
+            ("[CONTEXT].id == 1", "without [CONTEXT]"),
         ] {
             let refusal = Condition::parse(text).unwrap_err().to_string();
             assert!(refusal.contains(told), "{text}: {refusal}");

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::domain::history::timeline::Totals;
-use crate::domain::service::Invalid;
+use crate::domain::invalid::Invalid;
 use crate::domain::time::duration;
 
 const MINUTE: u64 = 60;
@@ -34,8 +34,8 @@ impl Slo {
     /// The window when nothing is said.
     pub const WINDOW: Duration = Duration::from_secs(30 * DAY);
 
-    const TARGET_ACCEPTED: &'static str = "a percentage above 0 and below 100, such as 99.9";
-    const WINDOW_ACCEPTED: &'static str = "a time from 1h to 366d, such as 30d";
+    const TARGET_EXPECTED: &'static str = "a percentage above 0 and below 100, such as 99.9";
+    const WINDOW_EXPECTED: &'static str = "a time from 1h to 366d, such as 30d";
     const WINDOW_RANGE: (Duration, Duration) =
         (Duration::from_secs(HOUR), Duration::from_secs(366 * DAY));
 
@@ -50,7 +50,7 @@ impl Slo {
         if percent > 0.0 && percent < 100.0 {
             Ok(percent)
         } else {
-            Err(Invalid::new(percent, Self::TARGET_ACCEPTED))
+            Err(Invalid::new(percent, Self::TARGET_EXPECTED))
         }
     }
 
@@ -60,14 +60,14 @@ impl Slo {
         if (least..=most).contains(&window) {
             Ok(window)
         } else {
-            Err(Invalid::new(duration::span_told(window), Self::WINDOW_ACCEPTED))
+            Err(Invalid::new(duration::span_told(window), Self::WINDOW_EXPECTED))
         }
     }
 
     /// Takes a text such as `30d` as a window.
     pub fn parse_window(text: &str) -> Result<Duration, Invalid> {
         let window = duration::span(text);
-        Self::window(window.ok_or_else(|| Invalid::new(text, Self::WINDOW_ACCEPTED))?)
+        Self::window(window.ok_or_else(|| Invalid::new(text, Self::WINDOW_EXPECTED))?)
     }
 }
 
@@ -139,8 +139,8 @@ mod tests {
     #[test]
     fn a_refusal_shows_what_was_written() {
         let refusal = Slo::parse_window("1m").unwrap_err().to_string();
-        assert_eq!(refusal, "1m is not accepted; accepted is a time from 1h to 366d, such as 30d");
-        assert_eq!(Slo::target(100.0).unwrap_err().value, "100");
+        assert_eq!(refusal, "invalid value 1m, expected a time from 1h to 366d, such as 30d");
+        assert!(Slo::target(100.0).unwrap_err().to_string().starts_with("invalid value 100,"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::condition::Condition;
+use crate::domain::invalid::Invalid;
 use crate::domain::service::options::Options;
 use crate::domain::service::target::Target;
 
@@ -25,33 +26,6 @@ pub const CONDITIONS_MAX: usize = 50;
 pub const INTERVAL_RANGE_SECONDS: (f64, f64) = (0.1, 2_592_000.0);
 /// Shortest and longest accepted timeout, in seconds: one tick of a timer, and an hour.
 pub const TIMEOUT_RANGE_SECONDS: (f64, f64) = (0.001, 3_600.0);
-
-/// A value that was refused, and what is accepted in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invalid {
-    /// The refused value as it was written, cut to a length that can be printed.
-    pub value: String,
-    /// What is accepted, as a noun phrase.
-    pub accepted: &'static str,
-}
-
-impl Invalid {
-    /// The refusal of `value`; a long value is cut to 80 characters.
-    pub fn new(value: impl fmt::Display, accepted: &'static str) -> Self {
-        let mut value = value.to_string();
-        if let Some((end, _)) = value.char_indices().nth(80) {
-            value.truncate(end);
-            value.push('…');
-        }
-        Self { value, accepted }
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not accepted; accepted is {}", self.value, self.accepted)
-    }
-}
 
 /// The key of a service in the store and in the API; always positive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,12 +55,12 @@ impl fmt::Display for ServiceId {
 pub struct Name(Arc<str>);
 
 impl Name {
-    const ACCEPTED: &'static str =
+    const EXPECTED: &'static str =
         "1 to 255 characters without control characters and without space at the ends";
 
     /// Takes `text` as a name.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        label(text, Self::ACCEPTED).map(Self)
+        label(text, Self::EXPECTED).map(Self)
     }
 
     /// The name as it was given.
@@ -100,14 +74,14 @@ impl Name {
 pub struct Group(Arc<str>);
 
 impl Group {
-    const ACCEPTED: &'static str = "null or up to 255 characters without control characters";
+    const EXPECTED: &'static str = "null or up to 255 characters without control characters";
 
     /// Takes `text` as a group; the empty text means no group, as it does in Gatus.
     pub fn parse(text: &str) -> Result<Option<Self>, Invalid> {
         if text.is_empty() {
             return Ok(None);
         }
-        label(text, Self::ACCEPTED).map(|text| Some(Self(text)))
+        label(text, Self::EXPECTED).map(|text| Some(Self(text)))
     }
 
     /// The group as it was given.
@@ -116,12 +90,12 @@ impl Group {
     }
 }
 
-fn label(text: &str, accepted: &'static str) -> Result<Arc<str>, Invalid> {
+fn label(text: &str, expected: &'static str) -> Result<Arc<str>, Invalid> {
     let length = text.chars().count();
     let fits = (1..=NAME_MAX_CHARS).contains(&length)
         && text.trim() == text
         && !text.contains(char::is_control);
-    if fits { Ok(text.into()) } else { Err(Invalid::new(format!("{text:?}"), accepted)) }
+    if fits { Ok(text.into()) } else { Err(Invalid::quoted(text, expected)) }
 }
 
 /// The time from one slot of a service to its next.
@@ -129,11 +103,11 @@ fn label(text: &str, accepted: &'static str) -> Result<Arc<str>, Invalid> {
 pub struct Interval(Duration);
 
 impl Interval {
-    const ACCEPTED: &'static str = "a number of seconds from 0.1 to 2592000";
+    const EXPECTED: &'static str = "0.1 to 2592000 seconds";
 
     /// Takes a number of seconds as an interval; fractions are allowed.
     pub fn from_seconds(seconds: f64) -> Result<Self, Invalid> {
-        seconds_within(seconds, INTERVAL_RANGE_SECONDS, Self::ACCEPTED).map(Self)
+        seconds_within(seconds, INTERVAL_RANGE_SECONDS, Self::EXPECTED).map(Self)
     }
 
     /// The interval as a span of time.
@@ -152,11 +126,11 @@ impl Interval {
 pub struct Timeout(Duration);
 
 impl Timeout {
-    const ACCEPTED: &'static str = "a number of seconds from 0.001 to 3600";
+    const EXPECTED: &'static str = "0.001 to 3600 seconds";
 
     /// Takes a number of seconds as a timeout; fractions are allowed.
     pub fn from_seconds(seconds: f64) -> Result<Self, Invalid> {
-        seconds_within(seconds, TIMEOUT_RANGE_SECONDS, Self::ACCEPTED).map(Self)
+        seconds_within(seconds, TIMEOUT_RANGE_SECONDS, Self::EXPECTED).map(Self)
     }
 
     /// The timeout as a span of time.
@@ -173,13 +147,13 @@ impl Timeout {
 fn seconds_within(
     seconds: f64,
     (least, most): (f64, f64),
-    accepted: &'static str,
+    expected: &'static str,
 ) -> Result<Duration, Invalid> {
     // A NaN is in no range, so it is refused here too.
     if (least..=most).contains(&seconds) {
         Ok(Duration::from_secs_f64(seconds))
     } else {
-        Err(Invalid::new(seconds, accepted))
+        Err(Invalid::new(seconds, expected))
     }
 }
 
@@ -288,11 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_value_and_what_is_accepted() {
-        let refusal = Timeout::from_seconds(-1.0).unwrap_err().to_string();
-        assert_eq!(
-            refusal,
-            "-1 is not accepted; accepted is a number of seconds from 0.001 to 3600"
-        );
+    fn an_invalid_timeout_is_reported_with_the_range() {
+        let invalid = Timeout::from_seconds(-1.0).unwrap_err().to_string();
+        assert_eq!(invalid, "invalid value -1, expected 0.001 to 3600 seconds");
     }
 }

@@ -6,7 +6,8 @@ use std::fmt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
-use super::{Invalid, URL_MAX_CHARS};
+use super::URL_MAX_CHARS;
+use crate::domain::invalid::Invalid;
 use crate::domain::service::template::{Template, Variables};
 
 /// How a target is asked.
@@ -67,13 +68,13 @@ pub struct Target {
 
 impl Target {
     /// What is accepted, for a refusal.
-    pub const ACCEPTED: &'static str = "a URL with a host, at most 2,083 characters, and one of the schemes http, https, ws, wss, \
+    pub const EXPECTED: &'static str = "a URL with a host, at most 2,083 characters, and one of the schemes http, https, ws, wss, \
                                         tcp, tls, starttls (these three with a port), dns, icmp, grpc, grpcs and push";
 
     /// Takes `text` as a target in which every character stands for itself. A fragment is kept in what is shown and is never
     /// sent (RFC 9110, 4.2.5).
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let refuse = || Invalid::new(format!("{:?}", without_password(text)), Self::ACCEPTED);
+        let refuse = || Invalid::quoted(without_password(text), Self::EXPECTED);
         let (kind, http) = tidy(text).and_then(taken_apart).ok_or_else(refuse)?;
         let url = checked(kind, &http).ok_or_else(refuse)?;
         Ok(Self::new(text, kind, Some(url)))
@@ -86,7 +87,7 @@ impl Target {
 
     /// Takes `text` as a target that may name variables, as the services file has it.
     pub fn template(text: &str) -> Result<Self, Invalid> {
-        let refuse = || Invalid::new(format!("{:?}", without_password(text)), Self::ACCEPTED);
+        let refuse = || Invalid::quoted(without_password(text), Self::EXPECTED);
         let template = Template::parse(text).map_err(|_| refuse())?;
         if let Some(literal) = template.as_literal() {
             let Self { kind, url, .. } = Self::parse(&literal)?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Invalid;
+use crate::domain::invalid::Invalid;
 
 /// The variables that templates are filled with: the environment at the start. Cheap to clone.
 #[derive(Clone, Default)]
@@ -40,7 +40,7 @@ enum Part<'a> {
 }
 
 impl Template {
-    const ACCEPTED: &'static str =
+    const EXPECTED: &'static str =
         "a text in which ${NAME} names a variable and $$ is a dollar sign";
 
     /// Takes `text` as a template.
@@ -50,7 +50,7 @@ impl Template {
         if names_are_good && !template.has_open_brace() {
             return Ok(template);
         }
-        Err(Invalid::new(format!("{text:?}"), Self::ACCEPTED))
+        Err(Invalid::quoted(text, Self::EXPECTED))
     }
 
     /// The template that stands for exactly `text`.

@@ -23,7 +23,7 @@ use url::Url;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::domain::service::options::{Pem, TlsOptions, TlsVersion};
-use crate::domain::{Certificate, Failure, ProbeDetails, Reason};
+use crate::domain::{Certificate, Failure, Invalid, ProbeDetails, Reason};
 use crate::probe::failure;
 
 /// Most ways of speaking TLS that an arbiter keeps at hand; with more, they are made anew.
@@ -48,17 +48,18 @@ pub struct Trust {
     pub authorities: usize,
 }
 
-/// Trusts the system's authorities (or `SSL_CERT_FILE`) and those of `ca_file`. The error is for a person and names the
-/// file.
-pub fn trust(ca_file: Option<&Path>) -> Result<Trust, String> {
+/// Trusts the system's authorities (or `SSL_CERT_FILE`) and those of `ca_file`. The error is about
+/// `ca_file`.
+pub fn trust(ca_file: Option<&Path>) -> Result<Trust, Invalid> {
     let mut roots = RootCertStore::empty();
     let (_added, _unusable) =
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(file) = ca_file {
-        let refuse = |why: String| format!("{file:?} is not accepted ({why})");
-        let pem = std::fs::read(file).map_err(|error| refuse(error.to_string()))?;
-        for certificate in certificates_of(&pem).map_err(refuse)? {
-            roots.add(certificate).map_err(|error| refuse(error.to_string()))?;
+        let invalid =
+            |reason: String| Invalid::quoted(file, "a PEM file of certificates").because(reason);
+        let pem = std::fs::read(file).map_err(|error| invalid(error.to_string()))?;
+        for certificate in certificates_of(&pem).map_err(invalid)? {
+            roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
         }
     }
     Ok(Trust { authorities: roots.len(), roots: Arc::new(roots) })

@@ -94,7 +94,7 @@ fn a_change_is_merged_into_what_is_there_and_null_takes_away() {
     let half =
         app.send("PATCH", &format!("/v1/services/{id}"), &json!({"basic_auth": {"username": "b"}}));
     assert_eq!(half.status, 422, "{}", half.text);
-    assert!(half.errors().contains("basic_auth.password: missing"), "{}", half.text);
+    assert!(half.errors().contains("basic_auth.password: required"), "{}", half.text);
 }
 
 #[test]

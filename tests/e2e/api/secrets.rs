@@ -136,9 +136,9 @@ fn what_is_refused_is_named_and_prints_no_secret() {
         (&file, "services.yaml:2: endpoint 1 (a): url: "),
         (&file, "services.yaml:3: endpoint 2 (b): basic-auth: "),
         (&file, "services.yaml:4: endpoint 3 (c): client: timeout: "),
-        (&canary("http//u:s3cret3@h/,tcp://a"), "SELF_CHECK_TARGETS: the value is not accepted"),
+        (&canary("http//u:s3cret3@h/,tcp://a"), "SELF_CHECK_TARGETS: invalid value, expected URLs"),
         (&canary("http://${NOBODY_SET}/"), "the variable NOBODY_SET is not set"),
-        (&blocked, "SELF_CHECK_TARGETS: tcp://10.1.2.3:53 is not accepted"),
+        (&blocked, "SELF_CHECK_TARGETS: invalid value tcp://10.1.2.3:53 ("),
     ] {
         let (code, said) = launch.run_to_end();
         assert!(code == Some(2) && said.contains(told), "{told} in {said}");

@@ -97,9 +97,9 @@ fn events_of_all_services_are_told_newest_first_and_by_filter() {
         assert_eq!(app.get(&format!("/v1/events?service={id}")).status, 404);
     }
     for (query, why) in [
-        ("event=crash", "event: \"crash\""),
-        ("service=x", "service: \"x\""),
-        ("page=0", "page: \"0\""),
+        ("event=crash", "event: invalid value \"crash\""),
+        ("service=x", "service: invalid value \"x\""),
+        ("page=0", "page: invalid value \"0\""),
     ] {
         app.assert_refused(&format!("/v1/events?{query}"), why);
     }

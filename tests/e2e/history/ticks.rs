@@ -104,13 +104,13 @@ fn a_wrong_question_for_ticks_names_what_is_wrong() {
     let app = Launch::new().start();
     let id = app.add_with(&json!({"name": "a", "url": "http://127.0.0.1:1/", "enabled": false}));
     for (query, why) in [
-        ("cursor=abc", "cursor: \"abc\""),
-        ("cursor=-1", "cursor: \"-1\""),
-        ("limit=0", "limit: \"0\""),
-        ("limit=1001", "limit: \"1001\""),
-        ("state=ill", "state: \"ill\""),
-        ("state=paused", "state: \"paused\""),
-        ("reason=bad_luck", "reason: \"bad_luck\""),
+        ("cursor=abc", "cursor: invalid value \"abc\""),
+        ("cursor=-1", "cursor: invalid value \"-1\""),
+        ("limit=0", "limit: invalid value \"0\""),
+        ("limit=1001", "limit: invalid value \"1001\""),
+        ("state=ill", "state: invalid value \"ill\""),
+        ("state=paused", "state: invalid value \"paused\""),
+        ("reason=bad_luck", "reason: invalid value \"bad_luck\""),
         ("page=2", "\"page\": unknown parameter"),
     ] {
         app.assert_refused(&format!("/v1/services/{id}/ticks?{query}"), why);

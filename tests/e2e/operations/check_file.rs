@@ -50,7 +50,7 @@ fn check_file_tells_the_plan_and_changes_nothing() {
     let bad = launch.write_file("bad.yaml", "endpoints:\n  - {name: a}\n");
     let (code, said) = check(&launch, &bad);
     assert_eq!(code, Some(2));
-    assert!(said.contains("bad.yaml:2: endpoint 1 (a): url: missing"), "{said}");
+    assert!(said.contains("bad.yaml:2: endpoint 1 (a): url: required"), "{said}");
 }
 
 /// What a look at the store must leave as it is: bytes and time of change of the file and its log.

@@ -40,7 +40,7 @@ fn a_probe_from_the_command_line_tells_a_person_what_it_saw() {
     assert!(said.contains(&format!("status 503, HTTP 1.1, 127.0.0.1:{}", target.port())), "{said}");
     assert!(said.contains("processing") && said.contains('█'), "{said}");
     let (code, said) = launch.run(&["probe", "ftp://a"]);
-    assert!(code == Some(2) && said.contains("URL: \"ftp://a\""), "{said}");
+    assert!(code == Some(2) && said.contains("URL: invalid value \"ftp://a\""), "{said}");
     assert!(!launch.folder().join("db.db").exists(), "nothing is recorded");
 }
 

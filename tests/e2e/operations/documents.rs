@@ -18,12 +18,12 @@ const PROBING: &str = include_str!("../../../docs/probing.md");
 
 /// The entry of `variable` in docs/configuration.md, wrapped at 100 characters.
 fn entry(variable: &Variable) -> String {
-    let Variable { name, default, accepted, about } = variable;
+    let Variable { name, default, expected, about } = variable;
     let default = match *default {
         "" => "No default".to_owned(),
         default => format!("Default `{default}`"),
     };
-    let text = format!("- `{name}`: {about}. {default}; valid: {accepted}.");
+    let text = format!("- `{name}`: {about}. {default}; valid: {expected}.");
     let (mut entry, mut width) = (String::new(), 0);
     for word in text.split(' ') {
         let length = word.chars().count();

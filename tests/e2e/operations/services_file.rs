@@ -201,6 +201,6 @@ fn a_variable_that_is_not_set_is_refused_with_its_place() {
     let (code, said) = launch.run_to_end();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("services.yaml:7: endpoint 2 (api): "), "{said}");
-    assert!(said.contains("NOBODY_SET_THIS: a variable that is not set"), "{said}");
+    assert!(said.contains("NOBODY_SET_THIS: environment variable not set"), "{said}");
     assert!(!launch.folder().join("db.db").exists(), "nothing was started");
 }

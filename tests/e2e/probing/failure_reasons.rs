@@ -120,7 +120,7 @@ fn reasons_are_kept_filtered_by_and_counted() {
         let refused = app.get(&format!("{path}?reason=tls_bad"));
         assert_eq!(refused.status, 400, "{}", refused.text);
         assert!(
-            refused.errors().starts_with("reason: \"tls_bad\" is not accepted"),
+            refused.errors().starts_with("reason: invalid value \"tls_bad\", expected"),
             "{}",
             refused.text
         );
