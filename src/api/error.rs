@@ -1,11 +1,10 @@
-//! The one shape of every error, and which status belongs to what (contract, "Envelope").
+//! The one shape of all error responses, and the status of each error (contract, "Envelope").
 
-use std::fmt;
 use std::time::Duration;
 
 use actix::MailboxError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,25 +12,29 @@ use utoipa::ToSchema;
 use crate::domain::Invalid;
 use crate::storage::StorageError;
 
-/// Seconds after which a client may try again.
+/// `Retry-After` of 429 and 503, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// The body of an error.
+/// The body of an error response.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBody {
-    /// The HTTP status once more.
+    /// The HTTP status code.
     #[schema(example = 404)]
     status: u16,
-    /// Its standard reason phrase.
+    /// The standard reason phrase of the status.
     #[schema(example = "Not Found")]
     status_desc: String,
-    /// One sentence a problem, each naming the field it is about.
+    /// One message per problem; a message about a field begins with its name.
     #[schema(example = json!(["record not found"]))]
     errors: Vec<String>,
 }
 
-/// An answer that is an error.
-#[derive(Debug, Clone)]
+/// The result of a handler.
+pub type ApiResult = Result<HttpResponse, ApiError>;
+
+/// An error response.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{status}: {}", errors.join("; "))]
 pub struct ApiError {
     status: StatusCode,
     errors: Vec<String>,
@@ -43,42 +46,43 @@ impl ApiError {
         Self { status, errors, header: None }
     }
 
-    fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         Self { header: Some((name, value)), ..self }
     }
 
-    /// 400: the request itself is not well-formed.
+    /// 400: the path, the query string or the JSON syntax is invalid.
     pub fn bad_request(errors: Vec<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, errors)
     }
 
-    /// 401: no token, or a wrong one.
+    /// 401: the API token is missing or wrong.
     pub fn unauthorized() -> Self {
-        let errors =
-            vec!["authorization: a write needs `Authorization: Bearer` with the API token".into()];
-        Self::new(StatusCode::UNAUTHORIZED, errors)
-            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        Self::wrong_token(
+            "authorization: writes require `Authorization: Bearer` with the API token",
+        )
     }
 
     /// 401: the token of a heartbeat is missing or wrong.
     pub fn wrong_heartbeat_token() -> Self {
-        let errors = vec!["authorization: a heartbeat needs the token of its service".into()];
-        Self::new(StatusCode::UNAUTHORIZED, errors)
-            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        Self::wrong_token("authorization: a heartbeat requires the token of its service")
     }
 
-    /// 429: this cannot be done now, and soon can.
-    pub fn busy(told: &str) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, vec![told.to_owned()])
-            .with(header::RETRY_AFTER, RETRY_AFTER)
+    fn wrong_token(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, vec![message.to_owned()])
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    /// 403: nobody may do this here.
+    /// 429: a limit is reached; a retry may succeed.
+    pub fn busy(message: &str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, vec![message.to_owned()])
+            .with_header(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    /// 403: writes are disabled by the configuration.
     pub fn forbidden() -> Self {
-        let errors = vec![
-            "authorization: without API_TOKEN, writes are allowed only while API_HOST is a loopback address".into(),
-        ];
-        Self::new(StatusCode::FORBIDDEN, errors)
+        let message = "authorization: without API_TOKEN, writes are allowed only while API_HOST \
+                       is a loopback address";
+        Self::new(StatusCode::FORBIDDEN, vec![message.to_owned()])
     }
 
     /// 404: no such route or record.
@@ -88,50 +92,48 @@ impl ApiError {
 
     /// 404: the service has no objective.
     pub fn no_slo() -> Self {
-        let errors = vec!["slo: this service has none; set slo.target and slo.window".to_owned()];
-        Self::new(StatusCode::NOT_FOUND, errors)
+        let message = "slo: this service has no objective; set slo.target and slo.window";
+        Self::new(StatusCode::NOT_FOUND, vec![message.to_owned()])
     }
 
-    /// 405: the route is there, for the methods of `allowed`.
-    pub fn method_not_allowed(allowed: &'static str) -> Self {
-        let errors = vec![format!("method: not allowed here; allowed are {allowed}")];
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, errors)
-            .with(header::ALLOW, HeaderValue::from_static(allowed))
+    /// 405: the route exists for the methods `allowed`, which are the value of the `Allow` header.
+    pub fn method_not_allowed(method: &Method, allowed: &'static str) -> Self {
+        let expected = match allowed.rsplit_once(", ") {
+            Some((others, last)) => format!("{others} or {last}"),
+            None => allowed.to_owned(),
+        };
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, vec![Invalid::new(method, expected).of("method")])
+            .with_header(header::ALLOW, HeaderValue::from_static(allowed))
     }
 
-    /// 408: a body that did not come.
+    /// 408: the body was not received within `limit`.
     pub fn request_timeout(limit: Duration) -> Self {
-        let errors = vec![format!("body: not complete within {limit:?}")];
-        Self::new(StatusCode::REQUEST_TIMEOUT, errors)
-            .with(header::CONNECTION, HeaderValue::from_static("close"))
+        let message = format!("body: not received within {limit:?}");
+        Self::new(StatusCode::REQUEST_TIMEOUT, vec![message])
+            .with_header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
-    /// 413: a body of more than `limit` bytes.
+    /// 413: the body is larger than `limit` bytes.
     pub fn too_large(limit: usize) -> Self {
-        let errors = vec![format!("body: larger than {limit} bytes")];
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, errors)
+        let message = format!("body: too large, expected at most {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, vec![message])
     }
 
-    /// 415: a body that is not JSON.
-    pub fn unsupported_media_type(found: &str) -> Self {
-        let errors = vec![Invalid::quoted(found, "application/json").of("content-type")];
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, errors)
+    /// 415: the body is not JSON.
+    pub fn unsupported_media_type(content_type: &str) -> Self {
+        let message = Invalid::quoted(content_type, "application/json").of("content-type");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, vec![message])
     }
 
-    /// 422: well-formed, but not acceptable.
+    /// 422: the body is a JSON object with invalid fields.
     pub fn unprocessable(errors: Vec<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, errors)
     }
 
-    /// 503: this does not work now.
+    /// 503: a part of the service is not working; a retry may succeed.
     pub fn unavailable(errors: Vec<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, errors).with(header::RETRY_AFTER, RETRY_AFTER)
-    }
-}
-
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.status, self.errors.join("; "))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, errors)
+            .with_header(header::RETRY_AFTER, RETRY_AFTER)
     }
 }
 
@@ -155,22 +157,22 @@ impl ResponseError for ApiError {
 
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
-        let said = error.to_string();
+        let message = error.to_string();
         match error {
             StorageError::NotFound => Self::not_found(),
             StorageError::Invalid(problems) => Self::unprocessable(problems),
-            StorageError::Conflict(_) => Self::new(StatusCode::CONFLICT, vec![said]),
-            StorageError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, vec![said])
-                .with(header::RETRY_AFTER, RETRY_AFTER),
+            StorageError::Conflict(_) => Self::new(StatusCode::CONFLICT, vec![message]),
+            StorageError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, vec![message])
+                .with_header(header::RETRY_AFTER, RETRY_AFTER),
             StorageError::Unavailable(_) | StorageError::Unreadable(_) => {
-                Self::unavailable(vec![said])
+                Self::unavailable(vec![message])
             }
         }
     }
 }
 
 impl From<MailboxError> for ApiError {
-    /// The actor has gone: the process is about to end.
+    /// The actor has stopped, so the process is about to exit.
     fn from(_: MailboxError) -> Self {
         Self::unavailable(vec!["the service is shutting down".to_owned()])
     }

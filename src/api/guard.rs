@@ -1,35 +1,58 @@
-//! Who may write (contract, `API_TOKEN`).
+//! Authorisation of writes (contract, `API_TOKEN`).
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use subtle::ConstantTimeEq;
 
-use super::Writes;
 use crate::api::error::ApiError;
+use crate::config::{Config, Secret};
 
-/// Lets a write pass, or says why not.
-pub fn may_write(request: &HttpRequest, writes: &Writes) -> Result<(), ApiError> {
-    let token = match writes {
-        Writes::FromThisMachine => return Ok(()),
-        Writes::Refused => return Err(ApiError::forbidden()),
-        Writes::WithToken(token) => token.reveal(),
-    };
-    match bearer(request) {
-        Some(shown) if is_same(shown, token) => Ok(()),
-        _ => Err(ApiError::unauthorized()),
+/// Which requests may write.
+#[derive(Debug, Clone)]
+pub enum WriteAccess {
+    /// Requests with this bearer token.
+    Token(Secret),
+    /// Every request, since the API listens on a loopback address only.
+    Loopback,
+    /// No request.
+    Denied,
+}
+
+impl WriteAccess {
+    /// The access that `config` grants: by `API_TOKEN`, or without it only while `API_HOST` is a
+    /// loopback address (contract, `API_TOKEN`).
+    pub fn from_config(config: &Config) -> Self {
+        match &config.api_token {
+            Some(token) => Self::Token(token.clone()),
+            None if config.listens_on_loopback() => Self::Loopback,
+            None => Self::Denied,
+        }
+    }
+
+    /// Returns 401 when the token is missing or wrong, and 403 when no request may write.
+    pub fn check(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        let expected = match self {
+            Self::Loopback => return Ok(()),
+            Self::Denied => return Err(ApiError::forbidden()),
+            Self::Token(token) => token.reveal(),
+        };
+        match bearer_token(request) {
+            Some(token) if tokens_equal(token, expected) => Ok(()),
+            _ => Err(ApiError::unauthorized()),
+        }
     }
 }
 
-/// Whether `shown` is `token`, compared in a time that does not tell how much of it was right.
-pub fn is_same(shown: &str, token: &str) -> bool {
-    bool::from(shown.as_bytes().ct_eq(token.as_bytes()))
+/// Compares two tokens in constant time: the duration does not depend on how many bytes match.
+pub fn tokens_equal(token: &str, expected: &str) -> bool {
+    bool::from(token.as_bytes().ct_eq(expected.as_bytes()))
 }
 
-/// The token that the request shows.
-pub fn bearer(request: &HttpRequest) -> Option<&str> {
+/// The token of an `Authorization: Bearer` header.
+pub fn bearer_token(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, shown) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| shown.trim())
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[cfg(test)]
@@ -38,14 +61,13 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
-    use crate::config::Config;
 
     #[test]
-    fn only_the_very_token_opens() {
+    fn only_the_exact_token_grants_write_access() {
         let config =
             Config::from_lookup(|name| (name == "API_TOKEN").then(|| "s3cret".to_owned())).unwrap();
-        let writes = Writes::WithToken(config.api_token.unwrap());
-        for (header, passes) in [
+        let access = WriteAccess::from_config(&config);
+        for (header, is_granted) in [
             ("Bearer s3cret", true),
             ("bearer  s3cret", true),
             ("Bearer s3cre", false),
@@ -56,11 +78,11 @@ mod tests {
         ] {
             let request =
                 TestRequest::default().insert_header((AUTHORIZATION, header)).to_http_request();
-            assert_eq!(may_write(&request, &writes).is_ok(), passes, "{header}");
+            assert_eq!(access.check(&request).is_ok(), is_granted, "{header}");
         }
         let without = TestRequest::default().to_http_request();
-        assert_eq!(may_write(&without, &writes).unwrap_err().status_code(), 401);
-        assert_eq!(may_write(&without, &Writes::Refused).unwrap_err().status_code(), 403);
-        assert!(may_write(&without, &Writes::FromThisMachine).is_ok());
+        assert_eq!(access.check(&without).unwrap_err().status_code(), 401);
+        assert_eq!(WriteAccess::Denied.check(&without).unwrap_err().status_code(), 403);
+        assert!(WriteAccess::Loopback.check(&without).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! What operators and their tools ask: health, readiness, metrics.
+//! Handlers for operators: health, readiness, storage usage, metrics.
 
 use std::time::Duration;
 
@@ -6,100 +6,102 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::views;
-use super::{Api, input};
 use crate::actors::recorder::{GetResults, GetTrouble};
 use crate::actors::scheduler::GetLateness;
-use crate::api::error::{ApiError, ErrorBody};
-use crate::api::responses::ReadErrors;
+use crate::api::error::{ApiError, ApiResult, ErrorBody};
+use crate::api::error_responses::ReadErrors;
+use crate::api::input;
+use crate::api::state::Api;
+use crate::api::views::envelope::{One, StatusOnly, Success, success};
 use crate::api::views::storage::{Storage, StorageData};
-use crate::api::views::{Fine, One, Success};
 use crate::metrics::Format;
 use crate::storage::history::usage::GetUsage;
 
-/// A slot that waits longer than this for the scheduler makes the service not ready.
-const LATE_AFTER: Duration = Duration::from_secs(1);
+/// The service is not ready when the scheduler is later than this.
+const MAX_LATENESS: Duration = Duration::from_secs(1);
 
-/// An actor that does not answer in this time is not well.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// The service is not ready when an actor does not respond within this time.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the process serves.
+/// Liveness: responds with 200 while the process serves requests.
 #[utoipa::path(get, path = "/v1/_internal/health", tag = "operations",
     responses(
-        (status = 200, description = "It does", body = Fine),
-        (status = 400, description = "An unknown parameter", body = ErrorBody),
+        (status = 200, description = "The process serves requests", body = StatusOnly),
+        (status = 400, description = "Unknown query parameter", body = ErrorBody),
     ))]
-pub async fn health(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub async fn health(request: HttpRequest) -> ApiResult {
     input::no_params(&request)?;
-    Ok(HttpResponse::Ok().json(Fine::ok()))
+    Ok(HttpResponse::Ok().json(StatusOnly::ok()))
 }
 
-/// Whether the store takes writes and the scheduler is on time.
+/// Readiness: responds with 200 while the store accepts writes and the scheduler is on time.
 #[utoipa::path(get, path = "/v1/_internal/ready", tag = "operations",
     responses(
-        (status = 200, description = "Both", body = Fine),
-        (status = 400, description = "An unknown parameter", body = ErrorBody),
-        (status = 503, description = "One of them is not; `errors` says which", body = ErrorBody),
+        (status = 200, description = "Ready", body = StatusOnly),
+        (status = 400, description = "Unknown query parameter", body = ErrorBody),
+        (status = 503, description = "Not ready; `errors` names the store or the scheduler",
+            body = ErrorBody),
     ))]
-pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     input::no_params(&request)?;
     let mut errors = Vec::new();
-    match api.recorder.send(GetTrouble).timeout(ANSWER_WITHIN).await {
+    match api.recorder.send(GetTrouble).timeout(RESPONSE_TIMEOUT).await {
         Ok(None) => {}
-        Ok(Some(why)) => errors.push(format!("store: takes no writes: {why}")),
-        Err(_) => errors.push("store: the recorder does not answer".to_owned()),
+        Ok(Some(error)) => errors.push(format!("store: unavailable: {error}")),
+        Err(_) => errors.push("store: the recorder does not respond".to_owned()),
     }
-    match api.scheduler.send(GetLateness).timeout(ANSWER_WITHIN).await {
-        Ok(late) if late <= LATE_AFTER => {}
-        Ok(late) => errors.push(format!("scheduler: {:.1} s late", late.as_secs_f64())),
-        Err(_) => errors.push("scheduler: does not answer".to_owned()),
+    match api.scheduler.send(GetLateness).timeout(RESPONSE_TIMEOUT).await {
+        Ok(lateness) if lateness <= MAX_LATENESS => {}
+        Ok(lateness) => {
+            errors.push(format!("scheduler: {:.1} s late", lateness.as_secs_f64()));
+        }
+        Err(_) => errors.push("scheduler: does not respond".to_owned()),
     }
     if errors.is_empty() {
-        Ok(HttpResponse::Ok().json(Fine::ok()))
+        Ok(HttpResponse::Ok().json(StatusOnly::ok()))
     } else {
         Err(ApiError::unavailable(errors))
     }
 }
 
-/// How much there is in the store, and what room it takes.
+/// Size and row counts of the store.
 #[utoipa::path(get, path = "/v1/_internal/storage", tag = "operations",
     responses(
-        (status = 200, description = "Sizes and rows", body = Success<StorageData>),
+        (status = 200, description = "Sizes and row counts", body = Success<StorageData>),
         ReadErrors,
     ))]
-pub async fn storage(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub async fn storage(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     input::no_params(&request)?;
-    let usage = api.ask(GetUsage).await?;
+    let usage = api.query(GetUsage).await?;
     let storage = One::new(Storage::new(&usage));
-    Ok(views::answer(StatusCode::OK, StorageData { storage }))
+    Ok(success(StatusCode::OK, StorageData { storage }))
 }
 
-/// Everything the program counts, in Prometheus's text format.
+/// All metrics, in the Prometheus text format or OpenMetrics.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses(
         (status = 200, description = "Prometheus text exposition", body = String,
             content_type = "text/plain"),
         (status = 503, description = "The service is shutting down", body = ErrorBody),
     ))]
-pub async fn metrics(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let _turn = api.scrapes.acquire().await;
+pub async fn metrics(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+    let _permit = api.scrapes.acquire().await;
     let results = api.recorder.send(GetResults).await?;
     let telemetry = api.telemetry.clone();
-    let format = Format::accepted(&request);
-    // A hundred thousand services take a while to write out; the other requests of this thread go on meanwhile.
+    let format = negotiate_format(&request);
+    // Encoding 100,000 services would block the other requests of this worker thread.
     let text = web::block(move || telemetry.expose(results, format)).await;
     let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
     let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
     Ok(HttpResponse::build(StatusCode::OK).content_type(format.content_type()).body(text))
 }
 
-impl Format {
-    /// OpenMetrics for a scraper that names it, as Prometheus does, and the plain text format for everyone else.
-    fn accepted(request: &HttpRequest) -> Self {
-        let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
-        match accept {
-            Some(accept) if accept.contains("application/openmetrics-text") => Self::OpenMetrics,
-            _ => Self::Plain,
-        }
+/// OpenMetrics for a client whose `Accept` header names it, as Prometheus does; otherwise the plain
+/// text format.
+fn negotiate_format(request: &HttpRequest) -> Format {
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    match accept {
+        Some(accept) if accept.contains("application/openmetrics-text") => Format::OpenMetrics,
+        _ => Format::Plain,
     }
 }

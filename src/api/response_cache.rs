@@ -1,4 +1,4 @@
-//! Answers that many ask for at once: each is made once, and holds until something is written.
+//! Response cache with request coalescing; every write invalidates it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,61 +8,64 @@ use tokio::sync::OnceCell;
 
 use crate::api::error::ApiError;
 
-/// Most answers that are kept; the others are made for each who asks.
-const ANSWERS_LIMIT: usize = 16;
+/// Most cached responses; further ones are computed for each request.
+const MAX_ENTRIES: usize = 16;
 
-/// Largest answer that is kept, in bytes.
-const ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
+/// Largest cached response, in bytes.
+const MAX_ENTRY_BYTES: usize = 1024 * 1024;
 
-/// Answers of the newest revision of the store that was asked for. Bound: [`ANSWERS_LIMIT`] of [`ANSWER_LIMIT_BYTES`] each.
+/// Responses of the newest revision of the store that was requested. Bound: [`MAX_ENTRIES`] of
+/// [`MAX_ENTRY_BYTES`] each.
 #[derive(Debug, Default)]
-pub struct Answers(Mutex<Kept>);
+pub struct ResponseCache(Mutex<Entries>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Entries {
     revision: u64,
-    by_question: HashMap<String, Arc<OnceCell<Bytes>>>,
+    by_key: HashMap<String, Arc<OnceCell<Bytes>>>,
 }
 
-impl Answers {
-    /// The answer to `question` at `revision`, which was read before it was asked: the one that is kept, or the one that `make`
-    /// makes while the others who ask the same wait for it.
-    pub async fn get(
+impl ResponseCache {
+    /// The cached response for `key` at `revision`, or the result of `compute`. Concurrent requests
+    /// for the same key wait for one computation. The caller reads `revision` before this call, so
+    /// `compute` never returns data older than `revision`.
+    pub async fn get_or_compute(
         &self,
         revision: u64,
-        question: &str,
-        make: impl Future<Output = Result<Bytes, ApiError>>,
+        key: &str,
+        compute: impl Future<Output = Result<Bytes, ApiError>>,
     ) -> Result<Bytes, ApiError> {
-        match self.place(revision, question) {
-            None => make.await,
-            Some(place) => {
-                let answer = place.get_or_try_init(|| make).await?.clone();
-                if answer.len() > ANSWER_LIMIT_BYTES {
-                    self.kept().by_question.remove(question);
+        match self.entry(revision, key) {
+            None => compute.await,
+            Some(entry) => {
+                let response = entry.get_or_try_init(|| compute).await?.clone();
+                if response.len() > MAX_ENTRY_BYTES {
+                    self.lock().by_key.remove(key);
                 }
-                Ok(answer)
+                Ok(response)
             }
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(&self, revision: u64, question: &str) -> Option<Arc<OnceCell<Bytes>>> {
-        let mut kept = self.kept();
-        if kept.revision < revision {
-            *kept = Kept { revision, by_question: HashMap::new() };
+    /// The entry of `key`, created if missing; `None` when the response must not be cached.
+    fn entry(&self, revision: u64, key: &str) -> Option<Arc<OnceCell<Bytes>>> {
+        let mut entries = self.lock();
+        if entries.revision < revision {
+            *entries = Entries { revision, by_key: HashMap::new() };
         }
-        // Who was overtaken by a write makes its own.
-        if kept.revision > revision {
+        // A write happened after the caller read its revision.
+        if entries.revision > revision {
             return None;
         }
-        if let Some(place) = kept.by_question.get(question) {
-            return Some(Arc::clone(place));
+        if let Some(entry) = entries.by_key.get(key) {
+            return Some(Arc::clone(entry));
         }
-        let has_room = kept.by_question.len() < ANSWERS_LIMIT;
-        has_room.then(|| Arc::clone(kept.by_question.entry(question.to_owned()).or_default()))
+        let has_room = entries.by_key.len() < MAX_ENTRIES;
+        has_room.then(|| Arc::clone(entries.by_key.entry(key.to_owned()).or_default()))
     }
 }
 
@@ -73,36 +76,36 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn an_answer_is_made_once_a_revision() {
-        let (answers, made) = (Answers::default(), Cell::new(0));
-        let ask = async |revision, question: &str| {
-            let make = async {
-                made.set(made.get() + 1);
+    async fn a_response_is_computed_once_per_revision() {
+        let (cache, computed) = (ResponseCache::default(), Cell::new(0));
+        let get = async |revision, key: &str| {
+            let compute = async {
+                computed.set(computed.get() + 1);
                 tokio::task::yield_now().await;
-                Ok(Bytes::from(made.get().to_string()))
+                Ok(Bytes::from(computed.get().to_string()))
             };
-            answers.get(revision, question, make).await.unwrap()
+            cache.get_or_compute(revision, key, compute).await.unwrap()
         };
-        let (one, other) = tokio::join!(ask(1, "a"), ask(1, "a"));
-        assert_eq!((&*one, &*other), (&b"1"[..], &b"1"[..]), "one made it for both");
-        assert_eq!(&*ask(1, "b").await, b"2");
-        assert_eq!(&*ask(2, "a").await, b"3", "something was written");
-        assert_eq!(&*ask(1, "a").await, b"4", "asked before it was written");
-        assert_eq!(&*ask(2, "a").await, b"3");
+        let (first, second) = tokio::join!(get(1, "a"), get(1, "a"));
+        assert_eq!((&*first, &*second), (&b"1"[..], &b"1"[..]), "computed once for both");
+        assert_eq!(&*get(1, "b").await, b"2");
+        assert_eq!(&*get(2, "a").await, b"3", "invalidated by a write");
+        assert_eq!(&*get(1, "a").await, b"4", "an older revision is not cached");
+        assert_eq!(&*get(2, "a").await, b"3");
     }
 
     #[actix_web::test]
-    async fn no_more_is_kept_than_the_limit() {
-        let answers = Answers::default();
-        for nth in 0..2 * ANSWERS_LIMIT {
-            let make = async { Ok(Bytes::from("x")) };
-            answers.get(1, &nth.to_string(), make).await.unwrap();
+    async fn the_cache_is_bounded_in_entries_and_in_bytes_per_entry() {
+        let cache = ResponseCache::default();
+        for key in 0..2 * MAX_ENTRIES {
+            let compute = async { Ok(Bytes::from("x")) };
+            cache.get_or_compute(1, &key.to_string(), compute).await.unwrap();
         }
-        assert_eq!(answers.kept().by_question.len(), ANSWERS_LIMIT);
-        let large = async { Ok(Bytes::from(vec![0; ANSWER_LIMIT_BYTES + 1])) };
-        assert!(answers.get(1, "0", large).await.is_ok());
-        let large = async { Ok(Bytes::from(vec![0; ANSWER_LIMIT_BYTES + 1])) };
-        assert!(answers.get(2, "large", large).await.is_ok());
-        assert!(answers.kept().by_question.is_empty());
+        assert_eq!(cache.lock().by_key.len(), MAX_ENTRIES);
+        let large = async { Ok(Bytes::from(vec![0; MAX_ENTRY_BYTES + 1])) };
+        assert!(cache.get_or_compute(1, "0", large).await.is_ok());
+        let large = async { Ok(Bytes::from(vec![0; MAX_ENTRY_BYTES + 1])) };
+        assert!(cache.get_or_compute(2, "large", large).await.is_ok());
+        assert!(cache.lock().by_key.is_empty());
     }
 }

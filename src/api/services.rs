@@ -1,75 +1,70 @@
-//! `/v1/services`.
+//! Handlers of `/v1/services`.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::views;
-use super::{Api, guard, input};
-use crate::actors::reader::Ask;
-use crate::actors::writer::MakeChange;
-use crate::api::error::ApiError;
-use crate::api::parameters::{EventParams, PageParams};
-use crate::api::responses::{BodyErrors, Missing, ReadErrors, WriteErrors};
-use crate::api::views::{Event, EventsData, List, Service, ServiceData, ServicesData, Success};
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::error_responses::{BodyErrors, NotFoundError, ReadErrors, WriteErrors};
+use crate::api::input;
+use crate::api::query_parameters::{EventParams, PageParams};
+use crate::api::request_bodies::{NewService, ServiceChange};
+use crate::api::state::Api;
+use crate::api::views::envelope::{List, Success, body, success};
+use crate::api::views::event::{Event, EventsData};
+use crate::api::views::service::{Service, ServiceData, ServicesData, one_service};
 use crate::clock::unix_ms;
 use crate::domain::Origin;
-use crate::storage::reader::{GetService, Query};
+use crate::storage::reader::GetService;
 use crate::storage::writer::{Applied, Change};
 
-type Answer = Result<HttpResponse, ApiError>;
-
-impl Api {
-    pub(super) async fn ask<Q: Query>(&self, query: Q) -> Result<Q::Answer, ApiError> {
-        Ok(self.recorder.send(Ask(query)).await??)
-    }
-
-    async fn change(&self, change: Change) -> Result<Applied, ApiError> {
-        Ok(self.recorder.send(MakeChange(change)).await??)
-    }
-}
-
-/// The services, by id.
+/// The services, ordered by id.
 #[utoipa::path(get, path = "/v1/services", tag = "services",
     params(
         PageParams,
-        ("status" = Option<String>, Query, description = "Only up, down, unknown, pending or paused ones"),
-        ("q" = Option<String>, Query, description = "Part of the name or URL"),
-        ("group" = Option<String>, Query, description = "Only this group; empty for those without one"),
-        ("reason" = Option<String>, Query, description = "Only those whose newest event has this failure"),
+        ("status" = Option<String>, Query, 
+            description = "Only services in this state: up, down, unknown, pending or paused"),
+        ("q" = Option<String>, Query, description = "Substring of the name or URL"),
+        ("group" = Option<String>, Query, 
+            description = "Only services of this group; empty: services without a group"),
+        ("reason" = Option<String>, Query, 
+            description = "Only services whose newest event has this failure reason"),
     ),
     responses(
         (status = 200, description = "A page of services", body = Success<ServicesData>),
         ReadErrors,
     ))]
-pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Answer {
-    let wanted = input::list_services(&request)?;
-    // A dashboard that many look at costs one query for each write, and not one for each look.
-    let (revision, question) = (api.revision.current(), request.query_string());
-    // What is searched for differs from one to the next, and would take the places of the others.
-    let is_searched = wanted.part.is_some();
-    let make = async {
-        let asked = wanted.page;
-        let page = api.ask(wanted).await?;
-        let services = List::new(asked, page, |record| Service::new(&record, &api.defaults));
-        Ok(views::written(StatusCode::OK, ServicesData { services }))
+pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+    let query = input::list_services(&request)?;
+    // The cache makes a dashboard cost one query per write, however many clients poll it.
+    let (revision, key) = (api.revision.current(), request.query_string());
+    // Searches rarely repeat and would fill the cache, so they bypass it.
+    let is_search = query.part.is_some();
+    let compute = async {
+        let requested = query.page;
+        let page = api.query(query).await?;
+        let services = List::new(requested, page, |record| Service::new(&record, &api.defaults));
+        Ok(body(StatusCode::OK, ServicesData { services }))
     };
-    let body =
-        if is_searched { make.await? } else { api.answers.get(revision, question, make).await? };
+    let body = if is_search {
+        compute.await?
+    } else {
+        api.response_cache.get_or_compute(revision, key, compute).await?
+    };
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
 }
 
-/// Adds a service; it is probed at once.
+/// Adds a service. Its first probe starts immediately.
 #[utoipa::path(post, path = "/v1/services", tag = "services", security((), ("token" = [])),
-    request_body = super::openapi::NewService,
+    request_body = NewService,
     responses(
         (status = 201, description = "The new service", body = Success<ServiceData>,
             headers(("Location" = String, description = "Path of the new service"))),
         WriteErrors,
         BodyErrors,
     ))]
-pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Answer {
-    guard::may_write(&request, &api.writes)?;
+pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+    api.write_access.check(&request)?;
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, api.body_limit).await?;
     let definition = input::definition(&object)?;
@@ -84,36 +79,36 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
 
 /// One service.
 #[utoipa::path(get, path = "/v1/services/{id}", tag = "services",
-    params(("id" = i64, Path, description = "Key of the service", minimum = 1)),
+    params(("id" = i64, Path, description = "Id of the service", minimum = 1)),
     responses(
         (status = 200, description = "The service", body = Success<ServiceData>),
         ReadErrors,
-        Missing,
+        NotFoundError,
     ))]
-pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Answer {
+pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
-    let record = api.ask(GetService(id)).await?;
-    Ok(views::answer(StatusCode::OK, views::one_service(&record, &api.defaults)))
+    let record = api.query(GetService(id)).await?;
+    Ok(success(StatusCode::OK, one_service(&record, &api.defaults)))
 }
 
-/// Changes a service from its next probe on; a field left out stays as it is.
+/// Changes a service from its next probe on. An absent field stays unchanged.
 #[utoipa::path(patch, path = "/v1/services/{id}", tag = "services", security((), ("token" = [])),
-    params(("id" = i64, Path, description = "Key of the service", minimum = 1)),
-    request_body = super::openapi::ServiceChange,
+    params(("id" = i64, Path, description = "Id of the service", minimum = 1)),
+    request_body = ServiceChange,
     responses(
-        (status = 200, description = "The service as it is now", body = Success<ServiceData>),
+        (status = 200, description = "The changed service", body = Success<ServiceData>),
         WriteErrors,
         BodyErrors,
-        Missing,
+        NotFoundError,
     ))]
-pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> Answer {
-    guard::may_write(&request, &api.writes)?;
+pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+    api.write_access.check(&request)?;
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, api.body_limit).await?;
     let patch = input::patch(object)?;
-    let before = api.ask(GetService(id)).await?;
+    let before = api.query(GetService(id)).await?;
     if before.origin == Origin::Api {
         input::patched(&before.definition, &patch)?;
     }
@@ -121,16 +116,17 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     changed(&api, StatusCode::OK, applied)
 }
 
-/// Takes a service away: probing stops, its name is free again, its history stays in the store.
+/// Deletes a service. Its probes stop, its name becomes available, and its history stays in the
+/// store.
 #[utoipa::path(delete, path = "/v1/services/{id}", tag = "services", security((), ("token" = [])),
-    params(("id" = i64, Path, description = "Key of the service", minimum = 1)),
+    params(("id" = i64, Path, description = "Id of the service", minimum = 1)),
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "Deleted"),
         WriteErrors,
-        Missing,
+        NotFoundError,
     ))]
-pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
-    guard::may_write(&request, &api.writes)?;
+pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+    api.write_access.check(&request)?;
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
     api.change(Change::Delete(id)).await?;
@@ -140,25 +136,25 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Answer {
 /// The events of a service, newest first.
 #[utoipa::path(get, path = "/v1/services/{id}/events", tag = "services",
     params(
-        ("id" = i64, Path, description = "Key of the service", minimum = 1),
+        ("id" = i64, Path, description = "Id of the service", minimum = 1),
         EventParams,
         PageParams,
     ),
     responses(
         (status = 200, description = "A page of events", body = Success<EventsData>),
         ReadErrors,
-        Missing,
+        NotFoundError,
     ))]
-pub async fn events(api: web::Data<Api>, request: HttpRequest) -> Answer {
-    let wanted = input::list_events(&request, unix_ms())?;
-    let asked = wanted.page;
-    let found = api.ask(wanted).await?;
-    let events = List::new(asked, found, |found| Event::new(&found.event));
-    Ok(views::answer(StatusCode::OK, EventsData { events }))
+pub async fn events(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+    let query = input::list_events(&request, unix_ms())?;
+    let requested = query.page;
+    let page = api.query(query).await?;
+    let events = List::new(requested, page, |found| Event::new(&found.event));
+    Ok(success(StatusCode::OK, EventsData { events }))
 }
 
-/// The answer to a change that leaves a service behind.
-fn changed(api: &Api, status: StatusCode, applied: Applied) -> Answer {
+/// The response to a change that returns the changed service.
+fn changed(api: &Api, status: StatusCode, applied: Applied) -> ApiResult {
     let record = applied.record.ok_or_else(ApiError::not_found)?;
-    Ok(views::answer(status, views::one_service(&record, &api.defaults)))
+    Ok(success(status, one_service(&record, &api.defaults)))
 }

@@ -30,7 +30,7 @@ use crate::actors::sentinel::Sentinel;
 use crate::actors::upkeep::UpkeepRules;
 use crate::actors::writer::Writer;
 use crate::api;
-use crate::api::{Api, SCRAPES_LIMIT, Writes};
+use crate::api::{Api, MAX_CONCURRENT_SCRAPES, WriteAccess};
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Failed, Ready, how_to_add, open_writer};
 use crate::clock::unix_ms;
@@ -171,11 +171,11 @@ impl House {
             variables: config.variables.clone(),
             telemetry: telemetry.clone(),
             defaults: config.defaults,
-            writes: Writes::of(config),
+            write_access: WriteAccess::from_config(config),
             body_limit: config.api_body_limit,
-            scrapes: Arc::new(Semaphore::new(SCRAPES_LIMIT)),
+            scrapes: Arc::new(Semaphore::new(MAX_CONCURRENT_SCRAPES)),
             revision,
-            answers: Arc::default(),
+            response_cache: Arc::default(),
             log: log.clone(),
         };
         let server = api::serve(api, listener, config.api_max_connections, config.shutdown_grace)

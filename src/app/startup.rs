@@ -8,7 +8,7 @@ use diesel::sqlite::SqliteConnection;
 use slog::{Logger, info};
 use url::Host;
 
-use crate::api::Writes;
+use crate::api::WriteAccess;
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError};
 use crate::domain::time::timestamp;
@@ -205,10 +205,10 @@ pub fn open_writer(store: &Store) -> Result<SqliteConnection, Failed> {
 
 /// How to add a service, as it can be typed.
 pub fn how_to_add(config: &Config, address: SocketAddr) -> String {
-    let token = match Writes::of(config) {
-        Writes::WithToken(_) => " -H \"Authorization: Bearer $API_TOKEN\"",
-        Writes::FromThisMachine => "",
-        Writes::Refused => return "set API_TOKEN first, or a loopback API_HOST".to_owned(),
+    let token = match WriteAccess::from_config(config) {
+        WriteAccess::Token(_) => " -H \"Authorization: Bearer $API_TOKEN\"",
+        WriteAccess::Loopback => "",
+        WriteAccess::Denied => return "set API_TOKEN first, or a loopback API_HOST".to_owned(),
     };
     // The domain stands for every address and for the usual loopback one; another address is reached by itself only.
     let reached_by_name = address.ip().is_unspecified()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_rt::System;
 use serde_json::{Map, Value, json};
 
-use crate::api::probe_view::Probe;
+use crate::api::views::probe::Probe;
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError};
 use crate::domain::{Certificate, Invalid, Outcome, Service, ServiceId, Verdict};

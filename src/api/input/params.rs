@@ -1,63 +1,63 @@
-//! A query string under reading: every problem is told at once.
+//! Parsing of query strings; every problem is collected.
 
-use std::fmt;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 
 use crate::api::error::ApiError;
-use crate::domain::Invalid;
-use crate::domain::PageRequest;
-use crate::domain::Window;
 use crate::domain::service::URL_MAX_CHARS;
 use crate::domain::time::{duration, timestamp};
+use crate::domain::{Invalid, PageRequest, Window};
 
-/// Items a page when nothing is said, and at most (contract, `limit`).
+/// Items per page: the default and the most (contract, `limit`).
 const PAGE_LIMIT: (u32, u32) = (100, 1_000);
 
-/// Most parameters of a query string; whoever sends more means no good.
-const LOOKED_AT: usize = 20;
+/// Most parameters of a query string, which bounds the work for one request.
+const MAX_PARAMS: usize = 20;
 
-const MOMENT: &str = "unix seconds or RFC 3339, such as 1795413298 or 2026-11-23T10:00:00Z";
-const SPAN: &str = "a span of time such as 24h, 7d, 30d, 90d or 1y";
+const TIMESTAMP: &str = "unix seconds or RFC 3339, such as 1795413298 or 2026-11-23T10:00:00Z";
+const DURATION: &str = "a duration such as 24h, 7d, 30d, 90d or 1y";
 
-/// The parameters of a request, and what is wrong with them.
+/// The parameters of a query string, and the problems found so far.
 pub struct Params {
     pairs: Vec<(String, String)>,
     problems: Vec<String>,
 }
 
 impl Params {
-    /// Those of `request`, of which only the `known` are accepted.
+    /// Parses the query string; parameters that are not `known`, duplicates and text that is not
+    /// UTF-8 are problems.
     pub fn new(request: &HttpRequest, known: &[&str]) -> Self {
         let pairs: Vec<(String, String)> =
             url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
-        let mut problems = Vec::new();
-        for (nth, (name, value)) in pairs.iter().take(LOOKED_AT).enumerate() {
+        let mut params = Self { pairs: Vec::new(), problems: Vec::new() };
+        for (nth, (name, value)) in pairs.iter().take(MAX_PARAMS).enumerate() {
             if !known.contains(&name.as_str()) {
-                let expected = match known {
-                    [] => "no parameters".to_owned(),
-                    _ => format!("one of {}", known.join(", ")),
+                let expected = if known.is_empty() {
+                    "no parameters".to_owned()
+                } else {
+                    one_of(known.iter().copied())
                 };
-                problems.push(format!("{name:?}: unknown parameter, expected {expected}"));
+                params.problems.push(format!("{name:?}: unknown parameter, expected {expected}"));
             } else if pairs[..nth].iter().any(|(earlier, _)| earlier == name) {
-                problems.push(format!("{name}: duplicate parameter"));
+                params.problems.push(format!("{name}: duplicate parameter"));
             } else if value.contains(['\0', char::REPLACEMENT_CHARACTER]) {
-                problems.push(Invalid::quoted(value, "UTF-8 text without NUL").of(name));
+                // The value may be a secret.
+                params.reject(name, Invalid::hidden("UTF-8 text without NUL"));
             }
         }
-        if pairs.len() > LOOKED_AT {
-            problems.push(format!("query: more than {LOOKED_AT} parameters"));
+        if pairs.len() > MAX_PARAMS {
+            let count = format!("{} parameters", pairs.len());
+            params.reject("query", Invalid::new(count, format!("at most {MAX_PARAMS}")));
         }
-        Self { pairs, problems }
+        Self { pairs, ..params }
     }
 
-    /// The text of a parameter.
-    pub fn get(&self, name: &str) -> Option<String> {
-        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The parsed parameter; when `parse` returns `None`, the problem names what is `expected`.
+    /// The parsed value of a parameter; a value that `parse` returns `None` for is a problem.
     pub fn take<T>(
         &mut self,
         name: &str,
@@ -65,68 +65,74 @@ impl Params {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let text = self.get(name)?;
-        let taken = parse(&text);
-        if taken.is_none() {
-            self.refuse(name, &Invalid::quoted(text, expected.to_owned()));
+        let value = parse(text);
+        if value.is_none() {
+            let invalid = Invalid::quoted(text, expected.to_owned());
+            self.reject(name, invalid);
         }
-        taken
+        value
     }
 
-    /// Adds a problem with a parameter.
-    pub fn refuse(&mut self, name: &str, problem: &dyn fmt::Display) {
-        self.problems.push(format!("{name}: {problem}"));
+    /// Adds a problem.
+    pub fn reject(&mut self, name: &str, invalid: Invalid) {
+        self.problems.push(invalid.of(name));
     }
 
-    /// A whole number from 1 to `most`.
-    pub fn number(&mut self, name: &str, default: u32, most: u32) -> u32 {
-        self.take(name, &format!("a whole number from 1 to {most}"), |text| {
-            whole_number(text).filter(|number| (1..=most).contains(number))
+    /// Adds the problem of a parameter that conflicts with another one.
+    pub fn reject_conflict(&mut self, name: &str, message: &str) {
+        self.problems.push(format!("{name}: {message}"));
+    }
+
+    /// A whole number from 1 to `max`.
+    pub fn number(&mut self, name: &str, default: u32, max: u32) -> u32 {
+        self.take(name, &format!("a whole number from 1 to {max}"), |text| {
+            whole_number(text).filter(|number| (1..=max).contains(number))
         })
         .unwrap_or(default)
     }
 
-    /// The page of a list.
     pub fn page(&mut self) -> PageRequest {
         PageRequest { page: self.number("page", 1, u32::MAX), limit: self.limit() }
     }
 
-    /// Most items of an answer.
+    /// Most items per page.
     pub fn limit(&mut self) -> u32 {
         self.number("limit", PAGE_LIMIT.0, PAGE_LIMIT.1)
     }
 
-    /// A part of a name or URL.
-    pub fn part(&mut self) -> Option<String> {
-        let part = self.get("q").filter(|part| !part.is_empty())?;
-        if part.chars().count() > URL_MAX_CHARS {
+    /// A substring of a name or URL; an empty one is ignored.
+    pub fn search(&mut self) -> Option<String> {
+        let text = self.get("q").filter(|text| !text.is_empty())?.to_owned();
+        if text.chars().count() > URL_MAX_CHARS {
             let expected = format!("at most {URL_MAX_CHARS} characters");
-            self.refuse("q", &Invalid::quoted(&part, expected));
+            self.reject("q", Invalid::quoted(&text, expected));
         }
-        Some(part)
+        Some(text)
     }
 
-    /// A span of time.
-    pub fn span(&mut self, name: &str) -> Option<Duration> {
+    pub fn duration(&mut self, name: &str) -> Option<Duration> {
         let parse = |text: &str| duration::span(text).filter(|span| span.as_millis() > 0);
-        self.take(name, SPAN, parse)
+        self.take(name, DURATION, parse)
     }
 
-    /// `from` and `to`, each of which may be left open.
+    /// `from` and `to`, both optional without a default.
     pub fn open_window(&mut self, now_ms: i64) -> Window {
-        let from_ms = self.moment("from").unwrap_or(Window::ALL.from_ms);
-        let to_ms = self.moment("to").unwrap_or(Window::ALL.to_ms);
+        let from_ms = self.timestamp("from").unwrap_or(Window::ALL.from_ms);
+        let to_ms = self.timestamp("to").unwrap_or(Window::ALL.to_ms);
         self.checked(Window { from_ms, to_ms }, now_ms)
     }
 
-    /// `from` and `to`, or a `window` that ends now; `default` is how long it is when nothing is said. What lies in the future is
-    /// cut off.
+    /// `from` and `to`, or a `window` that ends now. `to` defaults to now, and `from` to `default`
+    /// before `to`. The window ends now at the latest.
     pub fn window(&mut self, default: Duration, now_ms: i64) -> Window {
-        let (from, to, span) = (self.moment("from"), self.moment("to"), self.span("window"));
-        let names = ["from", "to"];
-        if self.get("window").is_some() && names.iter().any(|name| self.get(name).is_some()) {
-            self.refuse("window", &"not allowed together with from or to");
+        let (from, to) = (self.timestamp("from"), self.timestamp("to"));
+        let length = self.duration("window");
+        if self.get("window").is_some()
+            && ["from", "to"].iter().any(|name| self.get(name).is_some())
+        {
+            self.reject_conflict("window", "not allowed together with from or to");
         }
-        let length = span.unwrap_or(default).as_millis();
+        let length = length.unwrap_or(default).as_millis();
         let to_ms = to.unwrap_or(now_ms);
         let back = |ms: u128| to_ms.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX)).max(0);
         let from_ms = from.unwrap_or_else(|| back(length));
@@ -134,41 +140,48 @@ impl Params {
         Window { from_ms, to_ms: to_ms.min(now_ms) }
     }
 
+    /// Checks that `window` begins before now and before its end.
     fn checked(&mut self, window: Window, now_ms: i64) -> Window {
         if !self.problems.is_empty() {
-            // What was refused stands for nothing here.
+            // The bounds may be the defaults of rejected parameters.
             return window;
         }
         if window.from_ms >= now_ms {
-            let from = self.written("from", window.from_ms);
-            self.refuse("from", &Invalid::new(from, "a time before now"));
+            self.reject("from", self.invalid_time("from", window.from_ms, "a time before now"));
         } else if window.from_ms >= window.to_ms {
-            let to = self.written("to", window.to_ms);
-            self.refuse("to", &Invalid::new(to, "a time after from"));
+            self.reject("to", self.invalid_time("to", window.to_ms, "a time after from"));
         }
         window
     }
 
-    /// The parameter in quotes, or its default `ms`.
-    fn written(&self, name: &str, ms: i64) -> String {
-        self.get(name).map_or_else(|| timestamp::to_rfc3339(ms), |text| format!("{text:?}"))
+    /// Shows the parameter as the client wrote it, or the time that it defaults to.
+    fn invalid_time(&self, name: &str, at_ms: i64, expected: &'static str) -> Invalid {
+        match self.get(name) {
+            Some(text) => Invalid::quoted(text, expected),
+            None => Invalid::new(timestamp::to_rfc3339(at_ms), expected),
+        }
     }
 
-    fn moment(&mut self, name: &str) -> Option<i64> {
-        self.take(name, MOMENT, |text| {
-            // The plus of an offset is a space in a query string, unless it was escaped.
+    fn timestamp(&mut self, name: &str) -> Option<i64> {
+        self.take(name, TIMESTAMP, |text| {
+            // An unescaped plus sign of an offset decodes to a space.
             timestamp::parse(text).or_else(|| timestamp::parse(&text.replace(' ', "+")))
         })
     }
 
-    /// `read`, unless something is wrong.
-    pub fn done<T>(self, read: T) -> Result<T, ApiError> {
-        if self.problems.is_empty() { Ok(read) } else { Err(ApiError::bad_request(self.problems)) }
+    /// `value`, or 400 with every problem.
+    pub fn done<T>(self, value: T) -> Result<T, ApiError> {
+        if self.problems.is_empty() { Ok(value) } else { Err(ApiError::bad_request(self.problems)) }
     }
 }
 
-/// Digits and nothing else.
+/// Parses digits only: no sign, no spaces.
 pub fn whole_number<N: std::str::FromStr>(text: &str) -> Option<N> {
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| all_digits)
+}
+
+/// `one of a, b, c`, for messages.
+pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    format!("one of {}", words.into_iter().collect::<Vec<_>>().join(", "))
 }

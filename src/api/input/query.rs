@@ -1,15 +1,16 @@
-//! What the query string of each request may say.
+//! The query string of each request.
 
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 
-use super::service_id;
 use crate::api::error::ApiError;
-use crate::api::input::params::{Params, whole_number};
-use crate::domain::Window;
+use crate::api::input::params::{Params, one_of, whole_number};
+use crate::api::input::path::service_id;
+use crate::api::views::series::SeriesOf;
 use crate::domain::history::timeline::UnknownAs;
-use crate::domain::{Invalid, Reason, ServiceId, State};
+use crate::domain::time::duration;
+use crate::domain::{Invalid, Reason, ServiceId, State, Window};
 use crate::storage::history::events::ListEvents;
 use crate::storage::history::series::Grid;
 use crate::storage::history::ticks::ListTicks;
@@ -17,23 +18,18 @@ use crate::storage::history::uptime::{GetUptime, ListUptime};
 use crate::storage::reader::{ListServices, Status};
 
 /// Most buckets of a series.
-pub const BUCKETS_LIMIT: usize = 2_000;
+const MAX_BUCKETS: usize = 2_000;
 
-/// Buckets of a series that says no step, at most.
-const BUCKETS_BY_ITSELF: i64 = 400;
+/// Most buckets of a series with the default step.
+const MAX_DEFAULT_BUCKETS: i64 = 400;
 
-/// Steps that a series takes by itself, in seconds; beyond them whole days.
-const STEPS_S: [i64; 17] =
+/// Default steps of a series, in seconds; beyond them, whole days.
+const DEFAULT_STEPS_S: [i64; 17] =
     [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400];
 const DAY_MS: i64 = 86_400_000;
 
-/// The window that is looked at when nothing is said.
+/// Length of the default window.
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// The words of `all` as a sentence names them.
-fn one_of<'a>(all: impl IntoIterator<Item = &'a str>) -> String {
-    format!("one of {}", all.into_iter().collect::<Vec<_>>().join(", "))
-}
 
 impl Params {
     fn status(&mut self) -> Option<Status> {
@@ -50,7 +46,7 @@ impl Params {
         self.take("event", &one_of(State::ALL.map(State::event)), State::from_event)
     }
 
-    /// What a tick says.
+    /// The state of a tick.
     fn state(&mut self) -> Option<State> {
         const STATES: [State; 3] = [State::Up, State::Down, State::Unknown];
         self.take("state", &one_of(STATES.map(State::as_str)), |text| {
@@ -68,32 +64,31 @@ impl Params {
         let length = window.to_ms.saturating_sub(window.from_ms).max(1);
         let step_ms = match self.step_ms() {
             Some(step_ms) => step_ms,
-            None => STEPS_S
+            None => DEFAULT_STEPS_S
                 .into_iter()
                 .map(|step_s| step_s * 1_000)
-                .find(|step_ms| length / step_ms <= BUCKETS_BY_ITSELF)
-                .unwrap_or_else(|| (length / BUCKETS_BY_ITSELF / DAY_MS + 1) * DAY_MS),
+                .find(|step_ms| length / step_ms <= MAX_DEFAULT_BUCKETS)
+                .unwrap_or_else(|| (length / MAX_DEFAULT_BUCKETS / DAY_MS + 1) * DAY_MS),
         };
         let grid = Grid::over(window, step_ms);
-        if grid.count > BUCKETS_LIMIT {
-            let least_s = (length / (BUCKETS_LIMIT as i64 - 1)).div_euclid(1_000) + 1;
+        if grid.count > MAX_BUCKETS {
+            let least_s = (length / (MAX_BUCKETS as i64 - 1)).div_euclid(1_000) + 1;
             let count = grid.count;
             let expected = format!(
-                "at least {least_s} seconds: at most {BUCKETS_LIMIT} buckets, this step makes {count}"
+                "at least {least_s} seconds: at most {MAX_BUCKETS} buckets, this step makes {count}"
             );
             let step = self.get("step").unwrap_or_default();
-            self.refuse("step", &Invalid::quoted(step, expected));
+            self.reject("step", Invalid::quoted(step, expected));
         }
         grid
     }
 
     fn step_ms(&mut self) -> Option<i64> {
-        let expected =
-            "a whole number of seconds or a span of time such as 5m, 1h or 1d, from 1s to 366d";
+        let expected = "whole seconds or a duration such as 5m, 1h or 1d, from 1s to 366d";
         self.take("step", expected, |text| {
             let seconds = match whole_number::<u64>(text) {
                 Some(seconds) => Duration::from_secs(seconds),
-                None => crate::domain::time::duration::span(text)?,
+                None => duration::span(text)?,
             };
             let is_whole = seconds.subsec_nanos() == 0;
             let fits = (1..=366 * 86_400).contains(&seconds.as_secs());
@@ -102,34 +97,34 @@ impl Params {
     }
 }
 
-/// Which services are wanted.
+/// The query of `GET /v1/services`.
 pub fn list_services(request: &HttpRequest) -> Result<ListServices, ApiError> {
     let mut params = Params::new(request, &["page", "limit", "status", "q", "group", "reason"]);
-    let wanted = ListServices {
+    let query = ListServices {
         status: params.status(),
-        part: params.part(),
-        group: params.get("group"),
+        part: params.search(),
+        group: params.get("group").map(str::to_owned),
         reason: params.reason(),
         page: params.page(),
     };
-    params.done(wanted)
+    params.done(query)
 }
 
-/// Which events of a service are wanted.
+/// The query of `GET /v1/services/{id}/events`.
 pub fn list_events(request: &HttpRequest, now_ms: i64) -> Result<ListEvents, ApiError> {
     let service_id = Some(service_id(request)?);
     let known = ["page", "limit", "reason", "event", "from", "to"];
     let mut params = Params::new(request, &known);
-    let wanted = ListEvents { service_id, ..params.events(now_ms) };
-    params.done(wanted)
+    let query = ListEvents { service_id, ..params.events(now_ms) };
+    params.done(query)
 }
 
-/// Which events of all services are wanted.
+/// The query of `GET /v1/events`.
 pub fn list_all_events(request: &HttpRequest, now_ms: i64) -> Result<ListEvents, ApiError> {
     let known = ["page", "limit", "reason", "event", "from", "to", "service"];
     let mut params = Params::new(request, &known);
-    let wanted = params.events(now_ms);
-    params.done(wanted)
+    let query = params.events(now_ms);
+    params.done(query)
 }
 
 impl Params {
@@ -147,60 +142,32 @@ impl Params {
     }
 }
 
-/// Which ticks of a service are wanted.
+/// The query of `GET /v1/services/{id}/ticks`.
 pub fn list_ticks(request: &HttpRequest, now_ms: i64) -> Result<ListTicks, ApiError> {
     let service_id = service_id(request)?;
     let mut params = Params::new(request, &["from", "to", "state", "reason", "limit", "cursor"]);
-    let wanted = ListTicks {
+    let query = ListTicks {
         service_id,
         window: params.open_window(now_ms),
         state: params.state(),
         reason: params.reason(),
-        before: params.take("cursor", "next_cursor of an earlier answer", whole_number),
+        before: params.take("cursor", "next_cursor of an earlier response", whole_number),
         limit: params.limit() as usize,
     };
-    params.done(wanted)
+    params.done(query)
 }
 
-/// What a series tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeriesOf {
-    /// Counts and response times.
-    ResponseTime,
-    /// Time up, down, unknown and paused.
-    Uptime,
-    /// Where the response time went.
-    Phases,
-}
-
-impl SeriesOf {
-    const ALL: [Self; 3] = [Self::ResponseTime, Self::Uptime, Self::Phases];
-
-    /// The word for it in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ResponseTime => "response_time",
-            Self::Uptime => "uptime",
-            Self::Phases => "phases",
-        }
-    }
-}
-
-/// Which series is wanted.
+/// A requested series.
 #[derive(Debug, Clone, Copy)]
-pub struct WantedSeries {
-    /// Whose.
+pub struct SeriesRequest {
     pub service_id: ServiceId,
-    /// Of what.
     pub of: SeriesOf,
-    /// In which buckets.
     pub grid: Grid,
-    /// What unknown time counts as.
     pub unknown: UnknownAs,
 }
 
-/// Which series of a service is wanted.
-pub fn series(request: &HttpRequest, now_ms: i64) -> Result<WantedSeries, ApiError> {
+/// The query of `GET /v1/services/{id}/series`.
+pub fn series(request: &HttpRequest, now_ms: i64) -> Result<SeriesRequest, ApiError> {
     let service_id = service_id(request)?;
     let mut params = Params::new(request, &["from", "to", "window", "step", "of", "unknown"]);
     let window = params.window(DAY, now_ms);
@@ -209,55 +176,58 @@ pub fn series(request: &HttpRequest, now_ms: i64) -> Result<WantedSeries, ApiErr
     });
     let of = of.unwrap_or(SeriesOf::ResponseTime);
     if of != SeriesOf::Uptime && params.get("unknown").is_some() {
-        params.refuse("unknown", &"allowed with of=uptime only");
+        params.reject_conflict("unknown", "allowed with of=uptime only");
     }
-    let wanted =
-        WantedSeries { service_id, of, grid: params.grid(window), unknown: params.unknown() };
-    params.done(wanted)
+    let query =
+        SeriesRequest { service_id, of, grid: params.grid(window), unknown: params.unknown() };
+    params.done(query)
 }
 
-/// Which uptime of a service is wanted.
+/// The query of `GET /v1/services/{id}/uptime`.
 pub fn uptime(request: &HttpRequest, now_ms: i64) -> Result<GetUptime, ApiError> {
     let service_id = service_id(request)?;
     let mut params = Params::new(request, &["from", "to", "window", "unknown"]);
     let window = params.window(DAY, now_ms);
-    let wanted = GetUptime { service_id, window, unknown: params.unknown() };
-    params.done(wanted)
+    let query = GetUptime { service_id, window, unknown: params.unknown() };
+    params.done(query)
 }
 
-/// Which uptime of all services is wanted.
+/// The query of `GET /v1/uptime`.
 pub fn list_uptime(request: &HttpRequest, now_ms: i64) -> Result<ListUptime, ApiError> {
     let known = ["from", "to", "window", "unknown", "page", "limit"];
     let mut params = Params::new(request, &known);
     let window = params.window(DAY, now_ms);
-    let wanted = ListUptime { window, unknown: params.unknown(), page: params.page() };
-    params.done(wanted)
+    let query = ListUptime { window, unknown: params.unknown(), page: params.page() };
+    params.done(query)
 }
 
-/// What the query of a heartbeat says.
-pub struct Beat {
-    /// The token, where no header could be sent.
+/// The query of a heartbeat.
+pub struct HeartbeatReport {
+    /// The token, from a client that cannot send the header.
     pub token: Option<String>,
-    /// Whether the job did well.
+    /// Whether the job succeeded.
     pub success: bool,
-    /// What went wrong.
+    /// Error message of a failed job.
     pub error: String,
 }
 
-/// Reads the query of a heartbeat.
-pub fn heartbeat(request: &HttpRequest) -> Result<Beat, ApiError> {
+/// The query of `POST /v1/services/{id}/heartbeat`.
+pub fn heartbeat(request: &HttpRequest) -> Result<HeartbeatReport, ApiError> {
     let mut params = Params::new(request, &["token", "success", "error"]);
     let success = params.take("success", "true or false", |text| match text {
         "true" => Some(true),
         "false" => Some(false),
         _ => None,
     });
-    let error = params.get("error").unwrap_or_else(|| "the job reported a failure".to_owned());
-    let beat = Beat { token: params.get("token"), success: success.unwrap_or(true), error };
-    params.done(beat)
+    let report = HeartbeatReport {
+        token: params.get("token").map(str::to_owned),
+        success: success.unwrap_or(true),
+        error: params.get("error").unwrap_or("the job reported a failure").to_owned(),
+    };
+    params.done(report)
 }
 
-/// Refuses every query parameter.
+/// Rejects every query parameter.
 pub fn no_params(request: &HttpRequest) -> Result<(), ApiError> {
     Params::new(request, &[]).done(())
 }
@@ -272,7 +242,7 @@ mod tests {
     const NOW_MS: i64 = 1_795_413_298_500;
 
     #[test]
-    fn a_query_is_refused_for_each_parameter_that_cannot_be_used() {
+    fn a_query_with_an_invalid_parameter_is_rejected() {
         for bad in [
             "page=0",
             "page=-1",
@@ -293,13 +263,13 @@ mod tests {
         let request =
             TestRequest::with_uri("/v1/services?page=2&limit=1000&status=up&q=a%20b&group=")
                 .to_http_request();
-        let wanted = list_services(&request).unwrap();
-        assert_eq!(wanted.page, PageRequest { page: 2, limit: 1_000 });
-        assert_eq!((wanted.status, wanted.part.as_deref()), (Some(Status::Up), Some("a b")));
-        assert_eq!(wanted.group.as_deref(), Some(""));
+        let request = list_services(&request).unwrap();
+        assert_eq!(request.page, PageRequest { page: 2, limit: 1_000 });
+        assert_eq!((request.status, request.part.as_deref()), (Some(Status::Up), Some("a b")));
+        assert_eq!(request.group.as_deref(), Some(""));
     }
 
-    fn series_of(query: &str) -> Result<WantedSeries, String> {
+    fn series_of(query: &str) -> Result<SeriesRequest, String> {
         let request = TestRequest::with_uri(&format!("/v1/services/1/series?{query}"))
             .param("id", "1")
             .to_http_request();
@@ -307,52 +277,56 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_makes_no_sense_is_refused_with_the_reason() {
-        for (query, told) in [
+    fn an_invalid_window_or_step_is_rejected_with_the_reason() {
+        for (query, message) in [
             (
                 "from=1795413297&to=1795413297",
-                "to: invalid value \"1795413297\", expected a time after from",
+                r#"to: invalid value "1795413297", expected a time after from"#,
             ),
             (
                 "from=2026-11-24T00:00:00Z",
-                "from: invalid value \"2026-11-24T00:00:00Z\", expected a time before now",
+                r#"from: invalid value "2026-11-24T00:00:00Z", expected a time before now"#,
             ),
             (
                 "from=1795413299&to=1795413300",
-                "from: invalid value \"1795413299\", expected a time before now",
+                r#"from: invalid value "1795413299", expected a time"#,
             ),
-            ("from=yesterday", "from: invalid value \"yesterday\", expected unix seconds or RFC"),
-            ("window=1fortnight", "window: invalid value \"1fortnight\", expected a span"),
+            (
+                "to=1795499699",
+                "from: invalid value 2026-11-23T05:54:59.000Z, expected a time before",
+            ),
+            (
+                "from=yesterday",
+                r#"from: invalid value "yesterday", expected unix seconds or RFC 3339"#,
+            ),
+            ("window=1fortnight", r#"window: invalid value "1fortnight", expected a duration"#),
             ("window=1h&from=1", "window: not allowed together with from or to"),
             (
                 "window=1y&step=60",
-                "step: invalid value \"60\", expected at least 15776 seconds: at most 2000 buckets",
+                r#"step: invalid value "60", expected at least 15776 seconds: at most 2000 buckets"#,
             ),
-            ("step=0", "step: invalid value \"0\", expected"),
-            ("step=1.5s", "step: invalid value \"1.5s\", expected"),
-            ("of=latency", "of: invalid value \"latency\", expected one of response_time"),
-            (
-                "of=uptime&unknown=maybe",
-                "unknown: invalid value \"maybe\", expected one of exclude, down, up",
-            ),
+            ("step=0", r#"step: invalid value "0", expected"#),
+            ("step=1.5s", r#"step: invalid value "1.5s", expected"#),
+            ("of=latency", r#"of: invalid value "latency", expected one of response_time"#),
+            ("of=uptime&unknown=maybe", "expected one of exclude, down, up"),
             ("unknown=down", "unknown: allowed with of=uptime only"),
-            ("window=1us", "window: invalid value \"1us\", expected"),
+            ("window=1us", r#"window: invalid value "1us", expected"#),
         ] {
             let error = series_of(query).unwrap_err();
-            assert!(error.contains(told), "{query}: {error}");
+            assert!(error.contains(message), "{query}: {error}");
         }
     }
 
     #[test]
-    fn the_smallest_step_of_the_error_is_valid() {
+    fn the_step_that_the_error_suggests_is_valid() {
         let error = series_of("window=1y&step=60").unwrap_err();
         let least = error.rsplit("at least ").next().unwrap().split(' ').next().unwrap();
-        let wanted = series_of(&format!("window=1y&step={least}")).unwrap();
-        assert!(wanted.grid.count <= BUCKETS_LIMIT && wanted.grid.count > BUCKETS_LIMIT / 2);
+        let request = series_of(&format!("window=1y&step={least}")).unwrap();
+        assert!(request.grid.count <= MAX_BUCKETS && request.grid.count > MAX_BUCKETS / 2);
     }
 
     #[test]
-    fn a_series_takes_a_step_by_itself_and_whole_buckets() {
+    fn the_default_step_makes_whole_buckets() {
         for (query, step_s) in [
             ("window=5m", 1),
             ("window=24h", 300),
@@ -371,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_seconds_or_rfc_3339() {
+    fn timestamps_are_unix_seconds_or_rfc_3339() {
         let of = |from: &str| series_of(&format!("from={from}&to=1795413298&step=1s")).unwrap();
         for from in [
             "1795413000",

@@ -1,70 +1,93 @@
-//! Series: a window in equal buckets.
+//! Time series in buckets of equal length.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::One;
-use crate::api::input::SeriesOf;
-use crate::api::probe_view::Phases;
-use crate::api::views::ticks::{millis, phases};
+use crate::api::views::envelope::One;
+use crate::api::views::phases::{Phases, millis};
 use crate::api::views::uptime::Seconds;
 use crate::domain::Window;
 use crate::domain::history::stats::Stats;
 use crate::domain::history::timeline::{Totals, UnknownAs, Uptime};
 use crate::storage::history::series::Grid;
 
-/// `data` of a series.
+/// The content of a time series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeriesOf {
+    /// Tick counts and response times.
+    ResponseTime,
+    /// Time up, down, unknown and paused.
+    Uptime,
+    /// Mean durations of the phases.
+    Phases,
+}
+
+impl SeriesOf {
+    pub const ALL: [Self; 3] = [Self::ResponseTime, Self::Uptime, Self::Phases];
+
+    /// Value of the parameter `of`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ResponseTime => "response_time",
+            Self::Uptime => "uptime",
+            Self::Phases => "phases",
+        }
+    }
+}
+
+/// `data` of a response with a time series.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SeriesData {
-    /// The series.
     pub series: One<Series>,
 }
 
-/// A window cut into equal buckets.
+/// A time series in buckets of equal length.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Series {
     /// `response_time`, `uptime` or `phases`.
     #[schema(pattern = "^(response_time|uptime|phases)$", example = "response_time")]
     of: &'static str,
-    /// Start of the first bucket, in unix seconds: the first multiple of the step at or before what was asked for.
+    /// Start of the first bucket, in unix seconds: the last multiple of the step at or before the
+    /// requested start.
     from: i64,
     /// End of the last bucket, in unix seconds.
     to: i64,
-    /// Length of a bucket.
+    /// Length of a bucket, in seconds.
     step_seconds: i64,
-    /// Where the numbers come from: `ticks`, `hours`, `days` or `events`.
+    /// Source of the data: `ticks`, `hours` or `days` (roll-ups), or `events`.
     #[schema(pattern = "^(ticks|hours|days|events)$", example = "ticks")]
     source: &'static str,
-    /// Of `uptime`: what unknown time counts as in percent, `exclude` for neither, `down` or `up`.
+    /// How `uptime_percent` counts unknown time: `exclude`, `down` or `up`. Only for `uptime`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(exclude|down|up)$")]
     unknown: Option<&'static str>,
-    /// Oldest first; one without results has a count of 0.
+    /// Oldest first. A bucket without ticks has a count of 0.
     buckets: Buckets,
 }
 
-/// The buckets of a series, of the one shape that belongs to what it is of.
+/// The buckets of a series; `of` decides their shape.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Buckets {
-    /// Of `response_time`.
+    /// For `response_time`.
     ResponseTime(Vec<ResponseTimeBucket>),
-    /// Of `phases`.
+    /// For `phases`.
     Phases(Vec<PhasesBucket>),
-    /// Of `uptime`.
+    /// For `uptime`.
     Uptime(Vec<UptimeBucket>),
 }
 
-/// Response times of the ticks that are up or down. The percentiles are within 0.8 % of the true ones.
+/// Response times of the ticks that are up or down. The percentiles are within 0.8 % of the exact
+/// ones.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ResponseTimeBucket {
-    /// Unix seconds.
+    /// Start of the bucket, in unix seconds.
     start: i64,
     /// Ticks that are up or down.
     count: u64,
-    /// Ticks that say nothing.
+    /// Ticks that are unknown.
     unknown_count: u64,
-    /// Of the counted ticks, the share that is up, from 0 to 1; null without any.
+    /// Share of the counted ticks that are up, 0 to 1; null without ticks.
     #[schema(required = true, example = 0.998)]
     up_share: Option<f64>,
     /// Mean; null without ticks, as are the others.
@@ -74,7 +97,7 @@ pub struct ResponseTimeBucket {
     min_ms: Option<f64>,
     #[schema(required = true)]
     max_ms: Option<f64>,
-    /// Half of the ticks took at most this.
+    /// Median.
     #[schema(required = true)]
     p50_ms: Option<f64>,
     #[schema(required = true)]
@@ -101,14 +124,14 @@ impl ResponseTimeBucket {
     }
 }
 
-/// Where the time of the ticks went on average.
+/// Mean durations of the phases.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PhasesBucket {
-    /// Unix seconds.
+    /// Start of the bucket, in unix seconds.
     start: i64,
     /// Ticks that are up or down and have phases.
     count: u64,
-    /// Means; null without ticks.
+    /// Mean durations; null without ticks.
     #[schema(required = true)]
     phases: Option<Phases>,
 }
@@ -118,19 +141,20 @@ impl PhasesBucket {
         Self {
             start: start_ms.div_euclid(1_000),
             count: stats.phased,
-            phases: stats.average_phases_us().map(phases),
+            phases: stats.average_phases_us().map(Phases::from_micros),
         }
     }
 }
 
-/// What the events say of a bucket, up to now.
+/// Uptime in a bucket, from the events; the current bucket ends now.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UptimeBucket {
-    /// Unix seconds.
+    /// Start of the bucket, in unix seconds.
     start: i64,
     /// Time in each state.
     seconds: Seconds,
-    /// 100 × up ÷ (up + down), unknown time counted as asked; null when nothing is known.
+    /// 100 × up ÷ (up + down), with unknown time counted as `unknown` says; null when the state was
+    /// never known.
     #[schema(required = true, example = 99.95)]
     uptime_percent: Option<f64>,
 }
@@ -149,7 +173,6 @@ impl Series {
         }
     }
 
-    /// A series of what ticks add up to.
     pub fn of_stats(of: SeriesOf, grid: Grid, stats: &[Stats]) -> Self {
         let all = grid.starts().zip(stats);
         let buckets = if of == SeriesOf::Phases {
@@ -161,7 +184,6 @@ impl Series {
         Self::new(of, grid, grid.source().as_str(), buckets)
     }
 
-    /// A series of what events say.
     pub fn of_totals(grid: Grid, totals: &[Totals], unknown: UnknownAs) -> Self {
         let bucket = |(start_ms, totals): (i64, &Totals)| UptimeBucket {
             start: start_ms / 1_000,

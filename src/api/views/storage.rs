@@ -1,34 +1,33 @@
-//! What the store takes.
+//! Size and row counts of the store.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::One;
+use crate::api::views::envelope::One;
 use crate::storage::history::usage::Usage;
 
-/// `data` of what the store takes.
+/// `data` of a response with the size of the store.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StorageData {
-    /// How much there is.
     pub storage: One<Storage>,
 }
 
-/// How much there is in the store, and what room it takes.
+/// Size and row counts of the store.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Storage {
-    /// Bytes.
+    /// Sizes in bytes.
     bytes: StorageBytes,
-    /// Rows.
+    /// Row counts by table.
     rows: BTreeMap<&'static str, u64>,
-    /// What a sealed tick takes on average, in bytes; null while none is sealed.
+    /// Mean size of a sealed tick, in bytes; null without sealed ticks.
     #[schema(required = true, example = 8.4)]
     bytes_per_sealed_tick: Option<f64>,
-    /// From about when on ticks are kept, in unix seconds; null while none is sealed.
+    /// Approximate time of the oldest sealed tick, in unix seconds; null without sealed ticks.
     #[schema(required = true)]
     ticks_since: Option<i64>,
-    /// Unix seconds of the last sealing; null before the first.
+    /// Time of the last seal, in unix seconds; null before the first.
     #[schema(required = true)]
     sealed_at: Option<i64>,
 }
@@ -40,14 +39,13 @@ pub struct StorageBytes {
     file: u64,
     /// The write-ahead log beside it.
     log: u64,
-    /// Of the file, what is free for what comes next.
+    /// Free pages within the file.
     free: u64,
-    /// Of the file, what sealed ticks take.
+    /// Chunks of sealed ticks within the file.
     sealed_ticks: u64,
 }
 
 impl Storage {
-    /// What `usage` says.
     pub fn new(usage: &Usage) -> Self {
         let per_tick = usage.sealed_bytes as f64 / usage.sealed_ticks as f64;
         Self {

@@ -1,32 +1,32 @@
-//! Uptime and objectives.
+//! Uptime and service level objectives.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{List, One};
+use crate::api::views::envelope::{List, One};
 use crate::domain::Window;
 use crate::domain::history::slo::{Budget, Slo};
 use crate::domain::history::timeline::{Totals, Uptime};
 use crate::domain::time::duration;
 use crate::storage::history::uptime::ServiceUptime;
 
-/// Seconds, exact to the millisecond; together they are the whole window.
+/// Seconds in each state, to the millisecond; their sum is the length of the window.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Seconds {
-    /// It answered.
+    /// The service was up.
     up: f64,
-    /// It did not.
+    /// The service was down.
     down: f64,
-    /// Nobody can tell: our own network was gone, this program did not run, or there was no service yet.
+    /// The state is not known: the local network was unreachable, the monitor did not run, or the
+    /// service did not exist yet.
     unknown: f64,
-    /// It was not enabled.
+    /// The service was not enabled.
     paused: f64,
 }
 
 impl Seconds {
-    /// Those of `totals`.
     pub fn new(totals: &Totals) -> Self {
         Self {
             up: seconds(totals.up_ms as f64),
@@ -41,54 +41,52 @@ fn seconds(ms: f64) -> f64 {
     ms.round() / 1e3
 }
 
-/// `data` of the uptime of a service.
+/// `data` of a response with the uptime of a service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UptimeData {
-    /// The uptime.
     pub uptime: One<UptimeView>,
 }
 
-/// What the events say of a window.
+/// Uptime of a service in a window, from its events.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Uptime)]
 pub struct UptimeView {
-    /// Unix seconds.
+    /// Start of the window, in unix seconds.
     from: i64,
-    /// Unix seconds; what lies in the future is cut off.
+    /// End of the window, in unix seconds; never in the future.
     to: i64,
-    /// The same in unix milliseconds.
+    /// Start of the window, in unix milliseconds.
     from_ms: i64,
-    /// The same in unix milliseconds.
+    /// End of the window, in unix milliseconds.
     to_ms: i64,
     /// Time in each state.
     seconds: Seconds,
-    /// What unknown time counts as below: `exclude` for neither, `down` or `up`.
+    /// How `uptime_percent` counts unknown time: `exclude`, `down` or `up`.
     #[schema(pattern = "^(exclude|down|up)$", example = "exclude")]
     unknown: &'static str,
-    /// 100 × up ÷ (up + down); null when nothing is known.
+    /// 100 × up ÷ (up + down); null when the state was never known.
     #[schema(required = true, example = 99.95)]
     uptime_percent: Option<f64>,
-    /// Times in which it was down.
+    /// Downtimes in the window.
     outages: Outages,
 }
 
-/// Times in which a service was down. What is unknown or paused in between does not end one.
+/// Downtimes of a service. Unknown or paused time does not end a downtime.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Outages {
-    /// How many, those that began before the window included.
+    /// Number of downtimes, including one that began before the window.
     count: u64,
-    /// The longest, as far as it lies in the window.
+    /// The longest downtime, counting only time within the window.
     longest_seconds: f64,
-    /// Mean time to recovery: time down ÷ outages; null without any.
+    /// Mean time to recovery: time down ÷ downtimes; null without downtimes.
     #[schema(required = true)]
     mttr_seconds: Option<f64>,
-    /// Mean time between failures: time up ÷ outages; null without any.
+    /// Mean time between failures: time up ÷ downtimes; null without downtimes.
     #[schema(required = true)]
     mtbf_seconds: Option<f64>,
 }
 
 impl UptimeView {
-    /// What `uptime` says of `window`.
     pub fn new(window: Window, uptime: &Uptime) -> Self {
         Self {
             from: window.from_ms.div_euclid(1_000),
@@ -108,81 +106,78 @@ impl UptimeView {
     }
 }
 
-/// `data` of the uptime of all services.
+/// `data` of a response with the uptime of all services.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UptimesData {
-    /// The uptime of each, by id.
+    /// Uptime of each service, ordered by service id.
     pub uptime: List<ServiceUptimeView>,
 }
 
-/// The uptime of one of all services.
+/// A service and its uptime.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ServiceUptime)]
 pub struct ServiceUptimeView {
-    /// Key of the service.
+    /// Id of the service.
     service_id: i64,
-    /// What it is called.
+    /// Name of the service.
     name: String,
-    /// Where it is shown; null when it has no group.
+    /// Group of the service; null when it has none.
     #[schema(required = true)]
     group: Option<String>,
-    /// Its uptime.
     #[serde(flatten)]
     uptime: UptimeView,
 }
 
 impl ServiceUptimeView {
-    /// The uptime of one service in `window`.
     pub fn new(window: Window, service: ServiceUptime) -> Self {
         let ServiceUptime { id, name, group, uptime } = service;
         Self { service_id: id, name, group, uptime: UptimeView::new(window, &uptime) }
     }
 }
 
-/// `data` of a service's objective.
+/// `data` of a response with the objective of a service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SloData {
-    /// The objective.
     pub slo: One<SloStatus>,
 }
 
-/// How far an objective is kept. Unknown and paused time counts for neither side.
+/// Status of a service level objective. Unknown and paused time is excluded.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SloStatus {
-    /// The uptime that was promised, in percent.
+    /// Target uptime in percent.
     #[schema(example = 99.9)]
     target: f64,
-    /// Over how long.
+    /// Length of the window that ends now.
     #[schema(example = "30d")]
     window: String,
-    /// Time in each state over the window that ends now.
+    /// Time in each state within the window.
     seconds: Seconds,
-    /// 100 × up ÷ (up + down); null when nothing is known.
+    /// 100 × up ÷ (up + down); null when the state was never known.
     #[schema(required = true, example = 99.95)]
     uptime_percent: Option<f64>,
-    /// How long it may be down.
+    /// Allowed downtime and its use.
     error_budget: ErrorBudget,
-    /// How many times faster than allowed it was down lately, for the last 5 m, 1 h, 6 h and 3 d: at 1 the budget lasts exactly
-    /// the window. Null when nothing is known.
+    /// Burn rates over the last 5 m, 1 h, 6 h and 3 d: the share of downtime divided by the allowed
+    /// share. At 1 the error budget lasts exactly one window. Null when the state was never known.
     #[schema(example = json!({"5m": 0.0, "1h": 14.4, "6h": 2.4, "3d": 0.2}))]
     burn_rates: BTreeMap<&'static str, Option<f64>>,
 }
 
-/// How long a service may be down by its objective.
+/// Error budget of an objective.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBudget {
-    /// All of it: 100 % less the target, of the whole window.
+    /// The whole budget: 100 % − target, of the window.
     seconds: f64,
-    /// What was used up.
+    /// Spent budget.
     spent_seconds: f64,
-    /// What is left; negative when more was used up.
+    /// Remaining budget; negative when overspent.
     left_seconds: f64,
-    /// The same in percent of all of it.
+    /// Remaining budget in percent of the whole budget.
     left_percent: f64,
 }
 
 impl SloStatus {
-    /// How far `slo` is kept where the window says `totals`, and the burn windows say `burn_rates`.
+    /// `totals` are those of the window of `slo`; `burn_rates` have the names of their windows.
     pub fn new(
         slo: &Slo,
         totals: &Totals,

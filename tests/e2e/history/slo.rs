@@ -46,7 +46,7 @@ fn an_objective_has_a_budget_and_burn_rates() {
 
     let refused = app.get(&format!("/v1/services/{none}/slo"));
     assert_eq!(refused.status, 404);
-    assert_eq!(refused.errors(), "slo: this service has none; set slo.target and slo.window");
+    assert_eq!(refused.errors(), "slo: this service has no objective; set slo.target and slo.window");
     assert_eq!(app.get("/v1/services/99/slo").errors(), "record not found");
     let body = json!({"name": "b", "url": target.url(), "slo": {"target": 101}});
     let refused = app.send("POST", "/v1/services", &body);

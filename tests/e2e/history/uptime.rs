@@ -237,7 +237,7 @@ fn a_wrong_window_is_refused_everywhere_and_says_why() {
         for (query, why) in [
             ("window=1h&from=1000", "window: not allowed together with from or to"),
             ("window=1h&to=1000", "window: not allowed together with from or to"),
-            ("window=1fortnight", "window: invalid value \"1fortnight\", expected a span"),
+            ("window=1fortnight", "window: invalid value \"1fortnight\", expected a duration"),
             ("window=0d", "window: invalid value \"0d\""),
             ("window=", "window: invalid value \"\""),
             (

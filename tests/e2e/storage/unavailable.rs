@@ -22,7 +22,7 @@ fn a_locked_file_is_told_and_heals_and_loses_nothing_it_did_not_count() {
     let not_ready = wait_for("ready to be 503", || {
         Some(app.get("/v1/_internal/ready")).filter(|reply| reply.status == 503)
     });
-    assert!(not_ready.errors().starts_with("store: takes no writes"), "{}", not_ready.text);
+    assert!(not_ready.errors().starts_with("store: unavailable"), "{}", not_ready.text);
     assert!(!not_ready.header("retry-after").is_empty());
     let write = app.send("POST", "/v1/services", &json!({"name": "x", "url": "http://a/"}));
     assert_eq!((write.status, write.header("retry-after")), (503, "1"));
@@ -56,7 +56,7 @@ fn a_full_disk_is_told_and_heals_and_loses_nothing_it_did_not_count() {
     let not_ready = wait_for("ready to be 503", || {
         Some(app.get("/v1/_internal/ready")).filter(|reply| reply.status == 503)
     });
-    assert!(not_ready.errors().starts_with("store: takes no writes"), "{}", not_ready.text);
+    assert!(not_ready.errors().starts_with("store: unavailable"), "{}", not_ready.text);
     let hits = target.hits();
     wait_for("probing to go on", || (target.hits() > hits + 20).then_some(()));
 

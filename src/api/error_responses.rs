@@ -1,71 +1,71 @@
-//! The errors of each kind of request, for the OpenAPI document.
+//! Error responses by kind of request, for the OpenAPI document.
 
 use utoipa::IntoResponses;
 
 use crate::api::error::ErrorBody;
 
-/// What a read may answer.
+/// Error responses of every read.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "read by utoipa's derive only")]
 pub enum ReadErrors {
-    /// An id or parameter that cannot be used
+    /// Invalid id or query parameter
     #[response(status = 400)]
     BadRequest(ErrorBody),
-    /// Too many reads wait
+    /// Too many queued reads
     #[response(status = 429, headers(("Retry-After" = u32, description = "Seconds")))]
     TooMany(ErrorBody),
-    /// The store is unavailable
+    /// Store unavailable
     #[response(status = 503, headers(("Retry-After" = u32, description = "Seconds")))]
     Unavailable(ErrorBody),
 }
 
-/// What a read of one service may answer besides.
+/// Further error responses of a request for one service.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "read by utoipa's derive only")]
-pub enum Missing {
-    /// No such living service
+pub enum NotFoundError {
+    /// No service with this id, or it is deleted
     #[response(status = 404)]
     NotFound(ErrorBody),
 }
 
-/// What a write may answer.
+/// Error responses of every write.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "read by utoipa's derive only")]
 pub enum WriteErrors {
-    /// An id or parameter that cannot be used, or malformed JSON
+    /// Invalid id or query parameter, or malformed JSON
     #[response(status = 400)]
     BadRequest(ErrorBody),
-    /// Token missing or wrong
+    /// Missing or wrong token
     #[response(status = 401, headers(("WWW-Authenticate" = String, description = "Bearer")))]
     Unauthorized(ErrorBody),
-    /// Writes are not allowed here
+    /// Writes are disabled: no API_TOKEN is set, and API_HOST is not a loopback address
     #[response(status = 403)]
     Forbidden(ErrorBody),
-    /// Name already taken, or the service belongs to the services file
+    /// Name already in use, or the service is managed by the services file
     #[response(status = 409)]
     Conflict(ErrorBody),
-    /// Too many writes wait
+    /// Too many queued writes
     #[response(status = 429, headers(("Retry-After" = u32, description = "Seconds")))]
     TooMany(ErrorBody),
-    /// The store is unavailable
+    /// Store unavailable
     #[response(status = 503, headers(("Retry-After" = u32, description = "Seconds")))]
     Unavailable(ErrorBody),
 }
 
-/// What a write with a body may answer besides.
+/// Further error responses of a write with a body.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "read by utoipa's derive only")]
 pub enum BodyErrors {
-    /// The body did not come in time
+    /// Body not received within 10 seconds
     #[response(status = 408)]
     Timeout(ErrorBody),
-    /// Body too large
+    /// Body larger than API_BODY_LIMIT_BYTES
     #[response(status = 413)]
     TooLarge(ErrorBody),
-    /// Not application/json
+    /// Content-Type is not application/json
     #[response(status = 415)]
     UnsupportedMediaType(ErrorBody),
-    /// A field that cannot be accepted
+    /// Invalid field
     #[response(status = 422)]
     Unprocessable(ErrorBody),
 }

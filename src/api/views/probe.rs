@@ -1,96 +1,91 @@
-//! The JSON shape of one probe, for the API and the command line.
+//! The result of one on-demand probe, for the API and the command line.
+
+use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::views::Failure;
+use crate::api::views::envelope::One;
+use crate::api::views::event::Failure;
+use crate::api::views::phases::Phases;
 use crate::domain;
 use crate::domain::service::options::HttpVersion;
 use crate::domain::{Service, Verdict};
 
-/// What one probe saw.
+/// `data` of a response with the result of one probe.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProbeData {
+    pub probe: One<Probe>,
+}
+
+/// The result of one probe.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Probe {
-    /// What was asked.
+    /// The target of the service.
     #[schema(example = "https://pay.example.org/health")]
     url: String,
-    /// Unix milliseconds.
+    /// Start of the probe, in unix milliseconds.
     started_at_ms: i64,
-    /// Whether the probe says up.
+    /// Whether the target is up.
     success: bool,
-    /// Why it does not; null when it does.
+    /// The failure; null when the probe succeeded.
     #[schema(required = true)]
     failure: Option<Failure>,
-    /// The status of the last answer; null when there was none.
+    /// HTTP status of the last response; null without a response.
     #[schema(required = true)]
     http_status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// Duration of the probe, in milliseconds.
     response_time_ms: f64,
-    /// Where the time went.
+    /// Duration of the phases.
     phases: Phases,
-    /// The address that was dialled; null when none was.
+    /// Address of the connection; null when none was attempted.
     #[schema(required = true)]
     address: Option<String>,
-    /// Redirects that were followed.
+    /// Number of redirects that were followed.
     redirects: u32,
-    /// The version of HTTP that was spoken.
+    /// Negotiated HTTP version; null without HTTP.
     #[schema(required = true, example = "1.1")]
     http_version: Option<&'static str>,
-    /// The version of TLS that was spoken.
+    /// Negotiated TLS version; null without TLS.
     #[schema(required = true, example = "TLS 1.3")]
     tls_version: Option<String>,
-    /// When the first certificate of the chain expires, in unix seconds.
+    /// Earliest expiry of the certificates in the chain, in unix seconds; null without TLS.
     #[schema(required = true)]
     certificate_expires_at: Option<i64>,
-    /// The chain that the target has shown, its own certificate first.
+    /// Certificate chain of the target, leaf first.
     certificates: Vec<Certificate>,
-    /// Each condition as it was judged.
+    /// The evaluated conditions.
     conditions: Vec<ConditionResult>,
 }
 
-/// Where the time of a probe went, in milliseconds; they add up to its response time.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Phases {
-    /// Looking up names.
-    pub resolve_ms: f64,
-    /// Making connections.
-    pub connect_ms: f64,
-    /// TLS handshakes.
-    pub tls_ms: f64,
-    /// From the request to the head of the answer.
-    pub processing_ms: f64,
-    /// Reading the body.
-    pub transfer_ms: f64,
-}
-
-/// A certificate. Times are unix seconds.
+/// An X.509 certificate. Times are unix seconds.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Certificate {
-    /// Whose it is.
+    /// Distinguished name of the subject.
     subject: String,
-    /// Who says so.
+    /// Distinguished name of the issuer.
     issuer: String,
-    /// When it began to be valid.
+    /// Start of the validity.
     not_before: i64,
-    /// When it expires.
+    /// End of the validity.
     not_after: i64,
 }
 
-/// A condition that was judged.
+/// An evaluated condition.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Judged)]
 pub struct ConditionResult {
-    /// The condition, with the values it met where it is not fulfilled.
+    /// The condition; a failed one also shows the actual values.
     #[schema(example = "[STATUS] (500) == 200")]
     condition: String,
-    /// Whether it is fulfilled.
+    /// Whether the condition is fulfilled.
     success: bool,
 }
 
 impl Probe {
-    /// What `outcome` says of `service`.
     pub fn new(service: &Service, outcome: &domain::Outcome) -> Self {
         let (details, phases) = (&outcome.details, &outcome.phases);
-        let ms = |spent: std::time::Duration| spent.as_secs_f64() * 1e3;
+        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         let report = outcome.report.as_deref().cloned().unwrap_or_default();
         Self {
             url: service.target.shown(),
@@ -125,7 +120,7 @@ impl Certificate {
 }
 
 impl ConditionResult {
-    fn new(judged: domain::ConditionResult) -> Self {
-        Self { condition: judged.text, success: judged.fulfilled }
+    fn new(result: domain::ConditionResult) -> Self {
+        Self { condition: result.text, success: result.fulfilled }
     }
 }

@@ -1,0 +1,111 @@
+//! Request bodies.
+
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{HttpMessage, HttpRequest, web};
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+
+use crate::api::error::ApiError;
+use crate::domain::{Definition, Invalid, Options};
+use crate::probe::net::tls;
+use crate::spec;
+use crate::spec::{Dialect, Patch, Problem};
+
+/// A body that takes longer than this to arrive is rejected with 408.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most problems in one response.
+const MAX_PROBLEMS: usize = 50;
+
+/// The body as a JSON object of at most `limit` bytes.
+pub async fn json_object(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: usize,
+) -> Result<Map<String, Value>, ApiError> {
+    if !request.content_type().eq_ignore_ascii_case("application/json") {
+        let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
+        let content_type = String::from_utf8_lossy(content_type.unwrap_or_default());
+        return Err(ApiError::unsupported_media_type(&content_type));
+    }
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|n| n > limit) {
+        return Err(ApiError::too_large(limit));
+    }
+    let body = tokio::time::timeout(BODY_TIMEOUT, read_body(payload, limit))
+        .await
+        .map_err(|_elapsed| ApiError::request_timeout(BODY_TIMEOUT))??;
+    match serde_json::from_slice(&body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::unprocessable(vec![Invalid::hidden("a JSON object").of("body")])),
+        // Well-formed JSON with a number that no Rust type can hold.
+        Err(error) if error.to_string().starts_with("number out of range") => {
+            Err(ApiError::unprocessable(vec![format!("body: {error}")]))
+        }
+        Err(error) => Err(ApiError::bad_request(vec![format!("body: malformed JSON: {error}")])),
+    }
+}
+
+async fn read_body(mut payload: web::Payload, limit: usize) -> Result<web::BytesMut, ApiError> {
+    let mut body = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| ApiError::bad_request(vec![format!("body: {error}")]))?;
+        if body.len() + chunk.len() > limit {
+            return Err(ApiError::too_large(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The body of a POST: a whole definition.
+pub fn definition(object: &Map<String, Value>) -> Result<Definition, ApiError> {
+    let definition = spec::read(object, Dialect::Api).map_err(unprocessable)?;
+    check_tls(&definition.options)?;
+    Ok(definition)
+}
+
+/// The definition after `patch`. The store applies the patch again, to the definition that it has
+/// by then.
+pub fn patched(definition: &Definition, patch: &Patch) -> Result<Definition, ApiError> {
+    let patched = patch.apply(definition).map_err(unprocessable)?;
+    check_tls(&patched.options)?;
+    Ok(patched)
+}
+
+/// The body of a PATCH.
+pub fn patch(object: Map<String, Value>) -> Result<Patch, ApiError> {
+    Patch::new(object).map_err(unprocessable)
+}
+
+/// Rejects certificates and keys that the TLS library cannot use.
+fn check_tls(options: &Options) -> Result<(), ApiError> {
+    tls::check(&options.tls).map_err(|error| ApiError::unprocessable(vec![format!("tls.{error}")]))
+}
+
+fn unprocessable(problems: Vec<Problem>) -> ApiError {
+    let problems = problems.into_iter().take(MAX_PROBLEMS);
+    ApiError::unprocessable(problems.map(|problem| problem.to_string()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn all_problems_of_a_body_are_reported_at_once() {
+        let body = json!({
+            "name": "", "interval_seconds": 0.01, "timeout_seconds": "soon", "id": 7, "enabled": null
+        });
+        let errors = definition(body.as_object().unwrap()).unwrap_err().to_string();
+        for field in
+            ["name:", "interval_seconds:", "timeout_seconds:", "id:", "enabled:", "url: required"]
+        {
+            assert!(errors.contains(field), "{field} in {errors}");
+        }
+    }
+}

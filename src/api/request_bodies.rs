@@ -1,0 +1,177 @@
+//! JSON request bodies, for the OpenAPI document. [`spec`] reads and validates them.
+//!
+//! [`spec`]: crate::spec
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The body of `POST /v1/services`. Unknown fields are rejected, as are fields that do not apply to
+/// the scheme of the URL.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewService {
+    /// Unique among the services that are not deleted.
+    #[schema(min_length = 1, max_length = 255, example = "payment-gateway")]
+    name: String,
+    /// The target. Its scheme selects the protocol: http, https, ws, wss, tcp, tls, starttls, dns,
+    /// icmp, grpc, grpcs or push.
+    #[schema(max_length = 2083, example = "https://pay.example.org/health")]
+    url: String,
+    /// Group for display and filtering.
+    #[schema(required = false)]
+    group: Option<String>,
+    /// Whether the service is probed.
+    #[schema(required = false, default = true)]
+    enabled: bool,
+    /// Seconds between probes; null or absent means the configured default.
+    #[schema(required = false, minimum = 0.1, maximum = 2592000)]
+    interval_seconds: Option<f64>,
+    /// Timeout of a probe in seconds; null or absent means the configured default.
+    #[schema(required = false, minimum = 0.001, maximum = 3600)]
+    timeout_seconds: Option<f64>,
+    /// Conditions on the response, in Gatus's syntax; null or an empty list means the default rule
+    /// of the protocol (HTTP: a status below 400).
+    #[schema(required = false, max_items = 50,
+        example = json!(["[STATUS] == 200", "[RESPONSE_TIME] < 500"]))]
+    conditions: Option<Vec<String>>,
+    /// HTTP request method; default GET.
+    #[schema(required = false, example = "POST")]
+    method: Option<String>,
+    /// HTTP request headers; `Host`, `User-Agent` and `Accept` replace the defaults of the probe.
+    #[schema(required = false, example = json!({"Accept": "application/json"}))]
+    headers: Option<HashMap<String, Option<String>>>,
+    /// Data to send: the body of an HTTP request, text over TCP or TLS, a WebSocket message.
+    #[schema(required = false)]
+    body: Option<String>,
+    /// Credentials for HTTP basic authentication.
+    #[schema(required = false)]
+    basic_auth: Option<BasicAuth>,
+    /// Token for HTTP bearer authentication.
+    #[schema(required = false)]
+    bearer_token: Option<String>,
+    /// Whether redirects are followed.
+    #[schema(required = false, default = true)]
+    follow_redirects: Option<bool>,
+    /// Most redirects to follow.
+    #[schema(required = false, default = 10, maximum = 100)]
+    max_redirects: Option<u32>,
+    /// Required HTTP version: `1.0`, `1.1` or `2`.
+    #[schema(required = false, example = "1.1")]
+    http_version: Option<String>,
+    /// Most bytes of a response body to read. A larger body fails with `too_large` if a condition
+    /// needs the body.
+    #[schema(required = false, default = 1048576, minimum = 1, maximum = 67108864)]
+    body_limit_bytes: Option<u32>,
+    /// Pattern that must occur in the response over TCP, TLS or a WebSocket; `*` matches any text.
+    #[schema(required = false, example = "220 *ESMTP")]
+    expect: Option<String>,
+    /// Whether to skip the verification of the target's certificate.
+    #[schema(required = false, default = false)]
+    insecure: Option<bool>,
+    /// TLS settings.
+    #[schema(required = false)]
+    tls: Option<Tls>,
+    /// Address family: `ip` (both), `ip4` or `ip6`.
+    #[schema(required = false, default = "ip", pattern = "^ip[46]?$")]
+    ip_family: Option<String>,
+    /// Name server to query instead of the system's name servers.
+    #[schema(required = false, example = "udp://1.1.1.1:53")]
+    resolver: Option<String>,
+    /// The DNS query (dns).
+    #[schema(required = false)]
+    dns: Option<Dns>,
+    /// Service name in the gRPC health check request (grpc, grpcs); absent means the whole server.
+    #[schema(required = false)]
+    grpc_service: Option<String>,
+    /// Heartbeat settings of a push service (push).
+    #[schema(required = false)]
+    heartbeat: Option<Heartbeat>,
+    /// Consecutive failures that begin a downtime.
+    #[schema(required = false, default = 1, minimum = 1, maximum = 100)]
+    failure_threshold: Option<u32>,
+    /// Consecutive successes that end a downtime.
+    #[schema(required = false, default = 1, minimum = 1, maximum = 100)]
+    success_threshold: Option<u32>,
+    /// Seconds until the next confirmation probe after an unconfirmed failure; default 1.
+    #[schema(required = false, minimum = 0.1, maximum = 2592000)]
+    confirm_interval_seconds: Option<f64>,
+    /// The service level objective.
+    #[schema(required = false)]
+    slo: Option<Slo>,
+}
+
+/// Credentials for HTTP basic authentication.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicAuth {
+    /// User name without a colon. Required with a password.
+    #[schema(required = false)]
+    username: String,
+    /// Password; masked in responses. Required with a username.
+    #[schema(required = false)]
+    password: String,
+}
+
+/// TLS settings. Certificates and keys are PEM text.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Trusted certificate authorities, instead of the system's.
+    ca: Option<String>,
+    /// Client certificate with its chain.
+    certificate: Option<String>,
+    /// Private key of the client certificate; masked in responses.
+    private_key: Option<String>,
+    /// Server name for SNI and certificate verification, instead of the host of the URL.
+    server_name: Option<String>,
+    /// Minimum TLS version: `1.2` or `1.3`.
+    #[schema(pattern = "^1\\.[23]$")]
+    min_version: Option<String>,
+}
+
+/// A DNS query.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dns {
+    /// Name to query. Required.
+    #[schema(required = false, example = "example.org")]
+    query_name: String,
+    /// Record type: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT or CAA. Required.
+    #[schema(required = false, example = "A")]
+    query_type: String,
+    /// Expected answers, in any order.
+    #[schema(max_items = 50)]
+    expected: Option<Vec<String>>,
+}
+
+/// Heartbeat settings of a push service.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Token that a heartbeat must present; masked in responses. Required.
+    #[schema(required = false)]
+    token: String,
+    /// Seconds after the end of the interval until a missing heartbeat is a failure.
+    #[schema(default = 0, minimum = 0, maximum = 2592000)]
+    grace_seconds: Option<f64>,
+}
+
+/// A service level objective.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slo {
+    /// Target uptime in percent. Required.
+    #[schema(required = false, exclusive_minimum = 0, exclusive_maximum = 100, example = 99.9)]
+    target: f64,
+    /// Length of the window, `1h` to `366d`: a Go duration, optionally after a number of days
+    /// (`d`), weeks (`w`) or years (`y`), such as `30d` or `1d12h`.
+    #[schema(default = "30d", example = "30d")]
+    window: Option<String>,
+}
+
+/// Placeholder for the schema of the body of `PATCH`, which the OpenAPI document derives from
+/// [`NewService`].
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServiceChange {}

@@ -1,0 +1,53 @@
+//! Which handler serves which path and method.
+
+use actix_web::http::Method;
+use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
+
+use crate::api::error::ApiError;
+use crate::api::services::{create, delete, events, get, list, patch};
+use crate::api::{history, internal, openapi, probes};
+
+/// Adds every route of the API to `config`.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(read(path("/v1/services", "GET, HEAD, POST"), list).route(web::post().to(create)))
+        .service(
+            read(path("/v1/services/{id}", "GET, HEAD, PATCH, DELETE"), get)
+                .route(web::patch().to(patch))
+                .route(web::delete().to(delete)),
+        )
+        .service(read(path("/v1/services/{id}/events", "GET, HEAD"), events))
+        .service(read(path("/v1/services/{id}/ticks", "GET, HEAD"), history::ticks))
+        .service(read(path("/v1/services/{id}/series", "GET, HEAD"), history::series))
+        .service(read(path("/v1/services/{id}/uptime", "GET, HEAD"), history::uptime))
+        .service(read(path("/v1/services/{id}/slo", "GET, HEAD"), history::slo))
+        .service(read(path("/v1/uptime", "GET, HEAD"), history::all_uptime))
+        .service(read(path("/v1/events", "GET, HEAD"), history::all_events))
+        .service(path("/v1/services/{id}/probe", "POST").route(web::post().to(probes::probe)))
+        .service(
+            path("/v1/services/{id}/heartbeat", "POST").route(web::post().to(probes::heartbeat)),
+        )
+        .service(read(path("/v1/_internal/health", "GET, HEAD"), internal::health))
+        .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
+        .service(read(path("/v1/_internal/storage", "GET, HEAD"), internal::storage))
+        .service(read(path("/metrics", "GET, HEAD"), internal::metrics))
+        .service(read(path("/openapi.json", "GET, HEAD"), openapi::document));
+}
+
+/// A path that responds with 405 to every method that is not `allowed`.
+fn path(path: &'static str, allowed: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move |method: Method| async move {
+        Err::<&str, _>(ApiError::method_not_allowed(&method, allowed))
+    }))
+}
+
+/// Adds a handler for GET and for HEAD, which is GET without the body.
+fn read<F, Args>(resource: Resource, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let get_or_head = guard::Any(guard::Get()).or(guard::Head());
+    resource.route(web::route().guard(get_or_head).to(handler))
+}

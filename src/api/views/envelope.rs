@@ -1,0 +1,106 @@
+//! The envelope of successful responses (contract, "Envelope").
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::{Page, PageRequest};
+
+/// The envelope of every successful response with data.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Success<D: ToSchema> {
+    /// The HTTP status code.
+    #[schema(example = 200)]
+    status: u16,
+    /// The standard reason phrase of the status.
+    #[schema(example = "OK")]
+    status_desc: &'static str,
+    /// The requested data.
+    data: D,
+}
+
+impl<D: ToSchema> Success<D> {
+    fn new(status: StatusCode, data: D) -> Self {
+        let status_desc = status.canonical_reason().unwrap_or_default();
+        Self { status: status.as_u16(), status_desc, data }
+    }
+}
+
+/// The envelope of a successful response without data.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Fine)]
+pub struct StatusOnly {
+    /// The HTTP status code.
+    #[schema(example = 200)]
+    status: u16,
+    /// The standard reason phrase of the status.
+    #[schema(example = "OK")]
+    status_desc: &'static str,
+}
+
+impl StatusOnly {
+    /// 200 OK.
+    pub fn ok() -> Self {
+        Self { status: 200, status_desc: "OK" }
+    }
+}
+
+/// A single record.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct One<T: ToSchema> {
+    data: T,
+}
+
+impl<T: ToSchema> One<T> {
+    pub fn new(data: T) -> Self {
+        Self { data }
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T: ToSchema> {
+    data: Vec<T>,
+    pagination: Pagination,
+}
+
+/// Position of a page in its list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Pagination {
+    /// Number of this page, starting at 1.
+    page: u32,
+    /// Most items per page.
+    limit: u32,
+    /// Items in the whole list.
+    total: u64,
+    /// Pages in the whole list; 0 when it is empty.
+    pages: u64,
+}
+
+impl<T: ToSchema> List<T> {
+    /// The page `requested`, each item converted by `view`.
+    pub fn new<R>(requested: PageRequest, page: Page<R>, view: impl Fn(R) -> T) -> Self {
+        Self {
+            pagination: Pagination {
+                page: requested.page,
+                limit: requested.limit,
+                total: page.total,
+                pages: page.total.div_ceil(requested.limit.into()),
+            },
+            data: page.items.into_iter().map(view).collect(),
+        }
+    }
+}
+
+/// A response of `status` with `data` in its envelope.
+pub fn success<D: Serialize + ToSchema>(status: StatusCode, data: D) -> HttpResponse {
+    HttpResponse::build(status).json(Success::new(status, data))
+}
+
+/// The body of [`success`], for the response cache.
+pub fn body<D: Serialize + ToSchema>(status: StatusCode, data: D) -> Bytes {
+    // Serialization cannot fail: every map has string keys.
+    serde_json::to_vec(&Success::new(status, data)).unwrap_or_default().into_boxed_slice().into()
+}

@@ -1,0 +1,145 @@
+//! A service and its metric (contract, "Service", "Metric").
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::api::views::envelope::{List, One};
+use crate::api::views::event::Event;
+use crate::domain::{Defaults, Group, Tally};
+use crate::spec;
+use crate::spec::Form;
+use crate::storage::models::origin_word;
+use crate::storage::reader::ServiceRecord;
+
+/// `data` of a response with one service.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServiceData {
+    pub service: One<Service>,
+}
+
+/// `data` of a response with a list of services.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServicesData {
+    /// The services, ordered by id.
+    pub services: List<Service>,
+}
+
+/// The response data for `record`.
+pub fn one_service(record: &ServiceRecord, defaults: &Defaults) -> ServiceData {
+    ServiceData { service: One::new(Service::new(record, defaults)) }
+}
+
+/// A service with its state and its metric.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Service {
+    /// Id of the service.
+    id: i64,
+    /// Unique among the services that are not deleted.
+    #[schema(example = "payment-gateway")]
+    name: String,
+    /// The target; its scheme selects the protocol.
+    #[schema(example = "https://pay.example.org/health")]
+    url: String,
+    /// Group for display and filtering; null when the service has none.
+    #[schema(required = true)]
+    group: Option<String>,
+    /// Source of the definition: `api`, or `file` for an entry of the services file, which the API
+    /// cannot change.
+    #[schema(pattern = "^(api|file)$", example = "api")]
+    origin: &'static str,
+    /// Whether the service is probed.
+    enabled: bool,
+    /// Seconds between probes; the configured default if the service sets none.
+    interval_seconds: f64,
+    /// Timeout of a probe in seconds; the configured default if the service sets none.
+    timeout_seconds: f64,
+    /// Conditions on the response; if empty, the default rule of the protocol decides (HTTP: a status
+    /// below 400).
+    #[schema(example = json!(["[STATUS] == 200"]))]
+    conditions: Vec<String>,
+    /// Further fields of `NewService` that differ from their defaults; secrets are masked.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    options: Map<String, Value>,
+    /// `up`, `down`, `unknown` while the local network is unreachable, `pending` before the first
+    /// result, `paused` when not enabled.
+    #[schema(pattern = "^(up|down|unknown|pending|paused)$", example = "up")]
+    state: &'static str,
+    /// Whether the state changes too often: true once the weighted changes among the newest 21
+    /// results reach 20 %, false again below 5 % (Nagios's rule).
+    flapping: bool,
+    /// The newest event; null before the first result.
+    #[schema(required = true)]
+    current_status: Option<Event>,
+    /// The newest event in the form of go-service-healthcheck; absent before the first result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latest_event: Option<One<Event>>,
+    /// Totals over all ticks; null before the first result.
+    #[schema(required = true)]
+    metric: Option<One<Metric>>,
+    /// Unix seconds.
+    created_at: i64,
+    /// Time of the last change to the definition, in unix seconds.
+    updated_at: i64,
+}
+
+impl Service {
+    /// `defaults` fill in the interval and the timeout.
+    pub fn new(record: &ServiceRecord, defaults: &Defaults) -> Self {
+        let state = record.status().as_str();
+        let event = || record.latest_event.as_ref().map(Event::new);
+        let definition = &record.definition;
+        Self {
+            id: record.id.get(),
+            name: definition.name.as_str().to_owned(),
+            url: definition.target.shown(),
+            group: definition.group.as_ref().map(Group::as_str).map(str::to_owned),
+            origin: origin_word(record.origin),
+            enabled: definition.enabled,
+            interval_seconds: definition.interval.unwrap_or(defaults.interval).as_seconds(),
+            timeout_seconds: definition.timeout.unwrap_or(defaults.timeout).as_seconds(),
+            conditions: definition.conditions.iter().map(ToString::to_string).collect(),
+            options: spec::write_options(&definition.options, Form::Masked),
+            state,
+            flapping: record.tally.is_some_and(|tally| tally.is_flapping),
+            current_status: event(),
+            latest_event: event().map(One::new),
+            metric: record.tally.as_ref().map(|tally| One::new(Metric::new(tally))),
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+/// Totals over all ticks of a service.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Metric {
+    /// Ticks that are up or down.
+    tick_count: u64,
+    /// Ticks that are up.
+    up_count: u64,
+    /// Ticks that are down.
+    down_count: u64,
+    /// Ticks that are unknown because the local network was unreachable.
+    unknown_count: u64,
+    /// Mean over the ticks that are up or down, in milliseconds.
+    #[schema(example = 53.4)]
+    average_response_time_ms: f64,
+    /// 100 × `up_count` ÷ `tick_count`.
+    #[schema(example = 99.9)]
+    uptime_percent: f64,
+}
+
+impl Metric {
+    fn new(tally: &Tally) -> Self {
+        Self {
+            tick_count: tally.tick_count,
+            up_count: tally.up_count,
+            down_count: tally.down_count(),
+            unknown_count: tally.unknown_count,
+            average_response_time_ms: tally.average_response_time_ms(),
+            uptime_percent: tally.uptime_percent(),
+        }
+    }
+}
