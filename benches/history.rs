@@ -1,10 +1,10 @@
-//! A long history, written as the service writes it, and then asked.
+//! A long history, written as the service writes it, and then queried.
 //!
-//! Results of `BENCH_SERVICES` (100) services, one a minute for `BENCH_DAYS` (365) days, go through the ledger in groups of 4,096,
-//! as outcomes do that come faster than they are committed; they are sealed and taken away when the recorder would have it.
-//! Time is simulated, files and disk are real. `BENCH_DAYS` and `BENCH_SERVICES` scale it.
+//! Results of `BENCH_SERVICES` (100) services, one a minute for `BENCH_DAYS` (365) days, go through
+//! the ledger in groups of 4,096; sealing and retention run when the upkeep of the service decides.
+//! Time is simulated, files and disk are real.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
+#![expect(clippy::unwrap_used, reason = "a failed benchmark ends")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 /// 2025-11-23.
 const START_MS: i64 = 1_763_856_000_000;
-/// As the recorder's buffer has it.
+/// Largest group of the recorder's buffer.
 const GROUP: usize = 4_096;
 const CHUNK_TICKS: u32 = 2_048;
 
@@ -53,7 +53,7 @@ fn main() {
 
     println!("{services} services, a result a minute each, for {days} days");
     let end_ms = write(&mut writing, &mut reading, &ids, days, &file);
-    ask(&mut reading, &ids, end_ms);
+    run_queries(&mut reading, &ids, end_ms);
 }
 
 fn add(connection: &mut SqliteConnection, nth: i64) -> ServiceId {
@@ -63,7 +63,7 @@ fn add(connection: &mut SqliteConnection, nth: i64) -> ServiceId {
     apply(connection, Change::Create(Box::new(definition)), START_MS).unwrap().id
 }
 
-/// Noise that is the same in every run (xorshift).
+/// Deterministic noise (xorshift).
 struct Noise(u64);
 
 impl Noise {
@@ -74,7 +74,7 @@ impl Noise {
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// About so many microseconds, now and then far more.
+    /// About `us` microseconds; one in a hundred is five times as long.
     fn about(&mut self, us: f64) -> Duration {
         let spread = (0..4).map(|_| self.next()).sum::<f64>() / 2.0 - 1.0;
         let tail = if self.next() < 0.01 { 5.0 } else { 1.0 };
@@ -101,7 +101,7 @@ fn outcome(id: ServiceId, at_ms: i64, noise: &mut Noise) -> Outcome {
     }
 }
 
-/// Writes the history and tells what it took; gives when it ends.
+/// Writes the history, prints the figures, and returns the end of the history.
 fn write(
     writing: &mut SqliteConnection,
     reading: &mut SqliteConnection,
@@ -123,7 +123,7 @@ fn write(
     for minute in 0..days * 1_440 {
         let minute_ms = START_MS + minute * MINUTE_MS;
         for id in ids {
-            // Each has its own moment in the minute, and is a few milliseconds late at times.
+            // Each service has its own phase in the minute, and is a few milliseconds late.
             let at_ms = minute_ms + id.get() * 577 % MINUTE_MS + (noise.next() * 4.0) as i64;
             group.push(outcome(*id, at_ms, &mut noise));
         }
@@ -179,7 +179,8 @@ fn write(
     );
     println!("  file after each 30 days, MB: {sizes:.0?}");
     println!(
-        "  now: {:.1} MB, {:.1} MB of it free; {} chunks, {} sealed ticks, {} fresh, {} roll-ups, {} events",
+        "  now: {:.1} MB, {:.1} MB of it free; {} chunks, {} sealed ticks, {} fresh, \
+         {} roll-ups, {} events",
         usage.file_bytes as f64 / 1e6,
         usage.free_bytes as f64 / 1e6,
         usage.chunks,
@@ -188,7 +189,7 @@ fn write(
         usage.rollups,
         usage.events
     );
-    spent.tell();
+    spent.print();
     let checked = check(reading).unwrap();
     println!(
         "  checked: {} ticks, {} roll-ups, problems: {:?}",
@@ -198,7 +199,7 @@ fn write(
     START_MS + days * DAY_MS
 }
 
-/// How long the parts took.
+/// Durations by kind of work.
 #[derive(Default)]
 struct Spent {
     ticks: u64,
@@ -225,14 +226,14 @@ impl Spent {
         timed(&mut self.steps, work)
     }
 
-    fn tell(&mut self) {
+    fn print(&mut self) {
         for (what, took) in [
             ("a commit of 4,096", &mut self.commits),
             ("preparing a slice (beside the writer)", &mut self.prepares),
             ("sealing it, a transaction (holds the writer)", &mut self.publishes),
             ("a step of retention (holds the writer)", &mut self.steps),
         ] {
-            tell(what, took);
+            print(what, took);
         }
     }
 }
@@ -244,7 +245,7 @@ fn timed<T>(took: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
     done
 }
 
-fn tell(what: &str, took: &mut [Duration]) {
+fn print(what: &str, took: &mut [Duration]) {
     took.sort();
     let at =
         |q: f64| took.get(((took.len() as f64 * q) as usize).min(took.len().saturating_sub(1)));
@@ -258,20 +259,20 @@ fn tell(what: &str, took: &mut [Duration]) {
     );
 }
 
-/// What this process has had written to disk (proc(5), `write_bytes`).
+/// Bytes that this process has caused to be written to disk (proc(5), `write_bytes`).
 fn written_bytes() -> u64 {
     procfs::process::Process::myself().unwrap().io().unwrap().write_bytes
 }
 
-/// Asks each question 200 times, of one service after the other.
-fn ask(reading: &mut SqliteConnection, ids: &[ServiceId], end_ms: i64) {
+/// Runs each query 200 times, for one service after the other.
+fn run_queries(reading: &mut SqliteConnection, ids: &[ServiceId], end_ms: i64) {
     let back = |days: i64| Window { from_ms: end_ms - days * DAY_MS, to_ms: end_ms };
-    let mut question = |what: &str, ask: &mut dyn FnMut(&mut SqliteConnection, ServiceId)| {
+    let mut query = |what: &str, run: &mut dyn FnMut(&mut SqliteConnection, ServiceId)| {
         let mut took = Vec::new();
         for nth in 0..200 {
-            timed(&mut took, || ask(reading, ids[nth * 7 % ids.len()]));
+            timed(&mut took, || run(reading, ids[nth * 7 % ids.len()]));
         }
-        tell(what, &mut took);
+        print(what, &mut took);
     };
     let series = |grid: Grid| {
         move |reading: &mut SqliteConnection, service_id: ServiceId| {
@@ -279,34 +280,34 @@ fn ask(reading: &mut SqliteConnection, ids: &[ServiceId], end_ms: i64) {
             assert!(buckets.iter().any(|bucket| !bucket.is_empty()));
         }
     };
-    question("series, 24 h in steps of 5 m", &mut series(Grid::over(back(1), 300_000)));
-    question("series, 7 d in steps of 30 m", &mut series(Grid::over(back(7), 1_800_000)));
-    question("series, 30 d in steps of 2 h", &mut series(Grid::over(back(30), 7_200_000)));
-    question("series, 1 y in steps of 1 d", &mut series(Grid::over(back(365), DAY_MS)));
-    question("series, 1 y in steps of 6 h", &mut series(Grid::over(back(365), DAY_MS / 4)));
-    question("uptime, 90 d", &mut |reading, service_id| {
-        let wanted = GetUptime { service_id, window: back(90), unknown: UnknownAs::Exclude };
-        wanted.run(reading).unwrap();
+    query("series, 24 h in steps of 5 m", &mut series(Grid::over(back(1), 300_000)));
+    query("series, 7 d in steps of 30 m", &mut series(Grid::over(back(7), 1_800_000)));
+    query("series, 30 d in steps of 2 h", &mut series(Grid::over(back(30), 7_200_000)));
+    query("series, 1 y in steps of 1 d", &mut series(Grid::over(back(365), DAY_MS)));
+    query("series, 1 y in steps of 6 h", &mut series(Grid::over(back(365), DAY_MS / 4)));
+    query("uptime, 90 d", &mut |reading, service_id| {
+        let query = GetUptime { service_id, window: back(90), unknown: UnknownAs::Exclude };
+        query.run(reading).unwrap();
     });
-    question("uptime series, 1 y in steps of 1 d", &mut |reading, service_id| {
+    query("uptime series, 1 y in steps of 1 d", &mut |reading, service_id| {
         let days = Grid::over(back(365), DAY_MS).starts();
         let windows = days.map(|from_ms| Window { from_ms, to_ms: from_ms + DAY_MS }).collect();
         GetTotals { service_id, windows }.run(reading).unwrap();
     });
     let list = |window: Window, reason: Option<Reason>| {
         move |reading: &mut SqliteConnection, service_id: ServiceId| {
-            let wanted =
+            let query =
                 ListTicks { service_id, window, state: None, reason, before: None, limit: 100 };
-            wanted.run(reading).unwrap();
+            query.run(reading).unwrap();
         }
     };
-    question("ticks, the newest 100", &mut list(Window::ALL, None));
-    question(
+    query("ticks, the newest 100", &mut list(Window::ALL, None));
+    query(
         "ticks, 100 from 20 d ago",
         &mut list(Window { to_ms: end_ms - 20 * DAY_MS, ..Window::ALL }, None),
     );
-    question("ticks, the newest 100 with a failure", &mut list(Window::ALL, Some(Reason::Status)));
-    question("uptime of 100 services, 30 d", &mut |reading, _| {
+    query("ticks, the newest 100 with a failure", &mut list(Window::ALL, Some(Reason::Status)));
+    query("uptime of 100 services, 30 d", &mut |reading, _| {
         let page = PageRequest { page: 1, limit: 100 };
         ListUptime { window: back(30), unknown: UnknownAs::Exclude, page }.run(reading).unwrap();
     });

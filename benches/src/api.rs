@@ -1,4 +1,4 @@
-//! Part 5: what the API gives while the service is at full load. The load generator is wrk.
+//! Part 5: throughput and latency of the API at full probe load. The load generator is wrk.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,24 +7,24 @@ use std::time::{Duration, Instant};
 use crate::prepare::{self, Services};
 use crate::program::{self, Program};
 use crate::table::{Row, Table};
-use crate::target::{Manners, Target};
+use crate::target::{Behaviour, Target};
 use crate::ticks::Ticks;
 
-/// Services, and how often each is probed: together full load, 10,000 probes a second.
+/// Services and their interval: full load, 10,000 probes a second.
 const SERVICES: usize = 100_000;
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Share of the probes that must be held for the load to be full.
+/// Least share of the probe rate that counts as full load.
 const FULL_LOAD: f64 = 0.95;
 
-/// Until the load is steady: a first round, in which each service begins an event, and a little more.
+/// Until the load is steady: a first round, in which each service begins an event, plus 2 s.
 const WARM_UP: Duration = Duration::from_secs(12);
 
-/// What wrk does: threads, connections, and for how long each question is asked.
+/// Arguments of wrk.
 const WRK: [&str; 7] = ["--threads", "2", "--connections", "16", "--duration", "3s", "--latency"];
 
-/// What is asked: a name, and the path, which may be made of a number from 1 to a limit.
-const QUESTIONS: [(&str, &str, u32); 5] = [
+/// Requests: name, Lua expression of the path, and the limit of its random number `n` (from 1).
+const REQUESTS: [(&str, &str, u32); 5] = [
     ("`/v1/services?limit=100`", "\"/v1/services?limit=100\"", 1),
     ("the same, random pages", "\"/v1/services?limit=100&page=\" .. n", 1_000),
     ("one service, random", "\"/v1/services/\" .. n", 100_000),
@@ -32,13 +32,13 @@ const QUESTIONS: [(&str, &str, u32); 5] = [
     ("its series", "\"/v1/services/\" .. n .. \"/series\"", 100_000),
 ];
 
-/// What is to be reached for the list: requests a second, and milliseconds that 99 of 100 take at most.
-const LIST_REACH: (f64, f64) = (3_000.0, 15.0);
+/// Goal for the list: requests a second, and p99 in milliseconds.
+const LIST_GOAL: (f64, f64) = (3_000.0, 15.0);
 
-/// Measures and tells.
+/// Measures and adds the rows.
 pub fn run(table: &mut Table) {
     table.part("5. API beside full load, 100,000 services at 10 s");
-    let target = Target::start(&Manners::Prompt);
+    let target = Target::start(&Behaviour::Prompt);
     let folder = program::folder();
     let services = Services::new(SERVICES, target.port, INTERVAL);
     prepare::database(folder.path(), &[services], true);
@@ -48,53 +48,53 @@ pub fn run(table: &mut Table) {
     let rate = probes_a_second(&mut ticks, || std::thread::sleep(Duration::from_secs(2))).0;
     let is_full = |rate: f64| rate >= FULL_LOAD * SERVICES as f64 / INTERVAL.as_secs_f64();
     table.row(
-        Row::new("probes a second, nobody asking", format!("{rate:.0}"))
-            .reach("≥ 95 % of 10,000", is_full(rate)),
+        Row::new("probes a second, without requests", format!("{rate:.0}"))
+            .goal("≥ 95 % of 10,000", is_full(rate)),
     );
-    for (nth, (what, path, most)) in QUESTIONS.into_iter().enumerate() {
-        let (rate, answered) =
-            probes_a_second(&mut ticks, || ask(&program.api, folder.path(), path, most));
-        let Answered { rate: asked, p50_ms, p99_ms, errors } = answered;
-        let told = format!(
-            "{asked:.0} requests a second, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms{errors}; \
+    for (nth, (what, path, most)) in REQUESTS.into_iter().enumerate() {
+        let (rate, load) =
+            probes_a_second(&mut ticks, || run_wrk(&program.api, folder.path(), path, most));
+        let Load { rate: requests, p50_ms, p99_ms, errors } = load;
+        let figures = format!(
+            "{requests:.0} requests a second, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms{errors}; \
              {rate:.0} probes a second meanwhile"
         );
-        let mut row = Row::new(what, told);
+        let mut row = Row::new(what, figures);
         if nth == 0 {
-            let is_quick = asked >= LIST_REACH.0 && p99_ms <= LIST_REACH.1 && errors.is_empty();
+            let is_quick = requests >= LIST_GOAL.0 && p99_ms <= LIST_GOAL.1 && errors.is_empty();
             let wanted = "≥ 3,000 a second, p99 ≤ 15 ms, at full load";
-            row = row.reach(wanted, is_quick && is_full(rate));
+            row = row.goal(wanted, is_quick && is_full(rate));
         }
         table.row(row);
     }
 }
 
-/// Ticks that are committed a second while `meanwhile` runs.
+/// Committed ticks a second while `meanwhile` runs.
 fn probes_a_second<T>(ticks: &mut Ticks, meanwhile: impl FnOnce() -> T) -> (f64, T) {
     let (before, started) = (ticks.committed(), Instant::now());
     let done = meanwhile();
     ((ticks.committed() - before) as f64 / started.elapsed().as_secs_f64(), done)
 }
 
-/// What wrk tells.
-struct Answered {
+/// Result of wrk.
+struct Load {
     rate: f64,
     p50_ms: f64,
     p99_ms: f64,
-    /// Answers that were not good, as a text; empty when all were.
+    /// Failed requests, as a text; empty when there were none.
     errors: String,
 }
 
-fn ask(api: &str, folder: &Path, path: &str, most: u32) -> Answered {
-    let script = folder.join("ask.lua");
-    // Each thread has numbers of its own.
-    let ask = format!(
+fn run_wrk(api: &str, folder: &Path, path: &str, most: u32) -> Load {
+    let script = folder.join("requests.lua");
+    // Each thread has its own seed.
+    let lua = format!(
         "local threads = 0\n\
          function setup(thread) threads = threads + 1; thread:set('seed', threads) end\n\
          function init() math.randomseed(seed) end\n\
          function request() local n = math.random({most}); return wrk.format('GET', {path}) end"
     );
-    std::fs::write(&script, ask).expect("a file");
+    std::fs::write(&script, lua).expect("a file");
     let output = Command::new("wrk")
         .args(WRK)
         .arg("--script")
@@ -102,17 +102,17 @@ fn ask(api: &str, folder: &Path, path: &str, most: u32) -> Answered {
         .arg(format!("http://{api}"))
         .output()
         .expect("wrk runs; tests/needs.sh installs it");
-    let told = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout);
     let after = |name: &str| {
-        let line = told.lines().find_map(|line| line.trim().strip_prefix(name));
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
         line.map(str::trim).unwrap_or_default()
     };
-    let errors: Vec<&str> = told
+    let errors: Vec<&str> = text
         .lines()
         .map(str::trim)
         .filter(|line| line.starts_with("Non-2xx") || line.starts_with("Socket errors"))
         .collect();
-    Answered {
+    Load {
         rate: after("Requests/sec:").parse().unwrap_or(f64::NAN),
         p50_ms: milliseconds(after("50%")),
         p99_ms: milliseconds(after("99%")),
@@ -120,7 +120,7 @@ fn ask(api: &str, folder: &Path, path: &str, most: u32) -> Answered {
     }
 }
 
-/// A time as wrk writes it: `1.23ms`, `45.00us`, `1.10s`.
+/// Parses a time of wrk: `1.23ms`, `45.00us`, `1.10s`.
 fn milliseconds(text: &str) -> f64 {
     let number = text.trim_end_matches(char::is_alphabetic);
     let factor = match &text[number.len()..] {

@@ -1,4 +1,4 @@
-//! Part 6: results through the recorder and the writer themselves, in this process, beside an insert loop.
+//! Part 6: results through the recorder and the writer in this process, against an insert loop.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -30,14 +30,14 @@ use crate::table::{Row, Table};
 /// Services that the results belong to.
 const SERVICES: i64 = 1_000;
 
-/// Those who send, each waiting for its answer: as many as there are probers by default.
+/// Concurrent senders, each waits for its reply: the default number of probers.
 const SENDERS: i64 = 1_024;
 
-/// For how long in each turn, and how many turns.
+/// Duration and number of the turns.
 const LASTS: Duration = Duration::from_millis(2_500);
 const TURNS: usize = 3;
 
-/// What one turn of the recorder gave.
+/// One turn of the recorder.
 struct Recorded {
     cpu_us: f64,
     rate: f64,
@@ -45,7 +45,7 @@ struct Recorded {
     commits: f64,
 }
 
-/// What all turns gave.
+/// All turns.
 #[derive(Default)]
 pub struct Took {
     pub floor_us: Turns,
@@ -56,13 +56,13 @@ pub struct Took {
     commits: Turns,
 }
 
-/// Measures and tells.
+/// Measures and adds the rows.
 pub fn run(table: &mut Table) {
     table.part("6. Commit, through the recorder and its writer");
-    tell(table, &measure());
+    report(table, &measure());
 }
 
-/// Floor and recorder in turn.
+/// Measures floor and recorder in turns.
 pub fn measure() -> Took {
     let mut took = Took::default();
     for _ in 0..TURNS {
@@ -78,8 +78,8 @@ pub fn measure() -> Took {
     took
 }
 
-/// Tells of it.
-pub fn tell(table: &mut Table, took: &Took) {
+/// Adds the rows.
+pub fn report(table: &mut Table, took: &Took) {
     let floor =
         format!("{:.1} µs, {:.0} a second", took.floor_us.median(), took.floor_rate.median());
     table.row(Row::new("insert loop, for each result", floor).spread(took.floor_us.spread(1)));
@@ -111,7 +111,7 @@ fn record() -> Recorded {
     prepare::database(folder.path(), &[Services::new(SERVICES as usize, 9, LASTS)], false);
     System::new().block_on(async {
         let telemetry = Telemetry::new();
-        // Kept to the end: a lifeline tells it of each death, the orderly ones included.
+        // The receiver must outlive the actors: each lifeline sends on drop.
         let (died, _deaths) = mpsc::unbounded_channel();
         let recorder = start_recorder(&folder.path().join(DATABASE), &telemetry, &died);
         let sending = Rc::new(Cell::new(true));
@@ -135,7 +135,8 @@ fn record() -> Recorded {
     })
 }
 
-/// Sends one result after the other, a message and an answer each; probers send theirs together, which costs less.
+/// Sends one result after the other, with a message and a reply each. Probers send batches, which
+/// costs less.
 async fn send(recorder: Addr<Recorder>, sender: i64, sending: Rc<Cell<bool>>) {
     let mut nth = sender;
     while sending.get() {
@@ -156,7 +157,7 @@ async fn send(recorder: Addr<Recorder>, sender: i64, sending: Rc<Cell<bool>>) {
     }
 }
 
-/// What is counted at a moment.
+/// Counters at one instant.
 struct Counted {
     recorded: f64,
     commits: f64,
@@ -181,7 +182,7 @@ fn start_recorder(
     telemetry: &Telemetry,
     died: &mpsc::UnboundedSender<&'static str>,
 ) -> Addr<Recorder> {
-    let config = Config::from_lookup(|_| None).expect("the defaults are accepted");
+    let config = Config::from_lookup(|_| None).expect("the defaults are valid");
     let path = file.to_string_lossy().into_owned();
     let (writing, deaths) = (path.clone(), died.clone());
     let writer = SyncArbiter::start(1, move || {

@@ -1,4 +1,4 @@
-//! Beside the parts: what it costs to judge one condition, and to read a body as JSON.
+//! CPU of evaluating one condition, and of parsing a body as JSON.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -19,13 +19,13 @@ const CONDITIONS: [&str; 7] = [
     "[BODY].status == pat(U*)",
 ];
 
-/// Measures and tells.
+/// Measures and adds the rows.
 pub fn run(table: &mut Table) {
     table.part("Conditions");
     let padding = "x".repeat(960);
     let body = format!(r#"{{"status": "UP", "items": [{{"id": 7}}], "pad": "{padding}"}}"#);
     let read = each(|| Body::new(black_box(body.as_bytes()).to_vec(), true));
-    table.row(Row::new("a body of 1 KiB read as JSON", format!("{read:.2} µs")));
+    table.row(Row::new("parsing a body of 1 KiB as JSON", format!("{read:.2} µs")));
     let body = Body::new(body.into_bytes(), true);
     let facts = Facts { status: Some(200), body, ..Facts::default() };
     for text in CONDITIONS {
@@ -35,7 +35,7 @@ pub fn run(table: &mut Table) {
     }
 }
 
-/// Microseconds for one turn of `work`.
+/// Mean duration of `work`, in microseconds.
 fn each<T>(work: impl Fn() -> T) -> f64 {
     let started = Instant::now();
     for _ in 0..TURNS {

@@ -1,4 +1,4 @@
-//! The floors: the least that the same work costs on this machine, in bare loops in this process.
+//! Floors: the least that the same work costs on this machine, as bare loops in this process.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -24,28 +24,28 @@ use service_healthcheck::storage::prepared::{Prepared, Text};
 use crate::program::{self, Cpu};
 use crate::target::{ADDRESSES, Target};
 
-/// Requests at once when they are sent flat out.
-const AT_ONCE: usize = 32;
+/// Concurrent requests in the saturated case.
+const CONCURRENCY: usize = 32;
 
-/// Results of one transaction of the insert loop, and services that they belong to.
+/// Results of one transaction of the insert loop, and number of services.
 const TRANSACTION: i64 = 500;
 const SERVICES: i64 = 1_000;
 
-/// What one turn gave.
+/// Result of one turn.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
-    /// CPU for each, in microseconds.
+    /// CPU for each operation, in microseconds.
     pub cpu_us: f64,
-    /// How many a second.
+    /// Operations a second.
     pub rate: f64,
 }
 
-/// How fast requests are sent.
+/// Rate of the requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// As fast as it goes.
-    FlatOut,
-    /// So many a second, evenly, by one timer, as a scheduler would.
+    /// As fast as possible.
+    Saturated,
+    /// Requests a second, at even distances, by one timer.
     Paced(u32),
 }
 
@@ -80,13 +80,13 @@ pub fn secured(
     })
 }
 
-/// awc alone, with a connection of our own each time.
+/// awc alone, with a new connection each time.
 pub fn awc(target: &Target, pace: Pace, lasts: Duration) -> Cost {
     let uris: Vec<Uri> = addresses(target)
         .iter()
         .map(|address| format!("http://{address}/").parse().expect("a URI"))
         .collect();
-    // Built where it is used: a client belongs to one thread.
+    // Built lazily on the thread that uses it: a client is not `Send`.
     let client: Rc<Cell<Option<Client>>> = Rc::default();
     requests(pace, lasts, move |nth| {
         let made = client.take().unwrap_or_else(awc_client);
@@ -142,17 +142,17 @@ fn connector(certificate: &std::path::Path) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// Sends requests at that pace for that long, and waits for the last of them.
-fn requests<Asked: Future<Output = ()> + 'static>(
+/// Sends requests at `pace` for `lasts`, and waits for the last of them.
+fn requests<Request: Future<Output = ()> + 'static>(
     pace: Pace,
     lasts: Duration,
-    ask: impl Fn(usize) -> Asked + 'static,
+    send: impl Fn(usize) -> Request + 'static,
 ) -> Cost {
     actix_rt::System::new().block_on(async {
         let (started, before) = (Instant::now(), Cpu::own());
         let count = match pace {
-            Pace::FlatOut => flat_out(started + lasts, ask).await,
-            Pace::Paced(rate) => paced(rate, started, lasts, ask).await,
+            Pace::Saturated => saturated(started + lasts, send).await,
+            Pace::Paced(rate) => paced(rate, started, lasts, send).await,
         };
         Cost {
             cpu_us: Cpu::own().us_since(&before) / count as f64,
@@ -161,18 +161,18 @@ fn requests<Asked: Future<Output = ()> + 'static>(
     })
 }
 
-async fn flat_out<Asked: Future<Output = ()> + 'static>(
+async fn saturated<Request: Future<Output = ()> + 'static>(
     deadline: Instant,
-    ask: impl Fn(usize) -> Asked + 'static,
+    send: impl Fn(usize) -> Request + 'static,
 ) -> usize {
-    let (asked, ask) = (Rc::new(Cell::new(0)), Rc::new(ask));
-    let lanes: Vec<_> = (0..AT_ONCE)
+    let (count, send) = (Rc::new(Cell::new(0)), Rc::new(send));
+    let lanes: Vec<_> = (0..CONCURRENCY)
         .map(|_| {
-            let (asked, ask) = (Rc::clone(&asked), Rc::clone(&ask));
+            let (count, send) = (Rc::clone(&count), Rc::clone(&send));
             actix_rt::spawn(async move {
                 while Instant::now() < deadline {
-                    asked.set(asked.get() + 1);
-                    ask(asked.get()).await;
+                    count.set(count.get() + 1);
+                    send(count.get()).await;
                 }
             })
         })
@@ -180,25 +180,25 @@ async fn flat_out<Asked: Future<Output = ()> + 'static>(
     for lane in lanes {
         lane.await.expect("a lane that ends");
     }
-    asked.get()
+    count.get()
 }
 
-async fn paced<Asked: Future<Output = ()> + 'static>(
+async fn paced<Request: Future<Output = ()> + 'static>(
     rate: u32,
     started: Instant,
     lasts: Duration,
-    ask: impl Fn(usize) -> Asked,
+    send: impl Fn(usize) -> Request,
 ) -> usize {
     let count = (lasts.as_secs_f64() * f64::from(rate)) as usize;
-    let mut asked = Vec::with_capacity(count);
+    let mut requests = Vec::with_capacity(count);
     for nth in 0..count {
         let due = started + Duration::from_secs_f64(nth as f64 / f64::from(rate));
         if due > Instant::now() {
             tokio::time::sleep_until(due.into()).await;
         }
-        asked.push(actix_rt::spawn(ask(nth)));
+        requests.push(actix_rt::spawn(send(nth)));
     }
-    for request in asked {
+    for request in requests {
         request.await.expect("a request that ends");
     }
     count
@@ -217,7 +217,7 @@ diesel::table! {
     }
 }
 
-/// Prepared once, as the service's own.
+/// A statement that is prepared once, as in the service.
 struct Update;
 
 impl Text<6> for Update {
@@ -231,7 +231,7 @@ impl Text<6> for Update {
     ];
 }
 
-/// A loop into SQLite: a tick inserted and a metric updated for each result, in transactions of 500.
+/// Inserts a tick and updates a metric in SQLite for each result, in transactions of 500.
 pub fn inserts(lasts: Duration) -> Cost {
     let folder = program::folder();
     let file = folder.path().join("floor.db");
@@ -239,9 +239,10 @@ pub fn inserts(lasts: Duration) -> Cost {
         diesel::Connection::establish(&file.to_string_lossy()).expect("a connection");
     writing
         .batch_execute(&format!(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; \
-             CREATE TABLE ticks (id INTEGER PRIMARY KEY, service_id, is_up, http_status, created_at_ms, \
-                 connect_us, first_byte_us, transfer_us); \
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA wal_autocheckpoint = 4000; \
+             CREATE TABLE ticks (id INTEGER PRIMARY KEY, service_id, is_up, http_status, \
+                 created_at_ms, connect_us, first_byte_us, transfer_us); \
              CREATE TABLE metrics (service_id INTEGER PRIMARY KEY, tick_count, up_count, \
                  response_time_sum_ns, latest_tick_id, updated_at); \
              INSERT INTO metrics WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \

@@ -1,13 +1,9 @@
-//! What the service costs, and what it carries, on one machine.
+//! Benchmarks of cost and capacity on one machine; `docs/benchmarks.md` describes the method.
 //!
-//! Every speed is a ratio to a floor that is measured in the same run, floor and service in turn (A B A B), since machines differ.
-//! The service is the release binary over loopback with a real SQLite file; its target is this very program started a second
-//! time, so that its CPU is not counted. `docs/benchmarks.md` says what is measured and how.
-//!
-//! `bench` runs all parts but one, `bench NAME…` those that are named, `bench smoke` a small form that checks ratios generously, and
-//! `--into FILE` puts the table between the markers of that file.
+//! `bench` runs all parts but one, `bench NAME…` the named ones, and `bench smoke` a small form
+//! with generous limits. `--into FILE` writes the tables between the markers of that file.
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
+#![expect(clippy::expect_used, reason = "a failed benchmark ends")]
 
 mod accuracy;
 mod api;
@@ -36,7 +32,7 @@ use table::Table;
 
 type Part = fn(&mut Table);
 
-/// Parts that run only when they are named, so that the others stay below a quarter of an hour, the build included.
+/// Parts that run only when named, so that the others take less than 15 minutes with the build.
 const WHEN_NAMED: [&str; 1] = ["stall"];
 
 /// The parts, by name, in the order in which they run.
@@ -64,13 +60,13 @@ fn main() -> ExitCode {
     }
     let into = words.iter().position(|word| word == "--into").map(|at| {
         words.remove(at);
-        assert!(at < words.len(), "--into wants a file");
+        assert!(at < words.len(), "--into: missing value, expected a file");
         words.remove(at)
     });
     for word in &words {
         let names = PARTS.map(|(name, _)| name).join(", ");
         let is_part = PARTS.iter().any(|(name, _)| name == word);
-        assert!(is_part, "{word} is no part; there are smoke, {names}");
+        assert!(is_part, "part: invalid value {word:?}, expected smoke, {names}");
     }
     let (mut table, started) = (Table::new(), Instant::now());
     for (name, run) in PARTS {

@@ -1,4 +1,4 @@
-//! Services for a service to watch: as a services file, or in a database with or without a history.
+//! Test services: as a services file, or in a database with or without history.
 
 use std::fs::File;
 use std::ops::Range;
@@ -16,32 +16,29 @@ use service_healthcheck::storage::{Store, connection};
 
 use crate::target::ADDRESSES;
 
-/// Name of the database in the folder of a service, as its settings have it by default.
+/// Default name of the database in the working directory.
 pub const DATABASE: &str = "db.db";
 
-/// Name of the services file in the folder of a service.
+/// Name of the services file in the working directory.
 pub const SERVICES_FILE: &str = "services.yaml";
 
-/// Outcomes of one commit, as the recorder has it at most.
+/// Outcomes of one commit, the recorder's maximum.
 const GROUP: usize = 4_096;
 
 /// Services of one kind, spread over the addresses of one target.
 #[derive(Debug, Clone, Copy)]
 pub struct Services {
-    /// How many.
     pub count: usize,
     /// `http` or `https`.
     pub scheme: &'static str,
     /// The port of their target.
     pub port: u16,
-    /// From one probe to the next.
     pub interval: Duration,
-    /// How long a probe may take.
     pub timeout: Duration,
 }
 
 impl Services {
-    /// So many over http that are probed so often, with a timeout of 15 s.
+    /// Services over http with a timeout of 15 s.
     pub fn new(count: usize, port: u16, interval: Duration) -> Self {
         Self { count, scheme: "http", port, interval, timeout: Duration::from_secs(15) }
     }
@@ -69,12 +66,12 @@ pub fn services_file(folder: &Path, services: &Services) {
         .expect("a file");
 }
 
-/// Makes a database with these services, and gives the ids of each kind. With a history, each was up a minute ago, and so is on
-/// its grid from the start.
+/// Creates a database with these services and returns the ids of each kind. With a history, each
+/// was up a minute ago, and is therefore on its grid from the start.
 pub fn database(folder: &Path, kinds: &[Services], has_history: bool) -> Vec<Range<i64>> {
     let store = Store::open(&folder.join(DATABASE)).expect("a store");
     let mut writing = connection::writer(store.path()).expect("a connection");
-    // Nothing is measured yet: what is made here goes to the disk once, at the end.
+    // Not measured: synced to the disk once, at the end.
     writing
         .batch_execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")
         .expect("a quick connection");
@@ -101,7 +98,7 @@ pub fn database(folder: &Path, kinds: &[Services], has_history: bool) -> Vec<Ran
             ledger.commit(&mut writing, &outcomes, now_ms).expect("a commit");
         }
     }
-    // The last connection to leave folds the log into the file.
+    // The last connection to close checkpoints the log into the file.
     drop(writing);
     File::open(store.path()).and_then(|file| file.sync_all()).expect("it is on the disk");
     ids
@@ -111,9 +108,12 @@ fn add(writing: &mut SqliteConnection, kind: &Services, first: i64) {
     let Services { count, scheme, port, interval, timeout } = kind;
     let (interval, timeout) = (interval.as_secs_f64(), timeout.as_secs_f64());
     diesel::sql_query(format!(
-        "INSERT INTO services (id, name, url, interval_seconds, timeout_seconds, created_at, updated_at) \
-         WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {first} + {count}) \
-         SELECT i, 'service-' || i, '{scheme}://127.0.0.' || (1 + i % {ADDRESSES}) || ':{port}/' || i, \
+        "INSERT INTO services \
+             (id, name, url, interval_seconds, timeout_seconds, created_at, updated_at) \
+         WITH RECURSIVE n(i) AS \
+             (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {first} + {count}) \
+         SELECT i, 'service-' || i, \
+             '{scheme}://127.0.0.' || (1 + i % {ADDRESSES}) || ':{port}/' || i, \
              {interval}, {timeout}, ?1, ?1 FROM n"
     ))
     .bind::<BigInt, _>(unix_ms() / 1_000 - 120)

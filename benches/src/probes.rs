@@ -1,4 +1,4 @@
-//! Part 1: what a recorded probe costs, and how many a second there can be.
+//! Part 1: CPU of a recorded probe, and the maximum rate.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,87 +8,87 @@ use crate::floor::{self, Cost, Pace};
 use crate::prepare::{self, SERVICES_FILE, Services};
 use crate::program::{self, Program};
 use crate::table::{Row, Table};
-use crate::target::{self, Manners, Target};
+use crate::target::{self, Behaviour, Target};
 use crate::ticks::Ticks;
 
-/// Probers: enough for every pace, and few enough that flat out they are all at work.
+/// Enough probers for every pace, and few enough that all are busy when saturated.
 const POOL_SIZE: &str = "64";
 
-/// What all services do once before they are measured: begin their first event, make their heads, fill caches.
+/// Time for what all services do once: begin the first event, build request heads, fill caches.
 const WARM_UP: Duration = Duration::from_millis(1_300);
 
-/// For how long the insert loop is measured in each turn.
+/// Duration of the insert loop in each turn.
 const INSERTS_LAST: Duration = Duration::from_millis(400);
 
-/// One pace, and for how long it is measured.
+/// One pace with its durations.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
     pub pace: Pace,
-    /// Of the floors and of the service in each turn.
+    /// Duration of the floors and of the service in each turn.
     floor_lasts: Duration,
     service_lasts: Duration,
-    /// What is to be reached over http, in proportion to awc alone and the insert loop.
-    reach: Option<f64>,
+    /// Goal over http, as a ratio to awc alone plus the insert loop.
+    goal: Option<f64>,
 }
 
-const fn case(pace: Pace, floor_ms: u64, service_ms: u64, reach: Option<f64>) -> Case {
+const fn case(pace: Pace, floor_ms: u64, service_ms: u64, goal: Option<f64>) -> Case {
     Case {
         pace,
         floor_lasts: Duration::from_millis(floor_ms),
         service_lasts: Duration::from_millis(service_ms),
-        reach,
+        goal,
     }
 }
 
-/// Over http.
+/// Cases over http.
 const HTTP: [Case; 5] = [
     case(Pace::Paced(100), 1_500, 2_500, None),
     case(Pace::Paced(200), 1_500, 2_500, Some(1.5)),
     case(Pace::Paced(1_000), 1_500, 2_500, Some(1.3)),
     case(Pace::Paced(5_000), 1_000, 2_000, None),
-    case(Pace::FlatOut, 1_000, 3_000, Some(1.4)),
+    case(Pace::Saturated, 1_000, 3_000, Some(1.4)),
 ];
 
-/// Over https, where the handshake outweighs the rest.
+/// Cases over https, where the handshake dominates.
 const HTTPS: [Case; 4] = [
     case(Pace::Paced(100), 1_500, 2_500, None),
     case(Pace::Paced(1_000), 1_500, 2_000, None),
     case(Pace::Paced(5_000), 1_000, 2_000, None),
-    case(Pace::FlatOut, 1_000, 2_000, None),
+    case(Pace::Saturated, 1_000, 2_000, None),
 ];
 
 const HTTP_TURNS: usize = 3;
 const HTTPS_TURNS: usize = 2;
 
-/// Probes a second that are to be reached, with nothing lost.
-const RATE_REACH: f64 = 10_000.0;
+/// Goal for probes a second, with nothing lost.
+const RATE_GOAL: f64 = 10_000.0;
 
 /// The cases of the smoke test, over http.
 pub const SMOKE: [Case; 2] =
-    [case(Pace::FlatOut, 1_000, 3_000, None), case(Pace::Paced(1_000), 1_500, 3_000, None)];
+    [case(Pace::Saturated, 1_000, 3_000, None), case(Pace::Paced(1_000), 1_500, 3_000, None)];
 
-/// Measures and tells.
+/// Measures and adds the rows.
 pub fn run(table: &mut Table) {
     table.part("1. CPU a recorded probe, a new connection each");
     let mut builds = vec![("this build", program::own_binary())];
     if let Ok(other) = std::env::var("BENCH_OTHER") {
         builds.push(("other build", PathBuf::from(other)));
     }
-    let plain = Target::start(&Manners::Prompt);
+    let plain = Target::start(&Behaviour::Prompt);
     for case in HTTP {
         let took = measure(&builds, &plain, None, case, HTTP_TURNS);
-        tell(table, &builds, "http", case, &took);
+        report(table, &builds, "http", case, &took);
     }
     let identity = tempfile::tempdir().expect("a folder");
     let certificate = target::write_identity(identity.path());
-    let secured = Target::start(&Manners::Secured(identity.path().to_owned()));
+    let secured = Target::start(&Behaviour::Secured(identity.path().to_owned()));
     for case in HTTPS {
         let took = measure(&builds, &secured, Some(&certificate), case, HTTPS_TURNS);
-        tell(table, &builds, "https", case, &took);
+        report(table, &builds, "https", case, &took);
     }
 }
 
-/// What the turns of one case gave.
+/// All turns of one case.
 #[derive(Default)]
 pub struct Took {
     /// A bare loop, its TLS handshake included.
@@ -97,11 +97,11 @@ pub struct Took {
     pub awc: CostTurns,
     /// The insert loop.
     pub inserts: CostTurns,
-    /// The service, each build.
+    /// The service, for each build.
     pub services: Vec<Served>,
 }
 
-/// CPU each and rate of the turns.
+/// CPU and rate of the turns.
 #[derive(Default)]
 pub struct CostTurns {
     pub cpu_us: Turns,
@@ -115,17 +115,17 @@ impl CostTurns {
     }
 }
 
-/// What one build of the service gave.
+/// Results of one build of the service.
 #[derive(Default)]
 pub struct Served {
     pub cost: CostTurns,
     /// Outcomes that were dropped in all turns.
     pub dropped: f64,
-    /// The most outcomes of which nothing was known at the end of a turn, beside those that waited and those under way.
+    /// Most outcomes at the end of a turn that were neither counted, buffered nor running.
     pub lost: f64,
 }
 
-/// Floors and services in turn.
+/// Measures floors and services in turns.
 pub fn measure(
     builds: &[(&str, PathBuf)],
     target: &Target,
@@ -163,8 +163,8 @@ fn serve(
 ) {
     let folder = program::folder();
     let (count, interval) = match case.pace {
-        // Far more than can be done.
-        Pace::FlatOut => (4_000, Duration::from_millis(100)),
+        // Far more than possible.
+        Pace::Saturated => (4_000, Duration::from_millis(100)),
         Pace::Paced(rate) => (rate as usize, Duration::from_secs(1)),
     };
     let services = Services::new(count, target.port, interval);
@@ -188,7 +188,7 @@ fn serve(
         rate: count as f64 / started.elapsed().as_secs_f64(),
     });
     served.dropped += program.metrics().dropped();
-    // The numbers of one text are read one after the other while they grow, so the least of some is what counts.
+    // The counters of one exposition are read while they grow, so the minimum of three counts.
     let lost = (0..3).map(|_| {
         let metrics = program.metrics();
         metrics.unaccounted() - metrics.buffered() - metrics.busy()
@@ -196,16 +196,16 @@ fn serve(
     served.lost = served.lost.max(lost.fold(f64::INFINITY, f64::min));
 }
 
-fn tell(table: &mut Table, builds: &[(&str, PathBuf)], scheme: &str, case: Case, took: &Took) {
+fn report(table: &mut Table, builds: &[(&str, PathBuf)], scheme: &str, case: Case, took: &Took) {
     let pace = match case.pace {
-        Pace::FlatOut => "flat out".to_owned(),
+        Pace::Saturated => "saturated".to_owned(),
         Pace::Paced(rate) => format!("{rate}/s"),
     };
     let inserts = took.inserts.cpu_us.median();
     let bare = took.bare.cpu_us.median();
     let awc = took.awc.cpu_us.median();
     let floor = |cost: &CostTurns| match case.pace {
-        Pace::FlatOut => {
+        Pace::Saturated => {
             format!("{:.1} µs, {:.0} a second", cost.cpu_us.median(), cost.rate.median())
         }
         Pace::Paced(_) => format!("{:.1} µs", cost.cpu_us.median()),
@@ -217,24 +217,24 @@ fn tell(table: &mut Table, builds: &[(&str, PathBuf)], scheme: &str, case: Case,
         let row = Row::new(format!("{scheme}, {pace}: awc alone"), floor(&took.awc));
         table.row(row.spread(took.awc.cpu_us.spread(1)));
     }
-    if case.pace == Pace::FlatOut {
+    if case.pace == Pace::Saturated {
         let row = Row::new("insert loop, for each result", floor(&took.inserts));
         table.row(row.spread(took.inserts.cpu_us.spread(1)));
     }
     for ((name, _), served) in builds.iter().zip(&took.services) {
         let cpu_us = served.cost.cpu_us.median();
         let ratio = cpu_us / (awc + inserts);
-        let mut told = format!("{:.2} × (bare + insert)", cpu_us / (bare + inserts));
+        let mut ratios = format!("{:.2} × (bare + insert)", cpu_us / (bare + inserts));
         if scheme == "http" {
-            told = format!("{ratio:.2} × (awc + insert), {told}");
+            ratios = format!("{ratio:.2} × (awc + insert), {ratios}");
         }
         let measured = format!("{cpu_us:.1} µs, {:.0} a second", served.cost.rate.median());
-        let mut row = Row::new(format!("{scheme}, {pace}: **{name}**"), measured).ratio(told);
-        if let Some(reach) = case.reach {
-            row = row.reach(&format!("≤ {reach} × (awc + insert)"), ratio <= reach);
+        let mut row = Row::new(format!("{scheme}, {pace}: **{name}**"), measured).ratio(ratios);
+        if let Some(goal) = case.goal {
+            row = row.goal(&format!("≤ {goal} × (awc + insert)"), ratio <= goal);
         }
         table.row(row.spread(served.cost.cpu_us.spread(1)));
-        if case.pace == Pace::FlatOut && scheme == "http" {
+        if case.pace == Pace::Saturated && scheme == "http" {
             let rate = &served.cost.rate;
             let lost = format!(
                 "{:.0} a second, {:.0} dropped, {:.0} lost",
@@ -243,10 +243,10 @@ fn tell(table: &mut Table, builds: &[(&str, PathBuf)], scheme: &str, case: Case,
                 served.lost.max(0.0)
             );
             let is_reached =
-                rate.median() >= RATE_REACH && served.dropped == 0.0 && served.lost <= 0.0;
+                rate.median() >= RATE_GOAL && served.dropped == 0.0 && served.lost <= 0.0;
             table.row(
                 Row::new(format!("recorded over http, {name}"), lost)
-                    .reach("≥ 10,000, nothing lost", is_reached)
+                    .goal("≥ 10,000, nothing lost", is_reached)
                     .spread(rate.spread(0)),
             );
         }

@@ -1,4 +1,4 @@
-//! The service under test, as a process: start, CPU, memory, what it tells, stop. It is killed when it is dropped.
+//! The service under test as a process: start, CPU, memory, metrics, stop. Dropping it kills it.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,13 +11,13 @@ use procfs::process::Process;
 use rustix::process::{Pid, Signal, kill_process};
 use service_healthcheck::metrics::{Format, Telemetry};
 
-/// Longest time for anything that is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longest wait for any condition.
+const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
-/// Longest time for an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Longest wait for a response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The service as it was built beside this program.
+/// The release binary beside this program.
 pub fn own_binary() -> PathBuf {
     let binary =
         std::env::current_exe().expect("this program").with_file_name("service-healthcheck");
@@ -25,7 +25,7 @@ pub fn own_binary() -> PathBuf {
     binary
 }
 
-/// A new folder beside this program, which is on a disk and not in memory; it is removed when it is dropped.
+/// A temporary folder beside this program: on a disk, not in memory.
 pub fn folder() -> tempfile::TempDir {
     let beside = std::env::current_exe().expect("this program");
     let parent = beside.parent().expect("its folder");
@@ -37,12 +37,12 @@ pub struct Program {
     child: Child,
     /// Host and port of its API.
     pub api: String,
-    /// From its start until it was ready.
+    /// Time from the start until it was ready.
     pub ready_after: Duration,
 }
 
 impl Program {
-    /// Starts `binary` in `folder` with these settings, and waits until it is ready.
+    /// Starts `binary` in `folder` with `settings`, and waits until it is ready.
     pub fn start(binary: &Path, folder: &Path, settings: &[(&str, &str)]) -> Self {
         let started = Instant::now();
         let mut child = Command::new(binary)
@@ -69,34 +69,33 @@ impl Program {
         get(&self.api, "/v1/_internal/ready").is_ok_and(|(status, _)| status == 200)
     }
 
-    /// Its CPU time so far.
     pub fn cpu(&self) -> Cpu {
         Cpu::of(self.child.id())
     }
 
-    /// Its memory in MiB: what is resident now, and the most that ever was.
+    /// Resident memory now, and its maximum so far, in MiB.
     pub fn rss_mib(&self) -> (f64, f64) {
         let status = process(self.child.id()).status().expect("its status");
         let mib = |kib: Option<u64>| kib.unwrap_or_default() as f64 / 1_024.0;
         (mib(status.vmrss), mib(status.vmhwm))
     }
 
-    /// What it counts of itself. With many services it tells a lot, so this is not for the time in which it is measured.
+    /// Its metrics. Expensive with many services, so not for use during a measurement.
     pub fn metrics(&self) -> Metrics {
         Metrics(get(&self.api, "/metrics").expect("its metrics").1)
     }
 
-    /// Has it read its services file again.
+    /// Makes it read its services file again (SIGHUP).
     pub fn reload(&self) {
         kill_process(Pid::from_child(&self.child), Signal::HUP).expect("it runs");
     }
 
-    /// Asks it to stop; gives how long that took, and its exit code unless a signal ended it.
+    /// Stops it (SIGTERM); returns the duration, and the exit code unless a signal ended it.
     pub fn stop(mut self) -> (Duration, Option<i32>) {
-        let asked = Instant::now();
+        let started = Instant::now();
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
         let status = wait_for("the service to end", || self.child.try_wait().expect("its end"));
-        (asked.elapsed(), status.code())
+        (started.elapsed(), status.code())
     }
 }
 
@@ -108,36 +107,36 @@ impl Drop for Program {
     }
 }
 
-/// Address of the API; the rest of the log is read and dropped.
+/// Reads the address of the API from the log; the rest of the log is discarded.
 fn listening(log: impl Read + Send + 'static) -> String {
     let mut lines = BufReader::new(log).lines().map_while(Result::ok);
-    let mut said = String::new();
+    let mut text = String::new();
     let address = lines.by_ref().find_map(|line| {
-        said.push_str(&line);
-        said.push('\n');
+        text.push_str(&line);
+        text.push('\n');
         Some(line.split_once("listening, address: ")?.1.to_owned())
     });
     std::thread::spawn(move || lines.for_each(drop));
-    address.ok_or(said).expect("the service listens")
+    address.ok_or(text).expect("the service listens")
 }
 
-/// Polls until there is something.
+/// Polls until `poll` returns a value.
 pub fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_LIMIT;
     loop {
         if let Some(found) = poll() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        assert!(Instant::now() < deadline, "waited {WAIT_LIMIT:?} for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// `GET path`: status and body.
+/// Status and body of `GET path`.
 pub fn get(address: &str, path: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    // In one piece, since a target reads once.
+    stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
+    // In one write, since a target reads once.
     let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut text = String::new();
@@ -147,7 +146,7 @@ pub fn get(address: &str, path: &str) -> io::Result<(u16, String)> {
     Ok((status.ok_or(io::ErrorKind::InvalidData)?, body.to_owned()))
 }
 
-/// A text of `/metrics`.
+/// An exposition of `/metrics`.
 pub struct Metrics(String);
 
 impl Metrics {
@@ -161,45 +160,50 @@ impl Metrics {
         self.sum("service_healthcheck_outcomes_total{result=\"recorded\"}")
     }
 
-    /// The sum of all lines that begin so.
+    /// The sum of all samples whose line begins with `start`.
     pub fn sum(&self, start: &str) -> f64 {
         let lines = self.0.lines().filter(|line| line.starts_with(start));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// Outcomes that were dropped.
     pub fn dropped(&self) -> f64 {
         self.sum("service_healthcheck_outcomes_total{result=\"dropped\"}")
     }
 
-    /// Probes that led to an outcome for the store, less what became of them: what is still on its way, or lost.
+    /// Outcomes for the store that are not counted as recorded, orphaned or dropped: still on their
+    /// way, or lost.
     pub fn unaccounted(&self) -> f64 {
-        let produced = self.sum("service_healthcheck_probes_total")
-            - self.sum("service_healthcheck_probes_total{result=\"ours\"");
-        produced - self.sum("service_healthcheck_outcomes_total")
+        let probes = self.sum("service_healthcheck_probes_total");
+        // Builds before the label was renamed use "ours".
+        let local: f64 = ["local", "ours"]
+            .map(|result| {
+                self.sum(&format!("service_healthcheck_probes_total{{result=\"{result}\""))
+            })
+            .iter()
+            .sum();
+        probes - local - self.sum("service_healthcheck_outcomes_total")
     }
 
-    /// Outcomes that wait for their commit.
+    /// Outcomes in the recorder's buffer.
     pub fn buffered(&self) -> f64 {
         self.sum("service_healthcheck_outcomes_buffered")
     }
 
-    /// Services that are probed.
     pub fn services(&self) -> f64 {
         self.sum("service_healthcheck_services ")
     }
 
-    /// Probes under way.
+    /// Running probes.
     pub fn busy(&self) -> f64 {
         self.sum("service_healthcheck_slots_busy")
     }
 }
 
-/// CPU time of a process at a moment, thread by thread, to the nanosecond.
+/// CPU time of each thread of a process at one instant, in nanoseconds.
 pub struct Cpu(HashMap<i32, u64>);
 
 impl Cpu {
-    /// What the process has had, user and system.
+    /// User and system time of the process.
     pub fn of(pid: u32) -> Self {
         let tasks = process(pid).tasks().expect("its threads").flatten();
         Self(
@@ -209,12 +213,12 @@ impl Cpu {
         )
     }
 
-    /// What this very process has had.
+    /// User and system time of this process.
     pub fn own() -> Self {
         Self::of(std::process::id())
     }
 
-    /// Microseconds since `before`; what a thread had that has ended meanwhile is not in it.
+    /// Microseconds since `before`; without threads that have ended meanwhile.
     pub fn us_since(&self, before: &Self) -> f64 {
         let spent =
             |(tid, now): (&i32, &u64)| now - before.0.get(tid).copied().unwrap_or(0).min(*now);

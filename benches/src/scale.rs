@@ -1,4 +1,4 @@
-//! Part 2: how many services one machine carries at 60 s, on time and in how much memory.
+//! Part 2: memory and lateness with up to 500,000 services at 60 s.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use service_healthcheck::clock::unix_ms;
 use crate::prepare::{self, Services};
 use crate::program::{self, Program};
 use crate::table::{Row, Table};
-use crate::target::{Manners, Target};
-use crate::ticks::{Kept, Ticks};
+use crate::target::{Behaviour, Target};
+use crate::ticks::{SlotResults, Ticks};
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Whole rounds that are looked at, from the moment on in which the service is ready.
+/// Whole rounds to measure, from the moment when the service is ready.
 const ROUNDS: u32 = 2;
 
-/// For the last probes to end, and for their commit.
+/// Time for the last probes to end and to be committed.
 const REST: Duration = Duration::from_secs(2);
 
-/// Lateness that 99 of 100 probes keep, in milliseconds.
-const LATENESS_REACH_MS: f64 = 100.0;
+/// Goal for p99 of the lateness, in milliseconds.
+const LATENESS_GOAL_MS: f64 = 100.0;
 
-/// So many services.
+/// A number of services with its goals.
 struct Size {
     count: usize,
-    /// Memory that is to suffice, in MiB.
-    rss_reach_mib: f64,
-    /// When it is to be ready, if that is said.
-    ready_reach: Option<Duration>,
+    /// Goal for the memory, in MiB.
+    rss_goal_mib: f64,
+    /// Goal for the time until it is ready, if there is one.
+    ready_goal: Option<Duration>,
 }
 
-const fn size(count: usize, rss_reach_mib: f64, ready_reach: Option<Duration>) -> Size {
-    Size { count, rss_reach_mib, ready_reach }
+const fn size(count: usize, rss_goal_mib: f64, ready_goal: Option<Duration>) -> Size {
+    Size { count, rss_goal_mib, ready_goal }
 }
 
-/// Sizes that run side by side, together some 1,850 probes a second; and one that runs alone.
+/// Sizes that run side by side, some 1,850 probes a second in all; and one that runs alone.
 const TOGETHER: [Size; 3] = [
     size(1_000, 20.0, None),
     size(10_000, 40.0, None),
@@ -42,10 +42,10 @@ const TOGETHER: [Size; 3] = [
 ];
 const ALONE: [Size; 1] = [size(500_000, 500.0, None)];
 
-/// Measures and tells.
+/// Measures and adds the rows.
 pub fn run(table: &mut Table) {
     table.part("2. Scale, services at 60 s, over two whole rounds");
-    let target = Target::start(&Manners::Prompt);
+    let target = Target::start(&Behaviour::Prompt);
     for sizes in [TOGETHER.as_slice(), ALONE.as_slice()] {
         side_by_side(table, &target, sizes);
     }
@@ -63,35 +63,35 @@ fn side_by_side(table: &mut Table, target: &Target, sizes: &[Size]) {
         let end = slots.end + REST.as_millis() as i64;
         std::thread::sleep(Duration::from_millis((end - unix_ms()).max(0).unsigned_abs()));
         let (rss, peak) = program.rss_mib();
-        let kept = Kept::of(&mut Ticks::of(folder.path()), &ids, INTERVAL, &slots);
-        let (who, ready) = (format!("{} services", size.count), program.ready_after);
+        let results = SlotResults::of(&mut Ticks::of(folder.path()), &ids, INTERVAL, &slots);
+        let (name, ready) = (format!("{} services", size.count), program.ready_after);
         let mut row = Row::new(
-            format!("{who}: ready from the database"),
+            format!("{name}: ready from the database"),
             format!("{:.2} s", ready.as_secs_f64()),
         );
-        if let Some(reach) = size.ready_reach {
-            row = row.reach(&format!("≤ {} s", reach.as_secs()), ready <= reach);
+        if let Some(goal) = size.ready_goal {
+            row = row.goal(&format!("≤ {} s", goal.as_secs()), ready <= goal);
         }
         table.row(row);
         table.row(
-            Row::new(format!("{who}: RSS"), format!("{rss:.1} MiB, at most {peak:.1} MiB"))
-                .reach(&format!("≤ {} MiB", size.rss_reach_mib), rss <= size.rss_reach_mib),
+            Row::new(format!("{name}: RSS"), format!("{rss:.1} MiB, at most {peak:.1} MiB"))
+                .goal(&format!("≤ {} MiB", size.rss_goal_mib), rss <= size.rss_goal_mib),
         );
-        let is_reached = kept.lateness_ms.at(0.99) <= LATENESS_REACH_MS && kept.missed == 0;
+        let is_reached = results.lateness_ms.at(0.99) <= LATENESS_GOAL_MS && results.missed == 0;
         table.row(
-            Row::new(format!("{who}: lateness"), kept.told())
-                .reach("p99 ≤ 100 ms, none missed", is_reached),
+            Row::new(format!("{name}: lateness"), results.summary())
+                .goal("p99 ≤ 100 ms, none missed", is_reached),
         );
     }
 }
 
-/// A service at work.
+/// A running service.
 struct Running<'a> {
     folder: tempfile::TempDir,
     program: Program,
     size: &'a Size,
     ids: std::ops::Range<i64>,
-    /// The rounds that are looked at, in unix milliseconds.
+    /// The measured rounds, in unix milliseconds.
     slots: std::ops::Range<i64>,
 }
 

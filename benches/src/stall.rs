@@ -1,5 +1,5 @@
-//! Part 8: what a store that takes no writes costs. Outcomes are kept in bounded memory; what finds no room is dropped and counted,
-//! and none is lost uncounted.
+//! Part 8: a store that takes no writes. Outcomes stay in bounded memory; those beyond it are
+//! dropped and counted, and none is lost without being counted.
 
 use std::time::{Duration, Instant};
 
@@ -9,25 +9,25 @@ use service_healthcheck::storage::connection;
 use crate::prepare::{self, DATABASE, Services};
 use crate::program::{self, Metrics, Program, wait_for};
 use crate::table::{Row, Table};
-use crate::target::{Manners, Target};
+use crate::target::{Behaviour, Target};
 use crate::ticks::Ticks;
 
-/// Services at a second: so many outcomes a second.
+/// Services at an interval of a second, so this is also the rate of outcomes.
 const SERVICES: usize = 5_000;
 
-/// Until the first round is over.
+/// Until the end of the first round.
 const WARM_UP: Duration = Duration::from_secs(5);
 
-/// How long another process keeps the store locked.
+/// Time for which another process locks the store.
 const STALL: Duration = Duration::from_secs(60);
 
-/// By how much memory may grow meanwhile, in MiB.
-const GROWTH_REACH_MIB: f64 = 64.0;
+/// Goal for the growth of memory meanwhile, in MiB.
+const GROWTH_GOAL_MIB: f64 = 64.0;
 
-/// Measures and tells.
+/// Measures and adds the rows.
 pub fn run(table: &mut Table) {
     table.part("8. A store that is locked for 60 s at 5,000 outcomes a second");
-    let target = Target::start(&Manners::Prompt);
+    let target = Target::start(&Behaviour::Prompt);
     let folder = program::folder();
     let services = Services::new(SERVICES, target.port, Duration::from_secs(1));
     prepare::services_file(folder.path(), &services);
@@ -38,10 +38,10 @@ pub fn run(table: &mut Table) {
     let most = most_while_locked(&folder.path().join(DATABASE).to_string_lossy(), &program);
     table.row(
         Row::new("RSS meanwhile", format!("{before:.1} MiB, then at most {most:.1} MiB"))
-            .reach("grows by ≤ 64 MiB", most - before <= GROWTH_REACH_MIB),
+            .goal("grows by ≤ 64 MiB", most - before <= GROWTH_GOAL_MIB),
     );
     wait_for("the buffer to be written", || (program.metrics().buffered() < 2_000.0).then_some(()));
-    // Without services nothing is under way any more, and the counts can be compared.
+    // Without services no probe runs any more, and the counts can be compared.
     prepare::services_file(folder.path(), &Services { count: 0, ..services });
     program.reload();
     let metrics = wait_for("the last outcome", || Some(program.metrics()).filter(is_at_rest));
@@ -55,16 +55,16 @@ pub fn run(table: &mut Table) {
             "ticks that the store counts, less recorded",
             format!("{:.0}", rows - metrics.recorded()),
         )
-        .reach("0", rows == metrics.recorded()),
+        .goal("0", rows == metrics.recorded()),
     );
     let lost = metrics.unaccounted();
     table.row(
         Row::new("produced less recorded, dropped and orphaned", format!("{lost:.0}"))
-            .reach("0", lost == 0.0),
+            .goal("0", lost == 0.0),
     );
 }
 
-/// The most memory in MiB while the database is locked by a connection of ours.
+/// Maximum of the memory, in MiB, while a connection of this process locks the database.
 fn most_while_locked(database: &str, program: &Program) -> f64 {
     let mut lock = connection::writer(database).expect("a connection");
     wait_for("the lock", || lock.batch_execute("BEGIN IMMEDIATE").ok());

@@ -1,7 +1,8 @@
-//! What is probed: this very program, started a second time, so that its CPU is not counted.
+//! The probed server: this program, started a second time, so that its CPU does not count.
 //!
-//! It answers each request with 200 and closes first, so that the wait after a close (TIME_WAIT) is on its side. It listens on
-//! one port of [`ADDRESSES`] loopback addresses, so that local ports suffice for tens of thousands of connections.
+//! It responds to each request with 200 and closes first, so TIME_WAIT is on its side. It listens
+//! on one port of [`ADDRESSES`] loopback addresses, so that local ports suffice for tens of
+//! thousands of connections.
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
@@ -26,31 +27,32 @@ pub const SERVE: &str = "--serve";
 /// Loopback addresses that a target listens on: 127.0.0.1 and those after it.
 pub const ADDRESSES: u8 = 8;
 
-/// Names of the files of an identity.
+/// File names of an identity.
 const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
 
-/// The path at which a target tells for how long it held the requests since it was last asked.
+/// The path that returns for how long each request was held since the last call.
 const HELD: &str = "/held";
 const HELD_REQUEST: &[u8] = b"GET /held ";
 
-/// What it answers.
+/// The response.
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
 /// How a target treats its clients.
 #[derive(Debug, Clone)]
-pub enum Manners {
-    /// Answers at once.
+pub enum Behaviour {
+    /// Responds at once.
     Prompt,
-    /// The same over TLS, with the identity in that folder.
+    /// The same over TLS, with the identity in this folder.
     Secured(PathBuf),
-    /// Answers after so many milliseconds, and notes how long that really took, from accepting to the last byte written.
+    /// Responds after this many milliseconds, and records the actual time from accepting to the
+    /// last byte written.
     Holding(u64),
-    /// Accepts, and never answers.
+    /// Accepts and never responds.
     Silent,
 }
 
-impl Manners {
+impl Behaviour {
     fn words(&self) -> Vec<String> {
         match self {
             Self::Prompt => vec!["prompt".to_owned()],
@@ -72,7 +74,7 @@ impl Manners {
     }
 }
 
-/// A target in a process of its own; it ends when this is dropped.
+/// A target in a separate process, which ends on drop.
 pub struct Target {
     child: Child,
     /// Its port, the same on each of its addresses.
@@ -80,11 +82,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// Starts one and waits until it listens.
-    pub fn start(manners: &Manners) -> Self {
+    /// Starts a target and waits until it listens.
+    pub fn start(behaviour: &Behaviour) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .arg(SERVE)
-            .args(manners.words())
+            .args(behaviour.words())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -97,14 +99,14 @@ impl Target {
         target
     }
 
-    /// Its address number `nth`; they repeat.
+    /// The address number `nth`, modulo [`ADDRESSES`].
     pub fn address(&self, nth: usize) -> SocketAddr {
         address(self.port, nth)
     }
 
-    /// For how long it held the requests since this was last asked, in milliseconds.
+    /// For how long it held each request since the last call, in milliseconds.
     pub fn held_ms(&self) -> Vec<f64> {
-        let text = program::get(&self.address(0).to_string(), HELD).expect("what it held").1;
+        let text = program::get(&self.address(0).to_string(), HELD).expect("the times held").1;
         text.split_whitespace().filter_map(|us| us.parse::<f64>().ok()).map(|us| us / 1e3).collect()
     }
 }
@@ -122,7 +124,8 @@ fn address(port: u16, nth: usize) -> SocketAddr {
     (Ipv4Addr::new(127, 0, 0, last), port).into()
 }
 
-/// Writes a certificate for all of a target's addresses, which signs itself, and its key; gives the certificate's file.
+/// Writes a self-signed certificate for all addresses of a target, and its key; returns the file of
+/// the certificate.
 pub fn write_identity(folder: &Path) -> PathBuf {
     let names: Vec<String> =
         (0..usize::from(ADDRESSES)).map(|nth| address(0, nth).ip().to_string()).collect();
@@ -133,17 +136,17 @@ pub fn write_identity(folder: &Path) -> PathBuf {
     file
 }
 
-/// Is a target, until it is killed or its parent has gone.
+/// Runs a target until it is killed or its parent has ended.
 pub fn serve(words: &[String]) {
-    let manners = Manners::from_words(words).expect("the manners of a target");
+    let behaviour = Behaviour::from_words(words).expect("a known behaviour");
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(tokio::task::LocalSet::new().run_until(async {
-        let desk = Rc::new(Desk::new(manners));
+        let server = Rc::new(Server::new(behaviour));
         let listeners = listen().await;
         println!("{}", listeners[0].local_addr().expect("its address").port());
         for listener in listeners {
-            tokio::task::spawn_local(accept(listener, Rc::clone(&desk)));
+            tokio::task::spawn_local(accept(listener, Rc::clone(&server)));
         }
         let parent = std::os::unix::process::parent_id();
         while std::os::unix::process::parent_id() == parent {
@@ -152,14 +155,14 @@ pub fn serve(words: &[String]) {
     }));
 }
 
-/// Listeners on one free port of all addresses.
+/// Listeners on one port that is free on all addresses.
 async fn listen() -> Vec<TcpListener> {
     for _ in 0..100 {
         let first = TcpListener::bind(address(0, 0)).await.expect("a port");
         let port = first.local_addr().expect("its address").port();
         let mut listeners = vec![first];
         for nth in 1..usize::from(ADDRESSES) {
-            // Somebody else may have this port on one of the addresses.
+            // Another process may have this port on one of the addresses.
             let Ok(listener) = TcpListener::bind(address(port, nth)).await else { break };
             listeners.push(listener);
         }
@@ -170,62 +173,66 @@ async fn listen() -> Vec<TcpListener> {
     unreachable!("a port that is free on all addresses")
 }
 
-async fn accept(listener: TcpListener, desk: Rc<Desk>) {
+async fn accept(listener: TcpListener, server: Rc<Server>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::task::spawn_local(Rc::clone(&desk).attend(stream, Instant::now()));
+                tokio::task::spawn_local(
+                    Rc::clone(&server).serve_connection(stream, Instant::now()),
+                );
             }
-            // Out of descriptors, most likely: some of them come back.
+            // Most likely out of descriptors; some become free again.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
-/// What the connections of a target share.
-struct Desk {
-    manners: Manners,
+/// State shared by the connections of a target.
+struct Server {
+    behaviour: Behaviour,
     acceptor: Option<TlsAcceptor>,
-    /// For how long requests were held, in microseconds.
+    /// Times for which requests were held, in microseconds.
     held_us: RefCell<Vec<u64>>,
 }
 
-impl Desk {
-    fn new(manners: Manners) -> Self {
-        let acceptor = match &manners {
-            Manners::Secured(folder) => Some(acceptor(folder)),
+impl Server {
+    fn new(behaviour: Behaviour) -> Self {
+        let acceptor = match &behaviour {
+            Behaviour::Secured(folder) => Some(acceptor(folder)),
             _ => None,
         };
-        Self { manners, acceptor, held_us: RefCell::default() }
+        Self { behaviour, acceptor, held_us: RefCell::default() }
     }
 
-    async fn attend(self: Rc<Self>, stream: tokio::net::TcpStream, accepted: Instant) {
+    async fn serve_connection(self: Rc<Self>, stream: tokio::net::TcpStream, accepted: Instant) {
         match &self.acceptor {
-            None => self.answer(stream, accepted).await,
+            None => self.respond(stream, accepted).await,
             Some(acceptor) => {
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    self.answer(stream, accepted).await;
+                    self.respond(stream, accepted).await;
                 }
             }
         }
     }
 
-    async fn answer(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin, accepted: Instant) {
+    async fn respond(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin, accepted: Instant) {
         let mut request = [0; 1_024];
         if !stream.read(&mut request).await.is_ok_and(|read| read > 0) {
             return;
         }
-        // A peer that has gone needs no answer.
-        match self.manners {
-            // Until the client has had enough of it.
-            Manners::Silent => while stream.read(&mut request).await.is_ok_and(|read| read > 0) {},
-            Manners::Prompt | Manners::Secured(_) => _ = stream.write_all(OK).await,
-            Manners::Holding(_) if request.starts_with(HELD_REQUEST) => {
-                let told: String = self.held_us.take().iter().map(|us| format!("{us}\n")).collect();
-                let head = format!("HTTP/1.0 200 OK\r\ncontent-length: {}\r\n\r\n", told.len());
-                let _ = stream.write_all((head + &told).as_bytes()).await;
+        // Write errors are ignored: the peer has gone.
+        match self.behaviour {
+            // Until the client closes.
+            Behaviour::Silent => {
+                while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
             }
-            Manners::Holding(ms) => {
+            Behaviour::Prompt | Behaviour::Secured(_) => _ = stream.write_all(OK).await,
+            Behaviour::Holding(_) if request.starts_with(HELD_REQUEST) => {
+                let body: String = self.held_us.take().iter().map(|us| format!("{us}\n")).collect();
+                let head = format!("HTTP/1.0 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all((head + &body).as_bytes()).await;
+            }
+            Behaviour::Holding(ms) => {
                 if ms > 0 {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                 }

@@ -1,4 +1,4 @@
-//! What the service has recorded, read from its database by a connection of our own that can only read.
+//! The recorded ticks, read from the database of the service by a read-only connection.
 
 use std::ops::Range;
 use std::path::Path;
@@ -16,10 +16,10 @@ use service_healthcheck::storage::schema::services;
 use crate::figures::Distribution;
 use crate::prepare::DATABASE;
 
-/// Longest time for a commit to come.
+/// Longest wait for a commit.
 const COMMIT_WITHIN: Duration = Duration::from_secs(2);
 
-/// A probe may begin before its slot, but not so much.
+/// Upper bound for how much earlier than its slot a probe may begin.
 const EARLIER_MS: i64 = 1_000;
 
 /// One tick.
@@ -35,19 +35,19 @@ pub struct Tick {
     is_up: bool,
 }
 
-/// The ticks of a service that runs.
+/// The ticks of a running service.
 pub struct Ticks {
     connection: SqliteConnection,
-    /// How it spreads its services.
+    /// The spread of its services over their intervals.
     spread: Spread,
 }
 
 impl Ticks {
-    /// Those of the service in that folder.
+    /// The ticks of the service in `folder`.
     pub fn of(folder: &Path) -> Self {
         let file = folder.join(DATABASE);
         let mut connection = connection::reader(&file.to_string_lossy()).expect("a connection");
-        // Counted, since an older build has no such number.
+        // Counted, since an older build has no row with the number.
         let services: i64 = services::table
             .filter(services::deleted_at.is_null())
             .count()
@@ -56,7 +56,7 @@ impl Ticks {
         Self { connection, spread: Spread::of(services as usize) }
     }
 
-    /// How many were committed so far; their ids are numbered.
+    /// Ticks committed so far; ids have no gaps.
     pub fn committed(&mut self) -> i64 {
         #[derive(QueryableByName)]
         struct Newest {
@@ -70,7 +70,7 @@ impl Ticks {
         newest.id
     }
 
-    /// The same, at the moment in which a commit has come; or after two seconds without one.
+    /// The same, right after a commit, or after two seconds without one.
     pub fn just_committed(&mut self) -> i64 {
         let (before, since) = (self.committed(), Instant::now());
         loop {
@@ -82,7 +82,7 @@ impl Ticks {
         }
     }
 
-    /// How many ticks the metrics of all services count, wherever the ticks stand by now.
+    /// Ticks that the metrics of all services count, fresh or sealed.
     pub fn counted(&mut self) -> i64 {
         use diesel::dsl::sql;
         use service_healthcheck::storage::schema::service_metrics;
@@ -92,7 +92,7 @@ impl Ticks {
             .expect("the counts")
     }
 
-    /// Fresh ticks of the services `ids` whose slot was in the time `slots`, in unix milliseconds.
+    /// Fresh ticks of the services `ids` whose slot lies in `slots` (unix milliseconds).
     fn read(&mut self, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Vec<Tick> {
         let ticks: Vec<Tick> = diesel::sql_query(
             "SELECT service_id, created_at_ms, response_time_us, is_up FROM service_ticks \
@@ -110,28 +110,29 @@ impl Ticks {
 }
 
 impl Tick {
-    /// How long after its slot the probe began; times are kept in whole milliseconds, so up to one is added.
+    /// Time from the slot to the start of the probe. Times are stored in whole milliseconds, so up
+    /// to one is added.
     fn lateness_ms(&self, spread: Spread, interval: Duration) -> f64 {
         let id = ServiceId::new(self.service_id).expect("positive");
         lateness_ms(spread, id, interval, self.created_at_ms + 1)
     }
 }
 
-/// How well the slots of some services in some time were kept.
-pub struct Kept {
-    /// From slot to start, in milliseconds; less than zero for a probe that came along early.
+/// Results of some services in a period.
+pub struct SlotResults {
+    /// From slot to start, in milliseconds; negative for an early start.
     pub lateness_ms: Distribution,
-    /// The response times that were told, in milliseconds.
-    pub told_ms: Distribution,
+    /// Reported response times, in milliseconds.
+    pub reported_ms: Distribution,
     /// Slots without a tick.
     pub missed: i64,
     /// Ticks that are not up.
     pub not_up: usize,
 }
 
-impl Kept {
-    /// Of the services `ids`, which have this interval, the slots in the time `slots`, in unix milliseconds; that time is so
-    /// many whole intervals long.
+impl SlotResults {
+    /// Results of the services `ids` with this interval in `slots` (unix milliseconds), a whole
+    /// number of intervals.
     pub fn of(ticks: &mut Ticks, ids: &Range<i64>, interval: Duration, slots: &Range<i64>) -> Self {
         let (found, spread) = (ticks.read(ids, interval, slots), ticks.spread);
         let rounds = (slots.end - slots.start) / interval.as_millis() as i64;
@@ -139,18 +140,20 @@ impl Kept {
             lateness_ms: Distribution::of(
                 found.iter().map(|tick| tick.lateness_ms(spread, interval)),
             ),
-            told_ms: Distribution::of(found.iter().map(|tick| tick.response_time_us as f64 / 1e3)),
+            reported_ms: Distribution::of(
+                found.iter().map(|tick| tick.response_time_us as f64 / 1e3),
+            ),
             missed: (ids.end - ids.start) * rounds - found.len() as i64,
             not_up: found.iter().filter(|tick| !tick.is_up).count(),
         }
     }
 
-    /// Lateness and missed slots, as a text.
-    pub fn told(&self) -> String {
+    /// Lateness and missed slots.
+    pub fn summary(&self) -> String {
         let (late, early) = (&self.lateness_ms, -self.lateness_ms.at(0.0));
         format!(
             "{}; at most {:.0} ms early; {} missed",
-            late.told(0, "ms"),
+            late.summary(0, "ms"),
             early.max(0.0),
             self.missed
         )
