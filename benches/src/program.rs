@@ -150,7 +150,7 @@ pub fn get(address: &str, path: &str) -> io::Result<(u16, String)> {
 pub struct Metrics(String);
 
 impl Metrics {
-    /// What `telemetry` tells.
+    /// The metrics of `telemetry`.
     pub fn of(telemetry: &Telemetry) -> Self {
         Self(telemetry.expose(Vec::new(), Format::Plain).expect("a text"))
     }
