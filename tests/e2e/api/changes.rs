@@ -19,22 +19,23 @@ fn a_change_takes_effect_from_the_next_probe_and_a_delete_stops_probing() {
     app.wait_for_ticks(id, 2);
     let path = format!("/v1/services/{id}");
     app.send("PATCH", &path, &json!({"url": second.url()}));
-    wait_for("the second target to be probed", || (second.hits() > 2).then_some(()));
-    let (before, ticks) = (first.hits(), app.service(id)["metric"]["data"]["tick_count"].clone());
+    wait_for("the second target to be probed", || (second.request_count() > 2).then_some(()));
+    let (before, ticks) =
+        (first.request_count(), app.service(id)["metric"]["data"]["tick_count"].clone());
     assert!(ticks.as_u64().unwrap() >= 2, "the history stays");
     app.send("PATCH", &path, &json!({"enabled": false}));
     assert_eq!(app.service(id)["state"], "paused");
     app.send("PATCH", &path, &json!({"enabled": true}));
-    let resumed = second.hits();
-    wait_for("probing to go on", || (second.hits() > resumed).then_some(()));
-    assert!(first.hits() <= before + 1, "at most the probe that was under way");
+    let resumed = second.request_count();
+    wait_for("probing to go on", || (second.request_count() > resumed).then_some(()));
+    assert!(first.request_count() <= before + 1, "at most the probe that was under way");
 
     app.delete(&path);
     let other = app.add("b", &first.url());
     app.wait_for_ticks(other, 1);
-    let stopped = second.hits();
+    let stopped = second.request_count();
     app.wait_for_ticks(other, 5);
-    assert!(second.hits() <= stopped + 1, "at most the probe that was under way");
+    assert!(second.request_count() <= stopped + 1, "at most the probe that was under way");
     app.db().assert_consistent();
 }
 

@@ -6,7 +6,7 @@ use crate::support::{App, Authority, Launch, Shape, Target, basic, has_line, wai
 
 /// Everything that must not be seen, and a service that has all of it.
 fn with_secrets(target: &Target) -> (Vec<String>, Value) {
-    let clients = Authority::called("clients");
+    let clients = Authority::named("clients");
     let identity = clients.certify("client.example", Shape::Good);
     let key = identity.key_pem();
     let secrets = vec![
@@ -40,7 +40,7 @@ fn secrets_are_in_no_answer_and_in_no_log() {
     assert_eq!(created.status, 201, "{}", created.text);
     let id = created.service()["id"].as_i64().unwrap();
     let path = format!("/v1/services/{id}");
-    wait_for("a request", || (target.hits() > 0).then_some(()));
+    wait_for("a request", || (target.request_count() > 0).then_some(()));
     assert!(has_line(&target.last_head(), &basic("ann:s3cret-basic")), "{}", target.last_head());
     assert!(has_line(&target.last_head(), "x-api-key: s3cret-header"), "{}", target.last_head());
 
@@ -101,8 +101,8 @@ fn the_url_of_a_client_stands_for_itself_and_never_for_a_variable() {
     let id = app.add("literal", &target.at("/x?t=${SECRET}"));
     let open = app.add("open", "http://127.0.0.1:1/${");
     let assert_literal = |app: &App| {
-        let hits = target.hits();
-        wait_for("a request", || (target.hits() > hits).then_some(()));
+        let hits = target.request_count();
+        wait_for("a request", || (target.request_count() > hits).then_some(()));
         let (head, list) = (target.last_head(), app.get("/v1/services").text);
         assert!(head.contains("t=${SECRET}") || head.contains("t=$%7BSECRET%7D"), "{head}");
         assert!(!head.contains("s3cret-env") && !list.contains("s3cret-env"), "{head} {list}");
@@ -140,8 +140,8 @@ fn what_is_refused_is_named_and_prints_no_secret() {
         (&canary("http://${NOBODY_SET}/"), "the variable NOBODY_SET is not set"),
         (&blocked, "SELF_CHECK_TARGETS: invalid value tcp://10.1.2.3:53 ("),
     ] {
-        let (code, said) = launch.run_to_end();
-        assert!(code == Some(2) && said.contains(told), "{told} in {said}");
-        assert!(!said.contains("s3cret"), "{said}");
+        let (code, output) = launch.run_to_end();
+        assert!(code == Some(2) && output.contains(told), "{told} in {output}");
+        assert!(!output.contains("s3cret"), "{output}");
     }
 }

@@ -12,9 +12,9 @@ fn events_tell_up_and_down_newest_first_without_a_gap() {
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     app.wait_for_state(id, "up");
-    target.becomes(Behaviour::Status(503));
+    target.set_behaviour(Behaviour::Status(503));
     app.wait_for_state(id, "down");
-    target.becomes(Behaviour::Status(204));
+    target.set_behaviour(Behaviour::Status(204));
     app.wait_for_state(id, "up");
 
     let reply = app.get(&format!("/v1/services/{id}/events"));
@@ -44,14 +44,14 @@ fn events_of_all_services_are_told_newest_first_and_by_filter() {
     for id in [ids[0], ids[1], gone] {
         app.wait_for_state(id, "up");
     }
-    shaky.becomes(Behaviour::Status(500));
+    shaky.set_behaviour(Behaviour::Status(500));
     app.wait_for_state(ids[1], "down");
-    shaky.becomes(Behaviour::Status(200));
+    shaky.set_behaviour(Behaviour::Status(200));
     app.wait_for_state(ids[1], "up");
     app.delete(&format!("/v1/services/{gone}"));
     let (down_ms, up_ms) = (began_ms(&app, "downtime"), began_ms(&app, "uptime"));
     let list = |query: &str| -> Vec<(i64, String, String)> {
-        let events = app.told("events", &format!("/v1/events?{query}"));
+        let events = app.data("events", &format!("/v1/events?{query}"));
         let word = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
         let told = events.as_array().unwrap().iter();
         told.map(|e| (e["service_id"].as_i64().unwrap(), word(e, "service_name"), word(e, "event")))
@@ -87,7 +87,7 @@ fn events_of_all_services_are_told_newest_first_and_by_filter() {
     }
     let of_service =
         format!("/v1/services/{}/events?from={}&to={}", ids[1], moment(down_ms), moment(up_ms));
-    let told = app.told("events", &of_service);
+    let told = app.data("events", &of_service);
     assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
     assert_eq!(
         (&told[0]["event"], &told[0]["date_started"]),
@@ -101,6 +101,6 @@ fn events_of_all_services_are_told_newest_first_and_by_filter() {
         ("service=x", "service: invalid value \"x\""),
         ("page=0", "page: invalid value \"0\""),
     ] {
-        app.assert_refused(&format!("/v1/events?{query}"), why);
+        app.assert_bad_request(&format!("/v1/events?{query}"), why);
     }
 }

@@ -22,7 +22,7 @@ pub fn with_ticks(app: &App, count: u64) -> (i64, Vec<Value>) {
     app.wait_for_ticks(id, count);
     // Until the first result after a sealing.
     wait_for("fresh ticks and sealed ones", || {
-        let rows = app.told("storage", "/v1/_internal/storage")["rows"].clone();
+        let rows = app.data("storage", "/v1/_internal/storage")["rows"].clone();
         (rows["fresh_ticks"] != 0 && rows["sealed_ticks"] != 0).then_some(())
     });
     app.pause(id);
@@ -34,7 +34,7 @@ pub fn with_ticks(app: &App, count: u64) -> (i64, Vec<Value>) {
 }
 
 pub fn ticks(app: &App, id: i64, query: &str) -> Vec<Value> {
-    let ticks = app.told("ticks", &format!("/v1/services/{id}/ticks?{query}"));
+    let ticks = app.data("ticks", &format!("/v1/services/{id}/ticks?{query}"));
     ticks.as_array().unwrap().clone()
 }
 
@@ -59,7 +59,7 @@ pub fn began_ms(app: &App, event: &str) -> i64 {
 
 /// The words of the events of a service, oldest first.
 pub fn events(app: &App, id: i64) -> Vec<String> {
-    let events = app.told("events", &format!("/v1/services/{id}/events"));
+    let events = app.data("events", &format!("/v1/services/{id}/events"));
     let words = events.as_array().unwrap().iter().rev();
     words.map(|event| event["event"].as_str().unwrap().to_owned()).collect()
 }

@@ -42,7 +42,7 @@ fn a_series_says_the_same_in_buckets_of_any_length() {
         ("1d", 86_400, "days"),
     ] {
         let path = format!("/v1/services/{id}/series?from={from}&step={step}");
-        let series = app.told("series", &path);
+        let series = app.data("series", &path);
         assert_eq!((&series["source"], &series["step_seconds"]), (&json!(source), &json!(seconds)));
         let buckets = series["buckets"].as_array().unwrap();
         assert_eq!(counted(buckets), count, "{series}");
@@ -53,7 +53,7 @@ fn a_series_says_the_same_in_buckets_of_any_length() {
         assert_eq!(values("max_ms").fold(0.0, f64::max), most, "{series}");
         assert!(values("p50_ms").all(|p50| (least * 0.99..=most * 1.01).contains(&p50)));
 
-        let series = app.told("series", &format!("{path}&of=phases"));
+        let series = app.data("series", &format!("{path}&of=phases"));
         let buckets = series["buckets"].as_array().unwrap();
         assert_eq!(counted(buckets), count, "{series}");
         for phase in ["resolve_ms", "connect_ms", "tls_ms", "processing_ms", "transfer_ms"] {
@@ -71,7 +71,7 @@ fn a_bucket_without_ticks_is_there_with_a_count_of_0() {
     let newest = date_ms(&ticks[0]) / 1_000;
     let (from, to) = (newest - 299, newest + 1);
     let query = format!("/v1/services/{id}/series?from={from}&to={to}&step=1s");
-    let series = app.told("series", &query);
+    let series = app.data("series", &query);
     assert_eq!((&series["from"], &series["to"]), (&json!(from), &json!(to)));
     let buckets = series["buckets"].as_array().unwrap();
     let starts: Vec<i64> = buckets.iter().map(|b| b["start"].as_i64().unwrap()).collect();
@@ -82,7 +82,7 @@ fn a_bucket_without_ticks_is_there_with_a_count_of_0() {
         "min_ms": null, "max_ms": null, "p50_ms": null, "p90_ms": null, "p99_ms": null
     });
     assert_eq!(buckets[0], empty);
-    let phases = app.told("series", &format!("{query}&of=phases"));
+    let phases = app.data("series", &format!("{query}&of=phases"));
     assert_eq!(phases["buckets"][0], json!({"start": from, "count": 0, "phases": null}));
 
     let path = format!("/v1/services/{id}/series");
@@ -93,9 +93,9 @@ fn a_bucket_without_ticks_is_there_with_a_count_of_0() {
         ("step=often", "step: invalid value \"often\""),
         ("of=latency", "of: invalid value \"latency\""),
     ] {
-        app.assert_refused(&format!("{path}?{query}"), why);
+        app.assert_bad_request(&format!("{path}?{query}"), why);
     }
-    let most = app.told("series", &format!("{path}?from={}&to={newest}&step=1", newest - 2_000));
+    let most = app.data("series", &format!("{path}?from={}&to={newest}&step=1", newest - 2_000));
     assert_eq!(most["buckets"].as_array().unwrap().len(), 2_000);
 }
 
@@ -105,20 +105,20 @@ fn the_buckets_of_an_uptime_series_add_up_to_the_uptime() {
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     app.wait_for_state(id, "up");
-    target.becomes(Behaviour::Status(500));
+    target.set_behaviour(Behaviour::Status(500));
     app.wait_for_state(id, "down");
-    target.becomes(Behaviour::Status(200));
+    target.set_behaviour(Behaviour::Status(200));
     app.wait_for_state(id, "up");
     app.pause(id);
     let paused_ms = app.db().number("SELECT max(date_started_ms) FROM service_events");
     // Whole buckets that are over, so that nothing of them lies beyond the window.
     let to = paused_ms / 2_000 * 2 + 2;
     wait_for("the buckets to be over", || (unix_ms() > to * 1_000).then_some(()));
-    let window = format!("from={}&to={to}", to - 20);
-    let uptime = app.told("uptime", &format!("/v1/services/{id}/uptime?{window}"));
-    for (step, count) in [("1s", 20), ("2s", 10)] {
+    let window = format!("from={}&to={to}", to - 600);
+    let uptime = app.data("uptime", &format!("/v1/services/{id}/uptime?{window}"));
+    for (step, count) in [("1s", 600), ("2s", 300)] {
         let path = format!("/v1/services/{id}/series?{window}&step={step}&of=uptime");
-        let series = app.told("series", &path);
+        let series = app.data("series", &path);
         let buckets = series["buckets"].as_array().unwrap();
         assert_eq!((buckets.len(), &series["source"]), (count, &json!("events")));
         for state in ["up", "down", "unknown", "paused"] {

@@ -21,7 +21,7 @@ fn an_objective_has_a_budget_and_burn_rates() {
     let id = app.add_with(&json!({"name": "a", "url": target.url(), "slo": slo}));
     let none = app.add("none", &target.url());
     app.wait_for_ticks(id, 3);
-    let told = app.told("slo", &format!("/v1/services/{id}/slo"));
+    let told = app.data("slo", &format!("/v1/services/{id}/slo"));
     assert_eq!((&told["target"], &told["window"]), (&json!(99.9), &json!("30d")));
     assert_eq!(told["burn_rates"], json!({"5m": 0.0, "1h": 0.0, "6h": 0.0, "3d": 0.0}));
     let budget = json!({
@@ -29,9 +29,9 @@ fn an_objective_has_a_budget_and_burn_rates() {
     });
     assert_eq!(told["error_budget"], budget, "a thousandth of the window");
 
-    target.becomes(Behaviour::Status(500));
+    target.set_behaviour(Behaviour::Status(500));
     app.wait_for_state(id, "down");
-    let told = app.told("slo", &format!("/v1/services/{id}/slo"));
+    let told = app.data("slo", &format!("/v1/services/{id}/slo"));
     let (up, down, budget) = (seconds(&told, "up"), seconds(&told, "down"), &told["error_budget"]);
     assert!(down > 0.0);
     let rate = down / (up + down) / 0.001;
@@ -46,7 +46,10 @@ fn an_objective_has_a_budget_and_burn_rates() {
 
     let refused = app.get(&format!("/v1/services/{none}/slo"));
     assert_eq!(refused.status, 404);
-    assert_eq!(refused.errors(), "slo: this service has no objective; set slo.target and slo.window");
+    assert_eq!(
+        refused.errors(),
+        "slo: this service has no objective; set slo.target and slo.window"
+    );
     assert_eq!(app.get("/v1/services/99/slo").errors(), "record not found");
     let body = json!({"name": "b", "url": target.url(), "slo": {"target": 101}});
     let refused = app.send("POST", "/v1/services", &body);

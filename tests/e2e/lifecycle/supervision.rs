@@ -45,7 +45,7 @@ fn the_process_ends_when_what_it_stands_on_dies() {
         let mut app = with_fault(&format!("{actor}=2*off->panic(injected)"));
         let target = Target::healthy();
         app.add("a", &target.url());
-        assert_eq!(app.ended(), Some(1), "{actor}:\n{}", app.log());
+        assert_eq!(app.exit_code(), Some(1), "{actor}:\n{}", app.log());
         let log = app.log();
         assert!(log.contains("panic, message: "), "{actor}: the reason is logged:\n{log}");
         assert!(log.contains(&format!("actor: {actor}")), "{log}");

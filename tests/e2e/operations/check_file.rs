@@ -29,28 +29,28 @@ fn check_file_tells_the_plan_and_changes_nothing() {
     let first = launch.write_file("old.yaml", &format!("endpoints:\n{}", old.concat()));
     let next = launch.write_file("new.yaml", &format!("endpoints:\n{}", new.concat()));
     let check = |launch: &Launch, file: &Path| launch.run(&["check-file", file.to_str().unwrap()]);
-    let (code, said) = check(&launch, &first);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.ends_with("3 added, 0 changed, 0 removed, 0 unchanged\n"), "{said}");
+    let (code, output) = check(&launch, &first);
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.ends_with("3 added, 0 changed, 0 removed, 0 unchanged\n"), "{output}");
     assert!(!launch.folder().join("db.db").exists());
 
     let launch = launch.with("SERVICES_FILE", "old.yaml");
     let running = launch.start();
-    let (code, said) = check(&launch, &next);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, output) = check(&launch, &next);
+    assert_eq!(code, Some(0), "{output}");
     for line in [
         "+ comes ",
         "~ changes (id 2) ",
         "- goes (id 3) ",
         "1 added, 1 changed, 1 removed, 1 unchanged",
     ] {
-        assert!(said.contains(line), "{line} in {said}");
+        assert!(output.contains(line), "{line} in {output}");
     }
     assert_eq!(running.names(), ["same", "changes", "goes"]);
     let bad = launch.write_file("bad.yaml", "endpoints:\n  - {name: a}\n");
-    let (code, said) = check(&launch, &bad);
+    let (code, output) = check(&launch, &bad);
     assert_eq!(code, Some(2));
-    assert!(said.contains("bad.yaml:2: endpoint 1 (a): url: required"), "{said}");
+    assert!(output.contains("bad.yaml:2: endpoint 1 (a): url: required"), "{output}");
 }
 
 /// What a look at the store must leave as it is: bytes and time of change of the file and its log.
@@ -63,8 +63,8 @@ fn state_of(launch: &Launch) -> [(Vec<u8>, SystemTime); 2] {
 
 fn check_file(launch: &Launch, code: i32, told: &str) {
     launch.write_file("services.yaml", "endpoints:\n  - {name: new, url: 'http://127.0.0.1:1/'}\n");
-    let (ended, said) = launch.run(&["check-file", "services.yaml"]);
-    assert!(ended == Some(code) && said.contains(told), "{said}");
+    let (ended, output) = launch.run(&["check-file", "services.yaml"]);
+    assert!(ended == Some(code) && output.contains(told), "{output}");
 }
 
 #[test]

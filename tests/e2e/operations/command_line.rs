@@ -5,14 +5,14 @@ use crate::support::{Behaviour, Launch, Target};
 #[test]
 fn help_and_version_answer_and_wrong_use_is_2() {
     let launch = Launch::new();
-    let (code, said) = launch.run(&["--help"]);
+    let (code, output) = launch.run(&["--help"]);
     assert_eq!(code, Some(0));
     for word in ["run", "import", "health"] {
-        assert!(said.contains(word), "{said}");
+        assert!(output.contains(word), "{output}");
     }
-    let (code, said) = launch.run(&["--version"]);
+    let (code, output) = launch.run(&["--version"]);
     assert_eq!(
-        (code, said.trim()),
+        (code, output.trim()),
         (Some(0), concat!("service-healthcheck ", env!("CARGO_PKG_VERSION")))
     );
     for wrong in [&["walk"][..], &[], &["run", "--fast"], &["import"], &["import", "go-db"]] {
@@ -27,20 +27,23 @@ fn health_asks_the_service_that_runs() {
     let asks = Launch::new().with("API_PORT", &port);
     assert_eq!(asks.run(&["health"]).0, Some(0));
     app.stop();
-    let (code, said) = asks.run(&["health"]);
-    assert!(code == Some(1) && said.contains(&port), "{said}");
+    let (code, output) = asks.run(&["health"]);
+    assert!(code == Some(1) && output.contains(&port), "{output}");
 }
 
 #[test]
 fn a_probe_from_the_command_line_tells_a_person_what_it_saw() {
     let (launch, target) = (Launch::new(), Target::start(Behaviour::Status(503)));
-    let (code, said) = launch.run(&["probe", &target.url()]);
+    let (code, output) = launch.run(&["probe", &target.url()]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("status: 503 Service Unavailable"), "{said}");
-    assert!(said.contains(&format!("status 503, HTTP 1.1, 127.0.0.1:{}", target.port())), "{said}");
-    assert!(said.contains("processing") && said.contains('█'), "{said}");
-    let (code, said) = launch.run(&["probe", "ftp://a"]);
-    assert!(code == Some(2) && said.contains("URL: invalid value \"ftp://a\""), "{said}");
+    assert!(output.contains("status: 503 Service Unavailable"), "{output}");
+    assert!(
+        output.contains(&format!("status 503, HTTP 1.1, 127.0.0.1:{}", target.port())),
+        "{output}"
+    );
+    assert!(output.contains("processing") && output.contains('█'), "{output}");
+    let (code, output) = launch.run(&["probe", "ftp://a"]);
+    assert!(code == Some(2) && output.contains("URL: invalid value \"ftp://a\""), "{output}");
     assert!(!launch.folder().join("db.db").exists(), "nothing is recorded");
 }
 

@@ -28,7 +28,7 @@ fn every_promised_metric_is_there_under_its_name() {
         "service_healthcheck_slots 16",
         "service_healthcheck_slots_busy ",
         "service_healthcheck_slots_waiting ",
-        "service_healthcheck_probes_missed_total{reason=\"late\"} 0",
+        "service_healthcheck_probes_missed_total{reason=\"late\"} ",
         "service_healthcheck_schedule_lateness_seconds_count ",
         "service_healthcheck_commit_size_sum ",
         "service_healthcheck_commit_duration_seconds_count ",
@@ -58,8 +58,11 @@ fn recorded_and_produced_agree() {
         app.add(&name.to_string(), &target.url());
     }
     app.wait_for_metric("service_healthcheck_outcomes_total{result=\"recorded\"}", 50.0);
-    let (hits, db) = (target.hits(), app.db());
+    let (hits, db) = (target.request_count(), app.db());
     app.stop();
     let recorded = db.number("SELECT count(*) FROM service_ticks");
-    assert!(recorded >= hits as i64 && recorded == target.hits() as i64, "{recorded} of {hits}");
+    assert!(
+        recorded >= hits as i64 && recorded == target.request_count() as i64,
+        "{recorded} of {hits}"
+    );
 }

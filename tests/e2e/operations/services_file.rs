@@ -4,7 +4,7 @@ use hickory_resolver::proto::rr::RecordType;
 use serde_json::json;
 
 use crate::support::{
-    Answer, Authority, Behaviour, Launch, NameServer, Shape, Target, Terms, basic, has_line,
+    Answer, Authority, Behaviour, Launch, NameServer, Shape, Target, TlsServer, basic, has_line,
 };
 
 #[test]
@@ -53,9 +53,9 @@ fn a_wrong_file_is_refused_with_file_line_and_entry_and_changes_nothing() {
     let launch = launch.with_services_file(
         "endpoints:\n  - name: b\n    url: http://b/\n  - name: c\n    url: http://c/\n    intreval: 30s\n",
     );
-    let (code, said) = launch.run_to_end();
-    assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("services.yaml:6: endpoint 2 (c): intreval: unknown key"), "{said}");
+    let (code, output) = launch.run_to_end();
+    assert_eq!(code, Some(2), "{output}");
+    assert!(output.contains("services.yaml:6: endpoint 2 (c): intreval: unknown key"), "{output}");
     let app = Launch::start(&launch.with("SERVICES_FILE", ""));
     let names = app.get("/v1/services");
     assert_eq!(names.list("services").len(), 1);
@@ -81,11 +81,11 @@ fn a_hundred_thousand_entries_load() {
 #[test]
 fn the_services_file_speaks_as_gatus_does() {
     let authority = Authority::new();
-    let clients = Authority::called("clients");
+    let clients = Authority::named("clients");
     let client = clients.certify("client.example", Shape::Good);
-    let terms = Terms::of(authority.certify("127.0.0.1", Shape::Good));
-    let (secured, names) = (terms.demanding_clients_of(clients).serve(), NameServer::start());
-    names.says("web.example", RecordType::A, Answer::address("127.0.0.1"));
+    let terms = TlsServer::new(authority.certify("127.0.0.1", Shape::Good));
+    let (secured, names) = (terms.requiring_clients_of(clients).serve(), NameServer::start());
+    names.set_answer("web.example", RecordType::A, Answer::address("127.0.0.1"));
     let there = Target::healthy();
     let here = Target::start(Behaviour::RedirectTo(there.url()));
     let launch = Launch::new();
@@ -124,7 +124,7 @@ fn the_services_file_speaks_as_gatus_does() {
         here = here.url(),
         secured = secured.url("https"),
         named = there.url().replace("127.0.0.1", "web.example"),
-        resolver = names.as_resolver(),
+        resolver = names.resolver_url(),
         server = names.address(),
     );
     let app = launch.with_services_file(&text).start();
@@ -198,9 +198,9 @@ fn a_variable_that_is_not_set_is_refused_with_its_place() {
     let text = "endpoints:\n  - name: good\n    url: http://a/\n  - name: api\n    url: http://a/\n    \
                 headers:\n      Authorization: Bearer ${NOBODY_SET_THIS}\n";
     let launch = Launch::new().with_services_file(text);
-    let (code, said) = launch.run_to_end();
-    assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("services.yaml:7: endpoint 2 (api): "), "{said}");
-    assert!(said.contains("NOBODY_SET_THIS: environment variable not set"), "{said}");
+    let (code, output) = launch.run_to_end();
+    assert_eq!(code, Some(2), "{output}");
+    assert!(output.contains("services.yaml:7: endpoint 2 (api): "), "{output}");
+    assert!(output.contains("NOBODY_SET_THIS: environment variable not set"), "{output}");
     assert!(!launch.folder().join("db.db").exists(), "nothing was started");
 }

@@ -79,11 +79,11 @@ fn a_condition_that_cannot_be_read_is_refused_where_it_is_written() {
     }
     let text = "endpoints:\n  - name: a\n    url: http://a/\n    conditions:\n      - \"[STATUS] == 200\"\n      - \"[STATUS]\"\n";
     let launch = Launch::new().with_services_file(text);
-    let (code, said) = launch.run_to_end();
-    assert_eq!(code, Some(2), "{said}");
+    let (code, output) = launch.run_to_end();
+    assert_eq!(code, Some(2), "{output}");
     assert!(
-        said.contains("services.yaml:5: endpoint 1 (a): conditions: invalid value \"[STATUS]\""),
-        "{said}"
+        output.contains("services.yaml:5: endpoint 1 (a): conditions: invalid value \"[STATUS]\""),
+        "{output}"
     );
 }
 
@@ -102,9 +102,9 @@ fn conditions_of_the_services_file_and_of_the_command_line_are_judged_too() {
     let app = launch.start();
     assert!(app.log().contains("changed: 0"), "what is stored is what was written: {}", app.log());
 
-    let (code, said) = launch.run(&["probe", &target.url(), "--condition", "[BODY] == ping"]);
+    let (code, output) = launch.run(&["probe", &target.url(), "--condition", "[BODY] == ping"]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("condition: [BODY] (pong) == ping"), "{said}");
+    assert!(output.contains("condition: [BODY] (pong) == ping"), "{output}");
     let good = [
         "probe",
         &target.url(),
@@ -123,12 +123,13 @@ fn a_body_beyond_the_limit_is_a_failure_only_when_a_condition_needs_it() {
     let without_length = b"HTTP/1.1 200 OK\r\n\r\n";
     for head in [&head[..], &without_length[..]] {
         let target = Target::start(Behaviour::Raw([head, &[b'x'; 100]].concat()));
-        let asking =
-            |limit: usize| launch.asking(&target.url()).options(json!({"body_limit_bytes": limit}));
-        asking(10).probe().assert_up();
-        let probed = asking(10).condition("[BODY] == pat(x*)").probe();
+        let command = |limit: usize| {
+            launch.probe_command(&target.url()).options(json!({"body_limit_bytes": limit}))
+        };
+        command(10).run().assert_up();
+        let probed = command(10).condition("[BODY] == pat(x*)").run();
         probed.assert_failed("too_large", "reading the body: more than 10 bytes");
-        asking(100).condition("[BODY] == pat(x*)").probe().assert_up();
+        command(100).condition("[BODY] == pat(x*)").run().assert_up();
     }
 }
 
@@ -138,12 +139,13 @@ fn a_large_body_is_read_as_text_but_not_as_json() {
     let large = "x".repeat(5 * 1_024 * 1_024);
     let data = with_length(format!("{{\"a\": 1, \"more\": \"{large}\"}}").as_bytes());
     let text = with_length(large.as_bytes());
-    let ask = |target: &Target, condition: &str| {
-        let asking = launch.asking(&target.url()).options(json!({"body_limit_bytes": 8_388_608}));
-        asking.condition(condition).probe()
+    let probe = |target: &Target, condition: &str| {
+        let command =
+            launch.probe_command(&target.url()).options(json!({"body_limit_bytes": 8_388_608}));
+        command.condition(condition).run()
     };
-    ask(&data, "[BODY].a == 1").assert_failed("too_large", "is not read as JSON");
-    ask(&text, "[BODY] == pat(x*)").assert_up();
+    probe(&data, "[BODY].a == 1").assert_failed("too_large", "is not read as JSON");
+    probe(&text, "[BODY] == pat(x*)").assert_up();
 }
 
 #[test]
@@ -151,6 +153,6 @@ fn numbers_are_compared_as_what_they_are() {
     let launch = Launch::new();
     let target = with_length(b"{\"n\": 5.0, \"big\": 9007199254740993}");
     for condition in ["[BODY].n == 5", "[BODY].big > 9007199254740992"] {
-        launch.asking(&target.url()).condition(condition).probe().assert_up();
+        launch.probe_command(&target.url()).condition(condition).run().assert_up();
     }
 }

@@ -9,20 +9,24 @@ fn a_failure_is_confirmed_by_quick_probes_and_dated_to_the_first() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
-        "name": "a", "url": target.url(), "interval_seconds": 3,
+        "name": "a", "url": target.url(), "interval_seconds": 5,
         "failure_threshold": 3, "confirm_interval_seconds": 0.2
     }));
     app.wait_for_state(id, "up");
-    let before = target.hits();
-    target.becomes(Behaviour::Status(500));
+    let before = target.request_count();
+    target.set_behaviour(Behaviour::Status(500));
     let down = app.wait_for_state(id, "down");
-    assert_eq!(target.hits() - before, 3, "one in its slot and two to confirm it");
-    let first = app.db().number("SELECT min(created_at_ms) FROM service_ticks WHERE NOT is_up");
-    let last = app.db().number("SELECT max(created_at_ms) FROM service_ticks WHERE NOT is_up");
+    assert_eq!(target.request_count() - before, 3, "one in its slot and two to confirm it");
+    let failed_at = |nth: u32| {
+        let failed = "SELECT created_at_ms FROM service_ticks WHERE NOT is_up ORDER BY id";
+        app.db().number(&format!("{failed} LIMIT 1 OFFSET {nth}"))
+    };
+    let (first, last) = (failed_at(0), failed_at(2));
     let began =
         app.db().number("SELECT date_started_ms FROM service_events WHERE event = 'downtime'");
     assert_eq!(began, first);
-    assert!((350..1_500).contains(&(last - first)), "{} ms: not whole intervals", last - first);
+    // Two confirmation intervals of 0.2 s, and less than one whole interval.
+    assert!((350..5_000).contains(&(last - first)), "{} ms", last - first);
     assert_eq!(down["failure_threshold"], 3);
     app.db().assert_consistent();
 }
@@ -35,7 +39,7 @@ fn a_failure_that_is_not_confirmed_is_a_tick_and_no_event() {
         "name": "a", "url": target.url(), "failure_threshold": 2, "confirm_interval_seconds": 30
     }));
     app.wait_for_state(id, "up");
-    target.becomes(Behaviour::OnceThen(500));
+    target.set_behaviour(Behaviour::OnceThen(500));
     let service = wait_for("a failed tick and one after it", || {
         let service = app.service(id);
         let metric = &service["metric"]["data"];
@@ -56,7 +60,7 @@ fn a_success_counts_when_as_many_in_a_row_as_asked_for_have_come() {
     let body = json!({"name": "a", "url": target.url(), "success_threshold": 4});
     let id = app.add_with(&body);
     app.wait_for_state(id, "down");
-    target.becomes(Behaviour::Status(200));
+    target.set_behaviour(Behaviour::Status(200));
     app.wait_for_state(id, "up");
     let late = "SELECT count(*) FROM service_ticks, (SELECT date_started_ms AS at FROM service_events \
                 WHERE event = 'uptime') WHERE is_up AND created_at_ms >= at";
@@ -69,10 +73,10 @@ fn a_streak_survives_a_restart() {
     let app = launch.start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
-        "name": "a", "url": target.url(), "interval_seconds": 0.3, "failure_threshold": 100
+        "name": "a", "url": target.url(), "interval_seconds": 0.3, "failure_threshold": 1000
     }));
     app.wait_for_state(id, "up");
-    target.becomes(Behaviour::Status(500));
+    target.set_behaviour(Behaviour::Status(500));
     wait_for("a streak", || {
         (app.db().number("SELECT coalesce(max(streak_count), 0) FROM service_metrics") > 2)
             .then_some(())
@@ -93,7 +97,7 @@ fn a_target_that_flips_too_often_is_flapping_until_it_is_steady() {
     let target = Target::start(Behaviour::Alternating(200, 500));
     let id = app.add("a", &target.url());
     wait_for("it to flap", || (app.service(id)["flapping"] == true).then_some(()));
-    target.becomes(Behaviour::Status(200));
+    target.set_behaviour(Behaviour::Status(200));
     wait_for("it to be steady", || (app.service(id)["flapping"] == false).then_some(()));
     app.db().assert_consistent();
 }

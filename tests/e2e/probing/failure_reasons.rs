@@ -2,26 +2,18 @@
 
 use serde_json::json;
 
-use crate::support::{App, Authority, Behaviour, FullQueue, Launch, Shape, Target};
-
-/// Adds a service with a timeout of half a second, and gives it once it has a result.
-fn judged(app: &App, behaviour: Behaviour) -> (serde_json::Value, Target) {
-    let target = Target::start(behaviour.clone());
-    let body = json!({"name": target.url(), "url": target.url(), "timeout_seconds": 0.5});
-    let id = app.add_with(&body);
-    (app.wait_for_ticks(id, 2), target)
-}
+use crate::support::{Authority, Behaviour, FullBacklog, Launch, Shape, Target};
 
 #[test]
 fn a_connection_that_is_refused_cut_or_never_made_is_told_as_such() {
     let launch = Launch::new();
-    let refused = launch.asking("http://127.0.0.1:1/").probe();
+    let refused = launch.probe_command("http://127.0.0.1:1/").run();
     refused.assert_failed("refused", "connecting to 127.0.0.1:1: ");
     let cut = Target::start(Behaviour::Reset);
-    launch.asking(&cut.url()).probe().assert_failed("reset", "waiting for the answer: ");
-    let full = FullQueue::new();
+    launch.probe_command(&cut.url()).run().assert_failed("reset", "waiting for the answer: ");
+    let full = FullBacklog::new();
     let url = format!("http://127.0.0.1:{}/", full.port());
-    let unanswered = launch.asking(&url).timeout(0.4).probe();
+    let unanswered = launch.probe_command(&url).timeout(2.0).run();
     unanswered.assert_failed("connect_timeout", "still connecting");
 }
 
@@ -30,24 +22,25 @@ fn an_answer_that_is_late_or_wrong_is_told_by_what_is_wrong_with_it() {
     let launch = Launch::new();
     let raw = |bytes: &[u8]| Behaviour::Raw(bytes.to_vec());
     for (behaviour, reason, told) in [
-        (Behaviour::Hung, "timeout", "within 400ms: still waiting for the answer"),
-        (Behaviour::Dripping, "timeout", "within 400ms: still reading the body"),
+        (Behaviour::Hung, "timeout", "within 2s: still waiting for the answer"),
+        (Behaviour::Dripping, "timeout", "within 2s: still reading the body"),
         (raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "protocol", "the answer is not HTTP"),
         (raw(b""), "protocol", "the connection was closed without an answer"),
         (Behaviour::Status(503), "status", "503 Service Unavailable"),
     ] {
         let target = Target::start(behaviour);
-        launch.asking(&target.url()).timeout(0.4).probe().assert_failed(reason, told);
+        launch.probe_command(&target.url()).timeout(2.0).run().assert_failed(reason, told);
     }
     let target = Target::healthy();
-    let asking = launch.asking(&target.url()).condition("[STATUS] == 204");
-    asking.probe().assert_failed("condition", "[STATUS] (200) == 204");
+    let command = launch.probe_command(&target.url()).condition("[STATUS] == 204");
+    command.run().assert_failed("condition", "[STATUS] (200) == 204");
 }
 
 #[test]
 fn each_bad_target_gets_its_own_failure_within_its_timeout() {
+    const TIMEOUT_MS: f64 = 2_000.0;
     let app = Launch::new().start();
-    for (behaviour, reason, told) in [
+    let cases = [
         (Behaviour::Hung, "timeout", "still waiting for the answer"),
         (Behaviour::DrippingHead, "timeout", "still waiting for the answer"),
         (Behaviour::Dripping, "timeout", "still reading the body"),
@@ -79,13 +72,25 @@ fn each_bad_target_gets_its_own_failure_within_its_timeout() {
             "protocol",
             "",
         ),
-    ] {
-        let (service, _target) = judged(&app, behaviour.clone());
+    ];
+    // All at once: each has a slot of the pool.
+    let cases = cases.map(|(behaviour, reason, detail)| {
+        let target = Target::start(behaviour.clone());
+        let body =
+            json!({"name": target.url(), "url": target.url(), "timeout_seconds": TIMEOUT_MS / 1e3});
+        (app.add_with(&body), target, behaviour, reason, detail)
+    });
+    for (id, _target, behaviour, reason, detail) in cases {
+        let service = app.wait_for_ticks(id, 2);
         let failure = &service["current_status"]["failure"];
         assert_eq!(failure["reason"], reason, "{behaviour:?}: {failure}");
-        assert!(failure["detail"].as_str().unwrap().contains(told), "{behaviour:?}: {failure}");
+        assert!(failure["detail"].as_str().unwrap().contains(detail), "{behaviour:?}: {failure}");
         let mean = service["metric"]["data"]["average_response_time_ms"].as_f64().unwrap();
-        assert!(mean < 700.0, "{behaviour:?} took {mean} ms with a timeout of 500");
+        let most = TIMEOUT_MS * 1.5;
+        assert!(mean < most, "{behaviour:?}: a mean of {mean} ms, timeout {TIMEOUT_MS} ms");
+        if reason == "timeout" {
+            assert!(mean >= TIMEOUT_MS, "{behaviour:?}: {mean} ms");
+        }
     }
     app.db().assert_consistent();
 }

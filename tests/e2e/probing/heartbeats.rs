@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{App, Launch, Target, wait_for};
+use crate::support::{App, Launch, Target, wait_until};
 
 fn job(app: &App, interval: f64, grace: f64) -> i64 {
     app.add_with(&json!({
@@ -21,16 +21,16 @@ fn beat(app: &App, id: i64, query: &str) -> u16 {
 #[test]
 fn a_job_is_up_while_its_heartbeats_come_and_down_when_one_is_late() {
     let app = Launch::new().with("SELF_CHECK_WINDOW_SECONDS", "0.1").start();
-    let id = job(&app, 1.0, 0.5);
+    let id = job(&app, 2.0, 0.5);
     assert_eq!(app.service(id)["state"], "pending", "it has a whole interval and its grace");
+    let last = Instant::now();
     assert_eq!(beat(&app, id, ""), 200);
     app.wait_for_state(id, "up");
-    let last = Instant::now();
     let down = app.wait_for_state(id, "down");
-    assert!(last.elapsed() >= Duration::from_millis(1_200), "{:?}", last.elapsed());
+    assert!(last.elapsed() >= Duration::from_millis(2_500), "{:?}", last.elapsed());
     let failure = &down["current_status"]["failure"];
     assert_eq!(failure["reason"], "heartbeat_late");
-    assert!(failure["detail"].as_str().unwrap().contains("1.5 s"), "{failure}");
+    assert!(failure["detail"].as_str().unwrap().contains("2.5 s"), "{failure}");
     assert_eq!(beat(&app, id, ""), 200);
     app.wait_for_state(id, "up");
     app.db().assert_consistent();
@@ -95,11 +95,14 @@ fn online() -> Launch {
     canary("tcp://127.0.0.1:1").with("SELF_CHECK_WINDOW_SECONDS", "0.1")
 }
 
-/// A watched job with an interval of 2 s and a grace of 0.5 s.
-fn quick_job(app: &App, failure_threshold: u32) -> i64 {
+/// Interval and grace of [`confirmed_job`] together.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// A job with an interval of 6 s and a grace of 2 s, whose failures are confirmed after 0.2 s.
+fn confirmed_job(app: &App, failure_threshold: u32) -> i64 {
     app.add_with(&json!({
-        "name": "job", "url": "push://job", "interval_seconds": 2, "confirm_interval_seconds": 0.2,
-        "failure_threshold": failure_threshold, "heartbeat": {"token": "beat", "grace_seconds": 0.5}
+        "name": "job", "url": "push://job", "interval_seconds": 6, "confirm_interval_seconds": 0.2,
+        "failure_threshold": failure_threshold, "heartbeat": {"token": "beat", "grace_seconds": 2}
     }))
 }
 
@@ -113,38 +116,42 @@ fn assert_accepted(app: &App, id: i64, query: &str) {
 fn a_restart_does_not_forgive_the_silence_of_a_watched_job() {
     let launch = online();
     let app = launch.start();
-    let id = quick_job(&app, 1);
-    assert_accepted(&app, id, "");
+    let id = confirmed_job(&app, 1);
     let last = Instant::now();
+    assert_accepted(&app, id, "");
     app.wait_for_state(id, "up");
     app.stop();
-    wait_for("its time to be over", || (last.elapsed() > Duration::from_secs(3)).then_some(()));
-    assert_eq!(launch.db().number("SELECT count(*) FROM service_ticks WHERE NOT is_up"), 0);
+    let failed = launch.db().number("SELECT count(*) FROM service_ticks WHERE NOT is_up");
+    assert_eq!(failed, 0, "stopped after {:?}", last.elapsed());
+    wait_until("the heartbeat to be late", || last.elapsed() > PATIENCE);
     let app = launch.start();
     let started = Instant::now();
     app.wait_for_state(id, "down");
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    // A job that was given its interval and grace anew would be down no sooner than after these.
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
 }
 
 #[test]
 fn every_lateness_is_told_as_fast_as_the_first() {
     let app = online().start();
-    let id = quick_job(&app, 2);
-    let told_after = || {
+    let id = confirmed_job(&app, 2);
+    let down_after = || {
+        let last = Instant::now();
         assert_accepted(&app, id, "");
         app.wait_for_state(id, "up");
-        let last = Instant::now();
         app.wait_for_state(id, "down");
         last.elapsed()
     };
-    let (first, second) = (told_after(), told_after());
-    assert!(second < first + Duration::from_secs(1), "{second:?} after {first:?}");
+    let (first, second) = (down_after(), down_after());
+    assert!(first >= PATIENCE && second >= PATIENCE, "{first:?}, {second:?}");
+    // Confirmed after another whole interval, it would be 6 s later.
+    assert!(second < first + Duration::from_secs(4), "{second:?} after {first:?}");
 }
 
 #[test]
 fn a_heartbeat_cannot_forge_lines_of_the_log() {
     let app = online().start();
-    let id = quick_job(&app, 1);
+    let id = confirmed_job(&app, 1);
     assert_accepted(&app, id, "&success=false&error=x%0aCRIT%20forged%1b%5B31m");
     let escaped = r"x\nCRIT forged\u{1b}[31m";
     let down = app.wait_for_state(id, "down");

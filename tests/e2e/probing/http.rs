@@ -17,7 +17,7 @@ fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
 
 /// Answers any request with `bytes`, and then waits until the client has gone.
 fn holding(bytes: &'static [u8]) -> Peer {
-    Peer::plain(move |wire| {
+    Peer::tcp(move |wire| {
         read_head(wire)?;
         wire.write_all(bytes)?;
         wire.flush()?;
@@ -35,7 +35,7 @@ fn a_probe_asks_as_a_plain_client_does() {
     let app = Launch::new().start();
     let target = Target::healthy();
     app.add("a", &target.at("/health?deep=1#not-sent").replace("http://", "http://u%40x:p@"));
-    wait_for("a request", || (target.hits() > 0).then_some(()));
+    wait_for("a request", || (target.request_count() > 0).then_some(()));
     let head = target.last_head().to_lowercase();
     assert!(head.starts_with("get /health?deep=1 http/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("\r\nhost: 127.0.0.1:{}\r\n", target.port())), "{head}");
@@ -52,7 +52,7 @@ fn a_probe_asks_as_a_plain_client_does() {
 
 /// Probes `target` with these options, and gives the head of what it saw last.
 fn head_seen(target: &Target, options: Value) -> String {
-    Launch::new().asking(&target.url()).options(options).probe().assert_up();
+    Launch::new().probe_command(&target.url()).options(options).run().assert_up();
     target.last_head()
 }
 
@@ -96,10 +96,10 @@ fn a_status_of_400_or_above_is_down() {
 fn an_answer_that_is_whole_is_not_waited_for_though_the_connection_stays() {
     let launch = Launch::new();
     let old = holding(b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n");
-    launch.asking(&old.url("http")).probe().assert_up();
+    launch.probe_command(&old.url("http")).run().assert_up();
     let head = holding(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n");
-    let asking = launch.asking(&head.url("http")).options(json!({"method": "HEAD"}));
-    asking.probe().assert_up();
+    let command = launch.probe_command(&head.url("http")).options(json!({"method": "HEAD"}));
+    command.run().assert_up();
     for bytes in [
         &b"HTTP/1.1 200 OK\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\nhi"[..],
         b"HTTP/1.1 200 OK\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: 2\r\n\r\nhi",
@@ -107,7 +107,7 @@ fn an_answer_that_is_whole_is_not_waited_for_though_the_connection_stays() {
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\nhi",
     ] {
         let peer = holding(bytes);
-        launch.asking(&peer.url("http")).condition("[BODY] == hi").probe().assert_up();
+        launch.probe_command(&peer.url("http")).condition("[BODY] == hi").run().assert_up();
     }
 }
 
@@ -121,6 +121,6 @@ fn a_body_that_the_end_of_the_connection_ends_is_read() {
         long.as_str(),
     ] {
         let target = raw(bytes.as_bytes());
-        launch.asking(&target.url()).condition("[BODY] == hi").probe().assert_up();
+        launch.probe_command(&target.url()).condition("[BODY] == hi").run().assert_up();
     }
 }

@@ -2,36 +2,36 @@
 
 use serde_json::json;
 
-use crate::support::{Authority, Behaviour, GrpcHealth, Launch, Shape, Target, Terms};
+use crate::support::{Authority, Behaviour, GrpcHealth, Launch, Shape, Target, TlsServer};
 
 #[test]
 fn http_2_is_spoken_where_a_service_asks_for_it() {
     let authority = Authority::new();
     let (plain, launch) = (GrpcHealth::plain(), Launch::new());
     let secured = GrpcHealth::secured(
-        Terms::of(authority.certify("127.0.0.1", Shape::Good)).speaking("h2").config(),
+        TlsServer::new(authority.certify("127.0.0.1", Shape::Good)).with_alpn("h2").config(),
     );
     for (server, scheme) in [(&plain, "http"), (&secured, "https")] {
-        let ask = |path: &str, condition: &str| {
+        let probe = |path: &str, condition: &str| {
             let options = json!({
                 "http_version": "2", "method": "PUT", "headers": {"X-Seen": "yes", "Host": "named"},
                 "tls": {"ca": authority.pem()}
             });
             let url = format!("{}{path}", server.url(scheme));
-            launch.asking(&url).options(options).condition(condition).probe()
+            launch.probe_command(&url).options(options).condition(condition).run()
         };
-        let probed = ask("/", "[BODY].method == PUT");
+        let probed = probe("/", "[BODY].method == PUT");
         probed.assert_up();
         assert_eq!(probed.outcome["http_version"], "2");
-        ask("/", "[BODY].host == named").assert_up();
-        ask("/hop", "[BODY].seen == yes").assert_up();
-        ask("/status/503", "[STATUS] == 503").assert_up();
+        probe("/", "[BODY].host == named").assert_up();
+        probe("/hop", "[BODY].seen == yes").assert_up();
+        probe("/status/503", "[STATUS] == 503").assert_up();
         let options = json!({"http_version": "2", "insecure": true});
         let url = format!("{}/status/503", server.url(scheme));
-        launch.asking(&url).options(options).probe().assert_failed("status", "503 Service");
+        launch.probe_command(&url).options(options).run().assert_failed("status", "503 Service");
     }
     let one = Target::healthy();
-    let probed = launch.asking(&one.url()).options(json!({"http_version": "2"})).probe();
+    let probed = launch.probe_command(&one.url()).options(json!({"http_version": "2"})).run();
     probed.assert_failed("protocol", "HTTP/2");
 }
 
@@ -40,7 +40,7 @@ fn a_server_that_does_not_agree_to_http_2_is_told_as_such() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let server = authority.serve_shape(Shape::Good);
     let options = json!({"http_version": "2", "tls": {"ca": authority.pem()}});
-    let probed = launch.asking(&server.url("https")).options(options).probe();
+    let probed = launch.probe_command(&server.url("https")).options(options).run();
     probed.assert_failed("protocol", "did not agree to HTTP/2 (ALPN)");
 }
 
@@ -51,11 +51,11 @@ fn the_version_of_http_must_be_the_one_that_is_wanted() {
         Target::healthy(),
         Target::start(Behaviour::Raw(b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())),
     );
-    let ask = |target: &Target, version: &str| {
-        launch.asking(&target.url()).options(json!({"http_version": version})).probe()
+    let probe = |target: &Target, version: &str| {
+        launch.probe_command(&target.url()).options(json!({"http_version": version})).run()
     };
-    ask(&new, "1.1").assert_up();
-    ask(&old, "1.0").assert_up();
-    ask(&new, "1.0").assert_failed("protocol", "the target spoke HTTP 1.1, expected HTTP 1.0");
-    ask(&old, "1.1").assert_failed("protocol", "the target spoke HTTP 1.0, expected HTTP 1.1");
+    probe(&new, "1.1").assert_up();
+    probe(&old, "1.0").assert_up();
+    probe(&new, "1.0").assert_failed("protocol", "the target spoke HTTP 1.1, expected HTTP 1.0");
+    probe(&old, "1.1").assert_failed("protocol", "the target spoke HTTP 1.0, expected HTTP 1.1");
 }

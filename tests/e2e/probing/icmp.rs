@@ -13,7 +13,7 @@ fn may_ping() -> bool {
 
 #[test]
 fn a_host_is_up_when_it_echoes() {
-    let probed = Launch::new().asking("icmp://127.0.0.1").probe();
+    let probed = Launch::new().probe_command("icmp://127.0.0.1").run();
     if may_ping() {
         probed.assert_up();
         assert!(probed.outcome["address"].as_str().unwrap().starts_with("127.0.0.1"), "{probed:?}");
@@ -25,17 +25,17 @@ fn a_host_is_up_when_it_echoes() {
 #[test]
 fn a_host_is_up_when_it_answers_an_echo_request_and_only_then() {
     let Some(hosts) = Hosts::new("icmp") else { return };
-    hosts.go_near();
+    hosts.enter_monitor();
     hosts.allow_pings();
     let launch = Launch::new();
-    for host in [hosts.far_address(), "127.0.0.1", "[::1]"] {
-        let probed = launch.asking(&format!("icmp://{host}")).probe();
+    for host in [hosts.target_address(), "127.0.0.1", "[::1]"] {
+        let probed = launch.probe_command(&format!("icmp://{host}")).run();
         probed.assert_up();
         assert_eq!(probed.outcome["address"], host.trim_matches(['[', ']']));
     }
-    let nobody = launch.asking("icmp://10.231.7.77").timeout(0.5).probe();
+    let nobody = launch.probe_command("icmp://10.231.7.77").timeout(1.5).run();
     nobody.assert_failed("timeout", "still waiting for the answer");
-    hosts.take_route_away();
-    let cut_off = launch.asking(&format!("icmp://{}", hosts.far_address())).probe();
-    cut_off.assert_failed("local_network", "asking 10.231.8.2: ");
+    hosts.remove_route();
+    let cut_off = launch.probe_command(&format!("icmp://{}", hosts.target_address())).run();
+    cut_off.assert_failed("local_network", "command 10.231.8.2: ");
 }

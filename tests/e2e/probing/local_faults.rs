@@ -29,18 +29,21 @@ fn running_out_of_descriptors_is_our_fault_and_never_a_downtime() {
 #[test]
 fn a_route_of_ours_that_prohibits_is_no_downtime() {
     let Some(hosts) = Hosts::new("prohibits") else { return };
-    hosts.go_far();
+    hosts.enter_targets();
     let target = Target::start_at("0.0.0.0", Behaviour::Status(200));
-    hosts.go_near();
-    let url = format!("http://{}:{}/", hosts.far_address(), target.port());
+    hosts.enter_monitor();
+    let url = format!("http://{}:{}/", hosts.target_address(), target.port());
     let app = Launch::new().with("SELF_CHECK_WINDOW_SECONDS", "1").start();
     let id = app.add("behind", &url);
     app.wait_for_state(id, "up");
-    hosts.prohibit_the_way();
+    hosts.prohibit_route();
     let ours = "service_healthcheck_probes_total{result=\"ours\",reason=\"local_network\"}";
     // Longer than the window, in which nothing is judged; and the gateway answers.
     app.wait_for_metric(ours, 10.0);
     let service = app.wait_for_state(id, "up");
     assert_eq!(service["metric"]["data"]["down_count"], 0, "{service}");
-    Launch::new().asking(&url).probe().assert_failed("local_network", "connecting to 10.231.8.2:");
+    Launch::new()
+        .probe_command(&url)
+        .run()
+        .assert_failed("local_network", "connecting to 10.231.8.2:");
 }

@@ -46,7 +46,7 @@ fn nobody_is_kept_waiting_for_a_probe_that_cannot_begin() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Hung);
     let id = app.add("a", &target.url());
-    wait_for("a probe under way", || (target.hits() > 0).then_some(()));
+    wait_for("a probe under way", || (target.request_count() > 0).then_some(()));
     let reply = app.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
     assert_eq!(reply.status, 429, "{}", reply.text);
     assert_eq!(reply.header("retry-after"), "1");

@@ -8,12 +8,12 @@ use rustls::server::WebPkiClientVerifier;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Authority, Behaviour, Identity, Launch, Peer, Shape, Target, Terms, has_line,
+    Authority, Behaviour, Identity, Launch, Peer, Shape, Target, TlsServer, has_line,
 };
 
 /// Probes `target` with these options, and gives the head of what it saw last.
 fn head_seen(target: &Target, options: Value) -> String {
-    Launch::new().asking(&target.url()).options(options).probe().assert_up();
+    Launch::new().probe_command(&target.url()).options(options).run().assert_up();
     target.last_head()
 }
 
@@ -29,7 +29,7 @@ fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
 /// Speaks TLS as `identity`, and wishes for a certificate of a client, but does not demand one.
 fn wishing_for_clients(identity: &Identity) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = Arc::new(Authority::called("clients of another").roots());
+    let roots = Arc::new(Authority::named("clients of another").roots());
     let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
     let verifier = verifier.allow_unauthenticated().build().unwrap();
     let builder = ServerConfig::builder_with_provider(provider);
@@ -56,7 +56,7 @@ fn ten_redirects_are_followed_and_no_more() {
     let id = app.add_with(&ten);
     let probed = app.send("POST", &format!("/v1/services/{id}/probe"), &json!({}));
     assert_eq!(probed.body["data"]["probe"]["data"]["success"], true, "{}", probed.text);
-    assert_eq!(target.hits(), 11, "the request and ten redirects");
+    assert_eq!(target.request_count(), 11, "the request and ten redirects");
     let (reason, detail) = app.failure_of(&target.at("/hops/11"));
     assert_eq!((reason.as_str(), detail.as_str()), ("redirect_loop", "more than 10 redirects"));
 }
@@ -66,12 +66,13 @@ fn redirects_are_followed_as_far_as_the_service_says() {
     let launch = Launch::new();
     let (there, hops) = (Target::healthy(), Target::start(Behaviour::Hops));
     let here = Target::start(Behaviour::RedirectTo(there.url()));
-    let stays = launch.asking(&here.url()).options(json!({"follow_redirects": false})).probe();
+    let stays = launch.probe_command(&here.url()).options(json!({"follow_redirects": false})).run();
     stays.assert_up();
-    assert_eq!((&stays.outcome["http_status"], there.hits()), (&json!(302), 0));
-    let ask = |path: &str| launch.asking(&hops.at(path)).options(json!({"max_redirects": 2}));
-    ask("/hops/2").probe().assert_up();
-    ask("/hops/3").probe().assert_failed("redirect_loop", "more than 2 redirects");
+    assert_eq!((&stays.outcome["http_status"], there.request_count()), (&json!(302), 0));
+    let probe =
+        |path: &str| launch.probe_command(&hops.at(path)).options(json!({"max_redirects": 2}));
+    probe("/hops/2").run().assert_up();
+    probe("/hops/3").run().assert_failed("redirect_loop", "more than 2 redirects");
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn redirects_that_lead_nowhere_good_are_told_by_where_they_lead() {
         ),
     ] {
         let target = Target::start(behaviour);
-        launch.asking(&target.url()).probe().assert_failed(reason, told);
+        launch.probe_command(&target.url()).run().assert_failed(reason, told);
     }
 }
 
@@ -133,7 +134,7 @@ fn a_redirect_to_what_cannot_be_asked_lies_with_who_sent_us_there() {
         ("http://255.255.255.255/", "address_blocked", many),
     ] {
         let target = Target::start(Behaviour::RedirectTo(to.to_owned()));
-        launch.asking(&target.url()).probe().assert_failed(reason, told);
+        launch.probe_command(&target.url()).run().assert_failed(reason, told);
     }
 }
 
@@ -145,7 +146,7 @@ fn what_is_secret_does_not_follow_to_another_origin() {
     });
     let secret = ["authorization: Bearer t0ken", "x-api-key: k3y", "cookie: session=1"];
     let hops = Target::start(Behaviour::Hops);
-    let probed = Launch::new().asking(&hops.at("/hops/1")).options(options.clone()).probe();
+    let probed = Launch::new().probe_command(&hops.at("/hops/1")).options(options.clone()).run();
     probed.assert_up();
     for line in secret {
         assert!(has_line(&hops.last_head(), line), "the same origin: {}", hops.last_head());
@@ -166,11 +167,11 @@ fn what_is_secret_does_not_follow_to_another_origin() {
 #[test]
 fn what_a_service_says_of_tls_with_its_own_target_is_not_said_to_another_origin() {
     let (launch, authority) = (Launch::new(), Authority::new());
-    let clients = Authority::called("clients");
+    let clients = Authority::named("clients");
     let known = clients.certify("client.example", Shape::Good);
     // It would refuse the certificate if it saw it.
     let there = wishing_for_clients(&authority.certify("localhost", Shape::Good));
-    let there = Peer::secured(there, |wire| {
+    let there = Peer::tls(there, |wire| {
         read_head(wire)?;
         wire.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
         wire.flush()
@@ -179,15 +180,15 @@ fn what_a_service_says_of_tls_with_its_own_target_is_not_said_to_another_origin(
         "HTTP/1.1 302 Found\r\nlocation: https://localhost:{}/\r\ncontent-length: 0\r\n\r\n",
         there.port()
     );
-    let here = Terms::of(authority.certify("here.example", Shape::Good));
-    let here = Peer::secured(here.demanding_clients_of(clients).config(), move |wire| {
+    let here = TlsServer::new(authority.certify("here.example", Shape::Good));
+    let here = Peer::tls(here.requiring_clients_of(clients).config(), move |wire| {
         read_head(wire)?;
         wire.write_all(leads.as_bytes())?;
         wire.flush()
     });
     let mut tls = shown(&authority, &known);
     tls["server_name"] = json!("here.example");
-    let probed = launch.asking(&here.url("https")).options(json!({"tls": tls})).probe();
+    let probed = launch.probe_command(&here.url("https")).options(json!({"tls": tls})).run();
     probed.assert_up();
     assert_eq!(probed.outcome["redirects"], 1);
 }

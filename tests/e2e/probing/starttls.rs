@@ -2,26 +2,26 @@
 
 use serde_json::json;
 
-use crate::support::{Authority, Launch, Mail, Shape, Terms};
+use crate::support::{Authority, Launch, MailServer, Shape, TlsServer};
 
 #[test]
 fn a_mail_server_is_up_when_it_turns_to_tls() {
     let (launch, authority) = (Launch::new(), Authority::new());
-    let ask = |mail: Mail, shape: Shape| {
-        let server = mail.serve(Terms::of(authority.certify("127.0.0.1", shape)).config());
+    let probe = |mail: MailServer, shape: Shape| {
+        let server = mail.serve(TlsServer::new(authority.certify("127.0.0.1", shape)).config());
         let options = json!({"tls": {"ca": authority.pem()}});
-        launch.asking(&server.url("starttls")).options(options).probe()
+        launch.probe_command(&server.url("starttls")).options(options).run()
     };
-    let good = ask(Mail::Good, Shape::Good);
+    let good = probe(MailServer::Good, Shape::Good);
     good.assert_up();
     assert_eq!(good.outcome["tls_version"], "TLS 1.3");
     assert_eq!(good.outcome["certificate_expires_at"], authority.expires_at());
-    ask(Mail::Good, Shape::Expired).assert_failed("tls_expired", "certificate expired");
-    let without = ask(Mail::WithoutStartTls, Shape::Good);
+    probe(MailServer::Good, Shape::Expired).assert_failed("tls_expired", "certificate expired");
+    let without = probe(MailServer::WithoutStartTls, Shape::Good);
     without.assert_failed("tls_handshake", "the server does not offer STARTTLS");
-    let refusing = ask(Mail::Refusing, Shape::Good);
+    let refusing = probe(MailServer::Rejecting, Shape::Good);
     refusing.assert_failed("status", "SMTP 554 5.7.1 no service here");
     assert_eq!(refusing.outcome["http_status"], 554);
-    let injecting = ask(Mail::Injecting, Shape::Good);
+    let injecting = probe(MailServer::Injecting, Shape::Good);
     injecting.assert_failed("protocol", "more came than was asked for");
 }

@@ -1,28 +1,30 @@
 //! TCP targets, over plain TCP and over TLS.
 
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::namespace::Hosts;
-use crate::support::{Authority, Launch, OldTls, Peer, Shape, Terms, greeter};
+use crate::support::{
+    Authority, Launch, OldTls, Peer, Shape, TlsServer, ensure, retry_while_busy, smtp_greeting,
+};
 
 /// How a server of `authority` speaks TLS.
-fn terms(authority: &Authority) -> Terms {
-    Terms::of(authority.certify("127.0.0.1", Shape::Good))
+fn tls_server(authority: &Authority) -> TlsServer {
+    TlsServer::new(authority.certify("127.0.0.1", Shape::Good))
 }
 
 #[test]
 fn a_tcp_port_is_up_when_it_connects_and_says_what_is_expected() {
-    let (launch, peer) = (Launch::new(), Peer::plain(greeter));
+    let (launch, peer) = (Launch::new(), Peer::tcp(smtp_greeting));
     let url = peer.url("tcp");
-    launch.asking(&url).probe().assert_up();
+    launch.probe_command(&url).run().assert_up();
     launch
-        .asking("tcp://127.0.0.1:1")
-        .probe()
+        .probe_command("tcp://127.0.0.1:1")
+        .run()
         .assert_failed("refused", "connecting to 127.0.0.1:1");
-    let talk = |options: Value| launch.asking(&url).options(options).probe();
+    let talk = |options: Value| launch.probe_command(&url).options(options).run();
     talk(json!({"expect": "220 *ESMTP"})).assert_up();
     talk(json!({"body": "NOOP\r\n", "expect": "you said NOOP"})).assert_up();
     let unmet = talk(json!({"body": "NOOP\r\n", "expect": "+PONG"}));
@@ -33,43 +35,50 @@ fn a_tcp_port_is_up_when_it_connects_and_says_what_is_expected() {
 #[test]
 fn the_same_exchange_works_over_tls() {
     let (launch, authority) = (Launch::new(), Authority::new());
-    let peer = Peer::secured(terms(&authority).config(), greeter);
-    let talk = |options: Value| launch.asking(&peer.url("tls")).options(options).probe();
+    let peer = Peer::tls(tls_server(&authority).config(), smtp_greeting);
+    let talk = |options: Value| launch.probe_command(&peer.url("tls")).options(options).run();
     let ca = json!({"ca": authority.pem()});
     let probed = talk(json!({"tls": ca}));
     probed.assert_up();
     assert_eq!(probed.outcome["certificate_expires_at"], authority.expires_at());
     talk(json!({"tls": ca, "body": "NOOP\r\n", "expect": "you said NOOP"})).assert_up();
     let expired = authority.serve_shape(Shape::Expired);
-    let probed = launch.asking(&expired.url("tls")).options(json!({"tls": ca})).probe();
+    let probed = launch.probe_command(&expired.url("tls")).options(json!({"tls": ca})).run();
     probed.assert_failed("tls_expired", "certificate expired");
     let old = OldTls::Alert.serve();
-    let probed = launch.asking(&old.url("tls")).options(json!({"tls": ca})).probe();
+    let probed = launch.probe_command(&old.url("tls")).options(json!({"tls": ca})).run();
     probed.assert_failed("tls_handshake", "ProtocolVersion");
 }
 
 #[test]
 fn an_answer_over_tcp_that_comes_in_pieces_is_judged_when_all_of_it_is_here() {
-    let peer = Peer::plain(|wire| {
+    let peer = Peer::tcp(|wire| {
         wire.write_all(b"220 mail.")?;
-        sleep(Duration::from_millis(200));
+        sleep(Duration::from_millis(100));
         wire.write_all(b"example ESMTP\r\n")?;
         wire.read_exact(&mut [0])
     });
-    Launch::new().asking(&peer.url("tcp")).condition("[BODY] == pat(*ESMTP*)").probe().assert_up();
+    let launch = Launch::new();
+    // A busy machine can lengthen the gap to the second of silence that ends an answer.
+    retry_while_busy(|| {
+        let command = launch.probe_command(&peer.url("tcp"));
+        let report = command.condition("[BODY] == pat(*ESMTP*)").run();
+        ensure(report.is_up(), || format!("{report:?}"))
+    });
 }
 
 #[test]
 fn an_answer_over_tcp_beyond_the_limit_is_too_large() {
-    let (launch, peer) = (Launch::new(), Peer::plain(greeter));
-    let asking = launch.asking(&peer.url("tcp")).options(json!({"body_limit_bytes": 4}));
-    let probed = asking.condition("[BODY] == 220").probe();
+    let (launch, peer) = (Launch::new(), Peer::tcp(smtp_greeting));
+    let command = launch.probe_command(&peer.url("tcp")).options(json!({"body_limit_bytes": 4}));
+    let probed = command.condition("[BODY] == 220").run();
     probed.assert_failed("too_large", "reading the answer: more than 4 bytes");
 }
 
 #[test]
 fn a_flood_without_what_is_expected_does_not_stop_our_clock() {
-    let peer = Peer::plain(|wire| {
+    const TIMEOUT_S: f64 = 1.0;
+    let peer = Peer::tcp(|wire| {
         let block = vec![b'x'; 64 * 1_024];
         loop {
             wire.write_all(&block)?;
@@ -77,21 +86,23 @@ fn a_flood_without_what_is_expected_does_not_stop_our_clock() {
     });
     let launch = Launch::new();
     let options = json!({"expect": "never", "body_limit_bytes": 67_108_864});
-    let began = Instant::now();
-    let probed = launch.asking(&peer.url("tcp")).options(options).timeout(1.0).probe();
-    assert!(["timeout", "too_large"].contains(&probed.reason()), "{probed:?}");
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}: {probed:?}", began.elapsed());
+    retry_while_busy(|| {
+        let command = launch.probe_command(&peer.url("tcp")).options(options.clone());
+        let report = command.timeout(TIMEOUT_S).run();
+        assert!(["timeout", "too_large"].contains(&report.reason()), "{report:?}");
+        ensure(report.response_time_ms() < 2e3 * TIMEOUT_S, || format!("{report:?}"))
+    });
 }
 
 #[test]
 fn a_port_that_finds_itself_is_refused() {
     let Some(hosts) = Hosts::new("itself") else { return };
-    hosts.go_near();
+    hosts.enter_monitor();
     // So few that the kernel soon takes the very port that is asked for.
     std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40009").unwrap();
     let launch = Launch::new();
     for _ in 0..50 {
-        let probed = launch.asking("tcp://127.0.0.1:40004").probe();
+        let probed = launch.probe_command("tcp://127.0.0.1:40004").run();
         probed.assert_failed("refused", "connecting to 127.0.0.1:40004: ");
     }
 }

@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 
 use crate::support::{Db, Launch, go_database};
 
-use super::{assert_same, files, launch, output, refused, sealed, tamper, ticks, with_history};
+use super::{assert_same, files, launch, refused, run_ok, sealed, tamper, ticks, with_history};
 
 #[test]
 fn a_backup_of_a_running_service_goes_on_elsewhere() {
@@ -15,11 +15,11 @@ fn a_backup_of_a_running_service_goes_on_elsewhere() {
     let elsewhere = self::launch();
     let copy = elsewhere.folder().join("copy.db");
     let copy = copy.to_str().unwrap();
-    let said = output(&launch, &["backup", copy]);
+    let output = run_ok(&launch, &["backup", copy]);
     let held = Db::new(copy.into());
     let (count, chunks) = (ticks(&held), sealed(&held));
     let bytes = fs::metadata(copy).unwrap().len();
-    assert_eq!(said, format!("{bytes} bytes, 2 services, {count} ticks\n"));
+    assert_eq!(output, format!("{bytes} bytes, 2 services, {count} ticks\n"));
     assert!(chunks > 0 && count >= 24);
     assert_eq!(files(elsewhere.folder()).len(), 1, "nothing but the copy");
     let newest = held.number("SELECT max(at_ms) FROM liveness");
@@ -30,12 +30,12 @@ fn a_backup_of_a_running_service_goes_on_elsewhere() {
     assert!(fs::read(copy).unwrap() == before);
     app.stop();
 
-    let said = output(&elsewhere, &["restore", copy]);
-    assert_eq!(said, format!("restored 2 services, {count} ticks\n"), "nothing was there before");
+    let output = run_ok(&elsewhere, &["restore", copy]);
+    assert_eq!(output, format!("restored 2 services, {count} ticks\n"), "nothing was there before");
     assert!(fs::read(copy).unwrap() == before);
     let names: Vec<String> = files(elsewhere.folder()).into_keys().collect();
     assert_eq!(names, ["copy.db", "db.db"]);
-    assert!(output(&elsewhere, &["check-db"]).starts_with("whole: 2 services, "));
+    assert!(run_ok(&elsewhere, &["check-db"]).starts_with("whole: 2 services, "));
 
     let app = elsewhere.start();
     let db = app.db();
@@ -46,7 +46,7 @@ fn a_backup_of_a_running_service_goes_on_elsewhere() {
     assert_eq!(db.number(&unknown), 2, "what came since the copy is unknown");
     app.wait_for_ticks(1, count as u64 / 2 + 3);
     app.stop();
-    assert!(output(&elsewhere, &["check-db"]).starts_with("whole: "));
+    assert!(run_ok(&elsewhere, &["check-db"]).starts_with("whole: "));
     drop(targets);
 }
 
@@ -55,18 +55,18 @@ fn a_restore_keeps_what_was_there() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
     let count = ticks(&app.db());
-    output(&launch, &["backup", "copy.db"]);
+    run_ok(&launch, &["backup", "copy.db"]);
     app.wait_for_ticks(1, count as u64);
     // Killed, so that its newest ticks stand in the log only.
     app.kill();
     let later = ticks(&launch.db());
-    let said = output(&launch, &["restore", "copy.db"]);
-    let (_, kept) = said.trim().split_once("; what was there is kept as ").unwrap();
-    assert!(kept.contains("db.db.before-restore-"), "{said}");
+    let output = run_ok(&launch, &["restore", "copy.db"]);
+    let (_, kept) = output.trim().split_once("; what was there is kept as ").unwrap();
+    assert!(kept.contains("db.db.before-restore-"), "{output}");
     let restored = ticks(&launch.db());
-    assert!(restored < later && said.contains(&format!(" {restored} ticks;")), "{said}");
+    assert!(restored < later && output.contains(&format!(" {restored} ticks;")), "{output}");
     assert_eq!(ticks(&Db::new(kept.into())), later, "with what its log held");
-    assert!(output(&launch, &["check-db", kept]).starts_with("whole: "));
+    assert!(run_ok(&launch, &["check-db", kept]).starts_with("whole: "));
     let app = launch.start();
     app.wait_for_ticks(1, 12);
 }
@@ -75,27 +75,27 @@ fn a_restore_keeps_what_was_there() {
 fn a_database_that_is_damaged_can_be_replaced_and_is_kept_as_it_is() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
-    output(&launch, &["backup", "copy.db"]);
+    run_ok(&launch, &["backup", "copy.db"]);
     app.stop();
     let file = launch.folder().join("db.db");
     let mut torn = fs::read(&file).unwrap();
     torn.truncate(torn.len() - 100);
     fs::write(&file, &torn).unwrap();
     fs::write(launch.folder().join("db.db-wal"), "a log that nobody can read").unwrap();
-    let said = output(&launch, &["restore", "copy.db"]);
-    let (_, kept) = said.trim().split_once("is kept as ").unwrap();
+    let output = run_ok(&launch, &["restore", "copy.db"]);
+    let (_, kept) = output.trim().split_once("is kept as ").unwrap();
     assert!(fs::read(kept).unwrap() == torn);
     assert_eq!(fs::read(format!("{kept}-wal")).unwrap(), b"a log that nobody can read");
     assert!(!launch.folder().join("db.db-wal").exists());
-    assert!(output(&launch, &["check-db"]).starts_with("whole: "));
+    assert!(run_ok(&launch, &["check-db"]).starts_with("whole: "));
 
     // A log without its database is not taken for that of the new one.
     fs::remove_file(&file).unwrap();
     fs::write(launch.folder().join("db.db-journal"), "a journal of what is gone").unwrap();
     fs::remove_file(kept).unwrap();
     fs::remove_file(format!("{kept}-wal")).unwrap();
-    let said = output(&launch, &["restore", "copy.db"]);
-    assert!(said.contains("before-restore-"), "{said}");
+    let output = run_ok(&launch, &["restore", "copy.db"]);
+    assert!(output.contains("before-restore-"), "{output}");
     assert!(!launch.folder().join("db.db-journal").exists());
     launch.start().stop();
 }
@@ -104,7 +104,7 @@ fn a_database_that_is_damaged_can_be_replaced_and_is_kept_as_it_is() {
 fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
-    output(&launch, &["backup", "copy.db"]);
+    run_ok(&launch, &["backup", "copy.db"]);
     let pid = format!("(pid {})", app.pid().as_raw_nonzero());
     refused(&launch, &["restore", "copy.db"], 1, &["db.db is in use", &pid]);
     assert_eq!(app.get("/v1/_internal/ready").status, 200);
@@ -157,7 +157,7 @@ fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
     fs::remove_file(&bad).unwrap();
     refused(&launch, &["restore", "bad.db"], 1, &["bad.db", "there is no such file"]);
     refused(&launch, &["restore", "db.db"], 1, &["it is DB_FILE itself"]);
-    assert!(output(&launch, &["check-db"]).starts_with("whole: "));
+    assert!(run_ok(&launch, &["check-db"]).starts_with("whole: "));
 
     // Nor is what is not ours replaced.
     let mut reader = launch.db().connect();
@@ -175,8 +175,11 @@ fn check_db_looks_while_the_service_runs_and_tells_each_problem() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
     for _ in 0..5 {
-        let said = output(&launch, &["check-db"]);
-        assert!(said.starts_with("whole: 2 services, ") && said.ends_with(" roll-ups\n"), "{said}");
+        let output = run_ok(&launch, &["check-db"]);
+        assert!(
+            output.starts_with("whole: 2 services, ") && output.ends_with(" roll-ups\n"),
+            "{output}"
+        );
     }
     app.stop();
     tamper(

@@ -1,6 +1,6 @@
 //! `kill -9` at any moment loses and doubles nothing.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -80,18 +80,19 @@ impl Moments {
         Self { seed, state: seed }
     }
 
-    fn next(&mut self) -> Duration {
+    /// From a fifth to three halves of `span`.
+    fn next(&mut self, span: Duration) -> Duration {
         for shift in [13_i32, -7, 17] {
             let moved = if shift > 0 { self.state << shift } else { self.state >> -shift };
             self.state ^= moved;
         }
-        Duration::from_millis(50 + self.state % 300)
+        span * (20 + (self.state % 130) as u32) / 100
     }
 }
 
 fn assert_whole(launch: &Launch, when: &str) {
-    let (code, said) = launch.run(&["check-db"]);
-    assert!(code == Some(0) && said.starts_with("whole: "), "{when}: {said}");
+    let (code, output) = launch.run(&["check-db"]);
+    assert!(code == Some(0) && output.starts_with("whole: "), "{when}: {output}");
 }
 
 #[test]
@@ -115,13 +116,22 @@ fn kill_9_at_any_moment_of_sealing_roll_up_and_retention_loses_and_doubles_no_ti
     let db = launch.db();
     let mut last = Ledger::of(&db);
     let (mut sealings, mut broken_off, mut takings) = (0, 0, 0);
-    for cycle in 0..CYCLES {
+    let least = [CYCLES / 2, CYCLES / 20, (CYCLES - RETENTION_FROM) / 4];
+    for cycle in 0.. {
+        let is_enough = sealings >= least[0] && broken_off >= least[1] && takings >= least[2];
+        if cycle >= CYCLES && is_enough {
+            break;
+        }
+        // On a slow machine less happens in each cycle.
+        let counts = format!("{sealings} sealed, {broken_off} broken off, {takings} deleted");
+        assert!(cycle < 5 * CYCLES, "at least {least:?} cycles, found {counts}");
         if cycle == RETENTION_FROM {
             assert_eq!(last.expired, 0, "nothing was too old");
             launch = launch.with("TICK_RETENTION_DAYS", "0.00003");
         }
+        let starting = Instant::now();
         let app = launch.start();
-        let wait = moments.next();
+        let wait = moments.next(starting.elapsed());
         let when = format!("cycle {cycle}, {wait:?}, seed {}", moments.seed);
         // The program has recovered what the last cycle left, unless we have.
         let started = Ledger::of(&db);
@@ -141,12 +151,7 @@ fn kill_9_at_any_moment_of_sealing_roll_up_and_retention_loses_and_doubles_no_ti
         takings += u32::from(told.expired > last.expired);
         last = told;
     }
-    let left = Ledger::of(&db);
     assert_whole(&launch, &format!("at the end, seed {}", moments.seed));
-    assert!(sealings >= CYCLES / 2, "ticks were sealed in {sealings} of {CYCLES} cycles only");
-    assert!(broken_off >= CYCLES / 20, "{broken_off} sealings were broken off only");
-    let least = (CYCLES - RETENTION_FROM) / 4;
-    assert!(takings >= least, "ticks were taken away in {takings} cycles only: {left:?}");
 }
 
 #[test]
@@ -161,7 +166,7 @@ fn after_kill_9_at_any_moment_counts_means_and_events_agree_with_the_ticks() {
     let mut ticks = 0;
     for cycle in 0..8u32 {
         let behaviour = if cycle % 2 == 0 { 503 } else { 200 };
-        flapping.becomes(Behaviour::Status(behaviour));
+        flapping.set_behaviour(Behaviour::Status(behaviour));
         let least = 40.0 + 13.0 * f64::from(cycle);
         app.wait_for_metric("service_healthcheck_outcomes_total{result=\"recorded\"}", least);
         // Not in step with the commits, so that each cycle kills at another moment of one.

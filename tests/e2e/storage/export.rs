@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::wait_for;
 
-use super::{assert_same, files, launch, output, refused, tamper, ticks, with_history};
+use super::{assert_same, files, launch, refused, run_ok, tamper, ticks, with_history};
 
 #[test]
 fn every_tick_is_exported_while_the_service_runs() {
@@ -16,7 +16,7 @@ fn every_tick_is_exported_while_the_service_runs() {
     let db = app.db();
 
     let before = ticks(&db);
-    let csv = output(&launch, &["export"]);
+    let csv = run_ok(&launch, &["export"]);
     let after = ticks(&db);
     let mut lines = csv.lines();
     assert!(lines.next().unwrap().starts_with("service_id,service,group,time,time_ms,state,"));
@@ -42,8 +42,8 @@ fn every_tick_is_exported_while_the_service_runs() {
         std::thread::sleep(std::time::Duration::from_millis(400));
         (ticks(&db) == count).then_some(count)
     });
-    assert_eq!(output(&launch, &["export", "--format", "csv"]).lines().count() as i64, count + 1);
-    let jsonl = output(&launch, &["export", "--format", "jsonl"]);
+    assert_eq!(run_ok(&launch, &["export", "--format", "csv"]).lines().count() as i64, count + 1);
+    let jsonl = run_ok(&launch, &["export", "--format", "jsonl"]);
     let objects: Vec<Value> =
         jsonl.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects.len() as i64, count);
@@ -57,16 +57,16 @@ fn every_tick_is_exported_while_the_service_runs() {
     }));
 
     let own = objects.iter().filter(|tick| tick["service_id"] == 2).count();
-    let named = output(&launch, &["export", "--service", "shaky"]);
+    let named = run_ok(&launch, &["export", "--service", "shaky"]);
     assert_eq!(named.lines().count(), own + 1);
-    assert_eq!(output(&launch, &["export", "--service", "2", "--service", "shaky"]), named);
+    assert_eq!(run_ok(&launch, &["export", "--service", "2", "--service", "shaky"]), named);
 
     let at = |nth: usize| objects[nth]["time_ms"].as_i64().unwrap();
     let (from, to) = (at(2), at(9));
     let from_text = objects[2]["time"].as_str().unwrap();
     let to_text = format!("{}.{:03}", to / 1_000, to % 1_000);
     let some =
-        output(&launch, &["export", "--format=jsonl", "--from", from_text, "--to", &to_text]);
+        run_ok(&launch, &["export", "--format=jsonl", "--from", from_text, "--to", &to_text]);
     let within = objects.iter().filter(|tick| {
         let at = tick["time_ms"].as_i64().unwrap();
         (from..to).contains(&at)
@@ -79,7 +79,7 @@ fn every_tick_is_exported_while_the_service_runs() {
 fn openmetrics_keeps_families_and_series_together_and_in_the_order_of_time() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
-    let text = output(&launch, &["export", "--format", "openmetrics"]);
+    let text = run_ok(&launch, &["export", "--format", "openmetrics"]);
     app.stop();
     assert!(text.ends_with("\n# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
     let (mut over, mut series, mut latest) = (HashSet::new(), "", 0.0);
@@ -136,10 +136,10 @@ fn time_that_goes_back_is_left_out_of_openmetrics_and_told() {
          UPDATE service_metrics SET latest_tick_id = 1000000, tick_count = tick_count + 1, up_count = up_count + 1
              WHERE service_id = 1",
     );
-    let (code, said) = launch.run(&["export", "--format", "openmetrics", "--service", "1"]);
+    let (code, output) = launch.run(&["export", "--format", "openmetrics", "--service", "1"]);
     assert_eq!(code, Some(0));
-    assert!(said.contains("1 ticks are left out") && !said.contains(" 1.000\n"), "{said}");
-    let csv = output(&launch, &["export", "--service", "1"]);
+    assert!(output.contains("1 ticks are left out") && !output.contains(" 1.000\n"), "{output}");
+    let csv = run_ok(&launch, &["export", "--service", "1"]);
     assert!(csv.lines().last().unwrap().contains(",1970-01-01T00:00:01.000Z,1000,up,0.005,,,"));
 }
 
@@ -180,7 +180,7 @@ fn an_export_of_what_is_at_rest_leaves_no_trace() {
     let (app, _targets) = with_history(&launch);
     app.stop();
     let before = files(launch.folder());
-    output(&launch, &["export"]);
-    assert!(output(&launch, &["check-db"]).starts_with("whole: "));
+    run_ok(&launch, &["export"]);
+    assert!(run_ok(&launch, &["check-db"]).starts_with("whole: "));
     assert_same(&before, &files(launch.folder()));
 }

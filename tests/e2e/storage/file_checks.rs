@@ -6,11 +6,11 @@ use crate::support::{Launch, go_database};
 fn a_second_process_on_the_same_file_is_refused_by_name() {
     let launch = Launch::new();
     let app = launch.start();
-    let (code, said) = launch.run_to_end();
+    let (code, output) = launch.run_to_end();
     assert_eq!(code, Some(1));
     let holder =
         format!("in use by another service-healthcheck (pid {})", app.pid().as_raw_nonzero());
-    assert!(said.contains("db.db") && said.contains(&holder), "{said}");
+    assert!(output.contains("db.db") && output.contains(&holder), "{output}");
     assert_eq!(app.get("/v1/_internal/ready").status, 200, "the first goes on");
 }
 
@@ -30,9 +30,9 @@ fn a_damaged_or_foreign_file_is_refused_and_left_as_it_is() {
         ("the seed's", go_db, "import go-db"),
     ] {
         std::fs::write(&file, &bytes).unwrap();
-        let (code, said) = launch.run_to_end();
-        assert_eq!(code, Some(1), "{what}: {said}");
-        assert!(said.contains(told) && said.contains("db.db"), "{what}: {said}");
+        let (code, output) = launch.run_to_end();
+        assert_eq!(code, Some(1), "{what}: {output}");
+        assert!(output.contains(told) && output.contains("db.db"), "{what}: {output}");
         assert!(std::fs::read(&file).unwrap() == bytes, "{what}: the file was changed");
     }
     std::fs::write(&file, good).unwrap();

@@ -8,20 +8,20 @@ use crate::support::{Launch, go_database};
 fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
     let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
     let source = std::fs::read(go_database()).unwrap();
-    let (code, said) = launch.run(&["import", "go-db", go_database().to_str().unwrap()]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, output) = launch.run(&["import", "go-db", go_database().to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{output}");
     assert!(
-        said.contains("service 1 (email-service): counts 10 ticks and has 9; counted anew"),
-        "{said}"
+        output.contains("service 1 (email-service): counts 10 ticks and has 9; counted anew"),
+        "{output}"
     );
     for id in 1..=4 {
         let told = format!("service {id} (");
-        let line = said
+        let line = output
             .lines()
             .find(|line| line.starts_with(&told) && line.contains("average_response_time_ms"));
-        assert!(line.is_some(), "the mean of service {id} is told: {said}");
+        assert!(line.is_some(), "the mean of service {id} is told: {output}");
     }
-    assert!(said.contains("imported 4 services, 4 events and 36 ticks"), "{said}");
+    assert!(output.contains("imported 4 services, 4 events and 36 ticks"), "{output}");
     assert!(std::fs::read(go_database()).unwrap() == source, "it is only read");
 
     let app = launch.start();
@@ -46,29 +46,29 @@ fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
     assert_eq!(db.number("SELECT sum(tick_count) FROM service_tick_chunks"), 36);
     app.stop();
 
-    let (code, said) = launch.run(&["import", "go-db", go_database().to_str().unwrap()]);
-    assert!(code == Some(1) && said.contains("is already taken here"), "{said}");
+    let (code, output) = launch.run(&["import", "go-db", go_database().to_str().unwrap()]);
+    assert!(code == Some(1) && output.contains("is already taken here"), "{output}");
     assert_eq!(db.number("SELECT count(*) FROM services"), 4, "nothing was changed");
 }
 
 #[test]
 fn what_is_no_such_database_is_refused() {
     let launch = Launch::new();
-    let (code, said) = launch.run(&["import", "go-db", "/nowhere/db.db"]);
-    assert!(code == Some(1) && said.contains("/nowhere/db.db"), "{said}");
+    let (code, output) = launch.run(&["import", "go-db", "/nowhere/db.db"]);
+    assert!(code == Some(1) && output.contains("/nowhere/db.db"), "{output}");
     launch.start().stop();
-    let (code, said) = launch.run(&["import", "go-db", "db.db"]);
-    assert!(code == Some(1) && said.contains("a database of service-healthcheck"), "{said}");
+    let (code, output) = launch.run(&["import", "go-db", "db.db"]);
+    assert!(code == Some(1) && output.contains("a database of service-healthcheck"), "{output}");
     let text = launch.folder().join("text.db");
     std::fs::write(&text, "dear diary").unwrap();
-    let (code, said) = launch.run(&["import", "go-db", text.to_str().unwrap()]);
-    assert!(code == Some(1) && said.contains("text.db"), "{said}");
+    let (code, output) = launch.run(&["import", "go-db", text.to_str().unwrap()]);
+    assert!(code == Some(1) && output.contains("text.db"), "{output}");
     let elsewhere = Launch::new();
     assert_eq!(elsewhere.run(&["import", "go-db", "/nowhere/db.db"]).0, Some(1));
     assert!(!elsewhere.folder().join("db.db").exists(), "a wrong name makes no new file");
     std::fs::copy(go_database(), elsewhere.folder().join("db.db")).unwrap();
-    let (code, said) = elsewhere.run(&["import", "go-db", "db.db"]);
-    assert!(code == Some(1) && said.contains("set DB_FILE"), "{said}");
+    let (code, output) = elsewhere.run(&["import", "go-db", "db.db"]);
+    assert!(code == Some(1) && output.contains("set DB_FILE"), "{output}");
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn what_contradicts_itself_is_mended_and_told() {
         )
         .unwrap();
     drop(source);
-    let (code, said) = launch.run(&["import", "go-db", "broken.db"]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, output) = launch.run(&["import", "go-db", "broken.db"]);
+    assert_eq!(code, Some(0), "{output}");
     for told in [
         "service 2 (payment-gateway): name: not unique; kept as \"payment-gateway-2\"",
         "service 9 (bad): url:",
@@ -102,7 +102,7 @@ fn what_contradicts_itself_is_mended_and_told() {
         "service 2 (payment-gateway-2): two downtime events in a row; both kept",
         "service 4 (transaction-monitor): the newest event does not say what the newest tick says; a new uptime begins there",
     ] {
-        assert!(said.contains(told), "{told} in:\n{said}");
+        assert!(output.contains(told), "{told} in:\n{output}");
     }
     let app = launch.start();
     app.db().assert_consistent();
@@ -112,7 +112,8 @@ fn what_contradicts_itself_is_mended_and_told() {
 
 #[test]
 fn what_nobody_watched_since_the_import_is_unknown_with_the_first_result() {
-    let launch = Launch::new();
+    // The hosts of that database do not exist, and to find out may take as long as it likes.
+    let launch = Launch::new().with("RUNNER_HTTP_TIMEOUT_SECONDS", 2);
     assert_eq!(launch.run(&["import", "go-db", go_database().to_str().unwrap()]).0, Some(0));
     let last = "SELECT max(to_ms) FROM service_tick_chunks WHERE service_id = 1";
     let last_ms = launch.db().number(last);

@@ -46,19 +46,19 @@ pub fn ticks(db: &Db) -> i64 {
 }
 
 /// Runs a command that must end well, and gives what it wrote to standard output.
-pub fn output(launch: &Launch, words: &[&str]) -> String {
+pub fn run_ok(launch: &Launch, words: &[&str]) -> String {
     let output = launch.command(words).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{words:?}: {said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{words:?}: {errors}");
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// Runs a command that must end with `code` and say all of `told`.
 pub fn refused(launch: &Launch, words: &[&str], code: i32, told: &[&str]) {
-    let (ended, said) = launch.run(words);
-    assert_eq!(ended, Some(code), "{words:?}: {said}");
+    let (ended, output) = launch.run(words);
+    assert_eq!(ended, Some(code), "{words:?}: {output}");
     for told in told {
-        assert!(said.contains(told), "{told:?} in what {words:?} said:\n{said}");
+        assert!(output.contains(told), "{told:?} in what {words:?} output:\n{output}");
     }
 }
 

@@ -11,7 +11,7 @@ fn a_failed_tick_keeps_its_reason_and_status() {
     let id = app.add("a", &target.url());
     app.wait_for_ticks(id, 1);
     let db = app.db();
-    assert_eq!(db.words("SELECT failure FROM service_ticks LIMIT 1"), ["status"]);
+    assert_eq!(db.texts("SELECT failure FROM service_ticks LIMIT 1"), ["status"]);
     assert_eq!(db.number("SELECT http_status FROM service_ticks LIMIT 1"), 503);
     let seconds = db.number("SELECT created_at FROM service_ticks LIMIT 1");
     assert_eq!(seconds, db.number("SELECT created_at_ms / 1000 FROM service_ticks LIMIT 1"));

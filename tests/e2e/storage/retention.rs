@@ -1,9 +1,8 @@
 //! Storage use and retention.
 
 use serde_json::{Value, json};
-use service_healthcheck::clock::unix_ms;
 
-use crate::support::{App, Db, Launch, Target, wait_for};
+use crate::support::{App, Db, Launch, Target, wait_for, wait_until};
 
 /// Each table of `/v1/_internal/storage`, counted.
 const ROWS: [(&str, &str); 6] = [
@@ -16,7 +15,7 @@ const ROWS: [(&str, &str); 6] = [
 ];
 
 fn storage(app: &App) -> Value {
-    app.told("storage", "/v1/_internal/storage")
+    app.data("storage", "/v1/_internal/storage")
 }
 
 fn rows(db: &Db) -> Value {
@@ -99,7 +98,7 @@ fn what_the_store_takes_is_told_as_it_is() {
 
 #[test]
 fn old_ticks_go_their_roll_ups_stay_and_the_file_levels_off() {
-    const KEPT_S: f64 = 4.32;
+    const KEPT_S: f64 = 2.16;
     let launch = Launch::new()
         .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1")
         .with("TICKS_PER_CHUNK", 2)
@@ -109,34 +108,37 @@ fn old_ticks_go_their_roll_ups_stay_and_the_file_levels_off() {
     let ids = [0, 1, 2, 3].map(|nth| app.add(&nth.to_string(), &target.url()));
     let db = app.db();
     let expired = || db.number("SELECT expired_tick_count FROM history");
-    let taken = wait_for("old ticks to go", || Some(expired()).filter(|taken| *taken > 40));
-    let before = storage(&app);
-    // So long that each tick that was there has gone.
-    wait_for("more of them to go", || (expired() > taken + 240).then_some(()));
-    let after = storage(&app);
+    wait_until("old ticks to be deleted", || expired() > 40);
+    let (before, deleted) = (storage(&app), expired());
     for part in [&before["rows"]["sealed_ticks"], &before["bytes"]["file"]] {
         assert!(part.as_f64().unwrap() > 0.0, "{before}");
     }
+    let newest = ids.map(|id| {
+        app.data("ticks", &format!("/v1/services/{id}/ticks?limit=1"))[0]["seq"].as_u64().unwrap()
+    });
+    // Four times as many as there were; without retention, all tables would be five times as large.
+    let rows = |table: &str| before["rows"][table].as_i64().unwrap();
+    let more = 4 * (rows("sealed_ticks") + rows("fresh_ticks"));
+    wait_until("more of them to be deleted", || expired() > deleted + more);
+    let after = storage(&app);
     let grown = |at: &str| {
         after.pointer(at).unwrap().as_f64().unwrap() / before.pointer(at).unwrap().as_f64().unwrap()
     };
     for at in ["/rows/sealed_ticks", "/rows/chunks", "/bytes/sealed_ticks", "/bytes/file"] {
-        assert!(grown(at) < 1.5, "{at}: {before} {after}");
+        assert!(grown(at) < 2.5, "{at}: {before} {after}");
     }
-    for id in ids {
+    for (id, newest) in ids.into_iter().zip(newest) {
         let reply = app.get(&format!("/v1/services/{id}/ticks?limit=1000"));
         let oldest = reply.list("ticks").last().unwrap().clone();
-        let age_s = (unix_ms() - oldest["date_ms"].as_i64().unwrap()) as f64 / 1e3;
-        assert!(age_s < KEPT_S + 4.0, "the oldest is {age_s} s old: {oldest}");
-        assert!(oldest["seq"].as_u64().unwrap() > 40, "{oldest}");
+        assert!(oldest["seq"].as_u64().unwrap() > newest, "{oldest}, newest before {newest}");
         assert!(reply.body["data"]["ticks"]["pagination"]["next_cursor"].is_null());
         app.pause(id);
-        let series = app.told("series", &format!("/v1/services/{id}/series?step=1h"));
+        let series = app.data("series", &format!("/v1/services/{id}/series?step=1h"));
         let buckets = series["buckets"].as_array().unwrap();
         let count: u64 = buckets.iter().map(|bucket| bucket["count"].as_u64().unwrap()).sum();
         assert_eq!(app.service(id)["metric"]["data"]["tick_count"], count, "roll-ups stay");
     }
     app.stop();
-    let (code, said) = launch.run(&["check-db"]);
-    assert!(code == Some(0) && said.starts_with("whole: 4 services, "), "{said}");
+    let (code, output) = launch.run(&["check-db"]);
+    assert!(code == Some(0) && output.starts_with("whole: 4 services, "), "{output}");
 }

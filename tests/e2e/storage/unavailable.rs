@@ -45,7 +45,7 @@ fn a_locked_file_is_told_and_heals_and_loses_nothing_it_did_not_count() {
 fn a_full_disk_is_told_and_heals_and_loses_nothing_it_did_not_count() {
     // A file that may not grow stands for a disk that is full; the signal that comes with it is ignored, as a service
     // manager would.
-    let app = Launch::new().through(&["env", "--ignore-signal=XFSZ"]).start();
+    let app = Launch::new().wrapped_in(&["env", "--ignore-signal=XFSZ"]).start();
     let target = Target::healthy();
     for name in 0..4 {
         app.add(&name.to_string(), &target.url());
@@ -57,8 +57,8 @@ fn a_full_disk_is_told_and_heals_and_loses_nothing_it_did_not_count() {
         Some(app.get("/v1/_internal/ready")).filter(|reply| reply.status == 503)
     });
     assert!(not_ready.errors().starts_with("store: unavailable"), "{}", not_ready.text);
-    let hits = target.hits();
-    wait_for("probing to go on", || (target.hits() > hits + 20).then_some(()));
+    let hits = target.request_count();
+    wait_for("probing to go on", || (target.request_count() > hits + 20).then_some(()));
 
     prlimit(Some(app.pid()), Resource::Fsize, before).unwrap();
     wait_for("ready to be 200", || (app.get("/v1/_internal/ready").status == 200).then_some(()));

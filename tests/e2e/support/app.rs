@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Db, SOON, wait_for};
+use super::{Db, WAIT_LIMIT, wait_for, wait_until};
 
 /// The binary that cargo built for the tests, fault injection included.
 const BINARY: &str = env!("CARGO_BIN_EXE_service-healthcheck");
@@ -30,7 +30,7 @@ impl Launch {
         launch
             .with("API_PORT", "0")
             .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.2")
-            .with("RUNNER_HTTP_TIMEOUT_SECONDS", "5")
+            .with("RUNNER_HTTP_TIMEOUT_SECONDS", "30")
             .with("RUNNER_POOL_SIZE", "16")
     }
 
@@ -48,7 +48,7 @@ impl Launch {
     }
 
     /// Runs the program by way of another one, such as `prlimit --nofile=64`.
-    pub fn through(mut self, words: &[&str]) -> Self {
+    pub fn wrapped_in(mut self, words: &[&str]) -> Self {
         self.prefix = words.iter().map(ToString::to_string).collect();
         self
     }
@@ -75,7 +75,7 @@ impl Launch {
 
     /// The database of the program, whether it runs or not.
     pub fn db(&self) -> Db {
-        Db::within(&self.folder)
+        Db::in_folder(&self.folder)
     }
 
     /// The command with its environment; `words` follow the program's name.
@@ -124,25 +124,25 @@ impl Launch {
         app
     }
 
-    /// Runs the service to its end, which must come by itself; gives exit code and what it said.
+    /// Runs the service to its end, which must come by itself; gives exit code and what it output.
     pub fn run_to_end(&self) -> (Option<i32>, String) {
         self.run(&["run"])
     }
 
-    /// Runs a command to its end; gives exit code and what it said on both streams.
+    /// Runs a command to its end; gives exit code and what it output on both streams.
     pub fn run(&self, words: &[&str]) -> (Option<i32>, String) {
         let mut child =
             self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let status = ended(&mut child);
-        let mut said = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (status.code(), said)
+        let status = wait_for_exit(&mut child);
+        let mut output = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut output).unwrap();
+        (status.code(), output)
     }
 }
 
-fn ended(child: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + SOON;
+fn wait_for_exit(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + WAIT_LIMIT;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
@@ -150,7 +150,7 @@ fn ended(child: &mut Child) -> ExitStatus {
         if Instant::now() > deadline {
             child.kill().unwrap();
             child.wait().unwrap();
-            panic!("the program did not end within {SOON:?}");
+            panic!("the program did not end within {WAIT_LIMIT:?}");
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -206,7 +206,7 @@ impl App {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
-            .timeout_global(Some(SOON))
+            .timeout_global(Some(WAIT_LIMIT))
             .build()
             .into();
         let mut request = ureq::http::Request::builder()
@@ -283,14 +283,14 @@ impl App {
     }
 
     /// `data.{key}.data` of the answer to `GET path`, which must be good.
-    pub fn told(&self, key: &str, path: &str) -> Value {
+    pub fn data(&self, key: &str, path: &str) -> Value {
         let reply = self.get(path);
         assert_eq!(reply.status, 200, "{path}: {}", reply.text);
         reply.body["data"][key]["data"].clone()
     }
 
     /// `GET path` must be refused with a 400 that says `why`.
-    pub fn assert_refused(&self, path: &str, why: &str) {
+    pub fn assert_bad_request(&self, path: &str, why: &str) {
         let reply = self.get(path);
         assert_eq!(reply.status, 400, "{path}: {}", reply.text);
         assert!(reply.errors().contains(why), "{path}: {why:?} is not in {}", reply.text);
@@ -322,6 +322,11 @@ impl App {
             let ticks = service["metric"]["data"]["tick_count"].as_u64().unwrap_or(0);
             (ticks >= count).then_some(service)
         })
+    }
+
+    /// Waits until the readiness endpoint answers 200. A busy machine can make the scheduler late for a while.
+    pub fn wait_until_ready(&self) {
+        wait_until("the service to be ready", || self.get("/v1/_internal/ready").status == 200);
     }
 
     /// The value of a line of `/metrics` that begins with `start`.
@@ -361,7 +366,7 @@ impl App {
 
     /// Its database.
     pub fn db(&self) -> Db {
-        Db::within(&self.folder)
+        Db::in_folder(&self.folder)
     }
 
     /// Sends it a signal.
@@ -370,14 +375,14 @@ impl App {
     }
 
     /// Waits for its end; gives the exit code, if it was not killed by a signal.
-    pub fn ended(&mut self) -> Option<i32> {
-        ended(&mut self.child).code()
+    pub fn exit_code(&mut self) -> Option<i32> {
+        wait_for_exit(&mut self.child).code()
     }
 
     /// Stops it in order; it must end with 0.
     pub fn stop(mut self) -> String {
         self.signal(Signal::TERM);
-        let code = self.ended();
+        let code = self.exit_code();
         assert_eq!(code, Some(0), "{}", self.log());
         self.log()
     }

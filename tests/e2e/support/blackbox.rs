@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::SOON;
+use super::WAIT_LIMIT;
 
 /// The binary of Debian's package.
 const BINARY: &str = "/usr/bin/prometheus-blackbox-exporter";
@@ -43,13 +43,13 @@ impl Blackbox {
             panic!("{BINARY}: {error}; install Debian's package prometheus-blackbox-exporter")
         });
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let mut said = String::new();
+        let mut output = String::new();
         let address = lines.by_ref().find_map(|line| {
-            said.push_str(&line);
-            said.push('\n');
+            output.push_str(&line);
+            output.push('\n');
             Some(line.split_once("msg=\"Listening on\" address=")?.1.to_owned())
         });
-        let address = address.unwrap_or_else(|| panic!("the exporter ended:\n{said}"));
+        let address = address.unwrap_or_else(|| panic!("the exporter ended:\n{output}"));
         // What it still says must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address, _folder: folder }
@@ -60,7 +60,8 @@ impl Blackbox {
         let request = ureq::get(format!("http://{}/probe", self.address))
             .query("module", module)
             .query("target", target);
-        let mut response = request.config().timeout_global(Some(SOON)).build().call().unwrap();
+        let mut response =
+            request.config().timeout_global(Some(WAIT_LIMIT)).build().call().unwrap();
         let text = response.body_mut().read_to_string().unwrap();
         let series = text.lines().filter(|line| !line.starts_with('#')).map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap();
@@ -90,7 +91,7 @@ impl Exported {
     }
 
     /// How long it took, in milliseconds.
-    pub fn took_ms(&self) -> f64 {
+    pub fn response_time_ms(&self) -> f64 {
         self.value("probe_duration_seconds").unwrap() * 1e3
     }
 

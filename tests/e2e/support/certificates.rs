@@ -19,15 +19,15 @@ pub enum Shape {
     /// It is valid from 2040 on.
     NotYetValid,
     /// It is for `else.example` and not for the name that was asked for.
-    ForAnotherName,
+    WrongName,
     /// It says so itself.
     SelfSigned,
     /// It is an authority's own, as `openssl req -x509` makes it.
-    OfAnAuthority,
+    AuthorityCertificate,
     /// An intermediate authority has signed it, which is shown beside it.
-    ThroughIntermediate,
+    WithIntermediate,
     /// An intermediate authority has signed it, which is not shown.
-    IntermediateLeftOut,
+    MissingIntermediate,
 }
 
 /// A certificate with its chain and its key.
@@ -68,11 +68,11 @@ pub struct Authority {
 impl Authority {
     /// A new one.
     pub fn new() -> Self {
-        Self::called("authority of the tests")
+        Self::named("authority of the tests")
     }
 
     /// A new one of that name. Two of one name have different keys all the same.
-    pub fn called(name: &str) -> Self {
+    pub fn named(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = authority(name);
         let certificate = params.self_signed(&key).unwrap();
@@ -106,7 +106,7 @@ impl Authority {
 
     /// A certificate of that shape for `name`, a host name or an address.
     pub fn certify(&self, name: &str, shape: Shape) -> Identity {
-        let name = if shape == Shape::ForAnotherName { "else.example" } else { name };
+        let name = if shape == Shape::WrongName { "else.example" } else { name };
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, "target of the tests");
         params.not_after = date_time_ymd(2045, 6, 7);
@@ -116,20 +116,18 @@ impl Authority {
                 params.not_after = date_time_ymd(2021, 1, 1);
             }
             Shape::NotYetValid => params.not_before = date_time_ymd(2040, 1, 1),
-            Shape::OfAnAuthority => params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+            Shape::AuthorityCertificate => params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
             _ => {}
         }
         let key = KeyPair::generate().unwrap();
         let certificates = match shape {
-            Shape::SelfSigned | Shape::OfAnAuthority => vec![params.self_signed(&key).unwrap()],
-            Shape::ThroughIntermediate | Shape::IntermediateLeftOut => {
+            Shape::SelfSigned | Shape::AuthorityCertificate => {
+                vec![params.self_signed(&key).unwrap()]
+            }
+            Shape::WithIntermediate | Shape::MissingIntermediate => {
                 let (issuer, intermediate) = self.intermediate();
                 let own = params.signed_by(&key, &issuer).unwrap();
-                if shape == Shape::ThroughIntermediate {
-                    vec![own, intermediate]
-                } else {
-                    vec![own]
-                }
+                if shape == Shape::WithIntermediate { vec![own, intermediate] } else { vec![own] }
             }
             _ => vec![params.signed_by(&key, &self.issuer).unwrap()],
         };

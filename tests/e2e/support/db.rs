@@ -40,7 +40,7 @@ impl Db {
     }
 
     /// The database in `folder`, which stays as long as this.
-    pub fn within(folder: &Arc<TempDir>) -> Self {
+    pub fn in_folder(folder: &Arc<TempDir>) -> Self {
         Self { path: folder.path().join("db.db"), _folder: Some(Arc::clone(folder)) }
     }
 
@@ -58,7 +58,7 @@ impl Db {
     }
 
     /// The first column of a query, as texts.
-    pub fn words(&self, query: &str) -> Vec<String> {
+    pub fn texts(&self, query: &str) -> Vec<String> {
         let query = format!("SELECT CAST(word AS TEXT) AS word FROM (SELECT ({query}) AS word)");
         let found: Vec<Word> = diesel::sql_query(query).load(&mut self.connect()).unwrap();
         found.into_iter().map(|found| found.word).collect()

@@ -110,23 +110,23 @@ impl NameServer {
     }
 
     /// From now on it answers like that for the records of `name` that are of type `kind`.
-    pub fn says(&self, name: &str, kind: RecordType, answer: Answer) {
+    pub fn set_answer(&self, name: &str, kind: RecordType, answer: Answer) {
         self.shared.script.lock().unwrap().insert((name.to_owned(), kind), (answer, 0));
     }
 
     /// How often it was asked for the records of `name` that are of type `kind`, since it was told what to say.
-    pub fn asked(&self, name: &str, kind: RecordType) -> usize {
+    pub fn query_count(&self, name: &str, kind: RecordType) -> usize {
         let script = self.shared.script.lock().unwrap();
         script.get(&(name.to_owned(), kind)).map_or(0, |(_, asked)| *asked)
     }
 
     /// How many questions came over TCP.
-    pub fn asked_over_tcp(&self) -> usize {
+    pub fn tcp_query_count(&self) -> usize {
         self.shared.over_tcp.load(Ordering::SeqCst)
     }
 
     /// Its address as the option `resolver` takes it.
-    pub fn as_resolver(&self) -> String {
+    pub fn resolver_url(&self) -> String {
         format!("udp://{}", self.address())
     }
 

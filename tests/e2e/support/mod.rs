@@ -22,24 +22,52 @@ pub use certificates::{Authority, Identity, Shape};
 pub use db::{Db, go_database};
 pub use dns::{Answer, NameServer, mail_server, record_of, text_record};
 pub use grpc::GrpcHealth;
-pub use peers::{FullQueue, Mail, greeter, websocket_echo, websocket_that_leaves};
-pub use probe::Probed;
+pub use peers::{FullBacklog, MailServer, smtp_greeting, websocket_echo, websocket_that_closes};
+pub use probe::ProbeReport;
 pub use slow::Delays;
 pub use target::{Behaviour, Target, basic, has_line};
-pub use tls::{OldTls, Terms};
+pub use tls::{OldTls, TlsServer};
 pub use wire::Peer;
 
-/// Longest wait for anything that should happen at once.
-pub const SOON: Duration = Duration::from_secs(20);
+/// Longest wait for a condition. Generous, so that only a broken program exceeds it, however busy the machine is.
+pub const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
-/// Polls until `look` finds something; fails with `what` when it does not within [`SOON`].
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + SOON;
+/// How often [`retry_while_busy`] repeats a measurement.
+const ATTEMPTS: usize = 10;
+
+/// Polls until `find` finds something; fails with `what` after [`WAIT_LIMIT`].
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + WAIT_LIMIT;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = find() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {SOON:?} in vain for {what}");
+        assert!(Instant::now() < deadline, "waited {WAIT_LIMIT:?} in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Polls until `condition` holds; fails with `what` after [`WAIT_LIMIT`].
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
+
+/// Repeats a measurement that a busy machine can spoil, until one attempt succeeds. A broken program fails every attempt.
+#[track_caller]
+pub fn retry_while_busy(mut attempt: impl FnMut() -> Result<(), String>) {
+    let mut errors = Vec::new();
+    while errors.len() < ATTEMPTS {
+        match attempt() {
+            Ok(()) => return,
+            Err(error) => errors.push(error),
+        }
+    }
+    panic!("all {ATTEMPTS} attempts failed:\n{}", errors.join("\n"));
+}
+
+/// `Err` with `error` unless `condition` holds.
+pub fn ensure(condition: bool, error: impl FnOnce() -> String) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(error()) }
 }

@@ -39,22 +39,22 @@ impl Hosts {
         ip(&["-n", far, "address", "add", &format!("{FAR}/32"), "dev", "lo"]);
         ip(&["-n", near, "link", "set", "wire", "up"]);
         ip(&["-n", far, "link", "set", "wire", "up"]);
-        hosts.plug_in();
+        hosts.restore_route();
         Some(hosts)
     }
 
     /// The address of the targets' host.
-    pub fn far_address(&self) -> &'static str {
+    pub fn target_address(&self) -> &'static str {
         FAR
     }
 
     /// The calling thread, and what it starts from now on, is on the monitor's host.
-    pub fn go_near(&self) {
+    pub fn enter_monitor(&self) {
         enter(&self.near);
     }
 
     /// The calling thread, and what it starts from now on, is on the targets' host.
-    pub fn go_far(&self) {
+    pub fn enter_targets(&self) {
         enter(&self.far);
     }
 
@@ -64,27 +64,27 @@ impl Hosts {
     }
 
     /// Takes the monitor's way to its targets away.
-    pub fn take_route_away(&self) {
+    pub fn remove_route(&self) {
         ip(&["-n", &self.near, "route", "del", "default"]);
     }
 
     /// Gives it back.
-    pub fn plug_in(&self) {
+    pub fn restore_route(&self) {
         ip(&["-n", &self.near, "route", "add", "default", "via", "10.231.7.2"]);
     }
 
     /// Has the monitor's host itself forbid the way to its targets.
-    pub fn prohibit_the_way(&self) {
+    pub fn prohibit_route(&self) {
         ip(&["-n", &self.near, "route", "add", "prohibit", FAR]);
     }
 
     /// Has the wire lose every packet, without anybody being told.
-    pub fn cut_silently(&self) {
+    pub fn cut_link(&self) {
         ip(&["-n", &self.far, "link", "set", "wire", "down"]);
     }
 
     /// Mends the wire.
-    pub fn mend(&self) {
+    pub fn restore_link(&self) {
         ip(&["-n", &self.far, "link", "set", "wire", "up"]);
     }
 }

@@ -19,7 +19,7 @@ pub fn websocket_echo(wire: &mut dyn Wire) -> io::Result<()> {
 }
 
 /// Talk: a WebSocket that answers every message by closing.
-pub fn websocket_that_leaves(wire: &mut dyn Wire) -> io::Result<()> {
+pub fn websocket_that_closes(wire: &mut dyn Wire) -> io::Result<()> {
     websocket(wire, |_| None)
 }
 
@@ -74,7 +74,7 @@ fn websocket(wire: &mut dyn Wire, as_what: impl Fn(OpCode) -> Option<OpCode>) ->
 }
 
 /// Talk: greets, reads one line, and says it again.
-pub fn greeter(wire: &mut dyn Wire) -> io::Result<()> {
+pub fn smtp_greeting(wire: &mut dyn Wire) -> io::Result<()> {
     wire.write_all(b"220 mail.example ESMTP\r\n")?;
     wire.flush()?;
     let line = read_until(wire, b"\n")?;
@@ -84,36 +84,36 @@ pub fn greeter(wire: &mut dyn Wire) -> io::Result<()> {
 
 /// How a mail server goes about STARTTLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mail {
+pub enum MailServer {
     /// As RFC 3207 says.
     Good,
     /// It does not offer it.
     WithoutStartTls,
     /// It greets with 554.
-    Refusing,
+    Rejecting,
     /// It sends another reply right behind its 220, as somebody in between would.
     Injecting,
 }
 
-impl Mail {
+impl MailServer {
     /// Starts such a mail server, which speaks TLS as `config` says.
     pub fn serve(self, config: Arc<ServerConfig>) -> Peer {
         Peer::start(move |mut connection| {
             let before = self.before_tls(&mut connection);
             if matches!(before, Ok(true)) {
-                wire::secure(&config, &mut connection, |wire| {
+                wire::with_tls(&config, &mut connection, |wire| {
                     read_until(wire, b"QUIT\r\n")?;
                     wire.write_all(b"221 bye\r\n")
                 })?;
             }
-            wire::part(&mut connection);
+            wire::close(&mut connection);
             before.map(drop)
         })
     }
 
     /// The dialogue up to TLS; false when it does not come to that.
     fn before_tls(self, wire: &mut dyn Wire) -> io::Result<bool> {
-        if self == Self::Refusing {
+        if self == Self::Rejecting {
             wire.write_all(b"554 5.7.1 no service here\r\n")?;
             return Ok(false);
         }
@@ -139,13 +139,13 @@ impl Mail {
 }
 
 /// A port whose queue of new connections is full: who knocks gets no answer.
-pub struct FullQueue {
+pub struct FullBacklog {
     listener: Socket,
     /// Who fills it.
     waiting: Vec<Socket>,
 }
 
-impl FullQueue {
+impl FullBacklog {
     /// Takes a port and fills its queue.
     pub fn new() -> Self {
         let address = SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -160,7 +160,7 @@ impl FullQueue {
         for _ in 0..20 {
             let knocking = socket();
             let answered =
-                knocking.connect_timeout(&address, std::time::Duration::from_millis(300)).is_ok();
+                knocking.connect_timeout(&address, std::time::Duration::from_secs(1)).is_ok();
             if !answered {
                 return Self { listener, waiting };
             }
@@ -175,7 +175,7 @@ impl FullQueue {
     }
 
     /// Waits until somebody has knocked in vain, and then does with each connection what `serve` says.
-    pub fn let_in(
+    pub fn accept_after_syn(
         self,
         serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Peer {

@@ -5,14 +5,14 @@ use serde_json::Value;
 use super::Launch;
 
 /// A probe that is about to be made.
-pub struct Asking<'l> {
+pub struct ProbeCommand<'l> {
     launch: &'l Launch,
     words: Vec<String>,
 }
 
 /// What a probe found.
 #[derive(Debug)]
-pub struct Probed {
+pub struct ProbeReport {
     code: Option<i32>,
     /// The outcome as it was told.
     pub outcome: Value,
@@ -20,12 +20,12 @@ pub struct Probed {
 
 impl Launch {
     /// A probe of `url`.
-    pub fn asking(&self, url: &str) -> Asking<'_> {
-        Asking { launch: self, words: ["probe", url, "--json"].map(str::to_owned).to_vec() }
+    pub fn probe_command(&self, url: &str) -> ProbeCommand<'_> {
+        ProbeCommand { launch: self, words: ["probe", url, "--json"].map(str::to_owned).to_vec() }
     }
 }
 
-impl Asking<'_> {
+impl ProbeCommand<'_> {
     fn with(mut self, option: &str, value: String) -> Self {
         self.words.extend([option.to_owned(), value]);
         self
@@ -46,16 +46,23 @@ impl Asking<'_> {
         self.with("--timeout", seconds.to_string())
     }
 
-    /// Makes it.
-    pub fn probe(self) -> Probed {
+    /// Runs the probe. A stall of the probing process is a local fault and no verdict, so the probe is then repeated.
+    pub fn run(self) -> ProbeReport {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        let (code, said) = self.launch.run(&words);
-        let outcome = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{words:?}: {said}"));
-        Probed { code, outcome }
+        for _ in 0..10 {
+            let (code, output) = self.launch.run(&words);
+            let outcome =
+                serde_json::from_str(&output).unwrap_or_else(|_| panic!("{words:?}: {output}"));
+            let report = ProbeReport { code, outcome };
+            if report.reason() != "local_standstill" {
+                return report;
+            }
+        }
+        panic!("the process stalled during every attempt of {words:?}");
     }
 }
 
-impl Probed {
+impl ProbeReport {
     /// It must be up.
     #[track_caller]
     pub fn assert_up(&self) {
@@ -79,7 +86,7 @@ impl Probed {
     }
 
     /// How long it took, in milliseconds.
-    pub fn took_ms(&self) -> f64 {
+    pub fn response_time_ms(&self) -> f64 {
         self.outcome["response_time_ms"].as_f64().unwrap()
     }
 

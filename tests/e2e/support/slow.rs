@@ -33,8 +33,8 @@ impl Delays {
             // Before the hello is here, the client may still be about to note that it is connected.
             connection.peek(&mut [0])?;
             sleep(self.tls);
-            let talked = wire::secure(&config, &mut connection, |wire| self.answer(wire));
-            wire::part(&mut connection);
+            let talked = wire::with_tls(&config, &mut connection, |wire| self.answer(wire));
+            wire::close(&mut connection);
             talked
         }
     }

@@ -61,8 +61,8 @@ pub fn has_line(head: &str, line: &str) -> bool {
 struct Shared {
     behaviour: Mutex<Behaviour>,
     hits: AtomicUsize,
-    at_once: AtomicUsize,
-    most_at_once: AtomicUsize,
+    concurrent: AtomicUsize,
+    max_concurrent: AtomicUsize,
     heads: Mutex<Vec<String>>,
     bodies: Mutex<Vec<String>>,
     closed: AtomicBool,
@@ -87,8 +87,8 @@ impl Target {
         let shared = Arc::new(Shared {
             behaviour: Mutex::new(behaviour),
             hits: AtomicUsize::new(0),
-            at_once: AtomicUsize::new(0),
-            most_at_once: AtomicUsize::new(0),
+            concurrent: AtomicUsize::new(0),
+            max_concurrent: AtomicUsize::new(0),
             heads: Mutex::new(Vec::new()),
             bodies: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
@@ -128,18 +128,18 @@ impl Target {
     }
 
     /// Changes how it behaves, from the next request on.
-    pub fn becomes(&self, behaviour: Behaviour) {
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
         *self.shared.behaviour.lock().unwrap() = behaviour;
     }
 
     /// Requests it has seen.
-    pub fn hits(&self) -> usize {
+    pub fn request_count(&self) -> usize {
         self.shared.hits.load(Ordering::SeqCst)
     }
 
     /// Most requests it has ever had at once, of those it answers [`Behaviour::After`] a while.
-    pub fn most_at_once(&self) -> usize {
-        self.shared.most_at_once.load(Ordering::SeqCst)
+    pub fn max_concurrent(&self) -> usize {
+        self.shared.max_concurrent.load(Ordering::SeqCst)
     }
 
     /// The head of the newest request.
@@ -192,10 +192,10 @@ impl Shared {
             }
             Behaviour::After(wait) => {
                 // Counted down before the answer leaves: after it, the next request may be here first.
-                let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-                self.most_at_once.fetch_max(now, Ordering::SeqCst);
+                let now = self.concurrent.fetch_add(1, Ordering::SeqCst) + 1;
+                self.max_concurrent.fetch_max(now, Ordering::SeqCst);
                 std::thread::sleep(wait);
-                self.at_once.fetch_sub(1, Ordering::SeqCst);
+                self.concurrent.fetch_sub(1, Ordering::SeqCst);
                 respond(connection, 200, "", b"ok")
             }
             Behaviour::SlowBody(wait) => {

@@ -15,16 +15,16 @@ use super::wire::{self, Peer};
 static ONLY_TLS12: [&SupportedProtocolVersion; 1] = [&TLS12];
 
 /// How a server speaks TLS.
-pub struct Terms {
+pub struct TlsServer {
     identity: Identity,
     versions: &'static [&'static SupportedProtocolVersion],
     clients_of: Option<Authority>,
     protocol: Option<Vec<u8>>,
 }
 
-impl Terms {
+impl TlsServer {
     /// As `identity`, with whoever comes.
-    pub fn of(identity: Identity) -> Self {
+    pub fn new(identity: Identity) -> Self {
         Self { identity, versions: ALL_VERSIONS, clients_of: None, protocol: None }
     }
 
@@ -35,13 +35,13 @@ impl Terms {
     }
 
     /// Only with clients that show a certificate of `authority`.
-    pub fn demanding_clients_of(mut self, authority: Authority) -> Self {
+    pub fn requiring_clients_of(mut self, authority: Authority) -> Self {
         self.clients_of = Some(authority);
         self
     }
 
     /// With `protocol` agreed upon in the handshake (RFC 7301).
-    pub fn speaking(mut self, protocol: &str) -> Self {
+    pub fn with_alpn(mut self, protocol: &str) -> Self {
         self.protocol = Some(protocol.as_bytes().to_vec());
         self
     }
@@ -68,14 +68,14 @@ impl Terms {
 
     /// Starts an https server on these terms.
     pub fn serve(self) -> Peer {
-        Peer::secured(self.config(), wire::ok)
+        Peer::tls(self.config(), wire::respond_ok)
     }
 }
 
 impl Authority {
     /// Starts an https server with a certificate of that shape for 127.0.0.1.
     pub fn serve_shape(&self, shape: Shape) -> Peer {
-        Terms::of(self.certify("127.0.0.1", shape)).serve()
+        TlsServer::new(self.certify("127.0.0.1", shape)).serve()
     }
 
     /// Starts an https server with a certificate for `name`, expired or not; gives its port. It ends with the test's
@@ -87,7 +87,7 @@ impl Authority {
     /// The same, with every handshake held back for a while.
     pub fn serve_after(&self, wait: Duration, name: &str, expired: bool) -> u16 {
         let shape = if expired { Shape::Expired } else { Shape::Good };
-        let config = Terms::of(self.certify(name, shape)).config();
+        let config = TlsServer::new(self.certify(name, shape)).config();
         let peer = Peer::start(Delays { tls: wait, ..Delays::default() }.over_tls(config));
         let port = peer.port();
         std::mem::forget(peer);
@@ -103,7 +103,7 @@ pub enum OldTls {
     /// By a hello of its own that says TLS 1.1.
     Hello,
     /// Not at all: it ends the connection.
-    Leaves,
+    Closes,
 }
 
 impl OldTls {
@@ -115,7 +115,7 @@ impl OldTls {
             let length = u16::from_be_bytes([record[3], record[4]]);
             connection.read_exact(&mut vec![0; usize::from(length)])?;
             connection.write_all(&self.answer())?;
-            wire::part(&mut connection);
+            wire::close(&mut connection);
             Ok(())
         })
     }
@@ -131,7 +131,7 @@ impl OldTls {
                 let handshake = [&[2, 0, 0, length][..], &hello].concat();
                 [&[0x16, 3, 2, 0, length + 4][..], &handshake].concat()
             }
-            Self::Leaves => Vec::new(),
+            Self::Closes => Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::{ServerConfig, ServerConnection, Stream};
 
-use super::SOON;
+use super::WAIT_LIMIT;
 
 /// A connection as a peer talks over it, plain or secured.
 pub trait Wire: Read + Write {}
@@ -43,7 +43,7 @@ impl Peer {
                 let serve = Arc::clone(&serve);
                 std::thread::spawn(move || {
                     // A client that says nothing must not hold the thread for ever; one that has gone ends the talk.
-                    let _ = connection.set_read_timeout(Some(SOON));
+                    let _ = connection.set_read_timeout(Some(WAIT_LIMIT));
                     let _ = serve(connection);
                 });
             }
@@ -52,22 +52,22 @@ impl Peer {
     }
 
     /// Starts a server that talks over plain TCP.
-    pub fn plain(talk: impl Fn(&mut dyn Wire) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub fn tcp(talk: impl Fn(&mut dyn Wire) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self::start(move |mut connection| {
             let talked = talk(&mut connection);
-            part(&mut connection);
+            close(&mut connection);
             talked
         })
     }
 
     /// Starts a server that talks over TLS.
-    pub fn secured(
+    pub fn tls(
         config: Arc<ServerConfig>,
         talk: impl Fn(&mut dyn Wire) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         Self::start(move |mut connection| {
-            let talked = secure(&config, &mut connection, &talk);
-            part(&mut connection);
+            let talked = with_tls(&config, &mut connection, &talk);
+            close(&mut connection);
             talked
         })
     }
@@ -92,7 +92,7 @@ impl Drop for Peer {
 }
 
 /// Turns `connection` to TLS as its server, and talks over it. No goodbye is sent on purpose: many servers send none.
-pub fn secure(
+pub fn with_tls(
     config: &Arc<ServerConfig>,
     connection: &mut TcpStream,
     talk: impl Fn(&mut dyn Wire) -> io::Result<()>,
@@ -102,7 +102,7 @@ pub fn secure(
 }
 
 /// Ends the connection so that everything sent arrives: closing it with bytes unread would make the kernel send a reset.
-pub fn part(connection: &mut TcpStream) {
+pub fn close(connection: &mut TcpStream) {
     // Whatever fails here, the connection is over.
     let _ = connection.shutdown(Shutdown::Write);
     let mut unread = [0; 1_024];
@@ -120,7 +120,7 @@ pub fn read_until(wire: &mut dyn Wire, end: &[u8]) -> io::Result<String> {
 }
 
 /// Talk: answers any request over HTTP with 200.
-pub fn ok(wire: &mut dyn Wire) -> io::Result<()> {
+pub fn respond_ok(wire: &mut dyn Wire) -> io::Result<()> {
     read_until(wire, b"\r\n\r\n")?;
     wire.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok")?;
     wire.flush()
