@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Launch, Target};
+use crate::support::{App, Launch, Target, wait_until};
 
 /// A service that is not probed, so that its answer does not change under the test.
 fn paused(app: &App, name: &str) -> i64 {
@@ -133,6 +133,7 @@ fn a_trailing_slash_is_ignored_and_head_is_get_without_a_body() {
 fn health_and_ready_answer() {
     let app = Launch::new().start();
     for path in ["/v1/_internal/health", "/v1/_internal/ready"] {
-        assert_eq!(app.get(path).body, json!({"status": 200, "status_desc": "OK"}), "{path}");
+        let expected = json!({"status": 200, "status_desc": "OK"});
+        wait_until(&format!("{path} to be {expected}"), || app.get(path).body == expected);
     }
 }

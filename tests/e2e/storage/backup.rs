@@ -107,7 +107,7 @@ fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
     run_ok(&launch, &["backup", "copy.db"]);
     let pid = format!("(pid {})", app.pid().as_raw_nonzero());
     refused(&launch, &["restore", "copy.db"], 1, &["db.db is in use", &pid]);
-    assert_eq!(app.get("/v1/_internal/ready").status, 200);
+    app.wait_until_ready();
     app.stop();
 
     let copy = launch.folder().join("copy.db");

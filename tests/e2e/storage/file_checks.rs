@@ -11,7 +11,7 @@ fn a_second_process_on_the_same_file_is_refused_by_name() {
     let holder =
         format!("in use by another service-healthcheck (pid {})", app.pid().as_raw_nonzero());
     assert!(output.contains("db.db") && output.contains(&holder), "{output}");
-    assert_eq!(app.get("/v1/_internal/ready").status, 200, "the first goes on");
+    app.wait_until_ready();
 }
 
 #[test]

@@ -50,6 +50,6 @@ fn one_row_that_contradicts_the_store_takes_nobody_with_it() {
     let ticks = app.service(1)["metric"]["data"]["tick_count"].as_u64().unwrap();
     let service = app.wait_for_ticks(1, ticks + 5);
     assert_eq!(service["state"], "up");
-    assert_eq!(app.get("/v1/_internal/ready").status, 200);
+    app.wait_until_ready();
     app.wait_for_metric("service_healthcheck_outcomes_total{result=\"orphaned\"}", 1.0);
 }

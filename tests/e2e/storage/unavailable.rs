@@ -14,7 +14,7 @@ fn a_locked_file_is_told_and_heals_and_loses_nothing_it_did_not_count() {
         app.add(&name.to_string(), &target.url());
     }
     app.wait_for_ticks(1, 2);
-    assert_eq!(app.get("/v1/_internal/ready").status, 200);
+    app.wait_until_ready();
 
     let db = app.db();
     let mut lock = db.connect();
@@ -35,7 +35,7 @@ fn a_locked_file_is_told_and_heals_and_loses_nothing_it_did_not_count() {
 
     lock.batch_execute("ROLLBACK").unwrap();
     app.wait_for_log("the store takes writes again");
-    wait_for("ready to be 200", || (app.get("/v1/_internal/ready").status == 200).then_some(()));
+    app.wait_until_ready();
     let log = app.stop();
     assert!(log.contains("everything measured is in the store"), "{log}");
     db.assert_consistent();
@@ -61,7 +61,7 @@ fn a_full_disk_is_told_and_heals_and_loses_nothing_it_did_not_count() {
     wait_for("probing to go on", || (target.request_count() > hits + 20).then_some(()));
 
     prlimit(Some(app.pid()), Resource::Fsize, before).unwrap();
-    wait_for("ready to be 200", || (app.get("/v1/_internal/ready").status == 200).then_some(()));
+    app.wait_until_ready();
     let produced = |app: &App| {
         app.metric("service_healthcheck_probes_total{result=\"up\",reason=\"\"}").unwrap()
     };
