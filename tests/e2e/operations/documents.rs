@@ -1,5 +1,8 @@
 //! Documents, OpenAPI document and code agree.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 use service_healthcheck::config::{VARIABLES, Variable};
 use service_healthcheck::domain::Reason;
@@ -219,6 +222,44 @@ fn configuration_md_lists_every_field_of_a_service() {
         assert!(CONFIGURATION.contains(&row), "docs/configuration.md lacks the row{row}");
         let key = field.file.rsplit('.').next().unwrap_or_default();
         assert!(CONFIGURATION.contains(&format!("{key}:")), "its example lacks {key}:");
+    }
+}
+
+/// Markdown files of the repository, by path.
+fn documents() -> BTreeMap<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["", "docs", "docs/design"].map(|folder| root.join(folder));
+    let files = folders.iter().flat_map(|folder| folder.read_dir().unwrap());
+    let paths = files.map(|file| file.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// Anchors of the headings of a Markdown text, as GitHub makes them.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    text.lines().filter(|line| line.starts_with('#')).map(|line| {
+        let heading = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        heading.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+    })
+}
+
+#[test]
+fn documents_link_to_existing_files_and_headings() {
+    let documents = documents();
+    assert!(documents.len() > 10, "{:?}", documents.keys());
+    for (path, text) in &documents {
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        for (link, _) in links.filter(|(link, _)| !link.starts_with("https://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.with_file_name(file) };
+            let target = target.canonicalize();
+            let target = target.unwrap_or_else(|_| panic!("{}: no file {link}", path.display()));
+            let has_anchor = anchor.is_empty()
+                || documents.get(&target).is_some_and(|text| anchors(text).any(|it| it == anchor));
+            assert!(has_anchor, "{}: no heading {link}", path.display());
+        }
     }
 }
 
