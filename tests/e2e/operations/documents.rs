@@ -102,7 +102,7 @@ fn operations_md_lists_every_metric() {
 }
 
 #[test]
-fn the_openapi_document_has_every_path_and_the_limits_of_the_code() {
+fn openapi_lists_every_path_and_the_limits_of_the_code() {
     let app = Launch::new().start();
     let document = app.get("/openapi.json").body;
     assert_eq!(document["openapi"], "3.1.0");
@@ -154,7 +154,7 @@ fn the_openapi_document_has_every_path_and_the_limits_of_the_code() {
 }
 
 #[test]
-fn every_field_of_an_answer_is_described_and_every_described_field_is_answered() {
+fn openapi_and_responses_have_the_same_fields() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Status(500));
     let id = app.add("a", &target.url());
@@ -169,26 +169,26 @@ fn every_field_of_an_answer_is_described_and_every_described_field_is_answered()
         keys.sort();
         keys
     };
-    for (schema, answer) in [
+    for (schema, response) in [
         ("Service", &service),
         ("Event", &service["current_status"]),
         ("Failure", &service["current_status"]["failure"]),
         ("Metric", &service["metric"]["data"]),
         ("Probe", &probe),
     ] {
-        let (described, answered) = (keys(&schemas[schema]["properties"]), keys(answer));
-        for key in &answered {
-            assert!(described.contains(key), "{schema}: {key} is not described");
+        let (described, present) = (keys(&schemas[schema]["properties"]), keys(response));
+        for key in &present {
+            assert!(described.contains(key), "{schema}: {key} is not in the document");
         }
         for required in schemas[schema]["required"].as_array().unwrap() {
             let required = required.as_str().unwrap().to_owned();
-            assert!(answered.contains(&required), "{schema}: {required} is not answered");
+            assert!(present.contains(&required), "{schema}: {required} is not in the response");
         }
     }
 }
 
 #[test]
-fn every_field_that_can_be_said_of_a_service_is_described() {
+fn openapi_describes_every_writable_field() {
     let app = Launch::new().start();
     let schemas = app.get("/openapi.json").body["components"]["schemas"].clone();
     for body in ["NewService", "ServiceChange", "Service"] {
@@ -275,7 +275,7 @@ fn shape(value: &Value) -> Value {
 }
 
 #[test]
-fn every_question_to_the_history_has_an_example_of_the_shape_that_is_answered() {
+fn openapi_examples_of_the_history_have_the_shape_of_the_responses() {
     let app = Launch::new().with("TICKS_PER_CHUNK", 2).start();
     let target = Target::start(Behaviour::Status(503));
     let id = app.add_with(&json!({"name": "a", "url": target.url(), "slo": {"target": 99.9}}));
@@ -289,9 +289,9 @@ fn every_question_to_the_history_has_an_example_of_the_shape_that_is_answered() 
             continue;
         }
         let content = &item["get"]["responses"]["200"]["content"]["application/json"];
-        let answer = app.get(&path.replace("{id}", &id.to_string()));
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
-        assert_eq!(shape(&content["example"]), shape(&answer.body), "{path}");
+        let response = app.get(&path.replace("{id}", &id.to_string()));
+        assert_eq!(response.status, 200, "{path}: {}", response.text);
+        assert_eq!(shape(&content["example"]), shape(&response.body), "{path}");
         count += 1;
     }
     assert_eq!(count, 8);
