@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use diesel::sqlite::SqliteConnection;
-use service_healthcheck::actors::upkeep::{Upkeep, UpkeepRules};
+use service_healthcheck::actors::upkeep::decision::{UpkeepPlan, UpkeepSettings};
 use service_healthcheck::domain::PageRequest;
 use service_healthcheck::domain::Retention;
 use service_healthcheck::domain::Window;
@@ -111,8 +111,8 @@ fn write(
 ) -> i64 {
     let day = Duration::from_secs(86_400);
     let retention = Retention { ticks: 30 * day, rollups: 1_830 * day };
-    let rules = UpkeepRules { chunk_ticks: CHUNK_TICKS, retention };
-    let mut upkeep = Upkeep::new(rules, Instant::now());
+    let rules = UpkeepSettings { chunk_ticks: CHUNK_TICKS, retention };
+    let mut upkeep = UpkeepPlan::new(rules, Instant::now());
     let (mut ledger, mut noise) = (Ledger::default(), Noise(88_172_645_463_325_252));
     let mut group = Vec::with_capacity(GROUP + ids.len());
     let mut spent = Spent::default();

@@ -25,8 +25,8 @@
 //! 2. The pool gives it to an idle [`prober`](actors::prober), or has it wait, or counts the slot as missed.
 //! 3. The prober runs it with its arbiter's [`Engine`](probe::Engine) and hands the outcome to the
 //!    [`recorder`](actors::recorder), which keeps it in a bounded buffer.
-//! 4. The [`writer`](actors::writer) commits what has gathered: tick, metric and event of an outcome together.
-//! 5. An HTTP handler asks the recorder, which forwards the question to a [`reader`](actors::reader).
+//! 4. The [`writer`](actors::store::writer) commits what has gathered: tick, metric and event of an outcome together.
+//! 5. An HTTP handler asks the recorder, which forwards the question to a [`reader`](actors::store::readers).
 //!
 //! The decisions on that way are pure, so they can be read and tested without an actor:
 //!

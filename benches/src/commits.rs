@@ -7,19 +7,18 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use procfs::process::Process;
-use service_healthcheck::actors::Lifeline;
-use service_healthcheck::actors::board::Board;
-use service_healthcheck::actors::outage::OutageRules;
-use service_healthcheck::actors::reader::Reader;
-use service_healthcheck::actors::recorder::{Flush, Hands, RecordOutcome, Recorder, Rules};
+use service_healthcheck::actors::last_results::LastResults;
+use service_healthcheck::actors::messages::recording::{Flush, RecordOutcome};
+use service_healthcheck::actors::recorder::{Recorder, RecorderDeps, RecorderSettings};
 use service_healthcheck::actors::revision::Revision;
-use service_healthcheck::actors::upkeep::UpkeepRules;
-use service_healthcheck::actors::writer::Writer;
+use service_healthcheck::actors::runtime::Runtime;
+use service_healthcheck::actors::self_check::decision::SelfCheckSettings;
+use service_healthcheck::actors::store::StoreActors;
+use service_healthcheck::actors::store::readers::Readers;
 use service_healthcheck::clock::unix_ms;
 use service_healthcheck::config::Config;
 use service_healthcheck::domain::{Outcome, Phases, ServiceId};
 use service_healthcheck::metrics::Telemetry;
-use tokio::sync::mpsc;
 
 use crate::figures::Turns;
 use crate::floor;
@@ -110,10 +109,11 @@ fn record() -> Recorded {
     let folder = program::folder();
     prepare::database(folder.path(), &[Services::new(SERVICES as usize, 9, LASTS)], false);
     System::new().block_on(async {
-        let telemetry = Telemetry::new();
-        // The receiver must outlive the actors: each lifeline sends on drop.
-        let (died, _deaths) = mpsc::unbounded_channel();
-        let recorder = start_recorder(&folder.path().join(DATABASE), &telemetry, &died);
+        let log = slog::Logger::root(slog::Discard, slog::o!());
+        // The receiver stays open to the end: each lifeline sends to it, at an orderly stop too.
+        let (runtime, _deaths) = Runtime::new(Telemetry::new(), log);
+        let telemetry = runtime.telemetry.clone();
+        let recorder = start_recorder(&folder.path().join(DATABASE), &runtime);
         let sending = Rc::new(Cell::new(true));
         for sender in 0..SENDERS {
             actix_rt::spawn(send(recorder.clone(), sender, Rc::clone(&sending)));
@@ -176,33 +176,24 @@ fn counted(telemetry: &Telemetry) -> Counted {
     }
 }
 
-/// A recorder with its hands, as the app has it, with the settings that hold by default.
-fn start_recorder(
-    file: &Path,
-    telemetry: &Telemetry,
-    died: &mpsc::UnboundedSender<&'static str>,
-) -> Addr<Recorder> {
+/// A recorder with its store actors, with the default settings.
+fn start_recorder(file: &Path, runtime: &Runtime) -> Addr<Recorder> {
     let config = Config::from_lookup(|_| None).expect("the defaults are valid");
-    let path = file.to_string_lossy().into_owned();
-    let (writing, deaths) = (path.clone(), died.clone());
-    let writer = SyncArbiter::start(1, move || {
-        Writer::new(writing.clone(), Lifeline::new("writer", &deaths))
-    });
-    let deaths = died.clone();
-    let reader =
-        SyncArbiter::start(1, move || Reader::new(path.clone(), Lifeline::new("reader", &deaths)));
-    let rules = Rules {
-        revision: Revision::default(),
+    let stores = StoreActors::start(&file.to_string_lossy(), runtime);
+    let settings = RecorderSettings {
         buffer_limit: config.buffer_limit,
-        outage: OutageRules {
+        self_check: SelfCheckSettings {
             window: config.self_check_window,
             share: config.self_check_share,
             limit: config.buffer_limit,
         },
-        upkeep: UpkeepRules { chunk_ticks: config.chunk_ticks, retention: config.retention },
     };
-    let hands = Hands { writer, reader: reader.clone(), keeper: reader };
-    let log = slog::Logger::root(slog::Discard, slog::o!());
-    let lifeline = Lifeline::new("recorder", died);
-    Recorder::new(&rules, Board::default(), hands, telemetry.clone(), log, lifeline).start()
+    let deps = RecorderDeps {
+        revision: Revision::default(),
+        last_results: LastResults::default(),
+        subscribers: Vec::new(),
+        writer: stores.writer_recipients(),
+        readers: Readers::new(stores.readers.clone()),
+    };
+    Recorder::new(settings, deps, runtime).start()
 }

@@ -1,68 +1,42 @@
-//! The actors. Decisions are pure ([`schedule`], [`spread`], [`mod@line`], [`buffer`],
-//! [`health`], [`outage`], [`upkeep`],
-//! [`beats`]); actors carry them.
+//! The actors. Each has a folder with its pure decisions beside it; [`messages`] is a leaf.
 //!
 //! | actor | where | messages | from | bounded by |
 //! |---|---|---|---|---|
-//! | [`Scheduler`](scheduler::Scheduler) | main arbiter | `ServiceChanged` | recorder | changes, one at a time |
+//! | [`Scheduler`](scheduler::Scheduler) | main arbiter | `ServiceChanged` | recorder | one for each change |
 //! | | | `ConfirmationResult` | pool | slots |
-//! | | | `HeartbeatSeen`, `GetLateness`, `Stop` | HTTP, app | connections; one |
-//! | [`Pool`](pool::Pool) | main arbiter | `Dispatch` | scheduler | what is due together, `DISPATCH_LIMIT` jobs each |
-//! | | | `Revise`, `Leave` | scheduler | changes |
-//! | | | `Finished` | recorder | slots |
-//! | | | `ProbeNow` | HTTP | connections; a place in the line each |
+//! | | | `HeartbeatReceived`, `GetLateness`, `Stop` | HTTP, app | connections; one |
+//! | [`Pool`](pool::Pool) | main arbiter | `Dispatch` | scheduler | due slots, `DISPATCH_LIMIT` jobs each |
+//! | | | `ReviseService`, `RemoveService` | scheduler | one for each change |
+//! | | | `ProbesFinished` | recorder | slots |
+//! | | | `ProbeNow` | HTTP | connections; the queue's limit |
 //! | | | `SubscribeConfirmations`, `Drain` | app | one |
-//! | [`Prober`](prober::Prober) × `RUNNER_POOL_SIZE` | an arbiter a core | `RunProbe`, `GiveUp` | pool | one each: the slot is taken |
-//! | [`Sentinel`](sentinel::Sentinel) | an arbiter of the probers | `AreCanariesDead` | recorder | one at a time |
-//! | [`Recorder`](recorder::Recorder) | main arbiter | `Probed` | probers | one a slot, which stays taken; kept ones by `RECORDER_BUFFER_LIMIT` |
-//! | | | `RecordOutcome` | HTTP | connections; kept ones by `RECORDER_BUFFER_LIMIT` |
-//! | | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then told to come again |
-//! | | | `Ask<Q>` | HTTP | `READS_LIMIT`, then told to come again |
-//! | | | `GetTrouble`, `GetResults`, `Subscribe`, `Flush` | HTTP, app | connections; one |
-//! | [`Writer`](writer::Writer) | a thread of its own | `Commit`, `MakeChange`, `ApplyFile`, `BeginSealing`, `Publish`, `FinishSealing`, `Retain`, `Close` | recorder | one at a time |
-//! | [`Reader`](reader::Reader) × 2 | threads of their own | `Ask<Q>` | recorder | `READS_LIMIT` |
-//! | [`Reader`](reader::Reader), the keeper | a thread of its own | `Ask<Prepare>`, `Ask<GetUsage>` | recorder | one slice and one count at a time |
+//! | [`Prober`](prober::Prober) × `RUNNER_POOL_SIZE` | one arbiter a core | `RunProbe`, `Preempt` | pool | one each: the slot is leased |
+//! | [`Canaries`](self_check::canaries::Canaries) | an arbiter of the probers | `AreCanariesDead` | recorder | one at a time |
+//! | [`Recorder`](recorder::Recorder) | main arbiter | `ProbesEnded` | probers | slots, which stay leased; buffered by `RECORDER_BUFFER_LIMIT` |
+//! | | | `RecordOutcome` | HTTP | connections; buffered by `RECORDER_BUFFER_LIMIT` |
+//! | | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then `Busy` |
+//! | | | `Ask<Q>` | HTTP | `READS_LIMIT`, then `Busy` |
+//! | | | `QueueUpkeepWrite` | upkeep | one at a time |
+//! | | | `GetTrouble`, `Subscribe`, `Flush` | HTTP, upkeep, app | connections; one |
+//! | [`Upkeep`](upkeep::Upkeep) | main arbiter | `TicksCommitted` | recorder | one for each commit |
+//! | [`EventLog`](event_log::EventLog) | main arbiter | `EventsBegan` | recorder | `MAILBOX_CAPACITY`, then counted and dropped |
+//! | [`Writer`](store::writer::Writer) | its own thread | `Commit`, `MakeChange`, `ApplyFile`, `UpkeepWrite`, `Close` | recorder | one at a time |
+//! | [`Reader`](store::readers::Reader) × 2 | their own threads | `Ask<Q>` | recorder | `READS_LIMIT` |
+//! | [`Reader`](store::readers::Reader) of the upkeep | its own thread | `Ask<Prepare>`, `Ask<GetUsage>` | upkeep | one slice and one count at a time |
 //!
-//! A mailbox bounds nothing (docs/design/actors.md), so every bound above is a field or constant that its owner checks.
+//! Actix does not enforce the capacity of a mailbox (docs/design/actors.md), so every bound above is
+//! a field or constant that its owner checks. The one exception is `MAILBOX_CAPACITY`, which holds
+//! because the recorder sends through a single recipient that is never cloned.
 
-pub mod beats;
-pub mod board;
-pub mod buffer;
-pub mod health;
-pub mod line;
-pub mod outage;
+pub mod event_log;
+pub mod last_results;
+pub mod messages;
 pub mod pool;
 pub mod prober;
-pub mod reader;
 pub mod recorder;
 pub mod revision;
-pub mod schedule;
+pub mod runtime;
 pub mod scheduler;
-pub mod sentinel;
-pub mod spread;
-mod told;
+pub mod self_check;
+pub mod store;
 pub mod upkeep;
-pub mod writer;
-
-use tokio::sync::mpsc;
-
-/// Held by an actor without which the process must not go on. Its end, by panic or otherwise, is told to the app.
-#[derive(Debug)]
-pub struct Lifeline {
-    actor: &'static str,
-    deaths: mpsc::UnboundedSender<&'static str>,
-}
-
-impl Lifeline {
-    /// A lifeline that reports the death of `actor` to `deaths`; one message at most is ever sent.
-    pub fn new(actor: &'static str, deaths: &mpsc::UnboundedSender<&'static str>) -> Self {
-        Self { actor, deaths: deaths.clone() }
-    }
-}
-
-impl Drop for Lifeline {
-    fn drop(&mut self) {
-        // Nobody listens any more once the app itself has ended.
-        let _ = self.deaths.send(self.actor);
-    }
-}

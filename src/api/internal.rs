@@ -6,8 +6,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::actors::recorder::{GetResults, GetTrouble};
-use crate::actors::scheduler::GetLateness;
+use crate::actors::messages::probing::GetLateness;
+use crate::actors::messages::recording::GetTrouble;
 use crate::api::error::{ApiError, ApiResult, ErrorBody};
 use crate::api::error_responses::ReadErrors;
 use crate::api::input;
@@ -86,11 +86,10 @@ pub async fn storage(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     ))]
 pub async fn metrics(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let _permit = api.scrapes.acquire().await;
-    let results = api.recorder.send(GetResults).await?;
-    let telemetry = api.telemetry.clone();
+    let (results, telemetry) = (api.last_results.clone(), api.telemetry.clone());
     let format = negotiate_format(&request);
     // Encoding 100,000 services would block the other requests of this worker thread.
-    let text = web::block(move || telemetry.expose(results, format)).await;
+    let text = web::block(move || telemetry.expose(results.all(), format)).await;
     let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
     let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
     Ok(HttpResponse::build(StatusCode::OK).content_type(format.content_type()).body(text))

@@ -6,9 +6,8 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::actors::pool::ProbeNow;
-use crate::actors::recorder::{Admission, RecordOutcome};
-use crate::actors::scheduler::HeartbeatSeen;
+use crate::actors::messages::probing::{HeartbeatReceived, ProbeNow};
+use crate::actors::messages::recording::{RecordOutcome, RecordReply};
 use crate::api::error::{ApiError, ApiResult, ErrorBody};
 use crate::api::error_responses::{NotFoundError, ReadErrors, WriteErrors};
 use crate::api::guard::{bearer_token, tokens_equal};
@@ -88,13 +87,13 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let outcome = Outcome::without_details(id, unix_ms(), Duration::ZERO, failure);
     api.telemetry.probed(&outcome);
     match api.recorder.send(RecordOutcome { outcome }).await? {
-        Admission::Kept => {}
-        Admission::Dropped => {
+        RecordReply::Accepted => {}
+        RecordReply::Dropped => {
             let message = "the store is unavailable and the buffer is full";
             return Err(ApiError::unavailable(vec![message.to_owned()]));
         }
     }
-    api.scheduler.do_send(HeartbeatSeen(id));
+    api.scheduler.do_send(HeartbeatReceived(id));
     Ok(HttpResponse::Ok().json(StatusOnly::ok()))
 }
 

@@ -6,12 +6,12 @@ use actix::Addr;
 use slog::Logger;
 use tokio::sync::Semaphore;
 
+use crate::actors::last_results::LastResults;
+use crate::actors::messages::store::{Ask, MakeChange};
 use crate::actors::pool::Pool;
-use crate::actors::reader::Ask;
 use crate::actors::recorder::Recorder;
 use crate::actors::revision::Revision;
 use crate::actors::scheduler::Scheduler;
-use crate::actors::writer::MakeChange;
 use crate::api::error::ApiError;
 use crate::api::guard::WriteAccess;
 use crate::api::response_cache::ResponseCache;
@@ -31,6 +31,8 @@ pub struct Api {
     pub scheduler: Addr<Scheduler>,
     /// Runs on-demand probes.
     pub pool: Addr<Pool>,
+    /// Read by `/metrics`.
+    pub last_results: LastResults,
     pub telemetry: Telemetry,
     /// Interval and timeout of services that set none.
     pub defaults: Defaults,

@@ -1,9 +1,10 @@
-//! The only wiring: opens the store, starts the actors, serves, and stops everything in order.
+//! Starts everything, serves, and stops everything in order.
 
 pub mod reload;
 pub mod shutdown;
 pub mod startup;
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +17,23 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
-use crate::actors::Lifeline;
-use crate::actors::board::Board;
-use crate::actors::outage::OutageRules;
-use crate::actors::pool::{Drain, Pool, SubscribeConfirmations};
-use crate::actors::prober::{Crews, Parts};
-use crate::actors::reader::Reader;
-use crate::actors::recorder;
-use crate::actors::recorder::{Flush, Hands, Recorder, Subscribe};
+use crate::actors::event_log::EventLog;
+use crate::actors::last_results::LastResults;
+use crate::actors::messages::probing::{Drain, Stop, SubscribeConfirmations};
+use crate::actors::messages::recording::{Flush, Subscribe};
+use crate::actors::pool::Pool;
+use crate::actors::prober::arbiters::ArbiterPool;
+use crate::actors::prober::state::ProberDeps;
+use crate::actors::recorder::{EventSubscriber, Recorder, RecorderDeps, RecorderSettings};
 use crate::actors::revision::Revision;
-use crate::actors::scheduler::{Scheduler, Stop};
-use crate::actors::sentinel::Sentinel;
-use crate::actors::upkeep::UpkeepRules;
-use crate::actors::writer::Writer;
+use crate::actors::runtime::Runtime;
+use crate::actors::scheduler::{PoolRecipients, Scheduler};
+use crate::actors::self_check::canaries::Canaries;
+use crate::actors::self_check::decision::SelfCheckSettings;
+use crate::actors::store::StoreActors;
+use crate::actors::store::readers::Readers;
+use crate::actors::upkeep::decision::UpkeepSettings;
+use crate::actors::upkeep::{Upkeep, UpkeepLinks};
 use crate::api;
 use crate::api::{Api, MAX_CONCURRENT_SCRAPES, WriteAccess};
 use crate::app::shutdown::Signals;
@@ -38,64 +43,69 @@ use crate::commands::import::go_db;
 use crate::config::Config;
 use crate::logging::Throttle;
 use crate::metrics::Telemetry;
+use crate::probe::Rules;
 use crate::storage::reader::LoadedService;
 use crate::storage::{OpenError, Store};
 
-/// Threads that read the store.
-const READERS: usize = 2;
-
-/// Of the grace period, the part that is kept for writing out what was measured: a tenth, and at most this.
+/// The part of the grace period that is reserved for the flush: a tenth, and at most this.
 const FLUSH_RESERVE: Duration = Duration::from_millis(500);
 
-/// Longest grace period after an actor has died: most of what would be waited for cannot come any more.
+/// Longest grace period after an actor has died: most of the others would wait for it in vain.
 const GRACE_AFTER_DEATH: Duration = Duration::from_secs(1);
 
-/// Time to write out what was measured, even when the grace period is shorter.
+/// Shortest time for the flush, even when the grace period is shorter.
 const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Runs the service until a signal stops it.
 pub fn run(config: &Config, log: &Logger) -> Result<(), Failed> {
     System::new().block_on(async {
-        // First of all, so that a signal during a long start stops it in order too.
-        let told = |error: std::io::Error| Failed::System(error.to_string());
-        let mut signals = Signals::new().map_err(told)?;
-        let hangup = signal(SignalKind::hangup()).map_err(told)?;
+        // First, so that a signal during a long start also stops the service in order.
+        let mut signals = Signals::new().map_err(system_error)?;
+        let hangup = signal(SignalKind::hangup()).map_err(system_error)?;
         let Some(ready) = get_ready(config, &mut signals, log).await? else { return Ok(()) };
-        if ready.rules.trust.authorities == 0 {
-            warn!(
-                log,
-                "no certificate authority is known, so no https probe can tell up from down; \
-                install ca-certificates or set PROBE_CA_FILE"
-            );
-        }
-        let house = House::start(config, ready, hangup, log)?;
-        house.live(&mut signals, config.shutdown_grace, log).await
+        warn_without_authorities(&ready.rules, log);
+        let app = App::start(config, ready, hangup, log)?;
+        app.run_until_stopped(&mut signals, config.shutdown_grace).await
     })
 }
 
-/// Everything a start needs. On a thread of its own, since a large file takes a while: a signal meanwhile ends it once the
-/// store is left in order (`None`), and a second one at once.
+fn system_error(error: std::io::Error) -> Failed {
+    Failed::System(error.to_string())
+}
+
+/// Prepares the start on another thread, since a large file takes a while. After a signal meanwhile
+/// the store is left consistent and nothing starts (`None`); a second signal exits at once.
 async fn get_ready(
     config: &Config,
     signals: &mut Signals,
     log: &Logger,
 ) -> Result<Option<Ready>, Failed> {
     let (config, log) = (config.clone(), log.clone());
-    let mut getting = spawn_blocking(move || startup::get_ready(&config, &log));
-    let mut stops = false;
+    let mut preparing = spawn_blocking(move || startup::get_ready(&config, &log));
+    let mut is_stopping = false;
     loop {
         tokio::select! {
-            ready = &mut getting => {
+            ready = &mut preparing => {
                 let ready = ready.map_err(|error| Failed::System(error.to_string()))??;
-                return Ok((!stops).then_some(ready));
+                return Ok((!is_stopping).then_some(ready));
             }
             (_, code) = signals.next() => {
-                if stops {
+                if is_stopping {
                     std::process::exit(code);
                 }
-                stops = true;
+                is_stopping = true;
             }
         }
+    }
+}
+
+fn warn_without_authorities(rules: &Rules, log: &Logger) {
+    if rules.trust.authorities == 0 {
+        warn!(
+            log,
+            "no certificate authority is known, so no https probe can tell up from down; \
+            install ca-certificates or set PROBE_CA_FILE"
+        );
     }
 }
 
@@ -113,162 +123,127 @@ pub fn import_go_db(config: &Config, file: &Path) -> Result<go_db::Summary, Fail
     go_db::import(source, &mut open_writer(&store)?, chunk_ticks, unix_ms()).map_err(Failed::System)
 }
 
-/// Everything that runs.
-struct House {
-    scheduler: Addr<Scheduler>,
-    pool: Addr<Pool>,
-    recorder: Addr<Recorder>,
+/// The running service.
+struct App {
+    actors: Actors,
     server: ServerHandle,
-    telemetry: Telemetry,
-    /// The names of actors that died; none of them may.
+    runtime: Runtime,
+    /// The names of actors that died.
     deaths: mpsc::UnboundedReceiver<&'static str>,
-    /// The arbiters of the probers; they end with the house.
-    arbiters: Vec<Arbiter>,
-    /// Applies the services file again; ends when the house stops.
+    /// Applies the services file again.
     reload: JoinHandle<()>,
-    /// Keeps the lock on the file.
+    /// Holds the lock on the file.
     _store: Store,
 }
 
-impl House {
+/// The actors that HTTP and the app send messages to.
+struct Actors {
+    scheduler: Addr<Scheduler>,
+    pool: Addr<Pool>,
+    recorder: Addr<Recorder>,
+    last_results: LastResults,
+    revision: Revision,
+    /// Of the probers.
+    arbiters: Vec<Arbiter>,
+}
+
+impl App {
     fn start(config: &Config, ready: Ready, hangup: Signal, log: &Logger) -> Result<Self, Failed> {
         let Ready { rules, listener, store, known, stamp } = ready;
-        let telemetry = Telemetry::new();
-        let (died, deaths) = mpsc::unbounded_channel();
-        let address = listener.local_addr().map_err(|error| Failed::System(error.to_string()))?;
-        let nothing_to_do = known.is_empty();
+        let (runtime, deaths) = Runtime::new(Telemetry::new(), log.clone());
+        let address = listener.local_addr().map_err(system_error)?;
+        let has_services = !known.is_empty();
 
-        let revision = Revision::default();
-        let recorder =
-            start_recorder(config, &store, &known, &telemetry, revision.clone(), &died, log);
-        let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
-        let canaries = config.self_check_targets.clone();
-        let sentinel = Sentinel::start_on(&arbiters[0].handle(), canaries, rules.clone());
-        let parts = Parts {
-            rules,
-            recorder: recorder.clone(),
-            telemetry: telemetry.clone(),
-            faults: Arc::new(Throttle::default()),
-            log: log.clone(),
-        };
-        let pool = start_pool(config, &arbiters, parts, &telemetry, &died, log);
-        let scheduler = Scheduler::new(
-            known,
-            config.defaults,
-            pool.clone(),
-            telemetry.clone(),
-            Lifeline::new("scheduler", &died),
-        )
-        .start();
-        let tell = (scheduler.clone().recipient(), pool.clone().recipient());
-        recorder.do_send(Subscribe { scheduler: tell.0, pool: tell.1, sentinel });
-        pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
-
-        let api = Api {
-            recorder: recorder.clone(),
-            scheduler: scheduler.clone(),
-            pool: pool.clone(),
-            variables: config.variables.clone(),
-            telemetry: telemetry.clone(),
-            defaults: config.defaults,
-            write_access: WriteAccess::from_config(config),
-            body_limit: config.api_body_limit,
-            scrapes: Arc::new(Semaphore::new(MAX_CONCURRENT_SCRAPES)),
-            revision,
-            response_cache: Arc::default(),
-            log: log.clone(),
-        };
-        let server = api::serve(api, listener, config.api_max_connections, config.shutdown_grace)
-            .map_err(|error| Failed::System(error.to_string()))?;
-        let handle = server.handle();
-        let reload = reload::watch(config.clone(), recorder.clone(), hangup, stamp, log.clone());
+        let actors = Actors::start(config, &store, known, rules, &runtime);
+        let server = start_server(config, listener, &actors, &runtime).map_err(system_error)?;
+        let recorder = actors.recorder.clone();
+        let reload = reload::watch(config.clone(), recorder, hangup, stamp, log.clone());
         let reload = actix_rt::spawn(reload);
-        let lifeline = Lifeline::new("API", &died);
-        actix_rt::spawn(async move {
-            // However it ended, nothing answers any more.
-            let _ = server.await;
-            drop(lifeline);
-        });
 
-        info!(log, "started"; "name" => &config.service_name, "env" => &config.environment,
-            "version" => env!("CARGO_PKG_VERSION"), "db_file" => store.path(), "pool_size" => config.pool_size);
-        info!(log, "listening"; "address" => %address);
-        if nothing_to_do {
+        log_started(config, store.path(), address, log);
+        if !has_services {
             info!(
                 log,
                 "no service is watched yet; add the first one with: {}",
                 how_to_add(config, address)
             );
         }
-        Ok(Self {
-            scheduler,
-            pool,
-            recorder,
-            server: handle,
-            telemetry,
-            deaths,
-            arbiters,
-            reload,
-            _store: store,
-        })
+        Ok(Self { actors, server, runtime, deaths, reload, _store: store })
     }
 
-    /// Lives until a signal comes or an actor dies, and stops in order.
-    async fn live(
+    /// Waits for a signal or the death of an actor, and stops in order.
+    async fn run_until_stopped(
         mut self,
         signals: &mut Signals,
         grace: Duration,
-        log: &Logger,
     ) -> Result<(), Failed> {
-        let died = tokio::select! {
+        let dead_actor = self.wait_for_stop(signals, grace).await;
+        let grace = if dead_actor.is_some() { grace.min(GRACE_AFTER_DEATH) } else { grace };
+        let stopped = tokio::select! {
+            stopped = self.stop(grace) => stopped,
+            // A second signal exits at once; queued log lines are lost.
+            (_, code) = signals.next() => std::process::exit(code),
+        };
+        for arbiter in &self.actors.arbiters {
+            arbiter.stop();
+        }
+        dead_actor.map_or(stopped, |actor| Err(Failed::ActorDied(actor)))
+    }
+
+    /// Waits for a signal (`None`) or the death of an actor, of which it returns the name.
+    async fn wait_for_stop(
+        &mut self,
+        signals: &mut Signals,
+        grace: Duration,
+    ) -> Option<&'static str> {
+        let log = &self.runtime.log;
+        tokio::select! {
             (signal, _) = signals.next() => {
                 info!(log, "stopping"; "signal" => signal, "grace_seconds" => grace.as_secs_f64());
                 None
             }
             actor = self.deaths.recv() => {
-                let actor = actor.unwrap_or("house");
-                error!(log, "an actor has died; stopping, since a half-dead monitor is worse than a \
-                    restarted one"; "actor" => actor);
+                let actor = actor.unwrap_or("app");
+                error!(log, "an actor has died; stopping, since a half-dead monitor is worse than \
+                    a restarted one"; "actor" => actor);
                 Some(actor)
             }
-        };
-        let grace = if died.is_some() { grace.min(GRACE_AFTER_DEATH) } else { grace };
-        let stopped = tokio::select! {
-            stopped = self.stop(grace, log) => stopped,
-            // At once, as the second signal asks; what is queued for the log is given up.
-            (_, code) = signals.next() => std::process::exit(code),
-        };
-        for arbiter in &self.arbiters {
-            arbiter.stop();
         }
-        died.map_or(stopped, |actor| Err(Failed::ActorDied(actor)))
     }
 
-    /// No new probe starts; those under way and the API's requests get the grace period; what was measured is committed.
-    async fn stop(&self, grace: Duration, log: &Logger) -> Result<(), Failed> {
+    /// No new probe starts; running probes and API requests get the grace period; then the buffered
+    /// outcomes are committed.
+    async fn stop(&self, grace: Duration) -> Result<(), Failed> {
         self.reload.abort();
         let started = Instant::now();
-        let deadline = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10));
+        self.drain(started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10))).await;
+        self.flush((started + grace).max(Instant::now() + FLUSH_AT_LEAST)).await
+    }
+
+    async fn drain(&self, deadline: Instant) {
         let probes = async {
-            // An error means that the actor has died: then there is nothing to wait for.
-            let _ = self.scheduler.send(Stop).await;
-            let _ = self.pool.send(Drain).await;
+            // An error means that the actor has died and runs nothing any more.
+            let _ = self.actors.scheduler.send(Stop).await;
+            let _ = self.actors.pool.send(Drain).await;
         };
         let (drained, _) = tokio::join!(
             timeout_at(deadline, probes),
             timeout_at(deadline, self.server.stop(true))
         );
         if drained.is_err() {
-            info!(log, "probes under way were given up at the end of the grace period";
-                "count" => self.telemetry.slots_busy.get());
+            let running = self.runtime.telemetry.slots_busy.get();
+            info!(self.runtime.log, "running probes were cancelled at the end of the grace period";
+                "count" => running);
         }
-        let deadline = (started + grace).max(Instant::now() + FLUSH_AT_LEAST);
-        match timeout_at(deadline, self.recorder.send(Flush)).await {
+    }
+
+    async fn flush(&self, deadline: Instant) -> Result<(), Failed> {
+        match timeout_at(deadline, self.actors.recorder.send(Flush)).await {
             Ok(Ok(Ok(()))) => {
-                info!(log, "stopped; everything measured is in the store");
+                info!(self.runtime.log, "stopped; every outcome is in the store");
                 Ok(())
             }
-            _ => match self.telemetry.buffered.get() {
+            _ => match self.runtime.telemetry.buffered.get() {
                 0 => Ok(()),
                 lost => Err(Failed::Lost(lost)),
             },
@@ -276,68 +251,152 @@ impl House {
     }
 }
 
+impl Actors {
+    /// Starts the actors and connects them.
+    fn start(
+        config: &Config,
+        store: &Store,
+        known: Vec<LoadedService>,
+        rules: Rules,
+        runtime: &Runtime,
+    ) -> Self {
+        let last_results = LastResults::default();
+        for known in known.iter().filter(|known| known.definition.enabled) {
+            last_results.watch(known.id, &known.definition);
+        }
+        let revision = Revision::default();
+        let stores = StoreActors::start(store.path(), runtime);
+        let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
+
+        let recorder = start_recorder(config, &stores, &last_results, &revision, runtime);
+        let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
+        let targets = config.self_check_targets.clone();
+        let canaries = Canaries::start_on(&arbiters[0].handle(), targets, rules.clone());
+        let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
+        let scheduler = start_scheduler(config, known, &pool, runtime);
+
+        recorder.do_send(Subscribe {
+            scheduler: scheduler.clone().recipient(),
+            pool: pool.clone().recipient(),
+            canaries: canaries.recipient(),
+            upkeep: upkeep.recipient(),
+        });
+        pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
+        Self { scheduler, pool, recorder, last_results, revision, arbiters }
+    }
+}
+
 fn start_recorder(
     config: &Config,
-    store: &Store,
-    known: &[LoadedService],
-    telemetry: &Telemetry,
-    revision: Revision,
-    died: &mpsc::UnboundedSender<&'static str>,
-    log: &Logger,
+    stores: &StoreActors,
+    last_results: &LastResults,
+    revision: &Revision,
+    runtime: &Runtime,
 ) -> Addr<Recorder> {
-    let mut board = Board::default();
-    for known in known.iter().filter(|known| known.definition.enabled) {
-        board.watch(known.id, &known.definition);
-    }
-    let (path, deaths) = (store.path().to_owned(), died.clone());
-    let writer =
-        SyncArbiter::start(1, move || Writer::new(path.clone(), Lifeline::new("writer", &deaths)));
-    let (path, deaths) = (store.path().to_owned(), died.clone());
-    let reader = SyncArbiter::start(READERS, move || {
-        Reader::new(path.clone(), Lifeline::new("reader", &deaths))
-    });
-    let (path, deaths) = (store.path().to_owned(), died.clone());
-    let keeper =
-        SyncArbiter::start(1, move || Reader::new(path.clone(), Lifeline::new("keeper", &deaths)));
-    let rules = recorder::Rules {
-        revision,
+    let settings = RecorderSettings {
         buffer_limit: config.buffer_limit,
-        outage: OutageRules {
+        self_check: SelfCheckSettings {
             window: config.self_check_window,
             share: config.self_check_share,
             limit: config.buffer_limit,
         },
-        upkeep: UpkeepRules { chunk_ticks: config.chunk_ticks, retention: config.retention },
     };
-    Recorder::new(
-        &rules,
-        board,
-        Hands { writer, reader, keeper },
-        telemetry.clone(),
-        log.clone(),
-        Lifeline::new("recorder", died),
-    )
-    .start()
+    let event_log = EventLog::new(runtime).start();
+    let deps = RecorderDeps {
+        revision: revision.clone(),
+        last_results: last_results.clone(),
+        subscribers: vec![EventSubscriber::new("log", event_log.recipient())],
+        writer: stores.writer_recipients(),
+        readers: Readers::new(stores.readers.clone()),
+    };
+    Recorder::new(settings, deps, runtime).start()
+}
+
+fn start_upkeep(
+    config: &Config,
+    stores: &StoreActors,
+    last_results: &LastResults,
+    recorder: &Addr<Recorder>,
+    runtime: &Runtime,
+) -> Addr<Upkeep> {
+    let settings = UpkeepSettings { chunk_ticks: config.chunk_ticks, retention: config.retention };
+    let links = UpkeepLinks {
+        recorder: recorder.clone().recipient(),
+        trouble: recorder.clone().recipient(),
+        prepare: stores.upkeep_reader.clone().recipient(),
+        usage: stores.upkeep_reader.clone().recipient(),
+    };
+    Upkeep::new(settings, last_results.clone(), links, runtime).start()
 }
 
 fn start_pool(
     config: &Config,
     arbiters: &[Arbiter],
-    parts: Parts,
-    telemetry: &Telemetry,
-    died: &mpsc::UnboundedSender<&'static str>,
-    log: &Logger,
+    rules: Rules,
+    recorder: &Addr<Recorder>,
+    runtime: &Runtime,
 ) -> Addr<Pool> {
-    let crews = Crews::new(arbiters.iter().map(Arbiter::handle).collect(), parts);
-    Pool::new(
-        config.pool_size,
-        config.waiting_limit,
-        crews,
-        telemetry.clone(),
-        log.clone(),
-        Lifeline::new("pool", died),
-    )
-    .start()
+    let deps = ProberDeps {
+        rules,
+        recorder: recorder.clone().recipient(),
+        runtime: runtime.clone(),
+        faults: Arc::new(Throttle::default()),
+    };
+    let arbiters = ArbiterPool::new(arbiters.iter().map(Arbiter::handle).collect(), deps);
+    Pool::new(config.pool_size, config.waiting_limit, arbiters, runtime).start()
+}
+
+fn start_scheduler(
+    config: &Config,
+    known: Vec<LoadedService>,
+    pool: &Addr<Pool>,
+    runtime: &Runtime,
+) -> Addr<Scheduler> {
+    let pool = PoolRecipients {
+        dispatch: pool.clone().recipient(),
+        revise: pool.clone().recipient(),
+        remove: pool.clone().recipient(),
+    };
+    Scheduler::new(known, config.defaults, pool, runtime).start()
+}
+
+/// Starts the API. Its lifeline reports when it serves no longer.
+fn start_server(
+    config: &Config,
+    listener: TcpListener,
+    actors: &Actors,
+    runtime: &Runtime,
+) -> std::io::Result<ServerHandle> {
+    let api = Api {
+        recorder: actors.recorder.clone(),
+        scheduler: actors.scheduler.clone(),
+        pool: actors.pool.clone(),
+        last_results: actors.last_results.clone(),
+        variables: config.variables.clone(),
+        telemetry: runtime.telemetry.clone(),
+        defaults: config.defaults,
+        write_access: WriteAccess::from_config(config),
+        body_limit: config.api_body_limit,
+        scrapes: Arc::new(Semaphore::new(MAX_CONCURRENT_SCRAPES)),
+        revision: actors.revision.clone(),
+        response_cache: Arc::default(),
+        log: runtime.log.clone(),
+    };
+    let server = api::serve(api, listener, config.api_max_connections, config.shutdown_grace)?;
+    let handle = server.handle();
+    let lifeline = runtime.lifeline("API");
+    actix_rt::spawn(async move {
+        let _ = server.await;
+        drop(lifeline);
+    });
+    Ok(handle)
+}
+
+fn log_started(config: &Config, db_file: &str, address: SocketAddr, log: &Logger) {
+    info!(log, "started"; "name" => &config.service_name, "env" => &config.environment,
+        "version" => env!("CARGO_PKG_VERSION"), "db_file" => db_file,
+        "pool_size" => config.pool_size);
+    info!(log, "listening"; "address" => %address);
 }
 
 fn cores() -> usize {

@@ -8,8 +8,8 @@ use slog::{Logger, error, info};
 use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 
+use crate::actors::messages::store::ApplyFile;
 use crate::actors::recorder::Recorder;
-use crate::actors::writer::ApplyFile;
 use crate::app::startup::tell_applied;
 use crate::config::Config;
 use crate::services_file;

@@ -11,8 +11,8 @@ pub enum Missed {
     Full,
     /// The scheduler itself was late by whole slots: the process stood still.
     Skipped,
-    /// Its target had not answered for a while, others waited, and too many were like it.
-    GaveWay,
+    /// The probe was slow and cancelled to make room for queued probes.
+    Preempted,
 }
 
 impl Missed {
@@ -23,7 +23,7 @@ impl Missed {
             Self::Late => "late",
             Self::Full => "full",
             Self::Skipped => "skipped",
-            Self::GaveWay => "gave_way",
+            Self::Preempted => "preempted",
         }
     }
 }

@@ -60,6 +60,11 @@ struct ResultLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SubscriberLabel {
+    subscriber: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PartLabel {
     part: &'static str,
 }
@@ -103,6 +108,7 @@ pub struct Telemetry {
     pub commit_duration: Histogram,
     /// Commits that failed; their outcomes wait for the next try.
     pub commit_failures: Counter,
+    events_not_delivered: Family<SubscriberLabel, Counter>,
     sealed: Counter,
     seal_duration: Histogram,
     storage_bytes: Family<PartLabel, Gauge>,
@@ -131,6 +137,7 @@ impl Telemetry {
             commit_size: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commit_duration: seconds(0.001, 12),
             commit_failures: Counter::default(),
+            events_not_delivered: Family::default(),
             sealed: Counter::default(),
             seal_duration: seconds(0.001, 15),
             storage_bytes: Family::default(),
@@ -184,6 +191,11 @@ impl Telemetry {
             "Commits that failed and are tried again",
             self.commit_failures.clone(),
         );
+        own.register(
+            "events_not_delivered",
+            "Events dropped because the mailbox of a subscriber was full",
+            self.events_not_delivered.clone(),
+        );
         own.register("ticks_sealed", "Ticks that were sealed into chunks", self.sealed.clone());
         own.register(
             "seal_duration_seconds",
@@ -210,7 +222,8 @@ impl Telemetry {
             let result = if reason.is_local() { "ours" } else { "down" };
             let _ = self.probe_counter(result, reason.as_str());
         }
-        for reason in [Missed::Busy, Missed::Late, Missed::Full, Missed::Skipped, Missed::GaveWay] {
+        for reason in [Missed::Busy, Missed::Late, Missed::Full, Missed::Skipped, Missed::Preempted]
+        {
             self.missed(reason, 0);
         }
         for fate in [Fate::Recorded, Fate::Orphaned, Fate::Dropped] {
@@ -245,6 +258,12 @@ impl Telemetry {
         self.outcomes
             .get_or_create_owned(&ResultLabel { result: fate.as_str() })
             .inc_by(count as u64);
+    }
+
+    /// Counts events that were not delivered to a subscriber.
+    pub fn events_not_delivered(&self, subscriber: &'static str, count: usize) {
+        let label = SubscriberLabel { subscriber };
+        self.events_not_delivered.get_or_create_owned(&label).inc_by(count as u64);
     }
 
     /// Counts `ticks` that one transaction has sealed, for which the store was busy for so many seconds.

@@ -1,93 +1,86 @@
-//! Takes outcomes in, lets them wait, or turns them away; and answers who waits for that.
+//! Buffers outcomes, parks them while the buffer is full, or drops them; and acknowledges each.
 
 use std::time::Instant;
 
 use slog::error;
 
 use super::{Phase, Recorder, Reply};
-use crate::actors::pool::{Ended, Finished};
+use crate::actors::messages::probing::{EndedProbe, ProbesFinished};
+use crate::actors::messages::recording::RecordReply;
 use crate::domain::{Outcome, Verdict};
 use crate::metrics::Fate;
 
-/// Whether an outcome was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// It is in the buffer, and will be in the store unless the process is killed, or the store takes no write to the end.
-    Kept,
-    /// It was counted and dropped: the store fails and the buffer is full, or the store is being closed.
-    Dropped,
+/// Acknowledges an outcome to its sender.
+pub(super) enum Ack {
+    /// A report over HTTP.
+    Client(Reply<RecordReply>),
+    /// A probe, whose slot stays leased until then.
+    Slot(EndedProbe),
 }
 
-/// Who waits until an outcome is taken.
-pub(super) enum Waiter {
-    /// Somebody who reports it over HTTP.
-    Client(Reply<Admission>),
-    /// The slot in which it was probed.
-    Slot(Ended),
-}
-
-impl Waiter {
-    /// Answers; a slot is added to those of which the pool is to hear.
-    fn answer(self, admission: Admission, ended: &mut Vec<Ended>) {
+impl Ack {
+    /// Replies to a client; adds a slot's probe to `ended`, to be passed to the pool.
+    fn send(self, reply: RecordReply, ended: &mut Vec<EndedProbe>) {
         match self {
-            Self::Slot(end) => ended.push(end),
-            // A client that no longer waits has gone; its outcome counts all the same.
-            Self::Client(reply) => drop(reply.send(admission)),
+            Self::Slot(probe) => ended.push(probe),
+            // The client may have gone; its outcome counts all the same.
+            Self::Client(client) => drop(client.send(reply)),
         }
     }
 }
 
 impl Recorder {
-    /// Takes an outcome: on the board, and into the buffer. Who waits for that is answered, now or when there is room.
-    pub(super) fn take(&mut self, outcome: Outcome, waiter: Waiter, ended: &mut Vec<Ended>) {
+    /// Receives an outcome. It is acknowledged now, or once the buffer has room.
+    pub(super) fn receive(&mut self, outcome: Outcome, ack: Ack, ended: &mut Vec<EndedProbe>) {
         let outcome = match self.phase {
-            Phase::Open => self.outage.take(outcome, Instant::now()),
+            Phase::Open => self.self_check.admit(outcome, Instant::now()),
             Phase::Closing | Phase::Closed => Some(outcome),
         };
         let Some(outcome) = outcome.filter(|outcome| outcome.verdict() != Verdict::Local) else {
-            return waiter.answer(Admission::Kept, ended);
+            return ack.send(RecordReply::Accepted, ended);
         };
-        self.note(&outcome);
+        self.update_last_result(&outcome);
         if self.buffer.has_room() || self.phase == Phase::Closed || self.trouble().is_some() {
-            waiter.answer(self.admit_or_drop(outcome), ended);
+            ack.send(self.buffer_or_drop(outcome), ended);
         } else {
-            self.parked.push_back((outcome, waiter));
+            self.parked.push_back((outcome, ack));
         }
     }
 
-    /// Tells the pool of slots whose outcomes are taken.
-    pub(super) fn free(&self, ended: Vec<Ended>) {
-        if let Some(pool) = self.pool.as_ref().filter(|_| !ended.is_empty()) {
-            pool.do_send(Finished(ended));
+    /// Passes probes whose outcomes are acknowledged to the pool.
+    pub(super) fn finish_probes(&self, ended: Vec<EndedProbe>) {
+        if let Some(links) = self.links.as_ref().filter(|_| !ended.is_empty()) {
+            links.pool.do_send(ProbesFinished(ended));
         }
     }
 
-    /// Lets those in for whom there is room now; turns the others away when the store fails.
+    /// Buffers parked outcomes as far as there is room; drops them when the store fails.
     pub(super) fn unpark(&mut self) {
-        self.admit_released();
+        self.buffer_released();
         let failing = self.trouble().is_some();
         let mut ended = Vec::new();
         while self.buffer.has_room() || failing {
-            let Some((outcome, waiter)) = self.parked.pop_front() else { break };
-            waiter.answer(self.admit_or_drop(outcome), &mut ended);
+            let Some((outcome, ack)) = self.parked.pop_front() else { break };
+            ack.send(self.buffer_or_drop(outcome), &mut ended);
         }
-        self.free(ended);
+        self.finish_probes(ended);
     }
 
-    pub(super) fn admit_or_drop(&mut self, outcome: Outcome) -> Admission {
+    pub(super) fn buffer_or_drop(&mut self, outcome: Outcome) -> RecordReply {
         if self.buffer.has_room() && self.phase != Phase::Closed {
-            self.buffer.admit(outcome, Instant::now());
-            return Admission::Kept;
+            self.buffer.push(outcome, Instant::now());
+            return RecordReply::Accepted;
         }
         self.telemetry.outcomes(Fate::Dropped, 1);
         if self.phase == Phase::Closed {
-            return Admission::Dropped;
+            return RecordReply::Dropped;
         }
         if self.dropped == 0 {
-            error!(self.log, "the buffer is full; outcomes are dropped until the store takes writes again";
-                "kept" => self.buffer.len());
+            error!(self.log,
+                "the buffer is full; outcomes are dropped until the store takes writes again";
+                "buffered" => self.buffer.len());
         }
         self.dropped += 1;
-        Admission::Dropped
+        RecordReply::Dropped
     }
 }

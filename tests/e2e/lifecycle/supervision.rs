@@ -33,7 +33,7 @@ fn a_dead_prober_is_rebuilt_and_its_service_goes_on() {
     let service = app.wait_for_ticks(id, 3);
     assert_eq!(service["metric"]["data"]["down_count"], 0, "never a downtime");
     assert_eq!(app.metric("service_healthcheck_probers_rebuilt_total"), Some(2.0));
-    app.wait_for_log("prober died and was built anew");
+    app.wait_for_log("prober died and was rebuilt");
     assert_eq!(app.metric("service_healthcheck_slots_busy").map(|busy| busy <= 1.0), Some(true));
     app.stop();
 }

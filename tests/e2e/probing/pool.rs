@@ -60,7 +60,7 @@ fn hung_targets_starve_nobody_and_are_told_as_down_in_their_own_time() {
     };
     let hanging: Vec<i64> = (0..40).map(add_hung).collect();
     let id = app.add("healthy", &healthy.url());
-    app.wait_for_metric("service_healthcheck_probes_missed_total{reason=\"gave_way\"}", 10.0);
+    app.wait_for_metric("service_healthcheck_probes_missed_total{reason=\"preempted\"}", 10.0);
     wait_for("a hung service to be down", || {
         hanging.iter().find(|id| app.service(**id)["state"] == "down").copied()
     });

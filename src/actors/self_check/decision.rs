@@ -20,7 +20,7 @@ const LOOKS_BACK: Duration = Duration::from_secs(60);
 
 /// What is to be taken for an outage of our own.
 #[derive(Debug, Clone, Copy)]
-pub struct OutageRules {
+pub struct SelfCheckSettings {
     /// How long a failure is held; zero holds nothing.
     pub window: Duration,
     /// From which share of failures among the services heard of, 0 to 1.
@@ -41,13 +41,13 @@ pub enum NetworkChange {
 /// What is known of our own network. Invariant: an outcome is held only while a window is open, and then all later outcomes of
 /// its service are held behind it.
 #[derive(Debug)]
-pub struct Outage {
-    rules: OutageRules,
+pub struct SelfCheck {
+    rules: SelfCheckSettings,
     /// Each with when it was taken in. Bound: `rules.limit`.
     held: VecDeque<(Instant, Outcome)>,
     /// Services with a failure among `held`.
     failing: HashSet<ServiceId>,
-    /// What was heard within [`LOOKS_BACK`], oldest first: whether it failed as in an outage. Bound: `rules.limit`.
+    /// What was heard within [`LOOKS_BACK`], oldest first: whether it failed as in an self_check. Bound: `rules.limit`.
     heard: VecDeque<(Instant, ServiceId, bool)>,
     /// When the window opened; `None` while nothing is held.
     opened: Option<Instant>,
@@ -63,9 +63,9 @@ pub struct Outage {
     back_at: Option<Instant>,
 }
 
-impl Outage {
+impl SelfCheck {
     /// Connected, as far as is known.
-    pub fn new(rules: OutageRules) -> Self {
+    pub fn new(rules: SelfCheckSettings) -> Self {
         Self {
             rules,
             held: VecDeque::new(),
@@ -92,7 +92,7 @@ impl Outage {
     }
 
     /// Takes an outcome in. Gives it back when it may go on, marked if it says nothing of its target; holds it otherwise.
-    pub fn take(&mut self, mut outcome: Outcome, now: Instant) -> Option<Outcome> {
+    pub fn admit(&mut self, mut outcome: Outcome, now: Instant) -> Option<Outcome> {
         if self.rules.window.is_zero() {
             return Some(outcome);
         }
@@ -252,8 +252,8 @@ mod tests {
     use super::*;
     use crate::domain::{Failure, Reason, Verdict, sample};
 
-    const RULES: OutageRules =
-        OutageRules { window: Duration::from_secs(3), share: 0.5, limit: 100 };
+    const RULES: SelfCheckSettings =
+        SelfCheckSettings { window: Duration::from_secs(3), share: 0.5, limit: 100 };
 
     fn failed(id: i64, at_ms: i64) -> Outcome {
         let failure = Some(Failure::new(Reason::ConnectTimeout, ""));
@@ -273,18 +273,22 @@ mod tests {
 
     /// Five services fail, `up` others answer, and the canaries are `dead` or not; what becomes of the five.
     fn judged(up: i64, dead: bool) -> (Vec<Verdict>, Option<NetworkChange>) {
-        let (mut outage, start) = (Outage::new(RULES), Instant::now());
+        let (mut self_check, start) = (SelfCheck::new(RULES), Instant::now());
         for id in 1..=5 {
-            assert!(outage.take(failed(id, 0), start).is_none());
+            assert!(self_check.admit(failed(id, 0), start).is_none());
         }
-        assert!(outage.wants_check(start));
-        outage.check_begins(start);
+        assert!(self_check.wants_check(start));
+        self_check.check_begins(start);
         for id in 10..10 + up {
-            assert!(outage.take(answered(id, 0), start).is_some());
+            assert!(self_check.admit(answered(id, 0), start).is_some());
         }
-        assert_eq!(outage.check_ends(dead, start + secs(1)), None);
-        assert_eq!(outage.decide(start + secs(2), false), (Vec::new(), None), "the window is open");
-        let (released, change) = outage.decide(start + secs(3), false);
+        assert_eq!(self_check.check_ends(dead, start + secs(1)), None);
+        assert_eq!(
+            self_check.decide(start + secs(2), false),
+            (Vec::new(), None),
+            "the window is open"
+        );
+        let (released, change) = self_check.decide(start + secs(3), false);
         (released.iter().map(Outcome::verdict).collect(), change)
     }
 
@@ -298,107 +302,107 @@ mod tests {
 
     #[test]
     fn what_fails_while_we_are_cut_off_says_nothing_until_a_canary_answers() {
-        let (mut outage, start) = (Outage::new(RULES), Instant::now());
-        outage.take(failed(1, 0), start);
-        outage.check_begins(start);
-        outage.check_ends(true, start);
-        outage.decide(start + secs(3), false);
-        assert_eq!(outage.take(failed(2, 3_000), start).unwrap().verdict(), Verdict::Unknown);
-        assert_eq!(outage.take(sample::outcome(3, 0), start).unwrap().verdict(), Verdict::Up);
-        assert!(outage.wants_check(start + secs(3)) && outage.due(start).is_some());
-        outage.check_begins(start + secs(3));
-        let back = outage.check_ends(false, start + secs(4));
+        let (mut self_check, start) = (SelfCheck::new(RULES), Instant::now());
+        self_check.admit(failed(1, 0), start);
+        self_check.check_begins(start);
+        self_check.check_ends(true, start);
+        self_check.decide(start + secs(3), false);
+        assert_eq!(self_check.admit(failed(2, 3_000), start).unwrap().verdict(), Verdict::Unknown);
+        assert_eq!(self_check.admit(sample::outcome(3, 0), start).unwrap().verdict(), Verdict::Up);
+        assert!(self_check.wants_check(start + secs(3)) && self_check.due(start).is_some());
+        self_check.check_begins(start + secs(3));
+        let back = self_check.check_ends(false, start + secs(4));
         assert_eq!(back, Some(NetworkChange::Back));
         let late = Outcome { response_time: secs(2), ..failed(2, 3_000) };
-        let late = outage.take(late, start + secs(5)).unwrap();
+        let late = self_check.admit(late, start + secs(5)).unwrap();
         assert_eq!(late.verdict(), Verdict::Unknown, "it began while we were cut off");
-        assert!(outage.take(failed(2, 5_000), start + secs(5)).is_none(), "held as before");
+        assert!(self_check.admit(failed(2, 5_000), start + secs(5)).is_none(), "held as before");
     }
 
     #[test]
     fn a_canary_that_stays_silent_does_not_keep_us_cut_off_while_services_answer() {
-        let (mut outage, start) = (Outage::new(RULES), Instant::now());
-        outage.take(failed(1, 0), start);
-        outage.check_begins(start);
-        outage.check_ends(true, start);
-        assert_eq!(outage.decide(start + secs(3), false).1, Some(NetworkChange::Lost));
-        outage.check_begins(start + secs(4));
-        assert_eq!(outage.check_ends(true, start + secs(5)), None, "nothing was heard since");
+        let (mut self_check, start) = (SelfCheck::new(RULES), Instant::now());
+        self_check.admit(failed(1, 0), start);
+        self_check.check_begins(start);
+        self_check.check_ends(true, start);
+        assert_eq!(self_check.decide(start + secs(3), false).1, Some(NetworkChange::Lost));
+        self_check.check_begins(start + secs(4));
+        assert_eq!(self_check.check_ends(true, start + secs(5)), None, "nothing was heard since");
         for second in 4..70 {
-            outage.take(answered(10 + second as i64 % 10, 0), start + secs(second));
+            self_check.admit(answered(10 + second as i64 % 10, 0), start + secs(second));
         }
-        outage.take(failed(1, 69_000), start + secs(69));
-        outage.check_begins(start + secs(30));
-        assert_eq!(outage.check_ends(true, start + secs(31)), None, "too soon to tell");
-        outage.check_begins(start + secs(70));
-        assert_eq!(outage.check_ends(true, start + secs(71)), Some(NetworkChange::Back));
+        self_check.admit(failed(1, 69_000), start + secs(69));
+        self_check.check_begins(start + secs(30));
+        assert_eq!(self_check.check_ends(true, start + secs(31)), None, "too soon to tell");
+        self_check.check_begins(start + secs(70));
+        assert_eq!(self_check.check_ends(true, start + secs(71)), Some(NetworkChange::Back));
     }
 
     #[test]
     fn what_is_told_before_it_is_judged_is_unknown() {
-        let (mut outage, start) = (Outage::new(RULES), Instant::now());
-        outage.take(failed(1, 0), start);
-        let (released, change) = outage.decide(start, true);
+        let (mut self_check, start) = (SelfCheck::new(RULES), Instant::now());
+        self_check.admit(failed(1, 0), start);
+        let (released, change) = self_check.decide(start, true);
         assert_eq!((released[0].verdict(), change), (Verdict::Unknown, None));
     }
 
     #[test]
     fn no_failure_is_judged_by_what_was_before_it() {
-        let (mut outage, start) = (Outage::new(RULES), Instant::now());
-        outage.take(failed(1, 0), start);
-        outage.check_begins(start);
-        outage.check_ends(false, start);
+        let (mut self_check, start) = (SelfCheck::new(RULES), Instant::now());
+        self_check.admit(failed(1, 0), start);
+        self_check.check_begins(start);
+        self_check.check_ends(false, start);
         for id in 2..=5 {
-            outage.take(failed(id, 1_000), start + secs(1));
+            self_check.admit(failed(id, 1_000), start + secs(1));
         }
-        assert!(!outage.wants_check(start + secs(1)), "once a window");
-        let (released, _) = outage.decide(start + secs(3), false);
+        assert!(!self_check.wants_check(start + secs(1)), "once a window");
+        let (released, _) = self_check.decide(start + secs(3), false);
         let ids: Vec<i64> = released.iter().map(|outcome| outcome.service_id.get()).collect();
         assert_eq!(ids, [1], "a target was gone before our network was");
-        assert!(outage.wants_check(start + secs(3)));
-        outage.check_begins(start + secs(3));
-        outage.check_ends(true, start + secs(5));
-        let (released, change) = outage.decide(start + secs(5), false);
+        assert!(self_check.wants_check(start + secs(3)));
+        self_check.check_begins(start + secs(3));
+        self_check.check_ends(true, start + secs(5));
+        let (released, change) = self_check.decide(start + secs(5), false);
         assert_eq!((released.len(), change), (4, Some(NetworkChange::Lost)));
         assert!(released.iter().all(|outcome| outcome.verdict() == Verdict::Unknown));
     }
 
     #[test]
     fn the_results_of_a_service_stay_in_their_order() {
-        let (mut outage, start) = (Outage::new(RULES), Instant::now());
-        outage.take(failed(1, 0), start);
-        assert!(outage.take(sample::outcome(1, 1_000), start).is_none());
-        let (released, _) = outage.decide(start, true);
+        let (mut self_check, start) = (SelfCheck::new(RULES), Instant::now());
+        self_check.admit(failed(1, 0), start);
+        assert!(self_check.admit(sample::outcome(1, 1_000), start).is_none());
+        let (released, _) = self_check.decide(start, true);
         let order: Vec<i64> = released.iter().map(|outcome| outcome.started_at_ms).collect();
         assert_eq!(order, [0, 1_000]);
 
-        let mut outage = Outage::new(RULES);
-        outage.take(failed(1, 0), start);
-        outage.check_begins(start);
-        outage.check_ends(false, start);
-        outage.take(sample::outcome(1, 1_000), start + secs(1));
-        let (released, _) = outage.decide(start + secs(3), false);
-        assert_eq!((released.len(), outage.is_empty()), (2, true), "nobody is left behind");
+        let mut self_check = SelfCheck::new(RULES);
+        self_check.admit(failed(1, 0), start);
+        self_check.check_begins(start);
+        self_check.check_ends(false, start);
+        self_check.admit(sample::outcome(1, 1_000), start + secs(1));
+        let (released, _) = self_check.decide(start + secs(3), false);
+        assert_eq!((released.len(), self_check.is_empty()), (2, true), "nobody is left behind");
     }
 
     #[test]
     fn what_no_outage_explains_is_never_held() {
-        let (mut outage, start) = (Outage::new(RULES), Instant::now());
+        let (mut self_check, start) = (SelfCheck::new(RULES), Instant::now());
         let refused = Some(Failure::new(Reason::Refused, ""));
-        assert!(outage.take(Outcome { failure: refused, ..failed(1, 0) }, start).is_some());
+        assert!(self_check.admit(Outcome { failure: refused, ..failed(1, 0) }, start).is_some());
         let mut here = failed(1, 0);
         here.details.address = Some("127.0.0.1:80".parse().unwrap());
-        assert!(outage.take(here, start).is_some());
-        let mut off = Outage::new(OutageRules { window: Duration::ZERO, ..RULES });
-        assert!(off.take(failed(1, 0), start).is_some());
+        assert!(self_check.admit(here, start).is_some());
+        let mut off = SelfCheck::new(SelfCheckSettings { window: Duration::ZERO, ..RULES });
+        assert!(off.admit(failed(1, 0), start).is_some());
     }
 
     #[test]
     fn no_more_is_held_than_the_limit() {
-        let mut outage = Outage::new(OutageRules { limit: 2, ..RULES });
+        let mut self_check = SelfCheck::new(SelfCheckSettings { limit: 2, ..RULES });
         let now = Instant::now();
-        let held = (1..=5).filter(|id| outage.take(failed(*id, 0), now).is_none()).count();
-        assert_eq!((held, outage.len()), (2, 2));
-        assert!(outage.take(answered(1, 1), now).is_none(), "but nobody overtakes");
+        let held = (1..=5).filter(|id| self_check.admit(failed(*id, 0), now).is_none()).count();
+        assert_eq!((held, self_check.len()), (2, 2));
+        assert!(self_check.admit(answered(1, 1), now).is_none(), "but nobody overtakes");
     }
 }

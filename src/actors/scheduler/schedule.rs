@@ -8,7 +8,8 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::actors::spread::Spread;
+use super::spread::Spread;
+use crate::actors::messages::probing::Job;
 use crate::domain::{Kind, Service, ServiceId};
 
 /// Longest time until a service that was never probed is probed for the first time.
@@ -40,23 +41,10 @@ pub enum First {
     /// On its grid: it has a history.
     OnGrid,
     /// When a watched job will have been silent for too long, counted from then, in unix milliseconds.
-    Patient {
+    AfterSilence {
         /// When the job was last heard of.
         since_ms: i64,
     },
-}
-
-/// One slot of one service, ready to be probed.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// What to probe.
-    pub service: Arc<Service>,
-    /// When it is due.
-    pub due: Instant,
-    /// When the service is due next: a probe that cannot start before that is missed.
-    pub next_due: Instant,
-    /// Whether somebody has asked for it, beside its slots, and waits.
-    pub on_demand: bool,
 }
 
 #[derive(Debug)]
@@ -101,7 +89,7 @@ impl Schedule {
     pub fn watch(&mut self, service: Arc<Service>, first: First, now: Now) {
         if service.target.kind() == Kind::Push {
             let since = match first {
-                First::Patient { since_ms } => now.wall_ms.saturating_sub(since_ms).max(0),
+                First::AfterSilence { since_ms } => now.wall_ms.saturating_sub(since_ms).max(0),
                 First::Now | First::Soon | First::OnGrid => 0,
             };
             let silent_for = Duration::from_millis(since.cast_unsigned());
@@ -111,7 +99,7 @@ impl Schedule {
         let interval = service.interval.get();
         let on_grid = now.instant + self.spread.until_grid(service.id, interval, now.wall_ms);
         let due = match first {
-            First::OnGrid | First::Patient { .. } => on_grid,
+            First::OnGrid | First::AfterSilence { .. } => on_grid,
             First::Now => now.instant,
             First::Soon => {
                 now.instant + self.spread.phase(service.id, interval.min(FIRST_PROBE_WITHIN))
@@ -154,7 +142,7 @@ impl Schedule {
 
     /// A service with a threshold for failures was probed: while a failure is not confirmed, the next probe is not a whole
     /// interval away. The slots of its grid stay.
-    pub fn looked(&mut self, id: ServiceId, is_up: bool, now: Instant) {
+    pub fn confirm(&mut self, id: ServiceId, is_up: bool, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let thresholds = &entry.service.options.thresholds;
         entry.failures = if is_up { 0 } else { (entry.failures + 1).min(thresholds.failure) };
@@ -467,17 +455,17 @@ mod tests {
         let slot = schedule.next_due().unwrap();
         assert_eq!(slot, first + secs(60));
         for nth in 1..=2 {
-            schedule.looked(id, false, first + secs(nth));
+            schedule.confirm(id, false, first + secs(nth));
             assert_eq!(schedule.next_due(), Some(first + secs(nth + 1)), "again in a second");
             schedule.pop_due(first + secs(nth + 1), 9);
         }
-        schedule.looked(id, false, first + secs(3));
+        schedule.confirm(id, false, first + secs(3));
         assert_eq!(schedule.next_due(), Some(slot), "three in a row are enough");
         schedule.pop_due(slot, 9);
-        schedule.looked(id, false, slot);
+        schedule.confirm(id, false, slot);
         assert_eq!(schedule.next_due(), Some(slot + secs(60)), "it is known by now");
-        schedule.looked(id, true, slot);
-        schedule.looked(id, false, slot);
+        schedule.confirm(id, true, slot);
+        schedule.confirm(id, false, slot);
         assert_eq!(schedule.next_due(), Some(slot + secs(1)), "a new failure");
     }
 
@@ -498,7 +486,7 @@ mod tests {
         schedule.heartbeat(id, start.instant + secs(30));
         assert_eq!(schedule.next_due(), Some(start.instant + secs(45)));
         let again = Arc::clone(&schedule.entries[&id].service);
-        schedule.watch(again, First::Patient { since_ms: start.wall_ms - 11_000 }, start);
+        schedule.watch(again, First::AfterSilence { since_ms: start.wall_ms - 11_000 }, start);
         assert_eq!(
             schedule.next_due(),
             Some(start.instant + secs(4)),

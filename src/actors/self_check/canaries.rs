@@ -1,4 +1,4 @@
-//! The sentinel: asks canaries whether our own network is there.
+//! The canaries: asks canaries whether our own network is there.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use crate::actors::messages::recording::AreCanariesDead;
 use crate::domain::service::options::{DnsQuestion, RecordKind};
 use crate::domain::{
     Interval, Name, Options, Outcome, Reason, Service, ServiceId, Target, Timeout,
@@ -23,7 +24,7 @@ const CANARY_SECONDS: f64 = 2.0;
 const GATEWAY_PORTS: [u16; 3] = [53, 80, 443];
 
 /// Owns an engine of its own, and what it has learned of the canaries.
-pub struct Sentinel {
+pub struct Canaries {
     engine: Rc<Engine>,
     /// `SELF_CHECK_TARGETS`; without any, gateway and name server are asked.
     targets: Vec<Target>,
@@ -31,8 +32,8 @@ pub struct Sentinel {
     known: HashSet<String>,
 }
 
-impl Sentinel {
-    /// Starts the sentinel on `arbiter`.
+impl Canaries {
+    /// Starts the canaries on `arbiter`.
     pub fn start_on(arbiter: &ArbiterHandle, targets: Vec<Target>, rules: Rules) -> Addr<Self> {
         Self::start_in_arbiter(arbiter, move |_| Self {
             engine: Rc::new(Engine::new(rules)),
@@ -148,25 +149,19 @@ fn gateways() -> Vec<IpAddr> {
     found.into_iter().filter(|ip| !ip.is_unspecified()).map(IpAddr::from).collect()
 }
 
-/// Query from the recorder: is every canary dead? False when one answers, and when there is none to ask. If it is lost, the
-/// recorder takes it for false.
-#[derive(Debug, Message)]
-#[rtype(result = "bool")]
-pub struct AreCanariesDead;
-
-impl Actor for Sentinel {
+impl Actor for Canaries {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
         if !self.targets.is_empty() {
             return;
         }
-        let learn = |sentinel: &mut Self, context: &mut Context<Self>| {
-            for canary in sentinel.canaries() {
-                let asked = sentinel.ask_one(canary).into_actor(sentinel);
-                context.spawn(asked.map(|(name, answer), sentinel, _| {
+        let learn = |canaries: &mut Self, context: &mut Context<Self>| {
+            for canary in canaries.canaries() {
+                let asked = canaries.ask_one(canary).into_actor(canaries);
+                context.spawn(asked.map(|(name, answer), canaries, _| {
                     if answer == Answer::Alive {
-                        sentinel.known.insert(name);
+                        canaries.known.insert(name);
                     }
                 }));
             }
@@ -176,7 +171,7 @@ impl Actor for Sentinel {
     }
 }
 
-impl Handler<AreCanariesDead> for Sentinel {
+impl Handler<AreCanariesDead> for Canaries {
     type Result = ResponseActFuture<Self, bool>;
 
     fn handle(&mut self, _: AreCanariesDead, _: &mut Self::Context) -> Self::Result {
@@ -185,11 +180,11 @@ impl Handler<AreCanariesDead> for Sentinel {
             return Box::pin(async { false }.into_actor(self));
         }
         let asked = self.ask().into_actor(self);
-        Box::pin(asked.map(|answers, sentinel, _| sentinel.are_dead(&answers)))
+        Box::pin(asked.map(|answers, canaries, _| canaries.are_dead(&answers)))
     }
 }
 
-impl Sentinel {
+impl Canaries {
     fn are_dead(&self, answers: &[(String, Answer)]) -> bool {
         let is_trusted = |name: &String| !self.targets.is_empty() || self.known.contains(name);
         let silent =

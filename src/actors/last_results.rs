@@ -1,0 +1,142 @@
+//! The last result of each watched service, for `/metrics`.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::domain::{Definition, Group, Name, Outcome, ServiceId};
+use crate::metrics::{LastResult, ServiceResult};
+
+/// The recorder locks one of this many parts for each outcome, so that a scrape, which copies one
+/// part after the other, delays it by one part at most.
+const SHARDS: usize = 64;
+
+/// Written by the recorder, read by every scrape; clones share the content. Bound: one entry a
+/// watched service. An outcome of a service that is not watched is ignored.
+#[derive(Debug, Clone)]
+pub struct LastResults(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// By id modulo [`SHARDS`]. Boxed entries, since half of a large map is empty.
+    shards: [Mutex<HashMap<ServiceId, Box<Entry>>>; SHARDS],
+    watched: AtomicUsize,
+}
+
+/// Invariant: name and group are the service's current ones, not those at the time of the probe.
+#[derive(Debug)]
+struct Entry {
+    name: Name,
+    group: Option<Group>,
+    result: Option<LastResult>,
+}
+
+impl Default for LastResults {
+    fn default() -> Self {
+        let shards = std::array::from_fn(|_| Mutex::default());
+        Self(Arc::new(Shared { shards, watched: AtomicUsize::new(0) }))
+    }
+}
+
+impl LastResults {
+    /// Watched services.
+    pub fn watched(&self) -> usize {
+        self.0.watched.load(Ordering::Relaxed)
+    }
+
+    /// Adds a service, or updates its name and group and keeps its result.
+    pub fn watch(&self, id: ServiceId, definition: &Definition) {
+        let (name, group) = (definition.name.clone(), definition.group.clone());
+        let mut shard = self.shard(id);
+        let result = shard.get(&id).and_then(|entry| entry.result);
+        if shard.insert(id, Box::new(Entry { name, group, result })).is_none() {
+            self.0.watched.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn unwatch(&self, id: ServiceId) {
+        if self.shard(id).remove(&id).is_some() {
+            self.0.watched.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn update(&self, outcome: &Outcome) {
+        if let Some(entry) = self.shard(outcome.service_id).get_mut(&outcome.service_id) {
+            entry.result = Some(LastResult::new(outcome));
+        }
+    }
+
+    /// Removes the result of a service that stays watched.
+    pub fn clear(&self, id: ServiceId) {
+        if let Some(entry) = self.shard(id).get_mut(&id) {
+            entry.result = None;
+        }
+    }
+
+    /// The name of a watched service.
+    pub fn name(&self, id: ServiceId) -> Option<Name> {
+        self.shard(id).get(&id).map(|entry| entry.name.clone())
+    }
+
+    /// Every result, by id.
+    pub fn all(&self) -> Vec<ServiceResult> {
+        let mut all = Vec::with_capacity(self.watched());
+        for shard in &self.0.shards {
+            all.extend(lock(shard).iter().filter_map(|(&id, entry)| {
+                let (name, group) = (entry.name.clone(), entry.group.clone());
+                entry.result.map(|result| ServiceResult { id, name, group, result })
+            }));
+        }
+        all.sort_unstable_by_key(|result| result.id);
+        all
+    }
+
+    fn shard(&self, id: ServiceId) -> MutexGuard<'_, HashMap<ServiceId, Box<Entry>>> {
+        lock(&self.0.shards[id.get().unsigned_abs() as usize % SHARDS])
+    }
+}
+
+/// A shard is consistent after every statement, so a panic elsewhere while it was locked is no harm.
+fn lock(
+    shard: &Mutex<HashMap<ServiceId, Box<Entry>>>,
+) -> MutexGuard<'_, HashMap<ServiceId, Box<Entry>>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::sample;
+
+    #[test]
+    fn a_result_has_the_name_that_the_service_has_now() {
+        let id = ServiceId::new(1).unwrap();
+        let outcome = sample::outcome(1, 0);
+        let results = LastResults::default();
+        results.update(&outcome);
+        assert!(results.all().is_empty(), "not watched yet");
+        results.watch(id, &sample::definition("old"));
+        results.watch(id, &sample::definition("new"));
+        results.update(&outcome);
+        assert_eq!(results.all()[0].name.as_str(), "new");
+        results.watch(id, &sample::definition("newer"));
+        assert_eq!(results.all()[0].name.as_str(), "newer", "the result stays");
+        assert_eq!(results.watched(), 1);
+        results.unwatch(id);
+        results.update(&outcome);
+        assert!(results.all().is_empty() && results.watched() == 0);
+    }
+
+    #[test]
+    fn all_results_are_sorted_by_id() {
+        let results = LastResults::default();
+        for id in (1..=200).rev() {
+            results.watch(ServiceId::new(id).unwrap(), &sample::definition("any"));
+            results.update(&sample::outcome(id, 0));
+        }
+        results.clear(ServiceId::new(7).unwrap());
+        let ids: Vec<i64> = results.all().iter().map(|result| result.id.get()).collect();
+        let expected: Vec<i64> = (1..=200).filter(|id| *id != 7).collect();
+        assert_eq!(ids, expected);
+    }
+}

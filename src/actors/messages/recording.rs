@@ -1,0 +1,77 @@
+//! Messages to and from the recorder.
+
+use std::sync::Arc;
+
+use actix::{Message, Recipient};
+use tokio::sync::oneshot;
+
+use super::probing::{EndedProbe, ProbesFinished, ServiceChanged};
+use crate::domain::{EventBegan, Name, Outcome};
+use crate::storage::ledger::Fresh;
+
+/// Notice from the probers of one arbiter: these probes ended. The recorder passes each on to the
+/// pool once its outcome is accepted or dropped, so the slot stays leased until then.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ProbesEnded(pub Vec<(EndedProbe, Option<Outcome>)>);
+
+/// Command from HTTP: record a reported outcome. Never lost while the recorder lives.
+#[derive(Debug, Message)]
+#[rtype(result = "RecordReply")]
+pub struct RecordOutcome {
+    pub outcome: Outcome,
+}
+
+/// Whether the recorder accepted an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordReply {
+    /// Buffered: the outcome will be stored, unless the process is killed or the store fails to the
+    /// end.
+    Accepted,
+    /// Counted as dropped: the store fails and the buffer is full, or the store is being closed.
+    Dropped,
+}
+
+/// Query from HTTP and the upkeep: why the store takes no writes; `None` when it does.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<String>")]
+pub struct GetTrouble;
+
+/// Command from the app at start: the recipients that were started after the recorder.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Subscribe {
+    pub scheduler: Recipient<ServiceChanged>,
+    pub pool: Recipient<ProbesFinished>,
+    pub canaries: Recipient<AreCanariesDead>,
+    pub upkeep: Recipient<TicksCommitted>,
+}
+
+/// Command from the app at the end: write everything and close the store. The reply confirms it.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), oneshot::error::RecvError>")]
+pub struct Flush;
+
+/// Query from the recorder to the canaries: whether none of them answers. False when one answers,
+/// and when no canary is known. The recorder takes a lost query as false.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct AreCanariesDead;
+
+/// Notice from the recorder to the upkeep after each commit: what is fresh now.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct TicksCommitted(pub Fresh);
+
+/// Notice from the recorder to its subscribers: the events that began with one commit, in order.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct EventsBegan(pub Arc<[NamedEvent]>);
+
+/// An event that began, with the name that its service has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedEvent {
+    /// `None` when the service is no longer watched.
+    pub name: Option<Name>,
+    pub event: EventBegan,
+}

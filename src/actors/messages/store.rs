@@ -1,0 +1,122 @@
+//! Messages to the writer and the readers. Some arrive at the recorder, which forwards them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Message;
+use tokio::sync::oneshot;
+
+use crate::domain::time::stall::Stall;
+use crate::domain::{Outcome, Retention};
+use crate::services_file::{Entry, FileApplied, FileError};
+use crate::storage::StorageError;
+use crate::storage::history::gaps::Gap;
+use crate::storage::history::retention::Progress;
+use crate::storage::history::slice::Slice;
+use crate::storage::ledger::{Committed, Fresh};
+use crate::storage::reader::Query;
+use crate::storage::writer::{Applied, Change};
+
+/// Query from HTTP to the recorder, which forwards it to a reader. A query whose sender has gone may
+/// be dropped.
+#[derive(Debug)]
+pub struct Ask<Q>(pub Q);
+
+impl<Q: Query> Message for Ask<Q> {
+    type Result = Result<Q::Answer, StorageError>;
+}
+
+/// Command from the recorder to the writer: commit this group.
+#[derive(Debug, Message)]
+#[rtype(result = "CommitDone")]
+pub struct Commit {
+    /// An empty group only moves the liveness mark.
+    pub group: Vec<Outcome>,
+    /// A stall to note as a gap before the group.
+    pub stall: Option<Stall>,
+}
+
+/// Result of a [`Commit`].
+#[derive(Debug, Default)]
+pub struct CommitDone {
+    pub committed: Committed,
+    /// The part of the group that was not committed.
+    pub failed: Option<NotCommitted>,
+    pub fresh: Fresh,
+    /// The gap that was noted for the stall.
+    pub gap: Option<Gap>,
+}
+
+/// Outcomes to commit again later.
+#[derive(Debug)]
+pub struct NotCommitted {
+    /// Oldest first.
+    pub group: Vec<Outcome>,
+    /// Why the store is unavailable.
+    pub why: String,
+}
+
+/// Command from HTTP to the recorder, which forwards it to the writer. The reply means that the
+/// change is on the disk, or why none of it is.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Applied, StorageError>")]
+pub struct MakeChange(pub Change);
+
+/// Command from the app to the recorder, which forwards it to the writer: make the services of the
+/// file equal to these entries. The reply means that all changes are on the disk, or why none is.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<FileApplied, FileError>")]
+pub struct ApplyFile(pub Arc<[Entry]>);
+
+/// A write of the upkeep: command from the recorder to the writer.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<UpkeepWritten, StorageError>")]
+pub enum UpkeepWrite {
+    /// Begins a sealing, or resumes one that was interrupted.
+    BeginSealing,
+    /// Replaces as many ticks of the slice as one short transaction can by their chunk.
+    PublishSlice(Box<Slice>),
+    /// Ends the sealing, of which every slice is published.
+    FinishSealing,
+    /// Takes the next step of a retention round, which has come to `progress`.
+    Retain { retention: Retention, progress: Progress },
+}
+
+/// What an [`UpkeepWrite`] did.
+#[derive(Debug)]
+pub enum UpkeepWritten {
+    /// `is_sealing` is false when nothing is left to seal.
+    SealingBegun(Fresh),
+    /// `ticks` were sealed; the slice contains what is left of it.
+    SlicePublished {
+        slice: Box<Slice>,
+        ticks: u64,
+        fresh: Fresh,
+    },
+    /// `strays` are deleted ticks that belonged to no metric.
+    SealingFinished {
+        strays: u64,
+        fresh: Fresh,
+    },
+    Retained(Progress),
+}
+
+/// Command from the upkeep to the recorder, which queues the write behind changes and before
+/// outcomes. An error means that the recorder is closing and the write was not tried.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<UpkeepReply, oneshot::error::RecvError>")]
+pub struct QueueUpkeepWrite(pub UpkeepWrite);
+
+/// Reply to a [`QueueUpkeepWrite`].
+#[derive(Debug)]
+pub struct UpkeepReply {
+    pub result: Result<UpkeepWritten, StorageError>,
+    /// How long the writer took.
+    pub took: Duration,
+}
+
+/// Command from the recorder to the writer, the last one: fold the write-ahead log into the file and
+/// close it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Close;

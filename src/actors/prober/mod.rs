@@ -1,0 +1,67 @@
+//! A prober runs one job at a time, so the number of probers is the number of concurrent probes.
+
+pub mod arbiters;
+pub mod state;
+
+use std::rc::Rc;
+
+use actix::prelude::*;
+use futures_util::future::{AbortHandle, abortable};
+
+use crate::actors::messages::probing::{EndedProbe, Lease, Preempt, ProbeEnd, RunProbe};
+use state::{ArbiterState, ProberDeps};
+
+pub struct Prober {
+    slot: usize,
+    state: Rc<ArbiterState>,
+    /// The generation of the running probe, and the handle that cancels it.
+    current: Option<(u64, AbortHandle)>,
+}
+
+impl Prober {
+    fn spawn(arbiter: &ArbiterHandle, slot: usize, deps: ProberDeps) -> Addr<Self> {
+        Self::start_in_arbiter(arbiter, move |_| {
+            let state = ArbiterState::of_arbiter(deps);
+            Self { slot, state, current: None }
+        })
+    }
+}
+
+impl Actor for Prober {
+    type Context = Context<Self>;
+}
+
+impl Handler<RunProbe> for Prober {
+    type Result = ();
+
+    fn handle(&mut self, run: RunProbe, context: &mut Self::Context) {
+        fail::fail_point!("prober");
+        let RunProbe { generation, job, requester } = run;
+        let (lease, state) = (Lease { slot: self.slot, generation }, Rc::clone(&self.state));
+        // An abortable future checks for its end before it is polled, so a probe either is preempted
+        // or ends by itself, never both. A future cancelled by its actor may be polled once more.
+        let (probe, handle) = abortable(async move {
+            state.observe_lateness(job.due);
+            state.run(lease, &job.service, requester).await;
+        });
+        let probe = probe.into_actor(self).map(move |done, prober, _| {
+            prober.current = None;
+            if done.is_err() {
+                let end = ProbeEnd::Preempted;
+                prober.state.finish(EndedProbe { lease, end, confirmation: None }, None);
+            }
+        });
+        self.current = Some((generation, handle));
+        context.spawn(probe);
+    }
+}
+
+impl Handler<Preempt> for Prober {
+    type Result = ();
+
+    fn handle(&mut self, Preempt(generation): Preempt, _: &mut Self::Context) {
+        if let Some((_, handle)) = self.current.as_ref().filter(|(now, _)| *now == generation) {
+            handle.abort();
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What the probers of one arbiter share: the probe engine and the batch of ended probes.
+
+use std::cell::{OnceCell, RefCell};
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::Recipient;
+use futures_util::FutureExt;
+use slog::{debug, warn};
+
+use crate::actors::messages::probing::{
+    ConfirmationResult, EndedProbe, Lease, ProbeEnd, Requester,
+};
+use crate::actors::messages::recording::ProbesEnded;
+use crate::actors::runtime::Runtime;
+use crate::clock::unix_ms;
+use crate::domain::{Failure, Outcome, Reason, Service, Verdict};
+use crate::logging::Throttle;
+use crate::probe::{Engine, Rules};
+
+/// Passed to every prober.
+#[derive(Clone)]
+pub struct ProberDeps {
+    pub rules: Rules,
+    pub recorder: Recipient<ProbesEnded>,
+    pub runtime: Runtime,
+    /// Limits the warnings about local faults to one a second.
+    pub faults: Arc<Throttle>,
+}
+
+pub struct ArbiterState {
+    engine: Engine,
+    deps: ProberDeps,
+    /// Ended probes that are not sent yet. Bound: one a prober, since its slot stays leased until
+    /// then.
+    ended: RefCell<Vec<(EndedProbe, Option<Outcome>)>>,
+}
+
+thread_local! {
+    /// Built by the arbiter's first prober, since an engine cannot be sent to another thread.
+    static STATE: OnceCell<Rc<ArbiterState>> = const { OnceCell::new() };
+}
+
+impl ArbiterState {
+    /// The state of the current arbiter; `deps` are used by its first prober.
+    pub fn of_arbiter(deps: ProberDeps) -> Rc<Self> {
+        STATE.with(|state| Rc::clone(state.get_or_init(|| Rc::new(Self::new(deps)))))
+    }
+
+    fn new(deps: ProberDeps) -> Self {
+        Self { engine: Engine::new(deps.rules.clone()), deps, ended: RefCell::default() }
+    }
+
+    /// Observes how long after its due time a probe starts.
+    pub fn observe_lateness(&self, due: Instant) {
+        let late = Instant::now().saturating_duration_since(due);
+        self.deps.runtime.telemetry.lateness.observe(late.as_secs_f64());
+    }
+
+    /// Probes `service` and sends the outcome to the recorder. A local fault is counted and logged,
+    /// and recorded only when a loss of the local network would look like it.
+    pub async fn run(
+        self: &Rc<Self>,
+        lease: Lease,
+        service: &Service,
+        requester: Option<Requester>,
+    ) {
+        let mut outcome = self.probe_or_fault(service, requester.is_some()).await;
+        self.deps.runtime.telemetry.probed(&outcome);
+        self.log(service, &outcome);
+        let is_local = outcome.verdict() == Verdict::Local;
+        let needs_confirmation = service.options.thresholds.failure > 1 && !is_local;
+        let is_up = outcome.verdict() == Verdict::Up;
+        let confirmation =
+            needs_confirmation.then_some(ConfirmationResult { id: service.id, is_up });
+        let end = ProbeEnd::of(&outcome);
+        let is_wanted = requester.as_ref().is_none_or(|requester| requester.records);
+        let records = is_wanted && (!is_local || may_be_local_network(&outcome));
+        if let Some(requester) = requester {
+            // The requester may have disconnected.
+            let _ = requester.reply.send(outcome.clone());
+            outcome.report = None;
+        }
+        self.finish(EndedProbe { lease, end, confirmation }, records.then_some(outcome));
+    }
+
+    /// Sends an ended probe to the recorder, in one message with those of this arbiter that end in
+    /// the same turn of its loop: waking another thread costs more than the message.
+    pub fn finish(self: &Rc<Self>, probe: EndedProbe, outcome: Option<Outcome>) {
+        let mut ended = self.ended.borrow_mut();
+        ended.push((probe, outcome));
+        if ended.len() > 1 {
+            return;
+        }
+        let state = Rc::clone(self);
+        actix_rt::spawn(async move {
+            tokio::task::yield_now().await;
+            // Without a recorder the process ends.
+            state.deps.recorder.do_send(ProbesEnded(state.ended.take()));
+        });
+    }
+
+    fn log(&self, service: &Service, outcome: &Outcome) {
+        let log = &self.deps.runtime.log;
+        let reason = outcome.failure.as_ref().map_or("", |failure| failure.reason.as_str());
+        let detail = outcome.failure.as_ref().map_or("", |failure| failure.detail.as_str());
+        if outcome.verdict() != Verdict::Local {
+            debug!(log, "probed"; "service_id" => service.id.get(), "reason" => reason,
+                "detail" => detail, "elapsed_ms" => outcome.response_time.as_secs_f64() * 1e3);
+        } else if self.deps.faults.pass(Instant::now()) {
+            warn!(log, "probe failed by a local fault"; "service_id" => service.id.get(),
+                "name" => service.name.as_str(), "reason" => reason, "detail" => detail);
+        }
+    }
+
+    /// The outcome of a probe; a panic in it is a local fault.
+    async fn probe_or_fault(&self, service: &Service, reports: bool) -> Outcome {
+        let (started_at_ms, started) = (unix_ms(), Instant::now());
+        let probe = async {
+            fail::fail_point!("probe");
+            self.engine.probe(service, reports).await
+        };
+        match AssertUnwindSafe(probe).catch_unwind().await {
+            Ok(outcome) => outcome,
+            Err(panic) => {
+                let failure = Failure::new(Reason::LocalFault, panic_message(panic.as_ref()));
+                let elapsed = started.elapsed();
+                Outcome::without_details(service.id, started_at_ms, elapsed, Some(failure))
+            }
+        }
+    }
+}
+
+fn may_be_local_network(outcome: &Outcome) -> bool {
+    outcome.failure.as_ref().is_some_and(|failure| failure.reason.may_be_local_network())
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the probe panicked: {}", message.unwrap_or("no message"))
+}

@@ -1,0 +1,277 @@
+//! The writes: groups of outcomes, changes, and the writes of the upkeep.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use slog::{error, info, warn};
+
+use super::{CHANGES_LIMIT, Phase, Recorder, Reply};
+use crate::actors::messages::probing::ServiceChanged;
+use crate::actors::messages::recording::{NamedEvent, TicksCommitted};
+use crate::actors::messages::store::{
+    ApplyFile, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply, UpkeepWrite,
+};
+use crate::domain::time::stall::Stall;
+use crate::domain::time::timestamp;
+use crate::domain::{Definition, ServiceId};
+use crate::metrics::Fate;
+use crate::services_file::{Entry, FileApplied, FileError};
+use crate::storage::StorageError;
+use crate::storage::history::gaps::Gap;
+use crate::storage::ledger::Committed;
+use crate::storage::writer;
+use crate::storage::writer::Applied;
+
+/// Pause between tries while the recorder closes.
+const CLOSING_RETRY: Duration = Duration::from_millis(100);
+
+/// A queued change and the reply to its sender.
+pub(super) enum Change {
+    /// Of one service, from HTTP.
+    Service(writer::Change, Reply<Result<Applied, StorageError>>),
+    /// Of all services of the file, from the app.
+    File(Arc<[Entry]>, Reply<Result<FileApplied, FileError>>),
+}
+
+impl Change {
+    fn reject(self, why: &StorageError) {
+        // The sender may have gone.
+        match self {
+            Self::Service(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
+        }
+    }
+}
+
+impl Recorder {
+    /// Queues a change, or rejects it at once when the store fails or the queue is full.
+    pub(super) fn queue_change(&mut self, change: Change, context: &mut Context<Self>) {
+        if let Some(why) = self.trouble() {
+            change.reject(&StorageError::Unavailable(why));
+        } else if self.phase != Phase::Open || self.writer_died {
+            change.reject(&StorageError::Unavailable("it is being closed".into()));
+        } else if self.changes.len() >= CHANGES_LIMIT {
+            change.reject(&StorageError::Busy);
+        } else {
+            self.changes.push_back(change);
+            self.start_next_write(context);
+        }
+    }
+
+    pub(super) fn commit(&mut self, now: Instant, context: &mut Context<Self>) {
+        self.detect_stall();
+        let group = self.buffer.take_group(now);
+        self.store.begin(now);
+        let stall = self.stall;
+        let commit = self.writer.commit.send(Commit { group, stall }).into_actor(self);
+        context.spawn(commit.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.handle_writer_death() };
+            recorder.end_write();
+            recorder.finish_commit(done, stall, now.elapsed());
+            recorder.unpark();
+            recorder.start_next_write(context);
+        }));
+    }
+
+    fn finish_commit(&mut self, done: CommitDone, stall: Option<Stall>, took: Duration) {
+        self.count_committed(&done.committed, took);
+        self.publish_events(&done.committed);
+        match done.failed {
+            None => {
+                self.buffer.group_done();
+                self.note_gap(stall, done.gap);
+                self.note_success();
+            }
+            Some(NotCommitted { group, why }) => {
+                self.buffer.put_back(group, Instant::now());
+                self.telemetry.commit_failures.inc();
+                self.note_failure(why);
+            }
+        }
+        if let Some(links) = &self.links {
+            links.upkeep.do_send(TicksCommitted(done.fresh));
+        }
+    }
+
+    fn count_committed(&self, committed: &Committed, took: Duration) {
+        if committed.recorded > 0 {
+            self.telemetry.commit_size.observe(committed.recorded as f64);
+            self.telemetry.commit_duration.observe(took.as_secs_f64());
+        }
+        self.telemetry.outcomes(Fate::Recorded, committed.recorded);
+        self.telemetry.outcomes(Fate::Orphaned, committed.orphaned);
+        self.telemetry.outcomes(Fate::Dropped, committed.refused.len());
+        for (service_id, why) in &committed.refused {
+            error!(self.log, "an outcome contradicts the store and was dropped";
+                "service_id" => service_id.get(), "error" => why);
+        }
+    }
+
+    fn publish_events(&mut self, committed: &Committed) {
+        let named = committed.began.iter().map(|event| NamedEvent {
+            name: self.last_results.name(event.service_id),
+            event: event.clone(),
+        });
+        let events: Arc<[NamedEvent]> = named.collect();
+        self.events.publish(&events);
+    }
+
+    /// The stall of a commit is in the store, unless a later one has extended it.
+    fn note_gap(&mut self, committed: Option<Stall>, gap: Option<Gap>) {
+        if self.stall == committed {
+            self.stall = None;
+        }
+        if let Some(Gap { from_ms, services }) = gap {
+            warn!(self.log, "the process stalled, or the clock was set forward; that time is unknown";
+                "since" => timestamp::to_rfc3339(from_ms), "services" => services);
+        }
+    }
+
+    pub(super) fn write_change(&mut self, change: Change, context: &mut Context<Self>) {
+        self.store.begin(Instant::now());
+        match change {
+            Change::Service(change, reply) => self.write_service(change, reply, context),
+            Change::File(entries, reply) => self.write_file(entries, reply, context),
+        }
+    }
+
+    fn write_service(
+        &mut self,
+        change: writer::Change,
+        reply: Reply<Result<Applied, StorageError>>,
+        context: &mut Context<Self>,
+    ) {
+        let write = self.writer.change.send(MakeChange(change)).into_actor(self);
+        context.spawn(write.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.handle_writer_death() };
+            recorder.end_write();
+            match &done {
+                Ok(applied) => {
+                    recorder.note_success();
+                    let definition = applied.record.as_ref().map(|it| it.definition.clone());
+                    recorder.publish_change(applied.id, definition, true);
+                }
+                Err(error) => recorder.note_error(error),
+            }
+            // The client may have gone; the change is made.
+            let _ = reply.send(done);
+            recorder.start_next_write(context);
+        }));
+    }
+
+    fn write_file(
+        &mut self,
+        entries: Arc<[Entry]>,
+        reply: Reply<Result<FileApplied, FileError>>,
+        context: &mut Context<Self>,
+    ) {
+        let write = self.writer.file.send(ApplyFile(entries)).into_actor(self);
+        context.spawn(write.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.handle_writer_death() };
+            recorder.end_write();
+            match &done {
+                Ok(applied) => {
+                    recorder.note_success();
+                    for (id, definition) in &applied.services {
+                        recorder.publish_change(*id, definition.clone(), false);
+                    }
+                }
+                Err(FileError::Store(error)) => recorder.note_error(error),
+                Err(FileError::Refused(_)) => {}
+            }
+            let _ = reply.send(done);
+            recorder.start_next_write(context);
+        }));
+    }
+
+    /// Updates the watched services and notifies the scheduler. `on_demand`: a client waits for the
+    /// first probe of a new service.
+    fn publish_change(&self, id: ServiceId, definition: Option<Definition>, on_demand: bool) {
+        match &definition {
+            Some(definition) if definition.enabled => self.last_results.watch(id, definition),
+            _ => self.last_results.unwatch(id),
+        }
+        if let Some(links) = &self.links {
+            links.scheduler.do_send(ServiceChanged { id, definition, on_demand });
+        }
+    }
+
+    pub(super) fn write_upkeep(
+        &mut self,
+        write: UpkeepWrite,
+        reply: Reply<UpkeepReply>,
+        context: &mut Context<Self>,
+    ) {
+        let began = Instant::now();
+        self.store.begin(began);
+        let write = self.writer.upkeep.send(write).into_actor(self);
+        context.spawn(write.map(move |result, recorder, context| {
+            let Ok(result) = result else { return recorder.handle_writer_death() };
+            recorder.end_write();
+            if let Err(error) = &result {
+                recorder.note_error(error);
+            }
+            let _ = reply.send(UpkeepReply { result, took: began.elapsed() });
+            recorder.start_next_write(context);
+        }));
+    }
+
+    pub(super) fn close(&mut self, context: &mut Context<Self>) {
+        self.phase = Phase::Closed;
+        let reply = self.flush.take();
+        let close = self.writer.close.send(Close).into_actor(self);
+        context.spawn(close.map(move |_, _, _| {
+            // The app has gone when its grace period is over.
+            let _ = reply.map(|reply| reply.send(()));
+        }));
+    }
+
+    /// A write is over. It may have been committed even if it failed, so cached responses are
+    /// invalid.
+    fn end_write(&mut self) {
+        self.store.end();
+        self.revision.increment();
+    }
+
+    /// The store took a write.
+    fn note_success(&mut self) {
+        let recovered = self.store.succeeded(Instant::now());
+        if recovered || self.dropped > 0 {
+            info!(self.log, "the store takes writes again";
+                "buffered" => self.buffer.len(), "dropped" => self.dropped);
+        }
+        self.dropped = 0;
+    }
+
+    fn note_error(&mut self, error: &StorageError) {
+        if let StorageError::Unavailable(why) = error {
+            self.note_failure(why.clone());
+        }
+    }
+
+    /// The store did not take a write. Queued changes are rejected: made later, they would surprise
+    /// clients that have given up.
+    fn note_failure(&mut self, why: String) {
+        for change in self.changes.drain(..) {
+            change.reject(&StorageError::Unavailable(why.clone()));
+        }
+        let reason = why.clone();
+        if self.store.failed(why, Instant::now()) {
+            error!(self.log, "the store takes no writes; outcomes are buffered in memory";
+                "error" => reason);
+        }
+        if self.phase == Phase::Closing {
+            self.store.hurry(Instant::now() + CLOSING_RETRY);
+        }
+    }
+
+    /// The writer's lifeline has notified the app. Dropping the replies tells their receivers that
+    /// nothing was written.
+    fn handle_writer_death(&mut self) {
+        self.writer_died = true;
+        self.flush = None;
+        self.changes.clear();
+        self.upkeep_write = None;
+    }
+}

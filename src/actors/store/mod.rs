@@ -1,0 +1,67 @@
+//! The actors that own the store's connections, one thread each.
+
+pub mod readers;
+pub mod writer;
+
+use actix::prelude::*;
+
+use crate::actors::messages::store::{ApplyFile, Close, Commit, MakeChange, UpkeepWrite};
+use crate::actors::runtime::Runtime;
+use readers::Reader;
+use writer::Writer;
+
+/// Threads that answer queries.
+const READERS: usize = 2;
+
+/// The writer, by the messages that the recorder sends.
+pub struct WriterRecipients {
+    pub commit: Recipient<Commit>,
+    pub change: Recipient<MakeChange>,
+    pub file: Recipient<ApplyFile>,
+    pub upkeep: Recipient<UpkeepWrite>,
+    pub close: Recipient<Close>,
+}
+
+/// The started store actors.
+pub struct StoreActors {
+    pub writer: Addr<Writer>,
+    /// Answer queries from HTTP.
+    pub readers: Addr<Reader>,
+    /// Answers the upkeep's queries, which may take seconds.
+    pub upkeep_reader: Addr<Reader>,
+}
+
+impl StoreActors {
+    /// Starts the actors on the database file at `path`.
+    pub fn start(path: &str, runtime: &Runtime) -> Self {
+        let (file, lifelines) = (path.to_owned(), runtime.lifelines.clone());
+        let writer =
+            SyncArbiter::start(1, move || Writer::new(file.clone(), lifelines.lifeline("writer")));
+        Self {
+            writer,
+            readers: start_readers(READERS, "reader", path, runtime),
+            upkeep_reader: start_readers(1, "upkeep reader", path, runtime),
+        }
+    }
+
+    pub fn writer_recipients(&self) -> WriterRecipients {
+        let writer = || self.writer.clone();
+        WriterRecipients {
+            commit: writer().recipient(),
+            change: writer().recipient(),
+            file: writer().recipient(),
+            upkeep: writer().recipient(),
+            close: writer().recipient(),
+        }
+    }
+}
+
+fn start_readers(
+    threads: usize,
+    name: &'static str,
+    path: &str,
+    runtime: &Runtime,
+) -> Addr<Reader> {
+    let (file, lifelines) = (path.to_owned(), runtime.lifelines.clone());
+    SyncArbiter::start(threads, move || Reader::new(file.clone(), lifelines.lifeline(name)))
+}

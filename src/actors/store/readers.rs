@@ -1,0 +1,70 @@
+//! The readers: they answer queries on connections that cannot write, each on its own thread.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use tokio::sync::Semaphore;
+
+use crate::actors::messages::store::Ask;
+use crate::actors::runtime::Lifeline;
+use crate::storage::StorageError;
+use crate::storage::connection;
+use crate::storage::connection::Reopening;
+use crate::storage::reader::Query;
+
+/// Most queries that run or are queued at once.
+const READS_LIMIT: usize = 256;
+
+/// Limits the queries to the reader threads. Clones share the limit.
+#[derive(Clone)]
+pub struct Readers {
+    readers: Addr<Reader>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub fn new(readers: Addr<Reader>) -> Self {
+        Self { readers, permits: Arc::new(Semaphore::new(READS_LIMIT)) }
+    }
+
+    /// Fails with `Busy` at once when [`READS_LIMIT`] queries are under way.
+    pub fn ask<Q: Query>(
+        &self,
+        ask: Ask<Q>,
+    ) -> impl Future<Output = Result<Q::Answer, StorageError>> + use<Q> {
+        let reserved = Arc::clone(&self.permits)
+            .try_acquire_owned()
+            .map(|permit| (permit, self.readers.send(ask)));
+        async move {
+            let (_permit, answer) = reserved.map_err(|_| StorageError::Busy)?;
+            answer.await.unwrap_or_else(|_| {
+                Err(StorageError::Unavailable("the reader has died".to_owned()))
+            })
+        }
+    }
+}
+
+/// Owns a connection that cannot write.
+pub struct Reader {
+    connection: Reopening,
+    _lifeline: Lifeline,
+}
+
+impl Reader {
+    /// `path` is the database file.
+    pub fn new(path: String, lifeline: Lifeline) -> Self {
+        Self { connection: Reopening::new(path, connection::reader), _lifeline: lifeline }
+    }
+}
+
+impl Actor for Reader {
+    type Context = SyncContext<Self>;
+}
+
+impl<Q: Query> Handler<Ask<Q>> for Reader {
+    type Result = Result<Q::Answer, StorageError>;
+
+    fn handle(&mut self, Ask(query): Ask<Q>, _: &mut Self::Context) -> Self::Result {
+        self.connection.run(|connection| query.run(connection))
+    }
+}
