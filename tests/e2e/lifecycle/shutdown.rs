@@ -43,7 +43,7 @@ fn a_probe_that_outlasts_the_grace_period_is_given_up_and_not_made_down() {
         app.signal(Signal::TERM);
         assert_eq!(app.exit_code(), Some(0), "{}", app.log());
         let took = started.elapsed();
-        app.wait_for_log("given up at the end of the grace period");
+        app.wait_for_log("cancelled at the end of the grace period");
         let db = app.db();
         assert_eq!(db.number("SELECT count(*) FROM service_ticks WHERE NOT is_up"), 0);
         assert_eq!(db.number("SELECT count(*) FROM service_events WHERE event = 'downtime'"), 0);

@@ -20,7 +20,7 @@ fn a_panic_inside_a_probe_is_ours_and_the_prober_lives() {
         Some(3.0)
     );
     assert_eq!(app.metric("service_healthcheck_probers_rebuilt_total"), Some(0.0));
-    app.wait_for_log("probe failed by a fault of ours");
+    app.wait_for_log("probe failed by a local fault");
     app.wait_for_log("message: ");
     app.stop();
 }

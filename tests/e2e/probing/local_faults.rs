@@ -14,7 +14,7 @@ fn running_out_of_descriptors_is_our_fault_and_never_a_downtime() {
     let open = app.metric("process_open_fds").unwrap() as u64;
     let tight = Rlimit { current: Some(open / 2), maximum: getrlimit(Resource::Nofile).maximum };
     let before = prlimit(Some(app.pid()), Resource::Nofile, tight).unwrap();
-    app.wait_for_log("probe failed by a fault of ours");
+    app.wait_for_log("probe failed by a local fault");
     prlimit(Some(app.pid()), Resource::Nofile, before).unwrap();
     app.wait_for_metric(
         "service_healthcheck_probes_total{result=\"ours\",reason=\"local_descriptors\"}",

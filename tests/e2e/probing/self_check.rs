@@ -43,7 +43,7 @@ fn assert_one_gap(app: &App, count: i64) {
         assert_eq!(metric["down_count"], 0, "service {id}");
         assert!(metric["unknown_count"].as_u64().unwrap() > 0, "service {id}");
     }
-    assert_eq!(app.log().matches("our own network is gone").count(), 1, "{}", app.log());
+    assert_eq!(app.log().matches("the local network is down").count(), 1, "{}", app.log());
     app.db().assert_consistent();
 }
 
@@ -59,7 +59,7 @@ fn a_route_that_is_taken_away_is_one_gap_and_no_downtime() {
     let unknown = app.get("/v1/services?status=unknown");
     assert_eq!(unknown.list("services").len(), 5);
     hosts.restore_route();
-    app.wait_for_log("our own network is back");
+    app.wait_for_log("the local network is up again");
     assert_one_gap(&app, 5);
 }
 
@@ -72,7 +72,7 @@ fn a_network_that_loses_everything_silently_is_one_gap_and_no_downtime() {
         app.wait_for_state(id, "unknown");
     }
     hosts.restore_link();
-    app.wait_for_log("our own network is back");
+    app.wait_for_log("the local network is up again");
     assert_one_gap(&app, 5);
 }
 
@@ -85,7 +85,7 @@ fn a_target_that_is_gone_while_a_canary_answers_is_down() {
     let service = app.wait_for_state(id, "down");
     let reason = service["current_status"]["failure"]["reason"].as_str().unwrap().to_owned();
     assert!(["connect_timeout", "unreachable"].contains(&reason.as_str()), "{reason}");
-    assert!(!app.log().contains("our own network is gone"));
+    assert!(!app.log().contains("the local network is down"));
 }
 
 #[test]
