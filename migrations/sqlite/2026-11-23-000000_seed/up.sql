@@ -1,5 +1,6 @@
--- The tables of go-service-healthcheck, extended. Times without a unit are whole unix seconds; a column that ends in
--- _ms holds unix milliseconds. The seed's own names stay readable as generated columns, which take no space.
+-- The tables of go-service-healthcheck, extended. Times without a unit are whole unix seconds; a
+-- column that ends in _ms has unix milliseconds. The column names of go-service-healthcheck remain
+-- as generated columns, which take no space.
 
 CREATE TABLE services (
     id               INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -15,10 +16,11 @@ CREATE TABLE services (
     deleted_at       BIGINT
 );
 
--- A name is unique among the living, and free again after a delete.
+-- A name is unique among services that are not deleted.
 CREATE UNIQUE INDEX services_living_name ON services (name) WHERE deleted_at IS NULL;
 
--- Appended only. There is no secondary index on purpose: one makes a tick ten times as dear (docs/design/history.md).
+-- Append-only. Deliberately without a secondary index, which makes a tick ten times as expensive
+-- (docs/design/history.md).
 CREATE TABLE service_ticks (
     id               INTEGER PRIMARY KEY NOT NULL,
     service_id       BIGINT  NOT NULL REFERENCES services (id),
@@ -46,10 +48,10 @@ CREATE TABLE service_events (
 
 CREATE INDEX service_events_by_service ON service_events (service_id, id);
 
--- At most one event of a service lasts.
+-- At most one event of a service is open.
 CREATE UNIQUE INDEX service_events_open ON service_events (service_id) WHERE date_ended_ms IS NULL;
 
--- One row for each service that has a tick. The sum is exact; the mean is the sum divided by the count.
+-- One row for each service with a tick. The sum is exact; the mean is the sum divided by the count.
 CREATE TABLE service_metrics (
     service_id               INTEGER PRIMARY KEY NOT NULL REFERENCES services (id),
     tick_count               BIGINT  NOT NULL,
@@ -62,7 +64,8 @@ CREATE TABLE service_metrics (
     updated_at               BIGINT  NOT NULL
 );
 
--- When the store last took a write: moved on by every commit, and every few seconds when there is none.
+-- The liveness mark: time of the last write. Every commit updates it; without commits, it is
+-- updated every few seconds.
 CREATE TABLE liveness (
     id    INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
     at_ms BIGINT  NOT NULL

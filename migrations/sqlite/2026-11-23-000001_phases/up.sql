@@ -1,4 +1,4 @@
--- Where the time of a probe went, in microseconds; they add up to the response time. Null for ticks that were imported.
+-- Duration of each phase in microseconds; the sum is the response time. Null for imported ticks.
 ALTER TABLE service_ticks ADD COLUMN dns_us BIGINT;
 ALTER TABLE service_ticks ADD COLUMN connect_us BIGINT;
 ALTER TABLE service_ticks ADD COLUMN tls_us BIGINT;

@@ -1,2 +1,2 @@
--- What an answer must fulfil, one condition a line; null for the plain rule (an answer below 400).
+-- Conditions on the response, one a line; null for the plain rule (a status below 400).
 ALTER TABLE services ADD COLUMN conditions TEXT;

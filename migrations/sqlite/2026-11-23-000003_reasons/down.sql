@@ -1,5 +1,5 @@
--- What the former version has no word for is left out: unknown and paused events, unknown ticks, services of other schemes
--- than http and https.
+-- Deletes data that the previous version does not know: unknown and paused events, unknown ticks,
+-- and services with schemes other than http and https.
 CREATE TABLE service_events_old (
     id             INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     service_id     BIGINT  NOT NULL REFERENCES services (id),
@@ -15,8 +15,10 @@ CREATE TABLE service_events_old (
 );
 
 INSERT INTO service_events_old
-    (id, service_id, event, failure, failure_detail, date_started_ms, date_ended_ms, created_at, updated_at)
-SELECT id, service_id, event, failure, failure_detail, date_started_ms, date_ended_ms, created_at, updated_at
+    (id, service_id, event, failure, failure_detail, date_started_ms, date_ended_ms, created_at,
+     updated_at)
+SELECT id, service_id, event, failure, failure_detail, date_started_ms, date_ended_ms, created_at,
+    updated_at
 FROM service_events WHERE event IN ('uptime', 'downtime');
 
 CREATE TABLE service_metrics_old (
@@ -32,10 +34,11 @@ CREATE TABLE service_metrics_old (
 );
 
 INSERT INTO service_metrics_old
-SELECT m.service_id, m.tick_count, m.up_count, m.down_count, m.average_response_time_ms, m.response_time_sum_ns, e.newest,
-    m.created_at, m.updated_at
+SELECT m.service_id, m.tick_count, m.up_count, m.down_count, m.average_response_time_ms,
+    m.response_time_sum_ns, e.newest, m.created_at, m.updated_at
 FROM service_metrics m
-JOIN (SELECT service_id, max(id) AS newest FROM service_events_old GROUP BY service_id) e USING (service_id);
+JOIN (SELECT service_id, max(id) AS newest FROM service_events_old GROUP BY service_id) e
+    USING (service_id);
 
 DROP TABLE service_metrics;
 DROP TABLE service_events;
@@ -47,5 +50,6 @@ CREATE UNIQUE INDEX service_events_open ON service_events (service_id) WHERE dat
 
 DELETE FROM service_ticks WHERE is_unknown;
 ALTER TABLE service_ticks DROP COLUMN is_unknown;
-UPDATE services SET deleted_at = unixepoch() WHERE deleted_at IS NULL AND NOT (url LIKE 'http://%' OR url LIKE 'https://%');
+UPDATE services SET deleted_at = unixepoch()
+WHERE deleted_at IS NULL AND NOT (url LIKE 'http://%' OR url LIKE 'https://%');
 ALTER TABLE services DROP COLUMN options;

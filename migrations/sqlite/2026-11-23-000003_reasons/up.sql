@@ -1,16 +1,18 @@
--- What a service says beyond its columns, as JSON under the names of the API; null for nothing.
+-- Options of a service without columns of their own, as JSON with the names of the API; null for
+-- none.
 ALTER TABLE services ADD COLUMN options TEXT;
 
--- A tick that says nothing of its target, since our own network was gone; is_up is false then, and counts for nothing.
+-- The tick says nothing about its target, because the local network was down; is_up is then false
+-- and has no meaning.
 ALTER TABLE service_ticks ADD COLUMN is_unknown BOOLEAN NOT NULL DEFAULT FALSE;
 
--- The words of the former version, under the nearest of the new ones.
+-- Reasons of the previous version become the nearest new ones.
 UPDATE service_ticks SET failure = CASE failure
     WHEN 'dns' THEN 'dns_server' WHEN 'tls' THEN 'tls_handshake' ELSE 'redirect_loop' END
 WHERE failure IN ('dns', 'tls', 'redirect');
 
--- Two more events: unknown, while our own network was gone, and paused. SQLite cannot change a CHECK, so the table is built
--- anew, and with it the one that refers to it.
+-- Two more events: unknown, while the local network was down, and paused. SQLite cannot change a
+-- CHECK, so this rebuilds the table and the one that references it.
 CREATE TABLE service_events_new (
     id             INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     service_id     BIGINT  NOT NULL REFERENCES services (id),
@@ -26,15 +28,17 @@ CREATE TABLE service_events_new (
 );
 
 INSERT INTO service_events_new
-    (id, service_id, event, failure, failure_detail, date_started_ms, date_ended_ms, created_at, updated_at)
+    (id, service_id, event, failure, failure_detail, date_started_ms, date_ended_ms, created_at,
+     updated_at)
 SELECT id, service_id, event,
     CASE failure WHEN 'dns' THEN 'dns_server' WHEN 'tls' THEN 'tls_handshake'
         WHEN 'redirect' THEN 'redirect_loop' ELSE failure END,
     failure_detail, date_started_ms, date_ended_ms, created_at, updated_at
 FROM service_events;
 
--- One row for each service that has a tick. The sum is exact, and over the ticks that are up or down; the mean is the sum
--- divided by their count. A streak is what thresholds count: ticks in a row that differ from the newest event.
+-- One row for each service with a tick. The sum is exact and covers ticks that are up or down; the
+-- mean is the sum divided by their count. Thresholds count the streak: consecutive ticks that
+-- differ from the newest event.
 CREATE TABLE service_metrics_new (
     service_id               INTEGER PRIMARY KEY NOT NULL REFERENCES services (id),
     tick_count               BIGINT  NOT NULL,
@@ -44,12 +48,12 @@ CREATE TABLE service_metrics_new (
     average_response_time_ms DOUBLE  NOT NULL,
     response_time_sum_ns     BIGINT  NOT NULL,
     latest_event_id          BIGINT  REFERENCES service_events_new (id),
-    -- The newest state that was known, in events; null before the first.
+    -- The last known state of the events; null before the first.
     known_is_up              BOOLEAN,
     streak_is_up             BOOLEAN,
     streak_count             BIGINT,
     streak_since_ms          BIGINT,
-    -- The newest 21 states as bits, newest lowest, below a leading one.
+    -- The newest 21 states as bits below a leading one; the lowest bit is the newest.
     recent_states            BIGINT  NOT NULL DEFAULT 1,
     is_flapping              BOOLEAN NOT NULL DEFAULT FALSE,
     created_at               BIGINT  NOT NULL,
@@ -57,10 +61,12 @@ CREATE TABLE service_metrics_new (
 );
 
 INSERT INTO service_metrics_new
-    (service_id, tick_count, up_count, down_count, average_response_time_ms, response_time_sum_ns, latest_event_id,
-     known_is_up, created_at, updated_at)
-SELECT service_id, tick_count, up_count, down_count, average_response_time_ms, response_time_sum_ns, latest_event_id,
-    (SELECT event = 'uptime' FROM service_events e WHERE e.id = latest_event_id), created_at, updated_at
+    (service_id, tick_count, up_count, down_count, average_response_time_ms, response_time_sum_ns,
+     latest_event_id, known_is_up, created_at, updated_at)
+SELECT service_id, tick_count, up_count, down_count, average_response_time_ms, response_time_sum_ns,
+    latest_event_id,
+    (SELECT event = 'uptime' FROM service_events e WHERE e.id = latest_event_id),
+    created_at, updated_at
 FROM service_metrics;
 
 DROP TABLE service_metrics;

@@ -1,4 +1,5 @@
--- Sealed ticks and roll-ups have no place in the former version: they are left out, and the metrics still count them.
+-- The previous version has no sealed ticks and roll-ups: they are deleted, and the metrics still
+-- count them.
 DROP TABLE service_tick_chunks;
 DROP TABLE service_rollups;
 DROP TABLE history;
@@ -21,10 +22,10 @@ ALTER TABLE service_ticks_old ADD COLUMN transfer_us BIGINT;
 ALTER TABLE service_ticks_old ADD COLUMN is_unknown BOOLEAN NOT NULL DEFAULT FALSE;
 
 INSERT INTO service_ticks_old
-    (id, service_id, is_up, response_time_ms, http_status, failure, created_at_ms, dns_us, connect_us, tls_us, first_byte_us,
-     transfer_us, is_unknown)
-SELECT id, service_id, is_up, response_time_us / 1000.0, http_status, failure, created_at_ms, dns_us, connect_us, tls_us,
-    first_byte_us, transfer_us, is_unknown
+    (id, service_id, is_up, response_time_ms, http_status, failure, created_at_ms, dns_us,
+     connect_us, tls_us, first_byte_us, transfer_us, is_unknown)
+SELECT id, service_id, is_up, response_time_us / 1000.0, http_status, failure, created_at_ms,
+    dns_us, connect_us, tls_us, first_byte_us, transfer_us, is_unknown
 FROM service_ticks;
 DROP TABLE service_ticks;
 ALTER TABLE service_ticks_old RENAME TO service_ticks;
@@ -49,8 +50,9 @@ CREATE TABLE service_metrics_old (
 );
 
 INSERT INTO service_metrics_old
-SELECT service_id, tick_count, up_count, down_count, unknown_count, average_response_time_ms, response_time_sum_ns,
-    latest_event_id, known_is_up, streak_is_up, streak_count, streak_since_ms, recent_states, is_flapping, created_at, updated_at
+SELECT service_id, tick_count, up_count, down_count, unknown_count, average_response_time_ms,
+    response_time_sum_ns, latest_event_id, known_is_up, streak_is_up, streak_count, streak_since_ms,
+    recent_states, is_flapping, created_at, updated_at
 FROM service_metrics;
 DROP TABLE service_metrics;
 ALTER TABLE service_metrics_old RENAME TO service_metrics;

@@ -1,4 +1,4 @@
--- What a sealing has not come to goes back to the other fresh ticks; what it has done is sealed.
+-- Ticks that a running sealing has not reached return to the fresh ticks; the others are sealed.
 DROP VIEW fresh_ticks;
 
 INSERT INTO service_ticks
@@ -7,7 +7,7 @@ INSERT INTO service_ticks
 SELECT id, service_id, step_back, is_up, is_unknown, http_status, failure, created_at_ms,
     dns_us, connect_us, tls_us, first_byte_us, transfer_us, unphased_us
 FROM sealing_ticks WHERE service_id > (SELECT sealing_service_id FROM history);
--- No id is given again, be its row gone by now.
+-- Ids are never reused, even when their rows are gone.
 UPDATE history SET sealed_tick_id = max(sealed_tick_id, coalesce(sealing_tick_id, 0));
 DROP TABLE sealing_ticks;
 

@@ -1,7 +1,7 @@
--- Sealing that goes in small transactions (docs/design/history.md).
+-- Sealing in small transactions (docs/design/history.md).
 
--- Fresh ticks that are being sealed: when a sealing begins, this table and service_ticks change their names, so both have the
--- same form. Empty while none is under way.
+-- Fresh ticks that are being sealed. When a sealing begins, this table and service_ticks exchange
+-- their names, so both have the same columns. Empty while no sealing runs.
 CREATE TABLE sealing_ticks (
     id               INTEGER PRIMARY KEY NOT NULL,
     service_id       BIGINT  NOT NULL,
@@ -17,21 +17,23 @@ CREATE TABLE sealing_ticks (
     first_byte_us    BIGINT,
     transfer_us      BIGINT,
     unphased_us      BIGINT,
-    response_time_us BIGINT  GENERATED ALWAYS AS (coalesce(dns_us, 0) + coalesce(connect_us, 0) + coalesce(tls_us, 0)
+    response_time_us BIGINT  GENERATED ALWAYS AS
+        (coalesce(dns_us, 0) + coalesce(connect_us, 0) + coalesce(tls_us, 0)
         + coalesce(first_byte_us, 0) + coalesce(transfer_us, 0) + coalesce(unphased_us, 0)) VIRTUAL,
     response_time_ms DOUBLE  GENERATED ALWAYS AS (response_time_us / 1000.0) VIRTUAL,
     created_at       BIGINT  GENERATED ALWAYS AS (created_at_ms / 1000) VIRTUAL
 );
 
--- The sealing that is under way: the newest tick and the newest event that it is about, both null without one;
+-- The running sealing: its newest tick and its newest event; both null while no sealing runs.
 ALTER TABLE history ADD COLUMN sealing_tick_id BIGINT;
 ALTER TABLE history ADD COLUMN sealing_event_id BIGINT;
--- the services up to this id are done with, so their rows in sealing_ticks count for nothing any more;
+-- Services up to this id are sealed, so their rows in sealing_ticks are obsolete.
 ALTER TABLE history ADD COLUMN sealing_service_id BIGINT NOT NULL DEFAULT 0;
--- and so many ticks have been sealed by it.
+-- Number of ticks that it has sealed.
 ALTER TABLE history ADD COLUMN sealing_tick_count BIGINT NOT NULL DEFAULT 0;
 
--- Every tick that is not sealed yet, for whoever looks. A query for the ticks of one service follows their chain instead.
+-- Every tick that is not sealed yet, for other tools. Queries for the ticks of one service follow
+-- the chain instead.
 CREATE VIEW fresh_ticks AS
 SELECT * FROM service_ticks
 UNION ALL

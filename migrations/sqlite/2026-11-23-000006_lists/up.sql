@@ -1,8 +1,9 @@
--- Lists of many services. A page must not cost a walk over all of them: not to count them, and not to find where it begins.
+-- Lists of many services: a page must not scan all of them, neither to count them nor to find its
+-- beginning.
 
 CREATE TABLE service_count (
     id     INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
-    -- Services that are not deleted; kept by the triggers below.
+    -- Services that are not deleted; the triggers below maintain it.
     living BIGINT  NOT NULL
 );
 
