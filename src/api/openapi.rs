@@ -41,7 +41,7 @@ use crate::api::{history, input, internal, probes, services};
     components(schemas(Service, Event, Failure, Metric, Probe)),
     tags(
         (name = "services", description = "Monitored services, their state and their events"),
-        (name = "history", description = "Past results: ticks, series, uptime, objectives"),
+        (name = "history", description = "Past results: ticks, events, series, uptime, objectives"),
         (name = "operations", description = "Health, metrics and this document"),
     ),
     modifiers(&SecuritySchemes, &SharedSchemas, &Examples),

@@ -1,22 +1,25 @@
-//! Slots without a probe.
+//! Why a slot was not probed.
 
-/// Why a slot of a service was not probed. Never a downtime.
+/// Why a slot of a service was not probed. A missed slot is never a downtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Missed {
-    /// The service's last probe was still under way.
+    /// The previous probe of the service was still running.
     Busy,
-    /// No prober was free before the service's next slot.
+    /// No prober became idle before the next slot of the service.
     Late,
-    /// The waiting line was full.
+    /// The probe queue was full.
     Full,
-    /// The scheduler itself was late by whole slots: the process stood still.
+    /// The scheduler was late by whole slots: the process stalled.
     Skipped,
-    /// The probe was slow and cancelled to make room for queued probes.
+    /// The probe was cancelled to free its prober for queued probes: its target had not responded for
+    /// a while, and too many running probes were like it.
     Preempted,
 }
 
 impl Missed {
-    /// The label for it.
+    pub const ALL: [Self; 5] = [Self::Busy, Self::Late, Self::Full, Self::Skipped, Self::Preempted];
+
+    /// Value of the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Busy => "busy",

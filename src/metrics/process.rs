@@ -1,17 +1,17 @@
-//! The process metrics that every Prometheus client library has, read from /proc.
+//! The standard process metrics of Prometheus client libraries, from /proc.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// Reads at each scrape.
+/// Reads /proc at each scrape.
 #[derive(Debug)]
 pub(super) struct ProcessCollector;
 
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        // Without /proc (not on Linux) there is nothing to tell.
+        // /proc exists on Linux only.
         let Ok(process) = Process::read() else { return Ok(()) };
         let cpu = ConstCounter::new(process.cpu_seconds);
         let descriptor = encoder.encode_descriptor(
@@ -25,9 +25,13 @@ impl Collector for ProcessCollector {
             ("process_resident_memory_bytes", "Resident memory", process.resident_bytes),
             ("process_virtual_memory_bytes", "Virtual memory", process.virtual_bytes),
             ("process_open_fds", "Open file descriptors", process.open_descriptors),
-            ("process_max_fds", "Most file descriptors", process.max_descriptors),
+            ("process_max_fds", "Limit of open file descriptors", process.max_descriptors),
             ("process_threads", "Threads", process.threads),
-            ("process_start_time_seconds", "Start, in unix seconds", process.start_seconds),
+            (
+                "process_start_time_seconds",
+                "Start of the process, in unix seconds",
+                process.start_seconds,
+            ),
         ] {
             let gauge = ConstGauge::new(value);
             let descriptor = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
@@ -53,7 +57,7 @@ impl Process {
         let stat = process.stat()?;
         let ticks = procfs::ticks_per_second() as f64;
         let max = match process.limits()?.max_open_files.soft_limit {
-            procfs::process::LimitValue::Value(most) => most as f64,
+            procfs::process::LimitValue::Value(limit) => limit as f64,
             procfs::process::LimitValue::Unlimited => f64::INFINITY,
         };
         Ok(Self {

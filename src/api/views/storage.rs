@@ -37,7 +37,7 @@ pub struct Storage {
 pub struct StorageBytes {
     /// The database file.
     file: u64,
-    /// The write-ahead log beside it.
+    /// The write-ahead log of the database file.
     log: u64,
     /// Free pages within the file.
     free: u64,

@@ -16,7 +16,7 @@ fn a_panic_inside_a_probe_is_ours_and_the_prober_lives() {
     let service = app.wait_for_ticks(id, 3);
     assert_eq!(service["metric"]["data"]["down_count"], 0, "never a downtime");
     assert_eq!(
-        app.metric("service_healthcheck_probes_total{result=\"ours\",reason=\"local_fault\"}"),
+        app.metric("service_healthcheck_probes_total{result=\"local\",reason=\"local_fault\"}"),
         Some(3.0)
     );
     assert_eq!(app.metric("service_healthcheck_probers_rebuilt_total"), Some(0.0));

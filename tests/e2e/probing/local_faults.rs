@@ -17,7 +17,7 @@ fn running_out_of_descriptors_is_our_fault_and_never_a_downtime() {
     app.wait_for_log("probe failed by a local fault");
     prlimit(Some(app.pid()), Resource::Nofile, before).unwrap();
     app.wait_for_metric(
-        "service_healthcheck_probes_total{result=\"ours\",reason=\"local_descriptors\"}",
+        "service_healthcheck_probes_total{result=\"local\",reason=\"local_descriptors\"}",
         1.0,
     );
     let ticks = app.service(id)["metric"]["data"]["tick_count"].as_u64().unwrap();
@@ -37,9 +37,9 @@ fn a_route_of_ours_that_prohibits_is_no_downtime() {
     let id = app.add("behind", &url);
     app.wait_for_state(id, "up");
     hosts.prohibit_route();
-    let ours = "service_healthcheck_probes_total{result=\"ours\",reason=\"local_network\"}";
+    let local = "service_healthcheck_probes_total{result=\"local\",reason=\"local_network\"}";
     // Longer than the window, in which nothing is judged; and the gateway answers.
-    app.wait_for_metric(ours, 10.0);
+    app.wait_for_metric(local, 10.0);
     let service = app.wait_for_state(id, "up");
     assert_eq!(service["metric"]["data"]["down_count"], 0, "{service}");
     Launch::new()

@@ -1,0 +1,50 @@
+//! The last probe result of each service.
+
+use std::time::Duration;
+
+use crate::domain::service::options::HttpVersion;
+use crate::domain::{Group, Name, Outcome, ServiceId, Verdict};
+
+/// The last probe result of a service, in a compact form, since every service has one in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct LastResult {
+    pub(super) success: bool,
+    pub(super) is_secured: bool,
+    pub(super) is_ipv6: Option<bool>,
+    /// 0 without a response.
+    pub(super) http_status: u16,
+    pub(super) redirects: u16,
+    pub(super) http_version: Option<HttpVersion>,
+    pub(super) duration_us: u32,
+    /// In the order of [`Phases::named`](crate::domain::Phases::named).
+    pub(super) phases_us: [u32; 5],
+    pub(super) certificate_expires_at: Option<i64>,
+}
+
+/// The last result of a service, with the current name and group of the service.
+#[derive(Debug, Clone)]
+pub struct ServiceResult {
+    pub id: ServiceId,
+    pub name: Name,
+    pub group: Option<Group>,
+    pub result: LastResult,
+}
+
+impl LastResult {
+    pub fn new(outcome: &Outcome) -> Self {
+        // The longest timeout, an hour, fits into 32 bits.
+        let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        let details = &outcome.details;
+        Self {
+            success: outcome.verdict() == Verdict::Up,
+            is_secured: details.tls_version.is_some(),
+            is_ipv6: details.address.map(|address| address.is_ipv6()),
+            http_status: outcome.http_status.unwrap_or(0),
+            redirects: u16::try_from(details.redirects).unwrap_or(u16::MAX),
+            http_version: details.http_version,
+            duration_us: micros(outcome.response_time),
+            phases_us: outcome.phases.named().map(|(_, duration)| micros(duration)),
+            certificate_expires_at: details.certificate_expires_at,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Names and labels of the metrics of a single service, as blackbox_exporter names them; used by
+//! `/metrics` and by the OpenMetrics export.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+pub const PROBE_SUCCESS: &str = "probe_success";
+pub const PROBE_DURATION_SECONDS: &str = "probe_duration_seconds";
+pub const PROBE_HTTP_STATUS_CODE: &str = "probe_http_status_code";
+pub const PROBE_DNS_LOOKUP_TIME_SECONDS: &str = "probe_dns_lookup_time_seconds";
+pub const PROBE_IP_PROTOCOL: &str = "probe_ip_protocol";
+pub const PROBE_HTTP_REDIRECTS: &str = "probe_http_redirects";
+pub const PROBE_HTTP_VERSION: &str = "probe_http_version";
+pub const PROBE_HTTP_SSL: &str = "probe_http_ssl";
+pub const PROBE_SSL_EARLIEST_CERT_EXPIRY: &str = "probe_ssl_earliest_cert_expiry";
+/// One series for each phase, with [`PHASE`].
+pub const PROBE_HTTP_DURATION_SECONDS: &str = "probe_http_duration_seconds";
+
+/// Label of the series of [`PROBE_HTTP_DURATION_SECONDS`].
+pub const PHASE: &str = "phase";
+
+/// Name and value of a label.
+pub type Label<'a> = (&'static str, &'a str);
+
+/// The labels of every metric of a service; a service without a group has an empty one.
+pub fn service_labels<'a>(id: &'a str, name: &'a str, group: Option<&'a str>) -> [Label<'a>; 3] {
+    [("service_id", id), ("name", name), ("group", group.unwrap_or_default())]
+}
+
+/// A series in the text format: `family{label="value",…}`.
+pub fn series<'a>(family: &str, labels: impl IntoIterator<Item = Label<'a>>) -> String {
+    let mut series = format!("{family}{{");
+    for (index, (name, value)) in labels.into_iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        // Writing to a `String` cannot fail.
+        let _ = write!(series, "{comma}{name}=\"{}\"", escape_label(value));
+    }
+    series.push('}');
+    series
+}
+
+/// Escapes the value of a label (OpenMetrics 1.0, "ABNF": `\\`, `"` and line feed).
+pub fn escape_label(value: &str) -> Cow<'_, str> {
+    if value.contains(['\\', '"', '\n']) {
+        Cow::Owned(value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+    } else {
+        Cow::Borrowed(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_values_are_escaped() {
+        let labels = service_labels("7", "a \"b\"\\\n", Some("core"));
+        let phase = labels.into_iter().chain([(PHASE, "tls")]);
+        assert_eq!(
+            series("f", phase),
+            r#"f{service_id="7",name="a \"b\"\\\n",group="core",phase="tls"}"#
+        );
+        assert_eq!(
+            series("f", service_labels("7", "a", None)),
+            r#"f{service_id="7",name="a",group=""}"#
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! The metrics of single services, from their last results.
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+
+use crate::domain::service::options::HttpVersion;
+use crate::domain::{Group, Phases};
+use crate::metrics::last_result::{LastResult, ServiceResult};
+use crate::metrics::names;
+
+#[derive(Debug)]
+pub(super) struct ServiceCollector(pub(super) Vec<ServiceResult>);
+
+/// The value of a gauge; `None` leaves the service out.
+type Value = fn(&LastResult) -> Option<f64>;
+
+/// Name, HELP and value of the gauges that every service has.
+const GAUGES: [(&str, &str, Value); 9] = [
+    (names::PROBE_SUCCESS, "Whether the last probe succeeded", |r| Some(number(r.success))),
+    (names::PROBE_DURATION_SECONDS, "Duration of the last probe", |r| Some(seconds(r.duration_us))),
+    (names::PROBE_HTTP_STATUS_CODE, "HTTP status of the last probe, 0 without a response", |r| {
+        Some(f64::from(r.http_status))
+    }),
+    (names::PROBE_DNS_LOOKUP_TIME_SECONDS, "Duration of the name resolution", |r| {
+        Some(seconds(r.phases_us[0]))
+    }),
+    (names::PROBE_IP_PROTOCOL, "IP version of the connection, 4 or 6", |r| {
+        r.is_ipv6.map(|is_ipv6| if is_ipv6 { 6.0 } else { 4.0 })
+    }),
+    (names::PROBE_HTTP_REDIRECTS, "Number of redirects that were followed", |r| {
+        Some(f64::from(r.redirects))
+    }),
+    (names::PROBE_HTTP_VERSION, "Negotiated HTTP version", |r| {
+        r.http_version.map(HttpVersion::number)
+    }),
+    (names::PROBE_HTTP_SSL, "Whether the final connection used TLS", |r| {
+        Some(number(r.is_secured))
+    }),
+    (
+        names::PROBE_SSL_EARLIEST_CERT_EXPIRY,
+        "Earliest expiry of the certificate chain, in unix seconds",
+        |r| r.certificate_expires_at.map(|at| at as f64),
+    ),
+];
+
+fn seconds(micros: u32) -> f64 {
+    f64::from(micros) / 1e6
+}
+
+fn number(value: bool) -> f64 {
+    f64::from(u8::from(value))
+}
+
+impl Collector for ServiceCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        for (name, help, value) in GAUGES {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for service in &self.0 {
+                let Some(value) = value(&service.result) else { continue };
+                let id = service.id.to_string();
+                family.encode_family(&labels(service, &id))?.encode_gauge(&value)?;
+            }
+        }
+        let mut family = encoder.encode_descriptor(
+            names::PROBE_HTTP_DURATION_SECONDS,
+            "Duration of each phase of the last probe",
+            None,
+            MetricType::Gauge,
+        )?;
+        for service in &self.0 {
+            let id = service.id.to_string();
+            let [service_id, name, group] = labels(service, &id);
+            let phases = Phases::default().named().map(|(phase, _)| phase);
+            for (phase, duration_us) in phases.into_iter().zip(service.result.phases_us) {
+                let labels = [service_id, name, group, (names::PHASE, phase)];
+                family.encode_family(&labels)?.encode_gauge(&seconds(duration_us))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn labels<'a>(service: &'a ServiceResult, id: &'a str) -> [names::Label<'a>; 3] {
+    names::service_labels(id, service.name.as_str(), service.group.as_ref().map(Group::as_str))
+}

@@ -1,0 +1,332 @@
+//! Counters, gauges and histograms of the program.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::domain::{Missed, Outcome, Reason, Verdict};
+use crate::metrics::format::{Format, to_plain};
+use crate::metrics::last_result::ServiceResult;
+use crate::metrics::process::ProcessCollector;
+use crate::metrics::service_collector::ServiceCollector;
+
+/// Value of the label `result` for probes that neither succeeded nor failed because of the target:
+/// local faults and outages of the local network.
+const LOCAL: &str = "local";
+
+/// What the recorder did with an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// Committed as a tick.
+    Recorded,
+    /// Discarded: the service was deleted or paused during the probe.
+    Orphaned,
+    /// Lost: the store was unavailable and the buffer full, or the outcome contradicts the store.
+    Dropped,
+}
+
+impl Fate {
+    /// Value of the label `result`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Orphaned => "orphaned",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProbeLabels {
+    result: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SubscriberLabel {
+    subscriber: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartLabel {
+    part: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TableLabel {
+    table: &'static str,
+}
+
+/// Approximate size of the metrics of one service, in bytes.
+const BYTES_PER_SERVICE: usize = 1_200;
+
+/// All metrics of the program; clones share their values.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    registry: Arc<Registry>,
+    probes: Family<ProbeLabels, Counter>,
+    missed: Family<ReasonLabel, Counter>,
+    outcomes: Family<ResultLabel, Counter>,
+    /// Response times of successful probes, in seconds.
+    pub response_time: Histogram,
+    /// Delay from the due time of a slot to the start of its probe, in seconds.
+    pub lateness: Histogram,
+    /// Enabled services.
+    pub services: Gauge,
+    /// All probers.
+    pub slots: Gauge,
+    /// Probers with a running probe.
+    pub slots_busy: Gauge,
+    /// Length of the probe queue.
+    pub slots_waiting: Gauge,
+    /// Probers that died and were restarted.
+    pub probers_rebuilt: Counter,
+    /// Outcomes that are not committed yet.
+    pub buffered: Gauge,
+    /// 1 while the local network is unreachable, else 0.
+    pub cut_off: Gauge,
+    /// Outcomes per commit.
+    pub commit_size: Histogram,
+    /// Duration of a commit, in seconds.
+    pub commit_duration: Histogram,
+    /// Failed commits; each is retried.
+    pub commit_failures: Counter,
+    events_not_delivered: Family<SubscriberLabel, Counter>,
+    sealed: Counter,
+    seal_duration: Histogram,
+    storage_bytes: Family<PartLabel, Gauge>,
+    storage_rows: Family<TableLabel, Gauge>,
+}
+
+impl Telemetry {
+    /// Registers all metrics under the prefix `service_healthcheck`.
+    pub fn new() -> Self {
+        let seconds =
+            |least: f64, count: u16| Histogram::new(exponential_buckets(least, 2.0, count));
+        let mut telemetry = Self {
+            registry: Arc::default(),
+            probes: Family::default(),
+            missed: Family::default(),
+            outcomes: Family::default(),
+            response_time: seconds(0.001, 15),
+            lateness: seconds(0.001, 15),
+            services: Gauge::default(),
+            slots: Gauge::default(),
+            slots_busy: Gauge::default(),
+            slots_waiting: Gauge::default(),
+            probers_rebuilt: Counter::default(),
+            buffered: Gauge::default(),
+            cut_off: Gauge::default(),
+            commit_size: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            commit_duration: seconds(0.001, 12),
+            commit_failures: Counter::default(),
+            events_not_delivered: Family::default(),
+            sealed: Counter::default(),
+            seal_duration: seconds(0.001, 15),
+            storage_bytes: Family::default(),
+            storage_rows: Family::default(),
+        };
+        telemetry.registry = Arc::new(telemetry.registry());
+        telemetry.init_labels();
+        telemetry
+    }
+
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(ProcessCollector));
+        let own = registry.sub_registry_with_prefix("service_healthcheck");
+        own.register("probes", "Probes by result and failure reason", self.probes.clone());
+        own.register("probes_missed", "Missed slots by reason", self.missed.clone());
+        own.register(
+            "response_time_seconds",
+            "Response times of successful probes",
+            self.response_time.clone(),
+        );
+        own.register(
+            "schedule_lateness_seconds",
+            "Delay from the due time of a slot to the start of its probe",
+            self.lateness.clone(),
+        );
+        own.register("services", "Enabled services", self.services.clone());
+        own.register("slots", "Probers, which is the most concurrent probes", self.slots.clone());
+        own.register("slots_busy", "Probers with a running probe", self.slots_busy.clone());
+        own.register("slots_waiting", "Probes in the queue", self.slots_waiting.clone());
+        own.register(
+            "probers_rebuilt",
+            "Probers that died and were restarted",
+            self.probers_rebuilt.clone(),
+        );
+        own.register(
+            "outcomes",
+            "Outcomes by result: recorded, orphaned or dropped",
+            self.outcomes.clone(),
+        );
+        own.register(
+            "outcomes_buffered",
+            "Outcomes that are not committed yet",
+            self.buffered.clone(),
+        );
+        own.register("cut_off", "Whether the local network is unreachable", self.cut_off.clone());
+        own.register("commit_size", "Outcomes per commit", self.commit_size.clone());
+        own.register(
+            "commit_duration_seconds",
+            "Duration of a commit",
+            self.commit_duration.clone(),
+        );
+        own.register(
+            "commit_failures",
+            "Failed commits, which are retried",
+            self.commit_failures.clone(),
+        );
+        own.register(
+            "events_not_delivered",
+            "Events dropped because the mailbox of a subscriber was full",
+            self.events_not_delivered.clone(),
+        );
+        own.register("ticks_sealed", "Ticks that were sealed into chunks", self.sealed.clone());
+        own.register(
+            "seal_duration_seconds",
+            "Duration of a seal transaction",
+            self.seal_duration.clone(),
+        );
+        own.register(
+            "storage_bytes",
+            "Size of the store by part; updated once a minute",
+            self.storage_bytes.clone(),
+        );
+        own.register(
+            "storage_rows",
+            "Rows in the store by table; updated once a minute",
+            self.storage_rows.clone(),
+        );
+        registry
+    }
+
+    /// Creates the counters of every label value. A counter that appears only with its first increment
+    /// hides that increment from `rate()`.
+    fn init_labels(&self) {
+        let _ = self.probe_counter("up", "");
+        for reason in Reason::all() {
+            let result = if reason.is_local() { LOCAL } else { "down" };
+            let _ = self.probe_counter(result, reason.as_str());
+        }
+        for reason in Missed::ALL {
+            self.missed(reason, 0);
+        }
+        for fate in [Fate::Recorded, Fate::Orphaned, Fate::Dropped] {
+            self.outcomes(fate, 0);
+        }
+    }
+
+    fn probe_counter(&self, result: &'static str, reason: &'static str) -> Counter {
+        self.probes.get_or_create_owned(&ProbeLabels { result, reason })
+    }
+
+    /// Counts a probe by verdict and failure reason.
+    pub fn probed(&self, outcome: &Outcome) {
+        let reason = outcome.failure.as_ref().map_or("", |failure| failure.reason.as_str());
+        match outcome.verdict() {
+            Verdict::Up => {
+                self.response_time.observe(outcome.response_time.as_secs_f64());
+                self.probe_counter("up", reason).inc();
+            }
+            Verdict::Down => _ = self.probe_counter("down", reason).inc(),
+            Verdict::Local | Verdict::Unknown => _ = self.probe_counter(LOCAL, reason).inc(),
+        }
+    }
+
+    /// Counts missed slots.
+    pub fn missed(&self, reason: Missed, slots: u64) {
+        self.missed.get_or_create_owned(&ReasonLabel { reason: reason.as_str() }).inc_by(slots);
+    }
+
+    /// Counts `count` outcomes by result.
+    pub fn outcomes(&self, fate: Fate, count: usize) {
+        self.outcomes
+            .get_or_create_owned(&ResultLabel { result: fate.as_str() })
+            .inc_by(count as u64);
+    }
+
+    /// Counts events that were not delivered to a subscriber.
+    pub fn events_not_delivered(&self, subscriber: &'static str, count: usize) {
+        let label = SubscriberLabel { subscriber };
+        self.events_not_delivered.get_or_create_owned(&label).inc_by(count as u64);
+    }
+
+    /// Counts the ticks that one transaction sealed in `seconds`.
+    pub fn sealed(&self, ticks: u64, seconds: f64) {
+        self.sealed.inc_by(ticks);
+        self.seal_duration.observe(seconds);
+    }
+
+    /// Sets the size of a part of the store, in bytes.
+    pub fn storage_bytes(&self, part: &'static str, bytes: u64) {
+        self.storage_bytes.get_or_create_owned(&PartLabel { part }).set(bytes.cast_signed());
+    }
+
+    /// Sets the number of rows of a table.
+    pub fn storage_rows(&self, table: &'static str, rows: u64) {
+        self.storage_rows.get_or_create_owned(&TableLabel { table }).set(rows.cast_signed());
+    }
+
+    /// Writes all metrics in `format`: those of the program, then those of each service of `results`.
+    pub fn expose(
+        &self,
+        results: Vec<ServiceResult>,
+        format: Format,
+    ) -> Result<String, std::fmt::Error> {
+        let mut text = String::with_capacity(8_192 + results.len() * BYTES_PER_SERVICE);
+        let mut services = Registry::default();
+        services.register_collector(Box::new(ServiceCollector(results)));
+        text::encode_registry(&mut text, &self.registry)?;
+        text::encode_registry(&mut text, &services)?;
+        match format {
+            Format::OpenMetrics => text::encode_eof(&mut text)?,
+            Format::Plain => text = to_plain(&text),
+        }
+        Ok(text)
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_label_value_is_exposed_from_the_start() {
+        let text = Telemetry::new().expose(Vec::new(), Format::OpenMetrics).unwrap();
+        for reason in Reason::all() {
+            assert!(text.contains(&format!("reason=\"{}\"", reason.as_str())), "{text}");
+        }
+        assert!(text.contains("service_healthcheck_probes_total{result=\"up\",reason=\"\"} 0"));
+        assert!(text.contains("process_resident_memory_bytes "));
+        assert!(text.contains("# TYPE service_healthcheck_probes counter\n"));
+        assert!(text.ends_with("# EOF\n"));
+        let plain = Telemetry::new().expose(Vec::new(), Format::Plain).unwrap();
+        assert!(plain.contains("# TYPE service_healthcheck_probes_total counter\n"), "{plain}");
+        assert!(
+            plain.contains("# TYPE service_healthcheck_slots gauge\n") && !plain.contains("EOF")
+        );
+    }
+}
