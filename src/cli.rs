@@ -1,100 +1,112 @@
-//! The command line (contract, "Command line").
+//! Arguments of the command line (contract, "Command line").
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::export::Format;
 use crate::domain::time::timestamp;
 
-/// An uptime monitor: probes your services day and night and says whether they answer, since when not, why, and how fast.
+/// An uptime monitor: probes services day and night and reports whether they are up, since when
+/// not, why, and how fast they respond.
 ///
-/// It is configured by environment variables or a .env file; see .env.example. Exit codes: 0 done, 1 failed, 2 wrong use
-/// or configuration.
+/// Environment variables or a .env file configure it; see .env.example. Exit codes: 0 done,
+/// 1 failed, 2 wrong use or configuration.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the service: the prober and its HTTP API.
+    /// Run the monitor: the probers and the HTTP API.
     Run,
-    /// Probe one URL now and tell what was seen; the exit code is 0 when it is up.
-    Probe {
-        /// What to ask; its scheme says how, as for a service.
-        url: String,
-        /// Longest time it may take, in seconds; RUNNER_HTTP_TIMEOUT_SECONDS when not given.
-        #[arg(long, value_name = "SECONDS")]
-        timeout: Option<f64>,
-        /// What the answer must fulfil, as in the services file; may be given more than once.
-        #[arg(long, value_name = "CONDITION")]
-        condition: Vec<String>,
-        /// What else is to be said of it: a JSON object with fields of the API, such as '{"insecure": true}'.
-        #[arg(long, value_name = "JSON")]
-        option: Option<String>,
-        /// Tell it as JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Tell what a services file would add, change and remove, and change nothing.
+    /// Probe one URL now and print the result; the exit code is 0 when the target is up.
+    Probe(ProbeArgs),
+    /// Print what a services file would add, change and remove; change nothing.
     CheckFile {
-        /// The file, or a folder of files.
+        /// A services file, or a folder of services files.
         file: PathBuf,
     },
-    /// Take over the data of another tool.
+    /// Import the data of another tool.
     #[command(subcommand)]
     Import(Import),
     /// Write the ticks of services to standard output, oldest first.
-    Export {
-        /// How they are written.
-        #[arg(long, value_enum, default_value_t = Format::Csv)]
-        format: Format,
-        /// Only those of this service; may be given more than once.
-        #[arg(long = "service", value_name = "ID-OR-NAME")]
-        services: Vec<String>,
-        /// Only those from this moment on: unix seconds, or RFC 3339.
-        #[arg(long, value_name = "MOMENT", value_parser = moment)]
-        from: Option<i64>,
-        /// Only those before this moment.
-        #[arg(long, value_name = "MOMENT", value_parser = moment)]
-        to: Option<i64>,
-    },
-    /// Write a consistent copy of DB_FILE, while the service runs or not.
+    Export(ExportArgs),
+    /// Write a consistent copy of DB_FILE, whether the service runs or not.
     Backup {
-        /// The copy; it must not exist.
+        /// The copy; the file must not exist.
         file: PathBuf,
     },
-    /// Put a copy in the place of DB_FILE, which is kept beside it under another name; no service may use it meanwhile.
+    /// Replace DB_FILE by a backup and keep the old file beside it; the service must not run.
     Restore {
-        /// The copy; it is only read.
+        /// The backup; the command only reads it.
         file: PathBuf,
     },
-    /// Tell whether a database is whole, and change nothing.
+    /// Check the integrity of a database; change nothing.
     CheckDb {
-        /// The database; DB_FILE when not given.
+        /// The database; by default DB_FILE.
         file: Option<PathBuf>,
     },
-    /// Ask the service that runs here whether it serves; for a container's health check.
+    /// Check that the service on this machine is healthy; for a container's health check.
     Health,
 }
 
-/// What can be taken over.
+#[derive(Debug, Default, Args)]
+pub struct ProbeArgs {
+    /// The target; its scheme selects the protocol, as for a service.
+    pub url: String,
+    /// Timeout in seconds; by default RUNNER_HTTP_TIMEOUT_SECONDS.
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<f64>,
+    /// A condition for the response, as in the services file; may be repeated.
+    #[arg(long, value_name = "CONDITION")]
+    pub condition: Vec<String>,
+    /// More fields of the API, as a JSON object such as '{"insecure": true}'.
+    #[arg(long, value_name = "JSON")]
+    pub option: Option<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Format of the output.
+    #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+    pub format: ExportFormat,
+    /// Export only this service; may be repeated.
+    #[arg(long = "service", value_name = "ID-OR-NAME")]
+    pub services: Vec<String>,
+    /// Export only ticks at or after this time: unix seconds or RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = unix_ms)]
+    pub from: Option<i64>,
+    /// Export only ticks before this time.
+    #[arg(long, value_name = "TIME", value_parser = unix_ms)]
+    pub to: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Comma-separated values with a header, one tick per line
+    Csv,
+    /// One JSON object per line, one tick each
+    Jsonl,
+    /// OpenMetrics with timestamps, for promtool and other time series databases
+    Openmetrics,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Import {
-    /// A database of go-service-healthcheck, into DB_FILE; it is only read.
+    /// Import a database of go-service-healthcheck into DB_FILE.
     GoDb {
-        /// The database.
+        /// The database; the command only reads it.
         file: PathBuf,
     },
 }
 
-/// A moment, in unix milliseconds.
-fn moment(text: &str) -> Result<i64, &'static str> {
+fn unix_ms(text: &str) -> Result<i64, &'static str> {
     timestamp::parse(text)
         .ok_or("expected unix seconds (1795430803) or RFC 3339 (2026-11-23T10:46:43Z)")
 }

@@ -53,6 +53,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod domain;
+pub mod error;
 pub mod logging;
 pub mod metrics;
 pub mod probe;

@@ -1,7 +1,7 @@
-//! The log: one line an event on standard error, written by a thread of its own.
+//! The log: one line per event on standard error, written by its own thread.
 //!
-//! What does not fit in the queue is dropped and counted by slog-async, so a reader of the log that hangs never holds up
-//! a probe.
+//! When the queue is full, slog-async drops lines and counts them, so a reader of the log that hangs
+//! never delays a probe.
 
 use std::io;
 use std::sync::{Mutex, mpsc};
@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 
 use slog::{Drain, Level, Logger, o};
 
-/// Lines that may wait for the writing thread.
+/// Lines in the queue of the writing thread.
 const QUEUE_LIMIT: usize = 8_192;
 
-/// Longest time that the end of the process waits for whoever reads the log.
-const WRITE_OUT_WITHIN: Duration = Duration::from_secs(1);
+/// Longest wait for the reader of the log at the end of the process.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Writes out what is queued, as far as it is read in time. (A guard waits for ever when it is dropped.)
-pub fn write_out(queue: slog_async::AsyncGuard) {
+/// Writes the queued lines, for at most a second. (Dropping the guard itself has no time limit.)
+pub fn flush(queue: slog_async::AsyncGuard) {
     let (done, written) = mpsc::channel();
     std::thread::spawn(move || {
         drop(queue);
-        // Nobody waits any more once the time is over.
+        // The receiver is gone after the timeout.
         let _ = done.send(());
     });
-    let _ = written.recv_timeout(WRITE_OUT_WITHIN);
+    let _ = written.recv_timeout(FLUSH_TIMEOUT);
 }
 
-/// The root logger, and its queue, to be given to [`write_out`] at the end.
+/// The root logger, and its queue for [`flush`] at the end of the process.
 pub fn root(debug: bool) -> (Logger, slog_async::AsyncGuard) {
     let decorator = slog_term::TermDecorator::new().stderr().build();
     let format = slog_term::FullFormat::new(decorator)
@@ -39,7 +39,7 @@ pub fn root(debug: bool) -> (Logger, slog_async::AsyncGuard) {
         .chan_size(QUEUE_LIMIT)
         .overflow_strategy(slog_async::OverflowStrategy::DropAndReport)
         .build_with_guard();
-    // Before the queue, so that a line that nobody wants costs nothing and pushes no other out.
+    // Before the queue, so that a line below the level takes no place in it.
     let drain = slog::LevelFilter::new(queue, level);
     (Logger::root(drain.ignore_res(), o!()), guard)
 }
@@ -48,16 +48,16 @@ fn utc_timestamp(line: &mut dyn io::Write) -> io::Result<()> {
     slog_term::timestamp_utc(line)
 }
 
-/// Logs every panic with its place, beside what the panicking thread's owner makes of it.
+/// Logs every panic with its location. The supervisor of the thread handles the panic itself.
 pub fn log_panics(log: Logger) {
     std::panic::set_hook(Box::new(move |panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let said = panic.payload_as_str().unwrap_or("without a word");
-        slog::error!(log, "panic"; "message" => said, "place" => place);
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("without a message");
+        slog::error!(log, "panic"; "message" => message, "location" => location);
     }));
 }
 
-/// Lets one line a second pass.
+/// Permits one log line per second.
 #[derive(Debug, Default)]
 pub struct Throttle {
     last: Mutex<Option<Instant>>,
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_a_second_passes() {
+    fn one_line_per_second_passes() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         assert!(throttle.pass(now));
         assert!(!throttle.pass(now + Duration::from_millis(999)));

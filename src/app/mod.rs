@@ -37,15 +37,14 @@ use crate::actors::upkeep::{Upkeep, UpkeepLinks};
 use crate::api;
 use crate::api::{Api, MAX_CONCURRENT_SCRAPES, WriteAccess};
 use crate::app::shutdown::Signals;
-use crate::app::startup::{Failed, Ready, how_to_add, open_writer};
-use crate::clock::unix_ms;
-use crate::commands::import::go_db;
+use crate::app::startup::{Prepared, example_command};
 use crate::config::Config;
+use crate::error::Error;
 use crate::logging::Throttle;
 use crate::metrics::Telemetry;
 use crate::probe::Rules;
+use crate::storage::Store;
 use crate::storage::reader::LoadedService;
-use crate::storage::{OpenError, Store};
 
 /// The part of the grace period that is reserved for the flush: a tenth, and at most this.
 const FLUSH_RESERVE: Duration = Duration::from_millis(500);
@@ -57,20 +56,16 @@ const GRACE_AFTER_DEATH: Duration = Duration::from_secs(1);
 const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Runs the service until a signal stops it.
-pub fn run(config: &Config, log: &Logger) -> Result<(), Failed> {
+pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
     System::new().block_on(async {
         // First, so that a signal during a long start also stops the service in order.
-        let mut signals = Signals::new().map_err(system_error)?;
-        let hangup = signal(SignalKind::hangup()).map_err(system_error)?;
+        let mut signals = Signals::new().map_err(Error::failed)?;
+        let hangup = signal(SignalKind::hangup()).map_err(Error::failed)?;
         let Some(ready) = get_ready(config, &mut signals, log).await? else { return Ok(()) };
         warn_without_authorities(&ready.rules, log);
         let app = App::start(config, ready, hangup, log)?;
         app.run_until_stopped(&mut signals, config.shutdown_grace).await
     })
-}
-
-fn system_error(error: std::io::Error) -> Failed {
-    Failed::System(error.to_string())
 }
 
 /// Prepares the start on another thread, since a large file takes a while. After a signal meanwhile
@@ -79,14 +74,14 @@ async fn get_ready(
     config: &Config,
     signals: &mut Signals,
     log: &Logger,
-) -> Result<Option<Ready>, Failed> {
+) -> Result<Option<Prepared>, Error> {
     let (config, log) = (config.clone(), log.clone());
-    let mut preparing = spawn_blocking(move || startup::get_ready(&config, &log));
+    let mut preparing = spawn_blocking(move || startup::prepare(&config, &log));
     let mut is_stopping = false;
     loop {
         tokio::select! {
             ready = &mut preparing => {
-                let ready = ready.map_err(|error| Failed::System(error.to_string()))??;
+                let ready = ready.map_err(Error::failed)??;
                 return Ok((!is_stopping).then_some(ready));
             }
             (_, code) = signals.next() => {
@@ -107,20 +102,6 @@ fn warn_without_authorities(rules: &Rules, log: &Logger) {
             install ca-certificates or set PROBE_CA_FILE"
         );
     }
-}
-
-/// Takes over a database of go-service-healthcheck into the configured store.
-pub fn import_go_db(config: &Config, file: &Path) -> Result<go_db::Summary, Failed> {
-    // First, so that a wrong name makes no new file.
-    let source = go_db::open(file).map_err(Failed::System)?;
-    let store = Store::open(&config.db_file).map_err(|error| match error {
-        OpenError::Foreign { .. } => {
-            Failed::System(format!("{error}; set DB_FILE to the file to import into"))
-        }
-        other => Failed::Open(other),
-    })?;
-    let chunk_ticks = config.chunk_ticks as usize;
-    go_db::import(source, &mut open_writer(&store)?, chunk_ticks, unix_ms()).map_err(Failed::System)
 }
 
 /// The running service.
@@ -148,16 +129,21 @@ struct Actors {
 }
 
 impl App {
-    fn start(config: &Config, ready: Ready, hangup: Signal, log: &Logger) -> Result<Self, Failed> {
-        let Ready { rules, listener, store, known, stamp } = ready;
+    fn start(
+        config: &Config,
+        ready: Prepared,
+        hangup: Signal,
+        log: &Logger,
+    ) -> Result<Self, Error> {
+        let Prepared { rules, listener, store, services, services_file } = ready;
         let (runtime, deaths) = Runtime::new(Telemetry::new(), log.clone());
-        let address = listener.local_addr().map_err(system_error)?;
-        let has_services = !known.is_empty();
+        let address = listener.local_addr().map_err(Error::failed)?;
+        let has_services = !services.is_empty();
 
-        let actors = Actors::start(config, &store, known, rules, &runtime);
-        let server = start_server(config, listener, &actors, &runtime).map_err(system_error)?;
+        let actors = Actors::start(config, &store, services, rules, &runtime);
+        let server = start_server(config, listener, &actors, &runtime).map_err(Error::failed)?;
         let recorder = actors.recorder.clone();
-        let reload = reload::watch(config.clone(), recorder, hangup, stamp, log.clone());
+        let reload = reload::watch(config.clone(), recorder, hangup, services_file, log.clone());
         let reload = actix_rt::spawn(reload);
 
         log_started(config, store.path(), address, log);
@@ -165,7 +151,7 @@ impl App {
             info!(
                 log,
                 "no service is watched yet; add the first one with: {}",
-                how_to_add(config, address)
+                example_command(config, address)
             );
         }
         Ok(Self { actors, server, runtime, deaths, reload, _store: store })
@@ -176,7 +162,7 @@ impl App {
         mut self,
         signals: &mut Signals,
         grace: Duration,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), Error> {
         let dead_actor = self.wait_for_stop(signals, grace).await;
         let grace = if dead_actor.is_some() { grace.min(GRACE_AFTER_DEATH) } else { grace };
         let stopped = tokio::select! {
@@ -187,7 +173,7 @@ impl App {
         for arbiter in &self.actors.arbiters {
             arbiter.stop();
         }
-        dead_actor.map_or(stopped, |actor| Err(Failed::ActorDied(actor)))
+        dead_actor.map_or(stopped, |actor| Err(Error::ActorDied(actor)))
     }
 
     /// Waits for a signal (`None`) or the death of an actor, of which it returns the name.
@@ -213,7 +199,7 @@ impl App {
 
     /// No new probe starts; running probes and API requests get the grace period; then the buffered
     /// outcomes are committed.
-    async fn stop(&self, grace: Duration) -> Result<(), Failed> {
+    async fn stop(&self, grace: Duration) -> Result<(), Error> {
         self.reload.abort();
         let started = Instant::now();
         self.drain(started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10))).await;
@@ -237,7 +223,7 @@ impl App {
         }
     }
 
-    async fn flush(&self, deadline: Instant) -> Result<(), Failed> {
+    async fn flush(&self, deadline: Instant) -> Result<(), Error> {
         match timeout_at(deadline, self.actors.recorder.send(Flush)).await {
             Ok(Ok(Ok(()))) => {
                 info!(self.runtime.log, "stopped; every outcome is in the store");
@@ -245,7 +231,7 @@ impl App {
             }
             _ => match self.runtime.telemetry.buffered.get() {
                 0 => Ok(()),
-                lost => Err(Failed::Lost(lost)),
+                lost => Err(Error::OutcomesLost(lost)),
             },
         }
     }

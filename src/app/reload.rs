@@ -1,5 +1,6 @@
-//! Applying the services file again while the service runs: on SIGHUP, and when the file has changed.
+//! Applies the services file while the service runs: on SIGHUP, and when the file has changed.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +11,17 @@ use tokio::task::spawn_blocking;
 
 use crate::actors::messages::store::ApplyFile;
 use crate::actors::recorder::Recorder;
-use crate::app::startup::tell_applied;
+use crate::app::startup::log_applied;
 use crate::config::Config;
 use crate::services_file;
 use crate::services_file::{FileError, Stamp};
 
-/// How often the file is looked at for a change. A change is applied once it has stood for this long, so that a file is not
-/// read while it is being written.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Interval between checks of the file. A change is applied when two checks find the same state, so
+/// that a file is not read while it is written.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Applies the services file whenever `hangup` or a change since `applied` asks for it, for as long as the service runs. What
-/// cannot be applied is logged, and everything stays as it is.
+/// Applies the services file on each `hangup`, and when its state differs from `applied`, for as
+/// long as the service runs. An invalid file is logged and changes nothing.
 pub async fn watch(
     config: Config,
     recorder: Addr<Recorder>,
@@ -30,57 +31,55 @@ pub async fn watch(
 ) {
     let Some(file) = config.services_file.clone() else {
         while hangup.recv().await.is_some() {
-            info!(log, "SIGHUP: there is no SERVICES_FILE to apply");
+            info!(log, "SIGHUP ignored: SERVICES_FILE is not set");
         }
         return;
     };
-    let mut seen = applied.clone();
+    let mut previous = applied.clone();
     loop {
-        let asked = tokio::select! {
+        let is_requested = tokio::select! {
             _ = hangup.recv() => true,
-            () = tokio::time::sleep(LOOK_EVERY) => false,
+            () = tokio::time::sleep(CHECK_INTERVAL) => false,
         };
-        let looked_at = file.clone();
-        let Ok(now) = spawn_blocking(move || services_file::stamp(&looked_at)).await else {
+        let path = file.clone();
+        let Ok(current) = spawn_blocking(move || services_file::stamp(&path)).await else {
             return;
         };
-        let has_settled = now == std::mem::replace(&mut seen, now.clone());
-        if (asked || (has_settled && now != applied)) && apply(&config, &recorder, &log).await {
-            applied = now;
+        let has_settled = current == std::mem::replace(&mut previous, current.clone());
+        let has_changed = has_settled && current != applied;
+        if (is_requested || has_changed) && apply(&config, &file, &recorder, &log).await {
+            applied = current;
         }
     }
 }
 
-/// False when it is to be tried again: the store did not take it.
-async fn apply(config: &Config, recorder: &Addr<Recorder>, log: &Logger) -> bool {
-    let Some(file) = config.services_file.clone() else { return true };
-    let (path, variables) = (file.clone(), config.variables.clone());
-    let read = spawn_blocking(move || services_file::read(&path, &variables)).await;
-    let refused = |problems: Vec<String>| {
-        for problem in problems {
-            error!(log, "services file not applied, everything stays as it is"; "error" => problem);
-        }
-    };
-    let entries: Arc<[_]> = match read {
-        Ok(Ok(entries)) => entries.into(),
-        Ok(Err(problems)) => {
-            refused(problems);
-            return true;
-        }
-        Err(panicked) => {
-            refused(vec![panicked.to_string()]);
+/// False when the store did not apply the entries, so that the caller tries again.
+async fn apply(config: &Config, file: &Path, recorder: &Addr<Recorder>, log: &Logger) -> bool {
+    let (path, variables) = (file.to_owned(), config.variables.clone());
+    let entries = spawn_blocking(move || services_file::read(&path, &variables)).await;
+    let entries: Arc<[_]> = match entries.unwrap_or_else(|panic| Err(vec![panic.to_string()])) {
+        Ok(entries) => entries.into(),
+        Err(problems) => {
+            log_rejected(log, &problems);
             return true;
         }
     };
     let count = entries.len();
     match recorder.send(ApplyFile(entries)).await {
-        Ok(Ok(applied)) => tell_applied(log, &file, count, &applied),
-        Ok(Err(FileError::Refused(problems))) => refused(problems),
-        Ok(Err(FileError::Store(why))) => {
-            refused(vec![why.to_string()]);
+        Ok(Ok(applied)) => log_applied(log, file, count, &applied),
+        Ok(Err(FileError::Refused(problems))) => log_rejected(log, &problems),
+        Ok(Err(FileError::Store(error))) => {
+            log_rejected(log, &[error.to_string()]);
             return false;
         }
+        // The recorder died, so the service stops.
         Err(_) => {}
     }
     true
+}
+
+fn log_rejected(log: &Logger, problems: &[String]) {
+    for problem in problems {
+        error!(log, "services file not applied; nothing was changed"; "error" => problem);
+    }
 }

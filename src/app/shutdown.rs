@@ -1,10 +1,10 @@
-//! The signals that end the process.
+//! The signals that stop the process.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, from the moment this is built.
+/// SIGTERM and SIGINT. From its construction on, neither signal ends the process by itself.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -12,7 +12,6 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes both signals over; they no longer end the process by themselves.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -20,7 +19,8 @@ impl Signals {
         })
     }
 
-    /// Waits for the next of them. Gives its name, and the exit code of a process that it ended (128 + number).
+    /// Waits for the next signal. Returns its name and the exit code of a process that it ended
+    /// (128 + number).
     pub async fn next(&mut self) -> (&'static str, i32) {
         tokio::select! {
             _ = self.terminate.recv() => ("SIGTERM", 143),

@@ -1,75 +1,49 @@
-//! `service-healthcheck check-db`: whether a database is whole, without changing it.
+//! `service-healthcheck check-db`: checks the integrity of a database without changing it.
 
-use std::fmt;
 use std::path::Path;
 
 use diesel::sqlite::SqliteConnection;
 
-use crate::app::startup::Failed;
+use super::output::print_line;
+use crate::error::Error;
 use crate::storage::exchange;
 use crate::storage::history::check;
 use crate::storage::history::check::Checked;
 use crate::storage::migrations;
 use crate::storage::migrations::Standing;
 
-/// What a look through a database has found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// Nothing is wrong with it.
-    Whole(Checked),
-    /// Its pages are whole; an older version wrote it, so its history can be told only when it has been migrated.
-    Older,
-    /// What is wrong, one sentence each.
-    Broken(Vec<String>),
-}
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Whole(Checked { services, ticks, rollups, .. }) => {
-                write!(f, "whole: {services} services, {ticks} ticks, {rollups} roll-ups")
-            }
-            Self::Older => f.write_str(
-                "whole, and written by an older version: it has yet to be migrated, which a start does; its history was \
-                 not checked",
-            ),
-            Self::Broken(problems) => f.write_str(&problems.join("\n")),
-        }
-    }
-}
-
-/// Looks through `file`, whether a service works on it or not. An error when it is none of ours, or cannot be read.
-pub fn check(file: &Path) -> Result<Found, Failed> {
+/// Checks `file`, whether a service uses it or not. The error has one line per problem.
+pub(super) fn run(file: &Path) -> Result<(), Error> {
     let mut connection = exchange::open(file)?;
-    let found = pages(&mut connection);
-    Ok(match found {
-        Ok(Standing::Current) => history(&mut connection),
-        Ok(Standing::Older) => Found::Older,
-        Ok(Standing::Newer(migration)) => Found::Broken(vec![newer(&migration)]),
-        Err(problems) => Found::Broken(problems),
-    })
+    match check_pages(&mut connection).map_err(Error::Failed)? {
+        Standing::Current => {
+            let checked = check_history(&mut connection).map_err(Error::Failed)?;
+            let Checked { services, ticks, rollups, .. } = checked;
+            print_line(format_args!(
+                "whole: {services} services, {ticks} ticks, {rollups} roll-ups"
+            ));
+        }
+        Standing::Older => print_line(
+            "whole, but written by an older version: the next start migrates it; its history was \
+             not checked",
+        ),
+        Standing::Newer(migration) => return Err(Error::Failed(newer(&migration))),
+    }
+    Ok(())
 }
 
-/// Looks through the pages, and tells which version wrote them if they are whole.
-pub(super) fn pages(connection: &mut SqliteConnection) -> Result<Standing, Vec<String>> {
+/// Checks the pages, and which version wrote them. The error has one line per problem.
+pub(super) fn check_pages(connection: &mut SqliteConnection) -> Result<Standing, String> {
     let damage = exchange::damage(connection);
-    if damage.is_empty() {
-        migrations::standing(connection).map_err(|why| vec![why])
-    } else {
-        Err(damage)
-    }
+    if damage.is_empty() { migrations::standing(connection) } else { Err(damage.join("\n")) }
 }
 
-/// Looks through the history of a database of this version whose pages are whole.
-pub(super) fn history(connection: &mut SqliteConnection) -> Found {
-    match check::check(connection) {
-        Ok(checked) if checked.problems.is_empty() => Found::Whole(checked),
-        Ok(checked) => Found::Broken(checked.problems),
-        Err(error) => Found::Broken(vec![error.to_string()]),
-    }
+/// Checks the history of a database of this version. The error has one line per problem.
+pub(super) fn check_history(connection: &mut SqliteConnection) -> Result<Checked, String> {
+    let checked = check::check(connection).map_err(|error| error.to_string())?;
+    if checked.problems.is_empty() { Ok(checked) } else { Err(checked.problems.join("\n")) }
 }
 
-/// That a newer version wrote it.
 pub(super) fn newer(migration: &str) -> String {
     format!("it was written by a newer version (migration {migration})")
 }

@@ -1,53 +1,59 @@
-//! `service-healthcheck check-file FILE`: what a services file would change, without changing anything.
+//! `service-healthcheck check-file FILE`: what a services file would change.
 
 use std::path::Path;
 
-use crate::app::startup::Failed;
+use super::output::print_line;
 use crate::config::{Config, ConfigError};
 use crate::domain::{Definition, ServiceId};
+use crate::error::Error;
 use crate::services_file;
 use crate::storage::exchange;
 use crate::storage::migrations;
 use crate::storage::migrations::Standing;
 use crate::storage::reader::{LoadedService, load_known};
 
-/// The plan of `file` against the configured store, one line a service. Without a store, every entry is new.
-pub fn plan(config: &Config, file: &Path) -> Result<Vec<String>, Failed> {
-    let refuse = |problems| ConfigError { problems };
-    let entries = services_file::read(file, &config.variables).map_err(refuse)?;
-    let known = known(&config.db_file)?;
-    let plan = services_file::plan(&entries, &known).map_err(refuse)?;
-    let same = entries.len() - plan.add.len() - plan.change.len();
-    let added = plan.add.iter().map(|definition| line('+', None, definition));
-    let changed = plan.change.iter().map(|(id, definition)| line('~', Some(*id), definition));
-    let removed = known
-        .iter()
-        .filter(|known| plan.remove.contains(&known.id))
-        .map(|known| line('-', Some(known.id), &known.definition));
-    let summary = format!(
-        "{} added, {} changed, {} removed, {same} unchanged",
+/// Prints the plan of `file` against the configured store, one line per service. Without a store,
+/// every entry is new.
+pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
+    let invalid = |problems| ConfigError { problems };
+    let entries = services_file::read(file, &config.variables).map_err(invalid)?;
+    let stored = stored_services(&config.db_file)?;
+    let plan = services_file::plan(&entries, &stored).map_err(invalid)?;
+    for definition in &plan.add {
+        print_service('+', None, definition);
+    }
+    for (id, definition) in &plan.change {
+        print_service('~', Some(*id), definition);
+    }
+    for service in stored.iter().filter(|service| plan.remove.contains(&service.id)) {
+        print_service('-', Some(service.id), &service.definition);
+    }
+    print_line(format_args!(
+        "{} added, {} changed, {} removed, {} unchanged",
         plan.add.len(),
         plan.change.len(),
-        plan.remove.len()
-    );
-    Ok(added.chain(changed).chain(removed).chain([summary]).collect())
+        plan.remove.len(),
+        entries.len() - plan.add.len() - plan.change.len()
+    ));
+    Ok(())
 }
 
-fn line(sign: char, id: Option<ServiceId>, definition: &Definition) -> String {
+fn print_service(sign: char, id: Option<ServiceId>, definition: &Definition) {
     let id = id.map(|id| format!(" (id {id})")).unwrap_or_default();
-    format!("{sign} {}{id} {}", definition.name.as_str(), definition.target.shown())
+    let (name, target) = (definition.name.as_str(), definition.target.shown());
+    print_line(format_args!("{sign} {name}{id} {target}"));
 }
 
-/// The living services of the store, read without touching it.
-fn known(db_file: &Path) -> Result<Vec<LoadedService>, Failed> {
+/// The services of the store; reading leaves the store as it is.
+fn stored_services(db_file: &Path) -> Result<Vec<LoadedService>, Error> {
     if db_file.metadata().map_or(0, |metadata| metadata.len()) == 0 {
         return Ok(Vec::new());
     }
-    let told = |why: String| Failed::System(format!("DB_FILE {}: {why}", db_file.display()));
+    let failed = |why: String| Error::Failed(format!("DB_FILE {}: {why}", db_file.display()));
     let mut connection = exchange::onlooker(db_file)?;
-    if migrations::standing(&mut connection).map_err(told)? != Standing::Current {
+    if migrations::standing(&mut connection).map_err(failed)? != Standing::Current {
         let why = "it was written by another version; start this version on it once";
-        return Err(told(why.to_owned()));
+        return Err(failed(why.to_owned()));
     }
-    load_known(&mut connection).map_err(|error| told(error.to_string()))
+    load_known(&mut connection).map_err(|error| failed(error.to_string()))
 }

@@ -1,30 +1,33 @@
-//! `service-healthcheck health`: asks the service that runs beside it, for a container's health check.
+//! `service-healthcheck health`: checks the service on this machine, for a container's health check.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use actix_rt::System;
+
 use crate::config::Config;
+use crate::error::Error;
 
-/// A service that takes longer is not healthy.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// A service that responds later is not healthy.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks `/v1/_internal/health` of the service that `config` describes. The error is for a person.
-pub fn check(config: &Config) -> Result<(), String> {
-    let address = SocketAddr::new(reachable(config.api_host), config.api_port);
+/// Requests `/v1/_internal/health` from the service that `config` describes.
+pub(super) fn run(config: &Config) -> Result<(), Error> {
+    let address = SocketAddr::new(connect_address(config.api_host), config.api_port);
     let url = format!("http://{address}/v1/_internal/health");
-    let asked = actix_rt::System::new().block_on(async {
-        let client = awc::Client::builder().timeout(ANSWER_WITHIN).finish();
+    let status = System::new().block_on(async {
+        let client = awc::Client::builder().timeout(TIMEOUT).finish();
         client.get(&url).send().await.map(|response| response.status())
     });
-    match asked {
+    match status {
         Ok(status) if status.is_success() => Ok(()),
-        Ok(status) => Err(format!("{url} answered {status}")),
-        Err(error) => Err(format!("{url}: {error}")),
+        Ok(status) => Err(Error::Failed(format!("{url} answered {status}"))),
+        Err(error) => Err(Error::Failed(format!("{url}: {error}"))),
     }
 }
 
-/// Where a service that listens on `host` is found from this machine.
-fn reachable(host: IpAddr) -> IpAddr {
+/// Where a client on this machine reaches a server that listens on `host`.
+fn connect_address(host: IpAddr) -> IpAddr {
     match host {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

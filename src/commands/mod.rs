@@ -1,11 +1,35 @@
-//! One file a command of the command line.
+//! One file or folder per command. Each has a function `run` that prints its own result.
 
-pub mod backup;
-pub mod check_db;
-pub mod check_file;
-pub mod export;
-pub mod health;
-pub mod import;
-pub mod probe;
-pub mod restore;
-pub mod staged_file;
+mod backup;
+mod check_db;
+mod check_file;
+mod export;
+mod health;
+mod import;
+mod output;
+mod probe;
+mod restore;
+mod run;
+mod staged_file;
+
+use std::process::ExitCode;
+
+use crate::cli::{Command, Import};
+use crate::config::Config;
+use crate::error::Error;
+
+/// Runs `command` and returns its exit code. The caller prints the error.
+pub fn run(command: &Command, config: &Config) -> Result<ExitCode, Error> {
+    match command {
+        Command::Run => return run::run(config),
+        Command::Probe(args) => return probe::run(config, args),
+        Command::CheckFile { file } => check_file::run(config, file),
+        Command::Import(Import::GoDb { file }) => import::go_db::run(config, file),
+        Command::Export(args) => export::run(config, args),
+        Command::Backup { file } => backup::run(config, file),
+        Command::Restore { file } => restore::run(config, file),
+        Command::CheckDb { file } => check_db::run(file.as_deref().unwrap_or(&config.db_file)),
+        Command::Health => health::run(config),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}

@@ -1,58 +1,64 @@
-//! `service-healthcheck probe URL`: one probe now, told to a person or as JSON.
+//! `service-healthcheck probe URL`: one probe now, printed as text or as JSON.
 
 use std::fmt::Write;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use actix_rt::System;
 use serde_json::{Map, Value, json};
 
+use super::output::print_line;
 use crate::api::views::probe::Probe;
+use crate::app::startup;
+use crate::cli::ProbeArgs;
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError};
-use crate::domain::{Certificate, Invalid, Outcome, Service, ServiceId, Verdict};
-use crate::probe::{Engine, Rules};
+use crate::domain::{Certificate, Invalid, Outcome, Service, ServiceId};
+use crate::error::Error;
+use crate::probe::Engine;
 use crate::spec;
 use crate::spec::Dialect;
 
-/// Characters of the longest bar.
-const BAR: usize = 40;
+/// Width of the longest bar, in characters.
+const BAR_CHARS: usize = 40;
 
-/// What the command line says.
-#[derive(Debug, Default)]
-pub struct Asked {
-    /// What to ask.
-    pub url: String,
-    /// `--timeout`, in seconds.
-    pub timeout: Option<f64>,
-    /// `--condition`, each.
-    pub condition: Vec<String>,
-    /// `--option`, a JSON object.
-    pub option: Option<String>,
+/// Probes once and prints the result. The exit code is 0 when the target is up.
+pub(super) fn run(config: &Config, args: &ProbeArgs) -> Result<ExitCode, Error> {
+    let service = service(config, args)?;
+    let rules = startup::rules(config)?;
+    let outcome = System::new().block_on(async { Engine::new(rules).probe(&service, true).await });
+    if args.json {
+        print_line(as_json(&service, &outcome));
+    } else {
+        print_line(as_text(&service, &outcome));
+    }
+    let is_up = outcome.failure.is_none();
+    Ok(if is_up { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What is to be probed, read as the API reads it. The error names the option.
-pub fn service(asked: &Asked, config: &Config) -> Result<Service, ConfigError> {
-    let refuse = |problems| ConfigError { problems };
-    let mut map = match asked.option.as_deref().map(serde_json::from_str) {
+/// The service that the arguments define. The error names each invalid option.
+fn service(config: &Config, args: &ProbeArgs) -> Result<Service, ConfigError> {
+    let invalid = |problems| ConfigError { problems };
+    let mut map = match args.option.as_deref().map(serde_json::from_str) {
         None => Map::new(),
         Some(Ok(map)) => map,
         Some(Err(error)) => {
             // The value may contain credentials.
-            let invalid = Invalid::hidden("a JSON object with fields of the API").because(error);
-            return Err(refuse(vec![invalid.of("--option")]));
+            let rejection = Invalid::hidden("a JSON object with fields of the API").because(error);
+            return Err(invalid(vec![rejection.of("--option")]));
         }
     };
     let mut put = |field: &str, value: Value| drop(map.insert(field.to_owned(), value));
     put("name", json!("probe"));
-    put("url", json!(asked.url));
-    if let Some(seconds) = asked.timeout {
+    put("url", json!(args.url));
+    if let Some(seconds) = args.timeout {
         put("timeout_seconds", json!(seconds));
     }
-    if !asked.condition.is_empty() {
-        put("conditions", json!(asked.condition));
+    if !args.condition.is_empty() {
+        put("conditions", json!(args.condition));
     }
     let definition = spec::read(&map, Dialect::Api).map_err(|problems| {
-        let told = problems.into_iter().map(|problem| {
+        let problems = problems.into_iter().map(|problem| {
             let option = match problem.path.as_str() {
                 "url" => "URL".to_owned(),
                 "timeout_seconds" => "--timeout".to_owned(),
@@ -61,31 +67,20 @@ pub fn service(asked: &Asked, config: &Config) -> Result<Service, ConfigError> {
             };
             format!("{option}: {}", problem.rejection)
         });
-        refuse(told.collect())
+        invalid(problems.collect())
     })?;
     let id = ServiceId::new(1).unwrap_or_else(|| unreachable!("one is positive"));
     Ok(Service::new(id, definition, &config.defaults))
 }
 
-/// Probes once.
-pub fn run(service: &Service, rules: Rules) -> Outcome {
-    System::new().block_on(async { Engine::new(rules).probe(service, true).await })
-}
-
-/// The outcome for a person: the verdict, what was seen, and a bar for each phase.
-pub fn told(service: &Service, outcome: &Outcome) -> String {
-    let mut text = String::new();
-    let verdict = match outcome.verdict() {
-        Verdict::Up => "up".to_owned(),
-        Verdict::Down | Verdict::Local | Verdict::Unknown => {
-            let failure = outcome.failure.as_ref();
-            failure.map_or_else(String::new, |failure| {
-                format!("{}: {}", failure.reason.as_str(), failure.detail)
-            })
-        }
+/// Verdict, details of the response, and a bar for each phase.
+fn as_text(service: &Service, outcome: &Outcome) -> String {
+    let verdict = match &outcome.failure {
+        None => "up".to_owned(),
+        Some(failure) => format!("{}: {}", failure.reason.as_str(), failure.detail),
     };
     let details = &outcome.details;
-    let facts = [
+    let details = [
         outcome.http_status.map(|status| format!("status {status}")),
         details.http_version.map(|version| format!("HTTP {}", version.as_str())),
         details.tls_version.map(|version| version.to_string()),
@@ -93,50 +88,51 @@ pub fn told(service: &Service, outcome: &Outcome) -> String {
         (details.redirects > 0).then(|| format!("redirects {}", details.redirects)),
         details
             .certificate_expires_at
-            .map(|at| format!("certificate good for {} days", days_until(at))),
+            .map(|at| format!("certificate valid for {} days", days_until(at))),
     ];
-    let facts: Vec<String> = facts.into_iter().flatten().collect();
+    let details: Vec<String> = details.into_iter().flatten().collect();
+    let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{}  {verdict}", service.target.shown());
-    if !facts.is_empty() {
-        let _ = writeln!(text, "  {}", facts.join(", "));
+    if !details.is_empty() {
+        let _ = writeln!(text, "  {}", details.join(", "));
     }
-    for (name, spent) in outcome.phases.named() {
-        let bar = "█".repeat(bar_length(spent, outcome.response_time));
-        let line = format!("  {name:<10} {:>9.1} ms  {bar}", milliseconds(spent));
+    for (name, duration) in outcome.phases.named() {
+        let bar = "█".repeat(bar_chars(duration, outcome.response_time));
+        let line = format!("  {name:<10} {:>9.1} ms  {bar}", milliseconds(duration));
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    let _ = write!(text, "  {:<10} {:>9.1} ms", "in all", milliseconds(outcome.response_time));
+    let _ = write!(text, "  {:<10} {:>9.1} ms", "total", milliseconds(outcome.response_time));
     if let Some(report) = &outcome.report {
-        for judged in &report.conditions {
-            let sign = if judged.fulfilled { "✓" } else { "✗" };
-            let _ = write!(text, "\n  {sign} {}", judged.text);
+        for condition in &report.conditions {
+            let sign = if condition.fulfilled { "✓" } else { "✗" };
+            let _ = write!(text, "\n  {sign} {}", condition.text);
         }
         for certificate in &report.certificates {
             let days = days_until(certificate.not_after);
             let Certificate { subject, issuer, .. } = certificate;
-            let _ = write!(text, "\n  certificate {subject}, by {issuer}, good for {days} days");
+            let _ = write!(text, "\n  certificate {subject}, by {issuer}, valid for {days} days");
         }
     }
     text
 }
 
-/// The outcome as JSON, as the API tells it.
-pub fn as_json(service: &Service, outcome: &Outcome) -> Value {
+/// The JSON of the API's on-demand probe.
+fn as_json(service: &Service, outcome: &Outcome) -> Value {
     json!(Probe::new(service, outcome))
 }
 
-fn milliseconds(spent: Duration) -> f64 {
-    spent.as_secs_f64() * 1e3
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
-fn bar_length(spent: Duration, all: Duration) -> usize {
-    let share = spent.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE);
-    (share * BAR as f64).round() as usize
+fn bar_chars(duration: Duration, total: Duration) -> usize {
+    let share = duration.as_secs_f64() / total.as_secs_f64().max(f64::MIN_POSITIVE);
+    (share * BAR_CHARS as f64).round() as usize
 }
 
-fn days_until(at: i64) -> i64 {
-    (at - unix_ms() / 1_000).div_euclid(86_400)
+fn days_until(unix_s: i64) -> i64 {
+    (unix_s - unix_ms() / 1_000).div_euclid(86_400)
 }
 
 #[cfg(test)]
@@ -146,10 +142,11 @@ mod tests {
     use crate::domain::{Failure, Phases, ProbeDetails, Reason};
 
     #[test]
-    fn the_bars_show_where_the_time_went() {
+    fn the_bars_show_the_share_of_each_phase() {
         let config = Config::from_lookup(|_| None).unwrap();
-        let asked = Asked { url: "http://a/".to_owned(), timeout: Some(2.0), ..Asked::default() };
-        let service = service(&asked, &config).unwrap();
+        let args =
+            ProbeArgs { url: "http://a/".to_owned(), timeout: Some(2.0), ..ProbeArgs::default() };
+        let service = service(&config, &args).unwrap();
         let ms = Duration::from_millis;
         let outcome = Outcome {
             service_id: service.id,
@@ -165,20 +162,20 @@ mod tests {
             network_down: false,
             report: None,
         };
-        let told = told(&service, &outcome);
+        let text = as_text(&service, &outcome);
         assert!(
-            told.starts_with(
+            text.starts_with(
                 "http://a/  status: 503 Service Unavailable\n  status 503, HTTP 1.1\n"
             ),
-            "{told}"
+            "{text}"
         );
         assert!(
-            told.contains(&format!("  connect         25.0 ms  {}\n", "█".repeat(10))),
-            "{told}"
+            text.contains(&format!("  connect         25.0 ms  {}\n", "█".repeat(10))),
+            "{text}"
         );
         assert!(
-            told.contains(&format!("  processing      75.0 ms  {}\n", "█".repeat(30))),
-            "{told}"
+            text.contains(&format!("  processing      75.0 ms  {}\n", "█".repeat(30))),
+            "{text}"
         );
         let json = as_json(&service, &outcome);
         assert_eq!(json["phases"]["processing_ms"], 75.0);
@@ -189,15 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_option_is_named() {
+    fn an_error_names_the_invalid_option() {
         let config = Config::from_lookup(|_| None).unwrap();
-        let told = |asked| service(&asked, &config).unwrap_err().to_string();
-        let at = |url: &str| Asked { url: url.to_owned(), ..Asked::default() };
-        assert!(told(at("ftp://a")).starts_with("URL: "));
-        assert!(told(Asked { timeout: Some(0.0), ..at("http://a/") }).starts_with("--timeout: "));
-        let condition = vec!["[STATUS]".to_owned()];
-        assert!(told(Asked { condition, ..at("http://a/") }).starts_with("--condition: "));
-        let option = Some("{\"insecure\": 1}".to_owned());
-        assert!(told(Asked { option, ..at("http://a/") }).starts_with("--option: insecure: "));
+        let error = |args| service(&config, &args).unwrap_err().to_string();
+        let url = |url: &str| ProbeArgs { url: url.to_owned(), ..ProbeArgs::default() };
+        assert!(error(url("ftp://a")).starts_with("URL: "));
+        let args = ProbeArgs { timeout: Some(0.0), ..url("http://a/") };
+        assert!(error(args).starts_with("--timeout: "));
+        let args = ProbeArgs { condition: vec!["[STATUS]".to_owned()], ..url("http://a/") };
+        assert!(error(args).starts_with("--condition: "));
+        let args = ProbeArgs { option: Some("{\"insecure\": 1}".to_owned()), ..url("http://a/") };
+        assert!(error(args).starts_with("--option: insecure: "));
     }
 }

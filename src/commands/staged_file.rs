@@ -1,4 +1,5 @@
-//! A file that comes to be: under a name of its own until it is whole and on the disk, and taken away when it never is.
+//! A file that is written under a temporary name, and gets its name when it is whole and on disk.
+//! An incomplete one is removed.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -9,33 +10,33 @@ use actix::System;
 use tokio::task::spawn_blocking;
 
 use crate::app::shutdown::Signals;
-use crate::app::startup::Failed;
+use crate::error::Error;
 use crate::storage::connection::beside;
 
-/// What its name ends with until then.
+/// Ending of the temporary name.
 const ENDING: &str = ".unfinished";
 
-/// What SQLite may put beside a file while it works on it.
+/// Endings of the files that SQLite may create beside a file.
 const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
-/// A file that is not there yet under its name. Dropped before it is placed, it is taken away.
+/// Dropping it before it is placed removes the file.
 #[derive(Debug)]
 pub(super) struct StagedFile {
     path: PathBuf,
-    /// Locked as long as somebody works on it.
+    /// Locked, so that no other process writes the same temporary file.
     file: File,
 }
 
 impl StagedFile {
-    /// Begins what is to become `target`, as an empty file that is for our eyes only. What a copy left that was killed is taken
-    /// away first.
-    pub fn begin(target: &Path) -> Result<Self, String> {
+    /// Creates the temporary file for `target`, empty and readable by its owner alone. Removes what
+    /// a killed process left there.
+    pub fn create(target: &Path) -> Result<Self, String> {
         let path = beside(target, ENDING);
-        let told = |error: io::Error| format!("{}: {error}", path.display());
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
         if path.symlink_metadata().is_ok_and(|found| found.is_file()) {
-            let left = File::open(&path).map_err(told)?;
+            let left = File::open(&path).map_err(failed)?;
             lock(&left, &path)?;
-            remove(&path).map_err(told)?;
+            remove(&path).map_err(failed)?;
         }
         let file = OpenOptions::new()
             .read(true)
@@ -43,18 +44,18 @@ impl StagedFile {
             .create_new(true)
             .mode(0o600)
             .open(&path)
-            .map_err(told)?;
+            .map_err(failed)?;
         lock(&file, &path)?;
         Ok(Self { path, file })
     }
 
-    /// Where it is for now.
+    /// The temporary name.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives it the mode and the owner of `other`; the mode alone when the owner cannot be given away by this user.
-    pub fn look_like(&self, other: &Path) -> io::Result<()> {
+    /// Copies mode and owner of `other`; the mode alone when this user may not change the owner.
+    pub fn copy_permissions(&self, other: &Path) -> io::Result<()> {
         let other = other.metadata()?;
         self.file.set_permissions(other.permissions())?;
         let own = self.file.metadata()?;
@@ -67,21 +68,21 @@ impl StagedFile {
         }
     }
 
-    /// Gives it its name, under which there must be nothing.
+    /// Gives the file the name `target`; an error when a file of that name exists.
     pub fn place_new(self, target: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         match fs::hard_link(&self.path, target) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
-            // A file system without links.
+            // The file system has no hard links.
             Err(_) => fs::rename(&self.path, target)?,
             Ok(()) => {}
         }
-        // Its second name goes with it.
+        // Dropping removes the temporary name.
         drop(self);
         sync_folder(target)
     }
 
-    /// Gives it its name, in place of what is there, at one moment.
+    /// Gives the file the name `target` and replaces what has that name, atomically.
     pub fn replace(self, target: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, target)?;
@@ -91,19 +92,19 @@ impl StagedFile {
 
 impl Drop for StagedFile {
     fn drop(&mut self) {
-        // Best effort: it is told by its name, and the next one takes it away.
+        // Best effort: the next `create` removes what is left.
         let _ = remove(&self.path);
     }
 }
 
 fn lock(file: &File, path: &Path) -> Result<(), String> {
     file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => format!("{} is being written by another one", path.display()),
+        TryLockError::WouldBlock => format!("another process is writing {}", path.display()),
         TryLockError::Error(error) => format!("{}: {error}", path.display()),
     })
 }
 
-/// Takes a file away, with what SQLite has put beside it.
+/// Removes a file and what SQLite has created beside it.
 fn remove(path: &Path) -> io::Result<()> {
     for ending in COMPANIONS {
         remove_if_there(&beside(path, ending))?;
@@ -111,7 +112,7 @@ fn remove(path: &Path) -> io::Result<()> {
     remove_if_there(path)
 }
 
-/// Takes a file away; none is fine.
+/// Removes a file; a missing file is not an error.
 pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -119,23 +120,23 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes sure that names which have changed in the folder of `path` are on the disk.
+/// Syncs the folder of `path`, so that changed names survive a power failure.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Does `work`, which makes `target`, on a thread of its own. A signal meanwhile takes away what is unfinished and ends the
-/// process, as it would have ended by itself.
+/// Runs `work`, which writes `target`, on its own thread. A signal meanwhile removes the temporary
+/// file and ends the process with the exit code of that signal.
 pub(super) fn until_signal<T: Send + 'static>(
     target: &Path,
-    work: impl FnOnce() -> Result<T, Failed> + Send + 'static,
-) -> Result<T, Failed> {
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     System::new().block_on(async {
-        let mut signals = Signals::new().map_err(|error| Failed::System(error.to_string()))?;
-        let working = spawn_blocking(work);
+        let mut signals = Signals::new().map_err(Error::failed)?;
+        let work = spawn_blocking(work);
         tokio::select! {
-            done = working => done.unwrap_or_else(|died| Err(Failed::System(died.to_string()))),
+            done = work => done.unwrap_or_else(|panic| Err(Error::failed(panic))),
             (_, code) = signals.next() => {
                 let _ = remove(&beside(target, ENDING));
                 std::process::exit(code)
@@ -149,28 +150,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_placed_is_taken_away_and_what_a_kill_left_too() {
+    fn an_incomplete_file_is_removed_and_so_is_one_that_a_killed_process_left() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("a.db");
         let names = || fs::read_dir(folder.path()).unwrap().count();
         fs::write(beside(&target, ".unfinished"), "left").unwrap();
         fs::write(beside(&target, ".unfinished-journal"), "left").unwrap();
-        let one = StagedFile::begin(&target).unwrap();
-        assert_eq!((one.path().metadata().unwrap().len(), names()), (0, 1));
-        let told = StagedFile::begin(&target).unwrap_err();
-        assert!(told.contains("is being written by another one"), "{told}");
-        drop(one);
+        let staged = StagedFile::create(&target).unwrap();
+        assert_eq!((staged.path().metadata().unwrap().len(), names()), (0, 1));
+        let error = StagedFile::create(&target).unwrap_err();
+        assert!(error.contains("another process is writing"), "{error}");
+        drop(staged);
         assert_eq!(names(), 0);
     }
 
     #[test]
-    fn what_is_placed_stays_and_nothing_is_overwritten_unasked() {
+    fn a_placed_file_stays_and_only_replace_overwrites() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("a.db");
         let write = |text: &str| {
-            let one = StagedFile::begin(&target).unwrap();
-            fs::write(one.path(), text).unwrap();
-            one
+            let staged = StagedFile::create(&target).unwrap();
+            fs::write(staged.path(), text).unwrap();
+            staged
         };
         write("first").place_new(&target).unwrap();
         assert_eq!(

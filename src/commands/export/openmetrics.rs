@@ -1,25 +1,26 @@
-//! OpenMetrics 1.0 with the times of the ticks, under the names and labels that `/metrics` has for the last result of a service.
+//! OpenMetrics 1.0 with the times of the ticks, under the names and labels of `/metrics`.
 //!
-//! The samples of a family stand together, and in it those of a series, in the order of time: so the data is walked once a
-//! series of each service. A tick that says nothing of its target is in none of them.
+//! The samples of a family are together, and within it those of a series, in order of time; so the
+//! ticks of a service are read once per series. Ticks without a result of the target (unknown,
+//! paused) are left out.
 
 use std::io::{self, Write};
 
-use super::{Broken, Exported, Source};
+use super::source::{ExportError, Exported, TickSource};
 use crate::domain::{PHASES, Phases, State, StoredTick};
 use crate::storage::history::walk::Walked;
 
-/// What a tick is in a series; `None` when it is not in it.
+/// Which value of a tick a series has.
 #[derive(Debug, Clone, Copy)]
 enum Value {
     Success,
     Duration,
     HttpStatus,
-    /// That phase, by its place.
+    /// A phase, by its index in [`Phases::named`].
     Phase(usize),
 }
 
-/// Name and HELP of the families; all are gauges.
+/// Name, HELP and series of each family; all are gauges.
 const FAMILIES: [(&str, &str, &[Value]); 4] = [
     ("probe_success", "Whether the probe was a success", &[Value::Success]),
     ("probe_duration_seconds", "How long the probe took", &[Value::Duration]),
@@ -31,23 +32,22 @@ const FAMILIES: [(&str, &str, &[Value]); 4] = [
     ),
 ];
 
-/// Everything as OpenMetrics.
 pub(super) fn write(
-    source: &mut Source,
+    source: &mut TickSource,
     services: &[Walked],
     out: &mut impl Write,
-) -> Result<Exported, Broken> {
+) -> Result<Exported, ExportError> {
     let phases: [&str; PHASES] = Phases::default().named().map(|(name, _)| name);
     let mut skipped = 0;
-    for (nth, (family, help, values)) in FAMILIES.into_iter().enumerate() {
+    for (index, (family, help, values)) in FAMILIES.into_iter().enumerate() {
         writeln!(out, "# TYPE {family} gauge\n# HELP {family} {help}")?;
         for service in services {
             for value in values {
-                let series = series(family, service, value.phase().map(|nth| phases[nth]));
-                let mut line = Line::default();
-                source.each(service, |tick| line.write(out, &series, *value, tick))?;
-                // The same ones every time.
-                skipped += if nth == 0 { line.skipped } else { 0 };
+                let name = series_name(family, service, value.phase().map(|index| phases[index]));
+                let mut series = Series::default();
+                source.for_each(service, |tick| series.write(out, &name, *value, tick))?;
+                // Every series skips the same ticks.
+                skipped += if index == 0 { series.skipped } else { 0 };
             }
         }
     }
@@ -55,15 +55,15 @@ pub(super) fn write(
     Ok(Exported { skipped })
 }
 
-/// The name of a series with its labels.
-fn series(family: &str, service: &Walked, phase: Option<&str>) -> String {
+/// Name and labels of a series.
+fn series_name(family: &str, service: &Walked, phase: Option<&str>) -> String {
     let group = service.group.as_deref().unwrap_or_default();
     let phase = phase.map_or_else(String::new, |phase| format!(",phase=\"{phase}\""));
     let (name, group) = (escaped(&service.name), escaped(group));
     format!("{family}{{service_id=\"{}\",name=\"{name}\",group=\"{group}\"{phase}}}", service.id)
 }
 
-/// A text as the value of a label.
+/// `text` escaped as the value of a label.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
@@ -71,28 +71,26 @@ fn escaped(text: &str) -> String {
 impl Value {
     fn phase(self) -> Option<usize> {
         match self {
-            Self::Phase(nth) => Some(nth),
+            Self::Phase(index) => Some(index),
             Self::Success | Self::Duration | Self::HttpStatus => None,
         }
     }
 }
 
-/// How far a series is written.
 #[derive(Debug, Default)]
-struct Line {
-    /// Time of the latest tick that was kept, in unix milliseconds.
-    latest_ms: Option<i64>,
-    /// Ticks that were not after it.
+struct Series {
+    /// Time of the newest sample, in unix milliseconds.
+    newest_ms: Option<i64>,
+    /// Ticks that are not later than the newest sample before them.
     skipped: u64,
 }
 
-impl Line {
-    /// Writes the sample that `tick` is in `series`, if it is one. What is skipped is decided by the ticks alone, so it is the same
-    /// in every series.
+impl Series {
+    /// Writes the sample of `tick`, if it has one. The ticks alone decide which of them are skipped.
     fn write(
         &mut self,
         out: &mut impl Write,
-        series: &str,
+        name: &str,
         value: Value,
         tick: &StoredTick,
     ) -> io::Result<()> {
@@ -101,22 +99,22 @@ impl Line {
             State::Down => false,
             State::Unknown | State::Paused => return Ok(()),
         };
-        if self.latest_ms.is_some_and(|latest_ms| tick.at_ms <= latest_ms) {
+        if self.newest_ms.is_some_and(|newest_ms| tick.at_ms <= newest_ms) {
             self.skipped += 1;
             return Ok(());
         }
-        self.latest_ms = Some(tick.at_ms);
+        self.newest_ms = Some(tick.at_ms);
         let at = Decimal::<3>(tick.at_ms.unsigned_abs());
         let at = (if tick.at_ms < 0 { "-" } else { "" }, at);
         match value {
-            Value::Success => sample(out, series, u8::from(is_up), at),
-            Value::Duration => sample(out, series, Decimal::<6>(tick.response_time_us), at),
+            Value::Success => sample(out, name, u8::from(is_up), at),
+            Value::Duration => sample(out, name, Decimal::<6>(tick.response_time_us), at),
             Value::HttpStatus => match tick.http_status {
-                Some(status) => sample(out, series, status, at),
+                Some(status) => sample(out, name, status, at),
                 None => Ok(()),
             },
-            Value::Phase(nth) => match tick.phases_us {
-                Some(phases) => sample(out, series, Decimal::<6>(phases[nth]), at),
+            Value::Phase(index) => match tick.phases_us {
+                Some(phases) => sample(out, name, Decimal::<6>(phases[index]), at),
                 None => Ok(()),
             },
         }
@@ -125,14 +123,14 @@ impl Line {
 
 fn sample(
     out: &mut impl Write,
-    series: &str,
+    name: &str,
     value: impl std::fmt::Display,
     (sign, at): (&str, Decimal<3>),
 ) -> io::Result<()> {
-    writeln!(out, "{series} {value} {sign}{at}")
+    writeln!(out, "{name} {value} {sign}{at}")
 }
 
-/// A number with so many digits behind the point.
+/// A number with `DIGITS` digits after the point: seconds from microseconds or milliseconds.
 #[derive(Debug, Clone, Copy)]
 struct Decimal<const DIGITS: u32>(u64);
 
@@ -149,7 +147,7 @@ mod tests {
     use crate::domain::ServiceId;
 
     #[test]
-    fn labels_are_escaped_and_named_as_on_metrics() {
+    fn labels_are_escaped_and_named_as_in_metrics() {
         let service = Walked {
             id: ServiceId::new(7).unwrap(),
             name: "a \"b\"\\\n".to_owned(),
@@ -157,13 +155,13 @@ mod tests {
             newest_seq: 0,
         };
         assert_eq!(
-            series("f", &service, Some("tls")),
+            series_name("f", &service, Some("tls")),
             "f{service_id=\"7\",name=\"a \\\"b\\\"\\\\\\n\",group=\"core\",phase=\"tls\"}"
         );
     }
 
     #[test]
-    fn a_series_ascends_and_leaves_out_what_is_not_known() {
+    fn a_series_ascends_and_leaves_out_unknown_values() {
         let tick = |at_ms, state| StoredTick {
             at_ms,
             state,
@@ -181,9 +179,9 @@ mod tests {
             tick(1_795_413_299_001, State::Up),
         ];
         let written = |value| {
-            let (mut out, mut line) = (Vec::new(), Line::default());
-            ticks.iter().for_each(|tick| line.write(&mut out, "f", value, tick).unwrap());
-            assert_eq!(line.skipped, 2);
+            let (mut out, mut series) = (Vec::new(), Series::default());
+            ticks.iter().for_each(|tick| series.write(&mut out, "f", value, tick).unwrap());
+            assert_eq!(series.skipped, 2);
             String::from_utf8(out).unwrap()
         };
         assert_eq!(

@@ -1,19 +1,33 @@
-//! A tick a line: CSV (RFC 4180, but for the end of a line, which is that of Unix, so that `cut` and `awk` see no `\r`), and JSON.
+//! One tick per line, as CSV or as JSON. The CSV is that of RFC 4180, but lines end with `\n`, so that
+//! `cut` and `awk` see no `\r`.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Broken, Exported, Source};
+use super::source::{ExportError, Exported, TickSource};
 use crate::domain::time::timestamp;
 use crate::domain::{PHASES, Reason, StoredTick};
 use crate::storage::history::walk::Walked;
 
-const HEADER: &str = "service_id,service,group,time,time_ms,state,response_time_ms,http_status,reason,\
-    resolve_ms,connect_ms,tls_ms,processing_ms,transfer_ms";
+/// The names of the columns, which are the keys of the JSON objects.
+const COLUMNS: [&str; 14] = [
+    "service_id",
+    "service",
+    "group",
+    "time",
+    "time_ms",
+    "state",
+    "response_time_ms",
+    "http_status",
+    "reason",
+    "resolve_ms",
+    "connect_ms",
+    "tls_ms",
+    "processing_ms",
+    "transfer_ms",
+];
 
-/// A line. What is not known is `None`.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     service_id: i64,
@@ -55,21 +69,25 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Writes it as a line of CSV, in the order of [`HEADER`].
-    fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
-        write!(out, "{},", self.service_id)?;
-        write_quoted(out, self.service)?;
-        out.write_all(b",")?;
-        write_quoted(out, self.group.unwrap_or_default())?;
-        write!(out, ",{},{},{},{}", self.time, self.time_ms, self.state, self.response_time_ms)?;
-        write_cell(out, self.http_status)?;
-        write_cell(out, self.reason)?;
-        for phase in
-            [self.resolve_ms, self.connect_ms, self.tls_ms, self.processing_ms, self.transfer_ms]
-        {
-            write_cell(out, phase)?;
-        }
-        out.write_all(b"\n")
+    /// The cells of a line of CSV, in the order of [`COLUMNS`]; an unknown value is empty. Numbers
+    /// are written as `Display` does: `11` and not `11.0`, which serde would make of it.
+    fn cells(&self) -> [String; COLUMNS.len()] {
+        [
+            self.service_id.to_string(),
+            self.service.to_owned(),
+            text(self.group),
+            self.time.clone(),
+            self.time_ms.to_string(),
+            self.state.to_owned(),
+            self.response_time_ms.to_string(),
+            text(self.http_status),
+            text(self.reason),
+            text(self.resolve_ms),
+            text(self.connect_ms),
+            text(self.tls_ms),
+            text(self.processing_ms),
+            text(self.transfer_ms),
+        ]
     }
 }
 
@@ -77,44 +95,37 @@ fn milliseconds(us: u64) -> f64 {
     us as f64 / 1e3
 }
 
-/// A comma, and the value if there is one; such values need no quotes.
-fn write_cell(out: &mut impl Write, value: Option<impl Display>) -> io::Result<()> {
-    match value {
-        Some(value) => write!(out, ",{value}"),
-        None => out.write_all(b","),
-    }
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// A text, in quotes where it needs them.
-fn write_quoted(out: &mut impl Write, text: &str) -> io::Result<()> {
-    if text.contains(['"', ',', '\n', '\r']) {
-        write!(out, "\"{}\"", text.replace('"', "\"\""))
-    } else {
-        out.write_all(text.as_bytes())
-    }
+fn csv_writer<W: Write>(out: W) -> csv::Writer<W> {
+    csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(out)
 }
 
-/// Everything as CSV.
-pub(super) fn csv(
-    source: &mut Source,
+pub(super) fn write_csv(
+    source: &mut TickSource,
     services: &[Walked],
     out: &mut impl Write,
-) -> Result<Exported, Broken> {
-    writeln!(out, "{HEADER}")?;
+) -> Result<Exported, ExportError> {
+    let mut out = csv_writer(out);
+    out.write_record(COLUMNS)?;
     for service in services {
-        source.each(service, |tick| Row::new(service, tick).write_csv(out))?;
+        source.for_each(service, |tick| {
+            out.write_record(Row::new(service, tick).cells()).map_err(io::Error::from)
+        })?;
     }
+    out.flush()?;
     Ok(Exported::default())
 }
 
-/// Everything as lines of JSON.
-pub(super) fn jsonl(
-    source: &mut Source,
+pub(super) fn write_jsonl(
+    source: &mut TickSource,
     services: &[Walked],
     out: &mut impl Write,
-) -> Result<Exported, Broken> {
+) -> Result<Exported, ExportError> {
     for service in services {
-        source.each(service, |tick| {
+        source.for_each(service, |tick| {
             serde_json::to_writer(&mut *out, &Row::new(service, tick))?;
             out.write_all(b"\n")
         })?;
@@ -136,13 +147,14 @@ mod tests {
             newest_seq: 1,
         };
         let row = Row::new(&service, tick);
-        let mut csv = Vec::new();
-        row.write_csv(&mut csv).unwrap();
-        (String::from_utf8(csv).unwrap(), serde_json::to_string(&row).unwrap())
+        let mut csv = csv_writer(Vec::new());
+        csv.write_record(row.cells()).unwrap();
+        let csv = String::from_utf8(csv.into_inner().unwrap()).unwrap();
+        (csv, serde_json::to_string(&row).unwrap())
     }
 
     #[test]
-    fn a_tick_is_told_with_all_that_is_known() {
+    fn a_line_has_every_known_value_of_a_tick() {
         let tick = StoredTick {
             at_ms: 1_795_430_803_120,
             state: State::Down,
@@ -154,7 +166,8 @@ mod tests {
         let (csv, json) = lines(&tick);
         assert_eq!(
             csv,
-            "7,\"=shop, \"\"west\"\"\n\",,2026-11-23T10:46:43.120Z,1795430803120,down,12.345,503,status,0,1,0,11,0.345\n"
+            "7,\"=shop, \"\"west\"\"\n\",,2026-11-23T10:46:43.120Z,1795430803120,down,12.345,503,\
+             status,0,1,0,11,0.345\n"
         );
         assert!(json.starts_with(
             "{\"service_id\":7,\"service\":\"=shop, \\\"west\\\"\\n\",\"group\":null,"
@@ -177,7 +190,23 @@ mod tests {
     }
 
     #[test]
-    fn the_header_names_the_keys_of_the_objects() {
+    fn texts_are_quoted_only_where_they_must_be() {
+        let quoted = |text: &str| {
+            let mut csv = csv_writer(Vec::new());
+            csv.write_record([text, ""]).unwrap();
+            String::from_utf8(csv.into_inner().unwrap()).unwrap()
+        };
+        for plain in ["", " a b ", "=1+1", "#a", "a;b\tc", "ü'`"] {
+            assert_eq!(quoted(plain), format!("{plain},\n"));
+        }
+        for special in ["a,b", "a\nb", "a\rb", ","] {
+            assert_eq!(quoted(special), format!("\"{special}\",\n"));
+        }
+        assert_eq!(quoted("\"a\""), "\"\"\"a\"\"\",\n");
+    }
+
+    #[test]
+    fn the_columns_are_the_keys_of_the_objects() {
         let tick = StoredTick {
             at_ms: 0,
             state: State::Up,
@@ -187,15 +216,14 @@ mod tests {
             reason: None,
         };
         let (csv, json) = lines(&tick);
-        let keys: Vec<&str> = HEADER.split(',').collect();
         let mut at = 0;
-        for key in &keys {
+        for key in COLUMNS {
             at += json[at..].find(&format!("\"{key}\":")).unwrap();
         }
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&json).unwrap();
-        assert_eq!(object.len(), keys.len());
-        let (_, after_the_name) = csv.rsplit_once('"').unwrap();
-        assert_eq!(after_the_name.matches(',').count() + 2, keys.len());
+        assert_eq!(object.len(), COLUMNS.len());
+        let (_, after_name) = csv.rsplit_once('"').unwrap();
+        assert_eq!(after_name.matches(',').count() + 2, COLUMNS.len());
     }
 }

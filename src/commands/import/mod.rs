@@ -1,3 +1,3 @@
-//! Taking over the data of other tools.
+//! Imports the data of other tools.
 
-pub mod go_db;
+pub(super) mod go_db;

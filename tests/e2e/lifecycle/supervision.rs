@@ -49,7 +49,7 @@ fn the_process_ends_when_what_it_stands_on_dies() {
         let log = app.log();
         assert!(log.contains("panic, message: "), "{actor}: the reason is logged:\n{log}");
         assert!(log.contains(&format!("actor: {actor}")), "{log}");
-        assert!(log.contains(&format!("the {actor} has died")), "{log}");
+        assert!(log.contains(&format!("the {actor} died")), "{log}");
         app.db().assert_consistent();
     }
 }

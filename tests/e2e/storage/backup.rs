@@ -61,7 +61,7 @@ fn a_restore_keeps_what_was_there() {
     app.kill();
     let later = ticks(&launch.db());
     let output = run_ok(&launch, &["restore", "copy.db"]);
-    let (_, kept) = output.trim().split_once("; what was there is kept as ").unwrap();
+    let (_, kept) = output.trim().split_once("; the old database is kept as ").unwrap();
     assert!(kept.contains("db.db.before-restore-"), "{output}");
     let restored = ticks(&launch.db());
     assert!(restored < later && output.contains(&format!(" {restored} ticks;")), "{output}");
@@ -162,7 +162,7 @@ fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
     // Nor is what is not ours replaced.
     let mut reader = launch.db().connect();
     reader.batch_execute("BEGIN; SELECT count(*) FROM services").unwrap();
-    refused(&launch, &["restore", "copy.db"], 1, &["somebody has it open"]);
+    refused(&launch, &["restore", "copy.db"], 1, &["another process has it open"]);
     drop(reader);
     let diary = Launch::new();
     fs::write(diary.folder().join("db.db"), "dear diary").unwrap();

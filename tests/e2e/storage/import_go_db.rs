@@ -11,7 +11,9 @@ fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
     let (code, output) = launch.run(&["import", "go-db", go_database().to_str().unwrap()]);
     assert_eq!(code, Some(0), "{output}");
     assert!(
-        output.contains("service 1 (email-service): counts 10 ticks and has 9; counted anew"),
+        output.contains(
+            "service 1 (email-service): the metric has 10 ticks, the history 9; recomputed"
+        ),
         "{output}"
     );
     for id in 1..=4 {
@@ -72,7 +74,7 @@ fn what_is_no_such_database_is_refused() {
 }
 
 #[test]
-fn what_contradicts_itself_is_mended_and_told() {
+fn contradictions_are_repaired_and_reported() {
     use diesel::connection::SimpleConnection;
     let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
     let broken = launch.folder().join("broken.db");
@@ -94,13 +96,13 @@ fn what_contradicts_itself_is_mended_and_told() {
     let (code, output) = launch.run(&["import", "go-db", "broken.db"]);
     assert_eq!(code, Some(0), "{output}");
     for told in [
-        "service 2 (payment-gateway): name: not unique; kept as \"payment-gateway-2\"",
+        "service 2 (payment-gateway): name: not unique; imported as \"payment-gateway-2\"",
         "service 9 (bad): url:",
-        "1 ticks belong to no service",
-        "3 ticks have no usable state, response time or date",
-        "service 2 (payment-gateway-2): a downtime did not end where the next event begins; mended",
-        "service 2 (payment-gateway-2): two downtime events in a row; both kept",
-        "service 4 (transaction-monitor): the newest event does not say what the newest tick says; a new uptime begins there",
+        "1 ticks belong to no imported service",
+        "3 ticks have an invalid state, response time or date",
+        "service 2 (payment-gateway-2): a downtime did not end where the next event begins; repaired",
+        "service 2 (payment-gateway-2): two downtime events in a row; both imported",
+        "service 4 (transaction-monitor): the newest event contradicts the newest tick; a new uptime begins at that tick",
     ] {
         assert!(output.contains(told), "{told} in:\n{output}");
     }

@@ -1,123 +1,147 @@
-//! Taking over a database of go-service-healthcheck (its tables: `docs/design/import.md`).
+//! `service-healthcheck import go-db FILE`: imports a database of go-service-healthcheck (its
+//! tables: `docs/design/import.md`).
 //!
-//! Names, URLs, events and ticks are kept; metrics are computed anew from the ticks, since the original's counts can be
-//! one ahead and its means drift. What contradicts itself is mended by the rules below and told, line by line.
+//! Names, URLs, events and ticks are copied. Metrics are computed from the ticks, since the
+//! original's counts can be one too high and its means drift. Contradictions are repaired by the
+//! rules below, and each repair is printed as a line.
 
 mod repair;
 mod source;
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::time::Duration;
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use self::repair::mend;
-pub use self::source::open;
+use self::repair::repair;
 use self::source::{GoEvent, GoMetric, GoService, GoTick};
+use crate::clock::unix_ms;
+use crate::commands::output::print_line;
+use crate::config::Config;
 use crate::domain::history::tick::StoredTick;
 use crate::domain::{LatestEvent, Name, State, Tally, Target};
-use crate::storage::StorageError;
+use crate::error::Error;
 use crate::storage::imported::{History, ImportedEvent, ImportedService};
+use crate::storage::{OpenError, StorageError, Store, connection};
 
-/// What was taken over.
+/// Imports `file` into the configured store.
+pub(in crate::commands) fn run(config: &Config, file: &Path) -> Result<(), Error> {
+    // The source first, so that a wrong name creates no store.
+    let source = source::open(file).map_err(Error::Failed)?;
+    let store = Store::open(&config.db_file).map_err(|error| match error {
+        OpenError::Foreign { .. } => {
+            Error::Failed(format!("{error}; set DB_FILE to the file to import into"))
+        }
+        other => Error::Open(other),
+    })?;
+    let mut target = connection::writer(store.path()).map_err(Error::failed)?;
+    let chunk_ticks = config.chunk_ticks as usize;
+    let summary = import(source, &mut target, chunk_ticks, unix_ms()).map_err(Error::Failed)?;
+    summary.findings.iter().for_each(print_line);
+    let Summary { services, events, ticks, .. } = summary;
+    let db_file = config.db_file.display();
+    print_line(format_args!(
+        "imported {services} services, {events} events and {ticks} ticks into {db_file}"
+    ));
+    Ok(())
+}
+
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+struct Summary {
     /// Services, deleted ones included.
-    pub services: usize,
-    /// Events.
-    pub events: usize,
-    /// Ticks.
-    pub ticks: u64,
-    /// What was inconsistent, and what was made of it; one sentence each.
-    pub findings: Vec<String>,
+    services: usize,
+    events: usize,
+    ticks: u64,
+    /// Each contradiction in the source and how it was repaired; one sentence each.
+    findings: Vec<String>,
 }
 
 /// A service under import.
-struct Taken {
+struct Importing {
     imported: ImportedService,
     tally: Tally,
     /// State and time of the newest tick so far.
     newest: Option<(State, i64)>,
 }
 
-/// Copies everything of `source` (see [`open`]) into the store behind `target`, in one transaction; ticks are sealed in chunks of
-/// `chunk_ticks`.
-///
-/// Ids are kept when the store has no service yet, and given anew otherwise. The error is for a person.
-pub fn import(
+/// Copies `source` into the store behind `target` in one transaction, and seals the ticks in chunks
+/// of `chunk_ticks`. Services keep their ids when the store has no service yet, and get new ones
+/// otherwise.
+fn import(
     mut source: SqliteConnection,
     target: &mut SqliteConnection,
     chunk_ticks: usize,
     now_ms: i64,
 ) -> Result<Summary, String> {
-    let read = |error: diesel::result::Error| {
+    let failed = |error: diesel::result::Error| {
         format!("the database cannot be read as one of go-service-healthcheck: {error}")
     };
-    let services = source::services(&mut source).map_err(read)?;
-    let events = source::events(&mut source).map_err(read)?;
-    let metrics = source::metrics(&mut source).map_err(read)?;
+    let services = source::services(&mut source).map_err(failed)?;
+    let events = source::events(&mut source).map_err(failed)?;
+    let metrics = source::metrics(&mut source).map_err(failed)?;
     let mut summary = Summary::default();
 
     let copied = target.immediate_transaction(|target| {
         let mut history = History::new(target)?;
-        let mut taken = take_services(services, &mut history, &mut summary)?;
-        copy_ticks(&mut source, &mut taken, &mut history, &mut summary)?;
-        check_metrics(&metrics, &taken, &mut summary);
-        let mut by_service = events_by_service(events, &taken, &mut summary);
-        for (id, mut taken) in taken {
+        let mut importing = copy_services(services, &mut history, &mut summary)?;
+        copy_ticks(&mut source, &mut importing, &mut history, &mut summary)?;
+        check_metrics(&metrics, &importing, &mut summary);
+        let mut by_service = events_by_service(events, &importing, &mut summary);
+        for (id, mut service) in importing {
             let events = by_service.remove(&id).unwrap_or_default();
-            let deleted_ms = taken.imported.deleted_at.map(|at| at * 1_000);
-            let (events, mended) = mend(events, taken.newest, deleted_ms);
-            let name = &taken.imported.name;
-            summary
-                .findings
-                .extend(mended.iter().map(|what| format!("service {id} ({name}): {what}")));
+            let deleted_ms = service.imported.deleted_at.map(|at| at * 1_000);
+            let (events, repairs) = repair(events, service.newest, deleted_ms);
+            let name = &service.imported.name;
+            let findings = repairs.iter().map(|repair| format!("service {id} ({name}): {repair}"));
+            summary.findings.extend(findings);
             summary.events += events.len();
-            taken.tally.latest = events.last().map(latest);
-            history.add_events(&taken.imported, &events, &taken.tally)?;
+            service.tally.latest = events.last().map(latest_event);
+            history.add_events(&service.imported, &events, &service.tally)?;
         }
         history.finish(chunk_ticks, now_ms)
     });
     match copied {
         Ok(()) => Ok(summary),
-        Err(StorageError::Conflict(what)) => {
-            Err(format!("{what}; a database can be imported once, and nothing was changed"))
+        Err(StorageError::Conflict(why)) => {
+            Err(format!("{why}; a database can be imported once, and nothing was changed"))
         }
         Err(error) => Err(format!("{error}; nothing was changed")),
     }
 }
 
-/// Takes over what can be a service here; leaves out and tells what cannot.
-fn take_services(
+/// Leaves out services whose name or URL is invalid.
+fn copy_services(
     services: Vec<GoService>,
     history: &mut History,
     summary: &mut Summary,
-) -> Result<BTreeMap<i64, Taken>, StorageError> {
-    let mut taken = BTreeMap::new();
-    let mut living_names = HashSet::new();
+) -> Result<BTreeMap<i64, Importing>, StorageError> {
+    let mut importing = BTreeMap::new();
+    let mut used_names = HashSet::new();
     for service in services {
-        let told = format!("service {} ({})", service.id, service.name);
+        let subject = format!("service {} ({})", service.id, service.name);
+        let mut finding = |text: String| summary.findings.push(format!("{subject}: {text}"));
         let target = match Target::parse(&service.url) {
             Ok(target) => target,
             Err(why) => {
-                summary.findings.push(format!("{told}: url: {why}; left out with its history"));
+                finding(format!("url: {why}; left out with its history"));
                 continue;
             }
         };
-        let name = match free_name(&service, &living_names) {
+        let name = match unique_name(&service, &used_names) {
             Ok(name) => name,
             Err(why) => {
-                summary.findings.push(format!("{told}: name: {why}; left out with its history"));
+                finding(format!("name: {why}; left out with its history"));
                 continue;
             }
         };
         if name.as_str() != service.name {
-            summary.findings.push(format!("{told}: name: not unique; kept as {:?}", name.as_str()));
+            finding(format!("name: not unique; imported as {:?}", name.as_str()));
         }
         if service.deleted_at.is_none() {
-            living_names.insert(name.as_str().to_owned());
+            used_names.insert(name.as_str().to_owned());
         }
         let imported = history.add_service(
             service.id,
@@ -128,20 +152,21 @@ fn take_services(
             service.deleted_at,
         )?;
         if imported.id.get() != service.id {
-            summary.findings.push(format!("{told}: its id is {} here", imported.id));
+            finding(format!("imported with id {}", imported.id));
         }
-        taken.insert(service.id, Taken { imported, tally: Tally::default(), newest: None });
+        let tally = Tally::default();
+        importing.insert(service.id, Importing { imported, tally, newest: None });
     }
-    summary.services = taken.len();
-    Ok(taken)
+    summary.services = importing.len();
+    Ok(importing)
 }
 
-/// The name of a service, made unique among the living by a number.
-fn free_name(service: &GoService, taken: &HashSet<String>) -> Result<Name, String> {
+/// The name of a service; a number makes it unique among those that are not deleted.
+fn unique_name(service: &GoService, used: &HashSet<String>) -> Result<Name, String> {
     let trimmed = service.name.trim();
     let mut name = Name::parse(trimmed).map_err(|why| why.to_string())?;
     let mut number = 2;
-    while service.deleted_at.is_none() && taken.contains(name.as_str()) {
+    while service.deleted_at.is_none() && used.contains(name.as_str()) {
         let text = format!("{trimmed}-{number}");
         name = Name::parse(&text).map_err(|why| why.to_string())?;
         number += 1;
@@ -149,26 +174,27 @@ fn free_name(service: &GoService, taken: &HashSet<String>) -> Result<Name, Strin
     Ok(name)
 }
 
+/// Leaves out ticks of unknown services and ticks with an invalid value.
 fn copy_ticks(
     source: &mut SqliteConnection,
-    taken: &mut BTreeMap<i64, Taken>,
+    importing: &mut BTreeMap<i64, Importing>,
     history: &mut History,
     summary: &mut Summary,
 ) -> Result<(), StorageError> {
     let ticks = diesel::sql_query(source::TICKS).load_iter::<GoTick, DefaultLoadingMode>(source)?;
-    let (mut strays, mut unusable) = (0u64, 0u64);
+    let (mut without_service, mut invalid) = (0u64, 0u64);
     for tick in ticks {
         let tick = tick?;
-        let Some(service) = taken.get_mut(&tick.service_id) else {
-            strays += 1;
+        let Some(service) = importing.get_mut(&tick.service_id) else {
+            without_service += 1;
             continue;
         };
-        let usable = tick.is_up.zip(tick.response_time_ms).zip(tick.at_ms);
-        let time = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).ok();
-        let Some((((is_up, _), at_ms), response_time)) =
-            usable.and_then(|usable| Some((usable, time(usable.0.1)?)))
+        let duration = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).ok();
+        let response_time = tick.response_time_ms.and_then(duration);
+        let (Some(is_up), Some(response_time), Some(at_ms)) =
+            (tick.is_up, response_time, tick.at_ms)
         else {
-            unusable += 1;
+            invalid += 1;
             continue;
         };
         let state = if is_up { State::Up } else { State::Down };
@@ -180,7 +206,7 @@ fn copy_ticks(
         let tick = StoredTick {
             at_ms,
             state,
-            // The longest duration there is has more microseconds than a tick can hold, and lasts 292,000 years.
+            // Only a response time of 292,000 years has more microseconds than a tick can hold.
             response_time_us: u64::try_from(response_time.as_micros()).unwrap_or_default(),
             phases_us: None,
             http_status: None,
@@ -188,68 +214,69 @@ fn copy_ticks(
         };
         history.add_tick(&service.imported, &tick)?;
     }
-    if strays > 0 {
-        summary
-            .findings
-            .push(format!("{strays} ticks belong to no service that was taken over; left out"));
-    }
-    if unusable > 0 {
-        summary.findings.push(format!(
-            "{unusable} ticks have no usable state, response time or date; left out"
-        ));
-    }
+    let mut finding = |count: u64, what: &str| {
+        if count > 0 {
+            summary.findings.push(format!("{count} ticks {what}; left out"));
+        }
+    };
+    finding(without_service, "belong to no imported service");
+    finding(invalid, "have an invalid state, response time or date");
     Ok(())
 }
 
-fn check_metrics(metrics: &[GoMetric], taken: &BTreeMap<i64, Taken>, summary: &mut Summary) {
-    let mut told = |what: String| summary.findings.push(what);
+/// Reports where the stored metrics differ from those computed from the ticks.
+fn check_metrics(
+    metrics: &[GoMetric],
+    importing: &BTreeMap<i64, Importing>,
+    summary: &mut Summary,
+) {
+    let mut finding = |text: String| summary.findings.push(text);
     for metric in metrics {
         let id = metric.service_id;
-        let Some(Taken { imported, tally, .. }) = taken.get(&id) else {
-            told(format!("a metric is of service {id}, which was not taken over; left out"));
+        let Some(Importing { imported, tally, .. }) = importing.get(&id) else {
+            finding(format!("a metric belongs to service {id}, which was not imported; left out"));
             continue;
         };
         let name = &imported.name;
-        for (counted, says, has) in [
+        for (what, stored, counted) in [
             ("ticks", metric.tick_count, tally.tick_count),
             ("ticks up", metric.up_count, tally.up_count),
             ("ticks down", metric.down_count, tally.down_count()),
         ] {
-            if u64::try_from(says) != Ok(has) {
-                told(format!(
-                    "service {id} ({name}): counts {says} {counted} and has {has}; counted anew"
+            if u64::try_from(stored) != Ok(counted) {
+                finding(format!(
+                    "service {id} ({name}): the metric has {stored} {what}, the history {counted}; \
+                     recomputed"
                 ));
             }
         }
-        let (says, mean) = (metric.average_response_time_ms, tally.average_response_time_ms());
-        if (says - mean).abs() > 0.001 {
-            told(format!(
-                "service {id} ({name}): average_response_time_ms is {says:.3} and should be {mean:.3}; computed anew"
+        let (stored, mean) = (metric.average_response_time_ms, tally.average_response_time_ms());
+        if (stored - mean).abs() > 0.001 {
+            finding(format!(
+                "service {id} ({name}): average_response_time_ms is {stored:.3}, expected \
+                 {mean:.3}; recomputed"
             ));
         }
     }
     let with_metric: HashSet<i64> = metrics.iter().map(|metric| metric.service_id).collect();
-    for (id, Taken { imported, tally, .. }) in taken {
+    for (id, Importing { imported, tally, .. }) in importing {
         if tally.tick_count > 0 && !with_metric.contains(id) {
-            told(format!(
-                "service {id} ({}): has ticks and no metric; counted anew",
-                imported.name
-            ));
+            finding(format!("service {id} ({}): has ticks but no metric; computed", imported.name));
         }
     }
 }
 
-/// The events of each service; leaves out and tells what is no event.
+/// The events of each service; leaves out invalid ones.
 fn events_by_service(
     events: Vec<GoEvent>,
-    taken: &BTreeMap<i64, Taken>,
+    importing: &BTreeMap<i64, Importing>,
     summary: &mut Summary,
 ) -> BTreeMap<i64, Vec<ImportedEvent>> {
     let mut sorted: BTreeMap<i64, Vec<ImportedEvent>> = BTreeMap::new();
     for event in events {
-        let told = format!("event {} of service {}", event.id, event.service_id);
+        let subject = format!("event {} of service {}", event.id, event.service_id);
         let (state, started_ms) = (State::from_event(&event.event), event.started_ms);
-        match (taken.contains_key(&event.service_id), state, started_ms) {
+        match (importing.contains_key(&event.service_id), state, started_ms) {
             (true, Some(state), Some(started_ms)) => {
                 sorted.entry(event.service_id).or_default().push(ImportedEvent {
                     state,
@@ -259,16 +286,16 @@ fn events_by_service(
                     updated_at: event.updated_at.unwrap_or(started_ms / 1_000),
                 });
             }
-            (false, ..) => summary.findings.push(format!("{told}: no such service; left out")),
-            _ => summary
-                .findings
-                .push(format!("{told}: neither a known event nor a usable time; left out")),
+            (false, ..) => summary.findings.push(format!("{subject}: no such service; left out")),
+            _ => {
+                summary.findings.push(format!("{subject}: invalid event or start; left out"));
+            }
         }
     }
     sorted
 }
 
-fn latest(event: &ImportedEvent) -> LatestEvent {
+fn latest_event(event: &ImportedEvent) -> LatestEvent {
     LatestEvent {
         state: event.state,
         started_at_ms: event.started_ms,

@@ -1,57 +1,64 @@
-//! Making the events of a service agree with themselves and with its newest tick. Pure.
+//! Repairs the events of a service, so that they agree with each other and with its newest tick.
+//! Pure.
 
 use crate::domain::State;
 use crate::storage::imported::ImportedEvent;
 
-/// The events as they are kept: in order, each ending where the next begins, the newest saying what the newest tick says
-/// and lasting unless the service was deleted. Gives them with what was changed, one phrase each.
+/// The events in order, each ending where the next begins. The newest has the state of the newest
+/// tick and is open, unless the service was deleted. Returns the events and one phrase per repair.
 ///
-/// `newest` is state and time of the newest tick, `deleted_ms` the time of the service's deletion; unix milliseconds.
-pub fn mend(
+/// `newest` is state and time of the newest tick, `deleted_ms` the time of the service's deletion;
+/// unix milliseconds.
+pub(super) fn repair(
     mut events: Vec<ImportedEvent>,
     newest: Option<(State, i64)>,
     deleted_ms: Option<i64>,
 ) -> (Vec<ImportedEvent>, Vec<String>) {
-    let mut findings = Vec::new();
+    let mut repairs = Vec::new();
     events.sort_by_key(|event| event.started_ms);
-    join_up(&mut events, &mut findings);
+    close_gaps(&mut events, &mut repairs);
     if let (Some((state, at_ms)), None) = (newest, deleted_ms) {
-        agree(&mut events, state, at_ms, &mut findings);
+        match_newest_tick(&mut events, state, at_ms, &mut repairs);
     }
     if let (Some(deleted_ms), Some(last)) = (deleted_ms, events.last_mut()) {
         last.ended_ms.get_or_insert(deleted_ms.max(last.started_ms));
     }
-    (events, findings)
+    (events, repairs)
 }
 
-fn join_up(events: &mut [ImportedEvent], findings: &mut Vec<String>) {
-    for nth in 0..events.len() {
-        let next = events.get(nth + 1).copied();
-        let event = &mut events[nth];
+fn close_gaps(events: &mut [ImportedEvent], repairs: &mut Vec<String>) {
+    for index in 0..events.len() {
+        let next = events.get(index + 1).copied();
+        let event = &mut events[index];
         let word = event.state.event();
         let end = match next {
             Some(next) => Some(next.started_ms),
             None => event.ended_ms.map(|ended| ended.max(event.started_ms)),
         };
         if next.is_some_and(|next| next.state == event.state) {
-            findings.push(format!("two {word} events in a row; both kept"));
+            repairs.push(format!("two {word} events in a row; both imported"));
         }
         if end != event.ended_ms {
-            findings.push(format!("a {word} did not end where the next event begins; mended"));
+            repairs.push(format!("a {word} did not end where the next event begins; repaired"));
             event.ended_ms = end;
         }
     }
 }
 
-fn agree(events: &mut Vec<ImportedEvent>, state: State, at_ms: i64, findings: &mut Vec<String>) {
+fn match_newest_tick(
+    events: &mut Vec<ImportedEvent>,
+    state: State,
+    at_ms: i64,
+    repairs: &mut Vec<String>,
+) {
     let agrees =
         events.last().is_some_and(|event| event.state == state && event.ended_ms.is_none());
     if agrees {
         return;
     }
     let word = state.event();
-    findings.push(format!(
-        "the newest event does not say what the newest tick says; a new {word} begins there"
+    repairs.push(format!(
+        "the newest event contradicts the newest tick; a new {word} begins at that tick"
     ));
     let mut started_ms = at_ms;
     if let Some(last) = events.last_mut() {
@@ -79,29 +86,29 @@ mod tests {
     }
 
     #[test]
-    fn a_history_that_agrees_is_left_as_it_is() {
+    fn a_consistent_history_is_left_unchanged() {
         let events = vec![event(State::Up, 0, Some(5)), event(State::Down, 5, None)];
-        let (mended, findings) = mend(events.clone(), Some((State::Down, 9)), None);
-        assert_eq!((mended, findings), (events, Vec::<String>::new()));
+        let (repaired, repairs) = repair(events.clone(), Some((State::Down, 9)), None);
+        assert_eq!((repaired, repairs), (events, Vec::<String>::new()));
     }
 
     #[test]
-    fn gaps_and_overlaps_are_closed_and_told() {
+    fn gaps_and_overlaps_are_closed_and_reported() {
         let events = vec![
             event(State::Up, 0, Some(3)),
             event(State::Down, 5, Some(9)),
             event(State::Up, 7, None),
         ];
-        let (mended, findings) = mend(events, Some((State::Up, 9)), None);
-        let ends: Vec<Option<i64>> = mended.iter().map(|event| event.ended_ms).collect();
+        let (repaired, repairs) = repair(events, Some((State::Up, 9)), None);
+        let ends: Vec<Option<i64>> = repaired.iter().map(|event| event.ended_ms).collect();
         assert_eq!(ends, [Some(5), Some(7), None]);
-        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert_eq!(repairs.len(), 2, "{repairs:?}");
     }
 
     proptest! {
-        /// Whatever is in the file, what is kept keeps the rules of the store.
+        /// Any events become events that obey the rules of the store.
         #[test]
-        fn what_is_kept_is_consistent(
+        fn repaired_events_are_consistent(
             raw in prop::collection::vec((any::<bool>(), 0i64..100, prop::option::of(0i64..100)), 0..8),
             newest in prop::option::of((any::<bool>(), 0i64..100)),
             deleted in prop::option::of(0i64..100),
@@ -109,19 +116,19 @@ mod tests {
             let state = |up: bool| if up { State::Up } else { State::Down };
             let events = raw.into_iter().map(|(up, start, end)| event(state(up), start, end)).collect();
             let newest = newest.map(|(up, at)| (state(up), at));
-            let (mended, _) = mend(events, newest, deleted);
-            for pair in mended.windows(2) {
+            let (repaired, _) = repair(events, newest, deleted);
+            for pair in repaired.windows(2) {
                 prop_assert_eq!(pair[0].ended_ms, Some(pair[1].started_ms));
             }
-            for event in &mended {
+            for event in &repaired {
                 prop_assert!(event.ended_ms.is_none_or(|ended| ended >= event.started_ms));
             }
             if let (Some((state, _)), None) = (newest, deleted) {
-                let last = mended.last().unwrap();
+                let last = repaired.last().unwrap();
                 prop_assert_eq!((last.state, last.ended_ms), (state, None));
             }
             if deleted.is_some() {
-                prop_assert!(mended.iter().all(|event| event.ended_ms.is_some()));
+                prop_assert!(repaired.iter().all(|event| event.ended_ms.is_some()));
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Reading the tables of go-service-healthcheck. SQLite holds any value in any column, so each is read as what it
-//! should be, or as nothing.
+//! Reads the tables of go-service-healthcheck. SQLite allows any value in any column, so each value
+//! is read as the type that it should have, or as NULL.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::storage::header::APPLICATION_ID;
 
 /// A row of `services`.
 #[derive(QueryableByName)]
-pub struct GoService {
+pub(super) struct GoService {
     #[diesel(sql_type = BigInt)]
     pub id: i64,
     #[diesel(sql_type = Text)]
@@ -29,7 +29,7 @@ pub struct GoService {
 
 /// A row of `service_events`.
 #[derive(QueryableByName)]
-pub struct GoEvent {
+pub(super) struct GoEvent {
     #[diesel(sql_type = BigInt)]
     pub id: i64,
     #[diesel(sql_type = BigInt)]
@@ -48,7 +48,7 @@ pub struct GoEvent {
 
 /// A row of `service_ticks`.
 #[derive(QueryableByName)]
-pub struct GoTick {
+pub(super) struct GoTick {
     #[diesel(sql_type = BigInt)]
     pub service_id: i64,
     #[diesel(sql_type = Nullable<Bool>)]
@@ -61,7 +61,7 @@ pub struct GoTick {
 
 /// A row of `service_metrics`.
 #[derive(QueryableByName)]
-pub struct GoMetric {
+pub(super) struct GoMetric {
     #[diesel(sql_type = BigInt)]
     pub service_id: i64,
     #[diesel(sql_type = BigInt)]
@@ -75,50 +75,54 @@ pub struct GoMetric {
 }
 
 #[derive(QueryableByName)]
-struct Mark {
+struct ApplicationId {
     #[diesel(sql_type = BigInt)]
-    mark: i64,
+    application_id: i64,
 }
 
-/// Every tick, oldest first, by the time it says.
-pub const TICKS: &str = "SELECT coalesce(CAST(service_id AS INTEGER), 0) AS service_id, \
+/// Every tick, oldest first.
+pub(super) const TICKS: &str = "SELECT coalesce(CAST(service_id AS INTEGER), 0) AS service_id, \
      CASE WHEN typeof(is_up) = 'integer' THEN is_up <> 0 END AS is_up, \
-     CASE WHEN typeof(response_time_ms) IN ('integer', 'real') THEN CAST(response_time_ms AS REAL) END AS response_time_ms, \
+     CASE WHEN typeof(response_time_ms) IN ('integer', 'real') \
+     THEN CAST(response_time_ms AS REAL) END AS response_time_ms, \
      CAST(round(unixepoch(created_at, 'subsec') * 1000) AS INTEGER) AS at_ms \
      FROM service_ticks ORDER BY at_ms, rowid";
 
-/// Opens the database, to read only. A database of this program is refused.
-pub fn open(file: &Path) -> Result<SqliteConnection, String> {
-    let told = file.display();
+/// Opens the database read-only; an error when this program wrote it.
+pub(super) fn open(file: &Path) -> Result<SqliteConnection, String> {
+    let name = file.display();
     if !file.is_file() {
-        return Err(format!("{told}: no such file"));
+        return Err(format!("{name}: no such file"));
     }
     let path = file.to_str().ok_or("its path is not UTF-8")?;
     let mut source = SqliteConnection::establish(&format!("file:{}?mode=ro", escaped(path)))
-        .map_err(|error| format!("{told}: {error}"))?;
-    let mark: Mark = diesel::sql_query("SELECT application_id AS mark FROM pragma_application_id")
-        .get_result(&mut source)
-        .map_err(|error| format!("{told}: {error}"))?;
-    if mark.mark == i64::from(APPLICATION_ID) {
+        .map_err(|error| format!("{name}: {error}"))?;
+    let found: ApplicationId =
+        diesel::sql_query("SELECT application_id FROM pragma_application_id")
+            .get_result(&mut source)
+            .map_err(|error| format!("{name}: {error}"))?;
+    if found.application_id == i64::from(APPLICATION_ID) {
         return Err(format!(
-            "{told}: a database of service-healthcheck, not of go-service-healthcheck"
+            "{name}: a database of service-healthcheck, not of go-service-healthcheck"
         ));
     }
     Ok(source)
 }
 
 /// Every service, by id.
-pub fn services(source: &mut SqliteConnection) -> QueryResult<Vec<GoService>> {
+pub(super) fn services(source: &mut SqliteConnection) -> QueryResult<Vec<GoService>> {
     diesel::sql_query(
-        "SELECT id, coalesce(CAST(name AS TEXT), '') AS name, coalesce(CAST(url AS TEXT), '') AS url, \
+        "SELECT id, coalesce(CAST(name AS TEXT), '') AS name, \
+         coalesce(CAST(url AS TEXT), '') AS url, \
          unixepoch(created_at) AS created_at, unixepoch(updated_at) AS updated_at, \
-         coalesce(unixepoch(deleted_at), iif(deleted_at IS NULL, NULL, 0)) AS deleted_at FROM services ORDER BY id",
+         coalesce(unixepoch(deleted_at), iif(deleted_at IS NULL, NULL, 0)) AS deleted_at \
+         FROM services ORDER BY id",
     )
     .load(source)
 }
 
 /// Every event, by id.
-pub fn events(source: &mut SqliteConnection) -> QueryResult<Vec<GoEvent>> {
+pub(super) fn events(source: &mut SqliteConnection) -> QueryResult<Vec<GoEvent>> {
     diesel::sql_query(
         "SELECT id, coalesce(CAST(service_id AS INTEGER), 0) AS service_id, \
          coalesce(CAST(event AS TEXT), '') AS event, \
@@ -131,10 +135,11 @@ pub fn events(source: &mut SqliteConnection) -> QueryResult<Vec<GoEvent>> {
 }
 
 /// Every metric, by service.
-pub fn metrics(source: &mut SqliteConnection) -> QueryResult<Vec<GoMetric>> {
+pub(super) fn metrics(source: &mut SqliteConnection) -> QueryResult<Vec<GoMetric>> {
     diesel::sql_query(
         "SELECT service_id, coalesce(CAST(tick_count AS INTEGER), 0) AS tick_count, \
-         coalesce(CAST(up_count AS INTEGER), 0) AS up_count, coalesce(CAST(down_count AS INTEGER), 0) AS down_count, \
+         coalesce(CAST(up_count AS INTEGER), 0) AS up_count, \
+         coalesce(CAST(down_count AS INTEGER), 0) AS down_count, \
          coalesce(CAST(average_response_time_ms AS REAL), 0.0) AS average_response_time_ms \
          FROM service_metrics ORDER BY service_id",
     )

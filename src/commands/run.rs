@@ -1,0 +1,27 @@
+//! `service-healthcheck run`: the monitor itself.
+
+use std::process::ExitCode;
+
+use slog::crit;
+
+use crate::app;
+use crate::config::Config;
+use crate::error::Error;
+use crate::logging;
+
+/// Runs the monitor until a signal stops it. The log has every error but those of the
+/// configuration, which the caller prints.
+pub(super) fn run(config: &Config) -> Result<ExitCode, Error> {
+    let (log, queue) = logging::root(config.debug);
+    logging::log_panics(log.clone());
+    let result = match app::run(config, &log) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error @ Error::Config(_)) => Err(error),
+        Err(error) => {
+            crit!(log, "failed"; "error" => %error);
+            Ok(error.exit_code())
+        }
+    };
+    logging::flush(queue);
+    result
+}
