@@ -1,4 +1,4 @@
-//! Whole numbers in as few bytes as they need: LEB128, seven bits a byte, lowest first.
+//! Variable-length integers (LEB128): seven bits a byte, lowest first.
 
 /// Appends `value` to `bytes`.
 pub fn write(bytes: &mut Vec<u8>, mut value: u64) {
@@ -9,7 +9,7 @@ pub fn write(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value as u8);
 }
 
-/// Takes a number off the front of `bytes`; `None` when none stands there.
+/// Removes a number from the front of `bytes`; `None` when it is cut off or exceeds 64 bits.
 pub fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
@@ -27,12 +27,12 @@ pub fn read(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// `value` so that small numbers of either sign become small.
+/// Zigzag encoding: small numbers of either sign become small unsigned numbers.
 pub fn zigzag(value: i64) -> u64 {
     (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned()
 }
 
-/// What [`zigzag`] was given.
+/// Inverse of [`zigzag`].
 pub fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
@@ -45,7 +45,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(values in prop::collection::vec(any::<i64>(), 0..20)) {
+        fn written_numbers_are_read_back(values in prop::collection::vec(any::<i64>(), 0..20)) {
             let mut bytes = Vec::new();
             for &value in &values {
                 write(&mut bytes, zigzag(value));
@@ -60,7 +60,7 @@ mod tests {
         }
 
         #[test]
-        fn nonsense_is_refused_and_nothing_more(bytes in prop::collection::vec(any::<u8>(), 0..12)) {
+        fn invalid_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..12)) {
             let mut rest = bytes.as_slice();
             while read(&mut rest).is_some() {}
         }

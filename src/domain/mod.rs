@@ -1,6 +1,5 @@
-//! What the product is about, as plain values and pure functions.
-//!
-//! Nothing here knows actix, diesel or awc, and nothing has a clock of its own: time is passed in.
+//! Values and pure decisions of the monitor. No actors, no database, no network, and no clock: time is
+//! a parameter.
 
 pub mod condition;
 pub mod history;
@@ -32,9 +31,7 @@ pub use outcome::{
 };
 pub use page::{Page, PageRequest};
 pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
-pub use service::options::{Options, Thresholds};
-pub use service::target::{Kind, Target};
-pub use service::template::{Template, Variables};
 pub use service::{
-    Defaults, Definition, Group, Interval, Name, Origin, Service, ServiceId, Timeout,
+    Defaults, Definition, Group, HttpVersion, Interval, Kind, Name, Options, Origin, Service,
+    ServiceId, Target, Template, Thresholds, Timeout, Variables,
 };

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::domain::service::ServiceId;
 use crate::domain::service::options::{HttpVersion, TlsVersion};
+use crate::domain::service::service_id::ServiceId;
 
 /// Why a probe failed. A closed set: stored with the tick, filtered by, and counted on `/metrics`.
 ///

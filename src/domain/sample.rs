@@ -1,10 +1,16 @@
-//! Values for tests, so that a new field is filled in at one place.
+//! Sample values for tests.
 
 use std::time::Duration;
 
-use super::{Definition, Interval, Name, Options, Outcome, Service, ServiceId, Target, Timeout};
+use crate::domain::outcome::Outcome;
+use crate::domain::service::definition::{Defaults, Definition, Service};
+use crate::domain::service::interval::{Interval, Timeout};
+use crate::domain::service::label::Name;
+use crate::domain::service::options::Options;
+use crate::domain::service::service_id::ServiceId;
+use crate::domain::service::target::Target;
 
-/// A definition that sets only what it must.
+/// A definition with only the required fields.
 pub fn definition(name: &str) -> Definition {
     Definition {
         name: Name::parse(name).unwrap(),
@@ -18,16 +24,16 @@ pub fn definition(name: &str) -> Definition {
     }
 }
 
-/// The service `id` with that interval, and a timeout of a second.
+/// A service with a timeout of one second.
 pub fn service(id: i64, interval_seconds: f64) -> Service {
-    let defaults = super::Defaults {
+    let defaults = Defaults {
         interval: Interval::from_seconds(interval_seconds).unwrap(),
         timeout: Timeout::from_seconds(1.0).unwrap(),
     };
     Service::new(ServiceId::new(id).unwrap(), definition("a"), &defaults)
 }
 
-/// A success of the service `id` at `started_at_ms`.
+/// A success.
 pub fn outcome(id: i64, started_at_ms: i64) -> Outcome {
     Outcome::without_details(ServiceId::new(id).unwrap(), started_at_ms, Duration::ZERO, None)
 }

@@ -73,9 +73,8 @@ impl ProbeContext<'_> {
 
     /// The text of `template` with its variables filled in.
     pub fn fill(&self, template: &Template) -> Result<String, Failure> {
-        template.fill(&self.engine.rules.variables).map_err(|name| {
-            Failure::new(Reason::LocalConfig, format!("the variable {name} is not set"))
-        })
+        let filled = template.fill(&self.engine.rules.variables);
+        filled.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))
     }
 
     /// The addresses behind the host of `url` that may be dialled, in the order in which they are to be tried; never empty.

@@ -126,7 +126,7 @@ impl Engine {
 /// Asks the target as its kind is asked, and judges what it says.
 async fn ask(engine: &Engine, service: &Service, trace: &Timings) -> Result<(), Failure> {
     let url = service.target.url(&engine.rules.variables);
-    let url = url.map_err(|why| Failure::new(Reason::LocalConfig, why))?;
+    let url = url.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))?;
     let way = &ProbeContext { engine, service, home: &url, trace };
     let said = match service.target.kind() {
         Kind::Http => http::probe(way, &url).await?,
@@ -169,7 +169,7 @@ fn judge(way: &ProbeContext<'_>, mut said: ProbeResponse) -> Result<(), Failure>
 
 /// A watched job is only ever probed when its heartbeat has not come (see `actors::schedule`).
 fn late(service: &Service) -> Failure {
-    let patience = service.patience().as_secs_f64();
+    let patience = service.heartbeat_timeout().as_secs_f64();
     let told = format!("no heartbeat within its interval and grace ({patience} s)");
     Failure::new(Reason::HeartbeatLate, told)
 }

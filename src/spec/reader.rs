@@ -13,10 +13,11 @@ use crate::domain::history::slo::Slo;
 use crate::domain::invalid::Invalid;
 use crate::domain::service::options::{
     BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, DnsQuestion, Heartbeat, IpFamily, MAX_REDIRECTS,
-    Options, Thresholds, TlsOptions,
+    Options, TlsOptions,
 };
 use crate::domain::service::target::Target;
 use crate::domain::service::template::Template;
+use crate::domain::service::thresholds::Thresholds;
 use crate::domain::service::{Definition, Group, Interval, Name, Timeout};
 use crate::spec::values::shown;
 

@@ -1,5 +1,6 @@
 //! One value: what it may be, as each dialect writes it.
 
+use http::Method;
 use serde_json::{Map, Value};
 
 use super::Dialect;
@@ -54,7 +55,7 @@ pub fn seconds(value: &Value, dialect: Dialect) -> Result<f64, Invalid> {
     let (read, expected) = match dialect {
         Dialect::Api | Dialect::Store => (value.as_f64(), "a number of seconds or null"),
         Dialect::File => (
-            value.as_str().and_then(duration::seconds),
+            value.as_str().and_then(duration::parse_seconds),
             "a duration as in Go, such as 300ms, 30s or 1m30s",
         ),
     };
@@ -105,14 +106,13 @@ pub fn credential(value: &Value, dialect: Dialect) -> Result<Template, Invalid> 
 }
 
 /// The method of a request.
-pub fn method(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
-    let method = text(value, dialect)?.to_ascii_uppercase();
-    let is_word =
-        (1..=20).contains(&method.len()) && method.bytes().all(|b| b.is_ascii_uppercase());
-    if is_word && method != "CONNECT" {
-        return Ok(method);
-    }
-    Err(Invalid::new(shown(value, dialect), "a method such as GET, HEAD or POST, and not CONNECT"))
+pub fn method(value: &Value, dialect: Dialect) -> Result<Method, Invalid> {
+    let word = text(value, dialect)?.to_ascii_uppercase();
+    let is_word = (1..=20).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase());
+    let method = Method::from_bytes(word.as_bytes()).ok();
+    method.filter(|method| is_word && method != Method::CONNECT).ok_or_else(|| {
+        Invalid::new(shown(value, dialect), "a method such as GET, HEAD or POST, and not CONNECT")
+    })
 }
 
 /// Headers by name.
@@ -165,7 +165,7 @@ pub fn pem(value: &Value, dialect: Dialect) -> Result<Pem, Invalid> {
     if dialect == Dialect::Api || written.is_empty() || written.contains(char::is_control) {
         return Err(Invalid::hidden("a text in PEM; in the services file also a file name"));
     }
-    Ok(Pem::File(written.to_owned()))
+    Ok(Pem::File(written.into()))
 }
 
 /// The name that a certificate is to be for.

@@ -1,13 +1,14 @@
 //! From a definition back to a mapping, under the names of the API. What is as it is by default is left out.
 
+use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::domain::service::options::{
-    BODY_LIMIT as BODY_LIMIT_BYTES, HttpVersion, IpFamily, MAX_REDIRECTS, Options, Pem, Thresholds,
-    TlsVersion,
+    BODY_LIMIT as BODY_LIMIT_BYTES, HttpVersion, IpFamily, MAX_REDIRECTS, Options, Pem, TlsVersion,
 };
 use crate::domain::service::template::Template;
+use crate::domain::service::thresholds::Thresholds;
 use crate::domain::service::{Definition, Group, Interval, Timeout};
 use crate::domain::time::duration;
 
@@ -68,7 +69,7 @@ pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
     writer.thresholds(&options.thresholds);
     if let Some(slo) = options.slo {
         writer.put(SLO_TARGET, Some(slo.target_percent));
-        writer.put(SLO_WINDOW, Some(duration::span_told(slo.window)));
+        writer.put(SLO_WINDOW, Some(duration::format_span(slo.window)));
     }
     writer.map
 }
@@ -127,7 +128,7 @@ impl Writer {
     }
 
     fn request(&mut self, options: &Options) {
-        self.put(METHOD, options.method.as_ref());
+        self.put(METHOD, options.method.as_ref().map(Method::as_str));
         if !options.headers.is_empty() {
             let headers = options.headers.iter();
             let headers: Map<String, Value> = headers
@@ -155,7 +156,8 @@ impl Writer {
         self.put(INSECURE, tls.insecure.then_some(true));
         let text = |pem: &Option<Pem>| {
             pem.as_ref().map(|pem| match pem {
-                Pem::Text(text) | Pem::File(text) => text.clone(),
+                Pem::Text(text) => text.clone(),
+                Pem::File(path) => path.display().to_string(),
             })
         };
         self.put(CA, text(&tls.ca));
@@ -253,7 +255,8 @@ mod tests {
                 json!({"name": "a", "url": "push://a", "heartbeat": {"token": "t"}, "slo": slo});
             read(map.as_object().unwrap(), dialect).map(|definition| definition.options.slo)
         };
-        let slo = |target: f64, window| Slo::new(target, duration::span(window).unwrap()).ok();
+        let slo =
+            |target: f64, window| Slo::new(target, duration::parse_span(window).unwrap()).ok();
         for (written, dialect, expected) in [
             (json!({"target": 99.9}), Dialect::Api, slo(99.9, "30d")),
             (json!({"target": 99, "window": "4w"}), Dialect::Api, slo(99.0, "28d")),

@@ -241,7 +241,7 @@ fn record(
         entry.tally.latest = Some(latest);
     }
     if is_late {
-        entry.tally = entry.tally.counted(&tick);
+        entry.tally = entry.tally.with_tick(&tick);
         return Ok(());
     }
     let (tally, change) = rollup(&entry.tally, &tick, &entry.thresholds);

@@ -93,7 +93,7 @@ impl Schedule {
                 First::Now | First::Soon | First::OnGrid => 0,
             };
             let silent_for = Duration::from_millis(since.cast_unsigned());
-            let due = now.instant + service.patience().saturating_sub(silent_for);
+            let due = now.instant + service.heartbeat_timeout().saturating_sub(silent_for);
             return self.insert(Entry { service, due, grid: due, version: 0, failures: 0 });
         }
         let interval = service.interval.get();
@@ -120,7 +120,7 @@ impl Schedule {
     /// Returns false when the service is not watched.
     pub fn revise(&mut self, service: Arc<Service>, now: Now) -> bool {
         let Some(entry) = self.entries.get_mut(&service.id) else { return false };
-        let same_slots = entry.service.patience() == service.patience()
+        let same_slots = entry.service.heartbeat_timeout() == service.heartbeat_timeout()
             && entry.service.target.kind() == service.target.kind();
         if entry.service.interval == service.interval && same_slots {
             entry.service = service;
@@ -134,7 +134,7 @@ impl Schedule {
     pub fn heartbeat(&mut self, id: ServiceId, now: Instant) {
         let Some(entry) = self.entries.remove(&id) else { return };
         let due = match entry.service.target.kind() {
-            Kind::Push => now + entry.service.patience(),
+            Kind::Push => now + entry.service.heartbeat_timeout(),
             _ => entry.due,
         };
         self.insert(Entry { due, grid: due, failures: 0, ..entry });

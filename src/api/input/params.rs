@@ -111,7 +111,7 @@ impl Params {
     }
 
     pub fn duration(&mut self, name: &str) -> Option<Duration> {
-        let parse = |text: &str| duration::span(text).filter(|span| span.as_millis() > 0);
+        let parse = |text: &str| duration::parse_span(text).filter(|span| span.as_millis() > 0);
         self.take(name, DURATION, parse)
     }
 

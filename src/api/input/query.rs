@@ -88,7 +88,7 @@ impl Params {
         self.take("step", expected, |text| {
             let seconds = match whole_number::<u64>(text) {
                 Some(seconds) => Duration::from_secs(seconds),
-                None => duration::span(text)?,
+                None => duration::parse_span(text)?,
             };
             let is_whole = seconds.subsec_nanos() == 0;
             let fits = (1..=366 * 86_400).contains(&seconds.as_secs());

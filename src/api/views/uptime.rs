@@ -186,7 +186,7 @@ impl SloStatus {
     ) -> Self {
         Self {
             target: slo.target_percent,
-            window: duration::span_told(slo.window),
+            window: duration::format_span(slo.window),
             seconds: Seconds::new(totals),
             uptime_percent: Uptime { totals: *totals, ..Uptime::default() }.percent(),
             error_budget: ErrorBudget {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// The steps from the root; none leads to the whole.
+/// Steps from the root; without steps, the path is the whole body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Path(Vec<Step>);
 
@@ -15,7 +15,7 @@ enum Step {
 }
 
 impl Path {
-    /// Reads what follows `[BODY]`.
+    /// Parses the text behind `[BODY]`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut steps = Vec::new();
         let mut rest = text;
@@ -36,12 +36,12 @@ impl Path {
         Some(Self(steps))
     }
 
-    /// Whether it leads to the whole body, which then need not be JSON.
+    /// Whether the path is the whole body, which need not be JSON then.
     pub fn is_whole(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What it leads to in `root`.
+    /// The value at the path.
     pub fn find<'v>(&self, root: &'v Value) -> Option<&'v Value> {
         self.0.iter().try_fold(root, |value, step| match step {
             Step::Key(key) => value.get(key),

@@ -1,8 +1,9 @@
 //! Events: periods in which the state of a service did not change.
 
 use crate::domain::outcome::{Failure, Reason};
-use crate::domain::rollup::{LatestEvent, State};
-use crate::domain::service::ServiceId;
+use crate::domain::rollup::state::State;
+use crate::domain::rollup::tally::LatestEvent;
+use crate::domain::service::service_id::ServiceId;
 
 /// A stored event.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Ticks as the history stores them, and what they add up to.
+//! Values of the history: ticks, statistics, events, uptime and objectives.
 
 pub mod event;
 pub mod retention;

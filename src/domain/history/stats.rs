@@ -1,37 +1,36 @@
-//! What ticks add up to, in a way that can be added up again: parts of an hour to an hour, hours to a day.
+//! Statistics of ticks that can be merged: parts of an hour to an hour, hours to a day.
 
 use crate::domain::history::sketch::Sketch;
 use crate::domain::history::tick::{PHASES, StoredTick};
-use crate::domain::rollup::State;
+use crate::domain::rollup::state::State;
 
-/// What ticks add up to.
+/// Statistics of ticks.
 ///
-/// Response times and phases are those of ticks that are up or down, as in a service's metric: a tick that says nothing of
-/// the service says nothing of its speed either.
+/// Response times and phases are those of ticks that are up or down, as in the metric of a service: an
+/// unknown tick does not measure the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// How many ticks are up.
+    /// Number of ticks that are up.
     pub up: u64,
-    /// How many are down.
+    /// Number of ticks that are down.
     pub down: u64,
-    /// How many say nothing; they count here only.
+    /// Number of unknown ticks; no other field includes them.
     pub unknown: u64,
-    /// Sum of all response times, in microseconds.
+    /// Sum of all response times.
     pub sum_us: u64,
-    /// The shortest response time, in microseconds; `None` without ticks that are up or down.
+    /// Shortest response time; `None` without ticks that are up or down.
     pub min_us: Option<u64>,
-    /// The longest, as `min_us`.
+    /// Longest response time, as `min_us`.
     pub max_us: Option<u64>,
-    /// How many ticks that are up or down have phases.
+    /// Number of ticks, up or down, that have phases.
     pub phased: u64,
-    /// Sum of each phase over these, in microseconds.
+    /// Sum of each phase over these ticks.
     pub phases_us: [u64; PHASES],
-    /// How the response times are spread.
+    /// Distribution of the response times.
     pub sketch: Sketch,
 }
 
 impl Stats {
-    /// Counts a tick.
     pub fn add(&mut self, tick: &StoredTick) {
         match tick.state {
             State::Up => self.up += 1,
@@ -40,7 +39,7 @@ impl Stats {
                 self.unknown += 1;
                 return;
             }
-            // Nothing is probed then, so there is no such tick.
+            // A paused service is not probed, so there is no such tick.
             State::Paused => return,
         }
         let spent_us = tick.response_time_us;
@@ -54,7 +53,6 @@ impl Stats {
         }
     }
 
-    /// Counts every tick that `other` has counted.
     pub fn merge(&mut self, other: &Self) {
         self.up = self.up.saturating_add(other.up);
         self.down = self.down.saturating_add(other.down);
@@ -67,34 +65,32 @@ impl Stats {
         self.sketch.merge(&other.sketch);
     }
 
-    /// How many ticks are up or down.
+    /// Number of ticks that are up or down.
     pub fn known(&self) -> u64 {
         self.up.saturating_add(self.down)
     }
 
-    /// Whether no tick was counted at all.
     pub fn is_empty(&self) -> bool {
         self.known() == 0 && self.unknown == 0
     }
 
-    /// The share of ticks up among those up or down, from 0 to 1; `None` without such ticks.
+    /// Share of ticks up among those up or down, 0 to 1; `None` without such ticks.
     pub fn up_share(&self) -> Option<f64> {
         mean(self.up, self.known())
     }
 
-    /// The mean response time in microseconds; `None` without ticks that are up or down.
+    /// Mean response time; `None` without ticks that are up or down.
     pub fn average_us(&self) -> Option<f64> {
         mean(self.sum_us, self.known())
     }
 
-    /// The response time in microseconds that the share `q` of all do not exceed, as [`Sketch::quantile`] tells it, but
-    /// never beyond the shortest and the longest that there were.
+    /// Quantile of the response time, as [`Sketch::quantile`], but within `min_us` and `max_us`.
     pub fn quantile_us(&self, q: f64) -> Option<u64> {
-        let (told, least, most) = (self.sketch.quantile(q)?, self.min_us?, self.max_us?);
-        Some(told.max(least).min(most))
+        let (estimate, least, most) = (self.sketch.quantile(q)?, self.min_us?, self.max_us?);
+        Some(estimate.max(least).min(most))
     }
 
-    /// The mean of each phase in microseconds; `None` without ticks that have phases.
+    /// Mean of each phase; `None` without ticks that have phases.
     pub fn average_phases_us(&self) -> Option<[f64; PHASES]> {
         (self.phased > 0).then(|| self.phases_us.map(|sum_us| sum_us as f64 / self.phased as f64))
     }
@@ -127,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_known_without_ticks() {
+    fn empty_statistics_have_no_averages() {
         let none = Stats::default();
         assert!(none.is_empty());
         assert_eq!((none.up_share(), none.average_us()), (None, None));
@@ -135,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_tick_counts_as_nothing_else() {
+    fn an_unknown_tick_only_counts_as_unknown() {
         let stats = of(&[tick(State::Unknown, 999, Some([9; PHASES]))]);
         assert_eq!(stats, Stats { unknown: 1, ..Stats::default() });
         assert!(!stats.is_empty());
@@ -155,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_is_never_beyond_what_there_was() {
+    fn a_percentile_is_within_minimum_and_maximum() {
         let stats = of(&[tick(State::Up, 1_000_001, None)]);
         assert_ne!(stats.sketch.quantile(0.5), Some(1_000_001), "the sketch alone is not exact");
         assert_eq!(stats.quantile_us(0.5), Some(1_000_001));
@@ -170,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_add_up_to_the_whole(
+        fn merged_parts_equal_the_whole(
             parts in prop::collection::vec(prop::collection::vec(any_tick(), 0..30), 0..6)
         ) {
             let mut merged = Stats::default();

@@ -1,37 +1,32 @@
-//! Uptime from events: what state held how long within a window, and what outages there were.
+//! Uptime from events: the time in each state within a window, and the outages.
 //!
-//! Unlike the share of ticks, this does not depend on how often a service was probed.
+//! Unlike the share of ticks, the result does not depend on the interval of the probes.
 
-use crate::domain::rollup::State;
+use crate::domain::rollup::state::State;
 
-/// A time in which a service had one state: an event.
+/// The period of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The state.
     pub state: State,
-    /// When it began, in unix milliseconds.
+    /// Unix milliseconds.
     pub from_ms: i64,
-    /// When it ended, in unix milliseconds and not included; `None` while it lasts.
+    /// Unix milliseconds, exclusive; `None` while the event is open.
     pub to_ms: Option<i64>,
 }
 
-/// What unknown time counts as.
+/// How unknown time counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UnknownAs {
-    /// Neither up nor down.
+    /// Neither as up nor as down.
     #[default]
     Exclude,
-    /// Down.
     Down,
-    /// Up.
     Up,
 }
 
 impl UnknownAs {
-    /// Every choice.
     pub const ALL: [Self; 3] = [Self::Exclude, Self::Down, Self::Up];
 
-    /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Exclude => "exclude",
@@ -40,12 +35,12 @@ impl UnknownAs {
         }
     }
 
-    /// The choice of that word.
+    /// Inverse of [`as_str`](Self::as_str).
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|choice| choice.as_str() == word)
     }
 
-    /// What a time in `state` counts as: up, down, or `None` for neither.
+    /// Whether time in `state` counts as up or as down; `None` for neither.
     fn counted(self, state: State) -> Option<State> {
         match (state, self) {
             (State::Up, _) | (State::Unknown, Self::Up) => Some(State::Up),
@@ -55,27 +50,23 @@ impl UnknownAs {
     }
 }
 
-/// How long each state held. They add up to the window that was looked at.
+/// The time in each state. The sum is the length of the window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Time up, in milliseconds.
     pub up_ms: u64,
-    /// Time down, in milliseconds.
     pub down_ms: u64,
-    /// Time of which nothing is known, in milliseconds: unknown events, and time without any event.
+    /// Unknown events, and time without events.
     pub unknown_ms: u64,
-    /// Time paused, in milliseconds.
     pub paused_ms: u64,
 }
 
 impl Totals {
-    /// The whole window, in milliseconds.
+    /// Length of the window, in milliseconds.
     pub fn total(&self) -> u64 {
         let known_ms = self.up_ms.saturating_add(self.down_ms);
         known_ms.saturating_add(self.unknown_ms).saturating_add(self.paused_ms)
     }
 
-    /// Adds `ms` to the time in `state`.
     pub fn add(&mut self, state: State, ms: u64) {
         let sum = match state {
             State::Up => &mut self.up_ms,
@@ -89,20 +80,17 @@ impl Totals {
 
 /// The outages of a window.
 ///
-/// An outage is as much time as counts as down before anything counts as up. Time that counts as neither does not end it, and
-/// does not lengthen it.
+/// An outage is the time that counts as down before the next time that counts as up. Time that counts
+/// as neither does not end an outage and does not lengthen it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outages {
-    /// How many there were.
     pub count: u64,
-    /// The longest, in milliseconds.
     pub longest_ms: u64,
-    /// All of them together, in milliseconds.
     pub total_ms: u64,
 }
 
 impl Outages {
-    /// Counts one that is over, or that lasts beyond the window.
+    /// Counts an outage that has ended, or that lasts beyond the window.
     fn add(&mut self, ms: u64) {
         self.count += 1;
         self.longest_ms = self.longest_ms.max(ms);
@@ -113,11 +101,10 @@ impl Outages {
 /// The uptime of a service over a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Uptime {
-    /// How long each state held; unknown time is by itself here.
+    /// Unknown time is separate here.
     pub totals: Totals,
-    /// The outages, with unknown time counted as `unknown` says.
+    /// Unknown time counts as `unknown` selects.
     pub outages: Outages,
-    /// What unknown time counts as.
     pub unknown: UnknownAs,
 }
 
@@ -132,18 +119,18 @@ impl Uptime {
         self.totals.down_ms.saturating_add(self.unknown_ms(UnknownAs::Down))
     }
 
-    /// 100 × up / (up + down); `None` when there is neither.
+    /// 100 × up / (up + down); `None` without known time.
     pub fn percent(&self) -> Option<f64> {
         let (up_ms, down_ms) = (self.up_ms() as f64, self.down_ms() as f64);
         (up_ms + down_ms > 0.0).then(|| 100.0 * up_ms / (up_ms + down_ms))
     }
 
-    /// Mean time to repair in milliseconds: how long an outage lasted in the mean; `None` without one.
+    /// Mean time to repair in milliseconds: mean length of the outages; `None` without outages.
     pub fn mttr_ms(&self) -> Option<f64> {
         self.per_outage(self.outages.total_ms)
     }
 
-    /// Mean time between failures in milliseconds: time up for each outage; `None` without one.
+    /// Mean time between failures in milliseconds: time up ÷ outages; `None` without outages.
     pub fn mtbf_ms(&self) -> Option<f64> {
         self.per_outage(self.up_ms())
     }
@@ -157,21 +144,21 @@ impl Uptime {
     }
 }
 
-/// How long each state held from `from_ms` to `to_ms`, which is not included.
+/// The time in each state from `from_ms` up to but not including `to_ms`.
 ///
-/// `spans` are the events of one service, oldest first. Time without any counts as unknown, an event that lasts does so until
-/// `to_ms`, and where two overlap the older one counts.
+/// `spans` are the events of one service, oldest first. Time without an event is unknown, an open event
+/// lasts until `to_ms`, and where events overlap the older one counts.
 pub fn totals(spans: &[Span], from_ms: i64, to_ms: i64) -> Totals {
     let mut totals = Totals::default();
-    walk(spans, from_ms, to_ms, |state, ms| totals.add(state, ms));
+    for_each_piece(spans, from_ms, to_ms, |state, ms| totals.add(state, ms));
     totals
 }
 
-/// The uptime from `from_ms` to `to_ms`, of the same `spans` as for [`totals`].
+/// The uptime from `from_ms` up to but not including `to_ms`, with `spans` as for [`totals`].
 pub fn uptime(spans: &[Span], from_ms: i64, to_ms: i64, unknown: UnknownAs) -> Uptime {
     let mut uptime = Uptime { unknown, ..Uptime::default() };
     let mut outage_ms = None;
-    walk(spans, from_ms, to_ms, |state, ms| {
+    for_each_piece(spans, from_ms, to_ms, |state, ms| {
         uptime.totals.add(state, ms);
         match unknown.counted(state) {
             Some(State::Down) => outage_ms = Some(outage_ms.unwrap_or(0) + ms),
@@ -183,11 +170,11 @@ pub fn uptime(spans: &[Span], from_ms: i64, to_ms: i64, unknown: UnknownAs) -> U
     uptime
 }
 
-/// Calls `each` with every piece of the window, in order: its state, and its length in milliseconds, which is never 0. The
-/// pieces add up to the window, whatever `spans` are.
-fn walk(spans: &[Span], from_ms: i64, to_ms: i64, mut each: impl FnMut(State, u64)) {
+/// Calls `each` with the state and the length in milliseconds of each piece of the window, in order. No
+/// length is 0, and the sum is the length of the window for any `spans`.
+fn for_each_piece(spans: &[Span], from_ms: i64, to_ms: i64, mut each: impl FnMut(State, u64)) {
     let mut covered_to_ms = from_ms;
-    // What no event covers at the end is unknown too.
+    // The end of the window without an event is unknown too.
     let rest = Span { state: State::Unknown, from_ms, to_ms: Some(to_ms) };
     for span in spans.iter().chain([&rest]) {
         let begins_ms = span.from_ms.max(covered_to_ms);
@@ -210,7 +197,7 @@ mod tests {
     use super::State::{Down, Paused, Unknown, Up};
     use super::*;
 
-    /// Events one after the other, each of that length in milliseconds.
+    /// Consecutive events with these lengths in milliseconds.
     fn spans(lengths: &[(State, i64)]) -> Vec<Span> {
         let mut at_ms = 0;
         let mut spans = Vec::new();
@@ -222,7 +209,7 @@ mod tests {
         spans
     }
 
-    /// Count, longest and sum of the outages.
+    /// Number, longest and total of the outages.
     fn outages(lengths: &[(State, i64)], unknown: UnknownAs) -> (u64, u64, u64) {
         let spans = spans(lengths);
         let to_ms = spans.last().and_then(|last| last.to_ms).unwrap_or(0);
@@ -231,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_are_read_as_they_are_written() {
+    fn names_parse_back() {
         for choice in UnknownAs::ALL {
             assert_eq!(UnknownAs::from_word(choice.as_str()), Some(choice));
         }
@@ -249,30 +236,34 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_lasts_does_so_to_the_end_of_the_window() {
+    fn an_open_event_lasts_to_the_end_of_the_window() {
         let lasting = [Span { state: Up, from_ms: 4, to_ms: None }];
         assert_eq!(
             totals(&lasting, 0, 10),
             Totals { up_ms: 6, unknown_ms: 4, ..Totals::default() }
         );
-        assert_eq!(totals(&lasting, 0, 3).unknown_ms, 3, "it began later");
+        assert_eq!(totals(&lasting, 0, 3).unknown_ms, 3, "the event begins later");
     }
 
     #[test]
-    fn an_outage_ends_with_what_counts_as_up() {
+    fn an_outage_ends_with_time_that_counts_as_up() {
         let gap = [(Up, 9), (Down, 2), (Unknown, 3), (Paused, 5), (Down, 1), (Up, 9), (Down, 4)];
-        assert_eq!(outages(&gap, UnknownAs::Exclude), (2, 4, 7), "what is unknown does not end it");
-        assert_eq!(outages(&gap, UnknownAs::Down), (2, 6, 10), "and is a part of it");
-        assert_eq!(outages(&gap, UnknownAs::Up), (3, 4, 7), "or ends it");
+        assert_eq!(outages(&gap, UnknownAs::Exclude), (2, 4, 7), "unknown time does not end it");
+        assert_eq!(outages(&gap, UnknownAs::Down), (2, 6, 10), "unknown time is a part of it");
+        assert_eq!(outages(&gap, UnknownAs::Up), (3, 4, 7), "unknown time ends it");
         let between = [(Up, 5), (Unknown, 3), (Up, 5)];
         assert_eq!(outages(&between, UnknownAs::Down), (1, 3, 3));
         assert_eq!(outages(&between, UnknownAs::Exclude), (0, 0, 0));
         let instant = [(Down, 2), (Up, 0), (Down, 2), (Up, 1), (Down, 0)];
-        assert_eq!(outages(&instant, UnknownAs::Up), (1, 4, 4), "an instant is nothing");
+        assert_eq!(
+            outages(&instant, UnknownAs::Up),
+            (1, 4, 4),
+            "a span without length does not count"
+        );
     }
 
     #[test]
-    fn the_means_are_told_per_outage() {
+    fn means_are_per_outage() {
         let spans = spans(&[(Up, 90), (Down, 2), (Up, 100), (Down, 8), (Unknown, 50)]);
         let uptime = uptime(&spans, 0, 250, UnknownAs::Exclude);
         assert_eq!(uptime.percent(), Some(95.0));
@@ -281,7 +272,7 @@ mod tests {
         assert_eq!((strict.up_ms(), strict.down_ms()), (190, 60));
     }
 
-    /// What the millisecond `at_ms` is: the state of the oldest event that covers it.
+    /// The state of the oldest event that covers the millisecond `at_ms`.
     fn at(spans: &[Span], at_ms: i64) -> State {
         let covers = |span: &&Span| {
             span.from_ms <= at_ms && span.to_ms.is_none_or(|ends_ms| at_ms < ends_ms)
@@ -289,11 +280,11 @@ mod tests {
         spans.iter().find(covers).map_or(Unknown, |span| span.state)
     }
 
-    /// The uptime, one millisecond after the other.
+    /// The uptime, computed for each millisecond.
     fn naive(spans: &[Span], window: std::ops::Range<i64>, unknown: UnknownAs) -> Uptime {
         let mut naive = Uptime { unknown, ..Uptime::default() };
-        // The length of each outage; the last one goes on until something is up.
-        let (mut lengths, mut goes_on) = (Vec::new(), false);
+        // Length of each outage; the last outage is open until the next time that counts as up.
+        let (mut lengths, mut is_open) = (Vec::new(), false);
         for at_ms in window {
             let state = at(spans, at_ms);
             naive.totals.add(state, 1);
@@ -303,14 +294,14 @@ mod tests {
                 Paused => (false, false),
                 Unknown => (unknown == UnknownAs::Up, unknown == UnknownAs::Down),
             };
-            if is_down && !goes_on {
+            if is_down && !is_open {
                 lengths.push(0);
-                goes_on = true;
+                is_open = true;
             }
             if is_down {
                 *lengths.last_mut().unwrap() += 1;
             }
-            goes_on &= !is_up;
+            is_open &= !is_up;
         }
         naive.outages.count = lengths.len() as u64;
         naive.outages.longest_ms = lengths.iter().copied().max().unwrap_or(0);
@@ -322,7 +313,7 @@ mod tests {
         prop::sample::select(&[Up, Down, Unknown, Paused][..])
     }
 
-    /// Events in order, with holes and without length, some of which overlap; the last one may last.
+    /// Ordered events, some with gaps between them, without length or overlapping; the last may be open.
     fn any_spans() -> impl Strategy<Value = Vec<Span>> {
         let step = prop_oneof![2 => Just(0_i64), 3 => 0..30_i64, 1 => -10..0_i64];
         let length = prop_oneof![1 => Just(0_i64), 4 => 0..40_i64];
@@ -345,23 +336,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_walk_from_millisecond_to_millisecond_agrees(
+        fn the_uptime_agrees_with_a_naive_computation(
             spans in any_spans(),
             from_ms in 0..120_i64,
             length_ms in 0..120_i64,
             unknown in prop::sample::select(&UnknownAs::ALL[..]),
         ) {
             let to_ms = from_ms + length_ms;
-            let told = uptime(&spans, from_ms, to_ms, unknown);
-            prop_assert_eq!(told, naive(&spans, from_ms..to_ms, unknown));
-            prop_assert_eq!(told.totals, totals(&spans, from_ms, to_ms));
-            prop_assert_eq!(told.totals.total(), length_ms as u64);
-            prop_assert_eq!(told.down_ms(), told.outages.total_ms);
+            let uptime = uptime(&spans, from_ms, to_ms, unknown);
+            prop_assert_eq!(uptime, naive(&spans, from_ms..to_ms, unknown));
+            prop_assert_eq!(uptime.totals, totals(&spans, from_ms, to_ms));
+            prop_assert_eq!(uptime.totals.total(), length_ms as u64);
+            prop_assert_eq!(uptime.down_ms(), uptime.outages.total_ms);
         }
 
-        /// Whatever the spans are, in any order and upside down.
+        /// Spans may be in any order, and may end before they begin.
         #[test]
-        fn the_window_is_always_accounted_for(
+        fn the_totals_always_add_up_to_the_window(
             spans in prop::collection::vec((any_state(), any::<i64>(), any::<Option<i64>>()), 0..8),
             from_ms in any::<i64>(),
             to_ms in any::<i64>(),

@@ -1,15 +1,18 @@
-//! Whether a target flips too often: Nagios's flap detection.
+//! Flap detection as in Nagios.
 //!
-//! Of the newest 21 states each change counts, the oldest 0.8 and the newest 1.2 of one. A target begins to flap when the
-//! changes reach 20 % of what could have changed, and stops below 5 %. Source: Nagios Core's documentation, "Detection and
-//! Handling of State Flapping", and its defaults for services.
+//! Each change among the newest 21 states has a weight, from 0.8 for the oldest to 1.2 for the newest.
+//! A target begins to flap when the weighted changes reach 20 % of the possible ones, and stops below
+//! 5 %. Source: documentation of Nagios Core, "Detection and Handling of State Flapping", with its
+//! defaults for services.
 
-/// States that are looked at.
-const LOOKED_AT: u32 = 21;
-/// Percent from which a target flaps, and below which it stops.
-const FLAPS: (f64, f64) = (20.0, 5.0);
+/// Number of states.
+const STATES: u32 = 21;
+/// Percent of changes from which a target flaps.
+const BEGINS_AT: f64 = 20.0;
+/// Percent of changes below which a target stops flapping.
+const ENDS_BELOW: f64 = 5.0;
 
-/// The newest states as bits, newest lowest, below a leading one.
+/// The newest states as bits below a leading 1; the newest state is the lowest bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recent(u32);
 
@@ -20,41 +23,39 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// The states that `bits` hold; none when they hold no leading one.
+    /// Without states when `bits` has no leading 1.
     pub fn from_bits(bits: i64) -> Self {
         u32::try_from(bits).ok().filter(|bits| *bits > 0).map_or(Self::default(), Self)
     }
 
-    /// The states as bits.
     pub fn bits(self) -> i64 {
         self.0.into()
     }
 
-    /// The states with one more.
+    /// Adds a state and drops the oldest when full.
     pub fn with(self, is_up: bool) -> Self {
-        let states = (self.0 << 1 | u32::from(is_up)) & !(u32::MAX << (LOOKED_AT + 1));
-        // Full: the oldest state falls out and the leading one stays in its place.
-        let full = self.len() == LOOKED_AT;
-        Self(if full { states | 1 << LOOKED_AT } else { states })
+        let states = (self.0 << 1 | u32::from(is_up)) & !(u32::MAX << (STATES + 1));
+        // When full, the leading 1 keeps its position.
+        let full = self.len() == STATES;
+        Self(if full { states | 1 << STATES } else { states })
     }
 
-    /// Whether the target flaps, if it did before or not.
-    pub fn is_flapping(self, did_before: bool) -> bool {
-        let percent = self.percent();
-        if did_before { percent >= FLAPS.1 } else { percent >= FLAPS.0 }
+    /// Whether the target flaps; `was_flapping` selects the limit.
+    pub fn is_flapping(self, was_flapping: bool) -> bool {
+        self.percent() >= if was_flapping { ENDS_BELOW } else { BEGINS_AT }
     }
 
     fn len(self) -> u32 {
         u32::BITS - 1 - self.0.leading_zeros()
     }
 
-    /// Changes in percent of what could have changed.
+    /// Weighted changes in percent of the possible changes.
     fn percent(self) -> f64 {
-        let could = LOOKED_AT - 1;
+        let possible = STATES - 1;
         let changed = |at: u32| (self.0 >> at ^ self.0 >> (at + 1)) & 1 == 1;
-        let weight = |at: u32| 1.2 - 0.4 * f64::from(at) / f64::from(could - 1);
+        let weight = |at: u32| 1.2 - 0.4 * f64::from(at) / f64::from(possible - 1);
         let changes = (0..self.len().saturating_sub(1)).filter(|at| changed(*at)).map(weight);
-        changes.sum::<f64>() * 100.0 / f64::from(could)
+        changes.sum::<f64>() * 100.0 / f64::from(possible)
     }
 }
 
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_later_than_it_began() {
+    fn flapping_ends_at_a_lower_limit_than_it_begins() {
         let mut recent = after([true, false, true, false, true]);
         let mut flaps = recent.is_flapping(false);
         let mut steady = 0;
@@ -89,9 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_newest_states_are_kept() {
+    fn only_the_newest_states_are_stored() {
         let recent = after((0..100).map(|nth| nth % 3 == 0));
-        assert_eq!(recent.len(), LOOKED_AT);
+        assert_eq!(recent.len(), STATES);
         assert_eq!(Recent::from_bits(recent.bits()), recent);
         assert_eq!(Recent::from_bits(0), Recent::default());
     }

@@ -1,4 +1,4 @@
-//! What a probe asks: a URL whose scheme says how.
+//! The URL that a service is probed at; the scheme selects the kind of probe.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,30 +6,31 @@ use std::fmt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
-use super::URL_MAX_CHARS;
 use crate::domain::invalid::Invalid;
-use crate::domain::service::template::{Template, Variables};
+use crate::domain::service::template::{Template, UnsetVariable, Variables};
 
-/// How a target is asked.
+/// Longest URL, in characters (contract, "Service").
+pub const URL_MAX_CHARS: usize = 2_083;
+
+/// The kind of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A request over HTTP.
     Http,
-    /// A WebSocket handshake, and if wanted a message and its answer.
+    /// Handshake, and optionally one message and its response.
     WebSocket,
-    /// A TCP connection, and if wanted a text and its answer.
+    /// Connection, and optionally one text and its response.
     Tcp,
-    /// The same over TLS.
+    /// As `Tcp`, over TLS.
     Tls,
-    /// A mail server that turns to TLS (RFC 3207).
+    /// SMTP with STARTTLS (RFC 3207).
     StartTls,
-    /// A question to a name server.
+    /// Query to a name server.
     Dns,
-    /// An echo request.
+    /// Echo request.
     Icmp,
-    /// gRPC's standard health service.
+    /// gRPC health checking protocol.
     Grpc,
-    /// Nothing is asked: the watched job reports by itself.
+    /// No probe: the watched job sends heartbeats.
     Push,
 }
 
@@ -40,7 +41,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Each scheme, what it asks, and the scheme of http that stands for its transport.
+/// Scheme, kind, and the http scheme with the same transport, under which `url` parses the rest.
 const SCHEMES: [(&str, Kind, &str); 12] = [
     ("http", Kind::Http, "http"),
     ("https", Kind::Http, "https"),
@@ -56,98 +57,103 @@ const SCHEMES: [(&str, Kind, &str); 12] = [
     ("push", Kind::Push, "http"),
 ];
 
-/// A target. It may name variables behind its scheme: they are filled when it is asked.
+/// A target URL. It may have variables behind the scheme, which are filled in for each probe.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
-    /// As it was written, unless that is just what `url` says.
+    /// The URL as written; `None` when `url` has the same text.
     written: Option<Box<str>>,
     kind: Kind,
-    /// The URL as http would write it; `None` when it names variables.
+    /// Parsed under its http scheme; `None` when the URL has variables.
     url: Option<Url>,
 }
 
-impl Target {
-    /// What is accepted, for a refusal.
-    pub const EXPECTED: &'static str = "a URL with a host, at most 2,083 characters, and one of the schemes http, https, ws, wss, \
-                                        tcp, tls, starttls (these three with a port), dns, icmp, grpc, grpcs and push";
+/// A target with variables that is no valid URL for this environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    #[error(transparent)]
+    UnsetVariable(#[from] UnsetVariable),
+    #[error("invalid URL after its variables were filled in")]
+    InvalidUrl,
+}
 
-    /// Takes `text` as a target in which every character stands for itself. A fragment is kept in what is shown and is never
-    /// sent (RFC 9110, 4.2.5).
+impl Target {
+    pub const EXPECTED: &'static str = "a URL with a host, at most 2,083 characters, and one of \
+         the schemes http, https, ws, wss, tcp, tls, starttls (these three with a port), dns, \
+         icmp, grpc, grpcs and push";
+
+    /// A target without variables. A fragment is part of the shown URL and is never sent (RFC 9110,
+    /// section 4.2.5).
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let refuse = || Invalid::quoted(without_password(text), Self::EXPECTED);
-        let (kind, http) = tidy(text).and_then(taken_apart).ok_or_else(refuse)?;
-        let url = checked(kind, &http).ok_or_else(refuse)?;
+        let reject = || Invalid::quoted(without_password(text), Self::EXPECTED);
+        let (kind, http) = within_limits(text).and_then(as_http).ok_or_else(reject)?;
+        let url = checked(kind, &http).ok_or_else(reject)?;
         Ok(Self::new(text, kind, Some(url)))
     }
 
     fn new(text: &str, kind: Kind, url: Option<Url>) -> Self {
-        let is_said = url.as_ref().is_some_and(|url| url.as_str() == text);
-        Self { written: (!is_said).then(|| text.into()), kind, url }
+        let is_same = url.as_ref().is_some_and(|url| url.as_str() == text);
+        Self { written: (!is_same).then(|| text.into()), kind, url }
     }
 
-    /// Takes `text` as a target that may name variables, as the services file has it.
+    /// A target that may have variables, as in the services file.
     pub fn template(text: &str) -> Result<Self, Invalid> {
-        let refuse = || Invalid::quoted(without_password(text), Self::EXPECTED);
-        let template = Template::parse(text).map_err(|_| refuse())?;
+        let reject = || Invalid::quoted(without_password(text), Self::EXPECTED);
+        let template = Template::parse(text).map_err(|_| reject())?;
         if let Some(literal) = template.as_literal() {
             let Self { kind, url, .. } = Self::parse(&literal)?;
             return Ok(Self::new(text, kind, url));
         }
-        let (kind, http) = tidy(text).and_then(taken_apart).ok_or_else(refuse)?;
-        // A variable may stand for a host, a port or a part of the path; a digit can be each of them.
+        let (kind, http) = within_limits(text).and_then(as_http).ok_or_else(reject)?;
+        // A variable may be a host, a port or a part of the path; a digit is valid in each.
         let sample = template
             .variables()
             .fold(http, |sample, name| sample.replace(&format!("${{{name}}}"), "1"));
-        checked(kind, &sample).ok_or_else(refuse)?;
+        checked(kind, &sample).ok_or_else(reject)?;
         Ok(Self::new(text, kind, None))
     }
 
-    /// The URL as it was written, secrets included.
+    /// The URL as written, secrets included.
     pub fn as_str(&self) -> &str {
-        let said = || self.url.as_ref().map_or("", Url::as_str);
-        self.written.as_deref().unwrap_or_else(said)
+        let parsed = || self.url.as_ref().map_or("", Url::as_str);
+        self.written.as_deref().unwrap_or_else(parsed)
     }
 
-    /// The URL for everyone to see: without its password.
+    /// The URL with its password masked.
     pub fn shown(&self) -> String {
         without_password(self.as_str())
     }
 
-    /// How it is asked.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The URL taken apart, under the scheme of http that stands for its transport. The error is for a person.
-    pub fn url(&self, variables: &Variables) -> Result<Cow<'_, Url>, String> {
+    /// The URL under the http scheme with the same transport, with variables filled in.
+    pub fn url(&self, variables: &Variables) -> Result<Cow<'_, Url>, TargetError> {
         if let Some(url) = &self.url {
             return Ok(Cow::Borrowed(url));
         }
         let filled = self.filled(variables)?;
-        checked(self.kind, &filled)
-            .map(Cow::Owned)
-            .ok_or_else(|| "the URL is none once its variables are filled in".to_owned())
+        checked(self.kind, &filled).map(Cow::Owned).ok_or(TargetError::InvalidUrl)
     }
 
-    /// The URL of http with its variables filled in. What stands before the host is escaped, so that no part of a password is
-    /// taken for the host.
-    fn filled(&self, variables: &Variables) -> Result<String, String> {
-        let http = taken_apart(self.as_str()).map(|(_, http)| http).unwrap_or_default();
+    /// The http URL with variables filled in. Values before the host are escaped, so that no part of a
+    /// password becomes the host.
+    fn filled(&self, variables: &Variables) -> Result<String, TargetError> {
+        let http = as_http(self.as_str()).map(|(_, http)| http).unwrap_or_default();
         let authority = http.find("://").map_or(0, |at| at + 3);
         let end = http[authority..].find(['/', '?', '#']).map_or(http.len(), |at| authority + at);
         let host = http[..end].rfind('@').map_or(authority, |at| at.max(authority));
         let fill = |part: &str, escape: &dyn Fn(&str) -> String| {
-            let template = Template::parse(part).map_err(|invalid| invalid.to_string())?;
-            template
-                .fill_each(|name| variables.get(name).map(escape))
-                .map_err(|name| format!("the variable {name} is not set"))
+            let template = Template::parse(part).map_err(|_| TargetError::InvalidUrl)?;
+            let filled = template.fill_each(|name| variables.get(name).map(escape));
+            filled.map_err(TargetError::from)
         };
         let escaped = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
         let (user, rest) = http.split_at(host);
         Ok(fill(user, &escaped)? + &fill(rest, &str::to_owned)?)
     }
 
-    /// The names of its variables.
+    /// The names of the variables.
     pub fn variables(&self) -> Vec<String> {
         if self.url.is_some() {
             return Vec::new();
@@ -163,16 +169,16 @@ impl fmt::Debug for Target {
     }
 }
 
-/// `text`, if it has no character that no URL has, and is not too long.
-fn tidy(text: &str) -> Option<&str> {
-    let untidy = text.contains(|c: char| c.is_control() || c.is_whitespace());
-    (!untidy && text.chars().count() <= URL_MAX_CHARS).then_some(text)
+/// `text`, if it is not too long and has no control characters or spaces.
+fn within_limits(text: &str) -> Option<&str> {
+    let has_blank = text.contains(|c: char| c.is_control() || c.is_whitespace());
+    (!has_blank && text.chars().count() <= URL_MAX_CHARS).then_some(text)
 }
 
-/// The kind of `text`, and the URL of http that stands for it.
-fn taken_apart(text: &str) -> Option<(Kind, String)> {
+/// The kind of `text`, and `text` under the http scheme with the same transport.
+fn as_http(text: &str) -> Option<(Kind, String)> {
     let (scheme, rest) = text.split_once("://")?;
-    // The URL standard would mend `http:///a`; an operator who wrote that meant something else.
+    // The URL standard would read `http:///a` as `http://a`, which the operator did not mean.
     if rest.starts_with(['/', '\\']) {
         return None;
     }
@@ -180,7 +186,7 @@ fn taken_apart(text: &str) -> Option<(Kind, String)> {
     known.map(|(_, kind, transport)| (*kind, format!("{transport}://{rest}")))
 }
 
-/// The URL `http`, if it has all that a target of `kind` needs.
+/// The parsed URL, if it has the host and port that `kind` requires.
 fn checked(kind: Kind, http: &str) -> Option<Url> {
     let mut url = Url::parse(http).ok()?;
     if kind == Kind::Dns && !has_port(http) {
@@ -191,7 +197,7 @@ fn checked(kind: Kind, http: &str) -> Option<Url> {
     (has_usable_host(&url) && port_is_good).then_some(url)
 }
 
-/// Whether a port is written out, be it the usual one of the scheme.
+/// Whether the URL has a port, even the default port of the scheme.
 fn has_port(http: &str) -> bool {
     let other = match http.strip_prefix("http://") {
         Some(rest) => format!("https://{rest}"),
@@ -200,12 +206,12 @@ fn has_port(http: &str) -> bool {
     [http, &other].into_iter().any(|text| Url::parse(text).is_ok_and(|url| url.port().is_some()))
 }
 
-/// Whether the host is an address, or a name that DNS can be asked for (RFC 1035, section 2.3.4).
+/// Whether the host is an address, or a name within the limits of DNS (RFC 1035, section 2.3.4).
 fn has_usable_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.strip_suffix('.').unwrap_or(name);
-            // What stands for a variable elsewhere is no name here.
+            // Characters of a variable are not part of a name.
             let is_plain = !name.contains(['$', '{', '}']);
             let labels_fit = name.split('.').all(|label| (1..=63).contains(&label.len()));
             is_plain && name.len() <= 253 && labels_fit
@@ -215,10 +221,10 @@ fn has_usable_host(url: &Url) -> bool {
     }
 }
 
-/// A URL with its password made unreadable, unless that is a variable.
+/// The URL with its password replaced by `***`; variables remain.
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
-        // No URL at all, so whatever may be a password is taken for one.
+        // No URL: anything that may be a password is masked.
         let end = text.rfind('@').unwrap_or(0);
         return match text[..end].find(':') {
             Some(begin) => format!("{}:***{}", &text[..begin], &text[end..]),
@@ -282,8 +288,8 @@ mod tests {
         ] {
             assert!(Target::template(bad).is_err(), "{bad}");
         }
-        assert!(Target::parse("http://a/?x=${NAME}&y=${").is_ok(), "it stands for itself");
-        assert!(Target::parse("http://${HOST}/").is_err(), "and is no host");
+        assert!(Target::parse("http://a/?x=${NAME}&y=${").is_ok(), "a literal");
+        assert!(Target::parse("http://${HOST}/").is_err(), "not a host");
     }
 
     #[test]
@@ -294,21 +300,24 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_filled_when_it_is_asked() {
+    fn variables_are_filled_for_each_probe() {
         let target = Target::template("https://u:${PASS}@${HOST}/x").unwrap();
         let with = |pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-            target.url(&Variables::new(HashMap::from_iter(pairs)))
+            target.url(&Variables::new(HashMap::from_iter(pairs))).map(Cow::into_owned)
         };
         let url = with(&[("PASS", "p"), ("HOST", "a.example")]).unwrap();
         assert_eq!(url.as_str(), "https://u:p@a.example/x");
         let odd = with(&[("PASS", "p@evil.example/?#"), ("HOST", "a.example")]).unwrap();
-        assert_eq!(odd.host_str(), Some("a.example"), "a password is no host: {odd}");
+        assert_eq!(odd.host_str(), Some("a.example"), "a password is not the host: {odd}");
         let twice = Target::template("http://a/$${X}/$$").unwrap();
-        assert_eq!(twice.as_str(), "http://a/$${X}/$$", "kept as it is written");
+        assert_eq!(twice.as_str(), "http://a/$${X}/$$", "stored as written");
         assert_eq!(twice.url(&Variables::default()).unwrap().path(), "/$%7BX%7D/$");
-        assert_eq!(with(&[("PASS", "p")]).unwrap_err(), "the variable HOST is not set");
-        assert!(with(&[("PASS", "p"), ("HOST", "a b")]).is_err());
+        assert_eq!(
+            with(&[("PASS", "p")]).unwrap_err().to_string(),
+            "environment variable HOST not set"
+        );
+        assert_eq!(with(&[("PASS", "p"), ("HOST", "a b")]), Err(TargetError::InvalidUrl));
         assert_eq!(target.variables(), ["PASS", "HOST"]);
     }
 
@@ -319,9 +328,9 @@ mod tests {
         assert_eq!(shown("http://u@a/"), "http://u@a/");
         assert_eq!(shown("http://u:${P}@a/"), "http://u:${P}@a/");
         assert_eq!(format!("{:?}", Target::parse("http://u:p@a/").unwrap()), "http://u:***@a/");
-        let refused = Target::parse("ftp://u:p@a/").unwrap_err().to_string();
-        assert!(!refused.contains(":p@"), "{refused}");
-        let refused = Target::parse("http//u:p@a/").unwrap_err().to_string();
-        assert!(!refused.contains(":p@"), "{refused}");
+        let rejected = Target::parse("ftp://u:p@a/").unwrap_err().to_string();
+        assert!(!rejected.contains(":p@"), "{rejected}");
+        let rejected = Target::parse("http//u:p@a/").unwrap_err().to_string();
+        assert!(!rejected.contains(":p@"), "{rejected}");
     }
 }

@@ -1,5 +1,5 @@
-//! Texts with variables: `Bearer ${TOKEN}`, filled when a probe needs them, so that no secret of the environment is ever
-//! stored, answered or logged.
+//! Texts with variables, such as `Bearer ${TOKEN}`. Variables are filled in for each probe, so that no
+//! secret of the environment is stored, logged or shown by the API.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,17 +7,15 @@ use std::sync::Arc;
 
 use crate::domain::invalid::Invalid;
 
-/// The variables that templates are filled with: the environment at the start. Cheap to clone.
+/// Values of variables: the environment at the start. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Variables(Arc<HashMap<String, String>>);
 
 impl Variables {
-    /// These variables.
     pub fn new(variables: HashMap<String, String>) -> Self {
         Self(Arc::new(variables))
     }
 
-    /// The value of `name`, if it is set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -29,11 +27,15 @@ impl fmt::Debug for Variables {
     }
 }
 
-/// A text in which `${NAME}` stands for a variable and `$$` for a dollar sign (Gatus's form).
+/// A variable that a template names and the environment lacks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {0} not set")]
+pub struct UnsetVariable(pub String);
+
+/// A text in which `${NAME}` is a variable and `$$` a dollar sign, as in Gatus.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Template(String);
 
-/// One part of a template.
 enum Part<'a> {
     Literal(&'a str),
     Variable(&'a str),
@@ -43,7 +45,6 @@ impl Template {
     const EXPECTED: &'static str =
         "a text in which ${NAME} names a variable and $$ is a dollar sign";
 
-    /// Takes `text` as a template.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let template = Self(text.to_owned());
         let names_are_good = template.variables().all(is_name);
@@ -53,22 +54,21 @@ impl Template {
         Err(Invalid::quoted(text, Self::EXPECTED))
     }
 
-    /// The template that stands for exactly `text`.
+    /// The template that fills to exactly `text`.
     pub fn literal(text: &str) -> Self {
         Self(text.replace('$', "$$"))
     }
 
-    /// The template as it is written.
     pub fn as_written(&self) -> &str {
         &self.0
     }
 
-    /// The text itself, when the template names no variable.
+    /// The filled text; `None` when the template has a variable.
     pub fn as_literal(&self) -> Option<String> {
         self.fill_each(|_| None).ok()
     }
 
-    /// The names of its variables.
+    /// The names of the variables.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.parts().filter_map(|part| match part {
             Part::Variable(name) => Some(name),
@@ -76,12 +76,12 @@ impl Template {
         })
     }
 
-    /// The text with every variable filled in; the error names the first that is not set.
-    pub fn fill(&self, variables: &Variables) -> Result<String, &str> {
+    /// The error names the first variable that is not set.
+    pub fn fill(&self, variables: &Variables) -> Result<String, UnsetVariable> {
         self.fill_each(|name| variables.get(name).map(str::to_owned))
     }
 
-    /// The template with what is not a variable made unreadable.
+    /// The template with everything but variables replaced by `***`.
     pub fn masked(&self) -> String {
         let mut masked = String::new();
         for part in self.parts() {
@@ -94,13 +94,19 @@ impl Template {
         masked
     }
 
-    /// The text with what `lookup` gives for each variable; the error names the first that is not set.
-    pub fn fill_each(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
+    /// Like [`fill`](Self::fill), with values from `lookup`.
+    pub fn fill_each(
+        &self,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<String, UnsetVariable> {
         let mut filled = String::with_capacity(self.0.len());
         for part in self.parts() {
             match part {
                 Part::Literal(text) => filled.push_str(text),
-                Part::Variable(name) => filled.push_str(&lookup(name).ok_or(name)?),
+                Part::Variable(name) => {
+                    let value = lookup(name).ok_or_else(|| UnsetVariable(name.to_owned()))?;
+                    filled.push_str(&value);
+                }
             }
         }
         Ok(filled)
@@ -122,7 +128,7 @@ impl Template {
                 rest = after;
                 return Some(Part::Variable(name));
             }
-            // A dollar sign that begins neither stands for itself.
+            // Any other dollar sign is a literal.
             let next = rest.char_indices().skip(1).find(|(_, c)| *c == '$').map(|(at, _)| at);
             let (literal, after) = rest.split_at(next.unwrap_or(rest.len()));
             rest = after;
@@ -155,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_filled_and_nothing_else_is_touched() {
+    fn only_variables_and_double_dollars_are_replaced() {
         for (written, filled) in [
             ("Bearer ${TOKEN}", "Bearer s3cret$$"),
             ("${TOKEN}${TOKEN}", "s3cret$$s3cret$$"),
@@ -166,14 +172,17 @@ mod tests {
         ] {
             assert_eq!(Template::parse(written).unwrap().fill(&variables()).unwrap(), filled);
         }
-        assert_eq!(Template::parse("${NOT_SET}").unwrap().fill(&variables()), Err("NOT_SET"));
+        assert_eq!(
+            Template::parse("${NOT_SET}").unwrap().fill(&variables()),
+            Err(UnsetVariable("NOT_SET".to_owned()))
+        );
         for bad in ["${", "${}", "${a b}", "x ${1}", "${TOKEN"] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn a_literal_stands_for_itself_whatever_it_holds() {
+    fn a_literal_fills_to_its_text() {
         for text in ["", "$", "$$", "${TOKEN}", "a$${b}c", "plain"] {
             let template = Template::parse(Template::literal(text).as_written()).unwrap();
             assert_eq!(template.as_literal().as_deref(), Some(text));
@@ -181,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_shows_the_variables_and_nothing_else() {
+    fn a_mask_shows_only_the_variables() {
         let masked = |text: &str| Template::parse(text).unwrap().masked();
         assert_eq!(masked("Bearer ${TOKEN}"), "***${TOKEN}");
         assert_eq!(masked("hunter2$$"), "***");

@@ -1,10 +1,11 @@
-//! Durations as Go writes them: `300ms`, `1m30s`, `1.5h`. Spans, which are as long as windows are, can have days too: `30d`.
+//! Durations in the notation of Go (`300ms`, `1m30s`, `1.5h`), and spans, which may have days, weeks or
+//! years as well (`30d`).
 
 use std::time::Duration;
 
 const DAY_SECONDS: u64 = 24 * 3_600;
 const DAYS_OF_YEAR: u64 = 365;
-/// Go's units in nanoseconds, largest first.
+/// Units of Go in nanoseconds, largest first.
 const UNITS: [(&str, u64); 6] = [
     ("h", 3_600 * 1_000_000_000),
     ("m", 60 * 1_000_000_000),
@@ -14,21 +15,19 @@ const UNITS: [(&str, u64); 6] = [
     ("ns", 1),
 ];
 
-/// The seconds that `text` says, or `None` when it is no such duration.
+/// Parses a duration into seconds. A sign is invalid.
 ///
-/// Source: Go's `time.ParseDuration`; a sign is not taken, since nothing here can be negative.
-pub fn seconds(text: &str) -> Option<f64> {
+/// Source: `time.ParseDuration` of Go.
+pub fn parse_seconds(text: &str) -> Option<f64> {
     if text == "0" {
         return Some(0.0);
     }
     Some(whole_nanoseconds(text)? as f64 / 1e9)
 }
 
-/// The time that `text` says, or `None` when it says none, or one that is zero or too long to be counted.
-///
-/// It is a duration as [`seconds`] reads it; whole days (`30d`), weeks (`4w`) or years of 365 days (`1y`) may stand before it
-/// or alone.
-pub fn span(text: &str) -> Option<Duration> {
+/// Parses a span: whole days (`30d`), weeks (`4w`) or years of 365 days (`1y`), a duration, or one
+/// behind the other (`1d12h`). `None` also for zero and for an overflow.
+pub fn parse_span(text: &str) -> Option<Duration> {
     let leading = text.find(|c: char| !c.is_ascii_digit()).and_then(|number_length| {
         let (number, after) = text.split_at(number_length);
         let days_each = match after.chars().next()? {
@@ -52,11 +51,11 @@ pub fn span(text: &str) -> Option<Duration> {
     (!span.is_zero()).then_some(span)
 }
 
-/// `span` as [`span()`] reads it, without parts that are zero: `30d`, `1h30m`. Whole years are told as such and weeks never,
-/// since an objective over `28d` should not come back as `4w`.
-pub fn span_told(span: Duration) -> String {
+/// Formats a span for [`parse_span`], without parts that are zero: `30d`, `1h30m`. Whole years are
+/// formatted as years, but weeks as days, so that an objective over `28d` does not become `4w`.
+pub fn format_span(span: Duration) -> String {
     let days = span.as_secs() / DAY_SECONDS;
-    let mut told = match days {
+    let mut text = match days {
         0 => String::new(),
         _ if days.is_multiple_of(DAYS_OF_YEAR) => format!("{}y", days / DAYS_OF_YEAR),
         _ => format!("{days}d"),
@@ -66,13 +65,13 @@ pub fn span_told(span: Duration) -> String {
         let whole = rest / u128::from(scale);
         rest %= u128::from(scale);
         if whole > 0 {
-            told.push_str(&format!("{whole}{unit}"));
+            text.push_str(&format!("{whole}{unit}"));
         }
     }
-    if told.is_empty() { "0s".to_owned() } else { told }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// The sum of all parts of `text`: whole nanoseconds, as Go counts, so that 100000us is exactly a tenth of a second.
+/// The sum of all parts in whole nanoseconds, as in Go, so that 100000us is exactly 0.1 s.
 fn whole_nanoseconds(text: &str) -> Option<u64> {
     let mut total: u64 = 0;
     let mut rest = text;
@@ -106,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_go_reads_them() {
+    fn durations_are_parsed_as_in_go() {
         for (text, expected) in [
             ("300ms", 0.3),
             ("30s", 30.0),
@@ -118,18 +117,17 @@ mod tests {
             ("100000us", 0.1),
             ("100000µs", 0.1),
         ] {
-            let read = seconds(text).unwrap();
-            assert_eq!(read, expected, "{text}");
+            assert_eq!(parse_seconds(text).unwrap(), expected, "{text}");
         }
         for bad in ["", "30", "s", "1x", "-1s", "1 s", "1..5s", "1d", "s30"] {
-            assert_eq!(seconds(bad), None, "{bad}");
+            assert_eq!(parse_seconds(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn what_nobody_can_count_is_refused() {
+    fn an_overflow_is_invalid() {
         for long in ["600000h1000000000h", "99999999999999999999h", "99999999999999999999.5h"] {
-            assert_eq!((seconds(long), span(long)), (None, None), "{long}");
+            assert_eq!((parse_seconds(long), parse_span(long)), (None, None), "{long}");
         }
     }
 
@@ -148,7 +146,7 @@ mod tests {
             ("1w1.5h", 7 * DAY + HOUR + HOUR / 2),
             ("0d1s", 1),
         ] {
-            assert_eq!(span(text), Some(Duration::from_secs(expected)), "{text}");
+            assert_eq!(parse_span(text), Some(Duration::from_secs(expected)), "{text}");
         }
         for bad in [
             "",
@@ -169,12 +167,12 @@ mod tests {
             "99999999999999999999d",
             "18446744073709551615y",
         ] {
-            assert_eq!(span(bad), None, "{bad}");
+            assert_eq!(parse_span(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn a_span_is_told_without_what_is_zero() {
+    fn a_span_is_formatted_without_zeros() {
         for (text, expected) in [
             ("30d", "30d"),
             ("24h", "1d"),
@@ -187,24 +185,24 @@ mod tests {
             ("1.5s", "1s500ms"),
             ("1y1ms", "1y1ms"),
         ] {
-            assert_eq!(span_told(span(text).unwrap()), expected, "{text}");
+            assert_eq!(format_span(parse_span(text).unwrap()), expected, "{text}");
         }
-        assert_eq!(span_told(Duration::ZERO), "0s");
-        assert_eq!(span(&span_told(Duration::MAX)), Some(Duration::MAX));
+        assert_eq!(format_span(Duration::ZERO), "0s");
+        assert_eq!(parse_span(&format_span(Duration::MAX)), Some(Duration::MAX));
     }
 
     proptest! {
         #[test]
-        fn what_is_told_is_read_back(ms in 1..=u64::MAX, shift in 0..64_u32, ns in any::<u32>()) {
+        fn a_formatted_span_parses_back(ms in 1..=u64::MAX, shift in 0..64_u32, ns in any::<u32>()) {
             let whole = Duration::from_millis((ms >> shift).max(1));
-            prop_assert_eq!(span(&span_told(whole)), Some(whole));
+            prop_assert_eq!(parse_span(&format_span(whole)), Some(whole));
             let finer = whole + Duration::from_nanos(ns.into());
-            prop_assert_eq!(span(&span_told(finer)), Some(finer));
+            prop_assert_eq!(parse_span(&format_span(finer)), Some(finer));
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in ".{0,20}", near in "[0-9.]{0,20}[dwyhmsµ]{0,3}[0-9smh.]{0,9}") {
-            let _ = (span(&text), span(&near), seconds(&text), seconds(&near));
+        fn no_text_panics(text in ".{0,20}", near in "[0-9.]{0,20}[dwyhmsµ]{0,3}[0-9smh.]{0,9}") {
+            let _ = (parse_span(&text), parse_span(&near), parse_seconds(&text), parse_seconds(&near));
         }
     }
 }

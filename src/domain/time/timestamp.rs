@@ -1,43 +1,42 @@
-//! Moments as a client writes them and as they are told: unix seconds, or RFC 3339.
+//! Timestamps as text: unix seconds or RFC 3339.
+
+use std::num::NonZero;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
+use time::format_description::well_known::{Iso8601, Rfc3339};
 
-/// The last moment of the year 9999, the last that RFC 3339 can write, in unix milliseconds.
+/// End of the year 9999, the last timestamp of RFC 3339, in unix milliseconds.
 const LAST_MS: i64 = 253_402_300_799_999;
-/// The first moment of the year 0, the first that it can write.
+/// Begin of the year 0, the first timestamp of RFC 3339.
 const FIRST_MS: i64 = -62_167_219_200_000;
 
-/// The moment that `text` says, in unix milliseconds, or `None` when it says none from 1970 to 9999.
+/// RFC 3339 with three decimals; the format of the `time` crate for RFC 3339 drops trailing zeros.
+const MILLISECONDS: EncodedConfig = Config::DEFAULT
+    .set_time_precision(TimePrecision::Second { decimal_digits: NonZero::new(3) })
+    .encode();
+
+/// Parses a timestamp from 1970 to 9999 into unix milliseconds, rounded down.
 ///
-/// Accepted are unix seconds, with a fraction or without (`1795430803.12`), and RFC 3339 (`2026-11-23T10:46:43.12Z`), with a
-/// space in place of the `T` too (section 5.6). What is finer than a millisecond is cut off.
+/// The text is unix seconds with or without a fraction (`1795430803.12`), or RFC 3339
+/// (`2026-11-23T10:46:43.12Z`), also with a space instead of the `T` (section 5.6).
 pub fn parse(text: &str) -> Option<i64> {
     let is_unix = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let at_ms = if is_unix { unix_seconds(text)? } else { rfc3339(text)? };
     (0..=LAST_MS).contains(&at_ms).then_some(at_ms)
 }
 
-/// The moment `ms` in RFC 3339, in UTC and with milliseconds: `2026-11-23T10:46:43.120Z`. What cannot be written so, before
-/// the year 0 and after 9999, is told as the nearest that can.
+/// Formats unix milliseconds as RFC 3339 in UTC with milliseconds: `2026-11-23T10:46:43.120Z`.
+/// Timestamps before the year 0 or after 9999 become the first or the last timestamp of RFC 3339.
 pub fn to_rfc3339(ms: i64) -> String {
-    let ms = ms.clamp(FIRST_MS, LAST_MS);
-    let at = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1_000));
-    // Every moment between the two is one; it is for the compiler only.
-    let at = at.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        ms.rem_euclid(1_000),
-    )
+    let nanoseconds = i128::from(ms.clamp(FIRST_MS, LAST_MS)) * 1_000_000;
+    let text = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
+        .ok()
+        .and_then(|at| at.format(&Iso8601::<MILLISECONDS>).ok());
+    text.unwrap_or_else(|| unreachable!("every timestamp of the years 0 to 9999 can be formatted"))
 }
 
-/// `text` has only digits and points.
+/// `text` must have only digits and points.
 fn unix_seconds(text: &str) -> Option<i64> {
     let (whole, fraction) = match text.split_once('.') {
         Some((_, "")) => return None,
@@ -52,7 +51,7 @@ fn unix_seconds(text: &str) -> Option<i64> {
 }
 
 fn rfc3339(text: &str) -> Option<i64> {
-    // The library takes anything between day and hour.
+    // The library accepts any character between day and hour.
     text.as_bytes().get(10).filter(|between| b"Tt ".contains(between))?;
     let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     Some(at.unix_timestamp() * 1_000 + i64::from(at.millisecond()))
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_read_in_both_ways() {
+    fn both_notations_are_parsed() {
         for (text, expected) in [
             ("0", 0),
             ("0.5", 500),
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_is_refused() {
+    fn an_invalid_timestamp_is_rejected() {
         for bad in [
             "",
             ".",
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_told_in_utc_with_milliseconds() {
+    fn a_timestamp_is_formatted_in_utc_with_milliseconds() {
         for (ms, expected) in [
             (1_795_430_803_120, "2026-11-23T10:46:43.120Z"),
             (0, "1970-01-01T00:00:00.000Z"),
@@ -138,13 +137,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_told_is_read_back(ms in 0..=LAST_MS) {
+        fn a_formatted_timestamp_parses_back(ms in 0..=LAST_MS) {
             prop_assert_eq!(parse(&to_rfc3339(ms)), Some(ms));
             prop_assert_eq!(parse(&format!("{}.{:03}", ms / 1_000, ms % 1_000)), Some(ms));
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in ".{0,40}", digits in "[0-9.:TZ+-]{0,32}") {
+        fn no_text_panics(text in ".{0,40}", digits in "[0-9.:TZ+-]{0,32}") {
             let _ = (parse(&text), parse(&digits));
         }
     }

@@ -34,10 +34,9 @@ impl Request {
     /// The request that the service of `way` sends to `url` first.
     pub fn new(way: &ProbeContext<'_>, url: &Url) -> Result<Self, Failure> {
         let options = way.options();
-        let method = options.method.as_deref().unwrap_or("GET");
         Ok(Self {
             url: url.clone(),
-            method: Method::from_bytes(method.as_bytes()).map_err(|error| unusable(&error))?,
+            method: options.method.clone().unwrap_or(Method::GET),
             headers: headers(way)?,
             body: options.body.as_ref().map(|body| way.fill(body)).transpose()?,
             authorization: authorization(way, url)?,

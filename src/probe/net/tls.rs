@@ -83,7 +83,9 @@ fn certificates_of(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 fn text_of(pem: &Pem) -> Result<Vec<u8>, String> {
     match pem {
         Pem::Text(text) => Ok(text.clone().into_bytes()),
-        Pem::File(path) => std::fs::read(path).map_err(|error| format!("{path}: {error}")),
+        Pem::File(path) => {
+            std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+        }
     }
 }
 

@@ -53,7 +53,8 @@ where
     said.body = match expected {
         Some(expected) => {
             let mut search = expected.search();
-            let (body, found) = hear(way, &mut stream, None, |heard| search.finds(heard)).await?;
+            let (body, found) =
+                hear(way, &mut stream, None, |heard| search.found_in(heard)).await?;
             if !found {
                 return Err(missing(expected, &body));
             }

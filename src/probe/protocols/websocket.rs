@@ -88,7 +88,7 @@ where
     }
     while let Some(message) = socket.message().await? {
         said.body = message;
-        let fits = expected.is_none_or(|expected| expected.is_within(&said.body));
+        let fits = expected.is_none_or(|expected| expected.occurs_in(&said.body));
         if fits {
             return Ok(said);
         }

@@ -137,7 +137,7 @@ fn what_is_refused_is_named_and_prints_no_secret() {
         (&file, "services.yaml:3: endpoint 2 (b): basic-auth: "),
         (&file, "services.yaml:4: endpoint 3 (c): client: timeout: "),
         (&canary("http//u:s3cret3@h/,tcp://a"), "SELF_CHECK_TARGETS: invalid value, expected URLs"),
-        (&canary("http://${NOBODY_SET}/"), "the variable NOBODY_SET is not set"),
+        (&canary("http://${NOBODY_SET}/"), "environment variable NOBODY_SET not set"),
         (&blocked, "SELF_CHECK_TARGETS: invalid value tcp://10.1.2.3:53 ("),
     ] {
         let (code, output) = launch.run_to_end();

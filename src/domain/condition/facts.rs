@@ -1,0 +1,53 @@
+//! The values of a response that placeholders refer to.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// UTF-8 byte order mark (U+FEFF), which some programs write before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The values of a response that placeholders refer to.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// HTTP status, or the equivalent of the protocol.
+    pub status: Option<u16>,
+    /// Time until the response was complete.
+    pub response_time: Duration,
+    /// The address that was dialled.
+    pub ip: Option<IpAddr>,
+    /// Time until the first certificate of the chain expires.
+    pub certificate_expires_in: Option<Duration>,
+    /// Response code of a name server, such as `NOERROR`.
+    pub dns_rcode: Option<String>,
+    /// Empty when no condition needs the body.
+    pub body: Body,
+}
+
+/// A body as text, and as JSON if it is JSON.
+#[derive(Debug, Clone, Default)]
+pub struct Body {
+    text: String,
+    json: Option<Value>,
+}
+
+impl Body {
+    /// Decodes `bytes` as UTF-8, and parses JSON if `reads_json`.
+    pub fn new(bytes: Vec<u8>, reads_json: bool) -> Self {
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).map(<[u8]>::to_vec).unwrap_or(bytes);
+        let json = if reads_json { serde_json::from_slice(&bytes).ok() } else { None };
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Self { text, json }
+    }
+
+    /// Without space at either end.
+    pub fn text(&self) -> &str {
+        self.text.trim()
+    }
+
+    pub fn json(&self) -> Option<&Value> {
+        self.json.as_ref()
+    }
+}

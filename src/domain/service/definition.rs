@@ -1,0 +1,85 @@
+//! A service as an operator defines it, and as the scheduler uses it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::condition::expression::Condition;
+use crate::domain::service::interval::{Interval, Timeout};
+use crate::domain::service::label::{Group, Name};
+use crate::domain::service::options::Options;
+use crate::domain::service::service_id::ServiceId;
+use crate::domain::service::target::Target;
+
+/// Most conditions of a service.
+pub const CONDITIONS_MAX: usize = 50;
+
+/// The owner of a service: services of the services file are read-only in the API (contract,
+/// "Services file").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Created through the API, or imported.
+    Api,
+    /// An entry of the services file.
+    File,
+}
+
+/// The writable fields of a service. `None` in `interval` and `timeout` means the configured
+/// default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Definition {
+    /// Unique among the services that are not deleted.
+    pub name: Name,
+    pub target: Target,
+    pub group: Option<Group>,
+    /// Whether the service is probed.
+    pub enabled: bool,
+    pub interval: Option<Interval>,
+    pub timeout: Option<Timeout>,
+    /// All must be fulfilled; without any, a response below 400 is up.
+    pub conditions: Vec<Condition>,
+    pub options: Arc<Options>,
+}
+
+/// Interval and timeout of services that set none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Defaults {
+    /// `RUNNER_SCRAPE_INTERVAL_SECONDS`.
+    pub interval: Interval,
+    /// `RUNNER_HTTP_TIMEOUT_SECONDS`.
+    pub timeout: Timeout,
+}
+
+/// A service that is probed: enabled, not deleted, with all defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    pub id: ServiceId,
+    pub name: Name,
+    pub group: Option<Group>,
+    pub target: Target,
+    pub interval: Interval,
+    pub timeout: Timeout,
+    /// All must be fulfilled; without any, a response below 400 is up.
+    pub conditions: Vec<Condition>,
+    pub options: Arc<Options>,
+}
+
+impl Service {
+    pub fn new(id: ServiceId, definition: Definition, defaults: &Defaults) -> Self {
+        Self {
+            id,
+            name: definition.name,
+            group: definition.group,
+            target: definition.target,
+            interval: definition.interval.unwrap_or(defaults.interval),
+            timeout: definition.timeout.unwrap_or(defaults.timeout),
+            conditions: definition.conditions,
+            options: definition.options,
+        }
+    }
+
+    /// Longest time between two heartbeats of a watched job: interval and grace.
+    pub fn heartbeat_timeout(&self) -> Duration {
+        let grace = self.options.heartbeat.as_ref().map(|heartbeat| heartbeat.grace);
+        self.interval.get() + grace.unwrap_or_default()
+    }
+}

@@ -1,0 +1,67 @@
+//! Name and group of a service.
+
+use std::sync::Arc;
+
+use crate::domain::invalid::Invalid;
+
+/// Longest name, in characters (contract, "Service").
+pub const NAME_MAX_CHARS: usize = 255;
+
+/// 1 to 255 characters without control characters, without space at either end. Clones share the
+/// text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    const EXPECTED: &'static str =
+        "1 to 255 characters without control characters and without space at the ends";
+
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        label(text, Self::EXPECTED).map(Self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The characters of a [`Name`]. Clones share the text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Group(Arc<str>);
+
+impl Group {
+    const EXPECTED: &'static str = "null or up to 255 characters without control characters";
+
+    /// `None` for an empty text: the service has no group, as in Gatus.
+    pub fn parse(text: &str) -> Result<Option<Self>, Invalid> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        label(text, Self::EXPECTED).map(|text| Some(Self(text)))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn label(text: &str, expected: &'static str) -> Result<Arc<str>, Invalid> {
+    let length = text.chars().count();
+    let is_valid = (1..=NAME_MAX_CHARS).contains(&length)
+        && text.trim() == text
+        && !text.contains(char::is_control);
+    if is_valid { Ok(text.into()) } else { Err(Invalid::quoted(text, expected)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_name_is_counted_in_characters() {
+        assert!(Name::parse(&"ü".repeat(255)).is_ok());
+        for bad in [String::new(), "x".repeat(256), " a".into(), "a\n".into(), "a\u{0}b".into()] {
+            assert!(Name::parse(&bad).is_err(), "{bad:?}");
+        }
+    }
+}
