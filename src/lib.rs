@@ -1,49 +1,93 @@
 //! service-healthcheck: an uptime monitor.
 //!
-//! # The parts
+//! It probes each service in its interval, judges the response, stores every result in SQLite, and
+//! serves history, uptime and metrics over HTTP. This page is the map of the code.
 //!
-//! | module | what it is |
+//! # The modules
+//!
+//! | module | content |
 //! |---|---|
-//! | [`domain`] | services, outcomes and the roll-up, as plain values and pure functions |
-//! | [`probe`] | one probe under one deadline → an outcome |
-//! | [`storage`] | SQLite through diesel: opening, migrations, the writes, the reads |
-//! | [`actors`] | scheduler, pool, probers, recorder, writer and readers |
-//! | [`http`] | the JSON API and `/metrics` |
-//! | [`telemetry`], [`logging`] | what the program counts and says of itself |
-//! | [`config`], [`services_file`], [`import`] | settings; services from a declarative file; data of other tools |
-//! | [`startup`] | what is checked and read before anything runs |
-//! | [`app`], [`reload`], [`shutdown`] | the only wiring: starts all of it, applies a changed file, and stops it in order |
-//! | [`export`], [`backup`] | taking data out as a text; copies of the database, putting them back, looking through them |
-//! | [`cli`], [`health`], [`probe_once`], [`check_file`] | the command line and its small commands |
+//! | [`domain`] | services, conditions, outcomes, events, history: values and pure decisions |
+//! | [`spec`] | the fields of a service, as the API, the services file and the store write them |
+//! | [`probe`] | one probe under one deadline: resolve, connect, TLS, protocol → an outcome |
+//! | [`storage`] | the store: its operations, queries and errors; all SQL |
+//! | [`metrics`] | counters and gauges for `GET /metrics` |
+//! | [`config`] | settings: names, defaults, valid values |
+//! | [`services_file`] | services from YAML files |
+//! | [`actors`] | scheduler, pool, probers, recorder, self-check, upkeep, and the store's threads |
+//! | [`api`] | the HTTP API |
+//! | [`app`] | startup checks, start and stop of all actors in order, reload of the services file |
+//! | [`cli`], [`commands`] | the command line; one file or folder per command |
+//! | [`error`], [`clock`], [`logging`] | errors and exit codes; the wall clock; the log |
 //!
-//! Imports point one way: `domain` ← `probe`, `storage`, `telemetry` ← `config`, `services_file`, `import` ← `actors` ←
-//! `http` ← `startup`, `probe_once` ← `reload`, `check_file`, `export`, `backup` ← `app` ← `main`.
+//! `main.rs` parses the command line, reads the configuration, and runs one of the [`commands`];
+//! `service-healthcheck run` calls [`app::run`].
 //!
-//! # The way of one probe
+//! Imports go in one direction: `domain` ← `spec` ← `probe`, `storage`, `metrics` ← `config`,
+//! `services_file` ← `actors` ← `api` ← `app` ← `commands` ← `main`. No two files import each other,
+//! directly or through others. The test `tests/e2e/imports.rs` has the table and checks both.
 //!
-//! 1. The [`scheduler`](actors::scheduler) wakes when a slot is due and sends its job to the [`pool`](actors::pool).
-//! 2. The pool gives it to an idle [`prober`](actors::prober), or has it wait, or counts the slot as missed.
-//! 3. The prober runs it with its arbiter's [`Engine`](probe::Engine) and hands the outcome to the
-//!    [`recorder`](actors::recorder), which keeps it in a bounded buffer.
-//! 4. The [`writer`](actors::store::writer) commits what has gathered: tick, metric and event of an outcome together.
-//! 5. An HTTP handler asks the recorder, which forwards the question to a [`reader`](actors::store::readers).
+//! # The path of one probe
 //!
-//! The decisions on that way are pure, so they can be read and tested without an actor:
+//! 1. The [scheduler](actors::scheduler) wakes when a service is due and dispatches a job to the
+//!    [pool](actors::pool).
+//! 2. The pool leases a free slot to the job, queues the job, or counts it as missed. The
+//!    [prober](actors::prober) of that slot runs the job with the [`Engine`](probe::Engine) of its
+//!    thread.
+//! 3. `probe/` resolves the name, connects, negotiates TLS, and sends the request. Every wait belongs
+//!    to a phase (resolve, connect, TLS, processing, transfer), and every error has a
+//!    [`Reason`](domain::Reason). HTTP redirects are followed in `probe/http/`.
+//! 4. The service's [conditions](domain::condition) judge the response. The result is an
+//!    [`Outcome`](domain::Outcome): up, down, local (the monitor's own fault, such as no free file
+//!    descriptor) or unknown.
+//! 5. The [recorder](actors::recorder) buffers the outcome. When many services fail at once, the
+//!    [self-check](actors::self_check) decides whether the local network is down; then the failures
+//!    become unknown.
+//! 6. The [writer](actors::store::writer) commits the buffer in one transaction (a group commit).
+//!    For each outcome, [`rollup`](domain::rollup::rollup) decides what the tick changes: counts,
+//!    the state of the service, and whether an event begins or ends.
+//! 7. After the commit, the recorder publishes the events that began; the
+//!    [log](actors::event_log) is a subscriber.
+//!
+//! A request of the [`api`] goes to the recorder, which forwards queries to the
+//! [readers](actors::store::readers) and puts changes in order with the commits.
+//!
+//! # Where to find it
+//!
+//! | question | file |
+//! |---|---|
+//! | When is a service probed next? | `actors/scheduler/schedule.rs` |
+//! | Which job waits, and which is preempted? | `actors/pool/queue.rs` |
+//! | Where is a redirect followed? | `probe/http/mod.rs` |
+//! | Which addresses may a probe connect to? | `probe/net/policy.rs` |
+//! | Which failure has which reason? | `probe/failure.rs`; the list: `domain/outcome.rs` |
+//! | Is this *response* up or down? | `domain/condition/judge.rs`; verdict: `domain/outcome.rs` |
+//! | Is the *service* down, and since when? | `domain/rollup/mod.rs`: thresholds, state, events |
+//! | Is it the local network instead? | `actors/self_check/decision.rs` |
+//! | When does retention delete? | `actors/upkeep/` decides when; `storage/history/` deletes |
+//! | Where do I add a setting? | `config/variables.rs` (a row), `config/mod.rs` (a field) |
+//! | Where do I add a field of a service? | `domain/service/`, `spec/mod.rs` (a row) |
+//! | Where do I add a metric? | `metrics/` |
+//!
+//! `CONTRIBUTING.md` has the steps for a new probe kind, setting, table and metric; `docs/design/`
+//! has the reasons for each decision, one page per module.
+//!
+//! # Pure decisions
+//!
+//! Every decision above is a pure function, which a test calls without an actor or a clock:
 //!
 //! ```
 //! use std::time::Duration;
 //! use service_healthcheck::domain::{EventChange, State, Tally, Thresholds, Tick, rollup};
 //!
 //! let tick = |state, at_ms, ms| Tick { state, at_ms, response_time: Duration::from_millis(ms) };
-//! let at_once = Thresholds::default();
-//! let (first, _) = rollup(&Tally::default(), &tick(State::Up, 1_000, 50), &at_once);
-//! let (second, change) = rollup(&first, &tick(State::Down, 16_000, 70), &at_once);
+//! let thresholds = Thresholds::default();
+//! let (first, _) = rollup(&Tally::default(), &tick(State::Up, 1_000, 50), &thresholds);
+//! let (second, change) = rollup(&first, &tick(State::Down, 16_000, 70), &thresholds);
 //! assert_eq!(change, EventChange::Begins { state: State::Down, at_ms: 16_000 });
 //! assert_eq!(second.average_response_time_ms(), 60.0);
 //! assert_eq!(second.uptime_percent(), 50.0);
 //! ```
-//!
-//! Why it is built this way, and what was measured, stands in `docs/design/`.
 
 pub mod actors;
 pub mod api;

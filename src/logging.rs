@@ -1,7 +1,7 @@
 //! The log: one line per event on standard error, written by its own thread.
 //!
-//! When the queue is full, slog-async drops lines and counts them, so a reader of the log that hangs
-//! never delays a probe.
+//! When the queue is full, slog-async drops lines and counts them, so a reader of the log that
+//! hangs never delays a probe.
 
 use std::io;
 use std::sync::{Mutex, mpsc};

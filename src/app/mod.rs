@@ -5,7 +5,6 @@ pub mod shutdown;
 pub mod startup;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 

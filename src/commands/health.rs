@@ -1,4 +1,4 @@
-//! `service-healthcheck health`: checks the service on this machine, for a container's health check.
+//! `service-healthcheck health`: checks the service on this machine, for a container.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

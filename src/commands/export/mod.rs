@@ -30,7 +30,8 @@ pub(super) fn run(config: &Config, args: &ExportArgs) -> Result<(), Error> {
     let Exported { skipped } = export(&config.db_file, args, window, out)?;
     if skipped > 0 {
         eprintln!(
-            "{skipped} ticks are left out: not later than the tick before, so the clock was set back"
+            "{skipped} ticks are left out: they are not later than the tick before them, as after \
+             the clock was set back"
         );
     }
     Ok(())

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use super::source::{ExportError, Exported, TickSource};
 use crate::domain::{PHASES, Phases, State, StoredTick};
+use crate::metrics::names;
 use crate::storage::history::walk::Walked;
 
 /// Which value of a tick a series has.
@@ -22,11 +23,11 @@ enum Value {
 
 /// Name, HELP and series of each family; all are gauges.
 const FAMILIES: [(&str, &str, &[Value]); 4] = [
-    ("probe_success", "Whether the probe was a success", &[Value::Success]),
-    ("probe_duration_seconds", "How long the probe took", &[Value::Duration]),
-    ("probe_http_status_code", "HTTP status of the answer", &[Value::HttpStatus]),
+    (names::PROBE_SUCCESS, "Whether the probe was a success", &[Value::Success]),
+    (names::PROBE_DURATION_SECONDS, "How long the probe took", &[Value::Duration]),
+    (names::PROBE_HTTP_STATUS_CODE, "HTTP status of the answer", &[Value::HttpStatus]),
     (
-        "probe_http_duration_seconds",
+        names::PROBE_HTTP_DURATION_SECONDS,
         "Where the time of the probe went",
         &[Value::Phase(0), Value::Phase(1), Value::Phase(2), Value::Phase(3), Value::Phase(4)],
     ),
@@ -55,17 +56,11 @@ pub(super) fn write(
     Ok(Exported { skipped })
 }
 
-/// Name and labels of a series.
+/// Name and labels of a series, as `/metrics` writes them.
 fn series_name(family: &str, service: &Walked, phase: Option<&str>) -> String {
-    let group = service.group.as_deref().unwrap_or_default();
-    let phase = phase.map_or_else(String::new, |phase| format!(",phase=\"{phase}\""));
-    let (name, group) = (escaped(&service.name), escaped(group));
-    format!("{family}{{service_id=\"{}\",name=\"{name}\",group=\"{group}\"{phase}}}", service.id)
-}
-
-/// `text` escaped as the value of a label.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    let id = service.id.to_string();
+    let labels = names::service_labels(&id, &service.name, service.group.as_deref());
+    names::series(family, labels.into_iter().chain(phase.map(|phase| (names::PHASE, phase))))
 }
 
 impl Value {
@@ -86,7 +81,7 @@ struct Series {
 }
 
 impl Series {
-    /// Writes the sample of `tick`, if it has one. The ticks alone decide which of them are skipped.
+    /// Writes the sample of `tick`, if it has one. Every series skips the same ticks.
     fn write(
         &mut self,
         out: &mut impl Write,
@@ -147,7 +142,7 @@ mod tests {
     use crate::domain::ServiceId;
 
     #[test]
-    fn labels_are_escaped_and_named_as_in_metrics() {
+    fn a_series_has_the_labels_of_metrics() {
         let service = Walked {
             id: ServiceId::new(7).unwrap(),
             name: "a \"b\"\\\n".to_owned(),

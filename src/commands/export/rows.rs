@@ -1,5 +1,5 @@
-//! One tick per line, as CSV or as JSON. The CSV is that of RFC 4180, but lines end with `\n`, so that
-//! `cut` and `awk` see no `\r`.
+//! One tick per line, as CSV or as JSON. The CSV is that of RFC 4180, but lines end with `\n`, so
+//! that `cut` and `awk` see no `\r`.
 
 use std::io::{self, Write};
 

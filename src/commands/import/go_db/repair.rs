@@ -109,12 +109,16 @@ mod tests {
         /// Any events become events that obey the rules of the store.
         #[test]
         fn repaired_events_are_consistent(
-            raw in prop::collection::vec((any::<bool>(), 0i64..100, prop::option::of(0i64..100)), 0..8),
+            raw in prop::collection::vec(
+                (any::<bool>(), 0i64..100, prop::option::of(0i64..100)),
+                0..8,
+            ),
             newest in prop::option::of((any::<bool>(), 0i64..100)),
             deleted in prop::option::of(0i64..100),
         ) {
             let state = |up: bool| if up { State::Up } else { State::Down };
-            let events = raw.into_iter().map(|(up, start, end)| event(state(up), start, end)).collect();
+            let events =
+                raw.into_iter().map(|(up, start, end)| event(state(up), start, end)).collect();
             let newest = newest.map(|(up, at)| (state(up), at));
             let (repaired, _) = repair(events, newest, deleted);
             for pair in repaired.windows(2) {
