@@ -15,7 +15,7 @@ use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Target};
 use crate::error::Error;
 use crate::probe::Rules;
-use crate::probe::net::tls;
+use crate::probe::net::tls::Trust;
 use crate::services_file;
 use crate::services_file::{Entry, FileApplied, Stamp};
 use crate::storage::history::gaps;
@@ -89,7 +89,7 @@ fn check_canary(config: &Config, canary: &Target) -> Result<(), String> {
 
 /// Trust, policy and variables of every probe, from `config`.
 pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
-    let trust = tls::trust(config.probe_ca_file.as_deref())
+    let trust = Trust::load(config.probe_ca_file.as_deref())
         .map_err(|invalid| ConfigError { problems: vec![invalid.of("PROBE_CA_FILE")] })?;
     let (policy, variables) = (config.probe_policy.clone(), config.variables.clone());
     Ok(Rules { trust, policy, variables })

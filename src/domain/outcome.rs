@@ -1,4 +1,4 @@
-//! What one probe found out.
+//! The outcome of one probe.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,74 +6,70 @@ use std::time::Duration;
 use crate::domain::service::options::{HttpVersion, TlsVersion};
 use crate::domain::service::service_id::ServiceId;
 
-/// Why a probe failed. A closed set: stored with the tick, filtered by, and counted on `/metrics`.
+/// Why a probe failed. A closed set: stored with the tick, a filter of the API, and a label of
+/// metrics.
 ///
-/// The variants stand in the order in which a probe can meet them; those that begin with `Local` are faults of our own
-/// machine, and so neither up nor down.
+/// The variants are in the order in which a probe can meet them. Those that begin with `Local` are
+/// faults of the monitor's machine: such a probe is neither up nor down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// The name does not exist, or has no address.
     DnsNoSuchName,
-    /// A name server answered with an error, or not as DNS says.
+    /// A name server answered with an error, or with an invalid DNS message.
     DnsServer,
     /// No name server answered in time.
     DnsTimeout,
-    /// The address may not be probed, by rule: link-local, a cloud's metadata, or a denied network.
+    /// The address must not be probed: link-local, cloud metadata, or a denied network.
     AddressBlocked,
-    /// The target's host refused the connection.
     Refused,
-    /// No way to the target's host: a router or the kernel said so.
+    /// A router or the kernel reports that the host cannot be reached.
     Unreachable,
-    /// The connection was not made in time.
     ConnectTimeout,
-    /// The connection was cut while it was in use.
+    /// The peer reset a connection in use.
     Reset,
-    /// A certificate has expired.
     TlsExpired,
-    /// A certificate is not valid yet.
     TlsNotYetValid,
     /// The certificate is for another name.
     TlsHostname,
-    /// The certificate leads to no authority that is trusted.
+    /// No trusted authority signed the certificate chain.
     TlsUntrusted,
-    /// The handshake failed in another way.
+    /// Any other failure of the TLS handshake.
     TlsHandshake,
-    /// The handshake was not done in time.
     TlsTimeout,
-    /// The deadline passed while waiting for the answer or reading it.
+    /// The deadline passed in phase processing or transfer.
     Timeout,
-    /// The answer is not what its protocol asks for, or ended before it was complete.
+    /// The response violates its protocol, or is incomplete.
     Protocol,
-    /// The body is larger than the service's limit, and a condition needs it.
+    /// The body exceeds the service's limit, and a condition needs it.
     TooLarge,
-    /// More redirects than are followed.
+    /// More redirects than the service allows.
     RedirectLoop,
-    /// A redirect to what is not http or https.
+    /// A redirect to a URL that is invalid or not http or https.
     RedirectBlocked,
-    /// A status that says failure: 400 or above over HTTP, its like in other protocols.
+    /// A status that means failure: 400 or above for HTTP, the equivalent in other protocols.
     Status,
-    /// An answer that does not fulfil a condition or expectation of the service.
+    /// The response does not fulfil a condition or expectation of the service.
     Condition,
-    /// The watched job has not sent its heartbeat in time.
+    /// The watched job did not send its heartbeat in time.
     HeartbeatLate,
-    /// No file descriptor or memory was left.
+    /// No free file descriptor or memory.
     LocalDescriptors,
-    /// No local port or address was left.
+    /// No free local port or address.
     LocalPorts,
-    /// A network of ours is down, has no route, or our own firewall refused.
+    /// The local network is down or has no route, or a local firewall refused.
     LocalNetwork,
-    /// Our own name server cannot be reached, or there is none.
+    /// The system's name server cannot be reached, or none is configured.
     LocalResolver,
-    /// A setting of ours cannot be used: a variable that is not set, a certificate file that is gone.
+    /// A setting is unusable: a variable is not set, a certificate file is missing.
     LocalConfig,
-    /// Our own process stood still while the deadline passed.
+    /// The monitor's process stalled while the deadline passed.
     LocalStandstill,
-    /// A panic or another fault of the program.
+    /// A panic or another bug of the monitor.
     LocalFault,
 }
 
 impl Reason {
-    /// Every reason with its word in the store, in the API, on `/metrics` and in logs.
+    /// Each reason with its word in the store, API, metrics and logs; ordered as the variants.
     const WORDS: [(Self, &'static str); 29] = [
         (Self::DnsNoSuchName, "dns_no_such_name"),
         (Self::DnsServer, "dns_server"),
@@ -106,33 +102,30 @@ impl Reason {
         (Self::LocalFault, "local_fault"),
     ];
 
-    /// Every reason.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::WORDS.into_iter().map(|(reason, _)| reason)
     }
 
-    /// The reason of that word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::WORDS.into_iter().find(|(_, known)| *known == word).map(|(reason, _)| reason)
     }
 
-    /// The word for it.
     pub fn as_str(self) -> &'static str {
-        // The table stands in the order of the variants; a test says so.
+        // A test holds the order of the table.
         Self::WORDS[self as usize].1
     }
 
-    /// Whether the fault is our own machine's.
+    /// Whether the cause is the monitor's machine.
     pub fn is_local(self) -> bool {
         self as usize >= Self::LocalDescriptors as usize
     }
 
-    /// Whether nothing came in time: the deadline of the probe struck, or the kernel's own.
+    /// Whether the deadline of the probe, or one of the kernel, passed without a response.
     pub fn is_timeout(self) -> bool {
         matches!(self, Self::DnsTimeout | Self::ConnectTimeout | Self::TlsTimeout | Self::Timeout)
     }
 
-    /// Whether an outage of our own network would look like this too.
+    /// Whether lost connectivity of the monitor could also cause this failure.
     pub fn may_be_local_network(self) -> bool {
         matches!(
             self,
@@ -149,77 +142,72 @@ impl Reason {
     }
 }
 
-/// Longest detail that is kept, in characters.
 const DETAIL_MAX_CHARS: usize = 300;
 
-/// A probe that did not succeed: a result, not an error of the program.
+/// A failed probe: a result, not an error of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The class it belongs to.
     pub reason: Reason,
-    /// What was seen, as one sentence for a person.
+    /// What the probe observed, as one line of at most 300 characters.
     pub detail: String,
 }
 
 impl Failure {
-    /// A failure of class `reason`, told in `detail`, of which at most 300 characters are kept: a target can make it as
-    /// long as it likes.
+    /// Sanitizes `detail`, since a target controls parts of it.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail_of(detail.into()) }
+        Self { reason, detail: sanitize_detail(detail.into()) }
     }
 }
 
-/// `text` as a detail: escaped and cut.
-pub fn detail_of(text: String) -> String {
-    let mut detail = in_one_line(text);
+/// Escapes control characters and truncates to 300 characters.
+pub fn sanitize_detail(text: String) -> String {
+    let mut detail = escape_control(text);
     if let Some((end, _)) = detail.char_indices().nth(DETAIL_MAX_CHARS) {
         detail.truncate(end);
     }
     detail
 }
 
-/// `text` with its control characters escaped: a target must not write lines of its own into our log.
-pub fn in_one_line(text: String) -> String {
+/// Escapes control characters, so that a target cannot add lines to the log.
+pub fn escape_control(text: String) -> String {
     if text.contains(char::is_control) { text.chars().flat_map(escaped).collect() } else { text }
 }
 
-/// A character as it is, or escaped if it is a control character.
 fn escaped(character: char) -> impl Iterator<Item = char> {
     let escape = character.is_control().then(|| character.escape_default());
-    let itself = escape.is_none().then_some(character);
-    escape.into_iter().flatten().chain(itself)
+    let unchanged = escape.is_none().then_some(character);
+    escape.into_iter().flatten().chain(unchanged)
 }
 
-/// What an outcome says of the service.
+/// The state of a service by one outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It answered below 400 within its timeout.
+    /// The response came in time and meets the plain rule or the conditions.
     Up,
-    /// It did not, and the cause lies with it.
+    /// The probe failed because of the target.
     Down,
-    /// Our own network was gone, so nothing is known: recorded, and kept apart from both.
+    /// The monitor had no connectivity: recorded, and counted neither as up nor as down.
     Unknown,
-    /// We could not tell, and the cause lies with us: never recorded as a tick.
+    /// A local fault: never recorded as a tick.
     Local,
 }
 
-/// Where the time of a probe went, summed over redirects. They add up to its response time.
+/// Time per phase, summed over redirects; the phases add up to the response time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Phases {
-    /// Looking up names.
+    /// DNS.
     pub resolve: Duration,
-    /// Making connections.
+    /// TCP.
     pub connect: Duration,
-    /// TLS handshakes.
     pub tls: Duration,
-    /// From the request to the head of the answer.
+    /// From the request to the head of the response.
     pub processing: Duration,
     /// Reading the body.
     pub transfer: Duration,
 }
 
 impl Phases {
-    /// Each phase under the name that blackbox_exporter gives it.
+    /// Each phase with its name in blackbox_exporter.
     pub fn named(&self) -> [(&'static str, Duration); 5] {
         [
             ("resolve", self.resolve),
@@ -230,93 +218,80 @@ impl Phases {
         ]
     }
 
-    /// All of them together.
     pub fn total(&self) -> Duration {
-        self.named().iter().map(|(_, spent)| *spent).sum()
+        self.named().iter().map(|(_, duration)| *duration).sum()
     }
 }
 
-/// What else a probe saw, of the last hop when there were several.
+/// Details of a probe; after redirects, of the last hop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProbeDetails {
-    /// The address that was dialled.
     pub address: Option<SocketAddr>,
-    /// How many redirects were followed.
+    /// Number of redirects followed.
     pub redirects: u32,
     pub http_version: Option<HttpVersion>,
     pub tls_version: Option<TlsVersion>,
-    /// When the first certificate of the chain expires, in unix seconds.
+    /// The earliest expiry in the certificate chain, in unix seconds.
     pub certificate_expires_at: Option<i64>,
 }
 
 impl ProbeDetails {
-    /// The address that was dialled, with its port where the protocol has one.
+    /// The dialled address, as [`address_text`] writes it.
     pub fn address_text(&self) -> Option<String> {
         self.address.map(address_text)
     }
 }
 
-/// `address` for a person; without its port when that is 0, as with protocols that have none.
+/// `address` as text, without the port when that is 0 (protocols without ports).
 pub fn address_text(address: SocketAddr) -> String {
     if address.port() == 0 { address.ip().to_string() } else { address.to_string() }
 }
 
-/// What somebody who looks at one probe wants to know besides; recorded probes have none.
+/// More details, collected for on-demand probes only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProbeReport {
-    /// The chain that the target has shown, its own certificate first.
+    /// The chain that the target presented, its own certificate first.
     pub certificates: Vec<Certificate>,
-    /// Each condition as it was judged: fulfilled, or not with the values it met.
     pub conditions: Vec<ConditionResult>,
 }
 
-/// A certificate of the target. Times are unix seconds.
+/// A certificate that the target presented. Times are unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// Whose it is.
     pub subject: String,
-    /// Who says so.
     pub issuer: String,
-    /// When it began to be valid.
     pub not_before: i64,
-    /// When it expires.
     pub not_after: i64,
 }
 
-/// A condition that was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionResult {
-    /// The condition, with the values it met where it is not fulfilled.
+    /// The condition; with the actual values when it is not fulfilled.
     pub text: String,
-    /// Whether it is fulfilled.
     pub fulfilled: bool,
 }
 
-/// The result of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The service that was probed.
     pub service_id: ServiceId,
-    /// Wall-clock start of the probe, in unix milliseconds.
+    /// Start of the probe by the wall clock, in unix milliseconds.
     pub started_at_ms: i64,
-    /// From the start of the probe to its end, without any wait of our own.
+    /// From the start of the probe to its end, without time in a queue.
     pub response_time: Duration,
-    /// The status of the last answer, if there was one.
+    /// The status of the last response.
     pub http_status: Option<u16>,
-    /// Why it failed, or `None` when it succeeded.
+    /// `None` when the probe succeeded.
     pub failure: Option<Failure>,
-    /// Where the time went.
     pub phases: Phases,
-    /// What else was seen.
     pub details: ProbeDetails,
-    /// Whether our own network was found to be gone, so that a failure says nothing of the target.
+    /// Whether the self-check found the local network down, so that a failure does not count
+    /// against the target.
     pub network_down: bool,
-    /// More, if somebody asked for it.
     pub report: Option<Box<ProbeReport>>,
 }
 
 impl Outcome {
-    /// An outcome that says nothing but whether, and why not.
+    /// An outcome without status, phases, details and report.
     pub fn without_details(
         service_id: ServiceId,
         started_at_ms: i64,
@@ -336,7 +311,6 @@ impl Outcome {
         }
     }
 
-    /// Whether the service is up, down, or cannot be judged by this outcome.
     pub fn verdict(&self) -> Verdict {
         match &self.failure {
             None => Verdict::Up,
@@ -353,22 +327,22 @@ mod tests {
     use crate::domain::sample;
 
     #[test]
-    fn the_words_stand_in_the_order_of_the_reasons() {
-        for (nth, (reason, word)) in Reason::WORDS.into_iter().enumerate() {
-            assert_eq!(reason as usize, nth, "{word}");
+    fn reason_words_are_in_the_order_of_the_variants() {
+        for (index, (reason, word)) in Reason::WORDS.into_iter().enumerate() {
+            assert_eq!(reason as usize, index, "{word}");
             assert_eq!((reason.as_str(), Reason::from_word(word)), (word, Some(reason)));
             assert_eq!(reason.is_local(), word.starts_with("local_"), "{word}");
         }
     }
 
     #[test]
-    fn a_detail_stays_in_its_line() {
+    fn control_characters_in_a_detail_are_escaped() {
         let failure = Failure::new(Reason::Protocol, "a\nb\u{1b}[31mü");
         assert_eq!(failure.detail, "a\\nb\\u{1b}[31mü");
     }
 
     #[test]
-    fn only_a_fault_of_ours_is_neither_up_nor_down() {
+    fn only_local_faults_are_neither_up_nor_down() {
         for reason in Reason::all() {
             let outcome =
                 Outcome { failure: Some(Failure::new(reason, "")), ..sample::outcome(1, 0) };

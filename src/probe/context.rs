@@ -1,4 +1,4 @@
-//! What every kind of probe works with: the way to its target, and the notes on it.
+//! The context of one probe, and its steps from a URL to a connection.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -9,127 +9,128 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
-use super::{Engine, failure};
 use crate::domain::service::options::TlsOptions;
 use crate::domain::{
     Body, Condition, Facts, Failure, Options, ProbeDetails, Reason, Service, Template,
 };
-use crate::probe::net::connection::Connection;
+use crate::probe::failure;
+use crate::probe::http::connection::Connection;
 use crate::probe::net::tls::Alpn;
 use crate::probe::net::{dial, tls};
+use crate::probe::resources::Resources;
 use crate::probe::timings::{Phase, Timings};
 
-/// One probe under way.
+/// How long, at least and at most, a target that requested a client certificate has to refuse it.
+const REFUSAL_WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// One running probe.
 pub struct ProbeContext<'a> {
-    /// What the probes of this arbiter share.
-    pub engine: &'a Engine,
-    /// What is probed.
+    pub resources: &'a Resources,
     pub service: &'a Service,
-    /// Where it is, its variables filled in.
-    pub home: &'a Url,
-    /// What is noted on the way.
-    pub trace: &'a Timings,
-}
-
-/// What a target said, for conditions, and what the plain rule makes of it, which counts where there are none.
-#[derive(Debug)]
-pub struct ProbeResponse {
-    /// The status, where the protocol has one.
-    pub status: Option<u16>,
-    /// What was received, if anybody needs it.
-    pub body: Vec<u8>,
-    /// What a name server answered, as `NOERROR`.
-    pub rcode: Option<String>,
-    /// The plain rule's verdict.
-    pub plain: Result<(), Failure>,
-}
-
-impl Default for ProbeResponse {
-    fn default() -> Self {
-        Self { status: None, body: Vec::new(), rcode: None, plain: Ok(()) }
-    }
+    /// The service's own URL, its variables filled in; redirects may lead to others.
+    pub url: &'a Url,
+    pub timings: &'a Timings,
 }
 
 impl ProbeContext<'_> {
-    /// What the service says of how it is asked.
     pub fn options(&self) -> &Options {
         &self.service.options
     }
 
-    /// Whether a condition of the service looks at the body.
+    /// Whether a condition of the service reads the body.
     pub fn needs_body(&self) -> bool {
         self.service.conditions.iter().any(Condition::needs_body)
     }
 
-    /// The next phase begins now.
+    /// Ends the current phase and begins `phase`.
     pub fn enter(&self, phase: Phase) {
-        self.trace.enter(phase, Instant::now());
+        self.timings.enter(phase, Instant::now());
     }
 
-    /// Notes something that was seen.
-    pub fn note(&self, note: impl FnOnce(&mut ProbeDetails)) {
-        self.trace.note(note);
+    pub fn update_details(&self, update: impl FnOnce(&mut ProbeDetails)) {
+        self.timings.update_details(update);
     }
 
     /// The text of `template` with its variables filled in.
     pub fn fill(&self, template: &Template) -> Result<String, Failure> {
-        let filled = template.fill(&self.engine.rules.variables);
+        let filled = template.fill(&self.resources.rules.variables);
         filled.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))
     }
 
-    /// The addresses behind the host of `url` that may be dialled, in the order in which they are to be tried; never empty.
-    pub async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
-        self.enter(Phase::Resolving);
+    /// The service's `body`, its variables filled in.
+    pub fn text_to_send(&self) -> Result<Option<String>, Failure> {
+        self.options().body.as_ref().map(|text| self.fill(text)).transpose()
+    }
+
+    /// Whether `body` fulfils the conditions that read it, and there is at least one.
+    pub fn body_fulfils_conditions(&self, body: &[u8]) -> bool {
+        let mut conditions =
+            self.service.conditions.iter().filter(|condition| condition.needs_body()).peekable();
+        let facts = Facts { body: Body::new(body.to_vec(), true), ..Facts::default() };
+        conditions.peek().is_some() && conditions.all(|condition| condition.judge(&facts).is_ok())
+    }
+
+    /// Resolves the host of `url` to the addresses that may be dialled, in the order of attempts;
+    /// never empty.
+    pub async fn resolve(&self, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
+        self.enter(Phase::Resolve);
+        let policy = &self.resources.rules.policy;
         let server = self.options().resolver;
-        // A name server that a client of the API names is dialled too.
-        dial::permitted(&self.engine.rules.policy, server.iter().map(|it| it.address).collect())?;
-        let resolver = self.engine.resolver(server);
+        // A client of the API can set the name server, so the policy applies to it too.
+        dial::filter_allowed(policy, server.iter().map(|server| server.address).collect())?;
+        let resolver = self.resources.resolver(server);
         let found = dial::resolve(&resolver, url, self.options().ip_family).await?;
-        let addresses = dial::permitted(&self.engine.rules.policy, found)?;
-        self.note(|seen| seen.address = addresses.first().copied());
+        let addresses = dial::filter_allowed(policy, found)?;
+        self.update_details(|details| details.address = addresses.first().copied());
         Ok(addresses)
     }
 
-    /// A connection to the host and port of `url`.
+    /// Resolves the host of `url` and connects to it over TCP.
     pub async fn connect(&self, url: &Url) -> Result<TcpStream, Failure> {
-        let addresses = self.addresses(url).await?;
-        self.enter(Phase::Connecting);
+        let addresses = self.resolve(url).await?;
+        self.enter(Phase::Connect);
         let (stream, address) = dial::connect(&addresses).await?;
-        self.note(|seen| seen.address = Some(address));
+        self.update_details(|details| details.address = Some(address));
         Ok(stream)
     }
 
-    /// Secures `stream` for the host of `url`, as the service says. A target that asks for a certificate is heard out, where
-    /// nothing is spoken over TLS that would show its refusal (`Alpn::None`).
-    pub async fn secure(
+    /// Does the TLS handshake with the host of `url`.
+    ///
+    /// Without a protocol over TLS (`Alpn::None`), no later read would show that the target refuses
+    /// the client certificate, so the probe waits for the refusal here.
+    pub async fn tls_handshake(
         &self,
         url: &Url,
         stream: TcpStream,
         alpn: Alpn,
     ) -> Result<TlsStream<TcpStream>, Failure> {
-        self.enter(Phase::Securing);
-        let began = Instant::now();
-        let options = self.tls_towards(url);
-        let secured = self.engine.tls.secure(&options, alpn, url, stream).await?;
-        let (mut stream, was_asked) = secured;
+        self.enter(Phase::Tls);
+        let started = Instant::now();
+        let options = self.tls_options_for(url);
+        let handshake = self.resources.tls.handshake(&options, alpn, url, stream).await?;
+        let tls::Handshake { mut stream, certificate_requested } = handshake;
         if alpn == Alpn::Http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-            let told = "in the TLS handshake: the server did not agree to HTTP/2 (ALPN)";
-            return Err(Failure::new(Reason::Protocol, told));
+            let detail = "in the TLS handshake: the server did not agree to HTTP/2 (ALPN)";
+            return Err(Failure::new(Reason::Protocol, detail));
         }
-        self.note(|seen| tls::note(stream.get_ref().1, seen));
-        self.trace.report(|report| report.certificates = tls::certificates(stream.get_ref().1));
-        if was_asked {
-            let took = began.elapsed();
-            self.enter(Phase::Waiting);
-            heard_out(&mut stream, took).await.map_err(|error| failure::of_tls(&error))?;
+        self.update_details(|details| tls::read_details(stream.get_ref().1, details));
+        self.timings.update_report(|report| {
+            report.certificates = tls::peer_chain(stream.get_ref().1);
+        });
+        if certificate_requested {
+            let took = started.elapsed();
+            self.enter(Phase::Processing);
+            let waited = wait_for_refusal(&mut stream, took).await;
+            waited.map_err(|error| failure::of_tls(&error))?;
         }
         Ok(stream)
     }
 
-    /// How TLS is spoken with `url`: what the service says of its own target is not said to another, where a redirect leads.
-    fn tls_towards(&self, url: &Url) -> Cow<'_, TlsOptions> {
+    /// The service's TLS options; for another origin, where a redirect leads, without its client
+    /// certificate and server name.
+    fn tls_options_for(&self, url: &Url) -> Cow<'_, TlsOptions> {
         let options = &self.options().tls;
-        if url.origin() == self.home.origin() {
+        if url.origin() == self.url.origin() {
             return Cow::Borrowed(options);
         }
         let anonymous = TlsOptions {
@@ -141,31 +142,23 @@ impl ProbeContext<'_> {
         Cow::Owned(anonymous)
     }
 
-    /// Whether `body` fulfils the conditions that speak of it.
-    pub fn body_fulfils(&self, body: &[u8]) -> bool {
-        let conditions = self.service.conditions.iter().filter(|it| it.needs_body());
-        let facts = Facts { body: Body::new(body.to_vec(), true), ..Facts::default() };
-        conditions.clone().next().is_some()
-            && conditions.into_iter().all(|it| it.judge(&facts).is_ok())
-    }
-
-    /// A connection to `url`, secured when its scheme asks for it.
+    /// Opens a connection for HTTP to `url`, over TLS unless its scheme is `http`.
     pub async fn open(&self, url: &Url, alpn: Alpn) -> Result<Connection, Failure> {
         let stream = self.connect(url).await?;
         if url.scheme() == "http" {
             return Ok(Connection::plain(stream));
         }
-        Ok(Connection::secured(self.secure(url, stream, alpn).await?))
+        Ok(Connection::tls(self.tls_handshake(url, stream, alpn).await?))
     }
 }
 
-/// How long, at least and at most, a target that wants a certificate has to refuse ours or our having none.
-const REFUSES_WITHIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
-/// Waits for the refusal of a target that may only wish for a certificate: twice as long as the handshake `took`.
-async fn heard_out(stream: &mut TlsStream<TcpStream>, took: Duration) -> std::io::Result<()> {
-    // What comes is only looked at: whoever reads next shall find it.
-    let wait = (took * 2).clamp(REFUSES_WITHIN.0, REFUSES_WITHIN.1);
-    let heard = tokio::time::timeout(wait, stream.fill_buf()).await;
-    heard.unwrap_or(Ok(&[])).map(drop)
+/// Waits twice as long as the handshake `took` for an alert that refuses the client certificate.
+async fn wait_for_refusal(
+    stream: &mut TlsStream<TcpStream>,
+    took: Duration,
+) -> std::io::Result<()> {
+    let (min, max) = REFUSAL_WAIT;
+    // `fill_buf` leaves received data in the buffer for the next read.
+    let wait = tokio::time::timeout((took * 2).clamp(min, max), stream.fill_buf());
+    wait.await.unwrap_or(Ok(&[])).map(drop)
 }

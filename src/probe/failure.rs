@@ -1,7 +1,8 @@
-//! From an error of a library to a [`Failure`]: the one place that says whose fault it is.
+//! Maps errors of libraries to a [`Failure`], and so decides whether a fault is local.
 //!
-//! Ours are: no descriptors or buffers, no local port or address, a network of ours that is down or has no route, a firewall
-//! of our own. Everything else lies with the target or the way to it.
+//! Local faults: no descriptors or buffers, no local port or address, a local network that is down
+//! or has no route, a local firewall. Every other error is a failure of the target or of the
+//! network in between.
 
 use std::fmt::Display;
 use std::io;
@@ -15,38 +16,38 @@ use rustls::CertificateError;
 
 use crate::domain::{Failure, Reason};
 
-/// A look-up of `name` that failed; `ours` says whether the name server was the system's.
-pub fn of_dns(name: &str, error: &NetError, ours: bool) -> Failure {
-    let told =
-        |reason, what: &dyn Display| Failure::new(reason, format!("looking up {name}: {what}"));
+/// A failed look-up of `name`, by the system's name servers or by one that the service sets.
+pub fn of_dns(name: &str, error: &NetError, is_system_resolver: bool) -> Failure {
+    let failure =
+        |reason, detail: &dyn Display| Failure::new(reason, format!("looking up {name}: {detail}"));
     match error {
-        NetError::Io(error) => match of_ours(error) {
-            Some(reason) => told(reason, error),
-            None if ours => told(Reason::LocalResolver, error),
-            None => told(Reason::DnsServer, error),
+        NetError::Io(error) => match local_reason(error) {
+            Some(reason) => failure(reason, error),
+            None if is_system_resolver => failure(Reason::LocalResolver, error),
+            None => failure(Reason::DnsServer, error),
         },
-        NetError::NoConnections if ours => {
-            told(Reason::LocalResolver, &"no name server can be reached")
+        NetError::NoConnections if is_system_resolver => {
+            failure(Reason::LocalResolver, &"no name server can be reached")
         }
-        NetError::Timeout => told(Reason::DnsTimeout, &"no name server answered in time"),
+        NetError::Timeout => failure(Reason::DnsTimeout, &"no name server answered in time"),
         NetError::Dns(DnsError::NoRecordsFound(_)) if error.is_nx_domain() => {
-            told(Reason::DnsNoSuchName, &"there is no such name")
+            failure(Reason::DnsNoSuchName, &"there is no such name")
         }
         NetError::Dns(DnsError::NoRecordsFound(found))
             if found.response_code != ResponseCode::NoError =>
         {
-            told(Reason::DnsServer, &format_args!("the server answered {}", found.response_code))
+            failure(Reason::DnsServer, &format_args!("the server answered {}", found.response_code))
         }
         NetError::Dns(DnsError::NoRecordsFound(_)) => {
-            told(Reason::DnsNoSuchName, &"the name has no address")
+            failure(Reason::DnsNoSuchName, &"the name has no address")
         }
-        other => told(Reason::DnsServer, other),
+        other => failure(Reason::DnsServer, other),
     }
 }
 
-/// A connection to `address` that could not be made.
+/// A failed connection to `address`.
 pub fn of_connect(address: SocketAddr, error: &io::Error) -> Failure {
-    let reason = of_ours(error).unwrap_or(match error.kind() {
+    let reason = local_reason(error).unwrap_or(match error.kind() {
         io::ErrorKind::ConnectionRefused => Reason::Refused,
         io::ErrorKind::ConnectionReset => Reason::Reset,
         io::ErrorKind::TimedOut => Reason::ConnectTimeout,
@@ -55,15 +56,14 @@ pub fn of_connect(address: SocketAddr, error: &io::Error) -> Failure {
     Failure::new(reason, format!("connecting to {address}: {error}"))
 }
 
-/// A TLS handshake that failed.
 pub fn of_tls(error: &io::Error) -> Failure {
     const WHEN: &str = "in the TLS handshake";
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        let told = "the connection was closed in the TLS handshake";
-        return Failure::new(Reason::TlsHandshake, told);
+        let detail = "the connection was closed in the TLS handshake";
+        return Failure::new(Reason::TlsHandshake, detail);
     }
     match rustls_error(error) {
-        Some(tls) => Failure::new(of_rustls(tls), format!("{WHEN}: {error}")),
+        Some(tls) => Failure::new(rustls_reason(tls), format!("{WHEN}: {error}")),
         None => of_io(WHEN, error),
     }
 }
@@ -72,8 +72,7 @@ fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
-/// What an error of rustls says of the certificate, or of the handshake.
-fn of_rustls(error: &rustls::Error) -> Reason {
+fn rustls_reason(error: &rustls::Error) -> Reason {
     use CertificateError::{
         BadSignature, Expired, ExpiredContext, InvalidPurpose, InvalidPurposeContext,
         NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext, Other, Revoked,
@@ -84,7 +83,8 @@ fn of_rustls(error: &rustls::Error) -> Reason {
             Expired | ExpiredContext { .. } => Reason::TlsExpired,
             NotValidYet | NotValidYetContext { .. } => Reason::TlsNotYetValid,
             NotValidForName | NotValidForNameContext { .. } => Reason::TlsHostname,
-            // `Other` is how webpki tells a certificate that cannot end a chain, a self-signed authority among them.
+            // webpki reports `Other` for a certificate that cannot end a chain, for example a
+            // self-signed authority's.
             UnknownIssuer
             | BadSignature
             | Revoked
@@ -97,27 +97,26 @@ fn of_rustls(error: &rustls::Error) -> Reason {
     }
 }
 
-/// A request that got no answer.
+/// A request without a response.
 pub fn of_request(error: &SendRequestError) -> Failure {
-    const WHEN: &str = "waiting for the answer";
+    const WHEN: &str = "waiting for the response";
     match error {
         SendRequestError::Connect(ConnectError::Disconnected) => {
-            Failure::new(Reason::Protocol, "the connection was closed without an answer")
+            Failure::new(Reason::Protocol, "the connection was closed without a response")
         }
         SendRequestError::Connect(ConnectError::Io(error))
         | SendRequestError::Send(error)
         | SendRequestError::Response(ParseError::Io(error)) => of_io(WHEN, error),
         SendRequestError::Response(error) => {
-            Failure::new(Reason::Protocol, format!("the answer is not HTTP: {error}"))
+            Failure::new(Reason::Protocol, format!("the response is not HTTP: {error}"))
         }
-        // What is left cannot come from a target: our own request could not be made.
+        // The remaining errors arise before the request leaves this machine.
         other => {
             Failure::new(Reason::LocalFault, format!("the request could not be sent: {other}"))
         }
     }
 }
 
-/// A body that could not be read to its end.
 pub fn of_body(error: &PayloadError) -> Failure {
     const WHEN: &str = "reading the body";
     match error {
@@ -127,19 +126,24 @@ pub fn of_body(error: &PayloadError) -> Failure {
     }
 }
 
-/// A body that ended before it was complete.
 pub fn of_short_body() -> Failure {
     Failure::new(Reason::Protocol, "the connection was closed before the body was complete")
 }
 
-/// A read or write that failed.
+/// A request that cannot be built from the service's options.
+pub fn of_invalid_request(why: &dyn Display) -> Failure {
+    Failure::new(Reason::LocalConfig, format!("the request cannot be built: {why}"))
+}
+
+/// A failed read or write; `when` says what the probe was doing.
 pub fn of_io(when: &str, error: &io::Error) -> Failure {
-    // Behind the handshake, an alert is how a target refuses our certificate; all else is not TLS as it should be.
+    // After the handshake, a target refuses the client certificate by an alert; other errors of
+    // rustls are violations of the protocol.
     let tls = rustls_error(error).map(|tls| match tls {
         rustls::Error::AlertReceived(_) => Reason::TlsHandshake,
         _ => Reason::Protocol,
     });
-    let reason = of_ours(error).or(tls).unwrap_or(match error.kind() {
+    let reason = local_reason(error).or(tls).unwrap_or(match error.kind() {
         io::ErrorKind::ConnectionRefused => Reason::Refused,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
@@ -151,23 +155,23 @@ pub fn of_io(when: &str, error: &io::Error) -> Failure {
     Failure::new(reason, format!("{when}: {error}"))
 }
 
-/// The reason of an error that speaks of our own machine, by errno(3), whose small values are the same on every Linux and
-/// BSD.
-fn of_ours(error: &io::Error) -> Option<Reason> {
+/// The reason of an error with a local cause, by errno(3), whose small values are the same on every
+/// Linux and BSD.
+fn local_reason(error: &io::Error) -> Option<Reason> {
     const EPERM: i32 = 1;
-    // A route of ours that forbids, and one that swallows.
+    // Local routes of type `prohibit` (EACCES) and `blackhole` (EINVAL).
     const EACCES: i32 = 13;
     const EINVAL: i32 = 22;
     const ENOMEM: i32 = 12;
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
-    // ENOBUFS and EAFNOSUPPORT have no kind and a number of their own on each system.
+    // ENOBUFS and EAFNOSUPPORT have no `ErrorKind`, and different numbers on Linux and BSD.
     const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
     const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
     match (error.raw_os_error(), error.kind()) {
         (Some(ENOMEM | ENFILE | EMFILE | ENOBUFS), _) => Some(Reason::LocalDescriptors),
         (_, io::ErrorKind::AddrNotAvailable) => Some(Reason::LocalPorts),
-        // The kernel found no route in its own table, or a firewall of ours refused: nothing was sent.
+        // The kernel has no route, or a local firewall refused: nothing was sent.
         (Some(EPERM | EACCES | EINVAL | EAFNOSUPPORT), _)
         | (_, io::ErrorKind::NetworkDown | io::ErrorKind::NetworkUnreachable) => {
             Some(Reason::LocalNetwork)
@@ -187,7 +191,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn what_lies_with_us_is_never_the_targets() {
+    fn local_errors_have_a_local_reason() {
         for (name, errno, reason) in [
             ("EPERM", 1, Reason::LocalNetwork),
             ("EACCES", 13, Reason::LocalNetwork),
@@ -214,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detail_is_cut() {
+    fn a_detail_is_truncated() {
         let long = io::Error::other("x".repeat(5_000));
         assert_eq!(of_io("now", &long).detail.chars().count(), 300);
     }

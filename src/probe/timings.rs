@@ -1,150 +1,140 @@
-//! What a probe notes on its way, so that it is known also when the deadline cuts it off.
+//! What a probe records while it runs, so that it is known when the deadline ends the probe.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use crate::domain::{Body, Facts, Phases, ProbeDetails, ProbeReport};
-use crate::probe::context::ProbeResponse;
+use crate::probe::response::ProbeResponse;
 
-/// What the probe is doing.
+/// What the probe is doing; see [`Phases`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Looking up the name.
-    Resolving,
-    /// Making the connection.
-    Connecting,
-    /// In the TLS handshake.
-    Securing,
-    /// Sending the request and waiting for the head of the answer.
-    Waiting,
+    Resolve,
+    Connect,
+    Tls,
+    /// From sending the request to the head of the response.
+    Processing,
     /// Reading the body.
-    Reading,
+    Transfer,
 }
 
 impl Phase {
     /// The phase as the end of "still …".
-    pub fn as_str(self) -> &'static str {
+    pub fn as_activity(self) -> &'static str {
         match self {
-            Self::Resolving => "looking up the name",
-            Self::Connecting => "connecting",
-            Self::Securing => "in the TLS handshake",
-            Self::Waiting => "waiting for the answer",
-            Self::Reading => "reading the body",
+            Self::Resolve => "looking up the name",
+            Self::Connect => "connecting",
+            Self::Tls => "in the TLS handshake",
+            Self::Processing => "waiting for the response",
+            Self::Transfer => "reading the body",
         }
     }
 }
 
-/// The notes of one probe. Each moment of it belongs to exactly one phase.
+/// Time per phase, and details, of one running probe. Every moment belongs to exactly one phase.
 #[derive(Debug)]
-pub struct Timings(RefCell<Notes>);
+pub struct Timings(RefCell<Recording>);
 
 #[derive(Debug)]
-struct Notes {
+struct Recording {
     phase: Phase,
-    since: Instant,
+    phase_started: Instant,
     phases: Phases,
     http_status: Option<u16>,
-    seen: ProbeDetails,
-    /// What somebody who looks at this one probe wants to know.
+    details: ProbeDetails,
     report: Option<Box<ProbeReport>>,
 }
 
-/// The notes when the probe is over.
+/// What a finished probe recorded.
 #[derive(Debug)]
-pub struct Traced {
-    /// The phase in which it ended.
-    pub last: Phase,
-    /// Where its time went.
+pub struct Recorded {
+    pub last_phase: Phase,
     pub phases: Phases,
-    /// The status of the last answer, if there was one.
     pub http_status: Option<u16>,
-    /// What else was seen.
-    pub seen: ProbeDetails,
-    /// More, if it was wanted.
+    pub details: ProbeDetails,
     pub report: Option<Box<ProbeReport>>,
 }
 
 impl Timings {
-    /// A probe that begins at `now` by looking up a name, and reports if somebody wants that.
+    /// A probe that begins to resolve at `now`.
     pub fn new(now: Instant, reports: bool) -> Self {
-        Self(RefCell::new(Notes {
-            phase: Phase::Resolving,
-            since: now,
+        Self(RefCell::new(Recording {
+            phase: Phase::Resolve,
+            phase_started: now,
             phases: Phases::default(),
             http_status: None,
-            seen: ProbeDetails::default(),
+            details: ProbeDetails::default(),
             report: reports.then(Box::default),
         }))
     }
 
-    /// The next phase begins at `now`.
+    /// Ends the current phase and begins `phase` at `now`.
     pub fn enter(&self, phase: Phase, now: Instant) {
-        let mut notes = self.0.borrow_mut();
-        notes.book(now);
-        notes.phase = phase;
+        let mut recording = self.0.borrow_mut();
+        recording.add_elapsed(now);
+        recording.phase = phase;
     }
 
-    /// An answer of that status came.
-    pub fn answered(&self, status: u16) {
+    pub fn set_http_status(&self, status: u16) {
         self.0.borrow_mut().http_status = Some(status);
     }
 
-    /// Notes something that was seen.
-    pub fn note(&self, note: impl FnOnce(&mut ProbeDetails)) {
-        note(&mut self.0.borrow_mut().seen);
+    pub fn update_details(&self, update: impl FnOnce(&mut ProbeDetails)) {
+        update(&mut self.0.borrow_mut().details);
     }
 
-    /// Notes something for the report, if one is wanted.
-    pub fn report(&self, note: impl FnOnce(&mut ProbeReport)) {
+    /// Does nothing for a probe without a report.
+    pub fn update_report(&self, update: impl FnOnce(&mut ProbeReport)) {
         if let Some(report) = &mut self.0.borrow_mut().report {
-            note(report);
+            update(report);
         }
     }
 
-    /// What conditions are judged by: that was `said`, and complete at `now`. The body is read as JSON where one asks for it.
+    /// The values that conditions compare, of a `response` that was complete at `now`.
     pub fn facts(
         &self,
-        said: ProbeResponse,
+        response: ProbeResponse,
         reads_json: bool,
         now: Instant,
         unix_ms: i64,
     ) -> Facts {
-        let notes = self.0.borrow();
-        let left = notes.seen.certificate_expires_at.map(|at| at.saturating_sub(unix_ms / 1_000));
+        let recording = self.0.borrow();
+        let expires_at = recording.details.certificate_expires_at;
+        let seconds_left = expires_at.map(|at| at.saturating_sub(unix_ms / 1_000));
         Facts {
-            status: said.status,
-            response_time: notes.phases.total() + now.duration_since(notes.since),
-            ip: notes.seen.address.map(|address| address.ip()),
-            certificate_expires_in: left
+            status: response.status,
+            response_time: recording.phases.total() + now.duration_since(recording.phase_started),
+            ip: recording.details.address.map(|address| address.ip()),
+            certificate_expires_in: seconds_left
                 .map(|seconds| Duration::from_secs(seconds.max(0).cast_unsigned())),
-            dns_rcode: said.rcode,
-            body: Body::new(said.body, reads_json),
+            dns_rcode: response.rcode,
+            body: Body::new(response.body, reads_json),
         }
     }
 
-    /// The probe is over at `now`.
-    pub fn finish(self, now: Instant) -> Traced {
-        let mut notes = self.0.into_inner();
-        notes.book(now);
-        let Notes { phase, phases, http_status, seen, report, .. } = notes;
-        Traced { last: phase, phases, http_status, seen, report }
+    /// Ends the probe at `now`.
+    pub fn finish(self, now: Instant) -> Recorded {
+        let mut recording = self.0.into_inner();
+        recording.add_elapsed(now);
+        let Recording { phase, phases, http_status, details, report, .. } = recording;
+        Recorded { last_phase: phase, phases, http_status, details, report }
     }
 }
 
-impl Notes {
-    /// Books the time until `now` to the phase under way.
-    fn book(&mut self, now: Instant) {
-        let spent = now.duration_since(self.since);
-        self.since = now;
+impl Recording {
+    /// Adds the time until `now` to the current phase.
+    fn add_elapsed(&mut self, now: Instant) {
+        let elapsed = now.duration_since(self.phase_started);
+        self.phase_started = now;
         let phases = &mut self.phases;
-        let account = match self.phase {
-            Phase::Resolving => &mut phases.resolve,
-            Phase::Connecting => &mut phases.connect,
-            Phase::Securing => &mut phases.tls,
-            Phase::Waiting => &mut phases.processing,
-            Phase::Reading => &mut phases.transfer,
+        let total = match self.phase {
+            Phase::Resolve => &mut phases.resolve,
+            Phase::Connect => &mut phases.connect,
+            Phase::Tls => &mut phases.tls,
+            Phase::Processing => &mut phases.processing,
+            Phase::Transfer => &mut phases.transfer,
         };
-        *account += spent;
+        *total += elapsed;
     }
 }
 
@@ -153,25 +143,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_moment_belongs_to_one_phase_and_redirects_add_up() {
+    fn phases_add_up_to_the_response_time_over_redirects() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let trace = Timings::new(start, false);
+        let timings = Timings::new(start, false);
         for (ms, phase) in [
-            (1, Phase::Connecting),
-            (3, Phase::Waiting),
-            (10, Phase::Resolving),
-            (11, Phase::Connecting),
-            (14, Phase::Securing),
-            (20, Phase::Waiting),
-            (30, Phase::Reading),
+            (1, Phase::Connect),
+            (3, Phase::Processing),
+            (10, Phase::Resolve),
+            (11, Phase::Connect),
+            (14, Phase::Tls),
+            (20, Phase::Processing),
+            (30, Phase::Transfer),
         ] {
-            trace.enter(phase, at(ms));
+            timings.enter(phase, at(ms));
         }
-        let Traced { last, phases, .. } = trace.finish(at(31));
+        let Recorded { last_phase, phases, .. } = timings.finish(at(31));
         let ms = |duration: Duration| duration.as_millis();
         assert_eq!((ms(phases.resolve), ms(phases.connect), ms(phases.tls)), (2, 5, 6));
-        assert_eq!((ms(phases.processing), ms(phases.transfer), last), (17, 1, Phase::Reading));
+        assert_eq!((ms(phases.processing), ms(phases.transfer)), (17, 1));
+        assert_eq!(last_phase, Phase::Transfer);
         assert_eq!(phases.total(), Duration::from_millis(31));
     }
 }

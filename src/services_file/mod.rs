@@ -138,7 +138,7 @@ fn finish(entries: Vec<Entry>, mut problems: Problems) -> Result<Vec<Entry>, Vec
         let options = &entry.definition.options.tls;
         let files = [&options.ca, &options.certificate, &options.private_key];
         let has_files = files.into_iter().any(Option::is_some);
-        if let Some(Err(why)) = has_files.then(|| tls::check(options)) {
+        if let Some(Err(why)) = has_files.then(|| tls::validate(options)) {
             problems.of(entry, &format!("client: tls: {why}"));
         }
     }

@@ -82,7 +82,8 @@ pub fn patch(object: Map<String, Value>) -> Result<Patch, ApiError> {
 
 /// Rejects certificates and keys that the TLS library cannot use.
 fn check_tls(options: &Options) -> Result<(), ApiError> {
-    tls::check(&options.tls).map_err(|error| ApiError::unprocessable(vec![format!("tls.{error}")]))
+    tls::validate(&options.tls)
+        .map_err(|error| ApiError::unprocessable(vec![format!("tls.{error}")]))
 }
 
 fn unprocessable(problems: Vec<Problem>) -> ApiError {

@@ -1,4 +1,4 @@
-//! One exchange over HTTP/2, by the crate h2 over a connection of our own.
+//! One request and response over HTTP/2, by the crate h2.
 
 use std::io;
 use std::pin::pin;
@@ -9,120 +9,119 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
 use http::{Request, Version};
 
-use super::request;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
-use crate::probe::http::response::Kept;
-use crate::probe::net::connection::Connection;
+use crate::probe::http::connection::Connection;
+use crate::probe::http::response::{BodyMode, body_too_large};
 
-/// Longest head and longest trailers that are read, in bytes.
+/// Longest head, and longest trailers, in bytes.
 const HEADERS_LIMIT: u32 = 64 * 1024;
 
-/// Most frames without content that a body may have.
-const EMPTY_LIMIT: usize = 100;
+const WHEN: &str = "speaking HTTP/2";
 
-/// What came.
-pub struct Exchange {
+/// Most empty frames in a body.
+const EMPTY_FRAMES_LIMIT: usize = 100;
+
+pub struct Http2Response {
     /// Status and headers.
     pub head: Parts,
-    /// What was kept of the body.
+    /// Empty unless read with [`BodyMode::Keep`].
     pub body: Vec<u8>,
-    /// What followed the body, if it was read to its end.
+    /// `None` also when the body was not read to its end.
     pub trailers: Option<HeaderMap>,
 }
 
-/// A request without a body, with its headers. The error says what cannot be sent.
-pub fn request(
+/// Builds the head of a request.
+pub fn request_head(
     method: &str,
     uri: &str,
     headers: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Request<()>, Failure> {
-    let mut asked = Request::builder()
+    let mut head = Request::builder()
         .method(method)
         .uri(uri)
         .version(Version::HTTP_2)
         .body(())
-        .map_err(|error| request::unusable(&error))?;
+        .map_err(|error| failure::of_invalid_request(&error))?;
     for (name, value) in headers {
-        let name = HeaderName::try_from(name).map_err(|error| request::unusable(&error))?;
-        let value = HeaderValue::try_from(value).map_err(|error| request::unusable(&error))?;
-        asked.headers_mut().insert(name, value);
+        let name =
+            HeaderName::try_from(name).map_err(|error| failure::of_invalid_request(&error))?;
+        let value =
+            HeaderValue::try_from(value).map_err(|error| failure::of_invalid_request(&error))?;
+        head.headers_mut().insert(name, value);
     }
-    Ok(asked)
+    Ok(head)
 }
 
-/// Sends `asked` with `body` over `connection`, and reads what `wanted` says once the head is there: nothing more, or of the
-/// body as much as `limit` bytes.
-pub async fn exchange(
+/// Sends a request over `connection`. Once the head of the response is there, `body_mode` decides
+/// whether to read its body, of up to `limit` bytes.
+pub async fn send(
     connection: Connection,
-    asked: Request<()>,
+    head: Request<()>,
     body: Bytes,
     limit: usize,
-    wanted: impl FnOnce(&Parts) -> Option<Kept>,
-) -> Result<Exchange, Failure> {
+    body_mode: impl FnOnce(&Parts) -> Option<BodyMode>,
+) -> Result<Http2Response, Failure> {
     let mut builder = client::Builder::new();
     builder.enable_push(false).max_header_list_size(HEADERS_LIMIT);
     let (sender, mut driver) = builder.handshake(connection).await.map_err(failed)?;
-    let mut asking = pin!(ask(sender, asked, body, limit, wanted));
+    let mut response = pin!(send_and_read(sender, head, body, limit, body_mode));
     tokio::select! {
         biased;
-        heard = &mut asking => return heard,
+        response = &mut response => return response,
         _ = &mut driver => {}
     }
-    // The connection is over, but the answer may have come before its end; without it, this fails with the cause.
-    asking.await
+    // The connection ended, but the response may have come before. Otherwise this returns the
+    // cause.
+    response.await
 }
 
-/// Runs only while the connection's driver is polled beside it.
-async fn ask(
+/// Makes progress only while the connection's driver is polled too.
+async fn send_and_read(
     sender: SendRequest<Bytes>,
-    asked: Request<()>,
-    sent: Bytes,
+    head: Request<()>,
+    body: Bytes,
     limit: usize,
-    wanted: impl FnOnce(&Parts) -> Option<Kept>,
-) -> Result<Exchange, Failure> {
-    // Kept until the answer is read: without it, the connection would count as done.
+    body_mode: impl FnOnce(&Parts) -> Option<BodyMode>,
+) -> Result<Http2Response, Failure> {
+    // Must live until the response is read: h2 closes the connection when it is dropped.
     let mut sender = sender.ready().await.map_err(failed)?;
-    let is_all = sent.is_empty();
-    let (response, mut upload) = sender.send_request(asked, is_all).map_err(failed)?;
-    if !is_all {
-        upload.send_data(sent, true).map_err(failed)?;
+    let has_no_body = body.is_empty();
+    let (response, mut upload) = sender.send_request(head, has_no_body).map_err(failed)?;
+    if !has_no_body {
+        upload.send_data(body, true).map_err(failed)?;
     }
     let (head, mut stream) = response.await.map_err(failed)?.into_parts();
-    let mut heard = Exchange { head, body: Vec::new(), trailers: None };
-    let Some(keep) = wanted(&heard.head) else { return Ok(heard) };
-    let (mut read, mut empty) = (0, 0);
+    let mut response = Http2Response { head, body: Vec::new(), trailers: None };
+    let Some(mode) = body_mode(&response.head) else { return Ok(response) };
+    let (mut read, mut empty_frames) = (0, 0);
     while let Some(chunk) = stream.data().await {
         let chunk = chunk.map_err(failed)?;
         read += chunk.len();
-        empty += usize::from(chunk.is_empty());
-        if empty > EMPTY_LIMIT {
-            let told = "speaking HTTP/2: a flood of frames without content";
-            return Err(Failure::new(Reason::Protocol, told));
+        empty_frames += usize::from(chunk.is_empty());
+        if empty_frames > EMPTY_FRAMES_LIMIT {
+            let detail = format!("{WHEN}: more than {EMPTY_FRAMES_LIMIT} empty frames");
+            return Err(Failure::new(Reason::Protocol, detail));
         }
-        match keep {
-            Kept::Whole if read > limit => {
-                let told = format!("reading the body: more than {limit} bytes");
-                return Err(Failure::new(Reason::TooLarge, told));
-            }
-            Kept::Whole => heard.body.extend_from_slice(&chunk),
-            Kept::Nothing if read >= limit => return Ok(heard),
-            Kept::Nothing => {}
+        match mode {
+            BodyMode::Keep if read > limit => return Err(body_too_large(limit)),
+            BodyMode::Keep => response.body.extend_from_slice(&chunk),
+            BodyMode::Discard if read >= limit => return Ok(response),
+            BodyMode::Discard => {}
         }
-        // Tells the peer that it may send as much again.
+        // Opens the peer's send window again.
         stream.flow_control().release_capacity(chunk.len()).map_err(failed)?;
     }
-    heard.trailers = stream.trailers().await.map_err(failed)?;
-    Ok(heard)
+    response.trailers = stream.trailers().await.map_err(failed)?;
+    Ok(response)
 }
 
 fn failed(error: h2::Error) -> Failure {
-    const WHEN: &str = "speaking HTTP/2";
-    let told = format!("{WHEN}: {error}");
+    let detail = format!("{WHEN}: {error}");
     match error.into_io() {
-        // How h2 tells a connection that was closed in order, but too early.
+        // h2 reports a connection that was closed cleanly, but too early, as a broken pipe.
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => failure::of_short_body(),
         Some(error) => failure::of_io(WHEN, &error),
-        None => Failure::new(Reason::Protocol, told),
+        None => Failure::new(Reason::Protocol, detail),
     }
 }

@@ -1,145 +1,126 @@
-//! HTTP/1.1 by awc, and HTTP/2 where a service asks for it, over a connection of our own: requests, redirects, answers.
+//! HTTP: requests, redirects and responses.
+//!
+//! awc speaks HTTP/1.1 ([`response`]) and the crate h2 speaks HTTP/2 ([`http2`]), both over a
+//! connection that the probe opened itself ([`connection`]).
 
+pub mod client;
+pub mod connection;
 pub mod http2;
-pub mod interim;
+mod interim;
 pub mod request;
 pub mod response;
 
 use awc::http::{StatusCode, header};
 use http::response::Parts;
-use url::Url;
 
 use crate::domain::service::options::HttpVersion;
 use crate::domain::{Failure, ProbeDetails, Reason};
-use crate::probe::context::{ProbeContext, ProbeResponse};
-use crate::probe::net::connection::HandOver;
+use crate::probe::context::ProbeContext;
+use crate::probe::http::http2::Http2Response;
+use crate::probe::http::request::Request;
+use crate::probe::http::response::{BodyMode, redirect_location, status_text};
 use crate::probe::net::tls::Alpn;
+use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
-use http2::Exchange;
-use request::Request;
-use response::Kept;
 
-/// A client without limits of its own: the pool bounds the probes, the deadline bounds each of them.
-pub fn client() -> awc::Client {
-    let connector = awc::Connector::new().connector(HandOver).limit(0);
-    awc::Client::builder()
-        .connector(connector)
-        .disable_timeout()
-        .disable_redirects()
-        .no_default_headers()
-        .finish()
+/// The response to one request.
+enum HopResponse {
+    Redirect { status: u16, location: String },
+    Final(ProbeResponse),
 }
 
-/// Asks `url`, and whatever it redirects to, until there is an answer.
-pub async fn probe(way: &ProbeContext<'_>, url: &Url) -> Result<ProbeResponse, Failure> {
-    let mut request = Request::new(way, url)?;
-    let most = way.options().redirects_followed();
-    for hop in 0..=most {
-        // What was seen of an earlier hop does not hold for this one.
-        way.note(|seen| *seen = ProbeDetails { redirects: hop, ..ProbeDetails::default() });
-        let heard = match way.options().http_version {
-            Some(HttpVersion::Http2) => over_two(way, &request).await?,
-            _ => over_one(way, &request).await?,
+/// Sends the service's request and follows redirects to the final response.
+pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
+    let mut request = Request::new(context)?;
+    let limit = context.options().redirects_followed();
+    for redirects in 0..=limit {
+        // Details of an earlier hop do not hold for this one.
+        context.update_details(|details| {
+            *details = ProbeDetails { redirects, ..ProbeDetails::default() };
+        });
+        let response = match context.options().http_version {
+            Some(HttpVersion::Http2) => send_http2(context, &request).await?,
+            _ => send_http1(context, &request).await?,
         };
-        match heard {
-            Heard::Redirect(status, location) => {
+        match response {
+            HopResponse::Redirect { status, location } => {
                 request = request.redirected(status, &location)?;
             }
-            Heard::Answer(said) => return Ok(said),
+            HopResponse::Final(response) => return Ok(response),
         }
     }
-    Err(Failure::new(Reason::RedirectLoop, format!("more than {most} redirects")))
+    Err(Failure::new(Reason::RedirectLoop, format!("more than {limit} redirects")))
 }
 
-/// What came of one request.
-enum Heard {
-    /// A redirect that is to be followed: its status, and where it leads.
-    Redirect(u16, String),
-    /// Anything else.
-    Answer(ProbeResponse),
-}
-
-async fn over_one(way: &ProbeContext<'_>, request: &Request) -> Result<Heard, Failure> {
-    let connection = way.open(&request.url, Alpn::Http1).await?;
-    way.enter(Phase::Waiting);
-    let answer = request.send(&way.engine.client, connection).await?;
-    let status = answer.status().as_u16();
-    way.trace.answered(status);
-    way.note(|seen| seen.http_version = answer.version());
-    answer.refuse_interim()?;
-    if let Some(location) = answer.location().filter(|_| way.options().redirects_followed() > 0) {
-        return Ok(Heard::Redirect(status, location));
+async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<HopResponse, Failure> {
+    let connection = context.open(&request.url, Alpn::Http1).await?;
+    context.enter(Phase::Processing);
+    let response = request.send(&context.resources.http_client, connection).await?;
+    let status = response.status().as_u16();
+    context.timings.set_http_status(status);
+    context.update_details(|details| details.http_version = response.version());
+    response.refuse_interim()?;
+    let follows = context.options().redirects_followed() > 0;
+    if let Some(location) = response.location().filter(|_| follows) {
+        return Ok(HopResponse::Redirect { status, location });
     }
-    if let (Some(expected), Some(spoken)) = (way.options().http_version, answer.version())
-        && expected != spoken
+    if let (Some(expected), Some(actual)) = (context.options().http_version, response.version())
+        && expected != actual
     {
-        let told = format!(
-            "the target spoke HTTP {}, expected HTTP {}",
-            spoken.as_str(),
-            expected.as_str()
-        );
-        return Err(Failure::new(Reason::Protocol, told));
+        let (expected, actual) = (expected.as_str(), actual.as_str());
+        let detail = format!("the target spoke HTTP {actual}, expected HTTP {expected}");
+        return Err(Failure::new(Reason::Protocol, detail));
     }
-    let mut said = ProbeResponse {
-        status: Some(status),
-        plain: judge(answer.status()),
-        ..ProbeResponse::default()
-    };
-    if let Some(kept) = wanted(way, &said.plain) {
-        way.enter(Phase::Reading);
-        said.body = answer.read(kept, way.options().body_limit).await?;
+    let plain = plain_rule(response.status());
+    let mut probe_response = ProbeResponse::with_status(status, plain);
+    if let Some(mode) = body_mode(context, &probe_response.plain) {
+        context.enter(Phase::Transfer);
+        probe_response.body = response.read_body(mode, context.options().body_limit).await?;
     }
-    Ok(Heard::Answer(said))
+    Ok(HopResponse::Final(probe_response))
 }
 
-async fn over_two(way: &ProbeContext<'_>, request: &Request) -> Result<Heard, Failure> {
-    let (asked, body) = request.over_two()?;
-    let connection = way.open(&request.url, Alpn::Http2).await?;
-    way.enter(Phase::Waiting);
-    let limit = way.options().body_limit;
-    let leads_to = |head: &Parts| {
-        let location = response::location(head.status, head.headers.get(header::LOCATION));
-        location.filter(|_| way.options().redirects_followed() > 0)
+async fn send_http2(context: &ProbeContext<'_>, request: &Request) -> Result<HopResponse, Failure> {
+    let (head, body) = request.to_http2()?;
+    let connection = context.open(&request.url, Alpn::Http2).await?;
+    context.enter(Phase::Processing);
+    let limit = context.options().body_limit;
+    let followed_location = |head: &Parts| {
+        let location = redirect_location(head.status, head.headers.get(header::LOCATION));
+        location.filter(|_| context.options().redirects_followed() > 0)
     };
-    let heard = http2::exchange(connection, asked, body, limit, |head| {
-        way.trace.answered(head.status.as_u16());
-        way.note(|seen| seen.http_version = Some(HttpVersion::Http2));
-        let kept = wanted(way, &judge(head.status)).filter(|_| leads_to(head).is_none())?;
-        way.enter(Phase::Reading);
-        Some(kept)
+    let response = http2::send(connection, head, body, limit, |head| {
+        context.timings.set_http_status(head.status.as_u16());
+        context.update_details(|details| details.http_version = Some(HttpVersion::Http2));
+        let mode = body_mode(context, &plain_rule(head.status));
+        let mode = mode.filter(|_| followed_location(head).is_none())?;
+        context.enter(Phase::Transfer);
+        Some(mode)
     });
-    let Exchange { head, body, .. } = heard.await?;
+    let Http2Response { head, body, .. } = response.await?;
     let status = head.status.as_u16();
-    Ok(match leads_to(&head) {
-        Some(location) => Heard::Redirect(status, location),
+    Ok(match followed_location(&head) {
+        Some(location) => HopResponse::Redirect { status, location },
         None => {
-            let plain = judge(head.status);
-            Heard::Answer(ProbeResponse {
-                status: Some(status),
-                body,
-                plain,
-                ..ProbeResponse::default()
-            })
+            let response = ProbeResponse::with_status(status, plain_rule(head.status));
+            HopResponse::Final(ProbeResponse { body, ..response })
         }
     })
 }
 
-/// What is read of the answer to judge it: without conditions all of it, since an answer that never ends is none; with
-/// conditions the body only when one of them speaks of it.
-fn wanted(way: &ProbeContext<'_>, plain: &Result<(), Failure>) -> Option<Kept> {
-    if way.needs_body() {
-        return Some(Kept::Whole);
+/// Whether to read the body. Without conditions, only a complete response counts as up; with
+/// conditions, the body is read only when one of them needs it.
+fn body_mode(context: &ProbeContext<'_>, plain: &Result<(), Failure>) -> Option<BodyMode> {
+    if context.needs_body() {
+        return Some(BodyMode::Keep);
     }
-    (way.service.conditions.is_empty() && plain.is_ok()).then_some(Kept::Nothing)
+    (context.service.conditions.is_empty() && plain.is_ok()).then_some(BodyMode::Discard)
 }
 
-/// The plain rule: an answer below 400 is up.
-fn judge(status: StatusCode) -> Result<(), Failure> {
-    if status.as_u16() < 400 { Ok(()) } else { Err(Failure::new(Reason::Status, told(status))) }
-}
-
-/// A status with its phrase.
-pub fn told(status: StatusCode) -> String {
-    let phrase = status.canonical_reason().unwrap_or("unknown status");
-    format!("{} {phrase}", status.as_u16())
+/// A status below 400 is up.
+fn plain_rule(status: StatusCode) -> Result<(), Failure> {
+    if status.as_u16() < 400 {
+        return Ok(());
+    }
+    Err(Failure::new(Reason::Status, status_text(status)))
 }

@@ -1,4 +1,4 @@
-//! A request, as the service says it, and as a redirect changes it.
+//! A request built from the service's options, and its changes by redirects.
 
 use actix_http::body::None as NoBody;
 use awc::http::{Method, StatusCode, Uri, header};
@@ -7,52 +7,49 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
-use super::http2;
 use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
-use crate::probe::http::response::Answer;
-use crate::probe::net::connection;
-use crate::probe::net::connection::Connection;
+use crate::probe::http::connection::{Connection, with_connection};
+use crate::probe::http::http2;
+use crate::probe::http::response::Http1Response;
 use crate::spec::is_sensitive;
 
-/// How a probe calls itself.
 pub const USER_AGENT: &str = concat!("service-healthcheck/", env!("CARGO_PKG_VERSION"));
 
-/// A request that is about to be sent; what it holds was filled in already.
+/// A request to send, its variables filled in.
 pub struct Request {
-    /// Where to.
     pub url: Url,
     method: Method,
     headers: Vec<(String, String)>,
     body: Option<String>,
-    /// What it shows to be let in; it goes to no other origin.
+    /// Dropped by a redirect to another origin.
     authorization: Option<String>,
 }
 
 impl Request {
-    /// The request that the service of `way` sends to `url` first.
-    pub fn new(way: &ProbeContext<'_>, url: &Url) -> Result<Self, Failure> {
-        let options = way.options();
+    /// The first request of a probe.
+    pub fn new(context: &ProbeContext<'_>) -> Result<Self, Failure> {
+        let options = context.options();
         Ok(Self {
-            url: url.clone(),
+            url: context.url.clone(),
             method: options.method.clone().unwrap_or(Method::GET),
-            headers: headers(way)?,
-            body: options.body.as_ref().map(|body| way.fill(body)).transpose()?,
-            authorization: authorization(way, url)?,
+            headers: headers(context)?,
+            body: context.text_to_send()?,
+            authorization: authorization(context)?,
         })
     }
 
-    /// The request that a redirect of that status to `location` asks for (RFC 9110, sections 10.2.2 and 15.4): POST becomes
-    /// GET where browsers make it so, and nothing secret leaves its origin: scheme, host and port.
+    /// Follows a redirect of `status` to `location` (RFC 9110, sections 10.2.2 and 15.4). As in
+    /// browsers, POST becomes GET. Secrets are not sent to another origin (scheme, host and port).
     pub fn redirected(mut self, status: u16, location: &str) -> Result<Self, Failure> {
         let next = next_hop(&self.url, location)?;
-        let rewrites = match StatusCode::from_u16(status) {
+        let becomes_get = match StatusCode::from_u16(status) {
             Ok(StatusCode::SEE_OTHER) => self.method != Method::HEAD,
             Ok(StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND) => self.method == Method::POST,
             _ => false,
         };
-        if rewrites {
+        if becomes_get {
             self.method = Method::GET;
             self.body = None;
             self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
@@ -62,45 +59,44 @@ impl Request {
             self.headers
                 .retain(|(name, _)| !is_sensitive(name) && !name.eq_ignore_ascii_case("host"));
         }
-        // What cannot be asked for lies with who sent us there.
-        let asked = uri("http", &next).is_ok() && Uri::try_from(next.as_str()).is_ok();
-        if !asked {
-            let told = format!("a redirect leads to what cannot be asked for: {location:?}");
-            return Err(Failure::new(Reason::RedirectBlocked, told));
+        // Checked here, since a URL that cannot be requested is a fault of the target.
+        let is_valid = uri("http", &next).is_ok() && Uri::try_from(next.as_str()).is_ok();
+        if !is_valid {
+            return Err(redirect_blocked(location, "cannot be requested"));
         }
         self.url = next;
         Ok(self)
     }
 
-    /// It as HTTP/2 sends it, and its body.
-    pub fn over_two(&self) -> Result<(http::Request<()>, Bytes), Failure> {
-        let own = [("user-agent", USER_AGENT), ("accept", "*/*")];
-        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    /// Head and body for HTTP/2.
+    pub fn to_http2(&self) -> Result<(http::Request<()>, Bytes), Failure> {
+        let default = [("user-agent", USER_AGENT), ("accept", "*/*")];
+        let default = default.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let authorization = self.authorization.iter();
         let authorization = authorization.map(|value| ("authorization".to_owned(), value.clone()));
-        let headers = own.chain(authorization).chain(self.headers.iter().cloned());
-        // What HTTP/1.1 calls `Host` is the authority here (RFC 9113, section 8.3.1).
-        let (mut host, mut rest) = (host(&self.url).to_owned(), Vec::new());
+        let headers = default.chain(authorization).chain(self.headers.iter().cloned());
+        // HTTP/2 has `:authority` in place of `Host` (RFC 9113, section 8.3.1).
+        let (mut authority, mut others) = (host(&self.url).to_owned(), Vec::new());
         for (name, value) in headers {
             if name.eq_ignore_ascii_case("host") {
-                host = value;
+                authority = value;
             } else {
-                rest.push((name, value));
+                others.push((name, value));
             }
         }
         let path = &self.url[Position::BeforePath..Position::AfterQuery];
-        let uri = format!("{}://{host}{path}", self.url.scheme());
-        let asked = http2::request(self.method.as_str(), &uri, rest)?;
-        Ok((asked, self.body.clone().unwrap_or_default().into()))
+        let uri = format!("{}://{authority}{path}", self.url.scheme());
+        let head = http2::request_head(self.method.as_str(), &uri, others)?;
+        Ok((head, self.body.clone().unwrap_or_default().into()))
     }
 
-    /// Sends it over `connection` and waits for the head of the answer.
+    /// Sends the request over HTTP/1.1 and waits for the head of the response.
     pub async fn send(
         &self,
         client: &awc::Client,
         connection: Connection,
-    ) -> Result<Answer, Failure> {
-        // awc must not secure the connection a second time, so to it every URL is http.
+    ) -> Result<Http1Response, Failure> {
+        // The scheme `http` keeps awc from a second TLS handshake.
         let uri = uri("http", &self.url)?;
         let mut request = client
             .request(self.method.clone(), uri)
@@ -108,7 +104,7 @@ impl Request {
             .insert_header((header::USER_AGENT, USER_AGENT))
             .insert_header((header::ACCEPT, "*/*"))
             .force_close()
-            // Also keeps awc from adding an `accept-encoding` of its own.
+            // Also keeps awc from adding `accept-encoding`.
             .no_decompress();
         if let Some(authorization) = &self.authorization {
             request = request.insert_header((header::AUTHORIZATION, authorization.as_str()));
@@ -117,31 +113,31 @@ impl Request {
             request = request.insert_header((name.as_str(), value.as_str()));
         }
         let response = match &self.body {
-            // Not `send()`, which would add a `content-length: 0` that no plain client sends.
-            None => connection::over(connection.clone(), request.send_body(NoBody::new())).await,
+            // `send()` would add `content-length: 0`, which other clients do not send.
+            None => with_connection(connection.clone(), request.send_body(NoBody::new())).await,
             Some(body) => {
-                connection::over(connection.clone(), request.send_body(body.clone())).await
+                with_connection(connection.clone(), request.send_body(body.clone())).await
             }
         };
         let response = response.map_err(|error| failure::of_request(&error))?;
-        Ok(Answer::new(response, connection, &self.method))
+        Ok(Http1Response::new(response, connection, &self.method))
     }
 }
 
-/// The headers that the service says, filled in.
-pub fn headers(way: &ProbeContext<'_>) -> Result<Vec<(String, String)>, Failure> {
-    let headers = way.options().headers.iter();
-    headers.map(|(name, value)| Ok((name.clone(), way.fill(value)?))).collect()
+/// The service's headers, their variables filled in.
+pub fn headers(context: &ProbeContext<'_>) -> Result<Vec<(String, String)>, Failure> {
+    let headers = context.options().headers.iter();
+    headers.map(|(name, value)| Ok((name.clone(), context.fill(value)?))).collect()
 }
 
-/// The header `Authorization`: what the service says, or else what its `url` holds.
-pub fn authorization(way: &ProbeContext<'_>, url: &Url) -> Result<Option<String>, Failure> {
-    let options = way.options();
+/// The header `Authorization`, from the service's options or the credentials in its URL.
+pub fn authorization(context: &ProbeContext<'_>) -> Result<Option<String>, Failure> {
+    let (options, url) = (context.options(), context.url);
     if let Some(auth) = &options.basic_auth {
-        return Ok(Some(basic(&way.fill(&auth.username)?, &way.fill(&auth.password)?)));
+        return Ok(Some(basic(&context.fill(&auth.username)?, &context.fill(&auth.password)?)));
     }
     if let Some(token) = &options.bearer_token {
-        return Ok(Some(format!("Bearer {}", way.fill(token)?)));
+        return Ok(Some(format!("Bearer {}", context.fill(token)?)));
     }
     if url.username().is_empty() && url.password().is_none() {
         return Ok(None);
@@ -151,12 +147,12 @@ pub fn authorization(way: &ProbeContext<'_>, url: &Url) -> Result<Option<String>
     Ok(Some(basic(&decoded(url.username()), &password)))
 }
 
-/// RFC 7617.
+/// The scheme `Basic` (RFC 7617).
 fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")))
 }
 
-/// Host and port of `url`, as the header `Host` has them.
+/// Host and port of `url`, as in the header `Host`.
 pub fn host(url: &Url) -> &str {
     &url[Position::BeforeHost..Position::AfterPort]
 }
@@ -164,25 +160,23 @@ pub fn host(url: &Url) -> &str {
 /// `url` under another scheme, without credentials and fragment.
 pub fn uri(scheme: &str, url: &Url) -> Result<Uri, Failure> {
     let path = &url[Position::BeforePath..Position::AfterQuery];
-    format!("{scheme}://{}{path}", host(url)).parse().map_err(|error| unusable(&error))
+    format!("{scheme}://{}{path}", host(url))
+        .parse()
+        .map_err(|error| failure::of_invalid_request(&error))
 }
 
-/// A request that cannot be made from what the service says.
-pub fn unusable(why: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Reason::LocalConfig, format!("the request cannot be made: {why}"))
-}
-
-/// The URL that `location` means, seen from `asked`.
-fn next_hop(asked: &Url, location: &str) -> Result<Url, Failure> {
-    let refuse = |why: &str| {
-        let told = format!("a redirect leads to what {why}: {location:?}");
-        Failure::new(Reason::RedirectBlocked, told)
-    };
-    let next = asked.join(location).map_err(|_| refuse("is no URL"))?;
+/// Resolves `location` relative to `base`.
+fn next_hop(base: &Url, location: &str) -> Result<Url, Failure> {
+    let next = base.join(location).map_err(|_| redirect_blocked(location, "is not a URL"))?;
     if !matches!(next.scheme(), "http" | "https") {
-        return Err(refuse("is not http or https"));
+        return Err(redirect_blocked(location, "is not http or https"));
     }
     Ok(next)
+}
+
+fn redirect_blocked(location: &str, why: &str) -> Failure {
+    let detail = format!("a redirect leads to a location that {why}: {location:?}");
+    Failure::new(Reason::RedirectBlocked, detail)
 }
 
 #[cfg(test)]
@@ -200,13 +194,13 @@ mod tests {
         }
     }
 
-    fn hop(asked: &str, location: &str) -> Result<String, Reason> {
-        let redirected = request(asked, Method::GET).redirected(302, location);
+    fn hop(base: &str, location: &str) -> Result<String, Reason> {
+        let redirected = request(base, Method::GET).redirected(302, location);
         redirected.map(|request| request.url.to_string()).map_err(|failure| failure.reason)
     }
 
     #[test]
-    fn a_location_is_read_relative_to_what_was_asked() {
+    fn a_location_is_relative_to_the_requested_url() {
         assert_eq!(hop("http://a/b/c?d", "e"), Ok("http://a/b/e".into()));
         assert_eq!(hop("http://a/b", "//c/d"), Ok("http://c/d".into()));
         assert_eq!(hop("http://a/b", "https://c/"), Ok("https://c/".into()));
@@ -215,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_leaves_its_origin() {
+    fn secrets_are_not_sent_to_another_origin() {
         let same = request("http://a/", Method::GET).redirected(302, "/x").unwrap();
         assert!(same.authorization.is_some() && same.headers.len() == 3);
         for elsewhere in ["http://b/x", "http://a:81/x", "https://a/x"] {

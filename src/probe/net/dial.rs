@@ -1,4 +1,4 @@
-//! From a URL to an open TCP connection: resolve, then connect.
+//! Resolves the host of a URL and connects to its addresses, with Happy Eyeballs (RFC 8305).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::probe::failure;
 use crate::probe::net::policy::Policy;
 use crate::probe::net::resolve::Resolver;
 
-/// How long one address has before the next is tried beside it (RFC 8305, "Connection Attempt Delay").
+/// Time before the next address is tried in parallel (RFC 8305, "Connection Attempt Delay").
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Addresses of a name that are tried at all, and so the most connections of one probe at once.
+/// Most addresses tried for a name, and so the most simultaneous connections of one probe.
 const MAX_ADDRESSES: usize = 8;
 
-/// The addresses of `family` behind the host of `url`, in the order in which they are to be tried; never empty.
+/// The addresses of `family` of the host of `url`, in the order of attempts; never empty.
 pub async fn resolve(
     resolver: &Resolver,
     url: &Url,
@@ -33,18 +33,18 @@ pub async fn resolve(
         Some(Host::Domain(name)) => {
             return Ok(interleave(resolver.addresses(name, family).await?, port));
         }
-        None => return Err(Failure::new(Reason::RedirectBlocked, "a URL without a host")),
+        None => return Err(Failure::new(Reason::RedirectBlocked, "the URL has no host")),
     };
-    let other = if literal.is_ipv4() { IpFamily::V6 } else { IpFamily::V4 };
-    if family == other {
-        let told = format!("{literal} is not of the family that the service asks for");
-        return Err(Failure::new(Reason::DnsNoSuchName, told));
+    let other_family = if literal.is_ipv4() { IpFamily::V6 } else { IpFamily::V4 };
+    if family == other_family {
+        let detail = format!("{literal} is not of the address family that the service requires");
+        return Err(Failure::new(Reason::DnsNoSuchName, detail));
     }
     Ok(vec![SocketAddr::new(literal, port)])
 }
 
-/// Those of `addresses` that may be dialled; when none may, the failure says why the first may not.
-pub fn permitted(
+/// The addresses that `policy` allows; the failure names the first refused address when all are.
+pub fn filter_allowed(
     policy: &Policy,
     mut addresses: Vec<SocketAddr>,
 ) -> Result<Vec<SocketAddr>, Failure> {
@@ -64,13 +64,14 @@ pub fn permitted(
     }
 }
 
-/// IPv6 and IPv4 in turn, IPv6 first (RFC 8305, section 4), at most [`MAX_ADDRESSES`].
+/// Alternates between IPv6 and IPv4, IPv6 first (RFC 8305, section 4); at most
+/// [`MAX_ADDRESSES`].
 fn interleave(found: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
-    let (six, four): (Vec<IpAddr>, Vec<IpAddr>) = found.into_iter().partition(IpAddr::is_ipv6);
-    let (mut six, mut four) = (six.into_iter(), four.into_iter());
+    let (v6, v4): (Vec<IpAddr>, Vec<IpAddr>) = found.into_iter().partition(IpAddr::is_ipv6);
+    let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
     let mut addresses = Vec::new();
     loop {
-        let pair = [six.next(), four.next()];
+        let pair = [v6.next(), v4.next()];
         if pair == [None, None] || addresses.len() >= MAX_ADDRESSES {
             return addresses;
         }
@@ -78,36 +79,37 @@ fn interleave(found: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
     }
 }
 
-/// Connects to the first of `addresses` that answers, trying the next one after an error or a short wait. Gives that address too.
+/// Connects to the first of `addresses` that accepts, and returns its address too. The next attempt
+/// starts after an error or [`ATTEMPT_DELAY`].
 ///
-/// When all fail, the failure is the one that tells most of the target: a refusal more than no way to it, and that more
-/// than a fault of ours (see [`tells`]).
+/// When all attempts fail, returns the failure with the highest [`specificity`].
 pub async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Failure> {
     if let [only] = addresses {
         return attempt(*only).await;
     }
     let mut rest = addresses.iter().copied();
     let mut attempts = FuturesUnordered::new();
-    let mut failed: Option<Failure> = None;
+    let mut best_failure: Option<Failure> = None;
     let mut next_at = Instant::now();
     loop {
         if Instant::now() >= next_at || attempts.is_empty() {
             match rest.next() {
                 Some(address) => attempts.push(attempt(address)),
                 None if attempts.is_empty() => {
-                    let nothing = || Failure::new(Reason::Unreachable, "no address to connect to");
-                    return Err(failed.unwrap_or_else(nothing));
+                    let no_address =
+                        || Failure::new(Reason::Unreachable, "no address to connect to");
+                    return Err(best_failure.unwrap_or_else(no_address));
                 }
                 None => {}
             }
             next_at = Instant::now() + ATTEMPT_DELAY;
         }
         tokio::select! {
-            Some(done) = attempts.next() => match done {
+            Some(result) = attempts.next() => match result {
                 Ok(connected) => return Ok(connected),
                 Err(failure) => {
-                    if failed.as_ref().is_none_or(|failed| tells(failed) < tells(&failure)) {
-                        failed = Some(failure);
+                    if best_failure.as_ref().is_none_or(|best| says_more(&failure, best)) {
+                        best_failure = Some(failure);
                     }
                     next_at = Instant::now();
                 }
@@ -117,20 +119,25 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr)
     }
 }
 
+/// Whether `failure` says more about the target than `other`.
+fn says_more(failure: &Failure, other: &Failure) -> bool {
+    specificity(failure) > specificity(other)
+}
+
 async fn attempt(address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
     let connected = TcpStream::connect(address).await.map(|stream| {
-        // The unspecified address stands for a loopback one, which only the connection tells.
+        // The kernel replaces the unspecified address with a loopback address.
         let peer = address.ip().is_unspecified().then(|| stream.peer_addr().ok()).flatten();
         (stream, peer.unwrap_or(address))
     });
     match connected {
-        // A port of ours that found itself (RFC 9293, section 3.5): nobody else listens there.
-        Ok((stream, peer)) if stream.local_addr().is_ok_and(|own| own == peer) => {
-            let told = format!("connecting to {address}: nobody listens there");
-            Err(Failure::new(Reason::Refused, told))
+        // A simultaneous open with the same socket (RFC 9293, section 3.5).
+        Ok((stream, peer)) if stream.local_addr().is_ok_and(|local| local == peer) => {
+            let detail = format!("connecting to {address}: no listener, the socket met itself");
+            Err(Failure::new(Reason::Refused, detail))
         }
         Ok((stream, peer)) => {
-            // A small request should leave at once; an error here would show on the next call anyway.
+            // Sends small requests at once. The next call would report an error of the socket.
             let _ = stream.set_nodelay(true);
             Ok((stream, peer))
         }
@@ -138,8 +145,8 @@ async fn attempt(address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure
     }
 }
 
-/// How much a failure to connect tells of the target.
-fn tells(failure: &Failure) -> u8 {
+/// How much a failure says about the target: a refusal most, a local fault nothing.
+fn specificity(failure: &Failure) -> u8 {
     match failure.reason {
         reason if reason.is_local() => 0,
         Reason::Unreachable => 1,
@@ -152,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_both_families_take_turns() {
+    fn addresses_of_both_families_alternate() {
         let found = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "::1", "::2"];
         let order = interleave(found.iter().map(|ip| ip.parse().unwrap()).collect(), 80);
         let order: Vec<String> = order.iter().map(|address| address.ip().to_string()).collect();

@@ -1,6 +1,5 @@
-//! From a host name to a connection: look-ups, the address policy, the race of connections, TLS.
+//! From a host name to a connection: name resolution, address policy, dialling, TLS.
 
-pub mod connection;
 pub mod dial;
 pub mod policy;
 pub mod resolve;

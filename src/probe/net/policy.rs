@@ -1,5 +1,5 @@
-//! Which addresses may be dialled. Asked for every address of every hop, after the look-up and before the connection, so a
-//! name that changes its mind, a redirect or an odd spelling gains nothing. Pure.
+//! Which addresses probes may dial. Checked for every address of every hop, after resolution and
+//! before connecting, so DNS rebinding, redirects and unusual spellings cannot bypass it. Pure.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-/// Where clouds tell their machines secrets, beyond link-local (which most use for IPv4): Azure's wire server, Alibaba,
-/// Oracle; and over IPv6 AWS, Google, Oracle, Scaleway.
+/// Metadata services of clouds that are not link-local (as most are for IPv4): Azure's wire server,
+/// Alibaba, Oracle; over IPv6 AWS, Google, Oracle, Scaleway.
 const METADATA: [IpAddr; 7] = [
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
@@ -19,7 +19,7 @@ const METADATA: [IpAddr; 7] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
 ];
 
-/// The networks an operator lets probes reach, beside what is always refused. Cheap to clone.
+/// The operator's networks, in addition to addresses that are always refused. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     networks: Arc<Networks>,
@@ -31,16 +31,15 @@ struct Networks {
     allow: Vec<IpNet>,
 }
 
-/// Why an address may not be dialled.
+/// Why an address must not be dialled; displayed after the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Link-local: no service of anybody, and where clouds keep their metadata.
+    /// Includes the metadata service of most clouds.
     LinkLocal,
-    /// The metadata service of a cloud.
     Metadata,
-    /// Multicast or broadcast: not the address of one machine.
-    Many,
-    /// In this one of the denied networks.
+    /// Multicast or broadcast.
+    Multicast,
+    /// In this network of `PROBE_DENY_NETWORKS`.
     Denied(IpNet),
 }
 
@@ -48,9 +47,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LinkLocal => f.write_str("is link-local, which is never probed"),
-            Self::Metadata => f.write_str("is a cloud's metadata service, which is never probed"),
-            Self::Many => {
-                f.write_str("is multicast or broadcast, and not the address of one machine")
+            Self::Metadata => f.write_str("is a cloud metadata service, which is never probed"),
+            Self::Multicast => {
+                f.write_str("is multicast or broadcast, not the address of one host")
             }
             Self::Denied(network) => write!(f, "is in {network} of PROBE_DENY_NETWORKS"),
         }
@@ -58,22 +57,21 @@ impl fmt::Display for Refusal {
 }
 
 impl Policy {
-    /// Refuses what is in `deny` and not in `allow`.
+    /// Refuses addresses in `deny`, unless they are in `allow`.
     pub fn new(deny: Vec<IpNet>, allow: Vec<IpNet>) -> Self {
         Self { networks: Arc::new(Networks { deny, allow }) }
     }
 
-    /// Whether `address` may be dialled.
     pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
-        // What an address stands for is judged beside the address itself: either may be what is reached.
-        let inner = inner(address);
-        let meant = [Some(address), inner, loopback(address), inner.and_then(loopback)];
-        for address in meant.into_iter().flatten() {
+        // A connection may reach the address itself or the one embedded in it, so both are checked.
+        let embedded = embedded_v4(address);
+        let reachable = [Some(address), embedded, loopback(address), embedded.and_then(loopback)];
+        for address in reachable.into_iter().flatten() {
             if is_link_local(address) {
                 return Err(Refusal::LinkLocal);
             }
             if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
-                return Err(Refusal::Many);
+                return Err(Refusal::Multicast);
             }
             if METADATA.contains(&address) {
                 return Err(Refusal::Metadata);
@@ -97,7 +95,7 @@ fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-/// Where a connection to the unspecified address goes: to this machine.
+/// The loopback address that a connection to the unspecified address reaches.
 fn loopback(address: IpAddr) -> Option<IpAddr> {
     address.is_unspecified().then_some(match address {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -105,31 +103,31 @@ fn loopback(address: IpAddr) -> Option<IpAddr> {
     })
 }
 
-/// The IPv4 address inside an IPv6 one: mapped (RFC 4291, 2.5.5.2), compatible (2.5.5.1), translated (RFC 2765), NAT64 (RFC
-/// 6052, and RFC 8215 for networks of one's own) and 6to4 (RFC 3056).
-fn inner(address: IpAddr) -> Option<IpAddr> {
+/// The IPv4 address embedded in an IPv6 address: mapped (RFC 4291, 2.5.5.2), compatible (2.5.5.1),
+/// translated (RFC 2765), NAT64 (RFC 6052, and RFC 8215 for local networks) and 6to4 (RFC 3056).
+fn embedded_v4(address: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(ip) = address else { return None };
     let segments = ip.segments();
     let octets = ip.octets();
-    let four = |from: usize| {
+    let v4_at = |from: usize| {
         let [a, b, c, d] = [octets[from], octets[from + 1], octets[from + 2], octets[from + 3]];
         Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
     };
     match segments {
-        [0, 0, 0, 0, 0, 0xffff, ..] => four(12),
+        [0, 0, 0, 0, 0, 0xffff, ..] => v4_at(12),
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 0 | 1, ..] => four(12),
-        [0, 0, 0, 0, 0xffff, 0, ..] => four(12),
-        [0x2002, ..] => four(2),
+        [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 0 | 1, ..] => v4_at(12),
+        [0, 0, 0, 0, 0xffff, 0, ..] => v4_at(12),
+        [0x2002, ..] => v4_at(2),
         _ => None,
     }
 }
 
-/// A list of networks as the configuration writes it: CIDR or single addresses, separated by commas.
+/// Parses a comma-separated list of networks in CIDR notation and single addresses.
 pub fn parse_networks(text: &str) -> Option<Vec<IpNet>> {
     text.split(',')
         .map(str::trim)
-        .map(|one| one.parse().ok().or_else(|| one.parse::<IpAddr>().ok().map(IpNet::from)))
+        .map(|item| item.parse().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from)))
         .collect()
 }
 
@@ -142,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn link_local_and_metadata_are_refused_in_every_dress() {
+    fn link_local_and_metadata_are_refused_in_every_notation() {
         let policy = Policy::new(Vec::new(), parse_networks("0.0.0.0/0, ::/0").unwrap());
         for address in [
             "169.254.169.254",
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_network_is_an_exception_from_the_denied() {
+    fn an_allowed_network_is_an_exception_from_denied_networks() {
         let policy = Policy::new(
             parse_networks("10.0.0.0/8,::1").unwrap(),
             parse_networks("10.1.0.0/16").unwrap(),
@@ -173,16 +171,16 @@ mod tests {
         assert!(refused(&policy, "10.2.0.1") && refused(&policy, "::1"));
         assert!(refused(&policy, "::ffff:10.2.0.1"));
         assert!(!refused(&policy, "10.1.0.1") && !refused(&policy, "127.0.0.1"));
-        let at_home = Policy::new(parse_networks("127.0.0.0/8,::1").unwrap(), Vec::new());
+        let loopback_denied = Policy::new(parse_networks("127.0.0.0/8,::1").unwrap(), Vec::new());
         for address in ["0.0.0.0", "::", "::ffff:0.0.0.0", "::ffff:127.0.0.1", "127.9.9.9"] {
-            assert!(refused(&at_home, address), "{address}");
+            assert!(refused(&loopback_denied, address), "{address}");
         }
-        let told = policy.check("10.2.0.1".parse().unwrap()).unwrap_err().to_string();
-        assert_eq!(told, "is in 10.0.0.0/8 of PROBE_DENY_NETWORKS");
+        let refusal = policy.check("10.2.0.1".parse().unwrap()).unwrap_err().to_string();
+        assert_eq!(refusal, "is in 10.0.0.0/8 of PROBE_DENY_NETWORKS");
     }
 
     #[test]
-    fn a_list_is_taken_whole_or_not_at_all() {
+    fn a_list_with_an_invalid_item_is_rejected() {
         assert_eq!(parse_networks("10.0.0.0/8, ::1").map(|networks| networks.len()), Some(2));
         for bad in ["", "10.0.0.0/33", "10.0.0.0/8;::1", "here", "10.0.0.0/8,"] {
             assert_eq!(parse_networks(bad), None, "{bad}");

@@ -1,5 +1,5 @@
-//! Looking names up: as the system is configured, without a cache and without a thread pool, so that a look-up that hangs
-//! holds one probe and nothing else.
+//! Name resolution as the system is configured, without a cache and without a thread pool, so a
+//! hung look-up delays only its own probe.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -20,52 +20,51 @@ use crate::domain::service::options::{IpFamily, NameServer};
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
 
-/// What the system says of names; a change is taken up within [`LOOK_AGAIN`].
+/// The system's resolver configuration; changes apply within [`RECHECK_AFTER`].
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
-/// How often the files are looked at for a change.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Least time between two checks of the files for changes.
+const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
-/// How long the addresses of one family wait for those of the other (RFC 8305, "Resolution Delay").
+/// How long a look-up with addresses of one family waits for the other family (RFC 8305,
+/// "Resolution Delay").
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 
-/// How long the addresses over IPv6 have once the look-up over IPv4 has failed.
-const LAST_CHANCE: Duration = Duration::from_secs(1);
+/// How long the IPv6 look-up may take after the IPv4 look-up failed.
+const IPV6_GRACE: Duration = Duration::from_secs(1);
 
-/// A resolver of one arbiter.
 pub struct Resolver(Source);
 
 enum Source {
-    /// As the system is configured now.
-    System(RefCell<Rc<Configured>>),
-    /// One name server, and nothing else.
+    /// Read again when its files change.
+    System(RefCell<Rc<SystemConfig>>),
     Server(Box<Result<Families, String>>),
 }
 
-struct Configured {
-    /// When the files last changed, as far as they are there.
-    changed: [Option<SystemTime>; 2],
-    looked_at: Cell<Instant>,
+struct SystemConfig {
+    /// Modification times of [`FILES`]; `None` for a missing file.
+    modified: [Option<SystemTime>; 2],
+    checked_at: Cell<Instant>,
     families: Result<Families, String>,
 }
 
-/// One resolver a family, so that a server that answers for one and not for the other delays nothing.
+/// One resolver for each address family, so a server that answers only one delays nothing.
 struct Families {
-    four: TokioResolver,
-    six: TokioResolver,
+    v4: TokioResolver,
+    v6: TokioResolver,
 }
 
 impl Resolver {
-    /// A resolver configured by `/etc/resolv.conf` and `/etc/hosts`. Without the former it asks 127.0.0.1, as
-    /// resolv.conf(5) says.
+    /// A resolver configured by `/etc/resolv.conf` and `/etc/hosts`. Without the former it queries
+    /// 127.0.0.1 (resolv.conf(5)).
     pub fn from_system() -> Self {
-        Self(Source::System(RefCell::new(Rc::new(Configured::read()))))
+        Self(Source::System(RefCell::new(Rc::new(SystemConfig::read()))))
     }
 
-    /// A resolver that asks `server` alone.
-    pub fn asking(server: NameServer) -> Self {
-        let family = |strategy| {
-            // Over TCP also when it is asked over UDP: for answers that do not fit.
+    /// A resolver that queries only `server`.
+    pub fn from_server(server: NameServer) -> Self {
+        let build_family = |strategy| {
+            // TCP too, for responses that do not fit into UDP.
             let mut protocols = vec![ConnectionConfig::tcp()];
             if !server.over_tcp {
                 protocols.insert(0, ConnectionConfig::udp());
@@ -80,66 +79,62 @@ impl Resolver {
                 strategy,
             )
         };
-        Self(Source::Server(Box::new(Families::of(family))))
+        Self(Source::Server(Box::new(Families::build(build_family))))
     }
 
     /// The addresses of `name`; never empty.
     pub async fn addresses(&self, name: &str, family: IpFamily) -> Result<Vec<IpAddr>, Failure> {
-        let (configured, is_ours);
+        let (config, is_system);
         let families = match &self.0 {
             Source::System(current) => {
-                configured = now_configured(current);
-                is_ours = true;
-                &configured.families
+                config = reread_if_outdated(current);
+                is_system = true;
+                &config.families
             }
             Source::Server(families) => {
-                is_ours = false;
+                is_system = false;
                 families
             }
         };
-        let Families { four, six } = families
-            .as_ref()
-            .map_err(|why| Failure::new(Reason::LocalResolver, format!("no resolver: {why}")))?;
-        // As it stands: the URL has been to punycode already, and names of containers have underscores.
-        let asked = Name::from_ascii(name).map_err(|error| {
-            Failure::new(Reason::DnsNoSuchName, format!("{name} is no name: {error}"))
+        let Families { v4, v6 } = families.as_ref().map_err(|why| {
+            Failure::new(Reason::LocalResolver, format!("no resolver available: {why}"))
+        })?;
+        // Not IDNA: the URL is in punycode already, and container names may have underscores.
+        let query = Name::from_ascii(name).map_err(|error| {
+            Failure::new(Reason::DnsNoSuchName, format!("{name} is not a valid name: {error}"))
         })?;
         let found = match family {
-            IpFamily::Any => race(four, six, asked).await,
-            IpFamily::V4 => look_up(four, asked).await,
-            IpFamily::V6 => look_up(six, asked).await,
+            IpFamily::Any => race(v4, v6, query).await,
+            IpFamily::V4 => look_up(v4, query).await,
+            IpFamily::V6 => look_up(v6, query).await,
         };
-        found.map_err(|error| failure::of_dns(name, &error, is_ours))
+        found.map_err(|error| failure::of_dns(name, &error, is_system))
     }
 }
 
-fn now_configured(current: &RefCell<Rc<Configured>>) -> Rc<Configured> {
+fn reread_if_outdated(current: &RefCell<Rc<SystemConfig>>) -> Rc<SystemConfig> {
     let mut current = current.borrow_mut();
     if current.is_outdated() {
-        *current = Rc::new(Configured::read());
+        *current = Rc::new(SystemConfig::read());
     }
     Rc::clone(&current)
 }
 
-/// The addresses of both families, or of the one that answers. The error of IPv4 is told, since that is what most names
-/// have.
-async fn race(
-    four: &TokioResolver,
-    six: &TokioResolver,
-    name: Name,
-) -> Result<Vec<IpAddr>, NetError> {
-    let four = std::pin::pin!(look_up(four, name.clone()));
-    let six = std::pin::pin!(look_up(six, name));
-    match select(four, six).await {
-        Either::Left((Ok(found), six)) => with_late(found, six).await,
-        Either::Right((Ok(found), four)) => with_late(found, four).await,
-        // No such name is none of either family (RFC 8020). After another error, the other family has its chance.
+/// The addresses of both families, or of the one that has any. When both fail, returns the error of
+/// IPv4, which more names have.
+async fn race(v4: &TokioResolver, v6: &TokioResolver, name: Name) -> Result<Vec<IpAddr>, NetError> {
+    let v4 = std::pin::pin!(look_up(v4, name.clone()));
+    let v6 = std::pin::pin!(look_up(v6, name));
+    match select(v4, v6).await {
+        Either::Left((Ok(found), v6)) => with_other_family(found, v6).await,
+        Either::Right((Ok(found), v4)) => with_other_family(found, v4).await,
+        // NXDOMAIN holds for both families (RFC 8020).
         Either::Left((Err(error), _)) if error.is_nx_domain() => Err(error),
-        Either::Left((Err(error), six)) => match tokio::time::timeout(LAST_CHANCE, six).await {
+        Either::Left((Err(error), v6)) => match tokio::time::timeout(IPV6_GRACE, v6).await {
             Ok(Ok(found)) => Ok(found),
             _ => Err(error),
         },
-        Either::Right((Err(_), four)) => four.await,
+        Either::Right((Err(_), v4)) => v4.await,
     }
 }
 
@@ -148,50 +143,51 @@ async fn look_up(resolver: &TokioResolver, name: Name) -> Result<Vec<IpAddr>, Ne
     if found.is_empty() { Err(NetError::Message("the name has no address")) } else { Ok(found) }
 }
 
-async fn with_late(
+/// Adds the addresses of `other` if they come within [`RESOLUTION_DELAY`].
+async fn with_other_family(
     mut found: Vec<IpAddr>,
     other: impl Future<Output = Result<Vec<IpAddr>, NetError>>,
 ) -> Result<Vec<IpAddr>, NetError> {
-    if let Ok(Ok(late)) = tokio::time::timeout(RESOLUTION_DELAY, other).await {
-        found.extend(late);
+    if let Ok(Ok(more)) = tokio::time::timeout(RESOLUTION_DELAY, other).await {
+        found.extend(more);
     }
     Ok(found)
 }
 
 impl Families {
-    fn of(
+    fn build(
         build: impl Fn(LookupIpStrategy) -> Result<TokioResolver, String>,
     ) -> Result<Self, String> {
-        let four = build(LookupIpStrategy::Ipv4Only)?;
-        let six = build(LookupIpStrategy::Ipv6Only)?;
-        Ok(Self { four, six })
+        let v4 = build(LookupIpStrategy::Ipv4Only)?;
+        let v6 = build(LookupIpStrategy::Ipv6Only)?;
+        Ok(Self { v4, v6 })
     }
 }
 
-impl Configured {
+impl SystemConfig {
     fn read() -> Self {
-        let changed = FILES.map(changed_at);
-        let is_configured = changed[0].is_some();
-        let families = Families::of(|strategy| build(system(is_configured)?, strategy));
-        Self { changed, looked_at: Cell::new(Instant::now()), families }
+        let modified = FILES.map(modified_at);
+        let is_configured = modified[0].is_some();
+        let families = Families::build(|strategy| build(system_builder(is_configured)?, strategy));
+        Self { modified, checked_at: Cell::new(Instant::now()), families }
     }
 
     fn is_outdated(&self) -> bool {
-        if self.looked_at.get().elapsed() < LOOK_AGAIN {
+        if self.checked_at.get().elapsed() < RECHECK_AFTER {
             return false;
         }
-        self.looked_at.set(Instant::now());
-        FILES.map(changed_at) != self.changed
+        self.checked_at.set(Instant::now());
+        FILES.map(modified_at) != self.modified
     }
 }
 
-fn changed_at(file: &str) -> Option<SystemTime> {
+fn modified_at(file: &str) -> Option<SystemTime> {
     fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
 
 type Builder = ResolverBuilder<TokioRuntimeProvider>;
 
-fn system(is_configured: bool) -> Result<Builder, String> {
+fn system_builder(is_configured: bool) -> Result<Builder, String> {
     if is_configured {
         return TokioResolver::builder_tokio().map_err(|error| format!("{}: {error}", FILES[0]));
     }

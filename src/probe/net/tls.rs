@@ -1,4 +1,4 @@
-//! TLS as a client: who is trusted, and the handshake.
+//! TLS as a client: trusted authorities, configurations, and the handshake.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,61 +26,63 @@ use crate::domain::service::options::{Pem, TlsOptions, TlsVersion};
 use crate::domain::{Certificate, Failure, Invalid, ProbeDetails, Reason};
 use crate::probe::failure;
 
-/// Most ways of speaking TLS that an arbiter keeps at hand; with more, they are made anew.
-const KEPT_LIMIT: usize = 256;
+/// Most cached configurations of an arbiter; beyond that, the cache is cleared.
+const CONFIGS_LIMIT: usize = 256;
 
-/// What is to be spoken over a secured connection (RFC 7301).
+/// The protocol offered in the handshake (RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Alpn {
-    /// Nothing is said of it.
+    /// No ALPN extension.
     None,
-    /// HTTP/1.1.
     Http1,
-    /// HTTP/2.
     Http2,
 }
 
-/// Whom probes trust.
+/// The certificate authorities that probes trust by default.
 #[derive(Debug, Clone)]
 pub struct Trust {
     roots: Arc<RootCertStore>,
-    /// Authorities of the system and of the CA file together.
+    /// Number of authorities.
     pub authorities: usize,
 }
 
-/// Trusts the system's authorities (or `SSL_CERT_FILE`) and those of `ca_file`. The error is about
-/// `ca_file`.
-pub fn trust(ca_file: Option<&Path>) -> Result<Trust, Invalid> {
-    let mut roots = RootCertStore::empty();
-    let (_added, _unusable) =
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(file) = ca_file {
-        let invalid =
-            |reason: String| Invalid::quoted(file, "a PEM file of certificates").because(reason);
-        let pem = std::fs::read(file).map_err(|error| invalid(error.to_string()))?;
-        for certificate in certificates_of(&pem).map_err(invalid)? {
-            roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
+impl Trust {
+    /// Trusts the system's authorities (or `SSL_CERT_FILE`) and those of the PEM file `ca_file`.
+    /// The error is about `ca_file`.
+    pub fn load(ca_file: Option<&Path>) -> Result<Self, Invalid> {
+        let mut roots = RootCertStore::empty();
+        let (_added, _unusable) =
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if let Some(file) = ca_file {
+            let invalid = |reason: String| {
+                Invalid::quoted(file, "a PEM file of certificates").because(reason)
+            };
+            let pem = std::fs::read(file).map_err(|error| invalid(error.to_string()))?;
+            for certificate in parse_certificates(&pem).map_err(invalid)? {
+                roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
+            }
         }
+        Ok(Self { authorities: roots.len(), roots: Arc::new(roots) })
     }
-    Ok(Trust { authorities: roots.len(), roots: Arc::new(roots) })
 }
 
-/// Checks that TLS can be spoken as `options` say. The error is for a person.
-pub fn check(options: &TlsOptions) -> Result<(), String> {
+/// Checks that a TLS configuration can be built from `options`. The error begins with the name of
+/// the invalid option.
+pub fn validate(options: &TlsOptions) -> Result<(), String> {
     let trust = Trust { roots: Arc::new(RootCertStore::empty()), authorities: 0 };
-    config(&trust, options, Alpn::None).map(drop)
+    build_config(&trust, options, Alpn::None).map(drop)
 }
 
-fn certificates_of(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+fn parse_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
-        Ok(found) if found.is_empty() => Err("it holds no certificate".to_owned()),
+        Ok(found) if found.is_empty() => Err("no certificate found".to_owned()),
         Ok(found) => Ok(found),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn text_of(pem: &Pem) -> Result<Vec<u8>, String> {
+fn read_pem(pem: &Pem) -> Result<Vec<u8>, String> {
     match pem {
         Pem::Text(text) => Ok(text.clone().into_bytes()),
         Pem::File(path) => {
@@ -89,8 +91,8 @@ fn text_of(pem: &Pem) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Sessions are never resumed, so that each probe checks the certificate.
-fn config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<ClientConfig, String> {
+/// Without session resumption, so every probe verifies the certificate.
+fn build_config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions: &[_] = match options.min_version {
         Some(TlsVersion::Tls13) => &[&version::TLS13],
@@ -100,10 +102,12 @@ fn config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<ClientConfi
         .with_protocol_versions(versions)
         .map_err(|error| error.to_string())?;
     let builder = if options.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider)))
     } else if let Some(ca) = &options.ca {
         let mut roots = RootCertStore::empty();
-        for certificate in certificates_of(&text_of(ca)?).map_err(|why| format!("ca: {why}"))? {
+        for certificate in parse_certificates(&read_pem(ca)?).map_err(|why| format!("ca: {why}"))? {
             roots.add(certificate).map_err(|error| format!("ca: {error}"))?;
         }
         builder.with_root_certificates(roots)
@@ -112,12 +116,13 @@ fn config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<ClientConfi
     };
     let mut config = match (&options.certificate, &options.private_key) {
         (Some(certificate), Some(key)) => {
-            let chain = certificates_of(&text_of(certificate)?)
+            let chain = parse_certificates(&read_pem(certificate)?)
                 .map_err(|why| format!("certificate: {why}"))?;
-            let key = PrivateKeyDer::from_pem_slice(&text_of(key)?)
+            let key = PrivateKeyDer::from_pem_slice(&read_pem(key)?)
                 .map_err(|error| format!("private_key: {error}"))?;
-            let told = |error| format!("certificate and private_key: {error}");
-            builder.with_client_auth_cert(chain, key).map_err(told)?
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| format!("certificate and private_key: {error}"))?
         }
         _ => builder.with_no_client_auth(),
     };
@@ -130,92 +135,102 @@ fn config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<ClientConfi
     Ok(config)
 }
 
-/// The ways of speaking TLS that an arbiter has at hand. Bound: [`KEPT_LIMIT`].
-pub struct Tls {
+/// TLS client configurations, cached per arbiter. Bound: [`CONFIGS_LIMIT`].
+pub struct TlsConfigs {
     trust: Trust,
-    kept: RefCell<HashMap<(TlsOptions, Alpn), Arc<ClientConfig>>>,
+    cache: RefCell<HashMap<(TlsOptions, Alpn), Arc<ClientConfig>>>,
 }
 
-impl Tls {
-    /// Trusts whom `trust` says where a service says nothing else.
+/// A finished handshake.
+pub struct Handshake {
+    pub stream: TlsStream<TcpStream>,
+    /// Whether the target requested a client certificate; recorded for `Alpn::None` only.
+    pub certificate_requested: bool,
+}
+
+impl TlsConfigs {
+    /// `trust` applies to services without a `ca` of their own.
     pub fn new(trust: Trust) -> Self {
-        Self { trust, kept: RefCell::default() }
+        Self { trust, cache: RefCell::default() }
     }
 
     fn config(&self, options: &TlsOptions, alpn: Alpn) -> Result<Arc<ClientConfig>, Failure> {
-        let mut kept = self.kept.borrow_mut();
+        let mut cache = self.cache.borrow_mut();
         let key = (options.clone(), alpn);
-        if let Some(config) = kept.get(&key) {
+        if let Some(config) = cache.get(&key) {
             return Ok(Arc::clone(config));
         }
-        let config = config(&self.trust, options, alpn)
+        let config = build_config(&self.trust, options, alpn)
             .map_err(|why| Failure::new(Reason::LocalConfig, format!("tls: {why}")))?;
         let config = Arc::new(config);
-        // What a file holds may change, so a configuration that reads files is made anew each time.
+        // Not cached when it reads files, since they may change.
         let files = [&options.ca, &options.certificate, &options.private_key];
         if !files.into_iter().flatten().any(|pem| matches!(pem, Pem::File(_))) {
-            if kept.len() >= KEPT_LIMIT {
-                kept.clear();
+            if cache.len() >= CONFIGS_LIMIT {
+                cache.clear();
             }
-            kept.insert(key, Arc::clone(&config));
+            cache.insert(key, Arc::clone(&config));
         }
         Ok(config)
     }
 
-    /// Secures `stream` for the host of `url`, or for the name that `options` say. Also tells whether the target asked for a
-    /// certificate, where nothing is spoken over TLS (`Alpn::None`): over TLS 1.3 it refuses ours, or none, only behind the
-    /// handshake.
-    pub async fn secure(
+    /// Does the handshake over `stream` with the host of `url`, or with `server_name` of `options`.
+    ///
+    /// Over TLS 1.3 a target refuses a client certificate, or its absence, only after the
+    /// handshake. A protocol over TLS shows that refusal; for `Alpn::None` the caller has to wait
+    /// for it, if [`Handshake::certificate_requested`].
+    pub async fn handshake(
         &self,
         options: &TlsOptions,
         alpn: Alpn,
         url: &Url,
         stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, bool), Failure> {
+    ) -> Result<Handshake, Failure> {
         if self.trust.authorities == 0 && options.ca.is_none() && !options.insecure {
-            let told = "no certificate authority is known here";
-            return Err(Failure::new(Reason::LocalConfig, told));
+            let detail = "this machine has no trusted certificate authority";
+            return Err(Failure::new(Reason::LocalConfig, detail));
         }
         let host = options.server_name.as_deref().or(url.host_str()).unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| {
-            Failure::new(Reason::TlsHostname, format!("{host} is no name for a certificate"))
+            Failure::new(Reason::TlsHostname, format!("{host} is not a valid server name"))
         })?;
         let config = self.config(options, alpn)?;
-        let shake_hands = async |config| {
-            let secured = TlsConnector::from(config).connect(name, stream).await;
-            secured.map_err(|error| failure::of_tls(&error))
+        let connect = async |config| {
+            let connected = TlsConnector::from(config).connect(name, stream).await;
+            connected.map_err(|error| failure::of_tls(&error))
         };
         if alpn != Alpn::None {
-            // A protocol over TLS shows the refusal by itself.
-            return Ok((shake_hands(config).await?, false));
+            return Ok(Handshake { stream: connect(config).await?, certificate_requested: false });
         }
-        let own = Arc::clone(&config.client_auth_cert_resolver);
-        let asked = Arc::new(AskedForCertificate { own, asked: AtomicBool::new(false) });
-        let mut noting = ClientConfig::clone(&config);
-        noting.client_auth_cert_resolver = Arc::clone(&asked) as Arc<dyn ResolvesClientCert>;
-        let stream = shake_hands(Arc::new(noting)).await?;
-        Ok((stream, asked.asked.load(Ordering::Relaxed)))
+        let inner = Arc::clone(&config.client_auth_cert_resolver);
+        let recorder =
+            Arc::new(CertificateRequestRecorder { inner, requested: AtomicBool::new(false) });
+        let mut recording = ClientConfig::clone(&config);
+        recording.client_auth_cert_resolver = Arc::clone(&recorder) as Arc<dyn ResolvesClientCert>;
+        let stream = connect(Arc::new(recording)).await?;
+        let certificate_requested = recorder.requested.load(Ordering::Relaxed);
+        Ok(Handshake { stream, certificate_requested })
     }
 }
 
-/// Notes the version and the earliest end of the certificates of a connection.
-pub fn note(connection: &ClientConnection, seen: &mut ProbeDetails) {
-    seen.tls_version = match connection.protocol_version() {
+/// Sets the TLS version and the earliest expiry of the peer's certificates.
+pub fn read_details(connection: &ClientConnection, details: &mut ProbeDetails) {
+    details.tls_version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::Tls12),
         Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::Tls13),
         _ => None,
     };
     let chain = connection.peer_certificates().unwrap_or_default();
-    seen.certificate_expires_at = chain
+    details.certificate_expires_at = chain
         .iter()
         .filter_map(|certificate| X509Certificate::from_der(certificate).ok())
         .map(|(_, certificate)| certificate.validity().not_after.timestamp())
         .min();
 }
 
-/// The chain that the target has shown, its own certificate first.
-pub fn certificates(connection: &ClientConnection) -> Vec<Certificate> {
+/// The certificate chain that the target presented, its own certificate first.
+pub fn peer_chain(connection: &ClientConnection) -> Vec<Certificate> {
     let chain = connection.peer_certificates().unwrap_or_default();
     let parsed = chain.iter().filter_map(|der| X509Certificate::from_der(der).ok());
     parsed
@@ -228,29 +243,29 @@ pub fn certificates(connection: &ClientConnection) -> Vec<Certificate> {
         .collect()
 }
 
-/// Notes that the target asked for a certificate.
+/// Records whether the target requested a client certificate.
 #[derive(Debug)]
-struct AskedForCertificate {
-    own: Arc<dyn ResolvesClientCert>,
-    asked: AtomicBool,
+struct CertificateRequestRecorder {
+    inner: Arc<dyn ResolvesClientCert>,
+    requested: AtomicBool,
 }
 
-impl ResolvesClientCert for AskedForCertificate {
+impl ResolvesClientCert for CertificateRequestRecorder {
     fn resolve(&self, hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.asked.store(true, Ordering::Relaxed);
-        self.own.resolve(hints, schemes)
+        self.requested.store(true, Ordering::Relaxed);
+        self.inner.resolve(hints, schemes)
     }
 
     fn has_certs(&self) -> bool {
-        self.own.has_certs()
+        self.inner.has_certs()
     }
 }
 
-/// Takes any certificate, as a service with `insecure` wants; that the target has its key is still checked.
+/// For services with `insecure`. Still verifies that the target has the certificate's key.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+struct AcceptAnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for AnyCertificate {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

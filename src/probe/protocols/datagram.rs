@@ -1,4 +1,4 @@
-//! Asking by datagrams. They can be lost, so the question is asked again each second until it is answered.
+//! Request and response by datagrams. They can be lost, so requests are repeated every second.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,82 +11,84 @@ use crate::domain::outcome::address_text;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
 
-/// How long one question has before it is asked again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Time without a response after which a request is repeated.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Longest datagram that is read, in bytes; what is longer is cut.
+/// Most bytes read of one datagram; the rest is discarded.
 const DATAGRAM_MAX: usize = 4_096;
 
-/// A socket that sends to one address and hears from it alone.
-struct Line {
+/// A socket connected to one address, so it receives from that address only.
+struct PeerSocket {
     socket: UdpSocket,
     address: SocketAddr,
 }
 
-/// Asks each of `addresses` in turn, over a socket that `make` makes: the next one after an error, or a second of silence; the
-/// last one for as long as it takes. Gives the answer and who gave it.
-pub async fn ask_any<T>(
+/// Queries `addresses` in turn: the next one after an error or [`RETRY_AFTER`], the last one until
+/// the deadline. `parse` returns `None` for datagrams to ignore. Returns the response and the
+/// address that sent it.
+pub async fn query_any<T>(
     addresses: &[SocketAddr],
-    make: impl Fn(SocketAddr) -> Result<std::net::UdpSocket, Failure>,
-    question: impl Fn(SocketAddr, u16) -> Vec<u8>,
-    answer: impl Fn(SocketAddr, &[u8]) -> Result<Option<T>, Failure>,
+    new_socket: impl Fn(SocketAddr) -> Result<std::net::UdpSocket, Failure>,
+    request: impl Fn(SocketAddr, u16) -> Vec<u8>,
+    parse: impl Fn(SocketAddr, &[u8]) -> Result<Option<T>, Failure>,
 ) -> Result<(SocketAddr, T), Failure> {
-    let mut failure = Failure::new(Reason::Unreachable, "no address to ask");
-    for (nth, &address) in addresses.iter().enumerate() {
-        let line = match Line::open(address, &make) {
-            Ok(line) => line,
-            Err(why) => {
-                failure = why;
+    let mut last_failure = Failure::new(Reason::Unreachable, "no address to send to");
+    for (index, &address) in addresses.iter().enumerate() {
+        let socket = match PeerSocket::open(address, &new_socket) {
+            Ok(socket) => socket,
+            Err(failure) => {
+                last_failure = failure;
                 continue;
             }
         };
-        let asking = line.ask(|attempt| question(address, attempt), |heard| answer(address, heard));
-        let heard = if nth + 1 == addresses.len() {
-            asking.await
+        let query =
+            socket.query(|attempt| request(address, attempt), |packet| parse(address, packet));
+        let result = if index + 1 == addresses.len() {
+            query.await
         } else {
-            match tokio::time::timeout(ASK_AGAIN_AFTER, asking).await {
-                Ok(heard) => heard,
-                Err(_silent) => continue,
+            match tokio::time::timeout(RETRY_AFTER, query).await {
+                Ok(result) => result,
+                Err(_elapsed) => continue,
             }
         };
-        match heard {
-            Ok(heard) => return Ok((address, heard)),
-            Err(why) => failure = why,
+        match result {
+            Ok(response) => return Ok((address, response)),
+            Err(failure) => last_failure = failure,
         }
     }
-    Err(failure)
+    Err(last_failure)
 }
 
-impl Line {
-    /// A line to `address`, over a socket that `make` makes. Nothing is sent: an address without one is of a family that this
-    /// machine does not speak, or has no route.
+impl PeerSocket {
+    /// Sends nothing. Fails for an address whose family this machine does not support, or without a
+    /// route.
     fn open(
         address: SocketAddr,
-        make: impl Fn(SocketAddr) -> Result<std::net::UdpSocket, Failure>,
+        new_socket: impl Fn(SocketAddr) -> Result<std::net::UdpSocket, Failure>,
     ) -> Result<Self, Failure> {
-        let socket = make(address)?;
-        let socket = connect(socket, address).map_err(|error| of_socket(address, &error))?;
+        let socket = new_socket(address)?;
+        let socket = connect(socket, address).map_err(|error| socket_failure(address, &error))?;
         Ok(Self { socket, address })
     }
 
-    /// Sends what `question` gives for each attempt (0 for the first), until `answer` finds an answer in what comes.
-    /// Never ends by itself when nothing does.
-    async fn ask<T>(
+    /// Sends `request(attempt)`, from attempt 0 on, until `parse` returns a response. Never ends by
+    /// itself without a response.
+    async fn query<T>(
         &self,
-        question: impl Fn(u16) -> Vec<u8>,
-        answer: impl Fn(&[u8]) -> Result<Option<T>, Failure>,
+        request: impl Fn(u16) -> Vec<u8>,
+        parse: impl Fn(&[u8]) -> Result<Option<T>, Failure>,
     ) -> Result<T, Failure> {
-        let told = |error: io::Error| of_socket(self.address, &error);
-        let mut room = vec![0; DATAGRAM_MAX];
+        let failed = |error: io::Error| socket_failure(self.address, &error);
+        let mut buffer = vec![0; DATAGRAM_MAX];
         let mut attempt: u16 = 0;
         loop {
-            self.socket.send(&question(attempt)).await.map_err(told)?;
+            self.socket.send(&request(attempt)).await.map_err(failed)?;
             attempt = attempt.wrapping_add(1);
-            let again_at = Instant::now() + ASK_AGAIN_AFTER;
-            while let Ok(heard) = timeout_at(again_at, self.socket.recv(&mut room)).await {
-                let length = heard.map_err(told)?;
-                if let Some(answer) = answer(&room[..length])? {
-                    return Ok(answer);
+            let retry_at = Instant::now() + RETRY_AFTER;
+            while let Ok(received) = timeout_at(retry_at, self.socket.recv(&mut buffer)).await {
+                let length = received.map_err(failed)?;
+                if let Some(response) = parse(&buffer[..length])? {
+                    return Ok(response);
                 }
             }
         }
@@ -99,9 +101,9 @@ fn connect(socket: std::net::UdpSocket, address: SocketAddr) -> io::Result<UdpSo
     UdpSocket::from_std(socket)
 }
 
-/// An error of a socket that asks `address`.
-pub fn of_socket(address: SocketAddr, error: &io::Error) -> Failure {
-    failure::of_io(&format!("asking {}", address_text(address)), error)
+/// An error of a socket that probes `address`.
+pub fn socket_failure(address: SocketAddr, error: &io::Error) -> Failure {
+    failure::of_io(&format!("probing {}", address_text(address)), error)
 }
 
 #[cfg(test)]
@@ -110,61 +112,61 @@ mod tests {
 
     use super::*;
 
-    fn make(_: SocketAddr) -> Result<std::net::UdpSocket, Failure> {
+    fn new_socket(_: SocketAddr) -> Result<std::net::UdpSocket, Failure> {
         Ok(std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
     }
 
     #[test]
-    fn a_question_is_asked_again_until_it_is_answered() {
+    fn a_request_is_repeated_until_it_is_answered() {
         actix_rt::System::new().block_on(async {
             let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-            let line = Line::open(peer.local_addr().unwrap(), make).unwrap();
-            let answering = async {
-                let mut room = [0; 8];
-                // The first is passed over, as if it were lost.
+            let socket = PeerSocket::open(peer.local_addr().unwrap(), new_socket).unwrap();
+            let responses = async {
+                let mut buffer = [0; 8];
+                // The first response is ignored, as if the request were lost.
                 for text in [&b"noise"[..], b"yes"] {
-                    let (_, from) = peer.recv_from(&mut room).await.unwrap();
+                    let (_, from) = peer.recv_from(&mut buffer).await.unwrap();
                     peer.send_to(text, from).await.unwrap();
                 }
                 std::future::pending::<()>().await;
             };
-            let answer = |heard: &[u8]| Ok((heard == b"yes").then_some(heard.len()));
-            let asking = line.ask(|attempt| vec![attempt.to_be_bytes()[1]], answer);
+            let parse = |packet: &[u8]| Ok((packet == b"yes").then_some(packet.len()));
+            let query = socket.query(|attempt| vec![attempt.to_be_bytes()[1]], parse);
             tokio::select! {
-                answer = asking => assert_eq!(answer, Ok(3)),
-                () = answering => {}
+                response = query => assert_eq!(response, Ok(3)),
+                () = responses => {}
             }
         });
     }
 
     #[test]
-    fn nobody_there_is_a_refusal() {
+    fn a_closed_port_is_refused() {
         actix_rt::System::new().block_on(async {
-            let closed = make(([127, 0, 0, 1], 0).into()).unwrap().local_addr().unwrap();
-            let line = Line::open(closed, make).unwrap();
-            let answer = line.ask(|_| vec![1], |_| Ok(Some(()))).await;
-            assert_eq!(answer.unwrap_err().reason, Reason::Refused);
+            let closed = new_socket(([127, 0, 0, 1], 0).into()).unwrap().local_addr().unwrap();
+            let socket = PeerSocket::open(closed, new_socket).unwrap();
+            let response = socket.query(|_| vec![1], |_| Ok(Some(()))).await;
+            assert_eq!(response.unwrap_err().reason, Reason::Refused);
         });
     }
 
     #[test]
-    fn who_refuses_or_is_silent_is_passed_over() {
+    fn the_next_address_is_queried_after_a_refusal_or_silence() {
         actix_rt::System::new().block_on(async {
-            let closed = make(([127, 0, 0, 1], 0).into()).unwrap().local_addr().unwrap();
+            let closed = new_socket(([127, 0, 0, 1], 0).into()).unwrap().local_addr().unwrap();
             let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-            let known = peer.local_addr().unwrap();
-            let addresses = [closed, silent.local_addr().unwrap(), known];
-            let answering = async {
-                let mut room = [0; 8];
-                let (_, from) = peer.recv_from(&mut room).await.unwrap();
+            let responding = peer.local_addr().unwrap();
+            let addresses = [closed, silent.local_addr().unwrap(), responding];
+            let responses = async {
+                let mut buffer = [0; 8];
+                let (_, from) = peer.recv_from(&mut buffer).await.unwrap();
                 peer.send_to(b"yes", from).await.unwrap();
                 std::future::pending::<()>().await;
             };
-            let asking = ask_any(&addresses, make, |_, _| vec![1], |_, _| Ok(Some(())));
+            let query = query_any(&addresses, new_socket, |_, _| vec![1], |_, _| Ok(Some(())));
             tokio::select! {
-                answer = asking => assert_eq!(answer, Ok((known, ()))),
-                () = answering => {}
+                response = query => assert_eq!(response, Ok((responding, ()))),
+                () = responses => {}
             }
         });
     }

@@ -1,47 +1,47 @@
-//! A mail server that turns to TLS (SMTP's STARTTLS, RFC 3207).
+//! SMTP's STARTTLS (RFC 3207).
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use url::Url;
 
 use crate::domain::{Failure, Reason};
-use crate::probe::context::{ProbeContext, ProbeResponse};
+use crate::probe::context::ProbeContext;
 use crate::probe::failure;
 use crate::probe::net::tls::Alpn;
+use crate::probe::protocols::excerpt::excerpt;
+use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
 
-/// Longest reply that is read, in bytes; RFC 5321 allows 512 a line.
+/// Longest reply, in bytes; RFC 5321 allows 512 for each line.
 const REPLY_LIMIT: usize = 64 * 1024;
 
 const WHEN: &str = "in the SMTP dialogue";
 
-/// Greets the server and lets it turn to TLS. The status is the last code that it answered.
-pub async fn probe(way: &ProbeContext<'_>, url: &Url) -> Result<ProbeResponse, Failure> {
-    let mut stream = way.connect(url).await?;
-    way.enter(Phase::Waiting);
-    let greeting = hear(&mut stream).await?;
-    if let Some(refused) = refused(&greeting, 220)? {
+/// Sends EHLO and STARTTLS and does the TLS handshake. The status is the last reply code.
+pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
+    let mut stream = context.connect(context.url).await?;
+    context.enter(Phase::Processing);
+    let greeting = read_reply(&mut stream).await?;
+    if let Some(refused) = refusal(&greeting, 220)? {
         return Ok(refused);
     }
-    let hello = ask(&mut stream, "EHLO service-healthcheck\r\n").await?;
-    if let Some(refused) = refused(&hello, 250)? {
+    let hello = send_command(&mut stream, "EHLO service-healthcheck\r\n").await?;
+    if let Some(refused) = refusal(&hello, 250)? {
         return Ok(refused);
     }
     if !hello.offers("STARTTLS") {
         return Err(Failure::new(Reason::TlsHandshake, "the server does not offer STARTTLS"));
     }
-    let go_ahead = ask(&mut stream, "STARTTLS\r\n").await?;
-    if let Some(refused) = refused(&go_ahead, 220)? {
+    let ready = send_command(&mut stream, "STARTTLS\r\n").await?;
+    if let Some(refused) = refusal(&ready, 220)? {
         return Ok(refused);
     }
-    let mut secured = way.secure(url, stream, Alpn::None).await?;
-    // Only to be polite: a client that just leaves can be taken for a scanner. What comes of it does not matter.
-    let _ = secured.write_all(b"QUIT\r\n").await;
-    let _ = secured.flush().await;
-    Ok(super::said(Some(go_ahead.code), Ok(())))
+    let mut stream = context.tls_handshake(context.url, stream, Alpn::None).await?;
+    // Servers may take a client that closes without QUIT for a scanner. Errors do not matter here.
+    let _ = stream.write_all(b"QUIT\r\n").await;
+    let _ = stream.flush().await;
+    Ok(ProbeResponse::with_status(ready.code, Ok(())))
 }
 
-/// One reply of a server.
 #[derive(Debug, PartialEq, Eq)]
 struct Reply {
     code: u16,
@@ -50,89 +50,95 @@ struct Reply {
 }
 
 impl Reply {
-    /// Whether it lists `extension` (RFC 5321, section 4.1.1.1: behind the first line, in any case).
+    /// Whether an EHLO reply lists `extension`: after the first line, in any case (RFC 5321,
+    /// section 4.1.1.1).
     fn offers(&self, extension: &str) -> bool {
         let mut words = self.lines.iter().skip(1).filter_map(|line| line.split_whitespace().next());
         words.any(|word| word.eq_ignore_ascii_case(extension))
     }
 
-    fn told(&self) -> String {
+    /// Code and last line, for the detail of a failure.
+    fn summary(&self) -> String {
         let text = self.lines.last().map_or("", String::as_str);
-        format!("SMTP {} {}", self.code, super::excerpt(text.as_bytes())).trim_end().to_owned()
+        format!("SMTP {} {}", self.code, excerpt(text.as_bytes())).trim_end().to_owned()
     }
 }
 
-/// What is said of the target when `reply` is a refusal, `None` when it is as `expected`.
-fn refused(reply: &Reply, expected: u16) -> Result<Option<ProbeResponse>, Failure> {
+/// The response for a reply of 400 to 599; `None` for the `expected` code.
+fn refusal(reply: &Reply, expected: u16) -> Result<Option<ProbeResponse>, Failure> {
     match reply.code {
         code if code == expected => Ok(None),
         code @ 400..=599 => {
-            Ok(Some(super::said(Some(code), Err(Failure::new(Reason::Status, reply.told())))))
+            let failure = Failure::new(Reason::Status, reply.summary());
+            Ok(Some(ProbeResponse::with_status(code, Err(failure))))
         }
         _ => {
-            let told = format!("{} in place of {expected}", reply.told());
-            Err(Failure::new(Reason::Protocol, told))
+            let detail = format!("{} instead of {expected}", reply.summary());
+            Err(Failure::new(Reason::Protocol, detail))
         }
     }
 }
 
-async fn ask(stream: &mut TcpStream, command: &str) -> Result<Reply, Failure> {
+async fn send_command(stream: &mut TcpStream, command: &str) -> Result<Reply, Failure> {
     stream.write_all(command.as_bytes()).await.map_err(|error| failure::of_io(WHEN, &error))?;
-    hear(stream).await
+    read_reply(stream).await
 }
 
 /// Reads one reply.
 ///
-/// Nothing may follow it: a server speaks when it is asked, and whoever slips something in before TLS begins would have
-/// it taken for a part of what is secured (RFC 3207, section 6).
-async fn hear(stream: &mut TcpStream) -> Result<Reply, Failure> {
-    let wrong = |what: &str| Failure::new(Reason::Protocol, format!("{WHEN}: {what}"));
+/// No data may follow: an attacker who injects data before the handshake would have it taken for
+/// data sent over TLS (RFC 3207, section 6).
+async fn read_reply(stream: &mut TcpStream) -> Result<Reply, Failure> {
+    let failed = |why: &str| Failure::new(Reason::Protocol, format!("{WHEN}: {why}"));
     let mut received = Vec::new();
-    let mut room = [0; 1_024];
+    let mut buffer = [0; 1_024];
     loop {
-        let read = stream.read(&mut room).await.map_err(|error| failure::of_io(WHEN, &error))?;
+        let read = stream.read(&mut buffer).await.map_err(|error| failure::of_io(WHEN, &error))?;
         if read == 0 {
-            return Err(wrong("the connection was closed before the reply was complete"));
+            return Err(failed("the connection was closed before the reply was complete"));
         }
-        received.extend_from_slice(&room[..read]);
+        received.extend_from_slice(&buffer[..read]);
         match parse(&received) {
             Ok(Some((reply, []))) => return Ok(reply),
-            Ok(Some((_, _more))) => return Err(wrong("more came than was asked for")),
-            Ok(None) if received.len() > REPLY_LIMIT => return Err(wrong("a reply without end")),
+            Ok(Some((_, _rest))) => return Err(failed("unexpected data after the reply")),
+            Ok(None) if received.len() > REPLY_LIMIT => {
+                return Err(failed(&format!("a reply of more than {REPLY_LIMIT} bytes")));
+            }
             Ok(None) => {}
-            Err(NoReply) => {
-                return Err(wrong(&format!("\"{}\" is no reply", super::excerpt(&received))));
+            Err(InvalidReply) => {
+                let received = excerpt(&received);
+                return Err(failed(&format!("\"{received}\" is not an SMTP reply")));
             }
         }
     }
 }
 
-/// What was received does not begin with a reply of SMTP.
 #[derive(Debug, PartialEq, Eq)]
-struct NoReply;
+struct InvalidReply;
 
-/// The reply at the start of `received` and what follows it; `None` while it is not complete (RFC 5321, section 4.2).
-fn parse(received: &[u8]) -> Result<Option<(Reply, &[u8])>, NoReply> {
+/// The reply at the start of `received` and the data after it; `None` while it is incomplete (RFC
+/// 5321, section 4.2).
+fn parse(received: &[u8]) -> Result<Option<(Reply, &[u8])>, InvalidReply> {
     let (mut code, mut lines, mut rest) = (None, Vec::new(), received);
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
         let line = String::from_utf8_lossy(&rest[..end]);
         let line = line.trim_end_matches('\r');
         rest = &rest[end + 1..];
         let digits = line.get(..3).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-        let this: u16 = digits.and_then(|digits| digits.parse().ok()).ok_or(NoReply)?;
-        // All lines of a reply have one code.
-        if !(200..600).contains(&this) || *code.get_or_insert(this) != this {
-            return Err(NoReply);
+        let line_code: u16 = digits.and_then(|digits| digits.parse().ok()).ok_or(InvalidReply)?;
+        // All lines of a reply have the same code.
+        if !(200..600).contains(&line_code) || *code.get_or_insert(line_code) != line_code {
+            return Err(InvalidReply);
         }
-        let (more, text) = match line.as_bytes().get(3) {
+        let (continues, text) = match line.as_bytes().get(3) {
             None => (false, ""),
             Some(b' ') => (false, &line[4..]),
             Some(b'-') => (true, &line[4..]),
-            Some(_) => return Err(NoReply),
+            Some(_) => return Err(InvalidReply),
         };
         lines.push(text.to_owned());
-        if !more {
-            return Ok(Some((Reply { code: this, lines }, rest)));
+        if !continues {
+            return Ok(Some((Reply { code: line_code, lines }, rest)));
         }
     }
     Ok(None)
@@ -152,12 +158,15 @@ mod tests {
         let hello = reply("250-mail.example\r\n250-PIPELINING\r\n250 starttls\r\n");
         assert_eq!((hello.code, hello.lines.len()), (250, 3));
         assert!(hello.offers("STARTTLS"));
-        assert!(!reply("250 STARTTLS\r\n").offers("STARTTLS"), "the first line is a name");
-        assert_eq!(reply("554 5.7.1 no\x07\n").told(), "SMTP 554 5.7.1 no\\u{7}");
+        assert!(
+            !reply("250 STARTTLS\r\n").offers("STARTTLS"),
+            "the first line is the server's name"
+        );
+        assert_eq!(reply("554 5.7.1 no\x07\n").summary(), "SMTP 554 5.7.1 no\\u{7}");
     }
 
     #[test]
-    fn what_is_not_complete_is_waited_for_and_what_follows_is_seen() {
+    fn an_incomplete_reply_is_none_and_data_after_a_reply_is_returned() {
         for part in ["", "2", "220 mail", "250-mail\r\n250-SIZE\r\n"] {
             assert_eq!(parse(part.as_bytes()), Ok(None), "{part:?}");
         }
@@ -166,20 +175,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_refused() {
+    fn an_invalid_reply_is_an_error() {
         for bad in ["\n", "22\n", "SSH-2.0\r\n", "250-a\r\n220 b\r\n", "220x\n", "999 a\n", "ü\n"]
         {
-            assert_eq!(parse(bad.as_bytes()), Err(NoReply), "{bad:?}");
+            assert_eq!(parse(bad.as_bytes()), Err(InvalidReply), "{bad:?}");
         }
-        assert_eq!(parse(b"\xff\xff\xff\xff\n"), Err(NoReply));
+        assert_eq!(parse(b"\xff\xff\xff\xff\n"), Err(InvalidReply));
     }
 
     #[test]
-    fn a_refusal_is_a_status_and_nonsense_is_not() {
-        let said = refused(&reply("421 busy\r\n"), 220).unwrap().unwrap();
-        assert_eq!(said.status, Some(421));
-        assert_eq!(said.plain.unwrap_err(), Failure::new(Reason::Status, "SMTP 421 busy"));
-        assert!(refused(&reply("220 hi\r\n"), 220).unwrap().is_none());
-        assert!(refused(&reply("250 hi\r\n"), 220).is_err());
+    fn a_refusal_has_a_status_and_another_code_is_an_error() {
+        let response = refusal(&reply("421 busy\r\n"), 220).unwrap().unwrap();
+        assert_eq!(response.status, Some(421));
+        assert_eq!(response.plain.unwrap_err(), Failure::new(Reason::Status, "SMTP 421 busy"));
+        assert!(refusal(&reply("220 hi\r\n"), 220).unwrap().is_none());
+        assert!(refusal(&reply("250 hi\r\n"), 220).is_err());
     }
 }

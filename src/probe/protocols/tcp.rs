@@ -1,80 +1,86 @@
-//! A connection over TCP or TLS, and if wanted a text and its answer.
+//! A connection over TCP or TLS; optionally a text to send and a response to read.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use url::Url;
 
 use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::{Failure, Reason};
-use crate::probe::context::{ProbeContext, ProbeResponse};
+use crate::probe::context::ProbeContext;
 use crate::probe::failure;
 use crate::probe::net::tls::Alpn;
+use crate::probe::protocols::excerpt::excerpt;
+use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
 
-/// How long an answer may pause and still go on.
-const QUIET: Duration = Duration::from_secs(1);
+/// Longest pause within a response; a longer one ends it.
+const IDLE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Most that is taken from the connection at once, in bytes.
+/// Most bytes read at once.
 const CHUNK: usize = 8 * 1024;
 
-/// Connects, secures the connection if the scheme is https, and does with it what the service says.
-pub async fn probe(way: &ProbeContext<'_>, url: &Url) -> Result<ProbeResponse, Failure> {
-    // Not by `open`, whose connection passes over what looks like an interim answer of HTTP.
-    let stream = way.connect(url).await?;
-    if url.scheme() == "https" {
-        let stream = way.secure(url, stream, Alpn::None).await?;
-        return exchange(way, stream).await;
+/// Connects, with TLS if the scheme of the probe's URL is https, then sends and reads as
+/// configured.
+pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
+    // `ProbeContext::open` would drop data that looks like an interim response of HTTP.
+    let stream = context.connect(context.url).await?;
+    if context.url.scheme() == "https" {
+        let stream = context.tls_handshake(context.url, stream, Alpn::None).await?;
+        return send_and_read(context, stream).await;
     }
-    exchange(way, stream).await
+    send_and_read(context, stream).await
 }
 
-async fn exchange<S>(way: &ProbeContext<'_>, mut stream: S) -> Result<ProbeResponse, Failure>
+async fn send_and_read<S>(
+    context: &ProbeContext<'_>,
+    mut stream: S,
+) -> Result<ProbeResponse, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut said = ProbeResponse::default();
-    let expected = way.options().expect.as_ref();
-    let reads = expected.is_some() || way.needs_body();
-    let text = super::text_to_send(way)?;
+    let mut response = ProbeResponse::default();
+    let expected = context.options().expect.as_ref();
+    let reads = expected.is_some() || context.needs_body();
+    let text = context.text_to_send()?;
     if text.is_none() && !reads {
-        return Ok(said);
+        return Ok(response);
     }
-    way.enter(Phase::Waiting);
+    context.enter(Phase::Processing);
     if let Some(text) = text {
         send(&mut stream, text.as_bytes())
             .await
             .map_err(|error| failure::of_io("sending the text", &error))?;
     }
     if !reads {
-        return Ok(said);
+        return Ok(response);
     }
-    said.body = match expected {
+    response.body = match expected {
         Some(expected) => {
             let mut search = expected.search();
-            let (body, found) =
-                hear(way, &mut stream, None, |heard| search.found_in(heard)).await?;
+            let is_complete = |received: &[u8]| search.found_in(received);
+            let (body, found) = read_until(context, &mut stream, None, is_complete).await?;
             if !found {
                 return Err(missing(expected, &body));
             }
             body
         }
-        // Nothing says where the answer ends, so it is over when the conditions hold, or when nothing more comes.
+        // The response has no delimiter: it ends when the conditions hold, or after a pause.
         None => {
-            let mut next_look = 0;
-            let enough = |heard: &[u8]| {
-                // A long answer is looked at each time it has doubled: judging takes as long as it is.
-                let looks = heard.len() <= CHUNK || heard.len() >= next_look;
-                if looks {
-                    next_look = 2 * heard.len();
+            let mut next_check = 0;
+            let is_complete = |received: &[u8]| {
+                // A check takes time in proportion to the length, so a long response is checked
+                // only each time its length has doubled.
+                let is_due = received.len() <= CHUNK || received.len() >= next_check;
+                if is_due {
+                    next_check = 2 * received.len();
                 }
-                looks && way.body_fulfils(heard)
+                is_due && context.body_fulfils_conditions(received)
             };
-            hear(way, &mut stream, Some(QUIET), enough).await?.0
+            read_until(context, &mut stream, Some(IDLE_LIMIT), is_complete).await?.0
         }
     };
-    Ok(said)
+    Ok(response)
 }
 
 async fn send<S: AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) -> io::Result<()> {
@@ -82,57 +88,57 @@ async fn send<S: AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) -> io::Result<
     stream.flush().await
 }
 
-/// Reads until what came is `enough`, the peer ends, or, behind the first bytes, nothing comes for as long as `quiet`. Gives
-/// what came, and whether it is enough.
-async fn hear<S: AsyncRead + Unpin>(
-    way: &ProbeContext<'_>,
+/// Reads until the received data `is_complete`, the peer closes, or, after the first bytes, the
+/// peer pauses for `idle_limit`. Returns the data and whether it is complete.
+async fn read_until<S: AsyncRead + Unpin>(
+    context: &ProbeContext<'_>,
     stream: &mut S,
-    quiet: Option<Duration>,
-    mut enough: impl FnMut(&[u8]) -> bool,
+    idle_limit: Option<Duration>,
+    mut is_complete: impl FnMut(&[u8]) -> bool,
 ) -> Result<(Vec<u8>, bool), Failure> {
-    let limit = way.options().body_limit;
-    let (mut heard, mut room) = (Vec::new(), vec![0; CHUNK]);
+    let limit = context.options().body_limit;
+    let (mut received, mut buffer) = (Vec::new(), vec![0; CHUNK]);
     loop {
-        let reading = stream.read(&mut room);
-        let read = match quiet.filter(|_| !heard.is_empty()) {
-            None => reading.await,
-            Some(quiet) => match tokio::time::timeout(quiet, reading).await {
+        let read = stream.read(&mut buffer);
+        let read = match idle_limit.filter(|_| !received.is_empty()) {
+            None => read.await,
+            Some(limit) => match tokio::time::timeout(limit, read).await {
                 Ok(read) => read,
-                Err(_silent) => return Ok((heard, false)),
+                Err(_elapsed) => return Ok((received, false)),
             },
         };
         let read = match read {
             Ok(read) => read,
-            // Many servers close without TLS's goodbye.
+            // Many servers close without close_notify.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-            Err(error) => return Err(failure::of_io("waiting for the answer", &error)),
+            Err(error) => return Err(failure::of_io("waiting for the response", &error)),
         };
-        if heard.is_empty() && read > 0 {
-            way.enter(Phase::Reading);
+        if received.is_empty() && read > 0 {
+            context.enter(Phase::Transfer);
         }
-        heard.extend_from_slice(&room[..read]);
-        if enough(&heard) {
-            return Ok((heard, true));
+        received.extend_from_slice(&buffer[..read]);
+        if is_complete(&received) {
+            return Ok((received, true));
         }
-        if heard.len() > limit {
-            let told = format!("reading the answer: more than {limit} bytes");
-            return Err(Failure::new(Reason::TooLarge, told));
+        if received.len() > limit {
+            let detail = format!("reading the response: more than {limit} bytes");
+            return Err(Failure::new(Reason::TooLarge, detail));
         }
         if read == 0 {
-            return Ok((heard, false));
+            return Ok((received, false));
         }
     }
 }
 
-/// `body` is all that came, and not what was expected.
+/// The failure of a response `body` without the expected text.
 fn missing(expected: &Wildcard, body: &[u8]) -> Failure {
-    let shown = super::excerpt(body);
-    let told = if shown.is_empty() {
-        format!("no answer came that contains \"{expected}\"")
+    let shown = excerpt(body);
+    let detail = if shown.is_empty() {
+        format!("no response that contains \"{expected}\"")
     } else {
-        format!("the answer \"{shown}\" does not contain \"{expected}\"")
+        format!("the response \"{shown}\" does not contain \"{expected}\"")
     };
-    Failure::new(Reason::Condition, told)
+    Failure::new(Reason::Condition, detail)
 }
 
 #[cfg(test)]
@@ -140,12 +146,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_answer_is_told_with_what_came() {
+    fn an_unexpected_response_is_in_the_detail() {
         let expected = Wildcard::new("220 *ESMTP");
         let failure = missing(&expected, b"554 go away\r\n");
         assert_eq!(failure.reason, Reason::Condition);
-        let told = "the answer \"554 go away\\r\\n\" does not contain \"220 *ESMTP\"";
-        assert_eq!(failure.detail, told);
-        assert_eq!(missing(&expected, b"").detail, "no answer came that contains \"220 *ESMTP\"");
+        let detail = "the response \"554 go away\\r\\n\" does not contain \"220 *ESMTP\"";
+        assert_eq!(failure.detail, detail);
+        assert_eq!(missing(&expected, b"").detail, "no response that contains \"220 *ESMTP\"");
     }
 }

@@ -1,101 +1,98 @@
-//! A WebSocket (RFC 6455): the handshake by awc, and if wanted a message and its answer.
+//! A WebSocket (RFC 6455): the handshake by awc, and optionally a message and its response.
 
 use awc::error::WsClientError;
 use awc::http::{StatusCode, header};
 use awc::ws::WebsocketsRequest;
 use tokio::io::{AsyncRead, AsyncWrite};
-use url::Url;
 
 use crate::domain::{Failure, Reason};
-use crate::probe::context::{ProbeContext, ProbeResponse};
+use crate::probe::context::ProbeContext;
 use crate::probe::failure;
-use crate::probe::http;
+use crate::probe::http::connection::with_connection;
 use crate::probe::http::request;
-use crate::probe::net::connection;
+use crate::probe::http::response::status_text;
 use crate::probe::net::tls::Alpn;
-use crate::probe::protocols::frames::{Socket, wrong};
+use crate::probe::protocols::websocket_frames::{WebSocket, invalid};
+use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
 
-/// Shakes hands, then sends and waits for what the service says.
-pub async fn probe(way: &ProbeContext<'_>, url: &Url) -> Result<ProbeResponse, Failure> {
-    let request = handshake(way, url)?;
-    let connection = way.open(url, Alpn::Http1).await?;
-    way.enter(Phase::Waiting);
-    let parts = match connection::over(connection, request.connect()).await {
+/// Does the handshake, then sends and reads messages as configured.
+pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
+    let request = handshake(context)?;
+    let connection = context.open(context.url, Alpn::Http1).await?;
+    context.enter(Phase::Processing);
+    let parts = match with_connection(connection, request.connect()).await {
         Ok((_, framed)) => framed.into_parts(),
         Err(WsClientError::InvalidResponseStatus(status)) => {
-            let refused = refused(status);
-            // Conditions may want the refusal, but then nothing can come that is expected.
-            return if way.options().expect.is_some() {
-                Err(refused)
+            let failure = refused(status);
+            // Conditions may accept a refusal, but the expected message can never arrive.
+            return if context.options().expect.is_some() {
+                Err(failure)
             } else {
-                Ok(said(status, refused))
+                Ok(ProbeResponse::with_status(status.as_u16(), Err(failure)))
             };
         }
         Err(WsClientError::SendRequest(error)) => return Err(failure::of_request(&error)),
-        Err(error) => return Err(wrong(&format!("in the handshake: {error}"))),
+        Err(error) => return Err(invalid(&format!("in the handshake: {error}"))),
     };
-    way.enter(Phase::Reading);
-    let limit = way.options().body_limit;
-    let mut socket = Socket::new(parts.io, parts.read_buf, limit);
-    let said = converse(way, &mut socket).await?;
-    // Only to be polite; what comes of it does not matter.
-    let _ = socket.say_goodbye().await;
-    Ok(said)
+    context.enter(Phase::Transfer);
+    let limit = context.options().body_limit;
+    let mut socket = WebSocket::new(parts.io, parts.read_buf, limit);
+    let response = send_and_read(context, &mut socket).await?;
+    // The result is known: an error here does not matter.
+    let _ = socket.send_close().await;
+    Ok(response)
 }
 
-fn handshake(way: &ProbeContext<'_>, url: &Url) -> Result<WebsocketsRequest, Failure> {
-    // awc must not secure the connection a second time, so to it every URL is http.
-    let mut request = way
-        .engine
-        .client
+fn handshake(context: &ProbeContext<'_>) -> Result<WebsocketsRequest, Failure> {
+    let url = context.url;
+    // The scheme `http` keeps awc from a second TLS handshake.
+    let mut request = context
+        .resources
+        .http_client
         .ws(request::uri("http", url)?)
         .set_header(header::HOST, request::host(url))
         .set_header(header::USER_AGENT, request::USER_AGENT);
-    if let Some(authorization) = request::authorization(way, url)? {
+    if let Some(authorization) = request::authorization(context)? {
         request = request.set_header(header::AUTHORIZATION, authorization);
     }
-    for (name, value) in request::headers(way)? {
+    for (name, value) in request::headers(context)? {
         request = request.set_header(name.as_str(), value);
     }
     Ok(request)
 }
 
-/// An answer that is no WebSocket.
+/// The failure of a handshake that the target answered with `status`.
 fn refused(status: StatusCode) -> Failure {
-    let told = format!("{} instead of 101 Switching Protocols", http::told(status));
-    Failure::new(Reason::Status, told)
+    let detail = format!("{} instead of 101 Switching Protocols", status_text(status));
+    Failure::new(Reason::Status, detail)
 }
 
-fn said(status: StatusCode, refused: Failure) -> ProbeResponse {
-    super::said(Some(status.as_u16()), Err(refused))
-}
-
-async fn converse<S>(
-    way: &ProbeContext<'_>,
-    socket: &mut Socket<S>,
+async fn send_and_read<S>(
+    context: &ProbeContext<'_>,
+    socket: &mut WebSocket<S>,
 ) -> Result<ProbeResponse, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut said = super::said(Some(StatusCode::SWITCHING_PROTOCOLS.as_u16()), Ok(()));
-    if let Some(text) = super::text_to_send(way)? {
+    let status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
+    let mut response = ProbeResponse::with_status(status, Ok(()));
+    if let Some(text) = context.text_to_send()? {
         socket.send_text(&text).await?;
     }
-    let expected = way.options().expect.as_ref();
-    if expected.is_none() && !way.needs_body() {
-        return Ok(said);
+    let expected = context.options().expect.as_ref();
+    if expected.is_none() && !context.needs_body() {
+        return Ok(response);
     }
-    while let Some(message) = socket.message().await? {
-        said.body = message;
-        let fits = expected.is_none_or(|expected| expected.occurs_in(&said.body));
-        if fits {
-            return Ok(said);
+    while let Some(message) = socket.read_message().await? {
+        response.body = message;
+        if expected.is_none_or(|expected| expected.occurs_in(&response.body)) {
+            return Ok(response);
         }
     }
-    let wanted = expected.map(|expected| format!(" that contains \"{expected}\""));
-    let told = format!("closed by the peer before a message{}", wanted.unwrap_or_default());
-    Err(Failure::new(Reason::Condition, told))
+    let expected = expected.map(|expected| format!(" that contains \"{expected}\""));
+    let detail = format!("closed by the peer before a message{}", expected.unwrap_or_default());
+    Err(Failure::new(Reason::Condition, detail))
 }
 
 #[cfg(test)]
@@ -103,9 +100,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_is_no_websocket_is_told_by_its_status() {
+    fn a_refused_handshake_has_its_status_in_the_detail() {
         let refused = refused(StatusCode::FORBIDDEN);
-        let told = "403 Forbidden instead of 101 Switching Protocols";
-        assert_eq!(refused, Failure::new(Reason::Status, told));
+        let detail = "403 Forbidden instead of 101 Switching Protocols";
+        assert_eq!(refused, Failure::new(Reason::Status, detail));
     }
 }

@@ -208,7 +208,7 @@ fn both_give_up_a_hung_target_at_the_timeout() {
     let target = Target::start(Behaviour::Hung);
     retry_while_busy(|| {
         let (ours, theirs) = both.probe(&target.url());
-        ours.assert_failed("timeout", "still waiting for the answer");
+        ours.assert_failed("timeout", "still waiting for the response");
         assert!(!theirs.is_up(), "{theirs:?}");
         // The exporter counts a phase once it is over, and so not the one in which the timeout expired.
         assert!(theirs.phase_ms("processing") < 1.0, "{theirs:?}");

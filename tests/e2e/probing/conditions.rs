@@ -144,7 +144,7 @@ fn a_large_body_is_read_as_text_but_not_as_json() {
             launch.probe_command(&target.url()).options(json!({"body_limit_bytes": 8_388_608}));
         command.condition(condition).run()
     };
-    probe(&data, "[BODY].a == 1").assert_failed("too_large", "is not read as JSON");
+    probe(&data, "[BODY].a == 1").assert_failed("too_large", "is not parsed as JSON");
     probe(&text, "[BODY] == pat(x*)").assert_up();
 }
 

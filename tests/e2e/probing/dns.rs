@@ -31,7 +31,7 @@ fn a_name_server_is_up_when_it_answers_what_is_expected() {
     let in_any_order = ["20 B.example", "10 a.example"];
     probe(question("web.example", "MX", &in_any_order)).run().assert_up();
     let hijacked = probe(question("web.example", "A", &["192.0.2.9"])).run();
-    hijacked.assert_failed("condition", "answers 192.0.2.1 instead of 192.0.2.9");
+    hijacked.assert_failed("condition", "answered 192.0.2.1 instead of 192.0.2.9");
     let judged = probe(question("web.example", "A", &[])).condition("[BODY] == pat(192.0.2.*)");
     judged.condition("[DNS_RCODE] == NOERROR").run().assert_up();
 }
@@ -86,7 +86,7 @@ fn a_text_record_in_another_case_is_another_text() {
         launch.probe_command(&server.url()).options(options).run()
     };
     probe("token=AbC").assert_up();
-    probe("token=abc").assert_failed("condition", "answers token=AbC instead of token=abc");
+    probe("token=abc").assert_failed("condition", "answered token=AbC instead of token=abc");
 }
 
 #[test]
@@ -132,6 +132,6 @@ fn an_answer_that_changes_is_seen_by_the_next_probe() {
         launch.probe_command(&server.url()).options(options).run()
     };
     probe().assert_up();
-    probe().assert_failed("condition", "answers 192.0.2.2 instead of 192.0.2.1");
+    probe().assert_failed("condition", "answered 192.0.2.2 instead of 192.0.2.1");
     probe().assert_up();
 }

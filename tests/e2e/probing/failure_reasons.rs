@@ -10,7 +10,7 @@ fn a_connection_that_is_refused_cut_or_never_made_is_told_as_such() {
     let refused = launch.probe_command("http://127.0.0.1:1/").run();
     refused.assert_failed("refused", "connecting to 127.0.0.1:1: ");
     let cut = Target::start(Behaviour::Reset);
-    launch.probe_command(&cut.url()).run().assert_failed("reset", "waiting for the answer: ");
+    launch.probe_command(&cut.url()).run().assert_failed("reset", "waiting for the response: ");
     let full = FullBacklog::new();
     let url = format!("http://127.0.0.1:{}/", full.port());
     let unanswered = launch.probe_command(&url).timeout(2.0).run();
@@ -22,10 +22,10 @@ fn an_answer_that_is_late_or_wrong_is_told_by_what_is_wrong_with_it() {
     let launch = Launch::new();
     let raw = |bytes: &[u8]| Behaviour::Raw(bytes.to_vec());
     for (behaviour, reason, told) in [
-        (Behaviour::Hung, "timeout", "within 2s: still waiting for the answer"),
+        (Behaviour::Hung, "timeout", "within 2s: still waiting for the response"),
         (Behaviour::Dripping, "timeout", "within 2s: still reading the body"),
-        (raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "protocol", "the answer is not HTTP"),
-        (raw(b""), "protocol", "the connection was closed without an answer"),
+        (raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "protocol", "the response is not HTTP"),
+        (raw(b""), "protocol", "the connection was closed without a response"),
         (Behaviour::Status(503), "status", "503 Service Unavailable"),
     ] {
         let target = Target::start(behaviour);
@@ -41,8 +41,8 @@ fn each_bad_target_gets_its_own_failure_within_its_timeout() {
     const TIMEOUT_MS: f64 = 2_000.0;
     let app = Launch::new().start();
     let cases = [
-        (Behaviour::Hung, "timeout", "still waiting for the answer"),
-        (Behaviour::DrippingHead, "timeout", "still waiting for the answer"),
+        (Behaviour::Hung, "timeout", "still waiting for the response"),
+        (Behaviour::DrippingHead, "timeout", "still waiting for the response"),
         (Behaviour::Dripping, "timeout", "still reading the body"),
         (Behaviour::Reset, "reset", ""),
         (Behaviour::RedirectLoop, "redirect_loop", "more than 10 redirects"),
@@ -56,9 +56,9 @@ fn each_bad_target_gets_its_own_failure_within_its_timeout() {
         (
             Behaviour::Raw(b"HTTP/1.1 102 Processing\r\n\r\n".to_vec()),
             "protocol",
-            "without an answer",
+            "without a response",
         ),
-        (Behaviour::Raw(b"".to_vec()), "protocol", "closed without an answer"),
+        (Behaviour::Raw(b"".to_vec()), "protocol", "closed without a response"),
         (Behaviour::Raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()), "protocol", "not HTTP"),
         (Behaviour::Raw(vec![0xff; 4_096]), "protocol", "not HTTP"),
         (Behaviour::EndlessHead, "protocol", "not HTTP"),

@@ -34,8 +34,8 @@ fn a_host_is_up_when_it_answers_an_echo_request_and_only_then() {
         assert_eq!(probed.outcome["address"], host.trim_matches(['[', ']']));
     }
     let nobody = launch.probe_command("icmp://10.231.7.77").timeout(1.5).run();
-    nobody.assert_failed("timeout", "still waiting for the answer");
+    nobody.assert_failed("timeout", "still waiting for the response");
     hosts.remove_route();
     let cut_off = launch.probe_command(&format!("icmp://{}", hosts.target_address())).run();
-    cut_off.assert_failed("local_network", "command 10.231.8.2: ");
+    cut_off.assert_failed("local_network", "probing 10.231.8.2: ");
 }

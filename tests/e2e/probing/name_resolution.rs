@@ -108,7 +108,7 @@ fn an_address_of_the_wrong_family_is_no_address() {
         launch.probe_command(&target.url()).options(json!({"ip_family": family})).run()
     };
     probe("ip4").assert_up();
-    probe("ip6").assert_failed("dns_no_such_name", "127.0.0.1 is not of the family");
+    probe("ip6").assert_failed("dns_no_such_name", "127.0.0.1 is not of the address family");
     assert_eq!(target.request_count(), 1);
 }
 

@@ -110,7 +110,7 @@ fn redirects_that_lead_nowhere_good_are_told_by_where_they_lead() {
             "not http or https",
         ),
         (Behaviour::RedirectTo("gopher://a/".into()), "redirect_blocked", "\"gopher://a/\""),
-        (Behaviour::RedirectTo("http://[".into()), "redirect_blocked", "is no URL"),
+        (Behaviour::RedirectTo("http://[".into()), "redirect_blocked", "is not a URL"),
         (
             Behaviour::RedirectTo(metadata.into()),
             "address_blocked",
@@ -128,8 +128,8 @@ fn a_redirect_to_what_cannot_be_asked_lies_with_who_sent_us_there() {
     let long = format!("http://127.0.0.1/{}", "a".repeat(70_000));
     let many = "is multicast or broadcast";
     for (to, reason, told) in [
-        (long.as_str(), "redirect_blocked", "what cannot be asked for: \"http://127.0.0.1/aaa"),
-        ("http://a{b/", "redirect_blocked", "what cannot be asked for: \"http://a{b/\""),
+        (long.as_str(), "redirect_blocked", "cannot be requested: \"http://127.0.0.1/aaa"),
+        ("http://a{b/", "redirect_blocked", "cannot be requested: \"http://a{b/\""),
         ("http://224.0.0.1/", "address_blocked", many),
         ("http://255.255.255.255/", "address_blocked", many),
     ] {

@@ -23,5 +23,5 @@ fn a_mail_server_is_up_when_it_turns_to_tls() {
     refusing.assert_failed("status", "SMTP 554 5.7.1 no service here");
     assert_eq!(refusing.outcome["http_status"], 554);
     let injecting = probe(MailServer::Injecting, Shape::Good);
-    injecting.assert_failed("protocol", "more came than was asked for");
+    injecting.assert_failed("protocol", "unexpected data after the reply");
 }

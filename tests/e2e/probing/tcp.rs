@@ -72,7 +72,7 @@ fn an_answer_over_tcp_beyond_the_limit_is_too_large() {
     let (launch, peer) = (Launch::new(), Peer::tcp(smtp_greeting));
     let command = launch.probe_command(&peer.url("tcp")).options(json!({"body_limit_bytes": 4}));
     let probed = command.condition("[BODY] == 220").run();
-    probed.assert_failed("too_large", "reading the answer: more than 4 bytes");
+    probed.assert_failed("too_large", "reading the response: more than 4 bytes");
 }
 
 #[test]

@@ -242,5 +242,5 @@ fn garbage_behind_the_handshake_does_not_lie_with_the_handshake() {
     });
     let options = json!({"tls": {"ca": authority.pem()}});
     let probed = launch.probe_command(&peer.url("https")).options(options).run();
-    probed.assert_failed("protocol", "waiting for the answer: received corrupt message");
+    probed.assert_failed("protocol", "waiting for the response: received corrupt message");
 }

@@ -39,7 +39,7 @@ fn a_websocket_that_refuses_or_leaves_is_told_apart() {
     unmet.assert_failed("condition", "closed by the peer before a message that contains \"pong\"");
     let nothing = Target::start(Behaviour::Raw(Vec::new()));
     let closed = launch.probe_command(&nothing.url().replace("http:", "ws:")).run();
-    closed.assert_failed("protocol", "the connection was closed without an answer");
+    closed.assert_failed("protocol", "the connection was closed without a response");
 }
 
 #[test]

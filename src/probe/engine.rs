@@ -1,0 +1,133 @@
+//! Runs one probe: its deadline, its protocol and its conditions.
+
+use std::time::{Duration, Instant};
+
+use crate::clock::unix_ms;
+use crate::domain::outcome::sanitize_detail;
+use crate::domain::{Condition, ConditionResult, Failure, Kind, Outcome, Reason, Service};
+use crate::probe::context::ProbeContext;
+use crate::probe::resources::{Resources, Rules};
+use crate::probe::response::ProbeResponse;
+use crate::probe::stall::StallMonitor;
+use crate::probe::timings::{Phase, Timings};
+use crate::probe::{http, protocols};
+
+/// Largest body that is parsed as JSON, in bytes: parsed values take up to a hundred times the
+/// memory.
+const JSON_LIMIT: usize = 4 * 1024 * 1024;
+
+/// How long after its deadline a probe may still evaluate a response that came in time.
+const EVALUATION_GRACE: Duration = Duration::from_millis(50);
+
+/// Runs probes on one arbiter. Not `Send`: built inside its arbiter.
+pub struct Engine {
+    resources: Resources,
+    stalls: StallMonitor,
+}
+
+impl Engine {
+    pub fn new(rules: Rules) -> Self {
+        Self { resources: Resources::new(rules), stalls: StallMonitor::start() }
+    }
+
+    /// Probes `service` once, within its timeout; with `reports`, the outcome has a report. A
+    /// failure of the target is a result, not an error.
+    pub async fn probe(&self, service: &Service, reports: bool) -> Outcome {
+        let started_at_ms = unix_ms();
+        let started = Instant::now();
+        let timings = Timings::new(started, reports);
+        let stalled_before = self.stalls.stalled_before();
+        let timeout = service.timeout.get();
+        let probe = probe_target(&self.resources, service, &timings);
+        let result = tokio::time::timeout(timeout, probe).await;
+        let ended = Instant::now();
+        let recorded = timings.finish(ended);
+        // A timeout cannot interrupt the evaluation of conditions.
+        let was_late = ended - started > timeout + EVALUATION_GRACE;
+        let failure = match result {
+            Ok(Err(failure)) => Some(failure),
+            Ok(Ok(())) if !was_late => None,
+            _ if self.stalls.excuses(stalled_before, started + timeout, timeout, ended) => {
+                let detail = "this process stalled during the probe";
+                Some(Failure::new(Reason::LocalStandstill, detail))
+            }
+            _ => Some(timed_out(recorded.last_phase, timeout)),
+        };
+        Outcome {
+            service_id: service.id,
+            started_at_ms,
+            response_time: ended - started,
+            http_status: recorded.http_status,
+            failure,
+            phases: recorded.phases,
+            details: recorded.details,
+            network_down: false,
+            report: recorded.report,
+        }
+    }
+}
+
+async fn probe_target(
+    resources: &Resources,
+    service: &Service,
+    timings: &Timings,
+) -> Result<(), Failure> {
+    let url = service.target.url(&resources.rules.variables);
+    let url = url.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))?;
+    let context = &ProbeContext { resources, service, url: &url, timings };
+    let response = match service.target.kind() {
+        Kind::Http => http::probe(context).await?,
+        Kind::Push => return Err(heartbeat_late(service)),
+        kind => protocols::probe(context, kind).await?,
+    };
+    if let Some(status) = response.status {
+        timings.set_http_status(status);
+    }
+    check_conditions(context, response)
+}
+
+/// Evaluates the service's conditions; without any, the plain rule of the protocol counts.
+fn check_conditions(context: &ProbeContext<'_>, response: ProbeResponse) -> Result<(), Failure> {
+    let conditions = &context.service.conditions;
+    if conditions.is_empty() {
+        return response.plain;
+    }
+    let reads_json = conditions.iter().any(Condition::reads_json);
+    if reads_json && response.body.len() > JSON_LIMIT {
+        let detail = format!("a body of more than {JSON_LIMIT} bytes is not parsed as JSON");
+        return Err(Failure::new(Reason::TooLarge, detail));
+    }
+    let facts = context.timings.facts(response, reads_json, Instant::now(), unix_ms());
+    let mut unmet = Vec::new();
+    for condition in conditions {
+        let result = condition.judge(&facts);
+        context.timings.update_report(|report| {
+            let text = result.clone().err().unwrap_or_else(|| condition.to_string());
+            let text = sanitize_detail(text);
+            report.conditions.push(ConditionResult { text, fulfilled: result.is_ok() });
+        });
+        unmet.extend(result.err());
+    }
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Reason::Condition, unmet.join("; ")))
+}
+
+/// A watched job is probed only after its heartbeat is overdue (see `actors::scheduler`).
+fn heartbeat_late(service: &Service) -> Failure {
+    let timeout = service.heartbeat_timeout().as_secs_f64();
+    let detail = format!("no heartbeat within interval and grace ({timeout} s)");
+    Failure::new(Reason::HeartbeatLate, detail)
+}
+
+fn timed_out(phase: Phase, timeout: Duration) -> Failure {
+    let reason = match phase {
+        Phase::Resolve => Reason::DnsTimeout,
+        Phase::Connect => Reason::ConnectTimeout,
+        Phase::Tls => Reason::TlsTimeout,
+        Phase::Processing | Phase::Transfer => Reason::Timeout,
+    };
+    let detail = format!("no complete response within {timeout:?}: still {}", phase.as_activity());
+    Failure::new(reason, detail)
+}

@@ -1,0 +1,240 @@
+//! A connection that the probe opened, in the form that awc uses.
+//!
+//! awc requests a connection from its connector inside the future of a request.
+//! [`SuppliedConnector`] returns the probe's connection, passed in a task-local. The probe retains a
+//! clone, which shows what awc hides: whether the peer closed the connection, and data after a head
+//! without a body length.
+
+use std::cell::{RefCell, RefMut};
+use std::future::{Future, Ready, poll_fn, ready};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use actix_rt::net::{ActixStream, Ready as IoReady};
+use actix_service::Service;
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection as Connected};
+use awc::http::Uri;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::probe::http::interim::{drop_interim, head_length, is_incomplete_head};
+
+/// A connection to a target; clones share it.
+#[derive(Debug, Clone)]
+pub struct Connection(Rc<RefCell<Shared>>);
+
+#[derive(Debug)]
+struct Shared {
+    stream: Stream,
+    /// Whether a read reached the end of the stream.
+    peer_closed: bool,
+    /// Received data not yet passed to awc: the start of a response, until it is known to be final
+    /// and its head is complete; then the data after the head.
+    buffered: Vec<u8>,
+    /// Bytes of `buffered` that are head. They are passed to awc in a read of their own, since awc
+    /// loses data read together with a head that has no body length.
+    head_left: usize,
+    /// Whether `buffered` begins with the final response.
+    is_final: bool,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    /// Boxed, since the TLS state is ten times as large.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection {
+    pub fn plain(stream: TcpStream) -> Self {
+        Self::new(Stream::Plain(stream))
+    }
+
+    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
+        Self::new(Stream::Tls(Box::new(stream)))
+    }
+
+    fn new(stream: Stream) -> Self {
+        let shared = Shared {
+            stream,
+            peer_closed: false,
+            buffered: Vec::new(),
+            head_left: 0,
+            is_final: false,
+        };
+        Self(Rc::new(RefCell::new(shared)))
+    }
+
+    /// Whether a read reached the end of the stream.
+    pub fn peer_closed(&self) -> bool {
+        self.0.borrow().peer_closed
+    }
+
+    /// Reads until the peer closes the connection or `limit` bytes are read, and appends the data
+    /// to `output` unless that is `None`. Returns the number of bytes read.
+    pub async fn read_rest(
+        &self,
+        limit: usize,
+        mut output: Option<&mut Vec<u8>>,
+    ) -> io::Result<usize> {
+        let buffered = std::mem::take(&mut self.shared().buffered);
+        let mut read = buffered.len().min(limit);
+        if let Some(output) = &mut output {
+            output.extend_from_slice(&buffered[..read]);
+        }
+        let mut buffer = vec![0; 8 * 1024];
+        while read < limit && !self.peer_closed() {
+            let mut received = ReadBuf::new(&mut buffer);
+            poll_fn(|context| self.shared().poll_stream(context, &mut received)).await?;
+            read += received.filled().len();
+            if let Some(output) = &mut output {
+                output.extend_from_slice(received.filled());
+            }
+        }
+        Ok(read)
+    }
+
+    /// Borrows never overlap: probe and awc poll the connection in one task, one after the other.
+    fn shared(&self) -> RefMut<'_, Shared> {
+        self.0.borrow_mut()
+    }
+}
+
+impl Shared {
+    /// Reads from the stream and records its end.
+    fn poll_stream(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (capacity, filled) = (buffer.remaining(), buffer.filled().len());
+        let polled = match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Tls(stream) => match Pin::new(&mut **stream).poll_read(context, buffer) {
+                // Many servers close without close_notify. HTTP decides whether the message is
+                // complete.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Poll::Ready(Ok(()))
+                }
+                polled => polled,
+            },
+        };
+        let is_empty = buffer.filled().len() == filled;
+        if matches!(polled, Poll::Ready(Ok(()))) && capacity > 0 && is_empty {
+            self.peer_closed = true;
+        }
+        polled
+    }
+
+    /// Reads the final response, without interim responses.
+    fn poll_response(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_final {
+            let mut chunk = [0; 1_024];
+            let mut received = ReadBuf::new(&mut chunk);
+            ready!(self.poll_stream(context, &mut received))?;
+            self.buffered.extend_from_slice(received.filled());
+            if self.peer_closed || drop_interim(&mut self.buffered) {
+                self.head_left = head_length(&self.buffered).unwrap_or(self.buffered.len());
+                self.is_final = self.peer_closed || !is_incomplete_head(&self.buffered);
+            }
+        }
+        if self.buffered.is_empty() {
+            return self.poll_stream(context, buffer);
+        }
+        let available = if self.head_left > 0 { self.head_left } else { self.buffered.len() };
+        let length = available.min(buffer.remaining());
+        buffer.put_slice(&self.buffered[..length]);
+        self.buffered.drain(..length);
+        self.head_left = self.head_left.saturating_sub(length);
+        Poll::Ready(Ok(()))
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.shared().poll_response(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.shared().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.shared().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_flush(context),
+        }
+    }
+
+    /// Does nothing: the probe may read on after awc is done. Dropping the connection closes it.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl ActixStream for Connection {
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<IoReady>> {
+        ActixStream::poll_read_ready(self.0.borrow().tcp(), context)
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<IoReady>> {
+        ActixStream::poll_write_ready(self.0.borrow().tcp(), context)
+    }
+}
+
+tokio::task_local! {
+    static SUPPLIED: RefCell<Option<Connection>>;
+}
+
+/// Runs `request`, which must be at most one awc request, over `connection`.
+pub async fn with_connection<F: Future>(connection: Connection, request: F) -> F::Output {
+    SUPPLIED.scope(RefCell::new(Some(connection)), request).await
+}
+
+/// Gives awc the connection of [`with_connection`].
+#[derive(Debug, Clone)]
+pub struct SuppliedConnector;
+
+impl Service<ConnectInfo<Uri>> for SuppliedConnector {
+    type Response = Connected<Uri, Connection>;
+    type Error = ConnectError;
+    type Future = Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&self, request: ConnectInfo<Uri>) -> Self::Future {
+        let connection = SUPPLIED.with(|supplied| supplied.borrow_mut().take());
+        let connected =
+            connection.map(|connection| Connected::new(request.request().clone(), connection));
+        ready(connected.ok_or(ConnectError::Unresolved))
+    }
+}

@@ -1,0 +1,60 @@
+//! What the probes of one arbiter share.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::domain::Variables;
+use crate::domain::service::options::NameServer;
+use crate::probe::http::client;
+use crate::probe::net::policy::Policy;
+use crate::probe::net::resolve::Resolver;
+use crate::probe::net::tls::{TlsConfigs, Trust};
+
+/// Most resolvers cached for the `resolver` option of services; beyond that, the cache is cleared.
+const RESOLVERS_LIMIT: usize = 64;
+
+/// Rules that apply to every probe.
+#[derive(Clone)]
+pub struct Rules {
+    /// The certificate authorities that probes trust.
+    pub trust: Trust,
+    /// Which addresses probes may dial.
+    pub policy: Policy,
+    /// The values of variables in templates.
+    pub variables: Variables,
+}
+
+/// Not `Send`: built inside its arbiter.
+pub struct Resources {
+    pub rules: Rules,
+    pub tls: TlsConfigs,
+    pub http_client: awc::Client,
+    system_resolver: Rc<Resolver>,
+    /// Bound: [`RESOLVERS_LIMIT`].
+    resolvers: RefCell<HashMap<NameServer, Rc<Resolver>>>,
+}
+
+impl Resources {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            tls: TlsConfigs::new(rules.trust.clone()),
+            rules,
+            http_client: client::new(),
+            system_resolver: Rc::new(Resolver::from_system()),
+            resolvers: RefCell::default(),
+        }
+    }
+
+    /// The resolver that queries only `server`, or the system's.
+    pub fn resolver(&self, server: Option<NameServer>) -> Rc<Resolver> {
+        let Some(server) = server else { return Rc::clone(&self.system_resolver) };
+        let mut resolvers = self.resolvers.borrow_mut();
+        if !resolvers.contains_key(&server) && resolvers.len() >= RESOLVERS_LIMIT {
+            resolvers.clear();
+        }
+        let resolver =
+            resolvers.entry(server).or_insert_with(|| Rc::new(Resolver::from_server(server)));
+        Rc::clone(resolver)
+    }
+}
