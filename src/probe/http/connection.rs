@@ -1,9 +1,9 @@
 //! A connection that the probe opened, in the form that awc uses.
 //!
 //! awc requests a connection from its connector inside the future of a request.
-//! [`SuppliedConnector`] returns the probe's connection, passed in a task-local. The probe retains a
-//! clone, which shows what awc hides: whether the peer closed the connection, and data after a head
-//! without a body length.
+//! [`SuppliedConnector`] returns the probe's connection, passed in a task-local. The probe retains
+//! a clone, which shows what awc hides: whether the peer closed the connection, and data after a
+//! head without a body length.
 
 use std::cell::{RefCell, RefMut};
 use std::future::{Future, Ready, poll_fn, ready};
