@@ -85,7 +85,7 @@ fn dependencies_md_gives_a_reason_for_every_dependency() {
 }
 
 #[test]
-fn operations_md_lists_every_metric() {
+fn documents_list_every_metric_with_its_labels() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Status(200));
     app.wait_for_ticks(app.add("a", &target.url()), 1);
@@ -98,6 +98,19 @@ fn operations_md_lists_every_metric() {
         let ends = ['`', '{'];
         let is_listed = ends.iter().any(|end| OPERATIONS.contains(&format!("`{name}{end}")));
         assert!(is_listed, "docs/operations.md lacks {name}");
+    }
+    for (metric, label, document) in [
+        ("probes_total", "result", OPERATIONS),
+        ("probes_missed_total", "reason", PROBING),
+        ("outcomes_total", "result", OPERATIONS),
+    ] {
+        let prefix = format!("service_healthcheck_{metric}{{{label}=\"");
+        let samples = exposition.lines().filter_map(|line| line.strip_prefix(&prefix));
+        let values: Vec<&str> = samples.filter_map(|rest| rest.split('"').next()).collect();
+        assert!(values.len() > 2, "{metric}: {values:?}");
+        for value in values {
+            assert!(document.contains(&format!("`{value}`")), "no document has `{value}`");
+        }
     }
 }
 
