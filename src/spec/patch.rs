@@ -1,13 +1,16 @@
-//! A change to a definition, as a client of the API writes it.
+//! A change to a definition by a client of the API.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Dialect, Form, Problem};
-use crate::domain::Definition;
+use crate::domain::service::definition::Definition;
+use crate::spec::field::Dialect;
+use crate::spec::problem::Problem;
+use crate::spec::reader::{check_part, read};
+use crate::spec::writer::{Form, merge, write};
 
-/// A change to a definition in the API's form (RFC 7396); each field by itself is valid.
+/// A change in the dialect of the API (RFC 7396). Each field is valid by itself.
 #[derive(Clone, PartialEq)]
 pub struct Patch(Map<String, Value>);
 
@@ -21,15 +24,15 @@ impl fmt::Debug for Patch {
 impl Patch {
     /// Validates each field of `change`; null resets a field to its default.
     pub fn new(change: Map<String, Value>) -> Result<Self, Vec<Problem>> {
-        super::check_part(&change)?;
+        check_part(&change)?;
         Ok(Self(change))
     }
 
-    /// The definition after the change. The error names fields that no longer fit together.
+    /// The definition after the change. The error names fields that contradict each other.
     pub fn apply(&self, before: &Definition) -> Result<Definition, Vec<Problem>> {
-        let mut map = super::write(before, Form::Literal);
-        super::merge(&mut map, &self.0);
-        super::read(&map, Dialect::Api)
+        let mut map = write(before, Form::Literal);
+        merge(&mut map, &self.0);
+        read(&map, Dialect::Api)
     }
 }
 
@@ -41,7 +44,7 @@ mod tests {
     use crate::domain::{Group, Interval, sample};
 
     #[test]
-    fn a_patch_leaves_out_what_it_does_not_name() {
+    fn a_patch_changes_only_the_fields_that_it_names() {
         let before = Definition {
             group: Group::parse("core").unwrap(),
             interval: Some(Interval::from_seconds(1.0).unwrap()),
@@ -53,6 +56,6 @@ mod tests {
         assert!(patch(json!({"enabled": null})).is_err());
         let push = patch(json!({"url": "push://job"})).unwrap();
         let problems = push.apply(&before).unwrap_err();
-        assert_eq!(problems[0].path, "heartbeat.token", "what does not fit together is told");
+        assert_eq!(problems[0].path, "heartbeat.token", "a push target requires a token");
     }
 }

@@ -1,9 +1,8 @@
-//! One value: what it may be, as each dialect writes it.
+//! Parsers for single values in each dialect.
 
 use http::Method;
 use serde_json::{Map, Value};
 
-use super::Dialect;
 use crate::domain::history::slo::Slo;
 use crate::domain::invalid::Invalid;
 use crate::domain::service::options::{
@@ -11,17 +10,16 @@ use crate::domain::service::options::{
 };
 use crate::domain::service::template::Template;
 use crate::domain::time::duration;
+use crate::spec::field::Dialect;
 
-/// Longest text that is sent, and longest certificate file, in bytes.
+/// Longest body and longest text in PEM, in bytes.
 const TEXT_MAX_BYTES: usize = 256 * 1024;
-/// Longest value of a header, in bytes.
+/// Longest header value, in bytes.
 const HEADER_MAX_BYTES: usize = 8 * 1024;
-/// Most headers of a request.
+/// Most request headers.
 const HEADERS_MAX: usize = 50;
-/// Most answers that a question to DNS can expect.
-const EXPECTED_MAX: usize = 50;
 
-/// How a refusal shows `value`: texts in the file as they are written, everything else as JSON.
+/// The value in an error message: texts of the services file as written, other values as JSON.
 pub fn shown(value: &Value, dialect: Dialect) -> String {
     match value {
         Value::String(text) if dialect == Dialect::File => text.clone(),
@@ -31,16 +29,14 @@ pub fn shown(value: &Value, dialect: Dialect) -> String {
     }
 }
 
-/// A text.
 pub fn text(value: &Value, dialect: Dialect) -> Result<&str, Invalid> {
     let expected = if dialect == Dialect::File { "a text" } else { "a string" };
     value.as_str().ok_or_else(|| Invalid::new(shown(value, dialect), expected))
 }
 
-/// True or false.
-pub fn truth(value: &Value, dialect: Dialect) -> Result<bool, Invalid> {
+pub fn boolean(value: &Value, dialect: Dialect) -> Result<bool, Invalid> {
     match value {
-        Value::Bool(truth) => Ok(*truth),
+        Value::Bool(boolean) => Ok(*boolean),
         Value::String(text) if dialect == Dialect::File => match text.as_str() {
             "true" | "True" | "TRUE" | "yes" | "on" => Ok(true),
             "false" | "False" | "FALSE" | "no" | "off" => Ok(false),
@@ -50,45 +46,48 @@ pub fn truth(value: &Value, dialect: Dialect) -> Result<bool, Invalid> {
     }
 }
 
-/// A time in seconds.
+/// A duration in seconds.
 pub fn seconds(value: &Value, dialect: Dialect) -> Result<f64, Invalid> {
-    let (read, expected) = match dialect {
+    let (seconds, expected) = match dialect {
         Dialect::Api | Dialect::Store => (value.as_f64(), "a number of seconds or null"),
         Dialect::File => (
             value.as_str().and_then(duration::parse_seconds),
             "a duration as in Go, such as 300ms, 30s or 1m30s",
         ),
     };
-    read.ok_or_else(|| Invalid::new(shown(value, dialect), expected))
+    seconds.ok_or_else(|| Invalid::new(shown(value, dialect), expected))
 }
 
-/// A whole number from `least` to `most`, of which `expected` tells.
-pub fn whole(
+/// An integer from `least` to `most`; `expected` describes the range.
+pub fn integer(
     value: &Value,
     dialect: Dialect,
     (least, most): (u64, u64),
     expected: &'static str,
 ) -> Result<u64, Invalid> {
-    let read = match value {
+    let number = match value {
         Value::String(text) if dialect == Dialect::File => text.parse().ok(),
         other => other.as_u64(),
     };
-    read.filter(|number| (least..=most).contains(number))
+    number
+        .filter(|number| (least..=most).contains(number))
         .ok_or_else(|| Invalid::new(shown(value, dialect), expected))
 }
 
-/// The least uptime in percent.
+/// Target of an objective, in percent.
 pub fn slo_target(value: &Value, dialect: Dialect) -> Result<f64, Invalid> {
-    let read = match value {
+    let percent = match value {
         Value::String(text) if dialect == Dialect::File => text.parse().ok(),
         other => other.as_f64(),
     };
-    Slo::target(read.unwrap_or(f64::NAN)).map_err(|invalid| invalid.shown_as(shown(value, dialect)))
+    Slo::target(percent.unwrap_or(f64::NAN))
+        .map_err(|invalid| invalid.shown_as(shown(value, dialect)))
 }
 
-/// A text that is sent as it is, but for its variables. A refusal does not show it.
+/// A text that may be a secret: errors do not show it.
 pub fn template(value: &Value, dialect: Dialect) -> Result<Template, Invalid> {
-    const EXPECTED: &str = "a text of at most 262,144 bytes; in the services file ${NAME} names a variable and $$ is a dollar sign";
+    const EXPECTED: &str = "a text of at most 262,144 bytes; in the services file ${NAME} is a \
+         variable and $$ a dollar sign";
     let reject = || Invalid::hidden(EXPECTED);
     let written = value.as_str().filter(|text| text.len() <= TEXT_MAX_BYTES).ok_or_else(reject)?;
     match dialect {
@@ -97,7 +96,7 @@ pub fn template(value: &Value, dialect: Dialect) -> Result<Template, Invalid> {
     }
 }
 
-/// A template without control characters and of a size that fits in a head. A refusal does not show it.
+/// A template for a header value: limited length, no control characters.
 pub fn credential(value: &Value, dialect: Dialect) -> Result<Template, Invalid> {
     let reject = || Invalid::hidden("a text of at most 8,192 bytes without control characters");
     let fits = |text: &&str| text.len() <= HEADER_MAX_BYTES && !text.contains(char::is_control);
@@ -105,7 +104,6 @@ pub fn credential(value: &Value, dialect: Dialect) -> Result<Template, Invalid> 
     template(value, dialect)
 }
 
-/// The method of a request.
 pub fn method(value: &Value, dialect: Dialect) -> Result<Method, Invalid> {
     let word = text(value, dialect)?.to_ascii_uppercase();
     let is_word = (1..=20).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase());
@@ -115,18 +113,16 @@ pub fn method(value: &Value, dialect: Dialect) -> Result<Method, Invalid> {
     })
 }
 
-/// Headers by name.
 pub fn headers(value: &Value, _: Dialect) -> Result<&Map<String, Value>, Invalid> {
     let map = value.as_object().filter(|map| map.len() <= HEADERS_MAX);
     map.ok_or_else(|| Invalid::hidden("a mapping of at most 50 headers"))
 }
 
-/// One header.
 pub fn header(name: &str, value: &Value, dialect: Dialect) -> Result<(String, Template), Invalid> {
     Ok((header_name(name)?, credential(value, dialect)?))
 }
 
-/// The name of a header that a probe may set (RFC 9110, section 5.6.2). What frames the request is the probe's.
+/// A header name (RFC 9110, section 5.6.2). Headers that frame the request belong to the probe.
 fn header_name(name: &str) -> Result<String, Invalid> {
     const FRAMING: [&str; 6] =
         ["connection", "content-length", "expect", "te", "transfer-encoding", "upgrade"];
@@ -137,7 +133,8 @@ fn header_name(name: &str) -> Result<String, Invalid> {
     }
     Err(Invalid::quoted(
         name,
-        "the name of a header, and not one that frames the request (connection, content-length, expect, te, transfer-encoding, upgrade)",
+        "a header name, except for those that frame the request (connection, content-length, \
+         expect, te, transfer-encoding, upgrade)",
     ))
 }
 
@@ -147,7 +144,6 @@ pub fn http_version(value: &Value, dialect: Dialect) -> Result<HttpVersion, Inva
         .ok_or_else(|| Invalid::new(shown(value, dialect), "\"1.0\", \"1.1\" or \"2\""))
 }
 
-/// The least version of TLS.
 pub fn tls_version(value: &Value, dialect: Dialect) -> Result<TlsVersion, Invalid> {
     match text(value, dialect)? {
         "1.2" => Ok(TlsVersion::Tls12),
@@ -156,7 +152,8 @@ pub fn tls_version(value: &Value, dialect: Dialect) -> Result<TlsVersion, Invali
     }
 }
 
-/// Certificates or a key. The API takes the text only: what files this machine has is not for a client to find out.
+/// Certificates or a key. In the API only the text itself is valid: a file name would reveal to clients
+/// which files this machine has.
 pub fn pem(value: &Value, dialect: Dialect) -> Result<Pem, Invalid> {
     let written = value.as_str().filter(|text| text.len() <= TEXT_MAX_BYTES).unwrap_or_default();
     if written.contains("-----BEGIN ") {
@@ -168,7 +165,6 @@ pub fn pem(value: &Value, dialect: Dialect) -> Result<Pem, Invalid> {
     Ok(Pem::File(written.into()))
 }
 
-/// The name that a certificate is to be for.
 pub fn host_name(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
     let written = text(value, dialect)?;
     match url::Host::parse(written) {
@@ -177,7 +173,6 @@ pub fn host_name(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
     }
 }
 
-/// Which addresses of a name are used.
 pub fn ip_family(value: &Value, dialect: Dialect) -> Result<IpFamily, Invalid> {
     match text(value, dialect)? {
         "ip" => Ok(IpFamily::Any),
@@ -187,7 +182,7 @@ pub fn ip_family(value: &Value, dialect: Dialect) -> Result<IpFamily, Invalid> {
     }
 }
 
-/// A name server, as Gatus writes it.
+/// A name server in the form of Gatus.
 pub fn name_server(value: &Value, dialect: Dialect) -> Result<NameServer, Invalid> {
     const EXPECTED: &str =
         "a name server by its address, such as udp://1.1.1.1:53 or tcp://[::1]:53";
@@ -204,7 +199,6 @@ pub fn name_server(value: &Value, dialect: Dialect) -> Result<NameServer, Invali
     Ok(NameServer { address, over_tcp })
 }
 
-/// The name that DNS is asked for.
 pub fn query_name(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
     let name = text(value, dialect)?;
     let bare = name.strip_suffix('.').unwrap_or(name);
@@ -214,24 +208,24 @@ pub fn query_name(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
     if bare.len() <= 253 && bare.split('.').all(is_label) {
         return Ok(name.to_owned());
     }
-    Err(Invalid::new(shown(value, dialect), "a name as DNS has them, in ASCII"))
+    Err(Invalid::new(shown(value, dialect), "a DNS name in ASCII"))
 }
 
-/// The type of record that DNS is asked for.
 pub fn record_kind(value: &Value, dialect: Dialect) -> Result<RecordKind, Invalid> {
     RecordKind::parse(text(value, dialect)?).ok_or_else(|| {
         Invalid::new(shown(value, dialect), "A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT or CAA")
     })
 }
 
-/// A list of at most 50 texts, each read by `parse`; `expected` tells of it.
+/// A list of at most `most` texts; `expected` describes the list.
 pub fn list<T>(
     value: &Value,
     dialect: Dialect,
+    most: usize,
     expected: &'static str,
     parse: impl Fn(&str) -> Result<T, Invalid>,
 ) -> Result<Vec<T>, Invalid> {
-    let items = value.as_array().filter(|items| items.len() <= EXPECTED_MAX);
+    let items = value.as_array().filter(|items| items.len() <= most);
     let items = items.ok_or_else(|| Invalid::new(shown(value, dialect), expected))?;
     items.iter().map(|item| parse(text(item, dialect)?)).collect()
 }

@@ -1,29 +1,30 @@
-//! From a definition back to a mapping, under the names of the API. What is as it is by default is left out.
+//! From a definition to a mapping with the names of the API. Defaults are left out.
 
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::*;
+use crate::domain::service::definition::Definition;
+use crate::domain::service::interval::{Interval, Timeout};
+use crate::domain::service::label::Group;
 use crate::domain::service::options::{
     BODY_LIMIT as BODY_LIMIT_BYTES, HttpVersion, IpFamily, MAX_REDIRECTS, Options, Pem, TlsVersion,
 };
 use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
-use crate::domain::service::{Definition, Group, Interval, Timeout};
 use crate::domain::time::duration;
+use crate::spec::field::*;
 
-/// For whom it is written.
+/// How secrets and variables are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// The store: variables by their names.
+    /// For the store: secrets in plain text, variables by name.
     Stored,
-    /// A change to what a client of the API wrote: every text as the client wrote it.
+    /// For a change by a client of the API: every text as the client wrote it.
     Literal,
-    /// Everyone: no secret in it.
+    /// For responses: secrets masked.
     Masked,
 }
 
-/// A whole definition.
 pub fn write(definition: &Definition, form: Form) -> Map<String, Value> {
     let mut map = write_options(&definition.options, form);
     let mut put = |field: Field, value: Value| drop(map.insert(field.api.to_owned(), value));
@@ -38,7 +39,6 @@ pub fn write(definition: &Definition, form: Form) -> Map<String, Value> {
     map
 }
 
-/// The options alone.
 pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
     let mut writer = Writer { map: Map::new(), form };
     writer.request(options);
@@ -74,8 +74,8 @@ pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
     writer.map
 }
 
-/// Puts `change` over `map`: what it names is replaced, null takes away, objects are merged (RFC 7396). Names of headers
-/// differ by more than their case, and nothing else here does.
+/// Merges `change` into `map` (RFC 7396): values replace, null removes, objects are merged. Keys are
+/// matched regardless of case, as header names are; no other keys differ in case only.
 pub fn merge(map: &mut Map<String, Value>, change: &Map<String, Value>) {
     for (key, value) in change {
         let same = map.keys().find(|known| known.eq_ignore_ascii_case(key)).cloned();
@@ -89,6 +89,14 @@ pub fn merge(map: &mut Map<String, Value>, change: &Map<String, Value>) {
             _ => drop(map.insert(key.clone(), value.clone())),
         }
     }
+}
+
+/// Whether a header's value must be masked, judged by its name.
+pub fn is_sensitive(header: &str) -> bool {
+    const SIGNS: [&str; 10] =
+        ["auth", "cookie", "cred", "jwt", "key", "pass", "secret", "session", "sign", "token"];
+    let header = header.to_ascii_lowercase();
+    SIGNS.iter().any(|sign| header.contains(sign))
 }
 
 struct Writer {
@@ -120,7 +128,7 @@ impl Writer {
                 template.as_literal().unwrap_or_else(|| template.as_written().to_owned())
             }
             Form::Stored => template.as_written().to_owned(),
-            // A client sees what it wrote; a text with variables shows their names.
+            // As the client wrote it; variables by name.
             Form::Masked => {
                 template.as_literal().unwrap_or_else(|| template.as_written().to_owned())
             }
@@ -143,8 +151,8 @@ impl Writer {
         }
         self.secret(BEARER, options.bearer_token.as_ref());
         self.put(FOLLOW, (!options.follows_redirects).then_some(false));
-        let most = options.max_redirects;
-        self.put(REDIRECTS, (most != MAX_REDIRECTS).then_some(most));
+        let limit = options.max_redirects;
+        self.put(REDIRECTS, (limit != MAX_REDIRECTS).then_some(limit));
         self.put(HTTP_VERSION, options.http_version.map(HttpVersion::as_str));
         let limit = options.body_limit;
         self.put(BODY_LIMIT, (limit != BODY_LIMIT_BYTES).then_some(limit));
@@ -207,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_has_one_name_in_whatever_case() {
+    fn header_names_are_case_insensitive() {
         for second in [json!("b"), Value::Null] {
             let twice = json!({
                 "name": "a", "url": "http://a/", "headers": {"Accept": "a", "accept": second}
@@ -221,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_written_back_and_no_secret_is_shown() {
+    fn a_definition_is_written_back_and_no_secret_is_shown() {
         let written = everything();
         let definition = read(&written, Dialect::Api).unwrap();
         assert_eq!(write(&definition, Form::Literal), written);
         let stored = write_options(&definition.options, Form::Stored);
-        assert_eq!(stored["body"], "costs $$5", "a dollar sign of the API is no variable");
+        assert_eq!(stored["body"], "costs $$5", "a dollar sign of the API is a literal");
         assert_eq!(read_options(&stored).unwrap(), definition.options);
         let shown =
             serde_json::to_string(&write_options(&definition.options, Form::Masked)).unwrap();
@@ -236,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_replaces_takes_away_and_merges() {
+    fn a_change_replaces_removes_and_merges() {
         let mut map = everything();
         let change = json!({"tls": {"ca": null, "min_version": "1.2"}, "method": null, "headers": {"Accept": "b"}});
         merge(&mut map, change.as_object().unwrap());
@@ -244,12 +252,16 @@ mod tests {
         assert_eq!((&definition.options.method, &definition.options.tls.ca), (&None, &None));
         assert_eq!(definition.options.headers.len(), 2);
         merge(&mut map, json!({"headers": {"x-API-key": null}}).as_object().unwrap());
-        assert_eq!(map["headers"].as_object().unwrap().len(), 1, "headers have no case");
+        assert_eq!(
+            map["headers"].as_object().unwrap().len(),
+            1,
+            "header names are case-insensitive"
+        );
         assert_eq!(definition.options.tls.min_version, Some(TlsVersion::Tls12));
     }
 
     #[test]
-    fn an_objective_is_read_in_both_dialects_and_needs_a_target() {
+    fn an_objective_is_read_in_both_dialects_and_requires_a_target() {
         let read_slo = |slo: Value, dialect| {
             let map =
                 json!({"name": "a", "url": "push://a", "heartbeat": {"token": "t"}, "slo": slo});
@@ -292,7 +304,8 @@ mod tests {
             ),
         ] {
             let problems = read_slo(written, dialect).unwrap_err();
-            let problems: Vec<_> = problems.into_iter().map(|it| (it.path, it.rejection)).collect();
+            let problems: Vec<_> =
+                problems.into_iter().map(|problem| (problem.path, problem.rejection)).collect();
             assert_eq!(problems, [(path.to_owned(), rejection)]);
         }
     }

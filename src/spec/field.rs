@@ -1,0 +1,92 @@
+//! The table of fields: names in the API and in the services file, and the kinds of targets.
+
+use crate::domain::service::target::Kind;
+
+/// The written form that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// JSON of the API: durations are numbers of seconds, texts are literal.
+    Api,
+    /// JSON in the store: as in the API, but `${NAME}` is a variable.
+    Store,
+    /// Services file: names of Gatus, durations of Go, and `${NAME}` is a variable.
+    File,
+}
+
+/// A field of a service. A path with dots leads into a nested object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Path in the API and in the store.
+    pub api: &'static str,
+    /// Path in the services file.
+    pub file: &'static str,
+    /// Kinds of targets that have the field; empty means all.
+    pub kinds: &'static [Kind],
+}
+
+impl Field {
+    pub fn path(&self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Api | Dialect::Store => self.api,
+            Dialect::File => self.file,
+        }
+    }
+}
+
+/// Kinds with request headers.
+const REQUEST: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Grpc];
+/// Kinds that send a text.
+const TEXT: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tcp, Kind::Tls];
+/// Kinds that search the response for a pattern.
+const EXCHANGE: &[Kind] = &[Kind::WebSocket, Kind::Tcp, Kind::Tls];
+/// Kinds that may use TLS; http may redirect to https.
+const SECURED: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tls, Kind::StartTls, Kind::Grpc];
+/// Kinds that read a body.
+const BODY: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tcp, Kind::Tls, Kind::Grpc];
+
+macro_rules! fields {
+    ($($name:ident = $api:literal, $file:literal, $kinds:expr;)*) => {
+        $(pub const $name: Field = Field { api: $api, file: $file, kinds: $kinds };)*
+        pub const FIELDS: &[Field] = &[$($name),*];
+    };
+}
+
+fields! {
+    NAME = "name", "name", &[];
+    URL = "url", "url", &[];
+    GROUP = "group", "group", &[];
+    ENABLED = "enabled", "enabled", &[];
+    INTERVAL = "interval_seconds", "interval", &[];
+    TIMEOUT = "timeout_seconds", "client.timeout", &[];
+    CONDITIONS = "conditions", "conditions", &[];
+    METHOD = "method", "method", &[Kind::Http];
+    HEADERS = "headers", "headers", REQUEST;
+    SENT = "body", "body", TEXT;
+    USERNAME = "basic_auth.username", "basic-auth.username", REQUEST;
+    PASSWORD = "basic_auth.password", "basic-auth.password", REQUEST;
+    BEARER = "bearer_token", "bearer-token", REQUEST;
+    FOLLOW = "follow_redirects", "client.ignore-redirect", &[Kind::Http];
+    REDIRECTS = "max_redirects", "client.max-redirects", &[Kind::Http];
+    HTTP_VERSION = "http_version", "client.http-version", &[Kind::Http];
+    BODY_LIMIT = "body_limit_bytes", "client.body-limit", BODY;
+    EXPECT = "expect", "expect", EXCHANGE;
+    INSECURE = "insecure", "client.insecure", SECURED;
+    CA = "tls.ca", "client.tls.ca-file", SECURED;
+    CERTIFICATE = "tls.certificate", "client.tls.certificate-file", SECURED;
+    PRIVATE_KEY = "tls.private_key", "client.tls.private-key-file", SECURED;
+    SERVER_NAME = "tls.server_name", "client.tls.server-name", SECURED;
+    MIN_VERSION = "tls.min_version", "client.tls.min-version", SECURED;
+    IP_FAMILY = "ip_family", "client.network", &[];
+    RESOLVER = "resolver", "client.dns-resolver", &[];
+    QUERY_NAME = "dns.query_name", "dns.query-name", &[Kind::Dns];
+    QUERY_TYPE = "dns.query_type", "dns.query-type", &[Kind::Dns];
+    EXPECTED = "dns.expected", "dns.expected", &[Kind::Dns];
+    GRPC_SERVICE = "grpc_service", "grpc-service", &[Kind::Grpc];
+    TOKEN = "heartbeat.token", "heartbeat.token", &[Kind::Push];
+    GRACE = "heartbeat.grace_seconds", "heartbeat.grace", &[Kind::Push];
+    FAILURE_THRESHOLD = "failure_threshold", "failure-threshold", &[];
+    SUCCESS_THRESHOLD = "success_threshold", "success-threshold", &[];
+    CONFIRM_INTERVAL = "confirm_interval_seconds", "confirm-interval", &[];
+    SLO_TARGET = "slo.target", "slo.target", &[];
+    SLO_WINDOW = "slo.window", "slo.window", &[];
+}
