@@ -66,7 +66,7 @@
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
 //! | When does retention delete? | `actors/upkeep/` decides when; `storage/history/` deletes |
 //! | Where do I add a setting? | `config/variables.rs` (a row), `config/mod.rs` (a field) |
-//! | Where do I add a field of a service? | `domain/service/`, `spec/mod.rs` (a row) |
+//! | Where do I add a field of a service? | `domain/service/`, `spec/field.rs` (a row) |
 //! | Where do I add a metric? | `metrics/` |
 //!
 //! `CONTRIBUTING.md` has the steps for a new probe kind, setting, table and metric; `docs/design/`
