@@ -62,8 +62,8 @@ pub async fn ticks(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         ("id" = i64, Path, description = "Id of the service", minimum = 1),
         WindowParams,
         ("step" = Option<String>, Query, 
-            description = "Length of a bucket: seconds or a duration such as 5m, 1h or 1d. Default: \
-                           the shortest standard step with at most 400 buckets. Most buckets: 2000"),
+            description = "Length of a bucket: seconds or a duration such as 5m, 1h or 1d; at most \
+                           2000 buckets. Default: the shortest standard step with at most 400"),
         ("of" = Option<String>, Query, 
             description = "Content of the series: response_time (default), uptime or phases"),
     ),

@@ -1,8 +1,8 @@
 //! Metrics of the program and of each service, for `GET /metrics`.
 //!
-//! [`Telemetry`] is cheap to clone; every actor has one. Names follow Prometheus's conventions: base
-//! units, `_total` for counters. Metrics of a single service have the names that blackbox_exporter
-//! gives them ([`names`]).
+//! [`Telemetry`] is cheap to clone; every actor has one. Names follow Prometheus's conventions:
+//! base units, `_total` for counters. Metrics of a single service have the names of
+//! blackbox_exporter ([`names`]).
 
 mod format;
 mod last_result;

@@ -217,8 +217,8 @@ impl Telemetry {
         registry
     }
 
-    /// Creates the counters of every label value. A counter that appears only with its first increment
-    /// hides that increment from `rate()`.
+    /// Creates the counters of every label value. A counter that appears only with its first
+    /// increment hides that increment from `rate()`.
     fn init_labels(&self) {
         let _ = self.probe_counter("up", "");
         for reason in Reason::all() {
@@ -284,7 +284,7 @@ impl Telemetry {
         self.storage_rows.get_or_create_owned(&TableLabel { table }).set(rows.cast_signed());
     }
 
-    /// Writes all metrics in `format`: those of the program, then those of each service of `results`.
+    /// All metrics in `format`: those of the program, then those of each service in `results`.
     pub fn expose(
         &self,
         results: Vec<ServiceResult>,

@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn all_problems_of_a_body_are_reported_at_once() {
         let body = json!({
-            "name": "", "interval_seconds": 0.01, "timeout_seconds": "soon", "id": 7, "enabled": null
+            "name": "", "interval_seconds": 0.01, "timeout_seconds": "soon", "id": 7,
+            "enabled": null
         });
         let errors = definition(body.as_object().unwrap()).unwrap_err().to_string();
         for field in

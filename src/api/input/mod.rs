@@ -1,7 +1,7 @@
 //! Validation of requests; every problem is reported at once.
 //!
-//! An invalid path or query string is 400 ([`path`], [`query`]). A body is 415, 413 or 400 before it
-//! is a JSON object, and 422 when a field is invalid ([`body`]; contract, "Envelope").
+//! An invalid path or query string is 400 ([`path`], [`query`]). A body that is no JSON is 415, 413,
+//! 408 or 400, and one with an invalid field is 422 ([`body`]; contract, "Envelope").
 
 mod body;
 mod params;

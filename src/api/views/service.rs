@@ -54,8 +54,8 @@ pub struct Service {
     interval_seconds: f64,
     /// Timeout of a probe in seconds; the configured default if the service sets none.
     timeout_seconds: f64,
-    /// Conditions on the response; if empty, the default rule of the protocol decides (HTTP: a status
-    /// below 400).
+    /// Conditions on the response; if empty, the default rule of the protocol decides (HTTP: a
+    /// status below 400).
     #[schema(example = json!(["[STATUS] == 200"]))]
     conditions: Vec<String>,
     /// Further fields of `NewService` that differ from their defaults; secrets are masked.

@@ -23,12 +23,12 @@ enum Value {
 
 /// Name, HELP and series of each family; all are gauges.
 const FAMILIES: [(&str, &str, &[Value]); 4] = [
-    (names::PROBE_SUCCESS, "Whether the probe was a success", &[Value::Success]),
-    (names::PROBE_DURATION_SECONDS, "How long the probe took", &[Value::Duration]),
-    (names::PROBE_HTTP_STATUS_CODE, "HTTP status of the answer", &[Value::HttpStatus]),
+    (names::PROBE_SUCCESS, "Whether the probe succeeded", &[Value::Success]),
+    (names::PROBE_DURATION_SECONDS, "Duration of the probe", &[Value::Duration]),
+    (names::PROBE_HTTP_STATUS_CODE, "HTTP status of the response", &[Value::HttpStatus]),
     (
         names::PROBE_HTTP_DURATION_SECONDS,
-        "Where the time of the probe went",
+        "Duration of each phase of the probe",
         &[Value::Phase(0), Value::Phase(1), Value::Phase(2), Value::Phase(3), Value::Phase(4)],
     ),
 ];
@@ -56,7 +56,7 @@ pub(super) fn write(
     Ok(Exported { skipped })
 }
 
-/// Name and labels of a series, as `/metrics` writes them.
+/// Name and labels of a series.
 fn series_name(family: &str, service: &Walked, phase: Option<&str>) -> String {
     let id = service.id.to_string();
     let labels = names::service_labels(&id, &service.name, service.group.as_deref());
@@ -81,7 +81,7 @@ struct Series {
 }
 
 impl Series {
-    /// Writes the sample of `tick`, if it has one. Every series skips the same ticks.
+    /// Writes the sample of `tick`, if it has one. The ticks alone decide which of them are skipped.
     fn write(
         &mut self,
         out: &mut impl Write,
@@ -142,7 +142,7 @@ mod tests {
     use crate::domain::ServiceId;
 
     #[test]
-    fn a_series_has_the_labels_of_metrics() {
+    fn labels_are_escaped_and_named_as_in_metrics() {
         let service = Walked {
             id: ServiceId::new(7).unwrap(),
             name: "a \"b\"\\\n".to_owned(),
