@@ -94,7 +94,7 @@ pub struct Telemetry {
     pub slots_busy: Gauge,
     /// Length of the probe queue.
     pub slots_waiting: Gauge,
-    /// Probers that died and were restarted.
+    /// Probers that were rebuilt after they died.
     pub probers_rebuilt: Counter,
     /// Outcomes that are not committed yet.
     pub buffered: Gauge,
@@ -168,7 +168,7 @@ impl Telemetry {
         own.register("slots_waiting", "Probes in the queue", self.slots_waiting.clone());
         own.register(
             "probers_rebuilt",
-            "Probers that died and were restarted",
+            "Probers that were rebuilt after they died",
             self.probers_rebuilt.clone(),
         );
         own.register(
