@@ -24,8 +24,8 @@
 //! `service-healthcheck run` calls [`app::run`].
 //!
 //! Imports go in one direction: `domain` ← `spec` ← `probe`, `storage`, `metrics` ← `config`,
-//! `services_file` ← `actors` ← `api` ← `app` ← `commands` ← `main`. No two files import each other,
-//! directly or through others. The test `tests/e2e/imports.rs` has the table and checks both.
+//! `services_file` ← `actors` ← `api` ← `app` ← `commands` ← `main`. No two files import each
+//! other, directly or through others. The test `tests/e2e/imports.rs` checks both.
 //!
 //! # The path of one probe
 //!
@@ -34,8 +34,8 @@
 //! 2. The pool leases a free slot to the job, queues the job, or counts it as missed. The
 //!    [prober](actors::prober) of that slot runs the job with the [`Engine`](probe::Engine) of its
 //!    thread.
-//! 3. `probe/` resolves the name, connects, negotiates TLS, and sends the request. Every wait belongs
-//!    to a phase (resolve, connect, TLS, processing, transfer), and every error has a
+//! 3. `probe/` resolves the name, connects, negotiates TLS, and sends the request. Every wait
+//!    belongs to a phase (resolve, connect, TLS, processing, transfer), and every error has a
 //!    [`Reason`](domain::Reason). HTTP redirects are followed in `probe/http/`.
 //! 4. The service's [conditions](domain::condition) judge the response. The result is an
 //!    [`Outcome`](domain::Outcome): up, down, local (the monitor's own fault, such as no free file

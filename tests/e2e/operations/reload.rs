@@ -47,7 +47,7 @@ fn sighup_applies_the_file_at_once() {
     app.stop();
     let app = Launch::new().start();
     app.signal(Signal::HUP);
-    app.wait_for_log("there is no SERVICES_FILE");
+    app.wait_for_log("SIGHUP ignored: SERVICES_FILE is not set");
     assert_eq!(app.get("/v1/_internal/health").status, 200);
 }
 
@@ -63,7 +63,7 @@ fn a_bad_file_keeps_the_old_state_and_says_why() {
     assert_eq!(app.names(), ["a"]);
     let taken = app.add("c", &target.url());
     launch.write_file("services.yaml", &format!("endpoints:\n{}", entry("c", &target.url())));
-    app.wait_for_log(&format!("taken by service {taken}"));
+    app.wait_for_log(&format!("already used by service {taken}"));
     assert_eq!(app.names(), ["a", "c"]);
     launch.write_file("services.yaml", &format!("endpoints:\n{}", entry("d", &target.url())));
     wait_for("the good file", || (app.names() == ["c", "d"]).then_some(()));
