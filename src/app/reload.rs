@@ -14,7 +14,7 @@ use crate::actors::recorder::Recorder;
 use crate::app::startup::log_applied;
 use crate::config::Config;
 use crate::services_file;
-use crate::services_file::{FileError, Stamp};
+use crate::services_file::{FileError, Snapshot};
 
 /// Interval between checks of the file. A change is applied when two checks find the same state, so
 /// that a file is not read while it is written.
@@ -26,7 +26,7 @@ pub async fn watch(
     config: Config,
     recorder: Addr<Recorder>,
     mut hangup: Signal,
-    mut applied: Stamp,
+    mut applied: Snapshot,
     log: Logger,
 ) {
     let Some(file) = config.services_file.clone() else {
@@ -42,7 +42,7 @@ pub async fn watch(
             () = tokio::time::sleep(CHECK_INTERVAL) => false,
         };
         let path = file.clone();
-        let Ok(current) = spawn_blocking(move || services_file::stamp(&path)).await else {
+        let Ok(current) = spawn_blocking(move || services_file::snapshot(&path)).await else {
             return;
         };
         let has_settled = current == std::mem::replace(&mut previous, current.clone());

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::probe::Rules;
 use crate::probe::net::tls::Trust;
 use crate::services_file;
-use crate::services_file::{Entry, FileApplied, Stamp};
+use crate::services_file::{Entry, FileApplied, Snapshot};
 use crate::storage::history::gaps;
 use crate::storage::history::gaps::Gap;
 use crate::storage::reader::{LoadedService, load_known};
@@ -32,13 +32,13 @@ pub struct Prepared {
     /// The services that are not deleted.
     pub services: Vec<LoadedService>,
     /// State of the services file before it was read.
-    pub services_file: Stamp,
+    pub services_file: Snapshot,
 }
 
 /// Checks and reads everything: first the configuration and its files, then the address, last the
 /// store, so that a failed start changes nothing.
 pub fn prepare(config: &Config, log: &Logger) -> Result<Prepared, Error> {
-    let services_file = config.services_file.as_deref().map(services_file::stamp);
+    let services_file = config.services_file.as_deref().map(services_file::snapshot);
     let Files { rules, entries } = read_files(config)?;
     let listener = listen(config)?;
     let store = Store::open(&config.db_file)?;

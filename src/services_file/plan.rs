@@ -1,45 +1,45 @@
-//! What the file asks of the store. Pure.
+//! Comparison of a services file with the store. Pure.
 
 use std::collections::{HashMap, HashSet};
 
-use super::Problems;
-use crate::domain::Origin;
-use crate::services_file::parse::Entry;
+use crate::domain::service::definition::Origin;
+use crate::services_file::entry::Entry;
+use crate::services_file::problems::Problems;
 use crate::storage::reader::LoadedService;
 use crate::storage::writer::FilePlan;
 
-/// Compares the entries with the living services. A name that a service of the API has is a problem.
-pub fn plan(entries: &[Entry], known: &[LoadedService]) -> Result<FilePlan, Vec<String>> {
+/// Compares the entries with the services in the store. A name of a service that was created through
+/// the API is a problem.
+pub fn plan(entries: &[Entry], stored: &[LoadedService]) -> Result<FilePlan, Vec<String>> {
     let by_name: HashMap<&str, &LoadedService> =
-        known.iter().map(|known| (known.definition.name.as_str(), known)).collect();
+        stored.iter().map(|service| (service.definition.name.as_str(), service)).collect();
     let mut plan = FilePlan::default();
     let mut problems = Problems::default();
-    let mut named = HashSet::new();
+    let mut names = HashSet::new();
     for entry in entries {
         let name = entry.definition.name.as_str();
-        named.insert(name);
+        names.insert(name);
         match by_name.get(name) {
             None => plan.add.push(entry.definition.clone()),
-            Some(known) if known.origin == Origin::Api => {
-                let id = known.id;
-                problems.of(
-                    entry,
-                    &format!("name: already used by service {id}, created through the API"),
-                );
+            Some(service) if service.origin == Origin::Api => {
+                let id = service.id;
+                let problem =
+                    format!("name: already used by service {id}, created through the API");
+                problems.add_to_entry(entry, &problem);
             }
-            Some(known) if known.definition != entry.definition => {
-                plan.change.push((known.id, entry.definition.clone()));
+            Some(service) if service.definition != entry.definition => {
+                plan.change.push((service.id, entry.definition.clone()));
             }
             Some(_) => {}
         }
     }
-    plan.remove = known
+    plan.remove = stored
         .iter()
-        .filter(|known| known.origin == Origin::File)
-        .filter(|known| !named.contains(known.definition.name.as_str()))
-        .map(|known| known.id)
+        .filter(|service| service.origin == Origin::File)
+        .filter(|service| !names.contains(service.definition.name.as_str()))
+        .map(|service| service.id)
         .collect();
-    if problems.len() == 0 { Ok(plan) } else { Err(problems.told()) }
+    if problems.is_empty() { Ok(plan) } else { Err(problems.messages()) }
 }
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use crate::domain::ServiceId;
     use crate::domain::Variables;
-    use crate::services_file::read_text;
+    use crate::services_file::read::read_text;
 
     fn entries(names: &[(&str, &str)]) -> Vec<Entry> {
         let lines: Vec<String> =
@@ -58,7 +58,7 @@ mod tests {
         read_text("s.yaml".as_ref(), &text, &Variables::default()).unwrap()
     }
 
-    fn known(id: i64, name: &str, url: &str, origin: Origin) -> LoadedService {
+    fn stored(id: i64, name: &str, url: &str, origin: Origin) -> LoadedService {
         let [entry] = entries(&[(name, url)]).try_into().unwrap();
         let id = ServiceId::new(id).unwrap();
         LoadedService {
@@ -71,12 +71,12 @@ mod tests {
     }
 
     #[test]
-    fn new_changed_and_missing_entries_are_told_apart() {
+    fn new_changed_and_missing_entries_are_distinguished() {
         let store = [
-            known(1, "same", "http://same/", Origin::File),
-            known(2, "changed", "http://old/", Origin::File),
-            known(3, "gone", "http://gone/", Origin::File),
-            known(4, "by-hand", "http://by-hand/", Origin::Api),
+            stored(1, "same", "http://same/", Origin::File),
+            stored(2, "changed", "http://old/", Origin::File),
+            stored(3, "gone", "http://gone/", Origin::File),
+            stored(4, "from-api", "http://from-api/", Origin::Api),
         ];
         let file = entries(&[
             ("same", "http://same/"),
@@ -93,9 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_the_api_took_is_a_problem() {
-        let store = [known(4, "by-hand", "http://by-hand/", Origin::Api)];
-        let problems = plan(&entries(&[("by-hand", "http://x/")]), &store).unwrap_err();
+    fn a_name_of_a_service_of_the_api_is_a_problem() {
+        let store = [stored(4, "from-api", "http://from-api/", Origin::Api)];
+        let problems = plan(&entries(&[("from-api", "http://x/")]), &store).unwrap_err();
         assert!(problems[0].contains("already used by service 4"), "{problems:?}");
     }
 }

@@ -1,0 +1,193 @@
+//! YAML nodes with their lines.
+
+use std::borrow::Cow;
+
+use saphyr::{MarkedYaml, ScanError, YamlData, YamlLoader};
+use saphyr_parser::{Parser, ScalarStyle};
+use serde_json::Value;
+
+use crate::domain::invalid::Invalid;
+
+/// Most nodes that aliases may expand to: enough for every entry of the largest file to repeat a block,
+/// and a bound against alias bombs.
+const ALIAS_LIMIT: usize = 2_000_000;
+
+/// Loads all documents. Scalars remain texts, so that a service may have the name 007.
+pub fn load(text: &str) -> Result<Vec<MarkedYaml<'_>>, ScanError> {
+    let mut loader = YamlLoader::default();
+    loader.early_parse(false);
+    loader.alias_limit(ALIAS_LIMIT);
+    Parser::new_from_str(text).load(&mut loader, true)?;
+    match loader.error() {
+        Some(error) => Err(error.clone()),
+        None => Ok(loader.into_documents()),
+    }
+}
+
+/// Replaces surrogate pairs by their character. JSON escapes a character beyond the first plane as two
+/// units (RFC 8259, section 7), which YAML does not support. Other texts than JSON are not changed.
+pub fn join_surrogates(text: &str) -> Cow<'_, str> {
+    if !text.trim_start().starts_with('{') || !text.contains("\\u") {
+        return Cow::Borrowed(text);
+    }
+    let mut joined = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\\u") {
+        let unit = |from: usize| {
+            let escape = rest.get(from..from + 6)?.strip_prefix("\\u")?;
+            u16::from_str_radix(escape, 16).ok()
+        };
+        match unit(at).zip(unit(at + 6)).and_then(|(high, low)| character(high, low)) {
+            Some(character) => {
+                joined.push_str(&rest[..at]);
+                joined.push(character);
+                rest = &rest[at + 12..];
+            }
+            None => {
+                joined.push_str(&rest[..at + 2]);
+                rest = &rest[at + 2..];
+            }
+        }
+    }
+    joined.push_str(rest);
+    Cow::Owned(joined)
+}
+
+/// The character of two UTF-16 units, if they are a surrogate pair.
+fn character(high: u16, low: u16) -> Option<char> {
+    let mut decoded = char::decode_utf16([high, low]);
+    match (decoded.next(), decoded.next()) {
+        (Some(Ok(character)), None) => Some(character),
+        _ => None,
+    }
+}
+
+/// The first line with the variable `name`.
+pub fn line_of_variable(item: &MarkedYaml, name: &str) -> usize {
+    let reference = format!("${{{name}}}");
+    let inner = |node: &MarkedYaml| {
+        text(node).is_some_and(|text| text.contains(&reference)).then(|| line(node))
+    };
+    fn first(node: &MarkedYaml, found: &dyn Fn(&MarkedYaml) -> Option<usize>) -> Option<usize> {
+        found(node).or_else(|| match &node.data {
+            YamlData::Mapping(mapping) => mapping.values().find_map(|value| first(value, found)),
+            YamlData::Sequence(items) => items.iter().find_map(|item| first(item, found)),
+            _ => None,
+        })
+    }
+    first(item, &inner).unwrap_or_else(|| line(item))
+}
+
+/// The line of the value at a dotted path, or of the longest part of the path that exists.
+pub fn line_of(item: &MarkedYaml, path: &str) -> usize {
+    let mut found = item;
+    let mut at = line(item);
+    for step in path.split('.') {
+        let Some((key, value)) = Mapping::of(found).ok().and_then(|map| map.pair(step)) else {
+            break;
+        };
+        // The span of a mapping begins at its first key, which may be lines below its own key.
+        at = if Mapping::of(value).is_ok() { line(key) } else { line(value) };
+        found = value;
+    }
+    at
+}
+
+/// The node as JSON, with every scalar as a text. Duplicate keys are added to `repeated`.
+pub fn value_of<'a, 'y>(node: &'a MarkedYaml<'y>, repeated: &mut Vec<&'a MarkedYaml<'y>>) -> Value {
+    match &node.data {
+        _ if is_null(node) => Value::Null,
+        YamlData::Representation(text, _, _) => Value::String(text.to_string()),
+        YamlData::Sequence(items) => items.iter().map(|item| value_of(item, repeated)).collect(),
+        YamlData::Mapping(mapping) => {
+            let mut object = serde_json::Map::new();
+            for (key, value) in mapping {
+                if object.insert(shown(key), value_of(value, repeated)).is_some() {
+                    repeated.push(key);
+                }
+            }
+            Value::Object(object)
+        }
+        _ => Value::Null,
+    }
+}
+
+/// A node that is a mapping.
+pub struct Mapping<'a, 'y>(&'a MarkedYaml<'y>);
+
+impl<'a, 'y> Mapping<'a, 'y> {
+    pub fn of(node: &'a MarkedYaml<'y>) -> Result<Self, Invalid> {
+        match node.data {
+            YamlData::Mapping(_) => Ok(Self(node)),
+            _ => Err(Invalid::new(shown(node), "a mapping of keys to values")),
+        }
+    }
+
+    fn pairs(
+        &self,
+    ) -> impl Iterator<Item = (&'a MarkedYaml<'y>, &'a MarkedYaml<'y>)> + use<'a, 'y> {
+        let mapping = match &self.0.data {
+            YamlData::Mapping(mapping) => Some(mapping),
+            _ => None,
+        };
+        mapping.into_iter().flatten()
+    }
+
+    fn pair(&self, key: &str) -> Option<(&'a MarkedYaml<'y>, &'a MarkedYaml<'y>)> {
+        self.pairs().find(|(name, _)| text(name) == Some(key))
+    }
+
+    /// `None` also for null.
+    pub fn get(&self, key: &str) -> Option<&'a MarkedYaml<'y>> {
+        self.pair(key).map(|(_, value)| value).filter(|value| !is_null(value))
+    }
+
+    /// Unknown and duplicate keys, with the problem of each.
+    pub fn wrong_keys(&self, known: &[&str]) -> Vec<(&'a MarkedYaml<'y>, String)> {
+        let mut wrong = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        for (key, _) in self.pairs() {
+            match text(key) {
+                Some(name) if seen.contains(&name) => {
+                    wrong.push((key, "duplicate key".to_owned()));
+                }
+                Some(name) if known.contains(&name) => seen.push(name),
+                _ => {
+                    wrong.push((key, format!("unknown key, expected one of {}", known.join(", "))))
+                }
+            }
+        }
+        wrong
+    }
+}
+
+pub fn line(node: &MarkedYaml) -> usize {
+    node.span.start.line()
+}
+
+/// A scalar as written.
+pub fn text<'a>(node: &'a MarkedYaml) -> Option<&'a str> {
+    match &node.data {
+        YamlData::Representation(text, _, _) => Some(text),
+        _ => None,
+    }
+}
+
+fn is_null(node: &MarkedYaml) -> bool {
+    match &node.data {
+        YamlData::Representation(text, ScalarStyle::Plain, _) => {
+            matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL")
+        }
+        _ => false,
+    }
+}
+
+/// A node in an error message.
+pub fn shown(node: &MarkedYaml) -> String {
+    match &node.data {
+        YamlData::Representation(text, _, _) => text.to_string(),
+        YamlData::Sequence(_) => "[…]".to_owned(),
+        YamlData::Mapping(_) => "{…}".to_owned(),
+        _ => "…".to_owned(),
+    }
+}
