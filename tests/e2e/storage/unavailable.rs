@@ -37,7 +37,7 @@ fn a_locked_file_is_told_and_heals_and_loses_nothing_it_did_not_count() {
     app.wait_for_log("the store takes writes again");
     app.wait_until_ready();
     let log = app.stop();
-    assert!(log.contains("everything measured is in the store"), "{log}");
+    assert!(log.contains("every outcome is in the store"), "{log}");
     db.assert_consistent();
 }
 
