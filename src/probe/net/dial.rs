@@ -108,20 +108,16 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr)
             Some(result) = attempts.next() => match result {
                 Ok(connected) => return Ok(connected),
                 Err(failure) => {
-                    if best_failure.as_ref().is_none_or(|best| says_more(&failure, best)) {
-                        best_failure = Some(failure);
-                    }
+                    best_failure = Some(match best_failure {
+                        Some(best) if specificity(&best) >= specificity(&failure) => best,
+                        _ => failure,
+                    });
                     next_at = Instant::now();
                 }
             },
             () = sleep_until(next_at), if rest.len() > 0 => {}
         }
     }
-}
-
-/// Whether `failure` says more about the target than `other`.
-fn says_more(failure: &Failure, other: &Failure) -> bool {
-    specificity(failure) > specificity(other)
 }
 
 async fn attempt(address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
@@ -133,7 +129,8 @@ async fn attempt(address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure
     match connected {
         // A simultaneous open with the same socket (RFC 9293, section 3.5).
         Ok((stream, peer)) if stream.local_addr().is_ok_and(|local| local == peer) => {
-            let detail = format!("connecting to {address}: no listener, the socket met itself");
+            let detail =
+                format!("connecting to {address}: no listener, the socket connected to itself");
             Err(Failure::new(Reason::Refused, detail))
         }
         Ok((stream, peer)) => {

@@ -1,7 +1,6 @@
 //! Which addresses probes may dial. Checked for every address of every hop, after resolution and
 //! before connecting, so DNS rebinding, redirects and unusual spellings cannot bypass it. Pure.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -32,28 +31,17 @@ struct Networks {
 }
 
 /// Why an address must not be dialled; displayed after the address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Includes the metadata service of most clouds.
+    #[error("is link-local, which is never probed")]
     LinkLocal,
+    #[error("is a cloud metadata service, which is never probed")]
     Metadata,
-    /// Multicast or broadcast.
+    #[error("is multicast or broadcast, not the address of one host")]
     Multicast,
-    /// In this network of `PROBE_DENY_NETWORKS`.
+    #[error("is in {0} of PROBE_DENY_NETWORKS")]
     Denied(IpNet),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LinkLocal => f.write_str("is link-local, which is never probed"),
-            Self::Metadata => f.write_str("is a cloud metadata service, which is never probed"),
-            Self::Multicast => {
-                f.write_str("is multicast or broadcast, not the address of one host")
-            }
-            Self::Denied(network) => write!(f, "is in {network} of PROBE_DENY_NETWORKS"),
-        }
-    }
 }
 
 impl Policy {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,8 +67,7 @@ impl Trust {
     }
 }
 
-/// Checks that a TLS configuration can be built from `options`. The error begins with the name of
-/// the invalid option.
+/// Checks that a TLS configuration can be built from `options`. The error names the option.
 pub fn validate(options: &TlsOptions) -> Result<(), String> {
     let trust = Trust { roots: Arc::new(RootCertStore::empty()), authorities: 0 };
     build_config(&trust, options, Alpn::None).map(drop)
@@ -85,10 +85,22 @@ fn parse_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String
 fn read_pem(pem: &Pem) -> Result<Vec<u8>, String> {
     match pem {
         Pem::Text(text) => Ok(text.clone().into_bytes()),
-        Pem::File(path) => {
-            std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
-        }
+        Pem::File(path) => std::fs::read(path).map_err(|error| error.to_string()),
     }
+}
+
+/// Certificates of the option `name`.
+fn read_certificates(name: &str, pem: &Pem) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = read_pem(pem).and_then(|pem| parse_certificates(&pem));
+    certificates.map_err(|reason| invalid(name, pem, "certificates in PEM", reason))
+}
+
+fn invalid(name: &str, pem: &Pem, expected: &'static str, reason: impl Display) -> String {
+    let invalid = match pem {
+        Pem::Text(_) => Invalid::hidden(expected),
+        Pem::File(path) => Invalid::quoted(path, expected),
+    };
+    invalid.because(reason).of(name)
 }
 
 /// Without session resumption, so every probe verifies the certificate.
@@ -107,22 +119,27 @@ fn build_config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<Clien
             .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider)))
     } else if let Some(ca) = &options.ca {
         let mut roots = RootCertStore::empty();
-        for certificate in parse_certificates(&read_pem(ca)?).map_err(|why| format!("ca: {why}"))? {
-            roots.add(certificate).map_err(|error| format!("ca: {error}"))?;
+        for certificate in read_certificates("ca", ca)? {
+            let added = roots.add(certificate);
+            added.map_err(|error| invalid("ca", ca, "certificates of authorities", error))?;
         }
         builder.with_root_certificates(roots)
     } else {
         builder.with_root_certificates(Arc::clone(&trust.roots))
     };
     let mut config = match (&options.certificate, &options.private_key) {
-        (Some(certificate), Some(key)) => {
-            let chain = parse_certificates(&read_pem(certificate)?)
-                .map_err(|why| format!("certificate: {why}"))?;
-            let key = PrivateKeyDer::from_pem_slice(&read_pem(key)?)
-                .map_err(|error| format!("private_key: {error}"))?;
+        (Some(certificate), Some(private_key)) => {
+            let chain = read_certificates("certificate", certificate)?;
+            let invalid_key =
+                |expected, reason: String| invalid("private_key", private_key, expected, reason);
+            let key = read_pem(private_key)
+                .and_then(|pem| {
+                    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| error.to_string())
+                })
+                .map_err(|reason| invalid_key("a private key in PEM", reason))?;
             builder
                 .with_client_auth_cert(chain, key)
-                .map_err(|error| format!("certificate and private_key: {error}"))?
+                .map_err(|error| invalid_key("the key of `certificate`", error.to_string()))?
         }
         _ => builder.with_no_client_auth(),
     };

@@ -36,7 +36,7 @@ pub async fn probe(context: &ProbeContext<'_>, kind: Kind) -> Result<ProbeRespon
         Kind::Dns => dns::probe(context).await,
         Kind::Icmp => icmp::probe(context).await,
         Kind::Http | Kind::Push => {
-            Err(Failure::new(Reason::LocalFault, format!("{kind:?} has no probe of this form")))
+            Err(Failure::new(Reason::LocalFault, format!("no probe for targets of kind {kind:?}")))
         }
     }
 }
