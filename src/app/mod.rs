@@ -256,7 +256,7 @@ impl Actors {
         let recorder = start_recorder(config, &stores, &last_results, &revision, runtime);
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
         let targets = config.self_check_targets.clone();
-        let canaries = Canaries::start_on(&arbiters[0].handle(), targets, rules.clone());
+        let canaries = Canaries::spawn(&arbiters[0].handle(), targets, rules.clone());
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
         let scheduler = start_scheduler(config, known, &pool, runtime);
 

@@ -60,7 +60,7 @@ impl ArbiterState {
     }
 
     /// Probes `service` and sends the outcome to the recorder. A local fault is counted and logged,
-    /// and recorded only when a loss of the local network would look like it.
+    /// and recorded only if a loss of the local network would explain it.
     pub async fn run(
         self: &Rc<Self>,
         lease: Lease,

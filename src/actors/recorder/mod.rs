@@ -4,11 +4,12 @@
 //! groups. One write is under way at a time, so changes take effect in the order of their commits.
 //! Queries are forwarded at once and never wait for writes.
 //!
-//! When the buffer is full, there are two cases. A slow store lets the probers wait, which shows as
-//! missed slots. A failing store lets new outcomes be dropped and counted, so probing continues.
+//! When the buffer is full and the store is slow, outcomes wait and their slots stay leased, which
+//! shows as missed slots. When the store fails, new outcomes are dropped and counted, so probing
+//! continues.
 //!
-//! Failures that a loss of the local network would look like are held for a short time before they
-//! are buffered ([`self_check`]).
+//! Failures that a loss of the local network would explain are held for a short time before they are
+//! buffered ([`self_check`]).
 
 mod admission;
 mod buffer;
@@ -194,7 +195,7 @@ impl Recorder {
     }
 
     fn update_buffered_gauge(&self) {
-        let held = self.self_check.len() + self.released.len();
+        let held = self.self_check.held() + self.released.len();
         let buffered = self.buffer.len() + self.parked.len() + held;
         self.telemetry.buffered.set(buffered as i64);
     }

@@ -14,15 +14,15 @@ impl Recorder {
     /// Queries the canaries if that is due, and sets the timer of the next decision.
     pub(super) fn run_self_check(&mut self, context: &mut Context<Self>) {
         let now = Instant::now();
-        if self.self_check.wants_check(now)
+        if self.self_check.wants_query(now)
             && let Some(links) = &self.links
         {
-            self.self_check.check_begins(now);
+            self.self_check.query_begins(now);
             let query = links.canaries.send(AreCanariesDead).into_actor(self);
             context.spawn(query.map(|dead, recorder, context| {
                 // An actor that does not answer does not prove that the network is gone.
                 let dead = dead.unwrap_or(false);
-                let change = recorder.self_check.check_ends(dead, Instant::now());
+                let change = recorder.self_check.query_ends(dead, Instant::now());
                 recorder.log_network_change(change);
                 recorder.decide_self_check(false);
                 recorder.run_self_check(context);

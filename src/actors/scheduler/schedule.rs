@@ -1,7 +1,8 @@
-//! The due-queue: which service is due when. Pure; time is passed in.
+//! Decides which service is due when. Pure; time is passed in.
 //!
-//! Every service has a grid of its own: `phase + k * interval` on the wall clock, the phase made of its id ([`Spread`]). So load
-//! is even, and a restart finds every service on the grid it was on. From the first slot on only monotonic time counts.
+//! Each service has its own grid: `phase + k * interval` on the wall clock, with a phase computed
+//! from its id ([`Spread`]). So the load is even, and a restart finds every service on the same grid.
+//! From the first slot on, only monotonic time counts.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -12,39 +13,36 @@ use super::spread::Spread;
 use crate::actors::messages::probing::Job;
 use crate::domain::{Kind, Service, ServiceId};
 
-/// Longest time until a service that was never probed is probed for the first time.
+/// Longest time until the first probe of a service that was never probed.
 const FIRST_PROBE_WITHIN: Duration = Duration::from_secs(60);
 
-/// How much earlier than its due time a slot may go along with others that are due, so that fewer wake-ups do: at most so long,
-/// at most such a part of its interval, and only while no more than so many go together. A burst of more would spoil the times
-/// that are measured.
+/// How much earlier than its due time a slot may join a batch that is due, which saves wake-ups: at
+/// most `EARLY` and at most a 20th of its interval, while the batch has fewer than `EARLY_TOGETHER`
+/// jobs. A larger burst would distort the times that are measured.
 const EARLY: Duration = Duration::from_millis(25);
 const EARLY_SHARE: u32 = 20;
 const EARLY_TOGETHER: usize = 16;
 
-/// A moment, on both clocks.
+/// The same moment on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
-    /// Monotonic.
     pub instant: Instant,
     /// Unix milliseconds.
     pub wall_ms: i64,
 }
 
-/// When the first slot of a service is.
+/// When the first slot of a service is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum First {
-    /// At once: somebody has just asked for it.
+    /// At once: a client has just created the service.
     Now,
-    /// Within a minute or one interval, spread by its id: never probed, but nobody waits.
+    /// Within a minute or one interval, spread by id: the service was never probed.
     Soon,
-    /// On its grid: it has a history.
+    /// On its grid: the service has a history.
     OnGrid,
-    /// When a watched job will have been silent for too long, counted from then, in unix milliseconds.
-    AfterSilence {
-        /// When the job was last heard of.
-        since_ms: i64,
-    },
+    /// When a push service has been silent for too long since `since_ms`, its last report in unix
+    /// milliseconds.
+    AfterSilence { since_ms: i64 },
 }
 
 #[derive(Debug)]
@@ -52,15 +50,15 @@ struct Entry {
     service: Arc<Service>,
     /// The next slot.
     due: Instant,
-    /// The first slot of the grid that `due` does not stand on yet; equal to `due` when it does.
+    /// The first slot on the grid, when `due` is off the grid; equal to `due` otherwise.
     grid: Instant,
-    /// Distinguishes this entry's line in the heap from those of its former lives.
+    /// Distinguishes the current heap item of the service from stale ones.
     version: u64,
-    /// Failures in a row, as far as the threshold of the service.
+    /// Failures in a row, up to the failure threshold of the service.
     failures: u32,
 }
 
-/// The due-queue. Bound: one entry for each service that is watched, and at most as many stale heap lines again.
+/// Bound: one entry for each watched service, and at most as many stale heap items again.
 #[derive(Debug, Default)]
 pub struct Schedule {
     spread: Spread,
@@ -70,22 +68,20 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// An empty one that spreads its services so.
     pub fn new(spread: Spread) -> Self {
         Self { spread, ..Self::default() }
     }
 
-    /// How many services are watched.
+    /// Watched services.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Watches a service from now on.
+    /// Adds a service, or replaces it and its slots.
     pub fn watch(&mut self, service: Arc<Service>, first: First, now: Now) {
         if service.target.kind() == Kind::Push {
             let since = match first {
@@ -107,7 +103,7 @@ impl Schedule {
         };
         let mut grid = on_grid;
         if due != grid {
-            // A first slot off the grid keeps half an interval's distance to the grid.
+            // The slot after one off the grid is at least half an interval later.
             while grid < due + interval / 2 {
                 grid += interval;
             }
@@ -115,9 +111,8 @@ impl Schedule {
         self.insert(Entry { service, due, grid, version: 0, failures: 0 });
     }
 
-    /// Probes `service` as it is now from the next slot on; its slots stay, unless its interval changed.
-    ///
-    /// Returns false when the service is not watched.
+    /// Uses the new definition from the next slot on. The slots stay, unless the interval changed.
+    /// False when the service is not watched.
     pub fn revise(&mut self, service: Arc<Service>, now: Now) -> bool {
         let Some(entry) = self.entries.get_mut(&service.id) else { return false };
         let same_slots = entry.service.heartbeat_timeout() == service.heartbeat_timeout()
@@ -130,7 +125,7 @@ impl Schedule {
         true
     }
 
-    /// The watched job has reported by itself: it may be silent for its interval and grace from `now` on.
+    /// A push service reported: it may be silent for its interval and grace from `now` on.
     pub fn heartbeat(&mut self, id: ServiceId, now: Instant) {
         let Some(entry) = self.entries.remove(&id) else { return };
         let due = match entry.service.target.kind() {
@@ -140,8 +135,8 @@ impl Schedule {
         self.insert(Entry { due, grid: due, failures: 0, ..entry });
     }
 
-    /// A service with a threshold for failures was probed: while a failure is not confirmed, the next probe is not a whole
-    /// interval away. The slots of its grid stay.
+    /// The result of a probe of a service with a failure threshold. While a failure is not confirmed,
+    /// the next probe is due after a shorter time than the interval. The slots of the grid stay.
     pub fn confirm(&mut self, id: ServiceId, is_up: bool, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let thresholds = &entry.service.options.thresholds;
@@ -156,38 +151,37 @@ impl Schedule {
         }
     }
 
-    /// Watches a service no longer.
     pub fn unwatch(&mut self, id: ServiceId) {
         self.entries.remove(&id);
-        self.tidy();
+        self.remove_stale();
     }
 
-    /// When the next slot of any service is due.
+    /// The next slot of all services.
     pub fn next_due(&mut self) -> Option<Instant> {
-        self.drop_stale();
+        self.pop_stale();
         self.heap.peek().map(|Reverse((due, _, _))| *due)
     }
 
-    /// At most `most` jobs that are due at `now`, the longest due first, and how many whole slots had passed unseen. If there are
-    /// few, those that are due soon come along ([`EARLY`]).
+    /// At most `most` jobs that are due at `now`, the longest due first, and how many whole slots were
+    /// skipped. Slots that are due soon join a small batch ([`EARLY`]).
     pub fn pop_due(&mut self, now: Instant, most: usize) -> (Vec<Job>, u64) {
         let mut jobs = Vec::new();
         let mut skipped = 0;
         while jobs.len() < most && self.next_due().is_some_and(|due| due <= now) {
             skipped += self.pop_first(now, &mut jobs);
         }
-        while (1..EARLY_TOGETHER.min(most)).contains(&jobs.len()) && self.first_may_go(now, &jobs) {
+        while (1..EARLY_TOGETHER.min(most)).contains(&jobs.len()) && self.may_join(now, &jobs) {
             skipped += self.pop_first(now, &mut jobs);
         }
         (jobs, skipped)
     }
 
-    /// Whether the first that is not due yet may go along with `jobs`; not a second time.
-    fn first_may_go(&mut self, now: Instant, jobs: &[Job]) -> bool {
-        self.drop_stale();
+    /// Whether the next slot, which is not due yet, may join `jobs`; each service at most once.
+    fn may_join(&mut self, now: Instant, jobs: &[Job]) -> bool {
+        self.pop_stale();
         self.heap.peek().is_some_and(|Reverse((due, id, _))| {
             let Some(Entry { service, .. }) = self.entries.get(id) else { return false };
-            // The lateness of a watched job is not judged before its time.
+            // A push service is late only once its slot is due.
             service.target.kind() != Kind::Push
                 && *due <= now + early(service.interval.get())
                 && jobs.iter().all(|job| job.service.id != *id)
@@ -197,7 +191,7 @@ impl Schedule {
     fn pop_first(&mut self, now: Instant, jobs: &mut Vec<Job>) -> u64 {
         let Some(Reverse((due, id, _))) = self.heap.pop() else { return 0 };
         let Some(entry) = self.entries.remove(&id) else { return 0 };
-        let (job, passed, entry) = step(entry, now.max(due));
+        let (job, passed, entry) = advance(entry, now.max(due));
         jobs.push(job);
         self.insert(entry);
         passed
@@ -208,14 +202,14 @@ impl Schedule {
         entry.version = self.versions;
         self.heap.push(Reverse((entry.due, entry.service.id, entry.version)));
         self.entries.insert(entry.service.id, entry);
-        self.tidy();
+        self.remove_stale();
     }
 
     fn is_current(&self, id: ServiceId, version: u64) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.version == version)
     }
 
-    fn drop_stale(&mut self) {
+    fn pop_stale(&mut self) {
         while let Some(&Reverse((_, id, version))) = self.heap.peek() {
             if self.is_current(id, version) {
                 return;
@@ -224,8 +218,8 @@ impl Schedule {
         }
     }
 
-    /// Keeps the stale lines of the heap below the living ones.
-    fn tidy(&mut self) {
+    /// Removes stale heap items once they outnumber the current ones.
+    fn remove_stale(&mut self) {
         if self.heap.len() > 2 * self.entries.len() + 64 {
             let heap = std::mem::take(&mut self.heap);
             self.heap = heap
@@ -236,23 +230,24 @@ impl Schedule {
     }
 }
 
-/// How much earlier than due a service of that interval may be probed.
+/// How much earlier than due a service with this interval may be probed.
 fn early(interval: Duration) -> Duration {
     EARLY.min(interval / EARLY_SHARE)
 }
 
-/// How many milliseconds after its slot a service was probed if that began at `wall_ms`, in unix milliseconds; less than zero
-/// when it came along early. For those who measure.
+/// Milliseconds from a service's slot to the start of its probe at `wall_ms` (unix milliseconds);
+/// negative for a probe that joined a batch early. For benchmarks.
 pub fn lateness_ms(spread: Spread, id: ServiceId, interval: Duration, wall_ms: i64) -> f64 {
     let ahead = spread.until_grid(id, interval, wall_ms);
-    // A millisecond more, since the clock is read in whole ones.
+    // Plus a millisecond, the resolution of the wall clock here.
     let is_early = ahead <= early(interval) + Duration::from_millis(1);
     let late = if is_early { Duration::ZERO } else { interval };
     (late.as_secs_f64() - ahead.as_secs_f64()) * 1e3
 }
 
-/// The job of the newest slot that has passed, the number of slots before it, and the entry's next slot.
-fn step(entry: Entry, now: Instant) -> (Job, u64, Entry) {
+/// The job of the newest slot before `now`, the number of skipped slots before it, and the entry of
+/// the next slot.
+fn advance(entry: Entry, now: Instant) -> (Job, u64, Entry) {
     let interval = entry.service.interval.get();
     let next = if entry.due < entry.grid { entry.grid } else { entry.due + interval };
     let (due, next_due, passed) = if now < next {
@@ -290,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn lateness_counts_from_the_slot_that_a_probe_belongs_to() {
+    fn lateness_counts_from_the_slot_of_the_probe() {
         let (id, interval) = (ServiceId::new(7).unwrap(), secs(60));
         // A phase after a whole minute on the wall clock is a slot.
         let spread = Spread::default();
@@ -298,8 +293,8 @@ mod tests {
         let at = |offset_ms: i64| lateness_ms(spread, id, interval, slot_ms + offset_ms);
         assert!((0.0..=1.0).contains(&at(0)));
         assert!((250.0..=251.0).contains(&at(250)));
-        assert!((-20.0..=-19.0).contains(&at(-20)), "it came along early");
-        assert!((59_899.0..=59_901.0).contains(&at(-100)), "nothing comes so early");
+        assert!((-20.0..=-19.0).contains(&at(-20)), "the slot joined a batch early");
+        assert!((59_899.0..=59_901.0).contains(&at(-100)), "no slot joins so early");
     }
 
     #[test]
@@ -316,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_that_passed_unseen_are_counted_and_not_caught_up() {
+    fn skipped_slots_are_counted_and_not_probed_later() {
         let (mut schedule, now) = (Schedule::default(), now());
         schedule.watch(service(1, 10.0), First::OnGrid, now);
         let first = schedule.next_due().unwrap();
@@ -360,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn few_take_along_what_is_due_soon_and_many_do_not() {
+    fn slots_due_soon_join_a_small_batch_and_not_a_large_one() {
         let start = now();
         let pop = |services: i64, interval: f64| {
             let mut schedule = Schedule::default();
@@ -385,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn no_service_goes_along_with_itself() {
+    fn a_service_joins_no_batch_that_has_it_already() {
         let (mut schedule, now) = (Schedule::default(), now());
         schedule.watch(service(1, 0.1), First::OnGrid, now);
         let first = schedule.next_due().unwrap();
@@ -414,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_is_gone_is_never_due_and_leaves_nothing() {
+    fn a_removed_service_is_never_due_and_leaves_nothing_behind() {
         let (mut schedule, now) = (Schedule::default(), now());
         for id in 1..=1_000 {
             schedule.watch(service(id, 10.0), First::OnGrid, now);
@@ -443,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unconfirmed_failure_is_looked_at_again_and_the_slots_stay() {
+    fn an_unconfirmed_failure_is_probed_again_soon_and_the_slots_stay() {
         let (mut schedule, start) = (Schedule::default(), now());
         let mut watched = sample::service(1, 60.0);
         let thresholds = Thresholds { failure: 3, ..Thresholds::default() };
@@ -463,14 +458,14 @@ mod tests {
         assert_eq!(schedule.next_due(), Some(slot), "three in a row are enough");
         schedule.pop_due(slot, 9);
         schedule.confirm(id, false, slot);
-        assert_eq!(schedule.next_due(), Some(slot + secs(60)), "it is known by now");
+        assert_eq!(schedule.next_due(), Some(slot + secs(60)), "the failure is confirmed already");
         schedule.confirm(id, true, slot);
         schedule.confirm(id, false, slot);
         assert_eq!(schedule.next_due(), Some(slot + secs(1)), "a new failure");
     }
 
     #[test]
-    fn a_watched_job_is_due_when_its_heartbeat_is_late_and_then_every_interval() {
+    fn a_push_service_is_due_when_its_heartbeat_is_late_and_then_every_interval() {
         let (mut schedule, start) = (Schedule::default(), now());
         let mut watched = sample::service(1, 10.0);
         watched.target = Target::parse("push://job").unwrap();
@@ -490,7 +485,7 @@ mod tests {
         assert_eq!(
             schedule.next_due(),
             Some(start.instant + secs(4)),
-            "a restart forgives nothing"
+            "a restart does not reset the silence"
         );
     }
 }

@@ -1,22 +1,24 @@
-//! How services are spread over their intervals. Pure.
+//! Spreads services over their intervals. Pure.
 
 use std::time::Duration;
 
 use crate::domain::ServiceId;
 
-/// Services from which on neighbours are due close together, and how many neighbours at most.
+/// From this many services on, a block of services with consecutive ids is due together; and the
+/// largest block.
 const BLOCKS_AT_LEAST: u64 = 1_024;
 const BLOCK_LIMIT: u64 = 64;
 
-/// How services are spread over their interval: evenly, by their ids. With few, neighbours are due far apart. With many, blocks
-/// of neighbours are due one after the other, since their rows share a page of the store, and a commit that meets a page for each
-/// result writes fifty times as much. Blocks are powers of two, so a restart finds the same grid unless the number of
-/// services has passed one meanwhile.
+/// Spreads services evenly over their interval, by id. Few services with consecutive ids are due far
+/// apart. With many services, blocks of consecutive ids are due one after the other: their rows share
+/// a page of the store, and a commit that touches a page for each result writes fifty times as much.
+/// Block sizes are powers of two, so a restart finds the same grid unless the number of services has
+/// passed a power of two meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread {
-    /// Services that are due one after the other.
+    /// Services in a block.
     block: u64,
-    /// The part of an interval from one of them to the next, in parts of 2^64.
+    /// From one service of a block to the next, as a fraction of the interval in units of 2^-64.
     step: u64,
 }
 
@@ -27,14 +29,14 @@ impl Default for Spread {
 }
 
 impl Spread {
-    /// For so many services.
+    /// The spread of so many services.
     pub fn of(services: usize) -> Self {
         let size = (services as u64).max(BLOCKS_AT_LEAST).next_power_of_two();
         Self { block: (size / BLOCKS_AT_LEAST).min(BLOCK_LIMIT), step: u64::MAX / size }
     }
 
-    /// The phase of a service: multiples of the golden ratio are spread as evenly as can be, however many there are (Knuth, The Art
-    /// of Computer Programming 3, section 6.4).
+    /// The phase of a service. Multiples of the golden ratio are spread as evenly as possible,
+    /// whatever their number (Knuth, The Art of Computer Programming 3, section 6.4).
     pub fn phase(self, id: ServiceId, interval: Duration) -> Duration {
         const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
         let id = id.get().cast_unsigned();
@@ -43,7 +45,7 @@ impl Spread {
         Duration::from_nanos(((u128::from(part) * interval.as_nanos()) >> 64) as u64)
     }
 
-    /// From `wall_ms`, in unix milliseconds, to the next slot of a service.
+    /// Time from `wall_ms` (unix milliseconds) to the next slot of a service.
     pub fn until_grid(self, id: ServiceId, interval: Duration, wall_ms: i64) -> Duration {
         let interval_ns = interval.as_nanos().max(1);
         let wall_ns = u128::from(wall_ms.max(0).cast_unsigned()) * 1_000_000;
@@ -57,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_are_due_together_only_when_there_are_many() {
+    fn consecutive_ids_are_due_together_only_among_many_services() {
         let apart = |services| {
             let spread = Spread::of(services);
             let phase = |id| {

@@ -1,4 +1,4 @@
-//! The canaries: asks canaries whether our own network is there.
+//! The canaries: targets whose silence shows that the local network is down.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,25 +16,26 @@ use crate::domain::{
 };
 use crate::probe::{Engine, Rules};
 
-/// How often the canaries of our own finding are asked, so that we learn which of them answer at all.
-const LEARN_EVERY: Duration = Duration::from_secs(60);
-/// Longest time a canary may take, in seconds.
+/// Interval between probes of the detected canaries, which find out which of them answer at all.
+const DETECT_EVERY: Duration = Duration::from_secs(60);
+
+/// Timeout of a canary, in seconds.
 const CANARY_SECONDS: f64 = 2.0;
-/// Ports at which a gateway is knocked at: a refusal is an answer too.
+
+/// TCP ports of a gateway that are probed: a refusal is an answer too.
 const GATEWAY_PORTS: [u16; 3] = [53, 80, 443];
 
-/// Owns an engine of its own, and what it has learned of the canaries.
+/// Owns its own probe engine.
 pub struct Canaries {
     engine: Rc<Engine>,
-    /// `SELF_CHECK_TARGETS`; without any, gateway and name server are asked.
+    /// `SELF_CHECK_TARGETS`. Without any, the gateways and name servers of this machine are canaries.
     targets: Vec<Target>,
-    /// The canaries of our own finding that have answered once. Who never has is no canary. Bound: what is found.
+    /// Detected canaries that have answered before; others are ignored. Bound: what is detected.
     known: HashSet<String>,
 }
 
 impl Canaries {
-    /// Starts the canaries on `arbiter`.
-    pub fn start_on(arbiter: &ArbiterHandle, targets: Vec<Target>, rules: Rules) -> Addr<Self> {
+    pub fn spawn(arbiter: &ArbiterHandle, targets: Vec<Target>, rules: Rules) -> Addr<Self> {
         Self::start_in_arbiter(arbiter, move |_| Self {
             engine: Rc::new(Engine::new(rules)),
             targets,
@@ -42,21 +43,29 @@ impl Canaries {
         })
     }
 
+    fn are_configured(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
     fn canaries(&self) -> Vec<Canary> {
-        if self.targets.is_empty() {
-            return gateways().into_iter().flat_map(knocks).chain(name_servers()).collect();
+        if !self.are_configured() {
+            return gateways()
+                .into_iter()
+                .flat_map(gateway_canaries)
+                .chain(name_servers())
+                .collect();
         }
         let targets = self.targets.iter().cloned();
         targets.filter_map(|target| Canary::new(target, Options::none())).collect()
     }
 
-    /// Asks all of them at once, until one answers. Gives each that was heard of with what came of it.
-    fn ask(&self) -> impl Future<Output = Vec<(String, Answer)>> + use<> {
+    /// Probes all canaries at once until one answers. Returns the results up to then, by name.
+    fn probe_all(&self) -> impl Future<Output = Vec<(String, Answer)>> + use<> {
         let canaries = self.canaries().into_iter();
-        let mut asking: FuturesUnordered<_> = canaries.map(|canary| self.ask_one(canary)).collect();
+        let mut probes: FuturesUnordered<_> = canaries.map(|canary| self.probe(canary)).collect();
         async move {
             let mut answers = Vec::new();
-            while let Some((name, answer)) = asking.next().await {
+            while let Some((name, answer)) = probes.next().await {
                 answers.push((name, answer));
                 if answer == Answer::Alive {
                     break;
@@ -66,31 +75,55 @@ impl Canaries {
         }
     }
 
-    fn ask_one(&self, canary: Canary) -> impl Future<Output = (String, Answer)> + use<> {
+    fn probe(&self, canary: Canary) -> impl Future<Output = (String, Answer)> + use<> {
         let engine = Rc::clone(&self.engine);
         async move {
             let outcome = engine.probe(&canary.service, false).await;
             (canary.name, Answer::of(&outcome))
         }
     }
+
+    /// Probes the detected canaries and adds those that answer to `known`.
+    fn detect(&mut self, context: &mut Context<Self>) {
+        for canary in self.canaries() {
+            let probe = self.probe(canary).into_actor(self);
+            context.spawn(probe.map(|(name, answer), canaries, _| {
+                if answer == Answer::Alive {
+                    canaries.known.insert(name);
+                }
+            }));
+        }
+    }
+
+    fn are_dead(&self, answers: &[(String, Answer)]) -> bool {
+        let is_trusted = |name: &String| self.are_configured() || self.known.contains(name);
+        let is_silent =
+            |(name, answer): &(String, Answer)| *answer == Answer::Silent && is_trusted(name);
+        let none_alive = answers.iter().all(|(_, answer)| *answer != Answer::Alive);
+        // Without a route, a known gateway is not detected and not probed: it is dead too.
+        let none_left = answers.is_empty() && !self.known.is_empty();
+        none_alive && (none_left || answers.iter().any(is_silent))
+    }
 }
 
-/// What came of a canary.
+/// The result of a canary's probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
-    /// It answered: any answer will do, a refusal or an error too.
+    /// Any answer counts, a refusal or an error too.
     Alive,
-    /// It did not, as in an outage.
+    /// A failure that a loss of the local network would explain.
     Silent,
-    /// It could not be asked, which says nothing: no descriptors, a rule against its address.
-    NotAsked,
+    /// No probe was possible, which says nothing: no descriptors, or the address is blocked.
+    NotProbed,
 }
 
 impl Answer {
     fn of(outcome: &Outcome) -> Self {
         match outcome.failure.as_ref().map(|failure| failure.reason) {
             Some(reason) if reason.may_be_local_network() => Self::Silent,
-            Some(reason) if reason.is_local() || reason == Reason::AddressBlocked => Self::NotAsked,
+            Some(reason) if reason.is_local() || reason == Reason::AddressBlocked => {
+                Self::NotProbed
+            }
             _ => Self::Alive,
         }
     }
@@ -102,7 +135,7 @@ struct Canary {
 }
 
 impl Canary {
-    /// The canary at `target`; never `None`, since all that is set here is accepted.
+    /// Never `None`: every value here is valid.
     fn new(target: Target, options: Arc<Options>) -> Option<Self> {
         let name = target.shown();
         let service = Service {
@@ -119,13 +152,14 @@ impl Canary {
     }
 }
 
-fn knocks(gateway: IpAddr) -> Vec<Canary> {
+fn gateway_canaries(gateway: IpAddr) -> Vec<Canary> {
     let urls = GATEWAY_PORTS.map(|port| format!("tcp://{}", SocketAddr::new(gateway, port)));
     let targets = urls.iter().filter_map(|url| Target::parse(url).ok());
     targets.filter_map(|target| Canary::new(target, Options::none())).collect()
 }
 
-/// Any answer to a question for the root tells that the server is there.
+/// The name servers of `/etc/resolv.conf`, without loopback addresses. Any answer to a query for the
+/// root zone counts.
 fn name_servers() -> Vec<Canary> {
     let Some(kind) = RecordKind::parse("NS") else { return Vec::new() };
     let question = DnsQuestion { name: ".".to_owned(), kind, expected: Vec::new() };
@@ -141,7 +175,7 @@ fn name_servers() -> Vec<Canary> {
     targets.filter_map(|target| Canary::new(target, Arc::clone(&options))).collect()
 }
 
-/// The default gateways over IPv4, as the kernel has them now.
+/// The default gateways over IPv4, from the kernel's current routes.
 fn gateways() -> Vec<IpAddr> {
     let routes = procfs::net::route().unwrap_or_default();
     let gateways = routes.into_iter().filter(|route| route.destination.is_unspecified());
@@ -153,21 +187,11 @@ impl Actor for Canaries {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        if !self.targets.is_empty() {
+        if self.are_configured() {
             return;
         }
-        let learn = |canaries: &mut Self, context: &mut Context<Self>| {
-            for canary in canaries.canaries() {
-                let asked = canaries.ask_one(canary).into_actor(canaries);
-                context.spawn(asked.map(|(name, answer), canaries, _| {
-                    if answer == Answer::Alive {
-                        canaries.known.insert(name);
-                    }
-                }));
-            }
-        };
-        learn(self, context);
-        context.run_interval(LEARN_EVERY, learn);
+        self.detect(context);
+        context.run_interval(DETECT_EVERY, Self::detect);
     }
 }
 
@@ -175,23 +199,11 @@ impl Handler<AreCanariesDead> for Canaries {
     type Result = ResponseActFuture<Self, bool>;
 
     fn handle(&mut self, _: AreCanariesDead, _: &mut Self::Context) -> Self::Result {
-        if self.targets.is_empty() && self.known.is_empty() {
-            // Nobody that ever answered, so nobody whose silence would tell.
+        if !self.are_configured() && self.known.is_empty() {
+            // No canary has ever answered, so silence shows nothing.
             return Box::pin(async { false }.into_actor(self));
         }
-        let asked = self.ask().into_actor(self);
-        Box::pin(asked.map(|answers, canaries, _| canaries.are_dead(&answers)))
-    }
-}
-
-impl Canaries {
-    fn are_dead(&self, answers: &[(String, Answer)]) -> bool {
-        let is_trusted = |name: &String| !self.targets.is_empty() || self.known.contains(name);
-        let silent =
-            |(name, answer): &(String, Answer)| *answer == Answer::Silent && is_trusted(name);
-        let none_alive = answers.iter().all(|(_, answer)| *answer != Answer::Alive);
-        // A gateway that is no longer in the routes is not asked at all, and is not there either.
-        let none_left = answers.is_empty() && !self.known.is_empty();
-        none_alive && (none_left || answers.iter().any(silent))
+        let answers = self.probe_all().into_actor(self);
+        Box::pin(answers.map(|answers, canaries, _| canaries.are_dead(&answers)))
     }
 }

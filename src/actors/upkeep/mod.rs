@@ -36,7 +36,7 @@ pub struct Upkeep {
     settings: UpkeepSettings,
     last_results: LastResults,
     links: UpkeepLinks,
-    /// A query for trouble is under way.
+    /// A query for the store's trouble is pending.
     is_starting: bool,
     /// The recorder is closing.
     is_stopped: bool,
@@ -46,7 +46,7 @@ pub struct Upkeep {
     _lifeline: Lifeline,
 }
 
-/// Who carries out the upkeep's writes and queries.
+/// The recipients of the upkeep's writes and queries.
 pub struct UpkeepLinks {
     pub recorder: Recipient<QueueUpkeepWrite>,
     pub trouble: Recipient<GetTrouble>,
