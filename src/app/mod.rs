@@ -1,5 +1,6 @@
 //! Starts everything, serves, and stops everything in order.
 
+mod actors;
 pub mod reload;
 pub mod shutdown;
 pub mod startup;
@@ -16,34 +17,19 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
-use crate::actors::event_log::EventLog;
-use crate::actors::last_results::LastResults;
-use crate::actors::messages::probing::{Drain, Stop, SubscribeConfirmations};
-use crate::actors::messages::recording::{Flush, Subscribe};
-use crate::actors::pool::Pool;
-use crate::actors::prober::arbiters::ArbiterPool;
-use crate::actors::prober::state::ProberDeps;
-use crate::actors::recorder::{EventSubscriber, Recorder, RecorderDeps, RecorderSettings};
-use crate::actors::revision::Revision;
+use crate::actors::messages::probing::{Drain, Stop};
+use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::Runtime;
-use crate::actors::scheduler::{PoolRecipients, Scheduler};
-use crate::actors::self_check::canaries::Canaries;
-use crate::actors::self_check::decision::SelfCheckSettings;
-use crate::actors::store::StoreActors;
-use crate::actors::store::readers::Readers;
-use crate::actors::upkeep::decision::UpkeepSettings;
-use crate::actors::upkeep::{Upkeep, UpkeepLinks};
 use crate::api;
 use crate::api::{Api, MAX_CONCURRENT_SCRAPES, WriteAccess};
+use crate::app::actors::Actors;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
 use crate::config::Config;
 use crate::error::Error;
-use crate::logging::Throttle;
 use crate::metrics::Telemetry;
 use crate::probe::Rules;
 use crate::storage::Store;
-use crate::storage::reader::LoadedService;
 
 /// The part of the grace period that is reserved for the flush: a tenth, and at most this.
 const FLUSH_RESERVE: Duration = Duration::from_millis(500);
@@ -60,16 +46,16 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
         // First, so that a signal during a long start also stops the service in order.
         let mut signals = Signals::new().map_err(Error::failed)?;
         let hangup = signal(SignalKind::hangup()).map_err(Error::failed)?;
-        let Some(ready) = get_ready(config, &mut signals, log).await? else { return Ok(()) };
-        warn_without_authorities(&ready.rules, log);
-        let app = App::start(config, ready, hangup, log)?;
+        let Some(prepared) = prepare(config, &mut signals, log).await? else { return Ok(()) };
+        warn_without_authorities(&prepared.rules, log);
+        let app = App::start(config, prepared, hangup, log)?;
         app.run_until_stopped(&mut signals, config.shutdown_grace).await
     })
 }
 
 /// Prepares the start on another thread, since a large file takes a while. After a signal meanwhile
 /// the store is left consistent and nothing starts (`None`); a second signal exits at once.
-async fn get_ready(
+async fn prepare(
     config: &Config,
     signals: &mut Signals,
     log: &Logger,
@@ -79,9 +65,9 @@ async fn get_ready(
     let mut is_stopping = false;
     loop {
         tokio::select! {
-            ready = &mut preparing => {
-                let ready = ready.map_err(Error::failed)??;
-                return Ok((!is_stopping).then_some(ready));
+            prepared = &mut preparing => {
+                let prepared = prepared.map_err(Error::failed)??;
+                return Ok((!is_stopping).then_some(prepared));
             }
             (_, code) = signals.next() => {
                 if is_stopping {
@@ -114,17 +100,6 @@ struct App {
     reload: JoinHandle<()>,
     /// Holds the lock on the file.
     _store: Store,
-}
-
-/// The actors that HTTP and the app send messages to.
-struct Actors {
-    scheduler: Addr<Scheduler>,
-    pool: Addr<Pool>,
-    recorder: Addr<Recorder>,
-    last_results: LastResults,
-    revision: Revision,
-    /// Of the probers.
-    arbiters: Vec<Arbiter>,
 }
 
 impl App {
@@ -236,115 +211,6 @@ impl App {
     }
 }
 
-impl Actors {
-    /// Starts the actors and connects them.
-    fn start(
-        config: &Config,
-        store: &Store,
-        known: Vec<LoadedService>,
-        rules: Rules,
-        runtime: &Runtime,
-    ) -> Self {
-        let last_results = LastResults::default();
-        for known in known.iter().filter(|known| known.definition.enabled) {
-            last_results.watch(known.id, &known.definition);
-        }
-        let revision = Revision::default();
-        let stores = StoreActors::start(store.path(), runtime);
-        let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
-
-        let recorder = start_recorder(config, &stores, &last_results, &revision, runtime);
-        let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
-        let targets = config.self_check_targets.clone();
-        let canaries = Canaries::spawn(&arbiters[0].handle(), targets, rules.clone());
-        let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
-        let scheduler = start_scheduler(config, known, &pool, runtime);
-
-        recorder.do_send(Subscribe {
-            scheduler: scheduler.clone().recipient(),
-            pool: pool.clone().recipient(),
-            canaries: canaries.recipient(),
-            upkeep: upkeep.recipient(),
-        });
-        pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
-        Self { scheduler, pool, recorder, last_results, revision, arbiters }
-    }
-}
-
-fn start_recorder(
-    config: &Config,
-    stores: &StoreActors,
-    last_results: &LastResults,
-    revision: &Revision,
-    runtime: &Runtime,
-) -> Addr<Recorder> {
-    let settings = RecorderSettings {
-        buffer_limit: config.buffer_limit,
-        self_check: SelfCheckSettings {
-            window: config.self_check_window,
-            share: config.self_check_share,
-            limit: config.buffer_limit,
-        },
-    };
-    let event_log = EventLog::new(runtime).start();
-    let deps = RecorderDeps {
-        revision: revision.clone(),
-        last_results: last_results.clone(),
-        subscribers: vec![EventSubscriber::new("log", event_log.recipient())],
-        writer: stores.writer_recipients(),
-        readers: Readers::new(stores.readers.clone()),
-    };
-    Recorder::new(settings, deps, runtime).start()
-}
-
-fn start_upkeep(
-    config: &Config,
-    stores: &StoreActors,
-    last_results: &LastResults,
-    recorder: &Addr<Recorder>,
-    runtime: &Runtime,
-) -> Addr<Upkeep> {
-    let settings = UpkeepSettings { chunk_ticks: config.chunk_ticks, retention: config.retention };
-    let links = UpkeepLinks {
-        recorder: recorder.clone().recipient(),
-        trouble: recorder.clone().recipient(),
-        prepare: stores.upkeep_reader.clone().recipient(),
-        usage: stores.upkeep_reader.clone().recipient(),
-    };
-    Upkeep::new(settings, last_results.clone(), links, runtime).start()
-}
-
-fn start_pool(
-    config: &Config,
-    arbiters: &[Arbiter],
-    rules: Rules,
-    recorder: &Addr<Recorder>,
-    runtime: &Runtime,
-) -> Addr<Pool> {
-    let deps = ProberDeps {
-        rules,
-        recorder: recorder.clone().recipient(),
-        runtime: runtime.clone(),
-        faults: Arc::new(Throttle::default()),
-    };
-    let arbiters = ArbiterPool::new(arbiters.iter().map(Arbiter::handle).collect(), deps);
-    Pool::new(config.pool_size, config.waiting_limit, arbiters, runtime).start()
-}
-
-fn start_scheduler(
-    config: &Config,
-    known: Vec<LoadedService>,
-    pool: &Addr<Pool>,
-    runtime: &Runtime,
-) -> Addr<Scheduler> {
-    let pool = PoolRecipients {
-        dispatch: pool.clone().recipient(),
-        revise: pool.clone().recipient(),
-        remove: pool.clone().recipient(),
-    };
-    Scheduler::new(known, config.defaults, pool, runtime).start()
-}
-
 /// Starts the API. Its lifeline reports when it serves no longer.
 fn start_server(
     config: &Config,
@@ -382,8 +248,4 @@ fn log_started(config: &Config, db_file: &str, address: SocketAddr, log: &Logger
         "version" => env!("CARGO_PKG_VERSION"), "db_file" => db_file,
         "pool_size" => config.pool_size);
     info!(log, "listening"; "address" => %address);
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

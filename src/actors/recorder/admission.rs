@@ -4,30 +4,12 @@ use std::time::Instant;
 
 use slog::error;
 
-use super::{Phase, Recorder, Reply};
+use super::queued::Ack;
+use super::{Phase, Recorder};
 use crate::actors::messages::probing::{EndedProbe, ProbesFinished};
 use crate::actors::messages::recording::RecordReply;
 use crate::domain::{Outcome, Verdict};
 use crate::metrics::Fate;
-
-/// Acknowledges an outcome to its sender.
-pub(super) enum Ack {
-    /// A report over HTTP.
-    Client(Reply<RecordReply>),
-    /// A probe, whose slot stays leased until then.
-    Slot(EndedProbe),
-}
-
-impl Ack {
-    /// Replies to a client; adds a slot's probe to `ended`, to be passed to the pool.
-    fn send(self, reply: RecordReply, ended: &mut Vec<EndedProbe>) {
-        match self {
-            Self::Slot(probe) => ended.push(probe),
-            // The client may have gone; its outcome counts all the same.
-            Self::Client(client) => drop(client.send(reply)),
-        }
-    }
-}
 
 impl Recorder {
     /// Receives an outcome. It is acknowledged now, or once the buffer has room.

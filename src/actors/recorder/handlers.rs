@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use super::queued::{Ack, Change};
 use super::{Links, Phase, Recorder};
 use crate::actors::messages::recording::{
     Flush, GetTrouble, ProbesEnded, RecordOutcome, RecordReply, Subscribe,
 };
 use crate::actors::messages::store::{ApplyFile, Ask, MakeChange, QueueUpkeepWrite, UpkeepReply};
-use crate::actors::recorder::admission::Ack;
-use crate::actors::recorder::writes::Change;
 use crate::services_file::{FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::reader::Query;

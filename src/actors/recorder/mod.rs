@@ -15,6 +15,7 @@ mod admission;
 mod buffer;
 mod events;
 mod handlers;
+mod queued;
 mod self_check;
 mod store_health;
 mod writes;
@@ -24,7 +25,6 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use slog::Logger;
-use tokio::sync::oneshot;
 
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::{ProbesFinished, ServiceChanged};
@@ -39,12 +39,11 @@ use crate::clock::unix_ms;
 use crate::domain::Outcome;
 use crate::domain::time::stall::{Stall, StallDetector};
 use crate::metrics::Telemetry;
-use admission::Ack;
 use buffer::Buffer;
 use events::EventPublisher;
 pub use events::EventSubscriber;
+use queued::{Ack, Change, Reply};
 use store_health::StoreHealth;
-use writes::Change;
 
 /// Most changes that wait for the writer.
 const CHANGES_LIMIT: usize = 256;
@@ -66,8 +65,6 @@ enum Phase {
     /// Everything is in the store; outcomes are dropped.
     Closed,
 }
-
-type Reply<T> = oneshot::Sender<T>;
 
 /// Owns the buffer and the queue of writes.
 pub struct Recorder {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use slog::{error, info, warn};
 
-use super::{CHANGES_LIMIT, Phase, Recorder, Reply};
+use super::queued::{Change, Reply};
+use super::{CHANGES_LIMIT, Phase, Recorder};
 use crate::actors::messages::probing::ServiceChanged;
 use crate::actors::messages::recording::{NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
@@ -25,24 +26,6 @@ use crate::storage::writer::Applied;
 
 /// Pause between tries while the recorder closes.
 const CLOSING_RETRY: Duration = Duration::from_millis(100);
-
-/// A queued change and the reply to its sender.
-pub(super) enum Change {
-    /// Of one service, from HTTP.
-    Service(writer::Change, Reply<Result<Applied, StorageError>>),
-    /// Of all services of the file, from the app.
-    File(Arc<[Entry]>, Reply<Result<FileApplied, FileError>>),
-}
-
-impl Change {
-    fn reject(self, why: &StorageError) {
-        // The sender may have gone.
-        match self {
-            Self::Service(_, reply) => drop(reply.send(Err(why.clone()))),
-            Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
-        }
-    }
-}
 
 impl Recorder {
     /// Queues a change, or rejects it at once when the store fails or the queue is full.

@@ -1,0 +1,51 @@
+//! What waits in the recorder's queues, and the replies to its senders.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::actors::messages::probing::EndedProbe;
+use crate::actors::messages::recording::RecordReply;
+use crate::services_file::{Entry, FileApplied, FileError};
+use crate::storage::StorageError;
+use crate::storage::writer;
+use crate::storage::writer::Applied;
+
+pub type Reply<T> = oneshot::Sender<T>;
+
+/// A queued change and the reply to its sender.
+pub enum Change {
+    /// Of one service, from HTTP.
+    Service(writer::Change, Reply<Result<Applied, StorageError>>),
+    /// Of all services of the file, from the app.
+    File(Arc<[Entry]>, Reply<Result<FileApplied, FileError>>),
+}
+
+impl Change {
+    pub fn reject(self, why: &StorageError) {
+        // The sender may have gone.
+        match self {
+            Self::Service(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
+        }
+    }
+}
+
+/// Acknowledges an outcome to its sender.
+pub enum Ack {
+    /// A report over HTTP.
+    Client(Reply<RecordReply>),
+    /// A probe, whose slot stays leased until then.
+    Slot(EndedProbe),
+}
+
+impl Ack {
+    /// Replies to a client; adds a slot's probe to `ended`, to be passed to the pool.
+    pub fn send(self, reply: RecordReply, ended: &mut Vec<EndedProbe>) {
+        match self {
+            Self::Slot(probe) => ended.push(probe),
+            // The client may have gone; its outcome counts all the same.
+            Self::Client(client) => drop(client.send(reply)),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Starts the actors and connects them. The only place that knows which actor sends to which.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use crate::actors::event_log::EventLog;
+use crate::actors::last_results::LastResults;
+use crate::actors::messages::probing::SubscribeConfirmations;
+use crate::actors::messages::recording::Subscribe;
+use crate::actors::pool::Pool;
+use crate::actors::prober::arbiters::ArbiterPool;
+use crate::actors::prober::state::ProberDeps;
+use crate::actors::recorder::{EventSubscriber, Recorder, RecorderDeps, RecorderSettings};
+use crate::actors::revision::Revision;
+use crate::actors::runtime::Runtime;
+use crate::actors::scheduler::{PoolRecipients, Scheduler};
+use crate::actors::self_check::canaries::Canaries;
+use crate::actors::self_check::decision::SelfCheckSettings;
+use crate::actors::store::StoreActors;
+use crate::actors::store::readers::Readers;
+use crate::actors::upkeep::decision::UpkeepSettings;
+use crate::actors::upkeep::{Upkeep, UpkeepLinks};
+use crate::config::Config;
+use crate::logging::Throttle;
+use crate::probe::Rules;
+use crate::storage::Store;
+use crate::storage::reader::LoadedService;
+
+/// The actors that HTTP and the app send messages to.
+pub struct Actors {
+    pub scheduler: Addr<Scheduler>,
+    pub pool: Addr<Pool>,
+    pub recorder: Addr<Recorder>,
+    pub last_results: LastResults,
+    pub revision: Revision,
+    /// Of the probers.
+    pub arbiters: Vec<Arbiter>,
+}
+
+impl Actors {
+    /// Starts the actors and connects them.
+    pub fn start(
+        config: &Config,
+        store: &Store,
+        services: Vec<LoadedService>,
+        rules: Rules,
+        runtime: &Runtime,
+    ) -> Self {
+        let last_results = LastResults::default();
+        for service in services.iter().filter(|service| service.definition.enabled) {
+            last_results.watch(service.id, &service.definition);
+        }
+        let revision = Revision::default();
+        let stores = StoreActors::start(store.path(), runtime);
+        let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
+
+        let recorder = start_recorder(config, &stores, &last_results, &revision, runtime);
+        let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
+        let targets = config.self_check_targets.clone();
+        let canaries = Canaries::spawn(&arbiters[0].handle(), targets, rules.clone());
+        let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
+        let scheduler = start_scheduler(config, services, &pool, runtime);
+
+        recorder.do_send(Subscribe {
+            scheduler: scheduler.clone().recipient(),
+            pool: pool.clone().recipient(),
+            canaries: canaries.recipient(),
+            upkeep: upkeep.recipient(),
+        });
+        pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
+        Self { scheduler, pool, recorder, last_results, revision, arbiters }
+    }
+}
+
+fn start_recorder(
+    config: &Config,
+    stores: &StoreActors,
+    last_results: &LastResults,
+    revision: &Revision,
+    runtime: &Runtime,
+) -> Addr<Recorder> {
+    let settings = RecorderSettings {
+        buffer_limit: config.buffer_limit,
+        self_check: SelfCheckSettings {
+            window: config.self_check_window,
+            share: config.self_check_share,
+            limit: config.buffer_limit,
+        },
+    };
+    let event_log = EventLog::new(runtime).start();
+    let deps = RecorderDeps {
+        revision: revision.clone(),
+        last_results: last_results.clone(),
+        subscribers: vec![EventSubscriber::new("log", event_log.recipient())],
+        writer: stores.writer_recipients(),
+        readers: Readers::new(stores.readers.clone()),
+    };
+    Recorder::new(settings, deps, runtime).start()
+}
+
+fn start_upkeep(
+    config: &Config,
+    stores: &StoreActors,
+    last_results: &LastResults,
+    recorder: &Addr<Recorder>,
+    runtime: &Runtime,
+) -> Addr<Upkeep> {
+    let settings = UpkeepSettings { chunk_ticks: config.chunk_ticks, retention: config.retention };
+    let links = UpkeepLinks {
+        recorder: recorder.clone().recipient(),
+        trouble: recorder.clone().recipient(),
+        prepare: stores.upkeep_reader.clone().recipient(),
+        usage: stores.upkeep_reader.clone().recipient(),
+    };
+    Upkeep::new(settings, last_results.clone(), links, runtime).start()
+}
+
+fn start_pool(
+    config: &Config,
+    arbiters: &[Arbiter],
+    rules: Rules,
+    recorder: &Addr<Recorder>,
+    runtime: &Runtime,
+) -> Addr<Pool> {
+    let deps = ProberDeps {
+        rules,
+        recorder: recorder.clone().recipient(),
+        runtime: runtime.clone(),
+        faults: Arc::new(Throttle::default()),
+    };
+    let arbiters = ArbiterPool::new(arbiters.iter().map(Arbiter::handle).collect(), deps);
+    Pool::new(config.pool_size, config.waiting_limit, arbiters, runtime).start()
+}
+
+fn start_scheduler(
+    config: &Config,
+    services: Vec<LoadedService>,
+    pool: &Addr<Pool>,
+    runtime: &Runtime,
+) -> Addr<Scheduler> {
+    let pool = PoolRecipients {
+        dispatch: pool.clone().recipient(),
+        revise: pool.clone().recipient(),
+        remove: pool.clone().recipient(),
+    };
+    Scheduler::new(services, config.defaults, pool, runtime).start()
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
