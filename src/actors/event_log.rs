@@ -17,17 +17,17 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    pub fn new(runtime: &Runtime) -> Self {
-        Self { log: runtime.log.clone(), _lifeline: runtime.lifeline("event log") }
+    pub fn spawn(runtime: &Runtime) -> Addr<Self> {
+        let (log, lifeline) = (runtime.log.clone(), runtime.lifeline("event log"));
+        Self::create(|context| {
+            context.set_mailbox_capacity(MAILBOX_CAPACITY);
+            Self { log, _lifeline: lifeline }
+        })
     }
 }
 
 impl Actor for EventLog {
     type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.set_mailbox_capacity(MAILBOX_CAPACITY);
-    }
 }
 
 impl Handler<EventsBegan> for EventLog {
@@ -65,5 +65,54 @@ fn log_event(log: &Logger, NamedEvent { name, event }: &NamedEvent) {
             warn!(log, "{}", message; "service_id" => id, "name" => name,
                 "reason" => reason, "detail" => detail);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use slog::Drain;
+
+    use super::*;
+    use crate::domain::{EventBegan, ServiceId};
+    use crate::metrics::Telemetry;
+
+    const EVENTS_A_COMMIT: usize = 4_096;
+    const FIRST_RESULTS: usize = 500_000;
+
+    /// Counts the lines.
+    struct Counter(Arc<AtomicUsize>);
+
+    impl Drain for Counter {
+        type Ok = ();
+        type Err = slog::Never;
+
+        fn log(&self, _: &slog::Record<'_>, _: &slog::OwnedKVList) -> Result<(), slog::Never> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_first_results_of_half_a_million_services_are_logged_even_if_all_commits_come_at_once() {
+        System::new().block_on(async {
+            let lines = Arc::new(AtomicUsize::new(0));
+            let log = Logger::root(Counter(Arc::clone(&lines)), slog::o!());
+            let (runtime, _deaths) = Runtime::new(Telemetry::new(), log);
+            let subscriber: Recipient<EventsBegan> = EventLog::spawn(&runtime).recipient();
+            let service_id = ServiceId::new(1).unwrap();
+            let (before, known_before, failure) = (None, None, None);
+            let event = EventBegan { service_id, state: State::Up, before, known_before, failure };
+            let event = NamedEvent { name: None, event };
+            let commit: Arc<[NamedEvent]> = vec![event; EVENTS_A_COMMIT].into();
+            let commits = FIRST_RESULTS.div_ceil(EVENTS_A_COMMIT);
+            for _ in 0..commits {
+                subscriber.try_send(EventsBegan(Arc::clone(&commit))).unwrap();
+            }
+            tokio::task::yield_now().await;
+            assert_eq!(lines.load(Ordering::Relaxed), commits * EVENTS_A_COMMIT);
+        });
     }
 }

@@ -88,11 +88,10 @@ fn start_recorder(
             limit: config.buffer_limit,
         },
     };
-    let event_log = EventLog::new(runtime).start();
     let deps = RecorderDeps {
         revision: revision.clone(),
         last_results: last_results.clone(),
-        subscribers: vec![EventSubscriber::new("log", event_log.recipient())],
+        subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
         writer: stores.writer_recipients(),
         readers: Readers::new(stores.readers.clone()),
     };
