@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::Launch;
 
 #[test]
-fn with_a_token_writes_need_it_and_reads_do_not() {
+fn a_configured_token_is_required_for_writes_only() {
     let app = Launch::new().with("API_TOKEN", "s3cret").start();
     let body = json!({"name": "a", "url": "http://127.0.0.1:9/", "enabled": false}).to_string();
     let post = |authorization: &str| {
@@ -23,7 +23,7 @@ fn with_a_token_writes_need_it_and_reads_do_not() {
 }
 
 #[test]
-fn without_a_token_writes_are_refused_on_an_address_that_others_reach() {
+fn without_a_token_writes_are_rejected_on_a_public_address() {
     let app = Launch::new().with("API_HOST", "0.0.0.0").start();
     let reply = app.send("POST", "/v1/services", &json!({"name": "a", "url": "http://a/"}));
     assert_eq!((reply.status, reply.errors().contains("API_TOKEN")), (403, true));

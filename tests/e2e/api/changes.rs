@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Authority, Behaviour, Launch, Target, basic, has_line, wait_for};
 
-/// Waits until the target is asked with this line in the head.
+/// Waits until a request with this header line arrives.
 fn wait_for_line(target: &Target, line: &str) {
     wait_for(&format!("a request with {line}"), || {
         has_line(&target.last_head(), line).then_some(())
@@ -40,7 +40,7 @@ fn a_change_takes_effect_from_the_next_probe_and_a_delete_stops_probing() {
 }
 
 #[test]
-fn a_change_takes_effect_and_leaves_what_it_does_not_name() {
+fn a_change_takes_effect_and_keeps_other_fields() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Hops);
     let id = app.add_with(&json!({
@@ -61,7 +61,7 @@ fn a_change_takes_effect_and_leaves_what_it_does_not_name() {
 }
 
 #[test]
-fn a_change_is_merged_into_what_is_there_and_null_takes_away() {
+fn a_change_is_merged_and_null_removes_a_field() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
@@ -99,7 +99,7 @@ fn a_change_is_merged_into_what_is_there_and_null_takes_away() {
 }
 
 #[test]
-fn a_change_that_is_no_good_is_refused_by_name_and_the_service_goes_on() {
+fn an_invalid_change_is_rejected_by_field_and_probing_continues() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use crate::support::{App, Launch};
 
-/// A service that is not probed, so that its answer does not change under the test.
+/// A paused service, which does not change during the test.
 fn paused(app: &App, name: &str) -> i64 {
     app.add_with(&json!({"name": name, "url": "http://127.0.0.1:9/", "enabled": false}))
 }
 
 #[test]
-fn every_error_has_the_one_shape_and_names_its_field() {
+fn every_error_has_the_same_shape_and_names_its_field() {
     let app = Launch::new().with("API_BODY_LIMIT_BYTES", 1_000).start();
     paused(&app, "taken");
     let json = [("content-type", "application/json")];
@@ -86,7 +86,7 @@ fn every_error_has_the_one_shape_and_names_its_field() {
 }
 
 #[test]
-fn a_field_that_is_not_for_the_scheme_is_refused_by_its_name() {
+fn a_field_that_does_not_apply_to_the_scheme_is_rejected() {
     let app = Launch::new().start();
     let dns = json!({"query_name": "a", "query_type": "A"});
     for (url, field, value, told) in [

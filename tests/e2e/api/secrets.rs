@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Authority, Launch, Shape, Target, basic, has_line, wait_for};
 
-/// Everything that must not be seen, and a service that has all of it.
+/// Secrets, and a service with all of them.
 fn with_secrets(target: &Target) -> (Vec<String>, Value) {
     let clients = Authority::named("clients");
     let identity = clients.certify("client.example", Shape::Good);
@@ -79,7 +79,7 @@ fn secrets_are_in_no_answer_and_in_no_log() {
 }
 
 #[test]
-fn credentials_are_masked_and_a_search_does_not_find_parts_of_them() {
+fn credentials_are_masked_and_not_searchable() {
     let app = Launch::new().start();
     let headers = json!({"X-Auth": "hunter2", "X-Credentials": "hunter2", "X-Jwt": "hunter2"});
     let url = "http://bob:hunter2@127.0.0.1:1/";
@@ -94,7 +94,7 @@ fn credentials_are_masked_and_a_search_does_not_find_parts_of_them() {
 }
 
 #[test]
-fn the_url_of_a_client_stands_for_itself_and_never_for_a_variable() {
+fn variables_in_urls_from_the_api_are_not_expanded() {
     let launch = Launch::new().with("SECRET", "s3cret-env");
     let target = Target::healthy();
     let app = launch.start();
@@ -116,7 +116,7 @@ fn the_url_of_a_client_stands_for_itself_and_never_for_a_variable() {
 }
 
 #[test]
-fn what_is_refused_is_named_and_prints_no_secret() {
+fn errors_name_the_field_and_contain_no_secret() {
     let app = Launch::new().start();
     for (field, value) in
         [("basic_auth", json!(["bob", "s3cret1"])), ("url", json!("http//u:s3cret2@h/"))]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Launch, Target, wait_until};
 
-/// A service that is not probed, so that its answer does not change under the test.
+/// A paused service, which does not change during the test.
 fn paused(app: &App, name: &str) -> i64 {
     app.add_with(&json!({"name": name, "url": "http://127.0.0.1:9/", "enabled": false}))
 }
@@ -62,7 +62,7 @@ fn a_service_is_created_read_changed_and_deleted() {
 }
 
 #[test]
-fn a_watched_service_looks_as_in_the_seeds_read_me() {
+fn a_probed_service_has_the_fields_of_go_service_healthcheck() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add("email-service", &target.url());
@@ -130,7 +130,7 @@ fn a_trailing_slash_is_ignored_and_head_is_get_without_a_body() {
 }
 
 #[test]
-fn health_and_ready_answer() {
+fn health_and_readiness_answer() {
     let app = Launch::new().start();
     for path in ["/v1/_internal/health", "/v1/_internal/ready"] {
         let expected = json!({"status": 200, "status_desc": "OK"});

@@ -7,7 +7,7 @@ use crate::support::{Behaviour, Launch, Target};
 use super::{began_ms, moment};
 
 #[test]
-fn events_tell_up_and_down_newest_first_without_a_gap() {
+fn events_of_a_service_are_contiguous_and_newest_first() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -36,7 +36,7 @@ fn events_tell_up_and_down_newest_first_without_a_gap() {
 }
 
 #[test]
-fn events_of_all_services_are_told_newest_first_and_by_filter() {
+fn events_of_all_services_are_listed_newest_first_and_filtered() {
     let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
     let (steady, shaky) = (Target::healthy(), Target::healthy());
     let ids = [app.add("steady", &steady.url()), app.add("shaky", &shaky.url())];
@@ -76,7 +76,7 @@ fn events_of_all_services_are_told_newest_first_and_by_filter() {
         ("reason=timeout".to_owned(), vec![]),
         ("event=paused".to_owned(), vec![]),
         (format!("service={}&event=downtime", ids[0]), vec![]),
-        // What ended just then does not last into it.
+        // An event that ended at `from` is not in the window.
         (format!("from={}", moment(down_ms)), vec![back.clone(), down.clone(), lasting.clone()]),
         (format!("from={}", moment(up_ms)), vec![back.clone(), lasting.clone()]),
         (format!("event=uptime&from={}&to={}", moment(down_ms), moment(up_ms)), vec![lasting]),

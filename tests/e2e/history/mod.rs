@@ -10,17 +10,17 @@ use serde_json::Value;
 
 use crate::support::{App, Behaviour, Launch, Target, wait_for};
 
-/// Probes often, and seals so many ticks together.
+/// Probes often, and seals in chunks of this many ticks.
 pub fn launch(chunk_ticks: u32) -> Launch {
     Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", chunk_ticks)
 }
 
-/// A paused service with `count` ticks or more, of which every other one failed; some are sealed and some are fresh.
+/// A paused service with at least `count` ticks, half of them failed, some sealed and some fresh.
 pub fn with_ticks(app: &App, count: u64) -> (i64, Vec<Value>) {
     let target = Target::start(Behaviour::Alternating(200, 503));
     let id = app.add("shaky", &target.url());
     app.wait_for_ticks(id, count);
-    // Until the first result after a sealing.
+    // Until the first result after ticks were sealed.
     wait_for("fresh ticks and sealed ones", || {
         let rows = app.data("storage", "/v1/_internal/storage")["rows"].clone();
         (rows["fresh_ticks"] != 0 && rows["sealed_ticks"] != 0).then_some(())
@@ -42,7 +42,7 @@ pub fn date_ms(tick: &Value) -> i64 {
     tick["date_ms"].as_i64().unwrap()
 }
 
-/// Milliseconds as the seconds of a query.
+/// Milliseconds as seconds for a query.
 pub fn moment(ms: i64) -> String {
     format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
@@ -51,13 +51,13 @@ pub fn seconds(told: &Value, state: &str) -> f64 {
     told["seconds"][state].as_f64().unwrap()
 }
 
-/// When the newest event of that kind began, in unix milliseconds.
+/// Start of the newest event of this kind, in unix milliseconds.
 pub fn began_ms(app: &App, event: &str) -> i64 {
     let query = format!("SELECT max(date_started_ms) FROM service_events WHERE event = '{event}'");
     app.db().number(&query)
 }
 
-/// The words of the events of a service, oldest first.
+/// The kinds of the events of a service, oldest first.
 pub fn events(app: &App, id: i64) -> Vec<String> {
     let events = app.data("events", &format!("/v1/services/{id}/events"));
     let words = events.as_array().unwrap().iter().rev();

@@ -11,7 +11,7 @@ fn near(one: f64, other: f64) -> bool {
     (one - other).abs() < 1e-3
 }
 
-/// The mean of a field of the buckets, by the count of each.
+/// The mean of a field of the buckets, weighted by their counts.
 fn mean(buckets: &[Value], value: impl Fn(&Value) -> &Value) -> f64 {
     let count = |bucket: &Value| bucket["count"].as_f64().unwrap();
     let filled = || buckets.iter().filter(|bucket| bucket["count"] != 0);
@@ -24,7 +24,7 @@ fn counted(buckets: &[Value]) -> u64 {
 }
 
 #[test]
-fn a_series_says_the_same_in_buckets_of_any_length() {
+fn a_series_has_the_same_totals_for_every_bucket_length() {
     let app = launch(4).start();
     let (id, ticks) = with_ticks(&app, 20);
     let metric = app.service(id)["metric"]["data"].clone();
@@ -65,7 +65,7 @@ fn a_series_says_the_same_in_buckets_of_any_length() {
 }
 
 #[test]
-fn a_bucket_without_ticks_is_there_with_a_count_of_0() {
+fn an_empty_bucket_is_listed_with_count_0() {
     let app = launch(4).start();
     let (id, ticks) = with_ticks(&app, 8);
     let newest = date_ms(&ticks[0]) / 1_000;
@@ -111,7 +111,7 @@ fn the_buckets_of_an_uptime_series_add_up_to_the_uptime() {
     app.wait_for_state(id, "up");
     app.pause(id);
     let paused_ms = app.db().number("SELECT max(date_started_ms) FROM service_events");
-    // Whole buckets that are over, so that nothing of them lies beyond the window.
+    // Whole buckets in the past, so that none extends beyond the window.
     let to = paused_ms / 2_000 * 2 + 2;
     wait_for("the buckets to be over", || (unix_ms() > to * 1_000).then_some(()));
     let window = format!("from={}&to={to}", to - 600);

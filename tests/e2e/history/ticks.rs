@@ -6,7 +6,7 @@ use crate::support::{App, Behaviour, Launch, Target, wait_for};
 
 use super::{date_ms, launch, moment, ticks, with_ticks};
 
-/// The parts of a list of ticks, one after the other, with `before` called before each but the first.
+/// All pages of a list of ticks; calls `before` before each page but the first.
 fn walk(app: &App, id: i64, query: &str, mut before: impl FnMut()) -> Vec<Value> {
     let (mut walked, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -25,7 +25,7 @@ fn seqs(ticks: &[Value]) -> Vec<u64> {
 }
 
 #[test]
-fn every_tick_is_listed_once_while_others_arrive_and_are_sealed() {
+fn every_tick_is_listed_once_during_inserts_and_sealing() {
     let app = launch(2).start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -47,7 +47,7 @@ fn every_tick_is_listed_once_while_others_arrive_and_are_sealed() {
 }
 
 #[test]
-fn a_sealed_tick_looks_as_it_did_when_it_was_fresh() {
+fn sealing_does_not_change_a_tick() {
     let app = launch(40).start();
     let target = Target::start(Behaviour::Alternating(200, 503));
     let id = app.add("a", &target.url());
@@ -103,7 +103,7 @@ fn ticks_are_found_by_state_reason_and_time() {
 }
 
 #[test]
-fn a_wrong_question_for_ticks_names_what_is_wrong() {
+fn an_invalid_tick_query_is_rejected_by_field() {
     let app = Launch::new().start();
     let id = app.add_with(&json!({"name": "a", "url": "http://127.0.0.1:1/", "enabled": false}));
     for (query, why) in [

@@ -12,7 +12,7 @@ fn uptime(app: &App, id: i64, query: &str) -> Value {
     app.data("uptime", &format!("/v1/services/{id}/uptime?{query}"))
 }
 
-/// The seconds of all states are the window, to the millisecond.
+/// The seconds of all states add up to the window, to the millisecond.
 fn assert_adds_up(told: &Value) {
     let sum: f64 =
         ["up", "down", "unknown", "paused"].map(|state| seconds(told, state)).iter().sum();
@@ -21,7 +21,7 @@ fn assert_adds_up(told: &Value) {
 }
 
 #[test]
-fn the_states_add_up_to_the_window_and_an_outage_is_told() {
+fn the_states_add_up_to_the_window_and_an_outage_is_listed() {
     let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -76,7 +76,7 @@ fn the_states_add_up_to_the_window_and_an_outage_is_told() {
 }
 
 #[test]
-fn time_in_which_the_program_was_stopped_is_unknown_and_no_downtime() {
+fn time_while_the_program_is_stopped_is_unknown_and_no_downtime() {
     for is_killed in [false, true] {
         let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
         let target = Target::healthy();
@@ -134,7 +134,7 @@ fn a_pause_is_neither_up_nor_down_and_nothing_is_probed() {
         (&paused["state"], &paused["current_status"]["event"]),
         (&json!("paused"), &json!("paused"))
     );
-    // A probe that was under way may still arrive.
+    // A running probe may still arrive.
     let hits = target.request_count() + 1;
     // The pause itself.
     std::thread::sleep(Duration::from_secs(1));
@@ -148,7 +148,7 @@ fn a_pause_is_neither_up_nor_down_and_nothing_is_probed() {
     assert_eq!(events(&app, id), ["uptime", "paused", "unknown", "uptime"]);
 
     let from_ms = app.db().number("SELECT min(date_started_ms) FROM service_events");
-    // What follows is unknown until the first result.
+    // After the pause, the state is unknown until the first result.
     let pause = (began_ms(&app, "unknown") - began_ms(&app, "paused")) as f64 / 1e3;
     let waited = (began_ms(&app, "uptime") - began_ms(&app, "unknown")) as f64 / 1e3;
     let told = uptime(&app, id, &format!("from={}", moment(from_ms)));
@@ -217,7 +217,7 @@ fn the_uptime_of_all_services_is_paged() {
 }
 
 #[test]
-fn a_wrong_window_is_refused_everywhere_and_says_why() {
+fn an_invalid_window_is_rejected_everywhere() {
     let app = Launch::new().start();
     app.add_with(&json!({"name": "a", "url": "http://127.0.0.1:1/", "enabled": false}));
     let open = ["/v1/services/1/ticks", "/v1/services/1/events", "/v1/events"];

@@ -1,4 +1,4 @@
-//! Signals: stopping in order, and at once.
+//! Shutdown by signals: in order, and at once.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Behaviour, Launch, Target, ensure, retry_while_busy, wait_for, wait_until};
 
 #[test]
-fn a_signal_lets_probes_under_way_finish_and_commits_everything() {
+fn a_signal_lets_running_probes_finish_and_commits_all_results() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 60).start();
         // Longer than it takes to add eight services, and much shorter than the grace period.
@@ -29,7 +29,7 @@ fn a_signal_lets_probes_under_way_finish_and_commits_everything() {
 }
 
 #[test]
-fn a_probe_that_outlasts_the_grace_period_is_given_up_and_not_made_down() {
+fn a_probe_beyond_the_grace_period_is_aborted_and_no_downtime() {
     const GRACE: Duration = Duration::from_secs(2);
     let (hung, healthy) = (Target::start(Behaviour::Hung), Target::healthy());
     retry_while_busy(|| {
@@ -53,7 +53,7 @@ fn a_probe_that_outlasts_the_grace_period_is_given_up_and_not_made_down() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_exits_at_once() {
     let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 60).start();
     let hung = Target::start(Behaviour::Hung);
     app.add_with(&json!({"name": "hung", "url": hung.url(), "timeout_seconds": 600}));
@@ -63,12 +63,12 @@ fn a_second_signal_ends_it_at_once() {
     let started = Instant::now();
     app.signal(Signal::INT);
     assert_eq!(app.exit_code(), Some(130), "{}", app.log());
-    // Half of the grace period, which the hung probe would use up.
+    // Half of the grace period, which waiting for the hung probe would use up.
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
 #[test]
-fn an_idle_client_does_not_hold_up_the_end() {
+fn an_idle_client_does_not_delay_the_shutdown() {
     const GRACE: Duration = Duration::from_secs(4);
     retry_while_busy(|| {
         let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", GRACE.as_secs()).start();
@@ -82,7 +82,7 @@ fn an_idle_client_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn what_a_locked_store_would_not_take_to_the_end_is_told_and_is_no_success() {
+fn outcomes_lost_at_shutdown_are_logged_and_the_exit_code_is_1() {
     let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 1).start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -99,10 +99,10 @@ fn what_a_locked_store_would_not_take_to_the_end_is_told_and_is_no_success() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_up_neither_probes_nor_the_end() {
+fn an_unread_log_delays_neither_probes_nor_the_shutdown() {
     let launch = Launch::new().with("DEBUG", "true").with("API_PORT", free_port());
     let mut command = launch.command(&["run"]);
-    // Nothing is ever read from this pipe; it is full after 64 KiB.
+    // This pipe is never read, and full after 64 KiB.
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
     let target = Target::healthy();
     let api = format!("http://127.0.0.1:{}", launch.variable("API_PORT"));
@@ -120,14 +120,15 @@ fn a_log_that_nobody_reads_holds_up_neither_probes_nor_the_end() {
 }
 
 #[test]
-fn a_signal_during_a_long_start_ends_it_in_order_and_a_second_one_at_once() {
+fn a_signal_during_a_long_start_stops_in_order_and_a_second_one_at_once() {
     let launch = Launch::new().with("SERVICES_FILE", "services.yaml").with("API_PORT", free_port());
     let mut text = String::from("endpoints:\n");
     for nth in 0..60_000 {
         text.push_str(&format!("  - {{name: s{nth}, url: http://127.0.0.1:1/, interval: 24h}}\n"));
     }
     std::fs::write(launch.folder().join("services.yaml"), text).unwrap();
-    // Two different signals: two equal ones can become one. With both pending, either may be taken for the second.
+    // Two different signals, as two equal ones can be merged into one. When both are pending,
+    // either may be handled as the second.
     for (signals, codes) in
         [(&[Signal::TERM][..], &[0][..]), (&[Signal::TERM, Signal::INT], &[130, 143])]
     {

@@ -1,4 +1,4 @@
-//! Faults of our own, injected: what can be mended is mended, and what cannot ends the process.
+//! Injected faults of the program: recoverable ones are recovered, and others end the process.
 //!
 //! The program has fail points (crate `fail`) only when it is built for these tests.
 
@@ -9,7 +9,7 @@ fn with_fault(fault: &str) -> App {
 }
 
 #[test]
-fn a_panic_inside_a_probe_is_ours_and_the_prober_lives() {
+fn a_panic_in_a_probe_is_a_local_fault_and_the_prober_survives() {
     let app = with_fault("probe=3*panic(injected)->off");
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -26,7 +26,7 @@ fn a_panic_inside_a_probe_is_ours_and_the_prober_lives() {
 }
 
 #[test]
-fn a_dead_prober_is_rebuilt_and_its_service_goes_on() {
+fn a_dead_prober_is_restarted_and_its_service_continues() {
     let app = with_fault("prober=2*panic(injected)->off");
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -39,9 +39,9 @@ fn a_dead_prober_is_rebuilt_and_its_service_goes_on() {
 }
 
 #[test]
-fn the_process_ends_when_what_it_stands_on_dies() {
+fn the_process_exits_when_an_essential_actor_dies() {
     for actor in ["scheduler", "recorder", "writer"] {
-        // Two good turns first, so that it dies in the middle of its work.
+        // After two messages, so that the actor dies in the middle of its work.
         let mut app = with_fault(&format!("{actor}=2*off->panic(injected)"));
         let target = Target::healthy();
         app.add("a", &target.url());

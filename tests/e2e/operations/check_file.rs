@@ -13,7 +13,7 @@ fn entry(name: &str, url: &str) -> String {
 }
 
 #[test]
-fn check_file_tells_the_plan_and_changes_nothing() {
+fn check_file_prints_the_plan_and_changes_nothing() {
     let target = Target::healthy();
     let launch = Launch::new();
     let old = [
@@ -53,7 +53,7 @@ fn check_file_tells_the_plan_and_changes_nothing() {
     assert!(output.contains("bad.yaml:2: endpoint 1 (a): url: required"), "{output}");
 }
 
-/// What a look at the store must leave as it is: bytes and time of change of the file and its log.
+/// Content and modification time of the database file and its write-ahead log.
 fn state_of(launch: &Launch) -> [(Vec<u8>, SystemTime); 2] {
     ["db.db", "db.db-wal"].map(|name| {
         let file = launch.folder().join(name);
@@ -68,7 +68,7 @@ fn check_file(launch: &Launch, code: i32, told: &str) {
 }
 
 #[test]
-fn check_file_leaves_what_a_kill_left_as_it_is() {
+fn check_file_does_not_change_a_database_after_a_kill() {
     let launch = Launch::new();
     let target = Target::healthy();
     let app = launch.start();
@@ -82,7 +82,7 @@ fn check_file_leaves_what_a_kill_left_as_it_is() {
 }
 
 #[test]
-fn check_file_takes_an_empty_store_for_new_and_an_old_one_for_one_to_start_on() {
+fn check_file_accepts_an_empty_database_and_rejects_an_older_schema() {
     let empty = Launch::new();
     fs::write(empty.folder().join("db.db"), "").unwrap();
     check_file(&empty, 0, "1 added, 0 changed, 0 removed");

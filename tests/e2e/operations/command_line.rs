@@ -3,7 +3,7 @@
 use crate::support::{Behaviour, Launch, Target};
 
 #[test]
-fn help_and_version_answer_and_wrong_use_is_2() {
+fn help_and_version_exit_with_0_and_wrong_use_with_2() {
     let launch = Launch::new();
     let (code, output) = launch.run(&["--help"]);
     assert_eq!(code, Some(0));
@@ -21,7 +21,7 @@ fn help_and_version_answer_and_wrong_use_is_2() {
 }
 
 #[test]
-fn health_asks_the_service_that_runs() {
+fn the_health_command_checks_the_running_service() {
     let app = Launch::new().start();
     let port = app.address().rsplit(':').next().unwrap().to_owned();
     let asks = Launch::new().with("API_PORT", &port);
@@ -32,7 +32,7 @@ fn health_asks_the_service_that_runs() {
 }
 
 #[test]
-fn a_probe_from_the_command_line_tells_a_person_what_it_saw() {
+fn the_probe_command_prints_result_and_phases() {
     let (launch, target) = (Launch::new(), Target::start(Behaviour::Status(503)));
     let (code, output) = launch.run(&["probe", &target.url()]);
     assert_eq!(code, Some(1));
@@ -48,14 +48,14 @@ fn a_probe_from_the_command_line_tells_a_person_what_it_saw() {
 }
 
 #[test]
-fn without_a_service_it_tells_how_to_add_the_first() {
+fn without_a_service_the_log_shows_how_to_add_the_first() {
     let app = Launch::new().start();
     app.wait_for_log("no service is watched yet");
     let log = app.log();
     let (_, line) = log.split_once("add the first one with: ").unwrap();
     let line = line.lines().next().unwrap();
     assert!(line.starts_with("curl -X POST http://localhost:"), "{line}");
-    // The very line works, but for the name of the host, which need not be 127.0.0.1 here.
+    // The logged command works; only its host name need not resolve to 127.0.0.1 here.
     let (_, body) = line.split_once("-d '").unwrap();
     let body: serde_json::Value = serde_json::from_str(body.trim_end_matches('\'')).unwrap();
     assert_eq!(app.send("POST", "/v1/services", &body).status, 201);

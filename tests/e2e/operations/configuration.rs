@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use crate::support::Launch;
 
 #[test]
-fn every_problem_of_the_configuration_is_told_and_nothing_is_started() {
+fn every_configuration_error_is_reported_and_nothing_is_started() {
     let launch = Launch::new()
         .with("API_PORT", "port")
         .with("RUNNER_POOL_SIZE", "0")
@@ -24,7 +24,7 @@ fn every_problem_of_the_configuration_is_told_and_nothing_is_started() {
 }
 
 #[test]
-fn an_env_file_is_read_and_the_real_environment_wins() {
+fn the_env_file_is_read_and_the_environment_wins() {
     let launch = Launch::new().with("API_HOST", "127.0.0.1");
     std::fs::write(launch.folder().join(".env"), "DB_FILE=other.db\nAPI_HOST=nonsense\n").unwrap();
     launch.start().stop();
@@ -43,7 +43,7 @@ fn an_env_file_is_read_and_the_real_environment_wins() {
 }
 
 #[test]
-fn a_pool_that_does_not_fit_in_the_descriptors_is_a_configuration_error() {
+fn limits_beyond_the_file_descriptors_are_configuration_errors() {
     let files = Launch::new()
         .with("SERVICES_FILE", "nope.yaml")
         .with("PROBE_CA_FILE", "nope.pem")
@@ -67,14 +67,14 @@ fn a_pool_that_does_not_fit_in_the_descriptors_is_a_configuration_error() {
         "{output}"
     );
 
-    // The soft limit is no hindrance: it is raised to the hard one.
+    // The soft limit is raised to the hard limit.
     let launch = Launch::new().with("RUNNER_POOL_SIZE", 100).with("API_MAX_CONNECTIONS", 50);
     let app = launch.wrapped_in(&["prlimit", "--nofile=32:500"]).start();
     assert_eq!(app.metric("process_max_fds"), Some(500.0));
 }
 
 #[test]
-fn what_cannot_be_used_is_named() {
+fn unusable_ports_and_files_are_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let (code, output) = Launch::new().with("API_PORT", port).run_to_end();

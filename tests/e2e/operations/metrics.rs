@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Behaviour, Launch, Target};
 
 #[test]
-fn every_promised_metric_is_there_under_its_name() {
+fn every_documented_metric_is_exposed() {
     let app = Launch::new().start();
     let (healthy, sick) = (Target::healthy(), Target::start(Behaviour::Status(500)));
     let up = app.add_with(&json!({"name": "say \"hi\" \\", "url": healthy.url(), "group": "core"}));
@@ -51,7 +51,7 @@ fn every_promised_metric_is_there_under_its_name() {
 }
 
 #[test]
-fn recorded_and_produced_agree() {
+fn every_probe_is_recorded() {
     let app = Launch::new().start();
     let target = Target::healthy();
     for name in 0..10 {

@@ -13,7 +13,7 @@ fn entry(name: &str, url: &str) -> String {
 }
 
 #[test]
-fn a_changed_file_is_applied_and_probes_under_way_go_on() {
+fn a_changed_file_is_applied_and_running_probes_continue() {
     let (slow, other) = (Target::start(Behaviour::Hung), Target::healthy());
     let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
     let stays = entry("stays", &slow.url());
@@ -52,7 +52,7 @@ fn sighup_applies_the_file_at_once() {
 }
 
 #[test]
-fn a_bad_file_keeps_the_old_state_and_says_why() {
+fn an_invalid_file_is_logged_and_keeps_the_old_services() {
     let target = Target::healthy();
     let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
     launch.write_file("services.yaml", &format!("endpoints:\n{}", entry("a", &target.url())));
@@ -71,7 +71,7 @@ fn a_bad_file_keeps_the_old_state_and_says_why() {
 }
 
 #[test]
-fn the_files_of_a_folder_are_one_list() {
+fn the_files_of_a_directory_form_one_list() {
     let target = Target::healthy();
     let launch = Launch::new().with("SERVICES_FILE", "services");
     fs::create_dir_all(launch.folder().join("services/more")).unwrap();
@@ -93,7 +93,7 @@ fn the_files_of_a_folder_are_one_list() {
 }
 
 #[test]
-fn a_change_of_the_file_that_a_locked_store_did_not_take_is_applied_later() {
+fn a_changed_file_is_applied_after_the_database_was_locked() {
     let target = Target::healthy();
     let entry = |name: &str| format!("  - {{name: {name}, url: '{}'}}\n", target.url());
     let launch = Launch::new().with_services_file(&format!("endpoints:\n{}", entry("old")));
@@ -114,7 +114,7 @@ fn sighup_during_a_long_start_does_not_end_it() {
     let launch = Launch::new().with_services_file(&format!("endpoints:\n{}", text.concat()));
     let lock = launch.folder().join("db.db.lock");
     let hangup = std::thread::spawn(move || {
-        // Written once the signals are taken over, and long before the entries are applied.
+        // Written once the signal handlers are installed, and long before the entries are applied.
         let pid = wait_for("the start to be under way", || {
             let text = fs::read_to_string(&lock).ok()?;
             Pid::from_raw(text.strip_prefix("pid ")?.strip_suffix('\n')?.parse().ok()?)

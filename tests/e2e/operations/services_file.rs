@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_file_adds_changes_and_removes_and_leaves_the_apis_alone() {
+fn a_file_adds_changes_and_removes_services_but_not_those_of_the_api() {
     let target = Target::healthy();
     let url = target.url();
     let launch = Launch::new().with_services_file(
@@ -46,7 +46,7 @@ fn a_file_adds_changes_and_removes_and_leaves_the_apis_alone() {
 }
 
 #[test]
-fn a_wrong_file_is_refused_with_file_line_and_entry_and_changes_nothing() {
+fn an_invalid_file_is_rejected_with_file_line_and_entry_and_changes_nothing() {
     let launch =
         Launch::new().with_services_file("endpoints:\n  - {name: a, url: 'http://127.0.0.1:1/'}\n");
     launch.start().stop();
@@ -79,7 +79,7 @@ fn a_hundred_thousand_entries_load() {
 }
 
 #[test]
-fn the_services_file_speaks_as_gatus_does() {
+fn the_services_file_accepts_the_keys_of_gatus() {
     let authority = Authority::new();
     let clients = Authority::named("clients");
     let client = clients.certify("client.example", Shape::Good);
@@ -140,7 +140,7 @@ fn the_services_file_speaks_as_gatus_does() {
 }
 
 #[test]
-fn variables_reach_the_target_and_nothing_else() {
+fn values_of_variables_reach_only_the_target() {
     let target = Target::healthy();
     let launch = Launch::new()
         .with("PAY_TOKEN", "s3cret-token")
@@ -183,7 +183,7 @@ fn variables_reach_the_target_and_nothing_else() {
 }
 
 #[test]
-fn a_password_from_a_variable_reaches_the_target_whatever_is_in_it() {
+fn a_password_from_a_variable_may_contain_any_character() {
     let target = Target::healthy();
     let url = target.at("/in").replace("http://", "http://ann:${PASS}@");
     let text = format!("endpoints:\n  - name: a\n    url: {url}\n");
@@ -194,7 +194,7 @@ fn a_password_from_a_variable_reaches_the_target_whatever_is_in_it() {
 }
 
 #[test]
-fn a_variable_that_is_not_set_is_refused_with_its_place() {
+fn an_unset_variable_is_rejected_with_its_location() {
     let text = "endpoints:\n  - name: good\n    url: http://a/\n  - name: api\n    url: http://a/\n    \
                 headers:\n      Authorization: Bearer ${NOBODY_SET_THIS}\n";
     let launch = Launch::new().with_services_file(text);

@@ -1,5 +1,5 @@
-//! A second opinion: Debian's prometheus-blackbox-exporter probes the same targets in the same test, and both must say
-//! the same. Where its definition differs from ours, the test says how.
+//! Comparison with Debian's prometheus-blackbox-exporter, which probes the same targets in the same
+//! test and must give the same results. Where the definitions differ, the test shows how.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::support::{
     wait_until,
 };
 
-/// Longest time that a probe of either may take, in seconds.
+/// Timeout of both, in seconds.
 const TIMEOUT: f64 = 3.0;
 
 /// How much the two may differ in a duration.
 const TOLERANCE_MS: f64 = 60.0;
 
-/// What we tell of a probe over HTTP, and the exporter's name for it.
+/// Fields of the JSON of a probe, and the exporter's series for each.
 const SAME: [(&str, &str); 5] = [
     ("success", "probe_success"),
     ("http_status", "probe_http_status_code"),
@@ -28,7 +28,7 @@ const SAME: [(&str, &str); 5] = [
     ("certificate_expires_at", "probe_ssl_earliest_cert_expiry"),
 ];
 
-/// Ourselves and the exporter, with the same authority in trust.
+/// The program and the exporter, which trust the same authority.
 struct Both {
     launch: Launch,
     authority: Authority,
@@ -42,7 +42,7 @@ fn module(prober: &str, mut options: Value) -> Value {
 }
 
 impl Both {
-    /// With the modules that `modules` makes for an authority.
+    /// With modules of the exporter for an authority.
     fn with(modules: impl Fn(&Authority) -> Value) -> Self {
         let authority = Authority::new();
         let launch = Launch::new()
@@ -52,8 +52,8 @@ impl Both {
         Self { launch, authority, exporter }
     }
 
-    /// With the modules `http`, whose rule is ours: up is a final status below 400; and `http_2xx`, whose rule is the
-    /// exporter's own.
+    /// With the modules `http`, which applies the rule of this program (up is a final status below
+    /// 400), and `http_2xx`, which applies the exporter's own.
     fn over_http() -> Self {
         let below_400: Vec<u16> = (200..400).collect();
         Self::with(|authority| {
@@ -65,18 +65,18 @@ impl Both {
         })
     }
 
-    /// What either says of `url`.
+    /// The results of both for `url`.
     fn probe(&self, url: &str) -> (ProbeReport, Exported) {
         (self.launch.probe_command(url).run(), self.exporter.probe("http", url))
     }
 
-    /// What both say of `url`, which we ask with `options`.
+    /// Both must agree on `url`, which this program probes with `options`.
     #[track_caller]
     fn agree_with(&self, url: &str, options: Value) -> ProbeReport {
         let ours = self.launch.probe_command(url).options(options).run();
         let theirs = self.exporter.probe("http", url);
         for (field, series) in SAME {
-            // What was not seen is null here, and there it is 0 or left out.
+            // What is null here is 0 or absent there.
             let (one, other) = (number(&ours.outcome[field]), theirs.value(series).unwrap_or(0.0));
             assert_eq!(one, other, "{field} of {ours:?}, {theirs:?}");
         }
@@ -86,14 +86,14 @@ impl Both {
         ours
     }
 
-    /// What both say of `url`.
+    /// Both must agree on `url`.
     #[track_caller]
     fn agree_on(&self, url: &str) -> ProbeReport {
         self.agree_with(url, json!({}))
     }
 
-    /// Both must agree on whether the target is up. The exporter is given its host and port, and knows the rest from
-    /// `module`. Gives what they output.
+    /// Both must agree on whether the target is up. The exporter gets host and port, and the rest
+    /// is part of `module`. Returns both results.
     #[track_caller]
     fn assert_verdict(
         &self,
@@ -110,7 +110,7 @@ impl Both {
     }
 }
 
-/// What is told as a number, a truth, a version or not at all, as the exporter tells it.
+/// A JSON value as the exporter exposes it.
 fn number(told: &Value) -> f64 {
     match told {
         Value::Null => 0.0,
@@ -150,7 +150,7 @@ fn verdict_status_and_version_agree_over_http() {
 }
 
 #[test]
-fn redirects_are_followed_and_counted_alike() {
+fn redirects_are_followed_and_counted_the_same() {
     let both = Both::over_http();
     let (hops, missing) = (Target::start(Behaviour::Hops), Target::start(Behaviour::Status(404)));
     let location = format!("location: {}\r\ncontent-length: 0", hops.at("/hops/2"));
@@ -168,15 +168,15 @@ fn redirects_are_followed_and_counted_alike() {
 }
 
 #[test]
-fn a_loop_of_redirects_is_down_for_us_whatever_its_status() {
+fn a_redirect_loop_is_down_whatever_its_status() {
     let both = Both::over_http();
     let target = Target::start(Behaviour::RedirectLoop);
     let (ours, theirs) = both.probe(&target.url());
     ours.assert_failed("redirect_loop", "more than 10 redirects");
     assert_eq!(ours.outcome["http_status"], 302);
     assert_eq!(theirs.value("probe_http_status_code"), Some(302.0));
-    // Both follow ten. The exporter then judges the last answer by its status, so that it is up where 302 is
-    // accepted; and it counts the redirect that it did not follow.
+    // Both follow ten. The exporter then judges the last response by its status, so that the target
+    // is up when 302 is accepted; and it counts the redirect that it did not follow.
     assert!(theirs.is_up(), "{theirs:?}");
     assert!(!both.exporter.probe("http_2xx", &target.url()).is_up());
     assert_eq!(ours.outcome["redirects"], 10);
@@ -184,10 +184,10 @@ fn a_loop_of_redirects_is_down_for_us_whatever_its_status() {
 }
 
 #[test]
-fn a_redirect_that_leads_nowhere_is_down_for_both() {
+fn a_redirect_to_an_unusable_destination_is_down_for_both() {
     let both = Both::over_http();
-    // We tell the status of the last answer that came, and the redirects that were followed; the exporter forgets
-    // the former, and counts the redirect that it refuses too.
+    // This program reports the status of the last response and the redirects that were followed;
+    // the exporter reports no status, and also counts the redirect that it rejects.
     for (location, reason, followed) in
         [("http://127.0.0.1:1/", "refused", 1), ("file:///etc/passwd", "redirect_blocked", 0)]
     {
@@ -210,7 +210,8 @@ fn both_give_up_a_hung_target_at_the_timeout() {
         let (ours, theirs) = both.probe(&target.url());
         ours.assert_failed("timeout", "still waiting for the response");
         assert!(!theirs.is_up(), "{theirs:?}");
-        // The exporter counts a phase once it is over, and so not the one in which the timeout expired.
+        // The exporter counts a phase once it is over, and so not the one in which the timeout
+        // expired.
         assert!(theirs.phase_ms("processing") < 1.0, "{theirs:?}");
         let timeout_ms = TIMEOUT * 1e3;
         assert!(ours.response_time_ms() >= timeout_ms, "{ours:?}");
@@ -281,7 +282,8 @@ fn verdict_status_and_redirects_agree_over_http_2() {
     let terms = TlsServer::new(both.authority.certify("127.0.0.1", Shape::Good)).with_alpn("h2");
     let server = GrpcHealth::secured(terms.config());
     for (path, status) in [("/", 200), ("/hop", 200), ("/status/503", 503)] {
-        // The exporter speaks HTTP/2 whenever it is offered; we do where the service asks for it.
+        // The exporter uses HTTP/2 whenever the server offers it, this program only when the
+        // service requires it.
         let url = format!("{}{path}", server.url("https"));
         let told = both.agree_with(&url, json!({"http_version": "2"}));
         assert_eq!(told.outcome["http_status"], status, "{told:?}");
@@ -290,7 +292,7 @@ fn verdict_status_and_redirects_agree_over_http_2() {
 }
 
 #[test]
-fn our_metrics_have_the_exporters_names_and_values() {
+fn metrics_have_the_names_and_values_of_the_exporter() {
     let both = Both::over_http();
     let app = both.launch.start();
     let (healthy, sick) = (Target::healthy(), Target::start(Behaviour::Status(503)));
@@ -317,7 +319,8 @@ fn our_metrics_have_the_exporters_names_and_values() {
             "probe_ip_protocol",
             "probe_ssl_earliest_cert_expiry",
         ] {
-            // The exporter exposes version 0 of HTTP where none was spoken; this service exposes none.
+            // The exporter exposes version 0 of HTTP where none was spoken; this service exposes
+            // none.
             let theirs = theirs.value(gauge).unwrap_or(0.0);
             wait_until(&format!("{gauge} of {name} to be {theirs}"), || {
                 let ours = app.metric(&format!("{gauge}{{service_id=\"{id}\""));
@@ -340,7 +343,7 @@ fn our_metrics_have_the_exporters_names_and_values() {
 }
 
 #[test]
-fn verdicts_agree_on_tcp_ports_and_what_they_say() {
+fn verdicts_agree_on_tcp_ports_and_their_responses() {
     let talk = |answer: &str| {
         let steps = json!([{"expect": "^220 .*ESMTP"}, {"send": "NOOP\r"}, {"expect": answer}]);
         module("tcp", json!({"query_response": steps}))
@@ -399,7 +402,7 @@ fn verdict_version_and_expiry_agree_over_tls_and_starttls() {
 }
 
 #[test]
-fn verdicts_agree_on_what_a_name_server_answers() {
+fn verdicts_agree_on_name_servers() {
     let asks = |name: &str, answer: &str| {
         let mut question = json!({"query_name": name, "query_type": "A"});
         question["validate_answer_rrs"] = json!({"fail_if_none_matches_regexp": [answer]});
@@ -433,7 +436,7 @@ fn verdicts_agree_on_what_a_name_server_answers() {
     let hijacked = question("web.example", "192.0.2.9");
     both.assert_verdict("hijacked", &server.url(), hijacked, false);
 
-    // The exporter counts an answer without records as one; to us the name has none.
+    // The exporter accepts an answer without records; for this program the name has no such record.
     assert!(both.exporter.probe("empty", &server.address()).is_up());
     let asked = json!({"dns": {"query_name": "empty.example", "query_type": "A"}});
     let ours = both.launch.probe_command(&server.url()).options(asked).run();
@@ -441,7 +444,7 @@ fn verdicts_agree_on_what_a_name_server_answers() {
 }
 
 #[test]
-fn verdicts_agree_on_what_a_grpc_server_says_of_its_health() {
+fn verdicts_agree_on_grpc_health() {
     let both = Both::with(|authority| {
         let secured = json!({"tls": true, "tls_config": {"ca_file": authority.file()}});
         json!({

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use crate::support::{Behaviour, Launch, Target};
 
-/// Answers any request with `bytes`, and then closes.
+/// Answers any request with `bytes` and then closes.
 fn raw(bytes: &[u8]) -> Target {
     Target::start(Behaviour::Raw(bytes.to_vec()))
 }
 
-/// Answers any request with `body` and its length.
+/// Answers any request with `body` and a `content-length`.
 fn with_length(body: &[u8]) -> Target {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
     raw(&[head.as_bytes(), body].concat())
@@ -21,7 +21,7 @@ fn answering(status: u16, body: &str) -> Target {
 }
 
 #[test]
-fn an_answer_is_up_when_it_fulfils_every_condition_and_only_then() {
+fn a_service_is_up_only_when_every_condition_holds() {
     let app = Launch::new().start();
     let sick = answering(503, r#"{"status": "DEGRADED", "items": [1, 2]}"#);
     let add = |name: &str, conditions: &[&str]| {
@@ -55,7 +55,7 @@ fn an_answer_is_up_when_it_fulfils_every_condition_and_only_then() {
 }
 
 #[test]
-fn a_target_that_does_not_answer_is_told_by_what_happened_and_not_by_its_conditions() {
+fn a_target_without_an_answer_fails_with_the_error_and_not_with_a_condition() {
     let app = Launch::new().start();
     let id = app.add_with(
         &json!({"name": "a", "url": "http://127.0.0.1:1/", "conditions": ["[STATUS] == 200"]}),
@@ -65,7 +65,7 @@ fn a_target_that_does_not_answer_is_told_by_what_happened_and_not_by_its_conditi
 }
 
 #[test]
-fn a_condition_that_cannot_be_read_is_refused_where_it_is_written() {
+fn an_invalid_condition_is_rejected_with_its_location() {
     let app = Launch::new().start();
     for (conditions, told) in [
         (json!(["[STATSU] == 200"]), "conditions: invalid value \"[STATSU] == 200\""),
@@ -88,7 +88,7 @@ fn a_condition_that_cannot_be_read_is_refused_where_it_is_written() {
 }
 
 #[test]
-fn conditions_of_the_services_file_and_of_the_command_line_are_judged_too() {
+fn conditions_from_the_services_file_and_the_command_line_are_evaluated() {
     let target = answering(200, "pong\n");
     let text = format!(
         "endpoints:\n  - name: a\n    url: {}\n    conditions: [\"[BODY] == pong\", \"[CONNECTED] == true\"]\n",
@@ -149,7 +149,7 @@ fn a_large_body_is_read_as_text_but_not_as_json() {
 }
 
 #[test]
-fn numbers_are_compared_as_what_they_are() {
+fn numbers_are_compared_by_value_and_without_rounding() {
     let launch = Launch::new();
     let target = with_length(b"{\"n\": 5.0, \"big\": 9007199254740993}");
     for condition in ["[BODY].n == 5", "[BODY].big > 9007199254740992"] {

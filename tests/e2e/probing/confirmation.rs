@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Behaviour, Launch, Target, wait_for};
 
 #[test]
-fn a_failure_is_confirmed_by_quick_probes_and_dated_to_the_first() {
+fn a_failure_is_confirmed_by_quick_probes_and_starts_at_the_first() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
@@ -32,7 +32,7 @@ fn a_failure_is_confirmed_by_quick_probes_and_dated_to_the_first() {
 }
 
 #[test]
-fn a_failure_that_is_not_confirmed_is_a_tick_and_no_event() {
+fn an_unconfirmed_failure_is_a_tick_and_no_event() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
@@ -54,7 +54,7 @@ fn a_failure_that_is_not_confirmed_is_a_tick_and_no_event() {
 }
 
 #[test]
-fn a_success_counts_when_as_many_in_a_row_as_asked_for_have_come() {
+fn a_service_is_up_again_after_as_many_successes_as_configured() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Status(500));
     let body = json!({"name": "a", "url": target.url(), "success_threshold": 4});
@@ -92,7 +92,7 @@ fn a_streak_survives_a_restart() {
 }
 
 #[test]
-fn a_target_that_flips_too_often_is_flapping_until_it_is_steady() {
+fn a_service_that_changes_too_often_is_flapping_until_it_is_stable() {
     let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
     let target = Target::start(Behaviour::Alternating(200, 500));
     let id = app.add("a", &target.url());

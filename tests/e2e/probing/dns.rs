@@ -8,7 +8,7 @@ use crate::support::{
     Answer, Launch, NameServer, ensure, mail_server, record_of, retry_while_busy, text_record,
 };
 
-/// A question to `server`.
+/// The option `dns`.
 fn question(name: &str, kind: &str, expected: &[&str]) -> Value {
     let mut dns = json!({"query_name": name, "query_type": kind});
     if !expected.is_empty() {
@@ -18,7 +18,7 @@ fn question(name: &str, kind: &str, expected: &[&str]) -> Value {
 }
 
 #[test]
-fn a_name_server_is_up_when_it_answers_what_is_expected() {
+fn a_name_server_is_up_when_it_answers_the_expected_records() {
     let (launch, server) = (Launch::new(), NameServer::start());
     server.set_answer("web.example", RecordType::A, Answer::address("192.0.2.1"));
     server.set_answer("web.example", RecordType::AAAA, Answer::address("2001:db8::1"));
@@ -37,7 +37,7 @@ fn a_name_server_is_up_when_it_answers_what_is_expected() {
 }
 
 #[test]
-fn a_name_server_that_has_no_good_answer_is_told_by_what_it_said() {
+fn each_error_of_a_name_server_has_its_reason() {
     let (launch, server) = (Launch::new(), NameServer::start());
     server.set_answer("sick.example", RecordType::A, Answer::Fails(ResponseCode::ServFail));
     server.set_answer("closed.example", RecordType::A, Answer::Fails(ResponseCode::Refused));
@@ -62,7 +62,7 @@ fn a_name_server_that_has_no_good_answer_is_told_by_what_it_said() {
 }
 
 #[test]
-fn records_that_are_expected_do_not_come_with_an_error_whatever_the_conditions() {
+fn an_error_response_never_satisfies_expected_records() {
     let (launch, server) = (Launch::new(), NameServer::start());
     server.set_answer("sick.example", RecordType::A, Answer::Fails(ResponseCode::ServFail));
     for (name, reason, told) in [
@@ -77,7 +77,7 @@ fn records_that_are_expected_do_not_come_with_an_error_whatever_the_conditions()
 }
 
 #[test]
-fn a_text_record_in_another_case_is_another_text() {
+fn txt_records_are_compared_case_sensitively() {
     let (launch, server) = (Launch::new(), NameServer::start());
     let text = Answer::Records(vec![text_record("token=AbC")]);
     server.set_answer("web.example", RecordType::TXT, text);
@@ -90,9 +90,9 @@ fn a_text_record_in_another_case_is_another_text() {
 }
 
 #[test]
-fn a_name_with_a_slash_is_asked_for_as_it_stands() {
+fn a_name_with_a_slash_is_queried_unchanged() {
     let (launch, server) = (Launch::new(), NameServer::start());
-    // As the library writes the slash of the question (RFC 2317).
+    // The resolver library escapes the slash of the query (RFC 2317).
     let asked = r"64\/26.2.0.192.in-addr.arpa";
     server.set_answer(asked, RecordType::TXT, Answer::Records(vec![text_record("here")]));
     let options = question("64/26.2.0.192.in-addr.arpa", "TXT", &["here"]);
@@ -101,7 +101,7 @@ fn a_name_with_a_slash_is_asked_for_as_it_stands() {
 }
 
 #[test]
-fn an_answer_that_is_cut_is_asked_for_again_over_tcp() {
+fn a_truncated_answer_is_queried_again_over_tcp() {
     let (launch, server) = (Launch::new(), NameServer::start());
     server.set_answer("long.example", RecordType::TXT, Answer::Cut(vec![text_record("v=1 whole")]));
     let command = launch.probe_command(&server.url());
@@ -110,7 +110,7 @@ fn an_answer_that_is_cut_is_asked_for_again_over_tcp() {
 }
 
 #[test]
-fn an_answer_under_another_id_is_passed_over() {
+fn an_answer_with_another_id_is_ignored() {
     let (launch, server) = (Launch::new(), NameServer::start());
     let forged = Answer::ForgedFirst {
         forged: vec![record_of("203.0.113.66")],
@@ -123,7 +123,7 @@ fn an_answer_under_another_id_is_passed_over() {
 }
 
 #[test]
-fn an_answer_that_changes_is_seen_by_the_next_probe() {
+fn a_changed_answer_is_used_by_the_next_probe() {
     let (launch, server) = (Launch::new(), NameServer::start());
     let turns = Answer::addresses_in_turn(&["192.0.2.1", "192.0.2.2"]);
     server.set_answer("web.example", RecordType::A, turns);

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Authority, Behaviour, FullBacklog, Launch, Shape, Target};
 
 #[test]
-fn a_connection_that_is_refused_cut_or_never_made_is_told_as_such() {
+fn refused_reset_and_unanswered_connections_have_different_reasons() {
     let launch = Launch::new();
     let refused = launch.probe_command("http://127.0.0.1:1/").run();
     refused.assert_failed("refused", "connecting to 127.0.0.1:1: ");
@@ -18,7 +18,7 @@ fn a_connection_that_is_refused_cut_or_never_made_is_told_as_such() {
 }
 
 #[test]
-fn an_answer_that_is_late_or_wrong_is_told_by_what_is_wrong_with_it() {
+fn late_and_malformed_answers_have_different_reasons() {
     let launch = Launch::new();
     let raw = |bytes: &[u8]| Behaviour::Raw(bytes.to_vec());
     for (behaviour, reason, told) in [
@@ -37,7 +37,7 @@ fn an_answer_that_is_late_or_wrong_is_told_by_what_is_wrong_with_it() {
 }
 
 #[test]
-fn each_bad_target_gets_its_own_failure_within_its_timeout() {
+fn each_bad_target_has_its_reason_within_the_timeout() {
     const TIMEOUT_MS: f64 = 2_000.0;
     let app = Launch::new().start();
     let cases = [
@@ -73,7 +73,7 @@ fn each_bad_target_gets_its_own_failure_within_its_timeout() {
             "",
         ),
     ];
-    // All at once: each has a slot of the pool.
+    // All at once: the pool has a slot for each.
     let cases = cases.map(|(behaviour, reason, detail)| {
         let target = Target::start(behaviour.clone());
         let body =
@@ -96,7 +96,7 @@ fn each_bad_target_gets_its_own_failure_within_its_timeout() {
 }
 
 #[test]
-fn reasons_are_kept_filtered_by_and_counted() {
+fn reasons_are_stored_filtered_and_counted() {
     let authority = Authority::new();
     let app = Launch::new().with("PROBE_CA_FILE", authority.file().display()).start();
     let (expired, healthy) = (authority.serve_shape(Shape::Expired), Target::healthy());

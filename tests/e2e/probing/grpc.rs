@@ -4,13 +4,13 @@ use serde_json::json;
 
 use crate::support::{Authority, GrpcHealth, Launch, Shape, Target, TlsServer};
 
-/// How a server of `authority` speaks TLS.
+/// A TLS server with a certificate of `authority`.
 fn tls_server(authority: &Authority) -> TlsServer {
     TlsServer::new(authority.certify("127.0.0.1", Shape::Good))
 }
 
 #[test]
-fn a_grpc_server_is_up_when_it_says_serving() {
+fn a_grpc_server_is_up_when_its_status_is_serving() {
     let (launch, server) = (Launch::new(), GrpcHealth::plain());
     let probe = |service: &str| {
         launch.probe_command(&server.url("grpc")).options(json!({"grpc_service": service}))
@@ -27,7 +27,7 @@ fn a_grpc_server_is_up_when_it_says_serving() {
 }
 
 #[test]
-fn a_grpc_server_over_tls_is_checked_as_https_is() {
+fn grpc_over_tls_verifies_certificates_like_https() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let server = GrpcHealth::secured(tls_server(&authority).with_alpn("h2").config());
     let probe = |ca: String| {

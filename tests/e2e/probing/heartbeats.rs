@@ -19,7 +19,7 @@ fn beat(app: &App, id: i64, query: &str) -> u16 {
 }
 
 #[test]
-fn a_job_is_up_while_its_heartbeats_come_and_down_when_one_is_late() {
+fn a_job_is_up_while_its_heartbeats_arrive_and_down_when_one_is_late() {
     let app = Launch::new().with("SELF_CHECK_WINDOW_SECONDS", "0.1").start();
     let id = job(&app, 2.0, 0.5);
     assert_eq!(app.service(id)["state"], "pending", "it has a whole interval and its grace");
@@ -49,7 +49,7 @@ fn a_job_may_report_its_own_failure() {
 }
 
 #[test]
-fn only_the_token_of_the_job_lets_a_heartbeat_in() {
+fn a_heartbeat_needs_the_token_of_its_job() {
     let app = Launch::new().with("API_TOKEN", "of-the-api").start();
     let headers = [("authorization", "Bearer of-the-api"), ("content-type", "application/json")];
     let body = json!({"name": "a", "url": "push://a", "heartbeat": {"token": "s3cret"}});
@@ -75,7 +75,7 @@ fn only_the_token_of_the_job_lets_a_heartbeat_in() {
 }
 
 #[test]
-fn a_heartbeat_for_what_is_no_watched_job_is_refused() {
+fn a_heartbeat_for_a_probed_service_is_rejected() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -90,7 +90,7 @@ fn canary(urls: &str) -> Launch {
     Launch::new().with("SELF_CHECK_TARGETS", urls)
 }
 
-/// A launch whose canary answers at once, so that lateness is told without delay.
+/// A launch with a canary that answers at once, so that a late heartbeat is not held.
 fn online() -> Launch {
     canary("tcp://127.0.0.1:1").with("SELF_CHECK_WINDOW_SECONDS", "0.1")
 }
@@ -113,7 +113,7 @@ fn assert_accepted(app: &App, id: i64, query: &str) {
 }
 
 #[test]
-fn a_restart_does_not_forgive_the_silence_of_a_watched_job() {
+fn a_restart_does_not_reset_the_deadline_of_a_heartbeat() {
     let launch = online();
     let app = launch.start();
     let id = confirmed_job(&app, 1);
@@ -132,7 +132,7 @@ fn a_restart_does_not_forgive_the_silence_of_a_watched_job() {
 }
 
 #[test]
-fn every_lateness_is_told_as_fast_as_the_first() {
+fn each_late_heartbeat_is_detected_as_fast_as_the_first() {
     let app = online().start();
     let id = confirmed_job(&app, 2);
     let down_after = || {
@@ -149,7 +149,7 @@ fn every_lateness_is_told_as_fast_as_the_first() {
 }
 
 #[test]
-fn a_heartbeat_cannot_forge_lines_of_the_log() {
+fn a_heartbeat_cannot_forge_log_lines() {
     let app = online().start();
     let id = confirmed_job(&app, 1);
     assert_accepted(&app, id, "&success=false&error=x%0aCRIT%20forged%1b%5B31m");

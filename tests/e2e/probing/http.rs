@@ -15,7 +15,7 @@ fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers any request with `bytes`, and then waits until the client has gone.
+/// Answers any request with `bytes` and then waits until the client closes.
 fn holding(bytes: &'static [u8]) -> Peer {
     Peer::tcp(move |wire| {
         read_head(wire)?;
@@ -25,13 +25,13 @@ fn holding(bytes: &'static [u8]) -> Peer {
     })
 }
 
-/// Answers any request with `bytes`, and then closes.
+/// Answers any request with `bytes` and then closes.
 fn raw(bytes: &[u8]) -> Target {
     Target::start(Behaviour::Raw(bytes.to_vec()))
 }
 
 #[test]
-fn a_probe_asks_as_a_plain_client_does() {
+fn a_probe_sends_a_plain_request() {
     let app = Launch::new().start();
     let target = Target::healthy();
     app.add("a", &target.at("/health?deep=1#not-sent").replace("http://", "http://u%40x:p@"));
@@ -50,14 +50,14 @@ fn a_probe_asks_as_a_plain_client_does() {
     }
 }
 
-/// Probes `target` with these options, and gives the head of what it saw last.
+/// Probes `target` with these options and returns the head of the last request.
 fn head_seen(target: &Target, options: Value) -> String {
     Launch::new().probe_command(&target.url()).options(options).run().assert_up();
     target.last_head()
 }
 
 #[test]
-fn a_request_is_sent_as_the_service_says() {
+fn a_request_has_the_options_of_the_service() {
     let target = Target::healthy();
     let head = head_seen(
         &target,
@@ -93,7 +93,7 @@ fn a_status_of_400_or_above_is_down() {
 }
 
 #[test]
-fn an_answer_that_is_whole_is_not_waited_for_though_the_connection_stays() {
+fn a_complete_response_is_judged_while_the_connection_stays_open() {
     let launch = Launch::new();
     let old = holding(b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n");
     launch.probe_command(&old.url("http")).run().assert_up();
@@ -112,7 +112,7 @@ fn an_answer_that_is_whole_is_not_waited_for_though_the_connection_stays() {
 }
 
 #[test]
-fn a_body_that_the_end_of_the_connection_ends_is_read() {
+fn a_body_that_ends_with_the_connection_is_read() {
     let launch = Launch::new();
     let long = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\nhi", "y".repeat(20_000));
     for bytes in [

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Authority, Behaviour, GrpcHealth, Launch, Shape, Target, TlsServer};
 
 #[test]
-fn http_2_is_spoken_where_a_service_asks_for_it() {
+fn http_2_is_used_when_the_service_requires_it() {
     let authority = Authority::new();
     let (plain, launch) = (GrpcHealth::plain(), Launch::new());
     let secured = GrpcHealth::secured(
@@ -36,7 +36,7 @@ fn http_2_is_spoken_where_a_service_asks_for_it() {
 }
 
 #[test]
-fn a_server_that_does_not_agree_to_http_2_is_told_as_such() {
+fn a_server_without_http_2_is_a_protocol_error() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let server = authority.serve_shape(Shape::Good);
     let options = json!({"http_version": "2", "tls": {"ca": authority.pem()}});
@@ -45,7 +45,7 @@ fn a_server_that_does_not_agree_to_http_2_is_told_as_such() {
 }
 
 #[test]
-fn the_version_of_http_must_be_the_one_that_is_wanted() {
+fn the_http_version_must_match_the_required_one() {
     let launch = Launch::new();
     let (new, old) = (
         Target::healthy(),

@@ -3,7 +3,7 @@
 use crate::support::Launch;
 use crate::support::namespace::Hosts;
 
-/// Whether the kernel lets this group have ping sockets.
+/// Whether the kernel permits ping sockets for this group.
 fn may_ping() -> bool {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").unwrap_or_default();
     let bounds: Vec<u32> = range.split_whitespace().filter_map(|gid| gid.parse().ok()).collect();
@@ -12,7 +12,7 @@ fn may_ping() -> bool {
 }
 
 #[test]
-fn a_host_is_up_when_it_echoes() {
+fn a_local_host_is_up_or_pings_are_not_permitted() {
     let probed = Launch::new().probe_command("icmp://127.0.0.1").run();
     if may_ping() {
         probed.assert_up();
@@ -23,7 +23,7 @@ fn a_host_is_up_when_it_echoes() {
 }
 
 #[test]
-fn a_host_is_up_when_it_answers_an_echo_request_and_only_then() {
+fn a_host_is_up_only_when_it_answers_an_echo_request() {
     let Some(hosts) = Hosts::new("icmp") else { return };
     hosts.enter_monitor();
     hosts.allow_pings();

@@ -6,7 +6,7 @@ use crate::support::namespace::Hosts;
 use crate::support::{Behaviour, Launch, Target};
 
 #[test]
-fn running_out_of_descriptors_is_our_fault_and_never_a_downtime() {
+fn running_out_of_descriptors_is_a_local_fault_and_no_downtime() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -27,7 +27,7 @@ fn running_out_of_descriptors_is_our_fault_and_never_a_downtime() {
 }
 
 #[test]
-fn a_route_of_ours_that_prohibits_is_no_downtime() {
+fn a_prohibited_local_route_is_no_downtime() {
     let Some(hosts) = Hosts::new("prohibits") else { return };
     hosts.enter_targets();
     let target = Target::start_at("0.0.0.0", Behaviour::Status(200));
@@ -38,7 +38,7 @@ fn a_route_of_ours_that_prohibits_is_no_downtime() {
     app.wait_for_state(id, "up");
     hosts.prohibit_route();
     let local = "service_healthcheck_probes_total{result=\"local\",reason=\"local_network\"}";
-    // Longer than the window, in which nothing is judged; and the gateway answers.
+    // Longer than the window of the self-check; the gateway answers.
     app.wait_for_metric(local, 10.0);
     let service = app.wait_for_state(id, "up");
     assert_eq!(service["metric"]["data"]["down_count"], 0, "{service}");

@@ -9,7 +9,7 @@ fn memory(app: &App) -> f64 {
 }
 
 #[test]
-fn endless_bodies_and_bombs_are_answers_in_bounded_memory() {
+fn endless_bodies_and_compression_bombs_use_bounded_memory() {
     let app = Launch::new().start();
     let before = memory(&app);
     let unfinished = b"HTTP/1.1 200 OK\r\n\r\nuntil the end".to_vec();
@@ -25,7 +25,7 @@ fn endless_bodies_and_bombs_are_answers_in_bounded_memory() {
     assert!(grown < 48.0 * 1024.0 * 1024.0, "{grown} bytes more");
 }
 
-/// An answer whose body would unfold to 64 MiB and more.
+/// A response with a body that decompresses to 64 MiB and more.
 fn bomb(coding: &str, body: &[u8]) -> Behaviour {
     let length = body.len();
     let head = format!(
@@ -35,7 +35,7 @@ fn bomb(coding: &str, body: &[u8]) -> Behaviour {
 }
 
 #[test]
-fn a_body_that_would_unfold_to_a_flood_is_taken_as_it_comes() {
+fn compressed_bodies_are_not_decompressed() {
     let app = Launch::new().start();
     let memory = || app.metric("process_resident_memory_bytes").unwrap();
     let before = memory();

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Answer, Behaviour, Launch, NameServer, Target, ensure, retry_while_busy};
 
 #[test]
-fn a_name_without_an_address_is_a_failure_of_dns() {
+fn a_name_without_an_address_fails_with_a_dns_reason() {
     let app = Launch::new().start();
     let (reason, detail) = app.failure_of("http://no-such-name.invalid/");
     assert_eq!(reason, "dns_no_such_name");
@@ -18,7 +18,7 @@ fn a_name_without_an_address_is_a_failure_of_dns() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_is_told_apart_from_a_server_that_fails() {
+fn a_missing_name_and_a_failing_name_server_have_different_reasons() {
     let (launch, server) = (Launch::new(), NameServer::start());
     let sick =
         [("servfail.example", ResponseCode::ServFail), ("refused.example", ResponseCode::Refused)];
@@ -45,7 +45,7 @@ fn a_name_that_does_not_exist_is_told_apart_from_a_server_that_fails() {
 }
 
 #[test]
-fn a_name_server_that_is_silent_is_a_timeout_of_dns() {
+fn a_silent_name_server_is_a_dns_timeout() {
     let (launch, server) = (Launch::new(), NameServer::start());
     for kind in [RecordType::A, RecordType::AAAA] {
         server.set_answer("web.example", kind, Answer::Silence);
@@ -57,7 +57,7 @@ fn a_name_server_that_is_silent_is_a_timeout_of_dns() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_waits_for_no_other_family() {
+fn a_missing_name_does_not_wait_for_the_other_address_family() {
     let (launch, server) = (Launch::new(), NameServer::start());
     server.set_answer("web.example", RecordType::A, Answer::Fails(ResponseCode::NXDomain));
     server.set_answer("web.example", RecordType::AAAA, Answer::Silence);
@@ -70,7 +70,7 @@ fn a_name_that_does_not_exist_waits_for_no_other_family() {
 }
 
 #[test]
-fn a_name_that_moves_is_followed_by_the_next_probe() {
+fn a_changed_address_is_used_by_the_next_probe() {
     let (names, target) = (NameServer::start(), Target::healthy());
     let moves_to =
         |address: &str| names.set_answer("web.example", RecordType::A, Answer::address(address));
@@ -91,7 +91,7 @@ fn a_name_that_moves_is_followed_by_the_next_probe() {
 }
 
 #[test]
-fn a_resolver_over_tcp_is_asked_over_tcp() {
+fn a_tcp_resolver_is_queried_over_tcp() {
     let (names, target) = (NameServer::start(), Target::healthy());
     names.set_answer("web.example", RecordType::A, Answer::address("127.0.0.1"));
     let url = target.url().replace("127.0.0.1", "web.example");
@@ -101,7 +101,7 @@ fn a_resolver_over_tcp_is_asked_over_tcp() {
 }
 
 #[test]
-fn an_address_of_the_wrong_family_is_no_address() {
+fn an_address_of_the_wrong_family_is_not_used() {
     let target = Target::healthy();
     let launch = Launch::new();
     let probe = |family: &str| {
@@ -113,7 +113,7 @@ fn an_address_of_the_wrong_family_is_no_address() {
 }
 
 #[test]
-fn an_address_that_is_denied_by_rule_is_never_dialled() {
+fn a_denied_address_is_never_connected_to() {
     let app = Launch::new()
         .with("PROBE_DENY_NETWORKS", "127.0.0.0/8")
         .with("PROBE_ALLOW_NETWORKS", "127.0.0.1")

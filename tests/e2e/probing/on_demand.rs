@@ -10,7 +10,7 @@ fn probe_now(app: &App, id: i64) -> (u16, Value) {
 }
 
 #[test]
-fn a_service_is_probed_when_somebody_asks_and_the_result_counts() {
+fn an_on_demand_probe_is_run_and_recorded() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Status(503));
     let id = app.add_with(&json!({
@@ -42,7 +42,7 @@ fn a_service_is_probed_when_somebody_asks_and_the_result_counts() {
 }
 
 #[test]
-fn nobody_is_kept_waiting_for_a_probe_that_cannot_begin() {
+fn an_on_demand_probe_that_cannot_start_is_rejected_at_once() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Hung);
     let id = app.add("a", &target.url());

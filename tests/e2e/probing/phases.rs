@@ -1,7 +1,7 @@
 //! Phases of a probe, checked against targets that delay each of them by a known time.
 //!
-//! Connecting is delayed by a full backlog, since not every kernel has netem: the first SYN gets no answer, and the client
-//! sends the second one a second later (RFC 6298, section 2).
+//! Connecting is delayed by a full backlog, since not every kernel has netem: the first SYN gets no
+//! answer, and the client sends the second one a second later (RFC 6298, section 2).
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ const PHASES: [&str; 5] = ["resolve", "connect", "tls", "processing", "transfer"
 /// Time after which a SYN is sent again.
 const SYN_RETRY: Duration = Duration::from_secs(1);
 
-/// How much shorter than its delay a phase may be: a server counts from its own send, the probe from its own receipt.
+/// How much shorter than its delay a phase may be: a server counts from its own send, the probe
+/// from its own receipt.
 const EARLY_MS: f64 = 20.0;
 
 /// How much longer a phase may be, per hop.
@@ -57,8 +58,9 @@ fn assert_adds_up(report: &ProbeReport) {
 
 /// Each phase takes as long as its delay, and a phase without a delay next to nothing.
 ///
-/// In every attempt the phases add up and the response time contains all delays. A busy machine lengthens single phases, so
-/// these must match in one attempt only; a program that books time to the wrong phase matches in none.
+/// In every attempt the phases add up and the response time contains all delays. A busy machine
+/// lengthens single phases, so these must match in one attempt only; a program that books time to
+/// the wrong phase matches in none.
 #[track_caller]
 fn assert_phases(delays: &[(&str, Duration)], mut probe: impl FnMut() -> ProbeReport) {
     retry_while_busy(|| {

@@ -1,4 +1,5 @@
-//! The pool of probers: how many probes run at once, in which order, and that queueing is not measured.
+//! The pool of probers: how many probes run at once, in which order, and that time in the queue is
+//! not measured.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use serde_json::json;
 use crate::support::{Behaviour, Launch, Target, ensure, retry_while_busy, wait_for, wait_until};
 
 #[test]
-fn never_more_probes_at_once_than_the_pool_has_slots() {
+fn no_more_probes_run_at_once_than_the_pool_has_slots() {
     let app = Launch::new().with("RUNNER_POOL_SIZE", 3).start();
     let target = Target::start(Behaviour::After(Duration::from_millis(100)));
     for name in 0..12 {
@@ -34,7 +35,7 @@ fn a_service_is_never_probed_twice_at_once() {
 }
 
 #[test]
-fn hung_targets_do_not_hold_up_healthy_ones() {
+fn hung_targets_do_not_delay_healthy_ones() {
     let app = Launch::new().with("RUNNER_POOL_SIZE", 64).start();
     let (hung, healthy) = (Target::start(Behaviour::Hung), Target::healthy());
     for nth in 0..50 {
@@ -48,7 +49,7 @@ fn hung_targets_do_not_hold_up_healthy_ones() {
 }
 
 #[test]
-fn hung_targets_starve_nobody_and_are_told_as_down_in_their_own_time() {
+fn hung_targets_starve_no_other_service_and_become_down_themselves() {
     let app = Launch::new()
         .with("RUNNER_POOL_SIZE", 4)
         .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.5")
@@ -68,7 +69,8 @@ fn hung_targets_starve_nobody_and_are_told_as_down_in_their_own_time() {
     let before = service["metric"]["data"]["tick_count"].as_u64().unwrap();
     let started = Instant::now();
     let service = app.wait_for_ticks(id, before + 10);
-    // Five seconds. In one queue with the hung services, each tick would wait for 40 timeouts in 4 slots: 300 s in all.
+    // Five seconds. In one queue with the hung services, each tick would wait for 40 timeouts in 4
+    // slots: 300 s in all.
     assert!(started.elapsed() < Duration::from_secs(100), "{:?}", started.elapsed());
     assert_eq!(service["state"], "up");
     let down = app.get("/v1/services?status=down&reason=timeout");
@@ -78,7 +80,8 @@ fn hung_targets_starve_nobody_and_are_told_as_down_in_their_own_time() {
 #[test]
 fn time_in_the_queue_is_not_part_of_the_response_time() {
     const DELAY: Duration = Duration::from_millis(50);
-    // 32 services at 0.2 s and 50 ms each need 8 slots; with 6 of them, a probe waits 150 ms and more in the queue.
+    // 32 services at 0.2 s and 50 ms each need 8 slots; with 6 of them, a probe waits 150 ms and
+    // more in the queue.
     let app = Launch::new().with("RUNNER_POOL_SIZE", 6).start();
     let target = Target::start(Behaviour::After(DELAY));
     for name in 0..32 {

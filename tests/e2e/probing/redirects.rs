@@ -11,7 +11,7 @@ use crate::support::{
     Authority, Behaviour, Identity, Launch, Peer, Shape, Target, TlsServer, has_line,
 };
 
-/// Probes `target` with these options, and gives the head of what it saw last.
+/// Probes `target` with these options and returns the head of the last request.
 fn head_seen(target: &Target, options: Value) -> String {
     Launch::new().probe_command(&target.url()).options(options).run().assert_up();
     target.last_head()
@@ -26,7 +26,7 @@ fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
     Ok(())
 }
 
-/// Speaks TLS as `identity`, and wishes for a certificate of a client, but does not demand one.
+/// A TLS server that requests a client certificate but does not require one.
 fn wishing_for_clients(identity: &Identity) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = Arc::new(Authority::named("clients of another").roots());
@@ -38,7 +38,7 @@ fn wishing_for_clients(identity: &Identity) -> Arc<ServerConfig> {
     Arc::new(builder.with_single_cert(identity.chain(), identity.key()).unwrap())
 }
 
-/// How `identity` is shown to a target that `authority` has certified.
+/// The option `tls` to send `identity` to a target certified by `authority`.
 fn shown(authority: &Authority, identity: &Identity) -> Value {
     json!({
         "ca": authority.pem(),
@@ -51,7 +51,7 @@ fn shown(authority: &Authority, identity: &Identity) -> Value {
 fn ten_redirects_are_followed_and_no_more() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Hops);
-    // Not in slots, so that no other probe is under way while its requests are counted.
+    // Paused, so that no scheduled probe runs while the requests are counted.
     let ten = json!({"name": "ten", "url": target.at("/hops/10"), "enabled": false});
     let id = app.add_with(&ten);
     let probed = app.send("POST", &format!("/v1/services/{id}/probe"), &json!({}));
@@ -62,7 +62,7 @@ fn ten_redirects_are_followed_and_no_more() {
 }
 
 #[test]
-fn redirects_are_followed_as_far_as_the_service_says() {
+fn redirects_are_followed_up_to_the_limit_of_the_service() {
     let launch = Launch::new();
     let (there, hops) = (Target::healthy(), Target::start(Behaviour::Hops));
     let here = Target::start(Behaviour::RedirectTo(there.url()));
@@ -76,7 +76,7 @@ fn redirects_are_followed_as_far_as_the_service_says() {
 }
 
 #[test]
-fn a_redirect_is_judged_by_where_it_leads() {
+fn a_redirect_is_judged_by_its_destination() {
     let app = Launch::new().start();
     let sick = Target::start(Behaviour::Status(500));
     let to_sick = Target::start(Behaviour::RedirectTo(sick.url()));
@@ -99,7 +99,7 @@ fn a_redirect_is_judged_by_where_it_leads() {
 }
 
 #[test]
-fn redirects_that_lead_nowhere_good_are_told_by_where_they_lead() {
+fn each_bad_redirect_has_its_reason() {
     let launch = Launch::new();
     let metadata = "http://169.254.169.254/latest/meta-data/";
     for (behaviour, reason, told) in [
@@ -123,7 +123,7 @@ fn redirects_that_lead_nowhere_good_are_told_by_where_they_lead() {
 }
 
 #[test]
-fn a_redirect_to_what_cannot_be_asked_lies_with_who_sent_us_there() {
+fn a_redirect_to_an_unusable_url_is_a_fault_of_the_target() {
     let launch = Launch::new();
     let long = format!("http://127.0.0.1/{}", "a".repeat(70_000));
     let many = "is multicast or broadcast";
@@ -139,7 +139,7 @@ fn a_redirect_to_what_cannot_be_asked_lies_with_who_sent_us_there() {
 }
 
 #[test]
-fn what_is_secret_does_not_follow_to_another_origin() {
+fn secrets_are_not_sent_to_another_origin() {
     let options = json!({
         "headers": {"X-Api-Key": "k3y", "Cookie": "session=1", "X-Plain": "seen", "Host": "here.example"},
         "bearer_token": "t0ken",
@@ -165,11 +165,11 @@ fn what_is_secret_does_not_follow_to_another_origin() {
 }
 
 #[test]
-fn what_a_service_says_of_tls_with_its_own_target_is_not_said_to_another_origin() {
+fn tls_options_do_not_apply_to_another_origin() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let clients = Authority::named("clients");
     let known = clients.certify("client.example", Shape::Good);
-    // It would refuse the certificate if it saw it.
+    // This server would reject the certificate.
     let there = wishing_for_clients(&authority.certify("localhost", Shape::Good));
     let there = Peer::tls(there, |wire| {
         read_head(wire)?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::namespace::Hosts;
 use crate::support::{App, Behaviour, Launch, Target, wait_for, wait_until};
 
-/// A monitor and `count` services on two hosts; the targets stay as long as they are kept.
+/// A monitor and `count` services on two hosts; the targets must be kept alive.
 fn watched(hosts: &Hosts, launch: &Launch, count: usize) -> (App, Vec<Target>) {
     hosts.enter_targets();
     let targets: Vec<Target> =
@@ -48,7 +48,7 @@ fn assert_one_gap(app: &App, count: i64) {
 }
 
 #[test]
-fn a_route_that_is_taken_away_is_one_gap_and_no_downtime() {
+fn a_removed_route_is_one_gap_and_no_downtime() {
     let Some(hosts) = Hosts::new("route") else { return };
     let (app, _targets) = watched(&hosts, &launch(), 5);
     hosts.remove_route();
@@ -64,7 +64,7 @@ fn a_route_that_is_taken_away_is_one_gap_and_no_downtime() {
 }
 
 #[test]
-fn a_network_that_loses_everything_silently_is_one_gap_and_no_downtime() {
+fn a_network_that_silently_loses_all_packets_is_one_gap_and_no_downtime() {
     let Some(hosts) = Hosts::new("silent") else { return };
     let (app, _targets) = watched(&hosts, &launch(), 5);
     hosts.cut_link();
@@ -77,10 +77,10 @@ fn a_network_that_loses_everything_silently_is_one_gap_and_no_downtime() {
 }
 
 #[test]
-fn a_target_that_is_gone_while_a_canary_answers_is_down() {
+fn a_dead_target_is_down_while_a_canary_answers() {
     let Some(hosts) = Hosts::new("target") else { return };
     let (app, _targets) = watched(&hosts, &launch(), 2);
-    // Nobody has this address on the wire, which answers as a dead host does.
+    // No host has this address.
     let id = app.add("gone", "http://10.231.7.77/");
     let service = app.wait_for_state(id, "down");
     let reason = service["current_status"]["failure"]["reason"].as_str().unwrap().to_owned();
@@ -89,7 +89,7 @@ fn a_target_that_is_gone_while_a_canary_answers_is_down() {
 }
 
 #[test]
-fn without_canaries_the_gateway_is_asked() {
+fn without_configured_canaries_the_gateway_is_probed() {
     let Some(hosts) = Hosts::new("gateway") else { return };
     let launch = launch().with("SELF_CHECK_TARGETS", "");
     let (app, _targets) = watched(&hosts, &launch, 3);
@@ -108,7 +108,8 @@ fn canary(urls: &str) -> Launch {
     Launch::new().with("SELF_CHECK_TARGETS", urls)
 }
 
-/// A monitor with these canaries and that window, and `count` services that are up on the other host.
+/// A monitor with these canaries and this window, and `count` services that are up on the other
+/// host.
 fn far(hosts: &Hosts, urls: &str, window: u32, count: usize) -> (App, Vec<Target>) {
     hosts.enter_targets();
     let start = |_| Target::start_at("0.0.0.0", Behaviour::Status(200));
@@ -125,7 +126,7 @@ fn far(hosts: &Hosts, urls: &str, window: u32, count: usize) -> (App, Vec<Target
 }
 
 #[test]
-fn a_canary_that_never_answers_hides_no_dead_target_and_an_outage_no_success() {
+fn a_canary_that_never_answers_hides_no_dead_target() {
     let Some(hosts) = Hosts::new("deaf") else { return };
     let (app, _targets) = far(&hosts, "tcp://10.231.7.77:1", 1, 8);
     app.wait_for_state(app.add("dead", "http://10.231.7.78/"), "down");
@@ -138,7 +139,7 @@ fn a_canary_that_never_answers_hides_no_dead_target_and_an_outage_no_success() {
 }
 
 #[test]
-fn an_outage_at_the_end_is_a_gap_and_no_downtime() {
+fn a_network_loss_at_shutdown_is_a_gap_and_no_downtime() {
     let Some(hosts) = Hosts::new("end") else { return };
     let (app, _targets) = far(&hosts, "tcp://10.231.8.2:1", 10, 3);
     hosts.cut_link();

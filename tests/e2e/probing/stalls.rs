@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Behaviour, Launch, Target, wait_for};
 
 #[test]
-fn a_process_that_stood_still_blames_nobody() {
+fn a_stall_makes_no_target_down() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::After(Duration::from_millis(150)));
     for name in 0..8 {
@@ -32,7 +32,7 @@ fn a_process_that_stood_still_blames_nobody() {
 }
 
 #[test]
-fn a_process_that_stood_still_catches_up_on_nothing() {
+fn missed_slots_of_a_stall_are_skipped() {
     let app = Launch::new().start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -51,9 +51,9 @@ fn a_process_that_stood_still_catches_up_on_nothing() {
 }
 
 #[test]
-fn a_long_standstill_is_a_gap() {
+fn a_long_stall_is_a_gap() {
     let app = Launch::new().with("RUNNER_HTTP_TIMEOUT_SECONDS", "30").start();
-    // Of the slow one, a probe is nearly always under way.
+    // A probe of the slow target is running nearly all the time.
     let (quick, slow) =
         (Target::healthy(), Target::start(Behaviour::After(Duration::from_millis(400))));
     let ids = [app.add("quick", &quick.url()), app.add("slow", &slow.url())];
@@ -72,7 +72,7 @@ fn a_long_standstill_is_a_gap() {
         let words: Vec<&str> = events.iter().map(|it| it["event"].as_str().unwrap()).collect();
         assert_eq!(words, ["uptime", "unknown", "uptime"]);
         let at = |key: &str| events[1][key].as_i64().unwrap();
-        // From the last sign of life, at most 5 s before the stall, to the first result after it.
+        // From the last liveness mark, at most 5 s before the stall, to the first result after it.
         let longest = stopped.elapsed().as_secs() as i64 + 6;
         assert!((11..=longest).contains(&(at("date_ended") - at("date_started"))), "{events:?}");
     }

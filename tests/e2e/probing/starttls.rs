@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Authority, Launch, MailServer, Shape, TlsServer};
 
 #[test]
-fn a_mail_server_is_up_when_it_turns_to_tls() {
+fn a_mail_server_is_up_when_it_switches_to_tls() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let probe = |mail: MailServer, shape: Shape| {
         let server = mail.serve(TlsServer::new(authority.certify("127.0.0.1", shape)).config());

@@ -10,13 +10,13 @@ use crate::support::{
     Authority, Launch, OldTls, Peer, Shape, TlsServer, ensure, retry_while_busy, smtp_greeting,
 };
 
-/// How a server of `authority` speaks TLS.
+/// A TLS server with a certificate of `authority`.
 fn tls_server(authority: &Authority) -> TlsServer {
     TlsServer::new(authority.certify("127.0.0.1", Shape::Good))
 }
 
 #[test]
-fn a_tcp_port_is_up_when_it_connects_and_says_what_is_expected() {
+fn a_tcp_port_is_up_when_it_connects_and_sends_the_expected_text() {
     let (launch, peer) = (Launch::new(), Peer::tcp(smtp_greeting));
     let url = peer.url("tcp");
     launch.probe_command(&url).run().assert_up();
@@ -33,7 +33,7 @@ fn a_tcp_port_is_up_when_it_connects_and_says_what_is_expected() {
 }
 
 #[test]
-fn the_same_exchange_works_over_tls() {
+fn send_and_expect_work_over_tls() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let peer = Peer::tls(tls_server(&authority).config(), smtp_greeting);
     let talk = |options: Value| launch.probe_command(&peer.url("tls")).options(options).run();
@@ -51,7 +51,7 @@ fn the_same_exchange_works_over_tls() {
 }
 
 #[test]
-fn an_answer_over_tcp_that_comes_in_pieces_is_judged_when_all_of_it_is_here() {
+fn a_tcp_answer_in_several_segments_is_judged_as_a_whole() {
     let peer = Peer::tcp(|wire| {
         wire.write_all(b"220 mail.")?;
         sleep(Duration::from_millis(100));
@@ -59,7 +59,7 @@ fn an_answer_over_tcp_that_comes_in_pieces_is_judged_when_all_of_it_is_here() {
         wire.read_exact(&mut [0])
     });
     let launch = Launch::new();
-    // A busy machine can lengthen the gap to the second of silence that ends an answer.
+    // A busy machine can lengthen the gap beyond the second of silence that ends an answer.
     retry_while_busy(|| {
         let command = launch.probe_command(&peer.url("tcp"));
         let report = command.condition("[BODY] == pat(*ESMTP*)").run();
@@ -68,7 +68,7 @@ fn an_answer_over_tcp_that_comes_in_pieces_is_judged_when_all_of_it_is_here() {
 }
 
 #[test]
-fn an_answer_over_tcp_beyond_the_limit_is_too_large() {
+fn a_tcp_answer_beyond_the_limit_is_too_large() {
     let (launch, peer) = (Launch::new(), Peer::tcp(smtp_greeting));
     let command = launch.probe_command(&peer.url("tcp")).options(json!({"body_limit_bytes": 4}));
     let probed = command.condition("[BODY] == 220").run();
@@ -76,7 +76,7 @@ fn an_answer_over_tcp_beyond_the_limit_is_too_large() {
 }
 
 #[test]
-fn a_flood_without_what_is_expected_does_not_stop_our_clock() {
+fn a_flood_of_data_does_not_delay_the_timeout() {
     const TIMEOUT_S: f64 = 1.0;
     let peer = Peer::tcp(|wire| {
         let block = vec![b'x'; 64 * 1_024];
@@ -95,10 +95,10 @@ fn a_flood_without_what_is_expected_does_not_stop_our_clock() {
 }
 
 #[test]
-fn a_port_that_finds_itself_is_refused() {
+fn a_connection_to_its_own_port_counts_as_refused() {
     let Some(hosts) = Hosts::new("itself") else { return };
     hosts.enter_monitor();
-    // So few that the kernel soon takes the very port that is asked for.
+    // So few that the kernel soon picks the destination port as the source port.
     std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40009").unwrap();
     let launch = Launch::new();
     for _ in 0..50 {

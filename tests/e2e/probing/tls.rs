@@ -21,7 +21,7 @@ fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
     Ok(())
 }
 
-/// Speaks TLS as `identity`, and wishes for a certificate of a client, but does not demand one.
+/// A TLS server that requests a client certificate but does not require one.
 fn wishing_for_clients(identity: &Identity) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = Arc::new(Authority::named("clients of another").roots());
@@ -33,7 +33,7 @@ fn wishing_for_clients(identity: &Identity) -> Arc<ServerConfig> {
     Arc::new(builder.with_single_cert(identity.chain(), identity.key()).unwrap())
 }
 
-/// How `identity` is shown to a target that `authority` has certified.
+/// The option `tls` to send `identity` to a target certified by `authority`.
 fn shown(authority: &Authority, identity: &Identity) -> Value {
     json!({
         "ca": authority.pem(),
@@ -43,7 +43,7 @@ fn shown(authority: &Authority, identity: &Identity) -> Value {
 }
 
 #[test]
-fn certificates_are_checked_against_the_authorities_we_trust() {
+fn certificates_are_verified_against_the_trusted_authorities() {
     let (ours, other, plain) = (Authority::new(), Authority::new(), Target::healthy());
     let app = Launch::new().with("PROBE_CA_FILE", ours.file().display()).start();
     let good = app.add("good", &format!("https://127.0.0.1:{}/", ours.serve("127.0.0.1", false)));
@@ -60,7 +60,7 @@ fn certificates_are_checked_against_the_authorities_we_trust() {
 }
 
 #[test]
-fn every_flaw_of_a_certificate_is_told_as_such() {
+fn each_certificate_error_has_its_reason() {
     let authority = Authority::new();
     let launch = Launch::new().with("PROBE_CA_FILE", authority.file().display());
     for (shape, reason, told) in [
@@ -83,7 +83,7 @@ fn every_flaw_of_a_certificate_is_told_as_such() {
 }
 
 #[test]
-fn a_stranger_is_untrusted_even_under_the_name_of_an_authority_we_trust() {
+fn an_authority_with_the_name_of_a_trusted_one_is_untrusted() {
     let authority = Authority::new();
     let launch = Launch::new().with("PROBE_CA_FILE", authority.file().display());
     for stranger in [Authority::named("a stranger"), Authority::new()] {
@@ -94,7 +94,7 @@ fn a_stranger_is_untrusted_even_under_the_name_of_an_authority_we_trust() {
 }
 
 #[test]
-fn a_service_says_whom_it_trusts_and_under_which_name() {
+fn a_service_configures_trust_and_server_name() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let probe = |shape: Shape, options: Value| {
         let server = authority.serve_shape(shape);
@@ -114,7 +114,7 @@ fn a_service_says_whom_it_trusts_and_under_which_name() {
 }
 
 #[test]
-fn a_server_that_is_too_old_or_leaves_fails_in_the_handshake() {
+fn an_old_or_closing_tls_server_fails_in_the_handshake() {
     let authority = Authority::new();
     let launch = Launch::new().with("PROBE_CA_FILE", authority.file().display());
     for (manner, told) in [
@@ -128,7 +128,7 @@ fn a_server_that_is_too_old_or_leaves_fails_in_the_handshake() {
 }
 
 #[test]
-fn a_service_that_wants_tls_1_3_is_not_content_with_less() {
+fn a_minimum_tls_version_is_enforced() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let old = TlsServer::new(authority.certify("127.0.0.1", Shape::Good)).only_tls12().serve();
     let probe = |version: &str| {
@@ -142,7 +142,7 @@ fn a_service_that_wants_tls_1_3_is_not_content_with_less() {
 }
 
 #[test]
-fn a_service_shows_its_certificate_to_a_target_that_demands_one() {
+fn a_client_certificate_is_sent_to_a_target_that_requires_one() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let clients = Authority::named("clients");
     let (known, unknown) = (
@@ -164,11 +164,12 @@ fn a_service_shows_its_certificate_to_a_target_that_demands_one() {
 }
 
 #[test]
-fn a_client_without_the_certificate_that_is_demanded_fails_in_the_handshake() {
+fn a_missing_client_certificate_fails_in_the_handshake() {
     let authority = Authority::new();
     let launch = Launch::new().with("PROBE_CA_FILE", authority.file().display());
     let terms = || TlsServer::new(authority.certify("127.0.0.1", Shape::Good));
-    // Over TLS 1.3 the client is done before the server looks at its certificate, so it is told with the answer.
+    // With TLS 1.3 the client finishes before the server verifies the client certificate, so the
+    // alert arrives instead of the response.
     for terms in [terms(), terms().only_tls12()] {
         let server = terms.requiring_clients_of(Authority::named("clients")).serve();
         launch
@@ -179,7 +180,7 @@ fn a_client_without_the_certificate_that_is_demanded_fails_in_the_handshake() {
 }
 
 #[test]
-fn a_target_that_demands_a_certificate_is_down_for_those_who_have_none() {
+fn a_target_that_requires_a_client_certificate_is_down_over_every_scheme() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let clients = Authority::named("clients");
     let terms = TlsServer::new(authority.certify("127.0.0.1", Shape::Good));
@@ -192,7 +193,7 @@ fn a_target_that_demands_a_certificate_is_down_for_those_who_have_none() {
 }
 
 #[test]
-fn a_certificate_of_ours_that_is_refused_fails_in_the_handshake_over_bare_tls_too() {
+fn a_rejected_client_certificate_fails_in_the_handshake_over_plain_tls() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let terms = TlsServer::new(authority.certify("127.0.0.1", Shape::Good));
     let server = terms.requiring_clients_of(Authority::named("clients")).serve();
@@ -203,7 +204,7 @@ fn a_certificate_of_ours_that_is_refused_fails_in_the_handshake_over_bare_tls_to
 }
 
 #[test]
-fn a_target_that_only_wishes_for_a_certificate_is_not_waited_for_long() {
+fn an_optional_client_certificate_delays_the_probe_only_briefly() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let config = wishing_for_clients(&authority.certify("127.0.0.1", Shape::Good));
     let peer = Peer::tls(config, |wire| wire.read_exact(&mut [0]));
@@ -220,7 +221,7 @@ fn a_target_that_only_wishes_for_a_certificate_is_not_waited_for_long() {
 }
 
 #[test]
-fn a_handshake_that_is_never_answered_is_a_timeout_of_tls() {
+fn an_unanswered_handshake_is_a_tls_timeout() {
     let authority = Authority::new();
     let launch = Launch::new().with("PROBE_CA_FILE", authority.file().display());
     let mute = Target::start(Behaviour::Hung);
@@ -230,7 +231,7 @@ fn a_handshake_that_is_never_answered_is_a_timeout_of_tls() {
 }
 
 #[test]
-fn garbage_behind_the_handshake_does_not_lie_with_the_handshake() {
+fn garbage_after_the_handshake_is_a_protocol_error() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let config = TlsServer::new(authority.certify("127.0.0.1", Shape::Good)).config();
     let peer = Peer::start(move |mut connection| {

@@ -7,13 +7,13 @@ use crate::support::{
     websocket_that_closes,
 };
 
-/// How a server of `authority` speaks TLS.
+/// A TLS server with a certificate of `authority`.
 fn tls_server(authority: &Authority) -> TlsServer {
     TlsServer::new(authority.certify("127.0.0.1", Shape::Good))
 }
 
 #[test]
-fn a_websocket_is_up_when_it_shakes_hands_and_answers_what_is_expected() {
+fn a_websocket_is_up_when_the_handshake_succeeds_and_the_expected_message_arrives() {
     let (launch, echo) = (Launch::new(), Peer::tcp(websocket_echo));
     let url = echo.url("ws");
     let shaken = launch.probe_command(&url).run();
@@ -28,7 +28,7 @@ fn a_websocket_is_up_when_it_shakes_hands_and_answers_what_is_expected() {
 }
 
 #[test]
-fn a_websocket_that_refuses_or_leaves_is_told_apart() {
+fn rejected_and_closed_websockets_have_different_reasons() {
     let launch = Launch::new();
     let forbids = Target::start(Behaviour::Status(403));
     let refused = launch.probe_command(&forbids.url().replace("http:", "ws:")).run();
@@ -43,7 +43,7 @@ fn a_websocket_that_refuses_or_leaves_is_told_apart() {
 }
 
 #[test]
-fn a_websocket_that_is_refused_is_down_where_a_message_is_expected() {
+fn a_rejected_websocket_is_down_when_a_message_is_expected() {
     let (launch, sick) = (Launch::new(), Target::start(Behaviour::Status(503)));
     let command = launch.probe_command(&sick.url().replace("http:", "ws:"));
     let command = command.options(json!({"expect": "pong"})).condition("[RESPONSE_TIME] < 5000");
@@ -51,7 +51,7 @@ fn a_websocket_that_is_refused_is_down_where_a_message_is_expected() {
 }
 
 #[test]
-fn a_websocket_over_tls_is_checked_as_https_is() {
+fn websockets_over_tls_verify_certificates_like_https() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let echo = Peer::tls(tls_server(&authority).config(), websocket_echo);
     let options = json!({"tls": {"ca": authority.pem()}, "body": "ping", "expect": "ping"});

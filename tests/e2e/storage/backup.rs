@@ -9,7 +9,7 @@ use crate::support::{Db, Launch, go_database};
 use super::{assert_same, files, launch, refused, run_ok, sealed, tamper, ticks, with_history};
 
 #[test]
-fn a_backup_of_a_running_service_goes_on_elsewhere() {
+fn a_backup_of_a_running_service_can_be_restored_elsewhere() {
     let launch = launch();
     let (app, targets) = with_history(&launch);
     let elsewhere = self::launch();
@@ -51,13 +51,13 @@ fn a_backup_of_a_running_service_goes_on_elsewhere() {
 }
 
 #[test]
-fn a_restore_keeps_what_was_there() {
+fn a_restore_keeps_the_replaced_database() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
     let count = ticks(&app.db());
     run_ok(&launch, &["backup", "copy.db"]);
     app.wait_for_ticks(1, count as u64);
-    // Killed, so that its newest ticks stand in the log only.
+    // Killed, so that the newest ticks are only in the write-ahead log.
     app.kill();
     let later = ticks(&launch.db());
     let output = run_ok(&launch, &["restore", "copy.db"]);
@@ -72,7 +72,7 @@ fn a_restore_keeps_what_was_there() {
 }
 
 #[test]
-fn a_database_that_is_damaged_can_be_replaced_and_is_kept_as_it_is() {
+fn a_damaged_database_can_be_replaced_and_is_kept_unchanged() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
     run_ok(&launch, &["backup", "copy.db"]);
@@ -89,7 +89,7 @@ fn a_database_that_is_damaged_can_be_replaced_and_is_kept_as_it_is() {
     assert!(!launch.folder().join("db.db-wal").exists());
     assert!(run_ok(&launch, &["check-db"]).starts_with("whole: "));
 
-    // A log without its database is not taken for that of the new one.
+    // A journal without its database must not be applied to the restored one.
     fs::remove_file(&file).unwrap();
     fs::write(launch.folder().join("db.db-journal"), "a journal of what is gone").unwrap();
     fs::remove_file(kept).unwrap();
@@ -101,7 +101,7 @@ fn a_database_that_is_damaged_can_be_replaced_and_is_kept_as_it_is() {
 }
 
 #[test]
-fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
+fn an_unusable_backup_is_rejected_and_the_database_stays_unchanged() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
     run_ok(&launch, &["backup", "copy.db"]);
@@ -159,7 +159,7 @@ fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
     refused(&launch, &["restore", "db.db"], 1, &["it is DB_FILE itself"]);
     assert!(run_ok(&launch, &["check-db"]).starts_with("whole: "));
 
-    // Nor is what is not ours replaced.
+    // A database that another process has open, or another file, is not replaced.
     let mut reader = launch.db().connect();
     reader.batch_execute("BEGIN; SELECT count(*) FROM services").unwrap();
     refused(&launch, &["restore", "copy.db"], 1, &["another process has it open"]);
@@ -171,7 +171,7 @@ fn what_must_not_be_restored_is_refused_and_the_database_left_as_it_is() {
 }
 
 #[test]
-fn check_db_looks_while_the_service_runs_and_tells_each_problem() {
+fn check_db_runs_beside_the_service_and_reports_each_problem() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
     for _ in 0..5 {

@@ -9,16 +9,17 @@ use crate::support::{Behaviour, Db, Launch, Target};
 
 const CYCLES: u32 = 200;
 
-/// From this cycle on, ticks are kept for seconds; before it for ever, so that roll-ups can be recounted from all their ticks.
+/// From this cycle on, retention deletes ticks after seconds; before, all ticks are kept, so that
+/// roll-ups can be recounted from them.
 const RETENTION_FROM: u32 = 80;
 
 const STEADY: u32 = 32;
 const SHAKY: u32 = 8;
 
-/// How many ticks there are, and where. One snapshot.
+/// Counts of ticks by place, in one snapshot.
 #[derive(Debug, Clone, Copy, QueryableByName)]
 struct Ledger {
-    /// What the metrics of all services have counted.
+    /// Ticks counted by the metrics of all services.
     #[diesel(sql_type = BigInt)]
     counted: i64,
     #[diesel(sql_type = BigInt)]
@@ -27,15 +28,16 @@ struct Ledger {
     sealed: i64,
     #[diesel(sql_type = BigInt)]
     expired: i64,
-    /// 1 while a sealing is under way.
+    /// 1 while ticks are being sealed.
     #[diesel(sql_type = BigInt)]
     sealing: i64,
-    /// Services whose roll-ups and fresh ticks together are not what their metrics have counted.
+    /// Services whose roll-ups and fresh ticks together differ from their metrics.
     #[diesel(sql_type = BigInt)]
     miscounted: i64,
 }
 
-/// Every tick that was ever sealed is in the roll-up of one hour, whether it was taken away since or not.
+/// Every tick that was ever sealed is in the roll-up of one hour, whether retention deleted it or
+/// not.
 const LOOK: &str = "\
     SELECT (SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics) AS counted, \
         (SELECT count(*) FROM fresh_ticks) AS fresh, \
@@ -55,7 +57,7 @@ impl Ledger {
         diesel::sql_query(LOOK).get_result(&mut db.connect()).unwrap()
     }
 
-    /// No tick is lost or doubled, and none that was there `before` has gone uncounted.
+    /// No tick is lost or duplicated, and none of `before` is missing.
     fn assert_follows(&self, before: &Self, when: &str) {
         let Self { counted, fresh, sealed, expired, miscounted, .. } = *self;
         assert_eq!(counted, fresh + sealed + expired, "{when}: {self:?} after {before:?}");
@@ -67,7 +69,7 @@ impl Ledger {
     }
 }
 
-/// Pseudo-random moments (xorshift64).
+/// Pseudo-random durations (xorshift64).
 struct Moments {
     seed: u64,
     state: u64,
@@ -96,10 +98,10 @@ fn assert_whole(launch: &Launch, when: &str) {
 }
 
 #[test]
-fn kill_9_at_any_moment_of_sealing_roll_up_and_retention_loses_and_doubles_no_tick() {
+fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks() {
     let mut moments = Moments::new();
     let (steady, shaky) = (Target::healthy(), Target::start(Behaviour::Alternating(200, 503)));
-    // A small buffer is committed as often as it is full, so that something is under way all the time.
+    // A small buffer is committed whenever it is full, so that writes happen all the time.
     let mut launch = Launch::new()
         .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1")
         .with("RECORDER_BUFFER_LIMIT", 10)
@@ -133,7 +135,7 @@ fn kill_9_at_any_moment_of_sealing_roll_up_and_retention_loses_and_doubles_no_ti
         let app = launch.start();
         let wait = moments.next(starting.elapsed());
         let when = format!("cycle {cycle}, {wait:?}, seed {}", moments.seed);
-        // The program has recovered what the last cycle left, unless we have.
+        // By now the program, or the read below in the last cycle, has recovered the database.
         let started = Ledger::of(&db);
         started.assert_follows(&last, &when);
         std::thread::sleep(wait);
@@ -155,7 +157,7 @@ fn kill_9_at_any_moment_of_sealing_roll_up_and_retention_loses_and_doubles_no_ti
 }
 
 #[test]
-fn after_kill_9_at_any_moment_counts_means_and_events_agree_with_the_ticks() {
+fn after_kill_9_counts_means_and_events_agree_with_the_ticks() {
     let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
     let (steady, flapping) = (Target::healthy(), Target::healthy());
     let mut app = launch.start();
@@ -169,7 +171,8 @@ fn after_kill_9_at_any_moment_counts_means_and_events_agree_with_the_ticks() {
         flapping.set_behaviour(Behaviour::Status(behaviour));
         let least = 40.0 + 13.0 * f64::from(cycle);
         app.wait_for_metric("service_healthcheck_outcomes_total{result=\"recorded\"}", least);
-        // Not in step with the commits, so that each cycle kills at another moment of one.
+        // Not a multiple of the commit interval, so that each cycle kills at another point of a
+        // commit.
         std::thread::sleep(Duration::from_millis(u64::from(37 * cycle % 190)));
         let db = app.db();
         app.kill();

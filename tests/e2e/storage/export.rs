@@ -33,7 +33,7 @@ fn every_tick_is_exported_while_the_service_runs() {
         assert!(times.len() >= 12 && times.is_sorted(), "{times:?}");
     }
 
-    // A pause ends it all, so that every format must tell the same.
+    // Paused, so that every format must export the same.
     for id in [1, 2] {
         app.send("PATCH", &format!("/v1/services/{id}"), &serde_json::json!({"enabled": false}));
     }
@@ -76,7 +76,7 @@ fn every_tick_is_exported_while_the_service_runs() {
 }
 
 #[test]
-fn openmetrics_keeps_families_and_series_together_and_in_the_order_of_time() {
+fn openmetrics_groups_families_and_series_and_orders_samples_by_time() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
     let text = run_ok(&launch, &["export", "--format", "openmetrics"]);
@@ -122,12 +122,12 @@ fn openmetrics_keeps_families_and_series_together_and_in_the_order_of_time() {
 }
 
 #[test]
-fn time_that_goes_back_is_left_out_of_openmetrics_and_told() {
+fn ticks_out_of_order_are_left_out_of_openmetrics_and_counted() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
     app.stop();
     let file = launch.folder().join("db.db");
-    // A fresh tick, behind all others and long before them.
+    // A fresh tick with the highest id and the oldest time.
     tamper(
         &file,
         "INSERT INTO service_ticks (id, service_id, step_back, is_up, created_at_ms, unphased_us)
@@ -144,7 +144,7 @@ fn time_that_goes_back_is_left_out_of_openmetrics_and_told() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_told() {
+fn an_export_that_cannot_be_made_has_an_error() {
     let launch = launch();
     refused(&launch, &["export"], 1, &["db.db", "there is no such file"]);
     assert!(files(launch.folder()).is_empty(), "nothing is created");
@@ -161,7 +161,7 @@ fn what_cannot_be_exported_is_told() {
     }
     refused(&launch, &["export", "--from", "yesterday"], 2, &["RFC 3339"]);
 
-    // A reader that has had enough is no failure.
+    // A closed pipe is no failure.
     let mut child = launch
         .command(&["export", "--format=jsonl"])
         .stdout(Stdio::piped())
@@ -175,7 +175,7 @@ fn what_cannot_be_exported_is_told() {
 }
 
 #[test]
-fn an_export_of_what_is_at_rest_leaves_no_trace() {
+fn an_export_of_a_stopped_service_changes_no_file() {
     let launch = launch();
     let (app, _targets) = with_history(&launch);
     app.stop();

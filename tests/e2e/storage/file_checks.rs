@@ -3,7 +3,7 @@
 use crate::support::{Launch, go_database};
 
 #[test]
-fn a_second_process_on_the_same_file_is_refused_by_name() {
+fn a_second_process_on_the_same_file_is_rejected_with_the_pid_of_the_first() {
     let launch = Launch::new();
     let app = launch.start();
     let (code, output) = launch.run_to_end();
@@ -15,7 +15,7 @@ fn a_second_process_on_the_same_file_is_refused_by_name() {
 }
 
 #[test]
-fn a_damaged_or_foreign_file_is_refused_and_left_as_it_is() {
+fn a_damaged_or_foreign_file_is_rejected_and_stays_unchanged() {
     let launch = Launch::new();
     let file = launch.folder().join("db.db");
     launch.start().stop();

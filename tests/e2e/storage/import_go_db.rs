@@ -1,11 +1,11 @@
-//! Taking over a real database of go-service-healthcheck.
+//! Import of a real database of go-service-healthcheck.
 
 use serde_json::{Value, json};
 
 use crate::support::{Launch, go_database};
 
 #[test]
-fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
+fn a_real_database_is_imported_and_its_metrics_are_recomputed() {
     let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
     let source = std::fs::read(go_database()).unwrap();
     let (code, output) = launch.run(&["import", "go-db", go_database().to_str().unwrap()]);
@@ -54,7 +54,7 @@ fn a_real_database_is_taken_over_and_its_metrics_are_computed_anew() {
 }
 
 #[test]
-fn what_is_no_such_database_is_refused() {
+fn other_files_are_rejected() {
     let launch = Launch::new();
     let (code, output) = launch.run(&["import", "go-db", "/nowhere/db.db"]);
     assert!(code == Some(1) && output.contains("/nowhere/db.db"), "{output}");
@@ -113,8 +113,8 @@ fn contradictions_are_repaired_and_reported() {
 }
 
 #[test]
-fn what_nobody_watched_since_the_import_is_unknown_with_the_first_result() {
-    // The hosts of that database do not exist, and to find out may take as long as it likes.
+fn time_between_the_import_and_the_first_result_is_unknown() {
+    // The hosts of that database do not exist, and a failing lookup may take long.
     let launch = Launch::new().with("RUNNER_HTTP_TIMEOUT_SECONDS", 2);
     assert_eq!(launch.run(&["import", "go-db", go_database().to_str().unwrap()]).0, Some(0));
     let last = "SELECT max(to_ms) FROM service_tick_chunks WHERE service_id = 1";

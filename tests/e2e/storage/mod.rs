@@ -17,12 +17,11 @@ use diesel::connection::SimpleConnection;
 
 use crate::support::{App, Behaviour, Db, Launch, Target, wait_for};
 
-/// Probes often, and seals every few ticks.
 pub fn launch() -> Launch {
     Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", "3")
 }
 
-/// A running service with two targets, one of which fails now and then, and some sealed history.
+/// A running service with two targets, one of which fails every other time, and some sealed ticks.
 pub fn with_history(launch: &Launch) -> (App, [Target; 2]) {
     let targets = [Target::healthy(), Target::start(Behaviour::Alternating(200, 503))];
     let app = launch.start();
@@ -38,14 +37,14 @@ pub fn sealed(db: &Db) -> i64 {
     db.number("SELECT count(*) FROM service_tick_chunks")
 }
 
-/// How many ticks a database has.
+/// Number of ticks, fresh and sealed.
 pub fn ticks(db: &Db) -> i64 {
     db.number(
         "SELECT (SELECT count(*) FROM fresh_ticks) + (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks)",
     )
 }
 
-/// Runs a command that must end well, and gives what it wrote to standard output.
+/// Runs a command that must succeed without a warning; returns its standard output.
 pub fn run_ok(launch: &Launch, words: &[&str]) -> String {
     let output = launch.command(words).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -53,7 +52,7 @@ pub fn run_ok(launch: &Launch, words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs a command that must end with `code` and say all of `told`.
+/// Runs a command that must exit with `code` and print all of `expected`.
 pub fn refused(launch: &Launch, words: &[&str], code: i32, told: &[&str]) {
     let (ended, output) = launch.run(words);
     assert_eq!(ended, Some(code), "{words:?}: {output}");
@@ -62,8 +61,9 @@ pub fn refused(launch: &Launch, words: &[&str], code: i32, told: &[&str]) {
     }
 }
 
-/// Every file of a folder with what is in it, but for those that hold no data: our lock, SQLite's index of a log and a log that
-/// is empty, which a stop leaves when connections close at the same time.
+/// Every file of a directory with its content, except files without data: the lock file, SQLite's
+/// shared memory, and an empty write-ahead log, which remains when connections close at the same
+/// time.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let names = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
     names
@@ -74,7 +74,7 @@ pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Nothing was changed, added or taken away.
+/// No file was changed, added or removed.
 pub fn assert_same(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) {
     let names = before.keys().chain(after.keys());
     let changed: Vec<&String> =
@@ -82,7 +82,7 @@ pub fn assert_same(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, 
     assert!(changed.is_empty(), "changed: {changed:?}");
 }
 
-/// Changes a database that nobody uses, and leaves no log beside it.
+/// Changes a database that no process has open, and leaves no write-ahead log.
 pub fn tamper(file: &Path, sql: &str) {
     let mut connection = Db::new(file.to_owned()).connect();
     connection.batch_execute(sql).unwrap();

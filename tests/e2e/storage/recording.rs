@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use crate::support::{Behaviour, Launch, Target};
 
 #[test]
-fn a_failed_tick_keeps_its_reason_and_status() {
+fn a_failed_tick_has_its_reason_and_status() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Status(503));
     let id = app.add("a", &target.url());
@@ -18,7 +18,7 @@ fn a_failed_tick_keeps_its_reason_and_status() {
 }
 
 #[test]
-fn a_restart_goes_on_where_the_last_run_ended() {
+fn a_restart_continues_the_history() {
     let launch = Launch::new();
     let target = Target::healthy();
     let app = launch.start();
@@ -37,7 +37,7 @@ fn a_restart_goes_on_where_the_last_run_ended() {
 }
 
 #[test]
-fn one_row_that_contradicts_the_store_takes_nobody_with_it() {
+fn one_inconsistent_row_does_not_affect_other_services() {
     let app = Launch::new().start();
     let target = Target::healthy();
     for name in 0..3 {

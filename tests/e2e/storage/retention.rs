@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Db, Launch, Target, wait_for, wait_until};
 
-/// Each table of `/v1/_internal/storage`, counted.
+/// Counts for each table of `/v1/_internal/storage`.
 const ROWS: [(&str, &str); 6] = [
     ("services", "SELECT count(*) FROM services"),
     ("events", "SELECT count(*) FROM service_events"),
@@ -29,7 +29,7 @@ fn rows(db: &Db) -> Value {
 }
 
 #[test]
-fn what_the_store_takes_is_told_as_it_is() {
+fn storage_use_is_reported_exactly() {
     let launch =
         Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", 5);
     let target = Target::healthy();
@@ -48,7 +48,7 @@ fn what_the_store_takes_is_told_as_it_is() {
     for id in ids {
         app.pause(id);
     }
-    // A sealing may come in between, once: while one is under way, or ten ticks are fresh.
+    // Ticks may be sealed once in between: while sealing is running, or with ten fresh ticks.
     let is_at_rest =
         "SELECT sealing_tick_id IS NULL AND (SELECT count(*) FROM fresh_ticks) < 10 FROM history";
     let (counted, told) = wait_for("the counts to stand still", || {
@@ -97,7 +97,7 @@ fn what_the_store_takes_is_told_as_it_is() {
 }
 
 #[test]
-fn old_ticks_go_their_roll_ups_stay_and_the_file_levels_off() {
+fn retention_deletes_old_ticks_keeps_roll_ups_and_bounds_the_file() {
     const KEPT_S: f64 = 2.16;
     let launch = Launch::new()
         .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1")

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{App, Launch, Target, wait_for};
 
 #[test]
-fn a_locked_file_is_told_and_heals_and_loses_nothing_it_did_not_count() {
+fn a_locked_database_is_reported_recovers_and_loses_only_counted_outcomes() {
     let app = Launch::new().with("RECORDER_BUFFER_LIMIT", 20).start();
     let target = Target::healthy();
     for name in 0..4 {
@@ -27,7 +27,7 @@ fn a_locked_file_is_told_and_heals_and_loses_nothing_it_did_not_count() {
     let write = app.send("POST", "/v1/services", &json!({"name": "x", "url": "http://a/"}));
     assert_eq!((write.status, write.header("retry-after")), (503, "1"));
     assert_eq!(app.get("/v1/services").status, 200, "reads go on");
-    // Probing goes on, the buffer is bounded, and what could not be kept is counted.
+    // Probing continues, the buffer is bounded, and dropped outcomes are counted.
     app.wait_for_metric("service_healthcheck_outcomes_total{result=\"dropped\"}", 10.0);
     assert!(app.metric("service_healthcheck_outcomes_buffered").unwrap() <= 20.0);
     app.wait_for_log("the store takes no writes");
@@ -42,9 +42,9 @@ fn a_locked_file_is_told_and_heals_and_loses_nothing_it_did_not_count() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_heals_and_loses_nothing_it_did_not_count() {
-    // A file that may not grow stands for a disk that is full; the signal that comes with it is ignored, as a service
-    // manager would.
+fn a_full_disk_is_reported_recovers_and_loses_only_counted_outcomes() {
+    // A limit on the file size has the effect of a full disk; the signal of that limit is ignored,
+    // as service managers do.
     let app = Launch::new().wrapped_in(&["env", "--ignore-signal=XFSZ"]).start();
     let target = Target::healthy();
     for name in 0..4 {

@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use super::{Db, WAIT_LIMIT, wait_for, wait_until};
 
-/// The binary that cargo built for the tests, fault injection included.
+/// The binary that cargo built for the tests, with fault injection.
 const BINARY: &str = env!("CARGO_BIN_EXE_service-healthcheck");
 
-/// How to start the program.
+/// Environment, directory and wrapper to start the program with.
 pub struct Launch {
     folder: Arc<TempDir>,
     variables: Vec<(String, String)>,
@@ -23,7 +23,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// In a new folder, on a free port, with short defaults.
+    /// A new directory, a free port, a short interval and a timeout that no healthy target exceeds.
     pub fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let launch = Self { folder, variables: Vec::new(), prefix: Vec::new() };
@@ -34,20 +34,20 @@ impl Launch {
             .with("RUNNER_POOL_SIZE", "16")
     }
 
-    /// Sets a variable.
+    /// Sets an environment variable.
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_string()));
         self
     }
 
-    /// What a variable is set to.
+    /// The value of an environment variable, empty when unset.
     pub fn variable(&self, name: &str) -> &str {
         let found = self.variables.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
     }
 
-    /// Runs the program by way of another one, such as `prlimit --nofile=64`.
+    /// Runs the program through another one, such as `prlimit --nofile=64`.
     pub fn wrapped_in(mut self, words: &[&str]) -> Self {
         self.prefix = words.iter().map(ToString::to_string).collect();
         self
@@ -59,7 +59,8 @@ impl Launch {
         self.with("SERVICES_FILE", "services.yaml")
     }
 
-    /// Writes a file in the program's folder by a rename, so that the program never reads half of it.
+    /// Writes a file in the program's directory by a rename, so that the program never reads half
+    /// of it.
     pub fn write_file(&self, name: &str, text: &str) -> PathBuf {
         let file = self.folder().join(name);
         let new = file.with_extension("new");
@@ -68,17 +69,16 @@ impl Launch {
         file
     }
 
-    /// The folder the program runs in; it holds `db.db`.
+    /// The working directory of the program, with `db.db` in it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The database of the program, whether it runs or not.
     pub fn db(&self) -> Db {
         Db::in_folder(&self.folder)
     }
 
-    /// The command with its environment; `words` follow the program's name.
+    /// The command with its environment; `words` are the arguments.
     pub fn command(&self, words: &[&str]) -> Command {
         let line: Vec<&str> = self
             .prefix
@@ -124,12 +124,12 @@ impl Launch {
         app
     }
 
-    /// Runs the service to its end, which must come by itself; gives exit code and what it output.
+    /// Runs the service, which must exit by itself; returns exit code and output.
     pub fn run_to_end(&self) -> (Option<i32>, String) {
         self.run(&["run"])
     }
 
-    /// Runs a command to its end; gives exit code and what it output on both streams.
+    /// Runs a command until it exits; returns exit code and the output on both streams.
     pub fn run(&self, words: &[&str]) -> (Option<i32>, String) {
         let mut child =
             self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -156,7 +156,7 @@ fn wait_for_exit(child: &mut Child) -> ExitStatus {
     }
 }
 
-/// A running service. It is killed when it is dropped.
+/// A running service, killed on drop.
 pub struct App {
     child: Child,
     log: Arc<Mutex<String>>,
@@ -164,26 +164,24 @@ pub struct App {
     folder: Arc<TempDir>,
 }
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug)]
 pub struct Reply {
-    /// The HTTP status.
     pub status: u16,
-    /// The body, null when it is no JSON.
+    /// The body, null when it is not JSON.
     pub body: Value,
-    /// The body as it came.
+    /// The body as text.
     pub text: String,
-    /// The headers.
     pub headers: ureq::http::HeaderMap,
 }
 
 impl Reply {
-    /// The header `name`, empty when it is not there.
+    /// The header `name`, empty when absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// All of `errors` in one text.
+    /// All `errors`, one per line.
     pub fn errors(&self) -> String {
         let errors = self.body["errors"].as_array().unwrap_or_else(|| panic!("{}", self.text));
         errors.iter().map(|error| error.as_str().unwrap()).collect::<Vec<_>>().join("\n")
@@ -201,7 +199,6 @@ impl Reply {
 }
 
 impl App {
-    /// Sends any request.
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -230,7 +227,6 @@ impl App {
         self.request("GET", path, &[], "")
     }
 
-    /// A request with a JSON body.
     pub fn send(&self, method: &str, path: &str, body: &Value) -> Reply {
         self.request(method, path, &[("content-type", "application/json")], &body.to_string())
     }
@@ -240,7 +236,7 @@ impl App {
         self.request("DELETE", path, &[], "")
     }
 
-    /// A request that must be rejected with a 422; returns the errors, one a line.
+    /// Sends a request that must be rejected with 422; returns the errors, one per line.
     pub fn rejected(&self, method: &str, path: &str, body: &Value) -> String {
         let reply = self.send(method, path, body);
         assert_eq!(reply.status, 422, "{body}: {}", reply.text);
@@ -254,12 +250,12 @@ impl App {
         names.map(str::to_owned).collect()
     }
 
-    /// Adds a service and gives its id.
+    /// Adds a service and returns its id.
     pub fn add(&self, name: &str, url: &str) -> i64 {
         self.add_with(&json!({"name": name, "url": url}))
     }
 
-    /// Adds a service and gives its id.
+    /// Adds a service and returns its id.
     pub fn add_with(&self, body: &Value) -> i64 {
         let reply = self.send("POST", "/v1/services", body);
         assert_eq!(reply.status, 201, "{}", reply.text);
@@ -275,47 +271,46 @@ impl App {
         (text("reason"), text("detail"))
     }
 
-    /// The service `id` as the API shows it.
     pub fn service(&self, id: i64) -> Value {
         let reply = self.get(&format!("/v1/services/{id}"));
         assert_eq!(reply.status, 200, "{}", reply.text);
         reply.service().clone()
     }
 
-    /// `data.{key}.data` of the answer to `GET path`, which must be good.
+    /// `data.{key}.data` of `GET path`, which must succeed.
     pub fn data(&self, key: &str, path: &str) -> Value {
         let reply = self.get(path);
         assert_eq!(reply.status, 200, "{path}: {}", reply.text);
         reply.body["data"][key]["data"].clone()
     }
 
-    /// `GET path` must be refused with a 400 that says `why`.
+    /// `GET path` must be rejected with 400 and an error that contains `why`.
     pub fn assert_bad_request(&self, path: &str, why: &str) {
         let reply = self.get(path);
         assert_eq!(reply.status, 400, "{path}: {}", reply.text);
         assert!(reply.errors().contains(why), "{path}: {why:?} is not in {}", reply.text);
     }
 
-    /// Changes the service `id`, and gives it as it is then.
+    /// Changes the service `id` and returns the changed service.
     pub fn change(&self, id: i64, change: &Value) -> Value {
         let reply = self.send("PATCH", &format!("/v1/services/{id}"), change);
         assert_eq!(reply.status, 200, "{}", reply.text);
         reply.service().clone()
     }
 
-    /// Pauses the service `id`: none of its results is kept after this.
+    /// Pauses the service `id`; no result is recorded after this returns.
     pub fn pause(&self, id: i64) {
         self.change(id, &json!({"enabled": false}));
     }
 
-    /// Waits until the service `id` is in `state`, and gives it.
+    /// Waits until the service `id` is in `state` and returns the service.
     pub fn wait_for_state(&self, id: i64, state: &str) -> Value {
         wait_for(&format!("service {id} to be {state}"), || {
             Some(self.service(id)).filter(|service| service["state"] == state)
         })
     }
 
-    /// Waits until the service `id` has `count` ticks or more, and gives it.
+    /// Waits until the service `id` has at least `count` ticks and returns the service.
     pub fn wait_for_ticks(&self, id: i64, count: u64) -> Value {
         wait_for(&format!("{count} ticks of service {id}"), || {
             let service = self.service(id);
@@ -324,62 +319,60 @@ impl App {
         })
     }
 
-    /// Waits until the readiness endpoint answers 200. A busy machine can make the scheduler late for a while.
+    /// Waits until the readiness endpoint answers 200. A busy machine can make the scheduler late
+    /// for a while.
     pub fn wait_until_ready(&self) {
         wait_until("the service to be ready", || self.get("/v1/_internal/ready").status == 200);
     }
 
-    /// The value of a line of `/metrics` that begins with `start`.
+    /// The value of the first line of `/metrics` that begins with `start`.
     pub fn metric(&self, start: &str) -> Option<f64> {
         let text = self.get("/metrics").text;
         let line = text.lines().find(|line| line.starts_with(start))?;
         line.rsplit(' ').next()?.parse().ok()
     }
 
-    /// Waits until the metric that begins with `start` is at least `least`, and gives its value.
+    /// Waits until the metric that begins with `start` is at least `least` and returns the value.
     pub fn wait_for_metric(&self, start: &str, least: f64) -> f64 {
         wait_for(&format!("{start} to reach {least}"), || {
             self.metric(start).filter(|value| *value >= least)
         })
     }
 
-    /// What it logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits until it has logged `text`.
+    /// Waits until the log contains `text`.
     pub fn wait_for_log(&self, text: &str) {
         let found = || self.log().contains(text).then_some(());
         wait_for(&format!("{text:?} in the log"), found);
     }
 
-    /// Its process id.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
-    /// Host and port of its API.
+    /// Host and port of the API.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Its database.
     pub fn db(&self) -> Db {
         Db::in_folder(&self.folder)
     }
 
-    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    /// Waits for its end; gives the exit code, if it was not killed by a signal.
+    /// Waits until the process exits; `None` when a signal killed it.
     pub fn exit_code(&mut self) -> Option<i32> {
         wait_for_exit(&mut self.child).code()
     }
 
-    /// Stops it in order; it must end with 0.
+    /// Stops the service by SIGTERM, which must exit with 0; returns the log.
     pub fn stop(mut self) -> String {
         self.signal(Signal::TERM);
         let code = self.exit_code();
@@ -387,7 +380,7 @@ impl App {
         self.log()
     }
 
-    /// Kills it as a power cut would.
+    /// Kills the service by SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -396,7 +389,7 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

@@ -1,4 +1,4 @@
-//! Prometheus's blackbox_exporter, which probes as we do and so can say whether we are right.
+//! Prometheus's blackbox_exporter, an independent reference for the results of probes.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -9,23 +9,22 @@ use tempfile::TempDir;
 
 use super::WAIT_LIMIT;
 
-/// The binary of Debian's package.
 const BINARY: &str = "/usr/bin/prometheus-blackbox-exporter";
 
-/// A running exporter. It is killed when it is dropped.
+/// A running exporter, killed on drop.
 pub struct Blackbox {
     child: Child,
     address: String,
-    /// Has its configuration.
+    /// Holds the configuration.
     _folder: TempDir,
 }
 
-/// What it tells of one probe: the value of each series, whose labels are part of its name.
+/// The series of one probe; labels are part of the name.
 #[derive(Debug)]
 pub struct Exported(HashMap<String, f64>);
 
 impl Blackbox {
-    /// Starts one with these modules, and waits until it listens.
+    /// Starts an exporter with these modules and waits until it listens.
     pub fn start(modules: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("blackbox.yml");
@@ -50,12 +49,12 @@ impl Blackbox {
             Some(line.split_once("msg=\"Listening on\" address=")?.1.to_owned())
         });
         let address = address.unwrap_or_else(|| panic!("the exporter ended:\n{output}"));
-        // What it still says must not fill the pipe.
+        // Drains the pipe, which would block the exporter when full.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address, _folder: folder }
     }
 
-    /// Has it probe `target` by one of its modules.
+    /// Probes `target` with a module.
     pub fn probe(&self, module: &str, target: &str) -> Exported {
         let request = ureq::get(format!("http://{}/probe", self.address))
             .query("module", module)
@@ -73,35 +72,32 @@ impl Blackbox {
 
 impl Drop for Blackbox {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Exported {
-    /// The value of a series, if it is told.
+    /// The value of a series, if exposed.
     pub fn value(&self, series: &str) -> Option<f64> {
         self.0.get(series).copied()
     }
 
-    /// Whether the target is up.
     pub fn is_up(&self) -> bool {
         self.value("probe_success") == Some(1.0)
     }
 
-    /// How long it took, in milliseconds.
     pub fn response_time_ms(&self) -> f64 {
         self.value("probe_duration_seconds").unwrap() * 1e3
     }
 
-    /// How long the phase of that name took, in milliseconds.
     pub fn phase_ms(&self, name: &str) -> f64 {
         let series = format!("probe_http_duration_seconds{{phase=\"{name}\"}}");
         self.value(&series).unwrap() * 1e3
     }
 
-    /// The version of TLS that was spoken, which is told in a label.
+    /// The TLS version, from a label.
     pub fn tls_version(&self) -> Option<&str> {
         self.0.keys().find_map(|series| {
             series.strip_prefix("probe_tls_version_info{version=\"")?.strip_suffix("\"}")

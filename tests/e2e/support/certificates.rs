@@ -1,4 +1,4 @@
-//! An authority of our own, and certificates of every kind, good and bad.
+//! A certificate authority of the tests, and certificates, valid and invalid.
 
 use std::path::PathBuf;
 
@@ -9,24 +9,24 @@ use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 
-/// What a certificate is like.
+/// What is right or wrong with a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Nothing is wrong with it.
+    /// Valid.
     Good,
-    /// It expired in 2021.
+    /// Expired in 2021.
     Expired,
-    /// It is valid from 2040 on.
+    /// Valid from 2040 on.
     NotYetValid,
-    /// It is for `else.example` and not for the name that was asked for.
+    /// For `else.example` instead of the requested name.
     WrongName,
-    /// It says so itself.
+    /// Self-signed.
     SelfSigned,
-    /// It is an authority's own, as `openssl req -x509` makes it.
+    /// The certificate of an authority, as `openssl req -x509` makes it.
     AuthorityCertificate,
-    /// An intermediate authority has signed it, which is shown beside it.
+    /// Signed by an intermediate authority, which is part of the chain.
     WithIntermediate,
-    /// An intermediate authority has signed it, which is not shown.
+    /// Signed by an intermediate authority, which is missing in the chain.
     MissingIntermediate,
 }
 
@@ -37,28 +37,25 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The certificates in PEM, its own first.
+    /// The chain in PEM, leaf first.
     pub fn certificate_pem(&self) -> String {
         self.certificates.iter().map(Certificate::pem).collect()
     }
 
-    /// The key in PEM.
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
     }
 
-    /// The certificates as rustls takes them, its own first.
+    /// The chain for rustls, leaf first.
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         self.certificates.iter().map(|certificate| certificate.der().clone()).collect()
     }
 
-    /// The key as rustls takes it.
     pub fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
     }
 }
 
-/// A certificate authority.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: Certificate,
@@ -66,12 +63,11 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new one.
     pub fn new() -> Self {
         Self::named("authority of the tests")
     }
 
-    /// A new one of that name. Two of one name have different keys all the same.
+    /// An authority with this name. Two authorities of one name have different keys.
     pub fn named(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = authority(name);
@@ -80,31 +76,31 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate, folder }
     }
 
-    /// Its certificate in PEM.
+    /// The certificate in PEM.
     pub fn pem(&self) -> String {
         self.certificate.pem()
     }
 
-    /// Its certificate as a PEM file.
+    /// The path of a PEM file with the certificate.
     pub fn file(&self) -> PathBuf {
         let file = self.folder.path().join("ca.pem");
         std::fs::write(&file, self.pem()).unwrap();
         file
     }
 
-    /// A store that trusts this authority and no other.
+    /// A root store that trusts only this authority.
     pub fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.der().clone()).unwrap();
         roots
     }
 
-    /// When the good certificates expire, in unix seconds.
+    /// Expiry of the valid certificates, in unix seconds.
     pub fn expires_at(&self) -> i64 {
         date_time_ymd(2045, 6, 7).unix_timestamp()
     }
 
-    /// A certificate of that shape for `name`, a host name or an address.
+    /// A certificate for `name`, a host name or an address.
     pub fn certify(&self, name: &str, shape: Shape) -> Identity {
         let name = if shape == Shape::WrongName { "else.example" } else { name };
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -134,7 +130,7 @@ impl Authority {
         Identity { certificates, key }
     }
 
-    /// An authority that this one has signed.
+    /// An intermediate authority, signed by this one.
     fn intermediate(&self) -> (Issuer<'static, KeyPair>, Certificate) {
         let key = KeyPair::generate().unwrap();
         let params = authority("intermediate of the tests");

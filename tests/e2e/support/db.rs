@@ -1,4 +1,4 @@
-//! The database as another program sees it.
+//! The database, read by another process.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ pub fn go_database() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/data/go-service-healthcheck.db"))
 }
 
-/// A database file, by its path.
+/// A database file.
 pub struct Db {
     path: PathBuf,
-    /// Keeps the folder of the file from being removed.
+    /// Keeps the directory of the file.
     _folder: Option<Arc<TempDir>>,
 }
 
@@ -34,17 +34,16 @@ struct Word {
 }
 
 impl Db {
-    /// The database in `path`.
     pub fn new(path: PathBuf) -> Self {
         Self { path, _folder: None }
     }
 
-    /// The database in `folder`, which stays as long as this.
+    /// The database in `folder`, which is kept until this is dropped.
     pub fn in_folder(folder: &Arc<TempDir>) -> Self {
         Self { path: folder.path().join("db.db"), _folder: Some(Arc::clone(folder)) }
     }
 
-    /// A connection of our own.
+    /// A new connection.
     pub fn connect(&self) -> SqliteConnection {
         let mut connection = SqliteConnection::establish(self.path.to_str().unwrap()).unwrap();
         connection.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
@@ -57,15 +56,15 @@ impl Db {
         diesel::sql_query(query).get_result::<Number>(&mut self.connect()).unwrap().number
     }
 
-    /// The first column of a query, as texts.
+    /// The first column of a query, as text.
     pub fn texts(&self, query: &str) -> Vec<String> {
         let query = format!("SELECT CAST(word AS TEXT) AS word FROM (SELECT ({query}) AS word)");
         let found: Vec<Word> = diesel::sql_query(query).load(&mut self.connect()).unwrap();
         found.into_iter().map(|found| found.word).collect()
     }
 
-    /// What must hold after any crash, for every service (issue "The record"): counts equal the ticks, the mean equals
-    /// their mean, at most one event lasts, and the newest event agrees with the newest tick.
+    /// Invariants after any crash, for every service: counts equal the ticks, the mean equals their
+    /// mean, at most one event is open, and the newest event agrees with the newest tick.
     pub fn assert_consistent(&self) {
         for (rule, query) in [
             (

@@ -1,4 +1,4 @@
-//! A name server that answers by a script, over UDP and TCP on one port.
+//! A name server with scripted answers, over UDP and TCP on one port.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -13,37 +13,33 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use super::wire::Peer;
 
-/// What a name server answers.
+/// An answer of a name server.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// With these records.
     Records(Vec<RData>),
-    /// With these records, after this time.
+    /// The records after a delay.
     After(Duration, Vec<RData>),
-    /// With the next of these each time it is asked, over and over.
+    /// One of the lists per query, in turn.
     InTurn(Vec<Vec<RData>>),
-    /// With an error, `NXDomain` for example.
+    /// An error, `NXDomain` for example.
     Fails(ResponseCode),
-    /// Not at all.
+    /// No answer.
     Silence,
-    /// Cut over UDP, and with these records over TCP.
+    /// Truncated over UDP, and the records over TCP.
     Cut(Vec<RData>),
-    /// First with `forged` under another id, and then with `records`.
+    /// First `forged` with another id, and then `records`.
     ForgedFirst {
-        /// What the first answer says.
         forged: Vec<RData>,
-        /// What the right one says.
         records: Vec<RData>,
     },
 }
 
 impl Answer {
-    /// With this address.
     pub fn address(address: &str) -> Self {
         Self::Records(vec![record_of(address)])
     }
 
-    /// With the next of these addresses each time.
+    /// One of the addresses per query, in turn.
     pub fn addresses_in_turn(addresses: &[&str]) -> Self {
         Self::InTurn(addresses.iter().map(|address| vec![record_of(address)]).collect())
     }
@@ -67,7 +63,7 @@ pub fn text_record(text: &str) -> RData {
     RData::TXT(TXT::new(vec![text.to_owned()]))
 }
 
-/// What is answered for each name and type, and how often it was asked for.
+/// Answer and number of queries for each name and type.
 type Script = HashMap<(String, RecordType), (Answer, usize)>;
 
 #[derive(Default)]
@@ -77,15 +73,15 @@ struct Shared {
     closed: AtomicBool,
 }
 
-/// A name server on 127.0.0.1; it ends when it is dropped. A name it knows has no records but those it was told; any other does
-/// not exist.
+/// A name server on 127.0.0.1, stopped on drop. A name with an answer for one type has no records
+/// of other types; any other name does not exist.
 pub struct NameServer {
     shared: Arc<Shared>,
     tcp: Peer,
 }
 
 impl NameServer {
-    /// Starts one that knows nothing yet.
+    /// Starts a server without answers.
     pub fn start() -> Self {
         let shared = Arc::new(Shared::default());
         let (tcp, udp) = one_port_for_both(&shared);
@@ -94,11 +90,11 @@ impl NameServer {
         std::thread::spawn(move || {
             let mut room = [0; 4_096];
             while !serving.closed.load(Ordering::SeqCst) {
-                // A timeout, or the news that an earlier answer did not arrive.
+                // A timeout, or an ICMP error about an earlier answer.
                 let Ok((length, from)) = udp.recv_from(&mut room) else { continue };
                 let (question, udp) = (room[..length].to_vec(), udp.try_clone().unwrap());
                 let serving = Arc::clone(&serving);
-                // An answer that comes late must not hold up the next one.
+                // A delayed answer must not delay the next one.
                 std::thread::spawn(move || {
                     for packet in serving.answers(&question, false) {
                         let _ = udp.send_to(&packet, from);
@@ -109,28 +105,27 @@ impl NameServer {
         Self { shared, tcp }
     }
 
-    /// From now on it answers like that for the records of `name` that are of type `kind`.
+    /// Answers queries for records of `name` of type `kind` from now on.
     pub fn set_answer(&self, name: &str, kind: RecordType, answer: Answer) {
         self.shared.script.lock().unwrap().insert((name.to_owned(), kind), (answer, 0));
     }
 
-    /// How often it was asked for the records of `name` that are of type `kind`, since it was told what to say.
+    /// Number of queries for `name` and `kind` since the last [`Self::set_answer`].
     pub fn query_count(&self, name: &str, kind: RecordType) -> usize {
         let script = self.shared.script.lock().unwrap();
         script.get(&(name.to_owned(), kind)).map_or(0, |(_, asked)| *asked)
     }
 
-    /// How many questions came over TCP.
     pub fn tcp_query_count(&self) -> usize {
         self.shared.over_tcp.load(Ordering::SeqCst)
     }
 
-    /// Its address as the option `resolver` takes it.
+    /// The address in the form of the option `resolver`.
     pub fn resolver_url(&self) -> String {
         format!("udp://{}", self.address())
     }
 
-    /// Its address as a target.
+    /// The URL as a target.
     pub fn url(&self) -> String {
         format!("dns://{}", self.address())
     }
@@ -147,7 +142,7 @@ impl Drop for NameServer {
     }
 }
 
-/// A free port of TCP may be taken over UDP, so it can take more than one try.
+/// A port that is free for TCP may be taken for UDP, so several attempts can be necessary.
 fn one_port_for_both(shared: &Arc<Shared>) -> (Peer, UdpSocket) {
     for _ in 0..100 {
         let serving = Arc::clone(shared);
@@ -160,7 +155,7 @@ fn one_port_for_both(shared: &Arc<Shared>) -> (Peer, UdpSocket) {
 }
 
 impl Shared {
-    /// Questions and answers have their length before them (RFC 1035, section 4.2.2).
+    /// Messages over TCP have a length prefix (RFC 1035, section 4.2.2).
     fn serve_tcp(&self, mut connection: TcpStream) -> io::Result<()> {
         loop {
             let mut length = [0; 2];
@@ -175,7 +170,7 @@ impl Shared {
         }
     }
 
-    /// The packets that answer the question in `packet`, when it is time for them.
+    /// The packets that answer the query in `packet`, after the delay of the answer.
     fn answers(&self, packet: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
         let Ok(question) = Message::from_vec(packet) else { return Vec::new() };
         let Some(query) = question.queries.first() else { return Vec::new() };
@@ -208,7 +203,7 @@ impl Shared {
         }
     }
 
-    /// What the script says now; of several answers in turn, the next is in front.
+    /// The current answer; of answers in turn, the next one is first.
     fn next(&self, name: &str, kind: RecordType) -> Answer {
         let mut script = self.script.lock().unwrap();
         if let Some((answer, asked)) = script.get_mut(&(name.to_owned(), kind)) {

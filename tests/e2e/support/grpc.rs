@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-/// A server over HTTP/2 that answers `SERVING` for itself and `good`, `NOT_SERVING` for `bad`, and that it knows no other; it ends when it
-/// is dropped.
+/// An HTTP/2 server that answers `SERVING` for itself and `good`, `NOT_SERVING` for `bad`, and
+/// NOT_FOUND for any other service; stopped on drop.
 pub struct GrpcHealth {
     port: u16,
     stop: Option<oneshot::Sender<()>>,
@@ -22,12 +22,10 @@ pub struct GrpcHealth {
 }
 
 impl GrpcHealth {
-    /// Starts one over plain TCP.
     pub fn plain() -> Self {
         Self::start(None)
     }
 
-    /// Starts one over TLS.
     pub fn secured(config: Arc<ServerConfig>) -> Self {
         Self::start(Some(TlsAcceptor::from(config)))
     }
@@ -55,7 +53,7 @@ impl GrpcHealth {
         Self { port, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Its address under `scheme`.
+    /// The URL with this scheme.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
@@ -63,13 +61,12 @@ impl GrpcHealth {
 
 impl Drop for GrpcHealth {
     fn drop(&mut self) {
-        // It fails only when the thread has ended already.
+        // Sending fails only when the thread has ended already.
         let _ = self.stop.take().map(|stop| stop.send(()));
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// Serves one connection until it ends, in whatever way.
 async fn serve(connection: TcpStream, tls: Option<TlsAcceptor>) {
     match tls {
         None => answer_all(connection).await,
@@ -98,21 +95,22 @@ async fn check(request: Request<RecvStream>, answer: SendResponse<Bytes>) {
     let mut question = Vec::new();
     while let Some(Ok(chunk)) = body.data().await {
         question.extend_from_slice(&chunk);
-        // It fails only when the connection is over, which the answer then finds.
+        // This fails only when the connection is closed, which the response detects.
         let _ = body.flow_control().release_capacity(chunk.len());
     }
-    // Five bytes of framing; then, unless it is empty, the name behind its tag and length.
+    // Five bytes of framing, then tag, length and name, unless the name is empty.
     let service = question.get(7..).unwrap_or_default();
     let status = match (path.as_str(), service) {
         ("/grpc.health.v1.Health/Check", b"" | b"good") => Some(1),
         ("/grpc.health.v1.Health/Check", b"bad") => Some(2),
         _ => None,
     };
-    // A client that has gone ends the answer.
+    // The client may have closed the connection.
     let _ = respond(answer, status);
 }
 
-/// Over HTTP/2 without gRPC: `/status/503` as it says, `/hop` leads to `/`, which tells what was asked.
+/// Plain HTTP/2: `/status/503` has that status, `/hop` redirects to `/`, which describes the
+/// request in JSON.
 fn respond_plainly(
     request: &Request<RecvStream>,
     path: &str,
@@ -139,7 +137,7 @@ fn respond(mut answer: SendResponse<Bytes>, status: Option<u8>) -> Result<(), h2
         return Ok(());
     };
     let mut stream = answer.send_response(head.body(()).unwrap(), false)?;
-    // Not compressed, two bytes long: the field 1, a number.
+    // Uncompressed, two bytes long: field 1, a varint.
     stream.send_data(Bytes::from(vec![0, 0, 0, 0, 2, 0x08, status]), false)?;
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));

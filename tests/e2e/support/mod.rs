@@ -1,4 +1,4 @@
-//! Helpers that speak the domain.
+//! Helpers: the program under test, its targets and its database.
 
 mod app;
 mod blackbox;
@@ -29,10 +29,10 @@ pub use target::{Behaviour, Target, basic, has_line};
 pub use tls::{OldTls, TlsServer};
 pub use wire::Peer;
 
-/// Longest wait for a condition. Generous, so that only a broken program exceeds it, however busy the machine is.
+/// Longest wait for a condition. Only a broken program exceeds it, however busy the machine is.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
-/// How often [`retry_while_busy`] repeats a measurement.
+/// Attempts of [`retry_while_busy`].
 const ATTEMPTS: usize = 10;
 
 /// Polls until `find` finds something; fails with `what` after [`WAIT_LIMIT`].
@@ -54,7 +54,8 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(what, || condition().then_some(()));
 }
 
-/// Repeats a measurement that a busy machine can spoil, until one attempt succeeds. A broken program fails every attempt.
+/// Repeats a measurement that a busy machine can spoil, until one attempt succeeds. A broken
+/// program fails every attempt.
 #[track_caller]
 pub fn retry_while_busy(mut attempt: impl FnMut() -> Result<(), String>) {
     let mut errors = Vec::new();

@@ -1,4 +1,4 @@
-//! Two hosts on one machine: network namespaces that a test makes itself.
+//! Two hosts on one machine, in network namespaces that the test creates.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -8,17 +8,17 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// The monitor's host.
 const NEAR: &str = "10.231.7.1";
-/// The targets' host, behind a router of its own: the monitor needs a route to it.
+/// The targets' host, behind a router: the monitor needs a route to it.
 const FAR: &str = "10.231.8.2";
 
-/// A host for the monitor and one for its targets, with a wire between them. They are gone when this is dropped.
+/// A host for the monitor and one for its targets, linked by a veth pair; removed on drop.
 pub struct Hosts {
     near: String,
     far: String,
 }
 
 impl Hosts {
-    /// Two new hosts; `None` without the right to make them (only root may).
+    /// `None` when the test does not run as root, as creating namespaces requires.
     pub fn new(name: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             eprintln!("not run: only root may make network namespaces");
@@ -48,42 +48,40 @@ impl Hosts {
         FAR
     }
 
-    /// The calling thread, and what it starts from now on, is on the monitor's host.
+    /// Moves the calling thread, and what it starts from now on, to the monitor's host.
     pub fn enter_monitor(&self) {
         enter(&self.near);
     }
 
-    /// The calling thread, and what it starts from now on, is on the targets' host.
+    /// Moves the calling thread, and what it starts from now on, to the targets' host.
     pub fn enter_targets(&self) {
         enter(&self.far);
     }
 
-    /// Lets everyone on the monitor's host ping; the calling thread must be there.
+    /// Permits ping sockets on the monitor's host, which the calling thread must be on.
     pub fn allow_pings(&self) {
         std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 0").unwrap();
     }
 
-    /// Takes the monitor's way to its targets away.
+    /// Removes the monitor's route to its targets.
     pub fn remove_route(&self) {
         ip(&["-n", &self.near, "route", "del", "default"]);
     }
 
-    /// Gives it back.
     pub fn restore_route(&self) {
         ip(&["-n", &self.near, "route", "add", "default", "via", "10.231.7.2"]);
     }
 
-    /// Has the monitor's host itself forbid the way to its targets.
+    /// Adds a prohibiting route to the targets on the monitor's host.
     pub fn prohibit_route(&self) {
         ip(&["-n", &self.near, "route", "add", "prohibit", FAR]);
     }
 
-    /// Has the wire lose every packet, without anybody being told.
+    /// Loses every packet silently, without an ICMP error.
     pub fn cut_link(&self) {
         ip(&["-n", &self.far, "link", "set", "wire", "down"]);
     }
 
-    /// Mends the wire.
     pub fn restore_link(&self) {
         ip(&["-n", &self.far, "link", "set", "wire", "up"]);
     }
@@ -92,7 +90,7 @@ impl Hosts {
 impl Drop for Hosts {
     fn drop(&mut self) {
         for host in [&self.near, &self.far] {
-            // What runs there has ended with its test; the rest goes with the name.
+            // Processes in there ended with their test; the kernel removes the rest with the name.
             let _ = Command::new("ip").args(["netns", "del", host]).status();
         }
     }

@@ -1,4 +1,4 @@
-//! Things to watch that speak something else than HTTP.
+//! Targets that speak other protocols than HTTP.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -13,17 +13,18 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::wait_for;
 use super::wire::{self, Peer, Wire, read_until};
 
-/// Talk: a WebSocket that sends every message back.
+/// A WebSocket that echoes every message.
 pub fn websocket_echo(wire: &mut dyn Wire) -> io::Result<()> {
     websocket(wire, Some)
 }
 
-/// Talk: a WebSocket that answers every message by closing.
+/// A WebSocket that closes on the first message.
 pub fn websocket_that_closes(wire: &mut dyn Wire) -> io::Result<()> {
     websocket(wire, |_| None)
 }
 
-/// Shakes hands (RFC 6455), and sends each message back as what `as_what` says of it, until it says nothing.
+/// Accepts the handshake (RFC 6455), and echoes each message with the opcode from `as_what`; closes
+/// when that is `None`.
 fn websocket(wire: &mut dyn Wire, as_what: impl Fn(OpCode) -> Option<OpCode>) -> io::Result<()> {
     let head = read_until(wire, b"\r\n\r\n")?;
     let key = head.lines().find_map(|line| {
@@ -54,7 +55,7 @@ fn websocket(wire: &mut dyn Wire, as_what: impl Fn(OpCode) -> Option<OpCode>) ->
                     let payload = payload.unwrap_or_default();
                     Parser::write_message(&mut frame, payload, code, true, false);
                 }
-                // "Normal", as RFC 6455 numbers it (section 7.4.1).
+                // Status "normal closure" (RFC 6455, section 7.4.1).
                 None => {
                     let normal = 1_000_u16.to_be_bytes();
                     Parser::write_message(&mut frame, normal, OpCode::Close, true, false);
@@ -73,7 +74,7 @@ fn websocket(wire: &mut dyn Wire, as_what: impl Fn(OpCode) -> Option<OpCode>) ->
     }
 }
 
-/// Talk: greets, reads one line, and says it again.
+/// Greets like a mail server, reads one line, and repeats it.
 pub fn smtp_greeting(wire: &mut dyn Wire) -> io::Result<()> {
     wire.write_all(b"220 mail.example ESMTP\r\n")?;
     wire.flush()?;
@@ -82,21 +83,20 @@ pub fn smtp_greeting(wire: &mut dyn Wire) -> io::Result<()> {
     wire.flush()
 }
 
-/// How a mail server goes about STARTTLS.
+/// How a mail server handles STARTTLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailServer {
-    /// As RFC 3207 says.
+    /// As in RFC 3207.
     Good,
-    /// It does not offer it.
+    /// Without the extension.
     WithoutStartTls,
-    /// It greets with 554.
+    /// Greets with 554.
     Rejecting,
-    /// It sends another reply right behind its 220, as somebody in between would.
+    /// Sends another reply right after the 220, as an attacker in between would.
     Injecting,
 }
 
 impl MailServer {
-    /// Starts such a mail server, which speaks TLS as `config` says.
     pub fn serve(self, config: Arc<ServerConfig>) -> Peer {
         Peer::start(move |mut connection| {
             let before = self.before_tls(&mut connection);
@@ -111,7 +111,7 @@ impl MailServer {
         })
     }
 
-    /// The dialogue up to TLS; false when it does not come to that.
+    /// The dialogue up to TLS; false when the switch to TLS does not happen.
     fn before_tls(self, wire: &mut dyn Wire) -> io::Result<bool> {
         if self == Self::Rejecting {
             wire.write_all(b"554 5.7.1 no service here\r\n")?;
@@ -131,32 +131,32 @@ impl MailServer {
         if turn != "STARTTLS\r\n" {
             return Err(io::Error::other(turn));
         }
-        // In one piece, so that both arrive together.
+        // In one write, so that both arrive together.
         let injected = if self == Self::Injecting { "250 slipped in\r\n" } else { "" };
         wire.write_all(format!("220 go ahead\r\n{injected}").as_bytes())?;
         Ok(true)
     }
 }
 
-/// A port whose queue of new connections is full: who knocks gets no answer.
+/// A port with a full backlog: a SYN gets no answer.
 pub struct FullBacklog {
     listener: Socket,
-    /// Who fills it.
+    /// The connections in the backlog.
     waiting: Vec<Socket>,
 }
 
 impl FullBacklog {
-    /// Takes a port and fills its queue.
+    /// Listens on a port and fills the backlog.
     pub fn new() -> Self {
         let address = SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)));
         let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let listener = socket();
         listener.bind(&address).unwrap();
-        // Linux queues one more than is asked for.
+        // Linux queues one connection more than requested.
         listener.listen(0).unwrap();
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
-        // How many fit is the kernel's business; the first that gets no answer says that it is full.
+        // The backlog is full when a connection gets no answer.
         for _ in 0..20 {
             let knocking = socket();
             let answered =
@@ -169,19 +169,19 @@ impl FullBacklog {
         panic!("the queue is never full");
     }
 
-    /// Its port.
     pub fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().as_socket().unwrap().port()
     }
 
-    /// Waits until somebody has knocked in vain, and then does with each connection what `serve` says.
+    /// Waits until a SYN got no answer, then empties the backlog and runs `serve` for each
+    /// connection.
     pub fn accept_after_syn(
         self,
         serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Peer {
         let door = SocketAddr::from(([127, 0, 0, 1], self.port()));
         wait_for("a knock at the door", || {
-            // A table that cannot be read just now is read again.
+            // A failed read of the table is repeated.
             let table = procfs::net::tcp().unwrap_or_default();
             let knocks = |entry: &TcpNetEntry| {
                 entry.remote_address == door && entry.state == TcpState::SynSent

@@ -1,4 +1,4 @@
-//! Servers that take a known time for each part of a visit.
+//! Servers with a known delay in each phase of a probe.
 
 use std::io;
 use std::net::TcpStream;
@@ -10,27 +10,28 @@ use rustls::ServerConfig;
 
 use super::wire::{self, Wire, read_until};
 
-/// How long an https server takes.
+/// Delays of an https server.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Delays {
-    /// From the hello of a client to its own.
+    /// From the ClientHello to the ServerHello.
     pub tls: Duration,
-    /// From a request to the head of the answer.
+    /// From the request to the response head.
     pub head: Duration,
-    /// From the head to the body, if there is one.
+    /// From the response head to the body, if there is one.
     pub body: Duration,
 }
 
 impl Delays {
-    /// What such a server does with each connection, which it secures as `config` says: `/hops/2` leads to `/hops/1`
-    /// and that to `/hops/0`; everything else is 200.
+    /// A handler for [`Peer::start`](super::Peer::start): `/hops/2` redirects to `/hops/1` and that
+    /// to `/hops/0`; everything else is 200.
     pub fn over_tls(
         self,
         config: Arc<ServerConfig>,
     ) -> impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static {
         move |mut connection: TcpStream| {
             connection.set_nodelay(true)?;
-            // Before the hello is here, the client may still be about to note that it is connected.
+            // Until the ClientHello is here, the client may not have noted yet that it is
+            // connected.
             connection.peek(&mut [0])?;
             sleep(self.tls);
             let talked = wire::with_tls(&config, &mut connection, |wire| self.answer(wire));

@@ -1,4 +1,4 @@
-//! Things to watch: small servers on loopback that behave well or badly.
+//! Targets over HTTP: small servers on loopback that behave well or badly.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,46 +11,46 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 /// How a target answers a request.
 #[derive(Debug, Clone)]
 pub enum Behaviour {
-    /// With this status and a small body.
+    /// This status and a small body.
     Status(u16),
-    /// With this status once, and then 200.
+    /// This status once, and then 200.
     OnceThen(u16),
-    /// With the one and the other status in turn.
+    /// The two statuses in turn.
     Alternating(u16, u16),
-    /// 200 after this time.
+    /// 200 after a delay.
     After(Duration),
-    /// 200 at once, and the body after this time.
+    /// A head with 200 at once, and the body after a delay.
     SlowBody(Duration),
-    /// With exactly these bytes, and then the end of the connection.
+    /// Exactly these bytes, and then the end of the connection.
     Raw(Vec<u8>),
-    /// Never.
+    /// No answer.
     Hung,
     /// 200 and then one byte of the body every 50 ms, for ever.
     Dripping,
     /// One byte of the head every 50 ms, for ever.
     DrippingHead,
-    /// 200 and a body without end.
+    /// 200 and an endless body.
     Endless,
-    /// A head without end.
+    /// An endless head.
     EndlessHead,
-    /// A small gzip body that would unfold to 64 MiB.
+    /// A small gzip body that decompresses to 64 MiB.
     GzipBomb,
-    /// With a reset of the connection.
+    /// A reset of the connection.
     Reset,
     /// 302 to itself.
     RedirectLoop,
-    /// 302 to there.
+    /// 302 to this URL.
     RedirectTo(String),
     /// 302 to `/hops/n-1`, down to 200 at `/hops/0`.
     Hops,
 }
 
-/// The line of a head with these basic credentials.
+/// The header line with these basic credentials.
 pub fn basic(credentials: &str) -> String {
     format!("authorization: Basic {}", BASE64_STANDARD.encode(credentials))
 }
 
-/// Whether `head` has this line, whose name may be written in any case.
+/// Whether `head` has this header line; names are compared case-insensitively.
 pub fn has_line(head: &str, line: &str) -> bool {
     let (name, value) = line.split_once(": ").unwrap();
     head.lines()
@@ -68,19 +68,18 @@ struct Shared {
     closed: AtomicBool,
 }
 
-/// A server on loopback; it ends when it is dropped.
+/// A server on loopback, stopped on drop.
 pub struct Target {
     port: u16,
     shared: Arc<Shared>,
 }
 
 impl Target {
-    /// Starts a server that behaves like that.
     pub fn start(behaviour: Behaviour) -> Self {
         Self::start_at("127.0.0.1", behaviour)
     }
 
-    /// The same, listening on that address of the host that the calling thread is on.
+    /// Starts a server on this address, in the network namespace of the calling thread.
     pub fn start_at(address: &str, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind((address, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -107,37 +106,36 @@ impl Target {
         Self { port, shared }
     }
 
-    /// A healthy one.
+    /// A server that answers 200.
     pub fn healthy() -> Self {
         Self::start(Behaviour::Status(200))
     }
 
-    /// Its address as a URL with the path `/`.
+    /// The URL with the path `/`.
     pub fn url(&self) -> String {
         self.at("/")
     }
 
-    /// A URL on it.
+    /// The URL with this path.
     pub fn at(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Its port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Changes how it behaves, from the next request on.
+    /// Changes the behaviour, from the next request on.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
         *self.shared.behaviour.lock().unwrap() = behaviour;
     }
 
-    /// Requests it has seen.
+    /// Number of requests so far.
     pub fn request_count(&self) -> usize {
         self.shared.hits.load(Ordering::SeqCst)
     }
 
-    /// Most requests it has ever had at once, of those it answers [`Behaviour::After`] a while.
+    /// Highest number of concurrent requests so far, of those with [`Behaviour::After`].
     pub fn max_concurrent(&self) -> usize {
         self.shared.max_concurrent.load(Ordering::SeqCst)
     }
@@ -147,7 +145,7 @@ impl Target {
         self.shared.heads.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
-    /// The body of the newest request; empty when it had none.
+    /// The body of the newest request, empty when absent.
     pub fn last_body(&self) -> String {
         self.shared.bodies.lock().unwrap().last().cloned().unwrap_or_default()
     }
@@ -156,7 +154,7 @@ impl Target {
 impl Drop for Target {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::SeqCst);
-        // Wakes the accepting thread, which then ends.
+        // Wakes the accepting thread, which then exits.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -169,7 +167,7 @@ impl Shared {
         self.heads.lock().unwrap().push(head);
         self.bodies.lock().unwrap().push(body);
         self.hits.fetch_add(1, Ordering::SeqCst);
-        // A peer that has gone ends the answer, whatever it was.
+        // The peer may have closed the connection.
         let _ = self.answer(&mut connection, behaviour, &path);
     }
 
@@ -191,7 +189,8 @@ impl Shared {
                 respond(connection, status, "", b"in turn")
             }
             Behaviour::After(wait) => {
-                // Counted down before the answer leaves: after it, the next request may be here first.
+                // Decremented before the response is sent: after it, the next request may arrive
+                // first.
                 let now = self.concurrent.fetch_add(1, Ordering::SeqCst) + 1;
                 self.max_concurrent.fetch_max(now, Ordering::SeqCst);
                 std::thread::sleep(wait);
@@ -279,12 +278,12 @@ fn respond(
     connection.shutdown(Shutdown::Write)
 }
 
-/// Reads a request, its head up to the empty line and its body apart; `None` when the peer only knocked.
+/// Reads a request, as head up to the empty line and body; `None` when the peer sent none.
 fn read_request(connection: &mut TcpStream) -> Option<(String, String)> {
     let mut read = Vec::new();
     let mut room = [0; 1_024];
     loop {
-        // A TLS client says hello with 0x16 and then waits, so that is a whole request too.
+        // A ClientHello begins with 0x16, and the client then waits: it counts as a request too.
         if read.first() == Some(&0x16) {
             return Some((text(&read), String::new()));
         }
@@ -306,7 +305,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What the head says of it; 0 when it says nothing.
+/// The `content-length` of the head, 0 when absent.
 fn length_of_body(head: &str) -> usize {
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

@@ -1,4 +1,4 @@
-//! Servers that speak TLS, well or badly.
+//! TLS servers, correct and incorrect.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::wire::{self, Peer};
 
 static ONLY_TLS12: [&SupportedProtocolVersion; 1] = [&TLS12];
 
-/// How a server speaks TLS.
+/// Configuration of a TLS server.
 pub struct TlsServer {
     identity: Identity,
     versions: &'static [&'static SupportedProtocolVersion],
@@ -23,30 +23,29 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// As `identity`, with whoever comes.
+    /// A server with this identity that requires no client certificate.
     pub fn new(identity: Identity) -> Self {
         Self { identity, versions: ALL_VERSIONS, clients_of: None, protocol: None }
     }
 
-    /// TLS 1.2 and nothing newer.
+    /// TLS 1.2 only.
     pub fn only_tls12(mut self) -> Self {
         self.versions = &ONLY_TLS12;
         self
     }
 
-    /// Only with clients that show a certificate of `authority`.
+    /// Requires a client certificate of `authority`.
     pub fn requiring_clients_of(mut self, authority: Authority) -> Self {
         self.clients_of = Some(authority);
         self
     }
 
-    /// With `protocol` agreed upon in the handshake (RFC 7301).
+    /// Negotiates `protocol` in the handshake (RFC 7301).
     pub fn with_alpn(mut self, protocol: &str) -> Self {
         self.protocol = Some(protocol.as_bytes().to_vec());
         self
     }
 
-    /// The same for rustls.
     pub fn config(self) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -66,25 +65,25 @@ impl TlsServer {
         Arc::new(config)
     }
 
-    /// Starts an https server on these terms.
+    /// Starts an https server.
     pub fn serve(self) -> Peer {
         Peer::tls(self.config(), wire::respond_ok)
     }
 }
 
 impl Authority {
-    /// Starts an https server with a certificate of that shape for 127.0.0.1.
+    /// Starts an https server with such a certificate for 127.0.0.1.
     pub fn serve_shape(&self, shape: Shape) -> Peer {
         TlsServer::new(self.certify("127.0.0.1", shape)).serve()
     }
 
-    /// Starts an https server with a certificate for `name`, expired or not; gives its port. It ends with the test's
-    /// process.
+    /// Starts an https server with a certificate for `name`; returns the port. The server stops
+    /// with the test process.
     pub fn serve(&self, name: &str, expired: bool) -> u16 {
         self.serve_after(Duration::ZERO, name, expired)
     }
 
-    /// The same, with every handshake held back for a while.
+    /// The same, with a delay in every handshake.
     pub fn serve_after(&self, wait: Duration, name: &str, expired: bool) -> u16 {
         let shape = if expired { Shape::Expired } else { Shape::Good };
         let config = TlsServer::new(self.certify(name, shape)).config();
@@ -95,19 +94,19 @@ impl Authority {
     }
 }
 
-/// How a server answers the hello of a client whose version of TLS it does not speak.
+/// How a server answers a ClientHello without a TLS version that it supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldTls {
-    /// By the fatal alert `protocol_version`.
+    /// The fatal alert `protocol_version`.
     Alert,
-    /// By a hello of its own that says TLS 1.1.
+    /// A ServerHello with TLS 1.1.
     Hello,
-    /// Not at all: it ends the connection.
+    /// The end of the connection.
     Closes,
 }
 
 impl OldTls {
-    /// Starts such a server. No library speaks TLS 1.1 any more, so its few bytes are written out.
+    /// Starts such a server. Libraries no longer support TLS 1.1, so the few bytes are written out.
     pub fn serve(self) -> Peer {
         Peer::start(move |mut connection| {
             let mut record = [0; 5];
@@ -122,10 +121,12 @@ impl OldTls {
 
     fn answer(self) -> Vec<u8> {
         match self {
-            // An alert in a record of TLS 1.1: fatal (2), protocol_version (70) (RFC 4346, section 7.2).
+            // An alert in a record of TLS 1.1: fatal (2), protocol_version (70) (RFC 4346, section
+            // 7.2).
             Self::Alert => vec![0x15, 3, 2, 0, 2, 2, 70],
             Self::Hello => {
-                // Version 3.2, a random, no session, TLS_RSA_WITH_AES_128_CBC_SHA, no compression (section 7.4.1.3).
+                // Version 3.2, a random, no session, TLS_RSA_WITH_AES_128_CBC_SHA, no compression
+                // (section 7.4.1.3).
                 let hello = [&[3, 2][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
                 let length = hello.len() as u8;
                 let handshake = [&[2, 0, 0, length][..], &hello].concat();

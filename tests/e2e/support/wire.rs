@@ -9,24 +9,24 @@ use rustls::{ServerConfig, ServerConnection, Stream};
 
 use super::WAIT_LIMIT;
 
-/// A connection as a peer talks over it, plain or secured.
+/// A connection, plain or over TLS.
 pub trait Wire: Read + Write {}
 
 impl<T: Read + Write> Wire for T {}
 
-/// A server on loopback with a thread for each connection; it stops listening when it is dropped.
+/// A server on loopback with a thread for each connection; stops listening on drop.
 pub struct Peer {
     port: u16,
     closed: Arc<AtomicBool>,
 }
 
 impl Peer {
-    /// Starts a server that does with each connection what `serve` says.
+    /// Starts a server that runs `serve` for each connection.
     pub fn start(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self::at(TcpListener::bind("127.0.0.1:0").unwrap(), serve)
     }
 
-    /// The same, with the connections that come to `listener`.
+    /// The same, on `listener`.
     pub fn at(
         listener: TcpListener,
         serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
@@ -42,7 +42,8 @@ impl Peer {
                 let Ok(connection) = connection else { continue };
                 let serve = Arc::clone(&serve);
                 std::thread::spawn(move || {
-                    // A client that says nothing must not hold the thread for ever; one that has gone ends the talk.
+                    // A silent client must not block the thread for ever. A client may close the
+                    // connection at any time.
                     let _ = connection.set_read_timeout(Some(WAIT_LIMIT));
                     let _ = serve(connection);
                 });
@@ -51,7 +52,7 @@ impl Peer {
         Self { port, closed }
     }
 
-    /// Starts a server that talks over plain TCP.
+    /// Starts a server that runs `talk` over plain TCP.
     pub fn tcp(talk: impl Fn(&mut dyn Wire) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self::start(move |mut connection| {
             let talked = talk(&mut connection);
@@ -60,7 +61,7 @@ impl Peer {
         })
     }
 
-    /// Starts a server that talks over TLS.
+    /// Starts a server that runs `talk` over TLS.
     pub fn tls(
         config: Arc<ServerConfig>,
         talk: impl Fn(&mut dyn Wire) -> io::Result<()> + Send + Sync + 'static,
@@ -72,12 +73,11 @@ impl Peer {
         })
     }
 
-    /// Its port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its address under `scheme`, without a path.
+    /// The URL with this scheme, without a path.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
@@ -86,12 +86,13 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::SeqCst);
-        // Wakes the accepting thread, which then ends.
+        // Wakes the accepting thread, which then exits.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
-/// Turns `connection` to TLS as its server, and talks over it. No goodbye is sent on purpose: many servers send none.
+/// Runs `talk` over TLS on `connection`, as the server. Sends no close_notify, as many servers do
+/// not.
 pub fn with_tls(
     config: &Arc<ServerConfig>,
     connection: &mut TcpStream,
@@ -101,15 +102,16 @@ pub fn with_tls(
     talk(&mut Stream::new(&mut session, connection))
 }
 
-/// Ends the connection so that everything sent arrives: closing it with bytes unread would make the kernel send a reset.
+/// Closes the connection after reading what the client still sends: closing with unread bytes would
+/// make the kernel send a reset, and sent data could be lost.
 pub fn close(connection: &mut TcpStream) {
-    // Whatever fails here, the connection is over.
+    // An error means that the connection is closed already.
     let _ = connection.shutdown(Shutdown::Write);
     let mut unread = [0; 1_024];
     while matches!(connection.read(&mut unread), Ok(read) if read > 0) {}
 }
 
-/// Reads up to and with `end`, and nothing beyond it.
+/// Reads up to and including `end`, and nothing beyond.
 pub fn read_until(wire: &mut dyn Wire, end: &[u8]) -> io::Result<String> {
     let (mut read, mut byte) = (Vec::new(), [0]);
     while !read.ends_with(end) {
@@ -119,7 +121,7 @@ pub fn read_until(wire: &mut dyn Wire, end: &[u8]) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&read).into_owned())
 }
 
-/// Talk: answers any request over HTTP with 200.
+/// Answers any HTTP request with 200.
 pub fn respond_ok(wire: &mut dyn Wire) -> io::Result<()> {
     read_until(wire, b"\r\n\r\n")?;
     wire.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok")?;
