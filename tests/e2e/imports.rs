@@ -1,9 +1,9 @@
 //! The import order of `src`: which room may import which, and no cycle between files.
 //!
 //! A name is followed to the file that defines it: `use crate::domain::Service` imports
-//! `domain/service/mod.rs`, through the `pub use` of `domain/mod.rs`. A line `mod x;` or `pub use
-//! x::Y` is therefore not an import by itself; using `Y` in the code of the same file is. Code
-//! under `#[cfg(test)]` is left out, and so are calls of methods, which need no import.
+//! `domain/service/mod.rs`, through the `pub use` of `domain/mod.rs`. A line `mod x;` or
+//! `pub use x::Y` is therefore not an import by itself; using `Y` in the code of the same file is.
+//! Code under `#[cfg(test)]` is left out, and so are calls of methods, which need no import.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -104,14 +104,14 @@ fn an_invalid_change_is_rejected_by_field_and_probing_continues() {
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     let ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    for (change, told) in [
+    for (change, expected) in [
         (json!({"tls": {"ca": ca}}), "tls.ca: "),
         (json!({"tls.min_version": "1.3"}), "tls.min_version: unknown or read-only field"),
         (json!({"basic_auth.username": "ann"}), "basic_auth.username: unknown or read-only field"),
     ] {
         assert!(
-            app.rejected("PATCH", &format!("/v1/services/{id}"), &change).contains(told),
-            "{told}"
+            app.rejected("PATCH", &format!("/v1/services/{id}"), &change).contains(expected),
+            "{expected}"
         );
     }
     assert!(app.service(id).get("tls").is_none_or(Value::is_null), "nothing was changed");

@@ -16,7 +16,7 @@ fn every_error_has_the_same_shape_and_names_its_field() {
     let json = [("content-type", "application/json")];
     let good = r#"{"name": "a", "url": "http://a/"}"#;
     let large = format!(r#"{{"name": "{}"}}"#, "x".repeat(1_000));
-    for (method, path, headers, body, status, told) in [
+    for (method, path, headers, body, status, expected) in [
         ("GET", "/v1/nothing", &json[..0], "", 404, "record not found"),
         ("GET", "/", &json[..0], "", 404, "record not found"),
         ("GET", "/v1/services/77", &json[..0], "", 404, "record not found"),
@@ -77,7 +77,7 @@ fn every_error_has_the_same_shape_and_names_its_field() {
         assert_eq!(reply.body["status"], status, "{about}");
         assert!(!reply.body["status_desc"].as_str().unwrap().is_empty(), "{about}");
         assert!(reply.body.get("data").is_none(), "{about}");
-        assert!(reply.errors().contains(told), "{about}");
+        assert!(reply.errors().contains(expected), "{about}");
     }
     assert_eq!(app.request("PUT", "/v1/services", &[], "").header("allow"), "GET, HEAD, POST");
     let both = app.send("POST", "/v1/services", &json!({"name": "", "url": "x", "x": 1}));
@@ -89,7 +89,7 @@ fn every_error_has_the_same_shape_and_names_its_field() {
 fn a_field_that_does_not_apply_to_the_scheme_is_rejected() {
     let app = Launch::new().start();
     let dns = json!({"query_name": "a", "query_type": "A"});
-    for (url, field, value, told) in [
+    for (url, field, value, expected) in [
         ("tcp://127.0.0.1:1", "method", json!("POST"), "method: not supported by tcp targets"),
         ("http://a/", "expect", json!("x"), "expect: not supported by http targets"),
         ("http://a/", "dns", dns, "dns.query_name: not supported by http targets"),
@@ -129,7 +129,7 @@ fn a_field_that_does_not_apply_to_the_scheme_is_rejected() {
         body[field] = value;
         let reply = app.send("POST", "/v1/services", &body);
         assert_eq!(reply.status, 422, "{body}: {}", reply.text);
-        assert!(reply.errors().contains(told), "{told} in {}", reply.text);
+        assert!(reply.errors().contains(expected), "{expected} in {}", reply.text);
     }
     let id = app.add_with(&json!({"name": "a", "url": "http://127.0.0.1:1/", "method": "POST"}));
     let path = format!("/v1/services/{id}");

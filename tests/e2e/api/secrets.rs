@@ -123,8 +123,11 @@ fn errors_name_the_field_and_contain_no_secret() {
     {
         let mut body = json!({"name": "a", "url": "http://a/"});
         body[field] = value;
-        let told = app.rejected("POST", "/v1/services", &body);
-        assert!(told.starts_with(&format!("{field}: ")) && !told.contains("s3cret"), "{told}");
+        let errors = app.rejected("POST", "/v1/services", &body);
+        assert!(
+            errors.starts_with(&format!("{field}: ")) && !errors.contains("s3cret"),
+            "{errors}"
+        );
     }
     assert!(!app.stop().contains("s3cret"));
     let text = "endpoints:\n  - {name: a, url: 'http//u:s3cret2@h/'}\n  \
@@ -132,7 +135,7 @@ fn errors_name_the_field_and_contain_no_secret() {
                 - {name: c, url: 'http://c/', client: {timeout: 0.5ms}}\n";
     let blocked = canary("tcp://10.1.2.3:53").with("PROBE_DENY_NETWORKS", "10.0.0.0/8");
     let file = Launch::new().with_services_file(text);
-    for (launch, told) in [
+    for (launch, expected) in [
         (&file, "services.yaml:2: endpoint 1 (a): url: "),
         (&file, "services.yaml:3: endpoint 2 (b): basic-auth: "),
         (&file, "services.yaml:4: endpoint 3 (c): client: timeout: "),
@@ -141,7 +144,7 @@ fn errors_name_the_field_and_contain_no_secret() {
         (&blocked, "SELF_CHECK_TARGETS: invalid value tcp://10.1.2.3:53 ("),
     ] {
         let (code, output) = launch.run_to_end();
-        assert!(code == Some(2) && output.contains(told), "{told} in {output}");
+        assert!(code == Some(2) && output.contains(expected), "{expected} in {output}");
         assert!(!output.contains("s3cret"), "{output}");
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Behaviour, Launch, Target};
 
-use super::{began_ms, moment};
+use super::{began_ms, to_seconds};
 
 #[test]
 fn events_of_a_service_are_contiguous_and_newest_first() {
@@ -53,8 +53,9 @@ fn events_of_all_services_are_listed_newest_first_and_filtered() {
     let list = |query: &str| -> Vec<(i64, String, String)> {
         let events = app.data("events", &format!("/v1/events?{query}"));
         let word = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
-        let told = events.as_array().unwrap().iter();
-        told.map(|e| (e["service_id"].as_i64().unwrap(), word(e, "service_name"), word(e, "event")))
+        let answer = events.as_array().unwrap().iter();
+        answer
+            .map(|e| (e["service_id"].as_i64().unwrap(), word(e, "service_name"), word(e, "event")))
             .collect()
     };
     let of =
@@ -77,20 +78,30 @@ fn events_of_all_services_are_listed_newest_first_and_filtered() {
         ("event=paused".to_owned(), vec![]),
         (format!("service={}&event=downtime", ids[0]), vec![]),
         // An event that ended at `from` is not in the window.
-        (format!("from={}", moment(down_ms)), vec![back.clone(), down.clone(), lasting.clone()]),
-        (format!("from={}", moment(up_ms)), vec![back.clone(), lasting.clone()]),
-        (format!("event=uptime&from={}&to={}", moment(down_ms), moment(up_ms)), vec![lasting]),
+        (
+            format!("from={}", to_seconds(down_ms)),
+            vec![back.clone(), down.clone(), lasting.clone()],
+        ),
+        (format!("from={}", to_seconds(up_ms)), vec![back.clone(), lasting.clone()]),
+        (
+            format!("event=uptime&from={}&to={}", to_seconds(down_ms), to_seconds(up_ms)),
+            vec![lasting],
+        ),
         ("to=1000".to_owned(), vec![]),
         ("limit=1&page=2".to_owned(), vec![down.clone()]),
     ] {
         assert_eq!(list(&query), expected, "{query}");
     }
-    let of_service =
-        format!("/v1/services/{}/events?from={}&to={}", ids[1], moment(down_ms), moment(up_ms));
-    let told = app.data("events", &of_service);
-    assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
+    let of_service = format!(
+        "/v1/services/{}/events?from={}&to={}",
+        ids[1],
+        to_seconds(down_ms),
+        to_seconds(up_ms)
+    );
+    let answer = app.data("events", &of_service);
+    assert_eq!(answer.as_array().unwrap().len(), 1, "{answer}");
     assert_eq!(
-        (&told[0]["event"], &told[0]["date_started"]),
+        (&answer[0]["event"], &answer[0]["date_started"]),
         (&json!("downtime"), &json!(down_ms / 1_000))
     );
     for id in [gone, 99] {

@@ -43,12 +43,12 @@ pub fn date_ms(tick: &Value) -> i64 {
 }
 
 /// Milliseconds as seconds for a query.
-pub fn moment(ms: i64) -> String {
+pub fn to_seconds(ms: i64) -> String {
     format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
 
-pub fn seconds(told: &Value, state: &str) -> f64 {
-    told["seconds"][state].as_f64().unwrap()
+pub fn seconds(answer: &Value, state: &str) -> f64 {
+    answer["seconds"][state].as_f64().unwrap()
 }
 
 /// Start of the newest event of this kind, in unix milliseconds.

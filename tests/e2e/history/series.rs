@@ -5,7 +5,7 @@ use service_healthcheck::clock::unix_ms;
 
 use crate::support::{Behaviour, Target, wait_for};
 
-use super::{date_ms, launch, moment, with_ticks};
+use super::{date_ms, launch, to_seconds, with_ticks};
 
 fn near(one: f64, other: f64) -> bool {
     (one - other).abs() < 1e-3
@@ -33,7 +33,7 @@ fn a_series_has_the_same_totals_for_every_bucket_length() {
     let times = || ticks.iter().map(|tick| tick["response_time_ms"].as_f64().unwrap());
     let (least, most) = (times().fold(f64::MAX, f64::min), times().fold(0.0, f64::max));
     let up_share = metric["up_count"].as_f64().unwrap() / count as f64;
-    let from = moment(date_ms(&ticks[ticks.len() - 1]));
+    let from = to_seconds(date_ms(&ticks[ticks.len() - 1]));
     for (step, seconds, source) in [
         ("1s", 1, "ticks"),
         ("60", 60, "ticks"),
@@ -123,8 +123,8 @@ fn the_buckets_of_an_uptime_series_add_up_to_the_uptime() {
         assert_eq!((buckets.len(), &series["source"]), (count, &json!("events")));
         for state in ["up", "down", "unknown", "paused"] {
             let sum: f64 = buckets.iter().map(|b| b["seconds"][state].as_f64().unwrap()).sum();
-            let told = uptime["seconds"][state].as_f64().unwrap();
-            assert!(told > 0.0 && (sum - told).abs() < 1e-6, "{state}: {series} {uptime}");
+            let answer = uptime["seconds"][state].as_f64().unwrap();
+            assert!(answer > 0.0 && (sum - answer).abs() < 1e-6, "{state}: {series} {uptime}");
         }
     }
 }

@@ -21,28 +21,29 @@ fn an_objective_has_a_budget_and_burn_rates() {
     let id = app.add_with(&json!({"name": "a", "url": target.url(), "slo": slo}));
     let none = app.add("none", &target.url());
     app.wait_for_ticks(id, 3);
-    let told = app.data("slo", &format!("/v1/services/{id}/slo"));
-    assert_eq!((&told["target"], &told["window"]), (&json!(99.9), &json!("30d")));
-    assert_eq!(told["burn_rates"], json!({"5m": 0.0, "1h": 0.0, "6h": 0.0, "3d": 0.0}));
+    let answer = app.data("slo", &format!("/v1/services/{id}/slo"));
+    assert_eq!((&answer["target"], &answer["window"]), (&json!(99.9), &json!("30d")));
+    assert_eq!(answer["burn_rates"], json!({"5m": 0.0, "1h": 0.0, "6h": 0.0, "3d": 0.0}));
     let budget = json!({
         "seconds": 2_592.0, "spent_seconds": 0.0, "left_seconds": 2_592.0, "left_percent": 100.0
     });
-    assert_eq!(told["error_budget"], budget, "a thousandth of the window");
+    assert_eq!(answer["error_budget"], budget, "a thousandth of the window");
 
     target.set_behaviour(Behaviour::Status(500));
     app.wait_for_state(id, "down");
-    let told = app.data("slo", &format!("/v1/services/{id}/slo"));
-    let (up, down, budget) = (seconds(&told, "up"), seconds(&told, "down"), &told["error_budget"]);
+    let answer = app.data("slo", &format!("/v1/services/{id}/slo"));
+    let (up, down, budget) =
+        (seconds(&answer, "up"), seconds(&answer, "down"), &answer["error_budget"]);
     assert!(down > 0.0);
     let rate = down / (up + down) / 0.001;
     for window in ["5m", "1h", "6h", "3d"] {
-        let burned = told["burn_rates"][window].as_f64().unwrap();
-        assert!((burned - rate).abs() < 1e-6 * rate, "{window}, {rate}: {told}");
+        let burned = answer["burn_rates"][window].as_f64().unwrap();
+        assert!((burned - rate).abs() < 1e-6 * rate, "{window}, {rate}: {answer}");
     }
     assert_eq!(budget["spent_seconds"].as_f64(), Some(down));
     let left = 2_592.0 - down;
-    assert!((budget["left_seconds"].as_f64().unwrap() - left).abs() < 1e-6, "{told}");
-    assert!((budget["left_percent"].as_f64().unwrap() - left / 25.92).abs() < 1e-6, "{told}");
+    assert!((budget["left_seconds"].as_f64().unwrap() - left).abs() < 1e-6, "{answer}");
+    assert!((budget["left_percent"].as_f64().unwrap() - left / 25.92).abs() < 1e-6, "{answer}");
 
     let refused = app.get(&format!("/v1/services/{none}/slo"));
     assert_eq!(refused.status, 404);

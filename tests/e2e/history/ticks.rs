@@ -4,16 +4,16 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Behaviour, Launch, Target, wait_for};
 
-use super::{date_ms, launch, moment, ticks, with_ticks};
+use super::{date_ms, launch, ticks, to_seconds, with_ticks};
 
 /// All pages of a list of ticks; calls `before` before each page but the first.
-fn walk(app: &App, id: i64, query: &str, mut before: impl FnMut()) -> Vec<Value> {
-    let (mut walked, mut cursor) = (Vec::new(), String::new());
+fn all_pages(app: &App, id: i64, query: &str, mut before: impl FnMut()) -> Vec<Value> {
+    let (mut listed, mut cursor) = (Vec::new(), String::new());
     loop {
         let reply = app.get(&format!("/v1/services/{id}/ticks?{query}{cursor}"));
-        walked.extend_from_slice(reply.list("ticks"));
+        listed.extend_from_slice(reply.list("ticks"));
         let Some(next) = reply.body["data"]["ticks"]["pagination"]["next_cursor"].as_str() else {
-            return walked;
+            return listed;
         };
         cursor = format!("&cursor={next}");
         before();
@@ -32,18 +32,18 @@ fn every_tick_is_listed_once_during_inserts_and_sealing() {
     let (db, mut count) = (app.db(), 12);
     app.wait_for_ticks(id, count);
     let sealed = || db.number("SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks");
-    let walked = walk(&app, id, "limit=3", || {
+    let listed = all_pages(&app, id, "limit=3", || {
         let before = sealed();
         count += 2;
         app.wait_for_ticks(id, count);
         wait_for("ticks to be sealed meanwhile", || (sealed() > before).then_some(()));
     });
-    let newest = walked[0]["seq"].as_u64().unwrap();
+    let newest = listed[0]["seq"].as_u64().unwrap();
     let later = app.service(id)["metric"]["data"]["tick_count"].as_u64().unwrap();
     assert!(newest >= 12 && newest < later, "{newest} of {later}");
-    assert_eq!(seqs(&walked), (1..=newest).rev().collect::<Vec<_>>());
-    assert!(walked.iter().map(date_ms).rev().is_sorted(), "newest first: {walked:?}");
-    assert!(walked.iter().all(|tick| date_ms(tick) / 1_000 == tick["date"]));
+    assert_eq!(seqs(&listed), (1..=newest).rev().collect::<Vec<_>>());
+    assert!(listed.iter().map(date_ms).rev().is_sorted(), "newest first: {listed:?}");
+    assert!(listed.iter().all(|tick| date_ms(tick) / 1_000 == tick["date"]));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn ticks_are_found_by_state_reason_and_time() {
     let within: Vec<Value> =
         all.iter().filter(|tick| (from..to).contains(&date_ms(tick))).cloned().collect();
     assert!(!within.is_empty() && within.len() < all.len());
-    let within_query = format!("from={}&to={}", moment(from), moment(to));
+    let within_query = format!("from={}&to={}", to_seconds(from), to_seconds(to));
     for (query, expected) in [
         ("state=up".to_owned(), &up[..]),
         ("state=down".to_owned(), &down),
@@ -98,8 +98,8 @@ fn ticks_are_found_by_state_reason_and_time() {
     ] {
         assert_eq!(ticks(&app, id, &query), expected, "{query}");
     }
-    assert_eq!(walk(&app, id, "state=down&limit=1", || {}), down);
-    assert_eq!(walk(&app, id, &format!("limit={}", all.len()), || {}), all);
+    assert_eq!(all_pages(&app, id, "state=down&limit=1", || {}), down);
+    assert_eq!(all_pages(&app, id, &format!("limit={}", all.len()), || {}), all);
 }
 
 #[test]

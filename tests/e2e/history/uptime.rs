@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Behaviour, Launch, Target};
 
-use super::{began_ms, events, moment, seconds};
+use super::{began_ms, events, seconds, to_seconds};
 
 fn uptime(app: &App, id: i64, query: &str) -> Value {
     app.data("uptime", &format!("/v1/services/{id}/uptime?{query}"))
 }
 
 /// The seconds of all states add up to the window, to the millisecond.
-fn assert_adds_up(told: &Value) {
+fn assert_adds_up(answer: &Value) {
     let sum: f64 =
-        ["up", "down", "unknown", "paused"].map(|state| seconds(told, state)).iter().sum();
-    let window_ms = told["to_ms"].as_i64().unwrap() - told["from_ms"].as_i64().unwrap();
-    assert!(window_ms > 0 && (sum * 1e3 - window_ms as f64).abs() < 0.1, "{told}");
+        ["up", "down", "unknown", "paused"].map(|state| seconds(answer, state)).iter().sum();
+    let window_ms = answer["to_ms"].as_i64().unwrap() - answer["from_ms"].as_i64().unwrap();
+    assert!(window_ms > 0 && (sum * 1e3 - window_ms as f64).abs() < 0.1, "{answer}");
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn the_states_add_up_to_the_window_and_an_outage_is_listed() {
     let db = app.db();
     let (down_ms, up_ms) = (began_ms(&app, "downtime"), began_ms(&app, "uptime"));
     let first_ms = db.number("SELECT min(date_started_ms) FROM service_events");
-    let since_first = format!("from={}", moment(first_ms));
+    let since_first = format!("from={}", to_seconds(first_ms));
     for query in [
         "",
         "window=24h",
@@ -47,28 +47,28 @@ fn the_states_add_up_to_the_window_and_an_outage_is_listed() {
         "from=0",
         "from=2026-01-01T00:00:00Z&to=2038-01-01T00:00:00Z",
         &since_first,
-        &format!("from={}&to={}", moment(down_ms - 77), moment(up_ms + 1)),
+        &format!("from={}&to={}", to_seconds(down_ms - 77), to_seconds(up_ms + 1)),
     ] {
-        let told = uptime(&app, id, query);
-        assert_adds_up(&told);
+        let answer = uptime(&app, id, query);
+        assert_adds_up(&answer);
         let down = (up_ms - down_ms) as f64 / 1e3;
         assert!((0.6..longest).contains(&down), "{down} s");
-        assert!((seconds(&told, "down") - down).abs() < 1e-9, "{query}: {told}");
+        assert!((seconds(&answer, "down") - down).abs() < 1e-9, "{query}: {answer}");
         let outages = json!({
             "count": 1, "longest_seconds": down, "mttr_seconds": down,
-            "mtbf_seconds": seconds(&told, "up")
+            "mtbf_seconds": seconds(&answer, "up")
         });
-        assert_eq!(told["outages"], outages, "{query}");
-        let share = 100.0 * seconds(&told, "up") / (seconds(&told, "up") + down);
-        assert!((told["uptime_percent"].as_f64().unwrap() - share).abs() < 1e-9, "{told}");
+        assert_eq!(answer["outages"], outages, "{query}");
+        let share = 100.0 * seconds(&answer, "up") / (seconds(&answer, "up") + down);
+        assert!((answer["uptime_percent"].as_f64().unwrap() - share).abs() < 1e-9, "{answer}");
     }
-    let told = uptime(&app, id, &since_first);
-    assert_eq!(seconds(&told, "unknown"), 0.0, "{told}");
-    let inside = format!("from={}&to={}", moment(down_ms + 10), moment(up_ms - 10));
-    let told = uptime(&app, id, &inside);
-    assert_adds_up(&told);
+    let answer = uptime(&app, id, &since_first);
+    assert_eq!(seconds(&answer, "unknown"), 0.0, "{answer}");
+    let inside = format!("from={}&to={}", to_seconds(down_ms + 10), to_seconds(up_ms - 10));
+    let answer = uptime(&app, id, &inside);
+    assert_adds_up(&answer);
     assert_eq!(
-        (told["uptime_percent"].as_f64(), &told["outages"]["count"]),
+        (answer["uptime_percent"].as_f64(), &answer["outages"]["count"]),
         (Some(0.0), &json!(1))
     );
     let before = uptime(&app, id, "from=1000&to=2000");
@@ -98,22 +98,29 @@ fn time_while_the_program_is_stopped_is_unknown_and_no_downtime() {
         let (gap_ms, back_ms) = (began_ms(&app, "unknown"), began_ms(&app, "uptime"));
         let gap = (back_ms - gap_ms) as f64 / 1e3;
         assert!(gap >= 1.5, "killed: {is_killed}, {gap} s");
-        let window = format!("from={}&to={}", moment(from_ms), moment(back_ms + 1));
+        let window = format!("from={}&to={}", to_seconds(from_ms), to_seconds(back_ms + 1));
         let up = seconds(&uptime(&app, id, &window), "up");
         let all = up + gap;
         for (unknown, percent, outages) in
             [("exclude", 100.0, 0), ("down", 100.0 * up / all, 1), ("up", 100.0, 0)]
         {
-            let told = uptime(&app, id, &format!("{window}&unknown={unknown}"));
-            assert_adds_up(&told);
-            assert_eq!((seconds(&told, "unknown"), seconds(&told, "down")), (gap, 0.0), "{told}");
-            assert!((told["uptime_percent"].as_f64().unwrap() - percent).abs() < 1e-9, "{told}");
+            let answer = uptime(&app, id, &format!("{window}&unknown={unknown}"));
+            assert_adds_up(&answer);
             assert_eq!(
-                (&told["unknown"], &told["outages"]["count"]),
+                (seconds(&answer, "unknown"), seconds(&answer, "down")),
+                (gap, 0.0),
+                "{answer}"
+            );
+            assert!(
+                (answer["uptime_percent"].as_f64().unwrap() - percent).abs() < 1e-9,
+                "{answer}"
+            );
+            assert_eq!(
+                (&answer["unknown"], &answer["outages"]["count"]),
                 (&json!(unknown), &json!(outages))
             );
         }
-        let within = format!("from={}&to={}", moment(gap_ms), moment(back_ms));
+        let within = format!("from={}&to={}", to_seconds(gap_ms), to_seconds(back_ms));
         let percent =
             |unknown| uptime(&app, id, &format!("{within}{unknown}"))["uptime_percent"].as_f64();
         assert_eq!(percent(""), None, "nothing is known");
@@ -151,13 +158,13 @@ fn a_pause_is_neither_up_nor_down_and_nothing_is_probed() {
     // After the pause, the state is unknown until the first result.
     let pause = (began_ms(&app, "unknown") - began_ms(&app, "paused")) as f64 / 1e3;
     let waited = (began_ms(&app, "uptime") - began_ms(&app, "unknown")) as f64 / 1e3;
-    let told = uptime(&app, id, &format!("from={}", moment(from_ms)));
-    assert_adds_up(&told);
+    let answer = uptime(&app, id, &format!("from={}", to_seconds(from_ms)));
+    assert_adds_up(&answer);
     assert!((1.0..longest).contains(&pause), "{pause} s");
-    assert_eq!(seconds(&told, "paused"), pause, "{told}");
-    assert_eq!((seconds(&told, "down"), seconds(&told, "unknown")), (0.0, waited), "{told}");
+    assert_eq!(seconds(&answer, "paused"), pause, "{answer}");
+    assert_eq!((seconds(&answer, "down"), seconds(&answer, "unknown")), (0.0, waited), "{answer}");
     assert_eq!(
-        (told["uptime_percent"].as_f64(), &told["outages"]["count"]),
+        (answer["uptime_percent"].as_f64(), &answer["outages"]["count"]),
         (Some(100.0), &json!(0))
     );
     app.db().assert_consistent();
@@ -181,9 +188,9 @@ fn the_uptime_of_all_services_is_paged() {
     app.delete("/v1/services/1");
     for (window, days) in [("24h", 1), ("7d", 7), ("30d", 30), ("90d", 90), ("1y", 365)] {
         let all = app.data("uptime", &format!("/v1/uptime?window={window}"));
-        let told: Vec<i64> =
+        let answer: Vec<i64> =
             all.as_array().unwrap().iter().map(|one| one["service_id"].as_i64().unwrap()).collect();
-        assert_eq!(told, ids, "{all}");
+        assert_eq!(answer, ids, "{all}");
         for one in all.as_array().unwrap() {
             assert_adds_up(one);
             let length = one["to_ms"].as_i64().unwrap() - one["from_ms"].as_i64().unwrap();
@@ -191,7 +198,7 @@ fn the_uptime_of_all_services_is_paged() {
         }
     }
     let from_ms = app.db().number("SELECT max(created_at_ms) FROM service_ticks");
-    let window = format!("from={}&to={}", moment(from_ms - 5_000), moment(from_ms));
+    let window = format!("from={}&to={}", to_seconds(from_ms - 5_000), to_seconds(from_ms));
     let mut paged = Vec::new();
     for (page, count) in [(1, 2), (2, 1), (3, 0)] {
         let reply = app.get(&format!("/v1/uptime?{window}&limit=2&page={page}"));
@@ -205,11 +212,11 @@ fn the_uptime_of_all_services_is_paged() {
             .into_iter()
             .enumerate()
     {
-        let mut told = uptime(&app, ids[nth], &window);
-        told["service_id"] = json!(ids[nth]);
-        told["name"] = json!(name);
-        told["group"] = group;
-        assert_eq!(paged[nth], told);
+        let mut answer = uptime(&app, ids[nth], &window);
+        answer["service_id"] = json!(ids[nth]);
+        answer["name"] = json!(name);
+        answer["group"] = group;
+        assert_eq!(paged[nth], answer);
     }
     let percents: Vec<_> = paged.iter().map(|one| one["uptime_percent"].as_f64()).collect();
     assert_eq!(percents, [Some(100.0), Some(0.0), None], "{paged:?}");

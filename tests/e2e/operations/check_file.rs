@@ -61,10 +61,10 @@ fn state_of(launch: &Launch) -> [(Vec<u8>, SystemTime); 2] {
     })
 }
 
-fn check_file(launch: &Launch, code: i32, told: &str) {
+fn check_file(launch: &Launch, code: i32, expected: &str) {
     launch.write_file("services.yaml", "endpoints:\n  - {name: new, url: 'http://127.0.0.1:1/'}\n");
     let (ended, output) = launch.run(&["check-file", "services.yaml"]);
-    assert!(ended == Some(code) && output.contains(told), "{output}");
+    assert!(ended == Some(code) && output.contains(expected), "{output}");
 }
 
 #[test]

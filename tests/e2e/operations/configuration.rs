@@ -12,12 +12,12 @@ fn every_configuration_error_is_reported_and_nothing_is_started() {
         .with("RUNNER_HTTP_TIMEOUT_SECONDS", "-1");
     let (code, output) = launch.run_to_end();
     assert_eq!(code, Some(2));
-    for told in [
+    for expected in [
         "API_PORT: invalid value \"port\"",
         "RUNNER_POOL_SIZE: invalid value \"0\"",
         "RUNNER_HTTP_TIMEOUT_SECONDS: invalid value \"-1\"",
     ] {
-        assert!(output.contains(told), "{told} in:\n{output}");
+        assert!(output.contains(expected), "{expected} in:\n{output}");
     }
     assert_eq!(output.matches(", expected ").count(), 3, "{output}");
     assert!(!launch.folder().join("db.db").exists());
@@ -50,12 +50,12 @@ fn limits_beyond_the_file_descriptors_are_configuration_errors() {
         .with("API_MAX_CONNECTIONS", 1_000_000);
     let (code, output) = files.run_to_end();
     assert_eq!(code, Some(2), "{output}");
-    for told in [
+    for expected in [
         "SERVICES_FILE: invalid value \"nope.yaml\"",
         "PROBE_CA_FILE: invalid value \"nope.pem\"",
         "API_MAX_CONNECTIONS: invalid value 1000000",
     ] {
-        assert!(output.contains(told), "{told} in:\n{output}");
+        assert!(output.contains(expected), "{expected} in:\n{output}");
     }
     assert!(!files.folder().join("db.db").exists(), "nothing is started");
 

@@ -23,13 +23,13 @@ fn a_changed_file_is_applied_and_running_probes_continue() {
     );
     let app = launch.start();
     wait_for("a probe of what stays", || (slow.request_count() > 0).then_some(()));
-    let by_hand = app.add("by-hand", &other.url());
+    let from_api = app.add("from-api", &other.url());
     launch
         .write_file("services.yaml", &format!("endpoints:\n{stays}{}", entry("new", &other.url())));
-    wait_for("the new list", || (app.names() == ["stays", "by-hand", "new"]).then_some(()));
+    wait_for("the new list", || (app.names() == ["stays", "from-api", "new"]).then_some(()));
     app.wait_for_log("entries: 2, added: 1, changed: 0, removed: 1");
     assert_eq!(slow.request_count(), 1, "the probe under way was not begun anew");
-    assert_eq!(app.service(by_hand)["origin"], "api");
+    assert_eq!(app.service(from_api)["origin"], "api");
     let new = app.get("/v1/services?q=new").list("services")[0]["id"].as_i64().unwrap();
     app.wait_for_state(new, "up");
 }

@@ -11,23 +11,22 @@ use crate::support::{
 fn a_file_adds_changes_and_removes_services_but_not_those_of_the_api() {
     let target = Target::healthy();
     let url = target.url();
-    let launch = Launch::new().with_services_file(
-        &format!(
-            "endpoints:\n  - {{name: stays, url: '{url}'}}\n  - {{name: changes, group: one, url: '{url}'}}\n  \
+    let launch = Launch::new().with_services_file(&format!(
+        "endpoints:\n  - {{name: stays, url: '{url}'}}\n  - {{name: changes, group: one, url: \
+             '{url}'}}\n  \
              - {{name: goes, url: '{url}'}}\n"
-        ),
-    );
+    ));
     let app = launch.start();
-    let by_hand = app.add("by-hand", &url);
+    let from_api = app.add("from-api", &url);
     app.wait_for_ticks(2, 2);
     app.stop();
 
-    let launch = launch.with_services_file(
-        &format!(
-            "endpoints:\n  - {{name: new, url: '{url}', enabled: false}}\n  - {{name: stays, url: '{url}'}}\n  \
-             - {{name: changes, group: two, url: '{url}', interval: 300ms, client: {{timeout: 1m30s}}}}\n"
-        ),
-    );
+    let launch = launch.with_services_file(&format!(
+        "endpoints:\n  - {{name: new, url: '{url}', enabled: false}}\n  - {{name: stays, url: \
+             '{url}'}}\n  \
+             - {{name: changes, group: two, url: '{url}', interval: 300ms, client: {{timeout: \
+             1m30s}}}}\n"
+    ));
     let app = launch.start();
     let changed = app.service(2);
     assert_eq!((&changed["name"], &changed["group"]), (&json!("changes"), &json!("two")));
@@ -35,13 +34,13 @@ fn a_file_adds_changes_and_removes_services_but_not_those_of_the_api() {
     assert_eq!(changed["timeout_seconds"], 90.0);
     assert!(changed["metric"]["data"]["tick_count"].as_u64().unwrap() >= 2, "its history stays");
     assert_eq!(app.get("/v1/services/3").status, 404, "it went");
-    assert_eq!(app.service(by_hand)["name"], "by-hand");
+    assert_eq!(app.service(from_api)["name"], "from-api");
     assert_eq!(app.service(5)["state"], "paused");
 
     let refused = app.send("PATCH", "/v1/services/2", &json!({"group": "three"}));
     assert_eq!((refused.status, refused.errors().contains("services file")), (409, true));
     assert_eq!(app.delete("/v1/services/2").status, 409);
-    assert_eq!(app.delete(&format!("/v1/services/{by_hand}")).status, 204);
+    assert_eq!(app.delete(&format!("/v1/services/{from_api}")).status, 204);
     app.db().assert_consistent();
 }
 
@@ -51,7 +50,8 @@ fn an_invalid_file_is_rejected_with_file_line_and_entry_and_changes_nothing() {
         Launch::new().with_services_file("endpoints:\n  - {name: a, url: 'http://127.0.0.1:1/'}\n");
     launch.start().stop();
     let launch = launch.with_services_file(
-        "endpoints:\n  - name: b\n    url: http://b/\n  - name: c\n    url: http://c/\n    intreval: 30s\n",
+        "endpoints:\n  - name: b\n    url: http://b/\n  - name: c\n    url: http://c/\n    \
+         intreval: 30s\n",
     );
     let (code, output) = launch.run_to_end();
     assert_eq!(code, Some(2), "{output}");
@@ -67,7 +67,8 @@ fn a_hundred_thousand_entries_load() {
     let mut text = String::from("endpoints:\n");
     for nth in 0..100_000 {
         text.push_str(&format!(
-            "  - name: service-{nth}\n    group: g{}\n    url: http://127.0.0.1:1/{nth}\n    interval: 24h\n",
+            "  - name: service-{nth}\n    group: g{}\n    url: http://127.0.0.1:1/{nth}\n    \
+             interval: 24h\n",
             nth % 10
         ));
     }
@@ -195,7 +196,8 @@ fn a_password_from_a_variable_may_contain_any_character() {
 
 #[test]
 fn an_unset_variable_is_rejected_with_its_location() {
-    let text = "endpoints:\n  - name: good\n    url: http://a/\n  - name: api\n    url: http://a/\n    \
+    let text = "endpoints:\n  - name: good\n    url: http://a/\n  - name: api\n    url: \
+    http://a/\n    \
                 headers:\n      Authorization: Bearer ${NOBODY_SET_THIS}\n";
     let launch = Launch::new().with_services_file(text);
     let (code, output) = launch.run_to_end();

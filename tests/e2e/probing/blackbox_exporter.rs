@@ -111,8 +111,8 @@ impl Both {
 }
 
 /// A JSON value as the exporter exposes it.
-fn number(told: &Value) -> f64 {
-    match told {
+fn number(value: &Value) -> f64 {
+    match value {
         Value::Null => 0.0,
         Value::Bool(truth) => f64::from(u8::from(*truth)),
         Value::String(version) => version.parse().unwrap(),
@@ -143,8 +143,12 @@ fn verdict_status_and_version_agree_over_http() {
         (Behaviour::Reset, false, Value::Null),
     ] {
         let target = Target::start(behaviour);
-        let told = both.agree_on(&target.url());
-        assert_eq!((told.is_up(), &told.outcome["http_status"]), (is_up, &status), "{told:?}");
+        let report = both.agree_on(&target.url());
+        assert_eq!(
+            (report.is_up(), &report.outcome["http_status"]),
+            (is_up, &status),
+            "{report:?}"
+        );
     }
     assert!(!both.agree_on("http://127.0.0.1:1/").is_up());
 }
@@ -162,8 +166,11 @@ fn redirects_are_followed_and_counted_the_same() {
         (moved.url(), 3, 200),
         (lost.url(), 1, 404),
     ] {
-        let told = both.agree_on(&url).outcome;
-        assert_eq!((&told["redirects"], &told["http_status"]), (&json!(redirects), &json!(status)));
+        let report = both.agree_on(&url).outcome;
+        assert_eq!(
+            (&report["redirects"], &report["http_status"]),
+            (&json!(redirects), &json!(status))
+        );
     }
 }
 
@@ -262,18 +269,18 @@ fn verdict_version_and_expiry_agree_over_https() {
         (Shape::SelfSigned, false),
     ] {
         let server = both.authority.serve_shape(shape);
-        let told = both.agree_on(&server.url("https"));
-        assert_eq!(told.is_up(), is_up, "{shape:?}: {told:?}");
+        let report = both.agree_on(&server.url("https"));
+        assert_eq!(report.is_up(), is_up, "{shape:?}: {report:?}");
         let expires = if is_up { json!(both.authority.expires_at()) } else { Value::Null };
-        assert_eq!(told.outcome["certificate_expires_at"], expires, "{shape:?}");
+        assert_eq!(report.outcome["certificate_expires_at"], expires, "{shape:?}");
     }
-    for stranger in [Authority::named("a stranger"), Authority::new()] {
-        let server = stranger.serve_shape(Shape::Good);
+    for untrusted in [Authority::named("a stranger"), Authority::new()] {
+        let server = untrusted.serve_shape(Shape::Good);
         assert!(!both.agree_on(&server.url("https")).is_up());
     }
     let terms = TlsServer::new(both.authority.certify("127.0.0.1", Shape::Good)).only_tls12();
-    let told = both.agree_on(&terms.serve().url("https"));
-    assert_eq!((told.is_up(), &told.outcome["tls_version"]), (true, &json!("TLS 1.2")));
+    let report = both.agree_on(&terms.serve().url("https"));
+    assert_eq!((report.is_up(), &report.outcome["tls_version"]), (true, &json!("TLS 1.2")));
 }
 
 #[test]
@@ -285,9 +292,9 @@ fn verdict_status_and_redirects_agree_over_http_2() {
         // The exporter uses HTTP/2 whenever the server offers it, this program only when the
         // service requires it.
         let url = format!("{}{path}", server.url("https"));
-        let told = both.agree_with(&url, json!({"http_version": "2"}));
-        assert_eq!(told.outcome["http_status"], status, "{told:?}");
-        assert_eq!(told.outcome["http_version"], "2", "{told:?}");
+        let report = both.agree_with(&url, json!({"http_version": "2"}));
+        assert_eq!(report.outcome["http_status"], status, "{report:?}");
+        assert_eq!(report.outcome["http_version"], "2", "{report:?}");
     }
 }
 
@@ -430,16 +437,16 @@ fn verdicts_agree_on_name_servers() {
         json!({"dns": dns})
     };
     for name in names {
-        let asked = question(name, "192.0.2.1");
-        both.assert_verdict(name, &server.url(), asked, name == "web.example");
+        let options = question(name, "192.0.2.1");
+        both.assert_verdict(name, &server.url(), options, name == "web.example");
     }
     let hijacked = question("web.example", "192.0.2.9");
     both.assert_verdict("hijacked", &server.url(), hijacked, false);
 
     // The exporter accepts an answer without records; for this program the name has no such record.
     assert!(both.exporter.probe("empty", &server.address()).is_up());
-    let asked = json!({"dns": {"query_name": "empty.example", "query_type": "A"}});
-    let ours = both.launch.probe_command(&server.url()).options(asked).run();
+    let options = json!({"dns": {"query_name": "empty.example", "query_type": "A"}});
+    let ours = both.launch.probe_command(&server.url()).options(options).run();
     ours.assert_failed("dns_no_such_name", "no A record for empty.example");
 }
 
@@ -461,8 +468,8 @@ fn verdicts_agree_on_grpc_health() {
     both.assert_verdict("good", &url, json!({"grpc_service": "good"}), true);
     let (ours, theirs) = both.assert_verdict("bad", &url, json!({"grpc_service": "bad"}), false);
     ours.assert_failed("status", "NOT_SERVING");
-    let told = theirs.value("probe_grpc_healthcheck_response{serving_status=\"NOT_SERVING\"}");
-    assert_eq!(told, Some(1.0), "{theirs:?}");
+    let report = theirs.value("probe_grpc_healthcheck_response{serving_status=\"NOT_SERVING\"}");
+    assert_eq!(report, Some(1.0), "{theirs:?}");
     let (ours, theirs) = both.assert_verdict("who", &url, json!({"grpc_service": "who"}), false);
     ours.assert_failed("status", "gRPC status 5 NOT_FOUND");
     assert_eq!(theirs.value("probe_grpc_status_code"), Some(5.0), "{theirs:?}");

@@ -38,7 +38,8 @@ fn a_service_is_up_only_when_every_condition_holds() {
     let down = app.wait_for_state(failing, "down");
     assert_eq!(
         down["current_status"]["failure"],
-        json!({"reason": "condition", "detail": "[STATUS] (503) == any(200, 204); [BODY].status (DEGRADED) == UP"})
+        json!({"reason": "condition", "detail": "[STATUS] (503) == any(200, 204); [BODY].status \
+        (DEGRADED) == UP"})
     );
     let down = app.wait_for_state(without_json, "down");
     assert_eq!(down["current_status"]["failure"]["detail"], "[BODY].nothing (INVALID) == 1");
@@ -67,7 +68,7 @@ fn a_target_without_an_answer_fails_with_the_error_and_not_with_a_condition() {
 #[test]
 fn an_invalid_condition_is_rejected_with_its_location() {
     let app = Launch::new().start();
-    for (conditions, told) in [
+    for (conditions, expected) in [
         (json!(["[STATSU] == 200"]), "conditions: invalid value \"[STATSU] == 200\""),
         (json!(["[DOMAIN_EXPIRATION] > 720h"]), "expected a condition without [DOMAIN_EXPIRATION]"),
         (json!("[STATUS] == 200"), "a list of at most 50 conditions"),
@@ -75,9 +76,15 @@ fn an_invalid_condition_is_rejected_with_its_location() {
     ] {
         let body = json!({"name": "a", "url": "http://a/", "conditions": conditions});
         let reply = app.send("POST", "/v1/services", &body);
-        assert_eq!((reply.status, reply.errors().contains(told)), (422, true), "{}", reply.text);
+        assert_eq!(
+            (reply.status, reply.errors().contains(expected)),
+            (422, true),
+            "{}",
+            reply.text
+        );
     }
-    let text = "endpoints:\n  - name: a\n    url: http://a/\n    conditions:\n      - \"[STATUS] == 200\"\n      - \"[STATUS]\"\n";
+    let text = "endpoints:\n  - name: a\n    url: http://a/\n    conditions:\n      - \"[STATUS] \
+    == 200\"\n      - \"[STATUS]\"\n";
     let launch = Launch::new().with_services_file(text);
     let (code, output) = launch.run_to_end();
     assert_eq!(code, Some(2), "{output}");
@@ -91,7 +98,8 @@ fn an_invalid_condition_is_rejected_with_its_location() {
 fn conditions_from_the_services_file_and_the_command_line_are_evaluated() {
     let target = answering(200, "pong\n");
     let text = format!(
-        "endpoints:\n  - name: a\n    url: {}\n    conditions: [\"[BODY] == pong\", \"[CONNECTED] == true\"]\n",
+        "endpoints:\n  - name: a\n    url: {}\n    conditions: [\"[BODY] == pong\", \"[CONNECTED] \
+         == true\"]\n",
         target.url()
     );
     let launch = Launch::new().with_services_file(&text);

@@ -62,7 +62,8 @@ fn a_service_is_up_again_after_as_many_successes_as_configured() {
     app.wait_for_state(id, "down");
     target.set_behaviour(Behaviour::Status(200));
     app.wait_for_state(id, "up");
-    let late = "SELECT count(*) FROM service_ticks, (SELECT date_started_ms AS at FROM service_events \
+    let late = "SELECT count(*) FROM service_ticks, (SELECT date_started_ms AS at FROM \
+    service_events \
                 WHERE event = 'uptime') WHERE is_up AND created_at_ms >= at";
     assert!(app.db().number(late) >= 4);
 }

@@ -53,11 +53,11 @@ fn each_error_of_a_name_server_has_its_reason() {
     // A datagram can be lost, so the question is repeated each second.
     retry_while_busy(|| {
         server.set_answer("mute.example", RecordType::A, Answer::Silence);
-        let mute = probe("mute.example").timeout(1.6).run();
-        assert!(["timeout", "dns_timeout"].contains(&mute.reason()), "{mute:?}");
+        let silent = probe("mute.example").timeout(1.6).run();
+        assert!(["timeout", "dns_timeout"].contains(&silent.reason()), "{silent:?}");
         let count = server.query_count("mute.example", RecordType::A);
         assert!(count <= 2, "{count} queries");
-        ensure(count == 2, || format!("{count} queries: {mute:?}"))
+        ensure(count == 2, || format!("{count} queries: {silent:?}"))
     });
 }
 
@@ -65,14 +65,14 @@ fn each_error_of_a_name_server_has_its_reason() {
 fn an_error_response_never_satisfies_expected_records() {
     let (launch, server) = (Launch::new(), NameServer::start());
     server.set_answer("sick.example", RecordType::A, Answer::Fails(ResponseCode::ServFail));
-    for (name, reason, told) in [
+    for (name, reason, detail) in [
         ("nowhere.example", "dns_no_such_name", "there is no nowhere.example"),
         ("sick.example", "dns_server", "the server answered SERVFAIL"),
     ] {
         let command =
             launch.probe_command(&server.url()).options(question(name, "A", &["192.0.2.1"]));
         let probed = command.condition("[RESPONSE_TIME] < 5000").run();
-        probed.assert_failed(reason, told);
+        probed.assert_failed(reason, detail);
     }
 }
 
@@ -93,11 +93,11 @@ fn txt_records_are_compared_case_sensitively() {
 fn a_name_with_a_slash_is_queried_unchanged() {
     let (launch, server) = (Launch::new(), NameServer::start());
     // The resolver library escapes the slash of the query (RFC 2317).
-    let asked = r"64\/26.2.0.192.in-addr.arpa";
-    server.set_answer(asked, RecordType::TXT, Answer::Records(vec![text_record("here")]));
+    let query = r"64\/26.2.0.192.in-addr.arpa";
+    server.set_answer(query, RecordType::TXT, Answer::Records(vec![text_record("here")]));
     let options = question("64/26.2.0.192.in-addr.arpa", "TXT", &["here"]);
     launch.probe_command(&server.url()).options(options).run().assert_up();
-    assert_eq!(server.query_count(asked, RecordType::TXT), 1);
+    assert_eq!(server.query_count(query, RecordType::TXT), 1);
 }
 
 #[test]

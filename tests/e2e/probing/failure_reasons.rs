@@ -29,7 +29,7 @@ fn late_and_malformed_answers_have_different_reasons() {
         (Behaviour::Status(503), "status", "503 Service Unavailable"),
     ] {
         let target = Target::start(behaviour);
-        launch.probe_command(&target.url()).timeout(2.0).run().assert_failed(reason, told);
+        launch.probe_command(&target.url()).timeout(2.0).run().assert_failed(reason, detail);
     }
     let target = Target::healthy();
     let command = launch.probe_command(&target.url()).condition("[STATUS] == 204");

@@ -102,7 +102,8 @@ fn a_complete_response_is_judged_while_the_connection_stays_open() {
     command.run().assert_up();
     for bytes in [
         &b"HTTP/1.1 200 OK\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\nhi"[..],
-        b"HTTP/1.1 200 OK\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: 2\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: \
+         2\r\n\r\nhi",
         b"HTTP/1.1 200 OK\ncontent-length: 2\n\nhi",
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\nhi",
     ] {

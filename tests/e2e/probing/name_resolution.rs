@@ -28,7 +28,7 @@ fn a_missing_name_and_a_failing_name_server_have_different_reasons() {
         }
     }
     server.set_answer("empty.example", RecordType::TXT, Answer::Records(Vec::new()));
-    for (name, reason, told) in [
+    for (name, reason, detail) in [
         (
             "nowhere.example",
             "dns_no_such_name",
@@ -40,7 +40,7 @@ fn a_missing_name_and_a_failing_name_server_have_different_reasons() {
     ] {
         let command = launch.probe_command(&format!("http://{name}:1/"));
         let probed = command.options(json!({"resolver": server.resolver_url()})).run();
-        probed.assert_failed(reason, told);
+        probed.assert_failed(reason, detail);
     }
 }
 

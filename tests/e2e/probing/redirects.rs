@@ -102,7 +102,7 @@ fn a_redirect_is_judged_by_its_destination() {
 fn each_bad_redirect_has_its_reason() {
     let launch = Launch::new();
     let metadata = "http://169.254.169.254/latest/meta-data/";
-    for (behaviour, reason, told) in [
+    for (behaviour, reason, detail) in [
         (Behaviour::RedirectLoop, "redirect_loop", "more than 10 redirects"),
         (
             Behaviour::RedirectTo("file:///etc/passwd".into()),
@@ -118,7 +118,7 @@ fn each_bad_redirect_has_its_reason() {
         ),
     ] {
         let target = Target::start(behaviour);
-        launch.probe_command(&target.url()).run().assert_failed(reason, told);
+        launch.probe_command(&target.url()).run().assert_failed(reason, detail);
     }
 }
 
@@ -134,14 +134,16 @@ fn a_redirect_to_an_unusable_url_is_a_fault_of_the_target() {
         ("http://255.255.255.255/", "address_blocked", many),
     ] {
         let target = Target::start(Behaviour::RedirectTo(to.to_owned()));
-        launch.probe_command(&target.url()).run().assert_failed(reason, told);
+        launch.probe_command(&target.url()).run().assert_failed(reason, detail);
     }
 }
 
 #[test]
 fn secrets_are_not_sent_to_another_origin() {
     let options = json!({
-        "headers": {"X-Api-Key": "k3y", "Cookie": "session=1", "X-Plain": "seen", "Host": "here.example"},
+        "headers": {
+            "X-Api-Key": "k3y", "Cookie": "session=1", "X-Plain": "seen", "Host": "here.example"
+        },
         "bearer_token": "t0ken",
     });
     let secret = ["authorization: Bearer t0ken", "x-api-key: k3y", "cookie: session=1"];

@@ -69,7 +69,8 @@ fn a_long_stall_is_a_gap() {
             let events = app.get(&format!("/v1/services/{id}/events")).list("events").to_vec();
             (events.len() >= 3).then_some(events)
         });
-        let words: Vec<&str> = events.iter().map(|it| it["event"].as_str().unwrap()).collect();
+        let words: Vec<&str> =
+            events.iter().map(|event| event["event"].as_str().unwrap()).collect();
         assert_eq!(words, ["uptime", "unknown", "uptime"]);
         let at = |key: &str| events[1][key].as_i64().unwrap();
         // From the last liveness mark, at most 5 s before the stall, to the first result after it.

@@ -24,10 +24,10 @@ fn a_tcp_port_is_up_when_it_connects_and_sends_the_expected_text() {
         .probe_command("tcp://127.0.0.1:1")
         .run()
         .assert_failed("refused", "connecting to 127.0.0.1:1");
-    let talk = |options: Value| launch.probe_command(&url).options(options).run();
-    talk(json!({"expect": "220 *ESMTP"})).assert_up();
-    talk(json!({"body": "NOOP\r\n", "expect": "you said NOOP"})).assert_up();
-    let unmet = talk(json!({"body": "NOOP\r\n", "expect": "+PONG"}));
+    let with_options = |options: Value| launch.probe_command(&url).options(options).run();
+    with_options(json!({"expect": "220 *ESMTP"})).assert_up();
+    with_options(json!({"body": "NOOP\r\n", "expect": "you said NOOP"})).assert_up();
+    let unmet = with_options(json!({"body": "NOOP\r\n", "expect": "+PONG"}));
     unmet.assert_failed("condition", "does not contain \"+PONG\"");
     assert!(unmet.detail().contains("220 mail.example ESMTP\\r\\n"), "{}", unmet.detail());
 }
@@ -36,12 +36,13 @@ fn a_tcp_port_is_up_when_it_connects_and_sends_the_expected_text() {
 fn send_and_expect_work_over_tls() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let peer = Peer::tls(tls_server(&authority).config(), smtp_greeting);
-    let talk = |options: Value| launch.probe_command(&peer.url("tls")).options(options).run();
+    let with_options =
+        |options: Value| launch.probe_command(&peer.url("tls")).options(options).run();
     let ca = json!({"ca": authority.pem()});
-    let probed = talk(json!({"tls": ca}));
+    let probed = with_options(json!({"tls": ca}));
     probed.assert_up();
     assert_eq!(probed.outcome["certificate_expires_at"], authority.expires_at());
-    talk(json!({"tls": ca, "body": "NOOP\r\n", "expect": "you said NOOP"})).assert_up();
+    with_options(json!({"tls": ca, "body": "NOOP\r\n", "expect": "you said NOOP"})).assert_up();
     let expired = authority.serve_shape(Shape::Expired);
     let probed = launch.probe_command(&expired.url("tls")).options(json!({"tls": ca})).run();
     probed.assert_failed("tls_expired", "certificate expired");

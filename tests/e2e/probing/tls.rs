@@ -44,13 +44,14 @@ fn shown(authority: &Authority, identity: &Identity) -> Value {
 
 #[test]
 fn certificates_are_verified_against_the_trusted_authorities() {
-    let (ours, other, plain) = (Authority::new(), Authority::new(), Target::healthy());
-    let app = Launch::new().with("PROBE_CA_FILE", ours.file().display()).start();
-    let good = app.add("good", &format!("https://127.0.0.1:{}/", ours.serve("127.0.0.1", false)));
+    let (trusted, other, plain) = (Authority::new(), Authority::new(), Target::healthy());
+    let app = Launch::new().with("PROBE_CA_FILE", trusted.file().display()).start();
+    let good =
+        app.add("good", &format!("https://127.0.0.1:{}/", trusted.serve("127.0.0.1", false)));
     app.wait_for_state(good, "up");
     for (expected, port) in [
-        ("tls_expired", ours.serve("127.0.0.1", true)),
-        ("tls_hostname", ours.serve("else.example", false)),
+        ("tls_expired", trusted.serve("127.0.0.1", true)),
+        ("tls_hostname", trusted.serve("else.example", false)),
         ("tls_untrusted", other.serve("127.0.0.1", false)),
         ("tls_handshake", plain.port()),
     ] {
@@ -63,7 +64,7 @@ fn certificates_are_verified_against_the_trusted_authorities() {
 fn each_certificate_error_has_its_reason() {
     let authority = Authority::new();
     let launch = Launch::new().with("PROBE_CA_FILE", authority.file().display());
-    for (shape, reason, told) in [
+    for (shape, reason, detail) in [
         (Shape::Expired, "tls_expired", "certificate expired"),
         (Shape::NotYetValid, "tls_not_yet_valid", "not valid yet"),
         (Shape::WrongName, "tls_hostname", "not valid for name"),
@@ -74,7 +75,7 @@ fn each_certificate_error_has_its_reason() {
         let server = authority.serve_shape(shape);
         let probed = launch.probe_command(&server.url("https")).run();
         probed.assert_failed(reason, "in the TLS handshake: ");
-        probed.assert_failed(reason, told);
+        probed.assert_failed(reason, detail);
     }
     for shape in [Shape::Good, Shape::WithIntermediate] {
         let server = authority.serve_shape(shape);
@@ -86,8 +87,8 @@ fn each_certificate_error_has_its_reason() {
 fn an_authority_with_the_name_of_a_trusted_one_is_untrusted() {
     let authority = Authority::new();
     let launch = Launch::new().with("PROBE_CA_FILE", authority.file().display());
-    for stranger in [Authority::named("a stranger"), Authority::new()] {
-        let server = stranger.serve_shape(Shape::Good);
+    for untrusted in [Authority::named("a stranger"), Authority::new()] {
+        let server = untrusted.serve_shape(Shape::Good);
         let probed = launch.probe_command(&server.url("https")).run();
         probed.assert_failed("tls_untrusted", "in the TLS handshake: ");
     }
@@ -102,8 +103,8 @@ fn a_service_configures_trust_and_server_name() {
     };
     let ca = authority.pem();
     probe(Shape::Good, json!({"tls": {"ca": ca}})).assert_up();
-    let stranger = Authority::named("a stranger").pem();
-    probe(Shape::Good, json!({"tls": {"ca": stranger}})).assert_failed("tls_untrusted", "");
+    let untrusted = Authority::named("a stranger").pem();
+    probe(Shape::Good, json!({"tls": {"ca": untrusted}})).assert_failed("tls_untrusted", "");
     let named = json!({"tls": {"ca": ca, "server_name": "else.example"}});
     probe(Shape::WrongName, named.clone()).assert_up();
     probe(Shape::Good, named).assert_failed("tls_hostname", "not valid for name");
@@ -117,13 +118,13 @@ fn a_service_configures_trust_and_server_name() {
 fn an_old_or_closing_tls_server_fails_in_the_handshake() {
     let authority = Authority::new();
     let launch = Launch::new().with("PROBE_CA_FILE", authority.file().display());
-    for (manner, told) in [
+    for (manner, detail) in [
         (OldTls::Alert, "ProtocolVersion"),
         (OldTls::Hello, "in the TLS handshake: "),
         (OldTls::Closes, "the connection was closed in the TLS handshake"),
     ] {
         let server = manner.serve();
-        launch.probe_command(&server.url("https")).run().assert_failed("tls_handshake", told);
+        launch.probe_command(&server.url("https")).run().assert_failed("tls_handshake", detail);
     }
 }
 
@@ -224,8 +225,8 @@ fn an_optional_client_certificate_delays_the_probe_only_briefly() {
 fn an_unanswered_handshake_is_a_tls_timeout() {
     let authority = Authority::new();
     let launch = Launch::new().with("PROBE_CA_FILE", authority.file().display());
-    let mute = Target::start(Behaviour::Hung);
-    let url = format!("https://127.0.0.1:{}/", mute.port());
+    let silent = Target::start(Behaviour::Hung);
+    let url = format!("https://127.0.0.1:{}/", silent.port());
     let probed = launch.probe_command(&url).timeout(2.0).run();
     probed.assert_failed("tls_timeout", "still in the TLS handshake");
 }

@@ -16,14 +16,17 @@ fn tls_server(authority: &Authority) -> TlsServer {
 fn a_websocket_is_up_when_the_handshake_succeeds_and_the_expected_message_arrives() {
     let (launch, echo) = (Launch::new(), Peer::tcp(websocket_echo));
     let url = echo.url("ws");
-    let shaken = launch.probe_command(&url).run();
-    shaken.assert_up();
-    assert_eq!(shaken.outcome["http_status"], 101);
-    let talk = |options: Value| launch.probe_command(&url).options(options);
-    talk(json!({"body": "ping 7", "expect": "ping *7"})).run().assert_up();
-    let judged = talk(json!({"body": "{\"state\": \"UP\"}"})).condition("[BODY].state == UP");
-    judged.run().assert_up();
-    let silent = talk(json!({"body": "ping", "expect": "pong"})).timeout(2.0).run();
+    let report = launch.probe_command(&url).run();
+    report.assert_up();
+    assert_eq!(report.outcome["http_status"], 101);
+    let with_options = |options: Value| launch.probe_command(&url).options(options);
+    with_options(json!({"body": "ping 7", "expect": "ping *7"})).run().assert_up();
+    let command = with_options(json!({"body": "{\"state\": \"UP\"}"})).condition(
+        "[BODY].state == \
+    UP",
+    );
+    command.run().assert_up();
+    let silent = with_options(json!({"body": "ping", "expect": "pong"})).timeout(2.0).run();
     silent.assert_failed("timeout", "still reading the body");
 }
 

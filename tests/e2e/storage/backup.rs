@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 
 use crate::support::{Db, Launch, go_database};
 
-use super::{assert_same, files, launch, refused, run_ok, sealed, tamper, ticks, with_history};
+use super::{assert_same, files, launch, run_err, run_ok, sealed, tamper, ticks, with_history};
 
 #[test]
 fn a_backup_of_a_running_service_can_be_restored_elsewhere() {
@@ -25,8 +25,8 @@ fn a_backup_of_a_running_service_can_be_restored_elsewhere() {
     let newest = held.number("SELECT max(at_ms) FROM liveness");
 
     let before = fs::read(copy).unwrap();
-    refused(&launch, &["backup", copy], 1, &["copy.db exists"]);
-    refused(&launch, &["backup", "/nowhere/copy.db"], 1, &["/nowhere/copy.db"]);
+    run_err(&launch, &["backup", copy], 1, &["copy.db exists"]);
+    run_err(&launch, &["backup", "/nowhere/copy.db"], 1, &["/nowhere/copy.db"]);
     assert!(fs::read(copy).unwrap() == before);
     app.stop();
 
@@ -61,12 +61,12 @@ fn a_restore_keeps_the_replaced_database() {
     app.kill();
     let later = ticks(&launch.db());
     let output = run_ok(&launch, &["restore", "copy.db"]);
-    let (_, kept) = output.trim().split_once("; the old database is kept as ").unwrap();
-    assert!(kept.contains("db.db.before-restore-"), "{output}");
+    let (_, replaced) = output.trim().split_once("; the old database is kept as ").unwrap();
+    assert!(replaced.contains("db.db.before-restore-"), "{output}");
     let restored = ticks(&launch.db());
     assert!(restored < later && output.contains(&format!(" {restored} ticks;")), "{output}");
-    assert_eq!(ticks(&Db::new(kept.into())), later, "with what its log held");
-    assert!(run_ok(&launch, &["check-db", kept]).starts_with("whole: "));
+    assert_eq!(ticks(&Db::new(replaced.into())), later, "with what its log held");
+    assert!(run_ok(&launch, &["check-db", replaced]).starts_with("whole: "));
     let app = launch.start();
     app.wait_for_ticks(1, 12);
 }
@@ -83,17 +83,17 @@ fn a_damaged_database_can_be_replaced_and_is_kept_unchanged() {
     fs::write(&file, &torn).unwrap();
     fs::write(launch.folder().join("db.db-wal"), "a log that nobody can read").unwrap();
     let output = run_ok(&launch, &["restore", "copy.db"]);
-    let (_, kept) = output.trim().split_once("is kept as ").unwrap();
-    assert!(fs::read(kept).unwrap() == torn);
-    assert_eq!(fs::read(format!("{kept}-wal")).unwrap(), b"a log that nobody can read");
+    let (_, replaced) = output.trim().split_once("is kept as ").unwrap();
+    assert!(fs::read(replaced).unwrap() == torn);
+    assert_eq!(fs::read(format!("{replaced}-wal")).unwrap(), b"a log that nobody can read");
     assert!(!launch.folder().join("db.db-wal").exists());
     assert!(run_ok(&launch, &["check-db"]).starts_with("whole: "));
 
     // A journal without its database must not be applied to the restored one.
     fs::remove_file(&file).unwrap();
     fs::write(launch.folder().join("db.db-journal"), "a journal of what is gone").unwrap();
-    fs::remove_file(kept).unwrap();
-    fs::remove_file(format!("{kept}-wal")).unwrap();
+    fs::remove_file(replaced).unwrap();
+    fs::remove_file(format!("{replaced}-wal")).unwrap();
     let output = run_ok(&launch, &["restore", "copy.db"]);
     assert!(output.contains("before-restore-"), "{output}");
     assert!(!launch.folder().join("db.db-journal").exists());
@@ -106,7 +106,7 @@ fn an_unusable_backup_is_rejected_and_the_database_stays_unchanged() {
     let (app, _targets) = with_history(&launch);
     run_ok(&launch, &["backup", "copy.db"]);
     let pid = format!("(pid {})", app.pid().as_raw_nonzero());
-    refused(&launch, &["restore", "copy.db"], 1, &["db.db is in use", &pid]);
+    run_err(&launch, &["restore", "copy.db"], 1, &["db.db is in use", &pid]);
     app.wait_until_ready();
     app.stop();
 
@@ -121,7 +121,7 @@ fn an_unusable_backup_is_rejected_and_the_database_stays_unchanged() {
     let mut torn = good.clone();
     let middle = torn.len() / 2;
     torn[middle..].fill(0xa5);
-    for (bytes, told) in [
+    for (bytes, expected) in [
         (b"dear diary".to_vec(), &["not an SQLite file"][..]),
         (fs::read(go_database()).unwrap(), &["import go-db"]),
         (Vec::new(), &["it is empty"]),
@@ -129,7 +129,8 @@ fn an_unusable_backup_is_rejected_and_the_database_stays_unchanged() {
         (torn, &["cannot be restored"]),
         (
             tampered(
-                "UPDATE service_tick_chunks SET data = x'00' WHERE id IN (SELECT min(id) FROM service_tick_chunks GROUP BY service_id)",
+                "UPDATE service_tick_chunks SET data = x'00' WHERE id IN (SELECT min(id) FROM \
+                 service_tick_chunks GROUP BY service_id)",
             ),
             &["cannot be restored", "service 1: ", "service 2: "],
         ),
@@ -144,29 +145,29 @@ fn an_unusable_backup_is_rejected_and_the_database_stays_unchanged() {
     ] {
         fs::write(&bad, bytes).unwrap();
         let before = files(launch.folder());
-        refused(&launch, &["restore", "bad.db"], 1, &[&["bad.db"], told].concat());
+        run_err(&launch, &["restore", "bad.db"], 1, &[&["bad.db"], expected].concat());
         assert_same(&before, &files(launch.folder()));
-        refused(
+        run_err(
             &launch,
             &["check-db", "bad.db"],
             1,
-            &told[usize::from(told[0].starts_with("cannot"))..],
+            &expected[usize::from(expected[0].starts_with("cannot"))..],
         );
         assert_same(&before, &files(launch.folder()));
     }
     fs::remove_file(&bad).unwrap();
-    refused(&launch, &["restore", "bad.db"], 1, &["bad.db", "there is no such file"]);
-    refused(&launch, &["restore", "db.db"], 1, &["it is DB_FILE itself"]);
+    run_err(&launch, &["restore", "bad.db"], 1, &["bad.db", "there is no such file"]);
+    run_err(&launch, &["restore", "db.db"], 1, &["it is DB_FILE itself"]);
     assert!(run_ok(&launch, &["check-db"]).starts_with("whole: "));
 
     // A database that another process has open, or another file, is not replaced.
     let mut reader = launch.db().connect();
     reader.batch_execute("BEGIN; SELECT count(*) FROM services").unwrap();
-    refused(&launch, &["restore", "copy.db"], 1, &["another process has it open"]);
+    run_err(&launch, &["restore", "copy.db"], 1, &["another process has it open"]);
     drop(reader);
     let diary = Launch::new();
     fs::write(diary.folder().join("db.db"), "dear diary").unwrap();
-    refused(&diary, &["restore", copy.to_str().unwrap()], 1, &["db.db is not an SQLite file"]);
+    run_err(&diary, &["restore", copy.to_str().unwrap()], 1, &["db.db is not an SQLite file"]);
     assert_eq!(files(diary.folder())["db.db"], b"dear diary");
 }
 
@@ -184,9 +185,11 @@ fn check_db_runs_beside_the_service_and_reports_each_problem() {
     app.stop();
     tamper(
         &launch.folder().join("db.db"),
-        "DELETE FROM service_tick_chunks WHERE id = (SELECT min(id) + 1 FROM service_tick_chunks WHERE service_id = 1);
-         UPDATE service_tick_chunks SET data = x'00' WHERE id = (SELECT max(id) FROM service_tick_chunks WHERE service_id = 2)",
+        "DELETE FROM service_tick_chunks WHERE id = (SELECT min(id) + 1 FROM service_tick_chunks \
+         WHERE service_id = 1);
+         UPDATE service_tick_chunks SET data = x'00' WHERE id = (SELECT max(id) FROM \
+         service_tick_chunks WHERE service_id = 2)",
     );
-    refused(&launch, &["check-db"], 1, &["service 2: ", "are counted as"]);
-    refused(&launch, &["check-db", "nothing.db"], 1, &["nothing.db", "there is no such file"]);
+    run_err(&launch, &["check-db"], 1, &["service 2: ", "are counted as"]);
+    run_err(&launch, &["check-db", "nothing.db"], 1, &["nothing.db", "there is no such file"]);
 }

@@ -38,23 +38,28 @@ struct Ledger {
 
 /// Every tick that was ever sealed is in the roll-up of one hour, whether retention deleted it or
 /// not.
-const LOOK: &str = "\
+const COUNTS: &str = "\
     SELECT (SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics) AS counted, \
         (SELECT count(*) FROM fresh_ticks) AS fresh, \
         (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks) AS sealed, \
         expired_tick_count AS expired, sealing_tick_id IS NOT NULL AS sealing, \
-        (SELECT count(*) FROM service_metrics m LEFT JOIN (SELECT service_id, sum(up) AS up, sum(down) AS down, \
-            sum(unknown) AS unknown, sum(us) AS us FROM (SELECT service_id, up_count AS up, down_count AS down, \
-            unknown_count AS unknown, response_sum_us AS us FROM service_rollups WHERE step_s = 3600 UNION ALL \
-            SELECT service_id, is_up, NOT is_up AND NOT is_unknown, is_unknown, iif(is_unknown, 0, response_time_us) \
+        (SELECT count(*) FROM service_metrics m LEFT JOIN (SELECT service_id, sum(up) AS up, \
+        sum(down) AS down, \
+            sum(unknown) AS unknown, sum(us) AS us FROM (SELECT service_id, up_count AS up, \
+            down_count AS down, \
+            unknown_count AS unknown, response_sum_us AS us FROM service_rollups WHERE step_s = \
+            3600 UNION ALL \
+            SELECT service_id, is_up, NOT is_up AND NOT is_unknown, is_unknown, iif(is_unknown, 0, \
+            response_time_us) \
             FROM fresh_ticks) GROUP BY service_id) t USING (service_id) \
-            WHERE m.up_count IS NOT t.up OR m.down_count IS NOT t.down OR m.unknown_count IS NOT t.unknown \
+            WHERE m.up_count IS NOT t.up OR m.down_count IS NOT t.down OR m.unknown_count IS NOT \
+            t.unknown \
             OR m.response_time_sum_ns IS NOT t.us * 1000) AS miscounted \
     FROM history";
 
 impl Ledger {
     fn of(db: &Db) -> Self {
-        diesel::sql_query(LOOK).get_result(&mut db.connect()).unwrap()
+        diesel::sql_query(COUNTS).get_result(&mut db.connect()).unwrap()
     }
 
     /// No tick is lost or duplicated, and none of `before` is missing.
@@ -70,12 +75,12 @@ impl Ledger {
 }
 
 /// Pseudo-random durations (xorshift64).
-struct Moments {
+struct Durations {
     seed: u64,
     state: u64,
 }
 
-impl Moments {
+impl Durations {
     fn new() -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let seed = now.as_nanos() as u64 | 1;
@@ -99,7 +104,7 @@ fn assert_whole(launch: &Launch, when: &str) {
 
 #[test]
 fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks() {
-    let mut moments = Moments::new();
+    let mut durations = Durations::new();
     let (steady, shaky) = (Target::healthy(), Target::start(Behaviour::Alternating(200, 503)));
     // A small buffer is committed whenever it is full, so that writes happen all the time.
     let mut launch = Launch::new()
@@ -117,15 +122,15 @@ fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks() {
 
     let db = launch.db();
     let mut last = Ledger::of(&db);
-    let (mut sealings, mut broken_off, mut takings) = (0, 0, 0);
+    let (mut sealings, mut interrupted, mut deletions) = (0, 0, 0);
     let least = [CYCLES / 2, CYCLES / 20, (CYCLES - RETENTION_FROM) / 4];
     for cycle in 0.. {
-        let is_enough = sealings >= least[0] && broken_off >= least[1] && takings >= least[2];
+        let is_enough = sealings >= least[0] && interrupted >= least[1] && deletions >= least[2];
         if cycle >= CYCLES && is_enough {
             break;
         }
         // On a slow machine less happens in each cycle.
-        let counts = format!("{sealings} sealed, {broken_off} broken off, {takings} deleted");
+        let counts = format!("{sealings} sealed, {interrupted} interrupted, {deletions} deleted");
         assert!(cycle < 5 * CYCLES, "at least {least:?} cycles, found {counts}");
         if cycle == RETENTION_FROM {
             assert_eq!(last.expired, 0, "nothing was too old");
@@ -133,27 +138,27 @@ fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks() {
         }
         let starting = Instant::now();
         let app = launch.start();
-        let wait = moments.next(starting.elapsed());
-        let when = format!("cycle {cycle}, {wait:?}, seed {}", moments.seed);
+        let wait = durations.next(starting.elapsed());
+        let when = format!("cycle {cycle}, {wait:?}, seed {}", durations.seed);
         // By now the program, or the read below in the last cycle, has recovered the database.
         let started = Ledger::of(&db);
         started.assert_follows(&last, &when);
         std::thread::sleep(wait);
-        let told = Ledger::of(&db);
+        let current = Ledger::of(&db);
         app.kill();
         if cycle % 2 == 0 {
             let left = Ledger::of(&db);
-            left.assert_follows(&told, &when);
+            left.assert_follows(&current, &when);
         }
         if cycle % 10 == 9 {
             assert_whole(&launch, &when);
         }
-        sealings += u32::from(told.sealed + told.expired > last.sealed + last.expired);
-        broken_off += u32::from(told.sealing > 0);
-        takings += u32::from(told.expired > last.expired);
-        last = told;
+        sealings += u32::from(current.sealed + current.expired > last.sealed + last.expired);
+        interrupted += u32::from(current.sealing > 0);
+        deletions += u32::from(current.expired > last.expired);
+        last = current;
     }
-    assert_whole(&launch, &format!("at the end, seed {}", moments.seed));
+    assert_whole(&launch, &format!("at the end, seed {}", durations.seed));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::wait_for;
 
-use super::{assert_same, files, launch, refused, run_ok, tamper, ticks, with_history};
+use super::{assert_same, files, launch, run_err, run_ok, tamper, ticks, with_history};
 
 #[test]
 fn every_tick_is_exported_while_the_service_runs() {
@@ -115,7 +115,8 @@ fn openmetrics_groups_families_and_series_and_orders_samples_by_time() {
         "probe_success{service_id=\"2\",name=\"shaky\",group=\"\"} 0 ",
         "probe_success{service_id=\"1\",name=\"steady, \\\"one\\\"\",group=\"\"} 1 ",
         "probe_http_status_code{service_id=\"2\",name=\"shaky\",group=\"\"} 503 ",
-        "probe_http_duration_seconds{service_id=\"2\",name=\"shaky\",group=\"\",phase=\"transfer\"} ",
+        "probe_http_duration_seconds{service_id=\"2\",name=\"shaky\",group=\"\",\
+         phase=\"transfer\"} ",
     ] {
         assert!(text.contains(line), "{line}");
     }
@@ -131,9 +132,11 @@ fn ticks_out_of_order_are_left_out_of_openmetrics_and_counted() {
     tamper(
         &file,
         "INSERT INTO service_ticks (id, service_id, step_back, is_up, created_at_ms, unphased_us)
-             SELECT 1000000, 1, iif(EXISTS (SELECT 1 FROM fresh_ticks t WHERE t.id = latest_tick_id), 1000000 - latest_tick_id, NULL),
+             SELECT 1000000, 1, iif(EXISTS (SELECT 1 FROM fresh_ticks t WHERE t.id = \
+             latest_tick_id), 1000000 - latest_tick_id, NULL),
              TRUE, 1000, 5 FROM service_metrics WHERE service_id = 1;
-         UPDATE service_metrics SET latest_tick_id = 1000000, tick_count = tick_count + 1, up_count = up_count + 1
+         UPDATE service_metrics SET latest_tick_id = 1000000, tick_count = tick_count + 1, \
+         up_count = up_count + 1
              WHERE service_id = 1",
     );
     let (code, output) = launch.run(&["export", "--format", "openmetrics", "--service", "1"]);
@@ -146,10 +149,10 @@ fn ticks_out_of_order_are_left_out_of_openmetrics_and_counted() {
 #[test]
 fn an_export_that_cannot_be_made_has_an_error() {
     let launch = launch();
-    refused(&launch, &["export"], 1, &["db.db", "there is no such file"]);
+    run_err(&launch, &["export"], 1, &["db.db", "there is no such file"]);
     assert!(files(launch.folder()).is_empty(), "nothing is created");
     let (app, _targets) = with_history(&launch);
-    refused(&launch, &["export", "--service", "1", "--service", "nobody"], 1, &["\"nobody\""]);
+    run_err(&launch, &["export", "--service", "1", "--service", "nobody"], 1, &["\"nobody\""]);
     for wrong in [
         &["--from", "yesterday"][..],
         &["--to", "2026-02-30T00:00:00Z"],
@@ -157,9 +160,9 @@ fn an_export_that_cannot_be_made_has_an_error() {
         &["--format", "xml"],
     ] {
         let words = [&["export"], wrong].concat();
-        refused(&launch, &words, 2, &[wrong[0]]);
+        run_err(&launch, &words, 2, &[wrong[0]]);
     }
-    refused(&launch, &["export", "--from", "yesterday"], 2, &["RFC 3339"]);
+    run_err(&launch, &["export", "--from", "yesterday"], 2, &["RFC 3339"]);
 
     // A closed pipe is no failure.
     let mut child = launch

@@ -23,7 +23,7 @@ fn a_damaged_or_foreign_file_is_rejected_and_stays_unchanged() {
     let go_db = std::fs::read(go_database()).unwrap();
     let mut torn = good.clone();
     torn[8_192..12_288].fill(0xa5);
-    for (what, bytes, told) in [
+    for (what, bytes, expected) in [
         ("torn", torn, "is damaged"),
         ("cut off", good[..good.len() / 2].to_vec(), "is damaged"),
         ("a text", b"dear diary".to_vec(), "not an SQLite file"),
@@ -32,7 +32,7 @@ fn a_damaged_or_foreign_file_is_rejected_and_stays_unchanged() {
         std::fs::write(&file, &bytes).unwrap();
         let (code, output) = launch.run_to_end();
         assert_eq!(code, Some(1), "{what}: {output}");
-        assert!(output.contains(told) && output.contains("db.db"), "{what}: {output}");
+        assert!(output.contains(expected) && output.contains("db.db"), "{what}: {output}");
         assert!(std::fs::read(&file).unwrap() == bytes, "{what}: the file was changed");
     }
     std::fs::write(&file, good).unwrap();

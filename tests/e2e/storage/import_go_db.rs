@@ -17,11 +17,11 @@ fn a_real_database_is_imported_and_its_metrics_are_recomputed() {
         "{output}"
     );
     for id in 1..=4 {
-        let told = format!("service {id} (");
+        let prefix = format!("service {id} (");
         let line = output
             .lines()
-            .find(|line| line.starts_with(&told) && line.contains("average_response_time_ms"));
-        assert!(line.is_some(), "the mean of service {id} is told: {output}");
+            .find(|line| line.starts_with(&prefix) && line.contains("average_response_time_ms"));
+        assert!(line.is_some(), "the mean of service {id} is prefix: {output}");
     }
     assert!(output.contains("imported 4 services, 4 events and 36 ticks"), "{output}");
     assert!(std::fs::read(go_database()).unwrap() == source, "it is only read");
@@ -87,24 +87,28 @@ fn contradictions_are_repaired_and_reported() {
              UPDATE services SET deleted_at = '2020-02-01 00:00:00' WHERE id = 3;
              INSERT INTO services (id, name, url) VALUES (9, 'bad', 'no url');
              INSERT INTO service_ticks (service_id, is_up, response_time_ms, created_at)
-                 VALUES (4, 1, 5.5, '2021-01-01 00:00:00.25+00:00'), (77, 1, 1, '2021-01-01 00:00:00'), (2, 1, 1, 'never'),
+                 VALUES (4, 1, 5.5, '2021-01-01 00:00:00.25+00:00'), (77, 1, 1, '2021-01-01 \
+                 00:00:00'), (2, 1, 1, 'never'),
                  (2, 'so', 1, '2020-01-28 00:00:00'), (2, 1, 'fast', '2020-01-28 00:00:00');
-             INSERT INTO service_events (service_id, event, date_started) VALUES (2, 'downtime', '2020-01-28 00:00:00');",
+             INSERT INTO service_events (service_id, event, date_started) VALUES (2, 'downtime', \
+             '2020-01-28 00:00:00');",
         )
         .unwrap();
     drop(source);
     let (code, output) = launch.run(&["import", "go-db", "broken.db"]);
     assert_eq!(code, Some(0), "{output}");
-    for told in [
+    for expected in [
         "service 2 (payment-gateway): name: not unique; imported as \"payment-gateway-2\"",
         "service 9 (bad): url:",
         "1 ticks belong to no imported service",
         "3 ticks have an invalid state, response time or date",
-        "service 2 (payment-gateway-2): a downtime did not end where the next event begins; repaired",
+        "service 2 (payment-gateway-2): a downtime did not end where the next event begins; \
+         repaired",
         "service 2 (payment-gateway-2): two downtime events in a row; both imported",
-        "service 4 (transaction-monitor): the newest event contradicts the newest tick; a new uptime begins at that tick",
+        "service 4 (transaction-monitor): the newest event contradicts the newest tick; a new \
+         uptime begins at that tick",
     ] {
-        assert!(output.contains(told), "{told} in:\n{output}");
+        assert!(output.contains(expected), "{expected} in:\n{output}");
     }
     let app = launch.start();
     app.db().assert_consistent();
@@ -121,9 +125,10 @@ fn time_between_the_import_and_the_first_result_is_unknown() {
     let last_ms = launch.db().number(last);
     let app = launch.start();
     app.wait_for_ticks(1, 10);
-    let told = app.get("/v1/services/1/events");
-    let words: Vec<&Value> = told.list("events").iter().take(2).map(|it| &it["event"]).collect();
-    assert_eq!(words[1], "unknown", "{}", told.text);
-    assert_eq!(told.list("events")[1]["date_started"], last_ms / 1_000);
+    let reply = app.get("/v1/services/1/events");
+    let words: Vec<&Value> =
+        reply.list("events").iter().take(2).map(|event| &event["event"]).collect();
+    assert_eq!(words[1], "unknown", "{}", reply.text);
+    assert_eq!(reply.list("events")[1]["date_started"], last_ms / 1_000);
     app.db().assert_consistent();
 }

@@ -40,7 +40,8 @@ pub fn sealed(db: &Db) -> i64 {
 /// Number of ticks, fresh and sealed.
 pub fn ticks(db: &Db) -> i64 {
     db.number(
-        "SELECT (SELECT count(*) FROM fresh_ticks) + (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks)",
+        "SELECT (SELECT count(*) FROM fresh_ticks) + (SELECT coalesce(sum(tick_count), 0) FROM \
+         service_tick_chunks)",
     )
 }
 
@@ -53,11 +54,11 @@ pub fn run_ok(launch: &Launch, words: &[&str]) -> String {
 }
 
 /// Runs a command that must exit with `code` and print all of `expected`.
-pub fn refused(launch: &Launch, words: &[&str], code: i32, told: &[&str]) {
+pub fn run_err(launch: &Launch, words: &[&str], code: i32, expected: &[&str]) {
     let (ended, output) = launch.run(words);
     assert_eq!(ended, Some(code), "{words:?}: {output}");
-    for told in told {
-        assert!(output.contains(told), "{told:?} in what {words:?} output:\n{output}");
+    for expected in expected {
+        assert!(output.contains(expected), "{expected:?} in what {words:?} output:\n{output}");
     }
 }
 

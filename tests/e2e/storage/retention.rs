@@ -51,32 +51,32 @@ fn storage_use_is_reported_exactly() {
     // Ticks may be sealed once in between: while sealing is running, or with ten fresh ticks.
     let is_at_rest =
         "SELECT sealing_tick_id IS NULL AND (SELECT count(*) FROM fresh_ticks) < 10 FROM history";
-    let (counted, told) = wait_for("the counts to stand still", || {
+    let (counted, reported) = wait_for("the counts to stand still", || {
         let is_at_rest = db.number(is_at_rest) == 1;
-        let (counted, told) = (rows(&db), storage(&app));
-        (is_at_rest && rows(&db) == counted).then_some((counted, told))
+        let (counted, reported) = (rows(&db), storage(&app));
+        (is_at_rest && rows(&db) == counted).then_some((counted, reported))
     });
-    assert_eq!(told["rows"], counted);
+    assert_eq!(reported["rows"], counted);
     assert!(counted["sealed_ticks"].as_i64().unwrap() >= 20, "{counted}");
     assert_eq!(
         (&counted["services"], &counted["rollups"]),
         (&json!(2), &json!(db.number(ROWS[5].1)))
     );
     let number = |query: &str| json!(db.number(query));
-    let bytes = &told["bytes"];
+    let bytes = &reported["bytes"];
     assert_eq!(bytes["sealed_ticks"], number("SELECT sum(length(data)) FROM service_tick_chunks"));
     assert_eq!(
         bytes["file"],
         number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
     );
     assert_eq!(
-        told["ticks_since"],
+        reported["ticks_since"],
         number("SELECT from_ms / 1000 FROM service_tick_chunks ORDER BY to_ms, from_ms LIMIT 1")
     );
-    assert_eq!(told["sealed_at"], number("SELECT sealed_at_ms / 1000 FROM history"));
+    assert_eq!(reported["sealed_at"], number("SELECT sealed_at_ms / 1000 FROM history"));
     let a_tick =
         bytes["sealed_ticks"].as_f64().unwrap() / counted["sealed_ticks"].as_f64().unwrap();
-    assert_eq!(told["bytes_per_sealed_tick"].as_f64(), Some(a_tick));
+    assert_eq!(reported["bytes_per_sealed_tick"].as_f64(), Some(a_tick));
     let sealed = app.metric("service_healthcheck_ticks_sealed_total").unwrap();
     assert_eq!(json!(sealed as i64), counted["sealed_ticks"], "each was sealed once");
     app.stop();

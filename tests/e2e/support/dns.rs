@@ -113,7 +113,7 @@ impl NameServer {
     /// Number of queries for `name` and `kind` since the last [`Self::set_answer`].
     pub fn query_count(&self, name: &str, kind: RecordType) -> usize {
         let script = self.shared.script.lock().unwrap();
-        script.get(&(name.to_owned(), kind)).map_or(0, |(_, asked)| *asked)
+        script.get(&(name.to_owned(), kind)).map_or(0, |(_, queries)| *queries)
     }
 
     pub fn tcp_query_count(&self) -> usize {
@@ -206,13 +206,13 @@ impl Shared {
     /// The current answer; of answers in turn, the next one is first.
     fn next(&self, name: &str, kind: RecordType) -> Answer {
         let mut script = self.script.lock().unwrap();
-        if let Some((answer, asked)) = script.get_mut(&(name.to_owned(), kind)) {
+        if let Some((answer, queries)) = script.get_mut(&(name.to_owned(), kind)) {
             let mut answer = answer.clone();
             if let Answer::InTurn(turns) = &mut answer {
                 let length = turns.len();
-                turns.rotate_left(*asked % length);
+                turns.rotate_left(*queries % length);
             }
-            *asked += 1;
+            *queries += 1;
             return answer;
         }
         if script.keys().any(|(known, _)| known == name) {

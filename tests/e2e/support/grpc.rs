@@ -123,10 +123,10 @@ fn respond_plainly(
     };
     let seen = request.headers().get("x-seen").map_or("", |value| value.to_str().unwrap());
     let host = request.uri().authority().unwrap();
-    let told =
+    let body =
         format!(r#"{{"method": "{}", "host": "{host}", "seen": "{seen}"}}"#, request.method());
     let mut stream = answer.send_response(head.body(()).unwrap(), false)?;
-    stream.send_data(Bytes::from(told), true)
+    stream.send_data(Bytes::from(body), true)
 }
 
 fn respond(mut answer: SendResponse<Bytes>, status: Option<u8>) -> Result<(), h2::Error> {

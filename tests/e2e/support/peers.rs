@@ -158,13 +158,13 @@ impl FullBacklog {
         let mut waiting = Vec::new();
         // The backlog is full when a connection gets no answer.
         for _ in 0..20 {
-            let knocking = socket();
+            let client = socket();
             let answered =
-                knocking.connect_timeout(&address, std::time::Duration::from_secs(1)).is_ok();
+                client.connect_timeout(&address, std::time::Duration::from_secs(1)).is_ok();
             if !answered {
                 return Self { listener, waiting };
             }
-            waiting.push(knocking);
+            waiting.push(client);
         }
         panic!("the queue is never full");
     }
@@ -179,14 +179,14 @@ impl FullBacklog {
         self,
         serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Peer {
-        let door = SocketAddr::from(([127, 0, 0, 1], self.port()));
-        wait_for("a knock at the door", || {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port()));
+        wait_for("a SYN without an answer", || {
             // A failed read of the table is repeated.
             let table = procfs::net::tcp().unwrap_or_default();
-            let knocks = |entry: &TcpNetEntry| {
-                entry.remote_address == door && entry.state == TcpState::SynSent
+            let is_unanswered = |entry: &TcpNetEntry| {
+                entry.remote_address == address && entry.state == TcpState::SynSent
             };
-            table.iter().any(knocks).then_some(())
+            table.iter().any(is_unanswered).then_some(())
         });
         let Self { listener, waiting } = self;
         drop(waiting);

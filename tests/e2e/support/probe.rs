@@ -75,9 +75,9 @@ impl ProbeReport {
 
     /// The probe must have failed with `reason` and a detail that contains `detail`.
     #[track_caller]
-    pub fn assert_failed(&self, reason: &str, told: &str) {
+    pub fn assert_failed(&self, reason: &str, detail: &str) {
         assert_eq!((self.code, self.reason()), (Some(1), reason), "{self:?}");
-        assert!(self.detail().contains(told), "{told:?} in {self:?}");
+        assert!(self.detail().contains(detail), "{detail:?} in {self:?}");
     }
 
     pub fn is_up(&self) -> bool {

@@ -55,7 +55,7 @@ pub fn has_line(head: &str, line: &str) -> bool {
     let (name, value) = line.split_once(": ").unwrap();
     head.lines()
         .filter_map(|line| line.split_once(": "))
-        .any(|(known, told)| known.eq_ignore_ascii_case(name) && told == value)
+        .any(|(known, found)| known.eq_ignore_ascii_case(name) && found == value)
 }
 
 struct Shared {
