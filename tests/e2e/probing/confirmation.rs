@@ -74,7 +74,7 @@ fn a_streak_survives_a_restart() {
     let app = launch.start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
-        "name": "a", "url": target.url(), "interval_seconds": 0.3, "failure_threshold": 1000
+        "name": "a", "url": target.url(), "interval_seconds": 1, "failure_threshold": 100
     }));
     app.wait_for_state(id, "up");
     target.set_behaviour(Behaviour::Status(500));

@@ -32,8 +32,8 @@ fn a_name_server_is_up_when_it_answers_the_expected_records() {
     probe(question("web.example", "MX", &in_any_order)).run().assert_up();
     let hijacked = probe(question("web.example", "A", &["192.0.2.9"])).run();
     hijacked.assert_failed("condition", "answered 192.0.2.1 instead of 192.0.2.9");
-    let judged = probe(question("web.example", "A", &[])).condition("[BODY] == pat(192.0.2.*)");
-    judged.condition("[DNS_RCODE] == NOERROR").run().assert_up();
+    let command = probe(question("web.example", "A", &[])).condition("[BODY] == pat(192.0.2.*)");
+    command.condition("[DNS_RCODE] == NOERROR").run().assert_up();
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn refused_reset_and_unanswered_connections_have_different_reasons() {
 fn late_and_malformed_answers_have_different_reasons() {
     let launch = Launch::new();
     let raw = |bytes: &[u8]| Behaviour::Raw(bytes.to_vec());
-    for (behaviour, reason, told) in [
+    for (behaviour, reason, detail) in [
         (Behaviour::Hung, "timeout", "within 2s: still waiting for the response"),
         (Behaviour::Dripping, "timeout", "within 2s: still reading the body"),
         (raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "protocol", "the response is not HTTP"),

@@ -127,7 +127,7 @@ fn a_redirect_to_an_unusable_url_is_a_fault_of_the_target() {
     let launch = Launch::new();
     let long = format!("http://127.0.0.1/{}", "a".repeat(70_000));
     let many = "is multicast or broadcast";
-    for (to, reason, told) in [
+    for (to, reason, detail) in [
         (long.as_str(), "redirect_blocked", "cannot be requested: \"http://127.0.0.1/aaa"),
         ("http://a{b/", "redirect_blocked", "cannot be requested: \"http://a{b/\""),
         ("http://224.0.0.1/", "address_blocked", many),
