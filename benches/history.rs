@@ -9,7 +9,6 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use diesel::sqlite::SqliteConnection;
 use service_healthcheck::actors::upkeep::decision::{UpkeepPlan, UpkeepSettings};
 use service_healthcheck::domain::PageRequest;
 use service_healthcheck::domain::Retention;
@@ -20,16 +19,15 @@ use service_healthcheck::spec::Dialect;
 use service_healthcheck::storage::history::check::check;
 use service_healthcheck::storage::history::retention;
 use service_healthcheck::storage::history::retention::Progress;
-use service_healthcheck::storage::history::seal::{begin, finish, publish};
+use service_healthcheck::storage::history::sealing::publish;
 use service_healthcheck::storage::history::series::{GetSeries, Grid};
 use service_healthcheck::storage::history::slice::Prepare;
 use service_healthcheck::storage::history::ticks::ListTicks;
 use service_healthcheck::storage::history::uptime::{GetTotals, GetUptime, ListUptime};
-use service_healthcheck::storage::history::usage::GetUsage;
 use service_healthcheck::storage::ledger::Ledger;
-use service_healthcheck::storage::reader::Query;
-use service_healthcheck::storage::writer::{Change, apply};
-use service_healthcheck::storage::{Store, connection};
+use service_healthcheck::storage::port::Query;
+use service_healthcheck::storage::records::{Change, GetUsage};
+use service_healthcheck::storage::{Store, StoreRead, StoreWrite};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -47,20 +45,20 @@ fn main() {
     let folder = tempfile::Builder::new().prefix("history").tempdir_in("target").unwrap();
     let file = folder.path().join("year.db");
     let store = Store::open(&file).unwrap();
-    let mut writing = connection::writer(store.path()).unwrap();
-    let mut reading = connection::reader(store.path()).unwrap();
-    let ids: Vec<ServiceId> = (0..services).map(|nth| add(&mut writing, nth)).collect();
+    let mut writing = store.file().writer().unwrap();
+    let mut reading = store.file().reader().unwrap();
+    let ids: Vec<ServiceId> = (0..services).map(|nth| add(&mut *writing, nth)).collect();
 
     println!("{services} services, a result a minute each, for {days} days");
-    let end_ms = write(&mut writing, &mut reading, &ids, days, &file);
-    run_queries(&mut reading, &ids, end_ms);
+    let end_ms = write(&mut *writing, &mut *reading, &ids, days, &file);
+    run_queries(&mut *reading, &ids, end_ms);
 }
 
-fn add(connection: &mut SqliteConnection, nth: i64) -> ServiceId {
+fn add(store: &mut dyn StoreWrite, nth: i64) -> ServiceId {
     let definition =
         serde_json::json!({"name": format!("service-{nth}"), "url": "http://example.org/"});
     let definition = spec::read(definition.as_object().unwrap(), Dialect::Api).unwrap();
-    apply(connection, Change::Create(Box::new(definition)), START_MS).unwrap().id
+    store.define(Change::Create(Box::new(definition)), START_MS).unwrap().id
 }
 
 /// Deterministic noise (xorshift).
@@ -103,8 +101,8 @@ fn outcome(id: ServiceId, at_ms: i64, noise: &mut Noise) -> Outcome {
 
 /// Writes the history, prints the figures, and returns the end of the history.
 fn write(
-    writing: &mut SqliteConnection,
-    reading: &mut SqliteConnection,
+    writing: &mut dyn StoreWrite,
+    reading: &mut dyn StoreRead,
     ids: &[ServiceId],
     days: i64,
     file: &Path,
@@ -136,14 +134,14 @@ fn write(
             upkeep.note(ledger.fresh(), now);
             if upkeep.wants_seal(ids.len(), now) {
                 let prepare = Prepare { chunk_ticks: CHUNK_TICKS as usize };
-                ledger.sealing(spent.publish(|| begin(writing).unwrap()));
+                ledger.sealing(spent.publish(|| writing.begin_sealing().unwrap()));
                 while let Some(mut slice) = spent.prepare(|| prepare.run(reading).unwrap()) {
                     while !slice.is_published() {
                         let publish = || publish(writing, &mut slice, now_ms).unwrap();
                         ledger.sealed(spent.publish(publish).ticks);
                     }
                 }
-                spent.publish(|| finish(writing, now_ms).unwrap());
+                spent.publish(|| writing.finish_sealing(now_ms).unwrap());
                 ledger.sealing(false);
             }
         }
@@ -265,9 +263,9 @@ fn written_bytes() -> u64 {
 }
 
 /// Runs each query 200 times, for one service after the other.
-fn run_queries(reading: &mut SqliteConnection, ids: &[ServiceId], end_ms: i64) {
+fn run_queries(reading: &mut dyn StoreRead, ids: &[ServiceId], end_ms: i64) {
     let back = |days: i64| Window { from_ms: end_ms - days * DAY_MS, to_ms: end_ms };
-    let mut query = |what: &str, run: &mut dyn FnMut(&mut SqliteConnection, ServiceId)| {
+    let mut query = |what: &str, run: &mut dyn FnMut(&mut dyn StoreRead, ServiceId)| {
         let mut took = Vec::new();
         for nth in 0..200 {
             timed(&mut took, || run(reading, ids[nth * 7 % ids.len()]));
@@ -275,7 +273,7 @@ fn run_queries(reading: &mut SqliteConnection, ids: &[ServiceId], end_ms: i64) {
         print(what, &mut took);
     };
     let series = |grid: Grid| {
-        move |reading: &mut SqliteConnection, service_id: ServiceId| {
+        move |reading: &mut dyn StoreRead, service_id: ServiceId| {
             let buckets = GetSeries { service_id, grid }.run(reading).unwrap();
             assert!(buckets.iter().any(|bucket| !bucket.is_empty()));
         }
@@ -295,7 +293,7 @@ fn run_queries(reading: &mut SqliteConnection, ids: &[ServiceId], end_ms: i64) {
         GetTotals { service_id, windows }.run(reading).unwrap();
     });
     let list = |window: Window, reason: Option<Reason>| {
-        move |reading: &mut SqliteConnection, service_id: ServiceId| {
+        move |reading: &mut dyn StoreRead, service_id: ServiceId| {
             let query =
                 ListTicks { service_id, window, state: None, reason, before: None, limit: 100 };
             query.run(reading).unwrap();

@@ -1,7 +1,6 @@
 //! Part 6: results through the recorder and the writer in this process, against an insert loop.
 
 use std::cell::Cell;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use service_healthcheck::clock::unix_ms;
 use service_healthcheck::config::Config;
 use service_healthcheck::domain::{Outcome, Phases, ServiceId};
 use service_healthcheck::metrics::Telemetry;
+use service_healthcheck::storage::Store;
 
 use crate::figures::Turns;
 use crate::floor;
@@ -108,12 +108,13 @@ pub fn report(table: &mut Table, took: &Took) {
 fn record() -> Recorded {
     let folder = program::folder();
     prepare::database(folder.path(), &[Services::new(SERVICES as usize, 9, LASTS)], false);
+    let store = Store::open(&folder.path().join(DATABASE)).expect("a store");
     System::new().block_on(async {
         let log = slog::Logger::root(slog::Discard, slog::o!());
         // The receiver stays open to the end: each lifeline sends to it, at an orderly stop too.
         let (runtime, _deaths) = Runtime::new(Telemetry::new(), log);
         let telemetry = runtime.telemetry.clone();
-        let recorder = start_recorder(&folder.path().join(DATABASE), &runtime);
+        let recorder = start_recorder(&store, &runtime);
         let sending = Rc::new(Cell::new(true));
         for sender in 0..SENDERS {
             actix_rt::spawn(send(recorder.clone(), sender, Rc::clone(&sending)));
@@ -177,9 +178,9 @@ fn counted(telemetry: &Telemetry) -> Counted {
 }
 
 /// A recorder with its store actors, with the default settings.
-fn start_recorder(file: &Path, runtime: &Runtime) -> Addr<Recorder> {
+fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     let config = Config::from_lookup(|_| None).expect("the defaults are valid");
-    let stores = StoreActors::start(&file.to_string_lossy(), runtime);
+    let stores = StoreActors::start(store.file(), runtime);
     let settings = RecorderSettings {
         buffer_limit: config.buffer_limit,
         self_check: SelfCheckSettings {

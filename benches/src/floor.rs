@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use service_healthcheck::storage::prepared::{Prepared, Text};
+use service_healthcheck::storage::sqlite::prepared::{Prepared, Text};
 
 use crate::program::{self, Cpu};
 use crate::target::{ADDRESSES, Target};

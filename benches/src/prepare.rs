@@ -11,8 +11,9 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use service_healthcheck::clock::unix_ms;
 use service_healthcheck::domain::{Outcome, ServiceId};
+use service_healthcheck::storage::Store;
 use service_healthcheck::storage::ledger::Ledger;
-use service_healthcheck::storage::{Store, connection};
+use service_healthcheck::storage::sqlite::connection;
 
 use crate::target::ADDRESSES;
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use service_healthcheck::storage::connection;
+use service_healthcheck::storage::sqlite::connection;
 
 use crate::prepare::{self, DATABASE, Services};
 use crate::program::{self, Metrics, Program, wait_for};

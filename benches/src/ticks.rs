@@ -10,8 +10,8 @@ use diesel::sqlite::SqliteConnection;
 use service_healthcheck::actors::scheduler::schedule::lateness_ms;
 use service_healthcheck::actors::scheduler::spread::Spread;
 use service_healthcheck::domain::ServiceId;
-use service_healthcheck::storage::connection;
-use service_healthcheck::storage::schema::services;
+use service_healthcheck::storage::sqlite::connection;
+use service_healthcheck::storage::sqlite::schema::services;
 
 use crate::figures::Distribution;
 use crate::prepare::DATABASE;
@@ -85,7 +85,7 @@ impl Ticks {
     /// Ticks that the metrics of all services count, fresh or sealed.
     pub fn counted(&mut self) -> i64 {
         use diesel::dsl::sql;
-        use service_healthcheck::storage::schema::service_metrics;
+        use service_healthcheck::storage::sqlite::schema::service_metrics;
         service_metrics::table
             .select(sql::<BigInt>("coalesce(sum(tick_count + unknown_count), 0)"))
             .first(&mut self.connection)

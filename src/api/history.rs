@@ -23,7 +23,7 @@ use crate::domain::history::slo;
 use crate::domain::history::slo::BURN_WINDOWS;
 use crate::storage::history::series::GetSeries;
 use crate::storage::history::uptime::GetTotals;
-use crate::storage::reader::GetService;
+use crate::storage::records::GetService;
 
 /// The ticks of a service, newest first.
 #[utoipa::path(get, path = "/v1/services/{id}/ticks", tag = "history",

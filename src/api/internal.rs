@@ -15,7 +15,7 @@ use crate::api::state::Api;
 use crate::api::views::envelope::{One, StatusOnly, Success, success};
 use crate::api::views::storage::{Storage, StorageData};
 use crate::metrics::Format;
-use crate::storage::history::usage::GetUsage;
+use crate::storage::records::GetUsage;
 
 /// The service is not ready when the scheduler is later than this.
 const MAX_LATENESS: Duration = Duration::from_secs(1);

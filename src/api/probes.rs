@@ -18,7 +18,7 @@ use crate::api::views::probe::{Probe, ProbeData};
 use crate::clock::unix_ms;
 use crate::domain::service::options::Heartbeat;
 use crate::domain::{Failure, Kind, Outcome, Reason, Service};
-use crate::storage::reader::GetService;
+use crate::storage::records::GetService;
 
 /// Probes a service immediately, outside its schedule, and returns the result. The result of an
 /// enabled service is recorded as a tick.

@@ -15,8 +15,8 @@ use crate::api::views::event::{Event, EventsData};
 use crate::api::views::service::{Service, ServiceData, ServicesData, one_service};
 use crate::clock::unix_ms;
 use crate::domain::Origin;
-use crate::storage::reader::GetService;
-use crate::storage::writer::{Applied, Change};
+use crate::storage::records::GetService;
+use crate::storage::records::{Applied, Change};
 
 /// The services, ordered by id.
 #[utoipa::path(get, path = "/v1/services", tag = "services",

@@ -17,8 +17,8 @@ use crate::api::guard::WriteAccess;
 use crate::api::response_cache::ResponseCache;
 use crate::domain::{Defaults, Variables};
 use crate::metrics::Telemetry;
-use crate::storage::reader::Query;
-use crate::storage::writer::{Applied, Change};
+use crate::storage::port::Query;
+use crate::storage::records::{Applied, Change};
 
 /// Most concurrent responses to `/metrics`; further scrapes wait.
 pub const MAX_CONCURRENT_SCRAPES: usize = 2;

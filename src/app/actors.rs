@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::logging::Throttle;
 use crate::probe::Rules;
 use crate::storage::Store;
-use crate::storage::reader::LoadedService;
+use crate::storage::records::LoadedService;
 
 /// The actors that HTTP and the app send messages to.
 pub struct Actors {
@@ -52,7 +52,7 @@ impl Actors {
             last_results.watch(service.id, &service.definition);
         }
         let revision = Revision::default();
-        let stores = StoreActors::start(store.path(), runtime);
+        let stores = StoreActors::start(store.file(), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
         let recorder = start_recorder(config, &stores, &last_results, &revision, runtime);

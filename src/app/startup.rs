@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
-use diesel::sqlite::SqliteConnection;
 use slog::{Logger, info};
 use url::Host;
 
@@ -18,10 +17,8 @@ use crate::probe::Rules;
 use crate::probe::net::tls::Trust;
 use crate::services_file;
 use crate::services_file::{Entry, FileApplied, Snapshot};
-use crate::storage::history::gaps;
-use crate::storage::history::gaps::Gap;
-use crate::storage::reader::{LoadedService, load_known};
-use crate::storage::{Store, connection};
+use crate::storage::Store;
+use crate::storage::records::{Gap, LoadedService};
 
 /// What the actors and the API need to start.
 pub struct Prepared {
@@ -114,27 +111,23 @@ fn prepare_store(
     entries: Option<&[Entry]>,
     log: &Logger,
 ) -> Result<Vec<LoadedService>, Error> {
-    let mut connection = open_writer(store)?;
+    let mut writer = store.file().writer()?;
     // Before the services file is applied: its changes are made now, not at the start of the gap.
-    if let Some(Gap { from_ms, services }) = gaps::close(&mut connection, unix_ms())? {
+    if let Some(Gap { from_ms, services }) = writer.close_gap(unix_ms())? {
         info!(log, "the monitor did not run for a while; results of that time are unknown";
             "since" => timestamp::to_rfc3339(from_ms), "services" => services);
     }
     if let (Some(file), Some(entries)) = (&config.services_file, entries) {
-        let applied = services_file::apply(&mut connection, entries, unix_ms())?;
+        let applied = services_file::apply(&mut *writer, entries, unix_ms())?;
         log_applied(log, file, entries.len(), &applied);
     }
-    Ok(load_known(&mut connection)?)
+    Ok(writer.load_services()?)
 }
 
 pub fn log_applied(log: &Logger, file: &Path, entries: usize, applied: &FileApplied) {
     let (added, changed, removed) = applied.counts;
     info!(log, "services file applied"; "file" => %file.display(), "entries" => entries,
         "added" => added, "changed" => changed, "removed" => removed);
-}
-
-fn open_writer(store: &Store) -> Result<SqliteConnection, Error> {
-    connection::writer(store.path()).map_err(Error::failed)
 }
 
 /// A shell command that adds a service, for the log of an empty store.

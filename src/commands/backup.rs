@@ -7,9 +7,8 @@ use super::output::print_line;
 use super::staged_file::{self, StagedFile};
 use crate::config::Config;
 use crate::error::Error;
-use crate::storage::connection::beside;
-use crate::storage::exchange;
-use crate::storage::exchange::Counts;
+use crate::storage::sqlite::files::beside;
+use crate::storage::sqlite::offline::{Counts, OfflineStore};
 
 /// Copies the database, as it is at one moment, to `file`, which must not exist. The service may
 /// write to the database meanwhile. A signal ends the copy and removes what is incomplete.
@@ -30,12 +29,12 @@ fn copy(db_file: &Path, file: &Path) -> Result<String, Error> {
             return Err(Error::Failed(why));
         }
     }
-    let mut connection = exchange::open(db_file)?;
+    let mut source = OfflineStore::open(db_file)?;
     let staged = StagedFile::create(file).map_err(|why| failed(&why))?;
-    exchange::copy_to(&mut connection, staged.path()).map_err(|why| failed(&why))?;
-    drop(connection);
-    let mut copied = exchange::open(staged.path())?;
-    let Counts { services, ticks } = exchange::counts(&mut copied).map_err(|why| failed(&why))?;
+    source.copy_to(staged.path()).map_err(|why| failed(&why))?;
+    drop(source);
+    let mut copied = OfflineStore::open(staged.path())?;
+    let Counts { services, ticks } = copied.counts().map_err(|why| failed(&why))?;
     drop(copied);
     let bytes = staged.path().metadata().map_err(|error| failed(&error))?.len();
     staged.copy_permissions(db_file).map_err(|error| failed(&error))?;

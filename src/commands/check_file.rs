@@ -7,10 +7,8 @@ use crate::config::{Config, ConfigError};
 use crate::domain::{Definition, ServiceId};
 use crate::error::Error;
 use crate::services_file;
-use crate::storage::exchange;
-use crate::storage::migrations;
-use crate::storage::migrations::Standing;
-use crate::storage::reader::{LoadedService, load_known};
+use crate::storage::records::LoadedService;
+use crate::storage::sqlite::offline::OfflineStore;
 
 /// Prints the plan of `file` against the configured store, one line per service. Without a store,
 /// every entry is new.
@@ -50,10 +48,7 @@ fn stored_services(db_file: &Path) -> Result<Vec<LoadedService>, Error> {
         return Ok(Vec::new());
     }
     let failed = |why: String| Error::Failed(format!("DB_FILE {}: {why}", db_file.display()));
-    let mut connection = exchange::onlooker(db_file)?;
-    if migrations::standing(&mut connection).map_err(failed)? != Standing::Current {
-        let why = "it was written by another version; start this version on it once";
-        return Err(failed(why.to_owned()));
-    }
-    load_known(&mut connection).map_err(|error| failed(error.to_string()))
+    let mut store = OfflineStore::open_unchecked(db_file)?;
+    store.require_current().map_err(failed)?;
+    store.rows().load_services().map_err(|error| failed(error.to_string()))
 }

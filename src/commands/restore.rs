@@ -9,8 +9,6 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use diesel::sqlite::SqliteConnection;
-
 use super::check_db::{check_history, check_pages, newer};
 use super::output::print_line;
 use super::staged_file::{self, StagedFile, remove_if_there, sync_folder};
@@ -18,11 +16,9 @@ use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::error::Error;
 use crate::storage::OpenError;
-use crate::storage::connection::Hold;
-use crate::storage::connection::beside;
-use crate::storage::exchange;
 use crate::storage::history::check::Checked;
-use crate::storage::migrations::Standing;
+use crate::storage::sqlite::files::{FileLock, beside};
+use crate::storage::sqlite::offline::{ClosedFile, OfflineStore, Version};
 
 /// Endings of the files in which SQLite keeps committed data beside a database.
 const LOGS: [&str; 2] = ["-wal", "-journal"];
@@ -70,25 +66,25 @@ fn restore(db_file: &Path, file: &Path, now_s: i64) -> Result<Restored, Error> {
     {
         return Err(rejected("it is DB_FILE itself"));
     }
-    let mut source = exchange::open(file).map_err(|error| match error {
-        OpenError::Damaged { what, .. } => rejected(&what),
+    let mut source = OfflineStore::open(file).map_err(|error| match error {
+        OpenError::Damaged { found, .. } => rejected(&found),
         other => Error::Open(other),
     })?;
     // Before the lock, so that no lock file is made beside a foreign file; and again under it.
     OldDatabase::find(db_file)?;
-    let hold = Hold::take(db_file)?;
+    let lock = FileLock::acquire(db_file)?;
     let old = OldDatabase::find(db_file)?.check_pages(db_file)?;
     match check_pages(&mut source) {
-        Ok(Standing::Current | Standing::Older) => {}
-        Ok(Standing::Newer(migration)) => return Err(rejected(&newer(&migration))),
+        Ok(Version::Current | Version::Older) => {}
+        Ok(Version::Newer(migration)) => return Err(rejected(&newer(&migration))),
         Err(problems) => return Err(rejected(&problems)),
     }
 
-    let path = hold.path();
+    let path = lock.path();
     let staged = StagedFile::create(path).map_err(|why| failed(&why))?;
-    exchange::copy_to(&mut source, staged.path()).map_err(|why| failed(&why))?;
+    source.copy_to(staged.path()).map_err(|why| failed(&why))?;
     drop(source);
-    let mut copied = exchange::migrate(staged.path()).map_err(|why| rejected(&why))?;
+    let mut copied = OfflineStore::migrate(staged.path()).map_err(|why| rejected(&why))?;
     let Checked { services, ticks, .. } =
         check_history(&mut copied).map_err(|problems| rejected(&problems))?;
     drop(copied);
@@ -124,7 +120,7 @@ impl OldDatabase {
         if db_file.metadata().map_or(0, |found| found.len()) == 0 {
             return Ok(Self::None);
         }
-        match exchange::open(db_file) {
+        match OfflineStore::open(db_file) {
             Ok(_) => Ok(Self::Whole),
             Err(OpenError::Damaged { .. }) => Ok(Self::Damaged),
             Err(error) => Err(error),
@@ -132,19 +128,18 @@ impl OldDatabase {
     }
 
     fn check_pages(self, db_file: &Path) -> Result<Self, OpenError> {
-        let is_damaged =
-            self == Self::Whole && !exchange::damage(&mut exchange::open(db_file)?).is_empty();
+        let is_damaged = self == Self::Whole && !OfflineStore::open(db_file)?.damage().is_empty();
         Ok(if is_damaged { Self::Damaged } else { self })
     }
 
     /// Gives it a second name and removes the files beside its first name, which SQLite would
-    /// apply to the new database. Returns the second name, and the connection that locks the old
+    /// apply to the new database. Returns the second name, and the lock on the old
     /// database until its first name is gone.
     fn set_aside(
         self,
         path: &Path,
         now_s: i64,
-    ) -> Result<(Option<PathBuf>, Option<SqliteConnection>), String> {
+    ) -> Result<(Option<PathBuf>, Option<ClosedFile>), String> {
         let kept = beside(path, &format!(".before-restore-{now_s}"));
         let failed = |error: io::Error| format!("{}: {error}", kept.display());
         let mut exclusive = None;
@@ -153,7 +148,7 @@ impl OldDatabase {
             Self::None => {}
             Self::Whole => {
                 let in_use = |why| format!("another process has it open ({why})");
-                exclusive = Some(exchange::close_down(path).map_err(in_use)?);
+                exclusive = Some(ClosedFile::close(path).map_err(in_use)?);
                 link(path, &kept).map_err(failed)?;
             }
             Self::Damaged => link(path, &kept).map_err(failed)?,

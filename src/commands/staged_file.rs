@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use crate::app::shutdown::Signals;
 use crate::error::Error;
-use crate::storage::connection::beside;
+use crate::storage::sqlite::files::beside;
 
 /// Ending of the temporary name.
 const ENDING: &str = ".unfinished";

@@ -11,17 +11,14 @@ mod problems;
 mod read;
 mod yaml;
 
-use diesel::sqlite::SqliteConnection;
-
 pub use entry::Entry;
 pub use files::{Snapshot, snapshot};
 pub use plan::plan;
 pub use read::{read, read_text};
 
 use crate::domain::{Definition, ServiceId};
-use crate::storage::StorageError;
-use crate::storage::reader::load_known;
-use crate::storage::writer::{FilePlan, apply_plan};
+use crate::storage::records::{AppliedPlan, LoadedService};
+use crate::storage::{StorageError, StoreWrite};
 
 /// What applying the entries did.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,19 +44,19 @@ impl From<StorageError> for FileError {
     }
 }
 
-/// Brings the services of the file in line with `entries`, all of it or nothing.
+/// Brings the services of the file in line with `entries`, as one transaction.
 pub fn apply(
-    connection: &mut SqliteConnection,
+    store: &mut dyn StoreWrite,
     entries: &[Entry],
     now_ms: i64,
 ) -> Result<FileApplied, FileError> {
-    let known = load_known(connection)?;
-    let plan = plan(entries, &known).map_err(FileError::Refused)?;
+    let mut make_plan = |known: &[LoadedService]| plan(entries, known);
+    let applied = store.define_all(&mut make_plan, now_ms).map_err(|error| match error {
+        StorageError::Invalid(problems) => FileError::Refused(problems),
+        error => FileError::Store(error),
+    })?;
+    let AppliedPlan { plan, added } = applied;
     let counts = (plan.add.len(), plan.change.len(), plan.remove.len());
-    if plan == FilePlan::default() {
-        return Ok(FileApplied { counts, services: Vec::new() });
-    }
-    let added = apply_plan(connection, &plan, now_ms)?;
     let added = added.into_iter().zip(plan.add).map(|(id, definition)| (id, Some(definition)));
     let changed = plan.change.into_iter().map(|(id, definition)| (id, Some(definition)));
     let removed = plan.remove.into_iter().map(|id| (id, None));

@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::domain::service::definition::Origin;
 use crate::services_file::entry::Entry;
 use crate::services_file::problems::Problems;
-use crate::storage::reader::LoadedService;
-use crate::storage::writer::FilePlan;
+use crate::storage::records::{FilePlan, LoadedService};
 
 /// Compares the entries with the services in the store. A name of a service that was created through
 /// the API is a problem.

@@ -1,37 +1,34 @@
-//! What can go wrong in the store, told apart by what the caller can do about it.
-//!
-//! [`OpenError`] ends the start; [`StorageError`] answers one read or write.
+//! Errors of the store: [`OpenError`] ends the start, [`StorageError`] answers one read or write.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
-
-/// Why a read or a write was not done. After a write, nothing of it was kept, but for `Unavailable`: then the rows know.
+/// Why a read or a write failed. A failed write stored nothing, except for `Unavailable`: then
+/// only reading the rows back can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorageError {
-    /// The store does not answer or does not take writes now; trying again later may help.
+    /// The store does not answer, or takes no writes now; a later attempt may succeed.
     Unavailable(String),
-    /// A row that somebody else has written holds no value of ours; the text says which.
+    /// A row holds an invalid value, which another program wrote. The text names the row.
     Unreadable(String),
-    /// Too much waits for the store already; trying again soon will help.
+    /// Too many requests are queued; a later attempt will succeed.
     Busy,
     /// There is no such living record.
     NotFound,
-    /// The write contradicts what is there; the text says what.
+    /// The write contradicts the stored rows.
     Conflict(String),
-    /// The write does not fit together with what is there; one text a field.
+    /// The request does not fit the stored rows; one text a problem.
     Invalid(Vec<String>),
 }
 
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unavailable(why) => write!(f, "the store is unavailable: {why}"),
-            Self::Unreadable(what) => write!(f, "a row of the store cannot be read: {what}"),
-            Self::Busy => f.write_str("too many requests wait for the store"),
+            Self::Unavailable(reason) => write!(f, "the store is unavailable: {reason}"),
+            Self::Unreadable(row) => write!(f, "a row of the store cannot be read: {row}"),
+            Self::Busy => f.write_str("too many requests are queued for the store"),
             Self::NotFound => f.write_str("record not found"),
-            Self::Conflict(what) => f.write_str(what),
+            Self::Conflict(problem) => f.write_str(problem),
             Self::Invalid(problems) => f.write_str(&problems.join("; ")),
         }
     }
@@ -39,61 +36,29 @@ impl fmt::Display for StorageError {
 
 impl std::error::Error for StorageError {}
 
-impl From<DieselError> for StorageError {
-    fn from(error: DieselError) -> Self {
-        match error {
-            DieselError::NotFound => Self::NotFound,
-            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, what) => {
-                Self::Conflict(match what.message() {
-                    message if message.contains("services.name") => {
-                        "name: already taken by another service".to_owned()
-                    }
-                    message => message.to_owned(),
-                })
-            }
-            // Rows that contradict each other; trying the same again cannot help.
-            DieselError::DatabaseError(
-                DatabaseErrorKind::ForeignKeyViolation
-                | DatabaseErrorKind::CheckViolation
-                | DatabaseErrorKind::NotNullViolation,
-                what,
-            ) => Self::Conflict(what.message().to_owned()),
-            other => Self::Unavailable(other.to_string()),
-        }
-    }
-}
-
-/// Why the store could not be opened. The file is left as it was.
+/// Why the store could not be opened. The file is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenError {
-    /// Another process works on the file.
+    /// Another process has the file open.
     InUse {
-        /// The file.
         file: PathBuf,
-        /// Who holds it, as far as it told.
+        /// What the lock file says about that process.
         holder: String,
     },
-    /// The file is not one of ours.
+    /// The file is not a database of this program.
     Foreign {
-        /// The file.
         file: PathBuf,
-        /// What it is instead.
-        what: String,
+        /// What the file is instead.
+        found: String,
     },
-    /// The file is one of ours and damaged.
+    /// The file is a database of this program, and damaged.
     Damaged {
-        /// The file.
         file: PathBuf,
-        /// What was found.
-        what: String,
+        /// The first damage that was found.
+        found: String,
     },
-    /// The file cannot be opened, read or brought up to date.
-    Unusable {
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        why: String,
-    },
+    /// The file cannot be opened, read or migrated.
+    Unusable { file: PathBuf, reason: String },
 }
 
 impl fmt::Display for OpenError {
@@ -102,17 +67,20 @@ impl fmt::Display for OpenError {
             Self::InUse { file, holder } => {
                 write!(f, "{} is in use by another service-healthcheck ({holder})", file.display())
             }
-            Self::Foreign { file, what } => write!(
+            Self::Foreign { file, found } => write!(
                 f,
-                "{} is {what}, not a database of service-healthcheck; it was left as it is",
+                "{} is {found}, not a database of service-healthcheck; the file is unchanged",
                 file.display()
             ),
-            Self::Damaged { file, what } => write!(
+            Self::Damaged { file, found } => write!(
                 f,
-                "{} is damaged ({what}); it was left as it is: put a backup in its place, or move it away to start anew",
+                "{} is damaged ({found}); the file is unchanged: replace it with a backup, or \
+                 move it away to start with an empty database",
                 file.display()
             ),
-            Self::Unusable { file, why } => write!(f, "{} cannot be used: {why}", file.display()),
+            Self::Unusable { file, reason } => {
+                write!(f, "{} cannot be used: {reason}", file.display())
+            }
         }
     }
 }

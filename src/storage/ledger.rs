@@ -1,58 +1,36 @@
-//! The hot commit: many outcomes, one transaction, and the tally of each service at hand.
+//! The ledger: the tally of each service in memory, and what a group of outcomes makes of it.
+//!
+//! Pure but for [`Ledger::commit`], which reads missing entries from the store and has it write
+//! the batch. A batch holds copies of the entries, which become the ledger's once it is stored.
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
-
-use super::models;
-use super::transition;
 use crate::domain::{
-    Event, EventBegan, EventChange, Outcome, ServiceId, State, Tally, Thresholds, Tick, Verdict,
-    rollup,
+    EventBegan, EventChange, Failure, LatestEvent, Outcome, ServiceId, State, StoredTick, Tick,
+    Verdict, rollup,
 };
+use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, NewTick, Stored};
 use crate::storage::error::StorageError;
-use crate::storage::history::{fresh, gaps};
-use crate::storage::models::{EventRow, MetricRow, ServiceRow, TickRow};
-use crate::storage::schema::{liveness, service_events, service_metrics, service_ticks, services};
-use crate::storage::tallies::TallyRow;
+use crate::storage::port::StoreWrite;
 
-/// What a service's rows say, so that a commit need not read them.
-#[derive(Debug, Clone, Copy, Default)]
-struct Entry {
-    /// Whether the service lives and is enabled; ticks of one that is not are not kept.
-    is_watched: bool,
-    /// Whether the service has a row in `service_metrics`.
-    has_metric: bool,
-    thresholds: Thresholds,
-    tally: Tally,
-    /// Row of the newest event; `Some` exactly when `tally.latest` is.
-    latest_event_id: Option<i64>,
-    /// Row of the newest tick, fresh or sealed.
-    latest_tick_id: Option<i64>,
-    /// Since when nobody watched, if the history was taken over and this is its first result here.
-    unwatched_from_ms: Option<i64>,
-    /// Ticks that this process has written since the last sealing began.
-    fresh_run: u32,
-}
-
-/// What one commit did.
+/// Result of one commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// Ticks that are in the store now.
+    /// Number of ticks that are stored.
     pub recorded: usize,
-    /// Outcomes of services that were deleted or paused while the probe ran: not kept.
+    /// Outcomes that are not stored, since their service was deleted or paused during the probe.
     pub orphaned: usize,
     /// The events that began, in order.
     pub began: Vec<EventBegan>,
-    /// Outcomes that contradict the store, and how; not kept. Filled by who commits them one by one.
+    /// Outcomes that are not stored, since they contradict the store, and how. Filled in by the
+    /// caller that commits them one by one.
     pub refused: Vec<(ServiceId, String)>,
 }
 
 impl Committed {
-    /// Adds what a later commit did.
+    /// Adds the result of a later commit.
     pub fn extend(&mut self, later: Self) {
         self.recorded += later.recorded;
         self.orphaned += later.orphaned;
@@ -61,68 +39,181 @@ impl Committed {
     }
 }
 
-/// The tallies of the services that this process has written to.
+/// The entries of the services that this process has written to.
 ///
-/// Bound: one entry of about 250 bytes for each service that lives and is probed. Invariant: an entry equals
-/// the committed rows; a transaction works on copies, which take the entries' place after its commit.
+/// Bound: one entry of about 250 bytes for each living service that is probed. Invariant: an entry
+/// equals the stored rows.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Boxed, since half of a large map is empty.
     entries: HashMap<ServiceId, Box<Entry>>,
-    /// The id of the next tick; `None` while only the rows know.
+    /// Id of the next tick; `None` until it is read from the rows.
     next_tick_id: Option<i64>,
     fresh: Fresh,
-    /// What began before this moment changes no event: the time before it is known to be unknown. In unix milliseconds.
+    /// Probes that began before this moment, in unix milliseconds, change no event: the process
+    /// stalled until then, and that time is recorded as unknown.
     not_before_ms: Option<i64>,
 }
 
-/// How much waits to be sealed.
+/// The ticks that are not sealed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fresh {
     /// Ticks of all services.
     pub ticks: u64,
-    /// Ticks of the service that has most, as far as this process has written them since the last sealing began.
+    /// Ticks of the service that has most, of those that this process has stored since the last
+    /// sealing began.
     pub longest_run: u32,
-    /// Whether a sealing is under way, which a former process may have left.
+    /// Whether a sealing is under way; a previous process may have begun it.
     pub is_sealing: bool,
 }
 
+/// A group as a batch, and the rest of what its commit means.
+#[derive(Debug)]
+pub struct Draft<'g> {
+    pub batch: Batch<'g>,
+    /// What the commit reports.
+    pub committed: Committed,
+}
+
 impl Ledger {
-    /// Commits `group` as one transaction: tick, metric and event of an outcome stand or fall together. Moves the
-    /// liveness mark to `now_ms`, with an empty group too. After an error the ledger is empty: whether it
-    /// undid the transaction, or came after it was kept, only the rows know.
+    /// Stores `group` as one transaction: tick, metric and event of an outcome together. Sets the
+    /// liveness mark to `now_ms`, with an empty group too. After an error the ledger is empty,
+    /// since only the rows tell whether the transaction was stored.
     pub fn commit(
         &mut self,
-        connection: &mut SqliteConnection,
+        store: &mut dyn StoreWrite,
         group: &[Outcome],
         now_ms: i64,
     ) -> Result<Committed, StorageError> {
-        let committed = self.try_commit(connection, group, now_ms);
+        let committed = self.try_commit(store, group, now_ms);
         if committed.is_err() {
             self.forget_all();
         }
         committed
     }
 
-    /// Forgets what is known of every service, and the ids: only the rows know.
+    fn try_commit(
+        &mut self,
+        store: &mut dyn StoreWrite,
+        group: &[Outcome],
+        now_ms: i64,
+    ) -> Result<Committed, StorageError> {
+        let first_tick_id = match self.next_tick_id {
+            Some(id) => id,
+            None => {
+                let extent = store.fresh_extent()?;
+                self.fresh.ticks = extent.ticks;
+                self.fresh.is_sealing = extent.is_sealing;
+                extent.next_id
+            }
+        };
+        let (mut metrics, missing) = self.metrics_of(group);
+        if !missing.is_empty() {
+            for (id, entry) in missing.iter().zip(store.entries(&missing)?) {
+                metrics.insert(*id, NewMetric::new(entry));
+            }
+        }
+        let draft = self.draft(metrics, group, first_tick_id, now_ms);
+        let stored = store.commit(&draft.batch)?;
+        self.next_tick_id = Some(first_tick_id + draft.batch.ticks.len() as i64);
+        Ok(self.adopt(draft, &stored))
+    }
+
+    /// Copies of the entries of the services of `group`; default entries for those that the second
+    /// value lists, which are not in memory.
+    fn metrics_of(&self, group: &[Outcome]) -> (BTreeMap<ServiceId, NewMetric>, Vec<ServiceId>) {
+        let mut metrics = BTreeMap::new();
+        let mut missing = Vec::new();
+        for outcome in group {
+            let id = outcome.service_id;
+            metrics.entry(id).or_insert_with(|| match self.entries.get(&id) {
+                Some(entry) => NewMetric::new(**entry),
+                None => {
+                    missing.push(id);
+                    NewMetric::new(Entry::default())
+                }
+            });
+        }
+        (metrics, missing)
+    }
+
+    /// What storing `group` means for its services, whose entries are in `metrics`.
+    fn draft<'g>(
+        &self,
+        mut metrics: BTreeMap<ServiceId, NewMetric>,
+        group: &'g [Outcome],
+        first_tick_id: i64,
+        now_ms: i64,
+    ) -> Draft<'g> {
+        let batch = Batch {
+            now_ms,
+            ticks: Vec::with_capacity(group.len()),
+            ended: Vec::new(),
+            begun: Vec::new(),
+            metrics: BTreeMap::new(),
+        };
+        let mut draft = Draft { batch, committed: Committed::default() };
+        for outcome in group {
+            let Some(metric) = metrics.get_mut(&outcome.service_id) else { continue };
+            if metric.entry.is_watched {
+                let is_late = self.not_before_ms.is_some_and(|ms| outcome.started_at_ms < ms);
+                draft.record(metric, outcome, first_tick_id, is_late);
+            } else {
+                draft.committed.orphaned += 1;
+            }
+        }
+        if draft.committed.orphaned > 0 {
+            metrics.retain(|_, metric| metric.entry.is_watched);
+        }
+        draft.batch.metrics = metrics;
+        draft
+    }
+
+    /// Takes the entries of a stored batch over.
+    fn adopt(&mut self, draft: Draft<'_>, stored: &Stored) -> Committed {
+        let Draft { batch, mut committed } = draft;
+        committed.recorded = batch.ticks.len();
+        self.fresh.ticks += committed.recorded as u64;
+        for (id, metric) in batch.metrics {
+            let begun = metric.begun.and_then(|nth| stored.event_ids.get(nth).copied());
+            let entry = Entry {
+                has_metric: true,
+                latest_event_id: begun.or(metric.entry.latest_event_id),
+                ..metric.entry
+            };
+            self.fresh.longest_run = self.fresh.longest_run.max(entry.fresh_run);
+            match self.entries.entry(id) {
+                Occupied(mut known) => **known.get_mut() = entry,
+                Vacant(vacant) => _ = vacant.insert(Box::new(entry)),
+            }
+        }
+        committed
+    }
+
+    /// Drops the entry of `id`, whose service was changed or deleted.
+    pub fn forget(&mut self, id: ServiceId) {
+        self.entries.remove(&id);
+    }
+
+    /// Drops all entries and the next id: they are read from the rows again.
     pub fn forget_all(&mut self) {
         self.entries.clear();
         self.next_tick_id = None;
     }
 
-    /// This process stood still until `until_ms`, and the rows say so. A result of a probe that began before is kept, and changes no
-    /// event: it would claim the standstill for itself.
-    pub fn stood_still(&mut self, until_ms: i64) {
+    /// This process stalled until `until_ms`, and the gap is stored. The result of a probe that
+    /// began before is stored without changing an event, which would cover the gap.
+    pub fn stalled(&mut self, until_ms: i64) {
         self.entries.clear();
         self.not_before_ms = Some(until_ms);
     }
 
-    /// How much waits to be sealed, as of the last commit.
+    /// As of the last commit.
     pub fn fresh(&self) -> Fresh {
         self.fresh
     }
 
-    /// A sealing is under way, or no longer.
+    /// A sealing is under way, or has ended.
     pub fn sealing(&mut self, is_under_way: bool) {
         if is_under_way && !self.fresh.is_sealing {
             self.fresh.longest_run = 0;
@@ -133,355 +224,119 @@ impl Ledger {
         self.fresh.is_sealing = is_under_way;
     }
 
-    /// So many ticks were sealed.
+    /// `ticks` ticks were sealed.
     pub fn sealed(&mut self, ticks: u64) {
         self.fresh.ticks = self.fresh.ticks.saturating_sub(ticks);
     }
+}
 
-    fn try_commit(
+impl<'g> Draft<'g> {
+    /// Adds `outcome` to the batch. `is_late` means that the probe began before a stall that is
+    /// recorded as unknown.
+    fn record(
         &mut self,
-        connection: &mut SqliteConnection,
-        group: &[Outcome],
-        now_ms: i64,
-    ) -> Result<Committed, StorageError> {
-        let mut done = Committed::default();
-        // By id, so that a page with rows of several services is met once.
-        let mut touched: BTreeMap<ServiceId, Entry> = BTreeMap::new();
-        let next_tick_id = connection.immediate_transaction(|connection| {
-            let first_tick_id = match self.next_tick_id {
-                Some(id) => id,
-                None => {
-                    let found = fresh::extent(connection)?;
-                    self.fresh.ticks = found.ticks;
-                    self.fresh.is_sealing = found.is_sealing;
-                    found.next_id
-                }
-            };
-            // Without a gap, so that their ids tell how many there are.
-            let next_tick_id = |done: &Committed| first_tick_id + done.recorded as i64;
-            for outcome in group {
-                let id = outcome.service_id;
-                let mut entry = match touched.get(&id).or_else(|| Some(self.entries.get(&id)?)) {
-                    Some(entry) => *entry,
-                    None => read_entry(connection, id)?,
-                };
-                if entry.is_watched {
-                    let is_late = self.not_before_ms.is_some_and(|ms| outcome.started_at_ms < ms);
-                    let at = Place { tick_id: next_tick_id(&done), now_ms, is_late };
-                    record(connection, &mut entry, outcome, at, &mut done)?;
-                } else {
-                    done.orphaned += 1;
-                }
-                touched.insert(id, entry);
+        metric: &mut NewMetric,
+        outcome: &'g Outcome,
+        first_tick_id: i64,
+        is_late: bool,
+    ) {
+        let state = match outcome.verdict() {
+            Verdict::Up => State::Up,
+            Verdict::Down => State::Down,
+            Verdict::Unknown => State::Unknown,
+            // Never sent here: the prober counts local faults and records nothing.
+            Verdict::Local => return,
+        };
+        let service_id = outcome.service_id;
+        let stored = stored_tick(outcome, state);
+        let id = first_tick_id + self.batch.ticks.len() as i64;
+        let previous_id = metric.entry.latest_tick_id.replace(id);
+        self.batch.ticks.push(NewTick { service_id, id, previous_id, tick: stored });
+        metric.entry.fresh_run += 1;
+
+        // As stored, so that the sum stays that of the ticks.
+        let response_time = Duration::from_micros(stored.response_time_us);
+        let tick = Tick { state, at_ms: stored.at_ms, response_time };
+        if let Some(from_ms) = metric.entry.unwatched_from_ms.take() {
+            metric.clears_unwatched = true;
+            self.end_imported(metric, service_id, from_ms);
+        }
+        if is_late {
+            metric.entry.tally = metric.entry.tally.with_tick(&tick);
+            return;
+        }
+        let Entry { tally: before, thresholds, .. } = metric.entry;
+        let (after, change) = rollup(&before, &tick, &thresholds);
+        if let EventChange::Begins { state, at_ms } = change {
+            let failure = outcome.failure.as_ref();
+            self.committed.began.push(EventBegan {
+                service_id,
+                state,
+                before: before.latest.map(|latest| latest.state),
+                known_before: before
+                    .known_is_up
+                    .map(|is_up| if is_up { State::Up } else { State::Down }),
+                failure: failure.cloned(),
+            });
+            self.begin(metric, service_id, state, failure, at_ms);
+        }
+        metric.entry.tally = after;
+    }
+
+    /// Ends the event that was open when the history of the service was imported, at `from_ms`;
+    /// unknown begins there.
+    fn end_imported(&mut self, metric: &mut NewMetric, service_id: ServiceId, from_ms: i64) {
+        let Some(latest) = metric.entry.tally.latest.filter(|latest| latest.open) else { return };
+        let started_at_ms = from_ms.max(latest.started_at_ms);
+        self.begin(metric, service_id, State::Unknown, None, started_at_ms);
+        metric.entry.tally.latest =
+            Some(LatestEvent { state: State::Unknown, started_at_ms, open: true });
+    }
+
+    /// Ends the open event of the service, if it has one, and begins another at `at_ms`.
+    fn begin(
+        &mut self,
+        metric: &mut NewMetric,
+        service_id: ServiceId,
+        state: State,
+        failure: Option<&'g Failure>,
+        at_ms: i64,
+    ) {
+        let Batch { begun, ended, .. } = &mut self.batch;
+        match (metric.begun, metric.entry.latest_event_id) {
+            (Some(nth), _) => {
+                let event = &mut begun[nth];
+                event.ended_ms = Some(at_ms.max(event.started_ms));
             }
-            for (id, entry) in touched.iter().filter(|(_, entry)| entry.is_watched) {
-                write_tally(connection, *id, entry, now_ms)?;
+            // Without a tally, the id is that of an open event.
+            (None, Some(id)) if metric.entry.tally.latest.is_none_or(|latest| latest.open) => {
+                ended.push(EndedEvent { id, at_ms });
             }
-            move_liveness(connection, now_ms)?;
-            Ok::<_, StorageError>(next_tick_id(&done))
-        })?;
-        self.next_tick_id = Some(next_tick_id);
-        self.fresh.ticks += done.recorded as u64;
-        for (id, entry) in touched.into_iter().filter(|(_, entry)| entry.is_watched) {
-            self.fresh.longest_run = self.fresh.longest_run.max(entry.fresh_run);
-            let entry = Entry { has_metric: true, ..entry };
-            match self.entries.entry(id) {
-                Occupied(mut known) => **known.get_mut() = entry,
-                Vacant(place) => _ = place.insert(Box::new(entry)),
-            }
+            (None, _) => {}
         }
-        Ok(done)
-    }
-
-    /// Forgets what is known of `id`; to be called when the service was changed or deleted.
-    pub fn forget(&mut self, id: ServiceId) {
-        self.entries.remove(&id);
+        metric.begun = Some(begun.len());
+        begun.push(NewEvent { service_id, state, failure, started_ms: at_ms, ended_ms: None });
     }
 }
 
-/// Where and when an outcome is recorded.
-struct Place {
-    /// The id of its tick.
-    tick_id: i64,
-    /// Unix milliseconds.
-    now_ms: i64,
-    /// Whether it began before a time that is unknown by now.
-    is_late: bool,
+/// The tick that the history stores for `outcome`, whose verdict is `state`. Its response time is
+/// the sum of its phases, each in whole microseconds, unless it exceeds that by more than rounding.
+fn stored_tick(outcome: &Outcome, state: State) -> StoredTick {
+    let phases = outcome.phases.named().map(|(_, spent)| micros(spent));
+    let phased: u64 = phases.iter().sum();
+    let response_time_us = micros(outcome.response_time);
+    let is_rounding = response_time_us.abs_diff(phased) < phases.len() as u64;
+    StoredTick {
+        at_ms: outcome.started_at_ms,
+        state,
+        response_time_us: if is_rounding { phased } else { response_time_us },
+        phases_us: Some(phases),
+        http_status: outcome.http_status,
+        reason: outcome.failure.as_ref().map(|failure| failure.reason),
+    }
 }
 
-fn record(
-    connection: &mut SqliteConnection,
-    entry: &mut Entry,
-    outcome: &Outcome,
-    Place { tick_id, now_ms, is_late }: Place,
-    done: &mut Committed,
-) -> Result<(), StorageError> {
-    let state = match outcome.verdict() {
-        Verdict::Up => State::Up,
-        Verdict::Down => State::Down,
-        Verdict::Unknown => State::Unknown,
-        // Faults of ours never get here: the prober counts them and records nothing.
-        Verdict::Local => return Ok(()),
-    };
-    let kept = models::kept(outcome, state);
-    let row = TickRow::new(tick_id, outcome.service_id, entry.latest_tick_id, &kept);
-    diesel::insert_into(service_ticks::table).values(row).execute(connection)?;
-    entry.latest_tick_id = Some(tick_id);
-    entry.fresh_run += 1;
-    done.recorded += 1;
-
-    // As it is kept, so that the sum stays that of the ticks.
-    let response_time = Duration::from_micros(kept.response_time_us);
-    let tick = Tick { state, at_ms: kept.at_ms, response_time };
-    if let Some(from_ms) = entry.unwatched_from_ms.take()
-        && let Some((event_id, latest)) =
-            gaps::end_unwatched(connection, outcome.service_id, from_ms, now_ms)?
-    {
-        entry.latest_event_id = Some(event_id);
-        entry.tally.latest = Some(latest);
-    }
-    if is_late {
-        entry.tally = entry.tally.with_tick(&tick);
-        return Ok(());
-    }
-    let (tally, change) = rollup(&entry.tally, &tick, &entry.thresholds);
-    if let EventChange::Begins { state, at_ms } = change {
-        // Without a metric, which somebody may have taken away, only the rows know.
-        if entry.tally.latest.is_none_or(|latest| latest.open) {
-            transition::close(connection, outcome.service_id, at_ms)?;
-        }
-        let failure = outcome.failure.as_ref();
-        let id = transition::begin(connection, outcome.service_id, state, failure, at_ms, now_ms)?;
-        done.began.push(EventBegan {
-            service_id: outcome.service_id,
-            state,
-            before: entry.tally.latest.map(|latest| latest.state),
-            known_before: entry
-                .tally
-                .known_is_up
-                .map(|is_up| if is_up { State::Up } else { State::Down }),
-            failure: outcome.failure.clone(),
-        });
-        if entry.has_metric {
-            transition::note_newest(connection, outcome.service_id, id)?;
-        }
-        entry.latest_event_id = Some(id);
-    }
-    entry.tally = tally;
-    Ok(())
-}
-
-fn read_entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, StorageError> {
-    let service = services::table
-        .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
-        .select(ServiceRow::as_select())
-        .first(connection)
-        .optional()?;
-    let Some(service) = service.filter(|service| service.enabled) else {
-        return Ok(Entry::default());
-    };
-    let thresholds = service.thresholds();
-    let rows = service_metrics::table
-        .left_join(service_events::table)
-        .filter(service_metrics::service_id.eq(id.get()))
-        .select((MetricRow::as_select(), Option::<EventRow>::as_select()))
-        .first::<(MetricRow, Option<EventRow>)>(connection)
-        .optional()?;
-    let watched = Entry { is_watched: true, thresholds, ..Entry::default() };
-    let Some((metric, event)) = rows else { return Ok(watched) };
-    let event = event.map(EventRow::event).transpose()?;
-    Ok(Entry {
-        has_metric: true,
-        tally: metric.tally(event.as_ref().map(Event::latest)),
-        latest_event_id: event.map(|event| event.id),
-        latest_tick_id: metric.latest_tick_id,
-        unwatched_from_ms: metric.unwatched_from_ms,
-        ..watched
-    })
-}
-
-fn write_tally(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    entry: &Entry,
-    now_ms: i64,
-) -> Result<(), StorageError> {
-    let now = now_ms / 1_000;
-    let row = TallyRow::new(id, &entry.tally, entry.latest_event_id, entry.latest_tick_id, now);
-    if entry.has_metric {
-        row.update(connection)?;
-    } else {
-        row.insert(connection)?;
-    }
-    Ok(())
-}
-
-pub(super) fn move_liveness(
-    connection: &mut SqliteConnection,
-    now_ms: i64,
-) -> Result<(), StorageError> {
-    diesel::insert_into(liveness::table)
-        .values((liveness::id.eq(1), liveness::at_ms.eq(now_ms)))
-        .on_conflict(liveness::id)
-        .do_update()
-        .set(liveness::at_ms.eq(now_ms))
-        .execute(connection)?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use diesel::connection::SimpleConnection;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::domain::{Event, Failure, PageRequest, Reason, Window, sample};
-    use crate::storage::history::events::ListEvents;
-    use crate::storage::reader::{GetService, Query};
-    use crate::storage::writer::{Change, apply};
-    use crate::storage::{Store, connection};
-
-    struct Fixture {
-        connection: SqliteConnection,
-        ledger: Ledger,
-        ids: Vec<ServiceId>,
-        _folder: tempfile::TempDir,
-    }
-
-    fn fixture(services: usize) -> Fixture {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("a.db")).unwrap();
-        let mut connection = connection::writer(store.path()).unwrap();
-        connection.batch_execute("PRAGMA synchronous = OFF").unwrap();
-        let ids = (0..services)
-            .map(|nth| {
-                let definition = sample::definition(&format!("service-{nth}"));
-                apply(&mut connection, Change::Create(Box::new(definition)), 0).unwrap().id
-            })
-            .collect();
-        Fixture { connection, ledger: Ledger::default(), ids, _folder: folder }
-    }
-
-    fn outcome(service_id: ServiceId, up: bool, at_ms: i64) -> Outcome {
-        Outcome {
-            response_time: Duration::from_micros(1_500),
-            http_status: Some(if up { 200 } else { 500 }),
-            failure: (!up).then(|| Failure::new(Reason::Status, "500 Internal Server Error")),
-            ..sample::outcome(service_id.get(), at_ms)
-        }
-    }
-
-    /// The events of a service, newest first.
-    fn events(connection: &mut SqliteConnection, id: ServiceId) -> Vec<Event> {
-        let page = PageRequest { page: 1, limit: 1_000 };
-        let (service_id, window) = (Some(id), Window::ALL);
-        let list = ListEvents { service_id, window, state: None, reason: None, page };
-        list.run(connection).unwrap().items.into_iter().map(|item| item.event).collect()
-    }
-
-    #[test]
-    fn a_change_of_state_ends_the_old_event_where_the_new_one_begins() {
-        let Fixture { mut connection, mut ledger, ids, _folder } = fixture(1);
-        let id = ids[0];
-        for (nth, up) in [true, true, false, false, true].into_iter().enumerate() {
-            let group = [outcome(id, up, nth as i64 * 1_000)];
-            ledger.commit(&mut connection, &group, 0).unwrap();
-        }
-        let events = events(&mut connection, id);
-        let told: Vec<_> = events.iter().map(|e| (e.state, e.started_ms, e.ended_ms)).collect();
-        assert_eq!(
-            told,
-            [
-                (State::Up, 4_000, None),
-                (State::Down, 2_000, Some(4_000)),
-                (State::Up, 0, Some(2_000))
-            ]
-        );
-        let failure = events[1].failure.as_ref();
-        assert_eq!(failure.map(|failure| failure.reason.as_str()), Some("status"));
-        let tally = GetService(id).run(&mut connection).unwrap().tally.unwrap();
-        assert_eq!((tally.tick_count, tally.up_count), (5, 3));
-    }
-
-    #[test]
-    fn a_group_that_fails_leaves_nothing_in_the_store_and_nothing_in_the_ledger() {
-        let Fixture { mut connection, mut ledger, ids, _folder } = fixture(2);
-        ledger.commit(&mut connection, &[outcome(ids[0], true, 0)], 0).unwrap();
-        let break_it = "CREATE TRIGGER no BEFORE INSERT ON service_ticks WHEN NEW.service_id = 2 \
-                        BEGIN SELECT RAISE(ABORT, 'injected'); END";
-        connection.batch_execute(break_it).unwrap();
-        let group = [outcome(ids[0], false, 1_000), outcome(ids[1], true, 1_000)];
-        assert!(ledger.commit(&mut connection, &group, 0).is_err());
-        connection.batch_execute("DROP TRIGGER no").unwrap();
-        let tally = GetService(ids[0]).run(&mut connection).unwrap().tally.unwrap();
-        assert_eq!((tally.tick_count, tally.down_count()), (1, 0));
-
-        ledger.commit(&mut connection, &group, 0).unwrap();
-        let tally = GetService(ids[0]).run(&mut connection).unwrap().tally.unwrap();
-        assert_eq!((tally.tick_count, tally.down_count()), (2, 1), "once, not twice");
-    }
-
-    #[test]
-    fn a_metric_that_somebody_took_away_is_made_anew() {
-        let Fixture { mut connection, mut ledger, ids, _folder } = fixture(1);
-        ledger.commit(&mut connection, &[outcome(ids[0], true, 0)], 0).unwrap();
-        diesel::delete(service_metrics::table).execute(&mut connection).unwrap();
-        assert!(ledger.commit(&mut connection, &[outcome(ids[0], true, 1_000)], 0).is_err());
-        ledger.commit(&mut connection, &[outcome(ids[0], true, 2_000)], 0).unwrap();
-        assert_eq!(events(&mut connection, ids[0]).len(), 2);
-    }
-
-    #[test]
-    fn an_outcome_of_a_deleted_service_is_not_kept() {
-        let Fixture { mut connection, mut ledger, ids, _folder } = fixture(1);
-        ledger.commit(&mut connection, &[outcome(ids[0], true, 0)], 0).unwrap();
-        apply(&mut connection, Change::Delete(ids[0]), 500).unwrap();
-        ledger.forget(ids[0]);
-        let done = ledger.commit(&mut connection, &[outcome(ids[0], false, 1_000)], 0).unwrap();
-        assert_eq!((done.recorded, done.orphaned), (0, 1));
-        let open = service_events::table.filter(service_events::date_ended_ms.is_null());
-        assert_eq!(open.count().get_result::<i64>(&mut connection), Ok(0));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
-
-        /// Whatever the groups, and whether the ledger remembers or reads: the rows equal a recount.
-        #[test]
-        fn groups_of_any_size_give_the_same_rows(
-            groups in prop::collection::vec(
-                (prop::collection::vec((0usize..3, any::<bool>()), 0..12), any::<bool>()), 1..8
-            )
-        ) {
-            let Fixture { mut connection, mut ledger, ids, _folder } = fixture(3);
-            let mut all: Vec<Vec<bool>> = vec![Vec::new(); 3];
-            let mut at_ms = 0;
-            for (group, forgets) in groups {
-                let mut outcomes = Vec::new();
-                for (nth, up) in group {
-                    at_ms += 1_000;
-                    all[nth].push(up);
-                    outcomes.push(outcome(ids[nth], up, at_ms));
-                }
-                ledger.commit(&mut connection, &outcomes, at_ms).unwrap();
-                if forgets {
-                    ledger = Ledger::default();
-                }
-            }
-            for (id, ticks) in ids.iter().zip(&all) {
-                let record = GetService(*id).run(&mut connection).unwrap();
-                let tally = record.tally.unwrap_or_default();
-                prop_assert_eq!(tally.tick_count, ticks.len() as u64);
-                prop_assert_eq!(tally.up_count, ticks.iter().filter(|up| **up).count() as u64);
-                prop_assert_eq!(tally.response_time_sum, Duration::from_micros(1_500) * ticks.len() as u32);
-                let newest = record.latest_event.map(|event| event.state == State::Up);
-                prop_assert_eq!(newest, ticks.last().copied());
-                let flips = ticks.windows(2).filter(|pair| pair[0] != pair[1]).count();
-                let expected = if ticks.is_empty() { 0 } else { flips + 1 };
-                prop_assert_eq!(events(&mut connection, *id).len(), expected);
-            }
-        }
-    }
+fn micros(spent: Duration) -> u64 {
+    // Far below what the store can hold: an hour is the longest timeout.
+    u64::try_from(spent.as_micros()).unwrap_or(u64::MAX)
 }

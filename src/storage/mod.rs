@@ -1,24 +1,22 @@
-//! The store: SQLite through diesel.
+//! The store: the port, what is written once over it, and SQLite.
 //!
-//! [`Store`] owns the file; [`writer`] has the only INSERT, UPDATE and DELETE, [`reader`] the only SELECT that is
-//! served to HTTP. Functions take a connection and return domain types; there is no JSON here, and no actor.
+//! [`port`] has the traits that a store implements; values that cross it are domain types and
+//! those of [`records`], [`batch`] and [`history::rows`]. [`ledger`] and [`history`] use the port
+//! alone. [`sqlite`] has all SQL and all use of diesel; nothing outside of this module names a
+//! connection.
 
-pub mod connection;
+pub mod batch;
+#[cfg(test)]
+mod contract;
 pub mod error;
-pub mod exchange;
-pub mod header;
 pub mod history;
-pub mod imported;
+pub mod import;
 pub mod ledger;
-pub mod migrations;
-pub mod models;
-pub mod prepared;
-pub mod reader;
-#[rustfmt::skip]
-pub mod schema;
-mod tallies;
-mod transition;
-pub mod writer;
+pub mod port;
+pub mod query;
+pub mod records;
+pub mod sqlite;
 
-pub use connection::Store;
 pub use error::{OpenError, StorageError};
+pub use port::{StoreRead, StoreWrite};
+pub use sqlite::store::{Store, StoreFile};

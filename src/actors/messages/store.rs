@@ -10,12 +10,12 @@ use crate::domain::time::stall::Stall;
 use crate::domain::{Outcome, Retention};
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
-use crate::storage::history::gaps::Gap;
 use crate::storage::history::retention::Progress;
-use crate::storage::history::slice::Slice;
+use crate::storage::history::rows::Slice;
 use crate::storage::ledger::{Committed, Fresh};
-use crate::storage::reader::Query;
-use crate::storage::writer::{Applied, Change};
+use crate::storage::port::Query;
+use crate::storage::records::Gap;
+use crate::storage::records::{Applied, Change};
 
 /// Query from HTTP to the recorder, which forwards it to a reader. A query whose sender has gone may
 /// be dropped.

@@ -13,8 +13,8 @@ use crate::actors::messages::recording::{
 use crate::actors::messages::store::{ApplyFile, Ask, MakeChange, QueueUpkeepWrite, UpkeepReply};
 use crate::services_file::{FileApplied, FileError};
 use crate::storage::StorageError;
-use crate::storage::reader::Query;
-use crate::storage::writer::Applied;
+use crate::storage::port::Query;
+use crate::storage::records::Applied;
 
 impl Actor for Recorder {
     type Context = Context<Self>;

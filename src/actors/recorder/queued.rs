@@ -8,15 +8,15 @@ use crate::actors::messages::probing::EndedProbe;
 use crate::actors::messages::recording::RecordReply;
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
-use crate::storage::writer;
-use crate::storage::writer::Applied;
+use crate::storage::records;
+use crate::storage::records::Applied;
 
 pub type Reply<T> = oneshot::Sender<T>;
 
 /// A queued change and the reply to its sender.
 pub enum Change {
     /// Of one service, from HTTP.
-    Service(writer::Change, Reply<Result<Applied, StorageError>>),
+    Service(records::Change, Reply<Result<Applied, StorageError>>),
     /// Of all services of the file, from the app.
     File(Arc<[Entry]>, Reply<Result<FileApplied, FileError>>),
 }

@@ -19,10 +19,9 @@ use crate::domain::{Definition, ServiceId};
 use crate::metrics::Fate;
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
-use crate::storage::history::gaps::Gap;
 use crate::storage::ledger::Committed;
-use crate::storage::writer;
-use crate::storage::writer::Applied;
+use crate::storage::records;
+use crate::storage::records::{Applied, Gap};
 
 /// Pause between tries while the recorder closes.
 const CLOSING_RETRY: Duration = Duration::from_millis(100);
@@ -121,7 +120,7 @@ impl Recorder {
 
     fn write_service(
         &mut self,
-        change: writer::Change,
+        change: records::Change,
         reply: Reply<Result<Applied, StorageError>>,
         context: &mut Context<Self>,
     ) {

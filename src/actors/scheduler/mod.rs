@@ -16,7 +16,7 @@ use crate::actors::runtime::{Lifeline, Runtime};
 use crate::clock::unix_ms;
 use crate::domain::{Defaults, Kind, Missed, Service};
 use crate::metrics::Telemetry;
-use crate::storage::reader::LoadedService;
+use crate::storage::records::LoadedService;
 use schedule::{First, Now, Schedule};
 use spread::Spread;
 

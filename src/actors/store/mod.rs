@@ -1,12 +1,14 @@
 //! The actors that own the store's connections, one thread each.
 
 pub mod readers;
+mod reopening;
 pub mod writer;
 
 use actix::prelude::*;
 
 use crate::actors::messages::store::{ApplyFile, Close, Commit, MakeChange, UpkeepWrite};
 use crate::actors::runtime::Runtime;
+use crate::storage::StoreFile;
 use readers::Reader;
 use writer::Writer;
 
@@ -32,15 +34,15 @@ pub struct StoreActors {
 }
 
 impl StoreActors {
-    /// Starts the actors on the database file at `path`.
-    pub fn start(path: &str, runtime: &Runtime) -> Self {
-        let (file, lifelines) = (path.to_owned(), runtime.lifelines.clone());
+    /// Starts the actors on the open store.
+    pub fn start(file: &StoreFile, runtime: &Runtime) -> Self {
+        let (store, lifelines) = (file.clone(), runtime.lifelines.clone());
         let writer =
-            SyncArbiter::start(1, move || Writer::new(file.clone(), lifelines.lifeline("writer")));
+            SyncArbiter::start(1, move || Writer::new(store.clone(), lifelines.lifeline("writer")));
         Self {
             writer,
-            readers: start_readers(READERS, "reader", path, runtime),
-            upkeep_reader: start_readers(1, "upkeep reader", path, runtime),
+            readers: start_readers(READERS, "reader", file, runtime),
+            upkeep_reader: start_readers(1, "upkeep reader", file, runtime),
         }
     }
 
@@ -59,9 +61,9 @@ impl StoreActors {
 fn start_readers(
     threads: usize,
     name: &'static str,
-    path: &str,
+    file: &StoreFile,
     runtime: &Runtime,
 ) -> Addr<Reader> {
-    let (file, lifelines) = (path.to_owned(), runtime.lifelines.clone());
-    SyncArbiter::start(threads, move || Reader::new(file.clone(), lifelines.lifeline(name)))
+    let (store, lifelines) = (file.clone(), runtime.lifelines.clone());
+    SyncArbiter::start(threads, move || Reader::new(store.clone(), lifelines.lifeline(name)))
 }

@@ -1,4 +1,4 @@
-//! The readers: they answer queries on connections that cannot write, each on its own thread.
+//! The readers: they answer queries on stores that cannot write, each on its own thread.
 
 use std::sync::Arc;
 
@@ -7,10 +7,9 @@ use tokio::sync::Semaphore;
 
 use crate::actors::messages::store::Ask;
 use crate::actors::runtime::Lifeline;
-use crate::storage::StorageError;
-use crate::storage::connection;
-use crate::storage::connection::Reopening;
-use crate::storage::reader::Query;
+use crate::actors::store::reopening::Reopening;
+use crate::storage::port::{Query, StoreRead};
+use crate::storage::{StorageError, StoreFile};
 
 /// Most queries that run or are queued at once.
 const READS_LIMIT: usize = 256;
@@ -44,16 +43,15 @@ impl Readers {
     }
 }
 
-/// Owns a connection that cannot write.
+/// Owns a store that cannot write.
 pub struct Reader {
-    connection: Reopening,
+    store: Reopening<dyn StoreRead>,
     _lifeline: Lifeline,
 }
 
 impl Reader {
-    /// `path` is the database file.
-    pub fn new(path: String, lifeline: Lifeline) -> Self {
-        Self { connection: Reopening::new(path, connection::reader), _lifeline: lifeline }
+    pub fn new(file: StoreFile, lifeline: Lifeline) -> Self {
+        Self { store: Reopening::new(move || file.reader()), _lifeline: lifeline }
     }
 }
 
@@ -65,6 +63,6 @@ impl<Q: Query> Handler<Ask<Q>> for Reader {
     type Result = Result<Q::Answer, StorageError>;
 
     fn handle(&mut self, Ask(query): Ask<Q>, _: &mut Self::Context) -> Self::Result {
-        self.connection.run(|connection| query.run(connection))
+        self.store.run(|store| query.run(store))
     }
 }

@@ -1,47 +1,42 @@
-//! The writer: the only connection that writes, on its own thread.
+//! The writer: the only store that writes, on its own thread.
 
 use actix::prelude::*;
-use diesel::connection::SimpleConnection;
-use diesel::sqlite::SqliteConnection;
 
 use crate::actors::messages::store::{
     ApplyFile, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepWrite, UpkeepWritten,
 };
 use crate::actors::runtime::Lifeline;
+use crate::actors::store::reopening::Reopening;
 use crate::clock::unix_ms;
 use crate::domain::time::stall::Stall;
 use crate::services_file;
 use crate::services_file::{FileApplied, FileError};
-use crate::storage::StorageError;
-use crate::storage::connection;
-use crate::storage::connection::Reopening;
-use crate::storage::history::gaps;
-use crate::storage::history::retention;
-use crate::storage::history::seal;
+use crate::storage::history::{retention, sealing};
 use crate::storage::ledger::Ledger;
-use crate::storage::writer::{Applied, apply};
+use crate::storage::port::StoreWrite;
+use crate::storage::records::Applied;
+use crate::storage::{StorageError, StoreFile};
 
-/// Owns the writing connection and the cached rows of the services it commits to.
+/// Owns the writing store and the cached rows of the services it commits to.
 pub struct Writer {
-    connection: Reopening,
+    store: Reopening<dyn StoreWrite>,
     ledger: Ledger,
     _lifeline: Lifeline,
 }
 
 impl Writer {
-    /// `path` is the database file.
-    pub fn new(path: String, lifeline: Lifeline) -> Self {
-        let connection = Reopening::new(path, connection::writer);
-        Self { connection, ledger: Ledger::default(), _lifeline: lifeline }
+    pub fn new(file: StoreFile, lifeline: Lifeline) -> Self {
+        let store = Reopening::new(move || file.writer());
+        Self { store, ledger: Ledger::default(), _lifeline: lifeline }
     }
 
     /// Runs one transaction of a sealing. After an error the transaction may have been committed all
     /// the same, so the ledger reads the rows again.
     fn seal<T>(
         &mut self,
-        transaction: impl FnOnce(&mut SqliteConnection) -> Result<T, StorageError>,
+        transaction: impl FnOnce(&mut dyn StoreWrite) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        self.connection.run(transaction).inspect_err(|_| self.ledger.forget_all())
+        self.store.run(|store| transaction(store)).inspect_err(|_| self.ledger.forget_all())
     }
 }
 
@@ -56,11 +51,9 @@ impl Handler<Commit> for Writer {
         fail::fail_point!("writer");
         let mut done = CommitDone::default();
         if let Some(Stall { from_ms, to_ms }) = commit.stall {
-            let noted =
-                self.connection.run(|connection| gaps::stood_still(connection, from_ms, to_ms));
-            match noted {
+            match self.store.run(|store| store.record_stall(from_ms, to_ms)) {
                 Ok(gap) => {
-                    self.ledger.stood_still(to_ms);
+                    self.ledger.stalled(to_ms);
                     done.gap = gap;
                 }
                 Err(error) => {
@@ -76,9 +69,7 @@ impl Handler<Commit> for Writer {
         let mut waiting = vec![commit.group];
         while let Some(mut group) = waiting.pop() {
             let ledger = &mut self.ledger;
-            let written =
-                self.connection.run(|connection| ledger.commit(connection, &group, unix_ms()));
-            match written {
+            match self.store.run(|store| ledger.commit(store, &group, unix_ms())) {
                 Ok(committed) => done.committed.extend(committed),
                 Err(StorageError::Unavailable(why)) => {
                     waiting.push(group);
@@ -105,7 +96,7 @@ impl Handler<MakeChange> for Writer {
     type Result = Result<Applied, StorageError>;
 
     fn handle(&mut self, MakeChange(change): MakeChange, _: &mut Self::Context) -> Self::Result {
-        let made = self.connection.run(|connection| apply(connection, change, unix_ms()));
+        let made = self.store.run(|store| store.define(change, unix_ms()));
         match &made {
             Ok(applied) => self.ledger.forget(applied.id),
             // The change may have been committed all the same.
@@ -120,11 +111,9 @@ impl Handler<ApplyFile> for Writer {
     type Result = Result<FileApplied, FileError>;
 
     fn handle(&mut self, ApplyFile(entries): ApplyFile, _: &mut Self::Context) -> Self::Result {
-        let made = self.connection.run(|connection| {
-            match services_file::apply(connection, &entries, unix_ms()) {
-                Err(FileError::Store(error)) => Err(error),
-                applied => Ok(applied),
-            }
+        let made = self.store.run(|store| match services_file::apply(store, &entries, unix_ms()) {
+            Err(FileError::Store(error)) => Err(error),
+            applied => Ok(applied),
         });
         // Whatever the result is, the cached rows may be outdated.
         self.ledger.forget_all();
@@ -138,19 +127,18 @@ impl Handler<UpkeepWrite> for Writer {
     fn handle(&mut self, write: UpkeepWrite, _: &mut Self::Context) -> Self::Result {
         match write {
             UpkeepWrite::BeginSealing => {
-                let is_sealing = self.seal(seal::begin)?;
+                let is_sealing = self.seal(|store| store.begin_sealing())?;
                 self.ledger.sealing(is_sealing);
                 Ok(UpkeepWritten::SealingBegun(self.ledger.fresh()))
             }
             UpkeepWrite::PublishSlice(mut slice) => {
-                let portion =
-                    self.seal(|connection| seal::publish(connection, &mut slice, unix_ms()))?;
+                let portion = self.seal(|store| sealing::publish(store, &mut slice, unix_ms()))?;
                 self.ledger.sealed(portion.ticks);
                 let fresh = self.ledger.fresh();
                 Ok(UpkeepWritten::SlicePublished { slice, ticks: portion.ticks, fresh })
             }
             UpkeepWrite::FinishSealing => {
-                let strays = self.seal(|connection| seal::finish(connection, unix_ms()))?;
+                let strays = self.seal(|store| store.finish_sealing(unix_ms()))?;
                 self.ledger.sealing(false);
                 if strays > 0 {
                     // The tick ids are not the ones that this ledger assigned either.
@@ -159,9 +147,8 @@ impl Handler<UpkeepWrite> for Writer {
                 Ok(UpkeepWritten::SealingFinished { strays, fresh: self.ledger.fresh() })
             }
             UpkeepWrite::Retain { retention, progress } => {
-                let step = self
-                    .connection
-                    .run(|connection| retention::step(connection, retention, progress, unix_ms()));
+                let step =
+                    self.store.run(|store| retention::step(store, retention, progress, unix_ms()));
                 step.map(UpkeepWritten::Retained)
             }
         }
@@ -174,10 +161,10 @@ impl Handler<Close> for Writer {
     fn handle(&mut self, _: Close, _: &mut Self::Context) {
         // Best effort: without this mark, the time since the last commit becomes a gap.
         let ledger = &mut self.ledger;
-        let _ = self.connection.run(|connection| ledger.commit(connection, &[], unix_ms()));
-        if let Some(mut connection) = self.connection.take() {
-            // Best effort: otherwise the next start folds the log in.
-            let _ = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        let _ = self.store.run(|store| ledger.commit(store, &[], unix_ms()));
+        if let Some(mut store) = self.store.take() {
+            // Best effort: otherwise the next start checkpoints the log.
+            let _ = store.checkpoint();
         }
     }
 }

@@ -240,10 +240,10 @@ mod tests {
         let first = now + FIRST_ROUND_AFTER;
         assert_eq!(plan.step_begins(first), Some(Progress::Ticks));
         assert_eq!(plan.step_begins(first), None, "one at a time");
-        plan.step_ended(Some(Progress::BehindService(7)), first);
+        plan.step_ended(Some(Progress::AfterService(7)), first);
         assert_eq!(plan.step_begins(first), None);
         let second = first + STEP_EVERY;
-        assert_eq!(plan.step_begins(second), Some(Progress::BehindService(7)));
+        assert_eq!(plan.step_begins(second), Some(Progress::AfterService(7)));
         plan.step_ended(Some(Progress::Done), second);
         assert_eq!(plan.step_begins(second + ROUND_EVERY / 2), None);
         assert_eq!(plan.step_begins(second + ROUND_EVERY), Some(Progress::Ticks));

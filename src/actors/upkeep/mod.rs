@@ -19,9 +19,10 @@ use crate::actors::runtime::{Lifeline, Runtime};
 use crate::metrics::Telemetry;
 use crate::storage::StorageError;
 use crate::storage::history::retention::Progress;
-use crate::storage::history::slice::{Prepare, Slice};
-use crate::storage::history::usage::{GetUsage, Usage};
+use crate::storage::history::rows::Slice;
+use crate::storage::history::slice::Prepare;
 use crate::storage::ledger::Fresh;
+use crate::storage::records::{GetUsage, Usage};
 use decision::{STEP_EVERY, UpkeepPlan, UpkeepSettings, Work};
 
 /// Interval between checks for due work; a commit checks too.

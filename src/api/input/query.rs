@@ -11,11 +11,11 @@ use crate::api::views::series::SeriesOf;
 use crate::domain::history::timeline::UnknownAs;
 use crate::domain::time::duration;
 use crate::domain::{Invalid, Reason, ServiceId, State, Window};
-use crate::storage::history::events::ListEvents;
 use crate::storage::history::series::Grid;
 use crate::storage::history::ticks::ListTicks;
 use crate::storage::history::uptime::{GetUptime, ListUptime};
-use crate::storage::reader::{ListServices, Status};
+use crate::storage::records::ListEvents;
+use crate::storage::records::{ListServices, Status};
 
 /// Most buckets of a series.
 const MAX_BUCKETS: usize = 2_000;

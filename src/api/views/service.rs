@@ -9,8 +9,7 @@ use crate::api::views::event::Event;
 use crate::domain::{Defaults, Group, Tally};
 use crate::spec;
 use crate::spec::Form;
-use crate::storage::models::origin_word;
-use crate::storage::reader::ServiceRecord;
+use crate::storage::records::ServiceRecord;
 
 /// `data` of a response with one service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,7 +94,7 @@ impl Service {
             name: definition.name.as_str().to_owned(),
             url: definition.target.shown(),
             group: definition.group.as_ref().map(Group::as_str).map(str::to_owned),
-            origin: origin_word(record.origin),
+            origin: record.origin.as_str(),
             enabled: definition.enabled,
             interval_seconds: definition.interval.unwrap_or(defaults.interval).as_seconds(),
             timeout_seconds: definition.timeout.unwrap_or(defaults.timeout).as_seconds(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::views::envelope::One;
-use crate::storage::history::usage::Usage;
+use crate::storage::records::Usage;
 
 /// `data` of a response with the size of the store.
 #[derive(Debug, Serialize, ToSchema)]

@@ -131,6 +131,7 @@ pub struct ServiceUptimeView {
 impl ServiceUptimeView {
     pub fn new(window: Window, service: ServiceUptime) -> Self {
         let ServiceUptime { id, name, group, uptime } = service;
+        let id = id.get();
         Self { service_id: id, name, group, uptime: UptimeView::new(window, &uptime) }
     }
 }

@@ -16,10 +16,8 @@ use crate::config::{Config, ConfigError};
 use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Window};
 use crate::error::Error;
-use crate::storage::exchange;
-use crate::storage::history::walk::{Walked, living};
-use crate::storage::migrations;
-use crate::storage::migrations::Standing;
+use crate::storage::records::NamedService;
+use crate::storage::sqlite::offline::OfflineStore;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -56,13 +54,11 @@ fn export(
     mut out: impl Write,
 ) -> Result<Exported, Error> {
     let failed = |why: String| Error::Failed(format!("DB_FILE {}: {why}", db_file.display()));
-    let mut connection = exchange::open(db_file)?;
-    if migrations::standing(&mut connection).map_err(failed)? != Standing::Current {
-        let why = "it was written by another version; start this version on it once";
-        return Err(failed(why.to_owned()));
-    }
-    let services = select(living(&mut connection)?, &args.services).map_err(Error::Failed)?;
-    let mut source = TickSource { connection, window };
+    let mut store = OfflineStore::open(db_file)?;
+    store.require_current().map_err(failed)?;
+    let services = store.rows().named_services(None)?.items;
+    let services = select(services, &args.services).map_err(Error::Failed)?;
+    let mut source = TickSource { store, window };
     let written = match args.format {
         ExportFormat::Csv => rows::write_csv(&mut source, &services, &mut out),
         ExportFormat::Jsonl => rows::write_jsonl(&mut source, &services, &mut out),
@@ -80,7 +76,7 @@ fn export(
 
 /// The services whose id or name is in `wanted`, in the order of `services`; all when `wanted` is
 /// empty. The error has one line per unknown service.
-fn select(services: Vec<Walked>, wanted: &[String]) -> Result<Vec<Walked>, String> {
+fn select(services: Vec<NamedService>, wanted: &[String]) -> Result<Vec<NamedService>, String> {
     if wanted.is_empty() {
         return Ok(services);
     }
@@ -110,7 +106,7 @@ mod tests {
 
     #[test]
     fn services_are_selected_by_id_or_name_and_each_once() {
-        let service = |id, name: &str| Walked {
+        let service = |id, name: &str| NamedService {
             id: ServiceId::new(id).unwrap(),
             name: name.to_owned(),
             group: None,

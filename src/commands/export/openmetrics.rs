@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use super::source::{ExportError, Exported, TickSource};
 use crate::domain::{PHASES, Phases, State, StoredTick};
 use crate::metrics::names;
-use crate::storage::history::walk::Walked;
+use crate::storage::records::NamedService;
 
 /// Which value of a tick a series has.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ const FAMILIES: [(&str, &str, &[Value]); 4] = [
 
 pub(super) fn write(
     source: &mut TickSource,
-    services: &[Walked],
+    services: &[NamedService],
     out: &mut impl Write,
 ) -> Result<Exported, ExportError> {
     let phases: [&str; PHASES] = Phases::default().named().map(|(name, _)| name);
@@ -57,7 +57,7 @@ pub(super) fn write(
 }
 
 /// Name and labels of a series.
-fn series_name(family: &str, service: &Walked, phase: Option<&str>) -> String {
+fn series_name(family: &str, service: &NamedService, phase: Option<&str>) -> String {
     let id = service.id.to_string();
     let labels = names::service_labels(&id, &service.name, service.group.as_deref());
     names::series(family, labels.into_iter().chain(phase.map(|phase| (names::PHASE, phase))))
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn labels_are_escaped_and_named_as_in_metrics() {
-        let service = Walked {
+        let service = NamedService {
             id: ServiceId::new(7).unwrap(),
             name: "a \"b\"\\\n".to_owned(),
             group: Some("core".to_owned()),

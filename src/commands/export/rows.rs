@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::source::{ExportError, Exported, TickSource};
 use crate::domain::time::timestamp;
 use crate::domain::{PHASES, Reason, StoredTick};
-use crate::storage::history::walk::Walked;
+use crate::storage::records::NamedService;
 
 /// The names of the columns, which are the keys of the JSON objects.
 const COLUMNS: [&str; 14] = [
@@ -47,7 +47,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(service: &'a Walked, tick: &StoredTick) -> Self {
+    fn new(service: &'a NamedService, tick: &StoredTick) -> Self {
         let phases = tick.phases_us.map(|phases| phases.map(milliseconds));
         let [resolve_ms, connect_ms, tls_ms, processing_ms, transfer_ms] =
             phases.map_or([None; PHASES], |phases| phases.map(Some));
@@ -105,7 +105,7 @@ fn csv_writer<W: Write>(out: W) -> csv::Writer<W> {
 
 pub(super) fn write_csv(
     source: &mut TickSource,
-    services: &[Walked],
+    services: &[NamedService],
     out: &mut impl Write,
 ) -> Result<Exported, ExportError> {
     let mut out = csv_writer(out);
@@ -121,7 +121,7 @@ pub(super) fn write_csv(
 
 pub(super) fn write_jsonl(
     source: &mut TickSource,
-    services: &[Walked],
+    services: &[NamedService],
     out: &mut impl Write,
 ) -> Result<Exported, ExportError> {
     for service in services {
@@ -140,7 +140,7 @@ mod tests {
     use crate::domain::State;
 
     fn lines(tick: &StoredTick) -> (String, String) {
-        let service = Walked {
+        let service = NamedService {
             id: ServiceId::new(7).unwrap(),
             name: "=shop, \"west\"\n".to_owned(),
             group: None,

@@ -2,14 +2,14 @@
 
 use std::io;
 
-use diesel::sqlite::SqliteConnection;
-
 use crate::domain::{ServiceId, StoredTick, Window};
 use crate::storage::StorageError;
-use crate::storage::history::walk::{Walk, Walked};
+use crate::storage::history::scan::Scan;
+use crate::storage::records::NamedService;
+use crate::storage::sqlite::offline::OfflineStore;
 
 pub(super) struct TickSource {
-    pub connection: SqliteConnection,
+    pub store: OfflineStore,
     pub window: Window,
 }
 
@@ -17,12 +17,12 @@ impl TickSource {
     /// Passes every tick of `service` to `write`, oldest first.
     pub fn for_each(
         &mut self,
-        service: &Walked,
+        service: &NamedService,
         mut write: impl FnMut(&StoredTick) -> io::Result<()>,
     ) -> Result<(), ExportError> {
-        let mut walk = Walk::new(service, self.window);
+        let mut scan = Scan::new(service, self.window);
         let failed = |error| ExportError::Storage(service.id, error);
-        while let Some(ticks) = walk.step(&mut self.connection).map_err(failed)? {
+        while let Some(ticks) = scan.step(self.store.rows()).map_err(failed)? {
             for tick in &ticks {
                 write(tick)?;
             }

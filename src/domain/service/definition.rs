@@ -23,6 +23,16 @@ pub enum Origin {
     File,
 }
 
+impl Origin {
+    /// The word in the API and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::File => "file",
+        }
+    }
+}
+
 /// The writable fields of a service. `None` in `interval` and `timeout` means the configured
 /// default.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,7 +10,7 @@ use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 use crate::domain::history::tick::{PHASES, StoredTick};
 use crate::domain::leb128::{read, unzigzag, write, zigzag};
 use crate::domain::{Reason, State};
-use crate::storage::StorageError;
+use crate::storage::error::StorageError;
 
 /// The layout above.
 const VERSION: u8 = 1;

@@ -1,264 +1,113 @@
-//! Roll-ups: what the sealed ticks of an hour or a day add up to, and what the events say of that time.
+//! Roll-ups: the sums of the sealed ticks of an hour or a day, and the states of that time.
 
 use std::collections::BTreeSet;
 
-use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
-
-use crate::domain::ServiceId;
-use crate::domain::Window;
-use crate::domain::history::sketch::Sketch;
-use crate::domain::history::stats::Stats;
-use crate::domain::history::tick::PHASES;
-use crate::domain::history::timeline::Totals;
-use crate::storage::StorageError;
+use crate::domain::{ServiceId, Stats, Totals, Window};
+use crate::storage::error::StorageError;
+use crate::storage::history::rows::{Bucket, DAY_S, HOUR_S, PackedStats, Rollup};
 use crate::storage::history::uptime::{spans, totals_of};
-use crate::storage::schema::service_rollups;
+use crate::storage::port::{RollupWrite, StoreRead};
 
-/// Length of an hour's bucket, in seconds.
-pub const HOUR_S: i32 = 3_600;
-/// Length of a day's (UTC).
-pub const DAY_S: i32 = 86_400;
-
-/// Which roll-up of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bucket {
-    /// Its length in seconds: [`HOUR_S`] or [`DAY_S`].
-    pub step_s: i32,
-    /// Its first second, a multiple of its length.
-    pub start_s: i64,
+/// The sums of a roll-up of the service `id`.
+pub fn stats(id: ServiceId, rollup: &Rollup) -> Result<Stats, StorageError> {
+    rollup.stats.unpack().ok_or_else(|| {
+        let Bucket { step_s, start_s } = rollup.bucket;
+        let row = format!("service_rollups ({id}, {step_s}, {start_s}): sketch");
+        StorageError::Unreadable(row)
+    })
 }
 
-impl Bucket {
-    /// The hour that holds `at_ms`.
-    pub fn hour(at_ms: i64) -> Self {
-        Self::holding(at_ms.div_euclid(1_000), HOUR_S)
-    }
-
-    /// The day that holds it.
-    pub fn day(self) -> Self {
-        Self::holding(self.start_s, DAY_S)
-    }
-
-    fn holding(at_s: i64, step_s: i32) -> Self {
-        Self { step_s, start_s: at_s.div_euclid(step_s.into()) * i64::from(step_s) }
-    }
-
-    /// The second after its last.
-    pub fn end_s(self) -> i64 {
-        self.start_s + i64::from(self.step_s)
-    }
-
-    /// The time it holds, up to `now_ms`.
-    pub fn window(self, now_ms: i64) -> Window {
-        let from_ms = self.start_s * 1_000;
-        // A clock that was set back may leave ticks in the future.
-        Window { from_ms, to_ms: (self.end_s() * 1_000).min(now_ms).max(from_ms) }
-    }
-}
-
-/// A row of `service_rollups`.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = service_rollups, check_for_backend(diesel::sqlite::Sqlite), treat_none_as_null = true)]
-#[diesel(primary_key(service_id, step_s, start_s))]
-pub struct RollupRow {
-    service_id: i64,
-    step_s: i32,
-    start_s: i64,
-    up_count: i64,
-    down_count: i64,
-    unknown_count: i64,
-    up_ms: i64,
-    down_ms: i64,
-    unknown_ms: i64,
-    paused_ms: i64,
-    response_sum_us: i64,
-    response_min_us: Option<i64>,
-    response_max_us: Option<i64>,
-    phased_count: i64,
-    dns_us: i64,
-    connect_us: i64,
-    tls_us: i64,
-    first_byte_us: i64,
-    transfer_us: i64,
-    sketch: Vec<u8>,
-}
-
-impl RollupRow {
-    /// The row of what ticks add up to, before the events are asked.
-    pub fn new(id: ServiceId, bucket: Bucket, stats: &Stats) -> Self {
-        let phase = |nth: usize| stats.phases_us[nth].cast_signed();
-        Self {
-            service_id: id.get(),
-            step_s: bucket.step_s,
-            start_s: bucket.start_s,
-            up_count: stats.up.cast_signed(),
-            down_count: stats.down.cast_signed(),
-            unknown_count: stats.unknown.cast_signed(),
-            up_ms: 0,
-            down_ms: 0,
-            unknown_ms: 0,
-            paused_ms: 0,
-            response_sum_us: stats.sum_us.cast_signed(),
-            response_min_us: stats.min_us.map(u64::cast_signed),
-            response_max_us: stats.max_us.map(u64::cast_signed),
-            phased_count: stats.phased.cast_signed(),
-            dns_us: phase(0),
-            connect_us: phase(1),
-            tls_us: phase(2),
-            first_byte_us: phase(3),
-            transfer_us: phase(4),
-            sketch: stats.sketch.encode(),
-        }
-    }
-
-    /// The row with what the events say of its time.
-    fn with(self, totals: &Totals) -> Self {
-        Self {
-            up_ms: totals.up_ms.cast_signed(),
-            down_ms: totals.down_ms.cast_signed(),
-            unknown_ms: totals.unknown_ms.cast_signed(),
-            paused_ms: totals.paused_ms.cast_signed(),
-            ..self
-        }
-    }
-
-    /// Which one it is.
-    pub fn bucket(&self) -> Bucket {
-        Bucket { step_s: self.step_s, start_s: self.start_s }
-    }
-
-    /// What its ticks add up to.
-    pub fn stats(&self) -> Result<Stats, StorageError> {
-        let phases: [i64; PHASES] =
-            [self.dns_us, self.connect_us, self.tls_us, self.first_byte_us, self.transfer_us];
-        let sketch = Sketch::decode(&self.sketch).ok_or_else(|| {
-            let Self { service_id, step_s, start_s, .. } = self;
-            let row = format!("service_rollups ({service_id}, {step_s}, {start_s}): sketch");
-            StorageError::Unreadable(row)
-        })?;
-        Ok(Stats {
-            up: self.up_count.cast_unsigned(),
-            down: self.down_count.cast_unsigned(),
-            unknown: self.unknown_count.cast_unsigned(),
-            sum_us: self.response_sum_us.cast_unsigned(),
-            min_us: self.response_min_us.map(i64::cast_unsigned),
-            max_us: self.response_max_us.map(i64::cast_unsigned),
-            phased: self.phased_count.cast_unsigned(),
-            phases_us: phases.map(i64::cast_unsigned),
-            sketch,
-        })
-    }
-
-    /// What the events said of its time when it was written.
-    pub fn totals(&self) -> Totals {
-        Totals {
-            up_ms: self.up_ms.cast_unsigned(),
-            down_ms: self.down_ms.cast_unsigned(),
-            unknown_ms: self.unknown_ms.cast_unsigned(),
-            paused_ms: self.paused_ms.cast_unsigned(),
-        }
-    }
-}
-
-/// Adds the `fresh` hours to the roll-ups of a service, makes those of the days that are over, and computes the times of all
-/// that are concerned anew; part of the caller's transaction. `fresh` is by start. Gives how many rows are new. `begun_ms` is when the first event
-/// began that was not looked at yet.
+/// Adds the `fresh` hours, which are in order, to the roll-ups of a service, makes those of the
+/// days that are over, and computes the times of all affected ones again. `begun_ms` is the start
+/// of the first event that no sealing has processed. Returns the number of new roll-ups. Part of
+/// the caller's transaction.
 pub fn merge(
-    connection: &mut SqliteConnection,
+    rows: &mut dyn RollupWrite,
     id: ServiceId,
-    fresh: &[RollupRow],
+    fresh: &[Rollup],
     begun_ms: Option<i64>,
     now_ms: i64,
 ) -> Result<i64, StorageError> {
-    let days = days_over(connection, id, fresh, now_ms)?;
+    let days = days_over(rows, id, fresh, now_ms)?;
     let begun = begun_ms.map(|at_ms| Bucket::hour(at_ms).day());
     let first = days
         .iter()
         .copied()
-        .chain(fresh.iter().map(RollupRow::bucket))
+        .chain(fresh.iter().map(|rollup| rollup.bucket))
         .chain(begun)
         .map(|bucket| bucket.start_s)
         .min();
     let Some(first_s) = first else { return Ok(0) };
     let window = Window { from_ms: first_s * 1_000, to_ms: now_ms.max(first_s * 1_000 + 1) };
-    let known = spans(connection, id, window)?;
-    let totals = |bucket: Bucket| totals_of(&known, bucket.window(now_ms));
+    let events = spans(rows, id, window)?;
+    let totals = |bucket: Bucket| totals_of(&events, bucket.window(now_ms));
     let mut added = 0;
-    for row in fresh {
-        let row = row.clone().with(&totals(row.bucket()));
-        // Most are new, and then need not be looked for.
-        let is_new = insert(connection, &row)?;
+    for hour in fresh {
+        let bucket = hour.bucket;
+        let rollup = Rollup { totals: totals(bucket), ..hour.clone() };
+        // Most are new, so none is read before.
+        let is_new = rows.insert_rollup(id, &rollup)?;
         if !is_new {
-            let kept: RollupRow =
-                row_of(id, row.bucket()).select(RollupRow::as_select()).first(connection)?;
-            let mut all = kept.stats()?;
-            all.merge(&row.stats()?);
-            let all = RollupRow::new(id, row.bucket(), &all).with(&row.totals());
-            diesel::update(row_of(id, row.bucket())).set(&all).execute(connection)?;
+            let mut sum = stats(id, &stored(rows, id, bucket)?)?;
+            sum.merge(&stats(id, hour)?);
+            rows.replace_rollup(id, &Rollup { stats: PackedStats::pack(&sum), ..rollup })?;
         }
         added += i64::from(is_new);
     }
     for &day in &days {
-        let mut all = Stats::default();
-        for hour in within(connection, id, HOUR_S, day.window(i64::MAX))? {
-            all.merge(&hour.stats()?);
+        let mut sum = Stats::default();
+        for hour in rows.rollups(id, HOUR_S, day.window(i64::MAX))? {
+            sum.merge(&stats(id, &hour)?);
         }
-        let row = RollupRow::new(id, day, &all).with(&totals(day));
-        let is_new = insert(connection, &row)?;
+        let stats = PackedStats::pack(&sum);
+        let rollup = Rollup { bucket: day, stats, totals: totals(day) };
+        let is_new = rows.insert_rollup(id, &rollup)?;
         if !is_new {
-            diesel::update(row_of(id, day)).set(&row).execute(connection)?;
+            rows.replace_rollup(id, &rollup)?;
         }
         added += i64::from(is_new);
     }
     if let Some(begun_ms) = begun_ms {
         let is_done = |bucket: &Bucket| {
-            days.contains(bucket) || fresh.binary_search_by_key(bucket, RollupRow::bucket).is_ok()
+            days.contains(bucket)
+                || fresh.binary_search_by_key(bucket, |rollup| rollup.bucket).is_ok()
         };
-        refresh_times(connection, id, begun_ms, is_done, totals)?;
+        refresh_totals(rows, id, begun_ms, is_done, totals)?;
     }
     Ok(added)
 }
 
-/// Writes a roll-up, unless there is one; whether there was none.
-fn insert(connection: &mut SqliteConnection, row: &RollupRow) -> Result<bool, StorageError> {
-    let insert = diesel::insert_or_ignore_into(service_rollups::table).values(row);
-    Ok(insert.execute(connection)? > 0)
+fn stored(rows: &mut dyn StoreRead, id: ServiceId, bucket: Bucket) -> Result<Rollup, StorageError> {
+    let from_ms = bucket.start_s * 1_000;
+    let window = Window { from_ms, to_ms: from_ms + 1 };
+    rows.rollups(id, bucket.step_s, window)?.pop().ok_or(StorageError::NotFound)
 }
 
-/// The days whose roll-up is to be made now: those that are over, and have hours which they do not hold yet. A day that is not
-/// over has none: it would be written again with every sealing. Behind a clock that was set back, a day that has one is not over.
+/// The days whose roll-up is made now: those that are over and have hours that it does not contain
+/// yet. A day that is not over has none, since each sealing would write it again. After a clock
+/// was set back, a day that has one may not be over.
 fn days_over(
-    connection: &mut SqliteConnection,
+    rows: &mut dyn StoreRead,
     id: ServiceId,
-    fresh: &[RollupRow],
+    fresh: &[Rollup],
     now_ms: i64,
 ) -> Result<BTreeSet<Bucket>, StorageError> {
-    let made_to_s = days_end_s(connection, id)?;
-    let kept: Vec<i64> = service_rollups::table
-        .filter(service_rollups::service_id.eq(id.get()))
-        .filter(service_rollups::step_s.eq(HOUR_S))
-        .filter(service_rollups::start_s.ge(made_to_s))
-        .select(service_rollups::start_s)
-        .load(connection)?;
-    let kept = kept.into_iter().map(|start_s| Bucket { step_s: HOUR_S, start_s });
-    let days = fresh.iter().map(RollupRow::bucket).chain(kept).map(Bucket::day);
+    let made_to_s = days_end_s(rows, id)?;
+    let stored = rows.rollup_starts(id, HOUR_S, made_to_s)?;
+    let stored = stored.into_iter().map(|start_s| Bucket { step_s: HOUR_S, start_s });
+    let days = fresh.iter().map(|rollup| rollup.bucket).chain(stored).map(Bucket::day);
     Ok(days.filter(|day| day.end_s() * 1_000 <= now_ms || day.start_s < made_to_s).collect())
 }
 
-/// The end of the newest day that has a roll-up: what hours there are from there on belong to no day's.
-pub fn days_end_s(connection: &mut SqliteConnection, id: ServiceId) -> Result<i64, StorageError> {
-    let newest: Option<i64> = service_rollups::table
-        .filter(service_rollups::service_id.eq(id.get()))
-        .filter(service_rollups::step_s.eq(DAY_S))
-        .select(diesel::dsl::max(service_rollups::start_s))
-        .first(connection)?;
+/// End of the newest day that has a roll-up, in unix seconds: later hours are part of no day's.
+pub fn days_end_s(rows: &mut dyn StoreRead, id: ServiceId) -> Result<i64, StorageError> {
+    let newest = rows.newest_rollup(id, DAY_S)?;
     Ok(newest.map_or(i64::MIN, |start_s| Bucket { step_s: DAY_S, start_s }.end_s()))
 }
 
-/// Computes the times of the rows from `begun_ms` on anew, but for those that are done.
-fn refresh_times(
-    connection: &mut SqliteConnection,
+/// Computes the times of the roll-ups from `begun_ms` on again, except for those that are done.
+fn refresh_totals(
+    rows: &mut dyn RollupWrite,
     id: ServiceId,
     begun_ms: i64,
     is_done: impl Fn(&Bucket) -> bool,
@@ -266,62 +115,25 @@ fn refresh_times(
 ) -> Result<(), StorageError> {
     let hour = Bucket::hour(begun_ms);
     for first in [hour, hour.day()] {
-        let starts: Vec<i64> = service_rollups::table
-            .filter(service_rollups::service_id.eq(id.get()))
-            .filter(service_rollups::step_s.eq(first.step_s))
-            .filter(service_rollups::start_s.ge(first.start_s))
-            .select(service_rollups::start_s)
-            .load(connection)?;
+        let starts = rows.rollup_starts(id, first.step_s, first.start_s)?;
         let buckets = starts.into_iter().map(|start_s| Bucket { start_s, ..first });
         for bucket in buckets.filter(|bucket| !is_done(bucket)) {
-            let totals = totals(bucket);
-            diesel::update(row_of(id, bucket))
-                .set((
-                    service_rollups::up_ms.eq(totals.up_ms.cast_signed()),
-                    service_rollups::down_ms.eq(totals.down_ms.cast_signed()),
-                    service_rollups::unknown_ms.eq(totals.unknown_ms.cast_signed()),
-                    service_rollups::paused_ms.eq(totals.paused_ms.cast_signed()),
-                ))
-                .execute(connection)?;
+            rows.set_totals(id, bucket, &totals(bucket))?;
         }
     }
     Ok(())
 }
 
-#[diesel::dsl::auto_type]
-fn row_of(id: ServiceId, bucket: Bucket) -> _ {
-    let (id, step_s, start_s): (i64, i32, i64) = (id.get(), bucket.step_s, bucket.start_s);
-    service_rollups::table.find((id, step_s, start_s))
-}
-
-/// The roll-ups of that length of a service whose start lies in `window`, oldest first.
-pub fn within(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    step_s: i32,
-    window: Window,
-) -> Result<Vec<RollupRow>, StorageError> {
-    let rows = service_rollups::table
-        .filter(service_rollups::service_id.eq(id.get()))
-        .filter(service_rollups::step_s.eq(step_s))
-        .filter(service_rollups::start_s.ge(window.from_ms.div_euclid(1_000)))
-        .filter(service_rollups::start_s.lt((window.to_ms - 1).div_euclid(1_000) + 1))
-        .order(service_rollups::start_s)
-        .select(RollupRow::as_select())
-        .load(connection)?;
-    Ok(rows)
-}
-
-/// Days of a service that lie in `window`, oldest first, and then the hours that belong to no day yet.
+/// The days of a service in `window`, oldest first, and then the hours that are part of no day.
 pub fn days_within(
-    connection: &mut SqliteConnection,
+    rows: &mut dyn StoreRead,
     id: ServiceId,
     window: Window,
-) -> Result<Vec<RollupRow>, StorageError> {
-    let mut rows = within(connection, id, DAY_S, window)?;
-    let from_ms = days_end_s(connection, id)?.saturating_mul(1_000).max(window.from_ms);
+) -> Result<Vec<Rollup>, StorageError> {
+    let mut rollups = rows.rollups(id, DAY_S, window)?;
+    let from_ms = days_end_s(rows, id)?.saturating_mul(1_000).max(window.from_ms);
     if from_ms < window.to_ms {
-        rows.extend(within(connection, id, HOUR_S, Window { from_ms, ..window })?);
+        rollups.extend(rows.rollups(id, HOUR_S, Window { from_ms, ..window })?);
     }
-    Ok(rows)
+    Ok(rollups)
 }

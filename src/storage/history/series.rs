@@ -1,32 +1,26 @@
-//! Series: a window cut into buckets, and what the ticks of each add up to.
+//! Series: a window divided into buckets, and the sums of the ticks of each.
 
 use std::ops::ControlFlow;
 
-use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
+use crate::domain::{ServiceId, Stats, Window};
+use crate::storage::error::StorageError;
+use crate::storage::history::rollups;
+use crate::storage::history::rows::{DAY_S, HOUR_S, Rollup};
+use crate::storage::history::ticks;
+use crate::storage::port::{Query, StoreRead, snapshot};
 
-use super::rollups;
-use super::{fresh, must_live, ticks};
-use crate::domain::ServiceId;
-use crate::domain::Window;
-use crate::domain::history::stats::Stats;
-use crate::storage::StorageError;
-use crate::storage::history::rollups::{DAY_S, HOUR_S};
-use crate::storage::reader::Query;
-
-/// Equal buckets, side by side. Each begins at a multiple of its length since 1970.
+/// Adjacent buckets of equal length. Each starts at a multiple of its length since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
-    /// Start of the first.
+    /// Start of the first bucket, in unix milliseconds.
     pub from_ms: i64,
-    /// Length of each, in milliseconds; at least one.
+    /// Length of a bucket, in milliseconds; at least one.
     pub step_ms: i64,
-    /// How many there are.
     pub count: usize,
 }
 
 impl Grid {
-    /// The buckets of that length that touch `window`.
+    /// The buckets of that length that overlap `window`.
     pub fn over(window: Window, step_ms: i64) -> Self {
         let first = window.from_ms.div_euclid(step_ms);
         let last = (window.to_ms - 1).div_euclid(step_ms);
@@ -34,25 +28,25 @@ impl Grid {
         Self { from_ms: first * step_ms, step_ms, count }
     }
 
-    /// Everything the buckets hold.
+    /// From the start of the first bucket to the end of the last.
     pub fn window(&self) -> Window {
         let to_ms = self.from_ms + self.step_ms * self.count as i64;
         Window { from_ms: self.from_ms, to_ms }
     }
 
-    /// The bucket that holds `at_ms`.
+    /// Index of the bucket that contains `at_ms`.
     fn nth(&self, at_ms: i64) -> Option<usize> {
         let nth = (at_ms - self.from_ms).div_euclid(self.step_ms);
         usize::try_from(nth).ok().filter(|nth| *nth < self.count)
     }
 
-    /// The start of each bucket.
+    /// Start of each bucket, in unix milliseconds.
     pub fn starts(self) -> impl Iterator<Item = i64> {
         let Self { from_ms, step_ms, count } = self;
         (0..count as i64).map(move |nth| from_ms + nth * step_ms)
     }
 
-    /// Where its numbers come from: whole hours and days from the roll-ups, anything finer from the ticks.
+    /// Roll-ups for multiples of an hour or a day, ticks for shorter buckets.
     pub fn source(&self) -> Source {
         let is_multiple_of = |step_s: i32| self.step_ms % (i64::from(step_s) * 1_000) == 0;
         match () {
@@ -63,19 +57,19 @@ impl Grid {
     }
 }
 
-/// Where the numbers of a series come from. They are the same from each, as long as the ticks are kept.
+/// Where the numbers of a series come from. They are the same from each, until retention deletes
+/// the ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The ticks themselves.
     Ticks,
-    /// Hourly roll-ups, and the ticks that are not rolled up yet.
+    /// Hourly roll-ups, and the fresh ticks.
     Hours,
-    /// Daily ones.
+    /// Daily roll-ups, the hourly ones of days without one, and the fresh ticks.
     Days,
 }
 
 impl Source {
-    /// The word for it in the API.
+    /// The word in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ticks => "ticks",
@@ -85,41 +79,39 @@ impl Source {
     }
 }
 
-/// What the ticks of one living service add up to in each bucket of a grid.
+/// Query: the sums of the ticks of one living service, for each bucket of a grid.
 #[derive(Debug, Clone, Copy)]
 pub struct GetSeries {
-    /// Whose.
     pub service_id: ServiceId,
-    /// Which buckets.
     pub grid: Grid,
 }
 
 impl Query for GetSeries {
     type Answer = Vec<Stats>;
 
-    fn run(self, connection: &mut SqliteConnection) -> Result<Self::Answer, StorageError> {
-        connection.transaction(|connection| {
-            must_live(connection, self.service_id)?;
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Vec<Stats>, StorageError> {
+        snapshot(rows, |rows| {
+            rows.require_service(self.service_id)?;
             let (id, grid) = (self.service_id, self.grid);
             let mut buckets = vec![Stats::default(); grid.count];
-            let rows = match grid.source() {
+            let rollups: Vec<Rollup> = match grid.source() {
                 Source::Ticks => {
-                    ticks::all_within(connection, id, grid.window(), |tick| {
+                    ticks::all_within(rows, id, grid.window(), |tick| {
                         if let Some(nth) = grid.nth(tick.at_ms) {
                             buckets[nth].add(&tick);
                         }
                     })?;
                     return Ok(buckets);
                 }
-                Source::Hours => rollups::within(connection, id, HOUR_S, grid.window())?,
-                Source::Days => rollups::days_within(connection, id, grid.window())?,
+                Source::Hours => rows.rollups(id, HOUR_S, grid.window())?,
+                Source::Days => rollups::days_within(rows, id, grid.window())?,
             };
-            for row in rows {
-                if let Some(nth) = grid.nth(row.bucket().start_s * 1_000) {
-                    buckets[nth].merge(&row.stats()?);
+            for rollup in rollups {
+                if let Some(nth) = grid.nth(rollup.bucket.start_s * 1_000) {
+                    buckets[nth].merge(&rollups::stats(id, &rollup)?);
                 }
             }
-            fresh::newest_first(connection, id, |tick| {
+            rows.fresh_ticks(id, &mut |tick| {
                 if let Some(nth) = grid.nth(tick.at_ms) {
                     buckets[nth].add(&tick);
                 }

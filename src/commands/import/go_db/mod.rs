@@ -6,40 +6,37 @@
 //! rules below, and each repair is printed as a line.
 
 mod repair;
-mod source;
 
 use std::collections::{BTreeMap, HashSet};
+use std::mem::take;
 use std::path::Path;
 use std::time::Duration;
 
-use diesel::connection::DefaultLoadingMode;
-use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
-
 use self::repair::repair;
-use self::source::{GoEvent, GoMetric, GoService, GoTick};
 use crate::clock::unix_ms;
 use crate::commands::output::print_line;
 use crate::config::Config;
 use crate::domain::history::tick::StoredTick;
 use crate::domain::{LatestEvent, Name, State, Tally, Target};
 use crate::error::Error;
-use crate::storage::imported::{History, ImportedEvent, ImportedService};
-use crate::storage::{OpenError, StorageError, Store, connection};
+use crate::storage::import::{ImportedEvent, ImportedService, NewService};
+use crate::storage::port::StoreImport;
+use crate::storage::sqlite::go_db::{GoDatabase, GoEvent, GoMetric, GoService};
+use crate::storage::{OpenError, StorageError, Store, StoreWrite};
 
 /// Imports `file` into the configured store.
 pub(in crate::commands) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     // The source first, so that a wrong name creates no store.
-    let source = source::open(file).map_err(Error::Failed)?;
+    let source = GoDatabase::open(file).map_err(Error::Failed)?;
     let store = Store::open(&config.db_file).map_err(|error| match error {
         OpenError::Foreign { .. } => {
             Error::Failed(format!("{error}; set DB_FILE to the file to import into"))
         }
         other => Error::Open(other),
     })?;
-    let mut target = connection::writer(store.path()).map_err(Error::failed)?;
+    let mut target = store.file().writer()?;
     let chunk_ticks = config.chunk_ticks as usize;
-    let summary = import(source, &mut target, chunk_ticks, unix_ms()).map_err(Error::Failed)?;
+    let summary = import(source, &mut *target, chunk_ticks, unix_ms()).map_err(Error::Failed)?;
     summary.findings.iter().for_each(print_line);
     let Summary { services, events, ticks, .. } = summary;
     let db_file = config.db_file.display();
@@ -71,25 +68,21 @@ struct Importing {
 /// of `chunk_ticks`. Services keep their ids when the store has no service yet, and get new ones
 /// otherwise.
 fn import(
-    mut source: SqliteConnection,
-    target: &mut SqliteConnection,
+    mut source: GoDatabase,
+    target: &mut dyn StoreWrite,
     chunk_ticks: usize,
     now_ms: i64,
 ) -> Result<Summary, String> {
-    let failed = |error: diesel::result::Error| {
-        format!("the database cannot be read as one of go-service-healthcheck: {error}")
-    };
-    let services = source::services(&mut source).map_err(failed)?;
-    let events = source::events(&mut source).map_err(failed)?;
-    let metrics = source::metrics(&mut source).map_err(failed)?;
+    let mut services = source.services()?;
+    let mut events = source.events()?;
+    let metrics = source.metrics()?;
     let mut summary = Summary::default();
 
-    let copied = target.immediate_transaction(|target| {
-        let mut history = History::new(target)?;
-        let mut importing = copy_services(services, &mut history, &mut summary)?;
-        copy_ticks(&mut source, &mut importing, &mut history, &mut summary)?;
+    let copied = target.import(&mut |history| {
+        let mut importing = copy_services(take(&mut services), history, &mut summary)?;
+        copy_ticks(&mut source, &mut importing, history, &mut summary)?;
         check_metrics(&metrics, &importing, &mut summary);
-        let mut by_service = events_by_service(events, &importing, &mut summary);
+        let mut by_service = events_by_service(take(&mut events), &importing, &mut summary);
         for (id, mut service) in importing {
             let events = by_service.remove(&id).unwrap_or_default();
             let deleted_ms = service.imported.deleted_at.map(|at| at * 1_000);
@@ -101,7 +94,7 @@ fn import(
             service.tally.latest = events.last().map(latest_event);
             history.add_events(&service.imported, &events, &service.tally)?;
         }
-        history.finish(chunk_ticks, now_ms)
+        history.seal_all(chunk_ticks, now_ms)
     });
     match copied {
         Ok(()) => Ok(summary),
@@ -115,7 +108,7 @@ fn import(
 /// Leaves out services whose name or URL is invalid.
 fn copy_services(
     services: Vec<GoService>,
-    history: &mut History,
+    history: &mut dyn StoreImport,
     summary: &mut Summary,
 ) -> Result<BTreeMap<i64, Importing>, StorageError> {
     let mut importing = BTreeMap::new();
@@ -143,14 +136,14 @@ fn copy_services(
         if service.deleted_at.is_none() {
             used_names.insert(name.as_str().to_owned());
         }
-        let imported = history.add_service(
-            service.id,
-            &name,
-            &target,
-            service.created_at,
-            service.updated_at,
-            service.deleted_at,
-        )?;
+        let imported = history.add_service(&NewService {
+            id: service.id,
+            name: &name,
+            target: &target,
+            created_at: service.created_at,
+            updated_at: service.updated_at,
+            deleted_at: service.deleted_at,
+        })?;
         if imported.id.get() != service.id {
             finding(format!("imported with id {}", imported.id));
         }
@@ -176,18 +169,16 @@ fn unique_name(service: &GoService, used: &HashSet<String>) -> Result<Name, Stri
 
 /// Leaves out ticks of unknown services and ticks with an invalid value.
 fn copy_ticks(
-    source: &mut SqliteConnection,
+    source: &mut GoDatabase,
     importing: &mut BTreeMap<i64, Importing>,
-    history: &mut History,
+    history: &mut dyn StoreImport,
     summary: &mut Summary,
 ) -> Result<(), StorageError> {
-    let ticks = diesel::sql_query(source::TICKS).load_iter::<GoTick, DefaultLoadingMode>(source)?;
     let (mut without_service, mut invalid) = (0u64, 0u64);
-    for tick in ticks {
-        let tick = tick?;
+    source.each_tick(|tick| {
         let Some(service) = importing.get_mut(&tick.service_id) else {
             without_service += 1;
-            continue;
+            return Ok(());
         };
         let duration = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).ok();
         let response_time = tick.response_time_ms.and_then(duration);
@@ -195,7 +186,7 @@ fn copy_ticks(
             (tick.is_up, response_time, tick.at_ms)
         else {
             invalid += 1;
-            continue;
+            return Ok(());
         };
         let state = if is_up { State::Up } else { State::Down };
         service.tally.tick_count += 1;
@@ -212,8 +203,8 @@ fn copy_ticks(
             http_status: None,
             reason: None,
         };
-        history.add_tick(&service.imported, &tick)?;
-    }
+        history.add_tick(&service.imported, &tick)
+    })?;
     let mut finding = |count: u64, what: &str| {
         if count > 0 {
             summary.findings.push(format!("{count} ticks {what}; left out"));

@@ -2,7 +2,7 @@
 //! Pure.
 
 use crate::domain::State;
-use crate::storage::imported::ImportedEvent;
+use crate::storage::import::ImportedEvent;
 
 /// The events in order, each ending where the next begins. The newest has the state of the newest
 /// tick and is open, unless the service was deleted. Returns the events and one phrase per repair.

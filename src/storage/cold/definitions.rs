@@ -1,0 +1,134 @@
+//! Changes of services, with their effect on events.
+
+use diesel::prelude::*;
+
+use super::StoreConnection;
+use super::rows::{DefinitionRow, ServiceRow};
+use super::schema::{service_metrics, services};
+use super::{events, services as reads};
+use crate::domain::{Definition, Origin, ServiceId, State};
+use crate::storage::error::StorageError;
+use crate::storage::records::{Applied, AppliedPlan, Change, FilePlan, MakePlan};
+
+/// Applies `change`. Part of the caller's transaction.
+pub fn define(
+    connection: &mut StoreConnection,
+    change: Change,
+    now_ms: i64,
+) -> Result<Applied, StorageError> {
+    let id = match change {
+        Change::Create(definition) => insert(connection, &definition, Origin::Api, now_ms)?,
+        Change::Update(id, patch) => {
+            let before = writable(connection, id)?.definition()?;
+            let after = patch.apply(&before).map_err(|problems| {
+                StorageError::Invalid(problems.iter().map(ToString::to_string).collect())
+            })?;
+            if after != before {
+                update(connection, id, &after, Origin::Api, now_ms)?;
+            }
+            id
+        }
+        Change::Delete(id) => {
+            writable(connection, id)?;
+            delete(connection, id, now_ms)?;
+            return Ok(Applied { id, record: None });
+        }
+    };
+    let record = reads::get(connection, id)?;
+    Ok(Applied { id, record: Some(record) })
+}
+
+/// Computes a plan for the services file and applies it. Part of the caller's transaction.
+pub fn define_all(
+    connection: &mut StoreConnection,
+    plan: &mut MakePlan<'_>,
+    now_ms: i64,
+) -> Result<AppliedPlan, StorageError> {
+    let plan = plan(&reads::load(connection)?).map_err(StorageError::Invalid)?;
+    let FilePlan { add, change, remove } = &plan;
+    for &id in remove {
+        delete(connection, id, now_ms)?;
+    }
+    for (id, definition) in change {
+        update(connection, *id, definition, Origin::File, now_ms)?;
+    }
+    let added = add.iter().map(|added| insert(connection, added, Origin::File, now_ms));
+    let added = added.collect::<Result<_, _>>()?;
+    Ok(AppliedPlan { plan, added })
+}
+
+/// The living service `id`, if the API may change it.
+fn writable(connection: &mut StoreConnection, id: ServiceId) -> Result<ServiceRow, StorageError> {
+    let row: ServiceRow = services::table
+        .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
+        .select(ServiceRow::as_select())
+        .first(connection)?;
+    if row.origin() == Origin::File {
+        return Err(StorageError::Conflict(format!(
+            "id: service {id} ({}) belongs to the services file and is read-only here; change it there",
+            row.name
+        )));
+    }
+    Ok(row)
+}
+
+fn insert(
+    connection: &mut StoreConnection,
+    definition: &Definition,
+    origin: Origin,
+    now_ms: i64,
+) -> Result<ServiceId, StorageError> {
+    let now = now_ms / 1_000;
+    let row = DefinitionRow::new(definition, origin, now);
+    let id: i64 = diesel::insert_into(services::table)
+        .values((row, services::created_at.eq(now)))
+        .returning(services::id)
+        .get_result(connection)?;
+    ServiceId::new(id).ok_or(StorageError::NotFound)
+}
+
+fn update(
+    connection: &mut StoreConnection,
+    id: ServiceId,
+    definition: &Definition,
+    origin: Origin,
+    now_ms: i64,
+) -> Result<(), StorageError> {
+    let was_enabled: bool =
+        services::table.find(id.get()).select(services::enabled).first(connection)?;
+    diesel::update(services::table.find(id.get()))
+        .set(DefinitionRow::new(definition, origin, now_ms / 1_000))
+        .execute(connection)?;
+    match (was_enabled, definition.enabled) {
+        (true, false) => pause(connection, id, now_ms),
+        // Unknown until the next result.
+        (false, true) => events::replace(connection, id, State::Unknown, now_ms),
+        _ => Ok(()),
+    }
+}
+
+/// Begins a pause, which lasts until the first result after it. A service without results has no
+/// event, and gets none.
+fn pause(connection: &mut StoreConnection, id: ServiceId, now_ms: i64) -> Result<(), StorageError> {
+    diesel::update(service_metrics::table.find(id.get()))
+        .set((
+            service_metrics::streak_is_up.eq(None::<bool>),
+            service_metrics::streak_count.eq(None::<i64>),
+            service_metrics::streak_since_ms.eq(None::<i64>),
+        ))
+        .execute(connection)?;
+    events::replace(connection, id, State::Paused, now_ms)
+}
+
+fn delete(
+    connection: &mut StoreConnection,
+    id: ServiceId,
+    now_ms: i64,
+) -> Result<(), StorageError> {
+    let now = now_ms / 1_000;
+    diesel::update(services::table.find(id.get()))
+        .set((services::deleted_at.eq(now), services::updated_at.eq(now)))
+        .execute(connection)?;
+    events::end(connection, id, now_ms)?;
+    Ok(())
+}

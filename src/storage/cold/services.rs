@@ -1,0 +1,251 @@
+//! Reads of services.
+
+use diesel::connection::DefaultLoadingMode;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Nullable};
+
+use super::rows::{EventRow, MetricRow, ServiceRow};
+use super::schema::{service_count, service_events, service_metrics, services};
+use super::{Backend, StoreConnection};
+use crate::domain::{Event, Page, PageRequest, ServiceId, State};
+use crate::storage::error::StorageError;
+use crate::storage::records::{ListServices, LoadedService, NamedService, ServiceRecord, Status};
+
+/// The living service `id`.
+pub fn get(connection: &mut StoreConnection, id: ServiceId) -> Result<ServiceRecord, StorageError> {
+    let row: RecordRow = records()
+        .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
+        .select(record_columns())
+        .first(connection)?;
+    record(row)
+}
+
+/// Error `NotFound` unless the service lives.
+pub fn require(connection: &mut StoreConnection, id: ServiceId) -> Result<(), StorageError> {
+    let _: i64 = services::table
+        .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
+        .select(services::id)
+        .first(connection)?;
+    Ok(())
+}
+
+pub fn list(
+    connection: &mut StoreConnection,
+    list: &ListServices,
+) -> Result<Page<ServiceRecord>, StorageError> {
+    connection.transaction(|connection| {
+        if !list.has_filter() {
+            return page_of_all(connection, list.page);
+        }
+        let total: i64 = records().filter(condition(list)).count().get_result(connection)?;
+        let rows: Vec<RecordRow> = records()
+            .filter(condition(list))
+            .order(services::id)
+            .limit(list.page.limit.into())
+            .offset(list.page.offset())
+            .select(record_columns())
+            .load(connection)?;
+        page(rows, total)
+    })
+}
+
+fn page(rows: Vec<RecordRow>, total: i64) -> Result<Page<ServiceRecord>, StorageError> {
+    let items = rows.into_iter().map(record).collect::<Result<_, _>>()?;
+    Ok(Page { items, total: total.cast_unsigned() })
+}
+
+/// All living services by name, by id.
+pub fn named(
+    connection: &mut StoreConnection,
+    page: Option<PageRequest>,
+) -> Result<Page<NamedService>, StorageError> {
+    type Row = (i64, String, Option<String>, Option<i64>, Option<i64>);
+    connection.transaction(|connection| {
+        let living = || services::table.filter(services::deleted_at.is_null());
+        let total: i64 = living().count().get_result(connection)?;
+        let (limit, offset) = page.map_or((i64::MAX, 0), |page| (page.limit.into(), page.offset()));
+        let rows: Vec<Row> = living()
+            .left_join(service_metrics::table)
+            .order(services::id)
+            .limit(limit)
+            .offset(offset)
+            .select((
+                services::id,
+                services::name,
+                services::group_name,
+                service_metrics::tick_count.nullable(),
+                service_metrics::unknown_count.nullable(),
+            ))
+            .load(connection)?;
+        let named = rows.into_iter().map(|(id, name, group, known, unknown)| {
+            let newest_seq = known.unwrap_or(0) + unknown.unwrap_or(0);
+            Ok(NamedService {
+                id: service_id(id)?,
+                name,
+                group,
+                newest_seq: newest_seq.cast_unsigned(),
+            })
+        });
+        let items = named.collect::<Result<_, StorageError>>()?;
+        Ok(Page { items, total: total.cast_unsigned() })
+    })
+}
+
+/// Deleted ones included.
+pub fn all_ids(connection: &mut StoreConnection) -> Result<Vec<ServiceId>, StorageError> {
+    let ids: Vec<i64> =
+        services::table.order(services::id).select(services::id).load(connection)?;
+    Ok(ids.into_iter().filter_map(ServiceId::new).collect())
+}
+
+fn service_id(id: i64) -> Result<ServiceId, StorageError> {
+    ServiceId::new(id).ok_or_else(|| StorageError::Unreadable(format!("services, id {id}: id")))
+}
+
+/// Nullable, since a column of a service without events compares as null, which filters the service out.
+type Condition = Box<dyn BoxableExpression<Joined, Backend, SqlType = Nullable<Bool>>>;
+type Joined = diesel::helper_types::LeftJoinQuerySource<
+    diesel::helper_types::LeftJoinQuerySource<services::table, service_metrics::table>,
+    service_events::table,
+    diesel::dsl::Eq<
+        diesel::dsl::Nullable<service_metrics::latest_event_id>,
+        diesel::dsl::Nullable<service_events::id>,
+    >,
+>;
+
+/// A page of all living services. Its cost does not depend on their number, except for skipping
+/// the ids before the page in an index.
+fn page_of_all(
+    connection: &mut StoreConnection,
+    request: PageRequest,
+) -> Result<Page<ServiceRecord>, StorageError> {
+    let total: i64 = service_count::table.select(service_count::living).first(connection)?;
+    let first: Option<i64> = services::table
+        .filter(services::deleted_at.is_null())
+        .order(services::id)
+        .select(services::id)
+        .offset(request.offset())
+        .first(connection)
+        .optional()?;
+    let Some(first) = first else {
+        return Ok(Page { items: Vec::new(), total: total.cast_unsigned() });
+    };
+    let rows: Vec<RecordRow> = records()
+        .filter(services::deleted_at.is_null().and(services::id.ge(first)))
+        .order(services::id)
+        .limit(request.limit.into())
+        .select(record_columns())
+        .load(connection)?;
+    page(rows, total)
+}
+
+fn condition(list: &ListServices) -> Condition {
+    let event_is = |word: &'static str| {
+        services::enabled.eq(true).and(service_events::event.nullable().eq(word))
+    };
+    let mut all: Condition = Box::new(services::deleted_at.is_null().nullable());
+    match list.status {
+        None => {}
+        Some(Status::Paused) => all = Box::new(all.and(services::enabled.eq(false))),
+        Some(Status::Pending) => {
+            let is_pending = service_events::id
+                .nullable()
+                .is_null()
+                .or(service_events::event.nullable().eq(State::Paused.event()));
+            all = Box::new(all.and(services::enabled.eq(true).and(is_pending)));
+        }
+        Some(Status::Up) => all = Box::new(all.and(event_is(State::Up.event()))),
+        Some(Status::Down) => all = Box::new(all.and(event_is(State::Down.event()))),
+        Some(Status::Unknown) => all = Box::new(all.and(event_is(State::Unknown.event()))),
+    }
+    if let Some(part) = &list.part {
+        let pattern = like_pattern(part);
+        let found = services::name
+            .like(pattern.clone())
+            .escape('\\')
+            .or(services::url.like(pattern).escape('\\').and(services::url.not_like(SECRET)));
+        all = Box::new(all.and(found));
+    }
+    match list.group.as_deref() {
+        None => {}
+        Some("") => all = Box::new(all.and(services::group_name.is_null())),
+        Some(group) => {
+            all = Box::new(all.and(services::group_name.eq(group.to_owned())));
+        }
+    }
+    if let Some(reason) = list.reason {
+        all = Box::new(all.and(service_events::failure.nullable().eq(reason.as_str())));
+    }
+    all
+}
+
+/// A URL with a password: a search must not reveal what no response shows.
+const SECRET: &str = "%://%:%@%";
+
+fn like_pattern(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in part.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// All living services, by id.
+pub fn load(connection: &mut StoreConnection) -> Result<Vec<LoadedService>, StorageError> {
+    // Row by row, since all rows at once would need as much memory again.
+    let rows = services::table
+        .left_join(service_metrics::table)
+        .filter(services::deleted_at.is_null())
+        .order(services::id)
+        .select((ServiceRow::as_select(), service_metrics::updated_at.nullable()))
+        .load_iter::<(ServiceRow, Option<i64>), DefaultLoadingMode>(connection)?;
+    rows.map(|row| {
+        let (row, last_tick) = row?;
+        Ok(LoadedService {
+            id: row.service_id()?,
+            definition: row.definition()?,
+            origin: row.origin(),
+            last_tick,
+            created_at: row.created_at,
+        })
+    })
+    .collect()
+}
+
+type RecordRow = (ServiceRow, Option<MetricRow>, Option<EventRow>);
+
+#[diesel::dsl::auto_type]
+fn records() -> _ {
+    let newest: diesel::dsl::Eq<
+        diesel::dsl::Nullable<service_metrics::latest_event_id>,
+        diesel::dsl::Nullable<service_events::id>,
+    > = service_metrics::latest_event_id.nullable().eq(service_events::id.nullable());
+    services::table.left_join(service_metrics::table).left_join(service_events::table.on(newest))
+}
+
+type RecordColumns = (
+    diesel::dsl::AsSelect<ServiceRow, Backend>,
+    diesel::dsl::AsSelect<Option<MetricRow>, Backend>,
+    diesel::dsl::AsSelect<Option<EventRow>, Backend>,
+);
+
+fn record_columns() -> RecordColumns {
+    (ServiceRow::as_select(), Option::<MetricRow>::as_select(), Option::<EventRow>::as_select())
+}
+
+fn record((service, metric, event): RecordRow) -> Result<ServiceRecord, StorageError> {
+    let event = event.map(EventRow::event).transpose()?;
+    Ok(ServiceRecord {
+        id: service.service_id()?,
+        definition: service.definition()?,
+        origin: service.origin(),
+        created_at: service.created_at,
+        updated_at: service.updated_at,
+        tally: metric.map(|metric| metric.tally(event.as_ref().map(Event::latest))),
+        latest_event: event,
+    })
+}

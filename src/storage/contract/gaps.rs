@@ -1,0 +1,78 @@
+//! Gaps: periods that the monitor did not observe.
+
+use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
+use super::retention::{HOUR_MS, MINUTE_MS};
+use crate::domain::{ServiceId, Span, State, Thresholds, Window};
+use crate::storage::history::uptime::spans;
+use crate::storage::ledger::Ledger;
+use crate::storage::records::Gap;
+
+for_each_store!(
+    the_event_of_a_streak_over_a_gap_begins_after_it,
+    a_stall_is_unknown_except_for_later_events,
+    a_probe_that_began_before_a_stall_does_not_end_its_gap,
+);
+
+fn the_event_of_a_streak_over_a_gap_begins_after_it(kind: Kind) {
+    let thresholds = Thresholds { failure: 2, success: 2, confirm_interval: None };
+    let mut f = Fixture::with_thresholds(kind.open(), &[thresholds; 2]);
+    let (new, other) = (f.ids[0], f.ids[1]);
+    let record = |f: &mut Fixture, id: ServiceId, state: State, minute: i64| {
+        let tick = plain(state, START_MS + minute * MINUTE_MS);
+        f.commit(&[outcome(id, &tick)], tick.at_ms);
+    };
+    record(&mut f, new, State::Down, 0);
+    for (minute, state) in
+        [State::Down, State::Down, State::Unknown, State::Up].into_iter().enumerate()
+    {
+        record(&mut f, other, state, minute as i64);
+    }
+    f.ledger = Ledger::default();
+    f.writer.close_gap(START_MS + HOUR_MS).unwrap();
+    for minute in [60, 61] {
+        record(&mut f, new, State::Down, minute);
+        record(&mut f, other, State::Up, minute);
+    }
+    for (id, state) in [(new, State::Down), (other, State::Up)] {
+        let newest = spans(&mut *f.reader, id, Window::ALL).unwrap().pop();
+        assert_eq!(newest, Some(Span { state, from_ms: START_MS + HOUR_MS, to_ms: None }));
+    }
+}
+
+fn a_stall_is_unknown_except_for_later_events(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 2);
+    let (quiet, other) = (f.ids[0], f.ids[1]);
+    for id in [quiet, other] {
+        f.commit(&[outcome(id, &plain(State::Up, START_MS))], START_MS);
+    }
+    let from_ms = START_MS + MINUTE_MS;
+    let later = plain(State::Down, START_MS + HOUR_MS);
+    f.commit(&[outcome(other, &later)], later.at_ms);
+    let gap = f.writer.record_stall(from_ms, later.at_ms + 1_000).unwrap();
+    assert_eq!(gap, Some(Gap { from_ms, services: 1 }));
+    let newest = |f: &mut Fixture, id| spans(&mut *f.reader, id, Window::ALL).unwrap().pop();
+    let unknown = Span { state: State::Unknown, from_ms, to_ms: None };
+    assert_eq!(newest(&mut f, quiet), Some(unknown));
+    let down = Span { state: State::Down, from_ms: later.at_ms, to_ms: None };
+    assert_eq!(newest(&mut f, other), Some(down));
+    f.assert_consistent();
+}
+
+fn a_probe_that_began_before_a_stall_does_not_end_its_gap(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 1);
+    let id = f.ids[0];
+    f.commit(&[outcome(id, &plain(State::Up, START_MS))], START_MS);
+    let (from_ms, to_ms) = (START_MS + MINUTE_MS, START_MS + HOUR_MS);
+    f.writer.record_stall(from_ms, to_ms).unwrap();
+    f.ledger.stalled(to_ms);
+    let in_flight = plain(State::Down, from_ms - 100);
+    f.commit(&[outcome(id, &in_flight)], to_ms + 10);
+    let newest = |f: &mut Fixture| spans(&mut *f.reader, id, Window::ALL).unwrap().pop();
+    let unknown = Span { state: State::Unknown, from_ms, to_ms: None };
+    assert_eq!(newest(&mut f), Some(unknown));
+    assert_eq!(f.ticks(id).len(), 2, "the tick is stored");
+    let next = plain(State::Up, to_ms + 1_000);
+    f.commit(&[outcome(id, &next)], next.at_ms);
+    assert_eq!(newest(&mut f), Some(Span { state: State::Up, from_ms: next.at_ms, to_ms: None }));
+    f.assert_consistent();
+}

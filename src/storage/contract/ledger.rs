@@ -1,0 +1,136 @@
+//! Commits of the ledger.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::fixture::{Fixture, Kind, for_each_store};
+use crate::domain::{
+    Event, Failure, Outcome, PageRequest, Reason, ServiceId, State, Window, sample,
+};
+use crate::storage::ledger::Ledger;
+use crate::storage::port::{Query, StoreRead};
+use crate::storage::records::{Change, GetService, ListEvents};
+
+for_each_store!(
+    a_change_of_state_ends_the_old_event_where_the_new_one_begins,
+    changes_of_state_within_a_group_are_events,
+    an_outcome_of_a_deleted_service_is_not_stored,
+    groups_of_any_size_give_the_same_rows,
+);
+
+pub fn outcome(service_id: ServiceId, up: bool, at_ms: i64) -> Outcome {
+    Outcome {
+        response_time: Duration::from_micros(1_500),
+        http_status: Some(if up { 200 } else { 500 }),
+        failure: (!up).then(|| Failure::new(Reason::Status, "500 Internal Server Error")),
+        ..sample::outcome(service_id.get(), at_ms)
+    }
+}
+
+/// The events of a service, newest first.
+pub fn events(rows: &mut dyn StoreRead, id: ServiceId) -> Vec<Event> {
+    let page = PageRequest { page: 1, limit: 1_000 };
+    let (service_id, window) = (Some(id), Window::ALL);
+    let list = ListEvents { service_id, window, state: None, reason: None, page };
+    list.run(rows).unwrap().items.into_iter().map(|item| item.event).collect()
+}
+
+/// State, start and end of each event, newest first.
+fn periods(f: &mut Fixture, id: ServiceId) -> Vec<(State, i64, Option<i64>)> {
+    let events = events(&mut *f.reader, id);
+    events.iter().map(|event| (event.state, event.started_ms, event.ended_ms)).collect()
+}
+
+/// Two ticks up, two down, one up, a second apart.
+fn up_down_up(id: ServiceId) -> Vec<Outcome> {
+    let ticks = [true, true, false, false, true].into_iter().enumerate();
+    ticks.map(|(nth, up)| outcome(id, up, nth as i64 * 1_000)).collect()
+}
+
+const UP_DOWN_UP: [(State, i64, Option<i64>); 3] =
+    [(State::Up, 4_000, None), (State::Down, 2_000, Some(4_000)), (State::Up, 0, Some(2_000))];
+
+fn a_change_of_state_ends_the_old_event_where_the_new_one_begins(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 1);
+    let id = f.ids[0];
+    for outcome in up_down_up(id) {
+        f.commit(&[outcome], 0);
+    }
+    assert_eq!(periods(&mut f, id), UP_DOWN_UP);
+    let failure = events(&mut *f.reader, id)[1].failure.clone().unwrap();
+    assert_eq!(failure.reason.as_str(), "status");
+    let tally = GetService(id).run(&mut *f.reader).unwrap().tally.unwrap();
+    assert_eq!((tally.tick_count, tally.up_count), (5, 3));
+}
+
+fn changes_of_state_within_a_group_are_events(kind: Kind) {
+    for forgets in [false, true] {
+        let mut f = Fixture::new(kind.open(), 2);
+        let id = f.ids[0];
+        let group = up_down_up(id);
+        let mut began = f.commit(&group[..1], 0).began;
+        if forgets {
+            f.ledger = Ledger::default();
+        }
+        began.extend(f.commit(&group[1..], 0).began);
+        assert_eq!(periods(&mut f, id), UP_DOWN_UP);
+        let states: Vec<_> = began.iter().map(|event| (event.before, event.state)).collect();
+        let (up, down) = (State::Up, State::Down);
+        assert_eq!(states, [(None, up), (Some(up), down), (Some(down), up)]);
+        f.commit(&[outcome(id, false, 5_000)], 0);
+        assert_eq!(periods(&mut f, id)[..2], [(down, 5_000, None), (up, 4_000, Some(5_000))]);
+        f.assert_consistent();
+    }
+}
+
+fn an_outcome_of_a_deleted_service_is_not_stored(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 2);
+    let (id, other) = (f.ids[0], f.ids[1]);
+    f.commit(&[outcome(id, true, 0)], 0);
+    f.writer.define(Change::Delete(id), 500).unwrap();
+    f.ledger.forget(id);
+    let group = [outcome(id, false, 1_000), outcome(other, true, 1_000)];
+    let done = f.commit(&group, 0);
+    assert_eq!((done.recorded, done.orphaned), (1, 1));
+    let spans = f.reader.spans(&[id], Window::ALL).unwrap().remove(&id).unwrap();
+    assert_eq!(spans.iter().map(|span| span.to_ms).collect::<Vec<_>>(), [Some(500)]);
+}
+
+/// Whatever the groups, and whether the ledger has the entries or reads them: the rows equal a
+/// recount.
+fn groups_of_any_size_give_the_same_rows(kind: Kind) {
+    let config = ProptestConfig { source_file: Some(file!()), ..ProptestConfig::with_cases(40) };
+    let group = || prop::collection::vec((0usize..3, any::<bool>()), 0..12);
+    proptest!(config, |(groups in prop::collection::vec((group(), any::<bool>()), 1..8))| {
+        let mut f = Fixture::new(kind.open(), 3);
+        let ids = f.ids.clone();
+        let mut all: Vec<Vec<bool>> = vec![Vec::new(); 3];
+        let mut at_ms = 0;
+        for (group, forgets) in groups {
+            let mut outcomes = Vec::new();
+            for (nth, up) in group {
+                at_ms += 1_000;
+                all[nth].push(up);
+                outcomes.push(outcome(ids[nth], up, at_ms));
+            }
+            f.commit(&outcomes, at_ms);
+            if forgets {
+                f.ledger = Ledger::default();
+            }
+        }
+        for (id, ticks) in ids.iter().zip(&all) {
+            let record = GetService(*id).run(&mut *f.reader).unwrap();
+            let tally = record.tally.unwrap_or_default();
+            prop_assert_eq!(tally.tick_count, ticks.len() as u64);
+            prop_assert_eq!(tally.up_count, ticks.iter().filter(|up| **up).count() as u64);
+            let sum = Duration::from_micros(1_500) * ticks.len() as u32;
+            prop_assert_eq!(tally.response_time_sum, sum);
+            let newest = record.latest_event.map(|event| event.state == State::Up);
+            prop_assert_eq!(newest, ticks.last().copied());
+            let changes = ticks.windows(2).filter(|pair| pair[0] != pair[1]).count();
+            let expected = if ticks.is_empty() { 0 } else { changes + 1 };
+            prop_assert_eq!(events(&mut *f.reader, *id).len(), expected);
+        }
+    });
+}

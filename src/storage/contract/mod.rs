@@ -1,0 +1,13 @@
+//! The contract of a store: tests that run on each kind of store.
+
+pub mod fixture;
+mod gaps;
+mod histories;
+pub mod ledger;
+mod model;
+pub mod retention;
+mod scan;
+mod sealing;
+mod services;
+mod steps;
+mod windows;

@@ -1,0 +1,96 @@
+//! Services: lists, changes, and the services file.
+
+use super::fixture::{Fixture, Kind, for_each_store, outcome, plain};
+use crate::domain::{Definition, Origin, PageRequest, ServiceId, State, Window, sample};
+use crate::storage::error::StorageError;
+use crate::storage::port::Query;
+use crate::storage::records::{Change, FilePlan, ListServices, LoadedService};
+
+for_each_store!(
+    a_page_without_filters_has_the_living_services_in_order_and_their_number,
+    a_plan_is_applied_as_a_whole_or_not_at_all,
+    a_pause_is_an_event_and_its_end_is_unknown,
+);
+
+fn a_page_without_filters_has_the_living_services_in_order_and_their_number(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 7);
+    let ids = f.ids.clone();
+    for deleted in [0, 3] {
+        f.writer.define(Change::Delete(ids[deleted]), 0).unwrap();
+    }
+    let mut page = |page, group: Option<&str>| {
+        let list = ListServices {
+            status: None,
+            part: None,
+            group: group.map(str::to_owned),
+            reason: None,
+            page: PageRequest { page, limit: 2 },
+        };
+        let page = list.run(&mut *f.reader).unwrap();
+        (page.items.iter().map(|record| record.id).collect::<Vec<_>>(), page.total)
+    };
+    for (nth, expected) in [(1, vec![1, 2]), (2, vec![4, 5]), (3, vec![6]), (4, vec![])] {
+        let expected: Vec<ServiceId> = expected.into_iter().map(|nth: usize| ids[nth]).collect();
+        assert_eq!(page(nth, None), (expected.clone(), 5));
+        assert_eq!(page(nth, Some("")), (expected, 5), "as with a filter");
+    }
+}
+
+fn a_plan_is_applied_as_a_whole_or_not_at_all(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 1);
+    let names = |f: &mut Fixture| -> Vec<(String, Origin)> {
+        let services = f.reader.load_services().unwrap().into_iter();
+        services
+            .map(|service| (service.definition.name.as_str().to_owned(), service.origin))
+            .collect()
+    };
+    let by_api = ("service-0".to_owned(), Origin::Api);
+    let add = |name: &str| FilePlan { add: vec![sample::definition(name)], ..FilePlan::default() };
+
+    let mut refused = |_: &[LoadedService]| Err(vec!["a problem".to_owned()]);
+    let error = f.writer.define_all(&mut refused, 0).unwrap_err();
+    assert_eq!(error, StorageError::Invalid(vec!["a problem".to_owned()]));
+
+    let mut twice = |known: &[LoadedService]| {
+        assert_eq!(known.len(), 1);
+        let add = vec![sample::definition("a"), sample::definition("a")];
+        Ok(FilePlan { add, ..FilePlan::default() })
+    };
+    let error = f.writer.define_all(&mut twice, 0).unwrap_err();
+    assert!(matches!(error, StorageError::Conflict(_)), "{error:?}");
+    assert_eq!(names(&mut f), [by_api.clone()]);
+
+    let applied = f.writer.define_all(&mut |_| Ok(add("a")), 0).unwrap();
+    assert_eq!((applied.plan, applied.added.len()), (add("a"), 1));
+    assert_eq!(names(&mut f), [by_api.clone(), ("a".to_owned(), Origin::File)]);
+
+    let id = applied.added[0];
+    let changed = Definition { enabled: false, ..sample::definition("a") };
+    let change = FilePlan { change: vec![(id, changed.clone())], ..FilePlan::default() };
+    f.writer.define_all(&mut |_| Ok(change.clone()), 0).unwrap();
+    assert_eq!(f.reader.service(id).unwrap().definition, changed);
+    let error = f.writer.define(Change::Delete(id), 0).unwrap_err();
+    assert!(matches!(error, StorageError::Conflict(_)), "{error:?}");
+
+    let remove = FilePlan { remove: vec![id], ..FilePlan::default() };
+    f.writer.define_all(&mut |_| Ok(remove.clone()), 0).unwrap();
+    assert_eq!(names(&mut f), [by_api]);
+}
+
+fn a_pause_is_an_event_and_its_end_is_unknown(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 1);
+    let id = f.ids[0];
+    f.commit(&[outcome(id, &plain(State::Up, 1_000))], 1_000);
+    for (enabled, now_ms) in [(false, 2_000), (true, 3_000)] {
+        let change = [("enabled".to_owned(), enabled.into())].into_iter().collect();
+        let patch = crate::spec::Patch::new(change).unwrap();
+        f.writer.define(Change::Update(id, patch), now_ms).unwrap();
+        f.ledger.forget(id);
+    }
+    f.commit(&[outcome(id, &plain(State::Up, 4_000))], 4_000);
+    let spans = f.reader.spans(&[id], Window::ALL).unwrap().remove(&id).unwrap();
+    let spans: Vec<_> = spans.iter().map(|span| (span.state, span.from_ms)).collect();
+    let (up, paused, unknown) = (State::Up, State::Paused, State::Unknown);
+    assert_eq!(spans, [(up, 1_000), (paused, 2_000), (unknown, 3_000), (up, 4_000)]);
+    f.assert_consistent();
+}

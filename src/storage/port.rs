@@ -1,0 +1,223 @@
+//! The storage port: what every store provides, as traits of primitives. Domain types in and out.
+//!
+//! Everything else is written once over these traits: the ledger, and the queries of the history.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use crate::domain::{
+    Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally, Totals, Window,
+};
+use crate::storage::batch::{Batch, Entry, Extent, Stored};
+use crate::storage::error::StorageError;
+use crate::storage::history::rows::{
+    Backlog, Bucket, ChunkInfo, Marks, Portion, Rollup, Sealing, Slice, UnsealedService,
+    UnsealedTick,
+};
+use crate::storage::import::{ImportedEvent, ImportedService, NewService};
+use crate::storage::records::{
+    Applied, AppliedPlan, Change, Gap, ListEvents, ListServices, LoadedService, MakePlan,
+    NamedService, ServiceRecord, Usage,
+};
+
+pub type Result<T> = std::result::Result<T, StorageError>;
+
+/// Work on one snapshot.
+pub type ReadWork<'a> = dyn FnMut(&mut dyn StoreRead) -> Result<()> + 'a;
+
+/// An import in one transaction.
+pub type ImportWork<'a> = dyn FnMut(&mut dyn StoreImport) -> Result<()> + 'a;
+
+/// Receives ticks until it breaks.
+pub type EachTick<'a, T> = dyn FnMut(T) -> ControlFlow<()> + 'a;
+
+/// A query over a store.
+pub trait Query: Send + 'static {
+    type Answer: Send + 'static;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Self::Answer>;
+}
+
+/// What can be read. Each method reads one snapshot; several share one inside of
+/// [`snapshot`](StoreRead::in_snapshot).
+pub trait StoreRead {
+    /// Runs `work` on one snapshot; [`snapshot`] is the convenient form.
+    fn in_snapshot(&mut self, work: &mut ReadWork<'_>) -> Result<()>;
+
+    /// Error `NotFound` unless the service lives.
+    fn service(&mut self, id: ServiceId) -> Result<ServiceRecord>;
+    /// Error `NotFound` unless the service lives.
+    fn require_service(&mut self, id: ServiceId) -> Result<()>;
+    fn services(&mut self, list: &ListServices) -> Result<Page<ServiceRecord>>;
+    /// All living services, by id; `None` for all of them.
+    fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>>;
+    /// All living services, by id.
+    fn load_services(&mut self) -> Result<Vec<LoadedService>>;
+    /// Deleted ones included.
+    fn all_service_ids(&mut self) -> Result<Vec<ServiceId>>;
+
+    fn events(&mut self, list: &ListEvents) -> Result<Page<ServiceEvent>>;
+    /// The events of each service that overlap `window`, oldest first.
+    fn spans(&mut self, ids: &[ServiceId], window: Window)
+    -> Result<HashMap<ServiceId, Vec<Span>>>;
+    /// Earliest start of the events of the service whose id is greater than `event_id`, in unix
+    /// milliseconds.
+    fn first_event_after(&mut self, id: ServiceId, event_id: i64) -> Result<Option<i64>>;
+
+    /// Number of the newest tick of the service, and so of all its ticks so far.
+    fn newest_seq(&mut self, id: ServiceId) -> Result<u64>;
+    /// The fresh ticks of a service, newest first.
+    fn fresh_ticks(&mut self, id: ServiceId, each: &mut EachTick<'_, StoredTick>) -> Result<()>;
+    /// Number of fresh ticks by service.
+    fn fresh_counts(&mut self) -> Result<HashMap<ServiceId, u64>>;
+    fn fresh_extent(&mut self) -> Result<Extent>;
+
+    /// The chunks of a service that overlap `window` and begin before tick number `before`, newest
+    /// first.
+    fn chunks(
+        &mut self,
+        id: ServiceId,
+        window: Window,
+        before: Option<u64>,
+    ) -> Result<Vec<ChunkInfo>>;
+    /// The chunk that contains tick number `seq`; otherwise the first one after it that overlaps
+    /// `window`.
+    fn chunk_from(&mut self, id: ServiceId, seq: u64, window: Window) -> Result<Option<ChunkInfo>>;
+    fn newest_chunk(&mut self, id: ServiceId) -> Result<Option<ChunkInfo>>;
+    fn chunk_data(&mut self, chunk: &ChunkInfo) -> Result<Vec<u8>>;
+
+    /// The roll-ups of that length that start in `window`, oldest first.
+    fn rollups(&mut self, id: ServiceId, step_s: i32, window: Window) -> Result<Vec<Rollup>>;
+    /// Starts of the roll-ups of that length from `from_s` on, in unix seconds.
+    fn rollup_starts(&mut self, id: ServiceId, step_s: i32, from_s: i64) -> Result<Vec<i64>>;
+    /// Start of the newest roll-up of that length, in unix seconds.
+    fn newest_rollup(&mut self, id: ServiceId, step_s: i32) -> Result<Option<i64>>;
+
+    fn sealing(&mut self) -> Result<Option<Sealing>>;
+    fn backlog(&mut self, sealing: &Sealing) -> Result<Backlog>;
+    /// The next `limit` services that have had ticks, by id.
+    fn unsealed_services(
+        &mut self,
+        sealing: &Sealing,
+        limit: usize,
+    ) -> Result<Vec<UnsealedService>>;
+    /// The fresh ticks of these services, newest first for each service.
+    fn unsealed_ticks(
+        &mut self,
+        sealing: &Sealing,
+        limit: usize,
+        each: &mut EachTick<'_, UnsealedTick>,
+    ) -> Result<()>;
+
+    fn marks(&mut self) -> Result<Marks>;
+    fn usage(&mut self) -> Result<Usage>;
+    /// Compares the counters of the store with its rows; one sentence a difference.
+    fn check_counters(&mut self) -> Result<Vec<String>>;
+}
+
+/// Runs `work` on one snapshot.
+pub fn snapshot<T>(
+    rows: &mut dyn StoreRead,
+    work: impl FnOnce(&mut dyn StoreRead) -> Result<T>,
+) -> Result<T> {
+    let mut work = Some(work);
+    let mut done = None;
+    rows.in_snapshot(&mut |rows| {
+        if let Some(work) = work.take() {
+            done = Some(work(rows)?);
+        }
+        Ok(())
+    })?;
+    done.ok_or_else(|| StorageError::Unavailable("the snapshot was not read".to_owned()))
+}
+
+/// What can be written. Each method is one transaction.
+pub trait StoreWrite: StoreRead {
+    /// What the rows say of each service, in the same order.
+    fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>>;
+    /// Error `Conflict` when a row that the batch needs is missing, or contradicts it.
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<Stored>;
+
+    /// Errors: `NotFound` unless the service lives; `Conflict` for a name that is taken, and for a
+    /// service of the services file; `Invalid` for a patch that does not fit the service.
+    fn define(&mut self, change: Change, now_ms: i64) -> Result<Applied>;
+    /// Computes the plan for the services file from the living services, and stores all of it or
+    /// nothing. Error `Invalid` for the problems of `plan`.
+    fn define_all(&mut self, plan: &mut MakePlan<'_>, now_ms: i64) -> Result<AppliedPlan>;
+
+    /// Ends the open events of all living services at the liveness mark; unknown, or a pause for
+    /// services that are not enabled, begins there. `None` when nothing changed. For the start,
+    /// before the first probe.
+    fn close_gap(&mut self, now_ms: i64) -> Result<Option<Gap>>;
+    /// As [`close_gap`](Self::close_gap), for a process that stalled from `from_ms` on. Events
+    /// that began more than a second later stay as they are.
+    fn record_stall(&mut self, from_ms: i64, now_ms: i64) -> Result<Option<Gap>>;
+
+    /// Begins to seal the fresh ticks of all services, unless a sealing is under way. Whether one
+    /// is under way afterwards; `false` without fresh ticks.
+    fn begin_sealing(&mut self) -> Result<bool>;
+    /// Writes the first services of `slice`, until `is_enough`, which is called after each.
+    /// Error `Conflict` when another slice was published since this one was prepared.
+    fn publish(
+        &mut self,
+        slice: &Slice,
+        now_ms: i64,
+        is_enough: &mut dyn FnMut() -> bool,
+    ) -> Result<Portion>;
+    /// Ends a sealing that has sealed every service. Returns the number of its ticks that belonged
+    /// to no service and were deleted; 0 unless another program has changed the tables. Error
+    /// `Conflict` when there is no such sealing.
+    fn finish_sealing(&mut self, now_ms: i64) -> Result<u64>;
+
+    /// Deletes at most `limit` chunks whose newest tick is older than `cutoff_ms`. Whether there
+    /// may be more.
+    fn expire_chunks(&mut self, cutoff_ms: i64, limit: u32) -> Result<bool>;
+    /// Deletes at most `limit` roll-ups and `limit` events of the first service after `after`,
+    /// living or not. `None` when there is no such service.
+    fn expire_service(&mut self, after: i64, cutoff_ms: i64, limit: u32)
+    -> Result<Option<Expired>>;
+    /// Returns some free space to the file system. Whether there may be more.
+    fn release_space(&mut self) -> Result<bool>;
+
+    /// Runs `work` in one transaction.
+    fn import(&mut self, work: &mut ImportWork<'_>) -> Result<()>;
+
+    /// Moves the write-ahead log into the main file, if the store has one.
+    fn checkpoint(&mut self) -> Result<()>;
+}
+
+/// What [`StoreWrite::expire_service`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expired {
+    /// The service.
+    pub service_id: i64,
+    /// Whether nothing of it is too old any more.
+    pub is_done: bool,
+}
+
+/// Writes of roll-ups within the transaction of [`StoreWrite::publish`].
+pub trait RollupWrite: StoreRead {
+    /// Stores a roll-up unless one exists. Whether it was stored.
+    fn insert_rollup(&mut self, id: ServiceId, rollup: &Rollup) -> Result<bool>;
+    fn replace_rollup(&mut self, id: ServiceId, rollup: &Rollup) -> Result<()>;
+    fn set_totals(&mut self, id: ServiceId, bucket: Bucket, totals: &Totals) -> Result<()>;
+}
+
+/// Writes of an import within the transaction of [`StoreWrite::import`].
+pub trait StoreImport {
+    /// The service keeps its id while the store has never had a service. Errors: `Conflict` for a
+    /// name that is taken, and for an id that is not positive.
+    fn add_service(&mut self, service: &NewService<'_>) -> Result<ImportedService>;
+    /// Adds a tick after those that the service has.
+    fn add_tick(&mut self, service: &ImportedService, tick: &StoredTick) -> Result<()>;
+    /// Adds the events of a service, oldest first, and its tally. A service without events has no
+    /// ticks either, and gets no metric.
+    fn add_events(
+        &mut self,
+        service: &ImportedService,
+        events: &[ImportedEvent],
+        tally: &Tally,
+    ) -> Result<()>;
+    /// Seals all fresh ticks in chunks of `chunk_ticks`.
+    fn seal_all(&mut self, chunk_ticks: usize, now_ms: i64) -> Result<()>;
+}

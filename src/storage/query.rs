@@ -1,0 +1,40 @@
+//! Queries that one primitive answers.
+
+use crate::domain::{Page, ServiceEvent};
+use crate::storage::error::StorageError;
+use crate::storage::port::{Query, StoreRead};
+use crate::storage::records::{
+    GetService, GetUsage, ListEvents, ListServices, ServiceRecord, Usage,
+};
+
+impl Query for GetService {
+    type Answer = ServiceRecord;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<ServiceRecord, StorageError> {
+        rows.service(self.0)
+    }
+}
+
+impl Query for ListServices {
+    type Answer = Page<ServiceRecord>;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Page<ServiceRecord>, StorageError> {
+        rows.services(&self)
+    }
+}
+
+impl Query for ListEvents {
+    type Answer = Page<ServiceEvent>;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Page<ServiceEvent>, StorageError> {
+        rows.events(&self)
+    }
+}
+
+impl Query for GetUsage {
+    type Answer = Usage;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Usage, StorageError> {
+        rows.usage()
+    }
+}

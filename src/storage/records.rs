@@ -1,0 +1,216 @@
+//! Values that cross the storage port: services with their current state, changes to them, and
+//! the filters of the lists.
+
+use crate::domain::{
+    Definition, Event, Origin, PageRequest, Reason, ServiceId, State, Tally, Window,
+};
+use crate::spec::Patch;
+
+/// A service with its tally and its newest event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceRecord {
+    pub id: ServiceId,
+    pub definition: Definition,
+    pub origin: Origin,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds of the last change of the definition.
+    pub updated_at: i64,
+    /// `None` before the first tick.
+    pub tally: Option<Tally>,
+    /// `None` before the first tick.
+    pub latest_event: Option<Event>,
+}
+
+impl ServiceRecord {
+    pub fn status(&self) -> Status {
+        if !self.definition.enabled {
+            return Status::Paused;
+        }
+        match self.latest_event.as_ref().map(|event| event.state) {
+            // A pause lasts until the first result after it.
+            None | Some(State::Paused) => Status::Pending,
+            Some(State::Up) => Status::Up,
+            Some(State::Down) => Status::Down,
+            Some(State::Unknown) => Status::Unknown,
+        }
+    }
+}
+
+/// Current state of a service, as the API shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Up,
+    Down,
+    /// The newest event is unknown: the local network failed, or the service is not observed yet
+    /// after a gap.
+    Unknown,
+    /// Enabled, without a result so far.
+    Pending,
+    /// Not enabled.
+    Paused,
+}
+
+impl Status {
+    pub const ALL: [Self; 5] = [Self::Up, Self::Down, Self::Unknown, Self::Pending, Self::Paused];
+
+    /// The word in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+            Self::Pending => "pending",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// A living service as it is loaded at the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedService {
+    pub id: ServiceId,
+    pub definition: Definition,
+    pub origin: Origin,
+    /// Unix seconds at which the newest tick was stored; `None` without ticks.
+    pub last_tick: Option<i64>,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+/// A living service by its name, with the number of its newest tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedService {
+    pub id: ServiceId,
+    pub name: String,
+    pub group: Option<String>,
+    /// 0 without ticks.
+    pub newest_seq: u64,
+}
+
+/// Query: the living services that match every filter, by id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListServices {
+    pub status: Option<Status>,
+    /// Text in the name or the URL; ASCII letters match in either case. A URL with a password is
+    /// not searched.
+    pub part: Option<String>,
+    /// The empty text matches services without a group.
+    pub group: Option<String>,
+    /// Reason of the newest event.
+    pub reason: Option<Reason>,
+    pub page: PageRequest,
+}
+
+impl ListServices {
+    pub fn has_filter(&self) -> bool {
+        let Self { status, part, group, reason, page: _ } = self;
+        status.is_some() || part.is_some() || group.is_some() || reason.is_some()
+    }
+}
+
+/// Query: one living service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetService(pub ServiceId);
+
+/// Query: the events of living services that match every filter, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListEvents {
+    /// `None` for all services; an id must be that of a living service.
+    pub service_id: Option<ServiceId>,
+    /// Events that overlap it.
+    pub window: Window,
+    pub state: Option<State>,
+    pub reason: Option<Reason>,
+    pub page: PageRequest,
+}
+
+/// A change of the list of services, requested through the API.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    Create(Box<Definition>),
+    Update(ServiceId, Patch),
+    /// The history stays in the store.
+    Delete(ServiceId),
+}
+
+/// Result of a [`Change`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    pub id: ServiceId,
+    /// `None` after a deletion.
+    pub record: Option<ServiceRecord>,
+}
+
+/// Changes that bring the services of the services file in line with its entries.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilePlan {
+    pub add: Vec<Definition>,
+    pub change: Vec<(ServiceId, Definition)>,
+    /// Services of an earlier file that have no entry any more.
+    pub remove: Vec<ServiceId>,
+}
+
+/// A [`FilePlan`] that is stored.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AppliedPlan {
+    pub plan: FilePlan,
+    /// Ids of the services in `plan.add`, in the same order.
+    pub added: Vec<ServiceId>,
+}
+
+/// Compares the living services with the entries of the services file. The errors are one
+/// sentence each.
+pub type MakePlan<'a> = dyn FnMut(&[LoadedService]) -> Result<FilePlan, Vec<String>> + 'a;
+
+/// A period that the monitor did not observe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Unix milliseconds of the last moment at which it observed.
+    pub from_ms: i64,
+    /// Number of services whose open event was ended there.
+    pub services: usize,
+}
+
+/// Query: number of rows and bytes in the store.
+#[derive(Debug, Clone, Copy)]
+pub struct GetUsage;
+
+/// Sizes are bytes, counts are rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub file_bytes: u64,
+    /// Size of the write-ahead log.
+    pub log_bytes: u64,
+    /// Free pages of the file.
+    pub free_bytes: u64,
+    /// Deleted ones included.
+    pub services: u64,
+    pub events: u64,
+    pub fresh_ticks: u64,
+    pub sealed_ticks: u64,
+    /// Chunks of sealed ticks.
+    pub chunks: u64,
+    /// Size of the sealed ticks.
+    pub sealed_bytes: u64,
+    /// Of hours and days.
+    pub rollups: u64,
+    /// Start of the chunk that ends first, in unix milliseconds: older ticks were deleted.
+    pub ticks_since_ms: Option<i64>,
+    /// Unix milliseconds of the last sealing; 0 before the first.
+    pub sealed_at_ms: i64,
+}
+
+impl Usage {
+    /// Number of rows by table.
+    pub fn rows(&self) -> [(&'static str, u64); 6] {
+        [
+            ("services", self.services),
+            ("events", self.events),
+            ("fresh_ticks", self.fresh_ticks),
+            ("sealed_ticks", self.sealed_ticks),
+            ("chunks", self.chunks),
+            ("rollups", self.rollups),
+        ]
+    }
+}

@@ -1,0 +1,144 @@
+//! The hot commit: a batch as one transaction of prepared statements.
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::cold::events;
+use super::cold::rows::{EventRow, MetricRow, NewEventRow, ServiceRow};
+use super::metrics;
+use super::metrics::TallyRow;
+use super::prepared::{Prepared, Text};
+use super::rows::TickRow;
+use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
+use crate::domain::{Event, ServiceId};
+use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, Stored};
+use crate::storage::error::StorageError;
+
+/// What the rows say of a service.
+pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, StorageError> {
+    let service = services::table
+        .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
+        .select(ServiceRow::as_select())
+        .first(connection)
+        .optional()?;
+    let Some(service) = service.filter(|service| service.enabled) else {
+        return Ok(Entry::default());
+    };
+    let thresholds = service.thresholds();
+    let rows = service_metrics::table
+        .left_join(service_events::table)
+        .filter(service_metrics::service_id.eq(id.get()))
+        .select((MetricRow::as_select(), Option::<EventRow>::as_select()))
+        .first::<(MetricRow, Option<EventRow>)>(connection)
+        .optional()?;
+    let watched = Entry { is_watched: true, thresholds, ..Entry::default() };
+    let Some((metric, event)) = rows else {
+        // Another program may have deleted the metric of a service with events.
+        return Ok(Entry { latest_event_id: events::open(connection, id)?, ..watched });
+    };
+    let event = event.map(EventRow::event).transpose()?;
+    Ok(Entry {
+        has_metric: true,
+        tally: metric.tally(event.as_ref().map(Event::latest)),
+        latest_event_id: event.map(|event| event.id),
+        latest_tick_id: metric.latest_tick_id,
+        unwatched_from_ms: metric.unwatched_from_ms,
+        ..watched
+    })
+}
+
+/// Writes `batch`. Part of the caller's transaction.
+pub fn commit(
+    connection: &mut SqliteConnection,
+    batch: &Batch<'_>,
+) -> Result<Stored, StorageError> {
+    for new in &batch.ticks {
+        let row = TickRow::new(new.id, new.service_id, new.previous_id, &new.tick);
+        diesel::insert_into(service_ticks::table).values(row).execute(connection)?;
+    }
+    // Before another event of the service begins: at most one is open.
+    for event in &batch.ended {
+        end(connection, event)?;
+    }
+    let begun = batch.begun.iter().map(|event| begin(connection, event, batch.now_ms));
+    let stored = Stored { event_ids: begun.collect::<Result<_, _>>()? };
+    for (id, metric) in &batch.metrics {
+        write_metric(connection, *id, metric, &stored, batch.now_ms)?;
+    }
+    move_liveness(connection, batch.now_ms)?;
+    Ok(stored)
+}
+
+fn end(connection: &mut SqliteConnection, event: &EndedEvent) -> Result<(), StorageError> {
+    let EndedEvent { id, at_ms } = *event;
+    Prepared::new(End, [at_ms, at_ms, id].map(Some)).execute(connection)?;
+    Ok(())
+}
+
+/// An event that began later ends at its own start.
+struct End;
+
+impl Text<3> for End {
+    const PARTS: [&'static str; 3] = [
+        "UPDATE service_events SET date_ended_ms = max(date_started_ms, ",
+        "), updated_at = max(date_started_ms, ",
+        ") / 1000 WHERE id = ",
+    ];
+}
+
+fn begin(
+    connection: &mut SqliteConnection,
+    event: &NewEvent<'_>,
+    now_ms: i64,
+) -> Result<i64, StorageError> {
+    let now = now_ms / 1_000;
+    let row = NewEventRow {
+        service_id: event.service_id.get(),
+        event: event.state.event(),
+        failure: event.failure.map(|failure| failure.reason.as_str()),
+        failure_detail: event.failure.map(|failure| failure.detail.as_str()),
+        date_started_ms: event.started_ms,
+        date_ended_ms: event.ended_ms,
+        created_at: now,
+        updated_at: event.ended_ms.map_or(now, |ended_ms| ended_ms / 1_000),
+    };
+    let insert = diesel::insert_into(service_events::table).values(row);
+    Ok(insert.returning(service_events::id).get_result(connection)?)
+}
+
+fn write_metric(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    metric: &NewMetric,
+    stored: &Stored,
+    now_ms: i64,
+) -> Result<(), StorageError> {
+    let NewMetric { entry, begun, clears_unwatched } = metric;
+    let begun = begun.and_then(|nth| stored.event_ids.get(nth).copied());
+    let now = now_ms / 1_000;
+    // Without a tally, the entry's event is one that a lost metric referenced.
+    let latest_event_id = begun.or(entry.tally.latest.and(entry.latest_event_id));
+    let row = TallyRow::new(id, &entry.tally, latest_event_id, entry.latest_tick_id, now);
+    if !entry.has_metric {
+        row.insert(connection)?;
+        return Ok(());
+    }
+    if let Some(event_id) = begun {
+        metrics::set_latest_event(connection, id, event_id)?;
+    }
+    if *clears_unwatched {
+        metrics::clear_unwatched(connection, id)?;
+    }
+    row.update(connection)
+}
+
+/// Sets the liveness mark. Part of the caller's transaction.
+pub fn move_liveness(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StorageError> {
+    diesel::insert_into(liveness::table)
+        .values((liveness::id.eq(1), liveness::at_ms.eq(now_ms)))
+        .on_conflict(liveness::id)
+        .do_update()
+        .set(liveness::at_ms.eq(now_ms))
+        .execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! Errors of diesel as errors of the port.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use crate::storage::error::StorageError;
+
+impl From<DieselError> for StorageError {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::NotFound => Self::NotFound,
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, violation) => {
+                Self::Conflict(match violation.message() {
+                    message if message.contains("services.name") => {
+                        "name: already taken by another service".to_owned()
+                    }
+                    message => message.to_owned(),
+                })
+            }
+            // Rows that contradict each other: a second attempt would fail too.
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::NotNullViolation,
+                violation,
+            ) => Self::Conflict(violation.message().to_owned()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}

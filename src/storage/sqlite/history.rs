@@ -1,0 +1,270 @@
+//! Reads of chunks, roll-ups, and the events as spans of time.
+
+use std::collections::HashMap;
+
+use diesel::connection::DefaultLoadingMode;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::cold::events;
+use super::rows::{ChunkRow, RollupRow};
+use super::schema::{
+    history, service_events, service_metrics, service_rollups, service_tick_chunks,
+};
+use crate::domain::{ServiceId, Span, State, Window};
+use crate::storage::error::StorageError;
+use crate::storage::history::rows::{Bucket, ChunkInfo, Marks, Rollup, Sealing, UnsealedService};
+
+type SpanRow = (i64, String, i64, Option<i64>);
+
+/// The events of each service that overlap `window`, oldest first. Those of one service do not
+/// overlap each other, so all but the first begin in it.
+pub fn spans(
+    connection: &mut SqliteConnection,
+    ids: &[ServiceId],
+    window: Window,
+) -> Result<HashMap<ServiceId, Vec<Span>>, StorageError> {
+    let mut all: HashMap<ServiceId, Vec<Span>> = HashMap::with_capacity(ids.len());
+    for &id in ids {
+        let of_service = service_events::table.filter(service_events::service_id.eq(id.get()));
+        let first: Option<i64> = of_service
+            .filter(service_events::date_started_ms.le(window.from_ms))
+            .select(diesel::dsl::max(service_events::date_started_ms))
+            .first(connection)?;
+        let rows = of_service
+            .filter(service_events::date_started_ms.ge(first.unwrap_or(window.from_ms)))
+            .filter(service_events::date_started_ms.lt(window.to_ms))
+            .order((service_events::date_started_ms, service_events::id))
+            .select((
+                service_events::id,
+                service_events::event,
+                service_events::date_started_ms,
+                service_events::date_ended_ms,
+            ))
+            .load_iter::<SpanRow, DefaultLoadingMode>(connection)?;
+        let spans = all.entry(id).or_default();
+        for row in rows {
+            let (event_id, event, from_ms, to_ms) = row?;
+            let state = State::from_event(&event).ok_or_else(|| {
+                StorageError::Unreadable(format!("service_events, id {event_id}, event: {event}"))
+            })?;
+            spans.push(Span { state, from_ms, to_ms });
+        }
+    }
+    Ok(all)
+}
+
+/// Number of the newest tick of the service.
+pub fn newest_seq(connection: &mut SqliteConnection, id: ServiceId) -> Result<u64, StorageError> {
+    let counts: Option<(i64, i64)> = service_metrics::table
+        .find(id.get())
+        .select((service_metrics::tick_count, service_metrics::unknown_count))
+        .first(connection)
+        .optional()?;
+    Ok(counts.map_or(0, |(known, unknown)| (known + unknown).cast_unsigned()))
+}
+
+pub fn chunks(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    window: Window,
+    before: Option<u64>,
+) -> Result<Vec<ChunkInfo>, StorageError> {
+    let before = before.and_then(|seq| i64::try_from(seq).ok()).unwrap_or(i64::MAX);
+    let rows: Vec<ChunkRow> = service_tick_chunks::table
+        .filter(service_tick_chunks::service_id.eq(id.get()))
+        .filter(service_tick_chunks::first_seq.lt(before))
+        .filter(service_tick_chunks::from_ms.lt(window.to_ms))
+        .filter(service_tick_chunks::to_ms.ge(window.from_ms))
+        .order(service_tick_chunks::first_seq.desc())
+        .select(ChunkRow::as_select())
+        .load(connection)?;
+    Ok(rows.into_iter().map(ChunkInfo::from).collect())
+}
+
+pub fn chunk_from(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    seq: u64,
+    window: Window,
+) -> Result<Option<ChunkInfo>, StorageError> {
+    let seq = seq.cast_signed();
+    let of_service =
+        || service_tick_chunks::table.filter(service_tick_chunks::service_id.eq(id.get()));
+    let around: Option<ChunkRow> = of_service()
+        .filter(service_tick_chunks::first_seq.le(seq))
+        .order(service_tick_chunks::first_seq.desc())
+        .select(ChunkRow::as_select())
+        .first(connection)
+        .optional()?;
+    let around = around.map(ChunkInfo::from);
+    if let Some(chunk) = around.filter(|chunk| chunk.first_seq + chunk.tick_count > seq) {
+        return Ok(Some(chunk));
+    }
+    let next: Option<ChunkRow> = of_service()
+        .filter(service_tick_chunks::first_seq.gt(seq))
+        .filter(service_tick_chunks::from_ms.lt(window.to_ms))
+        .filter(service_tick_chunks::to_ms.ge(window.from_ms))
+        .order(service_tick_chunks::first_seq.asc())
+        .select(ChunkRow::as_select())
+        .first(connection)
+        .optional()?;
+    Ok(next.map(ChunkInfo::from))
+}
+
+pub fn newest_chunk(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+) -> Result<Option<ChunkInfo>, StorageError> {
+    let newest: Option<ChunkRow> = service_tick_chunks::table
+        .filter(service_tick_chunks::service_id.eq(id.get()))
+        .order(service_tick_chunks::first_seq.desc())
+        .select(ChunkRow::as_select())
+        .first(connection)
+        .optional()?;
+    Ok(newest.map(ChunkInfo::from))
+}
+
+pub fn chunk_data(
+    connection: &mut SqliteConnection,
+    chunk: &ChunkInfo,
+) -> Result<Vec<u8>, StorageError> {
+    let data = service_tick_chunks::table
+        .find(chunk.id)
+        .select(service_tick_chunks::data)
+        .first(connection)?;
+    Ok(data)
+}
+
+#[diesel::dsl::auto_type]
+pub fn rollups_of(id: ServiceId, step_s: i32) -> _ {
+    let id: i64 = id.get();
+    service_rollups::table
+        .filter(service_rollups::service_id.eq(id))
+        .filter(service_rollups::step_s.eq(step_s))
+}
+
+#[diesel::dsl::auto_type]
+pub fn rollup_of(id: ServiceId, bucket: Bucket) -> _ {
+    let (id, step_s, start_s): (i64, i32, i64) = (id.get(), bucket.step_s, bucket.start_s);
+    service_rollups::table.find((id, step_s, start_s))
+}
+
+pub fn rollups(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    step_s: i32,
+    window: Window,
+) -> Result<Vec<Rollup>, StorageError> {
+    let rows = rollups_of(id, step_s)
+        .filter(service_rollups::start_s.ge(window.from_ms.div_euclid(1_000)))
+        .filter(service_rollups::start_s.lt((window.to_ms - 1).div_euclid(1_000) + 1))
+        .order(service_rollups::start_s)
+        .select(RollupRow::as_select())
+        .load_iter::<RollupRow, DefaultLoadingMode>(connection)?;
+    rows.map(|row| Ok(row?.into())).collect()
+}
+
+pub fn rollup_starts(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    step_s: i32,
+    from_s: i64,
+) -> Result<Vec<i64>, StorageError> {
+    let starts = rollups_of(id, step_s)
+        .filter(service_rollups::start_s.ge(from_s))
+        .select(service_rollups::start_s)
+        .load(connection)?;
+    Ok(starts)
+}
+
+pub fn newest_rollup(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    step_s: i32,
+) -> Result<Option<i64>, StorageError> {
+    let newest = rollups_of(id, step_s)
+        .select(diesel::dsl::max(service_rollups::start_s))
+        .first(connection)?;
+    Ok(newest)
+}
+
+/// The sealing that is under way.
+pub fn sealing(connection: &mut SqliteConnection) -> Result<Option<Sealing>, StorageError> {
+    type Row = (Option<i64>, Option<i64>, i64, i64);
+    let (tick_id, event_id, done_through, sealed_event_id): Row = history::table
+        .select((
+            history::sealing_tick_id,
+            history::sealing_event_id,
+            history::sealing_service_id,
+            history::sealed_event_id,
+        ))
+        .first(connection)?;
+    Ok(tick_id.zip(event_id).map(|(tick_id, event_id)| Sealing {
+        tick_id,
+        event_id,
+        done_through,
+        sealed_event_id,
+    }))
+}
+
+/// The metric of a service, as far as a sealing needs it.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = service_metrics, check_for_backend(diesel::sqlite::Sqlite))]
+struct Metric {
+    service_id: i64,
+    tick_count: i64,
+    unknown_count: i64,
+    latest_event_id: Option<i64>,
+}
+
+/// The next services that are not sealed, by id.
+pub fn unsealed_services(
+    connection: &mut SqliteConnection,
+    sealing: &Sealing,
+    limit: usize,
+) -> Result<Vec<UnsealedService>, StorageError> {
+    let metrics: Vec<Metric> = service_metrics::table
+        .filter(service_metrics::service_id.gt(sealing.done_through))
+        .order(service_metrics::service_id)
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(Metric::as_select())
+        .load(connection)?;
+    let services = metrics.into_iter().map(|metric| {
+        let id = ServiceId::new(metric.service_id).ok_or_else(|| {
+            let row = format!("service_metrics, service_id {}", metric.service_id);
+            StorageError::Unreadable(row)
+        })?;
+        // By their ids and not by time, since a clock may be set back: whatever the date of an
+        // event, the times of the roll-ups there are outdated. Most services have no new event.
+        let is_new = metric.latest_event_id.is_some_and(|id| id > sealing.sealed_event_id);
+        let begun_ms = if is_new {
+            events::first_after(connection, id, sealing.sealed_event_id)?
+        } else {
+            None
+        };
+        let newest_seq = (metric.tick_count + metric.unknown_count).cast_unsigned();
+        Ok(UnsealedService { id, newest_seq, begun_ms })
+    });
+    services.collect()
+}
+
+/// How far sealing and retention have come.
+pub fn marks(connection: &mut SqliteConnection) -> Result<Marks, StorageError> {
+    type Row = (i64, i64, i64, i64);
+    let (sealed_event_id, expired_ticks, ticks_expired_to_ms, rollups_expired_to_ms): Row =
+        history::table
+            .select((
+                history::sealed_event_id,
+                history::expired_tick_count,
+                history::ticks_expired_to_ms,
+                history::rollups_expired_to_ms,
+            ))
+            .first(connection)?;
+    Ok(Marks {
+        sealed_event_id,
+        expired_ticks: expired_ticks.cast_unsigned(),
+        ticks_expired_to_ms,
+        rollups_expired_to_ms,
+    })
+}

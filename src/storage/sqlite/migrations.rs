@@ -1,0 +1,96 @@
+//! The migrations, embedded in the binary.
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// Migrates the tables to this version of the program.
+///
+/// Error for a file that a newer version has migrated, whose tables this one does not know.
+pub fn run(connection: &mut SqliteConnection) -> Result<(), String> {
+    let known: Vec<String> = names()?;
+    let applied = connection.applied_migrations().map_err(|error| error.to_string())?;
+    if let Some(newer) = applied.iter().find(|version| !known.contains(&version.to_string())) {
+        return Err(format!("it was written by a newer version (migration {newer})"));
+    }
+    connection.run_pending_migrations(MIGRATIONS).map_err(|error| error.to_string())?;
+    recount(connection).map_err(|error| error.to_string())
+}
+
+/// Corrects the number of living services, in case another program changed services without the
+/// triggers. Scans an index.
+fn recount(connection: &mut SqliteConnection) -> QueryResult<()> {
+    const LIVING: &str = "(SELECT count(*) FROM services WHERE deleted_at IS NULL)";
+    connection.immediate_transaction(|connection| {
+        let add = format!("INSERT OR IGNORE INTO service_count (id, living) VALUES (1, {LIVING})");
+        diesel::sql_query(add).execute(connection)?;
+        let update = format!("UPDATE service_count SET living = {LIVING} WHERE living <> {LIVING}");
+        diesel::sql_query(update).execute(connection)?;
+        Ok(())
+    })
+}
+
+/// The version of the program that wrote a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Version {
+    Current,
+    /// The tables are not migrated yet.
+    Older,
+    /// A newer one, which has applied this migration.
+    Newer(String),
+}
+
+/// Reads only; diesel's `applied_migrations` would create its table.
+pub fn version(connection: &mut SqliteConnection) -> Result<Version, String> {
+    let text = |error: diesel::result::Error| error.to_string();
+    let exists =
+        "SELECT name AS version FROM sqlite_schema WHERE name = '__diesel_schema_migrations'";
+    if diesel::sql_query(exists).load::<Applied>(connection).map_err(text)?.is_empty() {
+        return Ok(Version::Older);
+    }
+    let applied = diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY 1");
+    let applied = applied.load::<Applied>(connection).map_err(text)?;
+    let known = names()?;
+    if let Some(newer) = applied.iter().find(|row| !known.contains(&row.version)) {
+        return Ok(Version::Newer(newer.version.clone()));
+    }
+    Ok(if applied.len() == known.len() { Version::Current } else { Version::Older })
+}
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+fn names() -> Result<Vec<String>, String> {
+    use diesel::migration::{Migration, MigrationSource};
+    let all: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> =
+        MIGRATIONS.migrations().map_err(|error| error.to_string())?;
+    Ok(all.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_goes_up_down_and_up() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        assert_eq!(version(&mut connection), Ok(Version::Older));
+        run(&mut connection).unwrap();
+        assert_eq!(version(&mut connection), Ok(Version::Current));
+        let applied = connection.applied_migrations().unwrap();
+        assert_eq!(applied.len(), names().unwrap().len());
+        connection.revert_all_migrations(MIGRATIONS).unwrap();
+        assert_eq!(connection.applied_migrations().unwrap().len(), 0);
+        run(&mut connection).unwrap();
+        assert_eq!(connection.applied_migrations().unwrap(), applied);
+        run(&mut connection).unwrap();
+        let later = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000000')";
+        diesel::sql_query(later).execute(&mut connection).unwrap();
+        assert_eq!(version(&mut connection), Ok(Version::Newer("99991231000000".to_owned())));
+    }
+}

@@ -1,0 +1,33 @@
+//! The store in an SQLite file, through diesel. All SQL of this program is here and in `cold/`.
+
+#[path = "../cold/mod.rs"]
+mod cold;
+mod commit;
+pub mod connection;
+mod counters;
+mod error;
+pub mod files;
+mod fresh;
+mod gaps;
+pub mod go_db;
+mod header;
+mod history;
+mod import;
+mod metrics;
+mod migrations;
+pub mod offline;
+pub mod prepared;
+mod read;
+mod retention;
+mod rows;
+#[rustfmt::skip]
+pub mod schema;
+mod sealing;
+pub mod store;
+#[cfg(test)]
+pub mod tests;
+mod usage;
+mod write;
+
+/// The connection and the backend for which `cold/` is compiled here.
+use diesel::sqlite::{Sqlite as Backend, SqliteConnection as StoreConnection};

@@ -1,0 +1,150 @@
+//! [`StoreRead`] on a connection.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::cold::{events, services};
+use super::{counters, fresh, history, usage};
+use crate::domain::{Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
+use crate::storage::batch::Extent;
+use crate::storage::history::rows::{
+    Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
+};
+use crate::storage::port::{EachTick, ReadWork, Result, StoreRead};
+use crate::storage::records::{
+    ListEvents, ListServices, LoadedService, NamedService, ServiceRecord, Usage,
+};
+
+impl StoreRead for SqliteConnection {
+    fn in_snapshot(&mut self, work: &mut ReadWork<'_>) -> Result<()> {
+        self.transaction(|connection| work(connection))
+    }
+
+    fn service(&mut self, id: ServiceId) -> Result<ServiceRecord> {
+        services::get(self, id)
+    }
+
+    fn require_service(&mut self, id: ServiceId) -> Result<()> {
+        services::require(self, id)
+    }
+
+    fn services(&mut self, list: &ListServices) -> Result<Page<ServiceRecord>> {
+        services::list(self, list)
+    }
+
+    fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>> {
+        services::named(self, page)
+    }
+
+    fn load_services(&mut self) -> Result<Vec<LoadedService>> {
+        services::load(self)
+    }
+
+    fn all_service_ids(&mut self) -> Result<Vec<ServiceId>> {
+        services::all_ids(self)
+    }
+
+    fn events(&mut self, list: &ListEvents) -> Result<Page<ServiceEvent>> {
+        events::list(self, list)
+    }
+
+    fn spans(
+        &mut self,
+        ids: &[ServiceId],
+        window: Window,
+    ) -> Result<HashMap<ServiceId, Vec<Span>>> {
+        history::spans(self, ids, window)
+    }
+
+    fn first_event_after(&mut self, id: ServiceId, event_id: i64) -> Result<Option<i64>> {
+        events::first_after(self, id, event_id)
+    }
+
+    fn newest_seq(&mut self, id: ServiceId) -> Result<u64> {
+        history::newest_seq(self, id)
+    }
+
+    fn fresh_ticks(&mut self, id: ServiceId, each: &mut EachTick<'_, StoredTick>) -> Result<()> {
+        fresh::newest_first(self, id, each)
+    }
+
+    fn fresh_counts(&mut self) -> Result<HashMap<ServiceId, u64>> {
+        fresh::counts(self)
+    }
+
+    fn fresh_extent(&mut self) -> Result<Extent> {
+        fresh::extent(self)
+    }
+
+    fn chunks(
+        &mut self,
+        id: ServiceId,
+        window: Window,
+        before: Option<u64>,
+    ) -> Result<Vec<ChunkInfo>> {
+        history::chunks(self, id, window, before)
+    }
+
+    fn chunk_from(&mut self, id: ServiceId, seq: u64, window: Window) -> Result<Option<ChunkInfo>> {
+        history::chunk_from(self, id, seq, window)
+    }
+
+    fn newest_chunk(&mut self, id: ServiceId) -> Result<Option<ChunkInfo>> {
+        history::newest_chunk(self, id)
+    }
+
+    fn chunk_data(&mut self, chunk: &ChunkInfo) -> Result<Vec<u8>> {
+        history::chunk_data(self, chunk)
+    }
+
+    fn rollups(&mut self, id: ServiceId, step_s: i32, window: Window) -> Result<Vec<Rollup>> {
+        history::rollups(self, id, step_s, window)
+    }
+
+    fn rollup_starts(&mut self, id: ServiceId, step_s: i32, from_s: i64) -> Result<Vec<i64>> {
+        history::rollup_starts(self, id, step_s, from_s)
+    }
+
+    fn newest_rollup(&mut self, id: ServiceId, step_s: i32) -> Result<Option<i64>> {
+        history::newest_rollup(self, id, step_s)
+    }
+
+    fn sealing(&mut self) -> Result<Option<Sealing>> {
+        history::sealing(self)
+    }
+
+    fn backlog(&mut self, sealing: &Sealing) -> Result<Backlog> {
+        fresh::backlog(self, sealing)
+    }
+
+    fn unsealed_services(
+        &mut self,
+        sealing: &Sealing,
+        limit: usize,
+    ) -> Result<Vec<UnsealedService>> {
+        history::unsealed_services(self, sealing, limit)
+    }
+
+    fn unsealed_ticks(
+        &mut self,
+        sealing: &Sealing,
+        limit: usize,
+        each: &mut EachTick<'_, UnsealedTick>,
+    ) -> Result<()> {
+        fresh::unsealed(self, sealing, limit, each)
+    }
+
+    fn marks(&mut self) -> Result<Marks> {
+        history::marks(self)
+    }
+
+    fn usage(&mut self) -> Result<Usage> {
+        usage::usage(self)
+    }
+
+    fn check_counters(&mut self) -> Result<Vec<String>> {
+        counters::check(self)
+    }
+}

@@ -1,0 +1,90 @@
+//! [`StoreWrite`] on a connection. Every transaction takes the write lock at its beginning.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::cold::definitions;
+use super::import::Import;
+use super::{commit, gaps, retention, sealing};
+use crate::domain::ServiceId;
+use crate::storage::batch::{Batch, Entry, Stored};
+use crate::storage::history::rows::{Portion, Slice};
+use crate::storage::port::{Expired, ImportWork, Result, StoreWrite};
+use crate::storage::records::{Applied, AppliedPlan, Change, Gap, MakePlan};
+
+impl StoreWrite for SqliteConnection {
+    fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>> {
+        self.transaction(|connection| ids.iter().map(|id| commit::entry(connection, *id)).collect())
+    }
+
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<Stored> {
+        self.immediate_transaction(|connection| commit::commit(connection, batch))
+    }
+
+    fn define(&mut self, change: Change, now_ms: i64) -> Result<Applied> {
+        self.immediate_transaction(|connection| definitions::define(connection, change, now_ms))
+    }
+
+    fn define_all(&mut self, plan: &mut MakePlan<'_>, now_ms: i64) -> Result<AppliedPlan> {
+        self.immediate_transaction(|connection| definitions::define_all(connection, plan, now_ms))
+    }
+
+    fn close_gap(&mut self, now_ms: i64) -> Result<Option<Gap>> {
+        self.immediate_transaction(|connection| gaps::close(connection, now_ms))
+    }
+
+    fn record_stall(&mut self, from_ms: i64, now_ms: i64) -> Result<Option<Gap>> {
+        self.immediate_transaction(|connection| gaps::stall(connection, from_ms, now_ms))
+    }
+
+    fn begin_sealing(&mut self) -> Result<bool> {
+        self.immediate_transaction(sealing::begin)
+    }
+
+    fn publish(
+        &mut self,
+        slice: &Slice,
+        now_ms: i64,
+        is_enough: &mut dyn FnMut() -> bool,
+    ) -> Result<Portion> {
+        self.immediate_transaction(|connection| {
+            sealing::publish(connection, slice, now_ms, is_enough)
+        })
+    }
+
+    fn finish_sealing(&mut self, now_ms: i64) -> Result<u64> {
+        self.immediate_transaction(|connection| sealing::finish(connection, now_ms))
+    }
+
+    fn expire_chunks(&mut self, cutoff_ms: i64, limit: u32) -> Result<bool> {
+        self.immediate_transaction(|connection| {
+            retention::expire_chunks(connection, cutoff_ms, limit)
+        })
+    }
+
+    fn expire_service(
+        &mut self,
+        after: i64,
+        cutoff_ms: i64,
+        limit: u32,
+    ) -> Result<Option<Expired>> {
+        let Some(service_id) = retention::next_service(self, after)? else { return Ok(None) };
+        let expired = self.immediate_transaction(|connection| {
+            retention::expire_service(connection, service_id, cutoff_ms, limit)
+        });
+        expired.map(Some)
+    }
+
+    fn release_space(&mut self) -> Result<bool> {
+        retention::release_space(self)
+    }
+
+    fn import(&mut self, work: &mut ImportWork<'_>) -> Result<()> {
+        self.immediate_transaction(|connection| work(&mut Import::new(connection)?))
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        Ok(self.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)
+    }
+}
