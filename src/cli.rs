@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::time::timestamp;
 
-/// An uptime monitor: probes services day and night and reports whether they are up, since when
-/// not, why, and how fast they respond.
+/// An uptime monitor: probes services, stores every result, and reports uptime, downtime with its
+/// reason, and response times.
 ///
 /// Environment variables or a .env file configure it; see .env.example. Exit codes: 0 done,
 /// 1 failed, 2 wrong use or configuration.

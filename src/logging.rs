@@ -39,7 +39,7 @@ pub fn root(debug: bool) -> (Logger, slog_async::AsyncGuard) {
         .chan_size(QUEUE_LIMIT)
         .overflow_strategy(slog_async::OverflowStrategy::DropAndReport)
         .build_with_guard();
-    // Before the queue, so that a line below the level takes no place in it.
+    // Before the queue, so that lines below the level do not fill it.
     let drain = slog::LevelFilter::new(queue, level);
     (Logger::root(drain.ignore_res(), o!()), guard)
 }

@@ -1,0 +1,95 @@
+//! The import order of `src`: which top-level module may import which, and no cycle between files.
+//!
+//! A name is followed to the file that defines it: `use crate::domain::Service` imports
+//! `domain/service/mod.rs`, through the `pub use` of `domain/mod.rs`. A line `mod x;` or
+//! `pub use x::Y` is therefore not an import by itself; using `Y` in the code of the same file is.
+//! Code under `#[cfg(test)]` is left out, and so are calls of methods, which need no import.
+
+mod graph;
+mod source;
+
+use std::fs;
+use std::path::Path;
+
+use graph::Imports;
+
+/// Each top-level module (a folder or file of `src`) and the others that it may import.
+const ALLOWED: &[(&str, &str)] = &[
+    ("clock", ""),
+    ("logging", ""),
+    ("domain", ""),
+    ("spec", "domain"),
+    ("probe", "clock domain spec"),
+    ("storage", "clock domain spec"),
+    ("metrics", "clock domain spec"),
+    ("config", "clock domain metrics probe spec storage"),
+    ("services_file", "clock domain metrics probe spec storage"),
+    ("error", "config domain services_file storage"),
+    ("actors", "clock config domain logging metrics probe services_file spec storage"),
+    ("api", "actors clock config domain logging metrics probe services_file spec storage"),
+    (
+        "app",
+        "actors api clock config domain error logging metrics probe services_file spec storage",
+    ),
+    ("cli", "domain"),
+    (
+        "commands",
+        "actors api app cli clock config domain error logging metrics probe services_file spec \
+         storage",
+    ),
+    ("main", "cli commands config error"),
+    ("lib", ""),
+];
+
+#[test]
+fn a_module_imports_only_the_modules_that_the_table_allows() {
+    let violations = imports_of_src().violations(ALLOWED);
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn no_file_imports_itself_through_other_files() {
+    let cycles = imports_of_src().cycles();
+    assert!(cycles.is_empty(), "{}", cycles.join("\n"));
+}
+
+#[test]
+fn a_cycle_through_a_re_export_and_a_forbidden_import_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("lib.rs", "pub mod config; pub mod domain;");
+    write("config.rs", "use crate::domain::{A, b};\npub const LIMIT: u8 = 1;");
+    write("domain/mod.rs", "mod a;\npub mod b;\npub use a::A;\npub use b::B;");
+    write("domain/a.rs", "use super::B;\npub struct A(B);");
+    write("domain/b.rs", "pub struct B;\n#[cfg(test)]\nmod tests { use crate::domain::A; }");
+    assert_eq!(Imports::read(folder.path()).violations(ALLOWED), [""; 0]);
+    assert_eq!(Imports::read(folder.path()).cycles(), [""; 0]);
+
+    write(
+        "domain/b.rs",
+        "pub struct B;\nfn b() { vec![crate::domain::A(B), crate::config::LIMIT] }",
+    );
+    assert_eq!(
+        Imports::read(folder.path()).violations(ALLOWED),
+        ["domain/b.rs → config.rs: config::LIMIT"]
+    );
+    assert_eq!(
+        Imports::read(folder.path()).cycles(),
+        [
+            "cycle of 3 files:",
+            "  config.rs → domain/a.rs: domain::A",
+            "  config.rs → domain/b.rs: domain::b",
+            "  domain/a.rs → domain/b.rs: domain::B",
+            "  domain/b.rs → config.rs: config::LIMIT",
+            "  domain/b.rs → domain/a.rs: domain::A",
+        ]
+    );
+}
+
+fn imports_of_src() -> Imports {
+    Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
