@@ -1,6 +1,6 @@
 //! One question to a name server (RFC 1035), over UDP and, for a truncated response, over TCP.
 
-mod verdict;
+mod plain_rule;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -44,14 +44,14 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
         response = query_over_tcp(address, &query, &packet).await?;
     }
 
-    let rcode = verdict::mnemonic(response.metadata.response_code);
+    let rcode = plain_rule::mnemonic(response.metadata.response_code);
     let requested: Vec<RecordType> = query.queries.iter().map(Query::query_type).collect();
     let answers = response.answers.iter();
     let records: Vec<String> = answers
         .filter(|record| requested.contains(&record.record_type()))
         .map(|record| record.data.to_string())
         .collect();
-    let plain = verdict::plain_rule(question, &rcode, &records);
+    let plain = plain_rule::plain_rule(question, &rcode, &records);
     // Expected records are required with conditions too.
     if let Err(failure) = &plain
         && !question.expected.is_empty()
