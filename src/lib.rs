@@ -37,15 +37,17 @@
 //! 3. `probe/` resolves the name, connects, negotiates TLS, and sends the request. Every wait
 //!    belongs to a phase (resolve, connect, TLS, processing, transfer), and every error has a
 //!    [`Reason`](domain::Reason). HTTP redirects are followed in `probe/http/`.
-//! 4. The service's [conditions](domain::condition) judge the response. The result is an
+//! 4. The service's [conditions](domain::condition) judge the response; without conditions the
+//!    default rule of its kind does (HTTP: a status below 400 is up). The result is an
 //!    [`Outcome`](domain::Outcome): up, down, local (the monitor's own fault, such as no free file
 //!    descriptor) or unknown.
-//! 5. The [recorder](actors::recorder) buffers the outcome. When many services fail at once, the
-//!    [self-check](actors::self_check) decides whether the local network is down; then the failures
-//!    become unknown.
+//! 5. The [recorder](actors::recorder) takes the outcome. When many services fail at once, the
+//!    [self-check](actors::self_check) holds the failures and decides whether the local network is
+//!    down; then they become unknown. Everything else goes to the buffer.
 //! 6. The [writer](actors::store::writer) commits the buffer in one transaction (a group commit).
-//!    For each outcome, [`rollup`](domain::rollup::rollup) decides what the tick changes: counts,
-//!    the state of the service, and whether an event begins or ends.
+//!    The [ledger](storage::ledger) makes the batch: for each outcome,
+//!    [`rollup`](domain::rollup::rollup) decides what the tick changes: counts, the state of the
+//!    service, and whether an event begins or ends.
 //! 7. After the commit, the recorder publishes the events that began; the
 //!    [log](actors::event_log) is a subscriber.
 //!
@@ -61,11 +63,12 @@
 //! | Where is a redirect followed? | `probe/http/mod.rs` |
 //! | Which addresses may a probe connect to? | `probe/net/policy.rs` |
 //! | Which failure has which reason? | `probe/failure.rs`; the list: `domain/outcome.rs` |
-//! | Is this *response* up or down? | `domain/condition/judge.rs`; verdict: `domain/outcome.rs` |
-//! | Is the *service* down, and since when? | `domain/rollup/mod.rs`: thresholds, state, events |
+//! | Is this *response* up or down? | `domain/condition/judge.rs`; default rule: `probe/http/mod.rs` |
+//! | Is the *service* down, and since when? | `domain/rollup/tally.rs`: thresholds, state, events |
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
-//! | When does retention delete? | `actors/upkeep/` decides when; `storage/history/` deletes |
-//! | Where do I add a setting? | `config/variables.rs` (a row), `config/mod.rs` (a field) |
+//! | When does retention run? | `actors/upkeep/decision.rs` |
+//! | What does retention delete? | `storage/history/retention.rs`; SQL: `storage/sqlite/retention.rs` |
+//! | Where do I add a setting? | `config/variables.rs` (a row); all steps: `CONTRIBUTING.md` |
 //! | Where do I add a field of a service? | `domain/service/`, `spec/field.rs` (a row) |
 //! | Where do I add a metric? | `metrics/` |
 //!
@@ -74,7 +77,7 @@
 //!
 //! # Pure decisions
 //!
-//! Every decision above is a pure function, which a test calls without an actor or a clock:
+//! A decision does no I/O, and time is a parameter, so a test calls it without an actor or a clock:
 //!
 //! ```
 //! use std::time::Duration;

@@ -244,7 +244,7 @@ impl<'g> Draft<'g> {
             Verdict::Up => State::Up,
             Verdict::Down => State::Down,
             Verdict::Unknown => State::Unknown,
-            // Never sent here: the prober counts local faults and records nothing.
+            // Never sent here: the recorder drops local faults, which the prober has counted.
             Verdict::Local => return,
         };
         let service_id = outcome.service_id;
