@@ -21,7 +21,7 @@ const LOCAL: &str = "local";
 
 /// What the recorder did with an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fate {
+pub enum RecordResult {
     /// Committed as a tick.
     Recorded,
     /// Discarded: the service was deleted or paused during the probe.
@@ -30,7 +30,7 @@ pub enum Fate {
     Dropped,
 }
 
-impl Fate {
+impl RecordResult {
     /// Value of the label `result`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -163,7 +163,7 @@ impl Telemetry {
             self.lateness.clone(),
         );
         own.register("services", "Enabled services", self.services.clone());
-        own.register("slots", "Probers, which is the most concurrent probes", self.slots.clone());
+        own.register("slots", "Probers; at most this many probes run at once", self.slots.clone());
         own.register("slots_busy", "Probers with a running probe", self.slots_busy.clone());
         own.register("slots_waiting", "Probes in the queue", self.slots_waiting.clone());
         own.register(
@@ -228,8 +228,8 @@ impl Telemetry {
         for reason in Missed::ALL {
             self.missed(reason, 0);
         }
-        for fate in [Fate::Recorded, Fate::Orphaned, Fate::Dropped] {
-            self.outcomes(fate, 0);
+        for result in [RecordResult::Recorded, RecordResult::Orphaned, RecordResult::Dropped] {
+            self.outcomes(result, 0);
         }
     }
 
@@ -256,9 +256,9 @@ impl Telemetry {
     }
 
     /// Counts `count` outcomes by result.
-    pub fn outcomes(&self, fate: Fate, count: usize) {
+    pub fn outcomes(&self, result: RecordResult, count: usize) {
         self.outcomes
-            .get_or_create_owned(&ResultLabel { result: fate.as_str() })
+            .get_or_create_owned(&ResultLabel { result: result.as_str() })
             .inc_by(count as u64);
     }
 

@@ -9,7 +9,7 @@ use super::{Phase, Recorder};
 use crate::actors::messages::probing::{EndedProbe, ProbesFinished};
 use crate::actors::messages::recording::RecordReply;
 use crate::domain::{Outcome, Verdict};
-use crate::metrics::Fate;
+use crate::metrics::RecordResult;
 
 impl Recorder {
     /// Receives an outcome. It is acknowledged now, or once the buffer has room.
@@ -53,7 +53,7 @@ impl Recorder {
             self.buffer.push(outcome, Instant::now());
             return RecordReply::Accepted;
         }
-        self.telemetry.outcomes(Fate::Dropped, 1);
+        self.telemetry.outcomes(RecordResult::Dropped, 1);
         if self.phase == Phase::Closed {
             return RecordReply::Dropped;
         }

@@ -16,7 +16,7 @@ use crate::actors::messages::store::{
 use crate::domain::time::stall::Stall;
 use crate::domain::time::timestamp;
 use crate::domain::{Definition, ServiceId};
-use crate::metrics::Fate;
+use crate::metrics::RecordResult;
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
@@ -81,9 +81,9 @@ impl Recorder {
             self.telemetry.commit_size.observe(committed.recorded as f64);
             self.telemetry.commit_duration.observe(took.as_secs_f64());
         }
-        self.telemetry.outcomes(Fate::Recorded, committed.recorded);
-        self.telemetry.outcomes(Fate::Orphaned, committed.orphaned);
-        self.telemetry.outcomes(Fate::Dropped, committed.refused.len());
+        self.telemetry.outcomes(RecordResult::Recorded, committed.recorded);
+        self.telemetry.outcomes(RecordResult::Orphaned, committed.orphaned);
+        self.telemetry.outcomes(RecordResult::Dropped, committed.refused.len());
         for (service_id, why) in &committed.refused {
             error!(self.log, "an outcome contradicts the store and was dropped";
                 "service_id" => service_id.get(), "error" => why);

@@ -43,12 +43,12 @@ impl Params {
                 params.problems.push(format!("{name}: duplicate parameter"));
             } else if value.contains(['\0', char::REPLACEMENT_CHARACTER]) {
                 // The value may be a secret.
-                params.reject(name, Invalid::hidden("UTF-8 text without NUL"));
+                params.reject(name, &Invalid::hidden("UTF-8 text without NUL"));
             }
         }
         if pairs.len() > MAX_PARAMS {
             let count = format!("{} parameters", pairs.len());
-            params.reject("query", Invalid::new(count, format!("at most {MAX_PARAMS}")));
+            params.reject("query", &Invalid::new(count, format!("at most {MAX_PARAMS}")));
         }
         Self { pairs, ..params }
     }
@@ -68,13 +68,13 @@ impl Params {
         let value = parse(text);
         if value.is_none() {
             let invalid = Invalid::quoted(text, expected.to_owned());
-            self.reject(name, invalid);
+            self.reject(name, &invalid);
         }
         value
     }
 
     /// Adds a problem.
-    pub fn reject(&mut self, name: &str, invalid: Invalid) {
+    pub fn reject(&mut self, name: &str, invalid: &Invalid) {
         self.problems.push(invalid.of(name));
     }
 
@@ -105,7 +105,7 @@ impl Params {
         let text = self.get("q").filter(|text| !text.is_empty())?.to_owned();
         if text.chars().count() > URL_MAX_CHARS {
             let expected = format!("at most {URL_MAX_CHARS} characters");
-            self.reject("q", Invalid::quoted(&text, expected));
+            self.reject("q", &Invalid::quoted(&text, expected));
         }
         Some(text)
     }
@@ -147,9 +147,9 @@ impl Params {
             return window;
         }
         if window.from_ms >= now_ms {
-            self.reject("from", self.invalid_time("from", window.from_ms, "a time before now"));
+            self.reject("from", &self.invalid_time("from", window.from_ms, "a time before now"));
         } else if window.from_ms >= window.to_ms {
-            self.reject("to", self.invalid_time("to", window.to_ms, "a time after from"));
+            self.reject("to", &self.invalid_time("to", window.to_ms, "a time after from"));
         }
         window
     }

@@ -78,7 +78,7 @@ impl Params {
                 "at least {least_s} seconds: at most {MAX_BUCKETS} buckets, this step makes {count}"
             );
             let step = self.get("step").unwrap_or_default();
-            self.reject("step", Invalid::quoted(step, expected));
+            self.reject("step", &Invalid::quoted(step, expected));
         }
         grid
     }
