@@ -96,7 +96,8 @@ impl LastResults {
     }
 }
 
-/// A shard is consistent after every statement, so a panic elsewhere while it was locked is no harm.
+/// A shard is consistent after every statement, so a panic elsewhere while it was locked is no
+/// harm.
 fn lock(
     shard: &Mutex<HashMap<ServiceId, Box<Entry>>>,
 ) -> MutexGuard<'_, HashMap<ServiceId, Box<Entry>>> {

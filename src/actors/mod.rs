@@ -1,32 +1,48 @@
 //! The actors. Each has a folder with its pure decisions beside it; [`messages`] is a leaf.
 //!
-//! | actor | where | messages | from | bounded by |
-//! |---|---|---|---|---|
-//! | [`Scheduler`](scheduler::Scheduler) | main arbiter | `ServiceChanged` | recorder | one for each change |
-//! | | | `ConfirmationResult` | pool | slots |
-//! | | | `HeartbeatReceived`, `GetLateness`, `Stop` | HTTP, app | connections; one |
-//! | [`Pool`](pool::Pool) | main arbiter | `Dispatch` | scheduler | due slots, `DISPATCH_LIMIT` jobs each |
-//! | | | `ReviseService`, `RemoveService` | scheduler | one for each change |
-//! | | | `ProbesFinished` | recorder | slots |
-//! | | | `ProbeNow` | HTTP | connections; the queue's limit |
-//! | | | `SubscribeConfirmations`, `Drain` | app | one |
-//! | [`Prober`](prober::Prober) × `RUNNER_POOL_SIZE` | one arbiter a core | `RunProbe`, `Preempt` | pool | one each: the slot is leased |
-//! | [`Canaries`](self_check::canaries::Canaries) | an arbiter of the probers | `AreCanariesDead` | recorder | one at a time |
-//! | [`Recorder`](recorder::Recorder) | main arbiter | `ProbesEnded` | probers | slots, which stay leased; buffered by `RECORDER_BUFFER_LIMIT` |
-//! | | | `RecordOutcome` | HTTP | connections; buffered by `RECORDER_BUFFER_LIMIT` |
-//! | | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then `Busy` |
-//! | | | `Ask<Q>` | HTTP | `READS_LIMIT`, then `Busy` |
-//! | | | `QueueUpkeepWrite` | upkeep | one at a time |
-//! | | | `GetTrouble`, `Subscribe`, `Flush` | HTTP, upkeep, app | connections; one |
-//! | [`Upkeep`](upkeep::Upkeep) | main arbiter | `TicksCommitted` | recorder | one for each commit |
-//! | [`EventLog`](event_log::EventLog) | main arbiter | `EventsBegan` | recorder | `MAILBOX_CAPACITY`, then counted and dropped |
-//! | [`Writer`](store::writer::Writer) | its own thread | `Commit`, `MakeChange`, `ApplyFile`, `UpkeepWrite`, `Close` | recorder | one at a time |
-//! | [`Reader`](store::readers::Reader) × 2 | their own threads | `Ask<Q>` | recorder | `READS_LIMIT` |
-//! | [`Reader`](store::readers::Reader) of the upkeep | its own thread | `Ask<Prepare>`, `Ask<GetUsage>` | upkeep | one slice and one count at a time |
+//! Scheduler, pool, recorder, upkeep and event log run on the main arbiter; probers and canaries on
+//! one arbiter a core; the writer and each reader on a thread of their own.
 //!
-//! Actix does not enforce the capacity of a mailbox (docs/design/actors.md), so every bound above is
-//! a field or constant that its owner checks. The one exception is `MAILBOX_CAPACITY`, which holds
-//! because the recorder sends through a single recipient that is never cloned.
+//! | actor | messages | from | bound |
+//! |---|---|---|---|
+//! | [`Scheduler`] | `ServiceChanged` | recorder | one a change |
+//! | | `ConfirmationResult` | pool | slots |
+//! | | `HeartbeatReceived`, `GetLateness` | HTTP | connections |
+//! | | `Stop` | app | one |
+//! | [`Pool`] | `Dispatch` | scheduler | due slots, `DISPATCH_LIMIT` jobs each |
+//! | | `ReviseService`, `RemoveService` | scheduler | one a change |
+//! | | `ProbesFinished` | recorder | slots |
+//! | | `ProbeNow` | HTTP | connections; the queue's limit |
+//! | | `SubscribeConfirmations`, `Drain` | app | one |
+//! | [`Prober`] × `RUNNER_POOL_SIZE` | `RunProbe`, `Preempt` | pool | one each: the slot is leased |
+//! | [`Canaries`] | `AreCanariesDead` | recorder | one at a time |
+//! | [`Recorder`] | `ProbesEnded` | probers | slots, which stay leased; `RECORDER_BUFFER_LIMIT` |
+//! | | `RecordOutcome` | HTTP | connections; `RECORDER_BUFFER_LIMIT` |
+//! | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then `Busy` |
+//! | | `Ask<Q>` | HTTP | `READS_LIMIT`, then `Busy` |
+//! | | `QueueUpkeepWrite` | upkeep | one at a time |
+//! | | `GetTrouble` | HTTP, upkeep | connections; one |
+//! | | `Subscribe`, `Flush` | app | one |
+//! | [`Upkeep`] | `TicksCommitted` | recorder | one a commit |
+//! | [`EventLog`] | `EventsBegan` | recorder | `MAILBOX_CAPACITY`, then dropped and counted |
+//! | [`Writer`] | `Commit`, `MakeChange`, `ApplyFile` | recorder | one at a time |
+//! | | `UpkeepWrite`, `Close` | recorder | one at a time |
+//! | [`Reader`] × 2 | `Ask<Q>` | recorder | `READS_LIMIT` |
+//! | [`Reader`] of the upkeep | `Ask<Prepare>`, `Ask<GetUsage>` | upkeep | one of each at a time |
+//!
+//! Actix does not enforce the capacity of a mailbox (docs/design/actors.md), so every bound above
+//! is a field or constant that its owner checks. The exception is `MAILBOX_CAPACITY`: it holds
+//! because the recorder sends through one recipient that is never cloned.
+//!
+//! [`Canaries`]: self_check::canaries::Canaries
+//! [`EventLog`]: event_log::EventLog
+//! [`Pool`]: pool::Pool
+//! [`Prober`]: prober::Prober
+//! [`Reader`]: store::readers::Reader
+//! [`Recorder`]: recorder::Recorder
+//! [`Scheduler`]: scheduler::Scheduler
+//! [`Upkeep`]: upkeep::Upkeep
+//! [`Writer`]: store::writer::Writer
 
 pub mod event_log;
 pub mod last_results;

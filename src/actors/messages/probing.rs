@@ -96,7 +96,8 @@ pub struct ConfirmationResult {
     pub is_up: bool,
 }
 
-/// Notice from HTTP to the scheduler: a push service reported, and the recorder accepted the report.
+/// Notice from HTTP to the scheduler: a push service reported, and the recorder accepted the
+/// report.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct HeartbeatReceived(pub ServiceId);
@@ -111,8 +112,8 @@ pub struct GetLateness;
 #[rtype(result = "()")]
 pub struct Stop;
 
-/// Command from the scheduler to the pool: probe these jobs, or count them as missed. Never refused:
-/// the queue is bounded, and the scheduler sends each due slot once.
+/// Command from the scheduler to the pool: probe these jobs, or count them as missed. Never
+/// refused: the queue is bounded, and the scheduler sends each due slot once.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Dispatch {
@@ -144,8 +145,8 @@ pub struct ProbesFinished(pub Vec<EndedProbe>);
 #[rtype(result = "()")]
 pub struct SubscribeConfirmations(pub actix::Recipient<ConfirmationResult>);
 
-/// Command from HTTP to the pool: probe this service now, beside its grid. The reply is the outcome,
-/// or an error when the service is already being probed or the queue is full.
+/// Command from HTTP to the pool: probe this service now, beside its grid. The reply is the
+/// outcome, or an error when the service is already being probed or the queue is full.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Outcome, oneshot::error::RecvError>")]
 pub struct ProbeNow {

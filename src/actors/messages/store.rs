@@ -17,8 +17,8 @@ use crate::storage::port::Query;
 use crate::storage::records::Gap;
 use crate::storage::records::{Applied, Change};
 
-/// Query from HTTP to the recorder, which forwards it to a reader. A query whose sender has gone may
-/// be dropped.
+/// Query from HTTP to the recorder, which forwards it to a reader. A query whose sender has gone
+/// may be dropped.
 #[derive(Debug)]
 pub struct Ask<Q>(pub Q);
 
@@ -115,8 +115,8 @@ pub struct UpkeepReply {
     pub took: Duration,
 }
 
-/// Command from the recorder to the writer, the last one: fold the write-ahead log into the file and
-/// close it.
+/// Command from the recorder to the writer, the last one: fold the write-ahead log into the file
+/// and close it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Close;

@@ -95,8 +95,8 @@ impl Pool {
         self.publish_state();
     }
 
-    /// Cancels probes for queued jobs. The message takes the same route as [`RunProbe`], so a prober
-    /// receives it after the job that it cancels.
+    /// Cancels probes for queued jobs. The message takes the same route as [`RunProbe`], so a
+    /// prober receives it after the job that it cancels.
     fn preempt(&mut self) {
         let leases = self.queue.preempt(Instant::now()).into_iter();
         let messages = leases.map(|Lease { slot, generation }| (slot, Preempt(generation)));

@@ -26,13 +26,13 @@ pub enum Admission {
 
 /// Slots and queued jobs.
 ///
-/// A service is slow when its last probe timed out or was preempted. All slow services together hold
-/// at most their share of the slots, so hung targets cannot starve the others, whatever their
+/// A service is slow when its last probe timed out or was preempted. All slow services together
+/// hold at most their share of the slots, so hung targets cannot starve the others, whatever their
 /// number. When many targets begin to hang at once, before they are known as slow, the probes that
 /// run longer than [`PATIENCE`] are preempted ([`Self::preempt`]).
 ///
-/// Invariants: a service has at most one probe running or queued; while a slot is idle, only jobs of
-/// slow services whose share is taken are queued; at most `limit` jobs are queued.
+/// Invariants: a service has at most one probe running or queued; while a slot is idle, only jobs
+/// of slow services whose share is taken are queued; at most `limit` jobs are queued.
 #[derive(Debug)]
 pub struct ProbeQueue {
     /// Idle slots by arbiter. Slot `n` belongs to arbiter `n` modulo their number.
@@ -150,8 +150,8 @@ impl ProbeQueue {
         Admission::Queued(None)
     }
 
-    /// Ends a lease and leases its slot to the first queued job that may start and is not late. Also
-    /// returns how many jobs were late. A lease that has ended before is ignored.
+    /// Ends a lease and leases its slot to the first queued job that may start and is not late.
+    /// Also returns how many jobs were late. A lease that has ended before is ignored.
     pub fn finish(
         &mut self,
         lease: Lease,

@@ -23,8 +23,8 @@ impl ArbiterPool {
         self.arbiters.len()
     }
 
-    /// Spawns the prober of `slot`, which is new or replaces a dead one. Slots begin at 0 and have no
-    /// gap.
+    /// Spawns the prober of `slot`, which is new or replaces a dead one. Slots begin at 0 and have
+    /// no gap.
     pub fn spawn(&mut self, slot: usize) {
         let arbiter = &self.arbiters[slot % self.arbiters.len()];
         let prober = Prober::spawn(arbiter, slot, self.deps.clone());
@@ -39,8 +39,8 @@ impl ArbiterPool {
         self.probers[slot].connected()
     }
 
-    /// Sends messages to the probers of these slots, in order; each arbiter is woken once. A message
-    /// to an arbiter that has ended is lost; the pool's sweep frees the slot.
+    /// Sends messages to the probers of these slots, in order; each arbiter is woken once. A
+    /// message to an arbiter that has ended is lost; the pool's sweep frees the slot.
     pub fn send<M>(&self, messages: Vec<(usize, M)>)
     where
         M: Message<Result = ()> + Send + 'static,

@@ -38,8 +38,9 @@ impl Handler<RunProbe> for Prober {
         fail::fail_point!("prober");
         let RunProbe { generation, job, requester } = run;
         let (lease, state) = (Lease { slot: self.slot, generation }, Rc::clone(&self.state));
-        // An abortable future checks for its end before it is polled, so a probe either is preempted
-        // or ends by itself, never both. A future cancelled by its actor may be polled once more.
+        // An abortable future checks for its end before it is polled, so a probe either is
+        // preempted or ends by itself, never both. A future cancelled by its actor may be polled
+        // once more.
         let (probe, handle) = abortable(async move {
             state.observe_lateness(job.due);
             state.run(lease, &job.service, requester).await;

@@ -8,8 +8,8 @@
 //! shows as missed slots. When the store fails, new outcomes are dropped and counted, so probing
 //! continues.
 //!
-//! Failures that a loss of the local network would explain are held for a short time before they are
-//! buffered ([`self_check`]).
+//! Failures that a loss of the local network would explain are held for a short time before they
+//! are buffered ([`self_check`]).
 
 mod admission;
 mod buffer;
@@ -48,8 +48,8 @@ use store_health::StoreHealth;
 /// Most changes that wait for the writer.
 const CHANGES_LIMIT: usize = 256;
 
-/// Without other writes the liveness mark is moved this often, which also shows that the store takes
-/// writes.
+/// Without other writes the liveness mark is moved this often, which also shows that the store
+/// takes writes.
 const LIVENESS_EVERY: Duration = Duration::from_secs(5);
 
 /// A longer time between two heartbeats is a stall. The recorder's heartbeat comes at least once a
@@ -229,8 +229,8 @@ impl Recorder {
         self.timer = Some((due, timer));
     }
 
-    /// Moves the liveness mark when nothing else was written, and drops parked outcomes when a write
-    /// has stalled.
+    /// Moves the liveness mark when nothing else was written, and drops parked outcomes when a
+    /// write has stalled.
     fn every_second(&mut self, context: &mut Context<Self>) {
         if self.trouble().is_some() {
             self.unpark();

@@ -105,7 +105,8 @@ impl Recorder {
             self.stall = None;
         }
         if let Some(Gap { from_ms, services }) = gap {
-            warn!(self.log, "the process stalled, or the clock was set forward; that time is unknown";
+            warn!(self.log,
+                "the process stalled, or the clock was set forward; that time is unknown";
                 "since" => timestamp::to_rfc3339(from_ms), "services" => services);
         }
     }

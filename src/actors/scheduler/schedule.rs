@@ -1,8 +1,8 @@
 //! Decides which service is due when. Pure; time is passed in.
 //!
 //! Each service has its own grid: `phase + k * interval` on the wall clock, with a phase computed
-//! from its id ([`Spread`]). So the load is even, and a restart finds every service on the same grid.
-//! From the first slot on, only monotonic time counts.
+//! from its id ([`Spread`]). So the load is even, and a restart finds every service on the same
+//! grid. From the first slot on, only monotonic time counts.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -135,8 +135,9 @@ impl Schedule {
         self.insert(Entry { due, grid: due, failures: 0, ..entry });
     }
 
-    /// The result of a probe of a service with a failure threshold. While a failure is not confirmed,
-    /// the next probe is due after a shorter time than the interval. The slots of the grid stay.
+    /// The result of a probe of a service with a failure threshold. While a failure is not
+    /// confirmed, the next probe is due after a shorter time than the interval. The slots of the
+    /// grid stay.
     pub fn confirm(&mut self, id: ServiceId, is_up: bool, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let thresholds = &entry.service.options.thresholds;
@@ -162,8 +163,8 @@ impl Schedule {
         self.heap.peek().map(|Reverse((due, _, _))| *due)
     }
 
-    /// At most `most` jobs that are due at `now`, the longest due first, and how many whole slots were
-    /// skipped. Slots that are due soon join a small batch ([`EARLY`]).
+    /// At most `most` jobs that are due at `now`, the longest due first, and how many whole slots
+    /// were skipped. Slots that are due soon join a small batch ([`EARLY`]).
     pub fn pop_due(&mut self, now: Instant, most: usize) -> (Vec<Job>, u64) {
         let mut jobs = Vec::new();
         let mut skipped = 0;

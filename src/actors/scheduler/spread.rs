@@ -9,11 +9,11 @@ use crate::domain::ServiceId;
 const BLOCKS_AT_LEAST: u64 = 1_024;
 const BLOCK_LIMIT: u64 = 64;
 
-/// Spreads services evenly over their interval, by id. Few services with consecutive ids are due far
-/// apart. With many services, blocks of consecutive ids are due one after the other: their rows share
-/// a page of the store, and a commit that touches a page for each result writes fifty times as much.
-/// Block sizes are powers of two, so a restart finds the same grid unless the number of services has
-/// passed a power of two meanwhile.
+/// Spreads services evenly over their interval, by id. Few services with consecutive ids are due
+/// far apart. With many services, blocks of consecutive ids are due one after the other: their rows
+/// share a page of the store, and a commit that touches a page for each result writes fifty times
+/// as much. Block sizes are powers of two, so a restart finds the same grid unless the number of
+/// services has passed a power of two meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread {
     /// Services in a block.

@@ -28,7 +28,8 @@ const GATEWAY_PORTS: [u16; 3] = [53, 80, 443];
 /// Owns its own probe engine.
 pub struct Canaries {
     engine: Rc<Engine>,
-    /// `SELF_CHECK_TARGETS`. Without any, the gateways and name servers of this machine are canaries.
+    /// `SELF_CHECK_TARGETS`. Without any, the gateways and name servers of this machine are
+    /// canaries.
     targets: Vec<Target>,
     /// Detected canaries that have answered before; others are ignored. Bound: what is detected.
     known: HashSet<String>,
@@ -158,8 +159,8 @@ fn gateway_canaries(gateway: IpAddr) -> Vec<Canary> {
     targets.filter_map(|target| Canary::new(target, Options::none())).collect()
 }
 
-/// The name servers of `/etc/resolv.conf`, without loopback addresses. Any answer to a query for the
-/// root zone counts.
+/// The name servers of `/etc/resolv.conf`, without loopback addresses. Any answer to a query for
+/// the root zone counts.
 fn name_servers() -> Vec<Canary> {
     let Some(kind) = RecordKind::parse("NS") else { return Vec::new() };
     let question = DnsQuestion { name: ".".to_owned(), kind, expected: Vec::new() };

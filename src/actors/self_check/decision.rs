@@ -16,8 +16,8 @@ use crate::domain::{Outcome, ServiceId};
 const QUERY_EVERY: Duration = Duration::from_secs(1);
 
 /// How long most services must have answered before a loss of the network ends without a canary.
-/// Also the age up to which results are considered: in a shorter time, services that are probed once
-/// a minute may have no result.
+/// Also the age up to which results are considered: in a shorter time, services that are probed
+/// once a minute may have no result.
 const RESULTS_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +42,8 @@ pub enum NetworkChange {
 #[derive(Debug)]
 pub struct SelfCheck {
     settings: SelfCheckSettings,
-    /// Held outcomes, with the time of their arrival. Bound: `settings.limit`, and the later outcomes
-    /// of the same services.
+    /// Held outcomes, with the time of their arrival. Bound: `settings.limit`, and the later
+    /// outcomes of the same services.
     held: VecDeque<(Instant, Outcome)>,
     /// Services with a failure among `held`.
     failing: HashSet<ServiceId>,
@@ -275,8 +275,8 @@ mod tests {
         Duration::from_secs(n)
     }
 
-    /// Five services fail, `up` others answer, and the canaries are `dead` or not: the verdicts of the
-    /// five.
+    /// Five services fail, `up` others answer, and the canaries are `dead` or not: the verdicts of
+    /// the five.
     fn decided(up: i64, dead: bool) -> (Vec<Verdict>, Option<NetworkChange>) {
         let (mut self_check, start) = (SelfCheck::new(SETTINGS), Instant::now());
         for id in 1..=5 {

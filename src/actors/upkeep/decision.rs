@@ -14,8 +14,8 @@ const FRESH_A_SERVICE: u64 = 16;
 const FRESH_LEAST: u64 = 2 * 1024 * 1024;
 const FRESH_MOST: u64 = 4 * 1024 * 1024;
 
-/// Chunks' worth of fresh ticks of one service from which on all are sealed: a query follows a chain
-/// of them.
+/// Chunks' worth of fresh ticks of one service from which on all are sealed: a query follows a
+/// chain of them.
 const RUN_LIMIT: u32 = 8;
 
 /// Longest time a tick stays fresh, so ticks of rarely probed services are sealed too.
@@ -31,8 +31,8 @@ const ROUNDS_A_RETENTION: u32 = 24;
 /// From the start to the first round.
 const FIRST_ROUND_AFTER: Duration = Duration::from_secs(60);
 
-/// Interval between the steps of a round, and shortest interval between rounds, so that outcomes are
-/// committed in between.
+/// Interval between the steps of a round, and shortest interval between rounds, so that outcomes
+/// are committed in between.
 pub const STEP_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,8 +106,8 @@ impl UpkeepPlan {
         })
     }
 
-    /// Whether the fresh ticks are to be sealed: when they make a chunk for each of `services`, as a
-    /// rule.
+    /// Whether the fresh ticks are to be sealed: when they make a chunk for each of `services`, as
+    /// a rule.
     pub fn wants_seal(&self, services: usize, now: Instant) -> bool {
         let Fresh { ticks, longest_run, is_sealing } = self.fresh;
         let services = services.max(1) as u64;
