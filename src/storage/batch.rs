@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Failure, ServiceId, State, StoredTick, Tally, Thresholds};
 
-/// What the rows of a service say, so that a commit need not read them.
+/// The stored state of a service, in memory so that a commit reads nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Entry {
     /// Whether the service lives and is enabled; ticks of other services are not stored.

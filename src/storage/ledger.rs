@@ -63,7 +63,7 @@ pub struct Fresh {
     /// Ticks of the service that has most, of those that this process has stored since the last
     /// sealing began.
     pub longest_run: u32,
-    /// Whether a sealing is under way; a previous process may have begun it.
+    /// Whether a sealing is in progress; a previous process may have begun it.
     pub is_sealing: bool,
 }
 
@@ -213,15 +213,15 @@ impl Ledger {
         self.fresh
     }
 
-    /// A sealing is under way, or has ended.
-    pub fn sealing(&mut self, is_under_way: bool) {
-        if is_under_way && !self.fresh.is_sealing {
+    /// A sealing is in progress, or has ended.
+    pub fn sealing(&mut self, is_sealing: bool) {
+        if is_sealing && !self.fresh.is_sealing {
             self.fresh.longest_run = 0;
             for entry in self.entries.values_mut() {
                 entry.fresh_run = 0;
             }
         }
-        self.fresh.is_sealing = is_under_way;
+        self.fresh.is_sealing = is_sealing;
     }
 
     /// `ticks` ticks were sealed.
@@ -340,3 +340,6 @@ fn micros(spent: Duration) -> u64 {
     // Far below what the store can hold: an hour is the longest timeout.
     u64::try_from(spent.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

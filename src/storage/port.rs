@@ -38,8 +38,8 @@ pub trait Query: Send + 'static {
     fn run(self, rows: &mut dyn StoreRead) -> Result<Self::Answer>;
 }
 
-/// What can be read. Each method reads one snapshot; several share one inside of
-/// [`snapshot`](StoreRead::in_snapshot).
+/// What can be read. Each method reads one snapshot; the calls within one
+/// [`in_snapshot`](StoreRead::in_snapshot) share one.
 pub trait StoreRead {
     /// Runs `work` on one snapshot; [`snapshot`] is the convenient form.
     fn in_snapshot(&mut self, work: &mut ReadWork<'_>) -> Result<()>;
@@ -49,7 +49,7 @@ pub trait StoreRead {
     /// Error `NotFound` unless the service lives.
     fn require_service(&mut self, id: ServiceId) -> Result<()>;
     fn services(&mut self, list: &ListServices) -> Result<Page<ServiceRecord>>;
-    /// All living services, by id; `None` for all of them.
+    /// The living services, by id; all of them without a page.
     fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>>;
     /// All living services, by id.
     fn load_services(&mut self) -> Result<Vec<LoadedService>>;
@@ -133,7 +133,7 @@ pub fn snapshot<T>(
 
 /// What can be written. Each method is one transaction.
 pub trait StoreWrite: StoreRead {
-    /// What the rows say of each service, in the same order.
+    /// The stored state of each service, in the same order.
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>>;
     /// Error `Conflict` when a row that the batch needs is missing, or contradicts it.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<Stored>;
@@ -153,8 +153,8 @@ pub trait StoreWrite: StoreRead {
     /// that began more than a second later stay as they are.
     fn record_stall(&mut self, from_ms: i64, now_ms: i64) -> Result<Option<Gap>>;
 
-    /// Begins to seal the fresh ticks of all services, unless a sealing is under way. Whether one
-    /// is under way afterwards; `false` without fresh ticks.
+    /// Begins to seal the fresh ticks of all services, unless a sealing is in progress. Whether one
+    /// is in progress afterwards; `false` without fresh ticks.
     fn begin_sealing(&mut self) -> Result<bool>;
     /// Writes the first services of `slice`, until `is_enough`, which is called after each.
     /// Error `Conflict` when another slice was published since this one was prepared.

@@ -30,8 +30,8 @@ impl Writer {
         Self { store, ledger: Ledger::default(), _lifeline: lifeline }
     }
 
-    /// Runs one transaction of a sealing. After an error the transaction may have been committed all
-    /// the same, so the ledger reads the rows again.
+    /// Runs one transaction of a sealing. After an error the transaction may have been committed,
+    /// so the ledger reads the rows again.
     fn seal<T>(
         &mut self,
         transaction: impl FnOnce(&mut dyn StoreWrite) -> Result<T, StorageError>,

@@ -65,7 +65,8 @@ fn writable(connection: &mut StoreConnection, id: ServiceId) -> Result<ServiceRo
         .first(connection)?;
     if row.origin() == Origin::File {
         return Err(StorageError::Conflict(format!(
-            "id: service {id} ({}) belongs to the services file and is read-only here; change it there",
+            "id: service {id} ({}) belongs to the services file and is read-only here; change it \
+             there",
             row.name
         )));
     }

@@ -1,8 +1,8 @@
 //! Tables that are read and written seldom, in diesel's own query language.
 //!
-//! The text is written once and compiled once for each store: the module of a store includes this
-//! one by its path, and defines `StoreConnection`, `Backend` and `schema`. The columns and their diesel
-//! types are the same in all stores.
+//! These files are compiled once for each store: the module of a store includes this one by its
+//! path, and defines `StoreConnection`, `Backend` and `schema`. The columns and their diesel types
+//! are the same in all stores.
 
 pub mod definitions;
 pub mod events;

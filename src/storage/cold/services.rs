@@ -102,7 +102,7 @@ fn service_id(id: i64) -> Result<ServiceId, StorageError> {
     ServiceId::new(id).ok_or_else(|| StorageError::Unreadable(format!("services, id {id}: id")))
 }
 
-/// Nullable, since a column of a service without events compares as null, which filters the service out.
+/// Nullable, since a column of a service without events compares as null, which excludes it.
 type Condition = Box<dyn BoxableExpression<Joined, Backend, SqlType = Nullable<Bool>>>;
 type Joined = diesel::helper_types::LeftJoinQuerySource<
     diesel::helper_types::LeftJoinQuerySource<services::table, service_metrics::table>,

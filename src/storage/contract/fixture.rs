@@ -110,9 +110,9 @@ impl Fixture {
     }
 
     pub fn begin_sealing(&mut self) -> bool {
-        let is_under_way = self.writer.begin_sealing().unwrap();
-        self.ledger.sealing(is_under_way);
-        is_under_way
+        let is_sealing = self.writer.begin_sealing().unwrap();
+        self.ledger.sealing(is_sealing);
+        is_sealing
     }
 
     pub fn prepare(&mut self, chunk_ticks: usize, bounds: Bounds) -> Option<Slice> {
@@ -145,7 +145,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// Seals all fresh ticks, or the rest of a sealing that is under way.
+    /// Seals all fresh ticks, or the rest of a sealing in progress.
     pub fn seal(&mut self, chunk_ticks: usize, now_ms: i64) {
         assert!(self.begin_sealing());
         self.seal_rest(chunk_ticks, now_ms);

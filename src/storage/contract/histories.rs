@@ -38,7 +38,7 @@ struct Pair {
     slices: Vec<(Slice, u64)>,
     /// Sealings that have begun.
     sealings: u64,
-    /// Ticks of the sealing that is under way that are not sealed yet.
+    /// Ticks of the sealing in progress that are not sealed yet.
     sealing: Option<u64>,
     /// Ticks that are sealed.
     sealed: u64,
@@ -152,9 +152,9 @@ impl Pair {
 
     fn begin(&mut self) {
         let fresh = self.fresh();
-        let is_under_way = self.store.begin_sealing();
-        assert_eq!(is_under_way, self.sealing.is_some() || fresh > 0);
-        if is_under_way && self.sealing.is_none() {
+        let is_sealing = self.store.begin_sealing();
+        assert_eq!(is_sealing, self.sealing.is_some() || fresh > 0);
+        if is_sealing && self.sealing.is_none() {
             self.sealing = Some(fresh);
             self.sealings += 1;
         }
@@ -185,8 +185,8 @@ impl Pair {
             self.slices.insert(0, (slice, sealing));
         }
         for (nth, service) in self.services.iter().enumerate() {
-            let kept: Vec<_> = service.kept().collect();
-            assert_eq!(self.store.ticks(self.store.ids[nth]), kept);
+            let remaining: Vec<_> = service.remaining().collect();
+            assert_eq!(self.store.ticks(self.store.ids[nth]), remaining);
         }
     }
 
@@ -209,11 +209,11 @@ impl Pair {
         for (nth, service) in self.services.iter_mut().enumerate() {
             let left = self.store.ticks(self.store.ids[nth]);
             let mut numbers = left.iter().map(|(seq, _)| *seq as usize - 1).peekable();
-            for place in (0..service.ticks.len()).rev() {
-                let is_there = numbers.next_if_eq(&place).is_some();
-                if !is_there && !service.is_expired[place] {
-                    service.is_expired[place] = true;
-                    assert!(service.ticks[place].at_ms < cutoff_ms, "tick {place} is not too old");
+            for index in (0..service.ticks.len()).rev() {
+                let is_stored = numbers.next_if_eq(&index).is_some();
+                if !is_stored && !service.is_expired[index] {
+                    service.is_expired[index] = true;
+                    assert!(service.ticks[index].at_ms < cutoff_ms, "tick {index} is not too old");
                 }
             }
         }
@@ -241,8 +241,8 @@ impl Pair {
         );
         for nth in 0..self.services.len() {
             let id = self.store.ids[nth];
-            let kept: Vec<_> = self.services[nth].kept().collect();
-            assert_eq!(self.store.ticks(id), kept);
+            let remaining: Vec<_> = self.services[nth].remaining().collect();
+            assert_eq!(self.store.ticks(id), remaining);
             if !self.was_set_back {
                 let is_sorted = self.services[nth].is_expired.is_sorted_by(|one, next| one >= next);
                 assert!(is_sorted, "only the oldest are deleted");
@@ -270,16 +270,19 @@ impl Pair {
     fn check_events(&mut self, nth: usize) {
         let answer = spans(&mut *self.store.reader, self.store.ids[nth], Window::ALL).unwrap();
         let events = &self.services[nth].events;
-        let (gone, left) = events.split_at(events.len() - answer.len());
+        let (deleted, left) = events.split_at(events.len() - answer.len());
         assert_eq!(answer, left);
         assert_eq!(left.is_empty(), events.is_empty());
         let is_old = |ended_ms: Option<i64>| ended_ms.is_some_and(|at| at < self.rollups_from_ms);
-        assert!(gone.iter().all(|event| is_old(event.to_ms)), "{gone:?} were deleted too soon");
+        assert!(
+            deleted.iter().all(|event| is_old(event.to_ms)),
+            "{deleted:?} were deleted too soon"
+        );
     }
 
     fn check_list(&mut self, nth: usize, any: &AnyWindow, window: Window) {
         let (state, reason) = (any.state, any.reason);
-        let mut expected: Vec<_> = self.services[nth].kept().collect();
+        let mut expected: Vec<_> = self.services[nth].remaining().collect();
         expected.retain(|(seq, tick)| {
             window.contains(tick.at_ms)
                 && state.is_none_or(|state| state == tick.state)

@@ -89,9 +89,9 @@ impl Service {
     }
 
     /// The ticks that retention has not deleted, with their numbers, newest first.
-    pub fn kept(&self) -> impl Iterator<Item = (u64, StoredTick)> {
-        let places = (0..self.ticks.len()).rev().filter(|place| !self.is_expired[*place]);
-        places.map(|place| (place as u64 + 1, self.ticks[place]))
+    pub fn remaining(&self) -> impl Iterator<Item = (u64, StoredTick)> {
+        let indices = (0..self.ticks.len()).rev().filter(|index| !self.is_expired[*index]);
+        indices.map(|index| (index as u64 + 1, self.ticks[index]))
     }
 }
 

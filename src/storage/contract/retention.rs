@@ -48,8 +48,8 @@ fn retention_deletes_what_is_too_old_and_nothing_else(kind: Kind) {
 
     f.retain(Retention { ticks: days(3), rollups: days(5) }, now_ms);
     f.assert_consistent();
-    let kept: Vec<_> = listed(&ticks).into_iter().take(72).collect();
-    assert_eq!(f.ticks(id), kept);
+    let newest: Vec<_> = listed(&ticks).into_iter().take(72).collect();
+    assert_eq!(f.ticks(id), newest);
     // It began at noon: the day of the cutoff is whole, and the last day is not over.
     assert_eq!(f.reader.rollups(id, HOUR_S, Window::ALL).unwrap().len(), 132);
     assert_eq!(f.reader.rollups(id, DAY_S, Window::ALL).unwrap().len(), 5);

@@ -92,7 +92,7 @@ fn an_outdated_slice_is_refused_and_changes_nothing(kind: Kind) {
     assert_refused(&mut f, &mut next);
     f.finish_sealing(START_MS + 12_000).unwrap();
     assert_refused(&mut f, &mut next);
-    assert!(f.finish_sealing(START_MS + 12_000).is_err(), "no sealing is under way");
+    assert!(f.finish_sealing(START_MS + 12_000).is_err(), "no sealing is in progress");
 
     f.commit(&both(START_MS + 5_000), START_MS + 13_000);
     assert!(f.begin_sealing());

@@ -72,6 +72,7 @@ pub fn any_step() -> impl Strategy<Value = Step> {
         6 => (1usize..4).prop_map(Step::Publish),
         3 => Just(Step::Finish),
         1 => (2usize..12).prop_map(Step::Seal),
-        1 => (age_ms(), age_ms()).prop_map(|(ticks_ms, rollups_ms)| Step::Retain { ticks_ms, rollups_ms }),
+        1 => (age_ms(), age_ms())
+            .prop_map(|(ticks_ms, rollups_ms)| Step::Retain { ticks_ms, rollups_ms }),
     ]
 }

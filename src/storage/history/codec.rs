@@ -1,8 +1,10 @@
-//! A run of ticks as bytes, column by column: most columns of a service say nearly the same from tick to tick.
+//! Encodes a run of ticks, column by column: most columns of a service change little from tick to
+//! tick.
 //!
-//! Layout: a version byte; the number of ticks; the failure words that occur; then each column of [`COLUMNS`]. A column that
-//! says the same throughout is a zero byte and its one value, any other one its length and its numbers as pco makes them.
-//! Numbers in between are LEB128. The words stand in the bytes themselves, so that the set of reasons may grow and change order.
+//! Layout: a version byte; the number of ticks; the words of the reasons that occur; then each
+//! column of [`COLUMNS`]. A constant column is a zero byte and its value; any other column is its
+//! length and its numbers as pco encodes them. Other numbers are LEB128. The encoding contains the
+//! words of the reasons, so that reasons may be added and reordered.
 
 use pco::standalone::{simple_compress, simple_decompress_into};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
@@ -12,16 +14,16 @@ use crate::domain::leb128::{read, unzigzag, write, zigzag};
 use crate::domain::{Reason, State};
 use crate::storage::error::StorageError;
 
-/// The layout above.
+/// Of the layout above.
 const VERSION: u8 = 1;
 
-/// Most ticks of one run, so that a damaged length cannot ask for all memory.
+/// Maximum ticks of a run, so that a damaged length cannot request all memory.
 pub const TICKS_LIMIT: usize = 1 << 20;
 
 /// Time, state, status, failure, has phases, response time beyond its phases, and the phases.
 const COLUMNS: usize = 6 + PHASES;
 
-/// `ticks` as bytes. They must be at most [`TICKS_LIMIT`].
+/// Encodes `ticks`, at most [`TICKS_LIMIT`].
 pub fn encode(ticks: &[StoredTick]) -> Result<Vec<u8>, StorageError> {
     let mut words: Vec<Reason> = Vec::new();
     let mut columns: [Vec<i64>; COLUMNS] = std::array::from_fn(|_| Vec::with_capacity(ticks.len()));
@@ -73,20 +75,20 @@ fn write_column(bytes: &mut Vec<u8>, column: &[i64], delta: DeltaSpec) -> Result
     }
     let config = ChunkConfig::default().with_mode_spec(ModeSpec::Classic).with_delta_spec(delta);
     let packed = simple_compress(column, &config)
-        .map_err(|error| StorageError::Conflict(format!("ticks cannot be packed: {error}")))?;
+        .map_err(|error| StorageError::Conflict(format!("ticks cannot be encoded: {error}")))?;
     write(bytes, packed.len() as u64);
     bytes.extend_from_slice(&packed);
     Ok(())
 }
 
-/// The ticks that [`encode`] made `bytes` of.
+/// Decodes what [`encode`] returned.
 pub fn decode(bytes: &[u8]) -> Result<Vec<StoredTick>, StorageError> {
-    take_apart(bytes).ok_or_else(|| {
-        StorageError::Unreadable("a chunk of ticks is not what this version writes".to_owned())
+    parse(bytes).ok_or_else(|| {
+        StorageError::Unreadable("a chunk of ticks is not in the format of this version".to_owned())
     })
 }
 
-fn take_apart(bytes: &[u8]) -> Option<Vec<StoredTick>> {
+fn parse(bytes: &[u8]) -> Option<Vec<StoredTick>> {
     let (&version, mut rest) = bytes.split_first()?;
     let count = usize::try_from(read(&mut rest)?).ok()?;
     if version != VERSION || count > TICKS_LIMIT {
@@ -113,7 +115,7 @@ fn read_column(rest: &mut &[u8], count: usize) -> Option<Vec<i64>> {
     }
     let (packed, after) = rest.split_at_checked(length)?;
     *rest = after;
-    // Into so much room and no more: damaged bytes may claim any number.
+    // Into a buffer of fixed size: damaged bytes may claim any number.
     let mut column = vec![0; count];
     let done = simple_decompress_into(packed, &mut column).ok()?;
     (done.finished && done.n_processed == count).then_some(column)
@@ -159,7 +161,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Any tick that can be kept, at any time.
+    /// Any tick that can be stored, at any time.
     pub fn any_tick() -> impl Strategy<Value = StoredTick> {
         let states = prop::sample::select(vec![State::Up, State::Down, State::Unknown]);
         let reasons: Vec<Reason> = Reason::all().collect();
@@ -195,7 +197,9 @@ pub(super) mod tests {
 
         #[test]
         fn damaged_bytes_are_an_error_and_no_panic(
-            ticks in prop::collection::vec(any_tick(), 1..40), at in any::<prop::sample::Index>(), to in any::<u8>()
+            ticks in prop::collection::vec(any_tick(), 1..40),
+            at in any::<prop::sample::Index>(),
+            to in any::<u8>(),
         ) {
             let mut bytes = encode(&ticks).unwrap();
             let at = at.index(bytes.len());
@@ -208,7 +212,7 @@ pub(super) mod tests {
     #[test]
     fn a_quiet_service_takes_few_bytes_a_tick() {
         let tick = |nth: u64| {
-            // Neither time nor response time is quite regular.
+            // Neither the time nor the response time is regular.
             let noise = nth.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
             StoredTick {
                 at_ms: 1_795_000_000_000 + (nth * 60_000 + noise % 5).cast_signed(),

@@ -2,8 +2,8 @@
 //! chunk on a snapshot of its own.
 //!
 //! A tick keeps its number and is in exactly one place at any moment, so a scan by numbers returns
-//! each tick once, whatever is sealed meanwhile. One long transaction would do that too, but a slow
-//! reader of the output, such as a pager, would keep a running service from checkpointing its log.
+//! each tick once, whatever is sealed meanwhile. One long transaction would do that too, but while
+//! the output is read slowly, as by a pager, a running service could not checkpoint its log.
 
 use std::ops::ControlFlow;
 

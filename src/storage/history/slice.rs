@@ -30,7 +30,7 @@ pub struct Bounds {
 
 pub const SLICE: Bounds = Bounds { services: 4_096, ticks: 131_072 };
 
-/// Query: the next services of the sealing, packed; `None` when no sealing is under way or every
+/// Query: the next services of the sealing, packed; `None` when no sealing is in progress or every
 /// service is sealed.
 #[derive(Debug, Clone, Copy)]
 pub struct Prepare {

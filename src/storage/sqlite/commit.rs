@@ -14,7 +14,7 @@ use crate::domain::{Event, ServiceId};
 use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, Stored};
 use crate::storage::error::StorageError;
 
-/// What the rows say of a service.
+/// The stored state of a service.
 pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, StorageError> {
     let service = services::table
         .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))

@@ -16,7 +16,8 @@ pub const WRITING: [&str; 6] = [
     "synchronous = FULL",
     "foreign_keys = ON",
     "journal_size_limit = 67108864",
-    // 16 MiB: pages that are written again meanwhile go into the file once (docs/design/storage.md).
+    // 16 MiB: pages that are written again meanwhile go into the file once (docs/design/storage.md,
+    // "PRAGMAs").
     "wal_autocheckpoint = 4000",
     // At most 8 MiB, the size of the metrics of 100,000 services: with SQLite's 2 MiB they were
     // read again and again, and a large commit was written in parts (docs/benchmarks.md).

@@ -189,7 +189,7 @@ pub fn newest_rollup(
     Ok(newest)
 }
 
-/// The sealing that is under way.
+/// The sealing in progress.
 pub fn sealing(connection: &mut SqliteConnection) -> Result<Option<Sealing>, StorageError> {
     type Row = (Option<i64>, Option<i64>, i64, i64);
     let (tick_id, event_id, done_through, sealed_event_id): Row = history::table

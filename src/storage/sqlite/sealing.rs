@@ -21,7 +21,7 @@ use crate::storage::history::rows::{Bucket, Packed, Portion, Rollup, Sealing, Sl
 use crate::storage::history::slice;
 use crate::storage::port::{Result, RollupWrite};
 
-/// Begins a sealing, unless one is under way. Whether one is under way afterwards. Part of the
+/// Begins a sealing, unless one is in progress. Whether one is in progress afterwards. Part of the
 /// caller's transaction.
 pub fn begin(connection: &mut SqliteConnection) -> Result<bool> {
     if sealing(connection)?.is_some() {
@@ -184,7 +184,7 @@ fn free_pages(connection: &mut SqliteConnection) -> Result<i64> {
 
 /// Seals all fresh ticks. Part of the caller's transaction, which is an import.
 pub fn seal_all(connection: &mut SqliteConnection, chunk_ticks: usize, now_ms: i64) -> Result<()> {
-    // A second time if a sealing was under way, which does not contain later ticks.
+    // A second time if a sealing was in progress, which does not contain later ticks.
     while begin(connection)? {
         while let Some(slice) = slice::next_slice(connection, chunk_ticks, slice::SLICE)? {
             publish(connection, &slice, now_ms, &mut || false)?;

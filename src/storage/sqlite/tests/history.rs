@@ -131,7 +131,8 @@ fn the_check_finds_changes_of_another_program() {
         "DELETE FROM service_ticks",
         "UPDATE history SET sealed_byte_count = sealed_byte_count + 1",
         "INSERT INTO sealing_ticks \
-            SELECT id - 1, 0, NULL, TRUE, FALSE, NULL, NULL, 0, 0, 0, 0, 0, 0, 0 FROM service_ticks",
+            SELECT id - 1, 0, NULL, TRUE, FALSE, NULL, NULL, 0, 0, 0, 0, 0, 0, 0 \
+            FROM service_ticks",
         "UPDATE history SET sealing_tick_count = 1",
     ] {
         f.assert_consistent();
