@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Authority, Behaviour, Launch, Target, basic, has_line, wait_for};
+use crate::support::{Authority, Behaviour, Launch, Target, basic, has_line, wait_for, wait_until};
 
 /// Waits until a request with this header line arrives.
 fn wait_for_line(target: &Target, line: &str) {
@@ -19,7 +19,7 @@ fn a_change_takes_effect_from_the_next_probe_and_a_delete_stops_probing() {
     app.wait_for_ticks(id, 2);
     let path = format!("/v1/services/{id}");
     app.send("PATCH", &path, &json!({"url": second.url()}));
-    wait_for("the second target to be probed", || (second.request_count() > 2).then_some(()));
+    wait_until("the second target to be probed", || second.request_count() > 2);
     let (before, ticks) =
         (first.request_count(), app.service(id)["metric"]["data"]["tick_count"].clone());
     assert!(ticks.as_u64().unwrap() >= 2, "the history stays");
@@ -27,15 +27,15 @@ fn a_change_takes_effect_from_the_next_probe_and_a_delete_stops_probing() {
     assert_eq!(app.service(id)["state"], "paused");
     app.send("PATCH", &path, &json!({"enabled": true}));
     let resumed = second.request_count();
-    wait_for("probing to go on", || (second.request_count() > resumed).then_some(()));
-    assert!(first.request_count() <= before + 1, "at most the probe that was under way");
+    wait_until("probing to continue", || second.request_count() > resumed);
+    assert!(first.request_count() <= before + 1, "at most the running probe");
 
     app.delete(&path);
     let other = app.add("b", &first.url());
     app.wait_for_ticks(other, 1);
     let stopped = second.request_count();
     app.wait_for_ticks(other, 5);
-    assert!(second.request_count() <= stopped + 1, "at most the probe that was under way");
+    assert!(second.request_count() <= stopped + 1, "at most the running probe");
     app.db().assert_consistent();
 }
 
@@ -47,9 +47,7 @@ fn a_change_takes_effect_and_keeps_other_fields() {
         "name": "a", "url": target.at("/hops/3"), "max_redirects": 0, "headers": {"X-Key": "1"}
     }));
     assert_eq!(app.change(id, &json!({"max_redirects": 5}))["max_redirects"], 5);
-    wait_for("redirects to be followed", || {
-        target.last_head().starts_with("GET /hops/0 ").then_some(())
-    });
+    wait_until("redirects to be followed", || target.last_head().starts_with("GET /hops/0 "));
     app.change(id, &json!({"max_redirects": 3}));
     app.change(id, &json!({"follow_redirects": false}));
     assert_eq!(app.change(id, &json!({"follow_redirects": true}))["max_redirects"], 3);
@@ -89,8 +87,8 @@ fn a_change_is_merged_and_null_removes_a_field() {
     for gone in ["basic_auth", "tls", "headers"] {
         assert!(changed.get(gone).is_none_or(Value::is_null), "{gone} in {changed}");
     }
-    wait_for("a request without credentials", || {
-        (!target.last_head().to_lowercase().contains("authorization")).then_some(())
+    wait_until("a request without credentials", || {
+        !target.last_head().to_lowercase().contains("authorization")
     });
     let half =
         app.send("PATCH", &format!("/v1/services/{id}"), &json!({"basic_auth": {"username": "b"}}));

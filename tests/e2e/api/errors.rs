@@ -81,8 +81,8 @@ fn every_error_has_the_same_shape_and_names_its_field() {
     }
     assert_eq!(app.request("PUT", "/v1/services", &[], "").header("allow"), "GET, HEAD, POST");
     let both = app.send("POST", "/v1/services", &json!({"name": "", "url": "x", "x": 1}));
-    assert_eq!(both.body["errors"].as_array().unwrap().len(), 3, "one entry a problem");
-    assert_eq!(app.get("/v1/services").list("services").len(), 1, "nothing was half done");
+    assert_eq!(both.body["errors"].as_array().unwrap().len(), 3, "one entry per problem");
+    assert_eq!(app.get("/v1/services").list("services").len(), 1, "no partial change");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Authority, Launch, Shape, Target, basic, has_line, wait_for};
+use crate::support::{App, Authority, Launch, Shape, Target, basic, has_line, wait_until};
 
 /// Secrets, and a service with all of them.
 fn with_secrets(target: &Target) -> (Vec<String>, Value) {
@@ -40,7 +40,7 @@ fn secrets_are_in_no_answer_and_in_no_log() {
     assert_eq!(created.status, 201, "{}", created.text);
     let id = created.service()["id"].as_i64().unwrap();
     let path = format!("/v1/services/{id}");
-    wait_for("a request", || (target.request_count() > 0).then_some(()));
+    wait_until("a request", || target.request_count() > 0);
     assert!(has_line(&target.last_head(), &basic("ann:s3cret-basic")), "{}", target.last_head());
     assert!(has_line(&target.last_head(), "x-api-key: s3cret-header"), "{}", target.last_head());
 
@@ -102,7 +102,7 @@ fn variables_in_urls_from_the_api_are_not_expanded() {
     let open = app.add("open", "http://127.0.0.1:1/${");
     let assert_literal = |app: &App| {
         let hits = target.request_count();
-        wait_for("a request", || (target.request_count() > hits).then_some(()));
+        wait_until("a request", || target.request_count() > hits);
         let (head, list) = (target.last_head(), app.get("/v1/services").text);
         assert!(head.contains("t=${SECRET}") || head.contains("t=$%7BSECRET%7D"), "{head}");
         assert!(!head.contains("s3cret-env") && !list.contains("s3cret-env"), "{head} {list}");

@@ -47,7 +47,7 @@ fn a_service_is_created_read_changed_and_deleted() {
     assert_eq!(changed.service()["name"], "pay-2");
     assert_eq!(changed.service()["group"], Value::Null);
     assert_eq!(changed.service()["interval_seconds"], 0.2, "the default again");
-    assert_eq!(changed.service()["timeout_seconds"], 2.0, "left out, so as before");
+    assert_eq!(changed.service()["timeout_seconds"], 2.0, "an absent field is unchanged");
     assert_eq!(app.service(1), *changed.service());
 
     let deleted = app.delete("/v1/services/1");
@@ -58,7 +58,7 @@ fn a_service_is_created_read_changed_and_deleted() {
     }
     assert_eq!(app.delete("/v1/services/1").status, 404);
     assert_eq!(app.db().number("SELECT count(*) FROM services WHERE deleted_at IS NOT NULL"), 1);
-    assert_eq!(paused(&app, "pay-2"), 2, "the name is free again, the id is not");
+    assert_eq!(paused(&app, "pay-2"), 2, "the name can be used again, the id cannot");
 }
 
 #[test]

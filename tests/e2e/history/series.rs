@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use service_healthcheck::clock::unix_ms;
 
-use crate::support::{Behaviour, Target, wait_for};
+use crate::support::{Behaviour, Target, wait_until};
 
 use super::{date_ms, launch, to_seconds, with_ticks};
 
@@ -113,7 +113,7 @@ fn the_buckets_of_an_uptime_series_add_up_to_the_uptime() {
     let paused_ms = app.db().number("SELECT max(date_started_ms) FROM service_events");
     // Whole buckets in the past, so that none extends beyond the window.
     let to = paused_ms / 2_000 * 2 + 2;
-    wait_for("the buckets to be over", || (unix_ms() > to * 1_000).then_some(()));
+    wait_until("the end of the buckets", || unix_ms() > to * 1_000);
     let window = format!("from={}&to={to}", to - 600);
     let uptime = app.data("uptime", &format!("/v1/services/{id}/uptime?{window}"));
     for (step, count) in [("1s", 600), ("2s", 300)] {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Behaviour, Launch, Target, wait_for};
+use crate::support::{App, Behaviour, Launch, Target, wait_until};
 
 use super::{date_ms, launch, ticks, to_seconds, with_ticks};
 
@@ -36,7 +36,7 @@ fn every_tick_is_listed_once_during_inserts_and_sealing() {
         let before = sealed();
         count += 2;
         app.wait_for_ticks(id, count);
-        wait_for("ticks to be sealed meanwhile", || (sealed() > before).then_some(()));
+        wait_until("more ticks to be sealed", || sealed() > before);
     });
     let newest = listed[0]["seq"].as_u64().unwrap();
     let later = app.service(id)["metric"]["data"]["tick_count"].as_u64().unwrap();
@@ -58,10 +58,10 @@ fn sealing_does_not_change_a_tick() {
     let sealed_to = || {
         db.number("SELECT coalesce(max(first_seq + tick_count - 1), 0) FROM service_tick_chunks")
     };
-    assert_eq!(sealed_to(), 0, "none was sealed yet");
+    assert_eq!(sealed_to(), 0, "no tick is sealed yet");
     app.change(id, &json!({"enabled": true}));
     let newest = fresh[0]["seq"].as_i64().unwrap();
-    wait_for("them to be sealed", || (sealed_to() >= newest).then_some(()));
+    wait_until("the ticks to be sealed", || sealed_to() >= newest);
     let sealed = ticks(&app, id, &format!("cursor={}", newest + 1));
     assert!(fresh.len() >= 6 && fresh[0]["phases"]["transfer_ms"].is_number(), "{fresh:?}");
     assert_eq!(sealed, fresh);

@@ -17,11 +17,15 @@ fn a_signal_lets_running_probes_finish_and_commits_all_results() {
         for name in 0..8 {
             app.add(&name.to_string(), &target.url());
         }
-        wait_for("eight probes under way", || (target.request_count() == 8).then_some(()));
+        wait_until("eight running probes", || target.request_count() == 8);
         app.signal(signal);
         assert_eq!(app.exit_code(), Some(0), "{}", app.log());
         let db = app.db();
-        assert_eq!(db.number("SELECT count(*) FROM service_ticks WHERE is_up"), 8, "all eight");
+        assert_eq!(
+            db.number("SELECT count(*) FROM service_ticks WHERE is_up"),
+            8,
+            "all eight results"
+        );
         assert_eq!(db.number("SELECT count(*) FROM service_ticks WHERE NOT is_up"), 0);
         assert_eq!(target.request_count(), 8, "no new probe started");
         db.assert_consistent();
@@ -38,7 +42,7 @@ fn a_probe_beyond_the_grace_period_is_aborted_and_no_downtime() {
         app.add_with(&json!({"name": "hung", "url": hung.url(), "timeout_seconds": 600}));
         let id = app.add("healthy", &healthy.url());
         app.wait_for_ticks(id, 2);
-        wait_until("the hung probe to be under way", || hung.request_count() > before);
+        wait_until("the hung probe to run", || hung.request_count() > before);
         let started = Instant::now();
         app.signal(Signal::TERM);
         assert_eq!(app.exit_code(), Some(0), "{}", app.log());
@@ -57,7 +61,7 @@ fn a_second_signal_exits_at_once() {
     let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 60).start();
     let hung = Target::start(Behaviour::Hung);
     app.add_with(&json!({"name": "hung", "url": hung.url(), "timeout_seconds": 600}));
-    wait_for("the hung probe to be under way", || (hung.request_count() == 1).then_some(()));
+    wait_until("the hung probe to run", || hung.request_count() == 1);
     app.signal(Signal::TERM);
     app.wait_for_log("stopping, signal: SIGTERM");
     let started = Instant::now();
@@ -106,16 +110,14 @@ fn an_unread_log_delays_neither_probes_nor_the_shutdown() {
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
     let target = Target::healthy();
     let api = format!("http://127.0.0.1:{}", launch.variable("API_PORT"));
-    wait_for("the API to answer", || ureq::get(&format!("{api}/v1/_internal/health")).call().ok());
+    wait_for("the API to respond", || ureq::get(&format!("{api}/v1/_internal/health")).call().ok());
     for name in 0..16 {
         let body = json!({"name": name.to_string(), "url": target.url(), "interval_seconds": 0.1});
         ureq::post(&format!("{api}/v1/services")).send_json(body).unwrap();
     }
-    wait_for("far more lines than the pipe holds", || {
-        (target.request_count() > 2_000).then_some(())
-    });
+    wait_until("far more lines than the pipe holds", || target.request_count() > 2_000);
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    let ended = wait_for("the end", || child.try_wait().unwrap());
+    let ended = wait_for("the process to exit", || child.try_wait().unwrap());
     assert_eq!(ended.code(), Some(0));
 }
 
@@ -142,18 +144,14 @@ fn a_signal_during_a_long_start_stops_in_order_and_a_second_one_at_once() {
             let both = (1 << 14) | (1 << 1);
             (u64::from_str_radix(caught, 16).ok()? & both == both).then_some(())
         };
-        wait_for("the signals to be taken over", takes_signals);
+        wait_for("the signal handlers to be installed", takes_signals);
         for signal in signals {
             kill_process(pid, *signal).unwrap();
         }
-        let ended = wait_for("the end", || child.try_wait().unwrap());
+        let ended = wait_for("the process to exit", || child.try_wait().unwrap());
         assert!(codes.contains(&ended.code().unwrap()), "{ended}: {signals:?}");
     }
-    assert_eq!(
-        launch.with("SERVICES_FILE", "").run(&["health"]).0,
-        Some(1),
-        "nothing was left running"
-    );
+    assert_eq!(launch.with("SERVICES_FILE", "").run(&["health"]).0, Some(1), "no process is left");
 }
 
 fn free_port() -> u16 {

@@ -76,7 +76,7 @@ fn check_file_does_not_change_a_database_after_a_kill() {
     app.wait_for_ticks(id, 3);
     app.kill();
     let before = state_of(&launch);
-    assert!(!before[1].0.is_empty(), "there is a log");
+    assert!(!before[1].0.is_empty(), "there is a write-ahead log");
     check_file(&launch, 0, "1 added, 0 changed, 0 removed");
     assert!(state_of(&launch) == before, "check-file changed the store");
 }

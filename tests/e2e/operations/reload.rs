@@ -6,7 +6,7 @@ use std::time::Instant;
 use diesel::connection::SimpleConnection;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Behaviour, Launch, Target, wait_for};
+use crate::support::{Behaviour, Launch, Target, wait_for, wait_until};
 
 fn entry(name: &str, url: &str) -> String {
     format!("  - {{name: {name}, url: '{url}'}}\n")
@@ -22,13 +22,13 @@ fn a_changed_file_is_applied_and_running_probes_continue() {
         &format!("endpoints:\n{stays}{}", entry("goes", &other.url())),
     );
     let app = launch.start();
-    wait_for("a probe of what stays", || (slow.request_count() > 0).then_some(()));
+    wait_until("a probe of the service that stays", || slow.request_count() > 0);
     let from_api = app.add("from-api", &other.url());
     launch
         .write_file("services.yaml", &format!("endpoints:\n{stays}{}", entry("new", &other.url())));
-    wait_for("the new list", || (app.names() == ["stays", "from-api", "new"]).then_some(()));
+    wait_until("the new list", || app.names() == ["stays", "from-api", "new"]);
     app.wait_for_log("entries: 2, added: 1, changed: 0, removed: 1");
-    assert_eq!(slow.request_count(), 1, "the probe under way was not begun anew");
+    assert_eq!(slow.request_count(), 1, "the running probe was not restarted");
     assert_eq!(app.service(from_api)["origin"], "api");
     let new = app.get("/v1/services?q=new").list("services")[0]["id"].as_i64().unwrap();
     app.wait_for_state(new, "up");
@@ -41,8 +41,8 @@ fn sighup_applies_the_file_at_once() {
     launch.write_file("services.yaml", &format!("endpoints:\n{}", entry("a", &target.url())));
     let app = launch.start();
     app.signal(Signal::HUP);
-    wait_for("it to be applied again", || {
-        (app.log().matches("services file applied").count() == 2).then_some(())
+    wait_until("the file to be applied again", || {
+        app.log().matches("services file applied").count() == 2
     });
     app.stop();
     let app = Launch::new().start();
@@ -66,7 +66,7 @@ fn an_invalid_file_is_logged_and_keeps_the_old_services() {
     app.wait_for_log(&format!("already used by service {taken}"));
     assert_eq!(app.names(), ["a", "c"]);
     launch.write_file("services.yaml", &format!("endpoints:\n{}", entry("d", &target.url())));
-    wait_for("the good file", || (app.names() == ["c", "d"]).then_some(()));
+    wait_until("the valid file", || app.names() == ["c", "d"]);
     app.db().assert_consistent();
 }
 
@@ -84,7 +84,7 @@ fn the_files_of_a_directory_form_one_list() {
     let app = launch.start();
     assert_eq!(app.names(), ["a", "b", "c"]);
     launch.write_file("services/d.yaml", &list("d"));
-    wait_for("the new file", || (app.names() == ["a", "b", "c", "d"]).then_some(()));
+    wait_until("the new file", || app.names() == ["a", "b", "c", "d"]);
     launch.write_file("services/e.yaml", &list("a"));
     app.wait_for_log(
         "services/e.yaml:2: endpoint (a): name: already used by the entry at services/a.yaml:2",
@@ -115,7 +115,7 @@ fn sighup_during_a_long_start_does_not_end_it() {
     let lock = launch.folder().join("db.db.lock");
     let hangup = std::thread::spawn(move || {
         // Written once the signal handlers are installed, and long before the entries are applied.
-        let pid = wait_for("the start to be under way", || {
+        let pid = wait_for("the start to begin", || {
             let text = fs::read_to_string(&lock).ok()?;
             Pid::from_raw(text.strip_prefix("pid ")?.strip_suffix('\n')?.parse().ok()?)
         });
@@ -123,6 +123,6 @@ fn sighup_during_a_long_start_does_not_end_it() {
         Instant::now()
     });
     let (app, listens) = (launch.start(), Instant::now());
-    assert!(hangup.join().unwrap() < listens, "the signal came during the start");
+    assert!(hangup.join().unwrap() < listens, "the signal arrived during the start");
     assert_eq!(app.get("/v1/_internal/health").status, 200);
 }

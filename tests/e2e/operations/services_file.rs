@@ -33,7 +33,7 @@ fn a_file_adds_changes_and_removes_services_but_not_those_of_the_api() {
     assert_eq!(changed["interval_seconds"], 0.3);
     assert_eq!(changed["timeout_seconds"], 90.0);
     assert!(changed["metric"]["data"]["tick_count"].as_u64().unwrap() >= 2, "its history stays");
-    assert_eq!(app.get("/v1/services/3").status, 404, "it went");
+    assert_eq!(app.get("/v1/services/3").status, 404, "the service was removed");
     assert_eq!(app.service(from_api)["name"], "from-api");
     assert_eq!(app.service(5)["state"], "paused");
 
@@ -178,8 +178,8 @@ fn values_of_variables_reach_only_the_target() {
     let log = app.stop();
     stored.extend(read("db.db"));
     let stored = String::from_utf8_lossy(&stored);
-    assert!(!stored.contains("s3cret"), "the store has the names of variables only");
-    assert!(stored.contains("${PAY_TOKEN}"), "and it has those");
+    assert!(!stored.contains("s3cret"), "the database has no values of variables");
+    assert!(stored.contains("${PAY_TOKEN}"), "the database has the names of variables");
     assert!(!log.contains("s3cret"), "{log}");
 }
 

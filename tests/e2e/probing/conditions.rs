@@ -50,7 +50,7 @@ fn a_service_is_up_only_when_every_condition_holds() {
     app.wait_for_state(failing, "up");
     app.send("PATCH", &path, &json!({"conditions": null}));
     let plain = app.wait_for_state(failing, "down");
-    assert_eq!(plain["current_status"]["failure"]["reason"], "status", "the plain rule again");
+    assert_eq!(plain["current_status"]["failure"]["reason"], "status", "the default rule again");
     assert_eq!(plain["conditions"], json!([]));
     app.db().assert_consistent();
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Behaviour, Launch, Target, wait_for};
+use crate::support::{Behaviour, Launch, Target, wait_for, wait_until};
 
 #[test]
 fn a_failure_is_confirmed_by_quick_probes_and_starts_at_the_first() {
@@ -16,7 +16,11 @@ fn a_failure_is_confirmed_by_quick_probes_and_starts_at_the_first() {
     let before = target.request_count();
     target.set_behaviour(Behaviour::Status(500));
     let down = app.wait_for_state(id, "down");
-    assert_eq!(target.request_count() - before, 3, "one in its slot and two to confirm it");
+    assert_eq!(
+        target.request_count() - before,
+        3,
+        "one scheduled probe and two confirmation probes"
+    );
     let failed_at = |nth: u32| {
         let failed = "SELECT created_at_ms FROM service_ticks WHERE NOT is_up ORDER BY id";
         app.db().number(&format!("{failed} LIMIT 1 OFFSET {nth}"))
@@ -78,18 +82,16 @@ fn a_streak_survives_a_restart() {
     }));
     app.wait_for_state(id, "up");
     target.set_behaviour(Behaviour::Status(500));
-    wait_for("a streak", || {
-        (app.db().number("SELECT coalesce(max(streak_count), 0) FROM service_metrics") > 2)
-            .then_some(())
+    wait_until("a streak", || {
+        app.db().number("SELECT coalesce(max(streak_count), 0) FROM service_metrics") > 2
     });
     app.stop();
     let before = launch.db().number("SELECT coalesce(max(streak_count), 0) FROM service_metrics");
     let app = launch.start();
-    wait_for("the streak to go on", || {
-        (app.db().number("SELECT coalesce(max(streak_count), 0) FROM service_metrics") > before)
-            .then_some(())
+    wait_until("the streak to continue", || {
+        app.db().number("SELECT coalesce(max(streak_count), 0) FROM service_metrics") > before
     });
-    assert_eq!(app.service(id)["state"], "unknown", "since the stop nothing is proved");
+    assert_eq!(app.service(id)["state"], "unknown", "no result is confirmed since the stop");
 }
 
 #[test]
@@ -97,8 +99,8 @@ fn a_service_that_changes_too_often_is_flapping_until_it_is_stable() {
     let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
     let target = Target::start(Behaviour::Alternating(200, 500));
     let id = app.add("a", &target.url());
-    wait_for("it to flap", || (app.service(id)["flapping"] == true).then_some(()));
+    wait_until("the service to be flapping", || app.service(id)["flapping"] == true);
     target.set_behaviour(Behaviour::Status(200));
-    wait_for("it to be steady", || (app.service(id)["flapping"] == false).then_some(()));
+    wait_until("the service to be stable", || app.service(id)["flapping"] == false);
     app.db().assert_consistent();
 }

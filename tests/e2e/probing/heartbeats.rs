@@ -22,7 +22,7 @@ fn beat(app: &App, id: i64, query: &str) -> u16 {
 fn a_job_is_up_while_its_heartbeats_arrive_and_down_when_one_is_late() {
     let app = Launch::new().with("SELF_CHECK_WINDOW_SECONDS", "0.1").start();
     let id = job(&app, 2.0, 0.5);
-    assert_eq!(app.service(id)["state"], "pending", "it has a whole interval and its grace");
+    assert_eq!(app.service(id)["state"], "pending", "a new job has its interval and grace");
     let last = Instant::now();
     assert_eq!(beat(&app, id, ""), 200);
     app.wait_for_state(id, "up");

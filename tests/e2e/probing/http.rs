@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, Launch, Peer, Target, basic, has_line, wait_for};
+use crate::support::{Behaviour, Launch, Peer, Target, basic, has_line, wait_until};
 
 /// Reads the head of a request.
 fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
@@ -35,7 +35,7 @@ fn a_probe_sends_a_plain_request() {
     let app = Launch::new().start();
     let target = Target::healthy();
     app.add("a", &target.at("/health?deep=1#not-sent").replace("http://", "http://u%40x:p@"));
-    wait_for("a request", || (target.request_count() > 0).then_some(()));
+    wait_until("a request", || target.request_count() > 0);
     let head = target.last_head().to_lowercase();
     assert!(head.starts_with("get /health?deep=1 http/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("\r\nhost: 127.0.0.1:{}\r\n", target.port())), "{head}");

@@ -53,7 +53,7 @@ fn a_silent_name_server_is_a_dns_timeout() {
     let command = launch.probe_command("http://web.example:1/").timeout(1.5);
     let probed = command.options(json!({"resolver": server.resolver_url()})).run();
     probed.assert_failed("dns_timeout", "still looking up the name");
-    assert!(server.query_count("web.example", RecordType::A) >= 1, "it was asked");
+    assert!(server.query_count("web.example", RecordType::A) >= 1, "the name server was queried");
 }
 
 #[test]

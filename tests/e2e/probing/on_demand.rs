@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Behaviour, Launch, Target, wait_for};
+use crate::support::{App, Behaviour, Launch, Target, wait_until};
 
 fn probe_now(app: &App, id: i64) -> (u16, Value) {
     let reply = app.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
@@ -33,7 +33,7 @@ fn an_on_demand_probe_is_run_and_recorded() {
     );
     app.wait_for_ticks(id, 2);
     app.send("PATCH", &format!("/v1/services/{id}"), &json!({"enabled": false}));
-    assert_eq!(probe_now(&app, id).0, 200, "a paused one is probed too");
+    assert_eq!(probe_now(&app, id).0, 200, "a paused service is probed on demand too");
     let (status, _) = probe_now(&app, 99);
     assert_eq!(status, 404);
     app.send("PATCH", &format!("/v1/services/{id}"), &json!({"enabled": true}));
@@ -46,7 +46,7 @@ fn an_on_demand_probe_that_cannot_start_is_rejected_at_once() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Hung);
     let id = app.add("a", &target.url());
-    wait_for("a probe under way", || (target.request_count() > 0).then_some(()));
+    wait_until("a running probe", || target.request_count() > 0);
     let reply = app.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
     assert_eq!(reply.status, 429, "{}", reply.text);
     assert_eq!(reply.header("retry-after"), "1");

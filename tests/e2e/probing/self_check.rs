@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::namespace::Hosts;
-use crate::support::{App, Behaviour, Launch, Target, wait_for, wait_until};
+use crate::support::{App, Behaviour, Launch, Target, wait_until};
 
 /// A monitor and `count` services on two hosts; the targets must be kept alive.
 fn watched(hosts: &Hosts, launch: &Launch, count: usize) -> (App, Vec<Target>) {
@@ -98,9 +98,7 @@ fn without_configured_canaries_the_gateway_is_probed() {
         app.wait_for_state(id, "unknown");
     }
     hosts.restore_link();
-    wait_for("the services to be up", || {
-        (1..=3).all(|id| app.service(id)["state"] == "up").then_some(())
-    });
+    wait_until("the services to be up", || (1..=3).all(|id| app.service(id)["state"] == "up"));
     assert_one_gap(&app, 3);
 }
 

@@ -65,7 +65,7 @@ fn a_long_stall_is_a_gap() {
     std::thread::sleep(Duration::from_secs(12));
     app.signal(Signal::CONT);
     for id in ids {
-        let events = wait_for("the gap to be noted and to end", || {
+        let events = wait_for("the gap to be recorded and to end", || {
             let events = app.get(&format!("/v1/services/{id}/events")).list("events").to_vec();
             (events.len() >= 3).then_some(events)
         });

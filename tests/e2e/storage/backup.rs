@@ -21,7 +21,7 @@ fn a_backup_of_a_running_service_can_be_restored_elsewhere() {
     let bytes = fs::metadata(copy).unwrap().len();
     assert_eq!(output, format!("{bytes} bytes, 2 services, {count} ticks\n"));
     assert!(chunks > 0 && count >= 24);
-    assert_eq!(files(elsewhere.folder()).len(), 1, "nothing but the copy");
+    assert_eq!(files(elsewhere.folder()).len(), 1, "only the copy");
     let newest = held.number("SELECT max(at_ms) FROM liveness");
 
     let before = fs::read(copy).unwrap();
@@ -31,7 +31,7 @@ fn a_backup_of_a_running_service_can_be_restored_elsewhere() {
     app.stop();
 
     let output = run_ok(&elsewhere, &["restore", copy]);
-    assert_eq!(output, format!("restored 2 services, {count} ticks\n"), "nothing was there before");
+    assert_eq!(output, format!("restored 2 services, {count} ticks\n"), "no database was replaced");
     assert!(fs::read(copy).unwrap() == before);
     let names: Vec<String> = files(elsewhere.folder()).into_keys().collect();
     assert_eq!(names, ["copy.db", "db.db"]);
@@ -43,7 +43,7 @@ fn a_backup_of_a_running_service_can_be_restored_elsewhere() {
     let unknown = format!(
         "SELECT count(*) FROM service_events WHERE event = 'unknown' AND date_started_ms = {newest}"
     );
-    assert_eq!(db.number(&unknown), 2, "what came since the copy is unknown");
+    assert_eq!(db.number(&unknown), 2, "time since the backup is unknown");
     app.wait_for_ticks(1, count as u64 / 2 + 3);
     app.stop();
     assert!(run_ok(&elsewhere, &["check-db"]).starts_with("whole: "));
@@ -65,7 +65,7 @@ fn a_restore_keeps_the_replaced_database() {
     assert!(replaced.contains("db.db.before-restore-"), "{output}");
     let restored = ticks(&launch.db());
     assert!(restored < later && output.contains(&format!(" {restored} ticks;")), "{output}");
-    assert_eq!(ticks(&Db::new(replaced.into())), later, "with what its log held");
+    assert_eq!(ticks(&Db::new(replaced.into())), later, "including its write-ahead log");
     assert!(run_ok(&launch, &["check-db", replaced]).starts_with("whole: "));
     let app = launch.start();
     app.wait_for_ticks(1, 12);

@@ -1,9 +1,10 @@
 //! `kill -9` at any moment loses and doubles nothing.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
+use service_healthcheck::clock::unix_ms;
 
 use crate::support::{Behaviour, Db, Launch, Target};
 
@@ -82,8 +83,7 @@ struct Durations {
 
 impl Durations {
     fn new() -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        let seed = now.as_nanos() as u64 | 1;
+        let seed = unix_ms().cast_unsigned() | 1;
         Self { seed, state: seed }
     }
 
@@ -134,7 +134,7 @@ fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks() {
         let counts = format!("{sealings} sealed, {interrupted} interrupted, {deletions} deleted");
         assert!(cycle < 5 * CYCLES, "at least {least:?} cycles, found {counts}");
         if cycle == RETENTION_FROM {
-            assert_eq!(last.expired, 0, "nothing was too old");
+            assert_eq!(last.expired, 0, "retention deletes nothing yet");
             launch = launch.with("TICK_RETENTION_DAYS", "0.00003");
         }
         let app = launch.start();

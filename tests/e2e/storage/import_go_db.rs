@@ -21,10 +21,10 @@ fn a_real_database_is_imported_and_its_metrics_are_recomputed() {
         let line = output
             .lines()
             .find(|line| line.starts_with(&prefix) && line.contains("average_response_time_ms"));
-        assert!(line.is_some(), "the mean of service {id} is prefix: {output}");
+        assert!(line.is_some(), "the mean of service {id} is reported: {output}");
     }
     assert!(output.contains("imported 4 services, 4 events and 36 ticks"), "{output}");
-    assert!(std::fs::read(go_database()).unwrap() == source, "it is only read");
+    assert!(std::fs::read(go_database()).unwrap() == source, "the source is unchanged");
 
     let app = launch.start();
     let db = app.db();
@@ -67,7 +67,7 @@ fn other_files_are_rejected() {
     assert!(code == Some(1) && output.contains("text.db"), "{output}");
     let elsewhere = Launch::new();
     assert_eq!(elsewhere.run(&["import", "go-db", "/nowhere/db.db"]).0, Some(1));
-    assert!(!elsewhere.folder().join("db.db").exists(), "a wrong name makes no new file");
+    assert!(!elsewhere.folder().join("db.db").exists(), "a wrong name creates no file");
     std::fs::copy(go_database(), elsewhere.folder().join("db.db")).unwrap();
     let (code, output) = elsewhere.run(&["import", "go-db", "db.db"]);
     assert!(code == Some(1) && output.contains("set DB_FILE"), "{output}");
@@ -112,7 +112,7 @@ fn contradictions_are_repaired_and_reported() {
     }
     let app = launch.start();
     app.db().assert_consistent();
-    assert_eq!(app.get("/v1/services/3").status, 404, "deleted there, deleted here");
+    assert_eq!(app.get("/v1/services/3").status, 404, "deleted services stay deleted");
     assert_eq!(app.service(4)["state"], "up");
 }
 

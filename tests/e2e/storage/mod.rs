@@ -15,7 +15,7 @@ use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 
-use crate::support::{App, Behaviour, Db, Launch, Target, wait_for};
+use crate::support::{App, Behaviour, Db, Launch, Target, wait_until};
 
 pub fn launch() -> Launch {
     Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", "3")
@@ -29,7 +29,7 @@ pub fn with_history(launch: &Launch) -> (App, [Target; 2]) {
     for id in ids {
         app.wait_for_ticks(id, 12);
     }
-    wait_for("ticks to be sealed", || (sealed(&app.db()) > 0).then_some(()));
+    wait_until("ticks to be sealed", || sealed(&app.db()) > 0);
     (app, targets)
 }
 

@@ -31,7 +31,7 @@ fn a_restart_continues_the_history() {
     assert_eq!(after["current_status"]["event"], "uptime");
     assert_ne!(
         after["current_status"]["id"], before["current_status"]["id"],
-        "the stop lies between"
+        "the stop ends the first event"
     );
     app.db().assert_consistent();
 }

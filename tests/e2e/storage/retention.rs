@@ -41,17 +41,15 @@ fn storage_use_is_reported_exactly() {
     }
     let ids = [app.add("a", &target.url()), app.add("b", &target.url())];
     let db = app.db();
-    wait_for("several chunks", || {
-        (db.number("SELECT count(*) FROM service_tick_chunks") >= 4).then_some(())
-    });
-    wait_for("a fresh tick", || (db.number(ROWS[2].1) > 0).then_some(()));
+    wait_until("several chunks", || db.number("SELECT count(*) FROM service_tick_chunks") >= 4);
+    wait_until("a fresh tick", || db.number(ROWS[2].1) > 0);
     for id in ids {
         app.pause(id);
     }
     // Ticks may be sealed once in between: while sealing is running, or with ten fresh ticks.
     let is_at_rest =
         "SELECT sealing_tick_id IS NULL AND (SELECT count(*) FROM fresh_ticks) < 10 FROM history";
-    let (counted, reported) = wait_for("the counts to stand still", || {
+    let (counted, reported) = wait_for("the counts to be stable", || {
         let is_at_rest = db.number(is_at_rest) == 1;
         let (counted, reported) = (rows(&db), storage(&app));
         (is_at_rest && rows(&db) == counted).then_some((counted, reported))
@@ -78,7 +76,7 @@ fn storage_use_is_reported_exactly() {
         bytes["sealed_ticks"].as_f64().unwrap() / counted["sealed_ticks"].as_f64().unwrap();
     assert_eq!(reported["bytes_per_sealed_tick"].as_f64(), Some(a_tick));
     let sealed = app.metric("service_healthcheck_ticks_sealed_total").unwrap();
-    assert_eq!(json!(sealed as i64), counted["sealed_ticks"], "each was sealed once");
+    assert_eq!(json!(sealed as i64), counted["sealed_ticks"], "each tick was sealed once");
     app.stop();
 
     // Counted at the start, and every minute.
@@ -119,7 +117,7 @@ fn retention_deletes_old_ticks_keeps_roll_ups_and_bounds_the_file() {
     // Four times as many as there were; without retention, all tables would be five times as large.
     let rows = |table: &str| before["rows"][table].as_i64().unwrap();
     let more = 4 * (rows("sealed_ticks") + rows("fresh_ticks"));
-    wait_until("more of them to be deleted", || expired() > deleted + more);
+    wait_until("more ticks to be deleted", || expired() > deleted + more);
     let after = storage(&app);
     let grown = |at: &str| {
         after.pointer(at).unwrap().as_f64().unwrap() / before.pointer(at).unwrap().as_f64().unwrap()

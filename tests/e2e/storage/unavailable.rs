@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::json;
 
-use crate::support::{App, Launch, Target, wait_for};
+use crate::support::{App, Launch, Target, wait_for, wait_until};
 
 #[test]
 fn a_locked_database_is_reported_recovers_and_loses_only_counted_outcomes() {
@@ -26,7 +26,7 @@ fn a_locked_database_is_reported_recovers_and_loses_only_counted_outcomes() {
     assert!(!not_ready.header("retry-after").is_empty());
     let write = app.send("POST", "/v1/services", &json!({"name": "x", "url": "http://a/"}));
     assert_eq!((write.status, write.header("retry-after")), (503, "1"));
-    assert_eq!(app.get("/v1/services").status, 200, "reads go on");
+    assert_eq!(app.get("/v1/services").status, 200, "reads continue");
     // Probing continues, the buffer is bounded, and dropped outcomes are counted.
     app.wait_for_metric("service_healthcheck_outcomes_total{result=\"dropped\"}", 10.0);
     assert!(app.metric("service_healthcheck_outcomes_buffered").unwrap() <= 20.0);
@@ -58,7 +58,7 @@ fn a_full_disk_is_reported_recovers_and_loses_only_counted_outcomes() {
     });
     assert!(not_ready.errors().starts_with("store: unavailable"), "{}", not_ready.text);
     let hits = target.request_count();
-    wait_for("probing to go on", || (target.request_count() > hits + 20).then_some(()));
+    wait_until("probing to continue", || target.request_count() > hits + 20);
 
     prlimit(Some(app.pid()), Resource::Fsize, before).unwrap();
     app.wait_until_ready();
