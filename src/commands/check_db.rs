@@ -23,12 +23,12 @@ pub(super) fn run(file: &Path) -> Result<(), Error> {
             "whole, but written by an older version: the next start migrates it; its history was \
              not checked",
         ),
-        Version::Newer(migration) => return Err(Error::Failed(newer(&migration))),
     }
     Ok(())
 }
 
-/// Checks the pages, and which version wrote them. The error has one line per problem.
+/// Checks the pages, and which version wrote them. The error has one line per problem; a newer
+/// version is one.
 pub(super) fn check_pages(store: &mut OfflineStore) -> Result<Version, String> {
     let damage = store.damage();
     if damage.is_empty() { store.version() } else { Err(damage.join("\n")) }
@@ -38,8 +38,4 @@ pub(super) fn check_pages(store: &mut OfflineStore) -> Result<Version, String> {
 pub(super) fn check_history(store: &mut OfflineStore) -> Result<Checked, String> {
     let checked = check::check(store.rows()).map_err(|error| error.to_string())?;
     if checked.problems.is_empty() { Ok(checked) } else { Err(checked.problems.join("\n")) }
-}
-
-pub(super) fn newer(migration: &str) -> String {
-    format!("it was written by a newer version (migration {migration})")
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::check_db::{check_history, check_pages, newer};
+use super::check_db::{check_history, check_pages};
 use super::output::print_line;
 use super::staged_file::{self, StagedFile, remove_if_there, sync_folder};
 use crate::clock::unix_ms;
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::storage::OpenError;
 use crate::storage::history::check::Checked;
 use crate::storage::sqlite::files::{FileLock, beside};
-use crate::storage::sqlite::offline::{ClosedFile, OfflineStore, Version};
+use crate::storage::sqlite::offline::{ClosedFile, OfflineStore};
 
 /// Endings of the files in which SQLite keeps committed data beside a database.
 const LOGS: [&str; 2] = ["-wal", "-journal"];
@@ -54,54 +54,48 @@ impl fmt::Display for Restored {
 }
 
 fn restore(db_file: &Path, file: &Path, now_s: i64) -> Result<Restored, Error> {
-    let rejected = |problems: &str| {
-        let problems = problems.replace('\n', "\n  ");
-        Error::Failed(format!("{} cannot be restored:\n  {problems}", file.display()))
-    };
     let failed = |why: &dyn fmt::Display| {
         Error::Failed(format!("DB_FILE {}: {why}; it was left unchanged", db_file.display()))
     };
-    if let (Ok(one), Ok(other)) = (file.canonicalize(), db_file.canonicalize())
-        && one == other
-    {
-        return Err(rejected("it is DB_FILE itself"));
-    }
-    let mut source = OfflineStore::open(file).map_err(|error| match error {
-        OpenError::Damaged { found, .. } => rejected(&found),
-        other => Error::Open(other),
-    })?;
+    let mut backup = open_backup(file, db_file)?;
     // Before the lock, so that no lock file is made beside a foreign file; and again under it.
     OldDatabase::find(db_file)?;
     let lock = FileLock::acquire(db_file)?;
     let old = OldDatabase::find(db_file)?.check_pages(db_file)?;
-    match check_pages(&mut source) {
-        Ok(Version::Current | Version::Older) => {}
-        Ok(Version::Newer(migration)) => return Err(rejected(&newer(&migration))),
-        Err(problems) => return Err(rejected(&problems)),
-    }
+    check_pages(&mut backup).map_err(|problems| rejected(file, &problems))?;
 
     let path = lock.path();
     let staged = StagedFile::create(path).map_err(|why| failed(&why))?;
-    source.copy_to(staged.path()).map_err(|why| failed(&why))?;
-    drop(source);
-    let mut copied = OfflineStore::migrate(staged.path()).map_err(|why| rejected(&why))?;
+    backup.copy_to(staged.path()).map_err(|why| failed(&why))?;
+    drop(backup);
     let Checked { services, ticks, .. } =
-        check_history(&mut copied).map_err(|problems| rejected(&problems))?;
-    drop(copied);
+        migrate_and_check(staged.path()).map_err(|problems| rejected(file, &problems))?;
     let model = if path.exists() { path } else { file };
     staged.copy_permissions(model).map_err(|error| failed(&error))?;
+    let old = old.replace_by(staged, path, now_s).map_err(|why| failed(&why))?;
+    Ok(Restored { services, ticks, old })
+}
 
-    let (kept, exclusive) = old.set_aside(path, now_s).map_err(|why| failed(&why))?;
-    staged.replace(path).map_err(|error| {
-        if let (OldDatabase::Whole, Some(kept)) = (old, &kept) {
-            // The old database still has its first name.
-            let _ = remove_if_there(kept);
-        }
-        failed(&error)
-    })?;
-    // The lock on the old database lasts until its first name is gone.
-    drop(exclusive);
-    Ok(Restored { services, ticks, old: kept })
+fn open_backup(file: &Path, db_file: &Path) -> Result<OfflineStore, Error> {
+    if let (Ok(file), Ok(db_file)) = (file.canonicalize(), db_file.canonicalize())
+        && file == db_file
+    {
+        return Err(rejected(&file, "it is DB_FILE itself"));
+    }
+    OfflineStore::open(file).map_err(|error| match error {
+        OpenError::Damaged { found, .. } => rejected(file, &found),
+        other => Error::Open(other),
+    })
+}
+
+/// `problems` has one line per problem.
+fn rejected(file: &Path, problems: &str) -> Error {
+    let problems = problems.replace('\n', "\n  ");
+    Error::Failed(format!("{} cannot be restored:\n  {problems}", file.display()))
+}
+
+fn migrate_and_check(copy: &Path) -> Result<Checked, String> {
+    check_history(&mut OfflineStore::migrate(copy)?)
 }
 
 /// The database before the restore.
@@ -132,40 +126,59 @@ impl OldDatabase {
         Ok(if is_damaged { Self::Damaged } else { self })
     }
 
+    /// Sets it aside and gives its name to `staged`. Returns its new name.
+    fn replace_by(
+        self,
+        staged: StagedFile,
+        path: &Path,
+        now_s: i64,
+    ) -> Result<Option<PathBuf>, String> {
+        let (second_name, exclusive) = self.set_aside(path, now_s)?;
+        staged.replace(path).map_err(|error| {
+            if let (Self::Whole, Some(second_name)) = (self, &second_name) {
+                // The old database still has its first name.
+                let _ = remove_if_there(second_name);
+            }
+            error.to_string()
+        })?;
+        // The lock on the old database lasts until its first name is gone.
+        drop(exclusive);
+        Ok(second_name)
+    }
+
     /// Gives it a second name and removes the files beside its first name, which SQLite would
-    /// apply to the new database. Returns the second name, and the lock on the old
-    /// database until its first name is gone.
+    /// apply to the new database. Returns the second name, and a lock on the old database.
     fn set_aside(
         self,
         path: &Path,
         now_s: i64,
     ) -> Result<(Option<PathBuf>, Option<ClosedFile>), String> {
-        let kept = beside(path, &format!(".before-restore-{now_s}"));
-        let failed = |error: io::Error| format!("{}: {error}", kept.display());
+        let second_name = beside(path, &format!(".before-restore-{now_s}"));
+        let failed = |error: io::Error| format!("{}: {error}", second_name.display());
         let mut exclusive = None;
-        let mut is_kept = self != Self::None;
+        let mut has_old = self != Self::None;
         match self {
             Self::None => {}
             Self::Whole => {
                 let in_use = |why| format!("another process has it open ({why})");
                 exclusive = Some(ClosedFile::close(path).map_err(in_use)?);
-                link(path, &kept).map_err(failed)?;
+                link(path, &second_name).map_err(failed)?;
             }
-            Self::Damaged => link(path, &kept).map_err(failed)?,
+            Self::Damaged => link(path, &second_name).map_err(failed)?,
         }
-        // A whole database has no logs any more: closing it down applied them.
+        // A whole database has no logs any more: closing it applied them.
         for ending in LOGS {
             let log = beside(path, ending);
             if log.metadata().is_ok_and(|found| found.len() > 0) {
-                link(&log, &beside(&kept, ending)).map_err(failed)?;
-                is_kept = true;
+                link(&log, &beside(&second_name, ending)).map_err(failed)?;
+                has_old = true;
             }
         }
         sync_folder(path).map_err(failed)?;
         for ending in ["-wal", "-journal", "-shm"] {
             remove_if_there(&beside(path, ending)).map_err(failed)?;
         }
-        Ok((is_kept.then_some(kept), exclusive))
+        Ok((has_old.then_some(second_name), exclusive))
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod api;
 mod history;
+mod imports;
 mod lifecycle;
 mod operations;
 mod probing;

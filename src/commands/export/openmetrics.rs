@@ -81,7 +81,7 @@ struct Series {
 }
 
 impl Series {
-    /// Writes the sample of `tick`, if it has one. The ticks alone decide which of them are skipped.
+    /// Writes the sample of `tick`, if it has one. Ticks alone decide which of them are skipped.
     fn write(
         &mut self,
         out: &mut impl Write,

@@ -10,11 +10,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 ///
 /// Error for a file that a newer version has migrated, whose tables this one does not know.
 pub fn run(connection: &mut SqliteConnection) -> Result<(), String> {
-    let known: Vec<String> = names()?;
-    let applied = connection.applied_migrations().map_err(|error| error.to_string())?;
-    if let Some(newer) = applied.iter().find(|version| !known.contains(&version.to_string())) {
-        return Err(format!("it was written by a newer version (migration {newer})"));
-    }
+    version(connection)?;
     connection.run_pending_migrations(MIGRATIONS).map_err(|error| error.to_string())?;
     recount(connection).map_err(|error| error.to_string())
 }
@@ -38,11 +34,10 @@ pub enum Version {
     Current,
     /// The tables are not migrated yet.
     Older,
-    /// A newer one, which has applied this migration.
-    Newer(String),
 }
 
-/// Reads only; diesel's `applied_migrations` would create its table.
+/// Error for a file of a newer version. Reads only; diesel's `applied_migrations` would create its
+/// table.
 pub fn version(connection: &mut SqliteConnection) -> Result<Version, String> {
     let text = |error: diesel::result::Error| error.to_string();
     let exists =
@@ -54,7 +49,8 @@ pub fn version(connection: &mut SqliteConnection) -> Result<Version, String> {
     let applied = applied.load::<Applied>(connection).map_err(text)?;
     let known = names()?;
     if let Some(newer) = applied.iter().find(|row| !known.contains(&row.version)) {
-        return Ok(Version::Newer(newer.version.clone()));
+        let migration = &newer.version;
+        return Err(format!("it was written by a newer version (migration {migration})"));
     }
     Ok(if applied.len() == known.len() { Version::Current } else { Version::Older })
 }
@@ -91,6 +87,7 @@ mod tests {
         run(&mut connection).unwrap();
         let later = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000000')";
         diesel::sql_query(later).execute(&mut connection).unwrap();
-        assert_eq!(version(&mut connection), Ok(Version::Newer("99991231000000".to_owned())));
+        let error = version(&mut connection).unwrap_err();
+        assert_eq!(error, "it was written by a newer version (migration 99991231000000)");
     }
 }

@@ -82,17 +82,17 @@ impl OfflineStore {
         &mut self.connection
     }
 
-    /// Which version of this program wrote the tables.
+    /// Which version of this program wrote the tables; an error for a newer one.
     pub fn version(&mut self) -> Result<Version, String> {
         migrations::version(&mut self.connection)
     }
 
-    /// Error unless this version of the program wrote the tables.
+    /// Error unless the tables are those of this version of the program.
     pub fn require_current(&mut self) -> Result<(), String> {
         match self.version()? {
             Version::Current => Ok(()),
-            Version::Older | Version::Newer(_) => {
-                Err("it was written by another version; start this version on it once".to_owned())
+            Version::Older => {
+                Err("it was written by an older version; start this version on it once".to_owned())
             }
         }
     }

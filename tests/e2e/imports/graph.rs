@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::source::{Module, Source, child};
 
-/// Importing file → imported file → the imported names.
-pub(super) struct Imports(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
+pub(super) struct Imports {
+    /// Importing file → imported file → the imported names.
+    files: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+    /// File → the first names of its paths, which include those of other crates.
+    first_names: BTreeMap<String, BTreeSet<String>>,
+}
 
 impl Imports {
     /// Reads every Rust file of `folder`.
@@ -24,14 +28,16 @@ impl Imports {
                 }
             }
         }
-        Self(imports)
+        let first_names =
+            sources.values().map(|source| (source.file.clone(), source.first_names())).collect();
+        Self { files: imports, first_names }
     }
 
     /// Imports between top-level modules that `allowed` does not have, one line each.
     pub fn violations(&self, allowed: &[(&str, &str)]) -> Vec<String> {
         let allowed: BTreeMap<&str, &str> = allowed.iter().copied().collect();
         let mut violations = Vec::new();
-        for (file, imported) in &self.0 {
+        for (file, imported) in &self.files {
             let Some(allowed_modules) = allowed.get(top_level(file)) else {
                 violations.push(format!("{file}: {} is not in the table", top_level(file)));
                 continue;
@@ -47,25 +53,41 @@ impl Imports {
         violations
     }
 
+    /// Uses of crates outside of the modules that `allowed` gives them, one line each.
+    pub fn uses_of_crates(&self, allowed: &[(&str, &str)]) -> Vec<String> {
+        let uses = allowed.iter().flat_map(|(name, modules)| {
+            self.first_names
+                .iter()
+                .filter(|(_, names)| names.contains(*name))
+                .filter(|(file, _)| !modules.split(' ').any(|module| module == top_level(file)))
+                .map(move |(file, _)| format!("{file} uses {name}"))
+        });
+        uses.collect()
+    }
+
     /// The groups of files that reach each other, with the imports inside each group.
     pub fn cycles(&self) -> Vec<String> {
         let reached: BTreeMap<&str, BTreeSet<&str>> =
-            self.0.keys().map(|file| (file.as_str(), self.reachable(file))).collect();
+            self.files.keys().map(|file| (file.as_str(), self.reachable(file))).collect();
         let both_ways = |a: &str, b: &str| {
             let reaches = |a, b| reached.get(a).is_some_and(|files| files.contains(b));
             reaches(a, b) && reaches(b, a)
         };
         let mut grouped = BTreeSet::new();
         let mut cycles = Vec::new();
-        for file in self.0.keys().filter(|file| both_ways(file, file)) {
+        for file in self.files.keys().filter(|file| both_ways(file, file)) {
             if grouped.contains(file.as_str()) {
                 continue;
             }
-            let group: Vec<&str> =
-                self.0.keys().map(String::as_str).filter(|other| both_ways(file, other)).collect();
+            let group: Vec<&str> = self
+                .files
+                .keys()
+                .map(String::as_str)
+                .filter(|other| both_ways(file, other))
+                .collect();
             cycles.push(format!("cycle of {} files:", group.len()));
             for importing in &group {
-                for (imported, names) in &self.0[*importing] {
+                for (imported, names) in &self.files[*importing] {
                     if group.contains(&imported.as_str()) {
                         cycles.push(format!("  {importing} → {imported}: {}", list(names)));
                     }
@@ -80,7 +102,7 @@ impl Imports {
         let mut reached = BTreeSet::new();
         let mut open = vec![from];
         while let Some(file) = open.pop() {
-            for imported in self.0.get(file).into_iter().flat_map(BTreeMap::keys) {
+            for imported in self.files.get(file).into_iter().flat_map(BTreeMap::keys) {
                 if reached.insert(imported.as_str()) {
                     open.push(imported);
                 }

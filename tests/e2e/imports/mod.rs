@@ -41,9 +41,26 @@ const ALLOWED: &[(&str, &str)] = &[
     ("lib", ""),
 ];
 
+/// Crates that only some top-level modules use, and those modules.
+const CRATES: &[(&str, &str)] = &[
+    ("actix", "actors api app commands"),
+    ("actix_web", "api app"),
+    ("awc", "commands probe"),
+    ("clap", "cli main"),
+    ("diesel", "storage"),
+    ("prometheus_client", "metrics"),
+    ("tokio", "actors api app commands probe"),
+];
+
 #[test]
 fn a_module_imports_only_the_modules_that_the_table_allows() {
     let violations = imports_of_src().violations(ALLOWED);
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn a_crate_is_used_only_by_the_modules_that_the_table_allows() {
+    let violations = imports_of_src().uses_of_crates(CRATES);
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
@@ -54,7 +71,7 @@ fn no_file_imports_itself_through_other_files() {
 }
 
 #[test]
-fn a_cycle_through_a_re_export_and_a_forbidden_import_are_found() {
+fn the_checks_find_a_cycle_through_a_re_export_and_forbidden_imports() {
     let folder = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| {
         let path = folder.path().join(file);
@@ -71,12 +88,13 @@ fn a_cycle_through_a_re_export_and_a_forbidden_import_are_found() {
 
     write(
         "domain/b.rs",
-        "pub struct B;\nfn b() { vec![crate::domain::A(B), crate::config::LIMIT] }",
+        "pub struct B;\nfn b() { vec![crate::domain::A(B), crate::config::LIMIT, diesel::x()] }",
     );
     assert_eq!(
         Imports::read(folder.path()).violations(ALLOWED),
         ["domain/b.rs → config.rs: config::LIMIT"]
     );
+    assert_eq!(Imports::read(folder.path()).uses_of_crates(CRATES), ["domain/b.rs uses diesel"]);
     assert_eq!(
         Imports::read(folder.path()).cycles(),
         [

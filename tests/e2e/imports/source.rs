@@ -52,6 +52,11 @@ impl Source {
         source
     }
 
+    pub fn first_names(&self) -> BTreeSet<String> {
+        let paths = self.uses.iter().map(|line| &line.path).chain(&self.paths);
+        paths.filter_map(|path| path.first().cloned()).collect()
+    }
+
     /// Full paths of everything that the code of this file names. A `pub use` alone names nothing.
     pub fn imported(&self) -> BTreeSet<Module> {
         let first_names: BTreeSet<&String> = self.paths.iter().map(|path| &path[0]).collect();
