@@ -72,9 +72,7 @@ fn root(
                     .filter_map(|(nth, item)| entry(item, nth + 1, file, variables, problems))
                     .collect();
             }
-            _ => {
-                (yaml::line(endpoints), Invalid::new(yaml::shown(endpoints), "a list").to_string())
-            }
+            _ => (yaml::line(endpoints), Invalid::hidden("a list").to_string()),
         },
     };
     problems.add(file, line, format!("the file: endpoints: {problem}"));
@@ -189,6 +187,18 @@ mod tests {
             text.push_str(&format!("  - {{name: a{nth}, url: http://a/, client: *c}}\n"));
         }
         assert_eq!(parse(&text).unwrap().len(), 60_001);
+    }
+
+    #[test]
+    fn a_node_of_the_wrong_kind_is_not_shown() {
+        for text in
+            ["endpoints:\n  - https://user:s3cret@host/\n", "endpoints: s3cret\n", "s3cret\n"]
+        {
+            let problems = problems(text);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].contains("expected a"), "{problems:?}");
+            assert!(!problems[0].contains("s3cret"), "{problems:?}");
+        }
     }
 
     #[test]

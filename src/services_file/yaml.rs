@@ -119,7 +119,8 @@ impl<'a, 'y> Mapping<'a, 'y> {
     pub fn of(node: &'a MarkedYaml<'y>) -> Result<Self, Invalid> {
         match node.data {
             YamlData::Mapping(_) => Ok(Self(node)),
-            _ => Err(Invalid::new(shown(node), "a mapping of keys to values")),
+            // A text may be a URL with a password, or a whole file with a token.
+            _ => Err(Invalid::hidden("a mapping of keys to values")),
         }
     }
 

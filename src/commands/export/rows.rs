@@ -1,11 +1,11 @@
 //! One tick per line, as CSV or as JSON. The CSV is that of RFC 4180, but lines end with `\n`, so
 //! that `cut` and `awk` see no `\r`.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use serde::Serialize;
 
-use super::source::{ExportError, Exported, TickSource};
+use super::source::{ExportError, Exported, TickSource, io_error};
 use crate::domain::time::timestamp;
 use crate::domain::{PHASES, Reason, StoredTick};
 use crate::storage::records::NamedService;
@@ -112,7 +112,7 @@ pub(super) fn write_csv(
     out.write_record(COLUMNS)?;
     for service in services {
         source.for_each(service, |tick| {
-            out.write_record(Row::new(service, tick).cells()).map_err(io::Error::from)
+            out.write_record(Row::new(service, tick).cells()).map_err(io_error)
         })?;
     }
     out.flush()?;

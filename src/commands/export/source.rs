@@ -54,6 +54,40 @@ impl From<io::Error> for ExportError {
 
 impl From<csv::Error> for ExportError {
     fn from(error: csv::Error) -> Self {
-        Self::Output(error.into())
+        Self::Output(io_error(error))
+    }
+}
+
+/// The error of the output itself, so that its kind stays: a closed pipe ends an export quietly.
+pub(super) fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reader of the pipe has ended.
+    struct ClosedPipe;
+
+    impl io::Write for ClosedPipe {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_recognized_while_records_are_written() {
+        let mut csv = csv::Writer::from_writer(ClosedPipe);
+        // More than the buffer of the writer.
+        let error = (0..10_000).find_map(|_| csv.write_record(["a"; 10]).err()).unwrap();
+        assert_eq!(io_error(error).kind(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -1,5 +1,7 @@
 //! Reads of services.
 
+use std::collections::HashMap;
+
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
@@ -59,36 +61,47 @@ pub fn named(
     connection: &mut StoreConnection,
     page: Option<PageRequest>,
 ) -> Result<Page<NamedService>, StorageError> {
-    type Row = (i64, String, Option<String>, Option<i64>, Option<i64>);
+    type Row = (i64, String, Option<String>);
     connection.transaction(|connection| {
         let living = || services::table.filter(services::deleted_at.is_null());
         let total: i64 = living().count().get_result(connection)?;
         let (limit, offset) = page.map_or((i64::MAX, 0), |page| (page.limit.into(), page.offset()));
         let rows: Vec<Row> = living()
-            .left_join(service_metrics::table)
             .order(services::id)
             .limit(limit)
             .offset(offset)
-            .select((
-                services::id,
-                services::name,
-                services::group_name,
-                service_metrics::tick_count.nullable(),
-                service_metrics::unknown_count.nullable(),
-            ))
+            .select((services::id, services::name, services::group_name))
             .load(connection)?;
-        let named = rows.into_iter().map(|(id, name, group, known, unknown)| {
-            let newest_seq = known.unwrap_or(0) + unknown.unwrap_or(0);
-            Ok(NamedService {
-                id: service_id(id)?,
-                name,
-                group,
-                newest_seq: newest_seq.cast_unsigned(),
-            })
+        // Not by a join, which would read the metrics of the pages before too.
+        let ids = rows.first().map(|row| row.0).zip(rows.last().map(|row| row.0));
+        let newest_seqs =
+            ids.map_or(Ok(HashMap::new()), |(first, last)| newest_seqs(connection, first, last))?;
+        let named = rows.into_iter().map(|(id, name, group)| {
+            let newest_seq = newest_seqs.get(&id).copied().unwrap_or_default();
+            Ok(NamedService { id: service_id(id)?, name, group, newest_seq })
         });
         let items = named.collect::<Result<_, StorageError>>()?;
         Ok(Page { items, total: total.cast_unsigned() })
     })
+}
+
+/// Numbers of the newest ticks of the services from `first` to `last`.
+fn newest_seqs(
+    connection: &mut StoreConnection,
+    first: i64,
+    last: i64,
+) -> Result<HashMap<i64, u64>, StorageError> {
+    let counts: Vec<(i64, i64, i64)> = service_metrics::table
+        .filter(service_metrics::service_id.between(first, last))
+        .select((
+            service_metrics::service_id,
+            service_metrics::tick_count,
+            service_metrics::unknown_count,
+        ))
+        .load(connection)?;
+    let newest =
+        counts.into_iter().map(|(id, known, unknown)| (id, (known + unknown).cast_unsigned()));
+    Ok(newest.collect())
 }
 
 /// Deleted ones included.

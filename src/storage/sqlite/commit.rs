@@ -37,10 +37,15 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
         return Ok(Entry { latest_event_id: events::open(connection, id)?, ..watched });
     };
     let event = event.map(EventRow::event).transpose()?;
+    let latest_event_id = match &event {
+        Some(event) => Some(event.id),
+        // A metric that was stored again may have lost its reference.
+        None => events::open(connection, id)?,
+    };
     Ok(Entry {
         has_metric: true,
         tally: metric.tally(event.as_ref().map(Event::latest)),
-        latest_event_id: event.map(|event| event.id),
+        latest_event_id,
         latest_tick_id: metric.latest_tick_id,
         unwatched_from_ms: metric.unwatched_from_ms,
         ..watched
@@ -75,14 +80,14 @@ fn end(connection: &mut SqliteConnection, event: &EndedEvent) -> Result<(), Stor
     Ok(())
 }
 
-/// An event that began later ends at its own start.
+/// An open event ends, at its own start if it began later.
 struct End;
 
 impl Text<3> for End {
     const PARTS: [&'static str; 3] = [
         "UPDATE service_events SET date_ended_ms = max(date_started_ms, ",
         "), updated_at = max(date_started_ms, ",
-        ") / 1000 WHERE id = ",
+        ") / 1000 WHERE date_ended_ms IS NULL AND id = ",
     ];
 }
 

@@ -1,4 +1,4 @@
-//! [`StoreWrite`] on a connection. Every transaction takes the write lock at its beginning.
+//! [`StoreWrite`] on a connection. Transactions take the write lock at their beginning.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -27,7 +27,8 @@ impl StoreWrite for SqliteConnection {
     }
 
     fn define_all(&mut self, plan: &mut MakePlan<'_>, now_ms: i64) -> Result<AppliedPlan> {
-        self.immediate_transaction(|connection| definitions::define_all(connection, plan, now_ms))
+        // Takes the write lock with the first change, so a plan without changes needs none.
+        self.transaction(|connection| definitions::define_all(connection, plan, now_ms))
     }
 
     fn close_gap(&mut self, now_ms: i64) -> Result<Option<Gap>> {

@@ -61,6 +61,18 @@ fn a_deleted_metric_is_stored_again() {
 }
 
 #[test]
+fn a_metric_without_its_event_finds_the_open_event() {
+    let (mut f, mut other, _) = fixture(1);
+    let id = f.ids[0];
+    f.commit(&[result(id, true, 0)], 0);
+    other.batch_execute("UPDATE service_metrics SET latest_event_id = NULL").unwrap();
+    f.ledger.forget_all();
+    f.commit(&[result(id, false, 1_000)], 0);
+    let events = events(&mut *f.reader, id);
+    assert_eq!(events.iter().map(|event| event.ended_ms).collect::<Vec<_>>(), [None, Some(1_000)]);
+}
+
+#[test]
 fn a_tick_that_no_metric_references_is_counted_when_it_is_deleted() {
     let (mut f, mut other, _) = fixture(1);
     let id = f.ids[0];
