@@ -22,9 +22,9 @@ impl WriteAccess {
     /// The access that `config` grants: by `API_TOKEN`, or without it only while `API_HOST` is a
     /// loopback address (contract, `API_TOKEN`).
     pub fn from_config(config: &Config) -> Self {
-        match &config.api_token {
+        match &config.api.token {
             Some(token) => Self::Token(token.clone()),
-            None if config.listens_on_loopback() => Self::Loopback,
+            None if config.api.listens_on_loopback() => Self::Loopback,
             None => Self::Denied,
         }
     }

@@ -57,7 +57,7 @@ impl Actors {
 
         let recorder = start_recorder(config, &stores, &last_results, &revision, runtime);
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
-        let targets = config.self_check_targets.clone();
+        let targets = config.self_check.targets.clone();
         let canaries = Canaries::spawn(&arbiters[0].handle(), targets, rules.clone());
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
         let scheduler = start_scheduler(config, services, &pool, runtime);
@@ -81,11 +81,11 @@ fn start_recorder(
     runtime: &Runtime,
 ) -> Addr<Recorder> {
     let settings = RecorderSettings {
-        buffer_limit: config.buffer_limit,
+        buffer_limit: config.storage.buffer_limit,
         self_check: SelfCheckSettings {
-            window: config.self_check_window,
-            share: config.self_check_share,
-            limit: config.buffer_limit,
+            window: config.self_check.window,
+            share: config.self_check.share,
+            limit: config.storage.buffer_limit,
         },
     };
     let deps = RecorderDeps {
@@ -105,7 +105,10 @@ fn start_upkeep(
     recorder: &Addr<Recorder>,
     runtime: &Runtime,
 ) -> Addr<Upkeep> {
-    let settings = UpkeepSettings { chunk_ticks: config.chunk_ticks, retention: config.retention };
+    let settings = UpkeepSettings {
+        chunk_ticks: config.storage.chunk_ticks,
+        retention: config.storage.retention,
+    };
     let links = UpkeepLinks {
         recorder: recorder.clone().recipient(),
         trouble: recorder.clone().recipient(),
@@ -129,7 +132,7 @@ fn start_pool(
         faults: Arc::new(Throttle::default()),
     };
     let arbiters = ArbiterPool::new(arbiters.iter().map(Arbiter::handle).collect(), deps);
-    Pool::new(config.pool_size, config.waiting_limit, arbiters, runtime).start()
+    Pool::new(config.probing.pool_size, config.probing.queue_limit, arbiters, runtime).start()
 }
 
 fn start_scheduler(
@@ -143,7 +146,7 @@ fn start_scheduler(
         revise: pool.clone().recipient(),
         remove: pool.clone().recipient(),
     };
-    Scheduler::new(services, config.defaults, pool, runtime).start()
+    Scheduler::new(services, config.services.defaults, pool, runtime).start()
 }
 
 fn cores() -> usize {

@@ -49,7 +49,7 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
         let Some(prepared) = prepare(config, &mut signals, log).await? else { return Ok(()) };
         warn_without_authorities(&prepared.rules, log);
         let app = App::start(config, prepared, hangup, log)?;
-        app.run_until_stopped(&mut signals, config.shutdown_grace).await
+        app.run_until_stopped(&mut signals, config.process.shutdown_grace).await
     })
 }
 
@@ -225,15 +225,16 @@ fn start_server(
         last_results: actors.last_results.clone(),
         variables: config.variables.clone(),
         telemetry: runtime.telemetry.clone(),
-        defaults: config.defaults,
+        defaults: config.services.defaults,
         write_access: WriteAccess::from_config(config),
-        body_limit: config.api_body_limit,
+        body_limit: config.api.body_limit,
         scrapes: Arc::new(Semaphore::new(MAX_CONCURRENT_SCRAPES)),
         revision: actors.revision.clone(),
         response_cache: Arc::default(),
         log: runtime.log.clone(),
     };
-    let server = api::serve(api, listener, config.api_max_connections, config.shutdown_grace)?;
+    let server =
+        api::serve(api, listener, config.api.max_connections, config.process.shutdown_grace)?;
     let handle = server.handle();
     let lifeline = runtime.lifeline("API");
     actix_rt::spawn(async move {
@@ -244,8 +245,8 @@ fn start_server(
 }
 
 fn log_started(config: &Config, db_file: &str, address: SocketAddr, log: &Logger) {
-    info!(log, "started"; "name" => &config.service_name, "env" => &config.environment,
+    info!(log, "started"; "name" => &config.process.service_name, "env" => &config.process.environment,
         "version" => env!("CARGO_PKG_VERSION"), "db_file" => db_file,
-        "pool_size" => config.pool_size);
+        "pool_size" => config.probing.pool_size);
     info!(log, "listening"; "address" => %address);
 }

@@ -29,7 +29,7 @@ pub async fn watch(
     mut applied: Snapshot,
     log: Logger,
 ) {
-    let Some(file) = config.services_file.clone() else {
+    let Some(file) = config.services.file.clone() else {
         while hangup.recv().await.is_some() {
             info!(log, "SIGHUP ignored: SERVICES_FILE is not set");
         }

@@ -35,10 +35,10 @@ pub struct Prepared {
 /// Checks and reads everything: first the configuration and its files, then the address, last the
 /// store, so that a failed start changes nothing.
 pub fn prepare(config: &Config, log: &Logger) -> Result<Prepared, Error> {
-    let services_file = config.services_file.as_deref().map(services_file::snapshot);
+    let services_file = config.services.file.as_deref().map(services_file::snapshot);
     let Files { rules, entries } = read_files(config)?;
     let listener = listen(config)?;
-    let store = Store::open(&config.db_file)?;
+    let store = Store::open(&config.storage.file)?;
     let services = prepare_store(config, &store, entries.as_deref(), log)?;
     let services_file = services_file.unwrap_or_default();
     Ok(Prepared { rules, listener, store, services, services_file })
@@ -58,10 +58,10 @@ fn read_files(config: &Config) -> Result<Files, Error> {
         problems.extend(error.problems);
     }
     let rules = rules(config).map_err(|error| problems.extend(error.problems));
-    let file = config.services_file.as_deref();
+    let file = config.services.file.as_deref();
     let entries = file.map(|file| services_file::read(file, &config.variables)).transpose();
     let entries = entries.map_err(|found| problems.extend(found));
-    let canaries = config.self_check_targets.iter();
+    let canaries = config.self_check.targets.iter();
     problems.extend(canaries.filter_map(|canary| check_canary(config, canary).err()));
     match (rules, entries) {
         (Ok(rules), Ok(entries)) if problems.is_empty() => Ok(Files { rules, entries }),
@@ -81,14 +81,14 @@ fn check_canary(config: &Config, canary: &Target) -> Result<(), String> {
         Some(Host::Ipv6(ip)) => ip.into(),
         Some(Host::Domain(_)) | None => return Ok(()),
     };
-    config.probe_policy.check(address).map_err(|why| invalid(&format_args!("{address} {why}")))
+    config.probing.policy.check(address).map_err(|why| invalid(&format_args!("{address} {why}")))
 }
 
 /// Trust, policy and variables of every probe, from `config`.
 pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
-    let trust = Trust::load(config.probe_ca_file.as_deref())
+    let trust = Trust::load(config.probing.ca_file.as_deref())
         .map_err(|invalid| ConfigError { problems: vec![invalid.of("PROBE_CA_FILE")] })?;
-    let (policy, variables) = (config.probe_policy.clone(), config.variables.clone());
+    let (policy, variables) = (config.probing.policy.clone(), config.variables.clone());
     Ok(Rules { trust, policy, variables })
 }
 
@@ -99,7 +99,7 @@ fn raise_descriptor_limit() -> Result<u64, Error> {
 }
 
 fn listen(config: &Config) -> Result<TcpListener, Error> {
-    let address = SocketAddr::new(config.api_host, config.api_port);
+    let address = SocketAddr::new(config.api.host, config.api.port);
     TcpListener::bind(address)
         .map_err(|error| Error::Failed(format!("cannot listen on {address}: {error}")))
 }
@@ -117,7 +117,7 @@ fn prepare_store(
         info!(log, "the monitor did not run for a while; results of that time are unknown";
             "since" => timestamp::to_rfc3339(from_ms), "services" => services);
     }
-    if let (Some(file), Some(entries)) = (&config.services_file, entries) {
+    if let (Some(file), Some(entries)) = (&config.services.file, entries) {
         let applied = services_file::apply(&mut *writer, entries, unix_ms())?;
         log_applied(log, file, entries.len(), &applied);
     }
@@ -141,9 +141,9 @@ pub fn example_command(config: &Config, address: SocketAddr) -> String {
     // name any other address.
     let use_domain = address.ip().is_unspecified()
         || address.ip() == Ipv4Addr::LOCALHOST
-        || config.api_domain != "localhost";
+        || config.api.domain != "localhost";
     let host = if use_domain {
-        format!("{}:{}", config.api_domain, address.port())
+        format!("{}:{}", config.api.domain, address.port())
     } else {
         address.to_string()
     };

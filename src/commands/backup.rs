@@ -13,7 +13,7 @@ use crate::storage::sqlite::offline::{Counts, OfflineStore};
 /// Copies the database, as it is at one moment, to `file`, which must not exist. The service may
 /// write to the database meanwhile. A signal ends the copy and removes what is incomplete.
 pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
-    let (db_file, file) = (config.db_file.clone(), file.to_owned());
+    let (db_file, file) = (config.storage.file.clone(), file.to_owned());
     let summary = staged_file::until_signal(&file.clone(), move || copy(&db_file, &file))?;
     print_line(summary);
     Ok(())

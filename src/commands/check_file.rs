@@ -15,7 +15,7 @@ use crate::storage::sqlite::offline::OfflineStore;
 pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     let invalid = |problems| ConfigError { problems };
     let entries = services_file::read(file, &config.variables).map_err(invalid)?;
-    let stored = stored_services(&config.db_file)?;
+    let stored = stored_services(&config.storage.file)?;
     let plan = services_file::plan(&entries, &stored).map_err(invalid)?;
     for definition in &plan.add {
         print_service('+', None, definition);

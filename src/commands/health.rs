@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Requests `/v1/_internal/health` from the service that `config` describes.
 pub(super) fn run(config: &Config) -> Result<(), Error> {
-    let address = SocketAddr::new(connect_address(config.api_host), config.api_port);
+    let address = SocketAddr::new(connect_address(config.api.host), config.api.port);
     let url = format!("http://{address}/v1/_internal/health");
     let status = System::new().block_on(async {
         let client = awc::Client::builder().timeout(TIMEOUT).finish();

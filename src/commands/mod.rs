@@ -28,7 +28,7 @@ pub fn run(command: &Command, config: &Config) -> Result<ExitCode, Error> {
         Command::Export(args) => export::run(config, args),
         Command::Backup { file } => backup::run(config, file),
         Command::Restore { file } => restore::run(config, file),
-        Command::CheckDb { file } => check_db::run(file.as_deref().unwrap_or(&config.db_file)),
+        Command::CheckDb { file } => check_db::run(file.as_deref().unwrap_or(&config.storage.file)),
         Command::Health => health::run(config),
     }
     .map(|()| ExitCode::SUCCESS)

@@ -70,7 +70,7 @@ fn service(config: &Config, args: &ProbeArgs) -> Result<Service, ConfigError> {
         invalid(problems.collect())
     })?;
     let id = ServiceId::new(1).unwrap_or_else(|| unreachable!("one is positive"));
-    Ok(Service::new(id, definition, &config.defaults))
+    Ok(Service::new(id, definition, &config.services.defaults))
 }
 
 /// Verdict, details of the response, and a bar for each phase.

@@ -26,7 +26,7 @@ const LOGS: [&str; 2] = ["-wal", "-journal"];
 /// Replaces `DB_FILE`, which no service may use, by a copy of `file`; `file` stays unchanged. A
 /// signal ends the command before anything is replaced, or comes too late.
 pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
-    let (db_file, file) = (config.db_file.clone(), file.to_owned());
+    let (db_file, file) = (config.storage.file.clone(), file.to_owned());
     let now_s = unix_ms() / 1_000;
     // DB_FILE may be a symbolic link.
     let target = db_file.canonicalize().unwrap_or_else(|_| db_file.clone());

@@ -12,7 +12,7 @@ use crate::logging;
 /// Runs the monitor until a signal stops it. The log has every error but those of the
 /// configuration, which the caller prints.
 pub(super) fn run(config: &Config) -> Result<ExitCode, Error> {
-    let (log, queue) = logging::root(config.debug);
+    let (log, queue) = logging::root(config.process.debug);
     logging::log_panics(log.clone());
     let result = match app::run(config, &log) {
         Ok(()) => Ok(ExitCode::SUCCESS),

@@ -1,39 +1,40 @@
-//! Reading a `.env` file, with every wrong line told.
+//! The `.env` file. All invalid lines are reported.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use crate::domain::Invalid;
+use crate::domain::invalid::Invalid;
 
-/// The variables of a `.env` file, and what is wrong with it. No problem shows a value: it may be a secret.
+/// The variables of a `.env` file, and its problems. No problem shows a value, which may be a secret. A
+/// missing file is empty.
 pub fn read(file: &Path) -> (HashMap<String, String>, Vec<String>) {
-    let told = file.display();
+    let path = file.display();
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Default::default(),
-        Err(error) => return (HashMap::new(), vec![format!("{told}: {error}")]),
+        Err(error) => return (HashMap::new(), vec![format!("{path}: {error}")]),
     };
     let (mut variables, mut problems) = (HashMap::new(), Vec::new());
     for entry in dotenvy::from_read_iter(text.as_bytes()) {
         match entry {
             Ok((name, value)) => drop(variables.insert(name, value)),
-            Err(dotenvy::Error::LineParse(wrong, _)) => {
-                let nth = text
+            Err(dotenvy::Error::LineParse(rest, _)) => {
+                let number = text
                     .lines()
                     .position(|line| {
-                        // The error has the end of the line, from where it could not go on.
-                        !line.trim_start().starts_with('#') && line.trim().ends_with(wrong.trim())
+                        // The error contains the end of the line, from the invalid character on.
+                        !line.trim_start().starts_with('#') && line.trim().ends_with(rest.trim())
                     })
                     .unwrap_or_default();
-                let line = text.lines().nth(nth).unwrap_or_default();
+                let line = text.lines().nth(number).unwrap_or_default();
                 let name = line.split_once('=').map_or("", |(name, _)| name.trim());
                 let expected =
                     "NAME=value, with the value in single quotes when it contains spaces or $";
-                let place = format!("{told}:{}: {name}", nth + 1);
+                let place = format!("{path}:{}: {name}", number + 1);
                 problems.push(Invalid::hidden(expected).of(place));
             }
-            Err(error) => problems.push(format!("{told}: {error}")),
+            Err(error) => problems.push(format!("{path}: {error}")),
         }
     }
     (variables, problems)
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_line_of_the_env_file_is_named_and_its_value_is_not() {
+    fn an_invalid_line_is_reported_without_its_value() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(".env");
         std::fs::write(

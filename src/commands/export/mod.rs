@@ -25,7 +25,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub(super) fn run(config: &Config, args: &ExportArgs) -> Result<(), Error> {
     let window = window(args)?;
     let out = BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout().lock());
-    let Exported { skipped } = export(&config.db_file, args, window, out)?;
+    let Exported { skipped } = export(&config.storage.file, args, window, out)?;
     if skipped > 0 {
         eprintln!(
             "{skipped} ticks are left out: they are not later than the tick before them, as after \
