@@ -11,9 +11,9 @@ const OTHER_DESCRIPTORS: u64 = 64;
 
 /// Rejects a pool or a number of connections that exceeds `limit`, the hard limit of the process.
 ///
-/// A probe needs one socket, and a connection to the API needs one. During name resolution and while
-/// addresses race, a probe needs more for a moment: running out of descriptors then is a local fault
-/// and never a downtime.
+/// A probe needs one socket, and a connection to the API needs one. During name resolution and
+/// while addresses race, a probe needs more for a moment: running out of descriptors then is a
+/// local fault and never a downtime.
 pub fn check(pool: u64, connections: u64, limit: u64) -> Result<(), ConfigError> {
     let available = limit.saturating_sub(OTHER_DESCRIPTORS);
     if pool + connections <= available {
@@ -28,7 +28,8 @@ pub fn check(pool: u64, connections: u64, limit: u64) -> Result<(), ConfigError>
         Invalid::new(value, expected).of(variable.name)
     };
     let beside = |other: u64| if other < available { available - other } else { available / 2 };
-    // A setting is invalid if it leaves nothing for the other; if both leave something, it is the pool.
+    // A setting is invalid if it leaves nothing for the other; if both leave something, it is the
+    // pool.
     let mut problems = Vec::new();
     if connections >= available {
         problems.push(too_many(&MAX_CONNECTIONS, connections, beside(pool)));

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::domain::invalid::Invalid;
 
-/// The variables of a `.env` file, and its problems. No problem shows a value, which may be a secret. A
-/// missing file is empty.
+/// The variables of a `.env` file, and its problems. No problem shows a value, which may be a
+/// secret. A missing file is empty.
 pub fn read(file: &Path) -> (HashMap<String, String>, Vec<String>) {
     let path = file.display();
     let text = match std::fs::read_to_string(file) {

@@ -1,8 +1,8 @@
 //! The configuration from environment variables and a `.env` file.
 //!
 //! Each subject has a file with its variables, its settings and their validation. All problems are
-//! reported at once. [`Config::from_lookup`] takes a look-up function, so tests do not depend on the
-//! environment; only [`Config::from_env`] does I/O.
+//! reported at once. [`Config::from_lookup`] takes a look-up function, so tests do not depend on
+//! the environment; only [`Config::from_env`] does I/O.
 
 mod api;
 mod descriptors;

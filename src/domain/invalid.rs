@@ -8,7 +8,8 @@ const SHOWN_CHARS: usize = 80;
 
 /// A rejected value and what was expected instead.
 ///
-/// Prints as `invalid value V, expected E`; [`Invalid::of`] adds the field, which only the caller knows.
+/// Prints as `invalid value V, expected E`; [`Invalid::of`] adds the field, which only the caller
+/// knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid value{}, expected {expected}", self.shown())]
 pub struct Invalid {

@@ -1,5 +1,5 @@
-//! Values and pure decisions of the monitor. No actors, no database, no network, and no clock: time is
-//! a parameter.
+//! Values and pure decisions of the monitor. No actors, no database, no network, and no clock: time
+//! is a parameter.
 
 pub mod condition;
 pub mod history;

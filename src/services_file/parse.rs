@@ -149,8 +149,9 @@ mod tests {
     #[test]
     fn the_example_of_the_contract_is_read() {
         let entries = parse(
-            "endpoints:\n  - name: payment-gateway\n    group: core\n    url: \"https://pay.example.org/health\"\n    \
-             interval: 30s\n    enabled: true\n    client:\n      timeout: 10s\n",
+            "endpoints:\n  - name: payment-gateway\n    group: core\n    \
+             url: \"https://pay.example.org/health\"\n    interval: 30s\n    \
+             enabled: true\n    client:\n      timeout: 10s\n",
         )
         .unwrap();
         let [Entry { line, definition, .. }] = entries.as_slice() else { panic!("{entries:?}") };
@@ -163,7 +164,9 @@ mod tests {
 
     #[test]
     fn json_is_yaml() {
-        let text = r#"{"endpoints": [{"name": "a \ud83d\ude00 \u00e4 \\u", "url": "http://a/", "group": null}]}"#;
+        let text = r#"{"endpoints": [
+            {"name": "a \ud83d\ude00 \u00e4 \\u", "url": "http://a/", "group": null}
+        ]}"#;
         let entries = parse(text).unwrap();
         assert_eq!(entries[0].definition.name.as_str(), "a \u{1f600} ä \\u");
     }
@@ -171,7 +174,8 @@ mod tests {
     #[test]
     fn a_name_is_a_text_and_null_counts_as_not_set() {
         let entries = parse(
-            "endpoints:\n  - {name: 007, url: http://a/, group: , client: , interval: ~, enabled: no}\n",
+            "endpoints:\n  - {name: 007, url: http://a/, group: , client: , interval: ~, \
+             enabled: no}\n",
         )
         .unwrap();
         let definition = &entries[0].definition;
@@ -204,9 +208,10 @@ mod tests {
     #[test]
     fn every_problem_has_line_and_entry() {
         let problems = problems(
-            "endpoints:\n  - name: a\n    url: ftp://a\n    intreval: 30s\n  - name: b\n    url: http://b/\n    \
-             interval: 30\n    client:\n      timeout: never\n      dns: x\n  - url: http://c/\n  - name: d\n    \
-             url: http://d/\n  - name: d\n    url: http://e/\nalerting: {}\n",
+            "endpoints:\n  - name: a\n    url: ftp://a\n    intreval: 30s\n  - name: b\n    \
+             url: http://b/\n    interval: 30\n    client:\n      timeout: never\n      \
+             dns: x\n  - url: http://c/\n  - name: d\n    url: http://d/\n  - name: d\n    \
+             url: http://e/\nalerting: {}\n",
         );
         for expected in [
             "s.yaml:16: the file: alerting: unknown key",

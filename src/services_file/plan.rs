@@ -7,8 +7,8 @@ use crate::services_file::entry::Entry;
 use crate::services_file::problems::Problems;
 use crate::storage::records::{FilePlan, LoadedService};
 
-/// Compares the entries with the services in the store. A name of a service that was created through
-/// the API is a problem.
+/// Compares the entries with the services in the store. A name of a service that was created
+/// through the API is a problem.
 pub fn plan(entries: &[Entry], stored: &[LoadedService]) -> Result<FilePlan, Vec<String>> {
     let by_name: HashMap<&str, &LoadedService> =
         stored.iter().map(|service| (service.definition.name.as_str(), service)).collect();

@@ -12,8 +12,8 @@ use crate::services_file::files;
 use crate::services_file::parse::parse;
 use crate::services_file::problems::Problems;
 
-/// Reads the file, or all files of the folder. The error has one message for each problem, with file,
-/// line and entry.
+/// Reads the file, or all files of the folder. The error has one message for each problem, with
+/// file, line and entry.
 pub fn read(path: &Path, variables: &Variables) -> Result<Vec<Entry>, Vec<String>> {
     let invalid = |file: &Path, reason: &dyn Display| {
         let expected = "a YAML file in UTF-8, or a folder of such files";

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::domain::invalid::Invalid;
 
-/// Most nodes that aliases may expand to: enough for every entry of the largest file to repeat a block,
-/// and a bound against alias bombs.
+/// Most nodes that aliases may expand to: enough for every entry of the largest file to repeat a
+/// block, and a bound against alias bombs.
 const ALIAS_LIMIT: usize = 2_000_000;
 
 /// Loads all documents. Scalars remain texts, so that a service may have the name 007.
@@ -24,8 +24,9 @@ pub fn load(text: &str) -> Result<Vec<MarkedYaml<'_>>, ScanError> {
     }
 }
 
-/// Replaces surrogate pairs by their character. JSON escapes a character beyond the first plane as two
-/// units (RFC 8259, section 7), which YAML does not support. Other texts than JSON are not changed.
+/// Replaces surrogate pairs by their character. JSON escapes a character beyond the first plane as
+/// two units (RFC 8259, section 7), which YAML does not support. Other texts than JSON are not
+/// changed.
 pub fn join_surrogates(text: &str) -> Cow<'_, str> {
     if !text.trim_start().starts_with('{') || !text.contains("\\u") {
         return Cow::Borrowed(text);

@@ -304,8 +304,8 @@ impl<'v> FieldReader<'v> {
     }
 }
 
-/// As in Gatus, a name server may be an address without a scheme. Targets of the API have no variables:
-/// a client could have the secrets of this machine sent to any address.
+/// As in Gatus, a name server may be an address without a scheme. Targets of the API have no
+/// variables: a client could have the secrets of this machine sent to any address.
 fn target(value: &Value, dialect: Dialect, has_query: bool) -> Result<Target, Invalid> {
     let written = values::text(value, dialect)?;
     if has_query && !written.contains("://") {

@@ -152,8 +152,8 @@ pub fn tls_version(value: &Value, dialect: Dialect) -> Result<TlsVersion, Invali
     }
 }
 
-/// Certificates or a key. In the API only the text itself is valid: a file name would reveal to clients
-/// which files this machine has.
+/// Certificates or a key. In the API only the text itself is valid: a file name would reveal to
+/// clients which files this machine has.
 pub fn pem(value: &Value, dialect: Dialect) -> Result<Pem, Invalid> {
     let written = value.as_str().filter(|text| text.len() <= TEXT_MAX_BYTES).unwrap_or_default();
     if written.contains("-----BEGIN ") {

@@ -74,8 +74,8 @@ pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
     writer.map
 }
 
-/// Merges `change` into `map` (RFC 7396): values replace, null removes, objects are merged. Keys are
-/// matched regardless of case, as header names are; no other keys differ in case only.
+/// Merges `change` into `map` (RFC 7396): values replace, null removes, objects are merged. Keys
+/// are matched regardless of case, as header names are; no other keys differ in case only.
 pub fn merge(map: &mut Map<String, Value>, change: &Map<String, Value>) {
     for (key, value) in change {
         let same = map.keys().find(|known| known.eq_ignore_ascii_case(key)).cloned();
@@ -205,8 +205,9 @@ mod tests {
             "body": "costs $5", "basic_auth": {"username": "u", "password": "s3cret"},
             "max_redirects": 3, "http_version": "1.1", "body_limit_bytes": 99,
             "insecure": true,
-            "tls": {"ca": "-----BEGIN X", "certificate": "-----BEGIN C", "private_key": "-----BEGIN s3cret",
-                    "server_name": "b.example", "min_version": "1.3"},
+            "tls": {"ca": "-----BEGIN X", "certificate": "-----BEGIN C",
+                    "private_key": "-----BEGIN s3cret", "server_name": "b.example",
+                    "min_version": "1.3"},
             "ip_family": "ip4", "resolver": "tcp://1.1.1.1:53", "bearer_token": "s3cret",
             "failure_threshold": 3, "success_threshold": 2, "confirm_interval_seconds": 0.5,
             "slo": {"target": 99.9, "window": "30d"}
@@ -246,7 +247,9 @@ mod tests {
     #[test]
     fn a_change_replaces_removes_and_merges() {
         let mut map = everything();
-        let change = json!({"tls": {"ca": null, "min_version": "1.2"}, "method": null, "headers": {"Accept": "b"}});
+        let change = json!({
+            "tls": {"ca": null, "min_version": "1.2"}, "method": null, "headers": {"Accept": "b"}
+        });
         merge(&mut map, change.as_object().unwrap());
         let definition = read(&map, Dialect::Api).unwrap();
         assert_eq!((&definition.options.method, &definition.options.tls.ca), (&None, &None));

@@ -300,7 +300,13 @@ mod tests {
     proptest! {
         /// The parser never panics, and every parsed condition prints as a text that parses back.
         #[test]
-        fn a_printed_condition_parses_back(text in "(\\[[A-Z_]{2,6}\\](\\.[a-z]{1,3}|\\[[0-9]\\]){0,3}|len\\(\\[BODY\\]\\)|pat\\(.{0,5}\\)|any\\(.{0,9}\\)|.{0,9}) (==|!=|<|<=|>|>=) .{0,12}") {
+        fn a_printed_condition_parses_back(
+            left in "(\\[[A-Z_]{2,6}\\](\\.[a-z]{1,3}|\\[[0-9]\\]){0,3}|len\\(\\[BODY\\]\\)\
+                |pat\\(.{0,5}\\)|any\\(.{0,9}\\)|.{0,9})",
+            operator in "(==|!=|<|<=|>|>=)",
+            right in ".{0,12}",
+        ) {
+            let text = format!("{left} {operator} {right}");
             if let Ok(condition) = Condition::parse(&text) {
                 let again = Condition::parse(&condition.to_string());
                 prop_assert_eq!(again, Ok(condition));

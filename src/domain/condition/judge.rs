@@ -50,8 +50,8 @@ impl Facts {
 }
 
 impl Condition {
-    /// The error explains the failed condition in the form of Gatus, with the values in parentheses:
-    /// `[STATUS] (500) == 200`.
+    /// The error explains the failed condition in the form of Gatus, with the values in
+    /// parentheses: `[STATUS] (500) == 200`.
     pub fn judge(&self, facts: &Facts) -> Result<(), String> {
         let (left, right) = (self.left.resolve(facts), self.right.resolve(facts));
         let fulfilled = match self.comparison {
@@ -195,8 +195,8 @@ mod tests {
 
     #[test]
     fn conditions_are_fulfilled() {
-        let body = r#"{"user": {"name": "john doe"}, "items": [1, 2, 3], "n": 254, "f": 2.5, "empty": null, "ok": true,
-            "whole": 5.0, "big": 9007199254740993}"#;
+        let body = r#"{"user": {"name": "john doe"}, "items": [1, 2, 3], "n": 254,
+            "f": 2.5, "empty": null, "ok": true, "whole": 5.0, "big": 9007199254740993}"#;
         for condition in [
             "[STATUS] == 500",
             "[STATUS] != 200",

@@ -1,4 +1,5 @@
-//! Patterns in which `*` matches any text: `pat()` of Gatus, and the text that a response must contain.
+//! Patterns in which `*` matches any text: `pat()` of Gatus, and the text that a response must
+//! contain.
 
 use std::collections::VecDeque;
 use std::fmt;

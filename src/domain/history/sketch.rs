@@ -1,8 +1,9 @@
 //! A mergeable histogram for percentiles of any number of ticks in a few hundred bytes.
 //!
-//! Each value below 64 µs has its own bucket; above, each power of two is divided into 64 buckets of
-//! the same width. A quantile is the middle of its bucket, so its error is at most [`RELATIVE_ERROR`].
-//! Sources: bucket layout of HdrHistogram; DDSketch (Masson, Rim and Lee, VLDB 2019) for merging.
+//! Each value below 64 µs has its own bucket; above, each power of two is divided into 64 buckets
+//! of the same width. A quantile is the middle of its bucket, so its error is at most
+//! [`RELATIVE_ERROR`]. Sources: bucket layout of HdrHistogram; DDSketch (Masson, Rim and Lee, VLDB
+//! 2019) for merging.
 
 use crate::domain::leb128;
 
@@ -241,7 +242,9 @@ mod tests {
         }
 
         #[test]
-        fn decoded_bytes_are_encoded_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn decoded_bytes_are_encoded_to_the_same_bytes(
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
             if let Some(sketch) = Sketch::decode(&bytes) {
                 prop_assert_eq!(sketch.encode(), bytes);
                 sketch.quantile(0.5);

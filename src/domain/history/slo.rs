@@ -12,8 +12,8 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Windows of the burn rate with their names: the long windows of the workbook, and its shortest one,
-/// which shows the current rate.
+/// Windows of the burn rate with their names: the long windows of the workbook, and its shortest
+/// one, which shows the current rate.
 pub const BURN_WINDOWS: [(&str, Duration); 4] = [
     ("5m", Duration::from_secs(5 * MINUTE)),
     ("1h", Duration::from_secs(HOUR)),

@@ -6,8 +6,8 @@ use crate::domain::rollup::state::State;
 
 /// Statistics of ticks.
 ///
-/// Response times and phases are those of ticks that are up or down, as in the metric of a service: an
-/// unknown tick does not measure the service.
+/// Response times and phases are those of ticks that are up or down, as in the metric of a service:
+/// an unknown tick does not measure the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Number of ticks that are up.

@@ -80,8 +80,8 @@ impl Totals {
 
 /// The outages of a window.
 ///
-/// An outage is the time that counts as down before the next time that counts as up. Time that counts
-/// as neither does not end an outage and does not lengthen it.
+/// An outage is the time that counts as down before the next time that counts as up. Time that
+/// counts as neither does not end an outage and does not lengthen it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outages {
     pub count: u64,
@@ -146,8 +146,8 @@ impl Uptime {
 
 /// The time in each state from `from_ms` up to but not including `to_ms`.
 ///
-/// `spans` are the events of one service, oldest first. Time without an event is unknown, an open event
-/// lasts until `to_ms`, and where events overlap the older one counts.
+/// `spans` are the events of one service, oldest first. Time without an event is unknown, an open
+/// event lasts until `to_ms`, and where events overlap the older one counts.
 pub fn totals(spans: &[Span], from_ms: i64, to_ms: i64) -> Totals {
     let mut totals = Totals::default();
     for_each_piece(spans, from_ms, to_ms, |state, ms| totals.add(state, ms));
@@ -170,8 +170,8 @@ pub fn uptime(spans: &[Span], from_ms: i64, to_ms: i64, unknown: UnknownAs) -> U
     uptime
 }
 
-/// Calls `each` with the state and the length in milliseconds of each piece of the window, in order. No
-/// length is 0, and the sum is the length of the window for any `spans`.
+/// Calls `each` with the state and the length in milliseconds of each piece of the window, in
+/// order. No length is 0, and the sum is the length of the window for any `spans`.
 fn for_each_piece(spans: &[Span], from_ms: i64, to_ms: i64, mut each: impl FnMut(State, u64)) {
     let mut covered_to_ms = from_ms;
     // The end of the window without an event is unknown too.
@@ -313,7 +313,8 @@ mod tests {
         prop::sample::select(&[Up, Down, Unknown, Paused][..])
     }
 
-    /// Ordered events, some with gaps between them, without length or overlapping; the last may be open.
+    /// Ordered events, some with gaps between them, without length or overlapping; the last may be
+    /// open.
     fn any_spans() -> impl Strategy<Value = Vec<Span>> {
         let step = prop_oneof![2 => Just(0_i64), 3 => 0..30_i64, 1 => -10..0_i64];
         let length = prop_oneof![1 => Just(0_i64), 4 => 0..40_i64];
@@ -357,8 +358,8 @@ mod tests {
             from_ms in any::<i64>(),
             to_ms in any::<i64>(),
         ) {
-            let spans: Vec<Span> =
-                spans.into_iter().map(|(state, from_ms, to_ms)| Span { state, from_ms, to_ms }).collect();
+            let span = |(state, from_ms, to_ms)| Span { state, from_ms, to_ms };
+            let spans: Vec<Span> = spans.into_iter().map(span).collect();
             let expected = if from_ms < to_ms { to_ms.abs_diff(from_ms) } else { 0 };
             for unknown in UnknownAs::ALL {
                 prop_assert_eq!(uptime(&spans, from_ms, to_ms, unknown).totals.total(), expected);

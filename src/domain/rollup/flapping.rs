@@ -1,9 +1,9 @@
 //! Flap detection as in Nagios.
 //!
-//! Each change among the newest 21 states has a weight, from 0.8 for the oldest to 1.2 for the newest.
-//! A target begins to flap when the weighted changes reach 20 % of the possible ones, and stops below
-//! 5 %. Source: documentation of Nagios Core, "Detection and Handling of State Flapping", with its
-//! defaults for services.
+//! Each change among the newest 21 states has a weight, from 0.8 for the oldest to 1.2 for the
+//! newest. A target begins to flap when the weighted changes reach 20 % of the possible ones, and
+//! stops below 5 %. Source: documentation of Nagios Core, "Detection and Handling of State
+//! Flapping", with its defaults for services.
 
 /// Number of states.
 const STATES: u32 = 21;

@@ -37,8 +37,9 @@ pub struct Streak {
 
 /// The metric of a service and the state of its roll-up.
 ///
-/// Invariants: `up_count <= tick_count`; `response_time_sum` is the exact sum over all ticks that are
-/// up or down; `latest` is `Some` from the first event on; a streak differs from the open event.
+/// Invariants: `up_count <= tick_count`; `response_time_sum` is the exact sum over all ticks that
+/// are up or down; `latest` is `Some` from the first event on; a streak differs from the open
+/// event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Ticks that are up or down.
@@ -123,9 +124,9 @@ pub enum EventChange {
 
 /// The tally after one more tick, and the effect of the tick on the events.
 ///
-/// An event begins after as many consecutive ticks as `thresholds` require, and is dated to the first
-/// of them. An event never begins before the event that it ends: when the wall clock was set back
-/// between two ticks, the change is dated to the start of the older event.
+/// An event begins after as many consecutive ticks as `thresholds` require, and is dated to the
+/// first of them. An event never begins before the event that it ends: when the wall clock was set
+/// back between two ticks, the change is dated to the start of the older event.
 pub fn rollup(before: &Tally, tick: &Tick, thresholds: &Thresholds) -> (Tally, EventChange) {
     let mut after = *before;
     after.count(tick);
@@ -267,7 +268,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn counts_mean_and_events_agree_with_a_naive_recount(ticks in prop::collection::vec((any::<bool>(), 0u64..60_000_000), 0..200)) {
+        fn counts_mean_and_events_agree_with_a_naive_recount(
+            ticks in prop::collection::vec((any::<bool>(), 0u64..60_000_000), 0..200),
+        ) {
             let mut tally = Tally::default();
             let mut events: Vec<(State, i64)> = Vec::new();
             for (slot, &(up, micros)) in ticks.iter().enumerate() {
@@ -299,7 +302,8 @@ mod tests {
                 })
                 .collect();
             prop_assert_eq!(&events, &naive);
-            prop_assert_eq!(tally.latest.map(|e| (e.state, e.started_at_ms)), naive.last().copied());
+            let latest = tally.latest.map(|event| (event.state, event.started_at_ms));
+            prop_assert_eq!(latest, naive.last().copied());
         }
     }
 }

@@ -136,8 +136,8 @@ impl Target {
         checked(self.kind, &filled).map(Cow::Owned).ok_or(TargetError::InvalidUrl)
     }
 
-    /// The http URL with variables filled in. Values before the host are escaped, so that no part of a
-    /// password becomes the host.
+    /// The http URL with variables filled in. Values before the host are escaped, so that no part
+    /// of a password becomes the host.
     fn filled(&self, variables: &Variables) -> Result<String, TargetError> {
         let http = as_http(self.as_str()).map(|(_, http)| http).unwrap_or_default();
         let authority = http.find("://").map_or(0, |at| at + 3);

@@ -1,5 +1,5 @@
-//! Texts with variables, such as `Bearer ${TOKEN}`. Variables are filled in for each probe, so that no
-//! secret of the environment is stored, logged or shown by the API.
+//! Texts with variables, such as `Bearer ${TOKEN}`. Variables are filled in for each probe, so that
+//! no secret of the environment is stored, logged or shown by the API.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Durations in the notation of Go (`300ms`, `1m30s`, `1.5h`), and spans, which may have days, weeks or
-//! years as well (`30d`).
+//! Durations in the notation of Go (`300ms`, `1m30s`, `1.5h`), and spans, which may have days,
+//! weeks or years as well (`30d`).
 
 use std::time::Duration;
 
@@ -193,7 +193,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_formatted_span_parses_back(ms in 1..=u64::MAX, shift in 0..64_u32, ns in any::<u32>()) {
+        fn a_formatted_span_parses_back(
+            ms in 1..=u64::MAX,
+            shift in 0..64_u32,
+            ns in any::<u32>(),
+        ) {
             let whole = Duration::from_millis((ms >> shift).max(1));
             prop_assert_eq!(parse_span(&format_span(whole)), Some(whole));
             let finer = whole + Duration::from_nanos(ns.into());
@@ -202,7 +206,9 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in ".{0,20}", near in "[0-9.]{0,20}[dwyhmsµ]{0,3}[0-9smh.]{0,9}") {
-            let _ = (parse_span(&text), parse_span(&near), parse_seconds(&text), parse_seconds(&near));
+            for text in [text, near] {
+                let _ = (parse_span(&text), parse_seconds(&text));
+            }
         }
     }
 }
