@@ -125,7 +125,7 @@ fn prepare_store(
 }
 
 pub fn log_applied(log: &Logger, file: &Path, entries: usize, applied: &FileApplied) {
-    let (added, changed, removed) = applied.counts;
+    let &FileApplied { added, changed, removed, .. } = applied;
     info!(log, "services file applied"; "file" => %file.display(), "entries" => entries,
         "added" => added, "changed" => changed, "removed" => removed);
 }

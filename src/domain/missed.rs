@@ -11,8 +11,8 @@ pub enum Missed {
     Full,
     /// The scheduler was late by whole slots: the process stalled.
     Skipped,
-    /// The probe was cancelled to free its prober for queued probes: its target had not responded for
-    /// a while, and too many running probes were like it.
+    /// The probe was cancelled to free its prober for queued probes: its target had not responded
+    /// for a while, and too many running probes were like it.
     Preempted,
 }
 
