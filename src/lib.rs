@@ -68,7 +68,7 @@
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | What does retention delete? | `storage/history/retention.rs`; SQL: `storage/sqlite/retention.rs` |
-//! | Where do I add a setting? | `config/variables.rs` (a row); all steps: `CONTRIBUTING.md` |
+//! | Where do I add a setting? | `config/`, the file of its subject; all steps: `CONTRIBUTING.md` |
 //! | Where do I add a field of a service? | `domain/service/`, `spec/field.rs` (a row) |
 //! | Where do I add a metric? | `metrics/` |
 //!
