@@ -31,7 +31,8 @@ test: ## run every test; as root, installs the Debian packages that tests need
 	tests/needs.sh
 	cargo test --locked
 
-lint: ## check formatting, clippy and documentation; warnings are errors
+lint: ## check line width, formatting, clippy and documentation; warnings are errors
+	tests/width.sh
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items

@@ -63,11 +63,11 @@
 //! | Where is a redirect followed? | `probe/http/mod.rs` |
 //! | Which addresses may a probe connect to? | `probe/net/policy.rs` |
 //! | Which failure has which reason? | `probe/failure.rs`; the list: `domain/outcome.rs` |
-//! | Is this *response* up or down? | `domain/condition/judge.rs`; default rule: `probe/http/mod.rs` |
+//! | Is this *response* up or down? | `domain/condition/judge.rs`; default: `probe/http/mod.rs` |
 //! | Is the *service* down, and since when? | `domain/rollup/tally.rs`: thresholds, state, events |
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
-//! | What does retention delete? | `storage/history/retention.rs`; SQL: `storage/sqlite/retention.rs` |
+//! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |
 //! | Where do I add a setting? | `config/`, the file of its subject; all steps: `CONTRIBUTING.md` |
 //! | Where do I add a field of a service? | `domain/service/`, `spec/field.rs` (a row) |
 //! | Where do I add a metric? | `metrics/` |

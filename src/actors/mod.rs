@@ -14,7 +14,7 @@
 //! | | `ProbesFinished` | recorder | slots |
 //! | | `ProbeNow` | HTTP | connections; the queue's limit |
 //! | | `SubscribeConfirmations`, `Drain` | app | one |
-//! | [`Prober`] × `RUNNER_POOL_SIZE` | `RunProbe`, `Preempt` | pool | one each: the slot is leased |
+//! | [`Prober`] × `RUNNER_POOL_SIZE` | `RunProbe`, `Preempt` | pool | one each, by its lease |
 //! | [`Canaries`] | `AreCanariesDead` | recorder | one at a time |
 //! | [`Recorder`] | `ProbesEnded` | probers | slots, which stay leased; `RECORDER_BUFFER_LIMIT` |
 //! | | `RecordOutcome` | HTTP | connections; `RECORDER_BUFFER_LIMIT` |

@@ -245,7 +245,8 @@ fn start_server(
 }
 
 fn log_started(config: &Config, db_file: &str, address: SocketAddr, log: &Logger) {
-    info!(log, "started"; "name" => &config.process.service_name, "env" => &config.process.environment,
+    let process = &config.process;
+    info!(log, "started"; "name" => &process.service_name, "env" => &process.environment,
         "version" => env!("CARGO_PKG_VERSION"), "db_file" => db_file,
         "pool_size" => config.probing.pool_size);
     info!(log, "listening"; "address" => %address);

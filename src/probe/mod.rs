@@ -15,7 +15,7 @@
 //! maps every library error to a reason. [`stall`] excuses a probe whose deadline passed while this
 //! process stalled.
 //!
-//! Probes share configurations ([`resources`]), and simultaneous look-ups of one name share a query.
+//! Probes share configurations ([`resources`]), and simultaneous look-ups of a name share a query.
 //! No connection, TLS session or DNS answer is reused: every probe resolves, connects and does a
 //! handshake, so the next probe detects a failure of DNS, TCP or TLS.
 

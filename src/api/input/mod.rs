@@ -1,7 +1,7 @@
 //! Validation of requests; every problem is reported at once.
 //!
-//! An invalid path or query string is 400 ([`path`], [`query`]). A body that is no JSON is 415, 413,
-//! 408 or 400, and one with an invalid field is 422 ([`body`]; contract, "Envelope").
+//! An invalid path or query string is 400 ([`path`], [`query`]). A body that is not JSON is 415,
+//! 413, 408 or 400, and one with an invalid field is 422 ([`body`]; contract, "Envelope").
 
 mod body;
 mod params;
