@@ -21,7 +21,7 @@
 //! | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then `Busy` |
 //! | | `Ask<Q>` | HTTP | `READS_LIMIT`, then `Busy` |
 //! | | `QueueUpkeepWrite` | upkeep | one at a time |
-//! | | `GetTrouble` | HTTP, upkeep | connections; one |
+//! | | `GetStoreFailure` | HTTP, upkeep | connections; one |
 //! | | `Subscribe`, `Flush` | app | one |
 //! | [`Upkeep`] | `TicksCommitted` | recorder | one a commit |
 //! | [`EventLog`] | `EventsBegan` | recorder | `MAILBOX_CAPACITY`, then dropped and counted |

@@ -7,7 +7,7 @@ use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::actors::messages::probing::GetLateness;
-use crate::actors::messages::recording::GetTrouble;
+use crate::actors::messages::recording::GetStoreFailure;
 use crate::api::error::{ApiError, ApiResult, ErrorBody};
 use crate::api::error_responses::ReadErrors;
 use crate::api::input;
@@ -45,7 +45,7 @@ pub async fn health(request: HttpRequest) -> ApiResult {
 pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     input::no_params(&request)?;
     let mut errors = Vec::new();
-    match api.recorder.send(GetTrouble).timeout(RESPONSE_TIMEOUT).await {
+    match api.recorder.send(GetStoreFailure).timeout(RESPONSE_TIMEOUT).await {
         Ok(None) => {}
         Ok(Some(error)) => errors.push(format!("store: unavailable: {error}")),
         Err(_) => errors.push("store: the recorder does not respond".to_owned()),

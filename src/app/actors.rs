@@ -111,7 +111,7 @@ fn start_upkeep(
     };
     let links = UpkeepLinks {
         recorder: recorder.clone().recipient(),
-        trouble: recorder.clone().recipient(),
+        store_failure: recorder.clone().recipient(),
         prepare: stores.upkeep_reader.clone().recipient(),
         usage: stores.upkeep_reader.clone().recipient(),
     };

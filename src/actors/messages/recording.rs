@@ -35,7 +35,7 @@ pub enum RecordReply {
 /// Query from HTTP and the upkeep: why the store takes no writes; `None` when it does.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<String>")]
-pub struct GetTrouble;
+pub struct GetStoreFailure;
 
 /// Command from the app at start: the recipients that were started after the recorder.
 #[derive(Debug, Message)]

@@ -22,7 +22,7 @@ impl Recorder {
             return ack.send(RecordReply::Accepted, ended);
         };
         self.update_last_result(&outcome);
-        if self.buffer.has_room() || self.phase == Phase::Closed || self.trouble().is_some() {
+        if self.buffer.has_room() || self.phase == Phase::Closed || self.store_failure().is_some() {
             ack.send(self.buffer_or_drop(outcome), ended);
         } else {
             self.parked.push_back((outcome, ack));
@@ -39,7 +39,7 @@ impl Recorder {
     /// Buffers parked outcomes as far as there is room; drops them when the store fails.
     pub(super) fn unpark(&mut self) {
         self.buffer_released();
-        let failing = self.trouble().is_some();
+        let failing = self.store_failure().is_some();
         let mut ended = Vec::new();
         while self.buffer.has_room() || failing {
             let Some((outcome, ack)) = self.parked.pop_front() else { break };

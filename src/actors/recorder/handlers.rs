@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::queued::{Ack, Change};
 use super::{Links, Phase, Recorder};
 use crate::actors::messages::recording::{
-    Flush, GetTrouble, ProbesEnded, RecordOutcome, RecordReply, Subscribe,
+    Flush, GetStoreFailure, ProbesEnded, RecordOutcome, RecordReply, Subscribe,
 };
 use crate::actors::messages::store::{ApplyFile, Ask, MakeChange, QueueUpkeepWrite, UpkeepReply};
 use crate::services_file::{FileApplied, FileError};
@@ -114,11 +114,11 @@ impl<Q: Query> Handler<Ask<Q>> for Recorder {
     }
 }
 
-impl Handler<GetTrouble> for Recorder {
-    type Result = MessageResult<GetTrouble>;
+impl Handler<GetStoreFailure> for Recorder {
+    type Result = MessageResult<GetStoreFailure>;
 
-    fn handle(&mut self, _: GetTrouble, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.trouble())
+    fn handle(&mut self, _: GetStoreFailure, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.store_failure())
     }
 }
 
@@ -142,7 +142,7 @@ impl Handler<Flush> for Recorder {
         self.upkeep_write = None;
         // Without a writer the sender is dropped, which tells the app that no reply will come.
         self.flush = (!self.writer_died).then_some(reply);
-        self.store.hurry(Instant::now());
+        self.store.set_retry(Instant::now());
         self.start_next_write(context);
         Box::pin(flushed)
     }

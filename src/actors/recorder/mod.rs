@@ -163,8 +163,8 @@ impl Recorder {
     }
 
     /// Why the store takes no writes; `None` when it does.
-    fn trouble(&self) -> Option<String> {
-        self.store.trouble(Instant::now())
+    fn store_failure(&self) -> Option<String> {
+        self.store.failure(Instant::now())
     }
 
     /// Starts the next write unless one is under way: changes first, since their clients wait.
@@ -232,13 +232,13 @@ impl Recorder {
     /// Moves the liveness mark when nothing else was written, and drops parked outcomes when a
     /// write has stalled.
     fn every_second(&mut self, context: &mut Context<Self>) {
-        if self.trouble().is_some() {
+        if self.store_failure().is_some() {
             self.unpark();
         }
         let now = Instant::now();
         self.detect_stall();
         let is_idle = self.store.retry_at().is_none() && !self.store.is_writing();
-        if is_idle && self.phase == Phase::Open && self.store.quiet_for(now) > LIVENESS_EVERY {
+        if is_idle && self.phase == Phase::Open && self.store.since_success(now) > LIVENESS_EVERY {
             self.commit(now, context);
         }
         self.start_next_write(context);

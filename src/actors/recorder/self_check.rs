@@ -54,7 +54,7 @@ impl Recorder {
 
     /// Buffers released outcomes as far as there is room; drops them when the store fails.
     pub(super) fn buffer_released(&mut self) {
-        let failing = self.trouble().is_some();
+        let failing = self.store_failure().is_some();
         while self.buffer.has_room() || failing {
             let Some(outcome) = self.released.pop_front() else { return };
             self.update_last_result(&outcome);

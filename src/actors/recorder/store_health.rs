@@ -64,7 +64,7 @@ impl StoreHealth {
     }
 
     /// Makes the next retry due at `now` and resets the backoff.
-    pub fn hurry(&mut self, now: Instant) {
+    pub fn set_retry(&mut self, now: Instant) {
         if let Some(failing) = &mut self.failing {
             failing.backoff = BACKOFF.0 / 2;
             failing.retry_at = now;
@@ -72,12 +72,12 @@ impl StoreHealth {
     }
 
     /// Time since the last successful write.
-    pub fn quiet_for(&self, now: Instant) -> Duration {
+    pub fn since_success(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.last_success)
     }
 
     /// Why the store takes no writes; `None` when it does.
-    pub fn trouble(&self, now: Instant) -> Option<String> {
+    pub fn failure(&self, now: Instant) -> Option<String> {
         if let Some(failing) = &self.failing {
             return Some(failing.why.clone());
         }
@@ -101,21 +101,21 @@ mod tests {
             assert!(!health.failed("full".into(), now));
         }
         assert_eq!(backoffs, [200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
-        assert_eq!(health.trouble(now).as_deref(), Some("full"));
-        health.hurry(now);
+        assert_eq!(health.failure(now).as_deref(), Some("full"));
+        health.set_retry(now);
         assert_eq!(health.retry_at(), Some(now));
         assert!(health.succeeded(now) && !health.succeeded(now));
-        assert_eq!((health.retry_at(), health.trouble(now)), (None, None));
+        assert_eq!((health.retry_at(), health.failure(now)), (None, None));
     }
 
     #[test]
-    fn a_write_that_never_ends_is_trouble_too() {
+    fn a_write_that_never_ends_is_a_failure_too() {
         let now = Instant::now();
         let mut health = StoreHealth::new(now);
         health.begin(now);
-        assert_eq!(health.trouble(now + Duration::from_secs(5)), None);
-        assert!(health.trouble(now + Duration::from_secs(6)).is_some());
+        assert_eq!(health.failure(now + Duration::from_secs(5)), None);
+        assert!(health.failure(now + Duration::from_secs(6)).is_some());
         health.end();
-        assert_eq!(health.trouble(now + Duration::from_secs(6)), None);
+        assert_eq!(health.failure(now + Duration::from_secs(6)), None);
     }
 }

@@ -29,7 +29,7 @@ const CLOSING_RETRY: Duration = Duration::from_millis(100);
 impl Recorder {
     /// Queues a change, or rejects it at once when the store fails or the queue is full.
     pub(super) fn queue_change(&mut self, change: Change, context: &mut Context<Self>) {
-        if let Some(why) = self.trouble() {
+        if let Some(why) = self.store_failure() {
             change.reject(&StorageError::Unavailable(why));
         } else if self.phase != Phase::Open || self.writer_died {
             change.reject(&StorageError::Unavailable("it is being closed".into()));
@@ -245,7 +245,7 @@ impl Recorder {
                 "error" => reason);
         }
         if self.phase == Phase::Closing {
-            self.store.hurry(Instant::now() + CLOSING_RETRY);
+            self.store.set_retry(Instant::now() + CLOSING_RETRY);
         }
     }
 

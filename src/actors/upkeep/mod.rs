@@ -11,7 +11,7 @@ use actix::prelude::*;
 use slog::{Logger, debug, warn};
 
 use crate::actors::last_results::LastResults;
-use crate::actors::messages::recording::{GetTrouble, TicksCommitted};
+use crate::actors::messages::recording::{GetStoreFailure, TicksCommitted};
 use crate::actors::messages::store::{
     Ask, QueueUpkeepWrite, UpkeepReply, UpkeepWrite, UpkeepWritten,
 };
@@ -37,7 +37,7 @@ pub struct Upkeep {
     settings: UpkeepSettings,
     last_results: LastResults,
     links: UpkeepLinks,
-    /// A query for the store's trouble is pending.
+    /// A query for the store's failure is pending.
     is_starting: bool,
     /// The recorder is closing.
     is_stopped: bool,
@@ -50,7 +50,7 @@ pub struct Upkeep {
 /// The recipients of the upkeep's writes and queries.
 pub struct UpkeepLinks {
     pub recorder: Recipient<QueueUpkeepWrite>,
-    pub trouble: Recipient<GetTrouble>,
+    pub store_failure: Recipient<GetStoreFailure>,
     pub prepare: Recipient<Ask<Prepare>>,
     pub usage: Recipient<Ask<GetUsage>>,
 }
@@ -84,10 +84,10 @@ impl Upkeep {
             return;
         }
         self.is_starting = true;
-        let trouble = self.links.trouble.send(GetTrouble).into_actor(self);
-        context.spawn(trouble.map(|trouble, upkeep, context| {
+        let failure = self.links.store_failure.send(GetStoreFailure).into_actor(self);
+        context.spawn(failure.map(|failure, upkeep, context| {
             upkeep.is_starting = false;
-            if matches!(trouble, Ok(None)) {
+            if matches!(failure, Ok(None)) {
                 upkeep.start(context);
             }
         }));
