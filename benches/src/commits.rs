@@ -182,11 +182,11 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     let config = Config::from_lookup(|_| None).expect("the defaults are valid");
     let stores = StoreActors::start(store.file(), runtime);
     let settings = RecorderSettings {
-        buffer_limit: config.buffer_limit,
+        buffer_limit: config.storage.buffer_limit,
         self_check: SelfCheckSettings {
-            window: config.self_check_window,
-            share: config.self_check_share,
-            limit: config.buffer_limit,
+            window: config.self_check.window,
+            share: config.self_check.share,
+            limit: config.storage.buffer_limit,
         },
     };
     let deps = RecorderDeps {
