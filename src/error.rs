@@ -50,6 +50,7 @@ impl Error {
     }
 
     /// [`Error::Failed`] with the text of `cause`.
+    #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error itself")]
     pub fn failed(cause: impl ToString) -> Self {
         Self::Failed(cause.to_string())
     }

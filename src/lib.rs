@@ -25,7 +25,7 @@
 //!
 //! Imports go in one direction: `domain` ← `spec` ← `probe`, `storage`, `metrics` ← `config`,
 //! `services_file` ← `actors` ← `api` ← `app` ← `commands` ← `main`. No two files import each
-//! other, directly or through others. The test `tests/e2e/imports.rs` checks both.
+//! other, directly or through others. The test `tests/e2e/imports/` checks both.
 //!
 //! # The path of one probe
 //!

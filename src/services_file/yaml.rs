@@ -155,7 +155,7 @@ impl<'a, 'y> Mapping<'a, 'y> {
                 }
                 Some(name) if known.contains(&name) => seen.push(name),
                 _ => {
-                    wrong.push((key, format!("unknown key, expected one of {}", known.join(", "))))
+                    wrong.push((key, format!("unknown key, expected one of {}", known.join(", "))));
                 }
             }
         }
