@@ -58,7 +58,7 @@ fn a_plan_is_applied_as_a_whole_or_not_at_all(kind: Kind) {
     };
     let error = f.writer.define_all(&mut twice, 0).unwrap_err();
     assert!(matches!(error, StorageError::Conflict(_)), "{error:?}");
-    assert_eq!(names(&mut f), [by_api.clone()]);
+    assert_eq!(names(&mut f), std::slice::from_ref(&by_api));
 
     let applied = f.writer.define_all(&mut |_| Ok(add("a")), 0).unwrap();
     assert_eq!((applied.plan, applied.added.len()), (add("a"), 1));
