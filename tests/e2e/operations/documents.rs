@@ -171,7 +171,9 @@ fn openapi_lists_every_path_and_the_limits_of_the_code() {
 fn openapi_and_responses_have_the_same_fields() {
     let app = Launch::new().start();
     let target = Target::start(Behaviour::Status(500));
-    let id = app.add("a", &target.url());
+    // No scheduled probe may be running when the probe on demand is sent.
+    let service = json!({"name": "a", "url": target.url(), "interval_seconds": 3600});
+    let id = app.add_with(&service);
     app.wait_for_ticks(id, 1);
     let schemas = app.get("/openapi.json").body["components"]["schemas"].clone();
     let service = app.service(id);
