@@ -42,8 +42,13 @@ impl<'l> Reader<'l> {
         parsed
     }
 
-    pub fn number<N: FromStr + PartialOrd>(&mut self, variable: &Variable, least: N, most: N) -> N {
-        self.value(variable, |text| text.parse().ok().filter(|n| (&least..=&most).contains(&n)))
+    pub fn number<N: FromStr + PartialOrd + Copy>(
+        &mut self,
+        variable: &Variable,
+        least: N,
+        most: N,
+    ) -> N {
+        self.value(variable, |text| text.parse().ok().filter(|n| (least..=most).contains(n)))
     }
 
     /// A number of seconds from 0 to `most`.

@@ -1,8 +1,8 @@
 //! The declarative list of services: YAML files in the form of Gatus (contract, "Services file").
 //!
-//! [`read()`] turns a file, or a folder of files, into entries before anything is started or changed.
-//! [`plan()`] compares the entries with the store, and [`apply`] executes the plan in one
-//! transaction.
+//! [`read()`] turns a file, or a folder of files, into entries before anything is started or
+//! changed. [`plan()`] compares the entries with the store, and [`apply()`] executes the plan in
+//! one transaction.
 
 mod apply;
 mod entry;
