@@ -1,50 +1,14 @@
 //! Redirects: how far they are followed, where they may lead, and what is sent there.
 
-use std::io::{self, BufRead, BufReader, Read};
-use std::sync::Arc;
-
-use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Authority, Behaviour, Identity, Launch, Peer, Shape, Target, TlsServer, has_line,
-};
+use crate::support::tls::{client_certificate_option, optional_client_certificate, read_head};
+use crate::support::{Authority, Behaviour, Launch, Peer, Shape, Target, TlsServer, has_line};
 
 /// Probes `target` with these options and returns the head of the last request.
-fn head_seen(target: &Target, options: Value) -> String {
+fn received_head(target: &Target, options: Value) -> String {
     Launch::new().probe_command(&target.url()).options(options).run().assert_up();
     target.last_head()
-}
-
-/// Reads the head of a request.
-fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
-    let (mut lines, mut line) = (BufReader::new(wire), String::new());
-    while lines.read_line(&mut line)? > "\r\n".len() {
-        line.clear();
-    }
-    Ok(())
-}
-
-/// A TLS server that requests a client certificate but does not require one.
-fn wishing_for_clients(identity: &Identity) -> Arc<ServerConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = Arc::new(Authority::named("clients of another").roots());
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
-    let verifier = verifier.allow_unauthenticated().build().unwrap();
-    let builder = ServerConfig::builder_with_provider(provider);
-    let builder = builder.with_safe_default_protocol_versions().unwrap();
-    let builder = builder.with_client_cert_verifier(verifier);
-    Arc::new(builder.with_single_cert(identity.chain(), identity.key()).unwrap())
-}
-
-/// The option `tls` to send `identity` to a target certified by `authority`.
-fn shown(authority: &Authority, identity: &Identity) -> Value {
-    json!({
-        "ca": authority.pem(),
-        "certificate": identity.certificate_pem(),
-        "private_key": identity.key_pem(),
-    })
 }
 
 #[test]
@@ -156,7 +120,7 @@ fn secrets_are_not_sent_to_another_origin() {
 
     let there = Target::healthy();
     let here = Target::start(Behaviour::RedirectTo(there.url()));
-    head_seen(&here, options);
+    received_head(&here, options);
     for line in secret {
         assert!(has_line(&here.last_head(), line), "{}", here.last_head());
         assert!(!has_line(&there.last_head(), line), "another port: {}", there.last_head());
@@ -172,7 +136,7 @@ fn tls_options_do_not_apply_to_another_origin() {
     let clients = Authority::named("clients");
     let known = clients.certify("client.example", Shape::Good);
     // This server would reject the certificate.
-    let there = wishing_for_clients(&authority.certify("localhost", Shape::Good));
+    let there = optional_client_certificate(&authority.certify("localhost", Shape::Good));
     let there = Peer::tls(there, |wire| {
         read_head(wire)?;
         wire.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
@@ -188,7 +152,7 @@ fn tls_options_do_not_apply_to_another_origin() {
         wire.write_all(leads.as_bytes())?;
         wire.flush()
     });
-    let mut tls = shown(&authority, &known);
+    let mut tls = client_certificate_option(&authority, &known);
     tls["server_name"] = json!("here.example");
     let probed = launch.probe_command(&here.url("https")).options(json!({"tls": tls})).run();
     probed.assert_up();
@@ -199,7 +163,7 @@ fn tls_options_do_not_apply_to_another_origin() {
 fn a_post_that_is_redirected_becomes_a_get_without_its_body() {
     let there = Target::healthy();
     let here = Target::start(Behaviour::RedirectTo(there.url()));
-    head_seen(&here, json!({"method": "POST", "body": "once"}));
+    received_head(&here, json!({"method": "POST", "body": "once"}));
     assert_eq!(here.last_body(), "once");
     assert!(there.last_head().starts_with("GET / HTTP/1.1\r\n"), "{}", there.last_head());
     assert_eq!(there.last_body(), "");

@@ -1,46 +1,16 @@
 //! Certificates and handshakes.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ServerConfig, ServerConnection, Stream};
+use rustls::{ServerConnection, Stream};
 use serde_json::{Value, json};
 
+use crate::support::tls::{client_certificate_option, optional_client_certificate, read_head};
 use crate::support::{
     Authority, Behaviour, Identity, Launch, OldTls, Peer, Shape, Target, TlsServer, ensure,
     retry_while_busy,
 };
-
-/// Reads the head of a request.
-fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
-    let (mut lines, mut line) = (BufReader::new(wire), String::new());
-    while lines.read_line(&mut line)? > "\r\n".len() {
-        line.clear();
-    }
-    Ok(())
-}
-
-/// A TLS server that requests a client certificate but does not require one.
-fn wishing_for_clients(identity: &Identity) -> Arc<ServerConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = Arc::new(Authority::named("clients of another").roots());
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
-    let verifier = verifier.allow_unauthenticated().build().unwrap();
-    let builder = ServerConfig::builder_with_provider(provider);
-    let builder = builder.with_safe_default_protocol_versions().unwrap();
-    let builder = builder.with_client_cert_verifier(verifier);
-    Arc::new(builder.with_single_cert(identity.chain(), identity.key()).unwrap())
-}
-
-/// The option `tls` to send `identity` to a target certified by `authority`.
-fn shown(authority: &Authority, identity: &Identity) -> Value {
-    json!({
-        "ca": authority.pem(),
-        "certificate": identity.certificate_pem(),
-        "private_key": identity.key_pem(),
-    })
-}
 
 #[test]
 fn certificates_are_verified_against_the_trusted_authorities() {
@@ -200,14 +170,15 @@ fn a_rejected_client_certificate_fails_in_the_handshake_over_plain_tls() {
     let server = terms.requiring_clients_of(Authority::named("clients")).serve();
     let unknown = authority.certify("client.example", Shape::Good);
     let command = launch.probe_command(&server.url("tls"));
-    let probed = command.options(json!({"tls": shown(&authority, &unknown)})).run();
+    let probed =
+        command.options(json!({"tls": client_certificate_option(&authority, &unknown)})).run();
     probed.assert_failed("tls_handshake", "fatal alert");
 }
 
 #[test]
 fn an_optional_client_certificate_delays_the_probe_only_briefly() {
     let (launch, authority) = (Launch::new(), Authority::new());
-    let config = wishing_for_clients(&authority.certify("127.0.0.1", Shape::Good));
+    let config = optional_client_certificate(&authority.certify("127.0.0.1", Shape::Good));
     let peer = Peer::tls(config, |wire| wire.read_exact(&mut [0]));
     let options = json!({"tls": {"ca": authority.pem()}});
     retry_while_busy(|| {

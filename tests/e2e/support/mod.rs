@@ -11,7 +11,7 @@ mod peers;
 mod probe;
 mod slow;
 mod target;
-mod tls;
+pub mod tls;
 mod wire;
 
 use std::time::{Duration, Instant};

@@ -1,12 +1,13 @@
 //! TLS servers, correct and incorrect.
 
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS12;
 use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
+use serde_json::{Value, json};
 
 use super::certificates::{Authority, Identity, Shape};
 use super::slow::Delays;
@@ -135,4 +136,34 @@ impl OldTls {
             Self::Closes => Vec::new(),
         }
     }
+}
+
+/// Reads the head of a request.
+pub fn read_head(wire: &mut (impl Read + ?Sized)) -> io::Result<()> {
+    let (mut lines, mut line) = (BufReader::new(wire), String::new());
+    while lines.read_line(&mut line)? > "\r\n".len() {
+        line.clear();
+    }
+    Ok(())
+}
+
+/// A TLS server that requests a client certificate but does not require one.
+pub fn optional_client_certificate(identity: &Identity) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = Arc::new(Authority::named("clients of another").roots());
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    let verifier = verifier.allow_unauthenticated().build().unwrap();
+    let builder = ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_client_cert_verifier(verifier);
+    Arc::new(builder.with_single_cert(identity.chain(), identity.key()).unwrap())
+}
+
+/// The option `tls` to send `identity` to a target certified by `authority`.
+pub fn client_certificate_option(authority: &Authority, identity: &Identity) -> Value {
+    json!({
+        "ca": authority.pem(),
+        "certificate": identity.certificate_pem(),
+        "private_key": identity.key_pem(),
+    })
 }
