@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::logging::Throttle;
 use crate::probe::Rules;
 use crate::storage::Store;
-use crate::storage::records::LoadedService;
+use crate::storage::records::{LoadedService, Resumed};
 
 /// The actors that HTTP and the app send messages to.
 pub struct Actors {
@@ -43,7 +43,7 @@ impl Actors {
     pub fn start(
         config: &Config,
         store: &Store,
-        services: Vec<LoadedService>,
+        (services, resumed): (Vec<LoadedService>, &Resumed),
         rules: Rules,
         runtime: &Runtime,
     ) -> Self {
@@ -55,7 +55,8 @@ impl Actors {
         let stores = StoreActors::start(store.file(), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
-        let recorder = start_recorder(config, &stores, &last_results, &revision, runtime);
+        let settings = recorder_settings(config, resumed);
+        let recorder = start_recorder(settings, &stores, &last_results, &revision, runtime);
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
         let targets = config.self_check.targets.clone();
         let canaries = Canaries::spawn(&arbiters[0].handle(), targets, rules.clone());
@@ -73,21 +74,25 @@ impl Actors {
     }
 }
 
-fn start_recorder(
-    config: &Config,
-    stores: &StoreActors,
-    last_results: &LastResults,
-    revision: &Revision,
-    runtime: &Runtime,
-) -> Addr<Recorder> {
-    let settings = RecorderSettings {
+fn recorder_settings(config: &Config, resumed: &Resumed) -> RecorderSettings {
+    RecorderSettings {
         buffer_limit: config.storage.buffer_limit,
+        stopped_at_ms: resumed.stopped_at_ms,
         self_check: SelfCheckSettings {
             window: config.self_check.window,
             share: config.self_check.share,
             limit: config.storage.buffer_limit,
         },
-    };
+    }
+}
+
+fn start_recorder(
+    settings: RecorderSettings,
+    stores: &StoreActors,
+    last_results: &LastResults,
+    revision: &Revision,
+    runtime: &Runtime,
+) -> Addr<Recorder> {
     let deps = RecorderDeps {
         revision: revision.clone(),
         last_results: last_results.clone(),

@@ -109,12 +109,12 @@ impl App {
         hangup: Signal,
         log: &Logger,
     ) -> Result<Self, Error> {
-        let Prepared { rules, listener, store, services, services_file } = ready;
+        let Prepared { rules, listener, store, services, resumed, services_file } = ready;
         let (runtime, deaths) = Runtime::new(Telemetry::new(), log.clone());
         let address = listener.local_addr().map_err(Error::failed)?;
         let has_services = !services.is_empty();
 
-        let actors = Actors::start(config, &store, services, rules, &runtime);
+        let actors = Actors::start(config, &store, (services, &resumed), rules, &runtime);
         let server = start_server(config, listener, &actors, &runtime).map_err(Error::failed)?;
         let recorder = actors.recorder.clone();
         let reload = reload::watch(config.clone(), recorder, hangup, services_file, log.clone());

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
-use slog::{Logger, info};
+use slog::{Logger, info, warn};
 use url::Host;
 
 use crate::api::WriteAccess;
@@ -18,7 +18,7 @@ use crate::probe::net::tls::Trust;
 use crate::services_file;
 use crate::services_file::{Entry, FileApplied, Snapshot};
 use crate::storage::Store;
-use crate::storage::records::{Gap, LoadedService};
+use crate::storage::records::{Gap, LoadedService, Resumed, SetBack};
 
 /// What the actors and the API need to start.
 pub struct Prepared {
@@ -28,6 +28,7 @@ pub struct Prepared {
     pub store: Store,
     /// The services that are not deleted.
     pub services: Vec<LoadedService>,
+    pub resumed: Resumed,
     /// State of the services file before it was read.
     pub services_file: Snapshot,
 }
@@ -39,9 +40,9 @@ pub fn prepare(config: &Config, log: &Logger) -> Result<Prepared, Error> {
     let Files { rules, entries } = read_files(config)?;
     let listener = listen(config)?;
     let store = Store::open(&config.storage.file)?;
-    let services = prepare_store(config, &store, entries.as_deref(), log)?;
+    let (services, resumed) = prepare_store(config, &store, entries.as_deref(), log)?;
     let services_file = services_file.unwrap_or_default();
-    Ok(Prepared { rules, listener, store, services, services_file })
+    Ok(Prepared { rules, listener, store, services, resumed, services_file })
 }
 
 /// The files that the configuration names.
@@ -110,10 +111,17 @@ fn prepare_store(
     store: &Store,
     entries: Option<&[Entry]>,
     log: &Logger,
-) -> Result<Vec<LoadedService>, Error> {
+) -> Result<(Vec<LoadedService>, Resumed), Error> {
     let mut writer = store.file().writer()?;
     // Before the services file is applied: its changes are made now, not at the start of the gap.
-    if let Some(Gap { from_ms, services }) = writer.close_gap(unix_ms())? {
+    let resumed = writer.close_gap(unix_ms(), config.services.defaults.interval.get())?;
+    if let Some(SetBack { by_ms, services }) = resumed.set_back {
+        warn!(log,
+            "the wall clock is behind the store; events and results that lay in the future were \
+            moved";
+            "by_seconds" => by_ms as f64 / 1e3, "services" => services);
+    }
+    if let Some(Gap { from_ms, services }) = resumed.gap {
         info!(log, "the monitor did not run for a while; results of that time are unknown";
             "since" => timestamp::to_rfc3339(from_ms), "services" => services);
     }
@@ -121,7 +129,7 @@ fn prepare_store(
         let applied = services_file::apply(&mut *writer, entries, unix_ms())?;
         log_applied(log, file, entries.len(), &applied);
     }
-    Ok(writer.load_services()?)
+    Ok((writer.load_services()?, resumed))
 }
 
 pub fn log_applied(log: &Logger, file: &Path, entries: usize, applied: &FileApplied) {

@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::domain::time::step_back::StepBack;
 use crate::domain::{
     EventBegan, EventChange, Failure, LatestEvent, Outcome, ServiceId, State, StoredTick, Tick,
     Verdict, rollup,
@@ -79,6 +80,10 @@ impl Ledger {
     /// Stores `group` as one transaction: tick, metric and event of an outcome together. Sets the
     /// liveness mark to `now_ms`, with an empty group too. After an error the ledger is empty,
     /// since only the rows tell whether the transaction was stored.
+    ///
+    /// An outcome that began after `now_ms` counts as begun then. Events that began after `now_ms`
+    /// are moved before, as by [`Self::step_back`]: a result is never compared with an event of the
+    /// future.
     pub fn commit(
         &mut self,
         store: &mut dyn StoreWrite,
@@ -107,16 +112,33 @@ impl Ledger {
                 extent.next_id
             }
         };
+        let mut metrics = self.read_metrics(store, group)?;
+        let newest = metrics.values().filter_map(|metric| metric.entry.tally.latest);
+        if let Some(newest_ms) = newest.map(|latest| latest.started_at_ms).max()
+            && newest_ms > now_ms
+        {
+            self.step_back(store, &[StepBack::from_future(newest_ms, now_ms)])?;
+            metrics = self.read_metrics(store, group)?;
+        }
+        let draft = self.draft(metrics, group, first_tick_id, now_ms);
+        let stored = store.commit(&draft.batch)?;
+        self.next_tick_id = Some(first_tick_id + draft.batch.ticks.len() as i64);
+        Ok(self.adopt(draft, &stored))
+    }
+
+    /// Copies of the entries of the services of `group`.
+    fn read_metrics(
+        &self,
+        store: &mut dyn StoreWrite,
+        group: &[Outcome],
+    ) -> Result<BTreeMap<ServiceId, NewMetric>, StorageError> {
         let (mut metrics, missing) = self.metrics_of(group);
         if !missing.is_empty() {
             for (id, entry) in missing.iter().zip(store.entries(&missing)?) {
                 metrics.insert(*id, NewMetric::new(entry));
             }
         }
-        let draft = self.draft(metrics, group, first_tick_id, now_ms);
-        let stored = store.commit(&draft.batch)?;
-        self.next_tick_id = Some(first_tick_id + draft.batch.ticks.len() as i64);
-        Ok(self.adopt(draft, &stored))
+        Ok(metrics)
     }
 
     /// Copies of the entries of the services of `group`; default entries for those that the second
@@ -208,6 +230,21 @@ impl Ledger {
         self.not_before_ms = Some(until_ms);
     }
 
+    /// Moves everything that is stored, since the wall clock was set back, in one
+    /// transaction. Returns the number of services whose events changed. After an error the ledger is empty.
+    pub fn step_back(
+        &mut self,
+        store: &mut dyn StoreWrite,
+        steps: &[StepBack],
+    ) -> Result<usize, StorageError> {
+        let moved = store.step_back(steps).inspect_err(|_| self.forget_all())?;
+        self.entries.clear();
+        for step in steps {
+            self.not_before_ms = self.not_before_ms.map(|at_ms| step.moved(at_ms));
+        }
+        Ok(moved)
+    }
+
     /// As of the last commit.
     pub fn fresh(&self) -> Fresh {
         self.fresh
@@ -248,7 +285,8 @@ impl<'g> Draft<'g> {
             Verdict::Local => return,
         };
         let service_id = outcome.service_id;
-        let stored = stored_tick(outcome, state);
+        let mut stored = stored_tick(outcome, state);
+        stored.at_ms = stored.at_ms.min(self.batch.now_ms);
         let id = first_tick_id + self.batch.ticks.len() as i64;
         let previous_id = metric.entry.latest_tick_id.replace(id);
         self.batch.ticks.push(NewTick { service_id, id, previous_id, tick: stored });

@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
+use crate::domain::time::step_back::StepBack;
 use crate::domain::{
     Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally, Totals, Window,
 };
@@ -17,7 +19,7 @@ use crate::storage::history::rows::{
 use crate::storage::import::{ImportedEvent, ImportedService, NewService};
 use crate::storage::records::{
     Applied, AppliedPlan, Change, Gap, ListEvents, ListServices, LoadedService, MakePlan,
-    NamedService, ServiceRecord, Usage,
+    NamedService, Resumed, ServiceRecord, Usage,
 };
 
 pub type Result<T> = std::result::Result<T, StorageError>;
@@ -145,13 +147,21 @@ pub trait StoreWrite: StoreRead {
     /// nothing. Error `Invalid` for the problems of `plan`.
     fn define_all(&mut self, plan: &mut MakePlan<'_>, now_ms: i64) -> Result<AppliedPlan>;
 
-    /// Ends the open events of all living services at the liveness mark; unknown, or a pause for
-    /// services that are not enabled, begins there. `None` when nothing changed. For the start,
-    /// before the first probe.
-    fn close_gap(&mut self, now_ms: i64) -> Result<Option<Gap>>;
-    /// As [`close_gap`](Self::close_gap), for a process that stalled from `from_ms` on. Events
-    /// that began more than a second later stay as they are.
+    /// Ends the open events of the living services at the liveness mark; unknown, or a pause for
+    /// services that are not enabled, begins there. A service that missed at most one interval
+    /// keeps its event; `default_interval` is that of services that set none. Before, moves what
+    /// is later than `now_ms`. For the start, before the first probe.
+    fn close_gap(&mut self, now_ms: i64, default_interval: Duration) -> Result<Resumed>;
+    /// As [`close_gap`](Self::close_gap) for all services, for a process that stalled from
+    /// `from_ms` on. Events that began more than a second later stay as they are. `None` when
+    /// nothing changed.
     fn record_stall(&mut self, from_ms: i64, now_ms: i64) -> Result<Option<Gap>>;
+
+    /// Moves what was stored before the wall clock was set back by these steps: starts and ends of events, fresh
+    /// ticks, streaks and marks. Afterwards none of them is later than the new time, events are in
+    /// order, and outages have kept their length. Returns the number of services whose events
+    /// changed.
+    fn step_back(&mut self, steps: &[StepBack]) -> Result<usize>;
 
     /// Begins to seal the fresh ticks of all services, unless a sealing is in progress. Whether one
     /// is in progress afterwards; `false` without fresh ticks.

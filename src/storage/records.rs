@@ -172,6 +172,26 @@ pub struct Gap {
     pub services: usize,
 }
 
+/// What a start found of the previous run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resumed {
+    /// Unix milliseconds of the last moment at which it observed; `None` for a new store.
+    pub stopped_at_ms: Option<i64>,
+    /// `None` when no service missed more than one interval.
+    pub gap: Option<Gap>,
+    /// `None` unless the store had moments that are later than the start.
+    pub set_back: Option<SetBack>,
+}
+
+/// The wall clock was set back, and what was stored before was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetBack {
+    /// Milliseconds.
+    pub by_ms: i64,
+    /// Number of services whose events changed.
+    pub services: usize,
+}
+
 /// Query: number of rows and bytes in the store.
 #[derive(Debug, Clone, Copy)]
 pub struct GetUsage;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use actix::Message;
 use tokio::sync::oneshot;
 
+use crate::domain::time::clock_watch::Moment;
 use crate::domain::time::stall::Stall;
+use crate::domain::time::step_back::StepBack;
 use crate::domain::{Outcome, Retention};
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
@@ -14,8 +16,7 @@ use crate::storage::history::retention::Progress;
 use crate::storage::history::rows::Slice;
 use crate::storage::ledger::{Committed, Fresh};
 use crate::storage::port::Query;
-use crate::storage::records::Gap;
-use crate::storage::records::{Applied, Change};
+use crate::storage::records::{Applied, Change, Gap, SetBack};
 
 /// Query from HTTP to the recorder, which forwards it to a reader. A query whose sender has gone
 /// may be dropped.
@@ -32,7 +33,19 @@ impl<Q: Query> Message for Ask<Q> {
 pub struct Commit {
     /// An empty group only moves the liveness mark.
     pub group: Vec<Outcome>,
-    /// A stall to note as a gap before the group.
+    /// To be noted before the group.
+    pub clock: ClockNotes,
+    /// The newest heartbeat of the recorder. The commit is dated by the monotonic time since then,
+    /// so that a step of the wall clock that the recorder has not found yet changes nothing.
+    pub as_of: Moment,
+}
+
+/// What the clocks did since the last commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClockNotes {
+    /// Steps back of the wall clock, in order.
+    pub steps: Vec<StepBack>,
+    /// A stall to note as a gap, after the steps.
     pub stall: Option<Stall>,
 }
 
@@ -43,6 +56,8 @@ pub struct CommitDone {
     /// The part of the group that was not committed.
     pub failed: Option<NotCommitted>,
     pub fresh: Fresh,
+    /// The steps that were noted, as one.
+    pub set_back: Option<SetBack>,
     /// The gap that was noted for the stall.
     pub gap: Option<Gap>,
 }

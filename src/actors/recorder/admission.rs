@@ -13,7 +13,8 @@ use crate::metrics::RecordResult;
 
 impl Recorder {
     /// Receives an outcome. It is acknowledged now, or once the buffer has room.
-    pub(super) fn receive(&mut self, outcome: Outcome, ack: Ack, ended: &mut Vec<EndedProbe>) {
+    pub(super) fn receive(&mut self, mut outcome: Outcome, ack: Ack, ended: &mut Vec<EndedProbe>) {
+        self.move_in_flight(&mut outcome);
         let outcome = match self.phase {
             Phase::Open => self.self_check.admit(outcome, Instant::now()),
             Phase::Closing | Phase::Closed => Some(outcome),

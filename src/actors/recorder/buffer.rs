@@ -50,6 +50,11 @@ impl Buffer {
         self.since.get_or_insert(now);
     }
 
+    /// The outcomes that wait, oldest first.
+    pub fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Outcome> {
+        self.waiting.iter_mut()
+    }
+
     /// When the next group is due; `None` when no outcome waits.
     pub fn group_due(&self) -> Option<Instant> {
         let since = self.since?;

@@ -20,7 +20,6 @@ impl Actor for Recorder {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        self.detect_stall();
         context.run_interval(Duration::from_secs(1), Self::every_second);
     }
 }
@@ -30,7 +29,7 @@ impl Handler<ProbesEnded> for Recorder {
 
     fn handle(&mut self, ProbesEnded(probes): ProbesEnded, context: &mut Self::Context) {
         fail::fail_point!("recorder");
-        self.detect_stall();
+        self.watch_clocks();
         let mut ended = Vec::with_capacity(probes.len());
         for (probe, outcome) in probes {
             match outcome {
@@ -48,7 +47,7 @@ impl Handler<RecordOutcome> for Recorder {
     type Result = Response<RecordReply>;
 
     fn handle(&mut self, record: RecordOutcome, context: &mut Self::Context) -> Self::Result {
-        self.detect_stall();
+        self.watch_clocks();
         let (reply, acknowledged) = oneshot::channel();
         self.receive(record.outcome, Ack::Client(reply), &mut Vec::new());
         self.run_self_check(context);
@@ -136,7 +135,7 @@ impl Handler<Flush> for Recorder {
 
     fn handle(&mut self, _: Flush, context: &mut Self::Context) -> Self::Result {
         let (reply, flushed) = oneshot::channel();
-        self.detect_stall();
+        self.watch_clocks();
         self.decide_self_check(true);
         self.phase = Phase::Closing;
         self.upkeep_write = None;

@@ -13,8 +13,10 @@
 
 mod admission;
 mod buffer;
+mod clocks;
 mod events;
 mod handlers;
+mod pending_clock;
 mod queued;
 mod self_check;
 mod store_health;
@@ -35,13 +37,15 @@ use crate::actors::runtime::{Lifeline, Runtime};
 use crate::actors::self_check::decision::{SelfCheck, SelfCheckSettings};
 use crate::actors::store::WriterRecipients;
 use crate::actors::store::readers::Readers;
-use crate::clock::unix_ms;
+use crate::clock;
 use crate::domain::Outcome;
-use crate::domain::time::stall::{Stall, StallDetector};
+use crate::domain::time::clock_watch::ClockWatch;
+use crate::domain::time::step_back::StepBack;
 use crate::metrics::Telemetry;
 use buffer::Buffer;
 use events::EventPublisher;
 pub use events::EventSubscriber;
+use pending_clock::PendingClock;
 use queued::{Ack, Change, Reply};
 use store_health::StoreHealth;
 
@@ -53,7 +57,7 @@ const CHANGES_LIMIT: usize = 256;
 const LIVENESS_EVERY: Duration = Duration::from_secs(5);
 
 /// A longer time between two heartbeats is a stall. The recorder's heartbeat comes at least once a
-/// second.
+/// second, and before each commit.
 const STALL_AFTER: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +85,10 @@ pub struct Recorder {
     /// Outcomes dropped since the store last took a write.
     dropped: usize,
     last_results: LastResults,
-    stall_detector: StallDetector,
-    /// The stall that is not noted in the store yet.
-    stall: Option<Stall>,
+    clock_watch: ClockWatch,
+    pending_clock: PendingClock,
+    /// Steps back since the newest commit began. Bound: as those of `pending_clock`.
+    steps_since_commit: Vec<StepBack>,
     self_check: SelfCheck,
     /// Outcomes that the self-check released and the buffer has no room for. Bound: what was held.
     released: VecDeque<Outcome>,
@@ -118,6 +123,8 @@ struct Links {
 pub struct RecorderSettings {
     /// Most buffered outcomes.
     pub buffer_limit: usize,
+    /// When the previous run ended, in unix milliseconds; `None` for a new store.
+    pub stopped_at_ms: Option<i64>,
     pub self_check: SelfCheckSettings,
 }
 
@@ -134,6 +141,10 @@ pub struct RecorderDeps {
 
 impl Recorder {
     pub fn new(settings: RecorderSettings, deps: RecorderDeps, runtime: &Runtime) -> Self {
+        let mut clock_watch = ClockWatch::new(STALL_AFTER, clock::read().into());
+        if let Some(stopped_at_ms) = settings.stopped_at_ms {
+            clock_watch.started(stopped_at_ms);
+        }
         Self {
             buffer: Buffer::new(settings.buffer_limit),
             parked: VecDeque::new(),
@@ -143,8 +154,9 @@ impl Recorder {
             revision: deps.revision,
             dropped: 0,
             last_results: deps.last_results,
-            stall_detector: StallDetector::new(STALL_AFTER),
-            stall: None,
+            clock_watch,
+            pending_clock: PendingClock::default(),
+            steps_since_commit: Vec::new(),
             self_check: SelfCheck::new(settings.self_check),
             released: VecDeque::new(),
             self_check_timer: None,
@@ -202,14 +214,15 @@ impl Recorder {
             && self.parked.is_empty()
             && self.released.is_empty()
             && self.changes.is_empty()
-            && self.stall.is_none()
+            && self.pending_clock.is_empty()
     }
 
-    /// A group is due at once while closing, and even without outcomes for a retry or a stall.
+    /// A group is due at once while closing, and even without outcomes for a retry, a stall or a step of the
+    /// clock.
     fn next_group_due(&self, now: Instant) -> Option<Instant> {
         let due = self.buffer.group_due();
         let at_once = self.store.retry_at().is_some()
-            || self.stall.is_some()
+            || !self.pending_clock.is_empty()
             || (due.is_some() && self.phase == Phase::Closing);
         if at_once { Some(now) } else { due }
     }
@@ -236,20 +249,11 @@ impl Recorder {
             self.unpark();
         }
         let now = Instant::now();
-        self.detect_stall();
+        self.watch_clocks();
         let is_idle = self.store.retry_at().is_none() && !self.store.is_writing();
         if is_idle && self.phase == Phase::Open && self.store.since_success(now) > LIVENESS_EVERY {
             self.commit(now, context);
         }
         self.start_next_write(context);
-    }
-
-    /// The time of a stall is a gap in the history, like the time between two runs of the process.
-    /// Stalls that follow each other before a commit become one gap.
-    fn detect_stall(&mut self) {
-        if let Some(stall) = self.stall_detector.heartbeat(unix_ms()) {
-            let from_ms = self.stall.map_or(stall.from_ms, |earlier| earlier.from_ms);
-            self.stall = Some(Stall { from_ms, ..stall });
-        }
     }
 }

@@ -4,24 +4,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use slog::{error, info, warn};
+use slog::{error, info};
 
 use super::queued::{Change, Reply};
 use super::{CHANGES_LIMIT, Phase, Recorder};
 use crate::actors::messages::probing::ServiceChanged;
 use crate::actors::messages::recording::{NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
-    ApplyFile, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply, UpkeepWrite,
+    ApplyFile, ClockNotes, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply,
+    UpkeepWrite,
 };
-use crate::domain::time::stall::Stall;
-use crate::domain::time::timestamp;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
 use crate::storage::records;
-use crate::storage::records::{Applied, Gap};
+use crate::storage::records::Applied;
 
 /// Pause between tries while the recorder closes.
 const CLOSING_RETRY: Duration = Duration::from_millis(100);
@@ -42,30 +41,34 @@ impl Recorder {
     }
 
     pub(super) fn commit(&mut self, now: Instant, context: &mut Context<Self>) {
-        self.detect_stall();
+        self.watch_clocks();
         let group = self.buffer.take_group(now);
         self.store.begin(now);
-        let stall = self.stall;
-        let commit = self.writer.commit.send(Commit { group, stall }).into_actor(self);
+        self.steps_since_commit.clear();
+        let notes = self.pending_clock.notes();
+        let as_of = self.clock_watch.last();
+        let commit = Commit { group, clock: notes.clone(), as_of };
+        let commit = self.writer.commit.send(commit).into_actor(self);
         context.spawn(commit.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.handle_writer_death() };
             recorder.end_write();
-            recorder.finish_commit(done, stall, now.elapsed());
+            recorder.finish_commit(done, &notes, now.elapsed());
             recorder.unpark();
             recorder.start_next_write(context);
         }));
     }
 
-    fn finish_commit(&mut self, done: CommitDone, stall: Option<Stall>, took: Duration) {
+    fn finish_commit(&mut self, done: CommitDone, notes: &ClockNotes, took: Duration) {
         self.count_committed(&done.committed, took);
         self.publish_events(&done.committed);
         match done.failed {
             None => {
                 self.buffer.group_done();
-                self.note_gap(stall, done.gap);
+                self.clock_noted(notes, done.set_back, done.gap);
                 self.note_success();
             }
-            Some(NotCommitted { group, why }) => {
+            Some(NotCommitted { mut group, why }) => {
+                self.move_failed(&mut group);
                 self.buffer.put_back(group, Instant::now());
                 self.telemetry.commit_failures.inc();
                 self.note_failure(why);
@@ -97,18 +100,6 @@ impl Recorder {
         });
         let events: Arc<[NamedEvent]> = named.collect();
         self.events.publish(&events);
-    }
-
-    /// The stall of a commit is in the store, unless a later one has extended it.
-    fn note_gap(&mut self, committed: Option<Stall>, gap: Option<Gap>) {
-        if self.stall == committed {
-            self.stall = None;
-        }
-        if let Some(Gap { from_ms, services }) = gap {
-            warn!(self.log,
-                "the process stalled, or the clock was set forward; that time is unknown";
-                "since" => timestamp::to_rfc3339(from_ms), "services" => services);
-        }
     }
 
     pub(super) fn write_change(&mut self, change: Change, context: &mut Context<Self>) {

@@ -85,6 +85,11 @@ impl SelfCheck {
         self.held.len()
     }
 
+    /// The held outcomes, oldest first.
+    pub fn held_mut(&mut self) -> impl Iterator<Item = &mut Outcome> {
+        self.held.iter_mut().map(|(_, outcome)| outcome)
+    }
+
     /// Returns the outcome if it is not held, marked if it says nothing about its target.
     pub fn admit(&mut self, mut outcome: Outcome, now: Instant) -> Option<Outcome> {
         if self.settings.window.is_zero() {

@@ -1,9 +1,12 @@
 //! The writer: the only store that writes, on its own thread.
 
+use std::time::Instant;
+
 use actix::prelude::*;
 
 use crate::actors::messages::store::{
-    ApplyFile, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepWrite, UpkeepWritten,
+    ApplyFile, ClockNotes, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepWrite,
+    UpkeepWritten,
 };
 use crate::actors::runtime::Lifeline;
 use crate::actors::store::reopening::Reopening;
@@ -14,7 +17,7 @@ use crate::services_file::{FileApplied, FileError};
 use crate::storage::history::{retention, sealing};
 use crate::storage::ledger::Ledger;
 use crate::storage::port::StoreWrite;
-use crate::storage::records::Applied;
+use crate::storage::records::{Applied, SetBack};
 use crate::storage::{StorageError, StoreFile};
 
 /// Owns the writing store and the cached rows of the services it commits to.
@@ -28,6 +31,25 @@ impl Writer {
     pub fn new(file: StoreFile, lifeline: Lifeline) -> Self {
         let store = Reopening::new(move || file.writer());
         Self { store, ledger: Ledger::default(), _lifeline: lifeline }
+    }
+
+    /// Moves what is stored by the steps back, and notes the stall as a gap.
+    fn note_clock(
+        &mut self,
+        notes: &ClockNotes,
+        done: &mut CommitDone,
+    ) -> Result<(), StorageError> {
+        let ledger = &mut self.ledger;
+        if !notes.steps.is_empty() {
+            let moved = self.store.run(|store| ledger.step_back(store, &notes.steps))?;
+            let by_ms = notes.steps.iter().map(|step| step.by_ms).sum();
+            done.set_back = Some(SetBack { by_ms, services: moved });
+        }
+        if let Some(Stall { from_ms, to_ms }) = notes.stall {
+            done.gap = self.store.run(|store| store.record_stall(from_ms, to_ms))?;
+            self.ledger.stalled(to_ms);
+        }
+        Ok(())
     }
 
     /// Runs one transaction of a sealing. After an error the transaction may have been committed,
@@ -50,26 +72,19 @@ impl Handler<Commit> for Writer {
     fn handle(&mut self, commit: Commit, _: &mut Self::Context) -> Self::Result {
         fail::fail_point!("writer");
         let mut done = CommitDone::default();
-        if let Some(Stall { from_ms, to_ms }) = commit.stall {
-            match self.store.run(|store| store.record_stall(from_ms, to_ms)) {
-                Ok(gap) => {
-                    self.ledger.stalled(to_ms);
-                    done.gap = gap;
-                }
-                Err(error) => {
-                    self.ledger.forget_all();
-                    let (group, why) = (commit.group, error.to_string());
-                    done.failed = Some(NotCommitted { group, why });
-                    return MessageResult(done);
-                }
-            }
+        if let Err(error) = self.note_clock(&commit.clock, &mut done) {
+            self.ledger.forget_all();
+            let (group, why) = (commit.group, error.to_string());
+            done.failed = Some(NotCommitted { group, why });
+            return MessageResult(done);
         }
+        let now_ms = commit.as_of.wall_ms_at(Instant::now());
         // One transaction, unless an outcome contradicts the store: then the group is halved until
         // that outcome is alone, and every other outcome is committed.
         let mut waiting = vec![commit.group];
         while let Some(mut group) = waiting.pop() {
             let ledger = &mut self.ledger;
-            match self.store.run(|store| ledger.commit(store, &group, unix_ms())) {
+            match self.store.run(|store| ledger.commit(store, &group, now_ms)) {
                 Ok(committed) => done.committed.extend(committed),
                 Err(StorageError::Unavailable(why)) => {
                     waiting.push(group);

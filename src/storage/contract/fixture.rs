@@ -105,7 +105,10 @@ impl Fixture {
         Self { writer, reader, inspect, ledger: Ledger::default(), ids, _guard: guard }
     }
 
+    /// At `now_ms`, or when the newest outcome began.
     pub fn commit(&mut self, group: &[Outcome], now_ms: i64) -> Committed {
+        let newest_ms = group.iter().map(|outcome| outcome.started_at_ms).max();
+        let now_ms = now_ms.max(newest_ms.unwrap_or(now_ms));
         self.ledger.commit(&mut *self.writer, group, now_ms).unwrap()
     }
 

@@ -1,11 +1,16 @@
 //! Gaps: periods that the monitor did not observe.
 
+use std::time::Duration;
+
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
 use super::retention::{HOUR_MS, MINUTE_MS};
 use crate::domain::{ServiceId, Span, State, Thresholds, Window};
 use crate::storage::history::uptime::spans;
 use crate::storage::ledger::Ledger;
 use crate::storage::records::Gap;
+
+/// Of services that set none.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(15);
 
 for_each_store!(
     the_event_of_a_streak_over_a_gap_begins_after_it,
@@ -28,7 +33,7 @@ fn the_event_of_a_streak_over_a_gap_begins_after_it(kind: Kind) {
         record(&mut f, other, state, minute as i64);
     }
     f.ledger = Ledger::default();
-    f.writer.close_gap(START_MS + HOUR_MS).unwrap();
+    f.writer.close_gap(START_MS + HOUR_MS, DEFAULT_INTERVAL).unwrap();
     for minute in [60, 61] {
         record(&mut f, new, State::Down, minute);
         record(&mut f, other, State::Up, minute);

@@ -7,11 +7,13 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome};
+use super::gaps::DEFAULT_INTERVAL;
 use super::model;
 use super::model::Service;
 use super::steps::{Step, any_step};
 use super::windows::{AnyWindow, any_window};
 use crate::domain::history::sketch::RELATIVE_ERROR;
+use crate::domain::time::step_back::StepBack;
 use crate::domain::{Retention, State, Stats, StoredTick, Thresholds, UnknownAs, Window};
 use crate::spec::Patch;
 use crate::storage::error::StorageError;
@@ -78,7 +80,13 @@ impl Pair {
             Step::Commit(results, every_ms) => self.commit(results, *every_ms),
             Step::Wait(ms) => {
                 self.now_ms += ms;
-                self.was_set_back |= *ms < 0;
+                if *ms < 0 {
+                    let (by_ms, to_ms) = (-ms, self.now_ms);
+                    let step = StepBack { by_ms, to_ms, after_ms: to_ms };
+                    self.set_back(by_ms);
+                    let Fixture { ledger, writer, .. } = &mut self.store;
+                    ledger.step_back(&mut **writer, &[step]).unwrap();
+                }
             }
             Step::Enable(nth, is_enabled) => {
                 self.enable(nth.index(self.services.len()), *is_enabled);
@@ -107,6 +115,7 @@ impl Pair {
 
     fn commit(&mut self, results: &[(Index, StoredTick)], every_ms: i64) {
         let (mut group, mut orphaned) = (Vec::new(), 0);
+        let mut is_recorded = vec![false; self.services.len()];
         for (nth, tick) in results {
             let nth = nth.index(self.services.len());
             self.now_ms += every_ms;
@@ -115,6 +124,7 @@ impl Pair {
             group.push(outcome(self.store.ids[nth], &tick));
             if self.services[nth].is_enabled {
                 self.services[nth].tick(tick);
+                is_recorded[nth] = true;
             } else {
                 orphaned += 1;
             }
@@ -122,6 +132,24 @@ impl Pair {
         let done = self.store.commit(&group, self.now_ms);
         assert_eq!((done.recorded, done.orphaned), (group.len() - orphaned, orphaned));
         self.watched_ms = Some(self.now_ms);
+        for (service, _) in self.services.iter_mut().zip(is_recorded).filter(|(_, is)| *is) {
+            service.recorded_s = Some(self.now_ms / 1_000);
+        }
+    }
+
+    /// The clock was set back to `now_ms`, before the store is told.
+    fn set_back(&mut self, by_ms: i64) {
+        self.was_set_back = true;
+        // A slice that was prepared before has the old times.
+        self.slices.clear();
+        let fresh = self.store.reader.fresh_counts().unwrap();
+        for (service, id) in self.services.iter_mut().zip(&self.store.ids) {
+            let fresh = fresh.get(id).copied().unwrap_or_default();
+            service.set_back(by_ms, self.now_ms, fresh as usize);
+        }
+        let now_ms = self.now_ms;
+        self.watched_ms =
+            self.watched_ms.map(|at_ms| if at_ms > now_ms { at_ms - by_ms } else { at_ms });
     }
 
     fn enable(&mut self, nth: usize, is_enabled: bool) {
@@ -137,16 +165,30 @@ impl Pair {
         self.store.ledger = Ledger::default();
         self.slices.clear();
         self.now_ms += ms;
-        let gap = self.store.writer.close_gap(self.now_ms).unwrap();
-        let Some(from_ms) = self.watched_ms.filter(|from_ms| *from_ms < self.now_ms) else {
-            assert_eq!(gap, None);
-            return;
-        };
-        let before: usize = self.services.iter().map(|service| service.events.len()).sum();
-        self.services.iter_mut().for_each(|service| service.gap(from_ms, self.now_ms));
-        let after: usize = self.services.iter().map(|service| service.events.len()).sum();
-        let expected = Gap { from_ms, services: after - before };
-        assert_eq!(gap, (after > before).then_some(expected));
+        let events = self.services.iter().flat_map(|service| &service.events);
+        let bounds = events.flat_map(|event| [Some(event.from_ms), event.to_ms]).flatten();
+        let newest_ms = bounds.chain(self.watched_ms).max().unwrap_or(self.now_ms);
+        let by_ms = newest_ms - self.now_ms;
+        if by_ms > 0 {
+            self.set_back(by_ms);
+        }
+        let fresh = self.store.reader.fresh_counts().unwrap();
+        let resumed = self.store.writer.close_gap(self.now_ms, DEFAULT_INTERVAL).unwrap();
+        assert_eq!(resumed.set_back.map(|set_back| set_back.by_ms), (by_ms > 0).then_some(by_ms));
+        assert_eq!(resumed.stopped_at_ms, self.watched_ms);
+        let Some(from_ms) = self.watched_ms else { return };
+        let (now_ms, interval_ms) = (self.now_ms, DEFAULT_INTERVAL.as_millis() as i64);
+        let mut began = 0;
+        for (service, id) in self.services.iter_mut().zip(&self.store.ids) {
+            let is_sealed = !fresh.contains_key(id);
+            if by_ms > 1_000 || service.missed(from_ms, now_ms, interval_ms, is_sealed) {
+                let before = service.events.len();
+                service.gap(from_ms, now_ms);
+                began += service.events.len() - before;
+            }
+        }
+        let expected = Gap { from_ms, services: began };
+        assert_eq!(resumed.gap, (began > 0).then_some(expected));
         self.watched_ms = Some(self.now_ms);
     }
 

@@ -13,6 +13,8 @@ pub struct Service {
     pub is_expired: Vec<bool>,
     /// Every event, oldest first.
     pub events: Vec<Span>,
+    /// When its last tick was committed, in whole seconds.
+    pub recorded_s: Option<i64>,
     was_up: Option<bool>,
     /// Consecutive ticks that differ from the newest event.
     run: Vec<StoredTick>,
@@ -52,6 +54,48 @@ impl Service {
             self.begin(state, from_ms);
         }
         self.run = run;
+    }
+
+    /// Whether it missed more than one interval between `from_ms` and `now_ms`. The last tick is
+    /// sealed or not.
+    pub fn missed(&self, from_ms: i64, now_ms: i64, interval_ms: i64, is_sealed: bool) -> bool {
+        let last_ms = match self.ticks.last() {
+            Some(tick) if !is_sealed => Some(tick.at_ms),
+            _ => self.recorded_s.map(|at_s| at_s * 1_000),
+        };
+        let is_old = last_ms.is_some_and(|at_ms| now_ms - at_ms > 2 * interval_ms);
+        !self.is_enabled || now_ms - from_ms > interval_ms || is_old
+    }
+
+    /// The clock is set back by `by_ms` to `now_ms`; the newest `fresh` ticks are not sealed.
+    pub fn set_back(&mut self, by_ms: i64, now_ms: i64, fresh: usize) {
+        let moved = |at_ms: i64| if at_ms > now_ms { at_ms - by_ms } else { at_ms };
+        let sealed = self.ticks.len() - fresh;
+        for tick in self.ticks.iter_mut().skip(sealed) {
+            tick.at_ms = moved(tick.at_ms);
+        }
+        for tick in &mut self.run {
+            tick.at_ms =
+                if tick.state == State::Down { tick.at_ms - by_ms } else { moved(tick.at_ms) };
+        }
+        self.recorded_s = self.recorded_s.map(|at_s| {
+            let is_later = at_s * 1_000 > now_ms;
+            if is_later { (at_s - by_ms / 1_000).min(now_ms / 1_000) } else { at_s }
+        });
+        // The old time of the end of the event, and the new one.
+        let (mut end_ms, mut new_end_ms) = (now_ms + by_ms, now_ms);
+        for event in self.events.iter_mut().rev() {
+            let old_ms = event.from_ms;
+            let length_ms = end_ms - old_ms;
+            let keeps_length = event.state == State::Down;
+            event.to_ms = event.to_ms.map(|_| new_end_ms);
+            if old_ms > now_ms {
+                event.from_ms = old_ms - by_ms;
+            } else if keeps_length || new_end_ms < old_ms {
+                event.from_ms = new_end_ms - length_ms;
+            }
+            (end_ms, new_end_ms) = (old_ms, event.from_ms);
+        }
     }
 
     pub fn enable(&mut self, is_enabled: bool, now_ms: i64) {

@@ -11,10 +11,10 @@ use crate::storage::history::slice::Bounds;
 pub enum Step {
     /// Outcomes of one commit, and the milliseconds before each.
     Commit(Vec<(Index, StoredTick)>, i64),
-    /// Milliseconds; negative when the clock is set back.
+    /// Milliseconds; negative when the clock is set back, of which the ledger is notified.
     Wait(i64),
     Enable(Index, bool),
-    /// Milliseconds until the program runs again.
+    /// Milliseconds until the program runs again; negative when the clock is set back meanwhile.
     Restart(i64),
     Begin,
     /// Prepares a slice with chunks of that many ticks.
@@ -67,6 +67,7 @@ pub fn any_step() -> impl Strategy<Value = Step> {
         1 => any_time().prop_map(|back_ms| Step::Wait(-back_ms)),
         3 => any::<(Index, bool)>().prop_map(|(nth, is_enabled)| Step::Enable(nth, is_enabled)),
         1 => any_time().prop_map(Step::Restart),
+        1 => any_time().prop_map(|back_ms| Step::Restart(-back_ms)),
         3 => Just(Step::Begin),
         5 => (2usize..12, any_bounds()).prop_map(|(ticks, bounds)| Step::Prepare(ticks, bounds)),
         6 => (1usize..4).prop_map(Step::Publish),

@@ -1,17 +1,20 @@
 //! [`StoreWrite`] on a connection. Transactions take the write lock at their beginning.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::cold::definitions;
 use super::import::Import;
-use super::{commit, gaps, retention, sealing};
+use super::{clock_step, commit, gaps, retention, sealing};
 use crate::domain::ServiceId;
+use crate::domain::time::step_back::StepBack;
 use crate::storage::batch::{Batch, Entry, Stored};
 use crate::storage::history::rows::{Portion, Slice};
 use crate::storage::port::{Expired, ImportWork, Result, StoreWrite};
-use crate::storage::records::{Applied, AppliedPlan, Change, Gap, MakePlan};
+use crate::storage::records::{Applied, AppliedPlan, Change, Gap, MakePlan, Resumed};
 
 impl StoreWrite for SqliteConnection {
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>> {
@@ -31,12 +34,20 @@ impl StoreWrite for SqliteConnection {
         self.transaction(|connection| definitions::define_all(connection, plan, now_ms))
     }
 
-    fn close_gap(&mut self, now_ms: i64) -> Result<Option<Gap>> {
-        self.immediate_transaction(|connection| gaps::close(connection, now_ms))
+    fn close_gap(&mut self, now_ms: i64, default_interval: Duration) -> Result<Resumed> {
+        let interval_ms = i64::try_from(default_interval.as_millis()).unwrap_or(i64::MAX);
+        self.immediate_transaction(|connection| gaps::close(connection, now_ms, interval_ms))
     }
 
     fn record_stall(&mut self, from_ms: i64, now_ms: i64) -> Result<Option<Gap>> {
         self.immediate_transaction(|connection| gaps::stall(connection, from_ms, now_ms))
+    }
+
+    fn step_back(&mut self, steps: &[StepBack]) -> Result<usize> {
+        self.immediate_transaction(|connection| {
+            let moved = steps.iter().map(|step| clock_step::apply(connection, step));
+            Ok(moved.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or_default())
+        })
     }
 
     fn begin_sealing(&mut self) -> Result<bool> {

@@ -1,6 +1,9 @@
 //! What is recorded of each probe.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
+use serde_json::json;
 
 use crate::support::{Behaviour, Launch, Target};
 
@@ -25,6 +28,8 @@ fn a_restart_continues_the_history() {
     let id = app.add("a", &target.url());
     let before = app.wait_for_ticks(id, 3);
     app.stop();
+    // Longer than the interval of 0.2 s.
+    std::thread::sleep(Duration::from_millis(500));
     let app = launch.start();
     let ticks = before["metric"]["data"]["tick_count"].as_u64().unwrap();
     let after = app.wait_for_ticks(id, ticks + 3);
@@ -33,6 +38,26 @@ fn a_restart_continues_the_history() {
         after["current_status"]["id"], before["current_status"]["id"],
         "the stop ends the first event"
     );
+    app.db().assert_consistent();
+}
+
+#[test]
+fn a_restart_within_an_interval_writes_no_event() {
+    let launch = Launch::new();
+    let target = Target::healthy();
+    let app = launch.start();
+    let body = json!({"name": "a", "url": target.url(), "interval_seconds": 600});
+    let id = app.add_with(&body);
+    app.wait_for_ticks(id, 1);
+    let event = app.service(id)["current_status"].clone();
+    app.stop();
+    let app = launch.start();
+    assert_eq!(app.service(id)["current_status"], event, "before the next probe");
+    assert_eq!(app.send("POST", &format!("/v1/services/{id}/probe"), &json!({})).status, 200);
+    app.wait_for_ticks(id, 2);
+    assert_eq!(app.service(id)["current_status"], event);
+    assert_eq!(app.db().number("SELECT count(*) FROM service_events"), 1);
+    assert!(!app.log().contains("did not run"), "{}", app.log());
     app.db().assert_consistent();
 }
 
