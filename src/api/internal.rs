@@ -7,7 +7,7 @@ use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::actors::messages::probing::GetLateness;
-use crate::actors::messages::recording::GetStoreFailure;
+use crate::actors::messages::recording::{GetObservationFailure, GetStoreFailure};
 use crate::api::error::{ApiError, ApiResult, ErrorBody};
 use crate::api::error_responses::ReadErrors;
 use crate::api::input;
@@ -34,12 +34,13 @@ pub async fn health(request: HttpRequest) -> ApiResult {
     Ok(HttpResponse::Ok().json(StatusOnly::ok()))
 }
 
-/// Readiness: responds with 200 while the store accepts writes and the scheduler is on time.
+/// Readiness: responds with 200 while the store accepts writes, the scheduler is on time, and at
+/// least half of the services can be probed.
 #[utoipa::path(get, path = "/v1/_internal/ready", tag = "operations",
     responses(
         (status = 200, description = "Ready", body = StatusOnly),
         (status = 400, description = "Unknown query parameter", body = ErrorBody),
-        (status = 503, description = "Not ready; `errors` names the store or the scheduler",
+        (status = 503, description = "Not ready; `errors` names the store, the scheduler or the fault of the probes",
             body = ErrorBody),
     ))]
 pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
@@ -56,6 +57,11 @@ pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
             errors.push(format!("scheduler: {:.1} s late", lateness.as_secs_f64()));
         }
         Err(_) => errors.push("scheduler: does not respond".to_owned()),
+    }
+    match api.recorder.send(GetObservationFailure).timeout(RESPONSE_TIMEOUT).await {
+        Ok(Some(error)) => errors.push(format!("probes: {error}")),
+        // A recorder that does not respond is reported above.
+        Ok(None) | Err(_) => {}
     }
     if errors.is_empty() {
         Ok(HttpResponse::Ok().json(StatusOnly::ok()))

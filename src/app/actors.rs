@@ -56,7 +56,8 @@ impl Actors {
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
         let settings = recorder_settings(config, resumed);
-        let recorder = start_recorder(settings, &stores, &last_results, &revision, runtime);
+        let recorder =
+            start_recorder((settings, &services), &stores, &last_results, &revision, runtime);
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
         let targets = config.self_check.targets.clone();
         let canaries = Canaries::spawn(&arbiters[0].handle(), targets, rules.clone());
@@ -78,6 +79,7 @@ fn recorder_settings(config: &Config, resumed: &Resumed) -> RecorderSettings {
     RecorderSettings {
         buffer_limit: config.storage.buffer_limit,
         stopped_at_ms: resumed.stopped_at_ms,
+        defaults: config.services.defaults,
         self_check: SelfCheckSettings {
             window: config.self_check.window,
             share: config.self_check.share,
@@ -87,7 +89,7 @@ fn recorder_settings(config: &Config, resumed: &Resumed) -> RecorderSettings {
 }
 
 fn start_recorder(
-    settings: RecorderSettings,
+    (settings, services): (RecorderSettings, &[LoadedService]),
     stores: &StoreActors,
     last_results: &LastResults,
     revision: &Revision,
@@ -100,7 +102,7 @@ fn start_recorder(
         writer: stores.writer_recipients(),
         readers: Readers::new(stores.readers.clone()),
     };
-    Recorder::new(settings, deps, runtime).start()
+    Recorder::new(settings, services, deps, runtime).start()
 }
 
 fn start_upkeep(

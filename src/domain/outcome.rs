@@ -9,8 +9,8 @@ use crate::domain::service::service_id::ServiceId;
 /// Why a probe failed. A closed set: stored with the tick, a filter of the API, and a label of
 /// metrics.
 ///
-/// The variants are in the order in which a probe can meet them. Those that begin with `Local` are
-/// faults of the monitor's machine: such a probe is neither up nor down.
+/// The variants are in the order in which a probe can meet them. Those from `LocalDescriptors` on
+/// are faults of the monitor or its machine: such a probe is neither up nor down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// The name does not exist, or has no address.
@@ -66,11 +66,16 @@ pub enum Reason {
     LocalStandstill,
     /// A panic or another bug of the monitor.
     LocalFault,
+    /// Results were made and lost: the store took no writes, and the buffer was full. Of events
+    /// only.
+    Dropped,
+    /// No probe was made in time. Of events only.
+    Missed,
 }
 
 impl Reason {
     /// Each reason with its word in the store, API, metrics and logs; ordered as the variants.
-    const WORDS: [(Self, &'static str); 29] = [
+    const WORDS: [(Self, &'static str); 31] = [
         (Self::DnsNoSuchName, "dns_no_such_name"),
         (Self::DnsServer, "dns_server"),
         (Self::DnsTimeout, "dns_timeout"),
@@ -100,6 +105,8 @@ impl Reason {
         (Self::LocalConfig, "local_config"),
         (Self::LocalStandstill, "local_standstill"),
         (Self::LocalFault, "local_fault"),
+        (Self::Dropped, "dropped"),
+        (Self::Missed, "missed"),
     ];
 
     pub fn all() -> impl Iterator<Item = Self> {
@@ -115,9 +122,14 @@ impl Reason {
         Self::WORDS[self as usize].1
     }
 
-    /// Whether the cause is the monitor's machine.
+    /// Whether the cause is the monitor or its machine.
     pub fn is_local(self) -> bool {
         self as usize >= Self::LocalDescriptors as usize
+    }
+
+    /// Whether results are absent without a failed probe.
+    pub fn is_absence(self) -> bool {
+        matches!(self, Self::Dropped | Self::Missed)
     }
 
     /// Whether the deadline of the probe, or one of the kernel, passed without a response.
@@ -331,7 +343,8 @@ mod tests {
         for (index, (reason, word)) in Reason::WORDS.into_iter().enumerate() {
             assert_eq!(reason as usize, index, "{word}");
             assert_eq!((reason.as_str(), Reason::from_word(word)), (word, Some(reason)));
-            assert_eq!(reason.is_local(), word.starts_with("local_"), "{word}");
+            let is_local = word.starts_with("local_") || reason.is_absence();
+            assert_eq!(reason.is_local(), is_local, "{word}");
         }
     }
 

@@ -24,12 +24,16 @@ pub fn definition(name: &str) -> Definition {
     }
 }
 
+pub fn defaults(interval_seconds: f64, timeout_seconds: f64) -> Defaults {
+    Defaults {
+        interval: Interval::from_seconds(interval_seconds).unwrap(),
+        timeout: Timeout::from_seconds(timeout_seconds).unwrap(),
+    }
+}
+
 /// A service with a timeout of one second.
 pub fn service(id: i64, interval_seconds: f64) -> Service {
-    let defaults = Defaults {
-        interval: Interval::from_seconds(interval_seconds).unwrap(),
-        timeout: Timeout::from_seconds(1.0).unwrap(),
-    };
+    let defaults = defaults(interval_seconds, 1.0);
     Service::new(ServiceId::new(id).unwrap(), definition("a"), &defaults)
 }
 

@@ -98,6 +98,7 @@ pub struct Telemetry {
     pub probers_rebuilt: Counter,
     /// Outcomes that are not committed yet.
     pub buffered: Gauge,
+    unobserved: Family<ReasonLabel, Gauge>,
     /// 1 while the local network is unreachable, else 0.
     pub cut_off: Gauge,
     /// Outcomes per commit.
@@ -131,6 +132,7 @@ impl Telemetry {
             slots_waiting: Gauge::default(),
             probers_rebuilt: Counter::default(),
             buffered: Gauge::default(),
+            unobserved: Family::default(),
             cut_off: Gauge::default(),
             commit_size: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commit_duration: seconds(0.001, 12),
@@ -181,6 +183,11 @@ impl Telemetry {
             "Outcomes that are not committed yet",
             self.buffered.clone(),
         );
+        own.register(
+            "services_unobserved",
+            "Services that cannot be probed or recorded, by reason; their state is unknown",
+            self.unobserved.clone(),
+        );
         own.register("cut_off", "Whether the local network is unreachable", self.cut_off.clone());
         own.register("commit_size", "Outcomes per commit", self.commit_size.clone());
         own.register(
@@ -222,8 +229,13 @@ impl Telemetry {
     fn init_labels(&self) {
         let _ = self.probe_counter("up", "");
         for reason in Reason::all() {
-            let result = if reason.is_local() { LOCAL } else { "down" };
-            let _ = self.probe_counter(result, reason.as_str());
+            if reason.is_local() {
+                self.unobserved(reason, 0);
+            }
+            if !reason.is_absence() {
+                let result = if reason.is_local() { LOCAL } else { "down" };
+                let _ = self.probe_counter(result, reason.as_str());
+            }
         }
         for reason in Missed::ALL {
             self.missed(reason, 0);
@@ -248,6 +260,12 @@ impl Telemetry {
             Verdict::Down => _ = self.probe_counter("down", reason).inc(),
             Verdict::Local | Verdict::Unknown => _ = self.probe_counter(LOCAL, reason).inc(),
         }
+    }
+
+    /// Sets the number of services that cannot be probed.
+    pub fn unobserved(&self, reason: Reason, services: usize) {
+        let label = ReasonLabel { reason: reason.as_str() };
+        self.unobserved.get_or_create_owned(&label).set(services as i64);
     }
 
     /// Counts missed slots.

@@ -1,5 +1,8 @@
 //! The ledger: the tally of each service in memory, and what a group of outcomes makes of it.
 //!
+//! An outcome with a local fault is a hole: it makes no tick, and begins an unknown event at its
+//! start, from which on the service has no results.
+//!
 //! Pure but for [`Ledger::commit`], which reads missing entries from the store and has it write
 //! the batch. A batch holds copies of the entries, which become the ledger's once it is stored.
 
@@ -175,16 +178,18 @@ impl Ledger {
             metrics: BTreeMap::new(),
         };
         let mut draft = Draft { batch, committed: Committed::default() };
+        let mut all_watched = true;
         for outcome in group {
             let Some(metric) = metrics.get_mut(&outcome.service_id) else { continue };
             if metric.entry.is_watched {
                 let is_late = self.not_before_ms.is_some_and(|ms| outcome.started_at_ms < ms);
                 draft.record(metric, outcome, first_tick_id, is_late);
             } else {
-                draft.committed.orphaned += 1;
+                all_watched = false;
+                draft.committed.orphaned += usize::from(outcome.verdict() != Verdict::Local);
             }
         }
-        if draft.committed.orphaned > 0 {
+        if !all_watched {
             metrics.retain(|_, metric| metric.entry.is_watched);
         }
         draft.batch.metrics = metrics;
@@ -281,8 +286,7 @@ impl<'g> Draft<'g> {
             Verdict::Up => State::Up,
             Verdict::Down => State::Down,
             Verdict::Unknown => State::Unknown,
-            // Never sent here: the recorder drops local faults, which the prober has counted.
-            Verdict::Local => return,
+            Verdict::Local => return self.begin_hole(metric, outcome),
         };
         let service_id = outcome.service_id;
         let mut stored = stored_tick(outcome, state);
@@ -306,19 +310,50 @@ impl<'g> Draft<'g> {
         let Entry { tally: before, thresholds, .. } = metric.entry;
         let (after, change) = rollup(&before, &tick, &thresholds);
         if let EventChange::Begins { state, at_ms } = change {
-            let failure = outcome.failure.as_ref();
-            self.committed.began.push(EventBegan {
-                service_id,
-                state,
-                before: before.latest.map(|latest| latest.state),
-                known_before: before
-                    .known_is_up
-                    .map(|is_up| if is_up { State::Up } else { State::Down }),
-                failure: failure.cloned(),
-            });
-            self.begin(metric, service_id, state, failure, at_ms);
+            self.begin_with(metric, outcome, state, at_ms);
         }
         metric.entry.tally = after;
+    }
+
+    /// Begins an unknown event at the start of `hole`, from which on the service has no results. A
+    /// streak ends: its event would cover the hole.
+    fn begin_hole(&mut self, metric: &mut NewMetric, hole: &'g Outcome) {
+        let before = metric.entry.tally;
+        metric.entry.tally.streak = None;
+        if before.latest.is_some_and(|latest| latest.open && latest.state == State::Unknown) {
+            return;
+        }
+        let newest_ms = before.latest.map_or(i64::MIN, |latest| latest.started_at_ms);
+        let mut at_ms = hole.started_at_ms.min(self.batch.now_ms).max(newest_ms);
+        if let Some(from_ms) = metric.entry.unwatched_from_ms.take() {
+            metric.clears_unwatched = true;
+            at_ms = from_ms.max(newest_ms);
+        }
+        self.begin_with(metric, hole, State::Unknown, at_ms);
+        metric.entry.tally.latest =
+            Some(LatestEvent { state: State::Unknown, started_at_ms: at_ms, open: true });
+    }
+
+    /// Begins an event that `outcome` decides, and notes it for the subscribers.
+    fn begin_with(
+        &mut self,
+        metric: &mut NewMetric,
+        outcome: &'g Outcome,
+        state: State,
+        at_ms: i64,
+    ) {
+        let before = metric.entry.tally;
+        let failure = outcome.failure.as_ref();
+        self.committed.began.push(EventBegan {
+            service_id: outcome.service_id,
+            state,
+            before: before.latest.map(|latest| latest.state),
+            known_before: before
+                .known_is_up
+                .map(|is_up| if is_up { State::Up } else { State::Down }),
+            failure: failure.cloned(),
+        });
+        self.begin(metric, outcome.service_id, state, failure, at_ms);
     }
 
     /// Ends the event that was open when the history of the service was imported, at `from_ms`;

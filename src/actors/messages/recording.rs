@@ -37,6 +37,11 @@ pub enum RecordReply {
 #[rtype(result = "Option<String>")]
 pub struct GetStoreFailure;
 
+/// Query from HTTP: the fault when more than half of the watched services cannot be probed.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<String>")]
+pub struct GetObservationFailure;
+
 /// Command from the app at start: the recipients that were started after the recorder.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -59,8 +59,7 @@ impl ArbiterState {
         self.deps.runtime.telemetry.lateness.observe(late.as_secs_f64());
     }
 
-    /// Probes `service` and sends the outcome to the recorder. A local fault is counted and logged,
-    /// and recorded only if a loss of the local network would explain it.
+    /// Probes `service` and sends the outcome to the recorder. A local fault is counted and logged.
     pub async fn run(
         self: &Rc<Self>,
         lease: Lease,
@@ -76,8 +75,7 @@ impl ArbiterState {
         let confirmation =
             needs_confirmation.then_some(ConfirmationResult { id: service.id, is_up });
         let end = ProbeEnd::of(&outcome);
-        let is_wanted = requester.as_ref().is_none_or(|requester| requester.records);
-        let records = is_wanted && (!is_local || may_be_local_network(&outcome));
+        let records = requester.as_ref().is_none_or(|requester| requester.records);
         if let Some(requester) = requester {
             // The requester may have disconnected.
             let _ = requester.reply.send(outcome.clone());
@@ -131,10 +129,6 @@ impl ArbiterState {
             }
         }
     }
-}
-
-fn may_be_local_network(outcome: &Outcome) -> bool {
-    outcome.failure.as_ref().is_some_and(|failure| failure.reason.may_be_local_network())
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

@@ -8,6 +8,7 @@ use super::queued::Ack;
 use super::{Phase, Recorder};
 use crate::actors::messages::probing::{EndedProbe, ProbesFinished};
 use crate::actors::messages::recording::RecordReply;
+use crate::actors::self_check::decision::may_be_local_network;
 use crate::domain::{Outcome, Verdict};
 use crate::metrics::RecordResult;
 
@@ -15,17 +16,29 @@ impl Recorder {
     /// Receives an outcome. It is acknowledged now, or once the buffer has room.
     pub(super) fn receive(&mut self, mut outcome: Outcome, ack: Ack, ended: &mut Vec<EndedProbe>) {
         self.move_in_flight(&mut outcome);
+        let id = outcome.service_id;
         let outcome = match self.phase {
+            // A local fault that no loss of the network explains tells the self-check nothing.
+            Phase::Open
+                if outcome.verdict() == Verdict::Local && !may_be_local_network(&outcome) =>
+            {
+                Some(outcome)
+            }
             Phase::Open => self.self_check.admit(outcome, Instant::now()),
             Phase::Closing | Phase::Closed => Some(outcome),
         };
-        let Some(outcome) = outcome.filter(|outcome| outcome.verdict() != Verdict::Local) else {
+        let Some(outcome) = outcome else {
+            self.observations.pending(id);
             return ack.send(RecordReply::Accepted, ended);
         };
-        self.update_last_result(&outcome);
+        if outcome.verdict() == Verdict::Local {
+            self.observations.failed(&outcome);
+            return ack.send(RecordReply::Accepted, ended);
+        }
         if self.buffer.has_room() || self.phase == Phase::Closed || self.store_failure().is_some() {
             ack.send(self.buffer_or_drop(outcome), ended);
         } else {
+            self.observations.pending(id);
             self.parked.push_back((outcome, ack));
         }
     }
@@ -44,16 +57,24 @@ impl Recorder {
         let mut ended = Vec::new();
         while self.buffer.has_room() || failing {
             let Some((outcome, ack)) = self.parked.pop_front() else { break };
+            self.observations.decided(outcome.service_id);
             ack.send(self.buffer_or_drop(outcome), &mut ended);
         }
         self.finish_probes(ended);
+        self.buffer_holes();
     }
 
     pub(super) fn buffer_or_drop(&mut self, outcome: Outcome) -> RecordReply {
         if self.buffer.has_room() && self.phase != Phase::Closed {
-            self.buffer.push(outcome, Instant::now());
+            self.update_last_result(&outcome);
+            let now = Instant::now();
+            match self.observe(&outcome, now) {
+                Some(hole) => self.buffer.push_behind_hole(hole, outcome, now),
+                None => self.buffer.push(outcome, now),
+            }
             return RecordReply::Accepted;
         }
+        self.observations.dropped(&outcome);
         self.telemetry.outcomes(RecordResult::Dropped, 1);
         if self.phase == Phase::Closed {
             return RecordReply::Dropped;

@@ -15,7 +15,7 @@ const GROUP_FULL: usize = 512;
 const GROUP_LIMIT: usize = 4_096;
 
 /// A bounded buffer. Invariant: waiting outcomes and those being committed are together at most
-/// `limit`.
+/// `limit`, and one more behind a hole.
 #[derive(Debug)]
 pub struct Buffer {
     waiting: VecDeque<Outcome>,
@@ -48,6 +48,12 @@ impl Buffer {
         debug_assert!(self.has_room());
         self.waiting.push_back(outcome);
         self.since.get_or_insert(now);
+    }
+
+    /// Pushes the hole of a service and the result that ends it, which may exceed the limit by one.
+    pub fn push_behind_hole(&mut self, hole: Outcome, outcome: Outcome, now: Instant) {
+        self.push(hole, now);
+        self.waiting.push_back(outcome);
     }
 
     /// The outcomes that wait, oldest first.

@@ -20,8 +20,12 @@ impl Recorder {
     pub(super) fn watch_clocks(&mut self) {
         let change = self.clock_watch.heartbeat(clock::read().into());
         self.pending_clock.add(&change);
+        if change.unobserved.is_some() {
+            self.observations.stalled(Instant::now());
+        }
         for step in &change.back {
             self.move_outcomes(step);
+            self.observations.move_back(step);
         }
     }
 

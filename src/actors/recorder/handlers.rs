@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 use super::queued::{Ack, Change};
 use super::{Links, Phase, Recorder};
 use crate::actors::messages::recording::{
-    Flush, GetStoreFailure, ProbesEnded, RecordOutcome, RecordReply, Subscribe,
+    Flush, GetObservationFailure, GetStoreFailure, ProbesEnded, RecordOutcome, RecordReply,
+    Subscribe,
 };
 use crate::actors::messages::store::{ApplyFile, Ask, MakeChange, QueueUpkeepWrite, UpkeepReply};
 use crate::services_file::{FileApplied, FileError};
@@ -118,6 +119,14 @@ impl Handler<GetStoreFailure> for Recorder {
 
     fn handle(&mut self, _: GetStoreFailure, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.store_failure())
+    }
+}
+
+impl Handler<GetObservationFailure> for Recorder {
+    type Result = MessageResult<GetObservationFailure>;
+
+    fn handle(&mut self, _: GetObservationFailure, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.observation_failure())
     }
 }
 

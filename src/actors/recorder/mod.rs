@@ -16,6 +16,8 @@ mod buffer;
 mod clocks;
 mod events;
 mod handlers;
+mod holes;
+mod observation;
 mod pending_clock;
 mod queued;
 mod self_check;
@@ -38,13 +40,15 @@ use crate::actors::self_check::decision::{SelfCheck, SelfCheckSettings};
 use crate::actors::store::WriterRecipients;
 use crate::actors::store::readers::Readers;
 use crate::clock;
-use crate::domain::Outcome;
 use crate::domain::time::clock_watch::ClockWatch;
 use crate::domain::time::step_back::StepBack;
+use crate::domain::{Defaults, Outcome};
 use crate::metrics::Telemetry;
+use crate::storage::records::LoadedService;
 use buffer::Buffer;
 use events::EventPublisher;
 pub use events::EventSubscriber;
+use observation::Observations;
 use pending_clock::PendingClock;
 use queued::{Ack, Change, Reply};
 use store_health::StoreHealth;
@@ -92,6 +96,11 @@ pub struct Recorder {
     self_check: SelfCheck,
     /// Outcomes that the self-check released and the buffer has no room for. Bound: what was held.
     released: VecDeque<Outcome>,
+    defaults: Defaults,
+    observations: Observations,
+    /// Services that became observed again and are not logged yet. Bound: [`holes::LOGGED_MOST`]
+    /// names.
+    back: holes::Back,
     /// The timer of the next decision of the self-check.
     self_check_timer: Option<SpawnHandle>,
     phase: Phase,
@@ -125,6 +134,8 @@ pub struct RecorderSettings {
     pub buffer_limit: usize,
     /// When the previous run ended, in unix milliseconds; `None` for a new store.
     pub stopped_at_ms: Option<i64>,
+    /// Interval and timeout of services that set none.
+    pub defaults: Defaults,
     pub self_check: SelfCheckSettings,
 }
 
@@ -140,7 +151,13 @@ pub struct RecorderDeps {
 }
 
 impl Recorder {
-    pub fn new(settings: RecorderSettings, deps: RecorderDeps, runtime: &Runtime) -> Self {
+    /// Watches every enabled service of `services`.
+    pub fn new(
+        settings: RecorderSettings,
+        services: &[LoadedService],
+        deps: RecorderDeps,
+        runtime: &Runtime,
+    ) -> Self {
         let mut clock_watch = ClockWatch::new(STALL_AFTER, clock::read().into());
         if let Some(stopped_at_ms) = settings.stopped_at_ms {
             clock_watch.started(stopped_at_ms);
@@ -159,6 +176,9 @@ impl Recorder {
             steps_since_commit: Vec::new(),
             self_check: SelfCheck::new(settings.self_check),
             released: VecDeque::new(),
+            defaults: settings.defaults,
+            observations: holes::observations(services, &settings.defaults),
+            back: holes::Back::default(),
             self_check_timer: None,
             phase: Phase::Open,
             writer_died: false,
@@ -250,6 +270,7 @@ impl Recorder {
         }
         let now = Instant::now();
         self.watch_clocks();
+        self.check_observations();
         let is_idle = self.store.retry_at().is_none() && !self.store.is_writing();
         if is_idle && self.phase == Phase::Open && self.store.since_success(now) > LIVENESS_EVERY {
             self.commit(now, context);

@@ -47,8 +47,14 @@ impl Recorder {
     pub(super) fn decide_self_check(&mut self, at_once: bool) {
         let (released, change) = self.self_check.decide(Instant::now(), at_once);
         self.log_network_change(change);
-        let recorded = released.into_iter().filter(|outcome| outcome.verdict() != Verdict::Local);
-        self.released.extend(recorded);
+        for outcome in released {
+            if outcome.verdict() == Verdict::Local {
+                self.observations.decided(outcome.service_id);
+                self.observations.failed(&outcome);
+            } else {
+                self.released.push_back(outcome);
+            }
+        }
         self.buffer_released();
     }
 
@@ -57,7 +63,7 @@ impl Recorder {
         let failing = self.store_failure().is_some();
         while self.buffer.has_room() || failing {
             let Some(outcome) = self.released.pop_front() else { return };
-            self.update_last_result(&outcome);
+            self.observations.decided(outcome.service_id);
             self.buffer_or_drop(outcome);
         }
     }

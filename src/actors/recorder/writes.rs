@@ -161,10 +161,16 @@ impl Recorder {
 
     /// Updates the watched services and notifies the scheduler. `on_demand`: a client waits for the
     /// first probe of a new service.
-    fn publish_change(&self, id: ServiceId, definition: Option<Definition>, on_demand: bool) {
+    fn publish_change(&mut self, id: ServiceId, definition: Option<Definition>, on_demand: bool) {
         match &definition {
-            Some(definition) if definition.enabled => self.last_results.watch(id, definition),
-            _ => self.last_results.unwatch(id),
+            Some(definition) if definition.enabled => {
+                self.last_results.watch(id, definition);
+                self.watch_observations(id, definition);
+            }
+            _ => {
+                self.last_results.unwatch(id);
+                self.observations.unwatch(id);
+            }
         }
         if let Some(links) = &self.links {
             links.scheduler.do_send(ServiceChanged { id, definition, on_demand });

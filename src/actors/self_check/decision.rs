@@ -245,7 +245,7 @@ impl SelfCheck {
 }
 
 /// Whether a loss of the local network would explain this result. It does not affect loopback.
-fn may_be_local_network(outcome: &Outcome) -> bool {
+pub fn may_be_local_network(outcome: &Outcome) -> bool {
     let is_loopback = outcome.details.address.is_some_and(|address| address.ip().is_loopback());
     let failure = outcome.failure.as_ref();
     !is_loopback && failure.is_some_and(|failure| failure.reason.may_be_local_network())

@@ -104,7 +104,11 @@ impl Service {
             flapping: record.tally.is_some_and(|tally| tally.is_flapping),
             current_status: event(),
             latest_event: event().map(One::new),
-            metric: record.tally.as_ref().map(|tally| One::new(Metric::new(tally))),
+            metric: record
+                .tally
+                .as_ref()
+                .filter(|tally| tally.has_ticks())
+                .map(|tally| One::new(Metric::new(tally))),
             created_at: record.created_at,
             updated_at: record.updated_at,
         }

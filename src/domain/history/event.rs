@@ -78,7 +78,7 @@ pub struct EventBegan {
     pub before: Option<State>,
     /// State of the newest event before this one that was up or down.
     pub known_before: Option<State>,
-    /// The failure that decided a downtime.
+    /// The failure that decided a downtime, or why nothing is known.
     pub failure: Option<Failure>,
 }
 

@@ -60,6 +60,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// False for a service with events and without a result.
+    pub fn has_ticks(&self) -> bool {
+        self.tick_count + self.unknown_count > 0
+    }
+
     pub fn down_count(&self) -> u64 {
         self.tick_count - self.up_count
     }

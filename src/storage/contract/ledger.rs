@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::fixture::{Fixture, Kind, for_each_store};
 use crate::domain::{
-    Event, Failure, Outcome, PageRequest, Reason, ServiceId, State, Window, sample,
+    Event, Failure, Outcome, PageRequest, Reason, ServiceId, State, Thresholds, Window, sample,
 };
 use crate::storage::ledger::Ledger;
 use crate::storage::port::{Query, StoreRead};
@@ -17,7 +17,93 @@ for_each_store!(
     changes_of_state_within_a_group_are_events,
     an_outcome_of_a_deleted_service_is_not_stored,
     groups_of_any_size_give_the_same_rows,
+    a_hole_is_unknown_from_its_start_to_the_next_result,
+    a_service_without_a_result_can_be_unknown,
+    the_event_of_a_streak_begins_after_a_hole,
 );
+
+/// From `at_ms` on, the service has no results.
+fn hole(service_id: ServiceId, reason: Reason, at_ms: i64) -> Outcome {
+    let failure = Some(Failure::new(reason, "a detail"));
+    Outcome { failure, ..sample::outcome(service_id.get(), at_ms) }
+}
+
+fn a_hole_is_unknown_from_its_start_to_the_next_result(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 1);
+    let id = f.ids[0];
+    let began = f.commit(
+        &[
+            outcome(id, true, 1_000),
+            outcome(id, true, 2_000),
+            hole(id, Reason::LocalConfig, 2_000),
+            hole(id, Reason::Dropped, 2_000),
+            outcome(id, true, 90_000),
+            hole(id, Reason::Missed, 1),
+        ],
+        100_000,
+    );
+    let states: Vec<_> = began.began.iter().map(|event| event.state).collect();
+    assert_eq!(states, [State::Up, State::Unknown, State::Up, State::Unknown]);
+    assert_eq!((began.recorded, began.orphaned), (3, 0), "a hole is no tick");
+    let expected = [
+        (State::Unknown, 90_000, None),
+        (State::Up, 90_000, Some(90_000)),
+        (State::Unknown, 2_000, Some(90_000)),
+        (State::Up, 1_000, Some(2_000)),
+    ];
+    assert_eq!(periods(&mut f, id), expected, "never before the event that it ends");
+    let reasons: Vec<_> = events(&mut *f.reader, id)
+        .into_iter()
+        .map(|event| event.failure.map(|failure| failure.reason.as_str().to_owned()))
+        .collect();
+    let word = |word: &str| Some(word.to_owned());
+    assert_eq!(reasons, [word("missed"), None, word("local_config"), None]);
+    f.seal(1_000, 100_000);
+    f.assert_consistent();
+    f.writer.define(Change::Delete(id), 100_000).unwrap();
+    f.ledger.forget(id);
+    let deleted = f.commit(&[hole(id, Reason::Missed, 95_000)], 101_000);
+    assert_eq!((deleted.orphaned, deleted.began.len()), (0, 0));
+    f.assert_consistent();
+}
+
+fn a_service_without_a_result_can_be_unknown(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 1);
+    let id = f.ids[0];
+    f.commit(&[hole(id, Reason::LocalResolver, 5_000)], 60_000);
+    assert_eq!(periods(&mut f, id), [(State::Unknown, 5_000, None)]);
+    let record = GetService(id).run(&mut *f.reader).unwrap();
+    assert!(!record.tally.unwrap().has_ticks());
+    f.assert_consistent();
+    f.ledger = Ledger::default();
+    f.commit(&[outcome(id, false, 61_000)], 62_000);
+    let expected = [(State::Down, 61_000, None), (State::Unknown, 5_000, Some(61_000))];
+    assert_eq!(periods(&mut f, id), expected);
+    f.seal(1_000, 70_000);
+    f.assert_consistent();
+}
+
+fn the_event_of_a_streak_begins_after_a_hole(kind: Kind) {
+    let thresholds = Thresholds { failure: 2, success: 1, confirm_interval: None };
+    let mut f = Fixture::with_thresholds(kind.open(), &[thresholds]);
+    let id = f.ids[0];
+    f.commit(
+        &[
+            outcome(id, true, 1_000),
+            outcome(id, false, 2_000),
+            hole(id, Reason::Missed, 2_000),
+            outcome(id, false, 60_000),
+            outcome(id, false, 61_000),
+        ],
+        70_000,
+    );
+    let expected = [
+        (State::Down, 60_000, None),
+        (State::Unknown, 2_000, Some(60_000)),
+        (State::Up, 1_000, Some(2_000)),
+    ];
+    assert_eq!(periods(&mut f, id), expected);
+}
 
 pub fn outcome(service_id: ServiceId, up: bool, at_ms: i64) -> Outcome {
     Outcome {

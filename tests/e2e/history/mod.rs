@@ -4,6 +4,7 @@ mod events;
 mod series;
 mod slo;
 mod ticks;
+mod unobserved;
 mod uptime;
 
 use serde_json::Value;

@@ -1,0 +1,132 @@
+//! Carries out what [`observation`](super::observation) finds: holes for the next commit, the
+//! metric, the last results, and the log.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use slog::{info, warn};
+
+use super::observation::{Observations, Unobserved, allowance};
+use super::{Phase, Recorder};
+use crate::clock;
+use crate::domain::time::timestamp;
+use crate::domain::{Defaults, Definition, Outcome, Reason, ServiceId};
+use crate::storage::records::LoadedService;
+
+/// Most services that are logged one by one each second; more are logged as a number.
+pub const LOGGED_MOST: usize = 10;
+
+/// Services that became observed again since the last line in the log.
+#[derive(Debug, Default)]
+pub struct Back {
+    /// The first [`LOGGED_MOST`] of them.
+    first: Vec<ServiceId>,
+    count: usize,
+}
+
+/// The enabled services. A service without a result counts from its creation.
+pub fn observations(services: &[LoadedService], defaults: &Defaults) -> Observations {
+    let mut observations = Observations::default();
+    let now = Instant::now();
+    for service in services.iter().filter(|service| service.definition.enabled) {
+        let last_ms = service.last_tick.unwrap_or(service.created_at).saturating_mul(1_000);
+        observations.watch(service.id, allowance(&service.definition, defaults), last_ms, now);
+    }
+    observations
+}
+
+impl Recorder {
+    /// A service was added or changed.
+    pub(super) fn watch_observations(&mut self, id: ServiceId, definition: &Definition) {
+        let allowance = allowance(definition, &self.defaults);
+        self.observations.watch(id, allowance, clock::unix_ms(), Instant::now());
+    }
+
+    /// `outcome` is about to be buffered. Returns the hole that goes before it.
+    pub(super) fn observe(&mut self, outcome: &Outcome, now: Instant) -> Option<Outcome> {
+        let started = now.checked_sub(outcome.response_time).unwrap_or(now);
+        let observed = self.observations.recorded(outcome, started);
+        if observed.is_back {
+            self.back.count += 1;
+            if self.back.first.len() < LOGGED_MOST {
+                self.back.first.push(outcome.service_id);
+            }
+        }
+        observed.hole
+    }
+
+    /// Finds the services that became unobserved.
+    pub(super) fn check_observations(&mut self) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        let unobserved = self.observations.overdue(Instant::now());
+        for service in &unobserved {
+            self.last_results.clear(service.id);
+        }
+        self.log_unobserved(&unobserved);
+        self.log_back();
+        for (reason, count) in self.observations.unobserved() {
+            self.telemetry.unobserved(*reason, *count);
+        }
+        self.buffer_holes();
+    }
+
+    /// Buffers holes as far as there is room.
+    pub(super) fn buffer_holes(&mut self) {
+        while self.buffer.has_room()
+            && self.phase != Phase::Closed
+            && let Some(hole) = self.observations.next_hole()
+        {
+            self.buffer.push(hole, Instant::now());
+        }
+    }
+
+    fn log_unobserved(&self, unobserved: &[Unobserved]) {
+        if unobserved.len() <= LOGGED_MOST {
+            for Unobserved { id, since_ms, failure } in unobserved {
+                let name = self.last_results.name(*id);
+                warn!(self.log, "service cannot be probed and is unknown";
+                    "service_id" => id.get(),
+                    "name" => name.as_ref().map_or("", |name| name.as_str()),
+                    "since" => timestamp::to_rfc3339(*since_ms),
+                    "reason" => failure.reason.as_str(), "detail" => &failure.detail);
+            }
+            return;
+        }
+        let mut by_reason: HashMap<Reason, (usize, &Unobserved)> = HashMap::new();
+        for service in unobserved {
+            by_reason.entry(service.failure.reason).or_insert((0, service)).0 += 1;
+        }
+        for (reason, (count, first)) in by_reason {
+            warn!(self.log, "services cannot be probed and are unknown"; "services" => count,
+                "since" => timestamp::to_rfc3339(first.since_ms),
+                "reason" => reason.as_str(), "detail" => &first.failure.detail);
+        }
+    }
+
+    fn log_back(&mut self) {
+        let back = std::mem::take(&mut self.back);
+        if back.count > LOGGED_MOST {
+            info!(self.log, "services are probed again"; "services" => back.count);
+            return;
+        }
+        for id in back.first {
+            let name = self.last_results.name(id);
+            info!(self.log, "service is probed again"; "service_id" => id.get(),
+                "name" => name.as_ref().map_or("", |name| name.as_str()));
+        }
+    }
+
+    /// The fault when more than half of the watched services cannot be probed.
+    pub(super) fn observation_failure(&self) -> Option<String> {
+        let unobserved = self.observations.unobserved();
+        let count: usize = unobserved.values().sum();
+        let watched = self.observations.watched();
+        if 2 * count <= watched {
+            return None;
+        }
+        let (reason, _) = unobserved.iter().max_by_key(|(_, count)| **count)?;
+        Some(format!("{count} of {watched} services cannot be probed: {}", reason.as_str()))
+    }
+}

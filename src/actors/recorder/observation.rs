@@ -1,0 +1,470 @@
+//! Finds services whose results are lost or never made by the monitor's own fault, and since when.
+//! Pure; times are passed in.
+//!
+//! A service is unobserved once it has had no recorded result for longer than its allowance, which
+//! is max(2 × interval, interval + timeout). Its *hole* then runs from its last recorded result, or
+//! from the first dropped one, to its next recorded result.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::domain::time::step_back::StepBack;
+use crate::domain::{Defaults, Definition, Failure, Outcome, Reason, ServiceId};
+
+/// Delay of a result beyond the allowance that makes no hole: a busy machine is late, and results
+/// of services with a short interval are not lost then.
+const LATENESS: Duration = Duration::from_secs(1);
+
+/// A service without an attempt so far is unobserved this much later: first probes are spread.
+const FIRST_PROBE_WITHIN: Duration = Duration::from_secs(60);
+
+/// Longest time without a recorded result that is normal for a service.
+pub fn allowance(definition: &Definition, defaults: &Defaults) -> Duration {
+    let interval = definition.interval.unwrap_or(defaults.interval).get();
+    let timeout = definition.timeout.unwrap_or(defaults.timeout).get();
+    // A push service reports, or is late, within its interval and grace.
+    let grace = definition.options.heartbeat.as_ref().map(|heartbeat| heartbeat.grace);
+    let period = interval + grace.unwrap_or_default();
+    (2 * period).max(period + timeout)
+}
+
+/// The watched services. Bound: one entry and one check each, and as many stale checks again.
+#[derive(Debug, Default)]
+pub struct Observations {
+    services: HashMap<ServiceId, Entry>,
+    /// When each service is checked next; an item that differs from `Entry::check` is stale.
+    checks: BinaryHeap<Reverse<(Instant, ServiceId)>>,
+    /// Services whose hole may not be buffered yet, in order.
+    waiting: VecDeque<ServiceId>,
+    /// Unobserved services by reason.
+    unobserved: HashMap<Reason, usize>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    allowance: Duration,
+    /// Start of the last recorded result on both clocks; before the first, when watching began.
+    last: Instant,
+    last_ms: i64,
+    /// Whether a probe has ended since watching began.
+    is_attempted: bool,
+    /// Results that are held or wait for room: recorded later, or dropped.
+    pending: usize,
+    /// Start of the first result that was dropped since the last recorded one, in unix
+    /// milliseconds.
+    first_dropped_ms: Option<i64>,
+    /// Why the newest probe has no recorded result.
+    cause: Option<Failure>,
+    hole: Option<Hole>,
+    check: Instant,
+}
+
+#[derive(Debug)]
+struct Hole {
+    /// The hole as an outcome that the ledger understands; `None` once it is buffered.
+    outcome: Option<Outcome>,
+    reason: Reason,
+}
+
+/// A service that became unobserved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unobserved {
+    pub id: ServiceId,
+    /// Unix milliseconds.
+    pub since_ms: i64,
+    pub failure: Failure,
+}
+
+/// What a recorded result changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The hole that the result ends, unless it is buffered already.
+    pub hole: Option<Outcome>,
+    /// Whether the service was unobserved.
+    pub is_back: bool,
+}
+
+impl Entry {
+    fn check_at(&self) -> Instant {
+        let first = if self.is_attempted { Duration::ZERO } else { FIRST_PROBE_WITHIN };
+        self.last + self.allowance + LATENESS + first
+    }
+
+    /// Since when and why there is no recorded result.
+    fn missing(&self) -> (i64, Failure) {
+        let from_ms = self.first_dropped_ms.unwrap_or(self.last_ms);
+        let failure = match (&self.first_dropped_ms, &self.cause) {
+            (Some(_), _) => {
+                Failure::new(Reason::Dropped, "results were dropped: the store took no writes")
+            }
+            (None, Some(cause)) => cause.clone(),
+            (None, None) => Failure::new(Reason::Missed, "no probe was made in time"),
+        };
+        (from_ms, failure)
+    }
+}
+
+/// A hole as an outcome with a local failure: no tick, but `unknown` from its start on.
+fn hole_outcome(id: ServiceId, from_ms: i64, failure: Failure) -> Outcome {
+    Outcome::without_details(id, from_ms, Duration::ZERO, Some(failure))
+}
+
+impl Observations {
+    /// Adds a service whose last recorded result began at `last_ms` (unix milliseconds), or, without
+    /// one, which is watched since then. A known service gets the new allowance, counted from now.
+    pub fn watch(&mut self, id: ServiceId, allowance: Duration, last_ms: i64, now: Instant) {
+        if let Some(entry) = self.services.get_mut(&id) {
+            entry.allowance = allowance;
+            entry.last = now;
+        } else {
+            let entry = Entry {
+                allowance,
+                last: now,
+                last_ms,
+                is_attempted: false,
+                pending: 0,
+                first_dropped_ms: None,
+                cause: None,
+                hole: None,
+                check: now,
+            };
+            self.services.insert(id, entry);
+        }
+        self.schedule_check(id);
+    }
+
+    /// Whether the service was unobserved.
+    pub fn unwatch(&mut self, id: ServiceId) -> bool {
+        let hole = self.services.remove(&id).and_then(|entry| entry.hole);
+        if let Some(hole) = &hole {
+            *self.unobserved.entry(hole.reason).or_default() -= 1;
+        }
+        self.remove_stale();
+        hole.is_some()
+    }
+
+    pub fn watched(&self) -> usize {
+        self.services.len()
+    }
+
+    /// Number of unobserved services by reason; reasons without any may be absent or 0.
+    pub fn unobserved(&self) -> &HashMap<Reason, usize> {
+        &self.unobserved
+    }
+
+    /// A result of the service waits to be recorded or dropped.
+    pub fn pending(&mut self, id: ServiceId) {
+        if let Some(entry) = self.services.get_mut(&id) {
+            entry.pending += 1;
+        }
+    }
+
+    /// A result that waited is decided on.
+    pub fn decided(&mut self, id: ServiceId) {
+        if let Some(entry) = self.services.get_mut(&id) {
+            entry.pending = entry.pending.saturating_sub(1);
+        }
+    }
+
+    /// The result of a probe that began at `started` is recorded.
+    pub fn recorded(&mut self, outcome: &Outcome, started: Instant) -> Observed {
+        let id = outcome.service_id;
+        let Some(entry) = self.services.get_mut(&id) else { return Observed::default() };
+        let mut observed = Observed::default();
+        let silent_ms = outcome.started_at_ms.saturating_sub(entry.last_ms);
+        let is_long = u128::from(silent_ms.max(0).unsigned_abs()) > entry.allowance.as_millis();
+        if let Some(hole) = entry.hole.take() {
+            observed = Observed { hole: hole.outcome, is_back: true };
+            *self.unobserved.entry(hole.reason).or_default() -= 1;
+        } else if entry.first_dropped_ms.is_some() && is_long {
+            let (from_ms, failure) = entry.missing();
+            observed.hole = Some(hole_outcome(id, from_ms, failure));
+        }
+        let is_first = !std::mem::replace(&mut entry.is_attempted, true);
+        entry.last = entry.last.max(started);
+        entry.last_ms = outcome.started_at_ms;
+        entry.first_dropped_ms = None;
+        entry.cause = None;
+        if is_first || observed.is_back {
+            self.schedule_check(id);
+        }
+        observed
+    }
+
+    /// A probe ended with a local fault, and its result is not recorded.
+    pub fn failed(&mut self, outcome: &Outcome) {
+        if let Some(entry) = self.services.get_mut(&outcome.service_id) {
+            let is_first = !std::mem::replace(&mut entry.is_attempted, true);
+            entry.cause.clone_from(&outcome.failure);
+            if is_first {
+                self.schedule_check(outcome.service_id);
+            }
+        }
+    }
+
+    /// A result was dropped.
+    pub fn dropped(&mut self, outcome: &Outcome) {
+        if let Some(entry) = self.services.get_mut(&outcome.service_id) {
+            entry.is_attempted = true;
+            entry.first_dropped_ms.get_or_insert(outcome.started_at_ms);
+        }
+    }
+
+    /// The services that became unobserved since the last call. Takes time in proportion to the
+    /// checks that are due: each service has about one an allowance.
+    pub fn overdue(&mut self, now: Instant) -> Vec<Unobserved> {
+        let mut overdue = Vec::new();
+        while let Some(&Reverse((at, id))) = self.checks.peek()
+            && at <= now
+        {
+            self.checks.pop();
+            let Some(entry) = self.services.get_mut(&id).filter(|entry| entry.check == at) else {
+                continue;
+            };
+            let due = entry.check_at();
+            let again = if due > now {
+                due
+            } else if entry.pending > 0 {
+                now + LATENESS
+            } else {
+                if entry.hole.is_none() {
+                    let (since_ms, failure) = entry.missing();
+                    let outcome = Some(hole_outcome(id, since_ms, failure.clone()));
+                    entry.hole = Some(Hole { outcome, reason: failure.reason });
+                    *self.unobserved.entry(failure.reason).or_default() += 1;
+                    self.waiting.push_back(id);
+                    overdue.push(Unobserved { id, since_ms, failure });
+                }
+                now + self.services[&id].allowance + LATENESS
+            };
+            self.check_again(id, again);
+        }
+        overdue
+    }
+
+    /// The next hole that is not buffered yet, oldest first.
+    pub fn next_hole(&mut self) -> Option<Outcome> {
+        loop {
+            let id = self.waiting.pop_front()?;
+            let hole = self.services.get_mut(&id).and_then(|entry| entry.hole.as_mut());
+            if let Some(outcome) = hole.and_then(|hole| hole.outcome.take()) {
+                return Some(outcome);
+            }
+        }
+    }
+
+    /// The process stalled until now: that time is a gap of all services already.
+    pub fn stalled(&mut self, now: Instant) {
+        let ids: Vec<ServiceId> = self.services.keys().copied().collect();
+        for entry in self.services.values_mut() {
+            entry.last = now;
+        }
+        for id in ids {
+            self.schedule_check(id);
+        }
+    }
+
+    /// The wall clock was set back.
+    pub fn move_back(&mut self, step: &StepBack) {
+        for entry in self.services.values_mut() {
+            entry.last_ms = step.moved(entry.last_ms);
+            entry.first_dropped_ms = entry.first_dropped_ms.map(|at_ms| step.moved(at_ms));
+            if let Some(outcome) = entry.hole.as_mut().and_then(|hole| hole.outcome.as_mut()) {
+                outcome.started_at_ms = step.moved(outcome.started_at_ms);
+            }
+        }
+    }
+
+    fn schedule_check(&mut self, id: ServiceId) {
+        if let Some(at) = self.services.get(&id).map(Entry::check_at) {
+            self.check_again(id, at);
+        }
+    }
+
+    fn check_again(&mut self, id: ServiceId, at: Instant) {
+        if let Some(entry) = self.services.get_mut(&id) {
+            entry.check = at;
+            self.checks.push(Reverse((at, id)));
+            self.remove_stale();
+        }
+    }
+
+    /// Removes stale checks once they outnumber the current ones.
+    fn remove_stale(&mut self) {
+        if self.checks.len() > 2 * self.services.len() + 64 {
+            let services = &self.services;
+            self.checks.retain(|Reverse((at, id))| {
+                services.get(id).is_some_and(|entry| entry.check == *at)
+            });
+        }
+        if self.waiting.len() > 2 * self.services.len() + 64 {
+            let services = &self.services;
+            self.waiting.retain(|id| services.get(id).is_some_and(|entry| entry.hole.is_some()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::sample;
+
+    const ID: i64 = 1;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    fn id() -> ServiceId {
+        ServiceId::new(ID).unwrap()
+    }
+
+    fn local(reason: Reason, at_s: i64) -> Outcome {
+        let failure = Some(Failure::new(reason, "detail"));
+        Outcome { failure, ..sample::outcome(ID, at_s * 1_000) }
+    }
+
+    /// A service with an allowance of 20 s, watched since 0 with a result at 0.
+    fn observed() -> (Observations, Instant) {
+        let (mut observations, start) = (Observations::default(), Instant::now());
+        observations.watch(id(), seconds(20), 0, start);
+        assert_eq!(observations.recorded(&sample::outcome(ID, 0), start), Observed::default());
+        (observations, start)
+    }
+
+    fn hole(reason: Reason, from_s: i64) -> (Reason, i64) {
+        (reason, from_s * 1_000)
+    }
+
+    fn overdue(observations: &mut Observations, now: Instant) -> Vec<(Reason, i64)> {
+        let overdue = observations.overdue(now).into_iter();
+        overdue.map(|service| (service.failure.reason, service.since_ms)).collect()
+    }
+
+    fn buffered(observations: &mut Observations) -> Option<(Reason, i64)> {
+        let hole = observations.next_hole()?;
+        Some((hole.failure.unwrap().reason, hole.started_at_ms))
+    }
+
+    #[test]
+    fn the_allowance_is_two_intervals_or_an_interval_and_the_timeout() {
+        let defaults = sample::defaults(10.0, 3.0);
+        let definition = sample::definition("a");
+        assert_eq!(allowance(&definition, &defaults), seconds(20));
+        assert_eq!(allowance(&definition, &sample::defaults(10.0, 30.0)), seconds(40));
+    }
+
+    #[test]
+    fn a_service_without_a_result_for_longer_than_its_allowance_is_unobserved_once() {
+        let (mut observations, start) = observed();
+        assert_eq!(overdue(&mut observations, start + seconds(20)), []);
+        assert_eq!(overdue(&mut observations, start + seconds(21)), [hole(Reason::Missed, 0)]);
+        assert_eq!(overdue(&mut observations, start + seconds(300)), []);
+        assert_eq!(observations.unobserved()[&Reason::Missed], 1);
+        assert_eq!(buffered(&mut observations), Some(hole(Reason::Missed, 0)));
+        assert_eq!(buffered(&mut observations), None);
+        let result = sample::outcome(ID, 301_000);
+        let ends = observations.recorded(&result, start + seconds(301));
+        assert_eq!(ends, Observed { hole: None, is_back: true });
+        assert_eq!(observations.unobserved()[&Reason::Missed], 0);
+        let again = start + seconds(301 + 21);
+        assert_eq!(overdue(&mut observations, again), [hole(Reason::Missed, 301)]);
+    }
+
+    #[test]
+    fn the_newest_local_fault_is_the_reason() {
+        let (mut observations, start) = observed();
+        observations.failed(&local(Reason::LocalPorts, 10));
+        observations.failed(&local(Reason::LocalConfig, 20));
+        let overdue = overdue(&mut observations, start + seconds(22));
+        assert_eq!(overdue, [hole(Reason::LocalConfig, 0)]);
+    }
+
+    #[test]
+    fn results_that_wait_are_not_lost() {
+        let (mut observations, start) = observed();
+        observations.pending(id());
+        assert_eq!(overdue(&mut observations, start + seconds(60)), []);
+        observations.decided(id());
+        let held = sample::outcome(ID, 10_000);
+        assert_eq!(observations.recorded(&held, start + seconds(10)), Observed::default());
+        assert_eq!(overdue(&mut observations, start + seconds(62)), [hole(Reason::Missed, 10)]);
+    }
+
+    #[test]
+    fn a_hole_of_dropped_results_begins_at_the_first_and_goes_before_the_next_result() {
+        let (mut observations, start) = observed();
+        for at_s in [10, 20] {
+            observations.dropped(&sample::outcome(ID, at_s * 1_000));
+        }
+        let result = sample::outcome(ID, 30_000);
+        let observed = observations.recorded(&result, start + seconds(30));
+        let hole = observed.hole.unwrap();
+        assert_eq!(hole.failure.unwrap().reason, Reason::Dropped);
+        assert_eq!((hole.started_at_ms, observed.is_back), (10_000, false));
+
+        observations.dropped(&sample::outcome(ID, 40_000));
+        let observed = observations.recorded(&sample::outcome(ID, 50_000), start + seconds(50));
+        assert_eq!(observed.hole, None, "not longer than the allowance");
+    }
+
+    #[test]
+    fn a_hole_that_is_not_buffered_goes_before_the_next_result() {
+        let (mut observations, start) = observed();
+        observations.dropped(&sample::outcome(ID, 10_000));
+        assert_eq!(overdue(&mut observations, start + seconds(22)), [hole(Reason::Dropped, 10)]);
+        let observed = observations.recorded(&sample::outcome(ID, 90_000), start + seconds(90));
+        assert_eq!(observed.hole.unwrap().started_at_ms, 10_000);
+        assert!(observed.is_back);
+        assert_eq!(buffered(&mut observations), None);
+    }
+
+    #[test]
+    fn a_service_that_was_never_probed_waits_for_its_first_probe() {
+        let (mut observations, start) = (Observations::default(), Instant::now());
+        observations.watch(id(), seconds(20), 5_000, start);
+        assert_eq!(overdue(&mut observations, start + seconds(80)), []);
+        assert_eq!(overdue(&mut observations, start + seconds(81)), [hole(Reason::Missed, 5)]);
+        observations.unwatch(id());
+        assert_eq!(observations.unobserved()[&Reason::Missed], 0);
+
+        observations.watch(id(), seconds(20), 5_000, start);
+        observations.failed(&local(Reason::LocalResolver, 6));
+        assert_eq!(
+            overdue(&mut observations, start + seconds(21)),
+            [hole(Reason::LocalResolver, 5)]
+        );
+    }
+
+    #[test]
+    fn a_change_and_a_stall_begin_the_allowance_anew() {
+        let (mut observations, start) = observed();
+        observations.watch(id(), seconds(40), 0, start + seconds(15));
+        assert_eq!(overdue(&mut observations, start + seconds(55)), []);
+        observations.stalled(start + seconds(55));
+        assert_eq!(overdue(&mut observations, start + seconds(95)), []);
+        assert_eq!(overdue(&mut observations, start + seconds(96)), [hole(Reason::Missed, 0)]);
+    }
+
+    #[test]
+    fn after_a_step_back_a_hole_begins_where_the_result_is_now() {
+        let (mut observations, start) = observed();
+        observations.recorded(&sample::outcome(ID, 5_000_000), start);
+        observations.move_back(&StepBack {
+            by_ms: 3_600_000,
+            to_ms: 2_000_000,
+            after_ms: 2_000_000,
+        });
+        assert_eq!(overdue(&mut observations, start + seconds(22)), [hole(Reason::Missed, 1_400)]);
+    }
+
+    #[test]
+    fn checks_of_changed_services_stay_bounded() {
+        let (mut observations, start) = observed();
+        for n in 0..10_000 {
+            observations.watch(id(), seconds(20), 0, start + seconds(n));
+        }
+        assert!(observations.checks.len() <= 128, "{}", observations.checks.len());
+    }
+}
