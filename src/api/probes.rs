@@ -17,7 +17,7 @@ use crate::api::views::envelope::{One, StatusOnly, Success, success};
 use crate::api::views::probe::{Probe, ProbeData};
 use crate::clock::unix_ms;
 use crate::domain::service::options::Heartbeat;
-use crate::domain::{Failure, Kind, Outcome, Reason, Service};
+use crate::domain::{Failure, Kind, Outcome, Reason, Redactor, Service};
 use crate::storage::records::GetService;
 
 /// Probes a service immediately, outside its schedule, and returns the result. The result of an
@@ -45,7 +45,7 @@ pub async fn probe(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let message = ProbeNow { service: Arc::clone(&service), records };
     let busy = "probe: cannot start: a probe of this service is running, or no prober is idle";
     let outcome = api.pool.send(message).await?.map_err(|_| ApiError::busy(busy))?;
-    let probe = One::new(Probe::new(&service, &outcome));
+    let probe = One::new(Probe::new(&service, &outcome, api.requests));
     Ok(success(StatusCode::OK, ProbeData { probe }))
 }
 
@@ -83,7 +83,11 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     if !record.definition.enabled {
         return Ok(HttpResponse::Ok().json(StatusOnly::ok()));
     }
-    let failure = (!report.success).then(|| Failure::new(Reason::Status, report.error));
+    let failure = (!report.success).then(|| {
+        let service = Service::new(id, record.definition.clone(), &api.defaults);
+        let redactor = Redactor::new(&service, &api.variables, api.requests);
+        Failure::new(Reason::Status, redactor.redact(&report.error))
+    });
     let outcome = Outcome::without_details(id, unix_ms(), Duration::ZERO, failure);
     api.telemetry.probed(&outcome);
     match api.recorder.send(RecordOutcome { outcome }).await? {

@@ -16,7 +16,7 @@ pub struct NewService {
     #[schema(min_length = 1, max_length = 255, example = "payment-gateway")]
     name: String,
     /// The target. Its scheme selects the protocol: http, https, ws, wss, tcp, tls, starttls, dns,
-    /// icmp, grpc, grpcs or push.
+    /// icmp, grpc, grpcs or push. Secrets in it are masked in responses.
     #[schema(max_length = 2083, example = "https://pay.example.org/health")]
     url: String,
     /// Group for display and filtering.
@@ -40,15 +40,17 @@ pub struct NewService {
     #[schema(required = false, example = "POST")]
     method: Option<String>,
     /// HTTP request headers; `Host`, `User-Agent` and `Accept` replace the defaults of the probe.
+    /// Values of headers with the name of a secret are masked in responses.
     #[schema(required = false, example = json!({"Accept": "application/json"}))]
     headers: Option<HashMap<String, Option<String>>>,
     /// Data to send: the body of an HTTP request, text over TCP or TLS, a WebSocket message.
+    /// Masked in responses unless `SHOW_REQUESTS` is true.
     #[schema(required = false)]
     body: Option<String>,
     /// Credentials for HTTP basic authentication.
     #[schema(required = false)]
     basic_auth: Option<BasicAuth>,
-    /// Token for HTTP bearer authentication.
+    /// Token for HTTP bearer authentication; masked in responses.
     #[schema(required = false)]
     bearer_token: Option<String>,
     /// Whether redirects are followed.
@@ -65,6 +67,7 @@ pub struct NewService {
     #[schema(required = false, default = 1048576, minimum = 1, maximum = 67108864)]
     body_limit_bytes: Option<u32>,
     /// Pattern that must occur in the response over TCP, TLS or a WebSocket; `*` matches any text.
+    /// Masked in responses unless `SHOW_REQUESTS` is true.
     #[schema(required = false, example = "220 *ESMTP")]
     expect: Option<String>,
     /// Whether to skip the verification of the target's certificate.

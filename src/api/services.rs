@@ -24,7 +24,7 @@ use crate::storage::records::{Applied, Change};
         PageParams,
         ("status" = Option<String>, Query, 
             description = "Only services in this state: up, down, unknown, pending or paused"),
-        ("q" = Option<String>, Query, description = "Substring of the name or URL"),
+        ("q" = Option<String>, Query, description = "Substring of the name or of the masked URL"),
         ("group" = Option<String>, Query, 
             description = "Only services of this group; empty: services without a group"),
         ("reason" = Option<String>, Query, 
@@ -43,7 +43,8 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let compute = async {
         let requested = query.page;
         let page = api.query(query).await?;
-        let services = List::new(requested, page, |record| Service::new(&record, &api.defaults));
+        let services =
+            List::new(requested, page, |record| Service::new(&record, &api.defaults, api.requests));
         Ok(body(StatusCode::OK, ServicesData { services }))
     };
     let body = if is_search {
@@ -89,10 +90,13 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
     let record = api.query(GetService(id)).await?;
-    Ok(success(StatusCode::OK, one_service(&record, &api.defaults)))
+    Ok(success(StatusCode::OK, one_service(&record, &api.defaults, api.requests)))
 }
 
 /// Changes a service from its next probe on. An absent field stays unchanged.
+///
+/// A mask (`***`) keeps the stored secret. A change of where the request goes, or of who can read
+/// it, is rejected unless it gives or removes the stored secrets.
 #[utoipa::path(patch, path = "/v1/services/{id}", tag = "services", security((), ("token" = [])),
     params(("id" = i64, Path, description = "Id of the service", minimum = 1)),
     request_body = ServiceChange,
@@ -156,5 +160,5 @@ pub async fn events(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
 /// The response to a change that returns the changed service.
 fn changed(api: &Api, status: StatusCode, applied: Applied) -> ApiResult {
     let record = applied.record.ok_or_else(ApiError::not_found)?;
-    Ok(success(status, one_service(&record, &api.defaults)))
+    Ok(success(status, one_service(&record, &api.defaults, api.requests)))
 }

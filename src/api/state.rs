@@ -15,7 +15,7 @@ use crate::actors::scheduler::Scheduler;
 use crate::api::error::ApiError;
 use crate::api::guard::WriteAccess;
 use crate::api::response_cache::ResponseCache;
-use crate::domain::{Defaults, Variables};
+use crate::domain::{Defaults, Requests, Variables};
 use crate::metrics::Telemetry;
 use crate::storage::port::Query;
 use crate::storage::records::{Applied, Change};
@@ -38,6 +38,8 @@ pub struct Api {
     pub defaults: Defaults,
     /// Values of the `${…}` variables in heartbeat tokens.
     pub variables: Variables,
+    /// Whether responses show requests.
+    pub requests: Requests,
     pub write_access: WriteAccess,
     /// Largest request body, in bytes.
     pub body_limit: usize,

@@ -226,6 +226,7 @@ fn start_server(
         variables: config.variables.clone(),
         telemetry: runtime.telemetry.clone(),
         defaults: config.services.defaults,
+        requests: config.process.requests,
         write_access: WriteAccess::from_config(config),
         body_limit: config.api.body_limit,
         scrapes: Arc::new(Semaphore::new(MAX_CONCURRENT_SCRAPES)),

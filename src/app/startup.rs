@@ -11,7 +11,7 @@ use crate::api::WriteAccess;
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError};
 use crate::domain::time::timestamp;
-use crate::domain::{Invalid, Target};
+use crate::domain::{Invalid, Requests, Target};
 use crate::error::Error;
 use crate::probe::Rules;
 use crate::probe::net::tls::Trust;
@@ -73,7 +73,8 @@ fn read_files(config: &Config) -> Result<Files, Error> {
 /// An error when the probe policy rejects the address of the canary, or a variable is not set.
 fn check_canary(config: &Config, canary: &Target) -> Result<(), String> {
     let invalid = |reason: &dyn Display| {
-        let invalid = Invalid::new(canary.shown(), "a target that probes may reach");
+        let invalid =
+            Invalid::new(canary.shown(Requests::Masked), "a target that probes may reach");
         invalid.because(reason).of("SELF_CHECK_TARGETS")
     };
     let url = canary.url(&config.variables).map_err(|why| invalid(&why))?;
@@ -85,12 +86,12 @@ fn check_canary(config: &Config, canary: &Target) -> Result<(), String> {
     config.probing.policy.check(address).map_err(|why| invalid(&format_args!("{address} {why}")))
 }
 
-/// Trust, policy and variables of every probe, from `config`.
+/// The rules of every probe, from `config`.
 pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
     let trust = Trust::load(config.probing.ca_file.as_deref())
         .map_err(|invalid| ConfigError { problems: vec![invalid.of("PROBE_CA_FILE")] })?;
     let (policy, variables) = (config.probing.policy.clone(), config.variables.clone());
-    Ok(Rules { trust, policy, variables })
+    Ok(Rules { trust, policy, variables, requests: config.process.requests })
 }
 
 /// Raises the limit of file descriptors as far as this process may, and returns it.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::output::print_line;
 use crate::config::{Config, ConfigError};
-use crate::domain::{Definition, ServiceId};
+use crate::domain::{Definition, Requests, ServiceId};
 use crate::error::Error;
 use crate::services_file;
 use crate::storage::records::LoadedService;
@@ -17,14 +17,16 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     let entries = services_file::read(file, &config.variables).map_err(invalid)?;
     let stored = stored_services(&config.storage.file)?;
     let plan = services_file::plan(&entries, &stored).map_err(invalid)?;
+    let requests = config.process.requests;
+    let print = |sign, id, definition| print_service(sign, id, definition, requests);
     for definition in &plan.add {
-        print_service('+', None, definition);
+        print('+', None, definition);
     }
     for (id, definition) in &plan.change {
-        print_service('~', Some(*id), definition);
+        print('~', Some(*id), definition);
     }
     for service in stored.iter().filter(|service| plan.remove.contains(&service.id)) {
-        print_service('-', Some(service.id), &service.definition);
+        print('-', Some(service.id), &service.definition);
     }
     print_line(format_args!(
         "{} added, {} changed, {} removed, {} unchanged",
@@ -36,9 +38,9 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn print_service(sign: char, id: Option<ServiceId>, definition: &Definition) {
+fn print_service(sign: char, id: Option<ServiceId>, definition: &Definition, requests: Requests) {
     let id = id.map(|id| format!(" (id {id})")).unwrap_or_default();
-    let (name, target) = (definition.name.as_str(), definition.target.shown());
+    let (name, target) = (definition.name.as_str(), definition.target.shown(requests));
     print_line(format_args!("{sign} {name}{id} {target}"));
 }
 

@@ -13,7 +13,7 @@ use crate::app::startup;
 use crate::cli::ProbeArgs;
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError};
-use crate::domain::{Certificate, Invalid, Outcome, Service, ServiceId};
+use crate::domain::{Certificate, Invalid, Outcome, Requests, Service, ServiceId};
 use crate::error::Error;
 use crate::probe::Engine;
 use crate::spec;
@@ -27,10 +27,11 @@ pub(super) fn run(config: &Config, args: &ProbeArgs) -> Result<ExitCode, Error> 
     let service = service(config, args)?;
     let rules = startup::rules(config)?;
     let outcome = System::new().block_on(async { Engine::new(rules).probe(&service, true).await });
+    let requests = config.process.requests;
     if args.json {
-        print_line(as_json(&service, &outcome));
+        print_line(as_json(&service, &outcome, requests));
     } else {
-        print_line(as_text(&service, &outcome));
+        print_line(as_text(&service, &outcome, requests));
     }
     let is_up = outcome.failure.is_none();
     Ok(if is_up { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -74,7 +75,7 @@ fn service(config: &Config, args: &ProbeArgs) -> Result<Service, ConfigError> {
 }
 
 /// Verdict, details of the response, and a bar for each phase.
-fn as_text(service: &Service, outcome: &Outcome) -> String {
+fn as_text(service: &Service, outcome: &Outcome, requests: Requests) -> String {
     let verdict = match &outcome.failure {
         None => "up".to_owned(),
         Some(failure) => format!("{}: {}", failure.reason.as_str(), failure.detail),
@@ -93,7 +94,7 @@ fn as_text(service: &Service, outcome: &Outcome) -> String {
     let details: Vec<String> = details.into_iter().flatten().collect();
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{}  {verdict}", service.target.shown());
+    let _ = writeln!(text, "{}  {verdict}", service.target.shown(requests));
     if !details.is_empty() {
         let _ = writeln!(text, "  {}", details.join(", "));
     }
@@ -118,8 +119,8 @@ fn as_text(service: &Service, outcome: &Outcome) -> String {
 }
 
 /// The JSON of the API's on-demand probe.
-fn as_json(service: &Service, outcome: &Outcome) -> Value {
-    json!(Probe::new(service, outcome))
+fn as_json(service: &Service, outcome: &Outcome, requests: Requests) -> Value {
+    json!(Probe::new(service, outcome, requests))
 }
 
 fn milliseconds(duration: Duration) -> f64 {
@@ -162,7 +163,7 @@ mod tests {
             network_down: false,
             report: None,
         };
-        let text = as_text(&service, &outcome);
+        let text = as_text(&service, &outcome, Requests::Masked);
         assert!(
             text.starts_with(
                 "http://a/  status: 503 Service Unavailable\n  status 503, HTTP 1.1\n"
@@ -177,7 +178,7 @@ mod tests {
             text.contains(&format!("  processing      75.0 ms  {}\n", "█".repeat(30))),
             "{text}"
         );
-        let json = as_json(&service, &outcome);
+        let json = as_json(&service, &outcome, Requests::Masked);
         assert_eq!(json["phases"]["processing_ms"], 75.0);
         assert_eq!(
             (&json["success"], &json["failure"]["reason"]),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::reader::{Reader, one_line};
 use crate::config::variable::{Section, Variable};
+use crate::domain::Requests;
 
 const SHUTDOWN_GRACE: Variable = Variable::new(
     "SHUTDOWN_GRACE_SECONDS",
@@ -13,6 +14,13 @@ const SHUTDOWN_GRACE: Variable = Variable::new(
 );
 const DEBUG: Variable =
     Variable::new("DEBUG", "false", "true or false", "log every request and every probe");
+const SHOW_REQUESTS: Variable = Variable::new(
+    "SHOW_REQUESTS",
+    "false",
+    "true or false",
+    "show redirect targets, query parameters with the name of a secret, a lone user name of a URL, \
+     request bodies and `expect` in responses, events and logs",
+);
 const ENVIRONMENT: Variable = Variable::new(
     "ENV",
     "production",
@@ -26,8 +34,10 @@ const SERVICE_NAME: Variable = Variable::new(
     "name of this instance, for the first log line",
 );
 
-pub const SECTION: Section =
-    Section { title: "Process", variables: &[SHUTDOWN_GRACE, DEBUG, ENVIRONMENT, SERVICE_NAME] };
+pub const SECTION: Section = Section {
+    title: "Process",
+    variables: &[SHUTDOWN_GRACE, DEBUG, SHOW_REQUESTS, ENVIRONMENT, SERVICE_NAME],
+};
 
 /// Settings of the process.
 #[derive(Debug, Clone)]
@@ -36,6 +46,8 @@ pub struct ProcessConfig {
     pub shutdown_grace: Duration,
     /// Log every request and every probe.
     pub debug: bool,
+    /// Whether responses, events and logs show requests.
+    pub requests: Requests,
     /// Name of the environment.
     pub environment: String,
     /// Name of this instance.
@@ -47,10 +59,15 @@ impl ProcessConfig {
         Self {
             shutdown_grace: reader.seconds(&SHUTDOWN_GRACE, 3_600.0),
             debug: reader.value(&DEBUG, boolean),
+            requests: reader.value(&SHOW_REQUESTS, requests),
             environment: reader.value(&ENVIRONMENT, one_line),
             service_name: reader.value(&SERVICE_NAME, one_line),
         }
     }
+}
+
+fn requests(text: &str) -> Option<Requests> {
+    boolean(text).map(|shows| if shows { Requests::Shown } else { Requests::Masked })
 }
 
 fn boolean(text: &str) -> Option<bool> {

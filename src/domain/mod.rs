@@ -11,6 +11,7 @@ pub mod page;
 pub mod rollup;
 #[cfg(test)]
 pub mod sample;
+pub mod secret;
 pub mod service;
 pub mod time;
 
@@ -31,6 +32,7 @@ pub use outcome::{
 };
 pub use page::{Page, PageRequest};
 pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
+pub use secret::{Redactor, Requests};
 pub use service::{
     Defaults, Definition, Group, HttpVersion, Interval, Kind, Name, Options, Origin, Service,
     ServiceId, Target, Template, Thresholds, Timeout, Variables,

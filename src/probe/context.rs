@@ -9,9 +9,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
+use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::service::options::TlsOptions;
 use crate::domain::{
-    Body, Condition, Facts, Failure, Options, ProbeDetails, Reason, Service, Template,
+    Body, Condition, Facts, Failure, Options, ProbeDetails, Reason, Requests, Service, Template,
 };
 use crate::probe::failure;
 use crate::probe::http::connection::Connection;
@@ -60,6 +61,14 @@ impl ProbeContext<'_> {
     /// The service's `body`, its variables filled in.
     pub fn text_to_send(&self) -> Result<Option<String>, Failure> {
         self.options().body.as_ref().map(|text| self.fill(text)).transpose()
+    }
+
+    /// The pattern `expected` as the detail of a failure shows it.
+    pub fn expected_text(&self, expected: &Wildcard) -> String {
+        match self.resources.rules.requests {
+            Requests::Masked => "the expected text".to_owned(),
+            Requests::Shown => format!("\"{expected}\""),
+        }
     }
 
     /// Whether `body` fulfils the conditions that read it, and there is at least one.

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::clock::unix_ms;
 use crate::domain::outcome::sanitize_detail;
-use crate::domain::{Condition, ConditionResult, Failure, Kind, Outcome, Reason, Service};
+use crate::domain::{
+    Condition, ConditionResult, Failure, Kind, Outcome, Reason, Redactor, Service,
+};
 use crate::probe::context::ProbeContext;
 use crate::probe::resources::{Resources, Rules};
 use crate::probe::response::ProbeResponse;
@@ -53,7 +55,7 @@ impl Engine {
             }
             _ => Some(timed_out(recorded.last_phase, timeout)),
         };
-        Outcome {
+        let mut outcome = Outcome {
             service_id: service.id,
             started_at_ms,
             response_time: ended - started,
@@ -63,6 +65,20 @@ impl Engine {
             details: recorded.details,
             network_down: false,
             report: recorded.report,
+        };
+        self.redact(service, &mut outcome);
+        outcome
+    }
+
+    /// Removes secrets from what the target wrote: it may repeat the request.
+    fn redact(&self, service: &Service, outcome: &mut Outcome) {
+        let conditions = outcome.report.iter_mut().flat_map(|report| &mut report.conditions);
+        let unfulfilled = conditions.filter(|condition| !condition.fulfilled);
+        if let Some(failure) = &mut outcome.failure {
+            let rules = &self.resources.rules;
+            let redactor = Redactor::new(service, &rules.variables, rules.requests);
+            failure.detail = redactor.redact(&failure.detail);
+            unfulfilled.for_each(|condition| condition.text = redactor.redact(&condition.text));
         }
     }
 }

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::domain::Variables;
 use crate::domain::service::options::NameServer;
+use crate::domain::{Requests, Variables};
 use crate::probe::http::client;
 use crate::probe::net::policy::Policy;
 use crate::probe::net::resolve::Resolver;
@@ -23,6 +23,8 @@ pub struct Rules {
     pub policy: Policy,
     /// The values of variables in templates.
     pub variables: Variables,
+    /// Whether details of failures show requests.
+    pub requests: Requests,
 }
 
 /// Not `Send`: built inside its arbiter.

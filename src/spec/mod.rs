@@ -3,8 +3,10 @@
 //! One table ([`Field`]) and one reader ([`read`]) serve all three, and the store holds what
 //! [`write_options`] writes.
 
+mod destination;
 pub mod field;
 mod field_reader;
+pub mod masks;
 pub mod patch;
 pub mod problem;
 pub mod reader;
@@ -15,4 +17,4 @@ pub use field::{Dialect, FIELDS, Field};
 pub use patch::Patch;
 pub use problem::{Problem, Rejection};
 pub use reader::{check_part, read, read_options};
-pub use writer::{Form, is_sensitive, merge, write, write_options};
+pub use writer::{Form, merge, write, write_options};

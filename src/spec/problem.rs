@@ -23,6 +23,9 @@ pub enum Rejection {
     /// Required because of another field or of the scheme.
     #[error("required {0}")]
     RequiredWith(&'static str),
+    /// A stored secret that the change may send elsewhere, by the fields that it names.
+    #[error("required in clear, or null: a change of {0} may send the stored secret elsewhere")]
+    RequiredAnew(String),
     /// A key of the services file that no field has.
     #[error("unknown key, expected one of {0}")]
     UnknownKey(String),

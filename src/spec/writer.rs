@@ -3,11 +3,15 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use crate::domain::condition::wildcard::Wildcard;
+use crate::domain::secret::names::is_secret_header;
+use crate::domain::secret::url::{MASK, Requests, is_placeholder};
 use crate::domain::service::definition::Definition;
 use crate::domain::service::interval::{Interval, Timeout};
 use crate::domain::service::label::Group;
 use crate::domain::service::options::{
-    BODY_LIMIT as BODY_LIMIT_BYTES, HttpVersion, IpFamily, MAX_REDIRECTS, Options, Pem, TlsVersion,
+    BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, HttpVersion, IpFamily, MAX_REDIRECTS, Options, Pem,
+    TlsVersion,
 };
 use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
@@ -21,15 +25,21 @@ pub enum Form {
     Stored,
     /// For a change by a client of the API: every text as the client wrote it.
     Literal,
-    /// For responses: secrets masked.
-    Masked,
+    /// For responses: secrets masked, and requests unless they are shown.
+    Masked(Requests),
 }
 
 pub fn write(definition: &Definition, form: Form) -> Map<String, Value> {
     let mut map = write_options(&definition.options, form);
     let mut put = |field: Field, value: Value| drop(map.insert(field.api.to_owned(), value));
     put(NAME, json!(definition.name.as_str()));
-    put(URL, json!(definition.target.as_str()));
+    put(
+        URL,
+        match form {
+            Form::Masked(requests) => json!(definition.target.shown(requests)),
+            Form::Stored | Form::Literal => json!(definition.target.as_str()),
+        },
+    );
     put(GROUP, json!(definition.group.as_ref().map(Group::as_str)));
     put(ENABLED, json!(definition.enabled));
     put(INTERVAL, json!(definition.interval.map(Interval::as_seconds)));
@@ -91,12 +101,9 @@ pub fn merge(map: &mut Map<String, Value>, change: &Map<String, Value>) {
     }
 }
 
-/// Whether a header's value must be masked, judged by its name.
-pub fn is_sensitive(header: &str) -> bool {
-    const SIGNS: [&str; 10] =
-        ["auth", "cookie", "cred", "jwt", "key", "pass", "secret", "session", "sign", "token"];
-    let header = header.to_ascii_lowercase();
-    SIGNS.iter().any(|sign| header.contains(sign))
+/// Whether the user name is a token, with a password that says nothing.
+pub fn is_token(auth: &BasicAuth) -> bool {
+    auth.password.as_literal().is_some_and(|password| is_placeholder(&password))
 }
 
 struct Writer {
@@ -123,16 +130,17 @@ impl Writer {
 
     fn text(&self, template: &Template, is_secret: bool) -> String {
         match self.form {
-            Form::Masked if is_secret => template.masked(),
-            Form::Literal => {
-                template.as_literal().unwrap_or_else(|| template.as_written().to_owned())
-            }
+            Form::Masked(_) if is_secret => template.masked(),
             Form::Stored => template.as_written().to_owned(),
             // As the client wrote it; variables by name.
-            Form::Masked => {
+            Form::Literal | Form::Masked(_) => {
                 template.as_literal().unwrap_or_else(|| template.as_written().to_owned())
             }
         }
+    }
+
+    fn masks_requests(&self) -> bool {
+        self.form == Form::Masked(Requests::Masked)
     }
 
     fn request(&mut self, options: &Options) {
@@ -140,13 +148,17 @@ impl Writer {
         if !options.headers.is_empty() {
             let headers = options.headers.iter();
             let headers: Map<String, Value> = headers
-                .map(|(name, value)| (name.clone(), json!(self.text(value, is_sensitive(name)))))
+                .map(|(name, value)| {
+                    (name.clone(), json!(self.text(value, is_secret_header(name))))
+                })
                 .collect();
             self.put(HEADERS, Some(headers));
         }
-        self.put(SENT, options.body.as_ref().map(|body| self.text(body, false)));
+        let masks_requests = self.masks_requests();
+        self.put(SENT, options.body.as_ref().map(|body| self.text(body, masks_requests)));
         if let Some(auth) = &options.basic_auth {
-            self.put(USERNAME, Some(self.text(&auth.username, false)));
+            let is_token = masks_requests && is_token(auth);
+            self.put(USERNAME, Some(self.text(&auth.username, is_token)));
             self.secret(PASSWORD, Some(&auth.password));
         }
         self.secret(BEARER, options.bearer_token.as_ref());
@@ -156,7 +168,12 @@ impl Writer {
         self.put(HTTP_VERSION, options.http_version.map(HttpVersion::as_str));
         let limit = options.body_limit;
         self.put(BODY_LIMIT, (limit != BODY_LIMIT_BYTES).then_some(limit));
-        self.put(EXPECT, options.expect.as_ref().map(ToString::to_string));
+        let expect = options.expect.as_ref();
+        let shown = |expect: &Wildcard| match masks_requests {
+            true => MASK.to_owned(),
+            false => expect.to_string(),
+        };
+        self.put(EXPECT, expect.map(shown));
     }
 
     fn tls(&mut self, options: &Options) {
@@ -171,7 +188,7 @@ impl Writer {
         self.put(CA, text(&tls.ca));
         self.put(CERTIFICATE, text(&tls.certificate));
         match (&tls.private_key, self.form) {
-            (Some(Pem::Text(_)), Form::Masked) => self.put(PRIVATE_KEY, Some("***")),
+            (Some(Pem::Text(_)), Form::Masked(_)) => self.put(PRIVATE_KEY, Some(MASK)),
             (key, _) => self.put(PRIVATE_KEY, text(key)),
         }
         self.put(SERVER_NAME, tls.server_name.as_ref());
@@ -237,9 +254,13 @@ mod tests {
         let stored = write_options(&definition.options, Form::Stored);
         assert_eq!(stored["body"], "costs $$5", "a dollar sign of the API is a literal");
         assert_eq!(read_options(&stored).unwrap(), definition.options);
-        let shown =
-            serde_json::to_string(&write_options(&definition.options, Form::Masked)).unwrap();
-        assert!(!shown.contains("s3cret") && shown.contains("text/$x"), "{shown}");
+        let shown = |requests| json!(write(&definition, Form::Masked(requests))).to_string();
+        for requests in [Requests::Masked, Requests::Shown] {
+            let shown = shown(requests);
+            assert!(!shown.contains("s3cret") && shown.contains("text/$x"), "{shown}");
+            assert!(!shown.contains("pw@"), "{shown}");
+            assert_eq!(shown.contains("costs $5"), requests == Requests::Shown, "{shown}");
+        }
         let printed = format!("{definition:?}");
         assert!(!printed.contains("s3cret") && !printed.contains(":pw@"), "{printed}");
     }
@@ -326,7 +347,10 @@ mod tests {
             patch.apply(&definition)
         };
         let after = patched(json!({"window": "7d"})).unwrap();
-        assert_eq!(write(&after, Form::Masked)["slo"], json!({"target": 99.9, "window": "7d"}));
+        assert_eq!(
+            write(&after, Form::Masked(Requests::Masked))["slo"],
+            json!({"target": 99.9, "window": "7d"})
+        );
         assert_eq!(patched(Value::Null).unwrap().options.slo, None);
         assert_eq!(patched(json!({"target": null})).unwrap_err()[0].path, "slo.target");
     }

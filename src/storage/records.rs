@@ -92,8 +92,8 @@ pub struct NamedService {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListServices {
     pub status: Option<Status>,
-    /// Text in the name or the URL; ASCII letters match in either case. A URL with a password is
-    /// not searched.
+    /// Text in the name or the URL; ASCII letters match in either case. Secrets of the URL are not
+    /// searched.
     pub part: Option<String>,
     /// The empty text matches services without a group.
     pub group: Option<String>,

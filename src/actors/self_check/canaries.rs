@@ -12,7 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::actors::messages::recording::AreCanariesDead;
 use crate::domain::service::options::{DnsQuestion, RecordKind};
 use crate::domain::{
-    Interval, Name, Options, Outcome, Reason, Service, ServiceId, Target, Timeout,
+    Interval, Name, Options, Outcome, Reason, Requests, Service, ServiceId, Target, Timeout,
 };
 use crate::probe::{Engine, Rules};
 
@@ -138,7 +138,7 @@ struct Canary {
 impl Canary {
     /// Never `None`: every value here is valid.
     fn new(target: Target, options: Arc<Options>) -> Option<Self> {
-        let name = target.shown();
+        let name = target.shown(Requests::Masked);
         let service = Service {
             id: ServiceId::new(i64::MAX)?,
             name: Name::parse("canary").ok()?,

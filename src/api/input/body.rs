@@ -11,7 +11,7 @@ use crate::api::error::ApiError;
 use crate::domain::{Definition, Invalid, Options};
 use crate::probe::net::tls;
 use crate::spec;
-use crate::spec::{Dialect, Patch, Problem};
+use crate::spec::{Dialect, Patch, Problem, masks};
 
 /// A body that takes longer than this to arrive is rejected with 408.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,7 +62,11 @@ async fn read_body(mut payload: web::Payload, limit: usize) -> Result<web::Bytes
 
 /// The body of a POST: a whole definition.
 pub fn definition(object: &Map<String, Value>) -> Result<Definition, ApiError> {
-    let definition = spec::read(object, Dialect::Api).map_err(unprocessable)?;
+    let mut problems = masks::problems(object);
+    let definition = spec::read(object, Dialect::Api);
+    let definition = definition.map_err(|more| problems.extend(more)).ok();
+    let definition = definition.filter(|_| problems.is_empty());
+    let definition = definition.ok_or_else(|| unprocessable(problems))?;
     check_tls(&definition.options)?;
     Ok(definition)
 }

@@ -10,7 +10,7 @@ use crate::api::views::event::Failure;
 use crate::api::views::phases::Phases;
 use crate::domain;
 use crate::domain::service::options::HttpVersion;
-use crate::domain::{Service, Verdict};
+use crate::domain::{Requests, Service, Verdict};
 
 /// `data` of a response with the result of one probe.
 #[derive(Debug, Serialize, ToSchema)]
@@ -83,12 +83,12 @@ pub struct ConditionResult {
 }
 
 impl Probe {
-    pub fn new(service: &Service, outcome: &domain::Outcome) -> Self {
+    pub fn new(service: &Service, outcome: &domain::Outcome, requests: Requests) -> Self {
         let (details, phases) = (&outcome.details, &outcome.phases);
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         let report = outcome.report.as_deref().cloned().unwrap_or_default();
         Self {
-            url: service.target.shown(),
+            url: service.target.shown(requests),
             started_at_ms: outcome.started_at_ms,
             success: outcome.verdict() == Verdict::Up,
             failure: outcome.failure.as_ref().map(Failure::new),

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::api::views::envelope::{List, One};
 use crate::api::views::event::Event;
-use crate::domain::{Defaults, Group, Tally};
+use crate::domain::{Defaults, Group, Requests, Tally};
 use crate::spec;
 use crate::spec::Form;
 use crate::storage::records::ServiceRecord;
@@ -25,8 +25,8 @@ pub struct ServicesData {
 }
 
 /// The response data for `record`.
-pub fn one_service(record: &ServiceRecord, defaults: &Defaults) -> ServiceData {
-    ServiceData { service: One::new(Service::new(record, defaults)) }
+pub fn one_service(record: &ServiceRecord, defaults: &Defaults, requests: Requests) -> ServiceData {
+    ServiceData { service: One::new(Service::new(record, defaults, requests)) }
 }
 
 /// A service with its state and its metric.
@@ -37,7 +37,7 @@ pub struct Service {
     /// Unique among the services that are not deleted.
     #[schema(example = "payment-gateway")]
     name: String,
-    /// The target; its scheme selects the protocol.
+    /// The target; its scheme selects the protocol. Its secrets are masked.
     #[schema(example = "https://pay.example.org/health")]
     url: String,
     /// Group for display and filtering; null when the service has none.
@@ -57,7 +57,8 @@ pub struct Service {
     /// status below 400).
     #[schema(example = json!(["[STATUS] == 200"]))]
     conditions: Vec<String>,
-    /// Further fields of `NewService` that differ from their defaults; secrets are masked.
+    /// Further fields of `NewService` that differ from their defaults; secrets are masked,
+    /// and so are `body` and `expect` unless `SHOW_REQUESTS` is true.
     #[serde(flatten)]
     #[schema(ignore)]
     options: Map<String, Value>,
@@ -85,21 +86,21 @@ pub struct Service {
 
 impl Service {
     /// `defaults` fill in the interval and the timeout.
-    pub fn new(record: &ServiceRecord, defaults: &Defaults) -> Self {
+    pub fn new(record: &ServiceRecord, defaults: &Defaults, requests: Requests) -> Self {
         let state = record.status().as_str();
         let event = || record.latest_event.as_ref().map(Event::new);
         let definition = &record.definition;
         Self {
             id: record.id.get(),
             name: definition.name.as_str().to_owned(),
-            url: definition.target.shown(),
+            url: definition.target.shown(requests),
             group: definition.group.as_ref().map(Group::as_str).map(str::to_owned),
             origin: record.origin.as_str(),
             enabled: definition.enabled,
             interval_seconds: definition.interval.unwrap_or(defaults.interval).as_seconds(),
             timeout_seconds: definition.timeout.unwrap_or(defaults.timeout).as_seconds(),
             conditions: definition.conditions.iter().map(ToString::to_string).collect(),
-            options: spec::write_options(&definition.options, Form::Masked),
+            options: spec::write_options(&definition.options, Form::Masked(requests)),
             state,
             flapping: record.tally.is_some_and(|tally| tally.is_flapping),
             current_status: event(),

@@ -7,6 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
 use crate::domain::invalid::Invalid;
+use crate::domain::secret::url::{Requests, mask, mask_rejected, mask_template};
 use crate::domain::service::template::{Template, UnsetVariable, Variables};
 
 /// Longest URL, in characters (contract, "Service").
@@ -84,7 +85,7 @@ impl Target {
     /// A target without variables. A fragment is part of the shown URL and is never sent (RFC 9110,
     /// section 4.2.5).
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let reject = || Invalid::quoted(without_password(text), Self::EXPECTED);
+        let reject = || Invalid::quoted(mask_rejected(text), Self::EXPECTED);
         let (kind, http) = within_limits(text).and_then(as_http).ok_or_else(reject)?;
         let url = checked(kind, &http).ok_or_else(reject)?;
         Ok(Self::new(text, kind, Some(url)))
@@ -97,7 +98,7 @@ impl Target {
 
     /// A target that may have variables, as in the services file.
     pub fn template(text: &str) -> Result<Self, Invalid> {
-        let reject = || Invalid::quoted(without_password(text), Self::EXPECTED);
+        let reject = || Invalid::quoted(mask_rejected(text), Self::EXPECTED);
         let template = Template::parse(text).map_err(|_| reject())?;
         if let Some(literal) = template.as_literal() {
             let Self { kind, url, .. } = Self::parse(&literal)?;
@@ -118,13 +119,29 @@ impl Target {
         self.written.as_deref().unwrap_or_else(parsed)
     }
 
-    /// The URL with its password masked.
-    pub fn shown(&self) -> String {
-        without_password(self.as_str())
+    /// The URL with its secrets masked; variables remain.
+    pub fn shown(&self, requests: Requests) -> String {
+        let mask = if self.url.is_some() { mask } else { mask_template };
+        mask(self.as_str(), requests)
     }
 
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether the connection to the target itself may use TLS; redirects may lead to others.
+    pub fn may_use_tls(&self) -> bool {
+        let is_plain = self.url.as_ref().is_some_and(|url| url.scheme() == "http");
+        !is_plain || self.kind == Kind::StartTls
+    }
+
+    /// Whether both lead to the same kind of probe, transport, host and port. URLs with variables
+    /// never do.
+    pub fn has_same_origin(&self, other: &Self) -> bool {
+        match (&self.url, &other.url) {
+            (Some(one), Some(two)) => self.kind == other.kind && one.origin() == two.origin(),
+            _ => false,
+        }
     }
 
     /// The URL under the http scheme with the same transport, with variables filled in.
@@ -165,7 +182,7 @@ impl Target {
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown())
+        f.write_str(&self.shown(Requests::Masked))
     }
 }
 
@@ -219,24 +236,6 @@ fn has_usable_host(url: &Url) -> bool {
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         None => false,
     }
-}
-
-/// The URL with its password replaced by `***`; variables remain.
-fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        // No URL: anything that may be a password is masked.
-        let end = text.rfind('@').unwrap_or(0);
-        return match text[..end].find(':') {
-            Some(begin) => format!("{}:***{}", &text[..begin], &text[end..]),
-            None => text.to_owned(),
-        };
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let Some((user, host)) = authority.rsplit_once('@') else { return text.to_owned() };
-    let Some((user, password)) = user.split_once(':') else { return text.to_owned() };
-    let masked = Template::parse(password).map_or("***".to_owned(), |template| template.masked());
-    format!("{scheme}://{user}:{masked}@{host}{path}")
 }
 
 #[cfg(test)]
@@ -322,10 +321,11 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
-        let shown = |text: &str| Target::template(text).unwrap().shown();
+    fn a_secret_is_never_shown() {
+        let shown = |text: &str| Target::template(text).unwrap().shown(Requests::Masked);
         assert_eq!(shown("http://u:p%40@a/x:y@z"), "http://u:***@a/x:y@z");
-        assert_eq!(shown("http://u@a/"), "http://u@a/");
+        assert_eq!(shown("http://u@a/"), "http://***@a/");
+        assert_eq!(shown("http://a/?key=${K}&sig=1"), "http://a/?key=${K}&sig=***");
         assert_eq!(shown("http://u:${P}@a/"), "http://u:${P}@a/");
         assert_eq!(format!("{:?}", Target::parse("http://u:p@a/").unwrap()), "http://u:***@a/");
         let rejected = Target::parse("ftp://u:p@a/").unwrap_err().to_string();

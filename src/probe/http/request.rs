@@ -7,13 +7,14 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
-use crate::domain::{Failure, Reason};
+use crate::domain::secret::names::is_secret_header;
+use crate::domain::secret::url::mask_redirect;
+use crate::domain::{Failure, Reason, Requests};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
 use crate::probe::http::connection::{Connection, with_connection};
 use crate::probe::http::http2;
 use crate::probe::http::response::Http1Response;
-use crate::spec::is_sensitive;
 
 pub const USER_AGENT: &str = concat!("service-healthcheck/", env!("CARGO_PKG_VERSION"));
 
@@ -25,6 +26,8 @@ pub struct Request {
     body: Option<String>,
     /// Dropped by a redirect to another origin.
     authorization: Option<String>,
+    /// Whether the detail of a failure shows the target of a redirect.
+    shown: Requests,
 }
 
 impl Request {
@@ -37,13 +40,15 @@ impl Request {
             headers: headers(context)?,
             body: context.text_to_send()?,
             authorization: authorization(context)?,
+            shown: context.resources.rules.requests,
         })
     }
 
     /// Follows a redirect of `status` to `location` (RFC 9110, sections 10.2.2 and 15.4). As in
     /// browsers, POST becomes GET. Secrets are not sent to another origin (scheme, host and port).
     pub fn redirected(mut self, status: u16, location: &str) -> Result<Self, Failure> {
-        let next = next_hop(&self.url, location)?;
+        let blocked = |why: &str| redirect_blocked(&mask_redirect(location, self.shown), why);
+        let next = next_hop(&self.url, location).map_err(blocked)?;
         let becomes_get = match StatusCode::from_u16(status) {
             Ok(StatusCode::SEE_OTHER) => self.method != Method::HEAD,
             Ok(StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND) => self.method == Method::POST,
@@ -57,12 +62,12 @@ impl Request {
         if next.origin() != self.url.origin() {
             self.authorization = None;
             self.headers
-                .retain(|(name, _)| !is_sensitive(name) && !name.eq_ignore_ascii_case("host"));
+                .retain(|(name, _)| !is_secret_header(name) && !name.eq_ignore_ascii_case("host"));
         }
         // Checked here, since a URL that cannot be requested is a fault of the target.
         let is_valid = uri("http", &next).is_ok() && Uri::try_from(next.as_str()).is_ok();
         if !is_valid {
-            return Err(redirect_blocked(location, "cannot be requested"));
+            return Err(blocked("cannot be requested"));
         }
         self.url = next;
         Ok(self)
@@ -165,11 +170,11 @@ pub fn uri(scheme: &str, url: &Url) -> Result<Uri, Failure> {
         .map_err(|error| failure::of_invalid_request(&error))
 }
 
-/// Resolves `location` relative to `base`.
-fn next_hop(base: &Url, location: &str) -> Result<Url, Failure> {
-    let next = base.join(location).map_err(|_| redirect_blocked(location, "is not a URL"))?;
+/// Resolves `location` relative to `base`. The error says what is wrong with the location.
+fn next_hop(base: &Url, location: &str) -> Result<Url, &'static str> {
+    let next = base.join(location).map_err(|_| "is not a URL")?;
     if !matches!(next.scheme(), "http" | "https") {
-        return Err(redirect_blocked(location, "is not http or https"));
+        return Err("is not http or https");
     }
     Ok(next)
 }
@@ -191,6 +196,7 @@ mod tests {
             headers: headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
             body: Some("sent".to_owned()),
             authorization: Some("Bearer t".to_owned()),
+            shown: Requests::Masked,
         }
     }
 
@@ -206,6 +212,17 @@ mod tests {
         assert_eq!(hop("http://a/b", "https://c/"), Ok("https://c/".into()));
         assert_eq!(hop("http://a/b", "ftp://c/"), Err(Reason::RedirectBlocked));
         assert_eq!(hop("http://a/b", "http://[/"), Err(Reason::RedirectBlocked));
+    }
+
+    #[test]
+    fn the_target_of_a_blocked_redirect_is_shown_without_its_query() {
+        let detail = |shown| {
+            let request = Request { shown, ..request("http://a/", Method::GET) };
+            request.redirected(302, "ftp://u:s3cret@c/d?ticket=7").err().unwrap().detail
+        };
+        let why = "a redirect leads to a location that is not http or https: ";
+        assert_eq!(detail(Requests::Masked), format!("{why}\"ftp://u:***@c/d?***\""));
+        assert_eq!(detail(Requests::Shown), format!("{why}\"ftp://u:***@c/d?ticket=7\""));
     }
 
     #[test]

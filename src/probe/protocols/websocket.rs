@@ -90,7 +90,8 @@ where
             return Ok(response);
         }
     }
-    let expected = expected.map(|expected| format!(" that contains \"{expected}\""));
+    let expected = expected.map(|expected| context.expected_text(expected));
+    let expected = expected.map(|expected| format!(" that contains {expected}"));
     let detail = format!("closed by the peer before a message{}", expected.unwrap_or_default());
     Err(Failure::new(Reason::Condition, detail))
 }

@@ -1,12 +1,12 @@
 //! Tables that are read and written seldom, in diesel's own query language.
 //!
 //! These files are compiled once for each store: the module of a store includes this one by its
-//! path, and defines `StoreConnection`, `Backend` and `schema`. The columns and their diesel types
-//! are the same in all stores.
+//! path, and defines `StoreConnection`, `Backend`, `schema` and the SQL functions in `functions`. The
+//! columns and their diesel types are the same in all stores.
 
 pub mod definitions;
 pub mod events;
 pub mod rows;
 pub mod services;
 
-use super::{Backend, StoreConnection, schema};
+use super::{Backend, StoreConnection, functions, schema};

@@ -6,6 +6,7 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 
+use super::functions::masked_url;
 use super::rows::{EventRow, MetricRow, ServiceRow};
 use super::schema::{service_count, service_events, service_metrics, services};
 use super::{Backend, StoreConnection};
@@ -173,10 +174,10 @@ fn condition(list: &ListServices) -> Condition {
     }
     if let Some(part) = &list.part {
         let pattern = like_pattern(part);
-        let found = services::name
+        let found = services::name.like(pattern.clone()).escape('\\').or(services::url
             .like(pattern.clone())
             .escape('\\')
-            .or(services::url.like(pattern).escape('\\').and(services::url.not_like(SECRET)));
+            .and(masked_url(services::url).like(pattern).escape('\\')));
         all = Box::new(all.and(found));
     }
     match list.group.as_deref() {
@@ -191,9 +192,6 @@ fn condition(list: &ListServices) -> Condition {
     }
     all
 }
-
-/// A URL with a password: a search must not reveal what no response shows.
-const SECRET: &str = "%://%:%@%";
 
 fn like_pattern(part: &str) -> String {
     let mut pattern = String::from("%");

@@ -1,7 +1,7 @@
 //! Services: lists, changes, and the services file.
 
 use super::fixture::{Fixture, Kind, for_each_store, outcome, plain};
-use crate::domain::{Definition, Origin, PageRequest, ServiceId, State, Window, sample};
+use crate::domain::{Definition, Origin, PageRequest, ServiceId, State, Target, Window, sample};
 use crate::storage::error::StorageError;
 use crate::storage::port::Query;
 use crate::storage::records::{Change, FilePlan, ListServices, LoadedService};
@@ -10,6 +10,7 @@ for_each_store!(
     a_page_without_filters_has_the_living_services_in_order_and_their_number,
     a_plan_is_applied_as_a_whole_or_not_at_all,
     a_pause_is_an_event_and_its_end_is_unknown,
+    a_search_finds_what_responses_show_of_a_url,
 );
 
 fn a_page_without_filters_has_the_living_services_in_order_and_their_number(kind: Kind) {
@@ -93,4 +94,45 @@ fn a_pause_is_an_event_and_its_end_is_unknown(kind: Kind) {
     let (up, paused, unknown) = (State::Up, State::Paused, State::Unknown);
     assert_eq!(spans, [(up, 1_000), (paused, 2_000), (unknown, 3_000), (up, 4_000)]);
     f.assert_consistent();
+}
+
+fn a_search_finds_what_responses_show_of_a_url(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 0);
+    for (name, url) in [
+        ("a", "https://ann:hunter2@one.example/p?page=2"),
+        ("b", "https://hunter2@two.example/?Api_Key=hunter2&page=2"),
+        ("c", "https://three.example/;jsessionid=hunter2?q=100%25#sig=hunter2"),
+        ("hunter2", "https://four.example/"),
+    ] {
+        let target = Target::parse(url).unwrap();
+        let definition = Definition { target, ..sample::definition(name) };
+        f.writer.define(Change::Create(Box::new(definition)), 0).unwrap();
+    }
+    for (part, expected) in [
+        ("hunter", vec!["hunter2"]),
+        ("2", vec!["a", "b", "c", "hunter2"]),
+        ("h", vec!["a", "b", "c", "hunter2"]),
+        ("ann:", vec!["a"]),
+        ("page=2", vec!["a", "b"]),
+        ("api_key", vec!["b"]),
+        ("API_KEY=h", vec![]),
+        ("ONE.example", vec!["a"]),
+        ("100%", vec!["c"]),
+        ("n:h", vec![]),
+        (";jsessionid=", vec!["c"]),
+        ("_", vec!["b"]),
+    ] {
+        let list = ListServices {
+            status: None,
+            part: Some(part.to_owned()),
+            group: None,
+            reason: None,
+            page: PageRequest { page: 1, limit: 10 },
+        };
+        let page = list.run(&mut *f.reader).unwrap();
+        let names: Vec<&str> =
+            page.items.iter().map(|record| record.definition.name.as_str()).collect();
+        let expected: Vec<&str> = expected;
+        assert_eq!((names, page.total as usize), (expected.clone(), expected.len()), "{part}");
+    }
 }

@@ -7,6 +7,8 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 
+use super::functions;
+
 /// How long one statement waits for a lock of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -45,7 +47,9 @@ pub fn connect(path: &str) -> ConnectionResult<SqliteConnection> {
     let mut connection = SqliteConnection::establish(path)?;
     // The first PRAGMA, since the others may meet a lock.
     let busy_timeout = format!("busy_timeout = {}", BUSY_TIMEOUT.as_millis());
-    set(&mut connection, &[&busy_timeout]).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    set(&mut connection, &[&busy_timeout])
+        .and_then(|()| functions::define(&mut connection))
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 

@@ -9,6 +9,7 @@ mod counters;
 mod error;
 pub mod files;
 mod fresh;
+mod functions;
 mod gaps;
 pub mod go_db;
 mod header;

@@ -1,7 +1,9 @@
 //! The HTTP API: envelope, endpoints, errors, access and secrets.
 
 mod access;
+mod canary_secrets;
 mod changes;
 mod errors;
+mod receivers;
 mod secrets;
 mod services;

@@ -145,6 +145,11 @@ impl Target {
         self.shared.heads.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
+    /// The heads of all requests so far.
+    pub fn heads(&self) -> Vec<String> {
+        self.shared.heads.lock().unwrap().clone()
+    }
+
     /// The body of the newest request, empty when absent.
     pub fn last_body(&self) -> String {
         self.shared.bodies.lock().unwrap().last().cloned().unwrap_or_default()
