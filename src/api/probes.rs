@@ -90,6 +90,7 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     });
     let outcome = Outcome::without_details(id, unix_ms(), Duration::ZERO, failure);
     api.telemetry.probed(&outcome);
+    api.scheduler.do_send(HeartbeatReceived(id));
     match api.recorder.send(RecordOutcome { outcome }).await? {
         RecordReply::Accepted => {}
         RecordReply::Dropped => {
@@ -97,7 +98,6 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
             return Err(ApiError::unavailable(vec![message.to_owned()]));
         }
     }
-    api.scheduler.do_send(HeartbeatReceived(id));
     Ok(HttpResponse::Ok().json(StatusOnly::ok()))
 }
 

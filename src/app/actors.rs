@@ -14,7 +14,7 @@ use crate::actors::prober::state::ProberDeps;
 use crate::actors::recorder::{EventSubscriber, Recorder, RecorderDeps, RecorderSettings};
 use crate::actors::revision::Revision;
 use crate::actors::runtime::Runtime;
-use crate::actors::scheduler::{PoolRecipients, Scheduler};
+use crate::actors::scheduler::{PoolRecipients, Scheduler, SchedulerSettings};
 use crate::actors::self_check::canaries::Canaries;
 use crate::actors::self_check::decision::SelfCheckSettings;
 use crate::actors::store::StoreActors;
@@ -62,10 +62,11 @@ impl Actors {
         let targets = config.self_check.targets.clone();
         let canaries = Canaries::spawn(&arbiters[0].handle(), targets, rules.clone());
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
-        let scheduler = start_scheduler(config, services, &pool, runtime);
+        let scheduler = start_scheduler(config, &services, &pool, runtime);
 
         recorder.do_send(Subscribe {
             scheduler: scheduler.clone().recipient(),
+            heartbeat_waits: scheduler.clone().recipient(),
             pool: pool.clone().recipient(),
             canaries: canaries.recipient(),
             upkeep: upkeep.recipient(),
@@ -144,7 +145,7 @@ fn start_pool(
 
 fn start_scheduler(
     config: &Config,
-    services: Vec<LoadedService>,
+    services: &[LoadedService],
     pool: &Addr<Pool>,
     runtime: &Runtime,
 ) -> Addr<Scheduler> {
@@ -153,7 +154,8 @@ fn start_scheduler(
         revise: pool.clone().recipient(),
         remove: pool.clone().recipient(),
     };
-    Scheduler::new(services, config.services.defaults, pool, runtime).start()
+    let (defaults, pool_size) = (config.services.defaults, config.probing.pool_size);
+    Scheduler::new(services, SchedulerSettings { defaults, pool_size }, pool, runtime).start()
 }
 
 fn cores() -> usize {

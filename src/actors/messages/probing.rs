@@ -83,9 +83,25 @@ pub struct ServiceChanged {
     pub id: ServiceId,
     /// `None` when the service was deleted.
     pub definition: Option<Definition>,
-    /// Whether a client waits for the first probe of a new service.
-    pub on_demand: bool,
+    /// When a new service is probed first.
+    pub first: FirstProbe,
 }
+
+/// When a new service is probed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstProbe {
+    /// At once: a client waits for it.
+    Now,
+    /// Soon: the services file added so many services together.
+    Spread(usize),
+}
+
+/// Notice from the recorder to the scheduler: the local network is up again. No push service could
+/// report meanwhile, so the wait for its heartbeat begins anew. If it is lost, a heartbeat may be
+/// late too early.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct RestartHeartbeatWaits;
 
 /// Notice from the pool to the scheduler: the result of a probe of a service with a failure
 /// threshold. If it is lost, the next slots of the grid confirm the failure.
@@ -96,8 +112,8 @@ pub struct ConfirmationResult {
     pub is_up: bool,
 }
 
-/// Notice from HTTP to the scheduler: a push service reported, and the recorder accepted the
-/// report.
+/// Notice from HTTP to the scheduler: a push service reported. Sent before the report is recorded,
+/// so that no heartbeat is late while the recorder or the store delays or refuses reports.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct HeartbeatReceived(pub ServiceId);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{Message, Recipient};
 use tokio::sync::oneshot;
 
-use super::probing::{EndedProbe, ProbesFinished, ServiceChanged};
+use super::probing::{EndedProbe, ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
 use crate::domain::{EventBegan, Name, Outcome};
 use crate::storage::ledger::Fresh;
 
@@ -47,6 +47,7 @@ pub struct GetObservationFailure;
 #[rtype(result = "()")]
 pub struct Subscribe {
     pub scheduler: Recipient<ServiceChanged>,
+    pub heartbeat_waits: Recipient<RestartHeartbeatWaits>,
     pub pool: Recipient<ProbesFinished>,
     pub canaries: Recipient<AreCanariesDead>,
     pub upkeep: Recipient<TicksCommitted>,

@@ -134,8 +134,8 @@ impl Handler<Subscribe> for Recorder {
     type Result = ();
 
     fn handle(&mut self, subscribe: Subscribe, _: &mut Self::Context) {
-        let Subscribe { scheduler, pool, canaries, upkeep } = subscribe;
-        self.links = Some(Links { scheduler, pool, canaries, upkeep });
+        let Subscribe { scheduler, heartbeat_waits, pool, canaries, upkeep } = subscribe;
+        self.links = Some(Links { scheduler, heartbeat_waits, pool, canaries, upkeep });
     }
 }
 

@@ -31,7 +31,7 @@ use actix::prelude::*;
 use slog::Logger;
 
 use crate::actors::last_results::LastResults;
-use crate::actors::messages::probing::{ProbesFinished, ServiceChanged};
+use crate::actors::messages::probing::{ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
 use crate::actors::messages::recording::{AreCanariesDead, TicksCommitted};
 use crate::actors::messages::store::{UpkeepReply, UpkeepWrite};
 use crate::actors::revision::Revision;
@@ -122,6 +122,7 @@ pub struct Recorder {
 /// The recipients that are started after the recorder.
 struct Links {
     scheduler: Recipient<ServiceChanged>,
+    heartbeat_waits: Recipient<RestartHeartbeatWaits>,
     pool: Recipient<ProbesFinished>,
     canaries: Recipient<AreCanariesDead>,
     upkeep: Recipient<TicksCommitted>,

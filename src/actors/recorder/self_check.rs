@@ -6,6 +6,7 @@ use actix::prelude::*;
 use slog::{info, warn};
 
 use super::Recorder;
+use crate::actors::messages::probing::RestartHeartbeatWaits;
 use crate::actors::messages::recording::AreCanariesDead;
 use crate::actors::self_check::decision::NetworkChange;
 use crate::domain::{Outcome, Verdict};
@@ -91,6 +92,9 @@ impl Recorder {
             Some(NetworkChange::Back) => {
                 self.telemetry.cut_off.set(0);
                 info!(self.log, "the local network is up again");
+                if let Some(links) = &self.links {
+                    links.heartbeat_waits.do_send(RestartHeartbeatWaits);
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use slog::{error, info};
 
 use super::queued::{Change, Reply};
 use super::{CHANGES_LIMIT, Phase, Recorder};
-use crate::actors::messages::probing::ServiceChanged;
+use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
     ApplyFile, ClockNotes, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply,
@@ -124,7 +124,7 @@ impl Recorder {
                 Ok(applied) => {
                     recorder.note_success();
                     let definition = applied.record.as_ref().map(|it| it.definition.clone());
-                    recorder.publish_change(applied.id, definition, true);
+                    recorder.publish_change(applied.id, definition, FirstProbe::Now);
                 }
                 Err(error) => recorder.note_error(error),
             }
@@ -147,8 +147,9 @@ impl Recorder {
             match &done {
                 Ok(applied) => {
                     recorder.note_success();
+                    let first = FirstProbe::Spread(applied.added);
                     for (id, definition) in &applied.services {
-                        recorder.publish_change(*id, definition.clone(), false);
+                        recorder.publish_change(*id, definition.clone(), first);
                     }
                 }
                 Err(FileError::Store(error)) => recorder.note_error(error),
@@ -159,9 +160,8 @@ impl Recorder {
         }));
     }
 
-    /// Updates the watched services and notifies the scheduler. `on_demand`: a client waits for the
-    /// first probe of a new service.
-    fn publish_change(&mut self, id: ServiceId, definition: Option<Definition>, on_demand: bool) {
+    /// Updates the watched services and notifies the scheduler.
+    fn publish_change(&mut self, id: ServiceId, definition: Option<Definition>, first: FirstProbe) {
         match &definition {
             Some(definition) if definition.enabled => {
                 self.last_results.watch(id, definition);
@@ -173,7 +173,7 @@ impl Recorder {
             }
         }
         if let Some(links) = &self.links {
-            links.scheduler.do_send(ServiceChanged { id, definition, on_demand });
+            links.scheduler.do_send(ServiceChanged { id, definition, first });
         }
     }
 

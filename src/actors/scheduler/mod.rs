@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 
 use crate::actors::messages::probing::{
-    ConfirmationResult, Dispatch, GetLateness, HeartbeatReceived, RemoveService, ReviseService,
-    ServiceChanged, Stop,
+    ConfirmationResult, Dispatch, FirstProbe, GetLateness, HeartbeatReceived, RemoveService,
+    RestartHeartbeatWaits, ReviseService, ServiceChanged, Stop,
 };
 use crate::actors::runtime::{Lifeline, Runtime};
-use crate::clock::unix_ms;
-use crate::domain::{Defaults, Kind, Missed, Service};
+use crate::clock;
+use crate::domain::time::clock_watch::{ClockWatch, Moment};
+use crate::domain::{Defaults, Missed, Service};
 use crate::metrics::Telemetry;
 use crate::storage::records::LoadedService;
-use schedule::{First, Now, Schedule};
+use schedule::{First, Schedule, first_probes_within};
 use spread::Spread;
 
 /// Most jobs of one [`Dispatch`].
@@ -28,6 +29,18 @@ const COALESCE: Duration = Duration::from_millis(2);
 
 /// Longest sleep; a new slot wakes the scheduler anyway.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// A longer time between two heartbeats of the scheduler, which come every [`HEARTBEAT_EVERY`],
+/// means that the process stood still, and that jobs could not report.
+const STANDSTILL: Duration = Duration::from_secs(2);
+const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Clone, Copy)]
+pub struct SchedulerSettings {
+    pub defaults: Defaults,
+    /// `RUNNER_POOL_SIZE`.
+    pub pool_size: usize,
+}
 
 /// The pool, by the messages that the scheduler sends.
 pub struct PoolRecipients {
@@ -40,7 +53,8 @@ pub struct PoolRecipients {
 pub struct Scheduler {
     schedule: Schedule,
     pool: PoolRecipients,
-    defaults: Defaults,
+    settings: SchedulerSettings,
+    clock_watch: ClockWatch,
     telemetry: Telemetry,
     /// The timer of the next wake-up; `None` while nothing is scheduled and after [`Stop`].
     wake_up: Option<SpawnHandle>,
@@ -51,28 +65,28 @@ pub struct Scheduler {
 impl Scheduler {
     /// Schedules every enabled service of `loaded`.
     pub fn new(
-        loaded: Vec<LoadedService>,
-        defaults: Defaults,
+        loaded: &[LoadedService],
+        settings: SchedulerSettings,
         pool: PoolRecipients,
         runtime: &Runtime,
     ) -> Self {
         let mut schedule = Schedule::new(Spread::of(loaded.len()));
-        let now = now();
-        for loaded in loaded.into_iter().filter(|loaded| loaded.definition.enabled) {
-            let last_report = loaded.last_tick.unwrap_or(loaded.created_at);
-            let service = Service::new(loaded.id, loaded.definition, &defaults);
-            let first = match (service.target.kind(), loaded.last_tick) {
-                (Kind::Push, _) => First::AfterSilence { since_ms: last_report * 1_000 },
-                (_, Some(_)) => First::OnGrid,
-                (_, None) => First::Soon,
-            };
+        let now = Moment::from(clock::read());
+        let enabled = || loaded.iter().filter(|loaded| loaded.definition.enabled);
+        let new_services = enabled().filter(|loaded| loaded.last_tick.is_none()).count();
+        let soon = First::Soon(first_probes_within(new_services, settings.pool_size));
+        for loaded in enabled() {
+            let definition = loaded.definition.clone();
+            let service = Service::new(loaded.id, definition, &settings.defaults);
+            let first = if loaded.last_tick.is_some() { First::OnGrid } else { soon };
             schedule.watch(Arc::new(service), first, now);
         }
         runtime.telemetry.services.set(schedule.len() as i64);
         Self {
             schedule,
             pool,
-            defaults,
+            settings,
+            clock_watch: ClockWatch::new(STANDSTILL, now),
             telemetry: runtime.telemetry.clone(),
             wake_up: None,
             stopped: false,
@@ -80,8 +94,18 @@ impl Scheduler {
         }
     }
 
+    /// The wait for heartbeats begins anew after a standstill or a suspend, which looks like a clock
+    /// that was set forward. Before anything is dispatched, so that no heartbeat is late for it.
+    fn watch_clocks(&mut self) {
+        let change = self.clock_watch.heartbeat(clock::read().into());
+        if change.unobserved.is_some() {
+            self.schedule.restart_heartbeat_waits(Instant::now());
+        }
+    }
+
     fn dispatch_due(&mut self) {
         fail::fail_point!("scheduler");
+        self.watch_clocks();
         let now = Instant::now();
         loop {
             let (jobs, skipped) = self.schedule.pop_due(now, DISPATCH_LIMIT);
@@ -110,15 +134,12 @@ impl Scheduler {
     }
 }
 
-fn now() -> Now {
-    Now { instant: Instant::now(), wall_ms: unix_ms() }
-}
-
 impl Actor for Scheduler {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
         self.sleep_until_due(Duration::ZERO, context);
+        context.run_interval(HEARTBEAT_EVERY, |scheduler, _| scheduler.watch_clocks());
     }
 }
 
@@ -132,12 +153,18 @@ impl Handler<ServiceChanged> for Scheduler {
                 self.pool.remove.do_send(RemoveService { id: change.id });
             }
             Some(definition) => {
-                let service = Arc::new(Service::new(change.id, definition, &self.defaults));
-                if self.schedule.revise(Arc::clone(&service), now()) {
+                let defaults = &self.settings.defaults;
+                let service = Arc::new(Service::new(change.id, definition, defaults));
+                let now = Moment::from(clock::read());
+                if self.schedule.revise(Arc::clone(&service), now) {
                     self.pool.revise.do_send(ReviseService { service });
                 } else {
-                    let first = if change.on_demand { First::Now } else { First::Soon };
-                    self.schedule.watch(service, first, now());
+                    let pool_size = self.settings.pool_size;
+                    let first = match change.first {
+                        FirstProbe::Now => First::Now,
+                        FirstProbe::Spread(new) => First::Soon(first_probes_within(new, pool_size)),
+                    };
+                    self.schedule.watch(service, first, now);
                 }
             }
         }
@@ -160,6 +187,15 @@ impl Handler<HeartbeatReceived> for Scheduler {
 
     fn handle(&mut self, HeartbeatReceived(id): HeartbeatReceived, context: &mut Self::Context) {
         self.schedule.heartbeat(id, Instant::now());
+        self.sleep_until_due(Duration::ZERO, context);
+    }
+}
+
+impl Handler<RestartHeartbeatWaits> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, _: RestartHeartbeatWaits, context: &mut Self::Context) {
+        self.schedule.restart_heartbeat_waits(Instant::now());
         self.sleep_until_due(Duration::ZERO, context);
     }
 }

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use super::spread::Spread;
 use crate::actors::messages::probing::Job;
+use crate::domain::time::clock_watch::Moment;
 use crate::domain::{Kind, Service, ServiceId};
 
-/// Longest time until the first probe of a service that was never probed.
-const FIRST_PROBE_WITHIN: Duration = Duration::from_secs(60);
+/// Shortest and longest time over which the first probes of new services are spread.
+const FIRST_PROBES_WITHIN: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(60));
 
 /// How much earlier than its due time a slot may join a batch that is due, which saves wake-ups: at
 /// most `EARLY` and at most a 20th of its interval, while the batch has fewer than `EARLY_TOGETHER`
@@ -23,26 +24,25 @@ const EARLY: Duration = Duration::from_millis(25);
 const EARLY_SHARE: u32 = 20;
 const EARLY_TOGETHER: usize = 16;
 
-/// The same moment on both clocks.
-#[derive(Debug, Clone, Copy)]
-pub struct Now {
-    pub instant: Instant,
-    /// Unix milliseconds.
-    pub wall_ms: i64,
-}
-
 /// When the first slot of a service is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum First {
     /// At once: a client has just created the service.
     Now,
-    /// Within a minute or one interval, spread by id: the service was never probed.
-    Soon,
+    /// Within this time or one interval, spread by id: the service was never probed
+    /// ([`first_probes_within`]).
+    Soon(Duration),
     /// On its grid: the service has a history.
     OnGrid,
-    /// When a push service has been silent for too long since `since_ms`, its last report in unix
-    /// milliseconds.
-    AfterSilence { since_ms: i64 },
+}
+
+/// Time over which the first probes of so many new services are spread: a few seconds, but at most
+/// one new service a second and slot of the pool, which is then not filled by targets that respond
+/// within a second.
+pub fn first_probes_within(new_services: usize, pool_size: usize) -> Duration {
+    let (least, most) = FIRST_PROBES_WITHIN;
+    let seconds = new_services as f64 / pool_size.max(1) as f64;
+    Duration::from_secs_f64(seconds.min(most.as_secs_f64())).max(least)
 }
 
 #[derive(Debug)]
@@ -81,24 +81,20 @@ impl Schedule {
         self.entries.is_empty()
     }
 
-    /// Adds a service, or replaces it and its slots.
-    pub fn watch(&mut self, service: Arc<Service>, first: First, now: Now) {
+    /// Adds a service, or replaces it and its slots. The wait for a heartbeat begins now, whatever
+    /// `first` is: the service could not report before.
+    pub fn watch(&mut self, service: Arc<Service>, first: First, now: Moment) {
         if service.target.kind() == Kind::Push {
-            let since = match first {
-                First::AfterSilence { since_ms } => now.wall_ms.saturating_sub(since_ms).max(0),
-                First::Now | First::Soon | First::OnGrid => 0,
-            };
-            let silent_for = Duration::from_millis(since.cast_unsigned());
-            let due = now.instant + service.heartbeat_timeout().saturating_sub(silent_for);
+            let due = now.instant + service.heartbeat_timeout();
             return self.insert(Entry { service, due, grid: due, version: 0, failures: 0 });
         }
         let interval = service.interval.get();
         let on_grid = now.instant + self.spread.until_grid(service.id, interval, now.wall_ms);
         let due = match first {
-            First::OnGrid | First::AfterSilence { .. } => on_grid,
+            First::OnGrid => on_grid,
             First::Now => now.instant,
-            First::Soon => {
-                now.instant + self.spread.phase(service.id, interval.min(FIRST_PROBE_WITHIN))
+            First::Soon(within) => {
+                now.instant + self.spread.phase(service.id, interval.min(within))
             }
         };
         let mut grid = on_grid;
@@ -113,7 +109,7 @@ impl Schedule {
 
     /// Uses the new definition from the next slot on. The slots stay, unless the interval changed.
     /// False when the service is not watched.
-    pub fn revise(&mut self, service: Arc<Service>, now: Now) -> bool {
+    pub fn revise(&mut self, service: Arc<Service>, now: Moment) -> bool {
         let Some(entry) = self.entries.get_mut(&service.id) else { return false };
         let same_slots = entry.service.heartbeat_timeout() == service.heartbeat_timeout()
             && entry.service.target.kind() == service.target.kind();
@@ -133,6 +129,18 @@ impl Schedule {
             _ => entry.due,
         };
         self.insert(Entry { due, grid: due, failures: 0, ..entry });
+    }
+
+    /// No push service could report until `now`: the wait of each begins anew.
+    pub fn restart_heartbeat_waits(&mut self, now: Instant) {
+        let is_push = |entry: &&Entry| entry.service.target.kind() == Kind::Push;
+        let ids: Vec<_> = self.entries.values().filter(is_push).map(|it| it.service.id).collect();
+        for id in ids {
+            if let Some(entry) = self.entries.remove(&id) {
+                let due = now + entry.service.heartbeat_timeout();
+                self.insert(Entry { due, grid: due, ..entry });
+            }
+        }
     }
 
     /// The result of a probe of a service with a failure threshold. While a failure is not
@@ -277,8 +285,8 @@ mod tests {
         Arc::new(sample::service(id, interval_seconds))
     }
 
-    fn now() -> Now {
-        Now { instant: Instant::now(), wall_ms: 1_700_000_000_000 }
+    fn now() -> Moment {
+        Moment { instant: Instant::now(), wall_ms: 1_700_000_000_000 }
     }
 
     fn secs(n: u64) -> Duration {
@@ -325,7 +333,7 @@ mod tests {
     #[test]
     fn a_restart_finds_the_same_grid() {
         let before = now();
-        let after = Now {
+        let after = Moment {
             instant: before.instant + Duration::from_millis(123_457),
             wall_ms: before.wall_ms + 123_457,
         };
@@ -403,10 +411,31 @@ mod tests {
     }
 
     #[test]
-    fn a_service_with_a_long_interval_does_not_wait_long_for_its_first_probe() {
+    fn new_services_are_probed_within_seconds_and_do_not_overrun_the_pool() {
+        let secs_f64 = |new, pool| first_probes_within(new, pool).as_secs_f64();
+        assert_eq!((secs_f64(1, 1_024), secs_f64(3_000, 1_024)), (3.0, 3.0));
+        assert!((9.0..10.0).contains(&secs_f64(10_000, 1_024)));
+        assert_eq!((secs_f64(10_000, 0), secs_f64(1_000_000, 1_024)), (60.0, 60.0));
+        for (services, pool) in [(10, 16), (3_000, 1_024), (10_000, 1_024), (40_000, 1_024)] {
+            let (mut schedule, now) = (Schedule::new(Spread::of(services)), now());
+            let first = First::Soon(first_probes_within(services, pool));
+            for id in 1..=services as i64 {
+                schedule.watch(service(id, 86_400.0), first, now);
+            }
+            let mut probed = 0;
+            for second in 1.. {
+                let (jobs, _) = schedule.pop_due(now.instant + secs(second), services);
+                assert!(jobs.len() <= pool + pool / 10, "{} in second {second}", jobs.len());
+                probed += jobs.len();
+                if probed == services {
+                    assert!(second <= 3.max(services as u64 / pool as u64 + 1), "{second} s");
+                    break;
+                }
+            }
+        }
         let (mut schedule, now) = (Schedule::default(), now());
-        schedule.watch(service(7, 86_400.0), First::Soon, now);
-        assert!(schedule.next_due().unwrap() <= now.instant + FIRST_PROBE_WITHIN);
+        schedule.watch(service(7, 1.0), First::Soon(secs(60)), now);
+        assert!(schedule.next_due().unwrap() <= now.instant + secs(1), "within its interval");
     }
 
     #[test]
@@ -481,12 +510,13 @@ mod tests {
         assert_eq!(schedule.next_due(), Some(start.instant + secs(37)));
         schedule.heartbeat(id, start.instant + secs(30));
         assert_eq!(schedule.next_due(), Some(start.instant + secs(45)));
+        schedule.watch(service(2, 10.0), First::OnGrid, start);
+        let probed = schedule.entries[&ServiceId::new(2).unwrap()].due;
+        schedule.restart_heartbeat_waits(start.instant + secs(44));
+        assert_eq!(schedule.entries[&id].due, start.instant + secs(59), "the wait begins anew");
+        assert_eq!(schedule.next_due(), Some(probed), "other slots stay");
         let again = Arc::clone(&schedule.entries[&id].service);
-        schedule.watch(again, First::AfterSilence { since_ms: start.wall_ms - 11_000 }, start);
-        assert_eq!(
-            schedule.next_due(),
-            Some(start.instant + secs(4)),
-            "a restart does not reset the silence"
-        );
+        schedule.watch(again, First::OnGrid, Moment { instant: start.instant + secs(50), ..start });
+        assert_eq!(schedule.entries[&id].due, start.instant + secs(65), "as after a restart");
     }
 }

@@ -1,5 +1,7 @@
 //! The declarative list of services.
 
+use std::time::{Duration, Instant};
+
 use hickory_resolver::proto::rr::RecordType;
 use serde_json::json;
 
@@ -205,4 +207,29 @@ fn an_unset_variable_is_rejected_with_its_location() {
     assert!(output.contains("services.yaml:7: endpoint 2 (api): "), "{output}");
     assert!(output.contains("NOBODY_SET_THIS: environment variable not set"), "{output}");
     assert!(!launch.folder().join("db.db").exists(), "nothing was started");
+}
+
+/// Entries of `count` services that are probed once an hour.
+fn hourly(prefix: &str, count: usize, url: &str) -> String {
+    let entry = |nth| format!("  - {{name: {prefix}-{nth}, url: '{url}', interval: 1h}}\n");
+    (0..count).map(entry).collect()
+}
+
+#[test]
+fn new_services_are_probed_within_seconds_whatever_their_interval() {
+    let target = Target::healthy();
+    let first = hourly("first", 20, &target.url());
+    let launch = Launch::new().with_services_file(&format!("endpoints:\n{first}"));
+    let app = launch.start();
+    let probed_within = |count: usize, what: &str| {
+        let began = Instant::now();
+        let recorded = "service_healthcheck_outcomes_total{result=\"recorded\"}";
+        app.wait_for_metric(recorded, count as f64);
+        // Spread over a minute, half of them would take longer than this.
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}: {:?}", began.elapsed());
+    };
+    probed_within(20, "at the start");
+    let second = hourly("second", 20, &target.url());
+    launch.write_file("services.yaml", &format!("endpoints:\n{first}{second}"));
+    probed_within(40, "after a reload");
 }

@@ -1,6 +1,7 @@
 //! Probes: what is sent, how answers are judged and timed, and which faults count.
 
 mod blackbox_exporter;
+mod clock_steps;
 mod conditions;
 mod confirmation;
 mod dns;
