@@ -45,7 +45,9 @@ fn service(config: &Config, args: &ProbeArgs) -> Result<Service, ConfigError> {
         Some(Ok(map)) => map,
         Some(Err(error)) => {
             // The value may contain credentials.
-            let rejection = Invalid::hidden("a JSON object with fields of the API").because(error);
+            let rejection = Invalid::hidden("a JSON object with fields of the API");
+            // An error about the type shows the value.
+            let rejection = if error.is_data() { rejection } else { rejection.because(error) };
             return Err(invalid(vec![rejection.of("--option")]));
         }
     };

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::domain::invalid::Invalid;
 use crate::domain::secret::names::is_secret_header;
-use crate::domain::secret::url::{MASK, has_mask, unmask};
+use crate::domain::secret::pieces::MASK;
+use crate::domain::secret::url::{has_mask, unmask};
 use crate::spec::field::*;
 use crate::spec::problem::Problem;
 

@@ -140,6 +140,7 @@ impl<'v> FieldReader<'v> {
     }
 
     fn reject_header(&mut self, name: &str, rejection: impl Into<Rejection>) {
+        let name = values::shown_header_name(name);
         self.reject_path(format!("{}.{name}", HEADERS.path(self.dialect)), rejection);
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::history::slo::Slo;
 use crate::domain::invalid::Invalid;
+use crate::domain::secret::url::mask_rejected;
 use crate::domain::service::options::{
     HttpVersion, IpFamily, NameServer, Pem, RecordKind, TlsVersion,
 };
@@ -126,16 +127,27 @@ pub fn header(name: &str, value: &Value, dialect: Dialect) -> Result<(String, Te
 fn header_name(name: &str) -> Result<String, Invalid> {
     const FRAMING: [&str; 6] =
         ["connection", "content-length", "expect", "te", "transfer-encoding", "upgrade"];
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let fits = (1..=256).contains(&name.len()) && name.bytes().all(is_token);
+    let fits = (1..=256).contains(&name.len()) && name.chars().all(is_name_character);
     if fits && !FRAMING.contains(&name.to_ascii_lowercase().as_str()) {
         return Ok(name.to_owned());
     }
     Err(Invalid::quoted(
-        name,
+        shown_header_name(name),
         "a header name, except for those that frame the request (connection, content-length, \
          expect, te, transfer-encoding, upgrade)",
     ))
+}
+
+fn is_name_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(character)
+}
+
+/// `name` up to the first invalid character: behind a colon may be the value, a secret.
+pub fn shown_header_name(name: &str) -> String {
+    match name.find(|c| !is_name_character(c)) {
+        Some(end) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 /// The version of HTTP that must be spoken.
@@ -195,7 +207,9 @@ pub fn name_server(value: &Value, dialect: Dialect) -> Result<NameServer, Invali
     let with_port = address.parse().ok();
     let address =
         with_port.or_else(|| Some((address.parse::<std::net::IpAddr>().ok()?, 53).into()));
-    let address = address.ok_or_else(|| Invalid::new(shown(value, dialect), EXPECTED))?;
+    // A URL of DNS over HTTPS may have a credential.
+    let address =
+        address.ok_or_else(|| Invalid::new(mask_rejected(&shown(value, dialect)), EXPECTED))?;
     Ok(NameServer { address, over_tcp })
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::secret::names::is_secret_header;
-use crate::domain::secret::url::{MASK, Requests, is_placeholder};
+use crate::domain::secret::pieces::{MASK, is_placeholder};
+use crate::domain::secret::url::Requests;
 use crate::domain::service::definition::Definition;
 use crate::domain::service::interval::{Interval, Timeout};
 use crate::domain::service::label::Group;

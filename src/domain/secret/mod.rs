@@ -1,8 +1,10 @@
 //! Secrets of services: which values are secret, and how they are masked.
 
 pub mod names;
+pub mod pieces;
 pub mod redactor;
 pub mod url;
 
+pub use pieces::MASK;
 pub use redactor::Redactor;
-pub use url::{MASK, Requests};
+pub use url::Requests;

@@ -6,7 +6,8 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use crate::domain::outcome::escape_control;
 use crate::domain::secret::names::is_secret_header;
-use crate::domain::secret::url::{MASK, Requests, is_placeholder, secrets};
+use crate::domain::secret::pieces::{MASK, is_placeholder};
+use crate::domain::secret::url::{Requests, secrets};
 use crate::domain::service::definition::Service;
 use crate::domain::service::template::{Template, Variables};
 

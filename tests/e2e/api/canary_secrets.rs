@@ -190,6 +190,7 @@ fn outputs(requests: &str) -> Vec<(String, String)> {
     command(&["probe", &with_secrets(&targets.redirects.url()), "--option", &options]);
     let url = with_secrets(&targets.repeats.url());
     command(&["probe", &url, "--json", "--option", &options, "--condition", "[BODY] == x"]);
+    command(&["probe", "http://a/", "--option", &format!("\"{NEVER}\"")]);
     // The words of a command are its input.
     outputs.iter_mut().for_each(|(words, _)| words.truncate(10));
 
@@ -215,6 +216,8 @@ fn outputs(requests: &str) -> Vec<(String, String)> {
         ("url", json!(format!("http://u:{NEVER}/{NEVER}@h/"))),
         ("bearer_token", json!(format!("{NEVER}\n"))),
         ("headers", json!({"X-Api-Key": format!("{NEVER}\n")})),
+        ("headers", json!({format!("Authorization: {NEVER}"): ""})),
+        ("resolver", json!(format!("https://{NEVER}@dns.example/?token={NEVER}"))),
         ("basic_auth", json!([NEVER])),
         ("tls", json!({"private_key": NEVER})),
         ("body", json!([NEVER])),
