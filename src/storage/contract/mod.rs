@@ -1,5 +1,6 @@
 //! The contract of a store: tests that run on each kind of store.
 
+mod clock_steps;
 pub mod fixture;
 mod gaps;
 mod histories;
