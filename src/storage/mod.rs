@@ -8,7 +8,7 @@
 
 pub mod batch;
 #[cfg(test)]
-mod contract;
+pub mod contract;
 pub mod error;
 pub mod history;
 pub mod import;

@@ -20,6 +20,8 @@ mod holes;
 mod observation;
 mod pending_clock;
 mod queued;
+#[cfg(test)]
+mod scripted_world;
 mod self_check;
 mod store_health;
 mod writes;
