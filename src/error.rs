@@ -31,6 +31,9 @@ pub enum Error {
     /// An actor that the service cannot do without ended.
     #[error("the {0} died")]
     ActorDied(&'static str),
+    /// Another program removed or replaced the files of the store.
+    #[error("the files of the store were changed by another program: {0}")]
+    DatabaseChanged(String),
     /// The store accepted no writes before the end of the grace period.
     #[error("the store accepted no writes before the end; {0} outcomes are lost")]
     OutcomesLost(i64),
@@ -45,6 +48,7 @@ impl Error {
             | Self::Storage(_)
             | Self::Failed(_)
             | Self::ActorDied(_)
+            | Self::DatabaseChanged(_)
             | Self::OutcomesLost(_) => 1,
         })
     }

@@ -14,10 +14,10 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime, and the receiver of the names of actors that died.
-    pub fn new(telemetry: Telemetry, log: Logger) -> (Self, mpsc::UnboundedReceiver<&'static str>) {
-        let (deaths, died) = mpsc::unbounded_channel();
-        (Self { telemetry, log, lifelines: Lifelines(deaths) }, died)
+    /// A runtime, and the receiver of the faults that end the process.
+    pub fn new(telemetry: Telemetry, log: Logger) -> (Self, mpsc::UnboundedReceiver<Fault>) {
+        let (faults, reported) = mpsc::unbounded_channel();
+        (Self { telemetry, log, lifelines: Lifelines(faults) }, reported)
     }
 
     pub fn lifeline(&self, actor: &'static str) -> Lifeline {
@@ -25,27 +25,43 @@ impl Runtime {
     }
 }
 
+/// Why the process must stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The actor of that name has died.
+    ActorDied(&'static str),
+    /// Another program removed or replaced the files of the store.
+    DatabaseChanged,
+}
+
 /// Makes lifelines.
 #[derive(Debug, Clone)]
-pub struct Lifelines(mpsc::UnboundedSender<&'static str>);
+pub struct Lifelines(mpsc::UnboundedSender<Fault>);
 
 impl Lifelines {
     pub fn lifeline(&self, actor: &'static str) -> Lifeline {
-        Lifeline { actor, deaths: self.0.clone() }
+        Lifeline { actor, faults: self.0.clone() }
     }
 }
 
 /// Held by an actor without which the process must stop. Its drop, by a panic or otherwise, reports
-/// the actor's death to the app. Bound: one message each.
+/// the actor's death to the app. Bound: two messages each.
 #[derive(Debug)]
 pub struct Lifeline {
     actor: &'static str,
-    deaths: mpsc::UnboundedSender<&'static str>,
+    faults: mpsc::UnboundedSender<Fault>,
+}
+
+impl Lifeline {
+    /// Reports a fault that ends the process. At most once.
+    pub fn report(&self, fault: Fault) {
+        // The app has ended when nothing receives this.
+        let _ = self.faults.send(fault);
+    }
 }
 
 impl Drop for Lifeline {
     fn drop(&mut self) {
-        // The app has ended when nothing receives this.
-        let _ = self.deaths.send(self.actor);
+        self.report(Fault::ActorDied(self.actor));
     }
 }

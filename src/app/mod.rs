@@ -15,11 +15,11 @@ use slog::{Logger, error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
-use crate::actors::runtime::Runtime;
+use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
 use crate::api::{Api, MAX_CONCURRENT_SCRAPES, WriteAccess};
 use crate::app::actors::Actors;
@@ -29,7 +29,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::Telemetry;
 use crate::probe::Rules;
-use crate::storage::Store;
+use crate::storage::{Rescued, Store};
 
 /// The part of the grace period that is reserved for the flush: a tenth, and at most this.
 const FLUSH_RESERVE: Duration = Duration::from_millis(500);
@@ -94,12 +94,12 @@ struct App {
     actors: Actors,
     server: ServerHandle,
     runtime: Runtime,
-    /// The names of actors that died.
-    deaths: mpsc::UnboundedReceiver<&'static str>,
+    /// Faults that end the process.
+    faults: mpsc::UnboundedReceiver<Fault>,
     /// Applies the services file again.
     reload: JoinHandle<()>,
     /// Holds the lock on the file.
-    _store: Store,
+    store: Store,
 }
 
 impl App {
@@ -110,7 +110,7 @@ impl App {
         log: &Logger,
     ) -> Result<Self, Error> {
         let Prepared { rules, listener, store, services, resumed, services_file } = ready;
-        let (runtime, deaths) = Runtime::new(Telemetry::new(), log.clone());
+        let (runtime, faults) = Runtime::new(Telemetry::new(), log.clone());
         let address = listener.local_addr().map_err(Error::failed)?;
         let has_services = !services.is_empty();
 
@@ -128,86 +128,131 @@ impl App {
                 example_command(config, address)
             );
         }
-        Ok(Self { actors, server, runtime, deaths, reload, _store: store })
+        Ok(Self { actors, server, runtime, faults, reload, store })
     }
 
-    /// Waits for a signal or the death of an actor, and stops in order.
+    /// Waits for a signal or a fault, and stops in order.
     async fn run_until_stopped(
         mut self,
         signals: &mut Signals,
         grace: Duration,
     ) -> Result<(), Error> {
-        let dead_actor = self.wait_for_stop(signals, grace).await;
-        let grace = if dead_actor.is_some() { grace.min(GRACE_AFTER_DEATH) } else { grace };
+        let fault = self.wait_for_stop(signals, grace).await;
         let stopped = tokio::select! {
-            stopped = self.stop(grace) => stopped,
+            stopped = self.stop(fault, grace) => stopped,
             // A second signal exits at once; queued log lines are lost.
             (_, code) = signals.next() => std::process::exit(code),
         };
         for arbiter in &self.actors.arbiters {
             arbiter.stop();
         }
-        dead_actor.map_or(stopped, |actor| Err(Error::ActorDied(actor)))
+        match fault {
+            Some(Fault::ActorDied(actor)) => Err(Error::ActorDied(actor)),
+            _ => stopped,
+        }
     }
 
-    /// Waits for a signal (`None`) or the death of an actor, of which it returns the name.
-    async fn wait_for_stop(
-        &mut self,
-        signals: &mut Signals,
-        grace: Duration,
-    ) -> Option<&'static str> {
+    /// Waits for a signal (`None`) or a fault.
+    async fn wait_for_stop(&mut self, signals: &mut Signals, grace: Duration) -> Option<Fault> {
         let log = &self.runtime.log;
         tokio::select! {
             (signal, _) = signals.next() => {
                 info!(log, "stopping"; "signal" => signal, "grace_seconds" => grace.as_secs_f64());
                 None
             }
-            actor = self.deaths.recv() => {
-                let actor = actor.unwrap_or("app");
-                error!(log, "an actor has died; stopping, since a half-dead monitor is worse than \
-                    a restarted one"; "actor" => actor);
-                Some(actor)
+            fault = self.faults.recv() => {
+                let fault = fault.unwrap_or(Fault::ActorDied("app"));
+                if let Fault::ActorDied(actor) = fault {
+                    error!(log, "an actor has died; stopping, since a half-dead monitor is worse \
+                        than a restarted one"; "actor" => actor);
+                }
+                Some(fault)
             }
         }
     }
 
     /// No new probe starts; running probes and API requests get the grace period; then the buffered
-    /// outcomes are committed.
-    async fn stop(&self, grace: Duration) -> Result<(), Error> {
+    /// outcomes are committed. After a change of the database, the API serves to the end, so that
+    /// it says that the service is not ready.
+    async fn stop(&self, fault: Option<Fault>, grace: Duration) -> Result<(), Error> {
+        let grace = match fault {
+            Some(Fault::ActorDied(_)) => grace.min(GRACE_AFTER_DEATH),
+            Some(Fault::DatabaseChanged) | None => grace,
+        };
         self.reload.abort();
         let started = Instant::now();
-        self.drain(started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10))).await;
-        self.flush((started + grace).max(Instant::now() + FLUSH_AT_LEAST)).await
+        let drained = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10));
+        let flushed = started + grace;
+        if fault == Some(Fault::DatabaseChanged) {
+            self.drain_probes(drained).await;
+            let result = self.flush(flushed).await;
+            // A client that reads slowly is cut off.
+            let _ = timeout(FLUSH_RESERVE, self.server.stop(true)).await;
+            return result;
+        }
+        tokio::join!(self.drain_probes(drained), async {
+            let _ = timeout_at(drained, self.server.stop(true)).await;
+        });
+        self.flush(flushed.max(Instant::now() + FLUSH_AT_LEAST)).await
     }
 
-    async fn drain(&self, deadline: Instant) {
+    async fn drain_probes(&self, deadline: Instant) {
         let probes = async {
             // An error means that the actor has died and runs nothing any more.
             let _ = self.actors.scheduler.send(Stop).await;
             let _ = self.actors.pool.send(Drain).await;
         };
-        let (drained, _) = tokio::join!(
-            timeout_at(deadline, probes),
-            timeout_at(deadline, self.server.stop(true))
-        );
-        if drained.is_err() {
+        if timeout_at(deadline, probes).await.is_err() {
             let running = self.runtime.telemetry.slots_busy.get();
             info!(self.runtime.log, "running probes were cancelled at the end of the grace period";
                 "count" => running);
         }
     }
 
+    /// Without a deadline when the files of the store have changed: the copy may take a while.
     async fn flush(&self, deadline: Instant) -> Result<(), Error> {
-        match timeout_at(deadline, self.actors.recorder.send(Flush)).await {
-            Ok(Ok(Ok(()))) => {
+        let flush = self.actors.recorder.send(Flush);
+        let flushed = if self.store.file().is_in_place() {
+            timeout_at(deadline, flush).await.ok()
+        } else {
+            Some(flush.await)
+        };
+        match flushed {
+            Some(Ok(Ok(None))) => {
                 info!(self.runtime.log, "stopped; every outcome is in the store");
                 Ok(())
+            }
+            Some(Ok(Ok(Some(rescued)))) => {
+                log_rescued(&rescued, &self.runtime.log);
+                Err(Error::DatabaseChanged(rescued.change))
             }
             _ => match self.runtime.telemetry.buffered.get() {
                 0 => Ok(()),
                 lost => Err(Error::OutcomesLost(lost)),
             },
         }
+    }
+}
+
+/// Says where the data is, or that there is none.
+fn log_rescued(rescued: &Rescued, log: &Logger) {
+    match &rescued.copy {
+        Ok(file) => {
+            warn!(log, "the database that was open is saved; see \"The files of the store\" \
+            in docs/operations.md"; "file" => %file.display())
+        }
+        Err(error) => error!(log, "the database that was open could not be saved";
+            "error" => error),
+    }
+    if let Some(file) = &rescued.outcomes {
+        warn!(log, "outcomes that were not committed are saved"; "file" => %file.display());
+    }
+    if rescued.lost > 0 {
+        error!(log, "outcomes could not be saved"; "lost" => rescued.lost);
+    }
+    if let Some(file) = &rescued.log {
+        warn!(log, "the log of the database that was open is set aside";
+            "file" => %file.display());
     }
 }
 

@@ -40,6 +40,7 @@ pub fn prepare(config: &Config, log: &Logger) -> Result<Prepared, Error> {
     let Files { rules, entries } = read_files(config)?;
     let listener = listen(config)?;
     let store = Store::open(&config.storage.file)?;
+    warn_about_files(&store, log);
     let (services, resumed) = prepare_store(config, &store, entries.as_deref(), log)?;
     let services_file = services_file.unwrap_or_default();
     Ok(Prepared { rules, listener, store, services, resumed, services_file })
@@ -104,6 +105,21 @@ fn listen(config: &Config) -> Result<TcpListener, Error> {
     let address = SocketAddr::new(config.api.host, config.api.port);
     TcpListener::bind(address)
         .map_err(|error| Error::Failed(format!("cannot listen on {address}: {error}")))
+}
+
+fn warn_about_files(store: &Store, log: &Logger) {
+    for (file, mode) in store.shared_files() {
+        warn!(log,
+            "other users may open a file that may hold secrets; take their permissions away: \
+            chmod go= FILE";
+            "file" => %file.display(), "mode" => format!("{mode:03o}"));
+    }
+    if store.names() > 1 {
+        warn!(log,
+            "the database has several names (hard links); under another one, SQLite does not find \
+            its log";
+            "file" => store.path(), "names" => store.names());
+    }
 }
 
 /// Records the gap since the last run, applies the services file, and loads the services.

@@ -10,8 +10,9 @@ use crate::error::Error;
 use crate::storage::sqlite::files::beside;
 use crate::storage::sqlite::offline::{Counts, OfflineStore};
 
-/// Copies the database, as it is at one moment, to `file`, which must not exist. The service may
-/// write to the database meanwhile. A signal ends the copy and removes what is incomplete.
+/// Copies the database, as it is at one moment, to `file`, which must not exist and gets the owner
+/// of the database and the mode 0600. The service may write to the database meanwhile. A signal
+/// ends the copy and removes what is incomplete.
 pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     let (db_file, file) = (config.storage.file.clone(), file.to_owned());
     let summary = staged_file::until_signal(&file.clone(), move || copy(&db_file, &file))?;
@@ -37,7 +38,7 @@ fn copy(db_file: &Path, file: &Path) -> Result<String, Error> {
     let Counts { services, ticks } = copied.counts().map_err(|why| failed(&why))?;
     drop(copied);
     let bytes = staged.path().metadata().map_err(|error| failed(&error))?.len();
-    staged.copy_permissions(db_file).map_err(|error| failed(&error))?;
+    staged.copy_owner(db_file).map_err(|error| failed(&error))?;
     staged.place_new(file).map_err(|error| failed(&error))?;
     Ok(format!("{bytes} bytes, {services} services, {ticks} ticks"))
 }

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 
 use super::check_db::{check_history, check_pages};
 use super::output::print_line;
-use super::staged_file::{self, StagedFile, remove_if_there, sync_folder};
+use super::staged_file::{self, StagedFile, remove_if_there};
 use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::error::Error;
 use crate::storage::OpenError;
 use crate::storage::history::check::Checked;
-use crate::storage::sqlite::files::{FileLock, beside};
+use crate::storage::sqlite::files::{beside, create_private, sync_folder};
+use crate::storage::sqlite::lock::FileLock;
 use crate::storage::sqlite::offline::{ClosedFile, OfflineStore};
 
 /// Endings of the files in which SQLite keeps committed data beside a database.
@@ -70,8 +71,12 @@ fn restore(db_file: &Path, file: &Path, now_s: i64) -> Result<Restored, Error> {
     drop(backup);
     let Checked { services, ticks, .. } =
         migrate_and_check(staged.path()).map_err(|problems| rejected(file, &problems))?;
-    let model = if path.exists() { path } else { file };
-    staged.copy_permissions(model).map_err(|error| failed(&error))?;
+    if path.exists() {
+        staged.copy_mode(path).map_err(|error| failed(&error))?;
+        staged.copy_owner(path).map_err(|error| failed(&error))?;
+    } else {
+        staged.copy_owner(file).map_err(|error| failed(&error))?;
+    }
     let old = old.replace_by(staged, path, now_s).map_err(|why| failed(&why))?;
     Ok(Restored { services, ticks, old })
 }
@@ -187,7 +192,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             let mut source = fs::File::open(from)?;
-            let mut copy = fs::File::create_new(to)?;
+            let mut copy = create_private(to)?;
             io::copy(&mut source, &mut copy)?;
             copy.set_permissions(source.metadata()?.permissions())?;
             copy.sync_all()

@@ -1,9 +1,9 @@
 //! A file that is written under a temporary name, and gets its name when it is whole and on disk.
 //! An incomplete one is removed.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use actix::System;
@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use crate::app::shutdown::Signals;
 use crate::error::Error;
-use crate::storage::sqlite::files::beside;
+use crate::storage::sqlite::files::{beside, create_private, sync_folder};
 
 /// Ending of the temporary name.
 const ENDING: &str = ".unfinished";
@@ -38,13 +38,7 @@ impl StagedFile {
             lock(&left, &path)?;
             remove(&path).map_err(failed)?;
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
+        let file = create_private(&path).map_err(failed)?;
         lock(&file, &path)?;
         Ok(Self { path, file })
     }
@@ -54,11 +48,14 @@ impl StagedFile {
         &self.path
     }
 
-    /// Copies mode and owner of `other`; the mode alone when this user may not change the owner.
-    pub fn copy_permissions(&self, other: &Path) -> io::Result<()> {
-        let other = other.metadata()?;
-        self.file.set_permissions(other.permissions())?;
-        let own = self.file.metadata()?;
+    /// Gives it the mode of `other`.
+    pub fn copy_mode(&self, other: &Path) -> io::Result<()> {
+        self.file.set_permissions(other.metadata()?.permissions())
+    }
+
+    /// Gives it the owner of `other`, if this user may.
+    pub fn copy_owner(&self, other: &Path) -> io::Result<()> {
+        let (own, other) = (self.file.metadata()?, other.metadata()?);
         if (own.uid(), own.gid()) == (other.uid(), other.gid()) {
             return Ok(());
         }
@@ -118,12 +115,6 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Syncs the folder of `path`, so that changed names survive a power failure.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Runs `work`, which writes `target`, on its own thread. A signal meanwhile removes the temporary

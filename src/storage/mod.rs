@@ -20,4 +20,5 @@ pub mod sqlite;
 
 pub use error::{OpenError, StorageError};
 pub use port::{StoreRead, StoreWrite};
+pub use sqlite::rescue::{Rescue, Rescued};
 pub use sqlite::store::{Store, StoreFile};

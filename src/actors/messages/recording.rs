@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::probing::{EndedProbe, ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
 use crate::domain::{EventBegan, Name, Outcome};
+use crate::storage::Rescued;
 use crate::storage::ledger::Fresh;
 
 /// Notice from the probers of one arbiter: these probes ended. The recorder passes each on to the
@@ -53,9 +54,10 @@ pub struct Subscribe {
     pub upkeep: Recipient<TicksCommitted>,
 }
 
-/// Command from the app at the end: write everything and close the store. The reply confirms it.
+/// Command from the app at the end: write everything and close the store. The reply confirms it;
+/// after a change of the store's files it says what was saved.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<(), oneshot::error::RecvError>")]
+#[rtype(result = "Result<Option<Rescued>, oneshot::error::RecvError>")]
 pub struct Flush;
 
 /// Query from the recorder to the canaries: whether none of them answers. False when one answers,

@@ -11,12 +11,12 @@ use crate::domain::time::stall::Stall;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Outcome, Retention};
 use crate::services_file::{Entry, FileApplied, FileError};
-use crate::storage::StorageError;
 use crate::storage::history::retention::Progress;
 use crate::storage::history::rows::Slice;
 use crate::storage::ledger::{Committed, Fresh};
 use crate::storage::port::Query;
 use crate::storage::records::{Applied, Change, Gap, SetBack};
+use crate::storage::{Rescued, StorageError};
 
 /// Query from HTTP to the recorder, which forwards it to a reader. A query whose sender has gone
 /// may be dropped.
@@ -38,6 +38,8 @@ pub struct Commit {
     /// The newest heartbeat of the recorder. The commit is dated by the monotonic time since then,
     /// so that a step of the wall clock that the recorder has not found yet changes nothing.
     pub as_of: Moment,
+    /// Commit to the files that were opened, even if their names lead to other files now.
+    pub rescues: bool,
 }
 
 /// What the clocks did since the last commit.
@@ -55,6 +57,9 @@ pub struct CommitDone {
     pub committed: Committed,
     /// The part of the group that was not committed.
     pub failed: Option<NotCommitted>,
+    /// The change of the store's files, as a sentence. Nothing is committed after it, except for a
+    /// rescue.
+    pub file_change: Option<String>,
     pub fresh: Fresh,
     /// The steps that were noted, as one.
     pub set_back: Option<SetBack>,
@@ -131,7 +136,7 @@ pub struct UpkeepReply {
 }
 
 /// Command from the recorder to the writer, the last one: fold the write-ahead log into the file
-/// and close it.
+/// and close it. After a change of its files, the reply says what was saved.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Option<Rescued>")]
 pub struct Close;

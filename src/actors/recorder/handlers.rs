@@ -13,9 +13,9 @@ use crate::actors::messages::recording::{
 };
 use crate::actors::messages::store::{ApplyFile, Ask, MakeChange, QueueUpkeepWrite, UpkeepReply};
 use crate::services_file::{FileApplied, FileError};
-use crate::storage::StorageError;
 use crate::storage::port::Query;
 use crate::storage::records::Applied;
+use crate::storage::{Rescued, StorageError};
 
 impl Actor for Recorder {
     type Context = Context<Self>;
@@ -118,7 +118,7 @@ impl Handler<GetStoreFailure> for Recorder {
     type Result = MessageResult<GetStoreFailure>;
 
     fn handle(&mut self, _: GetStoreFailure, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.store_failure())
+        MessageResult(self.file_change.clone().or_else(|| self.store_failure()))
     }
 }
 
@@ -140,7 +140,7 @@ impl Handler<Subscribe> for Recorder {
 }
 
 impl Handler<Flush> for Recorder {
-    type Result = ResponseFuture<Result<(), oneshot::error::RecvError>>;
+    type Result = ResponseFuture<Result<Option<Rescued>, oneshot::error::RecvError>>;
 
     fn handle(&mut self, _: Flush, context: &mut Self::Context) -> Self::Result {
         let (reply, flushed) = oneshot::channel();

@@ -46,6 +46,7 @@ use crate::domain::time::clock_watch::ClockWatch;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Defaults, Outcome};
 use crate::metrics::Telemetry;
+use crate::storage::Rescued;
 use crate::storage::records::LoadedService;
 use buffer::Buffer;
 use events::EventPublisher;
@@ -108,8 +109,10 @@ pub struct Recorder {
     phase: Phase,
     /// The writer has died: the process is about to end, and nothing can be written.
     writer_died: bool,
+    /// What another program did to the files of the store, as a sentence.
+    file_change: Option<String>,
     /// The reply to [`Flush`](crate::actors::messages::recording::Flush).
-    flush: Option<Reply<()>>,
+    flush: Option<Reply<Option<Rescued>>>,
     /// The timer of the next write.
     timer: Option<(Instant, SpawnHandle)>,
     links: Option<Links>,
@@ -118,7 +121,7 @@ pub struct Recorder {
     readers: Readers,
     telemetry: Telemetry,
     log: Logger,
-    _lifeline: Lifeline,
+    lifeline: Lifeline,
 }
 
 /// The recipients that are started after the recorder.
@@ -185,6 +188,7 @@ impl Recorder {
             self_check_timer: None,
             phase: Phase::Open,
             writer_died: false,
+            file_change: None,
             flush: None,
             timer: None,
             links: None,
@@ -193,7 +197,7 @@ impl Recorder {
             readers: deps.readers,
             telemetry: runtime.telemetry.clone(),
             log: runtime.log.clone(),
-            _lifeline: runtime.lifeline("recorder"),
+            lifeline: runtime.lifeline("recorder"),
         }
     }
 

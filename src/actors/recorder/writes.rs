@@ -14,6 +14,7 @@ use crate::actors::messages::store::{
     ApplyFile, ClockNotes, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply,
     UpkeepWrite,
 };
+use crate::actors::runtime::Fault;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
 use crate::services_file::{Entry, FileApplied, FileError};
@@ -47,7 +48,8 @@ impl Recorder {
         self.steps_since_commit.clear();
         let notes = self.pending_clock.notes();
         let as_of = self.clock_watch.last();
-        let commit = Commit { group, clock: notes.clone(), as_of };
+        let rescues = self.file_change.is_some() && self.phase == Phase::Closing;
+        let commit = Commit { group, clock: notes.clone(), as_of, rescues };
         let commit = self.writer.commit.send(commit).into_actor(self);
         context.spawn(commit.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.handle_writer_death() };
@@ -72,6 +74,7 @@ impl Recorder {
                 self.buffer.put_back(group, Instant::now());
                 self.telemetry.commit_failures.inc();
                 self.note_failure(why);
+                self.note_file_change(done.file_change);
             }
         }
         if let Some(links) = &self.links {
@@ -201,10 +204,24 @@ impl Recorder {
         self.phase = Phase::Closed;
         let reply = self.flush.take();
         let close = self.writer.close.send(Close).into_actor(self);
-        context.spawn(close.map(move |_, _, _| {
+        context.spawn(close.map(move |rescued, recorder, _| {
+            // Without a reply, the app reports the outcomes that are still buffered.
+            let Ok(rescued) = rescued else { return recorder.handle_writer_death() };
             // The app has gone when its grace period is over.
-            let _ = reply.map(|reply| reply.send(()));
+            let _ = reply.map(|reply| reply.send(rescued));
         }));
+    }
+
+    /// The files of the store were removed or replaced: the process must end.
+    fn note_file_change(&mut self, change: Option<String>) {
+        if self.file_change.is_none()
+            && let Some(change) = change
+        {
+            error!(self.log, "the files of the store were changed by another program; stopping";
+                "change" => &change);
+            self.file_change = Some(change);
+            self.lifeline.report(Fault::DatabaseChanged);
+        }
     }
 
     /// A write is over. It may have been committed even if it failed, so cached responses are

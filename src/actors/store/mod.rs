@@ -2,6 +2,7 @@
 
 pub mod readers;
 mod reopening;
+mod watched;
 pub mod writer;
 
 use actix::prelude::*;

@@ -51,7 +51,7 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(file: StoreFile, lifeline: Lifeline) -> Self {
-        Self { store: Reopening::new(move || file.reader()), _lifeline: lifeline }
+        Self { store: Reopening::new(file, StoreFile::reader), _lifeline: lifeline }
     }
 }
 

@@ -1,37 +1,53 @@
 //! A store that is opened when it is first used, and again after it was unavailable.
 
-use crate::storage::StorageError;
+use crate::storage::{StorageError, StoreFile};
 
-type Open<S> = Box<dyn FnMut() -> Result<Box<S>, StorageError>>;
+type Open<S> = fn(&StoreFile) -> Result<Box<S>, StorageError>;
 
 /// After an `Unavailable` error the store is dropped, and with it a transaction that broke off.
 pub struct Reopening<S: ?Sized> {
-    open: Open<S>,
     store: Option<Box<S>>,
+    open: Open<S>,
+    /// Dropped after the store, whose locks end with it.
+    file: StoreFile,
 }
 
 impl<S: ?Sized> Reopening<S> {
-    pub fn new(open: impl FnMut() -> Result<Box<S>, StorageError> + 'static) -> Self {
-        Self { open: Box::new(open), store: None }
+    pub fn new(file: StoreFile, open: Open<S>) -> Self {
+        Self { store: None, open, file }
     }
 
     pub fn run<T>(
         &mut self,
         work: impl FnOnce(&mut S) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let mut store = match self.store.take() {
+        let store = match &mut self.store {
             Some(store) => store,
-            None => (self.open)()?,
+            none => none.insert((self.open)(&self.file)?),
         };
-        let result = work(&mut store);
-        if !matches!(result, Err(StorageError::Unavailable(_))) {
-            self.store = Some(store);
+        let result = work(store);
+        if matches!(result, Err(StorageError::Unavailable(_))) {
+            self.close();
         }
         result
     }
 
-    /// The store, if it is open; it is opened again by the next [`run`](Self::run).
-    pub fn take(&mut self) -> Option<Box<S>> {
-        self.store.take()
+    pub fn is_open(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// Drops the store; the next [`run`](Self::run) opens it again. After the files were replaced,
+    /// the store is leaked: closing it would remove the log of the new database, by name.
+    pub fn close(&mut self) {
+        let store = self.store.take();
+        if !self.file.is_in_place() {
+            std::mem::forget(store);
+        }
+    }
+}
+
+impl<S: ?Sized> Drop for Reopening<S> {
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -9,8 +9,9 @@ use crate::actors::messages::store::{
     UpkeepWritten,
 };
 use crate::actors::runtime::Lifeline;
-use crate::actors::store::reopening::Reopening;
+use crate::actors::store::watched::WatchedStore;
 use crate::clock::unix_ms;
+use crate::domain::Outcome;
 use crate::domain::time::stall::Stall;
 use crate::services_file;
 use crate::services_file::{FileApplied, FileError};
@@ -22,15 +23,14 @@ use crate::storage::{StorageError, StoreFile};
 
 /// Owns the writing store and the cached rows of the services it commits to.
 pub struct Writer {
-    store: Reopening<dyn StoreWrite>,
+    store: WatchedStore,
     ledger: Ledger,
     _lifeline: Lifeline,
 }
 
 impl Writer {
     pub fn new(file: StoreFile, lifeline: Lifeline) -> Self {
-        let store = Reopening::new(move || file.writer());
-        Self { store, ledger: Ledger::default(), _lifeline: lifeline }
+        Self { store: WatchedStore::new(file), ledger: Ledger::default(), _lifeline: lifeline }
     }
 
     /// Moves what is stored by the steps back, and notes the stall as a gap.
@@ -50,6 +50,14 @@ impl Writer {
             self.ledger.stalled(to_ms);
         }
         Ok(())
+    }
+
+    /// Returns the group to the recorder, unless a rescue saves it.
+    fn fail(&mut self, done: &mut CommitDone, group: Vec<Outcome>, why: String) {
+        if !self.store.append_to_rescue(&group) {
+            done.failed = Some(NotCommitted { group, why });
+            done.file_change = self.store.change();
+        }
     }
 
     /// Runs one transaction of a sealing. After an error the transaction may have been committed,
@@ -72,10 +80,12 @@ impl Handler<Commit> for Writer {
     fn handle(&mut self, commit: Commit, _: &mut Self::Context) -> Self::Result {
         fail::fail_point!("writer");
         let mut done = CommitDone::default();
+        if commit.rescues && self.store.begin_rescue(unix_ms()) {
+            self.ledger.forget_all();
+        }
         if let Err(error) = self.note_clock(&commit.clock, &mut done) {
             self.ledger.forget_all();
-            let (group, why) = (commit.group, error.to_string());
-            done.failed = Some(NotCommitted { group, why });
+            self.fail(&mut done, commit.group, error.to_string());
             return MessageResult(done);
         }
         let now_ms = commit.as_of.wall_ms_at(Instant::now());
@@ -89,7 +99,7 @@ impl Handler<Commit> for Writer {
                 Err(StorageError::Unavailable(why)) => {
                     waiting.push(group);
                     let group = waiting.into_iter().rev().flatten().collect();
-                    done.failed = Some(NotCommitted { group, why });
+                    self.fail(&mut done, group, why);
                     break;
                 }
                 Err(error) => match group.as_slice() {
@@ -171,15 +181,12 @@ impl Handler<UpkeepWrite> for Writer {
 }
 
 impl Handler<Close> for Writer {
-    type Result = ();
+    type Result = MessageResult<Close>;
 
-    fn handle(&mut self, _: Close, _: &mut Self::Context) {
+    fn handle(&mut self, _: Close, _: &mut Self::Context) -> Self::Result {
         // Best effort: without this mark, the time since the last commit becomes a gap.
         let ledger = &mut self.ledger;
         let _ = self.store.run(|store| ledger.commit(store, &[], unix_ms()));
-        if let Some(mut store) = self.store.take() {
-            // Best effort: otherwise the next start checkpoints the log.
-            let _ = store.checkpoint();
-        }
+        MessageResult(self.store.close(unix_ms()))
     }
 }

@@ -1,77 +1,84 @@
-//! The database file and the files beside it: their names, their heads, and the lock.
+//! The database file and the files beside it: their names, their heads and their modes.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::io::{Read, Seek, Write};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::header;
 use super::header::Kind;
 use crate::storage::error::OpenError;
 
-/// The lock on a database file, whether the file exists or not. No store opens the file until it
-/// is dropped.
-///
-/// SQLite's own locks last one transaction; this one refuses a second process at its start, and
-/// names the first.
-#[derive(Debug)]
-pub struct FileLock {
-    path: PathBuf,
-    _file: File,
+/// Mode of every file that this program creates: it may hold secrets.
+const OWN_MODE: u32 = 0o600;
+
+/// Device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
 }
 
-impl FileLock {
-    /// Error `InUse` names the process that has the lock.
-    pub fn acquire(file: &Path) -> Result<Self, OpenError> {
-        let path = absolute(file).map_err(|error| unusable(file, error))?;
-        let unusable = |error: io::Error| unusable(file, error);
-        let mut lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(beside(&path, ".lock"))
-            .map_err(unusable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Best effort: the file is in use, with the name or without.
-                let _ = lock.read_to_string(&mut holder);
-                return Err(OpenError::InUse {
-                    file: file.to_owned(),
-                    holder: holder.trim().to_owned(),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(unusable(error)),
-        }
-        lock.set_len(0).map_err(unusable)?;
-        lock.rewind().map_err(unusable)?;
-        writeln!(lock, "pid {}", std::process::id()).map_err(unusable)?;
-        Ok(Self { path, _file: lock })
-    }
-
-    /// The absolute path of the database file.
-    pub fn path(&self) -> &Path {
-        &self.path
+impl From<&Metadata> for Identity {
+    fn from(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
-/// The absolute path of a file that need not exist, in a folder that must.
+/// The identity of the file that has this name, through symbolic links.
+pub fn identity(path: &Path) -> io::Result<Identity> {
+    path.metadata().map(|metadata| Identity::from(&metadata))
+}
+
+/// Creates a file that only its owner may read and write, whatever the umask is. Error
+/// `AlreadyExists` when the name is taken.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).mode(OWN_MODE).open(path)?;
+    file.set_permissions(Permissions::from_mode(OWN_MODE))?;
+    Ok(file)
+}
+
+/// The permission bits of a file that others than its owner may read or write; `None` for another
+/// file and for a missing one.
+pub fn shared_mode(path: &Path) -> Option<u32> {
+    let mode = path.metadata().ok()?.mode() & 0o777;
+    (mode & !OWN_MODE & 0o077 != 0).then_some(mode)
+}
+
+/// Syncs the folder of `path`, so that changed names survive a power failure.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Most symbolic links that are followed to a missing file, as the kernel does.
+const LINKS_MOST: usize = 40;
+
+/// The absolute path, without symbolic links, of a file that need not exist, in a folder that must.
 pub fn absolute(file: &Path) -> io::Result<PathBuf> {
-    if let Ok(existing) = file.canonicalize() {
-        return Ok(existing);
+    let mut file = file.to_owned();
+    for _ in 0..LINKS_MOST {
+        if let Ok(existing) = file.canonicalize() {
+            return Ok(existing);
+        }
+        let name: &OsStr = file.file_name().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name")
+        })?;
+        let folder = match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let path = folder.canonicalize()?.join(name);
+        match path.read_link() {
+            Ok(target) => file = folder.canonicalize()?.join(target),
+            Err(_) => return Ok(path),
+        }
     }
-    let name: &OsStr = file
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name"))?;
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    Ok(folder.canonicalize()?.join(name))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "too many symbolic links"))
 }
 
 /// Whether the file is new or empty; an error when it is not a database of this program.

@@ -50,6 +50,11 @@ pub fn inspect(head: &[u8], file_length: u64) -> Kind {
     Kind::Own
 }
 
+/// `PRAGMA user_version` in a head of [`HEADER_LENGTH`] bytes.
+pub fn user_version(head: &[u8]) -> u32 {
+    be32(head, 60)
+}
+
 /// Length of the head of a log, in bytes.
 pub const LOG_HEAD_LENGTH: u64 = 4;
 

@@ -15,11 +15,13 @@ pub mod go_db;
 mod header;
 mod history;
 mod import;
+pub mod lock;
 mod metrics;
 mod migrations;
 pub mod offline;
 pub mod prepared;
 mod read;
+pub mod rescue;
 mod retention;
 mod rows;
 #[rustfmt::skip]
@@ -29,6 +31,7 @@ pub mod store;
 #[cfg(test)]
 pub mod tests;
 mod usage;
+mod watch;
 mod write;
 
 /// The connection and the backend for which `cold/` is compiled here.

@@ -111,11 +111,10 @@ impl OfflineStore {
     /// Writes the content at one moment to `copy`, an empty file; others may write meanwhile. The
     /// copy is packed and has no log. It is not synced.
     pub fn copy_to(&mut self, copy: &Path) -> Result<(), String> {
-        let path = copy.to_str().ok_or("its path is not UTF-8")?.replace('\'', "''");
         let text = |error: diesel::result::Error| error.to_string();
         // It would keep SQLite from writing the copy too.
         self.connection.batch_execute("PRAGMA query_only = OFF").map_err(text)?;
-        let copied = self.connection.batch_execute(&format!("VACUUM INTO '{path}'")).map_err(text);
+        let copied = vacuum_into(&mut self.connection, copy);
         self.connection.batch_execute("PRAGMA query_only = ON").map_err(text)?;
         copied
     }
@@ -135,6 +134,19 @@ impl OfflineStore {
             .or_else(|_| count("service_ticks", ""))
             .map_err(|error| error.to_string())
     }
+}
+
+/// Writes the content at one moment to `copy`, an empty file, without the mark of a run: the
+/// service that writes the database tells it from the copy.
+pub(super) fn vacuum_into(connection: &mut SqliteConnection, copy: &Path) -> Result<(), String> {
+    let path = copy.to_str().ok_or("its path is not UTF-8")?;
+    let quoted = path.replace('\'', "''");
+    let text = |error: &dyn std::error::Error| error.to_string();
+    connection.batch_execute(&format!("VACUUM INTO '{quoted}'")).map_err(|error| text(&error))?;
+    let mut copied = connect(path).map_err(|error| text(&error))?;
+    // The caller syncs the copy, and removes it when this fails.
+    let unmark = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA user_version = 0";
+    copied.batch_execute(unmark).map_err(|error| text(&error))
 }
 
 /// A read-only connection, after a first read.

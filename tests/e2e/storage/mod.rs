@@ -1,10 +1,12 @@
 //! The database: recording, recovery, retention, backup and import.
 
 mod backup;
+mod changed_files;
 mod crash_recovery;
 mod export;
 mod file_checks;
 mod import_go_db;
+mod private_files;
 mod recording;
 mod retention;
 mod unavailable;

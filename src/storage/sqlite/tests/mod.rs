@@ -3,6 +3,7 @@
 mod history;
 mod offline;
 mod opening;
+mod watching;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;

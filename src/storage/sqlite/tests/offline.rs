@@ -77,7 +77,7 @@ fn a_database_is_closed_only_when_no_process_has_it_open() {
     let mut writer = connection::writer(store.path()).unwrap();
     writer.batch_execute("CREATE TABLE t (x)").unwrap();
     assert!(ClosedFile::close(&file).is_err());
-    drop(writer);
+    drop((writer, store));
     let closed = ClosedFile::close(&file).unwrap();
     assert!(!has_beside(&file, "-wal") && !beside(&file, "-journal").exists());
     assert!(OfflineStore::open(&file).is_err(), "other processes are locked out");
