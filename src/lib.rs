@@ -68,6 +68,8 @@
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |
+//! | Which values are secret, and how are they masked? | `domain/secret/` |
+//! | When must a change give secrets anew? | `spec/destination.rs` |
 //! | Where do I add a setting? | `config/`, the file of its subject; all steps: `CONTRIBUTING.md` |
 //! | Where do I add a field of a service? | `domain/service/`, `spec/field.rs` (a row) |
 //! | Where do I add a metric? | `metrics/` |

@@ -154,7 +154,8 @@ impl Reason {
     }
 }
 
-const DETAIL_MAX_CHARS: usize = 300;
+/// Longest detail of a failure, in characters.
+pub const DETAIL_MAX_CHARS: usize = 300;
 
 /// A failed probe: a result, not an error of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::domain::outcome::escape_control;
+use crate::domain::outcome::{DETAIL_MAX_CHARS, escape_control};
 use crate::domain::secret::names::is_secret_header;
 use crate::domain::secret::pieces::{MASK, is_placeholder};
 use crate::domain::secret::url::{Requests, secrets};
@@ -56,7 +56,10 @@ impl Redactor {
         }
         if requests == Requests::Masked {
             redactor.body = options.body.as_ref().and_then(fill);
-            redactor.add(&redactor.body.clone().unwrap_or_default());
+            // A detail is shorter, and so holds at most the beginning of a longer body.
+            let body = redactor.body.iter().flat_map(|body| body.chars());
+            let start: String = body.take(DETAIL_MAX_CHARS).collect();
+            redactor.add(&start);
         }
         // A longer secret may begin with a shorter one.
         redactor.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -210,6 +213,20 @@ mod tests {
         assert_eq!(redacted("[BODY] (h3ader-s…) == 1"), "[BODY] (***…) == 1");
         assert_eq!(redacted("it ends with h3ader"), "it ends with ***");
         assert_eq!(redacted("h3ad or h3a"), "h3ad or h3a");
+    }
+
+    #[test]
+    fn parts_of_a_long_body_are_removed() {
+        let body = "long body: ".repeat(20_000) + "b0dy-s3cret";
+        let options = Options { body: Some(Template::literal(&body)), ..Options::default() };
+        let service = Service { options: Arc::new(options), ..sample::service(1, 1.0) };
+        let redactor = Redactor::new(&service, &Variables::default(), Requests::Masked);
+        let detail: String = body.chars().take(DETAIL_MAX_CHARS).collect();
+        assert_eq!(redactor.redact(&detail), MASK);
+        assert_eq!(
+            redactor.redact("sent \"long body: lo\" with b0dy-s3cret"),
+            "sent \"***\" with ***"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Tables that are read and written seldom, in diesel's own query language.
 //!
 //! These files are compiled once for each store: the module of a store includes this one by its
-//! path, and defines `StoreConnection`, `Backend`, `schema` and the SQL functions in `functions`. The
+//! path, and defines `StoreConnection`, `Backend`, `schema` and `functions` (of SQL). The
 //! columns and their diesel types are the same in all stores.
 
 pub mod definitions;

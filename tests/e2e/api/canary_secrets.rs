@@ -183,7 +183,8 @@ fn outputs(requests: &str) -> Vec<(String, String)> {
     };
     command(&["check-file", "services.yaml"]);
     let options = json!({
-        "headers": {"X-Api-Key": format!("{NEVER}-header")}, "bearer_token": format!("{NEVER}-bearer"),
+        "headers": {"X-Api-Key": format!("{NEVER}-header")},
+        "bearer_token": format!("{NEVER}-bearer"),
         "method": "POST", "body": format!("{OPEN}-body")
     });
     let options = options.to_string();
