@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use procfs::process::Process;
 use service_healthcheck::actors::last_results::LastResults;
-use service_healthcheck::actors::messages::recording::{Flush, RecordOutcome};
+use service_healthcheck::actors::messages::probing::{EndedProbe, Lease, ProbeEnd};
+use service_healthcheck::actors::messages::recording::{Flush, ProbesEnded};
 use service_healthcheck::actors::recorder::{Recorder, RecorderDeps, RecorderSettings};
 use service_healthcheck::actors::revision::Revision;
 use service_healthcheck::actors::runtime::Runtime;
@@ -31,6 +32,9 @@ const SERVICES: i64 = 1_000;
 
 /// Concurrent senders, each waits for its reply: the default number of probers.
 const SENDERS: i64 = 1_024;
+
+/// Outcomes in the recorder's buffer beyond which the senders wait: less than its limit.
+const BUFFERED: i64 = 60_000;
 
 /// Duration and number of the turns.
 const LASTS: Duration = Duration::from_millis(2_500);
@@ -117,7 +121,7 @@ fn record() -> Recorded {
         let recorder = start_recorder(&store, &runtime);
         let sending = Rc::new(Cell::new(true));
         for sender in 0..SENDERS {
-            actix_rt::spawn(send(recorder.clone(), sender, Rc::clone(&sending)));
+            actix_rt::spawn(send(recorder.clone(), telemetry.clone(), sender, Rc::clone(&sending)));
         }
         actix_rt::time::sleep(Duration::from_millis(300)).await;
         let (before, started) = (counted(&telemetry), Instant::now());
@@ -136,9 +140,14 @@ fn record() -> Recorded {
     })
 }
 
-/// Sends one result after the other, with a message and a reply each. Probers send batches, which
-/// costs less.
-async fn send(recorder: Addr<Recorder>, sender: i64, sending: Rc<Cell<bool>>) {
+/// Sends one result after the other, with a message and a reply each, while the buffer has room.
+/// Probers send batches, which costs less.
+async fn send(
+    recorder: Addr<Recorder>,
+    telemetry: Telemetry,
+    sender: i64,
+    sending: Rc<Cell<bool>>,
+) {
     let mut nth = sender;
     while sending.get() {
         nth += SENDERS;
@@ -154,7 +163,13 @@ async fn send(recorder: Addr<Recorder>, sender: i64, sending: Rc<Cell<bool>>) {
             phases,
             ..Outcome::without_details(id, unix_ms(), phases.total(), None)
         };
-        recorder.send(RecordOutcome { outcome }).await.expect("the recorder lives");
+        let lease = Lease { slot: sender as usize, generation: nth.unsigned_abs() };
+        let probe = EndedProbe { lease, end: ProbeEnd::Prompt, confirmation: None };
+        let ended = ProbesEnded(vec![(probe, Some(outcome))]);
+        recorder.send(ended).await.expect("the recorder lives");
+        while telemetry.buffered.get() > BUFFERED {
+            actix_rt::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 
@@ -182,6 +197,7 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     let config = Config::from_lookup(|_| None).expect("the defaults are valid");
     let stores = StoreActors::start(store.file(), runtime);
     let settings = RecorderSettings {
+        stopped_at_ms: None,
         buffer_limit: config.storage.buffer_limit,
         self_check: SelfCheckSettings {
             window: config.self_check.window,

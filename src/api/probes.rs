@@ -91,12 +91,18 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let outcome = Outcome::without_details(id, unix_ms(), Duration::ZERO, failure);
     api.telemetry.probed(&outcome);
     api.scheduler.do_send(HeartbeatReceived(id));
+    let unavailable = |message: &str| Err(ApiError::unavailable(vec![message.to_owned()]));
     match api.recorder.send(RecordOutcome { outcome }).await? {
-        RecordReply::Accepted => {}
-        RecordReply::Dropped => {
-            let message = "the store is unavailable and the buffer is full";
-            return Err(ApiError::unavailable(vec![message.to_owned()]));
+        RecordReply::Recorded => {}
+        // 404 if the service was deleted meanwhile; a paused one records nothing.
+        RecordReply::Orphaned => drop(api.query(GetService(id)).await?),
+        RecordReply::Buffered => {
+            return unavailable(
+                "store: unavailable; the heartbeat is kept in memory and recorded when the store \
+                 takes writes again",
+            );
         }
+        RecordReply::Dropped => return unavailable("store: the heartbeat was not recorded"),
     }
     Ok(HttpResponse::Ok().json(StatusOnly::ok()))
 }

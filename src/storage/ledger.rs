@@ -24,8 +24,9 @@ use crate::storage::port::StoreWrite;
 pub struct Committed {
     /// Number of ticks that are stored.
     pub recorded: usize,
-    /// Outcomes that are not stored, since their service was deleted or paused during the probe.
-    pub orphaned: usize,
+    /// The services of outcomes that are not stored, since the service was deleted or paused during
+    /// the probe; one entry an outcome.
+    pub orphaned: Vec<ServiceId>,
     /// The events that began, in order.
     pub began: Vec<EventBegan>,
     /// Outcomes that are not stored, since they contradict the store, and how. Filled in by the
@@ -37,7 +38,7 @@ impl Committed {
     /// Adds the result of a later commit.
     pub fn extend(&mut self, later: Self) {
         self.recorded += later.recorded;
-        self.orphaned += later.orphaned;
+        self.orphaned.extend(later.orphaned);
         self.began.extend(later.began);
         self.refused.extend(later.refused);
     }
@@ -186,7 +187,9 @@ impl Ledger {
                 draft.record(metric, outcome, first_tick_id, is_late);
             } else {
                 all_watched = false;
-                draft.committed.orphaned += usize::from(outcome.verdict() != Verdict::Local);
+                if outcome.verdict() != Verdict::Local {
+                    draft.committed.orphaned.push(outcome.service_id);
+                }
             }
         }
         if !all_watched {

@@ -16,20 +16,26 @@ use crate::storage::ledger::Fresh;
 #[rtype(result = "()")]
 pub struct ProbesEnded(pub Vec<(EndedProbe, Option<Outcome>)>);
 
-/// Command from HTTP: record a reported outcome. Never lost while the recorder lives.
+/// Command from HTTP: record a reported outcome. The reply comes after the commit, or when the store
+/// fails.
 #[derive(Debug, Message)]
 #[rtype(result = "RecordReply")]
 pub struct RecordOutcome {
     pub outcome: Outcome,
 }
 
-/// Whether the recorder accepted an outcome.
+/// What happened to a reported outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordReply {
-    /// Buffered: the outcome will be stored, unless the process is killed or the store fails to the
-    /// end.
-    Accepted,
-    /// Counted as dropped: the store fails and the buffer is full, or the store is being closed.
+    /// Committed.
+    Recorded,
+    /// Not stored: the service was deleted or paused meanwhile.
+    Orphaned,
+    /// The store fails. The outcome is in memory, and is stored at most once when the store works
+    /// again.
+    Buffered,
+    /// Counted as dropped: the store fails and the buffer is full, the store is being closed, or the
+    /// outcome contradicts the store.
     Dropped,
 }
 

@@ -1,10 +1,11 @@
-//! Buffers outcomes, parks them while the buffer is full, or drops them; and acknowledges each.
+//! Buffers outcomes, parks them while the buffer is full, or drops them. Slots are acknowledged
+//! then, clients after the commit.
 
 use std::time::Instant;
 
 use slog::error;
 
-use super::queued::Ack;
+use super::queued::{Ack, Reply};
 use super::{Phase, Recorder};
 use crate::actors::messages::probing::{EndedProbe, ProbesFinished};
 use crate::actors::messages::recording::RecordReply;
@@ -13,7 +14,8 @@ use crate::domain::{Outcome, Verdict};
 use crate::metrics::RecordResult;
 
 impl Recorder {
-    /// Receives an outcome. It is acknowledged now, or once the buffer has room.
+    /// Receives an outcome. Its slot is acknowledged now, or once the buffer has room; its client
+    /// after the commit.
     pub(super) fn receive(&mut self, mut outcome: Outcome, ack: Ack, ended: &mut Vec<EndedProbe>) {
         self.move_in_flight(&mut outcome);
         let id = outcome.service_id;
@@ -29,14 +31,19 @@ impl Recorder {
         };
         let Some(outcome) = outcome else {
             self.observations.pending(id);
-            return ack.send(RecordReply::Accepted, ended);
+            if let Some(client) = ack.taken(ended) {
+                self.reports.hold(id, client);
+            }
+            return;
         };
         if outcome.verdict() == Verdict::Local {
             self.observations.failed(&outcome);
-            return ack.send(RecordReply::Accepted, ended);
+            // A client reports no local fault.
+            return drop(ack.taken(ended));
         }
         if self.buffer.has_room() || self.phase == Phase::Closed || self.store_failure().is_some() {
-            ack.send(self.buffer_or_drop(outcome), ended);
+            let client = ack.taken(ended);
+            self.buffer_or_drop(outcome, client);
         } else {
             self.observations.pending(id);
             self.parked.push_back((outcome, ack));
@@ -58,26 +65,40 @@ impl Recorder {
         while self.buffer.has_room() || failing {
             let Some((outcome, ack)) = self.parked.pop_front() else { break };
             self.observations.decided(outcome.service_id);
-            ack.send(self.buffer_or_drop(outcome), &mut ended);
+            let client = ack.taken(&mut ended);
+            self.buffer_or_drop(outcome, client);
         }
         self.finish_probes(ended);
         self.buffer_holes();
     }
 
-    pub(super) fn buffer_or_drop(&mut self, outcome: Outcome) -> RecordReply {
+    /// Buffers the outcome, and its client waits for the commit; or drops it, and the client learns
+    /// that.
+    pub(super) fn buffer_or_drop(
+        &mut self,
+        outcome: Outcome,
+        client: Option<Reply<RecordReply>>,
+    ) {
         if self.buffer.has_room() && self.phase != Phase::Closed {
             self.update_last_result(&outcome);
-            let now = Instant::now();
-            match self.observe(&outcome, now) {
+            let (id, now) = (outcome.service_id, Instant::now());
+            let position = match self.observe(&outcome, now) {
                 Some(hole) => self.buffer.push_behind_hole(hole, outcome, now),
                 None => self.buffer.push(outcome, now),
+            };
+            if let Some(client) = client {
+                self.reports.wait(position, id, client);
             }
-            return RecordReply::Accepted;
+            return;
+        }
+        if let Some(client) = client {
+            // The client may have gone.
+            let _ = client.send(RecordReply::Dropped);
         }
         self.observations.dropped(&outcome);
         self.telemetry.outcomes(RecordResult::Dropped, 1);
         if self.phase == Phase::Closed {
-            return RecordReply::Dropped;
+            return;
         }
         if self.dropped == 0 {
             error!(self.log,
@@ -85,6 +106,5 @@ impl Recorder {
                 "buffered" => self.buffer.len());
         }
         self.dropped += 1;
-        RecordReply::Dropped
     }
 }

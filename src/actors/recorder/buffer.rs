@@ -20,6 +20,10 @@ const GROUP_LIMIT: usize = 4_096;
 pub struct Buffer {
     waiting: VecDeque<Outcome>,
     committing: usize,
+    /// Outcomes ever pushed.
+    pushed: u64,
+    /// Outcomes that have left the buffer, the oldest first.
+    finished: u64,
     /// When the oldest of `waiting` arrived; `None` when it is empty.
     since: Option<Instant>,
     limit: usize,
@@ -27,7 +31,7 @@ pub struct Buffer {
 
 impl Buffer {
     pub fn new(limit: usize) -> Self {
-        Self { waiting: VecDeque::new(), committing: 0, since: None, limit }
+        Self { waiting: VecDeque::new(), committing: 0, pushed: 0, finished: 0, since: None, limit }
     }
 
     /// Buffered outcomes, including those being committed.
@@ -43,17 +47,28 @@ impl Buffer {
         self.len() < self.limit
     }
 
-    /// The caller has checked [`Self::has_room`].
-    pub fn push(&mut self, outcome: Outcome, now: Instant) {
+    /// Returns the outcome's position: it is committed once [`Self::finished`] reaches it. The caller
+    /// has checked [`Self::has_room`].
+    pub fn push(&mut self, outcome: Outcome, now: Instant) -> u64 {
         debug_assert!(self.has_room());
         self.waiting.push_back(outcome);
         self.since.get_or_insert(now);
+        self.pushed += 1;
+        self.pushed
+    }
+
+    /// The position up to which all outcomes have left the buffer.
+    pub fn finished(&self) -> u64 {
+        self.finished
     }
 
     /// Pushes the hole of a service and the result that ends it, which may exceed the limit by one.
-    pub fn push_behind_hole(&mut self, hole: Outcome, outcome: Outcome, now: Instant) {
+    /// Returns the position of the result.
+    pub fn push_behind_hole(&mut self, hole: Outcome, outcome: Outcome, now: Instant) -> u64 {
         self.push(hole, now);
         self.waiting.push_back(outcome);
+        self.pushed += 1;
+        self.pushed
     }
 
     /// The outcomes that wait, oldest first.
@@ -79,11 +94,13 @@ impl Buffer {
 
     /// The group is committed.
     pub fn group_done(&mut self) {
+        self.finished += self.committing as u64;
         self.committing = 0;
     }
 
-    /// The group is not committed: its outcomes wait again, before all others.
+    /// The end of the group, `group`, is not committed: its outcomes wait again, before all others.
     pub fn put_back(&mut self, group: Vec<Outcome>, now: Instant) {
+        self.finished += self.committing.saturating_sub(group.len()) as u64;
         self.committing = 0;
         for outcome in group.into_iter().rev() {
             self.waiting.push_front(outcome);
@@ -128,6 +145,20 @@ mod tests {
         buffer.put_back(group, now);
         let order: Vec<i64> = buffer.take_group(now).iter().map(|o| o.started_at_ms).collect();
         assert_eq!(order, [1, 2, 3]);
+    }
+
+    #[test]
+    fn an_outcome_is_finished_when_its_position_is_reached() {
+        let (mut buffer, now) = (Buffer::new(9), Instant::now());
+        let positions: Vec<u64> = (1..=3).map(|at| buffer.push(outcome(at), now)).collect();
+        assert_eq!((positions, buffer.finished()), (vec![1, 2, 3], 0));
+        let mut group = buffer.take_group(now);
+        assert_eq!(buffer.push(outcome(4), now), 4);
+        buffer.put_back(group.split_off(1), now);
+        assert_eq!(buffer.finished(), 1, "the first one was committed");
+        buffer.take_group(now);
+        buffer.group_done();
+        assert_eq!(buffer.finished(), 4);
     }
 
     #[test]

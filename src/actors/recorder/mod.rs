@@ -20,6 +20,7 @@ mod holes;
 mod observation;
 mod pending_clock;
 mod queued;
+mod reports;
 #[cfg(test)]
 mod scripted_world;
 mod self_check;
@@ -54,6 +55,7 @@ pub use events::EventSubscriber;
 use observation::Observations;
 use pending_clock::PendingClock;
 use queued::{Ack, Change, Reply};
+use reports::Reports;
 use store_health::StoreHealth;
 
 /// Most changes that wait for the writer.
@@ -83,6 +85,7 @@ pub struct Recorder {
     /// Outcomes that wait for room in the buffer. Bound: one a slot, which stays leased, and one a
     /// connection.
     parked: VecDeque<(Outcome, Ack)>,
+    reports: Reports,
     /// Bound: [`CHANGES_LIMIT`].
     changes: VecDeque<Change>,
     /// Bound: the upkeep sends one write at a time.
@@ -171,6 +174,7 @@ impl Recorder {
         Self {
             buffer: Buffer::new(settings.buffer_limit),
             parked: VecDeque::new(),
+            reports: Reports::default(),
             changes: VecDeque::new(),
             upkeep_write: None,
             store: StoreHealth::new(Instant::now()),
@@ -209,6 +213,9 @@ impl Recorder {
     /// Starts the next write unless one is under way: changes first, since their clients wait.
     fn start_next_write(&mut self, context: &mut Context<Self>) {
         self.update_buffered_gauge();
+        if self.store_failure().is_some() {
+            self.reports.store_fails();
+        }
         if self.store.is_writing() || self.writer_died {
             return;
         }
@@ -244,13 +251,13 @@ impl Recorder {
             && self.pending_clock.is_empty()
     }
 
-    /// A group is due at once while closing, and even without outcomes for a retry, a stall or a step of the
-    /// clock.
+    /// A group is due at once while closing and while a client waits for its commit; and even without
+    /// outcomes for a retry, a stall or a step of the clock.
     fn next_group_due(&self, now: Instant) -> Option<Instant> {
         let due = self.buffer.group_due();
         let at_once = self.store.retry_at().is_some()
             || !self.pending_clock.is_empty()
-            || (due.is_some() && self.phase == Phase::Closing);
+            || (due.is_some() && (self.phase == Phase::Closing || self.reports.is_waiting()));
         if at_once { Some(now) } else { due }
     }
 

@@ -33,19 +33,21 @@ impl Change {
 
 /// Acknowledges an outcome to its sender.
 pub enum Ack {
-    /// A report over HTTP.
+    /// A report over HTTP, which is answered after the commit.
     Client(Reply<RecordReply>),
-    /// A probe, whose slot stays leased until then.
+    /// A probe, whose slot stays leased until the outcome is buffered, held or dropped.
     Slot(EndedProbe),
 }
 
 impl Ack {
-    /// Replies to a client; adds a slot's probe to `ended`, to be passed to the pool.
-    pub fn send(self, reply: RecordReply, ended: &mut Vec<EndedProbe>) {
+    /// Adds a slot's probe to `ended`, to be passed to the pool; returns a client, which waits on.
+    pub fn taken(self, ended: &mut Vec<EndedProbe>) -> Option<Reply<RecordReply>> {
         match self {
-            Self::Slot(probe) => ended.push(probe),
-            // The client may have gone; its outcome counts all the same.
-            Self::Client(client) => drop(client.send(reply)),
+            Self::Slot(probe) => {
+                ended.push(probe);
+                None
+            }
+            Self::Client(client) => Some(client),
         }
     }
 }

@@ -65,7 +65,8 @@ impl Recorder {
         while self.buffer.has_room() || failing {
             let Some(outcome) = self.released.pop_front() else { return };
             self.observations.decided(outcome.service_id);
-            self.buffer_or_drop(outcome);
+            let client = self.reports.release(&outcome);
+            self.buffer_or_drop(outcome, client);
         }
     }
 

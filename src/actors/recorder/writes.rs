@@ -66,12 +66,14 @@ impl Recorder {
         match done.failed {
             None => {
                 self.buffer.group_done();
+                self.reports.committed(self.buffer.finished(), &done.committed);
                 self.clock_noted(notes, done.set_back, done.gap);
                 self.note_success();
             }
             Some(NotCommitted { mut group, why }) => {
                 self.move_failed(&mut group);
                 self.buffer.put_back(group, Instant::now());
+                self.reports.committed(self.buffer.finished(), &done.committed);
                 self.telemetry.commit_failures.inc();
                 self.note_failure(why);
                 self.note_file_change(done.file_change);
@@ -88,7 +90,7 @@ impl Recorder {
             self.telemetry.commit_duration.observe(took.as_secs_f64());
         }
         self.telemetry.outcomes(RecordResult::Recorded, committed.recorded);
-        self.telemetry.outcomes(RecordResult::Orphaned, committed.orphaned);
+        self.telemetry.outcomes(RecordResult::Orphaned, committed.orphaned.len());
         self.telemetry.outcomes(RecordResult::Dropped, committed.refused.len());
         for (service_id, why) in &committed.refused {
             error!(self.log, "an outcome contradicts the store and was dropped";
@@ -268,6 +270,7 @@ impl Recorder {
     fn handle_writer_death(&mut self) {
         self.writer_died = true;
         self.flush = None;
+        self.reports.clear();
         self.changes.clear();
         self.upkeep_write = None;
     }

@@ -130,7 +130,7 @@ impl Pair {
             }
         }
         let done = self.store.commit(&group, self.now_ms);
-        assert_eq!((done.recorded, done.orphaned), (group.len() - orphaned, orphaned));
+        assert_eq!((done.recorded, done.orphaned.len()), (group.len() - orphaned, orphaned));
         self.watched_ms = Some(self.now_ms);
         for (service, _) in self.services.iter_mut().zip(is_recorded).filter(|(_, is)| *is) {
             service.recorded_s = Some(self.now_ms / 1_000);

@@ -73,7 +73,7 @@ fn a_result_without_a_change_writes_no_event() {
 fn results_of_services_that_are_not_watched_are_counted() {
     let group = [result(true, 1_000)];
     let draft = draft(&Ledger::default(), Entry::default(), &group);
-    assert_eq!(draft.committed.orphaned, 1);
+    assert_eq!(draft.committed.orphaned, [id()]);
     assert_eq!((draft.batch.ticks.len(), draft.batch.metrics.len()), (0, 0));
 }
 

@@ -183,3 +183,22 @@ fn a_heartbeat_cannot_forge_log_lines() {
     app.wait_for_log(escaped);
     assert!(!app.log().contains('\u{1b}') && !app.log().contains("\nCRIT forged"));
 }
+
+#[test]
+fn a_heartbeat_that_was_answered_survives_kill_9() {
+    const BEATS: u64 = 5;
+    const CLIENTS: u64 = 4;
+    let launch = online();
+    let app = launch.start();
+    let id = job(&app, 600.0, 0.0);
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| (0..BEATS).for_each(|_| assert_eq!(beat(&app, id, ""), 200)));
+        }
+    });
+    app.kill();
+    let app = launch.start();
+    let metric = app.service(id)["metric"]["data"].clone();
+    assert_eq!(metric["tick_count"], BEATS * CLIENTS, "{metric}");
+    app.db().assert_consistent();
+}

@@ -72,3 +72,26 @@ fn a_full_disk_is_reported_recovers_and_loses_only_counted_outcomes() {
     assert!(db.number("SELECT count(*) FROM service_ticks") as f64 >= least, "nothing was lost");
     db.assert_consistent();
 }
+
+#[test]
+fn a_heartbeat_while_the_store_fails_is_503_and_recorded_at_most_once() {
+    let app = Launch::new().start();
+    let id = app.add_with(&json!({
+        "name": "job", "url": "push://job", "interval_seconds": 600,
+        "heartbeat": {"token": "token-of-the-job", "grace_seconds": 0}
+    }));
+    let beat = || {
+        let path = format!("/v1/services/{id}/heartbeat?token=token-of-the-job");
+        app.request("POST", &path, &[], "")
+    };
+    let mut lock = app.db().connect();
+    lock.batch_execute("BEGIN IMMEDIATE").unwrap();
+    for _ in 0..2 {
+        let refused = beat();
+        assert_eq!((refused.status, refused.header("retry-after")), (503, "1"), "{}", refused.text);
+    }
+    lock.batch_execute("ROLLBACK").unwrap();
+    app.wait_until_ready();
+    assert_eq!(beat().status, 200);
+    assert_eq!(app.service(id)["metric"]["data"]["tick_count"], 3);
+}
