@@ -199,6 +199,7 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     let settings = RecorderSettings {
         stopped_at_ms: None,
         buffer_limit: config.storage.buffer_limit,
+        defaults: config.services.defaults,
         self_check: SelfCheckSettings {
             window: config.self_check.window,
             share: config.self_check.share,
@@ -212,5 +213,5 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
         writer: stores.writer_recipients(),
         readers: Readers::new(stores.readers.clone()),
     };
-    Recorder::new(settings, deps, runtime).start()
+    Recorder::new(settings, &[], deps, runtime).start()
 }

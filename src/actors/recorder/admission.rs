@@ -74,11 +74,7 @@ impl Recorder {
 
     /// Buffers the outcome, and its client waits for the commit; or drops it, and the client learns
     /// that.
-    pub(super) fn buffer_or_drop(
-        &mut self,
-        outcome: Outcome,
-        client: Option<Reply<RecordReply>>,
-    ) {
+    pub(super) fn buffer_or_drop(&mut self, outcome: Outcome, client: Option<Reply<RecordReply>>) {
         if self.buffer.has_room() && self.phase != Phase::Closed {
             self.update_last_result(&outcome);
             let (id, now) = (outcome.service_id, Instant::now());

@@ -127,10 +127,7 @@ mod tests {
         };
         reports.committed(3, &committed);
         let replies: Vec<_> = clients.iter_mut().map(|client| client.try_recv().unwrap()).collect();
-        assert_eq!(
-            replies,
-            [RecordReply::Dropped, RecordReply::Orphaned, RecordReply::Recorded]
-        );
+        assert_eq!(replies, [RecordReply::Dropped, RecordReply::Orphaned, RecordReply::Recorded]);
     }
 
     #[test]

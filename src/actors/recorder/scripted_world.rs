@@ -299,7 +299,7 @@ impl World {
         match self.observations.recorded(&outcome, self.now()).hole {
             Some(hole) => self.buffer.push_behind_hole(hole, outcome, self.now()),
             None => self.buffer.push(outcome, self.now()),
-        }
+        };
     }
 
     fn commit(&mut self) {
