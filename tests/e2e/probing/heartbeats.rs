@@ -156,6 +156,19 @@ fn the_wait_for_a_heartbeat_begins_anew_after_a_standstill() {
 }
 
 #[test]
+fn a_heartbeat_is_not_late_while_the_store_stands_still() {
+    // The second commit takes 6 s.
+    let app = online().with("FAILPOINTS", "writer=1*off->1*sleep(6000)->off").start();
+    let id = job(&app, 3.0, 5.0);
+    assert_eq!(beat(&app, id, ""), 200);
+    app.wait_for_state(id, "up");
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(beat(&app, id, ""), 200);
+    app.wait_for_ticks(id, 2);
+    assert_never_down(&app);
+}
+
+#[test]
 fn each_late_heartbeat_is_detected_as_fast_as_the_first() {
     let app = online().start();
     let id = confirmed_job(&app, 2);
