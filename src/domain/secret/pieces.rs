@@ -88,6 +88,11 @@ pub fn authority(text: &str) -> (usize, usize) {
 /// Splits `url`, which may be invalid; the texts of the pieces make up the whole of it.
 pub fn pieces(url: &str) -> Vec<Piece<'_>> {
     let mut splitter = Splitter::default();
+    if !url.contains(['@', '=']) {
+        // The usual URL, which has neither userinfo nor parameters.
+        splitter.plain(url);
+        return splitter.pieces;
+    }
     let (start, end) = authority(url);
     let rest = if end > 0 {
         splitter.plain(&url[..start]);
