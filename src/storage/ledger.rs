@@ -85,9 +85,8 @@ impl Ledger {
     /// liveness mark to `now_ms`, with an empty group too. After an error the ledger is empty,
     /// since only the rows tell whether the transaction was stored.
     ///
-    /// An outcome that began after `now_ms` counts as begun then. Events that began after `now_ms`
-    /// are moved before, as by [`Self::step_back`]: a result is never compared with an event of the
-    /// future.
+    /// What is later than `now_ms` becomes `now_ms`, the start of an outcome as well as what is
+    /// stored: a result is never compared with an event of the future.
     pub fn commit(
         &mut self,
         store: &mut dyn StoreWrite,
@@ -118,10 +117,8 @@ impl Ledger {
         };
         let mut metrics = self.read_metrics(store, group)?;
         let newest = metrics.values().filter_map(|metric| metric.entry.tally.latest);
-        if let Some(newest_ms) = newest.map(|latest| latest.started_at_ms).max()
-            && newest_ms > now_ms
-        {
-            self.step_back(store, &[StepBack::from_future(newest_ms, now_ms)])?;
+        if newest.map(|latest| latest.started_at_ms).max() > Some(now_ms) {
+            self.step_back(store, &[StepBack::cut(now_ms)])?;
             metrics = self.read_metrics(store, group)?;
         }
         let draft = self.draft(metrics, group, first_tick_id, now_ms);

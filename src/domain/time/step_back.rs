@@ -3,7 +3,7 @@
 /// The wall clock was set back by `by_ms`, to `to_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepBack {
-    /// Milliseconds, positive.
+    /// Milliseconds. With 0, which is a cut, moments of the future become the new time.
     pub by_ms: i64,
     /// Unix milliseconds of the new time: no moment before the step is later.
     pub to_ms: i64,
@@ -13,9 +13,9 @@ pub struct StepBack {
 }
 
 impl StepBack {
-    /// To `now_ms`, for a store whose newest moment is `newest_ms`, which is later.
-    pub fn from_future(newest_ms: i64, now_ms: i64) -> Self {
-        Self { by_ms: newest_ms.saturating_sub(now_ms), to_ms: now_ms, after_ms: now_ms }
+    /// By how much the clock was set back is unknown: what is later than `now_ms` becomes `now_ms`.
+    pub fn cut(now_ms: i64) -> Self {
+        Self { by_ms: 0, to_ms: now_ms, after_ms: now_ms }
     }
 
     /// Unix milliseconds of the step, in the old time.
@@ -146,6 +146,15 @@ mod tests {
         // 5 s.
         let step = StepBack { by_ms: 3_000, to_ms: 15_000, after_ms: 12_999 };
         assert_eq!(starts(step, &[(0, UP), (10_000, UP), (13_400, UP)]), [0, 10_000, 10_400]);
+    }
+
+    #[test]
+    fn a_cut_moves_only_what_lies_in_the_future() {
+        let cut = StepBack::cut(80_000);
+        let events = [(0, UP), (10_000, DOWN), (20_000, UP), (90_000, DOWN), (95_000, UP)];
+        assert_eq!(starts(cut, &events), [0, 10_000, 20_000, 80_000, 80_000]);
+        assert_eq!(starts(cut, &[(0, UP), (10_000, DOWN)]), [0, 10_000], "an open outage stays");
+        assert_eq!(starts(cut, &[(0, UP), (70_000, DOWN), (85_000, UP)]), [0, 65_000, 80_000]);
     }
 
     #[test]

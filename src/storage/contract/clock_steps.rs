@@ -16,6 +16,7 @@ for_each_store!(
     a_clock_that_is_set_back_soon_after_the_start_keeps_the_outages,
     a_start_behind_the_store_moves_what_lies_ahead,
     a_result_is_not_compared_with_an_event_of_the_future,
+    an_event_of_the_future_is_cut_without_moving_other_services,
     sealed_ticks_of_the_future_stay_and_answers_are_right,
     an_undone_step_forward_is_unknown_for_as_long_as_it_lasted,
     outages_keep_their_length_whatever_the_clock_does,
@@ -238,6 +239,27 @@ fn a_result_is_not_compared_with_an_event_of_the_future(kind: Kind) {
     world.wall_ms = now_ms;
     world.check(State::Down);
     world.f.assert_consistent();
+}
+
+/// The end of the last run is not later than the start, so no clock was set back.
+fn an_event_of_the_future_is_cut_without_moving_other_services(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 2);
+    let (down, ahead) = (f.ids[0], f.ids[1]);
+    f.commit(&[outcome(down, &plain(State::Down, START_MS))], START_MS);
+    let far_ms = START_MS + 10_000 * HOUR_MS;
+    f.commit(&[outcome(ahead, &plain(State::Down, far_ms))], far_ms);
+    let stopped_ms = START_MS + 5_000;
+    f.commit(&[], stopped_ms);
+    let now_ms = stopped_ms + 1_000;
+    let resumed = f.writer.close_gap(now_ms, Duration::from_secs(15)).unwrap();
+    assert_eq!((resumed.gap, resumed.stopped_at_ms), (None, Some(stopped_ms)));
+    assert_eq!(resumed.set_back.map(|set_back| set_back.services), Some(1));
+    let starts = |f: &mut Fixture, id| {
+        let events = events(&mut *f.reader, id);
+        events.iter().map(|event| event.started_ms).collect::<Vec<_>>()
+    };
+    assert_eq!((starts(&mut f, down), starts(&mut f, ahead)), (vec![START_MS], vec![now_ms]));
+    f.assert_consistent();
 }
 
 /// Chunks are not written again: their ticks are listed with the old time, and windows up to now do

@@ -139,7 +139,7 @@ impl Pair {
 
     /// The clock was set back to `now_ms`, before the store is told.
     fn set_back(&mut self, by_ms: i64) {
-        self.was_set_back = true;
+        self.was_set_back |= by_ms > 0;
         // A slice that was prepared before has the old times.
         self.slices.clear();
         let fresh = self.store.reader.fresh_counts().unwrap();
@@ -148,8 +148,9 @@ impl Pair {
             service.set_back(by_ms, self.now_ms, fresh as usize);
         }
         let now_ms = self.now_ms;
-        self.watched_ms =
-            self.watched_ms.map(|at_ms| if at_ms > now_ms { at_ms - by_ms } else { at_ms });
+        self.watched_ms = self
+            .watched_ms
+            .map(|at_ms| if at_ms > now_ms { (at_ms - by_ms).min(now_ms) } else { at_ms });
     }
 
     fn enable(&mut self, nth: usize, is_enabled: bool) {
@@ -169,9 +170,11 @@ impl Pair {
         let bounds = events.flat_map(|event| [Some(event.from_ms), event.to_ms]).flatten();
         let newest_ms = bounds.chain(self.watched_ms).max().unwrap_or(self.now_ms);
         let by_ms = newest_ms - self.now_ms;
-        if by_ms > 0 {
-            self.set_back(by_ms);
+        let mark_by_ms = self.watched_ms.map_or(0, |at_ms| at_ms - self.now_ms);
+        if mark_by_ms > 0 {
+            self.set_back(mark_by_ms);
         }
+        self.set_back(0);
         let fresh = self.store.reader.fresh_counts().unwrap();
         let resumed = self.store.writer.close_gap(self.now_ms, DEFAULT_INTERVAL).unwrap();
         assert_eq!(resumed.set_back.map(|set_back| set_back.by_ms), (by_ms > 0).then_some(by_ms));
@@ -181,7 +184,7 @@ impl Pair {
         let mut began = 0;
         for (service, id) in self.services.iter_mut().zip(&self.store.ids) {
             let is_sealed = !fresh.contains_key(id);
-            if by_ms > 1_000 || service.missed(from_ms, now_ms, interval_ms, is_sealed) {
+            if mark_by_ms > 1_000 || service.missed(from_ms, now_ms, interval_ms, is_sealed) {
                 let before = service.events.len();
                 service.gap(from_ms, now_ms);
                 began += service.events.len() - before;

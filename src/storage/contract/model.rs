@@ -67,9 +67,10 @@ impl Service {
         !self.is_enabled || now_ms - from_ms > interval_ms || is_old
     }
 
-    /// The clock is set back by `by_ms` to `now_ms`; the newest `fresh` ticks are not sealed.
+    /// The clock is set back by `by_ms` to `now_ms`, or everything is cut there (0); the newest
+    /// `fresh` ticks are not sealed.
     pub fn set_back(&mut self, by_ms: i64, now_ms: i64, fresh: usize) {
-        let moved = |at_ms: i64| if at_ms > now_ms { at_ms - by_ms } else { at_ms };
+        let moved = |at_ms: i64| if at_ms > now_ms { (at_ms - by_ms).min(now_ms) } else { at_ms };
         let sealed = self.ticks.len() - fresh;
         for tick in self.ticks.iter_mut().skip(sealed) {
             tick.at_ms = moved(tick.at_ms);
@@ -90,8 +91,8 @@ impl Service {
             let keeps_length = event.state == State::Down;
             event.to_ms = event.to_ms.map(|_| new_end_ms);
             if old_ms > now_ms {
-                event.from_ms = old_ms - by_ms;
-            } else if keeps_length || new_end_ms < old_ms {
+                event.from_ms = moved(old_ms);
+            } else if new_end_ms < end_ms && (keeps_length || new_end_ms < old_ms) {
                 event.from_ms = new_end_ms - length_ms;
             }
             (end_ms, new_end_ms) = (old_ms, event.from_ms);

@@ -11,17 +11,19 @@ use crate::domain::time::step_back::StepBack;
 use crate::storage::port::Result;
 use crate::storage::records::{Gap, Resumed, SetBack};
 
-/// Moments that are later than the start by at most this many milliseconds are no reason to doubt
-/// how long the process did not run.
+/// A liveness mark that is later than the start by at most this many milliseconds is no reason to
+/// doubt how long the process did not run.
 const AHEAD_MOST_MS: i64 = 1_000;
 
 /// Ends what was open when the last run ended, at the start of the next one. Part of the caller's
 /// transaction.
 ///
 /// A service that missed at most one interval keeps its event: the process did not run for at most
-/// its interval, and the last result is at most twice as old. Moments in the future are moved as if
-/// the clock had been set back from the newest of them; then nothing tells for how long the process
-/// did not run, and no service keeps its event.
+/// its interval, and the last result is at most twice as old.
+///
+/// If the liveness mark is later than the start, the clock was set back since then: everything
+/// moves by that much. Nothing tells for how long the process did not run, and no service keeps its
+/// event. Other moments in the future are cut.
 pub fn close(
     connection: &mut SqliteConnection,
     now_ms: i64,
@@ -29,19 +31,25 @@ pub fn close(
 ) -> Result<Resumed> {
     let newest: Newest = diesel::sql_query(NEWEST).get_result(connection)?;
     let ahead_ms = newest.at_ms.unwrap_or(now_ms).saturating_sub(now_ms);
-    let set_back = if ahead_ms > 0 {
-        let step = StepBack::from_future(now_ms.saturating_add(ahead_ms), now_ms);
-        let services = clock_step::apply(connection, &step)?;
-        Some(SetBack { by_ms: ahead_ms, services })
-    } else {
-        None
-    };
     let mark: Option<i64> = liveness::table.select(liveness::at_ms).first(connection).optional()?;
-    let Some(mark) = mark else { return Ok(Resumed { set_back, ..Resumed::default() }) };
+    let mark_ahead_ms = mark.map_or(0, |mark| mark.saturating_sub(now_ms));
+    let mut set_back = None;
+    if ahead_ms > 0 {
+        let mut services = 0;
+        if mark_ahead_ms > 0 {
+            let step = StepBack { by_ms: mark_ahead_ms, to_ms: now_ms, after_ms: now_ms };
+            services = clock_step::apply(connection, &step)?;
+        }
+        services = services.max(clock_step::apply(connection, &StepBack::cut(now_ms))?);
+        set_back = Some(SetBack { by_ms: ahead_ms, services });
+    }
+    let Some(mark) = mark.map(|mark| mark.min(now_ms)) else {
+        return Ok(Resumed { set_back, ..Resumed::default() });
+    };
     if set_back.is_none() && mark >= now_ms {
         return Ok(Resumed { stopped_at_ms: Some(mark), ..Resumed::default() });
     }
-    let excused = (ahead_ms <= AHEAD_MOST_MS).then_some(default_interval_ms);
+    let excused = (mark_ahead_ms <= AHEAD_MOST_MS).then_some(default_interval_ms);
     let gap = begin_unobserved(connection, mark, i64::MAX, now_ms, excused)?;
     Ok(Resumed { stopped_at_ms: Some(mark), gap, set_back })
 }
