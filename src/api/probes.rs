@@ -35,13 +35,15 @@ pub async fn probe(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     api.write_access.check(&request)?;
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
+    let revision = api.revision.current();
     let record = api.query(GetService(id)).await?;
     if record.definition.target.kind() == Kind::Push {
         let message = "url: a push service cannot be probed; it reports heartbeats";
         return Err(ApiError::unprocessable(vec![message.to_owned()]));
     }
     let records = record.definition.enabled;
-    let service = Arc::new(Service::new(record.id, record.definition, &api.defaults));
+    let service = Service::new(record.id, record.definition, &api.defaults).at_revision(revision);
+    let service = Arc::new(service);
     let message = ProbeNow { service: Arc::clone(&service), records };
     let busy = "probe: cannot start: a probe of this service is running, or no prober is idle";
     let outcome = api.pool.send(message).await?.map_err(|_| ApiError::busy(busy))?;

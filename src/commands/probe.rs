@@ -163,6 +163,8 @@ mod tests {
                 ..ProbeDetails::default()
             },
             network_down: false,
+            revision: None,
+            is_outdated: false,
             report: None,
         };
         let text = as_text(&service, &outcome, Requests::Masked);

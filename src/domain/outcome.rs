@@ -300,6 +300,10 @@ pub struct Outcome {
     /// Whether the self-check found the local network down, so that a failure does not count
     /// against the target.
     pub network_down: bool,
+    /// Of the probed definition; `None` for a report, which is never outdated.
+    pub revision: Option<u64>,
+    /// Whether the definition changed before the commit: nothing is stored.
+    pub is_outdated: bool,
     pub report: Option<Box<ProbeReport>>,
 }
 
@@ -320,6 +324,8 @@ impl Outcome {
             phases: Phases::default(),
             details: ProbeDetails::default(),
             network_down: false,
+            revision: None,
+            is_outdated: false,
             report: None,
         }
     }

@@ -26,16 +26,21 @@ pub enum RecordResult {
     Recorded,
     /// Discarded: the service was deleted or paused during the probe.
     Orphaned,
+    /// Discarded: the probe began before its service was changed.
+    Outdated,
     /// Lost: the store was unavailable and the buffer full, or the outcome contradicts the store.
     Dropped,
 }
 
 impl RecordResult {
+    const ALL: [Self; 4] = [Self::Recorded, Self::Orphaned, Self::Outdated, Self::Dropped];
+
     /// Value of the label `result`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recorded => "recorded",
             Self::Orphaned => "orphaned",
+            Self::Outdated => "outdated",
             Self::Dropped => "dropped",
         }
     }
@@ -175,7 +180,7 @@ impl Telemetry {
         );
         own.register(
             "outcomes",
-            "Outcomes by result: recorded, orphaned or dropped",
+            "Outcomes by result: recorded, orphaned, outdated or dropped",
             self.outcomes.clone(),
         );
         own.register(
@@ -240,7 +245,7 @@ impl Telemetry {
         for reason in Missed::ALL {
             self.missed(reason, 0);
         }
-        for result in [RecordResult::Recorded, RecordResult::Orphaned, RecordResult::Dropped] {
+        for result in RecordResult::ALL {
             self.outcomes(result, 0);
         }
     }

@@ -64,6 +64,8 @@ impl Engine {
             phases: recorded.phases,
             details: recorded.details,
             network_down: false,
+            revision: Some(service.revision),
+            is_outdated: false,
             report: recorded.report,
         };
         self.redact(service, &mut outcome);

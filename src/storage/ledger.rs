@@ -177,7 +177,7 @@ impl Ledger {
         };
         let mut draft = Draft { batch, committed: Committed::default() };
         let mut all_watched = true;
-        for outcome in group {
+        for outcome in group.iter().filter(|outcome| !outcome.is_outdated) {
             let Some(metric) = metrics.get_mut(&outcome.service_id) else { continue };
             if metric.entry.is_watched {
                 let is_late = self.not_before_ms.is_some_and(|ms| outcome.started_at_ms < ms);

@@ -140,6 +140,8 @@ pub struct Applied {
     pub id: ServiceId,
     /// `None` after a deletion.
     pub record: Option<ServiceRecord>,
+    /// Whether a result of the former definition says nothing about this one.
+    pub changes_probes: bool,
 }
 
 /// Changes that bring the services of the services file in line with its entries.

@@ -85,6 +85,8 @@ pub struct ServiceChanged {
     pub definition: Option<Definition>,
     /// When a new service is probed first.
     pub first: FirstProbe,
+    /// Of the store, with the change.
+    pub revision: u64,
 }
 
 /// When a new service is probed first.

@@ -8,7 +8,8 @@ use std::time::Instant;
 use crate::actors::messages::probing::{Job, Lease, PATIENCE, ProbeEnd};
 use crate::domain::{Missed, Service, ServiceId};
 
-/// Slow services share one slot of this many; in a pool of one slot, that slot.
+/// Slow services share one slot of this many, rounded up; a slot is left for the others. In a pool
+/// of one slot, they use that slot while no other job is queued.
 const SLOW_SHARE: usize = 2;
 
 /// Jobs given to one arbiter before the next arbiter gets jobs: few arbiters wake up for a small
@@ -29,7 +30,9 @@ pub enum Admission {
 /// A service is slow when its last probe timed out or was preempted. All slow services together
 /// hold at most their share of the slots, so hung targets cannot starve the others, whatever their
 /// number. When many targets begin to hang at once, before they are known as slow, the probes that
-/// run longer than [`PATIENCE`] are preempted ([`Self::preempt`]).
+/// run longer than [`PATIENCE`] are preempted ([`Self::preempt`]). So a service that answers promptly
+/// is probed within about its interval and [`PATIENCE`], in a pool of any size, once each hung
+/// service has been found to be slow.
 ///
 /// Invariants: a service has at most one probe running or queued; while a slot is idle, only jobs
 /// of slow services whose share is taken are queued; at most `limit` jobs are queued.
@@ -70,8 +73,9 @@ struct Running {
 }
 
 impl Running {
+    /// Whether it may be preempted.
     fn is_overdue(&self, now: Instant) -> bool {
-        !self.is_slow && !self.on_demand && now >= self.since + PATIENCE
+        !self.on_demand && now >= self.since + PATIENCE
     }
 }
 
@@ -135,7 +139,7 @@ impl ProbeQueue {
             return Admission::Queued(Some(Missed::Late));
         }
         let is_slow = self.slow.contains(&id);
-        let may_start = !is_slow || job.on_demand || self.slow_running < self.slow_limit();
+        let may_start = !is_slow || job.on_demand || self.may_start_slow();
         if let Some(slot) = may_start.then(|| self.idle_slot()).flatten() {
             return Admission::Start(self.lease(slot, &job, now), job);
         }
@@ -183,15 +187,16 @@ impl ProbeQueue {
     }
 
     /// Chooses the probes to cancel now, each once: while a job of a service is queued that is not
-    /// known as slow, those that run longer than [`PATIENCE`], the oldest first, as many as overdue
-    /// and slow probes together exceed the slow share. So later jobs find room too.
+    /// known as slow, those that run longer than [`PATIENCE`], as many as overdue and slow probes
+    /// together exceed the slow share; the oldest first, and those of services that are known as
+    /// slow last. So later jobs find room too.
     pub fn preempt(&mut self, now: Instant) -> Vec<Lease> {
         let count = |which: &dyn Fn(&Running) -> bool| {
             self.running.iter().flatten().filter(|running| which(running)).count()
         };
-        let overdue = count(&|running| running.is_overdue(now));
+        let overdue = count(&|running| running.is_slow || running.is_overdue(now));
         let preempted = count(&|running| running.is_preempted);
-        let excess = (overdue + self.slow_running).saturating_sub(self.slow_limit() + preempted);
+        let excess = overdue.saturating_sub(self.slow_limit() + preempted);
         if excess == 0 || !self.has_quick() {
             return Vec::new();
         }
@@ -200,7 +205,7 @@ impl ProbeQueue {
         let mut chosen: Vec<(usize, &mut Running)> = (self.running.iter_mut().enumerate())
             .filter_map(|(slot, running)| Some((slot, running.as_mut().filter(may_be_preempted)?)))
             .collect();
-        chosen.sort_unstable_by_key(|(_, running)| running.generation);
+        chosen.sort_unstable_by_key(|(_, running)| (running.is_slow, running.generation));
         chosen.truncate(excess);
         let leases = chosen.into_iter().map(|(slot, running)| {
             running.is_preempted = true;
@@ -237,15 +242,22 @@ impl ProbeQueue {
         self.queued.clear();
     }
 
+    /// Most slow probes while other jobs are queued.
     fn slow_limit(&self) -> usize {
-        self.running.len().div_ceil(SLOW_SHARE)
+        let slots = self.running.len();
+        slots.div_ceil(SLOW_SHARE).min(slots - 1)
+    }
+
+    fn may_start_slow(&self) -> bool {
+        let is_only_slot = self.running.len() == 1 && self.quick_order.is_empty();
+        self.slow_running < self.slow_limit() || is_only_slot
     }
 
     /// Pops the first service that may start now: of both orders, the one that is due longer.
     fn pop_next(&mut self) -> Option<ServiceId> {
         let due = |id: &ServiceId| self.queued.get(id).map(|job| job.due);
         let quick = self.quick_order.front().map(due);
-        let may_slow = self.slow_running < self.slow_limit();
+        let may_slow = self.may_start_slow();
         let slow = self.slow_order.front().filter(|_| may_slow).map(due);
         if slow.is_some() && (quick.is_none() || slow < quick) {
             self.slow_order.pop_front()
@@ -288,6 +300,8 @@ impl ProbeQueue {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::domain::sample;
@@ -497,5 +511,106 @@ mod tests {
         queue.remove(id(2));
         queue.finish(lease(&queue, 1), ProbeEnd::TimedOut, now);
         assert!(queue.slow.is_empty(), "the service was removed");
+    }
+
+    /// How a probe in the simulation ends.
+    #[derive(Clone, Copy)]
+    struct Simulated {
+        interval_ms: u64,
+        /// `None` for a target that hangs.
+        answers_after_ms: Option<u64>,
+    }
+
+    /// Runs a pool for `seconds` in steps of [`PREEMPT_MS`]. Returns the longest time without a
+    /// prompt result of a service that answers, in its last half.
+    fn longest_wait_ms(slots: usize, services: &[Simulated], timeout_ms: u64, seconds: u64) -> u64 {
+        const PREEMPT_MS: u64 = 20;
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let mut queue = ProbeQueue::new(slots, 1, 1_000);
+        let mut ends: HashMap<usize, (Lease, u64, ProbeEnd)> = HashMap::new();
+        let mut last_ms = vec![0; services.len()];
+        let mut longest_ms = 0;
+        let end_of = |job: &Job, now_ms: u64| {
+            let service = services[job.service.id.get() as usize - 1];
+            match service.answers_after_ms {
+                Some(after_ms) => (now_ms + after_ms, ProbeEnd::Prompt),
+                None => (now_ms + timeout_ms, ProbeEnd::TimedOut),
+            }
+        };
+        for now_ms in (0..seconds * 1_000).step_by(PREEMPT_MS as usize) {
+            let now = at(now_ms);
+            let mut started = Vec::new();
+            for (nth, service) in services.iter().enumerate() {
+                // Spread over the interval.
+                let phase_ms = nth as u64 * PREEMPT_MS % service.interval_ms;
+                if now_ms % service.interval_ms == phase_ms {
+                    let next_due = at(now_ms + service.interval_ms);
+                    let job = Job { due: now, next_due, ..job(nth as i64 + 1, now) };
+                    if let Admission::Start(lease, job) = queue.offer(job, now) {
+                        started.push((lease, job));
+                    }
+                }
+            }
+            for lease in queue.preempt(now) {
+                ends.insert(lease.slot, (lease, now_ms, ProbeEnd::Preempted));
+            }
+            let over: Vec<_> = ends.values().filter(|(_, at, _)| *at <= now_ms).copied().collect();
+            for (lease, _, end) in over {
+                ends.remove(&lease.slot);
+                let id = queue.running[lease.slot].unwrap().id;
+                if end == ProbeEnd::Prompt {
+                    last_ms[id.get() as usize - 1] = now_ms;
+                }
+                started.extend(queue.finish(lease, end, now).0);
+            }
+            for (lease, job) in started {
+                let (at, end) = end_of(&job, now_ms);
+                ends.insert(lease.slot, (lease, at, end));
+            }
+            for (service, last_ms) in services.iter().zip(&last_ms) {
+                if service.answers_after_ms.is_some() && now_ms > seconds * 500 {
+                    longest_ms = longest_ms.max(now_ms - last_ms);
+                }
+            }
+        }
+        longest_ms
+    }
+
+    #[test]
+    fn four_hung_services_leave_the_only_slot_to_a_healthy_one() {
+        let hung = Simulated { interval_ms: 2_000, answers_after_ms: None };
+        let healthy = Simulated { interval_ms: 2_000, answers_after_ms: Some(20) };
+        let services = [hung, hung, healthy, hung, hung];
+        let waited_ms = longest_wait_ms(1, &services, 15_000, 60);
+        assert!(waited_ms <= 2_000 + 1_000, "{waited_ms} ms");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Whatever the number of hung services, and however small the pool.
+        #[test]
+        fn a_healthy_service_is_probed_within_its_interval_and_patience(
+            slots in 1usize..6,
+            hung in 0usize..12,
+            healthy in 1usize..6,
+            intervals_ms in prop::collection::vec(1u64..20, 20),
+            timeout_ms in 1_000u64..20_000,
+        ) {
+            let interval_ms = |nth: usize| intervals_ms[nth % intervals_ms.len()] * 500;
+            let mut services: Vec<Simulated> = (0..hung)
+                .map(|nth| Simulated { interval_ms: interval_ms(nth), answers_after_ms: None })
+                .collect();
+            services.extend((0..healthy).map(|nth| Simulated {
+                interval_ms: interval_ms(hung + nth),
+                answers_after_ms: Some(20),
+            }));
+            let longest_ms = services[hung..].iter().map(|service| service.interval_ms).max();
+            // Time for each other job in the queue, and for two steps of the simulation.
+            let most_ms = longest_ms.unwrap() + 500 + 40 * (healthy as u64 + 2);
+            let waited_ms = longest_wait_ms(slots, &services, timeout_ms, 80);
+            prop_assert!(waited_ms <= most_ms, "{waited_ms} ms, at most {most_ms} ms");
+        }
     }
 }

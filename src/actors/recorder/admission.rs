@@ -17,6 +17,11 @@ impl Recorder {
     /// Receives an outcome. Its slot is acknowledged now, or once the buffer has room; its client
     /// after the commit.
     pub(super) fn receive(&mut self, mut outcome: Outcome, ack: Ack, ended: &mut Vec<EndedProbe>) {
+        if self.outdated.contains(&outcome) {
+            self.telemetry.outcomes(RecordResult::Outdated, 1);
+            // A report is never outdated.
+            return drop(ack.taken(ended));
+        }
         self.move_in_flight(&mut outcome);
         let id = outcome.service_id;
         let outcome = match self.phase {
@@ -75,6 +80,9 @@ impl Recorder {
     /// Buffers the outcome, and its client waits for the commit; or drops it, and the client learns
     /// that.
     pub(super) fn buffer_or_drop(&mut self, outcome: Outcome, client: Option<Reply<RecordReply>>) {
+        if self.outdated.contains(&outcome) {
+            return self.telemetry.outcomes(RecordResult::Outdated, 1);
+        }
         if self.buffer.has_room() && self.phase != Phase::Closed {
             self.update_last_result(&outcome);
             let (id, now) = (outcome.service_id, Instant::now());

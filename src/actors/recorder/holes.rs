@@ -6,34 +6,11 @@ use std::time::Instant;
 
 use slog::{info, warn};
 
-use super::observation::{Observations, Unobserved, allowance};
+use super::observation::{LOGGED_MOST, Unobserved, allowance};
 use super::{Phase, Recorder};
 use crate::clock;
 use crate::domain::time::timestamp;
-use crate::domain::{Defaults, Definition, Outcome, Reason, ServiceId};
-use crate::storage::records::LoadedService;
-
-/// Most services that are logged one by one each second; more are logged as a number.
-pub const LOGGED_MOST: usize = 10;
-
-/// Services that became observed again since the last line in the log.
-#[derive(Debug, Default)]
-pub struct Back {
-    /// The first [`LOGGED_MOST`] of them.
-    first: Vec<ServiceId>,
-    count: usize,
-}
-
-/// The enabled services. A service without a result counts from its creation.
-pub fn observations(services: &[LoadedService], defaults: &Defaults) -> Observations {
-    let mut observations = Observations::default();
-    let now = Instant::now();
-    for service in services.iter().filter(|service| service.definition.enabled) {
-        let last_ms = service.last_tick.unwrap_or(service.created_at).saturating_mul(1_000);
-        observations.watch(service.id, allowance(&service.definition, defaults), last_ms, now);
-    }
-    observations
-}
+use crate::domain::{Definition, Outcome, Reason, ServiceId};
 
 impl Recorder {
     /// A service was added or changed.
@@ -47,10 +24,7 @@ impl Recorder {
         let started = now.checked_sub(outcome.response_time).unwrap_or(now);
         let observed = self.observations.recorded(outcome, started);
         if observed.is_back {
-            self.back.count += 1;
-            if self.back.first.len() < LOGGED_MOST {
-                self.back.first.push(outcome.service_id);
-            }
+            self.back.push(outcome.service_id);
         }
         observed.hole
     }
@@ -127,6 +101,11 @@ impl Recorder {
             return None;
         }
         let (reason, _) = unobserved.iter().max_by_key(|(_, count)| **count)?;
-        Some(format!("{count} of {watched} services cannot be probed: {}", reason.as_str()))
+        let advice = match reason {
+            Reason::Missed => ": no prober was free in time, see RUNNER_POOL_SIZE",
+            _ => "",
+        };
+        let reason = reason.as_str();
+        Some(format!("{count} of {watched} services cannot be probed: {reason}{advice}"))
     }
 }

@@ -18,6 +18,7 @@ mod events;
 mod handlers;
 mod holes;
 mod observation;
+mod outdated;
 mod pending_clock;
 mod queued;
 mod reports;
@@ -52,7 +53,8 @@ use crate::storage::records::LoadedService;
 use buffer::Buffer;
 use events::EventPublisher;
 pub use events::EventSubscriber;
-use observation::Observations;
+use observation::{Back, Observations};
+use outdated::OutdatedResults;
 use pending_clock::PendingClock;
 use queued::{Ack, Change, Reply};
 use reports::Reports;
@@ -104,9 +106,10 @@ pub struct Recorder {
     released: VecDeque<Outcome>,
     defaults: Defaults,
     observations: Observations,
-    /// Services that became observed again and are not logged yet. Bound: [`holes::LOGGED_MOST`]
+    outdated: OutdatedResults,
+    /// Services that became observed again and are not logged yet. Bound: [`observation::LOGGED_MOST`]
     /// names.
-    back: holes::Back,
+    back: Back,
     /// The timer of the next decision of the self-check.
     self_check_timer: Option<SpawnHandle>,
     phase: Phase,
@@ -187,8 +190,9 @@ impl Recorder {
             self_check: SelfCheck::new(settings.self_check),
             released: VecDeque::new(),
             defaults: settings.defaults,
-            observations: holes::observations(services, &settings.defaults),
-            back: holes::Back::default(),
+            observations: Observations::of(services, &settings.defaults, Instant::now()),
+            back: Back::default(),
+            outdated: OutdatedResults::default(),
             self_check_timer: None,
             phase: Phase::Open,
             writer_died: false,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Defaults, Definition, Failure, Outcome, Reason, ServiceId};
+use crate::storage::records::LoadedService;
 
 /// Delay of a result beyond the allowance that makes no hole: a busy machine is late, and results
 /// of services with a short interval are not lost then.
@@ -85,6 +86,26 @@ pub struct Observed {
     pub is_back: bool,
 }
 
+/// Most services that are logged one by one each second; more are logged as a number.
+pub const LOGGED_MOST: usize = 10;
+
+/// Services that became observed again since the last line in the log.
+#[derive(Debug, Default)]
+pub struct Back {
+    /// The first [`LOGGED_MOST`] of them.
+    pub first: Vec<ServiceId>,
+    pub count: usize,
+}
+
+impl Back {
+    pub fn push(&mut self, id: ServiceId) {
+        self.count += 1;
+        if self.first.len() < LOGGED_MOST {
+            self.first.push(id);
+        }
+    }
+}
+
 impl Entry {
     fn check_at(&self) -> Instant {
         let first = if self.is_attempted { Duration::ZERO } else { FIRST_PROBE_WITHIN };
@@ -111,6 +132,16 @@ fn hole_outcome(id: ServiceId, from_ms: i64, failure: Failure) -> Outcome {
 }
 
 impl Observations {
+    /// The enabled services of `services`. A service without a result counts from its creation.
+    pub fn of(services: &[LoadedService], defaults: &Defaults, now: Instant) -> Self {
+        let mut observations = Self::default();
+        for service in services.iter().filter(|service| service.definition.enabled) {
+            let last_ms = service.last_tick.unwrap_or(service.created_at).saturating_mul(1_000);
+            observations.watch(service.id, allowance(&service.definition, defaults), last_ms, now);
+        }
+        observations
+    }
+
     /// Adds a service whose last recorded result began at `last_ms` (unix milliseconds), or, without
     /// one, which is watched since then. A known service gets the new allowance, counted from now.
     pub fn watch(&mut self, id: ServiceId, allowance: Duration, last_ms: i64, now: Instant) {

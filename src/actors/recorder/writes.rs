@@ -129,6 +129,9 @@ impl Recorder {
                 Ok(applied) => {
                     recorder.note_success();
                     let definition = applied.record.as_ref().map(|it| it.definition.clone());
+                    if applied.changes_probes {
+                        recorder.discard_outdated([applied.id]);
+                    }
                     recorder.publish_change(applied.id, definition, FirstProbe::Now);
                 }
                 Err(error) => recorder.note_error(error),
@@ -152,6 +155,7 @@ impl Recorder {
             match &done {
                 Ok(applied) => {
                     recorder.note_success();
+                    recorder.discard_outdated(applied.services.iter().map(|(id, _)| *id));
                     let first = FirstProbe::Spread(applied.added);
                     for (id, definition) in &applied.services {
                         recorder.publish_change(*id, definition.clone(), first);
@@ -163,6 +167,20 @@ impl Recorder {
             let _ = reply.send(done);
             recorder.start_next_write(context);
         }));
+    }
+
+    /// These services were changed, which is committed. Those of their results that wait for a commit
+    /// are discarded; later ones are when they arrive.
+    pub(super) fn discard_outdated(&mut self, ids: impl IntoIterator<Item = ServiceId>) {
+        for id in ids {
+            self.outdated.changed(id, self.revision.current());
+        }
+        for outcome in self.buffer.waiting_mut() {
+            if self.outdated.contains(outcome) && !outcome.is_outdated {
+                outcome.is_outdated = true;
+                self.telemetry.outcomes(RecordResult::Outdated, 1);
+            }
+        }
     }
 
     /// Updates the watched services and notifies the scheduler.
@@ -177,8 +195,12 @@ impl Recorder {
                 self.observations.unwatch(id);
             }
         }
+        if definition.is_none() {
+            self.outdated.deleted(id);
+        }
         if let Some(links) = &self.links {
-            links.scheduler.do_send(ServiceChanged { id, definition, first });
+            let revision = self.revision.current();
+            links.scheduler.do_send(ServiceChanged { id, definition, first, revision });
         }
     }
 

@@ -154,7 +154,9 @@ impl Handler<ServiceChanged> for Scheduler {
             }
             Some(definition) => {
                 let defaults = &self.settings.defaults;
-                let service = Arc::new(Service::new(change.id, definition, defaults));
+                let service = Arc::new(
+                    Service::new(change.id, definition, defaults).at_revision(change.revision),
+                );
                 let now = Moment::from(clock::read());
                 if self.schedule.revise(Arc::clone(&service), now) {
                     self.pool.revise.do_send(ReviseService { service });

@@ -148,6 +148,7 @@ impl Canary {
             conditions: Vec::new(),
             target,
             options,
+            revision: 0,
         };
         Some(Self { name, service })
     }

@@ -50,6 +50,26 @@ pub struct Definition {
     pub options: Arc<Options>,
 }
 
+impl Definition {
+    /// Whether a probe of `other` asks the same and is judged alike.
+    pub fn probes_as(&self, other: &Self) -> bool {
+        let Self {
+            name: _,
+            target,
+            group: _,
+            enabled: _,
+            interval: _,
+            timeout,
+            conditions,
+            options,
+        } = self;
+        *target == other.target
+            && *timeout == other.timeout
+            && *conditions == other.conditions
+            && *options == other.options
+    }
+}
+
 /// Interval and timeout of services that set none.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Defaults {
@@ -71,6 +91,9 @@ pub struct Service {
     /// All must be fulfilled; without any, a response below 400 is up.
     pub conditions: Vec<Condition>,
     pub options: Arc<Options>,
+    /// Of the store at which the definition was read: results of an older one than the newest
+    /// change are discarded. 0 at the start.
+    pub revision: u64,
 }
 
 impl Service {
@@ -84,7 +107,12 @@ impl Service {
             timeout: definition.timeout.unwrap_or(defaults.timeout),
             conditions: definition.conditions,
             options: definition.options,
+            revision: 0,
         }
+    }
+
+    pub fn at_revision(self, revision: u64) -> Self {
+        Self { revision, ..self }
     }
 
     /// Longest time between two heartbeats of a watched job: interval and grace.

@@ -16,6 +16,7 @@ pub fn define(
     change: Change,
     now_ms: i64,
 ) -> Result<Applied, StorageError> {
+    let mut changes_probes = false;
     let id = match change {
         Change::Create(definition) => insert(connection, &definition, Origin::Api, now_ms)?,
         Change::Update(id, patch) => {
@@ -23,6 +24,7 @@ pub fn define(
             let after = patch.apply(&before).map_err(|problems| {
                 StorageError::Invalid(problems.iter().map(ToString::to_string).collect())
             })?;
+            changes_probes = !after.probes_as(&before);
             if after != before {
                 update(connection, id, &after, Origin::Api, now_ms)?;
             }
@@ -31,11 +33,11 @@ pub fn define(
         Change::Delete(id) => {
             writable(connection, id)?;
             delete(connection, id, now_ms)?;
-            return Ok(Applied { id, record: None });
+            return Ok(Applied { id, record: None, changes_probes: true });
         }
     };
     let record = reads::get(connection, id)?;
-    Ok(Applied { id, record: Some(record) })
+    Ok(Applied { id, record: Some(record), changes_probes })
 }
 
 /// Computes a plan for the services file and applies it. Part of the caller's transaction.

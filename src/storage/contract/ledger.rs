@@ -20,7 +20,18 @@ for_each_store!(
     a_hole_is_unknown_from_its_start_to_the_next_result,
     a_service_without_a_result_can_be_unknown,
     the_event_of_a_streak_begins_after_a_hole,
+    an_outdated_outcome_is_neither_tick_nor_event,
 );
+
+fn an_outdated_outcome_is_neither_tick_nor_event(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 2);
+    let id = f.ids[0];
+    let outdated = |id| Outcome { is_outdated: true, ..outcome(id, false, 2_000) };
+    f.commit(&[outcome(id, true, 1_000), outdated(id), outdated(f.ids[1])], 3_000);
+    assert_eq!(periods(&mut f, id), [(State::Up, 1_000, None)]);
+    assert_eq!((f.ticks(id).len(), f.ticks(f.ids[1]).len()), (1, 0));
+    f.assert_consistent();
+}
 
 /// From `at_ms` on, the service has no results.
 fn hole(service_id: ServiceId, reason: Reason, at_ms: i64) -> Outcome {

@@ -117,3 +117,39 @@ fn time_in_the_queue_is_not_part_of_the_response_time() {
         })
     });
 }
+
+#[test]
+fn four_hung_services_leave_a_pool_of_one_to_a_healthy_service() {
+    let app = Launch::new().with("RUNNER_POOL_SIZE", 1).start();
+    let (hung, healthy) = (Target::start(Behaviour::Hung), Target::healthy());
+    for nth in 0..4 {
+        // Longer than this test waits.
+        let name = format!("hung-{nth}");
+        app.add_with(&json!({"name": name, "url": hung.url(), "timeout_seconds": 600}));
+    }
+    let id = app.add("healthy", &healthy.url());
+    let service = app.wait_for_ticks(id, 10);
+    assert_eq!(service["metric"]["data"]["down_count"], 0);
+    let preempted = "service_healthcheck_probes_missed_total{reason=\"preempted\"}";
+    assert!(app.metric(preempted) > Some(3.0));
+}
+
+#[test]
+fn a_result_of_a_probe_that_began_before_a_change_is_neither_tick_nor_event() {
+    let app = Launch::new().start();
+    let (hung, healthy) = (Target::start(Behaviour::Hung), Target::healthy());
+    let id = app.add_with(&json!({"name": "a", "url": hung.url(), "timeout_seconds": 3}));
+    wait_until("the probe to hang", || hung.request_count() > 0);
+    app.change(id, &json!({"url": healthy.url()}));
+    let service = app.wait_for_state(id, "up");
+    assert_eq!(service["metric"]["data"]["down_count"], 0, "{service}");
+    assert_eq!(app.get(&format!("/v1/services/{id}/events")).list("events").len(), 1);
+    let outdated = "service_healthcheck_outcomes_total{result=\"outdated\"}";
+    assert_eq!(app.metric(outdated), Some(1.0));
+
+    // A new name makes no result outdated.
+    app.change(id, &json!({"name": "b"}));
+    let ticks = app.service(id)["metric"]["data"]["tick_count"].as_u64().unwrap();
+    app.wait_for_ticks(id, ticks + 5);
+    assert_eq!(app.metric(outdated), Some(1.0));
+}
