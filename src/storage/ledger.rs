@@ -147,7 +147,7 @@ impl Ledger {
     fn metrics_of(&self, group: &[Outcome]) -> (BTreeMap<ServiceId, NewMetric>, Vec<ServiceId>) {
         let mut metrics = BTreeMap::new();
         let mut missing = Vec::new();
-        for outcome in group {
+        for outcome in group.iter().filter(|outcome| !outcome.is_outdated) {
             let id = outcome.service_id;
             metrics.entry(id).or_insert_with(|| match self.entries.get(&id) {
                 Some(entry) => NewMetric::new(**entry),
