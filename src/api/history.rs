@@ -32,12 +32,11 @@ use crate::storage::records::GetService;
         ("from" = Option<String>, Query, 
             description = "Only ticks at or after this time: unix seconds or RFC 3339"),
         ("to" = Option<String>, Query, 
-            description = "Only ticks before this time: unix seconds or RFC 3339"),
+            description = "Only ticks before this time, in the form of `from`"),
         ("state" = Option<String>, Query, 
-            description = "Only ticks of this state: up, down or unknown"),
+            description = "Only ticks of this state"),
         ("reason" = Option<String>, Query, description = "Only ticks with this failure reason"),
-        ("limit" = Option<u32>, Query, description = "Items per page; default 100",
-            minimum = 1, maximum = 1000),
+        ("limit" = Option<u32>, Query, description = "Most items per page"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
     ),
     responses(
@@ -62,10 +61,11 @@ pub async fn ticks(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         ("id" = i64, Path, description = "Id of the service", minimum = 1),
         WindowParams,
         ("step" = Option<String>, Query, 
-            description = "Length of a bucket: seconds or a duration such as 5m, 1h or 1d; at most \
-                           2000 buckets. Default: the shortest standard step with at most 400"),
+            description = "Length of a bucket, from 1s to 366d: whole seconds, or a duration such \
+                           as 5m, 1h or 1d; at most 2000 buckets. Default: the shortest standard \
+                           step with at most 400"),
         ("of" = Option<String>, Query, 
-            description = "Content of the series: response_time (default), uptime or phases"),
+            description = "Content of the series"),
     ),
     responses(
         (status = 200, description = "The series", body = Success<SeriesData>),

@@ -11,6 +11,7 @@ mod history;
 mod input;
 mod internal;
 mod openapi;
+mod parameter_schemas;
 mod probes;
 mod query_parameters;
 mod request_bodies;

@@ -10,6 +10,7 @@ use utoipa::openapi::{Components, Ref, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
 use crate::api::error::{ApiResult, ErrorBody};
+use crate::api::parameter_schemas::ParameterSchemas;
 use crate::api::views::event::{Event, Failure};
 use crate::api::views::probe::Probe;
 use crate::api::views::service::{Metric, Service};
@@ -44,7 +45,7 @@ use crate::api::{history, input, internal, probes, services};
         (name = "history", description = "Past results: ticks, events, series, uptime, objectives"),
         (name = "operations", description = "Health, metrics and this document"),
     ),
-    modifiers(&SecuritySchemes, &SharedSchemas, &Examples),
+    modifiers(&SecuritySchemes, &SharedSchemas, &ParameterSchemas, &Examples),
 )]
 struct Document;
 

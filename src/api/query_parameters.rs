@@ -1,4 +1,5 @@
-//! Query parameters that several requests share, for the OpenAPI document. [`input`] parses them.
+//! Query parameters that several requests share, for the OpenAPI document. [`input`] parses them;
+//! their schemas are in `parameter_schemas`.
 //!
 //! [`input`]: crate::api::input
 
@@ -9,11 +10,9 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "read by utoipa's derive only")]
 pub struct PageParams {
-    /// Page number, starting at 1
-    #[param(minimum = 1)]
+    /// Page number, starting at 1; a page after the last one is empty
     page: Option<u32>,
-    /// Items per page; default 100
-    #[param(minimum = 1, maximum = 1000)]
+    /// Most items per page
     limit: Option<u32>,
 }
 
@@ -22,13 +21,15 @@ pub struct PageParams {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "read by utoipa's derive only")]
 pub struct WindowParams {
-    /// Start of the window, inclusive: unix seconds or RFC 3339; default: 24 hours before `to`
+    /// Start of the window, inclusive: unix seconds, also with a fraction, or RFC 3339 with an
+    /// offset, from 1970 to 9999; before now and before `to`; default: 24 hours before `to`
     from: Option<String>,
-    /// End of the window, exclusive: unix seconds or RFC 3339; default: now
+    /// End of the window, exclusive, in the form of `from`; a later time means now; default: now
     to: Option<String>,
-    /// Length of a window that ends now, such as 24h, 7d or 1y; instead of `from` and `to`
+    /// Length of a window that ends now, such as 24h, 7d, 1y or 1d12h, at least a millisecond;
+    /// instead of `from` and `to`
     window: Option<String>,
-    /// How uptime counts unknown time: exclude (default), down or up
+    /// How uptime counts unknown time
     unknown: Option<String>,
 }
 
@@ -37,11 +38,12 @@ pub struct WindowParams {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "read by utoipa's derive only")]
 pub struct EventParams {
-    /// Only events that end after this time: unix seconds or RFC 3339
+    /// Only events that end after this time, which must be before now: unix seconds, also with a
+    /// fraction, or RFC 3339 with an offset, from 1970 to 9999
     from: Option<String>,
-    /// Only events that begin before this time: unix seconds or RFC 3339
+    /// Only events that begin before this time, in the form of `from`
     to: Option<String>,
-    /// Only events of this kind: uptime, downtime, unknown or paused
+    /// Only events of this kind
     event: Option<String>,
     /// Only events with this failure reason
     reason: Option<String>,

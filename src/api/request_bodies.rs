@@ -19,8 +19,8 @@ pub struct NewService {
     /// icmp, grpc, grpcs or push. Secrets in it are masked in responses.
     #[schema(max_length = 2083, example = "https://pay.example.org/health")]
     url: String,
-    /// Group for display and filtering.
-    #[schema(required = false)]
+    /// Group for display and filtering; null or an empty text means no group.
+    #[schema(required = false, max_length = 255)]
     group: Option<String>,
     /// Whether the service is probed.
     #[schema(required = false, default = true)]
@@ -36,22 +36,25 @@ pub struct NewService {
     #[schema(required = false, max_items = 50,
         example = json!(["[STATUS] == 200", "[RESPONSE_TIME] < 500"]))]
     conditions: Option<Vec<String>>,
-    /// HTTP request method; default GET.
-    #[schema(required = false, example = "POST")]
+    /// HTTP request method, in upper or lower case, and not CONNECT; default GET.
+    #[schema(required = false, pattern = "^[A-Za-z]{1,20}$", example = "POST")]
     method: Option<String>,
     /// HTTP request headers; `Host`, `User-Agent` and `Accept` replace the defaults of the probe.
     /// Values of headers with the name of a secret are masked in responses.
+    /// At most 50.
     #[schema(required = false, example = json!({"Accept": "application/json"}))]
     headers: Option<HashMap<String, Option<String>>>,
     /// Data to send: the body of an HTTP request, text over TCP or TLS, a WebSocket message.
     /// Masked in responses unless `SHOW_REQUESTS` is true.
-    #[schema(required = false)]
+    /// At most 262,144 bytes; an empty text is sent as such.
+    #[schema(required = false, max_length = 262144)]
     body: Option<String>,
     /// Credentials for HTTP basic authentication.
     #[schema(required = false)]
     basic_auth: Option<BasicAuth>,
     /// Token for HTTP bearer authentication; masked in responses.
-    #[schema(required = false)]
+    /// At most 8,192 bytes without control characters.
+    #[schema(required = false, max_length = 8192)]
     bearer_token: Option<String>,
     /// Whether redirects are followed.
     #[schema(required = false, default = true)]
@@ -60,7 +63,7 @@ pub struct NewService {
     #[schema(required = false, default = 10, maximum = 100)]
     max_redirects: Option<u32>,
     /// Required HTTP version: `1.0`, `1.1` or `2`.
-    #[schema(required = false, example = "1.1")]
+    #[schema(required = false, pattern = "^(1\\.0|1\\.1|2)$", example = "1.1")]
     http_version: Option<String>,
     /// Most bytes of a response body to read. A larger body fails with `too_large` if a condition
     /// needs the body.
@@ -109,12 +112,12 @@ pub struct NewService {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BasicAuth {
-    /// User name without a colon. Required with a password.
-    #[schema(required = false)]
-    username: String,
-    /// Password; masked in responses. Required with a username.
-    #[schema(required = false)]
-    password: String,
+    /// User name without a colon, at most 8,192 bytes; may be empty. Required with a password.
+    #[schema(max_length = 8192, pattern = "^[^:]*$")]
+    username: Option<String>,
+    /// Password, at most 8,192 bytes; may be empty; masked in responses. Required with a username.
+    #[schema(max_length = 8192)]
+    password: Option<String>,
 }
 
 /// TLS settings. Certificates and keys are PEM text.
@@ -122,12 +125,16 @@ pub struct BasicAuth {
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     /// Trusted certificate authorities, instead of the system's.
+    #[schema(max_length = 262144, pattern = "-----BEGIN ")]
     ca: Option<String>,
     /// Client certificate with its chain.
+    #[schema(max_length = 262144, pattern = "-----BEGIN ")]
     certificate: Option<String>,
     /// Private key of the client certificate; masked in responses.
+    #[schema(max_length = 262144, pattern = "-----BEGIN ")]
     private_key: Option<String>,
     /// Server name for SNI and certificate verification, instead of the host of the URL.
+    #[schema(min_length = 1)]
     server_name: Option<String>,
     /// Minimum TLS version: `1.2` or `1.3`.
     #[schema(pattern = "^1\\.[23]$")]
@@ -139,11 +146,12 @@ pub struct Tls {
 #[serde(deny_unknown_fields)]
 pub struct Dns {
     /// Name to query. Required.
-    #[schema(required = false, example = "example.org")]
-    query_name: String,
-    /// Record type: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT or CAA. Required.
-    #[schema(required = false, example = "A")]
-    query_type: String,
+    #[schema(min_length = 1, max_length = 254, example = "example.org")]
+    query_name: Option<String>,
+    /// Record type, in upper or lower case: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT or CAA.
+    /// Required.
+    #[schema(pattern = "^[A-Za-z]{1,5}$", example = "A")]
+    query_type: Option<String>,
     /// Expected answers, in any order.
     #[schema(max_items = 50)]
     expected: Option<Vec<String>>,
@@ -154,8 +162,8 @@ pub struct Dns {
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// Token that a heartbeat must present; masked in responses. Required.
-    #[schema(required = false)]
-    token: String,
+    #[schema(max_length = 8192)]
+    token: Option<String>,
     /// Seconds after the end of the interval until a missing heartbeat is a failure.
     #[schema(default = 0, minimum = 0, maximum = 2592000)]
     grace_seconds: Option<f64>,
@@ -166,8 +174,8 @@ pub struct Heartbeat {
 #[serde(deny_unknown_fields)]
 pub struct Slo {
     /// Target uptime in percent. Required.
-    #[schema(required = false, exclusive_minimum = 0, exclusive_maximum = 100, example = 99.9)]
-    target: f64,
+    #[schema(exclusive_minimum = 0, exclusive_maximum = 100, example = 99.9)]
+    target: Option<f64>,
     /// Length of the window, `1h` to `366d`: a Go duration, optionally after a number of days
     /// (`d`), weeks (`w`) or years (`y`), such as `30d` or `1d12h`.
     #[schema(default = "30d", example = "30d")]

@@ -23,8 +23,9 @@ use crate::storage::records::{Applied, Change};
     params(
         PageParams,
         ("status" = Option<String>, Query, 
-            description = "Only services in this state: up, down, unknown, pending or paused"),
-        ("q" = Option<String>, Query, description = "Substring of the name or of the masked URL"),
+            description = "Only services in this state"),
+        ("q" = Option<String>, Query,
+            description = "Substring of the name or of the masked URL; an empty one is ignored"),
         ("group" = Option<String>, Query, 
             description = "Only services of this group; empty: services without a group"),
         ("reason" = Option<String>, Query, 

@@ -59,7 +59,8 @@ pub fn seconds(value: &Value, dialect: Dialect) -> Result<f64, Invalid> {
     seconds.ok_or_else(|| Invalid::new(shown(value, dialect), expected))
 }
 
-/// An integer from `least` to `most`; `expected` describes the range.
+/// An integer from `least` to `most`, in the API also with a fraction of zero, which JSON does not
+/// tell apart; `expected` describes the range.
 pub fn integer(
     value: &Value,
     dialect: Dialect,
@@ -68,11 +69,17 @@ pub fn integer(
 ) -> Result<u64, Invalid> {
     let number = match value {
         Value::String(text) if dialect == Dialect::File => text.parse().ok(),
-        other => other.as_u64(),
+        other => other.as_u64().or_else(|| whole(other.as_f64()?)),
     };
     number
         .filter(|number| (least..=most).contains(number))
         .ok_or_else(|| Invalid::new(shown(value, dialect), expected))
+}
+
+/// The number without its fraction of zero. Beyond 2^53, doubles are not exact.
+fn whole(number: f64) -> Option<u64> {
+    const EXACT_BELOW: f64 = (1u64 << 53) as f64;
+    (number.fract() == 0.0 && (0.0..EXACT_BELOW).contains(&number)).then_some(number as u64)
 }
 
 /// Target of an objective, in percent.

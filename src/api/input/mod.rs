@@ -9,8 +9,9 @@ mod path;
 mod query;
 
 pub use body::{definition, json_object, patch, patched};
+pub use params::PAGE_LIMIT;
 pub use path::service_id;
 pub use query::{
-    heartbeat, list_all_events, list_events, list_services, list_ticks, list_uptime, no_params,
-    series, uptime,
+    TICK_STATES, heartbeat, list_all_events, list_events, list_services, list_ticks, list_uptime,
+    no_params, series, uptime,
 };

@@ -10,7 +10,7 @@ use crate::domain::time::{duration, timestamp};
 use crate::domain::{Invalid, PageRequest, Window};
 
 /// Items per page: the default and the most (contract, `limit`).
-const PAGE_LIMIT: (u32, u32) = (100, 1_000);
+pub const PAGE_LIMIT: (u32, u32) = (100, 1_000);
 
 /// Most parameters of a query string, which bounds the work for one request.
 const MAX_PARAMS: usize = 20;

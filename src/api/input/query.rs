@@ -23,6 +23,9 @@ const MAX_BUCKETS: usize = 2_000;
 /// Most buckets of a series with the default step.
 const MAX_DEFAULT_BUCKETS: i64 = 400;
 
+/// States of a tick.
+pub const TICK_STATES: [State; 3] = [State::Up, State::Down, State::Unknown];
+
 /// Default steps of a series, in seconds; beyond them, whole days.
 const DEFAULT_STEPS_S: [i64; 17] =
     [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400];
@@ -48,9 +51,8 @@ impl Params {
 
     /// The state of a tick.
     fn state(&mut self) -> Option<State> {
-        const STATES: [State; 3] = [State::Up, State::Down, State::Unknown];
-        self.take("state", &one_of(STATES.map(State::as_str)), |text| {
-            STATES.into_iter().find(|state| state.as_str() == text)
+        self.take("state", &one_of(TICK_STATES.map(State::as_str)), |text| {
+            TICK_STATES.into_iter().find(|state| state.as_str() == text)
         })
     }
 

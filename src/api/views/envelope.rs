@@ -70,8 +70,10 @@ pub struct List<T: ToSchema> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Pagination {
     /// Number of this page, starting at 1.
+    #[schema(format = Int64, minimum = 1, maximum = 4294967295i64)]
     page: u32,
     /// Most items per page.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: u32,
     /// Items in the whole list.
     total: u64,

@@ -27,6 +27,7 @@ pub struct Ticks {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CursorPagination {
     /// Most items per page.
+    #[schema(format = Int32, minimum = 1, maximum = 1000)]
     limit: usize,
     /// Value of `cursor` for the next page; stays valid while new ticks arrive. Null on the last
     /// page.

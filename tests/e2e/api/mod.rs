@@ -4,6 +4,7 @@ mod access;
 mod canary_secrets;
 mod changes;
 mod errors;
+mod openapi;
 mod receivers;
 mod secrets;
 mod services;

@@ -9,6 +9,7 @@ mod grpc;
 pub mod namespace;
 mod peers;
 mod probe;
+pub mod schema;
 mod slow;
 mod target;
 pub mod tls;

@@ -1,0 +1,229 @@
+//! The OpenAPI document and the program accept the same values.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::support::schema::{fits, values, visit_integers};
+use crate::support::{App, Launch};
+
+/// A complete body for a service in which `field` may stand, without it.
+fn body_for(field: &str, name: usize) -> Value {
+    let url = match field {
+        "dns" => "dns://127.0.0.1",
+        "heartbeat" => "push://job",
+        "grpc_service" => "grpc://127.0.0.1:9",
+        "expect" => "tcp://127.0.0.1:9",
+        _ => "http://127.0.0.1:9/",
+    };
+    json!({"name": format!("service {name}"), "url": url, "enabled": false})
+}
+
+/// The object in which an inner field stands, with the other fields that it requires.
+fn object_for(field: &str) -> Map<String, Value> {
+    let object = match field {
+        "basic_auth" => json!({"username": "name", "password": "word"}),
+        "dns" => json!({"query_name": "example.org", "query_type": "A"}),
+        "heartbeat" => json!({"token": "0123456789abcdef"}),
+        "slo" => json!({"target": 99.0}),
+        _ => json!({}),
+    };
+    object.as_object().unwrap().clone()
+}
+
+/// Fields with a syntax of their own: the schema allows texts that the program rejects.
+const SYNTAX: [&str; 12] = [
+    "name",
+    "url",
+    "conditions",
+    "method",
+    "resolver",
+    "headers",
+    "slo.window",
+    "dns.query_name",
+    "dns.query_type",
+    "tls.ca",
+    "tls.certificate",
+    "tls.private_key",
+];
+
+#[test]
+fn the_program_accepts_the_bodies_that_the_document_describes() {
+    let app = Launch::new().with("API_BODY_LIMIT_BYTES", 1 << 20).start();
+    let schemas = app.get("/openapi.json").body["components"]["schemas"].clone();
+    let (mut count, mut problems) = (0, Vec::new());
+    let mut check = |field: &str, inner: Option<&str>, schema: &Value| {
+        for value in values(schema) {
+            count += 1;
+            let mut body = body_for(field, count);
+            let path = inner.map_or(field.to_owned(), |inner| format!("{field}.{inner}"));
+            match inner {
+                Some(inner) => {
+                    let mut object = object_for(field);
+                    object.insert(inner.to_owned(), value.clone());
+                    body[field] = Value::Object(object);
+                }
+                None => body[field] = value.clone(),
+            }
+            let reply = app.send("POST", "/v1/services", &body);
+            let accepted = reply.status == 201;
+            assert!(accepted || [409, 422].contains(&reply.status), "{body}: {}", reply.text);
+            let has_syntax = SYNTAX.contains(&path.as_str()) && value.is_string()
+                || value.is_array() && field == "conditions";
+            // Absent, which other fields of its object may not allow.
+            let is_absent = inner.is_some() && value.is_null();
+            let fits = fits(schema, &value);
+            if accepted && !fits || !accepted && fits && !has_syntax && !is_absent {
+                let shown: String = value.to_string().chars().take(60).collect();
+                problems.push(format!("{path}: {shown}: {}", reply.status));
+            }
+        }
+    };
+    for (field, schema) in schemas["NewService"]["properties"].as_object().unwrap() {
+        let Some(either) = schema["oneOf"].as_array() else {
+            check(field, None, schema);
+            continue;
+        };
+        let name = either.iter().find_map(|one| one["$ref"].as_str()).unwrap();
+        let object = &schemas[name.rsplit('/').next().unwrap()];
+        for (inner, schema) in object["properties"].as_object().unwrap() {
+            check(field, Some(inner), schema);
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(count > 300, "{count}");
+}
+
+/// Query parameters of `GET path`: names and schemas.
+fn parameters<'d>(document: &'d Value, path: &str) -> Vec<(&'d str, &'d Value)> {
+    let all = document["paths"][path]["get"]["parameters"].as_array();
+    let query = all.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
+    query.map(|it| (it["name"].as_str().unwrap(), &it["schema"])).collect()
+}
+
+/// The value that a client has written as `text` for a parameter of this schema. Integers have 64
+/// bits and are written in digits.
+fn parsed(schema: &Value, text: &str) -> Value {
+    let number = text.parse::<i64>().ok();
+    let number = number.filter(|it| schema["type"] == "integer" && it.to_string() == text);
+    number.map_or(json!(text), |number| json!(number))
+}
+
+/// Moments and durations, which must match the patterns of the document if they are accepted.
+const TEXTS: [&str; 38] = [
+    "0",
+    "5",
+    "5.",
+    ".5",
+    "1.2.3",
+    "-1",
+    "+1",
+    " 1",
+    "1e9",
+    "now",
+    "4294967295",
+    "4294967296",
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "1795413000",
+    "1795413000.25",
+    "2026-11-23T05:50:00Z",
+    "2026-11-23 05:50:00z",
+    "2026-11-23t05:50:00.123456789Z",
+    "2026-11-23T05:50:00+01:00",
+    "2026-11-23T05:50:00 01:00",
+    "2026-11-23T05:50:00-01:00",
+    "2026-11-23T05:50:00",
+    "2026-11-23",
+    "2026-11-23T05:50:00+0100",
+    "24h",
+    "1y",
+    "1d12h",
+    "1w",
+    "0.5h",
+    "1.h",
+    ".5h",
+    "300ms",
+    "1d1d",
+    "h",
+    "up",
+];
+
+#[test]
+fn the_program_accepts_the_parameters_that_the_document_describes() {
+    let app = Launch::new().start();
+    app.add_with(&json!({"name": "a", "url": "http://a/", "enabled": false, "slo": {"target": 9}}));
+    let document = app.get("/openapi.json").body;
+    let mut problems = Vec::new();
+    for path in document["paths"].as_object().unwrap().keys() {
+        let parameters = parameters(&document, path);
+        let url = path.replace("{id}", "1");
+        if path != "/metrics" && document["paths"][path]["get"].is_object() {
+            assert_same_names(&app, &url, &parameters);
+        }
+        for (name, schema) in parameters {
+            let words = schema["enum"].as_array().into_iter().flatten();
+            let mut texts: BTreeSet<String> = words.map(|it| it.as_str().unwrap().into()).collect();
+            texts.extend(TEXTS.map(str::to_owned));
+            texts.extend(["".to_owned(), "x".repeat(2_083), "x".repeat(2_084)]);
+            for bound in ["minimum", "maximum"].iter().filter_map(|key| schema[*key].as_i64()) {
+                texts.extend([bound - 1, bound, bound + 1].map(|number| number.to_string()));
+            }
+            for text in texts {
+                let encoded: String =
+                    url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+                // `unknown` is for uptimes.
+                let of =
+                    if name == "unknown" && path.ends_with("/series") { "of=uptime&" } else { "" };
+                let reply = app.get(&format!("{url}?{of}{name}={encoded}"));
+                let accepted = reply.status != 400;
+                assert!([200, 400, 404].contains(&reply.status), "{name}={text}: {}", reply.text);
+                let fits = fits(schema, &parsed(schema, &text));
+                // A pattern allows an impossible time or duration, and other bounds follow from now.
+                let is_exact = schema["pattern"].is_null();
+                if accepted && !fits || !accepted && fits && is_exact {
+                    problems.push(format!("{path}?{name}={text:.40}: {}", reply.status));
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// The error about an unknown parameter lists those of the document.
+fn assert_same_names(app: &App, url: &str, parameters: &[(&str, &Value)]) {
+    let errors = app.get(&format!("{url}?unknown_one=1")).errors();
+    let (_, expected) = errors.split_once("expected ").unwrap();
+    let expected = expected.strip_prefix("one of ").unwrap_or_default();
+    let expected: BTreeSet<&str> = expected.split(", ").filter(|name| !name.is_empty()).collect();
+    let described: BTreeSet<&str> = parameters.iter().map(|(name, _)| *name).collect();
+    assert_eq!(expected, described, "{url}");
+}
+
+#[test]
+fn times_and_counts_are_64_bit_integers() {
+    let app = Launch::new().start();
+    let document = app.get("/openapi.json").body;
+    let (mut problems, mut count) = (Vec::new(), 0);
+    visit_integers(&document["components"]["schemas"], "", &mut |path, schema| {
+        count += 1;
+        let name = path.rsplit('/').next().unwrap();
+        let is_small = ["status", "http_status", "redirects", "max_redirects", "limit"]
+            .contains(&name)
+            || name.ends_with("_threshold")
+            || name == "body_limit_bytes";
+        let expected = if is_small { "int32" } else { "int64" };
+        if schema["format"] != expected {
+            problems.push(format!("{path}: {}, expected {expected}", schema["format"]));
+        }
+    });
+    assert!(problems.is_empty() && count > 50, "{count}: {}", problems.join("\n"));
+    let page = parameters(&document, "/v1/services");
+    let (_, page) = page.iter().find(|(name, _)| *name == "page").unwrap();
+    assert_eq!((&page["format"], &page["maximum"]), (&json!("int64"), &json!(u32::MAX)));
+    // The last page that the document allows is empty, and its number is in the response.
+    let last = app.get("/v1/services?page=4294967295&limit=1000");
+    assert_eq!(last.body["data"]["services"]["pagination"]["page"], u32::MAX);
+}
