@@ -1,6 +1,8 @@
 //! Loss of the local network, in a network namespace: no downtime, one gap.
 
-use serde_json::Value;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 use crate::support::namespace::Hosts;
 use crate::support::{App, Behaviour, Launch, Target, wait_until};
@@ -61,6 +63,27 @@ fn a_removed_route_is_one_gap_and_no_downtime() {
     hosts.restore_route();
     app.wait_for_log("the local network is up again");
     assert_one_gap(&app, 5);
+}
+
+#[test]
+fn the_wait_for_a_heartbeat_begins_anew_once_the_network_is_up_again() {
+    const PATIENCE: Duration = Duration::from_secs(12);
+    let Some(hosts) = Hosts::new("beat") else { return };
+    let (app, _targets) = watched(&hosts, &launch(), 3);
+    let job = app.add_with(&json!({
+        "name": "job", "url": "push://job", "interval_seconds": 3,
+        "heartbeat": {"token": "beat", "grace_seconds": 9}
+    }));
+    let last = Instant::now();
+    let beat = format!("/v1/services/{job}/heartbeat?token=beat");
+    assert_eq!(app.request("POST", &beat, &[], "").status, 200);
+    hosts.remove_route();
+    app.wait_for_log("the local network is down");
+    hosts.restore_route();
+    app.wait_for_log("the local network is up again");
+    // It would be late by now, and a second later its failure would stand.
+    wait_until("the old wait to end", || last.elapsed() > PATIENCE + Duration::from_secs(2));
+    assert_eq!(app.service(job)["state"], "up", "{}", app.log());
 }
 
 #[test]
