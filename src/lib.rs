@@ -65,6 +65,7 @@
 //! | Which failure has which reason? | `probe/failure.rs`; the list: `domain/outcome.rs` |
 //! | Is this *response* up or down? | `domain/condition/judge.rs`; default: `probe/http/mod.rs` |
 //! | Is the *service* down, and since when? | `domain/rollup/tally.rs`: thresholds, state, events |
+//! | What if the wall clock is set? | `domain/time/clock_watch.rs`, `domain/time/step_back.rs` |
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |
