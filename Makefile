@@ -37,10 +37,14 @@ lint: ## check line width, formatting, clippy and documentation; warnings are er
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
-deny: $(DENY) ## check licences, sources and (when online) advisories of all dependencies
+deny: $(DENY) ## check licences, sources and advisories of all dependencies; ADVISORY_DB=folder
 	$(DENY) --locked check licenses bans sources
+ifdef ADVISORY_DB
+	tests/advisories.sh $(DENY) "$(ADVISORY_DB)"
+else
 	if $(DENY) fetch db; then $(DENY) --locked check --disable-fetch advisories; \
 	else echo "advisories: not checked, the database is unreachable"; fi
+endif
 
 fmt: ## format the code
 	cargo fmt --all

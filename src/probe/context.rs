@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncBufReadExt;
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 use url::Url;
 
 use crate::domain::condition::wildcard::Wildcard;
@@ -17,6 +15,7 @@ use crate::domain::{
 use crate::probe::failure;
 use crate::probe::http::connection::Connection;
 use crate::probe::net::tls::Alpn;
+use crate::probe::net::tls_stream::TlsStream;
 use crate::probe::net::{dial, tls};
 use crate::probe::resources::Resources;
 use crate::probe::timings::{Phase, Timings};
@@ -112,19 +111,19 @@ impl ProbeContext<'_> {
         url: &Url,
         stream: TcpStream,
         alpn: Alpn,
-    ) -> Result<TlsStream<TcpStream>, Failure> {
+    ) -> Result<TlsStream, Failure> {
         self.enter(Phase::Tls);
         let started = Instant::now();
         let options = self.tls_options_for(url);
         let handshake = self.resources.tls.handshake(&options, alpn, url, stream).await?;
         let tls::Handshake { mut stream, certificate_requested } = handshake;
-        if alpn == Alpn::Http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        if alpn == Alpn::Http2 && stream.session().alpn_protocol() != Some(b"h2") {
             let detail = "in the TLS handshake: the server did not agree to HTTP/2 (ALPN)";
             return Err(Failure::new(Reason::Protocol, detail));
         }
-        self.update_details(|details| tls::read_details(stream.get_ref().1, details));
+        self.update_details(|details| tls::read_details(stream.session(), details));
         self.timings.update_report(|report| {
-            report.certificates = tls::peer_chain(stream.get_ref().1);
+            report.certificates = tls::peer_chain(stream.session());
         });
         if certificate_requested {
             let took = started.elapsed();
@@ -162,12 +161,8 @@ impl ProbeContext<'_> {
 }
 
 /// Waits twice as long as the handshake `took` for an alert that refuses the client certificate.
-async fn wait_for_refusal(
-    stream: &mut TlsStream<TcpStream>,
-    took: Duration,
-) -> std::io::Result<()> {
+async fn wait_for_refusal(stream: &mut TlsStream, took: Duration) -> std::io::Result<()> {
     let (min, max) = REFUSAL_WAIT;
-    // `fill_buf` leaves received data in the buffer for the next read.
-    let wait = tokio::time::timeout((took * 2).clamp(min, max), stream.fill_buf());
-    wait.await.unwrap_or(Ok(&[])).map(drop)
+    let wait = tokio::time::timeout((took * 2).clamp(min, max), stream.readable());
+    wait.await.unwrap_or(Ok(()))
 }

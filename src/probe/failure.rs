@@ -107,9 +107,7 @@ pub fn of_request(error: &SendRequestError) -> Failure {
         SendRequestError::Connect(ConnectError::Io(error))
         | SendRequestError::Send(error)
         | SendRequestError::Response(ParseError::Io(error)) => of_io(WHEN, error),
-        SendRequestError::Response(error) => {
-            Failure::new(Reason::Protocol, format!("the response is not HTTP: {error}"))
-        }
+        SendRequestError::Response(error) => of_invalid_response(error),
         // The remaining errors arise before the request leaves this machine.
         other => {
             Failure::new(Reason::LocalFault, format!("the request could not be sent: {other}"))
@@ -133,6 +131,10 @@ pub fn of_short_body() -> Failure {
 /// A request that cannot be built from the service's options.
 pub fn of_invalid_request(why: &dyn Display) -> Failure {
     Failure::new(Reason::LocalConfig, format!("the request cannot be built: {why}"))
+}
+
+pub fn of_invalid_response(why: &dyn Display) -> Failure {
+    Failure::new(Reason::Protocol, format!("the response is not HTTP: {why}"))
 }
 
 /// A failed read or write; `when` says what the probe was doing.

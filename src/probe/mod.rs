@@ -13,7 +13,7 @@
 //! [`timings`] assigns every moment to one of the phases resolve, connect, tls, processing and
 //! transfer, and collects details, so both are known when the timeout ends the probe. [`failure`]
 //! maps every library error to a reason. [`stall`] excuses a probe whose deadline passed while this
-//! process stalled.
+//! process stalled. [`limits`] bounds what a target may send beside its data.
 //!
 //! Probes share configurations ([`resources`]), and simultaneous look-ups of a name share a query.
 //! No connection, TLS session or DNS answer is reused: every probe resolves, connects and does a
@@ -23,6 +23,7 @@ mod context;
 mod engine;
 mod failure;
 mod http;
+mod limits;
 pub mod net;
 mod protocols;
 mod resources;

@@ -1,5 +1,11 @@
-//! The awc client.
+//! The awc client, and its `http` 0.2 types converted from and to those of `http` 1, which the rest
+//! of the code uses.
 
+use awc::http as awc_http;
+use http::{Method, StatusCode};
+
+use crate::domain::Failure;
+use crate::probe::failure;
 use crate::probe::http::connection::SuppliedConnector;
 
 /// Without limits and timeouts: the pool bounds the number of probes, the deadline bounds each.
@@ -11,4 +17,13 @@ pub fn new() -> awc::Client {
         .disable_redirects()
         .no_default_headers()
         .finish()
+}
+
+pub fn awc_method(method: &Method) -> Result<awc_http::Method, Failure> {
+    let method = awc_http::Method::from_bytes(method.as_str().as_bytes());
+    method.map_err(|error| failure::of_invalid_request(&error))
+}
+
+pub fn status_of(status: awc_http::StatusCode) -> Result<StatusCode, Failure> {
+    StatusCode::from_u16(status.as_u16()).map_err(|error| failure::of_invalid_response(&error))
 }

@@ -18,9 +18,15 @@ use actix_tls::connect::{ConnectError, ConnectInfo, Connection as Connected};
 use awc::http::Uri;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
-use crate::probe::http::interim::{drop_interim, head_length, is_incomplete_head};
+use crate::probe::http::frame_meter::FrameMeter;
+use crate::probe::http::interim::HeadSearch;
+use crate::probe::limits::{LimitExceeded, check};
+use crate::probe::net::tls_stream::TlsStream;
+
+/// Most bytes of the chunked coding beyond half a byte for each byte of the body: sizes,
+/// extensions, trailers (RFC 9112, section 7.1), and what awc has read ahead.
+const CHUNKING_LIMIT: u64 = 64 * 1024;
 
 /// A connection to a target; clones share it.
 #[derive(Debug, Clone)]
@@ -37,15 +43,27 @@ struct Shared {
     /// Bytes of `buffered` that are head. They are passed to awc in a read of their own, since awc
     /// loses data read together with a head that has no body length.
     head_left: usize,
-    /// Whether `buffered` begins with the final response.
-    is_final: bool,
+    phase: Phase,
+}
+
+/// What the peer sends next, and the counts that limit it.
+#[derive(Debug)]
+enum Phase {
+    /// The head of an HTTP/1 response.
+    Head(HeadSearch),
+    /// Data of any form: an HTTP/1 body, or frames of a WebSocket.
+    Body,
+    /// A body in the chunked coding: bytes passed to awc, and bytes of the body in them.
+    Chunks { passed: u64, body: u64 },
+    /// HTTP/2.
+    Frames(Box<FrameMeter>),
 }
 
 #[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
     /// Boxed, since the TLS state is ten times as large.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream>),
 }
 
 impl Connection {
@@ -53,7 +71,7 @@ impl Connection {
         Self::new(Stream::Plain(stream))
     }
 
-    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
+    pub fn tls(stream: TlsStream) -> Self {
         Self::new(Stream::Tls(Box::new(stream)))
     }
 
@@ -63,7 +81,7 @@ impl Connection {
             peer_closed: false,
             buffered: Vec::new(),
             head_left: 0,
-            is_final: false,
+            phase: Phase::Head(HeadSearch::default()),
         };
         Self(Rc::new(RefCell::new(shared)))
     }
@@ -71,6 +89,23 @@ impl Connection {
     /// Whether a read reached the end of the stream.
     pub fn peer_closed(&self) -> bool {
         self.0.borrow().peer_closed
+    }
+
+    /// Expects HTTP/2 from now on.
+    pub fn expect_frames(&self) {
+        self.shared().phase = Phase::Frames(Box::default());
+    }
+
+    /// Expects a body in the chunked coding from now on.
+    pub fn expect_chunks(&self) {
+        self.shared().phase = Phase::Chunks { passed: 0, body: 0 };
+    }
+
+    /// `length` bytes of the body have been decoded.
+    pub fn body_decoded(&self, length: usize) {
+        if let Phase::Chunks { body, .. } = &mut self.shared().phase {
+            *body += length as u64;
+        }
     }
 
     /// Reads until the peer closes the connection or `limit` bytes are read, and appends the data
@@ -129,20 +164,33 @@ impl Shared {
         polled
     }
 
-    /// Reads the final response, without interim responses.
+    /// Reads what the probe's client may see: of HTTP/1, the final response without interim ones.
+    fn poll_limited(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let filled = buffer.filled().len();
+        ready!(self.poll_response(context, buffer))?;
+        self.phase.pass(&buffer.filled()[filled..])?;
+        Poll::Ready(Ok(()))
+    }
+
     fn poll_response(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.is_final {
+        while let Phase::Head(_) = self.phase {
             let mut chunk = [0; 1_024];
             let mut received = ReadBuf::new(&mut chunk);
             ready!(self.poll_stream(context, &mut received))?;
             self.buffered.extend_from_slice(received.filled());
-            if self.peer_closed || drop_interim(&mut self.buffered) {
-                self.head_left = head_length(&self.buffered).unwrap_or(self.buffered.len());
-                self.is_final = self.peer_closed || !is_incomplete_head(&self.buffered);
+            let Phase::Head(search) = &mut self.phase else { break };
+            let length = search.advance(&mut self.buffered)?;
+            if length.is_some() || self.peer_closed {
+                self.head_left = length.unwrap_or(self.buffered.len());
+                self.phase = Phase::Body;
             }
         }
         if self.buffered.is_empty() {
@@ -159,7 +207,22 @@ impl Shared {
     fn tcp(&self) -> &TcpStream {
         match &self.stream {
             Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => stream.get_ref().0,
+            Stream::Tls(stream) => stream.tcp(),
+        }
+    }
+}
+
+impl Phase {
+    /// Counts `bytes`, which are passed on.
+    fn pass(&mut self, bytes: &[u8]) -> Result<(), LimitExceeded> {
+        match self {
+            Self::Head(_) | Self::Body => Ok(()),
+            Self::Chunks { passed, body } => {
+                *passed += bytes.len() as u64;
+                let coding = passed.saturating_sub(*body + *body / 2);
+                check(coding, CHUNKING_LIMIT, "bytes of chunk sizes, extensions and trailers")
+            }
+            Self::Frames(meter) => meter.receive(bytes),
         }
     }
 }
@@ -170,7 +233,7 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.shared().poll_response(context, buffer)
+        self.shared().poll_limited(context, buffer)
     }
 }
 

@@ -19,9 +19,6 @@ const HEADERS_LIMIT: u32 = 64 * 1024;
 
 const WHEN: &str = "speaking HTTP/2";
 
-/// Most empty frames in a body.
-const EMPTY_FRAMES_LIMIT: usize = 100;
-
 pub struct Http2Response {
     /// Status and headers.
     pub head: Parts,
@@ -64,6 +61,9 @@ pub async fn send(
 ) -> Result<Http2Response, Failure> {
     let mut builder = client::Builder::new();
     builder.enable_push(false).max_header_list_size(HEADERS_LIMIT);
+    // h2 would refuse a burst of small frames that are read late; `FrameMeter` limits them.
+    builder.data_frame_budget(usize::MAX);
+    connection.expect_frames();
     let (sender, mut driver) = builder.handshake(connection).await.map_err(failed)?;
     let mut response = pin!(send_and_read(sender, head, body, limit, body_mode));
     tokio::select! {
@@ -94,15 +94,10 @@ async fn send_and_read(
     let (head, mut stream) = response.await.map_err(failed)?.into_parts();
     let mut response = Http2Response { head, body: Vec::new(), trailers: None };
     let Some(mode) = body_mode(&response.head) else { return Ok(response) };
-    let (mut read, mut empty_frames) = (0, 0);
+    let mut read = 0;
     while let Some(chunk) = stream.data().await {
         let chunk = chunk.map_err(failed)?;
         read += chunk.len();
-        empty_frames += usize::from(chunk.is_empty());
-        if empty_frames > EMPTY_FRAMES_LIMIT {
-            let detail = format!("{WHEN}: more than {EMPTY_FRAMES_LIMIT} empty frames");
-            return Err(Failure::new(Reason::Protocol, detail));
-        }
         match mode {
             BodyMode::Keep if read > limit => return Err(body_too_large(limit)),
             BodyMode::Keep => response.body.extend_from_slice(&chunk),

@@ -5,13 +5,14 @@
 
 pub mod client;
 pub mod connection;
+mod frame_meter;
 pub mod http2;
 mod interim;
 pub mod request;
 pub mod response;
 
-use awc::http::{StatusCode, header};
 use http::response::Parts;
+use http::{StatusCode, header};
 
 use crate::domain::service::options::HttpVersion;
 use crate::domain::{Failure, ProbeDetails, Reason};
@@ -86,7 +87,10 @@ async fn send_http2(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
     context.enter(Phase::Processing);
     let limit = context.options().body_limit;
     let followed_location = |head: &Parts| {
-        let location = redirect_location(head.status, head.headers.get(header::LOCATION));
+        let location = redirect_location(
+            head.status,
+            head.headers.get(header::LOCATION).map(|location| location.as_bytes()),
+        );
         location.filter(|_| context.options().redirects_followed() > 0)
     };
     let response = http2::send(connection, head, body, limit, |head| {

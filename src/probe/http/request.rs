@@ -1,9 +1,10 @@
 //! A request built from the service's options, and its changes by redirects.
 
 use actix_http::body::None as NoBody;
-use awc::http::{Method, StatusCode, Uri, header};
+use awc::http::{Uri, header};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
+use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
@@ -12,6 +13,7 @@ use crate::domain::secret::url::mask_redirect;
 use crate::domain::{Failure, Reason, Requests};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
+use crate::probe::http::client::awc_method;
 use crate::probe::http::connection::{Connection, with_connection};
 use crate::probe::http::http2;
 use crate::probe::http::response::Http1Response;
@@ -104,7 +106,7 @@ impl Request {
         // The scheme `http` keeps awc from a second TLS handshake.
         let uri = uri("http", &self.url)?;
         let mut request = client
-            .request(self.method.clone(), uri)
+            .request(awc_method(&self.method)?, uri)
             .insert_header((header::HOST, host(&self.url)))
             .insert_header((header::USER_AGENT, USER_AGENT))
             .insert_header((header::ACCEPT, "*/*"))
@@ -125,7 +127,7 @@ impl Request {
             }
         };
         let response = response.map_err(|error| failure::of_request(&error))?;
-        Ok(Http1Response::new(response, connection, &self.method))
+        Http1Response::new(response, connection, &self.method)
     }
 }
 

@@ -1,17 +1,22 @@
 //! An HTTP/1.1 response, and reading its body.
 
-use awc::http::header::{self, HeaderValue};
-use awc::http::{Method, StatusCode, Version};
+use awc::http::{Version, header};
 use futures_util::StreamExt;
+use http::{Method, StatusCode};
 
 use crate::domain::service::options::HttpVersion;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
+use crate::probe::http::client;
 use crate::probe::http::connection::Connection;
+use crate::probe::limits::Pieces;
+
+const WHEN: &str = "reading the body";
 
 /// A response whose head was received.
 pub struct Http1Response {
     response: awc::ClientResponse,
+    status: StatusCode,
     connection: Connection,
     /// Whether the request was HEAD.
     head_only: bool,
@@ -28,12 +33,17 @@ pub enum BodyMode {
 
 impl Http1Response {
     /// `response` came over `connection`, to a request of `method`.
-    pub fn new(response: awc::ClientResponse, connection: Connection, method: &Method) -> Self {
-        Self { response, connection, head_only: method == Method::HEAD }
+    pub fn new(
+        response: awc::ClientResponse,
+        connection: Connection,
+        method: &Method,
+    ) -> Result<Self, Failure> {
+        let status = client::status_of(response.status())?;
+        Ok(Self { response, status, connection, head_only: method == Method::HEAD })
     }
 
     pub fn status(&self) -> StatusCode {
-        self.response.status()
+        self.status
     }
 
     pub fn version(&self) -> Option<HttpVersion> {
@@ -46,12 +56,13 @@ impl Http1Response {
 
     /// See [`redirect_location`].
     pub fn location(&self) -> Option<String> {
-        redirect_location(self.response.status(), self.response.headers().get(header::LOCATION))
+        let location = self.response.headers().get(header::LOCATION);
+        redirect_location(self.status, location.map(|location| location.as_bytes()))
     }
 
     /// Refuses an interim response that was passed on because no final response followed.
     pub fn refuse_interim(&self) -> Result<(), Failure> {
-        let status = self.response.status();
+        let status = self.status;
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             return Err(Failure::new(
                 Reason::Protocol,
@@ -64,18 +75,27 @@ impl Http1Response {
     /// Reads the body to its end or to `limit` bytes; empty with [`BodyMode::Discard`].
     pub async fn read_body(mut self, mode: BodyMode, limit: usize) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
-        let status = self.response.status();
-        if self.head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        if self.head_only
+            || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        {
             // No body, whatever the content-length (RFC 9110, sections 8.6 and 15.4.5).
             return Ok(body);
         }
         let end = self.body_end();
-        let mut read = 0;
+        let (mut read, mut pieces) = (0, Pieces::default());
+        if end == BodyEnd::Chunked {
+            self.connection.expect_chunks();
+        }
         // awc reads past the end of an HTTP/1.0 body, and nothing of a body after an upgrade.
         while end != BodyEnd::Length(read) {
             let Some(chunk) = self.response.next().await else { break };
             let chunk = chunk.map_err(|error| failure::of_body(&error))?;
             read += chunk.len();
+            if end == BodyEnd::Chunked {
+                self.connection.body_decoded(chunk.len());
+                let added = pieces.add(chunk.len(), "chunks of few bytes");
+                added.map_err(|exceeded| exceeded.failure(WHEN))?;
+            }
             match mode {
                 BodyMode::Keep if read > limit => return Err(body_too_large(limit)),
                 BodyMode::Keep => body.extend_from_slice(&chunk),
@@ -97,7 +117,7 @@ impl Http1Response {
         let max = (limit - read).saturating_add(1).min(remaining);
         let output = (mode == BodyMode::Keep).then_some(&mut body);
         let rest = self.connection.read_rest(max, output).await;
-        let rest = rest.map_err(|error| failure::of_io("reading the body", &error))?;
+        let rest = rest.map_err(|error| failure::of_io(WHEN, &error))?;
         if mode == BodyMode::Keep && read + rest > limit {
             return Err(body_too_large(limit));
         }
@@ -134,7 +154,7 @@ pub fn status_text(status: StatusCode) -> String {
 }
 
 /// The target of a redirect; `None` for another status and for a redirect without a location.
-pub fn redirect_location(status: StatusCode, location: Option<&HeaderValue>) -> Option<String> {
+pub fn redirect_location(status: StatusCode, location: Option<&[u8]>) -> Option<String> {
     let is_redirect = matches!(
         status,
         StatusCode::MOVED_PERMANENTLY
@@ -144,10 +164,10 @@ pub fn redirect_location(status: StatusCode, location: Option<&HeaderValue>) -> 
             | StatusCode::PERMANENT_REDIRECT
     );
     let location = location.filter(|_| is_redirect)?;
-    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+    Some(String::from_utf8_lossy(location).into_owned())
 }
 
 /// The failure of a body beyond `limit` bytes.
 pub fn body_too_large(limit: usize) -> Failure {
-    Failure::new(Reason::TooLarge, format!("reading the body: more than {limit} bytes"))
+    Failure::new(Reason::TooLarge, format!("{WHEN}: more than {limit} bytes"))
 }

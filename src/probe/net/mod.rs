@@ -4,3 +4,4 @@ pub mod dial;
 pub mod policy;
 pub mod resolve;
 pub mod tls;
+pub mod tls_stream;

@@ -19,13 +19,13 @@ use rustls::{
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use url::Url;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::domain::service::options::{Pem, TlsOptions, TlsVersion};
 use crate::domain::{Certificate, Failure, Invalid, ProbeDetails, Reason};
 use crate::probe::failure;
+use crate::probe::net::tls_stream::TlsStream;
 
 /// Most cached configurations of an arbiter; beyond that, the cache is cleared.
 const CONFIGS_LIMIT: usize = 256;
@@ -160,7 +160,7 @@ pub struct TlsConfigs {
 
 /// A finished handshake.
 pub struct Handshake {
-    pub stream: TlsStream<TcpStream>,
+    pub stream: TlsStream,
     /// Whether the target requested a client certificate; recorded for `Alpn::None` only.
     pub certificate_requested: bool,
 }
@@ -214,7 +214,7 @@ impl TlsConfigs {
         })?;
         let config = self.config(options, alpn)?;
         let connect = async |config| {
-            let connected = TlsConnector::from(config).connect(name, stream).await;
+            let connected = TlsStream::connect(TlsConnector::from(config), name, stream).await;
             connected.map_err(|error| failure::of_tls(&error))
         };
         if alpn != Alpn::None {

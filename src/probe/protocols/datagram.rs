@@ -10,12 +10,16 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::outcome::address_text;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
+use crate::probe::limits::check;
 
 /// Time without a response after which a request is repeated.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Most bytes read of one datagram; the rest is discarded.
 const DATAGRAM_MAX: usize = 4_096;
+
+/// Most datagrams of one address that are ignored, since they are no response.
+const IGNORED_LIMIT: u64 = 1_000;
 
 /// A socket connected to one address, so it receives from that address only.
 struct PeerSocket {
@@ -80,7 +84,7 @@ impl PeerSocket {
     ) -> Result<T, Failure> {
         let failed = |error: io::Error| socket_failure(self.address, &error);
         let mut buffer = vec![0; DATAGRAM_MAX];
-        let mut attempt: u16 = 0;
+        let (mut attempt, mut ignored): (u16, u64) = (0, 0);
         loop {
             self.socket.send(&request(attempt)).await.map_err(failed)?;
             attempt = attempt.wrapping_add(1);
@@ -90,6 +94,9 @@ impl PeerSocket {
                 if let Some(response) = parse(&buffer[..length])? {
                     return Ok(response);
                 }
+                ignored += 1;
+                check(ignored, IGNORED_LIMIT, "datagrams that are no response")
+                    .map_err(|exceeded| exceeded.failure("waiting for the response"))?;
             }
         }
     }
@@ -135,6 +142,29 @@ mod tests {
             tokio::select! {
                 response = query => assert_eq!(response, Ok(3)),
                 () = responses => {}
+            }
+        });
+    }
+
+    #[test]
+    fn datagrams_that_are_no_response_are_limited() {
+        actix_rt::System::new().block_on(async {
+            let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let socket = PeerSocket::open(peer.local_addr().unwrap(), new_socket).unwrap();
+            let flood = async {
+                let (_, from) = peer.recv_from(&mut [0; 8]).await.unwrap();
+                loop {
+                    peer.send_to(b"noise", from).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                response = socket.query(|_| vec![1], |_| Ok(None::<()>)) => {
+                    let detail =
+                        "waiting for the response: more than 1000 datagrams that are no response";
+                    assert_eq!(response, Err(Failure::new(Reason::Protocol, detail)));
+                }
+                () = flood => {}
             }
         });
     }

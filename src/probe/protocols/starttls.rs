@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
+use crate::probe::limits::check;
 use crate::probe::net::tls::Alpn;
 use crate::probe::protocols::excerpt::excerpt;
 use crate::probe::response::ProbeResponse;
@@ -13,6 +14,9 @@ use crate::probe::timings::Phase;
 
 /// Longest reply, in bytes; RFC 5321 allows 512 for each line.
 const REPLY_LIMIT: usize = 64 * 1024;
+
+/// Most lines of a reply.
+const LINES_LIMIT: u64 = 100;
 
 const WHEN: &str = "in the SMTP dialogue";
 
@@ -90,7 +94,7 @@ async fn send_command(stream: &mut TcpStream, command: &str) -> Result<Reply, Fa
 /// data sent over TLS (RFC 3207, section 6).
 async fn read_reply(stream: &mut TcpStream) -> Result<Reply, Failure> {
     let failed = |why: &str| Failure::new(Reason::Protocol, format!("{WHEN}: {why}"));
-    let mut received = Vec::new();
+    let (mut received, mut lines) = (Vec::new(), 0);
     let mut buffer = [0; 1_024];
     loop {
         let read = stream.read(&mut buffer).await.map_err(|error| failure::of_io(WHEN, &error))?;
@@ -98,7 +102,12 @@ async fn read_reply(stream: &mut TcpStream) -> Result<Reply, Failure> {
             return Err(failed("the connection was closed before the reply was complete"));
         }
         received.extend_from_slice(&buffer[..read]);
-        match parse(&received) {
+        let new_lines = buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
+        lines += new_lines;
+        check(lines, LINES_LIMIT, "lines of a reply").map_err(|exceeded| exceeded.failure(WHEN))?;
+        // Without a new line, the reply is as incomplete as before.
+        let parsed = if new_lines > 0 { parse(&received) } else { Ok(None) };
+        match parsed {
             Ok(Some((reply, []))) => return Ok(reply),
             Ok(Some((_, _rest))) => return Err(failed("unexpected data after the reply")),
             Ok(None) if received.len() > REPLY_LIMIT => {

@@ -19,6 +19,9 @@ const IDLE_LIMIT: Duration = Duration::from_secs(1);
 /// Most bytes read at once.
 const CHUNK: usize = 8 * 1024;
 
+/// Reads after each of which the conditions are checked.
+const CHECKED_READS: usize = 100;
+
 /// Connects, with TLS if the scheme of the probe's URL is https, then sends and reads as
 /// configured.
 pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
@@ -66,11 +69,12 @@ where
         }
         // The response has no delimiter: it ends when the conditions hold, or after a pause.
         None => {
-            let mut next_check = 0;
+            let (mut reads, mut next_check) = (0, 0);
             let is_complete = |received: &[u8]| {
-                // A check takes time in proportion to the length, so a long response is checked
-                // only each time its length has doubled.
-                let is_due = received.len() <= CHUNK || received.len() >= next_check;
+                // A check takes time in proportion to the length, so after the first reads the
+                // response is checked only each time its length has doubled.
+                reads += 1;
+                let is_due = reads <= CHECKED_READS || received.len() >= next_check;
                 if is_due {
                     next_check = 2 * received.len();
                 }

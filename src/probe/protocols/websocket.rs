@@ -1,13 +1,15 @@
 //! A WebSocket (RFC 6455): the handshake by awc, and optionally a message and its response.
 
 use awc::error::WsClientError;
-use awc::http::{StatusCode, header};
+use awc::http::header;
 use awc::ws::WebsocketsRequest;
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
+use crate::probe::http::client::status_of;
 use crate::probe::http::connection::with_connection;
 use crate::probe::http::request;
 use crate::probe::http::response::status_text;
@@ -24,6 +26,7 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
     let parts = match with_connection(connection, request.connect()).await {
         Ok((_, framed)) => framed.into_parts(),
         Err(WsClientError::InvalidResponseStatus(status)) => {
+            let status = status_of(status)?;
             let failure = refused(status);
             // Conditions may accept a refusal, but the expected message can never arrive.
             return if context.options().expect.is_some() {

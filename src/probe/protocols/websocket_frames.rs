@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
+use crate::probe::limits::{CONTROL_FRAMES_LIMIT, LimitExceeded, Pieces, check};
 
 /// Longest frame header, in bytes (RFC 6455, section 5.2).
 const FRAME_HEADER: usize = 14;
@@ -25,12 +26,14 @@ pub struct WebSocket<S> {
     received: BytesMut,
     /// Longest message, in bytes.
     limit: usize,
+    control_frames: u64,
+    data_frames: Pieces,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// `received` is data already read from `stream`. Messages may have up to `limit` bytes.
     pub fn new(stream: S, received: BytesMut, limit: usize) -> Self {
-        Self { stream, received, limit }
+        Self { stream, received, limit, control_frames: 0, data_frames: Pieces::default() }
     }
 
     pub async fn send_text(&mut self, text: &str) -> Result<(), Failure> {
@@ -47,6 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let (mut message, mut has_begun) = (Vec::new(), false);
         loop {
             let (is_last, code, payload) = self.read_frame().await?;
+            self.count(code, payload.len()).map_err(|exceeded| invalid(&exceeded.to_string()))?;
             match (code, has_begun) {
                 (OpCode::Ping, _) => self.send(OpCode::Pong, &payload).await?,
                 (OpCode::Pong, _) => {}
@@ -63,6 +67,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 }
                 _ => return Err(invalid("the frames of two messages are interleaved")),
             }
+        }
+    }
+
+    fn count(&mut self, code: OpCode, length: usize) -> Result<(), LimitExceeded> {
+        match code {
+            OpCode::Ping | OpCode::Pong => {
+                self.control_frames += 1;
+                check(self.control_frames, CONTROL_FRAMES_LIMIT, "control frames")
+            }
+            _ => self.data_frames.add(length, "frames of few bytes"),
         }
     }
 
@@ -158,6 +172,27 @@ mod tests {
     #[test]
     fn a_close_frame_is_not_a_message() {
         assert_eq!(exchange(&[frame(OpCode::Close, true, "")], 5).0, Ok(None));
+    }
+
+    #[test]
+    fn control_frames_and_tiny_frames_are_limited() {
+        let failure = |frame: BytesMut| {
+            exchange(&[BytesMut::from(&frame.repeat(10_010)[..])], 100_000).0.unwrap_err()
+        };
+        let limited =
+            |what: &str| Failure::new(Reason::Protocol, format!("invalid WebSocket: {what}"));
+        assert_eq!(
+            failure(frame(OpCode::Ping, true, "")),
+            limited("more than 1000 control frames")
+        );
+        assert_eq!(
+            failure(frame(OpCode::Pong, true, "x")),
+            limited("more than 1000 control frames")
+        );
+        let begun = frame(OpCode::Text, false, "");
+        let more = frame(OpCode::Continue, false, "").repeat(10_010);
+        let (result, _) = exchange(&[begun, BytesMut::from(&more[..])], 100);
+        assert_eq!(result.unwrap_err(), limited("more than 10000 frames of few bytes"));
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn each_bad_target_has_its_reason_within_the_timeout() {
         (Behaviour::Raw(b"".to_vec()), "protocol", "closed without a response"),
         (Behaviour::Raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()), "protocol", "not HTTP"),
         (Behaviour::Raw(vec![0xff; 4_096]), "protocol", "not HTTP"),
-        (Behaviour::EndlessHead, "protocol", "not HTTP"),
+        (Behaviour::EndlessHead, "protocol", "more than 131072 bytes of a response head"),
         (
             Behaviour::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nab".to_vec()),
             "protocol",

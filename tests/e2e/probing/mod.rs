@@ -6,6 +6,7 @@ mod conditions;
 mod confirmation;
 mod dns;
 mod failure_reasons;
+mod floods;
 mod grpc;
 mod heartbeats;
 mod http;

@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -172,7 +173,7 @@ pub struct Reply {
     pub body: Value,
     /// The body as text.
     pub text: String,
-    pub headers: ureq::http::HeaderMap,
+    pub headers: HeaderMap,
 }
 
 impl Reply {
@@ -206,9 +207,8 @@ impl App {
             .timeout_global(Some(WAIT_LIMIT))
             .build()
             .into();
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.address));
+        let mut request =
+            http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -13,7 +13,7 @@ pub mod schema;
 mod slow;
 mod target;
 pub mod tls;
-mod wire;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,9 @@ pub use certificates::{Authority, Identity, Shape};
 pub use db::{Db, go_database};
 pub use dns::{Answer, NameServer, mail_server, record_of, text_record};
 pub use grpc::GrpcHealth;
-pub use peers::{FullBacklog, MailServer, smtp_greeting, websocket_echo, websocket_that_closes};
+pub use peers::{
+    FullBacklog, MailServer, smtp_greeting, websocket_accept, websocket_echo, websocket_that_closes,
+};
 pub use probe::ProbeReport;
 pub use slow::Delays;
 pub use target::{Behaviour, Target, basic, has_line};

@@ -23,21 +23,25 @@ pub fn websocket_that_closes(wire: &mut dyn Wire) -> io::Result<()> {
     websocket(wire, |_| None)
 }
 
-/// Accepts the handshake (RFC 6455), and echoes each message with the opcode from `as_what`; closes
-/// when that is `None`.
-fn websocket(wire: &mut dyn Wire, as_what: impl Fn(OpCode) -> Option<OpCode>) -> io::Result<()> {
-    let head = read_until(wire, b"\r\n\r\n")?;
+/// The response that accepts the handshake with this head (RFC 6455, section 4.2.2).
+pub fn websocket_accept(head: &str) -> io::Result<String> {
     let key = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("sec-websocket-key").then_some(value.trim())
     });
     let accept = hash_key(key.ok_or_else(|| io::Error::other("no key"))?.as_bytes());
     let accept = String::from_utf8_lossy(&accept);
-    let answer = format!(
+    Ok(format!(
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
          sec-websocket-accept: {accept}\r\n\r\n"
-    );
-    wire.write_all(answer.as_bytes())?;
+    ))
+}
+
+/// Accepts the handshake (RFC 6455), and echoes each message with the opcode from `as_what`; closes
+/// when that is `None`.
+fn websocket(wire: &mut dyn Wire, as_what: impl Fn(OpCode) -> Option<OpCode>) -> io::Result<()> {
+    let head = read_until(wire, b"\r\n\r\n")?;
+    wire.write_all(websocket_accept(&head)?.as_bytes())?;
     wire.flush()?;
     let (mut received, mut room) = (BytesMut::new(), [0; 1_024]);
     loop {
