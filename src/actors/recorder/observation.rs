@@ -237,8 +237,11 @@ impl Observations {
     /// A result was dropped.
     pub fn dropped(&mut self, outcome: &Outcome) {
         if let Some(entry) = self.services.get_mut(&outcome.service_id) {
-            entry.is_attempted = true;
+            let is_first = !std::mem::replace(&mut entry.is_attempted, true);
             entry.first_dropped_ms.get_or_insert(outcome.started_at_ms);
+            if is_first {
+                self.schedule_check(outcome.service_id);
+            }
         }
     }
 
@@ -466,6 +469,22 @@ mod tests {
             overdue(&mut observations, start + seconds(21)),
             [hole(Reason::LocalResolver, 5)]
         );
+    }
+
+    #[test]
+    fn a_first_result_that_is_dropped_ends_the_wait_for_the_first_probe() {
+        let (mut observations, start) = (Observations::default(), Instant::now());
+        observations.watch(id(), seconds(20), 0, start);
+        observations.dropped(&sample::outcome(ID, 2_000));
+        assert_eq!(overdue(&mut observations, start + seconds(21)), [hole(Reason::Dropped, 2)]);
+
+        let (mut observations, start) = (Observations::default(), Instant::now());
+        observations.watch(id(), seconds(20), 0, start);
+        observations.dropped(&sample::outcome(ID, 2_000));
+        observations.recorded(&sample::outcome(ID, 4_000), start + seconds(4));
+        observations.failed(&local(Reason::LocalConfig, 6));
+        let overdue = overdue(&mut observations, start + seconds(25));
+        assert_eq!(overdue, [hole(Reason::LocalConfig, 4)]);
     }
 
     #[test]
