@@ -1,10 +1,12 @@
 //! Applying a services file to the store.
 
+use std::collections::HashMap;
+
 use crate::domain::service::definition::Definition;
 use crate::domain::service::service_id::ServiceId;
 use crate::services_file::entry::Entry;
 use crate::services_file::plan::plan;
-use crate::storage::records::{AppliedPlan, LoadedService};
+use crate::storage::records::{AppliedPlan, FilePlan, LoadedService};
 use crate::storage::{StorageError, StoreWrite};
 
 /// The changes of an applied services file.
@@ -13,6 +15,8 @@ pub struct FileApplied {
     pub added: usize,
     pub changed: usize,
     pub removed: usize,
+    /// Changed services that are probed or judged in another way.
+    pub redefined: Vec<ServiceId>,
     /// Each changed service; `None` for a removed one.
     pub services: Vec<(ServiceId, Option<Definition>)>,
 }
@@ -33,7 +37,12 @@ pub fn apply(
     entries: &[Entry],
     now_ms: i64,
 ) -> Result<FileApplied, FileError> {
-    let mut make_plan = |stored: &[LoadedService]| plan(entries, stored);
+    let mut redefined = Vec::new();
+    let mut make_plan = |stored: &[LoadedService]| {
+        let plan = plan(entries, stored)?;
+        redefined = changed_probes(&plan, stored);
+        Ok(plan)
+    };
     let applied = store.define_all(&mut make_plan, now_ms).map_err(|error| match error {
         StorageError::Invalid(problems) => FileError::Refused(problems),
         error => FileError::Store(error),
@@ -44,5 +53,15 @@ pub fn apply(
     let defined = plan.change.into_iter().chain(additions);
     let defined = defined.map(|(id, definition)| (id, Some(definition)));
     let services = plan.remove.into_iter().map(|id| (id, None)).chain(defined).collect();
-    Ok(FileApplied { added, changed, removed, services })
+    Ok(FileApplied { added, changed, removed, redefined, services })
+}
+
+/// The services that `plan` has probed or judged in another way.
+fn changed_probes(plan: &FilePlan, stored: &[LoadedService]) -> Vec<ServiceId> {
+    let before: HashMap<ServiceId, &Definition> =
+        stored.iter().map(|service| (service.id, &service.definition)).collect();
+    let is_redefined = |(id, after): &&(ServiceId, Definition)| {
+        before.get(id).is_none_or(|before| !after.probes_as(before))
+    };
+    plan.change.iter().filter(is_redefined).map(|(id, _)| *id).collect()
 }

@@ -155,7 +155,7 @@ impl Recorder {
             match &done {
                 Ok(applied) => {
                     recorder.note_success();
-                    recorder.discard_outdated(applied.services.iter().map(|(id, _)| *id));
+                    recorder.discard_outdated(applied.redefined.iter().copied());
                     let first = FirstProbe::Spread(applied.added);
                     for (id, definition) in &applied.services {
                         recorder.publish_change(*id, definition.clone(), first);

@@ -51,7 +51,8 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Whether a probe of `other` asks the same and is judged alike.
+    /// Whether a probe of `other` asks the same and is judged alike. Thresholds, the objective and
+    /// the grace of heartbeats judge results, not a response.
     pub fn probes_as(&self, other: &Self) -> bool {
         let Self {
             name: _,
@@ -66,7 +67,12 @@ impl Definition {
         *target == other.target
             && *timeout == other.timeout
             && *conditions == other.conditions
-            && *options == other.options
+            && Options {
+                thresholds: options.thresholds,
+                slo: options.slo,
+                heartbeat: options.heartbeat.clone(),
+                ..Options::clone(&other.options)
+            } == **options
     }
 }
 

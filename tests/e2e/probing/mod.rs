@@ -18,6 +18,7 @@ mod name_resolution;
 mod on_demand;
 mod phases;
 mod pool;
+mod redefinition;
 mod redirects;
 mod self_check;
 mod stalls;
