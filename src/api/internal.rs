@@ -58,10 +58,10 @@ pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         }
         Err(_) => errors.push("scheduler: does not respond".to_owned()),
     }
-    match api.recorder.send(GetObservationFailure).timeout(RESPONSE_TIMEOUT).await {
-        Ok(Some(error)) => errors.push(format!("probes: {error}")),
-        // A recorder that does not respond is reported above.
-        Ok(None) | Err(_) => {}
+    // A recorder that does not respond is reported above.
+    let probes = api.recorder.send(GetObservationFailure).timeout(RESPONSE_TIMEOUT).await;
+    if let Ok(Some(error)) = probes {
+        errors.push(format!("probes: {error}"));
     }
     if errors.is_empty() {
         Ok(HttpResponse::Ok().json(StatusOnly::ok()))

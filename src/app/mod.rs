@@ -239,7 +239,7 @@ fn log_rescued(rescued: &Rescued, log: &Logger) {
     match &rescued.copy {
         Ok(file) => {
             warn!(log, "the database that was open is saved; see \"The files of the store\" \
-            in docs/operations.md"; "file" => %file.display())
+            in docs/operations.md"; "file" => %file.display());
         }
         Err(error) => error!(log, "the database that was open could not be saved";
             "error" => error),

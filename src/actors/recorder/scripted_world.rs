@@ -218,11 +218,7 @@ impl World {
             match act {
                 Act::TargetUp => self.is_up = true,
                 Act::TargetDown => self.is_up = false,
-                Act::Seal => {
-                    if self.f.begin_sealing() {
-                        self.f.seal_rest(5, self.now_ms());
-                    }
-                }
+                Act::Seal if self.f.begin_sealing() => self.f.seal_rest(5, self.now_ms()),
                 Act::StoreFails => self.is_failing = true,
                 Act::Pause => self.pause(true),
                 Act::Stall if seconds <= 10 => continue,

@@ -74,11 +74,11 @@ impl FileWatch {
                     Err(error) if is_missing(&error) => {
                         self.found(FileChange::Removed(name.clone()));
                     }
-                    Err(error) => return Err(unavailable(format!("{}: {error}", name.display()))),
+                    Err(error) => return Err(unavailable(&format!("{}: {error}", name.display()))),
                 }
             }
         }
-        self.change.get().map_or(Ok(()), |change| Err(unavailable(change)))
+        self.change.get().map_or(Ok(()), |change| Err(unavailable(&change)))
     }
 
     /// As [`check_names`](Self::check_names), and checks the head of the `database`. For the thread
@@ -144,6 +144,6 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-fn unavailable(why: impl ToString) -> StorageError {
+fn unavailable(why: &dyn ToString) -> StorageError {
     StorageError::Unavailable(why.to_string())
 }
