@@ -86,7 +86,7 @@ impl FileWatch {
     pub fn check(&self, database: Option<&File>) -> Result<(), StorageError> {
         self.check_names()?;
         let Some(database) = database else { return Ok(()) };
-        let found = self.inspect(database).map_err(unavailable)?;
+        let found = self.inspect(database).map_err(|why| unavailable(&why))?;
         let Some(found) = found else { return Ok(()) };
         let file = self.files.first().map(|(name, _)| name.clone()).unwrap_or_default();
         self.found(FileChange::Overwritten { file, found });
