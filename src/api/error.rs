@@ -67,6 +67,31 @@ impl ApiError {
         Self::wrong_token("authorization: a heartbeat requires the token of its service")
     }
 
+    /// 429: too many wrong tokens from one address. A request with the right token passes.
+    pub fn too_many_wrong_tokens(wait: Duration) -> Self {
+        let seconds = wait.as_secs_f64().ceil() as u64;
+        let message = "authorization: too many wrong tokens from this address";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, vec![message.to_owned()])
+            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// 421: a request without a token names the host `host`, which is not this service.
+    pub fn misdirected(host: Option<&str>, domain: &str) -> Self {
+        let expected = format!(
+            "a loopback address, localhost, API_DOMAIN ({domain}) or one of API_HOSTS; add the \
+             host to API_HOSTS if it is this service"
+        );
+        let invalid = Invalid::quoted(host.unwrap_or_default(), expected);
+        Self::new(StatusCode::MISDIRECTED_REQUEST, vec![invalid.of("host")])
+    }
+
+    /// 403: a write without a token, from a page of another origin.
+    pub fn foreign_origin() -> Self {
+        let message = "origin: a page of another origin cannot write without the API token; add \
+                       its host to API_HOSTS if it is this service";
+        Self::new(StatusCode::FORBIDDEN, vec![message.to_owned()])
+    }
+
     fn wrong_token(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, vec![message.to_owned()])
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))

@@ -11,6 +11,9 @@ pub enum ReadErrors {
     /// Invalid id or query parameter
     #[response(status = 400)]
     BadRequest(ErrorBody),
+    /// Without a token: `Host` is not this service (API_DOMAIN, API_HOSTS)
+    #[response(status = 421)]
+    Misdirected(ErrorBody),
     /// Too many queued reads
     #[response(status = 429, headers(("Retry-After" = u32, description = "Seconds")))]
     TooMany(ErrorBody),
@@ -38,13 +41,17 @@ pub enum WriteErrors {
     /// Missing or wrong token
     #[response(status = 401, headers(("WWW-Authenticate" = String, description = "Bearer")))]
     Unauthorized(ErrorBody),
-    /// Writes are disabled: no API_TOKEN is set, and API_HOST is not a loopback address
+    /// Writes are disabled: no API_TOKEN is set, and API_HOST is not a loopback address; or the
+    /// request comes from a page of another origin and has no token
     #[response(status = 403)]
     Forbidden(ErrorBody),
     /// Name already in use, or the service is managed by the services file
     #[response(status = 409)]
     Conflict(ErrorBody),
-    /// Too many queued writes
+    /// Without a token: `Host` is not this service (API_DOMAIN, API_HOSTS)
+    #[response(status = 421)]
+    Misdirected(ErrorBody),
+    /// Too many queued writes, or too many wrong tokens from one address
     #[response(status = 429, headers(("Retry-After" = u32, description = "Seconds")))]
     TooMany(ErrorBody),
     /// Store unavailable

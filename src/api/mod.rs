@@ -10,6 +10,7 @@ mod guard;
 mod history;
 mod input;
 mod internal;
+mod middleware;
 mod openapi;
 mod parameter_schemas;
 mod probes;
@@ -22,6 +23,6 @@ mod services;
 mod state;
 pub mod views;
 
-pub use guard::WriteAccess;
+pub use guard::{Guard, WriteAccess};
 pub use server::serve;
 pub use state::{Api, MAX_CONCURRENT_SCRAPES};

@@ -10,13 +10,12 @@ use crate::actors::messages::probing::{HeartbeatReceived, ProbeNow};
 use crate::actors::messages::recording::{RecordOutcome, RecordReply};
 use crate::api::error::{ApiError, ApiResult, ErrorBody};
 use crate::api::error_responses::{NotFoundError, ReadErrors, WriteErrors};
-use crate::api::guard::{bearer_token, tokens_equal};
+use crate::api::guard::bearer_token;
 use crate::api::input;
 use crate::api::state::Api;
 use crate::api::views::envelope::{One, StatusOnly, Success, success};
 use crate::api::views::probe::{Probe, ProbeData};
 use crate::clock::unix_ms;
-use crate::domain::service::options::Heartbeat;
 use crate::domain::{Failure, Kind, Outcome, Reason, Redactor, Service};
 use crate::storage::records::GetService;
 
@@ -32,7 +31,6 @@ use crate::storage::records::GetService;
         NotFoundError,
     ))]
 pub async fn probe(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    api.write_access.check(&request)?;
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
     let revision = api.revision.current();
@@ -79,9 +77,9 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         return Err(ApiError::unprocessable(vec![message.to_owned()]));
     };
     let token = bearer_token(&request).map(str::to_owned).or(report.token);
-    if !is_heartbeat_token(&api, expected, token.as_deref().unwrap_or_default()) {
-        return Err(ApiError::wrong_heartbeat_token());
-    }
+    // An unset variable is never right, and neither is an empty token.
+    let expected = expected.token.fill(&api.variables).ok();
+    api.guard.check_own_token(&request, token.as_deref(), expected.as_deref())?;
     if !record.definition.enabled {
         return Ok(HttpResponse::Ok().json(StatusOnly::ok()));
     }
@@ -107,8 +105,4 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         RecordReply::Dropped => return unavailable("store: the heartbeat was not recorded"),
     }
     Ok(HttpResponse::Ok().json(StatusOnly::ok()))
-}
-
-fn is_heartbeat_token(api: &Api, heartbeat: &Heartbeat, token: &str) -> bool {
-    heartbeat.token.fill(&api.variables).is_ok_and(|expected| tokens_equal(token, &expected))
 }

@@ -162,7 +162,7 @@ pub struct Dns {
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// Token that a heartbeat must present; masked in responses. Required.
-    #[schema(max_length = 8192)]
+    #[schema(min_length = 16, max_length = 8192)]
     token: Option<String>,
     /// Seconds after the end of the interval until a missing heartbeat is a failure.
     #[schema(default = 0, minimum = 0, maximum = 2592000)]

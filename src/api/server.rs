@@ -11,6 +11,7 @@ use actix_web::{App, HttpServer, web};
 use slog::{debug, info, warn};
 
 use crate::api::error::ApiError;
+use crate::api::middleware;
 use crate::api::routes::routes;
 use crate::api::state::Api;
 
@@ -30,7 +31,9 @@ pub fn serve(
             .app_data(web::Data::new(api.clone()))
             .configure(routes)
             .default_service(web::to(|| async { Err::<&str, _>(ApiError::not_found()) }))
+            .wrap(from_fn(middleware::guard))
             .wrap(NormalizePath::trim())
+            .wrap(from_fn(middleware::response_headers))
             .wrap(from_fn(access_log))
     };
     let server = HttpServer::new(factory)

@@ -13,7 +13,7 @@ use crate::actors::recorder::Recorder;
 use crate::actors::revision::Revision;
 use crate::actors::scheduler::Scheduler;
 use crate::api::error::ApiError;
-use crate::api::guard::WriteAccess;
+use crate::api::guard::Guard;
 use crate::api::response_cache::ResponseCache;
 use crate::domain::{Defaults, Requests, Variables};
 use crate::metrics::Telemetry;
@@ -40,7 +40,7 @@ pub struct Api {
     pub variables: Variables,
     /// Whether responses show requests.
     pub requests: Requests,
-    pub write_access: WriteAccess,
+    pub guard: Guard,
     /// Largest request body, in bytes.
     pub body_limit: usize,
     /// Limits concurrent responses to `/metrics`: each holds about 1 KB of text per service.

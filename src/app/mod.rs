@@ -1,6 +1,7 @@
 //! Starts everything, serves, and stops everything in order.
 
 mod actors;
+mod heartbeat_tokens;
 pub mod reload;
 pub mod shutdown;
 pub mod startup;
@@ -21,7 +22,7 @@ use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
-use crate::api::{Api, MAX_CONCURRENT_SCRAPES, WriteAccess};
+use crate::api::{Api, Guard, MAX_CONCURRENT_SCRAPES};
 use crate::app::actors::Actors;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
@@ -272,7 +273,7 @@ fn start_server(
         telemetry: runtime.telemetry.clone(),
         defaults: config.services.defaults,
         requests: config.process.requests,
-        write_access: WriteAccess::from_config(config),
+        guard: Guard::new(config, &runtime.telemetry),
         body_limit: config.api.body_limit,
         scrapes: Arc::new(Semaphore::new(MAX_CONCURRENT_SCRAPES)),
         revision: actors.revision.clone(),

@@ -8,6 +8,7 @@ use slog::{Logger, info, warn};
 use url::Host;
 
 use crate::api::WriteAccess;
+use crate::app::heartbeat_tokens::warn_about_tokens;
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError};
 use crate::domain::time::timestamp;
@@ -42,6 +43,7 @@ pub fn prepare(config: &Config, log: &Logger) -> Result<Prepared, Error> {
     let store = Store::open(&config.storage.file)?;
     warn_about_files(&store, log);
     let (services, resumed) = prepare_store(config, &store, entries.as_deref(), log)?;
+    warn_about_tokens(&services, &config.variables, log);
     let services_file = services_file.unwrap_or_default();
     Ok(Prepared { rules, listener, store, services, resumed, services_file })
 }
@@ -158,7 +160,7 @@ pub fn log_applied(log: &Logger, file: &Path, entries: usize, applied: &FileAppl
 /// A shell command that adds a service, for the log of an empty store.
 pub fn example_command(config: &Config, address: SocketAddr) -> String {
     let token = match WriteAccess::from_config(config) {
-        WriteAccess::Token(_) => " -H \"Authorization: Bearer $API_TOKEN\"",
+        WriteAccess::Token => " -H \"Authorization: Bearer $API_TOKEN\"",
         WriteAccess::Loopback => "",
         WriteAccess::Denied => return "set API_TOKEN first, or a loopback API_HOST".to_owned(),
     };

@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use url::Host;
+
 use crate::config::reader::Reader;
 use crate::config::secret::Secret;
 use crate::config::variable::{Section, Variable};
+use crate::domain::service::options::TOKEN_MIN_LENGTH;
 
 const PORT: Variable = Variable::new(
     "API_PORT",
@@ -22,11 +25,18 @@ const DOMAIN: Variable = Variable::new(
     "API_DOMAIN",
     "localhost",
     "a host name or IP address",
-    "name under which users reach the API, for the example request in the log",
+    "name under which users reach the API, in the `Host` header and in the example request of the \
+     log",
+);
+const HOSTS: Variable = Variable::optional(
+    "API_HOSTS",
+    "host names or IP addresses, separated by commas",
+    "further names under which clients reach the API, such as the name of a container; a request \
+     without a token whose `Host` is none of them, of API_DOMAIN and of this machine is refused",
 );
 const TOKEN: Variable = Variable::optional(
     "API_TOKEN",
-    "visible ASCII characters without spaces",
+    "at least 16 visible ASCII characters without spaces",
     "token of `Authorization: Bearer` for writes; without a token, writes are allowed only while \
      API_HOST is a loopback address",
 )
@@ -44,8 +54,10 @@ pub const MAX_CONNECTIONS: Variable = Variable::new(
     "most concurrent connections to the API",
 );
 
-pub const SECTION: Section =
-    Section { title: "API", variables: &[PORT, HOST, DOMAIN, TOKEN, BODY_LIMIT, MAX_CONNECTIONS] };
+pub const SECTION: Section = Section {
+    title: "API",
+    variables: &[PORT, HOST, DOMAIN, HOSTS, TOKEN, BODY_LIMIT, MAX_CONNECTIONS],
+};
 
 /// Settings of the API.
 #[derive(Debug, Clone)]
@@ -55,6 +67,8 @@ pub struct ApiConfig {
     pub host: IpAddr,
     /// As in a URL: an IPv6 address has brackets.
     pub domain: String,
+    /// Further names of the API.
+    pub hosts: Vec<Host>,
     pub token: Option<Secret>,
     /// Bytes.
     pub body_limit: usize,
@@ -66,8 +80,9 @@ impl ApiConfig {
         Self {
             port: reader.number(&PORT, 0, u16::MAX),
             host: reader.value(&HOST, host),
-            domain: reader.value(&DOMAIN, domain),
-            token: reader.optional(&TOKEN, |text| printable(text).map(Secret::new)),
+            domain: reader.value(&DOMAIN, |text| host_name(text).map(|host| host.to_string())),
+            hosts: reader.optional(&HOSTS, hosts).unwrap_or_default(),
+            token: reader.optional(&TOKEN, |text| token(text).map(Secret::new)),
             body_limit: reader.number(&BODY_LIMIT, 1, 64 * 1024 * 1024),
             max_connections: reader.number(&MAX_CONNECTIONS, 1, 1_000_000),
         }
@@ -76,6 +91,11 @@ impl ApiConfig {
     /// Whether only this machine can reach the API.
     pub fn listens_on_loopback(&self) -> bool {
         self.host.is_loopback()
+    }
+
+    /// `API_DOMAIN` and `API_HOSTS`.
+    pub fn own_names(&self) -> impl Iterator<Item = Host> {
+        host_name(&self.domain).into_iter().chain(self.hosts.iter().cloned())
     }
 }
 
@@ -86,14 +106,25 @@ fn host(text: &str) -> Option<IpAddr> {
     }
 }
 
-fn domain(text: &str) -> Option<String> {
-    let host = match text.parse() {
-        Ok(IpAddr::V6(ip)) => url::Host::Ipv6(ip),
-        _ => url::Host::parse(text).ok()?,
-    };
-    Some(host.to_string())
+/// A name or address without a port. International names become ASCII, and a dot at the end is
+/// left out, as clients may do in `Host`.
+fn host_name(text: &str) -> Option<Host> {
+    if let Ok(IpAddr::V6(ip)) = text.parse() {
+        return Some(Host::Ipv6(ip));
+    }
+    let host = Host::parse(text.strip_suffix('.').unwrap_or(text)).ok()?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    match &host {
+        Host::Domain(name) if !name.bytes().all(is_plain) => None,
+        _ => Some(host),
+    }
 }
 
-fn printable(text: &str) -> Option<String> {
-    text.chars().all(|c| c.is_ascii_graphic()).then(|| text.to_owned())
+fn hosts(text: &str) -> Option<Vec<Host>> {
+    text.split(',').map(|name| host_name(name.trim())).collect()
+}
+
+fn token(text: &str) -> Option<String> {
+    let is_valid = text.len() >= TOKEN_MIN_LENGTH && text.chars().all(|c| c.is_ascii_graphic());
+    is_valid.then(|| text.to_owned())
 }

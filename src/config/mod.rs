@@ -63,6 +63,8 @@ impl Config {
     /// environment overrides the file.
     pub fn from_env() -> Result<Self, ConfigError> {
         let (mut variables, mut problems) = env_file::read(Path::new(".env"));
+        // An empty value counts as not set, also for the templates of services.
+        variables.retain(|_, value| !value.is_empty());
         for (name, value) in std::env::vars_os().filter(|(_, value)| !value.is_empty()) {
             let text = |text: OsString| text.to_string_lossy().into_owned();
             variables.insert(text(name), text(value));
@@ -152,20 +154,33 @@ mod tests {
     #[test]
     fn a_domain_is_only_a_host() {
         assert_eq!(with(&[("API_DOMAIN", "::1")]).unwrap().api.domain, "[::1]");
+        assert_eq!(with(&[("API_DOMAIN", "Mon.example.")]).unwrap().api.domain, "mon.example");
         assert_eq!(
             with(&[("API_DOMAIN", "mon.example.org")]).unwrap().api.domain,
             "mon.example.org"
         );
-        for bad in ["a:80", "http://a", "a/b", "a b"] {
+        for bad in ["a:80", "http://a", "a/b", "a b", "*", "u@a", "a,,b"] {
             assert!(with(&[("API_DOMAIN", bad)]).is_err(), "{bad}");
+            assert!(with(&[("API_HOSTS", bad)]).is_err(), "{bad}");
         }
+        let hosts = with(&[("API_HOSTS", "Mon.example., my_app,::1, 10.0.0.1")]).unwrap().api.hosts;
+        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        assert_eq!(hosts, ["mon.example", "my_app", "[::1]", "10.0.0.1"]);
+    }
+
+    #[test]
+    fn a_token_has_at_least_16_characters() {
+        assert!(with(&[("API_TOKEN", "0123456789abcdef")]).unwrap().api.token.is_some());
+        let error = with(&[("API_TOKEN", "0123456789abcde")]).unwrap_err().to_string();
+        assert!(error.contains("API_TOKEN: invalid value, expected at least 16 "), "{error}");
+        assert!(!error.contains("0123"), "{error}");
     }
 
     #[test]
     fn a_token_is_never_shown() {
-        let config = with(&[("API_TOKEN", "s3cret")]).unwrap();
+        let config = with(&[("API_TOKEN", "s3cret-s3cret-s3cret")]).unwrap();
         assert!(!format!("{config:?}").contains("s3cret"));
-        let error = with(&[("API_TOKEN", "s3 cret")]).unwrap_err();
+        let error = with(&[("API_TOKEN", "s3 cret s3cret s3cret")]).unwrap_err();
         assert!(!error.to_string().contains("s3 cret"));
     }
 

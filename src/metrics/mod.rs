@@ -13,4 +13,4 @@ mod telemetry;
 
 pub use format::Format;
 pub use last_result::{LastResult, ServiceResult};
-pub use telemetry::{RecordResult, Telemetry};
+pub use telemetry::{AuthFailure, RecordResult, Telemetry};

@@ -46,6 +46,28 @@ impl RecordResult {
     }
 }
 
+/// Why the API refused a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuthFailure {
+    Missing,
+    Wrong,
+    /// Wrong, and after too many wrong ones from the same address.
+    Throttled,
+}
+
+impl AuthFailure {
+    const ALL: [Self; 3] = [Self::Missing, Self::Wrong, Self::Throttled];
+
+    /// Value of the label `reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Wrong => "wrong",
+            Self::Throttled => "throttled",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProbeLabels {
     result: &'static str,
@@ -113,6 +135,7 @@ pub struct Telemetry {
     /// Failed commits; each is retried.
     pub commit_failures: Counter,
     events_not_delivered: Family<SubscriberLabel, Counter>,
+    auth_failures: Family<ReasonLabel, Counter>,
     sealed: Counter,
     seal_duration: Histogram,
     storage_bytes: Family<PartLabel, Gauge>,
@@ -143,6 +166,7 @@ impl Telemetry {
             commit_duration: seconds(0.001, 12),
             commit_failures: Counter::default(),
             events_not_delivered: Family::default(),
+            auth_failures: Family::default(),
             sealed: Counter::default(),
             seal_duration: seconds(0.001, 15),
             storage_bytes: Family::default(),
@@ -210,6 +234,11 @@ impl Telemetry {
             "Events dropped because the mailbox of a subscriber was full",
             self.events_not_delivered.clone(),
         );
+        own.register(
+            "auth_failures",
+            "Requests with a missing or wrong token, by reason",
+            self.auth_failures.clone(),
+        );
         own.register("ticks_sealed", "Ticks that were sealed into chunks", self.sealed.clone());
         own.register(
             "seal_duration_seconds",
@@ -233,6 +262,10 @@ impl Telemetry {
     /// increment hides that increment from `rate()`.
     fn init_labels(&self) {
         let _ = self.probe_counter("up", "");
+        for failure in AuthFailure::ALL {
+            let label = ReasonLabel { reason: failure.as_str() };
+            let _ = self.auth_failures.get_or_create_owned(&label);
+        }
         for reason in Reason::all() {
             if reason.is_local() {
                 self.unobserved(reason, 0);
@@ -283,6 +316,11 @@ impl Telemetry {
         self.outcomes
             .get_or_create_owned(&ResultLabel { result: result.as_str() })
             .inc_by(count as u64);
+    }
+
+    /// Counts a request with a missing or wrong token.
+    pub fn auth_failure(&self, failure: AuthFailure) {
+        self.auth_failures.get_or_create_owned(&ReasonLabel { reason: failure.as_str() }).inc();
     }
 
     /// Counts events that were not delivered to a subscriber.

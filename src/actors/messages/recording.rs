@@ -16,8 +16,8 @@ use crate::storage::ledger::Fresh;
 #[rtype(result = "()")]
 pub struct ProbesEnded(pub Vec<(EndedProbe, Option<Outcome>)>);
 
-/// Command from HTTP: record a reported outcome. The reply comes after the commit, or when the store
-/// fails.
+/// Command from HTTP: record a reported outcome. The reply comes after the commit, or when the
+/// store fails.
 #[derive(Debug, Message)]
 #[rtype(result = "RecordReply")]
 pub struct RecordOutcome {
@@ -34,8 +34,8 @@ pub enum RecordReply {
     /// The store fails. The outcome is in memory, and is stored at most once when the store works
     /// again.
     Buffered,
-    /// Counted as dropped: the store fails and the buffer is full, the store is being closed, or the
-    /// outcome contradicts the store.
+    /// Counted as dropped: the store fails and the buffer is full, the store is being closed, or
+    /// the outcome contradicts the store.
     Dropped,
 }
 

@@ -47,8 +47,8 @@ impl Buffer {
         self.len() < self.limit
     }
 
-    /// Returns the outcome's position: it is committed once [`Self::finished`] reaches it. The caller
-    /// has checked [`Self::has_room`].
+    /// Returns the outcome's position: it is committed once [`Self::finished`] reaches it. The
+    /// caller has checked [`Self::has_room`].
     pub fn push(&mut self, outcome: Outcome, now: Instant) -> u64 {
         debug_assert!(self.has_room());
         self.waiting.push_back(outcome);

@@ -255,8 +255,8 @@ impl Recorder {
             && self.pending_clock.is_empty()
     }
 
-    /// A group is due at once while closing and while a client waits for its commit; and even without
-    /// outcomes for a retry, a stall or a step of the clock.
+    /// A group is due at once while closing and while a client waits for its commit; and even
+    /// without outcomes for a retry, a stall or a step of the clock.
     fn next_group_due(&self, now: Instant) -> Option<Instant> {
         let due = self.buffer.group_due();
         let at_once = self.store.retry_at().is_some()

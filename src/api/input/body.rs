@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
 use crate::api::error::ApiError;
+use crate::domain::service::options::TOKEN_MIN_LENGTH;
 use crate::domain::{Definition, Invalid, Options};
 use crate::probe::net::tls;
 use crate::spec;
@@ -68,6 +69,7 @@ pub fn definition(object: &Map<String, Value>) -> Result<Definition, ApiError> {
     let definition = definition.filter(|_| problems.is_empty());
     let definition = definition.ok_or_else(|| unprocessable(problems))?;
     check_tls(&definition.options)?;
+    check_token(&definition.options)?;
     Ok(definition)
 }
 
@@ -76,6 +78,11 @@ pub fn definition(object: &Map<String, Value>) -> Result<Definition, ApiError> {
 pub fn patched(definition: &Definition, patch: &Patch) -> Result<Definition, ApiError> {
     let patched = patch.apply(definition).map_err(unprocessable)?;
     check_tls(&patched.options)?;
+    let token = |options: &Options| options.heartbeat.as_ref().map(|it| it.token.clone());
+    // A stored token remains valid, whatever its length.
+    if token(&patched.options) != token(&definition.options) {
+        check_token(&patched.options)?;
+    }
     Ok(patched)
 }
 
@@ -88,6 +95,16 @@ pub fn patch(object: Map<String, Value>) -> Result<Patch, ApiError> {
 fn check_tls(options: &Options) -> Result<(), ApiError> {
     tls::validate(&options.tls)
         .map_err(|error| ApiError::unprocessable(vec![format!("tls.{error}")]))
+}
+
+/// Rejects a new token of a heartbeat that is too short.
+fn check_token(options: &Options) -> Result<(), ApiError> {
+    let token = options.heartbeat.as_ref().and_then(|heartbeat| heartbeat.token.as_literal());
+    if token.is_none_or(|token| token.len() >= TOKEN_MIN_LENGTH) {
+        return Ok(());
+    }
+    let invalid = Invalid::hidden(format!("at least {TOKEN_MIN_LENGTH} characters"));
+    Err(ApiError::unprocessable(vec![invalid.of("heartbeat.token")]))
 }
 
 fn unprocessable(problems: Vec<Problem>) -> ApiError {

@@ -253,6 +253,9 @@ impl RecordKind {
     }
 }
 
+/// Least length of a token that a client shows, in bytes.
+pub const TOKEN_MIN_LENGTH: usize = 16;
+
 /// How a watched job (`push://`) reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {

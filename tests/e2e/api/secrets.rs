@@ -44,10 +44,11 @@ fn secrets_are_in_no_answer_and_in_no_log() {
     assert!(has_line(&target.last_head(), &basic("ann:s3cret-basic")), "{}", target.last_head());
     assert!(has_line(&target.last_head(), "x-api-key: s3cret-header"), "{}", target.last_head());
 
-    let job = json!({"name": "job", "url": "push://job", "heartbeat": {"token": "s3cret-beat"}});
+    let heartbeat = json!({"token": "s3cret-beat-of-the-job"});
+    let job = json!({"name": "job", "url": "push://job", "heartbeat": heartbeat});
     let pushed = app.send("POST", "/v1/services", &job);
     assert_eq!(pushed.status, 201, "{}", pushed.text);
-    secrets.push("s3cret-beat".to_owned());
+    secrets.push("s3cret-beat-of-the-job".to_owned());
     let refused = app.send(
         "POST",
         "/v1/services",

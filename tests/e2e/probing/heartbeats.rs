@@ -10,13 +10,13 @@ use crate::support::{App, Launch, Target, wait_until};
 fn job(app: &App, interval: f64, grace: f64) -> i64 {
     app.add_with(&json!({
         "name": "backup", "url": "push://backup", "interval_seconds": interval,
-        "heartbeat": {"token": "s3cret", "grace_seconds": grace}
+        "heartbeat": {"token": "s3cret-of-the-job", "grace_seconds": grace}
     }))
 }
 
 fn beat(app: &App, id: i64, query: &str) -> u16 {
     let path = format!("/v1/services/{id}/heartbeat{query}");
-    app.request("POST", &path, &[("authorization", "Bearer s3cret")], "").status
+    app.request("POST", &path, &[("authorization", "Bearer s3cret-of-the-job")], "").status
 }
 
 #[test]
@@ -51,20 +51,21 @@ fn a_job_may_report_its_own_failure() {
 
 #[test]
 fn a_heartbeat_needs_the_token_of_its_job() {
-    let app = Launch::new().with("API_TOKEN", "of-the-api").start();
-    let headers = [("authorization", "Bearer of-the-api"), ("content-type", "application/json")];
-    let body = json!({"name": "a", "url": "push://a", "heartbeat": {"token": "s3cret"}});
+    let app = Launch::new().with("API_TOKEN", "token-of-the-api").start();
+    let headers =
+        [("authorization", "Bearer token-of-the-api"), ("content-type", "application/json")];
+    let body = json!({"name": "a", "url": "push://a", "heartbeat": {"token": "s3cret-of-the-job"}});
     let made = app.request("POST", "/v1/services", &headers, &body.to_string());
     let id = made.service()["id"].as_i64().unwrap();
-    assert!(!made.text.contains("s3cret"), "{}", made.text);
+    assert!(!made.text.contains("s3cret-of-the-job"), "{}", made.text);
     let path = format!("/v1/services/{id}/heartbeat");
     for (headers, path, status) in [
         (vec![], path.clone(), 401),
         (vec![("authorization", "Bearer wrong")], path.clone(), 401),
-        (vec![("authorization", "Bearer of-the-api")], path.clone(), 401),
-        (vec![("authorization", "Bearer s3cret")], path.clone(), 200),
-        (vec![], format!("{path}?token=s3cret"), 200),
-        (vec![], format!("{path}?token=s3cret&success=maybe"), 400),
+        (vec![("authorization", "Bearer token-of-the-api")], path.clone(), 401),
+        (vec![("authorization", "Bearer s3cret-of-the-job")], path.clone(), 200),
+        (vec![], format!("{path}?token=s3cret-of-the-job"), 200),
+        (vec![], format!("{path}?token=s3cret-of-the-job&success=maybe"), 400),
         (vec![], "/v1/services/99/heartbeat".to_owned(), 404),
     ] {
         let reply = app.request("POST", &path, &headers, "");
@@ -72,7 +73,7 @@ fn a_heartbeat_needs_the_token_of_its_job() {
     }
     assert_eq!(app.get(&path).status, 405);
     let log = app.log();
-    assert!(!log.contains("s3cret"), "{log}");
+    assert!(!log.contains("s3cret-of-the-job"), "{log}");
 }
 
 #[test]
@@ -103,12 +104,13 @@ const PATIENCE: Duration = Duration::from_secs(8);
 fn confirmed_job(app: &App, failure_threshold: u32) -> i64 {
     app.add_with(&json!({
         "name": "job", "url": "push://job", "interval_seconds": 6, "confirm_interval_seconds": 0.2,
-        "failure_threshold": failure_threshold, "heartbeat": {"token": "beat", "grace_seconds": 2}
+        "failure_threshold": failure_threshold,
+        "heartbeat": {"token": "beat-of-the-job-1", "grace_seconds": 2}
     }))
 }
 
 fn assert_accepted(app: &App, id: i64, query: &str) {
-    let path = format!("/v1/services/{id}/heartbeat?token=beat{query}");
+    let path = format!("/v1/services/{id}/heartbeat?token=beat-of-the-job-1{query}");
     let reply = app.request("POST", &path, &[], "");
     assert_eq!(reply.status, 200, "{}", reply.text);
 }
