@@ -240,7 +240,13 @@ impl<'v> FieldReader<'v> {
     }
 
     fn heartbeat(&mut self) -> Option<Heartbeat> {
-        let token = self.take(TOKEN, values::credential);
+        let token = self.take(TOKEN, |value, dialect| {
+            let token = values::credential(value, dialect)?;
+            if token.as_written().is_empty() {
+                return Err(Invalid::hidden("a text that is not empty"));
+            }
+            Ok(token)
+        });
         let grace = self.take(GRACE, |value, dialect| {
             let seconds = values::seconds(value, dialect)?;
             if (0.0..=2_592_000.0).contains(&seconds) {
@@ -249,9 +255,6 @@ impl<'v> FieldReader<'v> {
             Err(Invalid::new(values::shown(value, dialect), "a time from 0 to 30 days"))
         });
         match token {
-            Some(token) if token.as_written().is_empty() => {
-                self.reject_missing(TOKEN, "by a heartbeat")
-            }
             Some(token) => Some(Heartbeat { token, grace: grace.unwrap_or_default() }),
             None if grace.is_some() => self.reject_missing(TOKEN, "with a grace"),
             None => None,

@@ -164,6 +164,10 @@ fn short_and_empty_tokens_are_refused() {
     assert_eq!(code, Some(2), "{output}");
     assert!(output.contains("EMPTY: environment variable not set"), "{output}");
 
+    let (code, output) = Launch::new().with_services_file(&push("")).run_to_end();
+    assert_eq!(code, Some(2), "{output}");
+    assert!(output.contains("heartbeat.token: invalid value, expected a text"), "{output}");
+
     let app = Launch::new().with_services_file(&push("short")).start();
     app.wait_for_log("heartbeat tokens are shorter than 16 characters");
     let beat =
@@ -174,6 +178,8 @@ fn short_and_empty_tokens_are_refused() {
     let job = |token: &str| json!({"name": "b", "url": "push://b", "heartbeat": {"token": token}});
     let errors = app.rejected("POST", "/v1/services", &job("only-15-letters"));
     assert_eq!(errors, "heartbeat.token: invalid value, expected at least 16 characters");
+    let errors = app.rejected("POST", "/v1/services", &job(""));
+    assert_eq!(errors, "heartbeat.token: invalid value, expected a text that is not empty");
     let id = app.add_with(&job("a token of 16 ch"));
     let change = json!({"heartbeat": {"token": "short"}});
     let errors = app.rejected("PATCH", &format!("/v1/services/{id}"), &change);

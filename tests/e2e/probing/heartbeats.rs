@@ -165,8 +165,8 @@ fn a_heartbeat_is_not_late_while_the_store_stands_still() {
     assert_eq!(beat(&app, id, ""), 200);
     app.wait_for_state(id, "up");
     std::thread::sleep(Duration::from_secs(4));
-    // 503, since the write takes long; the heartbeat is recorded afterwards.
-    beat(&app, id, "");
+    // 503 once the write has taken 5 s; the heartbeat is recorded all the same.
+    assert!([200, 503].contains(&beat(&app, id, "")));
     app.wait_for_ticks(id, 2);
     assert_never_down(&app);
 }
