@@ -166,7 +166,7 @@ fn short_and_empty_tokens_are_refused() {
 
     let (code, output) = Launch::new().with_services_file(&push("")).run_to_end();
     assert_eq!(code, Some(2), "{output}");
-    assert!(output.contains("heartbeat.token: invalid value, expected a text"), "{output}");
+    assert!(output.contains("token: invalid value, expected a text that is not empty"), "{output}");
 
     let app = Launch::new().with_services_file(&push("short")).start();
     app.wait_for_log("heartbeat tokens are shorter than 16 characters");
