@@ -72,10 +72,10 @@ fn the_wait_for_a_heartbeat_begins_anew_once_the_network_is_up_again() {
     let (app, _targets) = watched(&hosts, &launch(), 3);
     let job = app.add_with(&json!({
         "name": "job", "url": "push://job", "interval_seconds": 3,
-        "heartbeat": {"token": "beat", "grace_seconds": 9}
+        "heartbeat": {"token": "token-of-the-job", "grace_seconds": 9}
     }));
     let last = Instant::now();
-    let beat = format!("/v1/services/{job}/heartbeat?token=beat");
+    let beat = format!("/v1/services/{job}/heartbeat?token=token-of-the-job");
     assert_eq!(app.request("POST", &beat, &[], "").status, 200);
     hosts.remove_route();
     app.wait_for_log("the local network is down");
