@@ -40,7 +40,8 @@ pub async fn health(request: HttpRequest) -> ApiResult {
     responses(
         (status = 200, description = "Ready", body = StatusOnly),
         (status = 400, description = "Unknown query parameter", body = ErrorBody),
-        (status = 503, description = "Not ready; `errors` names the store, the scheduler or the fault of the probes",
+        (status = 503, description = "Not ready; `errors` names the store, the scheduler \
+            or the fault of the probes",
             body = ErrorBody),
     ))]
 pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {

@@ -18,7 +18,10 @@ use crate::storage::records::Status;
 
 /// Unix seconds, or RFC 3339 with seconds and an offset. A space may stand for the `T`, and for a
 /// plus sign that a client did not escape.
-const TIME: &str = r"^([0-9]+(\.[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+ -][0-9]{2}:[0-9]{2}))$";
+const TIME: &str = concat!(
+    r"^([0-9]+(\.[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}",
+    r"(\.[0-9]+)?([Zz]|[+ -][0-9]{2}:[0-9]{2}))$",
+);
 
 /// A number of days, weeks or years, a duration as in Go, or both.
 const SPAN: &str =

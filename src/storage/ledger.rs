@@ -235,8 +235,8 @@ impl Ledger {
         self.not_before_ms = Some(until_ms);
     }
 
-    /// Moves everything that is stored, since the wall clock was set back, in one
-    /// transaction. Returns the number of services whose events changed. After an error the ledger is empty.
+    /// Moves everything that is stored, since the wall clock was set back, in one transaction.
+    /// Returns the number of services whose events changed. After an error the ledger is empty.
     pub fn step_back(
         &mut self,
         store: &mut dyn StoreWrite,

@@ -157,10 +157,10 @@ pub trait StoreWrite: StoreRead {
     /// nothing changed.
     fn record_stall(&mut self, from_ms: i64, now_ms: i64) -> Result<Option<Gap>>;
 
-    /// Moves what was stored before the wall clock was set back by these steps: starts and ends of events, fresh
-    /// ticks, streaks and marks. Afterwards none of them is later than the new time, events are in
-    /// order, and outages have kept their length. Returns the number of services whose events
-    /// changed.
+    /// Moves what was stored before the wall clock was set back by these steps: starts and ends of
+    /// events, fresh ticks, streaks and marks. Afterwards none of them is later than the new time,
+    /// events are in order, and outages have kept their length. Returns the number of services
+    /// whose events changed.
     fn step_back(&mut self, steps: &[StepBack]) -> Result<usize>;
 
     /// Begins to seal the fresh ticks of all services, unless a sealing is in progress. Whether one

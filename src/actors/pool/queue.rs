@@ -30,9 +30,9 @@ pub enum Admission {
 /// A service is slow when its last probe timed out or was preempted. All slow services together
 /// hold at most their share of the slots, so hung targets cannot starve the others, whatever their
 /// number. When many targets begin to hang at once, before they are known as slow, the probes that
-/// run longer than [`PATIENCE`] are preempted ([`Self::preempt`]). So a service that answers promptly
-/// is probed within about its interval and [`PATIENCE`], in a pool of any size, once each hung
-/// service has been found to be slow.
+/// run longer than [`PATIENCE`] are preempted ([`Self::preempt`]). So a service that answers
+/// promptly is probed within about its interval and [`PATIENCE`], in a pool of any size, once each
+/// hung service has been found to be slow.
 ///
 /// Invariants: a service has at most one probe running or queued; while a slot is idle, only jobs
 /// of slow services whose share is taken are queued; at most `limit` jobs are queued.

@@ -107,8 +107,7 @@ pub struct Recorder {
     defaults: Defaults,
     observations: Observations,
     outdated: OutdatedResults,
-    /// Services that became observed again and are not logged yet. Bound: [`observation::LOGGED_MOST`]
-    /// names.
+    /// Services that became observed again and are not logged yet.
     back: Back,
     /// The timer of the next decision of the self-check.
     self_check_timer: Option<SpawnHandle>,

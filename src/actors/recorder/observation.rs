@@ -142,8 +142,8 @@ impl Observations {
         observations
     }
 
-    /// Adds a service whose last recorded result began at `last_ms` (unix milliseconds), or, without
-    /// one, which is watched since then. A known service gets the new allowance, counted from now.
+    /// Adds a service whose last recorded result began at `last_ms` (unix milliseconds). Without a
+    /// result, watching began then. A known service gets the new allowance, counted from now.
     pub fn watch(&mut self, id: ServiceId, allowance: Duration, last_ms: i64, now: Instant) {
         if let Some(entry) = self.services.get_mut(&id) {
             entry.allowance = allowance;

@@ -169,8 +169,8 @@ impl Recorder {
         }));
     }
 
-    /// These services were changed, which is committed. Those of their results that wait for a commit
-    /// are discarded; later ones are when they arrive.
+    /// These services were changed, which is committed. Their results that wait for a commit are
+    /// discarded; later ones are discarded when they arrive.
     pub(super) fn discard_outdated(&mut self, ids: impl IntoIterator<Item = ServiceId>) {
         for id in ids {
             self.outdated.changed(id, self.revision.current());

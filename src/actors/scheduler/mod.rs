@@ -94,8 +94,8 @@ impl Scheduler {
         }
     }
 
-    /// The wait for heartbeats begins anew after a standstill or a suspend, which looks like a clock
-    /// that was set forward. Before anything is dispatched, so that no heartbeat is late for it.
+    /// The wait for heartbeats begins anew after a standstill or a suspend, which looks like a
+    /// clock that was set forward. Called before a dispatch, so that no heartbeat is late for it.
     fn watch_clocks(&mut self) {
         let change = self.clock_watch.heartbeat(clock::read().into());
         if change.unobserved.is_some() {

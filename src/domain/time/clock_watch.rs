@@ -295,7 +295,9 @@ mod tests {
     proptest! {
         /// The reported steps add up to those that were made, but for the tolerance.
         #[test]
-        fn no_step_is_lost(steps in prop::collection::vec((0u64..9_000, -10_000i64..10_000), 1..60)) {
+        fn no_step_is_lost(
+            steps in prop::collection::vec((0u64..9_000, -10_000i64..10_000), 1..60)
+        ) {
             let mut clocks = Clocks::new();
             let (mut made, mut reported, mut slewed) = (0, 0, 0);
             for (after_ms, step_ms) in steps {

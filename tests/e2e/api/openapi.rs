@@ -181,7 +181,7 @@ fn the_program_accepts_the_parameters_that_the_document_describes() {
                 let accepted = reply.status != 400;
                 assert!([200, 400, 404].contains(&reply.status), "{name}={text}: {}", reply.text);
                 let fits = fits(schema, &parsed(schema, &text));
-                // A pattern allows an impossible time or duration, and other bounds follow from now.
+                // A pattern allows an impossible time; other bounds follow from now.
                 let is_exact = schema["pattern"].is_null();
                 if accepted && !fits || !accepted && fits && is_exact {
                     problems.push(format!("{path}?{name}={text:.40}: {}", reply.status));
