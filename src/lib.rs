@@ -98,6 +98,7 @@
 pub mod actors;
 pub mod api;
 pub mod app;
+pub mod bounded_file;
 pub mod cli;
 pub mod clock;
 pub mod commands;

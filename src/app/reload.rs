@@ -7,11 +7,11 @@ use std::time::Duration;
 use actix::Addr;
 use slog::{Logger, error, info};
 use tokio::signal::unix::Signal;
-use tokio::task::spawn_blocking;
 
 use crate::actors::messages::store::ApplyFile;
 use crate::actors::recorder::Recorder;
 use crate::app::startup::log_applied;
+use crate::bounded_file::detached;
 use crate::config::Config;
 use crate::services_file;
 use crate::services_file::{FileError, Snapshot};
@@ -42,8 +42,8 @@ pub async fn watch(
             () = tokio::time::sleep(CHECK_INTERVAL) => false,
         };
         let path = file.clone();
-        let Ok(current) = spawn_blocking(move || services_file::snapshot(&path)).await else {
-            return;
+        let Some(current) = on_thread(move || services_file::snapshot(&path)).await else {
+            continue;
         };
         let has_settled = current == std::mem::replace(&mut previous, current.clone());
         let has_changed = has_settled && current != applied;
@@ -56,8 +56,9 @@ pub async fn watch(
 /// False when the store did not apply the entries, so that the caller tries again.
 async fn apply(config: &Config, file: &Path, recorder: &Addr<Recorder>, log: &Logger) -> bool {
     let (path, variables) = (file.to_owned(), config.variables.clone());
-    let entries = spawn_blocking(move || services_file::read(&path, &variables)).await;
-    let entries: Arc<[_]> = match entries.unwrap_or_else(|panic| Err(vec![panic.to_string()])) {
+    let entries = on_thread(move || services_file::read(&path, &variables)).await;
+    let no_thread = || Err(vec!["SERVICES_FILE: no thread could read it".to_owned()]);
+    let entries: Arc<[_]> = match entries.unwrap_or_else(no_thread) {
         Ok(entries) => entries.into(),
         Err(problems) => {
             log_rejected(log, &problems);
@@ -76,6 +77,11 @@ async fn apply(config: &Config, file: &Path, recorder: &Addr<Recorder>, log: &Lo
         Err(_) => {}
     }
     true
+}
+
+/// Runs `work` on a thread that the end of the process does not wait for, since the file may hang.
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    detached(work).ok()?.await.ok()
 }
 
 fn log_rejected(log: &Logger, problems: &[String]) {

@@ -34,29 +34,32 @@ pub struct Prepared {
     pub services_file: Snapshot,
 }
 
-/// Checks and reads everything: first the configuration and its files, then the address, last the
-/// store, so that a failed start changes nothing.
-pub fn prepare(config: &Config, log: &Logger) -> Result<Prepared, Error> {
-    let services_file = config.services.file.as_deref().map(services_file::snapshot);
-    let Files { rules, entries } = read_files(config)?;
+/// Takes the address, and then opens the store: with [`read_files`] before, a failed start changes
+/// nothing.
+pub fn prepare(config: &Config, files: Files, log: &Logger) -> Result<Prepared, Error> {
+    let Files { services_file, rules, entries } = files;
     let listener = listen(config)?;
     let store = Store::open(&config.storage.file)?;
     warn_about_files(&store, log);
     let (services, resumed) = prepare_store(config, &store, entries.as_deref(), log)?;
     warn_about_tokens(&services, &config.variables, log);
-    let services_file = services_file.unwrap_or_default();
     Ok(Prepared { rules, listener, store, services, resumed, services_file })
 }
 
 /// The files that the configuration names.
-struct Files {
+pub struct Files {
+    /// State of the services file before it was read.
+    services_file: Snapshot,
     rules: Rules,
     /// `None` without a services file.
     entries: Option<Vec<Entry>>,
 }
 
 /// Checks the configuration against this machine and reads its files. Reports every problem.
-fn read_files(config: &Config) -> Result<Files, Error> {
+/// Changes nothing.
+pub fn read_files(config: &Config) -> Result<Files, Error> {
+    let services_file = config.services.file.as_deref().map(services_file::snapshot);
+    let services_file = services_file.unwrap_or_default();
     let mut problems = Vec::new();
     if let Err(error) = config.check_descriptors(raise_descriptor_limit()?) {
         problems.extend(error.problems);
@@ -68,7 +71,9 @@ fn read_files(config: &Config) -> Result<Files, Error> {
     let canaries = config.self_check.targets.iter();
     problems.extend(canaries.filter_map(|canary| check_canary(config, canary).err()));
     match (rules, entries) {
-        (Ok(rules), Ok(entries)) if problems.is_empty() => Ok(Files { rules, entries }),
+        (Ok(rules), Ok(entries)) if problems.is_empty() => {
+            Ok(Files { services_file, rules, entries })
+        }
         _ => Err(ConfigError { problems }.into()),
     }
 }

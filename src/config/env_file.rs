@@ -4,13 +4,17 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+use crate::bounded_file;
 use crate::domain::invalid::Invalid;
+
+/// Largest `.env` file, in bytes.
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// The variables of a `.env` file, and its problems. No problem shows a value, which may be a
 /// secret. A missing file is empty.
 pub fn read(file: &Path) -> (HashMap<String, String>, Vec<String>) {
     let path = file.display();
-    let text = match std::fs::read_to_string(file) {
+    let text = match bounded_file::read_text(file, MAX_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Default::default(),
         Err(error) => return (HashMap::new(), vec![format!("{path}: {error}")]),

@@ -115,7 +115,11 @@ impl ProbeContext<'_> {
         self.enter(Phase::Tls);
         let started = Instant::now();
         let options = self.tls_options_for(url);
-        let handshake = self.resources.tls.handshake(&options, alpn, url, stream).await?;
+        let tls = &self.resources.tls;
+        self.timings.set_reads_files(true);
+        let files = tls::read_files(&options).await;
+        self.timings.set_reads_files(false);
+        let handshake = tls.handshake(&options, &files, alpn, url, stream).await?;
         let tls::Handshake { mut stream, certificate_requested } = handshake;
         if alpn == Alpn::Http2 && stream.session().alpn_protocol() != Some(b"h2") {
             let detail = "in the TLS handshake: the server did not agree to HTTP/2 (ALPN)";

@@ -53,6 +53,10 @@ impl Engine {
                 let detail = "this process stalled during the probe";
                 Some(Failure::new(Reason::LocalStandstill, detail))
             }
+            _ if recorded.reads_files => {
+                let detail = format!("tls: a file of this service was not read within {timeout:?}");
+                Some(Failure::new(Reason::LocalConfig, detail))
+            }
             _ => Some(timed_out(recorded.last_phase, timeout)),
         };
         let mut outcome = Outcome {

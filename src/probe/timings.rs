@@ -39,6 +39,7 @@ pub struct Timings(RefCell<Recording>);
 struct Recording {
     phase: Phase,
     phase_started: Instant,
+    reads_files: bool,
     phases: Phases,
     http_status: Option<u16>,
     details: ProbeDetails,
@@ -49,6 +50,8 @@ struct Recording {
 #[derive(Debug)]
 pub struct Recorded {
     pub last_phase: Phase,
+    /// The probe ended while it read files of this machine.
+    pub reads_files: bool,
     pub phases: Phases,
     pub http_status: Option<u16>,
     pub details: ProbeDetails,
@@ -61,6 +64,7 @@ impl Timings {
         Self(RefCell::new(Recording {
             phase: Phase::Resolve,
             phase_started: now,
+            reads_files: false,
             phases: Phases::default(),
             http_status: None,
             details: ProbeDetails::default(),
@@ -73,6 +77,11 @@ impl Timings {
         let mut recording = self.0.borrow_mut();
         recording.add_elapsed(now);
         recording.phase = phase;
+    }
+
+    /// Marks the time for which the probe reads files of this machine.
+    pub fn set_reads_files(&self, reads_files: bool) {
+        self.0.borrow_mut().reads_files = reads_files;
     }
 
     pub fn set_http_status(&self, status: u16) {
@@ -116,8 +125,8 @@ impl Timings {
     pub fn finish(self, now: Instant) -> Recorded {
         let mut recording = self.0.into_inner();
         recording.add_elapsed(now);
-        let Recording { phase, phases, http_status, details, report, .. } = recording;
-        Recorded { last_phase: phase, phases, http_status, details, report }
+        let Recording { phase, reads_files, phases, http_status, details, report, .. } = recording;
+        Recorded { last_phase: phase, reads_files, phases, http_status, details, report }
     }
 }
 

@@ -12,6 +12,7 @@ mod plan;
 mod problems;
 mod read;
 mod yaml;
+mod yaml_limits;
 
 pub use apply::{FileApplied, FileError, apply};
 pub use entry::Entry;

@@ -26,7 +26,7 @@ pub fn parse(
     let documents = match yaml::load(&text) {
         Ok(documents) => documents,
         Err(error) => {
-            problems.add(file, error.marker().line(), format!("invalid YAML: {}", error.info()));
+            problems.add(file, error.line, format!("invalid YAML: {}", error.problem));
             return Vec::new();
         }
     };

@@ -8,6 +8,9 @@ use crate::services_file::entry::Entry;
 /// Most problems that are reported: a long list usually repeats one mistake.
 const REPORTED: usize = 50;
 
+/// Longest text of one problem, in bytes; it may repeat a value of the file.
+const MAX_BYTES: usize = 500;
+
 /// Problems of a services file, each with file and line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems(Vec<(Arc<Path>, usize, String)>);
@@ -21,7 +24,11 @@ impl Problems {
         self.0.is_empty()
     }
 
-    pub fn add(&mut self, file: &Arc<Path>, line: usize, problem: String) {
+    pub fn add(&mut self, file: &Arc<Path>, line: usize, mut problem: String) {
+        if problem.len() > MAX_BYTES {
+            problem.truncate(problem.floor_char_boundary(MAX_BYTES));
+            problem.push('…');
+        }
         self.0.push((Arc::clone(file), line, problem));
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;
 
+use crate::bounded_file;
 use crate::domain::invalid::Invalid;
 use crate::domain::service::template::Variables;
 use crate::probe::net::tls;
@@ -11,6 +12,9 @@ use crate::services_file::entry::Entry;
 use crate::services_file::files;
 use crate::services_file::parse::parse;
 use crate::services_file::problems::Problems;
+
+/// Largest file, in bytes; a file of 100,000 entries has about 20 MB.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Reads the file, or all files of the folder. The error has one message for each problem, with
 /// file, line and entry.
@@ -25,7 +29,8 @@ pub fn read(path: &Path, variables: &Variables) -> Result<Vec<Entry>, Vec<String
     }
     let (mut entries, mut problems) = (Vec::new(), Problems::default());
     for file in files {
-        let text = std::fs::read_to_string(&file).map_err(|error| invalid(&file, &error))?;
+        let text =
+            bounded_file::read_text(&file, MAX_BYTES).map_err(|error| invalid(&file, &error))?;
         entries.extend(parse(&file.into(), &text, variables, &mut problems));
     }
     validate(entries, problems)

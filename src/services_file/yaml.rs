@@ -3,25 +3,42 @@
 use std::borrow::Cow;
 
 use saphyr::{MarkedYaml, ScanError, YamlData, YamlLoader};
-use saphyr_parser::{Parser, ScalarStyle};
+use saphyr_parser::{Parser, ScalarStyle, SpannedEventReceiver};
 use serde_json::Value;
 
 use crate::domain::invalid::Invalid;
+use crate::services_file::yaml_limits::Limits;
 
-/// Most nodes that aliases may expand to: enough for every entry of the largest file to repeat a
-/// block, and a bound against alias bombs.
-const ALIAS_LIMIT: usize = 2_000_000;
+/// Why a text is not loaded.
+#[derive(Debug)]
+pub struct LoadError {
+    pub line: usize,
+    pub problem: String,
+}
 
-/// Loads all documents. Scalars remain texts, so that a service may have the name 007.
-pub fn load(text: &str) -> Result<Vec<MarkedYaml<'_>>, ScanError> {
+impl From<&ScanError> for LoadError {
+    fn from(error: &ScanError) -> Self {
+        Self { line: error.marker().line(), problem: error.info().to_owned() }
+    }
+}
+
+/// Loads all documents within [`Limits`]. Scalars remain texts, so that a service may have the name
+/// 007.
+pub fn load(text: &str) -> Result<Vec<MarkedYaml<'_>>, LoadError> {
     let mut loader = YamlLoader::default();
     loader.early_parse(false);
-    loader.alias_limit(ALIAS_LIMIT);
-    Parser::new_from_str(text).load(&mut loader, true)?;
-    match loader.error() {
-        Some(error) => Err(error.clone()),
-        None => Ok(loader.into_documents()),
+    loader.alias_limit(usize::MAX);
+    let mut limits = Limits::default();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| LoadError::from(&error))?;
+        let line = span.start.line();
+        limits.count(&event).map_err(|problem| LoadError { line, problem })?;
+        loader.on_event(event, span);
+        if let Some(error) = loader.error() {
+            return Err(error.into());
+        }
     }
+    Ok(loader.into_documents())
 }
 
 /// Replaces surrogate pairs by their character. JSON escapes a character beyond the first plane as

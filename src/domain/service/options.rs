@@ -120,6 +120,17 @@ pub struct TlsOptions {
     pub min_version: Option<TlsVersion>,
 }
 
+impl TlsOptions {
+    /// The files that are read for each probe.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let all = [&self.ca, &self.certificate, &self.private_key];
+        all.into_iter().flatten().filter_map(|pem| match pem {
+            Pem::File(path) => Some(path),
+            Pem::Text(_) => None,
+        })
+    }
+}
+
 /// Certificates or a key in PEM (RFC 7468).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Pem {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,6 +22,7 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::bounded_file;
 use crate::domain::service::options::{Pem, TlsOptions, TlsVersion};
 use crate::domain::{Certificate, Failure, Invalid, ProbeDetails, Reason};
 use crate::probe::failure;
@@ -29,6 +30,9 @@ use crate::probe::net::tls_stream::TlsStream;
 
 /// Most cached configurations of an arbiter; beyond that, the cache is cleared.
 const CONFIGS_LIMIT: usize = 256;
+
+/// Largest file of certificates or keys, in bytes.
+const MAX_PEM_BYTES: usize = 4 * 1024 * 1024;
 
 /// The protocol offered in the handshake (RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,13 +56,13 @@ impl Trust {
     /// The error is about `ca_file`.
     pub fn load(ca_file: Option<&Path>) -> Result<Self, Invalid> {
         let mut roots = RootCertStore::empty();
-        let (_added, _unusable) =
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let (_added, _unusable) = roots.add_parsable_certificates(system_certificates());
         if let Some(file) = ca_file {
             let invalid = |reason: String| {
                 Invalid::quoted(file, "a PEM file of certificates").because(reason)
             };
-            let pem = std::fs::read(file).map_err(|error| invalid(error.to_string()))?;
+            let pem = bounded_file::read(file, MAX_PEM_BYTES);
+            let pem = pem.map_err(|error| invalid(error.to_string()))?;
             for certificate in parse_certificates(&pem).map_err(invalid)? {
                 roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
             }
@@ -67,10 +71,35 @@ impl Trust {
     }
 }
 
-/// Checks that a TLS configuration can be built from `options`. The error names the option.
+/// The certificates of the system or of `SSL_CERT_FILE`; none when reading them hangs.
+fn system_certificates() -> Vec<CertificateDer<'static>> {
+    let load = || rustls_native_certs::load_native_certs().certs;
+    bounded_file::within(bounded_file::READ_TIMEOUT, load).unwrap_or_default()
+}
+
+/// Checks that a TLS configuration can be built from `options`, and reads their files. The error
+/// names the option.
 pub fn validate(options: &TlsOptions) -> Result<(), String> {
     let trust = Trust { roots: Arc::new(RootCertStore::empty()), authorities: 0 };
-    build_config(&trust, options, Alpn::None).map(drop)
+    let files = options.files().map(|path| {
+        let read = bounded_file::read(path, MAX_PEM_BYTES);
+        (path.clone(), read.map_err(|error| error.to_string()))
+    });
+    build_config(&trust, options, &Files(files.collect()), Alpn::None).map(drop)
+}
+
+/// The files that TLS options name, with their contents.
+#[derive(Debug, Default)]
+pub struct Files(HashMap<PathBuf, Result<Vec<u8>, String>>);
+
+/// Reads the files of `options`, which may change between probes.
+pub async fn read_files(options: &TlsOptions) -> Files {
+    let mut files = HashMap::new();
+    for path in options.files() {
+        let read = bounded_file::read_async(path.clone(), MAX_PEM_BYTES).await;
+        files.insert(path.clone(), read.map_err(|error| error.to_string()));
+    }
+    Files(files)
 }
 
 fn parse_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -82,16 +111,25 @@ fn parse_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String
     }
 }
 
-fn read_pem(pem: &Pem) -> Result<Vec<u8>, String> {
-    match pem {
-        Pem::Text(text) => Ok(text.clone().into_bytes()),
-        Pem::File(path) => std::fs::read(path).map_err(|error| error.to_string()),
+impl Files {
+    fn bytes<'a>(&'a self, pem: &'a Pem) -> Result<&'a [u8], String> {
+        match pem {
+            Pem::Text(text) => Ok(text.as_bytes()),
+            Pem::File(path) => match self.0.get(path) {
+                Some(read) => read.as_deref().map_err(Clone::clone),
+                None => Err("not read".to_owned()),
+            },
+        }
     }
 }
 
 /// Certificates of the option `name`.
-fn read_certificates(name: &str, pem: &Pem) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates = read_pem(pem).and_then(|pem| parse_certificates(&pem));
+fn read_certificates(
+    name: &str,
+    pem: &Pem,
+    files: &Files,
+) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = files.bytes(pem).and_then(parse_certificates);
     certificates.map_err(|reason| invalid(name, pem, "certificates in PEM", reason))
 }
 
@@ -104,7 +142,12 @@ fn invalid(name: &str, pem: &Pem, expected: &'static str, reason: impl Display) 
 }
 
 /// Without session resumption, so every probe verifies the certificate.
-fn build_config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<ClientConfig, String> {
+fn build_config(
+    trust: &Trust,
+    options: &TlsOptions,
+    files: &Files,
+    alpn: Alpn,
+) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions: &[_] = match options.min_version {
         Some(TlsVersion::Tls13) => &[&version::TLS13],
@@ -119,7 +162,7 @@ fn build_config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<Clien
             .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider)))
     } else if let Some(ca) = &options.ca {
         let mut roots = RootCertStore::empty();
-        for certificate in read_certificates("ca", ca)? {
+        for certificate in read_certificates("ca", ca, files)? {
             let added = roots.add(certificate);
             added.map_err(|error| invalid("ca", ca, "certificates of authorities", error))?;
         }
@@ -129,12 +172,13 @@ fn build_config(trust: &Trust, options: &TlsOptions, alpn: Alpn) -> Result<Clien
     };
     let mut config = match (&options.certificate, &options.private_key) {
         (Some(certificate), Some(private_key)) => {
-            let chain = read_certificates("certificate", certificate)?;
+            let chain = read_certificates("certificate", certificate, files)?;
             let invalid_key =
                 |expected, reason: String| invalid("private_key", private_key, expected, reason);
-            let key = read_pem(private_key)
+            let key = files
+                .bytes(private_key)
                 .and_then(|pem| {
-                    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| error.to_string())
+                    PrivateKeyDer::from_pem_slice(pem).map_err(|error| error.to_string())
                 })
                 .map_err(|reason| invalid_key("a private key in PEM", reason))?;
             builder
@@ -171,18 +215,22 @@ impl TlsConfigs {
         Self { trust, cache: RefCell::default() }
     }
 
-    fn config(&self, options: &TlsOptions, alpn: Alpn) -> Result<Arc<ClientConfig>, Failure> {
+    fn config(
+        &self,
+        options: &TlsOptions,
+        files: &Files,
+        alpn: Alpn,
+    ) -> Result<Arc<ClientConfig>, Failure> {
         let mut cache = self.cache.borrow_mut();
         let key = (options.clone(), alpn);
         if let Some(config) = cache.get(&key) {
             return Ok(Arc::clone(config));
         }
-        let config = build_config(&self.trust, options, alpn)
+        let config = build_config(&self.trust, options, files, alpn)
             .map_err(|why| Failure::new(Reason::LocalConfig, format!("tls: {why}")))?;
         let config = Arc::new(config);
         // Not cached when it reads files, since they may change.
-        let files = [&options.ca, &options.certificate, &options.private_key];
-        if !files.into_iter().flatten().any(|pem| matches!(pem, Pem::File(_))) {
+        if options.files().next().is_none() {
             if cache.len() >= CONFIGS_LIMIT {
                 cache.clear();
             }
@@ -192,6 +240,7 @@ impl TlsConfigs {
     }
 
     /// Does the handshake over `stream` with the host of `url`, or with `server_name` of `options`.
+    /// `files` are the files of `options`.
     ///
     /// Over TLS 1.3 a target refuses a client certificate, or its absence, only after the
     /// handshake. A protocol over TLS shows that refusal; for `Alpn::None` the caller has to wait
@@ -199,6 +248,7 @@ impl TlsConfigs {
     pub async fn handshake(
         &self,
         options: &TlsOptions,
+        files: &Files,
         alpn: Alpn,
         url: &Url,
         stream: TcpStream,
@@ -212,7 +262,7 @@ impl TlsConfigs {
         let name = ServerName::try_from(bare).map_err(|_| {
             Failure::new(Reason::TlsHostname, format!("{host} is not a valid server name"))
         })?;
-        let config = self.config(options, alpn)?;
+        let config = self.config(options, files, alpn)?;
         let connect = async |config| {
             let connected = TlsStream::connect(TlsConnector::from(config), name, stream).await;
             connected.map_err(|error| failure::of_tls(&error))

@@ -15,21 +15,22 @@ use graph::Imports;
 
 /// Each top-level module (a folder or file of `src`) and the others that it may import.
 const ALLOWED: &[(&str, &str)] = &[
+    ("bounded_file", ""),
     ("clock", ""),
     ("logging", ""),
     ("domain", ""),
     ("spec", "domain"),
-    ("probe", "clock domain spec"),
+    ("probe", "bounded_file clock domain spec"),
     ("storage", "clock domain spec"),
     ("metrics", "clock domain spec"),
-    ("config", "clock domain metrics probe spec storage"),
-    ("services_file", "clock domain metrics probe spec storage"),
+    ("config", "bounded_file clock domain metrics probe spec storage"),
+    ("services_file", "bounded_file clock domain metrics probe spec storage"),
     ("error", "config domain services_file storage"),
     ("actors", "clock config domain logging metrics probe services_file spec storage"),
     ("api", "actors clock config domain logging metrics probe services_file spec storage"),
     (
         "app",
-        "actors api clock config domain error logging metrics probe services_file spec storage",
+        "actors api bounded_file clock config domain error logging metrics probe services_file spec storage",
     ),
     ("cli", "domain"),
     (
@@ -49,7 +50,7 @@ const CRATES: &[(&str, &str)] = &[
     ("clap", "cli main"),
     ("diesel", "storage"),
     ("prometheus_client", "metrics"),
-    ("tokio", "actors api app commands probe"),
+    ("tokio", "actors api app bounded_file commands probe"),
 ];
 
 #[test]

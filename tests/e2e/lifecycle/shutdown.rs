@@ -134,6 +134,8 @@ fn a_signal_during_a_long_start_stops_in_order_and_a_second_one_at_once() {
     for (signals, codes) in
         [(&[Signal::TERM][..], &[0][..]), (&[Signal::TERM, Signal::INT], &[130, 143])]
     {
+        let db = format!("{}.db", signals.len());
+        let launch = launch.clone().with("DB_FILE", &db);
         let mut child =
             launch.command(&["run"]).stderr(std::process::Stdio::null()).spawn().unwrap();
         let pid = Pid::from_child(&child);
@@ -145,6 +147,10 @@ fn a_signal_during_a_long_start_stops_in_order_and_a_second_one_at_once() {
             (u64::from_str_radix(caught, 16).ok()? & both == both).then_some(())
         };
         wait_for("the signal handlers to be installed", takes_signals);
+        if signals.len() > 1 {
+            // A signal does not wait for the services file, but for the store.
+            wait_until("the store to be opened", || launch.folder().join(&db).exists());
+        }
         for signal in signals {
             kill_process(pid, *signal).unwrap();
         }

@@ -17,6 +17,7 @@ use super::{Db, WAIT_LIMIT, wait_for, wait_until};
 const BINARY: &str = env!("CARGO_BIN_EXE_service-healthcheck");
 
 /// Environment, directory and wrapper to start the program with.
+#[derive(Clone)]
 pub struct Launch {
     folder: Arc<TempDir>,
     variables: Vec<(String, String)>,
@@ -337,6 +338,23 @@ impl App {
         wait_for(&format!("{start} to reach {least}"), || {
             self.metric(start).filter(|value| *value >= least)
         })
+    }
+
+    /// Resident memory of the process.
+    pub fn resident_bytes(&self) -> u64 {
+        let pid = self.pid().as_raw_pid();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kibibytes = resident.trim().trim_end_matches(" kB").parse::<u64>().unwrap();
+        kibibytes * 1024
+    }
+
+    /// Number of sockets that the process has open.
+    pub fn open_sockets(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.pid().as_raw_pid());
+        let files = std::fs::read_dir(folder).unwrap();
+        let targets = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
     }
 
     /// The log so far.

@@ -1,0 +1,145 @@
+//! Reading of whole files with a limit and a deadline: a name may lead to a FIFO without a writer, a
+//! device without an end, or a network mount that does not respond.
+
+use std::io;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+/// A file that takes longer than this to read is an error.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most threads that wait for a file. A thread cannot be stopped before its file responds.
+const MAX_THREADS: usize = 64;
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// The bytes of the file, at most `limit`. Blocks this thread, at most for [`READ_TIMEOUT`].
+pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    read_within(path, limit, READ_TIMEOUT)
+}
+
+/// The text of the file in UTF-8, as [`read`].
+pub fn read_text(path: &Path, limit: usize) -> io::Result<String> {
+    let bytes = read(path, limit)?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+}
+
+/// As [`read`], without blocking this thread.
+pub async fn read_async(path: PathBuf, limit: usize) -> io::Result<Vec<u8>> {
+    let read = detached(move || read_to_end(&path, limit))?;
+    match tokio::time::timeout(READ_TIMEOUT, read).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(_)) => Err(io::Error::other("the thread that read the file has died")),
+        Err(_) => Err(timed_out(READ_TIMEOUT)),
+    }
+}
+
+/// Runs `work` on a thread of its own, which neither a runtime nor the end of the process waits
+/// for. An error when [`MAX_THREADS`] such threads are waiting.
+pub fn detached<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<oneshot::Receiver<T>> {
+    let (sender, receiver) = oneshot::channel();
+    start(move || {
+        // The receiver may have given up.
+        let _ = sender.send(work());
+    })?;
+    Ok(receiver)
+}
+
+fn read_within(path: &Path, limit: usize, timeout: Duration) -> io::Result<Vec<u8>> {
+    let path = path.to_owned();
+    within(timeout, move || read_to_end(&path, limit))?
+}
+
+/// Runs `work` on a thread of its own and waits for it at most for `timeout`.
+pub fn within<T: Send + 'static>(
+    timeout: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (sender, receiver) = mpsc::channel();
+    start(move || {
+        let _ = sender.send(work());
+    })?;
+    receiver.recv_timeout(timeout).map_err(|_| timed_out(timeout))
+}
+
+fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let running = Running::new()?;
+    let thread = std::thread::Builder::new().name("file".to_owned());
+    thread.spawn(move || {
+        let _running = running;
+        work();
+    })?;
+    Ok(())
+}
+
+fn read_to_end(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        let message = format!("larger than {limit} bytes");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+fn timed_out(timeout: Duration) -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, format!("not read within {timeout:?}"))
+}
+
+/// Counts a thread while it runs.
+struct Running;
+
+impl Running {
+    fn new() -> io::Result<Self> {
+        if THREADS.fetch_add(1, Ordering::SeqCst) >= MAX_THREADS {
+            drop(Self);
+            return Err(io::Error::other("too many earlier files have not been read yet"));
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        THREADS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        std::fs::write(&file, "12345").unwrap();
+        assert_eq!(read(&file, 5).unwrap(), b"12345");
+        assert_eq!(read(&file, 4).unwrap_err().to_string(), "larger than 4 bytes");
+        let endless = read(Path::new("/dev/zero"), 1_000_000).unwrap_err();
+        assert_eq!(endless.kind(), ErrorKind::FileTooLarge);
+        assert_eq!(read(folder.path(), 5).unwrap_err().kind(), ErrorKind::IsADirectory);
+        assert_eq!(read(&folder.path().join("b"), 5).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_fifo_without_a_writer_is_an_error_after_the_timeout() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o600.into()).unwrap();
+        let hung = read_within(&fifo, 5, Duration::from_millis(50)).unwrap_err();
+        assert_eq!(
+            (hung.kind(), hung.to_string().as_str()),
+            (ErrorKind::TimedOut, "not read within 50ms")
+        );
+        // Ends the thread, which is the reader of the other side.
+        std::fs::write(&fifo, "12345").unwrap();
+    }
+}
