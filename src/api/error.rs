@@ -155,6 +155,12 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, errors)
     }
 
+    /// 503: other requests have all places.
+    pub fn no_place() -> Self {
+        let message = "API_MAX_CONNECTIONS: every connection is taken; a retry may succeed";
+        Self::unavailable(vec![message.to_owned()])
+    }
+
     /// 503: a part of the service is not working; a retry may succeed.
     pub fn unavailable(errors: Vec<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, errors)

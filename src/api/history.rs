@@ -6,12 +6,13 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 
+use crate::api::budget::Items;
 use crate::api::error::{ApiError, ApiResult, ErrorBody};
 use crate::api::error_responses::{NotFoundError, ReadErrors};
 use crate::api::input;
 use crate::api::query_parameters::{EventParams, PageParams, WindowParams};
 use crate::api::state::Api;
-use crate::api::views::envelope::{List, One, Success, success};
+use crate::api::views::envelope::{List, One, Success, json, success};
 use crate::api::views::series::{Series, SeriesData, SeriesOf};
 use crate::api::views::ticks::{AllEventsData, ServiceEventView, Ticks, TicksData};
 use crate::api::views::uptime::{
@@ -46,9 +47,9 @@ use crate::storage::records::GetService;
     ))]
 pub async fn ticks(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let query = input::list_ticks(&request, unix_ms())?;
-    let page = api.query(query).await?;
-    let ticks = Ticks::new(query.limit, page);
-    Ok(success(StatusCode::OK, TicksData { ticks }))
+    let limit = query.limit;
+    let view = move |page| TicksData { ticks: Ticks::new(limit, page) };
+    Ok(json(api.text((Items::Ticks, limit), query, view).await?))
 }
 
 /// A time series of a service in buckets of equal length.
@@ -76,18 +77,21 @@ pub async fn series(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let now_ms = unix_ms();
     let query = input::series(&request, now_ms)?;
     let (service_id, grid) = (query.service_id, query.grid);
-    let series = if query.of == SeriesOf::Uptime {
+    let (items, of, unknown) = ((Items::Buckets, grid.count), query.of, query.unknown);
+    let text = if of == SeriesOf::Uptime {
         let windows = grid
             .starts()
             .map(|from_ms| Window { from_ms, to_ms: (from_ms + grid.step_ms).min(now_ms) })
             .collect();
-        let totals = api.query(GetTotals { service_id, windows }).await?;
-        Series::of_totals(grid, &totals, query.unknown)
+        let view = move |totals: Vec<_>| Series::of_totals(grid, &totals, unknown);
+        let view = move |totals| SeriesData { series: One::new(view(totals)) };
+        api.text(items, GetTotals { service_id, windows }, view).await?
     } else {
-        let stats = api.query(GetSeries { service_id, grid }).await?;
-        Series::of_stats(query.of, grid, &stats)
+        let view = move |stats: Vec<_>| Series::of_stats(of, grid, &stats);
+        let view = move |stats| SeriesData { series: One::new(view(stats)) };
+        api.text(items, GetSeries { service_id, grid }, view).await?
     };
-    Ok(success(StatusCode::OK, SeriesData { series: One::new(series) }))
+    Ok(json(text))
 }
 
 /// Time for which a service was up, down, unknown and paused.
@@ -120,10 +124,12 @@ pub async fn uptime(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     ))]
 pub async fn all_uptime(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let query = input::list_uptime(&request, unix_ms())?;
-    let page = api.query(query).await?;
-    let view = |service| ServiceUptimeView::new(query.window, service);
-    let uptime = List::new(query.page, page, view);
-    Ok(success(StatusCode::OK, UptimesData { uptime }))
+    let (requested, window) = (query.page, query.window);
+    let view = move |page| {
+        let view = |service| ServiceUptimeView::new(window, service);
+        UptimesData { uptime: List::new(requested, page, view) }
+    };
+    Ok(json(api.text((Items::Uptimes, requested.limit as usize), query, view).await?))
 }
 
 /// The service level objective of a service: uptime, error budget and burn rates.
@@ -174,7 +180,8 @@ pub async fn slo(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     ))]
 pub async fn all_events(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let query = input::list_all_events(&request, unix_ms())?;
-    let page = api.query(query).await?;
-    let events = List::new(query.page, page, ServiceEventView::new);
-    Ok(success(StatusCode::OK, AllEventsData { events }))
+    let requested = query.page;
+    let view =
+        move |page| AllEventsData { events: List::new(requested, page, ServiceEventView::new) };
+    Ok(json(api.text((Items::Events, requested.limit as usize), query, view).await?))
 }

@@ -20,8 +20,9 @@ use crate::storage::records::GetUsage;
 /// The service is not ready when the scheduler is later than this.
 const MAX_LATENESS: Duration = Duration::from_secs(1);
 
-/// The service is not ready when an actor does not respond within this time.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The service is not ready when an actor does not respond within this time; below a second, within
+/// which a probe of readiness must have its response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// Liveness: responds with 200 while the process serves requests.
 #[utoipa::path(get, path = "/v1/_internal/health", tag = "operations",
@@ -47,12 +48,16 @@ pub async fn health(request: HttpRequest) -> ApiResult {
 pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     input::no_params(&request)?;
     let mut errors = Vec::new();
-    match api.recorder.send(GetStoreFailure).timeout(RESPONSE_TIMEOUT).await {
+    let (failure, lateness) = tokio::join!(
+        api.recorder.send(GetStoreFailure).timeout(RESPONSE_TIMEOUT),
+        api.scheduler.send(GetLateness).timeout(RESPONSE_TIMEOUT)
+    );
+    match failure {
         Ok(None) => {}
         Ok(Some(error)) => errors.push(format!("store: unavailable: {error}")),
         Err(_) => errors.push("store: the recorder does not respond".to_owned()),
     }
-    match api.scheduler.send(GetLateness).timeout(RESPONSE_TIMEOUT).await {
+    match lateness {
         Ok(lateness) if lateness <= MAX_LATENESS => {}
         Ok(lateness) => {
             errors.push(format!("scheduler: {:.1} s late", lateness.as_secs_f64()));
@@ -92,14 +97,11 @@ pub async fn storage(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         (status = 503, description = "The service is shutting down", body = ErrorBody),
     ))]
 pub async fn metrics(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let _permit = api.scrapes.acquire().await;
     let (results, telemetry) = (api.last_results.clone(), api.telemetry.clone());
     let format = negotiate_format(&request);
-    // Encoding 100,000 services would block the other requests of this worker thread.
-    let text = web::block(move || telemetry.expose(results.all(), format)).await;
-    let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
-    let text = text.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
-    Ok(HttpResponse::build(StatusCode::OK).content_type(format.content_type()).body(text))
+    let text = api.scrapes.text(format, move || telemetry.expose(results.all(), format)).await?;
+    let content_type = format.content_type();
+    Ok(HttpResponse::Ok().content_type(content_type).body(text.into_bytes()))
 }
 
 /// OpenMetrics for a client whose `Accept` header names it, as Prometheus does; otherwise the plain

@@ -4,6 +4,7 @@
 //! JSON body from [`views`]. Every failure is an [`error::ApiError`], so all error responses have
 //! the same shape. `GET /openapi.json` is generated from the handlers and the views.
 
+mod budget;
 pub mod error;
 mod error_responses;
 mod guard;
@@ -18,11 +19,18 @@ mod query_parameters;
 mod request_bodies;
 mod response_cache;
 mod routes;
+mod scrapes;
 mod server;
 mod services;
 mod state;
+mod text;
+mod transport;
 pub mod views;
 
+pub use budget::ResponseBudget;
 pub use guard::{Guard, WriteAccess};
+pub use response_cache::ResponseCache;
+pub use scrapes::Scrapes;
 pub use server::serve;
-pub use state::{Api, MAX_CONCURRENT_SCRAPES};
+pub use state::Api;
+pub use transport::Connections;

@@ -1,49 +1,101 @@
 //! The HTTP server and its access log.
 
-use std::net::TcpListener;
+use std::future::ready;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::MessageBody;
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::{Next, NormalizePath, from_fn};
-use actix_web::{App, HttpServer, web};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, web};
 use slog::{debug, info, warn};
 
 use crate::api::error::ApiError;
 use crate::api::middleware;
 use crate::api::routes::routes;
 use crate::api::state::Api;
+use crate::api::transport::{ClientStream, Connections, SLICE, track};
+use crate::config::RESERVED_CONNECTIONS;
 
 /// Worker threads of the HTTP server.
 const WORKERS: usize = 2;
 
-/// Starts the server on `listener`. The server handles no signals: the caller stops it through its
-/// handle. `grace` is the longest time that a graceful stop waits for open requests.
+/// Longest time for the head of the first request of a connection.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection without a request stays open.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Starts the server on `listener`, for HTTP/1 only. The server handles no signals: the caller
+/// stops it through its handle. `grace` is the longest time that a graceful stop waits for open
+/// requests.
 pub fn serve(
     api: Api,
     listener: TcpListener,
     max_connections: usize,
     grace: Duration,
-) -> std::io::Result<Server> {
-    let factory = move || {
+) -> io::Result<Server> {
+    let connections = api.connections.clone();
+    let app = move || {
         App::new()
             .app_data(web::Data::new(api.clone()))
             .configure(routes)
             .default_service(web::to(|| async { Err::<&str, _>(ApiError::not_found()) }))
             .wrap(from_fn(middleware::guard))
             .wrap(NormalizePath::trim())
+            .wrap(from_fn(track))
             .wrap(from_fn(middleware::response_headers))
             .wrap(from_fn(access_log))
     };
-    let server = HttpServer::new(factory)
+    actix_web::rt::spawn(connections.clone().keep_room());
+    // Composed by hand instead of by `HttpServer`, which takes no streams but its own.
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
+    let server = builder
         .workers(WORKERS)
-        .max_connections(max_connections.div_ceil(WORKERS))
+        .max_concurrent_connections((max_connections + RESERVED_CONNECTIONS).div_ceil(WORKERS))
         .disable_signals()
         .shutdown_timeout(grace.as_secs())
-        .listen(listener)?
+        .listen("api", listener, move || {
+            let (connections, stopping) = (connections.clone(), stopping.clone());
+            let app = map_config(app().into_factory(), |()| AppConfig::default())
+                .map_err(|error: actix_web::Error| error.error_response());
+            let http = HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .keep_alive(KEEP_ALIVE)
+                .client_request_timeout(FIRST_HEAD_TIMEOUT)
+                // For the last bytes of a response, and the rest of a body that nobody reads.
+                .client_disconnect_timeout(connections.client_timeout())
+                .h1_write_buffer_size(SLICE)
+                .on_connect_ext(|stream: &ClientStream, data| {
+                    data.insert(Arc::clone(stream.connection()));
+                })
+                .h1(app);
+            fn_service(move |stream| ready(admit(&connections, stream))).and_then(http)
+        })?
         .run();
     Ok(server)
+}
+
+/// The stream of a new connection, with the address of its client.
+fn admit(
+    connections: &Connections,
+    stream: TcpStream,
+) -> Result<(ClientStream, Option<SocketAddr>), DispatchError> {
+    let peer = stream.peer_addr().ok();
+    let connection = connections.admit(Instant::now());
+    let stream = ClientStream::new(stream, connection).map_err(DispatchError::Io)?;
+    Ok((stream, peer))
 }
 
 /// Logs one line per request: server errors at level warning, writes and client errors at info,

@@ -1,20 +1,21 @@
 //! Handlers of `/v1/services`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ContentType, LOCATION};
+use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::api::budget::Items;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::error_responses::{BodyErrors, NotFoundError, ReadErrors, WriteErrors};
 use crate::api::input;
 use crate::api::query_parameters::{EventParams, PageParams};
 use crate::api::request_bodies::{NewService, ServiceChange};
 use crate::api::state::Api;
-use crate::api::views::envelope::{List, Success, body, success};
+use crate::api::views::envelope::{List, Success, json, success};
 use crate::api::views::event::{Event, EventsData};
 use crate::api::views::service::{Service, ServiceData, ServicesData, one_service};
 use crate::clock::unix_ms;
-use crate::domain::Origin;
+use crate::domain::{Origin, ServiceEvent};
 use crate::storage::records::GetService;
 use crate::storage::records::{Applied, Change};
 
@@ -42,18 +43,19 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     // Searches rarely repeat and would fill the cache, so they bypass it.
     let is_search = query.part.is_some();
     let compute = async {
-        let requested = query.page;
-        let page = api.query(query).await?;
-        let services =
-            List::new(requested, page, |record| Service::new(&record, &api.defaults, api.requests));
-        Ok(body(StatusCode::OK, ServicesData { services }))
+        let (requested, defaults, requests) = (query.page, api.defaults, api.requests);
+        let view = move |page| {
+            let view = |record| Service::new(&record, &defaults, requests);
+            ServicesData { services: List::new(requested, page, view) }
+        };
+        api.text((Items::Services, requested.limit as usize), query, view).await
     };
-    let body = if is_search {
+    let text = if is_search {
         compute.await?
     } else {
         api.response_cache.get_or_compute(revision, key, compute).await?
     };
-    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
+    Ok(json(text))
 }
 
 /// Adds a service. Its first probe starts immediately.
@@ -67,7 +69,7 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     ))]
 pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
     input::no_params(&request)?;
-    let object = input::json_object(&request, payload, api.body_limit).await?;
+    let object = input::json_object(&request, payload, &api).await?;
     let definition = input::definition(&object)?;
     let applied = api.change(Change::Create(Box::new(definition))).await?;
     let location = format!("/v1/services/{}", applied.id);
@@ -109,7 +111,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
 pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
-    let object = input::json_object(&request, payload, api.body_limit).await?;
+    let object = input::json_object(&request, payload, &api).await?;
     let patch = input::patch(object)?;
     let before = api.query(GetService(id)).await?;
     if before.origin == Origin::Api {
@@ -150,9 +152,12 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
 pub async fn events(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let query = input::list_events(&request, unix_ms())?;
     let requested = query.page;
-    let page = api.query(query).await?;
-    let events = List::new(requested, page, |found| Event::new(&found.event));
-    Ok(success(StatusCode::OK, EventsData { events }))
+    let view = move |page| {
+        let view = |found: ServiceEvent| Event::new(&found.event);
+        EventsData { events: List::new(requested, page, view) }
+    };
+    let text = api.text((Items::Events, requested.limit as usize), query, view).await?;
+    Ok(json(text))
 }
 
 /// The response to a change that returns the changed service.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use actix::Addr;
+use actix_web::web;
+use serde::Serialize;
 use slog::Logger;
-use tokio::sync::Semaphore;
+use utoipa::ToSchema;
 
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::store::{Ask, MakeChange};
@@ -12,16 +14,18 @@ use crate::actors::pool::Pool;
 use crate::actors::recorder::Recorder;
 use crate::actors::revision::Revision;
 use crate::actors::scheduler::Scheduler;
+use crate::api::budget::{Items, ResponseBudget};
 use crate::api::error::ApiError;
 use crate::api::guard::Guard;
 use crate::api::response_cache::ResponseCache;
+use crate::api::scrapes::Scrapes;
+use crate::api::text::SharedText;
+use crate::api::transport::Connections;
+use crate::api::views::envelope;
 use crate::domain::{Defaults, Requests, Variables};
 use crate::metrics::Telemetry;
 use crate::storage::port::Query;
 use crate::storage::records::{Applied, Change};
-
-/// Most concurrent responses to `/metrics`; further scrapes wait.
-pub const MAX_CONCURRENT_SCRAPES: usize = 2;
 
 /// State of the HTTP handlers; each worker thread has a clone.
 #[derive(Clone)]
@@ -43,11 +47,14 @@ pub struct Api {
     pub guard: Guard,
     /// Largest request body, in bytes.
     pub body_limit: usize,
-    /// Limits concurrent responses to `/metrics`: each holds about 1 KB of text per service.
-    pub scrapes: Arc<Semaphore>,
+    /// Texts of `/metrics`.
+    pub scrapes: Arc<Scrapes>,
     /// Advances with each write to the store; the version of the cached responses.
     pub revision: Revision,
     pub response_cache: Arc<ResponseCache>,
+    /// Memory of large responses.
+    pub budget: ResponseBudget,
+    pub connections: Connections,
     /// The access log.
     pub log: Logger,
 }
@@ -61,5 +68,24 @@ impl Api {
     /// Changes a service in the store.
     pub async fn change(&self, change: Change) -> Result<Applied, ApiError> {
         Ok(self.recorder.send(MakeChange(change)).await??)
+    }
+
+    /// The text of a large response: `view` of the answer to `query`, with at most `count` items of
+    /// `kind`. Its memory is reserved before it is computed; the JSON is written on a blocking
+    /// thread, so that the other requests of this worker continue.
+    pub async fn text<Q: Query, D: Serialize + ToSchema>(
+        &self,
+        (kind, count): (Items, usize),
+        query: Q,
+        view: impl FnOnce(Q::Answer) -> D + Send + 'static,
+    ) -> Result<SharedText, ApiError> {
+        let reservation = self.budget.reserve(kind, count).await?;
+        let answer = self.query(query).await?;
+        // The reservation is dropped with the rows, also when the client has gone.
+        let write = move || (envelope::body(view(answer)), reservation);
+        let written = web::block(write).await;
+        let (text, reservation) =
+            written.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;
+        self.budget.hold(reservation, text)
     }
 }

@@ -14,7 +14,7 @@ use actix::prelude::*;
 use actix_web::dev::ServerHandle;
 use slog::{Logger, error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -22,10 +22,11 @@ use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
-use crate::api::{Api, Guard, MAX_CONCURRENT_SCRAPES};
+use crate::api::{Api, Connections, Guard, ResponseBudget, ResponseCache, Scrapes};
 use crate::app::actors::Actors;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
+use crate::bounded_file::detached;
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::Telemetry;
@@ -55,14 +56,23 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
 }
 
 /// Prepares the start on another thread, since a large file takes a while. After a signal meanwhile
-/// the store is left consistent and nothing starts (`None`); a second signal exits at once.
+/// the store is left consistent and nothing starts (`None`); a second signal exits at once. A signal
+/// does not wait for files, since one may hang.
 async fn prepare(
     config: &Config,
     signals: &mut Signals,
     log: &Logger,
 ) -> Result<Option<Prepared>, Error> {
     let (config, log) = (config.clone(), log.clone());
-    let mut preparing = spawn_blocking(move || startup::prepare(&config, &log));
+    let reading = {
+        let config = config.clone();
+        detached(move || startup::read_files(&config)).map_err(Error::failed)?
+    };
+    let files = tokio::select! {
+        files = reading => files.map_err(Error::failed)??,
+        _ = signals.next() => return Ok(None),
+    };
+    let mut preparing = spawn_blocking(move || startup::prepare(&config, files, &log));
     let mut is_stopping = false;
     loop {
         tokio::select! {
@@ -264,6 +274,7 @@ fn start_server(
     actors: &Actors,
     runtime: &Runtime,
 ) -> std::io::Result<ServerHandle> {
+    let connections = Connections::new(config.api.max_connections, config.api.client_timeout);
     let api = Api {
         recorder: actors.recorder.clone(),
         scheduler: actors.scheduler.clone(),
@@ -275,9 +286,11 @@ fn start_server(
         requests: config.process.requests,
         guard: Guard::new(config, &runtime.telemetry),
         body_limit: config.api.body_limit,
-        scrapes: Arc::new(Semaphore::new(MAX_CONCURRENT_SCRAPES)),
+        scrapes: Arc::new(Scrapes::new(connections.clone())),
         revision: actors.revision.clone(),
-        response_cache: Arc::default(),
+        response_cache: Arc::new(ResponseCache::new(config.api.response_bytes)),
+        budget: ResponseBudget::new(config.api.response_bytes, connections.clone()),
+        connections,
         log: runtime.log.clone(),
     };
     let server =

@@ -1,5 +1,6 @@
 //! One file or folder per command. Each has a function `run` that prints its own result.
 
+mod allocator;
 mod backup;
 mod check_db;
 mod check_file;

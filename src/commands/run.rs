@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use slog::crit;
 
+use super::allocator::restart_with_settings;
 use crate::app;
 use crate::config::Config;
 use crate::error::Error;
@@ -12,6 +13,7 @@ use crate::logging;
 /// Runs the monitor until a signal stops it. The log has every error but those of the
 /// configuration, which the caller prints.
 pub(super) fn run(config: &Config) -> Result<ExitCode, Error> {
+    restart_with_settings();
     let (log, queue) = logging::root(config.process.debug);
     logging::log_panics(log.clone());
     let result = match app::run(config, &log) {

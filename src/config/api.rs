@@ -1,6 +1,7 @@
 //! Settings of the API.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use url::Host;
 
@@ -51,13 +52,39 @@ pub const MAX_CONNECTIONS: Variable = Variable::new(
     "API_MAX_CONNECTIONS",
     "512",
     "a number from 1 to 1000000",
-    "most concurrent connections to the API",
+    "most concurrent connections to the API; 64 more are kept for health and readiness",
+);
+const CLIENT_TIMEOUT: Variable = Variable::new(
+    "API_CLIENT_TIMEOUT_SECONDS",
+    "30",
+    "a number of seconds from 0.1 to 3600",
+    "a connection is closed when its client takes no byte of a response for this long",
+);
+const RESPONSE_BYTES: Variable = Variable::new(
+    "API_RESPONSE_BYTES_IN_FLIGHT",
+    "67108864",
+    "a number from 1048576 to 1099511627776",
+    "most memory for lists and histories that are computed or sent; beyond it they are 503 with \
+     Retry-After",
 );
 
 pub const SECTION: Section = Section {
     title: "API",
-    variables: &[PORT, HOST, DOMAIN, HOSTS, TOKEN, BODY_LIMIT, MAX_CONNECTIONS],
+    variables: &[
+        PORT,
+        HOST,
+        DOMAIN,
+        HOSTS,
+        TOKEN,
+        BODY_LIMIT,
+        MAX_CONNECTIONS,
+        CLIENT_TIMEOUT,
+        RESPONSE_BYTES,
+    ],
 };
+
+/// Connections beyond [`MAX_CONNECTIONS`], for health and readiness.
+pub const RESERVED_CONNECTIONS: usize = 64;
 
 /// Settings of the API.
 #[derive(Debug, Clone)]
@@ -73,6 +100,10 @@ pub struct ApiConfig {
     /// Bytes.
     pub body_limit: usize,
     pub max_connections: usize,
+    /// Longest time for which a client may take no byte of a response.
+    pub client_timeout: Duration,
+    /// Most memory of responses that are computed or sent.
+    pub response_bytes: usize,
 }
 
 impl ApiConfig {
@@ -85,6 +116,8 @@ impl ApiConfig {
             token: reader.optional(&TOKEN, |text| token(text).map(Secret::new)),
             body_limit: reader.number(&BODY_LIMIT, 1, 64 * 1024 * 1024),
             max_connections: reader.number(&MAX_CONNECTIONS, 1, 1_000_000),
+            client_timeout: reader.value(&CLIENT_TIMEOUT, client_timeout),
+            response_bytes: reader.number(&RESPONSE_BYTES, 1 << 20, 1 << 40),
         }
     }
 
@@ -97,6 +130,11 @@ impl ApiConfig {
     pub fn own_names(&self) -> impl Iterator<Item = Host> {
         host_name(&self.domain).into_iter().chain(self.hosts.iter().cloned())
     }
+}
+
+fn client_timeout(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.parse().ok()?;
+    (0.1..=3_600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
 fn host(text: &str) -> Option<IpAddr> {

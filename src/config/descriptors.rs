@@ -1,13 +1,14 @@
 //! The budget of file descriptors.
 
-use crate::config::api::MAX_CONNECTIONS;
+use crate::config::api::{MAX_CONNECTIONS, RESERVED_CONNECTIONS};
 use crate::config::error::ConfigError;
 use crate::config::probing::POOL_SIZE;
 use crate::config::variable::Variable;
 use crate::domain::invalid::Invalid;
 
-/// File descriptors beside those of probes and connections: store, log, signals, event loops.
-const OTHER_DESCRIPTORS: u64 = 64;
+/// File descriptors beside those of probes and connections: store, log, signals, event loops, and
+/// the connections that are kept for health and readiness.
+const OTHER_DESCRIPTORS: u64 = 64 + RESERVED_CONNECTIONS as u64;
 
 /// Rejects a pool or a number of connections that exceeds `limit`, the hard limit of the process.
 ///
@@ -46,13 +47,13 @@ mod tests {
 
     #[test]
     fn a_pool_that_exceeds_the_descriptors_is_rejected() {
-        assert!(check(1_000, 100, 1_164).is_ok());
+        assert!(check(1_000, 100, 1_228).is_ok());
         let problems =
             |pool, connections, limit| check(pool, connections, limit).unwrap_err().problems;
         for (pool, connections, limit, expected) in [
-            (1_000, 100, 1_163, "RUNNER_POOL_SIZE: invalid value 1000, expected at most 999:"),
-            (1_000, 100, 500, "RUNNER_POOL_SIZE: invalid value 1000, expected at most 336:"),
-            (8, 512, 500, "API_MAX_CONNECTIONS: invalid value 512, expected at most 428:"),
+            (1_000, 100, 1_227, "RUNNER_POOL_SIZE: invalid value 1000, expected at most 999:"),
+            (1_000, 100, 500, "RUNNER_POOL_SIZE: invalid value 1000, expected at most 272:"),
+            (8, 512, 500, "API_MAX_CONNECTIONS: invalid value 512, expected at most 364:"),
         ] {
             let problems = problems(pool, connections, limit);
             assert_eq!(problems.len(), 1);

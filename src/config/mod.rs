@@ -22,7 +22,7 @@ mod variable;
 use std::ffi::OsString;
 use std::path::Path;
 
-pub use api::ApiConfig;
+pub use api::{ApiConfig, RESERVED_CONNECTIONS};
 pub use error::ConfigError;
 pub use probing::ProbingConfig;
 pub use process::ProcessConfig;

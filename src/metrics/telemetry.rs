@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::domain::{Missed, Outcome, Reason, Verdict};
-use crate::metrics::format::{Format, to_plain};
+use crate::metrics::format::{Format, PlainText};
 use crate::metrics::last_result::ServiceResult;
 use crate::metrics::process::ProcessCollector;
 use crate::metrics::service_collector::ServiceCollector;
@@ -351,16 +351,24 @@ impl Telemetry {
         results: Vec<ServiceResult>,
         format: Format,
     ) -> Result<String, std::fmt::Error> {
-        let mut text = String::with_capacity(8_192 + results.len() * BYTES_PER_SERVICE);
+        let capacity = 8_192 + results.len() * BYTES_PER_SERVICE;
         let mut services = Registry::default();
         services.register_collector(Box::new(ServiceCollector(results)));
-        text::encode_registry(&mut text, &self.registry)?;
-        text::encode_registry(&mut text, &services)?;
         match format {
-            Format::OpenMetrics => text::encode_eof(&mut text)?,
-            Format::Plain => text = to_plain(&text),
+            Format::OpenMetrics => {
+                let mut text = String::with_capacity(capacity);
+                text::encode_registry(&mut text, &self.registry)?;
+                text::encode_registry(&mut text, &services)?;
+                text::encode_eof(&mut text)?;
+                Ok(text)
+            }
+            Format::Plain => {
+                let mut text = PlainText::with_capacity(capacity);
+                text::encode_registry(&mut text, &self.registry)?;
+                text::encode_registry(&mut text, &services)?;
+                Ok(text.into_text())
+            }
         }
-        Ok(text)
     }
 }
 

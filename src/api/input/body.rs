@@ -1,13 +1,17 @@
 //! Request bodies.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::error::ApiError;
+use crate::api::state::Api;
+use crate::api::transport::Connection;
 use crate::domain::service::options::TOKEN_MIN_LENGTH;
 use crate::domain::{Definition, Invalid, Options};
 use crate::probe::net::tls;
@@ -20,24 +24,37 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most problems in one response.
 const MAX_PROBLEMS: usize = 50;
 
-/// The body as a JSON object of at most `limit` bytes.
+/// A body takes memory of the budget when it is larger than this, in bytes.
+const SMALL_BODY: usize = 16 * 1024;
+
+/// The body as a JSON object of at most `body_limit` bytes.
 pub async fn json_object(
     request: &HttpRequest,
     payload: web::Payload,
-    limit: usize,
+    api: &Api,
 ) -> Result<Map<String, Value>, ApiError> {
     if !request.content_type().eq_ignore_ascii_case("application/json") {
         let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
         let content_type = String::from_utf8_lossy(content_type.unwrap_or_default());
         return Err(ApiError::unsupported_media_type(&content_type));
     }
+    let limit = api.body_limit;
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|n| n > limit) {
         return Err(ApiError::too_large(limit));
     }
-    let body = tokio::time::timeout(BODY_TIMEOUT, read_body(payload, limit))
+    let connection = request.conn_data::<Arc<Connection>>();
+    let reading = connection.map(|connection| connection.reading_body(Instant::now()));
+    let mut memory = None;
+    let body = tokio::time::timeout(BODY_TIMEOUT, read_body(payload, api, &mut memory))
         .await
         .map_err(|_elapsed| ApiError::request_timeout(BODY_TIMEOUT))??;
+    drop(reading);
+    if let Some(connection) = connection
+        && !connection.take_place().await
+    {
+        return Err(ApiError::no_place());
+    }
     match serde_json::from_slice(&body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ApiError::unprocessable(vec![Invalid::hidden("a JSON object").of("body")])),
@@ -49,12 +66,20 @@ pub async fn json_object(
     }
 }
 
-async fn read_body(mut payload: web::Payload, limit: usize) -> Result<web::BytesMut, ApiError> {
+async fn read_body(
+    mut payload: web::Payload,
+    api: &Api,
+    memory: &mut Option<OwnedSemaphorePermit>,
+) -> Result<web::BytesMut, ApiError> {
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| ApiError::bad_request(vec![format!("body: {error}")]))?;
-        if body.len() + chunk.len() > limit {
-            return Err(ApiError::too_large(limit));
+        let length = body.len() + chunk.len();
+        if length > api.body_limit {
+            return Err(ApiError::too_large(api.body_limit));
+        }
+        if length > SMALL_BODY {
+            api.budget.extend(memory, length)?;
         }
         body.extend_from_slice(&chunk);
     }

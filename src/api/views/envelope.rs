@@ -2,10 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Bytes;
+use actix_web::http::header::ContentType;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::text::SharedText;
 use crate::domain::{Page, PageRequest};
 
 /// The envelope of every successful response with data.
@@ -101,8 +102,13 @@ pub fn success<D: Serialize + ToSchema>(status: StatusCode, data: D) -> HttpResp
     HttpResponse::build(status).json(Success::new(status, data))
 }
 
-/// The body of [`success`], for the response cache.
-pub fn body<D: Serialize + ToSchema>(status: StatusCode, data: D) -> Bytes {
+/// The body of [`success`] with status 200.
+pub fn body<D: Serialize + ToSchema>(data: D) -> Vec<u8> {
     // Serialization cannot fail: every map has string keys.
-    serde_json::to_vec(&Success::new(status, data)).unwrap_or_default().into_boxed_slice().into()
+    serde_json::to_vec(&Success::new(StatusCode::OK, data)).unwrap_or_default()
+}
+
+/// A response of status 200 with a text that [`body`] wrote.
+pub fn json(text: SharedText) -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::json()).body(text.into_bytes())
 }

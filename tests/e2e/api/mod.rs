@@ -8,3 +8,4 @@ mod openapi;
 mod receivers;
 mod secrets;
 mod services;
+mod slow_clients;

@@ -63,7 +63,7 @@ fn limits_beyond_the_file_descriptors_are_configuration_errors() {
     let (code, output) = launch.wrapped_in(&["prlimit", "--nofile=64:500"]).run_to_end();
     assert_eq!(code, Some(2), "{output}");
     assert!(
-        output.contains("RUNNER_POOL_SIZE: invalid value 1000,") && output.contains("at most 386"),
+        output.contains("RUNNER_POOL_SIZE: invalid value 1000,") && output.contains("at most 322"),
         "{output}"
     );
 

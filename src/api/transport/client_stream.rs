@@ -1,0 +1,137 @@
+//! The socket of a client, with deadlines.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use actix_web::rt::net::TcpStream;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::api::transport::connections::Connection;
+use crate::api::transport::places::Wait;
+
+/// Longest time from the end of a response to the head of the next request. actix-http limits the
+/// first head only, and a connection without a request for a shorter time.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Send buffer of a connection, in bytes; the kernel doubles it. With its default, a client that
+/// reads nothing makes the kernel hold megabytes.
+const SEND_BUFFER: usize = 32 * 1024;
+
+/// The socket of a client. It fails when the client takes no byte of a response for too long, sends
+/// no head, or has to make room for another connection.
+///
+/// While a response is computed or the client takes no bytes, nothing is read but the body of the
+/// request: pipelined requests stay in the client.
+#[derive(Debug)]
+pub struct ClientStream {
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    is_blocked: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl ClientStream {
+    pub fn new(stream: TcpStream, connection: Connection) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(&stream);
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        // Also limits how long the kernel keeps unsent bytes after the socket was closed.
+        socket.set_tcp_user_timeout(Some(connection.client_timeout()))?;
+        Ok(Self { stream, connection: Arc::new(connection), is_blocked: false, timer: None })
+    }
+
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Discards the bytes that the client did not take.
+    fn reset(&self, kind: io::ErrorKind) -> io::Error {
+        // An error means that the connection is closed already.
+        let _ = self.stream.set_zero_linger();
+        kind.into()
+    }
+
+    /// An error when `deadline` has passed; otherwise `context` is woken by then.
+    fn poll_deadline(&mut self, deadline: Instant, context: &mut Context<'_>) -> io::Result<()> {
+        let deadline = deadline.into();
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                if timer.deadline() != deadline {
+                    timer.as_mut().reset(deadline);
+                }
+                timer
+            }
+            None => self.timer.insert(Box::pin(tokio::time::sleep_until(deadline))),
+        };
+        match timer.as_mut().poll(context) {
+            Poll::Ready(()) => Err(self.reset(io::ErrorKind::TimedOut)),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.connection.register(context);
+        let is_closed = self.connection.is_closed();
+        let wait = self.connection.progress().wait();
+        if matches!(wait, Wait::Reader(_) | Wait::Server) && !is_closed {
+            // The end of a request, the reading of a body and progress of a write wake the task.
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if is_closed {
+            // This thread may have been too busy to read what the client has sent long ago.
+            if matches!(wait, Wait::Reader(_) | Wait::Server) || buffer.filled().is_empty() {
+                return Poll::Ready(Err(self.reset(io::ErrorKind::ConnectionAborted)));
+            }
+            self.connection.keep_open();
+        }
+        if let (Poll::Pending, Wait::Head(since)) = (&read, wait) {
+            self.poll_deadline(since + HEAD_TIMEOUT, context)?;
+        }
+        read
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.connection.register(context);
+        if self.connection.is_closed() {
+            return Poll::Ready(Err(self.reset(io::ErrorKind::ConnectionAborted)));
+        }
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if written.is_pending() {
+            let since = self.connection.blocked(Instant::now());
+            self.is_blocked = true;
+            let deadline = since + self.connection.client_timeout();
+            self.poll_deadline(deadline, context)?;
+        } else if std::mem::take(&mut self.is_blocked) {
+            self.connection.unblocked();
+            self.timer = None;
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        Poll::Ready(Ok(()))
+    }
+}
