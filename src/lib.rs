@@ -67,6 +67,7 @@
 //! | Is the *service* down, and since when? | `domain/rollup/tally.rs`: thresholds, state, events |
 //! | What if the wall clock is set? | `domain/time/clock_watch.rs`, `domain/time/step_back.rs` |
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
+//! | Which request may read or write? | `api/guard/decision.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |
 //! | Which values are secret, and how are they masked? | `domain/secret/` |
