@@ -16,6 +16,8 @@ mod buffer;
 mod clocks;
 mod events;
 mod handlers;
+#[cfg(test)]
+mod hole_scripts;
 mod holes;
 mod observation;
 mod outdated;
