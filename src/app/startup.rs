@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 
 use slog::{Logger, info, warn};
 use url::Host;
@@ -99,7 +100,8 @@ pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
     let trust = Trust::load(config.probing.ca_file.as_deref())
         .map_err(|invalid| ConfigError { problems: vec![invalid.of("PROBE_CA_FILE")] })?;
     let (policy, variables) = (config.probing.policy.clone(), config.variables.clone());
-    Ok(Rules { trust, policy, variables, requests: config.process.requests })
+    let (requests, resolver_health) = (config.process.requests, Arc::default());
+    Ok(Rules { trust, policy, variables, requests, resolver_health })
 }
 
 /// Raises the limit of file descriptors as far as this process may, and returns it.

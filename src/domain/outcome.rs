@@ -58,7 +58,7 @@ pub enum Reason {
     LocalPorts,
     /// The local network is down or has no route, or a local firewall refused.
     LocalNetwork,
-    /// The system's name server cannot be reached, or none is configured.
+    /// The system's name servers answer nothing, or cannot be reached.
     LocalResolver,
     /// A setting is unusable: a variable is not set, a certificate file is missing.
     LocalConfig,
@@ -135,6 +135,11 @@ impl Reason {
     /// Whether the deadline of the probe, or one of the kernel, passed without a response.
     pub fn is_timeout(self) -> bool {
         matches!(self, Self::DnsTimeout | Self::ConnectTimeout | Self::TlsTimeout | Self::Timeout)
+    }
+
+    /// Whether a name server that does not work could cause this failure of a look-up.
+    pub fn may_be_name_server(self) -> bool {
+        matches!(self, Self::DnsServer | Self::DnsTimeout | Self::LocalResolver)
     }
 
     /// Whether lost connectivity of the monitor could also cause this failure.

@@ -128,6 +128,9 @@ pub struct Telemetry {
     unobserved: Family<ReasonLabel, Gauge>,
     /// 1 while the local network is unreachable, else 0.
     pub cut_off: Gauge,
+    resolver_checks: Family<ResultLabel, Counter>,
+    /// 1 while no name server of the system works, else 0.
+    pub resolver_failing: Gauge,
     /// Outcomes per commit.
     pub commit_size: Histogram,
     /// Duration of a commit, in seconds.
@@ -162,6 +165,8 @@ impl Telemetry {
             buffered: Gauge::default(),
             unobserved: Family::default(),
             cut_off: Gauge::default(),
+            resolver_checks: Family::default(),
+            resolver_failing: Gauge::default(),
             commit_size: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commit_duration: seconds(0.001, 12),
             commit_failures: Counter::default(),
@@ -218,6 +223,16 @@ impl Telemetry {
             self.unobserved.clone(),
         );
         own.register("cut_off", "Whether the local network is unreachable", self.cut_off.clone());
+        own.register(
+            "resolver_checks",
+            "Checks of the system's name servers after a failed look-up",
+            self.resolver_checks.clone(),
+        );
+        own.register(
+            "resolver_failing",
+            "Whether no name server of the system works",
+            self.resolver_failing.clone(),
+        );
         own.register("commit_size", "Outcomes per commit", self.commit_size.clone());
         own.register(
             "commit_duration_seconds",
@@ -281,6 +296,7 @@ impl Telemetry {
         for result in RecordResult::ALL {
             self.outcomes(result, 0);
         }
+        self.resolver_checks(0, 0);
     }
 
     fn probe_counter(&self, result: &'static str, reason: &'static str) -> Counter {
@@ -321,6 +337,13 @@ impl Telemetry {
     /// Counts a request with a missing or wrong token.
     pub fn auth_failure(&self, failure: AuthFailure) {
         self.auth_failures.get_or_create_owned(&ReasonLabel { reason: failure.as_str() }).inc();
+    }
+
+    /// Counts checks of the system's name servers.
+    pub fn resolver_checks(&self, answered: u64, failed: u64) {
+        for (result, count) in [("answered", answered), ("failed", failed)] {
+            self.resolver_checks.get_or_create_owned(&ResultLabel { result }).inc_by(count);
+        }
     }
 
     /// Counts events that were not delivered to a subscriber.

@@ -87,7 +87,8 @@ impl ProbeContext<'_> {
         // A client of the API can set the name server, so the policy applies to it too.
         dial::filter_allowed(policy, server.iter().map(|server| server.address).collect())?;
         let resolver = self.resources.resolver(server);
-        let found = dial::resolve(&resolver, url, self.options().ip_family).await?;
+        let deadline = self.timings.started() + self.service.timeout.get();
+        let found = dial::resolve(&resolver, url, self.options().ip_family, deadline).await?;
         let addresses = dial::filter_allowed(policy, found)?;
         self.update_details(|details| details.address = addresses.first().copied());
         Ok(addresses)

@@ -59,6 +59,12 @@ impl Engine {
             }
             _ => Some(timed_out(recorded.last_phase, timeout)),
         };
+        let failure = match failure {
+            Some(failure) if recorded.last_phase == Phase::Resolve => {
+                Some(self.judge_lookup(service, failure).await)
+            }
+            other => other,
+        };
         let mut outcome = Outcome {
             service_id: service.id,
             started_at_ms,
@@ -86,6 +92,17 @@ impl Engine {
             failure.detail = redactor.redact(&failure.detail);
             unfulfilled.for_each(|condition| condition.text = redactor.redact(&condition.text));
         }
+    }
+
+    /// A look-up that failed by the system's name servers is a local fault if they answer nothing
+    /// else either. They may be queried beyond the deadline, which is not response time.
+    async fn judge_lookup(&self, service: &Service, failure: Failure) -> Failure {
+        if !failure.reason.may_be_name_server() {
+            return failure;
+        }
+        let url = service.target.url(&self.resources.rules.variables).ok();
+        let name = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+        self.resources.resolver(service.options.resolver).judge(name, failure).await
     }
 }
 

@@ -45,6 +45,20 @@ pub fn of_dns(name: &str, error: &NetError, is_system_resolver: bool) -> Failure
     }
 }
 
+/// What a name server did instead of an answer, in a few words.
+pub fn dns_detail(error: &NetError) -> String {
+    match error {
+        NetError::Timeout => "no answer".to_owned(),
+        NetError::Dns(DnsError::NoRecordsFound(found)) => format!("{}", found.response_code),
+        other => other.to_string(),
+    }
+}
+
+/// Whether the cause of `error` is this machine.
+pub fn is_local(error: &io::Error) -> bool {
+    local_reason(error).is_some()
+}
+
 /// A failed connection to `address`.
 pub fn of_connect(address: SocketAddr, error: &io::Error) -> Failure {
     let reason = local_reason(error).unwrap_or(match error.kind() {

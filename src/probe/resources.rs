@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::domain::service::options::NameServer;
 use crate::domain::{Requests, Variables};
 use crate::probe::http::client;
 use crate::probe::net::policy::Policy;
 use crate::probe::net::resolve::Resolver;
+use crate::probe::net::resolver_health::ResolverHealth;
 use crate::probe::net::tls::{TlsConfigs, Trust};
 
 /// Most resolvers cached for the `resolver` option of services; beyond that, the cache is cleared.
@@ -25,6 +27,8 @@ pub struct Rules {
     pub variables: Variables,
     /// Whether details of failures show requests.
     pub requests: Requests,
+    /// Whether the system's name servers work.
+    pub resolver_health: Arc<ResolverHealth>,
 }
 
 /// Not `Send`: built inside its arbiter.
@@ -41,9 +45,9 @@ impl Resources {
     pub fn new(rules: Rules) -> Self {
         Self {
             tls: TlsConfigs::new(rules.trust.clone()),
-            rules,
             http_client: client::new(),
-            system_resolver: Rc::new(Resolver::from_system()),
+            system_resolver: Rc::new(Resolver::from_system(Arc::clone(&rules.resolver_health))),
+            rules,
             resolvers: RefCell::default(),
         }
     }

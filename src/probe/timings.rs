@@ -37,6 +37,7 @@ pub struct Timings(RefCell<Recording>);
 
 #[derive(Debug)]
 struct Recording {
+    started: Instant,
     phase: Phase,
     phase_started: Instant,
     reads_files: bool,
@@ -62,6 +63,7 @@ impl Timings {
     /// A probe that begins to resolve at `now`.
     pub fn new(now: Instant, reports: bool) -> Self {
         Self(RefCell::new(Recording {
+            started: now,
             phase: Phase::Resolve,
             phase_started: now,
             reads_files: false,
@@ -70,6 +72,11 @@ impl Timings {
             details: ProbeDetails::default(),
             report: reports.then(Box::default),
         }))
+    }
+
+    /// Start of the probe.
+    pub fn started(&self) -> Instant {
+        self.0.borrow().started
     }
 
     /// Ends the current phase and begins `phase` at `now`.

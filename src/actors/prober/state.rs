@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use actix::Recipient;
 use futures_util::FutureExt;
-use slog::{debug, warn};
+use slog::{debug, info, warn};
 
 use crate::actors::messages::probing::{
     ConfirmationResult, EndedProbe, Lease, ProbeEnd, Requester,
@@ -18,6 +18,7 @@ use crate::actors::runtime::Runtime;
 use crate::clock::unix_ms;
 use crate::domain::{Failure, Outcome, Reason, Service, Verdict};
 use crate::logging::Throttle;
+use crate::probe::net::resolver_health::ResolverChange;
 use crate::probe::{Engine, Rules};
 
 /// Passed to every prober.
@@ -68,6 +69,7 @@ impl ArbiterState {
     ) {
         let mut outcome = self.probe_or_fault(service, requester.is_some()).await;
         self.deps.runtime.telemetry.probed(&outcome);
+        self.report_resolver();
         self.log(service, &outcome);
         let is_local = outcome.verdict() == Verdict::Local;
         let needs_confirmation = service.options.thresholds.failure > 1 && !is_local;
@@ -107,9 +109,37 @@ impl ArbiterState {
         if outcome.verdict() != Verdict::Local {
             debug!(log, "probed"; "service_id" => service.id.get(), "reason" => reason,
                 "detail" => detail, "elapsed_ms" => outcome.response_time.as_secs_f64() * 1e3);
+        } else if self.is_logged_for_all(reason) {
+            debug!(log, "probed"; "service_id" => service.id.get(), "reason" => reason);
         } else if self.deps.faults.pass(Instant::now()) {
             warn!(log, "probe failed by a local fault"; "service_id" => service.id.get(),
                 "name" => service.name.as_str(), "reason" => reason, "detail" => detail);
+        }
+    }
+
+    /// Whether [`Self::report_resolver`] has logged the cause once for all services.
+    fn is_logged_for_all(&self, reason: &str) -> bool {
+        let is_failing = self.deps.rules.resolver_health.is_failing();
+        reason == Reason::LocalResolver.as_str() && is_failing
+    }
+
+    /// Counts the checks of the system's name servers, and logs when they fail or work again.
+    fn report_resolver(&self) {
+        let Some(news) = self.deps.rules.resolver_health.take_news() else { return };
+        let Runtime { telemetry, log, .. } = &self.deps.runtime;
+        telemetry.resolver_checks(news.checks_answered, news.checks_failed);
+        for change in news.changes {
+            match change {
+                ResolverChange::Failing(servers) => {
+                    telemetry.resolver_failing.set(1);
+                    warn!(log, "no name server of this machine works; services with names cannot \
+                        be probed"; "servers" => servers);
+                }
+                ResolverChange::Working => {
+                    telemetry.resolver_failing.set(0);
+                    info!(log, "the name servers of this machine work again");
+                }
+            }
         }
     }
 

@@ -56,7 +56,11 @@ impl Recorder {
         }
     }
 
+    /// Name servers that fail are logged once for all services by the prober that found it.
     fn log_unobserved(&self, unobserved: &[Unobserved]) {
+        let unobserved = unobserved.iter();
+        let unobserved: Vec<&Unobserved> =
+            unobserved.filter(|service| service.failure.reason != Reason::LocalResolver).collect();
         if unobserved.len() <= LOGGED_MOST {
             for Unobserved { id, since_ms, failure } in unobserved {
                 let name = self.last_results.name(*id);

@@ -1,6 +1,6 @@
 //! The canaries: targets whose silence shows that the local network is down.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use url::Url;
 
 use crate::actors::messages::recording::AreCanariesDead;
 use crate::domain::service::options::{DnsQuestion, RecordKind};
 use crate::domain::{
-    Interval, Name, Options, Outcome, Reason, Requests, Service, ServiceId, Target, Timeout,
+    Interval, Kind, Name, Options, Outcome, Reason, Requests, Service, ServiceId, Target, Timeout,
 };
 use crate::probe::{Engine, Rules};
 
-/// Interval between probes of the detected canaries, which find out which of them answer at all.
+/// Interval between probes of the canaries without a cause: which of the detected ones answer at
+/// all, and at which address the named ones do.
 const DETECT_EVERY: Duration = Duration::from_secs(60);
 
 /// Timeout of a canary, in seconds.
@@ -33,6 +35,9 @@ pub struct Canaries {
     targets: Vec<Target>,
     /// Detected canaries that have answered before; others are ignored. Bound: what is detected.
     known: HashSet<String>,
+    /// The address at which each canary answered last; without name servers it is probed there.
+    /// Bound: the canaries.
+    addresses: HashMap<String, SocketAddr>,
 }
 
 impl Canaries {
@@ -41,6 +46,7 @@ impl Canaries {
             engine: Rc::new(Engine::new(rules)),
             targets,
             known: HashSet::new(),
+            addresses: HashMap::new(),
         })
     }
 
@@ -60,51 +66,80 @@ impl Canaries {
         targets.filter_map(|target| Canary::new(target, Options::none())).collect()
     }
 
-    /// Probes all canaries at once until one answers. Returns the results up to then, by name.
-    fn probe_all(&self) -> impl Future<Output = Vec<(String, Answer)>> + use<> {
+    /// Probes all canaries at once until one answers. Returns the results up to then.
+    fn probe_all(&self) -> impl Future<Output = Vec<Probed>> + use<> {
         let canaries = self.canaries().into_iter();
         let mut probes: FuturesUnordered<_> = canaries.map(|canary| self.probe(canary)).collect();
         async move {
-            let mut answers = Vec::new();
-            while let Some((name, answer)) = probes.next().await {
-                answers.push((name, answer));
-                if answer == Answer::Alive {
+            let mut results = Vec::new();
+            while let Some(probed) = probes.next().await {
+                let is_alive = probed.answer == Answer::Alive;
+                results.push(probed);
+                if is_alive {
                     break;
                 }
             }
-            answers
+            results
         }
     }
 
-    fn probe(&self, canary: Canary) -> impl Future<Output = (String, Answer)> + use<> {
+    /// Probes a canary; at its last address when the name servers of this machine fail.
+    fn probe(&self, canary: Canary) -> impl Future<Output = Probed> + use<> {
         let engine = Rc::clone(&self.engine);
+        let by_address = self.addresses.get(&canary.name).and_then(|at| canary.at(*at));
         async move {
-            let outcome = engine.probe(&canary.service, false).await;
-            (canary.name, Answer::of(&outcome))
+            let mut outcome = engine.probe(&canary.service, false).await;
+            if let (Some(by_address), true) = (by_address, is_local_resolver(&outcome)) {
+                outcome = engine.probe(&by_address, false).await;
+            }
+            let answer = Answer::of(&outcome);
+            Probed { name: canary.name, answer, address: outcome.details.address }
         }
     }
 
-    /// Probes the detected canaries and adds those that answer to `known`.
+    fn remember(&mut self, results: &[Probed]) {
+        for probed in results.iter().filter(|probed| probed.answer == Answer::Alive) {
+            if let Some(address) = probed.address {
+                self.addresses.insert(probed.name.clone(), address);
+            }
+        }
+    }
+
+    /// Probes the canaries: detected ones that answer become known, and named ones keep their
+    /// address.
     fn detect(&mut self, context: &mut Context<Self>) {
-        for canary in self.canaries() {
+        let is_wanted = |canary: &Canary| !self.are_configured() || canary.has_name();
+        for canary in self.canaries().into_iter().filter(is_wanted) {
             let probe = self.probe(canary).into_actor(self);
-            context.spawn(probe.map(|(name, answer), canaries, _| {
-                if answer == Answer::Alive {
-                    canaries.known.insert(name);
+            context.spawn(probe.map(|probed, canaries, _| {
+                canaries.remember(std::slice::from_ref(&probed));
+                if probed.answer == Answer::Alive && !canaries.are_configured() {
+                    canaries.known.insert(probed.name);
                 }
             }));
         }
     }
 
-    fn are_dead(&self, answers: &[(String, Answer)]) -> bool {
+    fn are_dead(&self, results: &[Probed]) -> bool {
         let is_trusted = |name: &String| self.are_configured() || self.known.contains(name);
         let is_silent =
-            |(name, answer): &(String, Answer)| *answer == Answer::Silent && is_trusted(name);
-        let none_alive = answers.iter().all(|(_, answer)| *answer != Answer::Alive);
+            |probed: &Probed| probed.answer == Answer::Silent && is_trusted(&probed.name);
+        let none_alive = results.iter().all(|probed| probed.answer != Answer::Alive);
         // Without a route, a known gateway is not detected and not probed: it is dead too.
-        let none_left = answers.is_empty() && !self.known.is_empty();
-        none_alive && (none_left || answers.iter().any(is_silent))
+        let none_left = results.is_empty() && !self.known.is_empty();
+        none_alive && (none_left || results.iter().any(is_silent))
     }
+}
+
+struct Probed {
+    /// The canary's.
+    name: String,
+    answer: Answer,
+    address: Option<SocketAddr>,
+}
+
+fn is_local_resolver(outcome: &Outcome) -> bool {
+    outcome.failure.as_ref().is_some_and(|failure| failure.reason == Reason::LocalResolver)
 }
 
 /// The result of a canary's probe.
@@ -152,6 +187,24 @@ impl Canary {
         };
         Some(Self { name, service })
     }
+
+    /// Whether probing it needs a name server.
+    fn has_name(&self) -> bool {
+        let url = Url::parse(&self.name).ok();
+        url.is_some_and(|url| url.domain().is_some_and(|name| name.parse::<IpAddr>().is_err()))
+    }
+
+    /// The canary at `address`, without its name: over TCP a connection is enough.
+    fn at(&self, address: SocketAddr) -> Option<Service> {
+        let url = match self.service.target.kind() {
+            Kind::Icmp if address.is_ipv6() => format!("icmp://[{}]", address.ip()),
+            Kind::Icmp => format!("icmp://{}", address.ip()),
+            Kind::Dns => format!("dns://{address}"),
+            _ => format!("tcp://{address}"),
+        };
+        let target = Target::parse(&url).ok()?;
+        Some(Service { target, ..self.service.clone() })
+    }
 }
 
 fn gateway_canaries(gateway: IpAddr) -> Vec<Canary> {
@@ -189,9 +242,6 @@ impl Actor for Canaries {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        if self.are_configured() {
-            return;
-        }
         self.detect(context);
         context.run_interval(DETECT_EVERY, Self::detect);
     }
@@ -206,6 +256,9 @@ impl Handler<AreCanariesDead> for Canaries {
             return Box::pin(async { false }.into_actor(self));
         }
         let answers = self.probe_all().into_actor(self);
-        Box::pin(answers.map(|answers, canaries, _| canaries.are_dead(&answers)))
+        Box::pin(answers.map(|answers, canaries, _| {
+            canaries.remember(&answers);
+            canaries.are_dead(&answers)
+        }))
     }
 }

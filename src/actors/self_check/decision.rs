@@ -10,7 +10,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::domain::{Outcome, ServiceId};
+use crate::domain::{Outcome, Reason, ServiceId};
 
 /// Shortest time between two queries of the canaries.
 const QUERY_EVERY: Duration = Duration::from_secs(1);
@@ -97,7 +97,8 @@ impl SelfCheck {
         }
         let id = outcome.service_id;
         let fails = may_be_local_network(&outcome);
-        if fails || is_remote(&outcome) {
+        // Name servers that fail without the network would count once for each service.
+        if (fails && !is_local_resolver(&outcome)) || is_remote(&outcome) {
             self.note_result(now, id, fails);
         }
         let began = now.checked_sub(outcome.response_time);
@@ -251,6 +252,11 @@ pub fn may_be_local_network(outcome: &Outcome) -> bool {
     !is_loopback && failure.is_some_and(|failure| failure.reason.may_be_local_network())
 }
 
+/// Whether the name servers of this machine were checked and failed.
+fn is_local_resolver(outcome: &Outcome) -> bool {
+    outcome.failure.as_ref().is_some_and(|failure| failure.reason == Reason::LocalResolver)
+}
+
 /// Whether another machine was probed.
 fn is_remote(outcome: &Outcome) -> bool {
     outcome.details.address.is_some_and(|address| !address.ip().is_loopback())
@@ -259,7 +265,7 @@ fn is_remote(outcome: &Outcome) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Failure, Reason, Verdict, sample};
+    use crate::domain::{Failure, Verdict, sample};
 
     const SETTINGS: SelfCheckSettings =
         SelfCheckSettings { window: Duration::from_secs(3), share: 0.5, limit: 100 };
@@ -308,6 +314,34 @@ mod tests {
         assert_eq!(decided(5, true).1, Some(NetworkChange::Lost));
         assert_eq!(decided(6, true), (vec![Verdict::Down; 5], None), "too few failed");
         assert_eq!(decided(0, false), (vec![Verdict::Down; 5], None), "a canary answers");
+    }
+
+    #[test]
+    fn failing_name_servers_are_no_loss_of_the_network() {
+        let unresolved = |id| {
+            let failure = Some(Failure::new(Reason::LocalResolver, ""));
+            Outcome { failure, ..sample::outcome(id, 0) }
+        };
+        for (up, down, is_lost) in [(1, 0, false), (0, 1, true), (2, 1, false), (0, 0, true)] {
+            let (mut self_check, start) = (SelfCheck::new(SETTINGS), Instant::now());
+            for id in 1..=10 {
+                self_check.admit(unresolved(id), start);
+            }
+            for id in 0..up {
+                self_check.admit(answered(20 + id, 0), start);
+            }
+            for id in 0..down {
+                self_check.admit(failed(30 + id, 0), start);
+            }
+            self_check.query_begins(start);
+            self_check.query_ends(true, start);
+            let (released, change) = self_check.decide(start + secs(3), false);
+            assert_eq!(change.is_some(), is_lost, "{up} up, {down} down");
+            let verdict = if is_lost { Verdict::Unknown } else { Verdict::Local };
+            let of_names = released.iter().filter(|outcome| outcome.service_id.get() <= 10);
+            assert!(of_names.clone().all(|outcome| outcome.verdict() == verdict));
+            assert_eq!(of_names.count(), 10);
+        }
     }
 
     #[test]

@@ -20,18 +20,20 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Most addresses tried for a name, and so the most simultaneous connections of one probe.
 const MAX_ADDRESSES: usize = 8;
 
-/// The addresses of `family` of the host of `url`, in the order of attempts; never empty.
+/// The addresses of `family` of the host of `url`, in the order of attempts; never empty. Name
+/// servers share the time until `deadline`.
 pub async fn resolve(
     resolver: &Resolver,
     url: &Url,
     family: IpFamily,
+    deadline: std::time::Instant,
 ) -> Result<Vec<SocketAddr>, Failure> {
     let port = url.port_or_known_default().unwrap_or(80);
     let literal: IpAddr = match url.host() {
         Some(Host::Ipv4(ip)) => ip.into(),
         Some(Host::Ipv6(ip)) => ip.into(),
         Some(Host::Domain(name)) => {
-            return Ok(interleave(resolver.addresses(name, family).await?, port));
+            return Ok(interleave(resolver.addresses(name, family, deadline).await?, port));
         }
         None => return Err(Failure::new(Reason::RedirectBlocked, "the URL has no host")),
     };

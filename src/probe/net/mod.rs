@@ -1,7 +1,13 @@
 //! From a host name to a connection: name resolution, address policy, dialling, TLS.
 
 pub mod dial;
+mod lookup;
+mod name_server;
 pub mod policy;
+mod resolv_conf;
 pub mod resolve;
+pub mod resolver_health;
+mod server_order;
+mod system_resolver;
 pub mod tls;
 pub mod tls_stream;

@@ -1,0 +1,132 @@
+//! One name server of the system, queried by hickory.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hickory_resolver::Resolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::{DnsUdpSocket, RuntimeProvider, TokioRuntimeProvider};
+use hickory_resolver::proto::rr::{Name, RecordType};
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+
+use crate::probe::net::lookup;
+
+/// Queries one server. No cache; simultaneous queries for the same records share one.
+pub struct NameServerClient {
+    pub address: SocketAddr,
+    resolver: Resolver<Transport>,
+}
+
+impl NameServerClient {
+    /// `timeout` is that of one query, repetitions of its packet included.
+    pub fn new(
+        address: SocketAddr,
+        timeout: Duration,
+        over_tcp: bool,
+        edns: bool,
+    ) -> Result<Self, String> {
+        // TCP too, for responses that do not fit into UDP.
+        let mut protocols = vec![ConnectionConfig::tcp()];
+        if !over_tcp {
+            protocols.insert(0, ConnectionConfig::udp());
+        }
+        let server = NameServerConfig::new(address.ip(), true, protocols);
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        let transport = Transport { runtime: TokioRuntimeProvider::default(), server: address };
+        let mut builder = Resolver::builder_with_config(config, transport);
+        let mut options = ResolverOpts::default();
+        options.cache_size = 0;
+        options.num_concurrent_reqs = 1;
+        options.attempts = 0;
+        options.timeout = timeout;
+        options.edns0 = edns;
+        options.use_hosts_file = ResolveHosts::Never;
+        *builder.options_mut() = options;
+        let resolver = builder.build().map_err(|error| error.to_string())?;
+        Ok(Self { address, resolver })
+    }
+
+    /// The addresses in the records of `kind` of the absolute `name`; never empty.
+    pub async fn addresses(&self, name: Name, kind: RecordType) -> Result<Vec<IpAddr>, NetError> {
+        lookup::addresses(&self.resolver, name, kind).await
+    }
+
+    /// Any response that is not an error of the server.
+    pub async fn query(&self, name: Name, kind: RecordType) -> Result<(), NetError> {
+        self.resolver.lookup(name, kind).await.map(drop)
+    }
+}
+
+/// Sockets connected to one address. hickory's own neither see that a UDP port is closed (ICMP),
+/// nor keep the zone of a link-local address.
+#[derive(Clone)]
+struct Transport {
+    runtime: TokioRuntimeProvider,
+    server: SocketAddr,
+}
+
+type Boxed<T> = Pin<Box<dyn Send + Future<Output = io::Result<T>>>>;
+
+impl RuntimeProvider for Transport {
+    type Handle = <TokioRuntimeProvider as RuntimeProvider>::Handle;
+    type Timer = <TokioRuntimeProvider as RuntimeProvider>::Timer;
+    type Udp = ConnectedUdp;
+    type Tcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
+
+    fn create_handle(&self) -> Self::Handle {
+        self.runtime.create_handle()
+    }
+
+    fn connect_tcp(
+        &self,
+        _: SocketAddr,
+        local: Option<SocketAddr>,
+        timeout: Option<Duration>,
+    ) -> Boxed<Self::Tcp> {
+        self.runtime.connect_tcp(self.server, local, timeout)
+    }
+
+    fn bind_udp(&self, local: SocketAddr, _: SocketAddr) -> Boxed<ConnectedUdp> {
+        let server = self.server;
+        Box::pin(async move {
+            let socket = UdpSocket::bind(local).await?;
+            socket.connect(server).await?;
+            Ok(ConnectedUdp { socket, server })
+        })
+    }
+}
+
+struct ConnectedUdp {
+    socket: UdpSocket,
+    server: SocketAddr,
+}
+
+impl DnsUdpSocket for ConnectedUdp {
+    type Time = <TokioRuntimeProvider as RuntimeProvider>::Timer;
+
+    fn poll_recv_from(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(self.socket.poll_recv(context, &mut buffer))?;
+        Poll::Ready(Ok((buffer.filled().len(), self.server)))
+    }
+
+    fn poll_send_to(
+        &self,
+        context: &mut Context<'_>,
+        packet: &[u8],
+        _: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        self.socket.poll_send(context, packet)
+    }
+}
