@@ -50,6 +50,7 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
         let hangup = signal(SignalKind::hangup()).map_err(Error::failed)?;
         let Some(prepared) = prepare(config, &mut signals, log).await? else { return Ok(()) };
         warn_without_authorities(&prepared.rules, log);
+        warn_of_open_families(&prepared.rules, log);
         let app = App::start(config, prepared, hangup, log)?;
         app.run_until_stopped(&mut signals, config.process.shutdown_grace).await
     })
@@ -87,6 +88,13 @@ async fn prepare(
                 is_stopping = true;
             }
         }
+    }
+}
+
+/// A deny list that forgets the other address family protects nothing.
+fn warn_of_open_families(rules: &Rules, log: &Logger) {
+    for warning in rules.policy.warnings() {
+        warn!(log, "PROBE_DENY_NETWORKS leaves the other address family open"; "why" => warning);
     }
 }
 

@@ -38,6 +38,9 @@ pub fn of_dns(name: &str, error: &NetError, is_system_resolver: bool) -> Failure
         {
             failure(Reason::DnsServer, &format_args!("the server answered {}", found.response_code))
         }
+        NetError::Dns(DnsError::ResponseCode(code)) => {
+            failure(Reason::DnsServer, &format_args!("the server answered {code}"))
+        }
         NetError::Dns(DnsError::NoRecordsFound(_)) => {
             failure(Reason::DnsNoSuchName, &"the name has no address")
         }
@@ -49,7 +52,8 @@ pub fn of_dns(name: &str, error: &NetError, is_system_resolver: bool) -> Failure
 pub fn dns_detail(error: &NetError) -> String {
     match error {
         NetError::Timeout => "no answer".to_owned(),
-        NetError::Dns(DnsError::NoRecordsFound(found)) => format!("{}", found.response_code),
+        NetError::Dns(DnsError::ResponseCode(code)) => code.to_string(),
+        NetError::Dns(DnsError::NoRecordsFound(found)) => found.response_code.to_string(),
         other => other.to_string(),
     }
 }

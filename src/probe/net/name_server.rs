@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::{DnsUdpSocket, RuntimeProvider, TokioRuntimeProvider};
 use hickory_resolver::proto::rr::{Name, RecordType};
-use tokio::io::ReadBuf;
+use tokio::io::{Interest, ReadBuf};
 use tokio::net::UdpSocket;
 
 use crate::probe::net::lookup;
@@ -98,14 +99,36 @@ impl RuntimeProvider for Transport {
         Box::pin(async move {
             let socket = UdpSocket::bind(local).await?;
             socket.connect(server).await?;
-            Ok(ConnectedUdp { socket, server })
+            Ok(ConnectedUdp::new(socket, server))
         })
     }
 }
 
 struct ConnectedUdp {
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
     server: SocketAddr,
+    /// Ends with the error of the socket. tokio wakes no reader for it.
+    failed: Mutex<Option<Boxed<()>>>,
+}
+
+impl ConnectedUdp {
+    fn new(socket: UdpSocket, server: SocketAddr) -> Self {
+        let socket = Arc::new(socket);
+        let failing = Arc::clone(&socket);
+        let failed = async move {
+            failing.ready(Interest::ERROR).await?;
+            failing.take_error()?.map_or(Ok(()), Err)
+        };
+        Self { socket, server, failed: Mutex::new(Some(Box::pin(failed))) }
+    }
+
+    fn poll_failed(&self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pending) = failed.as_mut() else { return Poll::Pending };
+        let ended = ready!(pending.as_mut().poll(context));
+        *failed = None;
+        ended.map_or_else(Poll::Ready, |()| Poll::Pending)
+    }
 }
 
 impl DnsUdpSocket for ConnectedUdp {
@@ -117,8 +140,12 @@ impl DnsUdpSocket for ConnectedUdp {
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
         let mut buffer = ReadBuf::new(buffer);
-        ready!(self.socket.poll_recv(context, &mut buffer))?;
-        Poll::Ready(Ok((buffer.filled().len(), self.server)))
+        match self.socket.poll_recv(context, &mut buffer) {
+            Poll::Ready(received) => {
+                Poll::Ready(received.map(|()| (buffer.filled().len(), self.server)))
+            }
+            Poll::Pending => self.poll_failed(context).map(Err),
+        }
     }
 
     fn poll_send_to(

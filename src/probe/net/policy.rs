@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::probe::net::embedded_v4::embedded;
+
 /// Metadata services of clouds that are not link-local (as most are for IPv4): Azure's wire server,
 /// Alibaba, Oracle; over IPv6 AWS, Google, Oracle, Scaleway.
 const METADATA: [IpAddr; 7] = [
@@ -36,6 +38,9 @@ pub enum Refusal {
     /// Includes the metadata service of most clouds.
     #[error("is link-local, which is never probed")]
     LinkLocal,
+    /// Deprecated since RFC 3879, and a second name of networks that are private.
+    #[error("is site-local (fec0::/10), which is deprecated and never probed")]
+    SiteLocal,
     #[error("is a cloud metadata service, which is never probed")]
     Metadata,
     #[error("is multicast or broadcast, not the address of one host")]
@@ -51,12 +56,16 @@ impl Policy {
     }
 
     pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
-        // A connection may reach the address itself or the one embedded in it, so both are checked.
-        let embedded = embedded_v4(address);
-        let reachable = [Some(address), embedded, loopback(address), embedded.and_then(loopback)];
-        for address in reachable.into_iter().flatten() {
+        // A connection may reach the address itself or one embedded in it, so all are checked.
+        let mut reachable = embedded(address);
+        reachable.insert(0, address);
+        reachable.extend(reachable.clone().into_iter().filter_map(loopback));
+        for address in reachable {
             if is_link_local(address) {
                 return Err(Refusal::LinkLocal);
+            }
+            if is_site_local(address) {
+                return Err(Refusal::SiteLocal);
             }
             if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
                 return Err(Refusal::Multicast);
@@ -83,6 +92,10 @@ fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
+fn is_site_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(ip) if ip.segments()[0] & 0xffc0 == 0xfec0)
+}
+
 /// The loopback address that a connection to the unspecified address reaches.
 fn loopback(address: IpAddr) -> Option<IpAddr> {
     address.is_unspecified().then_some(match address {
@@ -91,23 +104,59 @@ fn loopback(address: IpAddr) -> Option<IpAddr> {
     })
 }
 
-/// The IPv4 address embedded in an IPv6 address: mapped (RFC 4291, 2.5.5.2), compatible (2.5.5.1),
-/// translated (RFC 2765), NAT64 (RFC 6052, and RFC 8215 for local networks) and 6to4 (RFC 3056).
-fn embedded_v4(address: IpAddr) -> Option<IpAddr> {
-    let IpAddr::V6(ip) = address else { return None };
-    let segments = ip.segments();
-    let octets = ip.octets();
-    let v4_at = |from: usize| {
-        let [a, b, c, d] = [octets[from], octets[from + 1], octets[from + 2], octets[from + 3]];
-        Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
-    };
-    match segments {
-        [0, 0, 0, 0, 0, 0xffff, ..] => v4_at(12),
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 0 | 1, ..] => v4_at(12),
-        [0, 0, 0, 0, 0xffff, 0, ..] => v4_at(12),
-        [0x2002, ..] => v4_at(2),
-        _ => None,
+/// The network of the other family that reaches the same: its hosts are denied by one family only.
+struct Counterpart {
+    /// Denied together, these networks say what is meant.
+    denied: &'static [&'static str],
+    open: &'static str,
+    subject: &'static str,
+}
+
+const COUNTERPARTS: [Counterpart; 5] = [
+    Counterpart { denied: &["0.0.0.0/0"], open: "::/0", subject: "all addresses" },
+    Counterpart { denied: &["::/0"], open: "0.0.0.0/0", subject: "all addresses" },
+    Counterpart { denied: &["127.0.0.0/8"], open: "::1/128", subject: "this machine" },
+    Counterpart { denied: &["::1/128"], open: "127.0.0.0/8", subject: "this machine" },
+    Counterpart {
+        denied: &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
+        open: "fc00::/7",
+        subject: "private networks",
+    },
+];
+
+/// The private networks of IPv4, of which a deny list should name all or none.
+const PRIVATE: Counterpart = Counterpart {
+    denied: &["fc00::/7"],
+    open: "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
+    subject: "private networks",
+};
+
+impl Policy {
+    /// What the deny list leaves open: the other family of something that it denies. One sentence
+    /// each.
+    pub fn warnings(&self) -> Vec<String> {
+        let Networks { deny, allow } = &*self.networks;
+        let is_within = |network: &str, list: &[IpNet]| {
+            network.parse().is_ok_and(|network: IpNet| list.iter().any(|n| n.contains(&network)))
+        };
+        // A list that denies everything of a family is warned of as such only.
+        let denies_all = |family: &str| is_within(family, deny);
+        let denies_a_family = denies_all("0.0.0.0/0") != denies_all("::/0");
+        let mut warnings = Vec::new();
+        for Counterpart { denied, open, subject } in COUNTERPARTS.iter().chain([&PRIVATE]) {
+            if denies_a_family && *subject != "all addresses" {
+                continue;
+            }
+            let is_meant = denied.iter().all(|network| is_within(network, deny));
+            let mut others = open.split(',');
+            let is_closed =
+                others.all(|network| is_within(network, deny) || is_within(network, allow));
+            if is_meant && !is_closed {
+                let denied = denied.join(",");
+                warnings.push(format!("{denied} is denied, but not {open} ({subject})"));
+            }
+        }
+        warnings
     }
 }
 
@@ -122,6 +171,8 @@ pub fn parse_networks(text: &str) -> Option<Vec<IpNet>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::net::embedded_v4::tests::embeddings;
+    use proptest::prelude::*;
 
     fn refused(policy: &Policy, address: &str) -> bool {
         policy.check(address.parse().unwrap()).is_err()
@@ -165,6 +216,88 @@ mod tests {
         }
         let refusal = policy.check("10.2.0.1".parse().unwrap()).unwrap_err().to_string();
         assert_eq!(refusal, "is in 10.0.0.0/8 of PROBE_DENY_NETWORKS");
+    }
+
+    #[test]
+    fn denying_loopback_denies_every_spelling_of_it() {
+        let policy = Policy::new(parse_networks("127.0.0.0/8,::1").unwrap(), Vec::new());
+        for address in [
+            "127.0.0.1",
+            "127.255.255.254",
+            "0.0.0.0",
+            "::",
+            "::1",
+            "::ffff:0.0.0.0",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "64:ff9b::0.0.0.0",
+            "64:ff9b:1:7f00:0:100::",
+            "64:ff9b:1:7f::1:0:0",
+            "2002:7f00:1::1",
+            "2001:0:7f00:1::1",
+            "2001:0:102:304:0:0:80ff:fffe",
+            "2001:db8::5efe:127.0.0.1",
+            "2001:db8::200:5efe:127.0.0.1",
+        ] {
+            assert!(refused(&policy, address), "{address}");
+        }
+        for address in ["128.0.0.1", "64:ff9b::8.8.8.8", "2002:808:808::1", "2001:db8::1"] {
+            assert!(!refused(&policy, address), "{address}");
+        }
+        assert!(refused(&Policy::default(), "fec0::1") && refused(&Policy::default(), "feff::1"));
+    }
+
+    #[test]
+    fn a_deny_list_that_leaves_the_other_family_open_is_warned_of() {
+        let warnings = |deny: &str, allow: &str| {
+            let list = |text: &str| parse_networks(text).unwrap_or_default();
+            Policy::new(list(deny), list(allow)).warnings()
+        };
+        let private = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16";
+        for (deny, allow, expected) in [
+            ("", "", &[][..]),
+            ("127.0.0.0/8", "", &["127.0.0.0/8 is denied, but not ::1/128 (this machine)"]),
+            ("127.0.0.0/8", "::1", &[]),
+            ("127.0.0.0/8,::1", "", &[]),
+            ("::1", "", &["::1/128 is denied, but not 127.0.0.0/8 (this machine)"]),
+            ("10.0.0.0/8", "", &[]),
+            (
+                private,
+                "",
+                &["10.0.0.0/8,172.16.0.0/12,192.168.0.0/16 is denied, but not fc00::/7 (private \
+                   networks)"],
+            ),
+            (
+                "fc00::/7,10.0.0.0/8",
+                "",
+                &["fc00::/7 is denied, but not 10.0.0.0/8,172.16.0.0/12,192.168.0.0/16 (private \
+                   networks)"],
+            ),
+            ("0.0.0.0/0", "", &["0.0.0.0/0 is denied, but not ::/0 (all addresses)"]),
+            ("::/0", "", &["::/0 is denied, but not 0.0.0.0/0 (all addresses)"]),
+            ("0.0.0.0/0,::/0", "", &[]),
+        ] {
+            assert_eq!(warnings(deny, allow), expected, "{deny} {allow}");
+        }
+        assert_eq!(warnings(&format!("{private},fc00::/7"), ""), [""; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_embedding_of_a_denied_address_is_denied(
+            v4 in 0x0100_0000_u32..,
+            noise: u64,
+            length in 1_u8..=32,
+        ) {
+            let v4 = Ipv4Addr::from(v4);
+            let network = IpNet::new(v4.into(), length).unwrap().trunc();
+            let policy = Policy::new(vec![network], Vec::new());
+            for (name, address) in embeddings(v4, noise) {
+                prop_assert!(policy.check(address.into()).is_err(), "{name}: {address}");
+            }
+        }
     }
 
     #[test]

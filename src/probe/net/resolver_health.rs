@@ -70,6 +70,10 @@ impl State {
         holds.then(|| last.failure.clone())
     }
 
+    fn known_failure(&self) -> Option<String> {
+        self.last.as_ref().and_then(|last| last.failure.clone())
+    }
+
     fn next_check_at(&self) -> Option<Instant> {
         self.last.as_ref().map(|last| last.began + CHECK_EVERY)
     }
@@ -152,10 +156,37 @@ impl ResolverHealth {
         if let Some(verdict) = self.state().verdict(failed_at, Instant::now()) {
             return verdict;
         }
-        let _turn = self.turn.lock().await;
+        let known_failure = self.state().known_failure();
+        let _turn = match (self.turn.try_lock(), known_failure) {
+            (Ok(turn), _) => turn,
+            // While failing servers are checked again, they count as failing.
+            (Err(_), Some(why)) => return Some(why),
+            (Err(_), None) => self.turn.lock().await,
+        };
         if let Some(verdict) = self.state().verdict(failed_at, Instant::now()) {
             return verdict;
         }
+        self.check_in_turn(name, check).await
+    }
+
+    /// Checks the servers before a look-up of `name` has failed, unless a check is under way: a
+    /// look-up without an answer is then judged at its deadline.
+    pub async fn check_early<C, F>(&self, name: &str, check: C)
+    where
+        C: FnOnce(Vec<String>) -> F,
+        F: Future<Output = Result<(), String>>,
+    {
+        if let Ok(_turn) = self.turn.try_lock() {
+            self.check_in_turn(name, check).await;
+        }
+    }
+
+    /// The failure of all servers. The caller holds `turn`.
+    async fn check_in_turn<C, F>(&self, name: &str, check: C) -> Option<String>
+    where
+        C: FnOnce(Vec<String>) -> F,
+        F: Future<Output = Result<(), String>>,
+    {
         let next_at = self.state().next_check_at();
         if let Some(at) = next_at {
             tokio::time::sleep_until(at.into()).await;

@@ -4,10 +4,12 @@
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
@@ -30,6 +32,9 @@ const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a check of the system's name servers waits for the first answer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time between the end of a check in advance and the deadline of the look-up.
+const CHECK_MARGIN: Duration = Duration::from_millis(100);
 
 pub struct SystemResolver {
     /// Read again when its files change.
@@ -78,6 +83,35 @@ impl SystemResolver {
             return Ok(Ok(found));
         }
         let (candidates, name_is_first) = config.conf.candidates(name);
+        let early = self.check_before(&config, name, deadline);
+        let looked_up = self.look_up(&config, candidates, name_is_first, family, deadline);
+        match select(pin!(looked_up), pin!(early)).await {
+            Either::Left((found, _)) => found,
+            Either::Right(((), looked_up)) => looked_up.await,
+        }
+    }
+
+    /// Starts a check of the servers if the look-up has no answer shortly before `deadline`.
+    async fn check_before(&self, config: &Rc<SystemConfig>, name: &str, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        tokio::time::sleep(left.saturating_sub(CHECK_TIMEOUT + CHECK_MARGIN).max(left / 2)).await;
+        let (config, health) = (Rc::clone(config), Arc::clone(&self.health));
+        let name = name.to_owned();
+        // The check goes on when the look-up has ended.
+        tokio::task::spawn_local(async move {
+            health.check_early(&name, |names| async move { config.check(&names).await }).await;
+        });
+    }
+
+    /// The addresses of the first of `candidates` that exists.
+    async fn look_up(
+        &self,
+        config: &SystemConfig,
+        candidates: Vec<String>,
+        name_is_first: bool,
+        family: IpFamily,
+        deadline: Instant,
+    ) -> Result<Result<Vec<IpAddr>, NetError>, Failure> {
         let mut errors = Vec::new();
         for candidate in &candidates {
             let query = absolute(candidate)?;

@@ -23,6 +23,7 @@ mod redirects;
 mod self_check;
 mod stalls;
 mod starttls;
+mod system_resolver;
 mod tcp;
 mod tls;
 mod websocket;

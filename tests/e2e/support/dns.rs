@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -69,6 +69,9 @@ type Script = HashMap<(String, RecordType), (Answer, usize)>;
 #[derive(Default)]
 struct Shared {
     script: Mutex<Script>,
+    /// The answer to every query instead of the script.
+    failing: Mutex<Option<Answer>>,
+    queries: AtomicUsize,
     over_tcp: AtomicUsize,
     closed: AtomicBool,
 }
@@ -85,6 +88,19 @@ impl NameServer {
     pub fn start() -> Self {
         let shared = Arc::new(Shared::default());
         let (tcp, udp) = one_port_for_both(&shared);
+        Self::serve(shared, tcp, udp)
+    }
+
+    /// The same, on this address and port.
+    pub fn start_at(address: &str) -> Self {
+        let shared = Arc::new(Shared::default());
+        let serving = Arc::clone(&shared);
+        let listener = TcpListener::bind(address).unwrap();
+        let tcp = Peer::at(listener, move |connection| serving.serve_tcp(connection));
+        Self::serve(shared, tcp, UdpSocket::bind(address).unwrap())
+    }
+
+    fn serve(shared: Arc<Shared>, tcp: Peer, udp: UdpSocket) -> Self {
         udp.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -114,6 +130,16 @@ impl NameServer {
     pub fn query_count(&self, name: &str, kind: RecordType) -> usize {
         let script = self.shared.script.lock().unwrap();
         script.get(&(name.to_owned(), kind)).map_or(0, |(_, queries)| *queries)
+    }
+
+    /// Answers every query with `answer` from now on; by the script again with `None`.
+    pub fn fail_all(&self, answer: Option<Answer>) {
+        *self.shared.failing.lock().unwrap() = answer;
+    }
+
+    /// Number of all queries.
+    pub fn total_query_count(&self) -> usize {
+        self.shared.queries.load(Ordering::SeqCst)
     }
 
     pub fn tcp_query_count(&self) -> usize {
@@ -176,7 +202,9 @@ impl Shared {
         let Some(query) = question.queries.first() else { return Vec::new() };
         let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
         let whole = |records: Vec<RData>| written(reply(&question, records));
-        match self.next(&name, query.query_type()) {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        let failing = self.failing.lock().unwrap().clone();
+        match failing.unwrap_or_else(|| self.next(&name, query.query_type())) {
             Answer::Records(records) => vec![whole(records)],
             Answer::After(wait, records) => {
                 std::thread::sleep(wait);

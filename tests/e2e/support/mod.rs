@@ -6,6 +6,7 @@ mod certificates;
 mod db;
 mod dns;
 mod grpc;
+pub mod machine;
 pub mod namespace;
 mod peers;
 mod probe;
