@@ -118,6 +118,7 @@ fn a_denied_address_is_never_connected_to() {
         .with("PROBE_DENY_NETWORKS", "127.0.0.0/8")
         .with("PROBE_ALLOW_NETWORKS", "127.0.0.1")
         .start();
+    app.wait_for_log("127.0.0.0/8 is denied, but not ::1/128");
     let target = Target::healthy();
     let allowed = app.add("allowed", &target.url());
     app.wait_for_state(allowed, "up");
@@ -131,6 +132,9 @@ fn a_denied_address_is_never_connected_to() {
         inside.url(),
         "http://169.254.169.254/latest/meta-data/".to_owned(),
         "http://[fe80::1]/".to_owned(),
+        "http://[fec0::1]/".to_owned(),
+        "http://[2001:0:102:304::80ff:fffd]/".to_owned(),
+        "http://[2001:db8::5efe:127.0.0.2]/".to_owned(),
     ] {
         let (reason, detail) = app.failure_of(&url);
         assert_eq!(reason, "address_blocked", "{url}: {detail}");
