@@ -166,7 +166,8 @@ mod tests {
             ("nameserver 10.0.0.1#first\nnameserver 10.0.0.2;x", &["10.0.0.1:53", "10.0.0.2:53"]),
             ("nameserver 10.0.0.1 and more\nnonsense 1", &["10.0.0.1:53"]),
             (
-                "nameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\nnameserver 10.0.0.4",
+                "nameserver 10.0.0.1\nnameserver 10.0.0.2\n\
+                 nameserver 10.0.0.3\nnameserver 10.0.0.4",
                 &["10.0.0.1:53", "10.0.0.2:53", "10.0.0.3:53"],
             ),
             ("nameserver fe80::1%eth0", &["[fe80::1%7]:53"]),
