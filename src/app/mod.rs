@@ -257,11 +257,11 @@ impl App {
 fn log_rescued(rescued: &Rescued, log: &Logger) {
     match &rescued.copy {
         Ok(file) => {
-            warn!(log, "the database that was open is saved; see \"The files of the store\" \
-            in docs/operations.md"; "file" => %file.display());
+            warn!(log, "the database that was open is saved"; "file" => %file.display());
         }
-        Err(error) => error!(log, "the database that was open could not be saved";
-            "error" => error),
+        Err(error) => {
+            error!(log, "the database that was open could not be saved"; "error" => error);
+        }
     }
     if let Some(file) = &rescued.outcomes {
         warn!(log, "outcomes that were not committed are saved"; "file" => %file.display());

@@ -1,5 +1,7 @@
 //! The writer's store: each use checks that its files are still those that were opened.
 
+use std::io;
+
 use crate::actors::store::reopening::Reopening;
 use crate::domain::Outcome;
 use crate::storage::port::StoreWrite;
@@ -44,11 +46,9 @@ impl WatchedStore {
         begins
     }
 
-    /// Saves outcomes that were not committed, in a rescue. `false` outside of one.
-    pub fn append_to_rescue(&mut self, outcomes: &[Outcome]) -> bool {
-        let Some(rescue) = &mut self.rescue else { return false };
-        rescue.append(outcomes);
-        true
+    /// Saves outcomes that were not committed, in a rescue. `None` outside of one.
+    pub fn append_to_rescue(&mut self, outcomes: &[Outcome]) -> Option<io::Result<()>> {
+        self.rescue.as_mut().map(|rescue| rescue.append(outcomes))
     }
 
     /// The last use: checkpoints the log, or ends the rescue.

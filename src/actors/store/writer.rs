@@ -54,9 +54,16 @@ impl Writer {
 
     /// Returns the group to the recorder, unless a rescue saves it.
     fn fail(&mut self, done: &mut CommitDone, group: Vec<Outcome>, why: String) {
-        if !self.store.append_to_rescue(&group) {
-            done.failed = Some(NotCommitted { group, why });
-            done.file_change = self.store.change();
+        match self.store.append_to_rescue(&group) {
+            None => {
+                done.failed = Some(NotCommitted { group, why });
+                done.file_change = self.store.change();
+            }
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                let lost = group.iter().map(|outcome| (outcome.service_id, error.to_string()));
+                done.committed.refused.extend(lost);
+            }
         }
     }
 

@@ -55,6 +55,12 @@ pub fn user_version(head: &[u8]) -> u32 {
     be32(head, 60)
 }
 
+/// The counter of changes in a head of [`HEADER_LENGTH`] bytes. In a database with a log, each
+/// commit that writes the first page increments it.
+pub fn change_counter(head: &[u8]) -> u32 {
+    be32(head, 24)
+}
+
 /// Length of the head of a log, in bytes.
 pub const LOG_HEAD_LENGTH: u64 = 4;
 

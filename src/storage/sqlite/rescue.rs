@@ -62,10 +62,12 @@ impl Rescue {
 
     /// Appends outcomes that cannot be committed to a file of their own. They are lost when that
     /// fails, too.
-    pub fn append(&mut self, outcomes: &[Outcome]) {
-        if self.write_outcomes(outcomes).is_err() {
+    pub fn append(&mut self, outcomes: &[Outcome]) -> io::Result<()> {
+        let written = self.write_outcomes(outcomes);
+        if written.is_err() {
             self.lost += outcomes.len();
         }
+        written
     }
 
     fn write_outcomes(&mut self, outcomes: &[Outcome]) -> io::Result<()> {
@@ -73,7 +75,8 @@ impl Rescue {
             Some(open) => open,
             None => self.create(&self.name(".jsonl"))?,
         };
-        let lines: String = outcomes.iter().map(|outcome| line(outcome) + "\n").collect();
+        let current = outcomes.iter().filter(|outcome| !outcome.is_outdated);
+        let lines: String = current.map(|outcome| line(outcome) + "\n").collect();
         let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_all());
         self.outcomes = Some((path, file));
         written

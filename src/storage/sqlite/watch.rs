@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::files::{Identity, beside, identity};
@@ -41,6 +41,8 @@ pub struct FileWatch {
     mark: u32,
     /// Whether the mark is in the file: until the first checkpoint it may be in the log alone.
     has_mark: AtomicBool,
+    /// The newest change counter of the file, which never decreases.
+    newest: AtomicU32,
     /// The first change that was found; it stays.
     change: OnceLock<FileChange>,
 }
@@ -56,7 +58,13 @@ impl FileWatch {
         ];
         let files = names.map(|name| identity(&name).map(|identity| (name, identity)));
         let files = files.into_iter().collect::<io::Result<_>>()?;
-        Ok(Self { files, mark, has_mark: AtomicBool::new(false), change: OnceLock::new() })
+        Ok(Self {
+            files,
+            mark,
+            has_mark: AtomicBool::new(false),
+            newest: AtomicU32::new(0),
+            change: OnceLock::new(),
+        })
     }
 
     /// The change that a check has found.
@@ -114,7 +122,7 @@ impl FileWatch {
             let length = database.read_at(&mut head, 0)?;
             head.truncate(length);
             found = match header::inspect(&head, database.metadata()?.len()) {
-                Kind::Own => return Ok(self.inspect_mark(header::user_version(&head))),
+                Kind::Own => return Ok(self.inspect_run(&head)),
                 Kind::Empty => Some("it is empty".to_owned()),
                 Kind::Foreign(found) => Some(format!("it is {found}")),
                 Kind::Truncated(found) => Some(found),
@@ -124,13 +132,18 @@ impl FileWatch {
         Ok(found)
     }
 
-    fn inspect_mark(&self, found: u32) -> Option<String> {
-        if found == self.mark {
-            self.has_mark.store(true, Ordering::Relaxed);
-            return None;
+    /// Whether the head was written by this run, and after the head that was read before.
+    fn inspect_run(&self, head: &[u8]) -> Option<String> {
+        if header::user_version(head) != self.mark {
+            let is_other = self.has_mark.load(Ordering::Relaxed);
+            return is_other.then(|| "it is another database".to_owned());
         }
-        let is_other = self.has_mark.load(Ordering::Relaxed);
-        is_other.then(|| "it is another database".to_owned())
+        let (found, newest) = (header::change_counter(head), self.newest.load(Ordering::Relaxed));
+        if self.has_mark.swap(true, Ordering::Relaxed) && found < newest {
+            return Some("it is an older copy".to_owned());
+        }
+        self.newest.store(found, Ordering::Relaxed);
+        None
     }
 
     fn found(&self, change: FileChange) {

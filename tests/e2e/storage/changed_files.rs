@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -177,4 +178,23 @@ fn an_idle_service_finds_the_change_too_and_says_that_nothing_could_be_saved() {
     let log = app.log();
     assert!(log.contains("the database that was open could not be saved"), "{log}");
     assert!(!data.exists());
+}
+
+#[test]
+fn an_unmounted_volume_is_found() {
+    let launch = launch().with("DB_FILE", "data/db.db");
+    let data = launch.folder().join("data");
+    fs::create_dir(&data).unwrap();
+    // A mount of its own for the program, in a namespace that ends with it.
+    let script = "mount -t tmpfs none data && exec \"$@\"";
+    let launch = launch.wrapped_in(&["unshare", "-m", "sh", "-c", script, "sh"]);
+    let running = Running::start(&launch);
+    let pid = running.app.pid().as_raw_nonzero().to_string();
+    let unmount = ["-t", &pid, "-m", "umount", "-l", data.to_str().unwrap()];
+    assert!(Command::new("nsenter").args(unmount).status().unwrap().success());
+    let (log, _) = running.assert_ends("data/db.db was removed");
+    assert!(log.contains("the database that was open is saved"), "{log}");
+    let db = Db::new(rescued(&data, "").unwrap());
+    db.assert_consistent();
+    assert!(ticks(&db) > 0);
 }

@@ -4,10 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use diesel::connection::SimpleConnection;
 use tempfile::TempDir;
 
 use crate::domain::sample;
 use crate::storage::error::OpenError;
+use crate::storage::sqlite::connection;
 use crate::storage::sqlite::rescue::Rescue;
 use crate::storage::sqlite::store::Store;
 
@@ -79,6 +81,20 @@ fn a_change_stays_and_a_checkpoint_is_none() {
 }
 
 #[test]
+fn an_older_copy_of_the_same_run_is_found() {
+    let (folder, store) = open();
+    let (file, copy) = (folder.path().join("a.db"), folder.path().join("copy"));
+    fs::copy(&file, &copy).unwrap();
+    let mut other = connection::writer(store.path()).unwrap();
+    other.batch_execute("CREATE TABLE t (x); PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    assert_eq!(store.file().check(), Ok(()));
+    fs::copy(&copy, &file).unwrap();
+    let error = store.file().check().unwrap_err().to_string();
+    assert!(error.contains("was overwritten: it is an older copy"), "{error}");
+    std::mem::forget(other);
+}
+
+#[test]
 fn the_lock_holds_the_database_itself() {
     let (folder, store) = open();
     let in_folder = |name: &str| folder.path().join(name);
@@ -106,8 +122,8 @@ fn outcomes_that_cannot_be_committed_are_saved_as_lines() {
     assert!(store.file().check().is_err());
     let mut rescue = Rescue::new(store.file().clone(), 7_000);
     assert!(rescue.run(|store| store.checkpoint()).is_err(), "the content is gone");
-    rescue.append(&[sample::outcome(1, 5), sample::outcome(2, 6)]);
-    rescue.append(&[sample::outcome(1, 7)]);
+    rescue.append(&[sample::outcome(1, 5), sample::outcome(2, 6)]).unwrap();
+    rescue.append(&[sample::outcome(1, 7)]).unwrap();
     let rescued = rescue.finish();
     assert!(rescued.copy.is_err() && rescued.lost == 0, "{rescued:?}");
     let lines = fs::read_to_string(rescued.outcomes.unwrap()).unwrap();
