@@ -18,6 +18,10 @@ use crate::api::transport::places::Wait;
 /// first head only, and a connection without a request for a shorter time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Bytes of heads that are read before the requests in them begin, since actix-http reads as many
+/// as the client sends.
+const HEAD_BYTES: usize = 8 * 1024;
+
 /// Send buffer of a connection, in bytes; the kernel doubles it. With its default, a client that
 /// reads nothing makes the kernel hold megabytes.
 const SEND_BUFFER: usize = 32 * 1024;
@@ -32,6 +36,8 @@ pub struct ClientStream {
     stream: TcpStream,
     connection: Arc<Connection>,
     is_blocked: bool,
+    /// Bytes of heads since the task last had the opportunity to begin a request.
+    head_bytes: usize,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -42,7 +48,13 @@ impl ClientStream {
         socket.set_send_buffer_size(SEND_BUFFER)?;
         // Also limits how long the kernel keeps unsent bytes after the socket was closed.
         socket.set_tcp_user_timeout(Some(connection.client_timeout()))?;
-        Ok(Self { stream, connection: Arc::new(connection), is_blocked: false, timer: None })
+        Ok(Self {
+            stream,
+            connection: Arc::new(connection),
+            is_blocked: false,
+            head_bytes: 0,
+            timer: None,
+        })
     }
 
     pub fn connection(&self) -> &Arc<Connection> {
@@ -88,7 +100,15 @@ impl AsyncRead for ClientStream {
             // The end of a request, the reading of a body and progress of a write wake the task.
             return Poll::Pending;
         }
+        if self.head_bytes >= HEAD_BYTES && !is_closed {
+            self.head_bytes = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if matches!(wait, Wait::Head(_)) {
+            self.head_bytes += buffer.filled().len();
+        }
         if is_closed {
             // This thread may have been too busy to read what the client has sent long ago.
             if matches!(wait, Wait::Reader(_) | Wait::Server) || buffer.filled().is_empty() {
