@@ -1,5 +1,5 @@
-//! Reading of whole files with a limit and a deadline: a name may lead to a FIFO without a writer, a
-//! device without an end, or a network mount that does not respond.
+//! Reading of whole files with a limit and a deadline: a name may lead to a FIFO without a writer,
+//! a device without an end, or a network mount that does not respond.
 
 use std::io;
 use std::io::{ErrorKind, Read};

@@ -57,8 +57,8 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
 }
 
 /// Prepares the start on another thread, since a large file takes a while. After a signal meanwhile
-/// the store is left consistent and nothing starts (`None`); a second signal exits at once. A signal
-/// does not wait for files, since one may hang.
+/// the store is left consistent and nothing starts (`None`); a second signal exits at once. A
+/// signal does not wait for files, since one may hang.
 async fn prepare(
     config: &Config,
     signals: &mut Signals,

@@ -20,8 +20,8 @@ pub struct Progress {
     pub is_served: bool,
     /// Requests whose response is not finished.
     pub open_requests: u32,
-    /// The connection has a place: one of its requests is neither health nor readiness, and its body
-    /// is complete.
+    /// The connection has a place: one of its requests is neither health nor readiness, and its
+    /// body is complete.
     pub has_place: bool,
     /// When the last response was finished; at first, when the connection was accepted.
     pub idle_since: Instant,
@@ -84,8 +84,9 @@ impl Progress {
     }
 }
 
-/// The connections to close when there are `excess` too many: those without a place that have waited
-/// longest, and all that never had a response, so that many slow clients do not delay others.
+/// The connections to close when there are `excess` too many: those without a place that have
+/// waited longest, and all that never had a response, so that many slow clients do not delay
+/// others.
 pub fn to_replace<K>(
     all: impl Iterator<Item = (K, Progress)>,
     excess: usize,

@@ -30,7 +30,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("api", "actors clock config domain logging metrics probe services_file spec storage"),
     (
         "app",
-        "actors api bounded_file clock config domain error logging metrics probe services_file spec storage",
+        "actors api bounded_file clock config domain error logging metrics probe services_file \
+         spec storage",
     ),
     ("cli", "domain"),
     (
