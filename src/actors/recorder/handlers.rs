@@ -65,6 +65,7 @@ impl Handler<MakeChange> for Recorder {
         MakeChange(change): MakeChange,
         context: &mut Self::Context,
     ) -> Self::Result {
+        self.watch_clocks();
         let (reply, made) = oneshot::channel();
         self.queue_change(Change::Service(change, reply), context);
         Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
@@ -79,6 +80,7 @@ impl Handler<ApplyFile> for Recorder {
         ApplyFile(entries): ApplyFile,
         context: &mut Self::Context,
     ) -> Self::Result {
+        self.watch_clocks();
         let (reply, applied) = oneshot::channel();
         self.queue_change(Change::File(entries, reply), context);
         Response::fut(async move { applied.await.unwrap_or_else(|_| Err(writer_died().into())) })

@@ -24,8 +24,6 @@ mod outdated;
 mod pending_clock;
 mod queued;
 mod reports;
-#[cfg(test)]
-mod scripted_world;
 mod self_check;
 mod store_health;
 mod writes;
@@ -229,6 +227,9 @@ impl Recorder {
             self.close(context);
         } else if let Some(due) = self.store.retry_at().filter(|due| *due > now) {
             self.wake_at(due, context);
+        } else if !self.pending_clock.is_empty() {
+            // A change of a service is made after the stall before it, not within.
+            self.commit(now, context);
         } else if let Some(change) = self.changes.pop_front() {
             self.write_change(change, context);
         } else if let Some((write, reply)) = self.upkeep_write.take() {

@@ -146,6 +146,9 @@ impl Observations {
     /// result, watching began then. A known service gets the new allowance, counted from now.
     pub fn watch(&mut self, id: ServiceId, allowance: Duration, last_ms: i64, now: Instant) {
         if let Some(entry) = self.services.get_mut(&id) {
+            if entry.allowance == allowance {
+                return;
+            }
             entry.allowance = allowance;
             entry.last = now;
         } else {
@@ -163,6 +166,14 @@ impl Observations {
             self.services.insert(id, entry);
         }
         self.schedule_check(id);
+    }
+
+    /// The results of probes under way will be discarded: the allowance is counted from now.
+    pub fn restart(&mut self, id: ServiceId, now: Instant) {
+        if let Some(entry) = self.services.get_mut(&id) {
+            entry.last = now;
+            self.schedule_check(id);
+        }
     }
 
     /// Whether the service was unobserved.
@@ -490,6 +501,14 @@ mod tests {
     #[test]
     fn a_change_and_a_stall_begin_the_allowance_anew() {
         let (mut observations, start) = observed();
+        observations.watch(id(), seconds(20), 0, start + seconds(20));
+        assert_eq!(overdue(&mut observations, start + seconds(20)), []);
+        assert_eq!(overdue(&mut observations, start + seconds(21)).len(), 1, "nothing changed");
+        let (mut observations, start) = observed();
+        observations.restart(id(), start + seconds(15));
+        assert_eq!(overdue(&mut observations, start + seconds(35)), []);
+        assert_eq!(overdue(&mut observations, start + seconds(36)).len(), 1);
+        let (mut observations, start) = observed();
         observations.watch(id(), seconds(40), 0, start + seconds(15));
         assert_eq!(overdue(&mut observations, start + seconds(55)), []);
         observations.stalled(start + seconds(55));
@@ -513,7 +532,7 @@ mod tests {
     fn checks_of_changed_services_stay_bounded() {
         let (mut observations, start) = observed();
         for n in 0..10_000 {
-            observations.watch(id(), seconds(20), 0, start + seconds(n));
+            observations.watch(id(), seconds(20 + n % 2), 0, start + seconds(n));
         }
         assert!(observations.checks.len() <= 128, "{}", observations.checks.len());
     }

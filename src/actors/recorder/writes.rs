@@ -173,6 +173,7 @@ impl Recorder {
     /// discarded; later ones are discarded when they arrive.
     pub(super) fn discard_outdated(&mut self, ids: impl IntoIterator<Item = ServiceId>) {
         for id in ids {
+            self.observations.restart(id, Instant::now());
             self.outdated.changed(id, self.revision.current());
         }
         for outcome in self.buffer.waiting_mut() {
