@@ -18,9 +18,9 @@ use crate::api::transport::places::Wait;
 /// first head only, and a connection without a request for a shorter time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of heads that are read before the requests in them begin, since actix-http reads as many
-/// as the client sends.
-const HEAD_BYTES: usize = 8 * 1024;
+/// Bytes of heads that are read before the requests in them begin. actix-http reads and parses as
+/// many as the client sends, and each parsed head takes a few kilobytes.
+const HEAD_BYTES: usize = 1024;
 
 /// Send buffer of a connection, in bytes; the kernel doubles it. With its default, a client that
 /// reads nothing makes the kernel hold megabytes.
@@ -68,6 +68,26 @@ impl ClientStream {
         kind.into()
     }
 
+    /// Reads a part of a head; the task continues before it reads the next part.
+    fn poll_read_head(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.head_bytes >= HEAD_BYTES {
+            self.head_bytes = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let mut part = [0; HEAD_BYTES];
+        let room = buffer.remaining().min(HEAD_BYTES - self.head_bytes);
+        let mut part = ReadBuf::new(&mut part[..room]);
+        let read = Pin::new(&mut self.stream).poll_read(context, &mut part);
+        self.head_bytes = if read.is_pending() { 0 } else { self.head_bytes + part.filled().len() };
+        buffer.put_slice(part.filled());
+        read
+    }
+
     /// An error when `deadline` has passed; otherwise `context` is woken by then.
     fn poll_deadline(&mut self, deadline: Instant, context: &mut Context<'_>) -> io::Result<()> {
         let deadline = deadline.into();
@@ -100,15 +120,14 @@ impl AsyncRead for ClientStream {
             // The end of a request, the reading of a body and progress of a write wake the task.
             return Poll::Pending;
         }
-        if self.head_bytes >= HEAD_BYTES && !is_closed {
+        if is_closed {
             self.head_bytes = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
         }
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if matches!(wait, Wait::Head(_)) {
-            self.head_bytes += buffer.filled().len();
-        }
+        let read = if matches!(wait, Wait::Head(_)) {
+            self.poll_read_head(context, buffer)
+        } else {
+            Pin::new(&mut self.stream).poll_read(context, buffer)
+        };
         if is_closed {
             // This thread may have been too busy to read what the client has sent long ago.
             if matches!(wait, Wait::Reader(_) | Wait::Server) || buffer.filled().is_empty() {
