@@ -3,7 +3,7 @@
 //!
 //! - [`Connections`] decides which connections are open. Health and readiness need no place.
 //! - [`ClientStream`] is the socket of a connection, with deadlines.
-//! - [`Body`] sends a response in slices.
+//! - [`Body`](body::Body) sends a response in slices.
 
 mod body;
 mod client_stream;
