@@ -1,12 +1,13 @@
 //! Reading of whole files with a limit and a deadline: a name may lead to a FIFO without a writer,
 //! a device without an end, or a network mount that does not respond.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -16,7 +17,18 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most threads that wait for a file. A thread cannot be stopped before its file responds.
 const MAX_THREADS: usize = 64;
 
+/// Time between two tries to start a thread while there are [`MAX_THREADS`].
+const RETRY: Duration = Duration::from_millis(10);
+
 static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Files of which a read was given up and has not ended: they are not read again meanwhile, so a
+/// file that hangs keeps few threads. Bound: [`MAX_THREADS`].
+static HUNG: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn hung() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    HUNG.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The bytes of the file, at most `limit`. Blocks this thread, at most for [`READ_TIMEOUT`].
 pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
@@ -29,9 +41,26 @@ pub fn read_text(path: &Path, limit: usize) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
 }
 
-/// As [`read`], without blocking this thread.
+/// As [`read`], without blocking this thread. Waits for a free thread.
 pub async fn read_async(path: PathBuf, limit: usize) -> io::Result<Vec<u8>> {
-    let read = detached(move || read_to_end(&path, limit))?;
+    let began = Instant::now();
+    if hung().contains(&path) {
+        return Err(io::Error::new(ErrorKind::TimedOut, "an earlier read of it has not ended"));
+    }
+    while THREADS.load(Ordering::SeqCst) >= MAX_THREADS && began.elapsed() < READ_TIMEOUT {
+        tokio::time::sleep(RETRY).await;
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let ended = (path.clone(), Arc::clone(&is_over));
+    let read = detached(move || {
+        let (path, is_over) = ended;
+        let read = read_to_end(&path, limit);
+        let mut hung = hung();
+        is_over.store(true, Ordering::SeqCst);
+        hung.remove(&path);
+        read
+    })?;
+    let _pending = Pending { path, is_over };
     match tokio::time::timeout(READ_TIMEOUT, read).await {
         Ok(Ok(read)) => read,
         Ok(Err(_)) => Err(io::Error::other("the thread that read the file has died")),
@@ -50,6 +79,21 @@ pub fn detached<T: Send + 'static>(
         let _ = sender.send(work());
     })?;
     Ok(receiver)
+}
+
+/// A read under way: a file that is given up hangs until its read ends.
+struct Pending {
+    path: PathBuf,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let mut hung = hung();
+        if !self.is_over.load(Ordering::SeqCst) {
+            hung.insert(std::mem::take(&mut self.path));
+        }
+    }
 }
 
 fn read_within(path: &Path, limit: usize, timeout: Duration) -> io::Result<Vec<u8>> {
@@ -127,6 +171,22 @@ mod tests {
         assert_eq!(endless.kind(), ErrorKind::FileTooLarge);
         assert_eq!(read(folder.path(), 5).unwrap_err().kind(), ErrorKind::IsADirectory);
         assert_eq!(read(&folder.path().join("b"), 5).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_hangs_is_not_read_again_until_its_read_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o600.into()).unwrap();
+        let given_up =
+            tokio::time::timeout(Duration::from_millis(50), read_async(fifo.clone(), 5)).await;
+        assert!(given_up.is_err());
+        let again = read_async(fifo.clone(), 5).await.unwrap_err();
+        assert_eq!(again.to_string(), "an earlier read of it has not ended");
+        std::fs::write(&fifo, "12345").unwrap();
+        while hung().contains(&fifo) {
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     #[test]

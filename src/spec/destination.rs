@@ -7,12 +7,12 @@
 use serde_json::{Map, Value};
 
 use crate::domain::secret::names::is_secret_header;
-use crate::domain::secret::url::secrets;
+use crate::domain::secret::url::{may_keep_secret, secrets};
 use crate::domain::service::definition::Definition;
 use crate::domain::service::options::Options;
 use crate::domain::service::template::Template;
 use crate::spec::field::*;
-use crate::spec::masks::{has_masked_url, header, value};
+use crate::spec::masks::{header, value};
 use crate::spec::problem::{Problem, Rejection};
 use crate::spec::writer::is_token;
 
@@ -75,7 +75,8 @@ fn kept_secrets(after: &Definition, change: &Map<String, Value>) -> Vec<String> 
         (BEARER, options.bearer_token.is_some()),
         (PRIVATE_KEY, options.tls.private_key.is_some()),
     ];
-    let gives_url = value(change, URL).is_some() && !has_masked_url(change);
+    let gives_url =
+        value(change, URL).and_then(Value::as_str).is_some_and(|url| !may_keep_secret(url));
     let url = (!gives_url && secrets(after.target.as_str()).next().is_some()).then_some(URL.api);
     let headers = options.headers.iter().map(|(name, _)| name);
     let headers = headers.filter(|name| is_secret_header(name) && header(change, name).is_none());
@@ -207,6 +208,15 @@ mod tests {
         let paths: Vec<&str> =
             errors.iter().map(|error| error.split_once(": ").unwrap().0).collect();
         assert_eq!(paths, ["url", "bearer_token", "headers.X-Api-Key"]);
+        // A secret by its value, not by the name of its parameter.
+        for url in
+            ["https://a/?next=http%3A%2F%2Fu%3As3cret%40h", "https://a/?x=%2F%3Ftoken%3Ds3cret"]
+        {
+            let before = definition(&json!({"url": url}));
+            let name = if url.contains("next") { "next" } else { "x" };
+            let change = json!({"url": format!("https://b/?{name}=***")});
+            assert!(patched(&before, &[&change]).is_err(), "{url}");
+        }
     }
 
     #[test]

@@ -117,6 +117,8 @@ impl Ledger {
         };
         let mut metrics = self.read_metrics(store, group)?;
         let newest = metrics.values().filter_map(|metric| metric.entry.tally.latest);
+        // A stall whose end lies ahead was a step of the clock that was undone.
+        self.not_before_ms = self.not_before_ms.map(|at_ms| at_ms.min(now_ms));
         if newest.map(|latest| latest.started_at_ms).max() > Some(now_ms) {
             self.step_back(store, &[StepBack::cut(now_ms)])?;
             metrics = self.read_metrics(store, group)?;

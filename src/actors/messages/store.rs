@@ -61,6 +61,8 @@ pub struct CommitDone {
     /// rescue.
     pub file_change: Option<String>,
     pub fresh: Fresh,
+    /// What was noted of the clocks, whether or not the group was committed.
+    pub noted: ClockNotes,
     /// The steps that were noted, as one.
     pub set_back: Option<SetBack>,
     /// The gap that was noted for the stall.

@@ -83,9 +83,16 @@ impl Buffer {
         Some(if is_full { since } else { since + GROUP_WAIT })
     }
 
-    /// The next group, oldest first.
-    pub fn take_group(&mut self, now: Instant) -> Vec<Outcome> {
-        let size = self.waiting.len().min(GROUP_LIMIT);
+    /// Whether the oldest waiting outcome began before `at_ms` (unix milliseconds).
+    pub fn begins_before(&self, at_ms: i64) -> bool {
+        self.waiting.front().is_some_and(|outcome| outcome.started_at_ms < at_ms)
+    }
+
+    /// The next group, oldest first, up to the first outcome that began at `until_ms` or later.
+    pub fn take_group(&mut self, until_ms: Option<i64>, now: Instant) -> Vec<Outcome> {
+        let is_wanted =
+            |outcome: &&Outcome| until_ms.is_none_or(|at_ms| outcome.started_at_ms < at_ms);
+        let size = self.waiting.iter().take(GROUP_LIMIT).take_while(is_wanted).count();
         self.committing = size;
         let group = self.waiting.drain(..size).collect();
         self.since = (!self.waiting.is_empty()).then_some(now);
@@ -126,11 +133,11 @@ mod tests {
             buffer.push(outcome(at), now);
         }
         assert!(!buffer.has_room());
-        let group = buffer.take_group(now);
+        let group = buffer.take_group(None, now);
         assert!(!buffer.has_room(), "three are being committed");
         buffer.put_back(group, now);
         assert!(!buffer.has_room(), "three wait again");
-        buffer.take_group(now);
+        buffer.take_group(None, now);
         buffer.group_done();
         assert!(buffer.has_room() && buffer.is_empty());
     }
@@ -140,10 +147,11 @@ mod tests {
         let (mut buffer, now) = (Buffer::new(9), Instant::now());
         buffer.push(outcome(1), now);
         buffer.push(outcome(2), now);
-        let group = buffer.take_group(now);
+        let group = buffer.take_group(None, now);
         buffer.push(outcome(3), now);
         buffer.put_back(group, now);
-        let order: Vec<i64> = buffer.take_group(now).iter().map(|o| o.started_at_ms).collect();
+        let order: Vec<i64> =
+            buffer.take_group(None, now).iter().map(|o| o.started_at_ms).collect();
         assert_eq!(order, [1, 2, 3]);
     }
 
@@ -152,11 +160,11 @@ mod tests {
         let (mut buffer, now) = (Buffer::new(9), Instant::now());
         let positions: Vec<u64> = (1..=3).map(|at| buffer.push(outcome(at), now)).collect();
         assert_eq!((positions, buffer.finished()), (vec![1, 2, 3], 0));
-        let mut group = buffer.take_group(now);
+        let mut group = buffer.take_group(None, now);
         assert_eq!(buffer.push(outcome(4), now), 4);
         buffer.put_back(group.split_off(1), now);
         assert_eq!(buffer.finished(), 1, "the first one was committed");
-        buffer.take_group(now);
+        buffer.take_group(None, now);
         buffer.group_done();
         assert_eq!(buffer.finished(), 4);
     }

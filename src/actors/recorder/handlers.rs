@@ -148,6 +148,8 @@ impl Handler<Flush> for Recorder {
         let (reply, flushed) = oneshot::channel();
         self.watch_clocks();
         self.decide_self_check(true);
+        self.observations.end();
+        self.buffer_holes();
         self.phase = Phase::Closing;
         self.upkeep_write = None;
         // Without a writer the sender is dropped, which tells the app that no reply will come.

@@ -225,6 +225,8 @@ impl Recorder {
         let now = Instant::now();
         if self.phase == Phase::Closing && self.is_all_written() {
             self.close(context);
+        } else if self.phase == Phase::Closed {
+            // Nothing is written any more.
         } else if let Some(due) = self.store.retry_at().filter(|due| *due > now) {
             self.wake_at(due, context);
         } else if !self.pending_clock.is_empty() {

@@ -226,7 +226,9 @@ impl Observations {
         let is_first = !std::mem::replace(&mut entry.is_attempted, true);
         entry.last = entry.last.max(started);
         entry.last_ms = outcome.started_at_ms;
-        entry.first_dropped_ms = None;
+        // A result that waited may be older than a dropped one.
+        entry.first_dropped_ms =
+            entry.first_dropped_ms.filter(|at_ms| *at_ms > outcome.started_at_ms);
         entry.cause = None;
         if is_first || observed.is_back {
             self.schedule_check(id);
@@ -295,6 +297,20 @@ impl Observations {
             let hole = self.services.get_mut(&id).and_then(|entry| entry.hole.as_mut());
             if let Some(outcome) = hole.and_then(|hole| hole.outcome.take()) {
                 return Some(outcome);
+            }
+        }
+    }
+
+    /// No result comes any more: what was dropped since the last recorded result is a hole.
+    pub fn end(&mut self) {
+        for (id, entry) in &mut self.services {
+            if entry.first_dropped_ms.is_some() && entry.hole.is_none() {
+                let (since_ms, failure) = entry.missing();
+                *self.unobserved.entry(failure.reason).or_default() += 1;
+                let reason = failure.reason;
+                let outcome = Some(hole_outcome(*id, since_ms, failure));
+                entry.hole = Some(Hole { outcome, reason });
+                self.waiting.push_back(*id);
             }
         }
     }
@@ -526,6 +542,16 @@ mod tests {
             after_ms: 2_000_000,
         });
         assert_eq!(overdue(&mut observations, start + seconds(22)), [hole(Reason::Missed, 1_400)]);
+    }
+
+    #[test]
+    fn what_was_dropped_before_the_end_is_a_hole() {
+        let (mut observations, _) = observed();
+        observations.end();
+        assert_eq!(buffered(&mut observations), None);
+        observations.dropped(&sample::outcome(ID, 5_000));
+        observations.end();
+        assert_eq!(buffered(&mut observations), Some(hole(Reason::Dropped, 5)));
     }
 
     #[test]

@@ -13,11 +13,15 @@ pub struct PendingClock {
     /// Bound: [`STEPS_MOST`].
     steps: Vec<StepBack>,
     unobserved: Option<Unobserved>,
+    /// Whether a commit that notes `unobserved` is under way.
+    is_sent: bool,
+    /// Steps since that commit began. Bound: [`STEPS_MOST`].
+    steps_since: Vec<StepBack>,
 }
 
 impl PendingClock {
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.steps.is_empty() && self.unobserved.is_none() && self.steps_since.is_empty()
     }
 
     /// Adds `change`. Unobserved times that follow each other before a commit become one.
@@ -35,6 +39,10 @@ impl PendingClock {
     }
 
     fn add_step(&mut self, mut step: StepBack) {
+        if self.is_sent {
+            // The store may know of the unobserved time by then.
+            return push_step(&mut self.steps_since, step);
+        }
         if let Some(mut pending) = self.unobserved.take() {
             if pending.forward_ms > 0 {
                 // Undoes the newest step forward, which the store does not know of.
@@ -54,17 +62,27 @@ impl PendingClock {
         }
     }
 
-    /// For a commit.
-    pub fn notes(&self) -> ClockNotes {
-        let stall = self.unobserved.map(|unobserved| unobserved.stall);
+    /// Start of the unobserved time, in unix milliseconds.
+    pub fn unobserved_from_ms(&self) -> Option<i64> {
+        self.unobserved.map(|unobserved| unobserved.stall.from_ms)
+    }
+
+    /// For a commit, which [`Self::noted`] ends. Without the unobserved time unless `with_stall`.
+    pub fn notes(&mut self, with_stall: bool) -> ClockNotes {
+        let stall = self.unobserved.filter(|_| with_stall).map(|unobserved| unobserved.stall);
+        self.is_sent = stall.is_some();
         ClockNotes { steps: self.steps.clone(), stall }
     }
 
-    /// These notes are in the store.
+    /// The commit is over, and these notes are in the store.
     pub fn noted(&mut self, notes: &ClockNotes) {
+        self.is_sent = false;
         self.steps.drain(..notes.steps.len().min(self.steps.len()));
         if self.unobserved.map(|unobserved| unobserved.stall) == notes.stall {
             self.unobserved = None;
+        }
+        for step in std::mem::take(&mut self.steps_since) {
+            self.add_step(step);
         }
     }
 }
@@ -99,7 +117,7 @@ mod tests {
     fn pending(changes: &[ClockChange]) -> ClockNotes {
         let mut pending = PendingClock::default();
         changes.iter().for_each(|change| pending.add(change));
-        pending.notes()
+        pending.notes(true)
     }
 
     #[test]
@@ -131,11 +149,11 @@ mod tests {
         let mut pending = PendingClock::default();
         pending.add(&back(5_000, 31_000, 31_000));
         pending.add(&unobserved(40_000, 60_000, 0));
-        let notes = pending.notes();
+        let notes = pending.notes(true);
         pending.add(&back(1_000, 80_000, 80_000));
         pending.noted(&notes);
-        assert_eq!((pending.notes().steps.len(), pending.notes().stall), (1, None));
-        let notes = pending.notes();
+        assert_eq!((pending.notes(false).steps.len(), pending.unobserved), (1, None));
+        let notes = pending.notes(true);
         pending.noted(&notes);
         assert!(pending.is_empty());
     }
@@ -146,8 +164,23 @@ mod tests {
         for _ in 0..100 {
             pending.add(&back(1_000, 80_000, 80_000));
         }
-        let steps = pending.notes().steps;
+        let steps = pending.notes(true).steps;
         assert_eq!(steps.len(), STEPS_MOST);
         assert_eq!(steps.iter().map(|step| step.by_ms).sum::<i64>(), 100_000);
+    }
+
+    #[test]
+    fn a_step_forward_that_is_undone_while_it_is_noted_is_undone_in_the_store_too() {
+        for is_stored in [true, false] {
+            let mut pending = PendingClock::default();
+            pending.add(&unobserved(10_000, 3_610_000, 3_600_000));
+            let notes = pending.notes(true);
+            pending.add(&back(3_600_000, 15_000, 10_000));
+            assert!(!pending.is_empty());
+            let nothing = ClockNotes::default();
+            pending.noted(if is_stored { &notes } else { &nothing });
+            let rest = pending.notes(true);
+            assert_eq!((rest.steps.len(), rest.stall), (usize::from(is_stored), None));
+        }
     }
 }

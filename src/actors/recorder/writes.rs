@@ -11,8 +11,7 @@ use super::{CHANGES_LIMIT, Phase, Recorder};
 use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
-    ApplyFile, ClockNotes, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply,
-    UpkeepWrite,
+    ApplyFile, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply, UpkeepWrite,
 };
 use crate::actors::runtime::Fault;
 use crate::domain::{Definition, ServiceId};
@@ -43,31 +42,34 @@ impl Recorder {
 
     pub(super) fn commit(&mut self, now: Instant, context: &mut Context<Self>) {
         self.watch_clocks();
-        let group = self.buffer.take_group(now);
+        // Results from before unobserved time are committed before it is noted: they decide events.
+        let until_ms = self.pending_clock.unobserved_from_ms();
+        let until_ms = until_ms.filter(|at_ms| self.buffer.begins_before(*at_ms));
+        let group = self.buffer.take_group(until_ms, now);
         self.store.begin(now);
         self.steps_since_commit.clear();
-        let notes = self.pending_clock.notes();
+        let clock = self.pending_clock.notes(until_ms.is_none());
         let as_of = self.clock_watch.last();
         let rescues = self.file_change.is_some() && self.phase == Phase::Closing;
-        let commit = Commit { group, clock: notes.clone(), as_of, rescues };
+        let commit = Commit { group, clock, as_of, rescues };
         let commit = self.writer.commit.send(commit).into_actor(self);
         context.spawn(commit.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.handle_writer_death() };
             recorder.end_write();
-            recorder.finish_commit(done, &notes, now.elapsed());
+            recorder.finish_commit(done, now.elapsed());
             recorder.unpark();
             recorder.start_next_write(context);
         }));
     }
 
-    fn finish_commit(&mut self, done: CommitDone, notes: &ClockNotes, took: Duration) {
+    fn finish_commit(&mut self, done: CommitDone, took: Duration) {
         self.count_committed(&done.committed, took);
         self.publish_events(&done.committed);
+        self.clock_noted(&done.noted, done.set_back, done.gap);
         match done.failed {
             None => {
                 self.buffer.group_done();
                 self.reports.committed(self.buffer.finished(), &done.committed);
-                self.clock_noted(notes, done.set_back, done.gap);
                 self.note_success();
             }
             Some(NotCommitted { mut group, why }) => {
@@ -95,6 +97,7 @@ impl Recorder {
         for (service_id, why) in &committed.refused {
             error!(self.log, "an outcome contradicts the store and was dropped";
                 "service_id" => service_id.get(), "error" => why);
+            self.last_results.clear(*service_id);
         }
     }
 

@@ -44,10 +44,12 @@ impl Writer {
             let moved = self.store.run(|store| ledger.step_back(store, &notes.steps))?;
             let by_ms = notes.steps.iter().map(|step| step.by_ms).sum();
             done.set_back = Some(SetBack { by_ms, services: moved });
+            done.noted.steps.clone_from(&notes.steps);
         }
         if let Some(Stall { from_ms, to_ms }) = notes.stall {
             done.gap = self.store.run(|store| store.record_stall(from_ms, to_ms))?;
             self.ledger.stalled(to_ms);
+            done.noted.stall = notes.stall;
         }
         Ok(())
     }

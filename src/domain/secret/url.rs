@@ -88,6 +88,11 @@ pub fn unmask<'t>(given: &'t str, stored: &str) -> Result<String, UrlSecret<'t>>
     Ok(url)
 }
 
+/// Whether `url` has a mask where a secret may be, also one that only its value shows.
+pub fn may_keep_secret(url: &str) -> bool {
+    secrets(url).any(|secret| secret.is_mask())
+}
+
 /// Whether `url` has a mask where a secret belongs.
 pub fn has_mask(url: &str) -> bool {
     secrets(url).any(|secret| secret.is_mask() && secret.is_secret_by_name())

@@ -24,8 +24,8 @@ use crate::probe::http::interim::HeadSearch;
 use crate::probe::limits::{LimitExceeded, check};
 use crate::probe::net::tls_stream::TlsStream;
 
-/// Most bytes of the chunked coding beyond half a byte for each byte of the body: sizes,
-/// extensions, trailers (RFC 9112, section 7.1), and what awc has read ahead.
+/// Most bytes of the chunked coding beyond one byte for each byte of the body: sizes, extensions,
+/// trailers (RFC 9112, section 7.1), and what awc has read ahead.
 const CHUNKING_LIMIT: u64 = 64 * 1024;
 
 /// A connection to a target; clones share it.
@@ -219,7 +219,7 @@ impl Phase {
             Self::Head(_) | Self::Body => Ok(()),
             Self::Chunks { passed, body } => {
                 *passed += bytes.len() as u64;
-                let coding = passed.saturating_sub(*body + *body / 2);
+                let coding = passed.saturating_sub(2 * *body);
                 check(coding, CHUNKING_LIMIT, "bytes of chunk sizes, extensions and trailers")
             }
             Self::Frames(meter) => meter.receive(bytes),

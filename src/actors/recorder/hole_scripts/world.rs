@@ -251,7 +251,7 @@ impl World {
             self.store.ledger.stalled(to_ms);
         }
         while !self.buffer.is_empty() || self.now_ms - self.marked_ms > LIVENESS_EVERY_MS {
-            let group = self.buffer.take_group(self.now());
+            let group = self.buffer.take_group(None, self.now());
             self.store.commit(&group, self.now_ms);
             self.buffer.group_done();
             self.marked_ms = self.now_ms;
