@@ -19,6 +19,7 @@
 //! | [`app`] | startup checks, start and stop of all actors in order, reload of the services file |
 //! | [`cli`], [`commands`] | the command line; one file or folder per command |
 //! | [`error`], [`clock`], [`logging`] | errors and exit codes; the wall clock; the log |
+//! | [`bounded_file`] | reads a whole file with a limit and a deadline |
 //!
 //! `main.rs` parses the command line, reads the configuration, and runs one of the [`commands`];
 //! `service-healthcheck run` calls [`app::run`].
@@ -62,16 +63,22 @@
 //! | Which job waits, and which is preempted? | `actors/pool/queue.rs` |
 //! | Where is a redirect followed? | `probe/http/mod.rs` |
 //! | Which addresses may a probe connect to? | `probe/net/policy.rs` |
+//! | Which name server is queried, and when? | `probe/net/system_resolver.rs` |
+//! | Does a failed look-up count against the target? | `probe/net/resolver_health.rs` |
+//! | How much may a target send without data? | `probe/limits.rs` |
 //! | Which failure has which reason? | `probe/failure.rs`; the list: `domain/outcome.rs` |
 //! | Is this *response* up or down? | `domain/condition/judge.rs`; default: `probe/http/mod.rs` |
 //! | Is the *service* down, and since when? | `domain/rollup/tally.rs`: thresholds, state, events |
 //! | What if the wall clock is set? | `domain/time/clock_watch.rs`, `domain/time/step_back.rs` |
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
+//! | When is a service unobserved? | `actors/recorder/observation.rs` |
 //! | Which request may read or write? | `api/guard/decision.rs` |
+//! | Which connection of the API is closed? | `api/transport/places.rs` |
+//! | What if the database file is removed or replaced? | `storage/sqlite/watch.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |
 //! | Which values are secret, and how are they masked? | `domain/secret/` |
-//! | When must a change give secrets anew? | `spec/destination.rs` |
+//! | When must a change repeat the secrets? | `spec/destination.rs` |
 //! | Where do I add a setting? | `config/`, the file of its subject; all steps: `CONTRIBUTING.md` |
 //! | Where do I add a field of a service? | `domain/service/`, `spec/field.rs` (a row) |
 //! | Where do I add a metric? | `metrics/` |

@@ -8,6 +8,7 @@
 //! | [`Scheduler`] | `ServiceChanged` | recorder | one a change |
 //! | | `ConfirmationResult` | pool | slots |
 //! | | `HeartbeatReceived`, `GetLateness` | HTTP | connections |
+//! | | `RestartHeartbeatWaits` | recorder | one a change of the self-check |
 //! | | `Stop` | app | one |
 //! | [`Pool`] | `Dispatch` | scheduler | due slots, `DISPATCH_LIMIT` jobs each |
 //! | | `ReviseService`, `RemoveService` | scheduler | one a change |
@@ -22,6 +23,7 @@
 //! | | `Ask<Q>` | HTTP | `READS_LIMIT`, then `Busy` |
 //! | | `QueueUpkeepWrite` | upkeep | one at a time |
 //! | | `GetStoreFailure` | HTTP, upkeep | connections; one |
+//! | | `GetObservationFailure` | HTTP | connections |
 //! | | `Subscribe`, `Flush` | app | one |
 //! | [`Upkeep`] | `TicksCommitted` | recorder | one a commit |
 //! | [`EventLog`] | `EventsBegan` | recorder | `MAILBOX_CAPACITY`, then dropped and counted |
