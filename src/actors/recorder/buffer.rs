@@ -57,6 +57,11 @@ impl Buffer {
         self.pushed
     }
 
+    /// The position of the newest outcome.
+    pub fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
     /// The position up to which all outcomes have left the buffer.
     pub fn finished(&self) -> u64 {
         self.finished

@@ -88,8 +88,9 @@ pub struct Recorder {
     /// connection.
     parked: VecDeque<(Outcome, Ack)>,
     reports: Reports,
-    /// Bound: [`CHANGES_LIMIT`].
-    changes: VecDeque<Change>,
+    /// Each behind the outcome of this position, which was measured before it. Bound:
+    /// [`CHANGES_LIMIT`].
+    changes: VecDeque<(u64, Change)>,
     /// Bound: the upkeep sends one write at a time.
     upkeep_write: Option<(UpkeepWrite, Reply<UpkeepReply>)>,
     store: StoreHealth,
@@ -213,7 +214,8 @@ impl Recorder {
         self.store.failure(Instant::now())
     }
 
-    /// Starts the next write unless one is under way: changes first, since their clients wait.
+    /// Starts the next write unless one is under way: changes first, since their clients wait, and
+    /// before them the outcomes that were measured before them.
     fn start_next_write(&mut self, context: &mut Context<Self>) {
         self.update_buffered_gauge();
         if self.store_failure().is_some() {
@@ -232,7 +234,9 @@ impl Recorder {
         } else if !self.pending_clock.is_empty() {
             // A change of a service is made after the stall before it, not within.
             self.commit(now, context);
-        } else if let Some(change) = self.changes.pop_front() {
+        } else if self.is_change_behind_outcomes() {
+            self.commit(now, context);
+        } else if let Some((_, change)) = self.changes.pop_front() {
             self.write_change(change, context);
         } else if let Some((write, reply)) = self.upkeep_write.take() {
             self.write_upkeep(write, reply, context);
@@ -243,6 +247,12 @@ impl Recorder {
                 self.wake_at(due, context);
             }
         }
+    }
+
+    fn is_change_behind_outcomes(&self) -> bool {
+        let front = self.changes.front();
+        let is_behind = front.is_some_and(|(position, _)| self.buffer.finished() < *position);
+        is_behind && !self.buffer.is_empty()
     }
 
     fn update_buffered_gauge(&self) {

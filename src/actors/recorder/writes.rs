@@ -35,7 +35,7 @@ impl Recorder {
         } else if self.changes.len() >= CHANGES_LIMIT {
             change.reject(&StorageError::Busy);
         } else {
-            self.changes.push_back(change);
+            self.changes.push_back((self.buffer.pushed(), change));
             self.start_next_write(context);
         }
     }
@@ -278,7 +278,7 @@ impl Recorder {
     /// The store did not take a write. Queued changes are rejected: made later, they would surprise
     /// clients that have given up.
     fn note_failure(&mut self, why: String) {
-        for change in self.changes.drain(..) {
+        for (_, change) in self.changes.drain(..) {
             change.reject(&StorageError::Unavailable(why.clone()));
         }
         let reason = why.clone();
