@@ -12,8 +12,9 @@ use crate::storage::ledger::Committed;
 pub struct Reports {
     /// Clients whose outcomes are in the buffer, in its order.
     buffered: VecDeque<Waiting>,
-    /// Clients whose outcomes the self-check holds; those of one service are in order.
-    held: VecDeque<(ServiceId, Reply<RecordReply>)>,
+    /// Clients whose outcomes the self-check holds; those of one service are in order. `None` once
+    /// the client has its answer.
+    held: VecDeque<(ServiceId, Option<Reply<RecordReply>>)>,
 }
 
 struct Waiting {
@@ -26,7 +27,7 @@ struct Waiting {
 impl Reports {
     /// The self-check holds the client's outcome.
     pub fn hold(&mut self, service_id: ServiceId, reply: Reply<RecordReply>) {
-        self.held.push_back((service_id, reply));
+        self.held.push_back((service_id, Some(reply)));
     }
 
     /// The client that reported an outcome which the self-check no longer holds. A late heartbeat
@@ -37,7 +38,7 @@ impl Reports {
             return None;
         }
         let nth = self.held.iter().position(|(id, _)| *id == outcome.service_id)?;
-        self.held.remove(nth).map(|(_, reply)| reply)
+        self.held.remove(nth)?.1
     }
 
     /// The client's outcome is in the buffer, at `position`.
@@ -69,7 +70,8 @@ impl Reports {
     /// The store fails: the outcomes may stay in memory for long.
     pub fn store_fails(&mut self) {
         let replies = self.buffered.drain(..).map(|waiting| waiting.reply);
-        for reply in replies.chain(self.held.drain(..).map(|(_, reply)| reply)) {
+        let held = self.held.iter_mut().filter_map(|(_, reply)| reply.take());
+        for reply in replies.chain(held) {
             let _ = reply.send(RecordReply::Buffered);
         }
     }

@@ -46,7 +46,7 @@ struct Since {
     latest_ms: i64,
     first_dropped_ms: Option<i64>,
     /// The first dropped result that an earlier process knew of.
-    forgotten_ms: Option<i64>,
+    forgotten_ms: Vec<i64>,
     /// When the result was committed: a new process knows this moment alone, so that it dates a
     /// hole later by the time for which the result was buffered.
     committed_ms: Option<i64>,
@@ -61,7 +61,7 @@ impl Since {
             earliest_ms: at_ms + allowance_ms,
             latest_ms: at_ms + allowance_ms + SLACK_MS + first_ms,
             first_dropped_ms: None,
-            forgotten_ms: None,
+            forgotten_ms: Vec::new(),
             committed_ms: None,
             causes: Vec::new(),
         }
@@ -123,7 +123,7 @@ pub fn compare(facts: &[(i64, Fact)], events: &[(Span, Option<Reason>)]) -> Resu
                 let Some(before) = &mut since else { continue };
                 before.committed_ms = committed_ms.or(before.committed_ms);
                 if is_restart && before.first_dropped_ms.is_some() {
-                    before.forgotten_ms = before.first_dropped_ms.take();
+                    before.forgotten_ms.extend(before.first_dropped_ms.take());
                 }
                 // Without an event, a service is unknown since it is watched, if at all.
                 if is_gap && before.state.is_some() {
@@ -183,7 +183,7 @@ fn choices(since: &Since, end_ms: i64) -> Vec<Choice> {
     }
     // Before it is found that there are no results, a dropped one dates the hole.
     let dropped_ms = since.first_dropped_ms.filter(|at_ms| *at_ms <= since.latest_ms);
-    for at_ms in dropped_ms.into_iter().chain(since.forgotten_ms) {
+    for at_ms in dropped_ms.into_iter().chain(since.forgotten_ms.iter().copied()) {
         choices.push(unknown(&lasts, at_ms, vec![Reason::Dropped]));
     }
     if dropped_ms.is_none_or(|at_ms| at_ms > since.earliest_ms) {
