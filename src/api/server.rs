@@ -55,7 +55,7 @@ pub fn serve(
             .wrap(from_fn(access_log))
     };
     actix_web::rt::spawn(connections.clone().keep_room());
-    // Composed by hand instead of by `HttpServer`, which takes no streams but its own.
+    // Composed here instead of by `HttpServer`, which takes no streams but its own.
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let server = builder

@@ -137,7 +137,7 @@ impl Pair {
         }
     }
 
-    /// The clock was set back to `now_ms`, before the store is told.
+    /// The clock was set back to `now_ms`, before the store has noted it.
     fn set_back(&mut self, by_ms: i64) {
         self.was_set_back |= by_ms > 0;
         // A slice that was prepared before has the old times.

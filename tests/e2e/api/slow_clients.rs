@@ -1,7 +1,7 @@
 //! Clients that do not read, or do not finish their requests, harm nobody else.
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -151,6 +151,10 @@ fn a_second_head_that_never_ends_is_closed() {
             std::thread::sleep(Duration::from_millis(200));
         }
     });
-    let closed = client.read(&mut read);
-    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    // The end or a reset, and not the read timeout of this test.
+    let closed = client.read(&mut read).or_else(|error| match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Err(error),
+        _ => Ok(0),
+    });
+    assert_eq!(closed.unwrap(), 0);
 }
