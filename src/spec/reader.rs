@@ -107,7 +107,7 @@ impl<'v> FieldReader<'v> {
             conditions: self
                 .take(CONDITIONS, |value, dialect| {
                     let expected = "a list of at most 50 conditions";
-                    values::list(value, dialect, CONDITIONS_MAX, expected, Condition::parse)
+                    values::list(value, dialect, CONDITIONS_MAX, expected, Condition::define)
                 })
                 .unwrap_or_default(),
         }

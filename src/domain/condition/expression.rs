@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use crate::domain::condition::contradiction;
+use crate::domain::condition::glob::Glob;
 use crate::domain::condition::path::Path;
-use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::invalid::Invalid;
 
 /// Longest condition, in characters.
@@ -49,7 +50,7 @@ impl Comparison {
         }
     }
 
-    fn is_equality(self) -> bool {
+    pub(super) fn is_equality(self) -> bool {
         matches!(self, Self::Equal | Self::NotEqual)
     }
 }
@@ -63,7 +64,7 @@ pub(super) enum Operand {
     /// `has(…)`: whether the response has the value.
     Has(Placeholder),
     /// `pat(…)`
-    Wildcard(Wildcard),
+    Pattern(Glob),
     /// `any(…, …)`: one of these texts.
     Any(Vec<String>),
 }
@@ -84,6 +85,17 @@ impl Condition {
     const EXPECTED: &'static str = "a condition such as [STATUS] == 200, [RESPONSE_TIME] < 300 \
          or [BODY].status == UP, of at most 1,000 characters";
 
+    /// Parses a new condition. Rejects one that no response can fulfil; a stored condition of a
+    /// former version may be such a one.
+    pub fn define(text: &str) -> Result<Self, Invalid> {
+        if let Some(operator) = contradiction::logical_operator(text) {
+            return Err(Invalid::quoted(text, operator));
+        }
+        let condition = Self::parse(text)?;
+        contradiction::check(&condition).map_err(|expected| Invalid::quoted(text, expected))?;
+        Ok(condition)
+    }
+
     /// Conditions are stored as they print, so a condition that does not parse back is rejected.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let condition = Self::parse_once(text)?;
@@ -100,15 +112,21 @@ impl Condition {
         if has_control || text.chars().count() > CONDITION_MAX_CHARS {
             return Err(reject(Self::EXPECTED));
         }
+        // Nothing on the right is the empty text.
+        let padded = format!("{text} ");
+        let text = if text.ends_with(" ==") || text.ends_with(" !=") { &padded } else { text };
         let split = Comparison::ALL.into_iter().find_map(|comparison| {
             let spaced = format!(" {} ", comparison.as_str());
             let (left, right) = text.split_once(&spaced)?;
             Some((left.trim(), comparison, right.trim()))
         });
         let Some((left, comparison, right)) = split else { return Err(reject(Self::EXPECTED)) };
+        if left.is_empty() {
+            return Err(reject(Self::EXPECTED));
+        }
         let left = Operand::parse(left).map_err(reject)?;
         let right = Operand::parse(right).map_err(reject)?;
-        let is_set = |side: &Operand| matches!(side, Operand::Wildcard(_) | Operand::Any(_));
+        let is_set = |side: &Operand| matches!(side, Operand::Pattern(_) | Operand::Any(_));
         if !comparison.is_equality() && (is_set(&left) || is_set(&right)) {
             return Err(reject("pat() and any() with == and != only"));
         }
@@ -156,14 +174,13 @@ impl Operand {
             return Placeholder::inside(inner).map(Self::Has);
         }
         if let Some(inner) = call("pat", text) {
-            return Ok(Self::Wildcard(Wildcard::new(inner)));
+            return Ok(Self::Pattern(Glob::new(inner)));
         }
         if let Some(inner) = call("any", text) {
             return Ok(Self::Any(inner.split(',').map(|one| one.trim().to_owned()).collect()));
         }
         match Placeholder::parse(text)? {
             Some(placeholder) => Ok(Self::Placeholder(placeholder)),
-            None if text.is_empty() => Err(Condition::EXPECTED),
             None => Ok(Self::Literal(text.to_owned())),
         }
     }
@@ -173,18 +190,31 @@ fn call<'a>(name: &str, text: &'a str) -> Option<&'a str> {
     text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')').map(str::trim)
 }
 
+/// A list is compared as JSON without spaces: `[BODY].items == []`.
+fn is_json_list(text: &str) -> bool {
+    serde_json::from_str::<Vec<serde_json::Value>>(text).is_ok()
+}
+
 impl Placeholder {
     const EXPECTED: &'static str = "[STATUS], [RESPONSE_TIME], [IP], [CONNECTED], \
          [CERTIFICATE_EXPIRATION], [DNS_RCODE] or [BODY] with a path";
 
-    /// `None` for a literal.
+    /// `None` for a literal. The case of the name does not matter, as in Gatus.
     fn parse(text: &str) -> Result<Option<Self>, &'static str> {
+        let Some(end) = text.find(']').filter(|_| text.starts_with('[')) else {
+            return if text.starts_with('[') { Err(Self::EXPECTED) } else { Ok(None) };
+        };
+        if is_json_list(text) {
+            return Ok(None);
+        }
+        let (name, path) = text.split_at(end + 1);
+        let text = &format!("{}{path}", name.to_ascii_uppercase());
         if let Some(rest) = text.strip_prefix("[BODY]") {
             let path =
                 Path::parse(rest).ok_or("[BODY] with a path such as [BODY].items[0].name")?;
             return Ok(Some(Self::Body(path)));
         }
-        match text {
+        match text.as_str() {
             "[STATUS]" => Ok(Some(Self::Status)),
             "[RESPONSE_TIME]" => Ok(Some(Self::ResponseTime)),
             "[IP]" => Ok(Some(Self::Ip)),
@@ -197,8 +227,7 @@ impl Placeholder {
             _ if text.starts_with("[CONTEXT]") => {
                 Err("a condition without [CONTEXT], which is not supported")
             }
-            _ if text.starts_with('[') => Err(Self::EXPECTED),
-            _ => Ok(None),
+            _ => Err(Self::EXPECTED),
         }
     }
 
@@ -229,7 +258,7 @@ impl fmt::Display for Operand {
             Self::Placeholder(placeholder) => placeholder.fmt(f),
             Self::Len(placeholder) => write!(f, "len({placeholder})"),
             Self::Has(placeholder) => write!(f, "has({placeholder})"),
-            Self::Wildcard(pattern) => write!(f, "pat({pattern})"),
+            Self::Pattern(pattern) => write!(f, "pat({pattern})"),
             Self::Any(texts) => write!(f, "any({})", texts.join(", ")),
         }
     }
@@ -262,13 +291,20 @@ mod tests {
             "[CERTIFICATE_EXPIRATION] > 48h",
             "[BODY].mode == 0xfe",
             "[DNS_RCODE] == NOERROR",
+            "[BODY].items == []",
+            "[BODY] == ",
+            "[BODY][\"a.b\"].c d == 1",
         ] {
             assert_eq!(Condition::parse(text).unwrap().to_string(), text);
         }
-        assert_eq!(
-            Condition::parse("  [STATUS]  ==  200 ").unwrap().to_string(),
-            "[STATUS] == 200"
-        );
+        for (text, printed) in [
+            ("  [STATUS]  ==  200 ", "[STATUS] == 200"),
+            ("[status] == 200", "[STATUS] == 200"),
+            ("len([Body].Items) == 2", "len([BODY].Items) == 2"),
+            ("[BODY] ==", "[BODY] == "),
+        ] {
+            assert_eq!(Condition::parse(text).unwrap().to_string(), printed);
+        }
     }
 
     #[test]
@@ -277,7 +313,8 @@ mod tests {
             ("", "a condition such as"),
             ("[STATUS]", "a condition such as"),
             ("[STATUS]==200", "a condition such as"),
-            ("[STATUS] == ", "a condition such as"),
+            (" == 200", "a condition such as"),
+            ("[STATUS == 200", "[STATUS], [RESPONSE_TIME]"),
             ("[STATSU] == 200", "[STATUS], [RESPONSE_TIME]"),
             ("[BODY]x == 1", "[BODY] with a path"),
             ("len(5) == 1", "len() and has() of a placeholder"),

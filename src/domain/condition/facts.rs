@@ -47,6 +47,11 @@ impl Body {
         self.text.trim()
     }
 
+    /// Whether no byte other than spaces arrived.
+    pub fn is_empty(&self) -> bool {
+        self.text().is_empty()
+    }
+
     pub fn json(&self) -> Option<&Value> {
         self.json.as_ref()
     }

@@ -2,49 +2,103 @@
 
 use std::cmp::Ordering;
 
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use crate::domain::condition::expression::{Comparison, Condition, Operand, Placeholder};
 use crate::domain::condition::facts::Facts;
+use crate::domain::condition::number::Number;
+use crate::domain::condition::path::Path;
 use crate::domain::time::duration;
 
 /// Longest value in the explanation of a failed condition, in characters.
 const SHOWN_CHARS: usize = 60;
 
-/// The value of an operand; `None` where the response has no such value.
-type Resolved = Option<String>;
+/// The value of an operand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Value {
+    text: String,
+    /// A text compares as text: a version `1.10` is not `1.1`.
+    is_number: bool,
+}
+
+/// `None` where the response has no such value.
+type Resolved = Option<Value>;
+
+impl Value {
+    fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_number: false }
+    }
+
+    fn number(number: impl ToString) -> Self {
+        Self { text: number.to_string(), is_number: true }
+    }
+
+    /// The number of the value for a comparison by size; durations in milliseconds.
+    fn size(&self) -> Option<Number> {
+        Number::parse(&self.text).or_else(|| duration_ms(&self.text))
+    }
+}
+
+pub(super) fn duration_ms(text: &str) -> Option<Number> {
+    Number::from_seconds(duration::parse_seconds(text)?)
+}
 
 impl Facts {
-    fn text_of(&self, placeholder: &Placeholder) -> Resolved {
+    fn value_of(&self, placeholder: &Placeholder) -> Resolved {
         match placeholder {
-            Placeholder::Status => Some(self.status?.to_string()),
-            Placeholder::ResponseTime => Some(self.response_time.as_millis().to_string()),
-            Placeholder::Ip => Some(self.ip?.to_string()),
-            Placeholder::DnsRcode => self.dns_rcode.clone(),
+            Placeholder::Status => Some(Value::number(self.status?)),
+            Placeholder::ResponseTime => Some(Value::number(self.response_time.as_millis())),
+            Placeholder::Ip => Some(Value::text(self.ip?.to_string())),
+            Placeholder::DnsRcode => self.dns_rcode.clone().map(Value::text),
             // Conditions are evaluated only after a response.
-            Placeholder::Connected => Some("true".to_owned()),
+            Placeholder::Connected => Some(Value::text("true")),
+            // Without a certificate 0, as in Gatus.
             Placeholder::CertificateExpiration => {
-                Some(self.certificate_expires_in?.as_millis().to_string())
+                let expires_in = self.certificate_expires_in.unwrap_or_default();
+                Some(Value::number(expires_in.as_millis()))
             }
-            Placeholder::Body(path) if path.is_whole() => Some(self.body.text().to_owned()),
+            Placeholder::Body(path) if path.is_whole() => {
+                let text = self.body.text();
+                let is_number = matches!(self.body.json(), Some(Json::Number(_)));
+                Some(Value { text: text.to_owned(), is_number })
+            }
             Placeholder::Body(path) => match path.find(self.body.json()?)? {
-                Value::String(text) => Some(text.clone()),
-                // 5.0 prints as 5, as in Gatus.
-                Value::Number(number) => Some(whole(number).unwrap_or_else(|| number.to_string())),
-                other => Some(other.to_string()),
+                Json::String(text) => Some(Value::text(text)),
+                Json::Number(number) => Some(self.number_of(number, path)),
+                other => Some(Value::text(other.to_string())),
             },
         }
     }
 
+    /// A JSON number in its shortest form, with all its digits: 5.0 is 5, as in Gatus.
+    fn number_of(&self, number: &serde_json::Number, path: &Path) -> Value {
+        if !number.is_f64() {
+            return Value::number(number);
+        }
+        let exact = path.find_text(self.body.text()).and_then(Number::parse);
+        exact.map_or_else(|| Value::number(number), Value::number)
+    }
+
+    /// Elements of a list; characters of any other value. An object is measured as JSON without
+    /// spaces, the whole body as it is.
     fn length_of(&self, placeholder: &Placeholder) -> Option<usize> {
-        let value = match (placeholder, self.body.json()) {
-            (Placeholder::Body(path), Some(json)) => path.find(json),
-            _ => None,
-        };
-        match value {
-            Some(Value::Array(items)) => Some(items.len()),
-            Some(Value::Object(fields)) => Some(fields.len()),
-            _ => Some(self.text_of(placeholder)?.chars().count()),
+        if let (Placeholder::Body(path), Some(json)) = (placeholder, self.body.json())
+            && let Some(Json::Array(items)) = path.find(json)
+        {
+            return Some(items.len());
+        }
+        Some(self.value_of(placeholder)?.text.chars().count())
+    }
+
+    /// As in Gatus, null and an empty body are no values.
+    fn has(&self, placeholder: &Placeholder) -> bool {
+        match (placeholder, self.body.json()) {
+            (Placeholder::Body(path), _) if path.is_whole() => !self.body.is_empty(),
+            (Placeholder::Body(path), Some(json)) => {
+                path.find(json).is_some_and(|value| !value.is_null())
+            }
+            (Placeholder::CertificateExpiration, _) => self.certificate_expires_in.is_some(),
+            _ => self.value_of(placeholder).is_some(),
         }
     }
 }
@@ -67,16 +121,18 @@ impl Condition {
     }
 
     fn equal(&self, left: &Resolved, right: &Resolved) -> bool {
-        match (&self.left, &self.right) {
-            (Operand::Wildcard(pattern), _) => {
-                right.as_ref().is_some_and(|text| pattern.matches(text))
+        match (&self.left, left, &self.right, right) {
+            (Operand::Pattern(pattern), _, _, Some(value))
+            | (_, Some(value), Operand::Pattern(pattern), _) => pattern.matches(&value.text),
+            (Operand::Any(texts), _, other, Some(value))
+            | (other, Some(value), Operand::Any(texts), _) => {
+                let is_time = other.is_time();
+                texts.iter().any(|text| same(&Value::text(text), value, is_time))
             }
-            (_, Operand::Wildcard(pattern)) => {
-                left.as_ref().is_some_and(|text| pattern.matches(text))
+            (left_side, Some(left), right_side, Some(right)) => {
+                same(left, right, left_side.is_time() || right_side.is_time())
             }
-            (Operand::Any(texts), _) => texts.iter().any(|text| same(&Some(text.clone()), right)),
-            (_, Operand::Any(texts)) => texts.iter().any(|text| same(left, &Some(text.clone()))),
-            _ => same(left, right),
+            _ => false,
         }
     }
 }
@@ -84,20 +140,28 @@ impl Condition {
 impl Operand {
     fn resolve(&self, facts: &Facts) -> Resolved {
         match self {
-            Self::Literal(text) => Some(text.clone()),
-            Self::Placeholder(placeholder) => facts.text_of(placeholder),
-            Self::Len(placeholder) => Some(facts.length_of(placeholder)?.to_string()),
-            Self::Has(placeholder) => Some(facts.text_of(placeholder).is_some().to_string()),
-            Self::Wildcard(_) | Self::Any(_) => None,
+            Self::Literal(text) => Some(Value::text(literal(text))),
+            Self::Placeholder(placeholder) => facts.value_of(placeholder),
+            Self::Len(placeholder) => Some(Value::number(facts.length_of(placeholder)?)),
+            Self::Has(placeholder) => Some(Value::text(facts.has(placeholder).to_string())),
+            Self::Pattern(_) | Self::Any(_) => None,
         }
+    }
+
+    /// Whether the value is a number of milliseconds.
+    fn is_time(&self) -> bool {
+        matches!(
+            self,
+            Self::Placeholder(Placeholder::ResponseTime | Placeholder::CertificateExpiration)
+        )
     }
 
     /// The operand, with its value unless it is a literal.
     fn explain(&self, value: &Resolved) -> String {
         match self {
-            Self::Literal(_) | Self::Wildcard(_) | Self::Any(_) => self.to_string(),
+            Self::Literal(_) | Self::Pattern(_) | Self::Any(_) => self.to_string(),
             _ => {
-                let value = value.as_deref().unwrap_or("INVALID");
+                let value = value.as_ref().map_or("INVALID", |value| &value.text);
                 let shown: String = value.chars().take(SHOWN_CHARS).collect();
                 let cut = if shown.len() < value.len() { "…" } else { "" };
                 format!("{self} ({shown}{cut})")
@@ -117,56 +181,29 @@ fn holds(comparison: Comparison, ordering: Ordering) -> bool {
     }
 }
 
-/// Whether both texts are equal, or both are the same integer in any notation.
-fn same(left: &Resolved, right: &Resolved) -> bool {
-    match (left, right) {
-        (Some(left), Some(right)) => {
-            left == right || integer(left).is_some_and(|number| integer(right) == Some(number))
-        }
-        _ => false,
+/// A list without spaces, as values of the response are printed.
+fn literal(text: &str) -> String {
+    match serde_json::from_str(text) {
+        Ok(list @ Json::Array(_)) => list.to_string(),
+        _ => text.to_owned(),
     }
 }
 
-/// A JSON float without a fraction, printed as an integer.
-fn whole(number: &serde_json::Number) -> Option<String> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let float = number.as_f64().filter(|_| number.is_f64())?;
-    (float.fract() == 0.0 && float.abs() < EXACT).then(|| (float as i64).to_string())
+/// Whether both texts are equal, or both are the same integer in any notation. A number of the
+/// response is equal to a number of the same value; a time (`is_time`) also to a duration.
+fn same(left: &Value, right: &Value, is_time: bool) -> bool {
+    if left.text == right.text {
+        return true;
+    }
+    let parse = if left.is_number || right.is_number { Number::parse } else { Number::integer };
+    let number =
+        |value: &Value| parse(&value.text).or_else(|| duration_ms(&value.text).filter(|_| is_time));
+    number(left).is_some_and(|number_left| number(right) == Some(number_left))
 }
 
-/// Compares by size; exact when both are integers.
+/// Compares by size, exactly.
 fn ordering(left: &Resolved, right: &Resolved) -> Option<Ordering> {
-    let exact = |value: &Resolved| integer(value.as_deref()?);
-    match (exact(left), exact(right)) {
-        (Some(left), Some(right)) => Some(left.cmp(&right)),
-        _ => number(left)?.partial_cmp(&number(right)?),
-    }
-}
-
-/// A number to compare by size; durations in milliseconds.
-fn number(value: &Resolved) -> Option<f64> {
-    let text = value.as_deref()?;
-    integer(text)
-        .map(|number| number as f64)
-        .or_else(|| text.parse().ok().filter(|number: &f64| number.is_finite()))
-        .or_else(|| duration::parse_seconds(text).map(|seconds| seconds * 1e3))
-}
-
-/// Decimal, hexadecimal, octal or binary, in the notation of Go.
-fn integer(text: &str) -> Option<i64> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let radixes = [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2)];
-    let based =
-        radixes.into_iter().find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, radix)));
-    let (digits, radix) = based.unwrap_or((digits, 10));
-    if !digits.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let number = i64::from_str_radix(digits, radix).ok()?;
-    Some(if negative { -number } else { number })
+    Some(left.as_ref()?.size()?.cmp(&right.as_ref()?.size()?))
 }
 
 #[cfg(test)]
@@ -196,7 +233,9 @@ mod tests {
     #[test]
     fn conditions_are_fulfilled() {
         let body = r#"{"user": {"name": "john doe"}, "items": [1, 2, 3], "n": 254,
-            "f": 2.5, "empty": null, "ok": true, "whole": 5.0, "big": 9007199254740993}"#;
+            "f": 2.5, "empty": null, "ok": true, "whole": 5.0, "big": 9007199254740993,
+            "price": 1.10, "huge": 12345678901234567890, "beyond": 123456789012345678901,
+            "version": "1.10", "none": [], "a.b": 1, "c d": 2}"#;
         for condition in [
             "[STATUS] == 500",
             "[STATUS] != 200",
@@ -218,20 +257,52 @@ mod tests {
             "[BODY].empty == null",
             "len([BODY].items) == 3",
             "len([BODY].user.name) == 8",
-            "len([BODY]) == 8",
+            "len([BODY].user) == 19",
             "has([BODY].user) == true",
             "has([BODY].nobody) == false",
+            "has([BODY].empty) == false",
             "[BODY].items[2] == 3",
             "any(1, 254) == [BODY].n",
             "[DNS_RCODE] == NOERROR",
             "[BODY].whole == 5",
             "[BODY].big > 9007199254740992",
+            "[BODY].price == 1.1",
+            "[BODY].price == any(7, 1.100)",
+            "[BODY].price >= 1.1",
+            "[BODY].huge > 12345678901234567889",
+            "[BODY].huge == 12345678901234567890",
+            "[BODY].beyond > 123456789012345678900",
+            "[BODY].beyond == 123456789012345678901",
+            "[BODY].beyond != 123456789012345678902",
+            "[BODY].version != 1.1",
+            "[BODY].version == 1.10",
+            "[BODY].none == []",
+            "[BODY].items == [1, 2, 3]",
+            "[BODY][\"a.b\"] == 1",
+            "[BODY].c d == 2",
+            "[STATUS] == 500.0",
+            "[STATUS] == 5e2",
+            "[RESPONSE_TIME] == 612ms",
+            "[STATUS] == pat([45]??)",
+            "[CERTIFICATE_EXPIRATION] != 0",
         ] {
             assert_eq!(judged(condition, body), Ok(()), "{condition}");
         }
         assert_eq!(judged("[BODY] == pong", " pong\n"), Ok(()));
         assert_eq!(judged("[BODY].a == 1", "\u{feff}{\"a\": 1}"), Ok(()), "byte order mark");
         assert_eq!(judged("len([BODY]) == 4", "pöng"), Ok(()));
+        assert_eq!(judged("len([BODY]) == 20", r#"{"name": "anna.ray"}"#), Ok(()));
+        assert_eq!(judged("len([BODY]) == 2", "[1, 2]"), Ok(()));
+        assert_eq!(judged("[BODY] == 1.1", "1.10"), Ok(()), "the body is a JSON number");
+        for body in ["", "  "] {
+            assert_eq!(judged("[BODY] == ", body), Ok(()));
+            assert_eq!(judged("has([BODY]) == false", body), Ok(()));
+        }
+        let plain = Facts { certificate_expires_in: None, ..facts("") };
+        for condition in ["[CERTIFICATE_EXPIRATION] == 0", "has([CERTIFICATE_EXPIRATION]) == false"]
+        {
+            assert_eq!(Condition::parse(condition).unwrap().judge(&plain), Ok(()), "over http");
+        }
     }
 
     #[test]

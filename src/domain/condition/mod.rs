@@ -6,9 +6,12 @@
 //! Gatus, a value that is no number fails a comparison by size instead of counting as 0: a body
 //! without `errors` does not fulfil `[BODY].errors < 5`.
 
+mod contradiction;
 pub mod expression;
 pub mod facts;
+mod glob;
 mod judge;
+mod number;
 mod path;
 pub mod wildcard;
 
