@@ -49,6 +49,10 @@ pub struct NewService {
     /// At most 262,144 bytes; an empty text is sent as such.
     #[schema(required = false, max_length = 262144)]
     body: Option<String>,
+    /// Whether `body` is a GraphQL query: sent as `{"query": …}`, by default with POST and
+    /// `Content-Type: application/json`.
+    #[schema(required = false, default = false)]
+    graphql: Option<bool>,
     /// Credentials for HTTP basic authentication.
     #[schema(required = false)]
     basic_auth: Option<BasicAuth>,

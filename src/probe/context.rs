@@ -1,14 +1,18 @@
 //! The context of one probe, and its steps from a URL to a connection.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rand::distr::{Alphanumeric, SampleString};
 use tokio::net::TcpStream;
 use url::Url;
 
 use crate::domain::condition::wildcard::Wildcard;
+use crate::domain::secret::url::mask;
 use crate::domain::service::options::TlsOptions;
+use crate::domain::service::placeholders::{self, Placeholder};
 use crate::domain::{
     Body, Condition, Facts, Failure, Options, ProbeDetails, Reason, Requests, Service, Template,
 };
@@ -30,9 +34,20 @@ pub struct ProbeContext<'a> {
     /// The service's own URL, its variables filled in; redirects may lead to others.
     pub url: &'a Url,
     pub timings: &'a Timings,
+    /// Of the newest connection.
+    local_address: Cell<Option<SocketAddr>>,
 }
 
-impl ProbeContext<'_> {
+impl<'a> ProbeContext<'a> {
+    pub fn new(
+        resources: &'a Resources,
+        service: &'a Service,
+        url: &'a Url,
+        timings: &'a Timings,
+    ) -> Self {
+        Self { resources, service, url, timings, local_address: Cell::default() }
+    }
+
     pub fn options(&self) -> &Options {
         &self.service.options
     }
@@ -57,9 +72,43 @@ impl ProbeContext<'_> {
         filled.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))
     }
 
-    /// The service's `body`, its variables filled in.
+    /// The service's `body` for the connection to its URL, variables and placeholders filled in.
     pub fn text_to_send(&self) -> Result<Option<String>, Failure> {
-        self.options().body.as_ref().map(|text| self.fill(text)).transpose()
+        let body = self.options().body.as_ref();
+        body.map(|body| self.fill_for(&self.fill_text(body)?, self.url)).transpose()
+    }
+
+    /// The text of `template` with its variables and the placeholders that are the same for each
+    /// connection filled in.
+    pub fn fill_text(&self, template: &Template) -> Result<String, Failure> {
+        let text = self.fill(template)?;
+        let value = |placeholder: Placeholder| match placeholder {
+            Placeholder::Random(length) => {
+                Some(Alphanumeric.sample_string(&mut rand::rng(), length))
+            }
+            other => other.value_of(self.service),
+        };
+        Ok(placeholders::fill(&text, value).map_err(|why| unfilled(&why))?.into_owned())
+    }
+
+    /// `text` with the placeholders filled in that depend on the newest connection, which leads to
+    /// `url`. Another origin than that of the service receives no secret of the service's URL.
+    pub fn fill_for(&self, text: &str, url: &Url) -> Result<String, Failure> {
+        let value = |placeholder| match placeholder {
+            Placeholder::LocalAddress => self.local_address.get().map(|it| it.to_string()),
+            Placeholder::Url => {
+                let own = self.service.target.filled_text(&self.resources.rules.variables).ok()?;
+                let is_own = url.origin() == self.url.origin();
+                Some(if is_own { own } else { mask(&own, Requests::Masked) })
+            }
+            _ => None,
+        };
+        Ok(placeholders::fill(text, value).map_err(|why| unfilled(&why))?.into_owned())
+    }
+
+    /// Sets the value of `[LOCAL_ADDRESS]`.
+    pub fn set_local_address(&self, address: std::io::Result<SocketAddr>) {
+        self.local_address.set(address.ok());
     }
 
     /// The pattern `expected` as the detail of a failure shows it.
@@ -99,6 +148,7 @@ impl ProbeContext<'_> {
         let addresses = self.resolve(url).await?;
         self.enter(Phase::Connect);
         let (stream, address) = dial::connect(&addresses).await?;
+        self.set_local_address(stream.local_addr());
         self.update_details(|details| details.address = Some(address));
         Ok(stream)
     }
@@ -163,6 +213,11 @@ impl ProbeContext<'_> {
         }
         Ok(Connection::tls(self.tls_handshake(url, stream, alpn).await?))
     }
+}
+
+/// A text that cannot be sent with its placeholders filled in.
+fn unfilled(why: &placeholders::FilledTooLong) -> Failure {
+    Failure::new(Reason::LocalConfig, format!("a text to send has {why}"))
 }
 
 /// Waits twice as long as the handshake `took` for an alert that refuses the client certificate.

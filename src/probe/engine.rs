@@ -113,7 +113,7 @@ async fn probe_target(
 ) -> Result<(), Failure> {
     let url = service.target.url(&resources.rules.variables);
     let url = url.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))?;
-    let context = &ProbeContext { resources, service, url: &url, timings };
+    let context = &ProbeContext::new(resources, service, &url, timings);
     let response = match service.target.kind() {
         Kind::Http => http::probe(context).await?,
         Kind::Push => return Err(heartbeat_late(service)),

@@ -62,6 +62,7 @@ fields! {
     METHOD = "method", "method", &[Kind::Http];
     HEADERS = "headers", "headers", REQUEST;
     SENT = "body", "body", TEXT;
+    GRAPHQL = "graphql", "graphql", &[Kind::Http];
     USERNAME = "basic_auth.username", "basic-auth.username", REQUEST;
     PASSWORD = "basic_auth.password", "basic-auth.password", REQUEST;
     BEARER = "bearer_token", "bearer-token", REQUEST;

@@ -168,6 +168,7 @@ impl<'v> FieldReader<'v> {
             method: self.take(METHOD, values::method),
             headers: self.headers(),
             body: self.take(SENT, values::template),
+            graphql: self.take(GRAPHQL, values::boolean).unwrap_or(false),
             basic_auth: self.basic_auth(),
             bearer_token: self.take(BEARER, values::credential),
             follows_redirects: follow.unwrap_or(true),

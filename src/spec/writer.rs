@@ -157,6 +157,7 @@ impl Writer {
         }
         let masks_requests = self.masks_requests();
         self.put(SENT, options.body.as_ref().map(|body| self.text(body, masks_requests)));
+        self.put(GRAPHQL, options.graphql.then_some(true));
         if let Some(auth) = &options.basic_auth {
             let is_token = masks_requests && is_token(auth);
             self.put(USERNAME, Some(self.text(&auth.username, is_token)));
@@ -220,7 +221,8 @@ mod tests {
             "name": "a", "url": "https://u:pw@a/", "group": "g", "enabled": false,
             "interval_seconds": 2.5, "timeout_seconds": 1.0, "conditions": ["[STATUS] == 200"],
             "method": "POST", "headers": {"X-Api-Key": "s3cret", "Accept": "text/$x"},
-            "body": "costs $5", "basic_auth": {"username": "u", "password": "s3cret"},
+            "body": "costs $5", "graphql": true,
+            "basic_auth": {"username": "u", "password": "s3cret"},
             "max_redirects": 3, "http_version": "1.1", "body_limit_bytes": 99,
             "insecure": true,
             "tls": {"ca": "-----BEGIN X", "certificate": "-----BEGIN C",

@@ -9,6 +9,7 @@ use crate::domain::secret::names::is_secret_header;
 use crate::domain::secret::pieces::{MASK, is_placeholder};
 use crate::domain::secret::url::{Requests, secrets};
 use crate::domain::service::definition::Service;
+use crate::domain::service::placeholders::literals;
 use crate::domain::service::template::{Template, Variables};
 
 /// Shortest secret that is searched for, in characters: a shorter one is a part of many words.
@@ -60,6 +61,8 @@ impl Redactor {
             let body = redactor.body.iter().flat_map(|body| body.chars());
             let start: String = body.take(DETAIL_MAX_CHARS).collect();
             redactor.add(&start);
+            let between = literals(&start).filter(|text| text.chars().count() >= MIN_BODY_CHARS);
+            between.for_each(|text| redactor.add(text));
         }
         // A longer secret may begin with a shorter one.
         redactor.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));

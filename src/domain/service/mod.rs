@@ -5,6 +5,7 @@ pub mod definition;
 pub mod interval;
 pub mod label;
 pub mod options;
+pub mod placeholders;
 pub mod service_id;
 pub mod target;
 pub mod template;

@@ -28,6 +28,8 @@ pub struct Options {
     pub headers: Vec<(String, Template)>,
     /// Request body, text sent over TCP or TLS, or WebSocket message.
     pub body: Option<Template>,
+    /// The body is a GraphQL query, sent in JSON.
+    pub graphql: bool,
     pub basic_auth: Option<BasicAuth>,
     pub bearer_token: Option<Template>,
     /// Without it, the redirect itself is judged.
@@ -78,6 +80,7 @@ impl Default for Options {
             method: None,
             headers: Vec::new(),
             body: None,
+            graphql: false,
             basic_auth: None,
             bearer_token: None,
             follows_redirects: true,

@@ -119,6 +119,15 @@ impl Target {
         self.written.as_deref().unwrap_or_else(parsed)
     }
 
+    /// The URL as written, with variables filled in, secrets included.
+    pub fn filled_text(&self, variables: &Variables) -> Result<String, TargetError> {
+        if self.url.is_some() {
+            return Ok(self.as_str().to_owned());
+        }
+        let template = Template::parse(self.as_str()).map_err(|_| TargetError::InvalidUrl)?;
+        Ok(template.fill(variables)?)
+    }
+
     /// The URL with its secrets masked; variables remain.
     pub fn shown(&self, requests: Requests) -> String {
         let mask = if self.url.is_some() { mask } else { mask_template };

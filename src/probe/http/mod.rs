@@ -55,6 +55,7 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
 
 async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<HopResponse, Failure> {
     let connection = context.open(&request.url, Alpn::Http1).await?;
+    let request = request.filled(context)?;
     context.enter(Phase::Processing);
     let response = request.send(&context.resources.http_client, connection).await?;
     let status = response.status().as_u16();
@@ -82,8 +83,8 @@ async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
 }
 
 async fn send_http2(context: &ProbeContext<'_>, request: &Request) -> Result<HopResponse, Failure> {
-    let (head, body) = request.to_http2()?;
     let connection = context.open(&request.url, Alpn::Http2).await?;
+    let (head, body) = request.filled(context)?.to_http2()?;
     context.enter(Phase::Processing);
     let limit = context.options().body_limit;
     let followed_location = |head: &Parts| {

@@ -1,11 +1,15 @@
 //! A request built from the service's options, and its changes by redirects.
 
+use std::borrow::Cow;
+
 use actix_http::body::None as NoBody;
+use awc::http::header::HeaderValue;
 use awc::http::{Uri, header};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
+use serde_json::json;
 use url::{Position, Url};
 
 use crate::domain::secret::names::is_secret_header;
@@ -20,12 +24,16 @@ use crate::probe::http::response::Http1Response;
 
 pub const USER_AGENT: &str = concat!("service-healthcheck/", env!("CARGO_PKG_VERSION"));
 
-/// A request to send, its variables filled in.
+/// A request, its variables filled in, and its placeholders as far as they are the same on each
+/// hop.
+#[derive(Clone)]
 pub struct Request {
     pub url: Url,
     method: Method,
     headers: Vec<(String, String)>,
     body: Option<String>,
+    /// The body is a GraphQL query, to be sent in JSON.
+    graphql: bool,
     /// Dropped by a redirect to another origin.
     authorization: Option<String>,
     /// Whether the detail of a failure shows the target of a redirect.
@@ -36,14 +44,43 @@ impl Request {
     /// The first request of a probe.
     pub fn new(context: &ProbeContext<'_>) -> Result<Self, Failure> {
         let options = context.options();
+        let graphql = options.graphql;
+        let mut headers = own_headers(context)?;
+        let mut body = options.body.as_ref().map(|body| context.fill_text(body)).transpose()?;
+        if graphql {
+            body.get_or_insert_default();
+            if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+                headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+            }
+        }
+        let method = if graphql { Method::POST } else { Method::GET };
         Ok(Self {
             url: context.url.clone(),
-            method: options.method.clone().unwrap_or(Method::GET),
-            headers: headers(context)?,
-            body: context.text_to_send()?,
+            method: options.method.clone().unwrap_or(method),
+            headers,
+            body,
+            graphql,
             authorization: authorization(context)?,
             shown: context.resources.rules.requests,
         })
+    }
+
+    /// The request to send over the newest connection of `context`, with all placeholders filled
+    /// in.
+    pub fn filled(&self, context: &ProbeContext<'_>) -> Result<Cow<'_, Self>, Failure> {
+        let mut texts = self.headers.iter().map(|(_, value)| value).chain(&self.body);
+        if !self.graphql && !texts.any(|text| text.contains('[')) {
+            return Ok(Cow::Borrowed(self));
+        }
+        let mut filled = self.clone();
+        let values = filled.headers.iter_mut().map(|(_, value)| value);
+        for text in values.chain(&mut filled.body) {
+            *text = context.fill_for(text, &self.url)?;
+        }
+        if self.graphql {
+            filled.body = filled.body.map(|query| json!({"query": query}).to_string());
+        }
+        Ok(Cow::Owned(filled))
     }
 
     /// Follows a redirect of `status` to `location` (RFC 9110, sections 10.2.2 and 15.4). As in
@@ -117,7 +154,7 @@ impl Request {
             request = request.insert_header((header::AUTHORIZATION, authorization.as_str()));
         }
         for (name, value) in &self.headers {
-            request = request.insert_header((name.as_str(), value.as_str()));
+            request = request.insert_header((name.as_str(), header_value(value)?));
         }
         let response = match &self.body {
             // `send()` would add `content-length: 0`, which other clients do not send.
@@ -131,10 +168,22 @@ impl Request {
     }
 }
 
-/// The service's headers, their variables filled in.
+/// The service's headers for its own URL, with variables and placeholders filled in.
 pub fn headers(context: &ProbeContext<'_>) -> Result<Vec<(String, String)>, Failure> {
+    let headers = own_headers(context)?.into_iter();
+    headers.map(|(name, value)| Ok((name, context.fill_for(&value, context.url)?))).collect()
+}
+
+/// The service's headers, with the variables and placeholders filled in that are the same on each
+/// hop.
+fn own_headers(context: &ProbeContext<'_>) -> Result<Vec<(String, String)>, Failure> {
     let headers = context.options().headers.iter();
-    headers.map(|(name, value)| Ok((name.clone(), context.fill(value)?))).collect()
+    headers.map(|(name, value)| Ok((name.clone(), context.fill_text(value)?))).collect()
+}
+
+/// A header value, also with characters beyond ASCII (in UTF-8).
+pub fn header_value(value: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_bytes(value.as_bytes()).map_err(|why| failure::of_invalid_request(&why))
 }
 
 /// The header `Authorization`, from the service's options or the credentials in its URL.
@@ -197,6 +246,7 @@ mod tests {
             method,
             headers: headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
             body: Some("sent".to_owned()),
+            graphql: false,
             authorization: Some("Bearer t".to_owned()),
             shown: Requests::Masked,
         }

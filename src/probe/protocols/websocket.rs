@@ -20,8 +20,8 @@ use crate::probe::timings::Phase;
 
 /// Does the handshake, then sends and reads messages as configured.
 pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
-    let request = handshake(context)?;
     let connection = context.open(context.url, Alpn::Http1).await?;
+    let request = handshake(context)?;
     context.enter(Phase::Processing);
     let parts = match with_connection(connection, request.connect()).await {
         Ok((_, framed)) => framed.into_parts(),
@@ -60,7 +60,7 @@ fn handshake(context: &ProbeContext<'_>) -> Result<WebsocketsRequest, Failure> {
         request = request.set_header(header::AUTHORIZATION, authorization);
     }
     for (name, value) in request::headers(context)? {
-        request = request.set_header(name.as_str(), value);
+        request = request.set_header(name.as_str(), request::header_value(&value)?);
     }
     Ok(request)
 }

@@ -20,6 +20,7 @@ mod phases;
 mod pool;
 mod redefinition;
 mod redirects;
+mod request_texts;
 mod self_check;
 mod stalls;
 mod starttls;

@@ -150,6 +150,11 @@ impl Target {
         self.shared.heads.lock().unwrap().clone()
     }
 
+    /// The bodies of all requests so far.
+    pub fn bodies(&self) -> Vec<String> {
+        self.shared.bodies.lock().unwrap().clone()
+    }
+
     /// The body of the newest request, empty when absent.
     pub fn last_body(&self) -> String {
         self.shared.bodies.lock().unwrap().last().cloned().unwrap_or_default()

@@ -42,9 +42,9 @@ const CODES: [&str; 17] = [
 /// Requests the health of the gRPC service in the options, or of the whole server.
 pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
     let options = context.options();
-    let head = request_head(context)?;
     let message = message::health_request(options.grpc_service.as_deref().unwrap_or_default());
     let connection = context.open(context.url, Alpn::Http2).await?;
+    let head = request_head(context)?;
     context.enter(Phase::Processing);
     let response = http2::send(connection, head, message, options.body_limit, |_| {
         context.enter(Phase::Transfer);
