@@ -76,8 +76,8 @@ pub struct ExportArgs {
     /// Format of the output.
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub format: ExportFormat,
-    /// Export only this service; may be repeated.
-    #[arg(long = "service", value_name = "ID-OR-NAME")]
+    /// Export only this service, by its id, name or GROUP/NAME; may be repeated.
+    #[arg(long = "service", value_name = "SERVICE")]
     pub services: Vec<String>,
     /// Export only ticks at or after this time: unix seconds or RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = unix_ms)]

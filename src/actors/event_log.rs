@@ -44,7 +44,7 @@ impl Handler<EventsBegan> for EventLog {
 /// that loss has one line for all services.
 fn log_event(log: &Logger, NamedEvent { name, event }: &NamedEvent) {
     let id = event.service_id.get();
-    let name = name.as_ref().map_or("", |name| name.as_str());
+    let name = name.as_ref().map(ToString::to_string).unwrap_or_default();
     let is_as_before = matches!(event.before, Some(State::Unknown | State::Paused))
         && event.known_before == Some(event.state);
     match (event.state, event.known_before) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::{Definition, Group, Name, Outcome, ServiceId};
+use crate::domain::{Definition, FullName, Outcome, ServiceId};
 use crate::metrics::{LastResult, ServiceResult};
 
 /// The recorder locks one of this many parts for each outcome, so that a scrape, which copies one
@@ -26,8 +26,7 @@ struct Shared {
 /// Invariant: name and group are the service's current ones, not those at the time of the probe.
 #[derive(Debug)]
 struct Entry {
-    name: Name,
-    group: Option<Group>,
+    name: FullName,
     result: Option<LastResult>,
 }
 
@@ -46,10 +45,10 @@ impl LastResults {
 
     /// Adds a service, or updates its name and group and keeps its result.
     pub fn watch(&self, id: ServiceId, definition: &Definition) {
-        let (name, group) = (definition.name.clone(), definition.group.clone());
+        let name = definition.full_name();
         let mut shard = self.shard(id);
         let result = shard.get(&id).and_then(|entry| entry.result);
-        if shard.insert(id, Box::new(Entry { name, group, result })).is_none() {
+        if shard.insert(id, Box::new(Entry { name, result })).is_none() {
             self.0.watched.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -73,8 +72,8 @@ impl LastResults {
         }
     }
 
-    /// The name of a watched service.
-    pub fn name(&self, id: ServiceId) -> Option<Name> {
+    /// Name and group of a watched service.
+    pub fn name(&self, id: ServiceId) -> Option<FullName> {
         self.shard(id).get(&id).map(|entry| entry.name.clone())
     }
 
@@ -83,7 +82,7 @@ impl LastResults {
         let mut all = Vec::with_capacity(self.watched());
         for shard in &self.0.shards {
             all.extend(lock(shard).iter().filter_map(|(&id, entry)| {
-                let (name, group) = (entry.name.clone(), entry.group.clone());
+                let FullName { group, name } = entry.name.clone();
                 entry.result.map(|result| ServiceResult { id, name, group, result })
             }));
         }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewService {
-    /// Unique among the services that are not deleted.
+    /// Unique within its group among the services that are not deleted.
     #[schema(min_length = 1, max_length = 255, example = "payment-gateway")]
     name: String,
     /// The target. Its scheme selects the protocol: http, https, ws, wss, tcp, tls, starttls, dns,

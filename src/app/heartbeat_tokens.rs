@@ -23,18 +23,18 @@ pub fn warn_about_tokens(services: &[LoadedService], variables: &Variables, log:
     }
 }
 
-/// Names of services.
+/// Full names of services.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Weak<'s> {
-    short: Vec<&'s str>,
-    unusable: Vec<&'s str>,
+struct Weak {
+    short: Vec<String>,
+    unusable: Vec<String>,
 }
 
-fn weak<'s>(services: &'s [LoadedService], variables: &Variables) -> Weak<'s> {
+fn weak(services: &[LoadedService], variables: &Variables) -> Weak {
     let mut weak = Weak::default();
     for service in services {
         let Some(heartbeat) = &service.definition.options.heartbeat else { continue };
-        let name = service.definition.name.as_str();
+        let name = service.definition.full_name().to_string();
         match heartbeat.token.fill(variables).map_or(0, |token| token.len()) {
             0 => weak.unusable.push(name),
             1..TOKEN_MIN_LENGTH => weak.short.push(name),
@@ -44,8 +44,8 @@ fn weak<'s>(services: &'s [LoadedService], variables: &Variables) -> Weak<'s> {
     weak
 }
 
-fn first(names: &[&str]) -> String {
-    names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ")
+fn first(names: &[String]) -> String {
+    names[..names.len().min(SHOWN)].join(", ")
 }
 
 #[cfg(test)]
@@ -75,6 +75,8 @@ mod tests {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let variables = Variables::new(HashMap::from(variables));
         let found = weak(&services, &variables);
-        assert_eq!(found, Weak { short: vec!["1", "3"], unusable: vec!["4", "5", "6"] });
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let (short, unusable) = (names(&["1", "3"]), names(&["4", "5", "6"]));
+        assert_eq!(found, Weak { short, unusable });
     }
 }

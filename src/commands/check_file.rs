@@ -40,7 +40,7 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
 
 fn print_service(sign: char, id: Option<ServiceId>, definition: &Definition, requests: Requests) {
     let id = id.map(|id| format!(" (id {id})")).unwrap_or_default();
-    let (name, target) = (definition.name.as_str(), definition.target.shown(requests));
+    let (name, target) = (definition.full_name(), definition.target.shown(requests));
     print_line(format_args!("{sign} {name}{id} {target}"));
 }
 

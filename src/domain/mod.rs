@@ -34,6 +34,6 @@ pub use page::{Page, PageRequest};
 pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
 pub use secret::{Redactor, Requests};
 pub use service::{
-    Defaults, Definition, Group, HttpVersion, Interval, Kind, Name, Options, Origin, Service,
-    ServiceId, Target, Template, Thresholds, Timeout, Variables,
+    Defaults, Definition, FullName, Group, HttpVersion, Interval, Kind, Name, Options, Origin,
+    Service, ServiceId, Target, Template, Thresholds, Timeout, Variables,
 };

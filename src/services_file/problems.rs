@@ -34,7 +34,7 @@ impl Problems {
 
     /// A problem of an entry that was parsed.
     pub fn add_to_entry(&mut self, entry: &Entry, problem: &str) {
-        let name = entry.definition.name.as_str();
+        let name = entry.definition.full_name();
         self.add(&entry.file, entry.line, format!("endpoint ({name}): {problem}"));
     }
 

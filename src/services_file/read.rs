@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::bounded_file;
 use crate::domain::invalid::Invalid;
+use crate::domain::service::label::FullName;
 use crate::domain::service::template::Variables;
 use crate::probe::net::tls;
 use crate::services_file::entry::Entry;
@@ -62,9 +63,10 @@ fn validate(entries: Vec<Entry>, mut problems: Problems) -> Result<Vec<Entry>, V
 }
 
 fn reject_duplicates(entries: &[Entry], problems: &mut Problems) {
-    let mut first: HashMap<&str, &Entry> = HashMap::new();
+    let mut first: HashMap<FullName, &Entry> = HashMap::new();
     for entry in entries {
-        match first.get(entry.definition.name.as_str()) {
+        let full_name = entry.definition.full_name();
+        match first.get(&full_name) {
             Some(first) => {
                 let elsewhere = if first.file == entry.file {
                     format!("line {}", first.line)
@@ -74,7 +76,7 @@ fn reject_duplicates(entries: &[Entry], problems: &mut Problems) {
                 let problem = format!("name: already used by the entry at {elsewhere}");
                 problems.add_to_entry(entry, &problem);
             }
-            None => drop(first.insert(entry.definition.name.as_str(), entry)),
+            None => drop(first.insert(full_name, entry)),
         }
     }
 }

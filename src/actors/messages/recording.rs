@@ -6,7 +6,7 @@ use actix::{Message, Recipient};
 use tokio::sync::oneshot;
 
 use super::probing::{EndedProbe, ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
-use crate::domain::{EventBegan, Name, Outcome};
+use crate::domain::{EventBegan, FullName, Outcome};
 use crate::storage::Rescued;
 use crate::storage::ledger::Fresh;
 
@@ -82,10 +82,10 @@ pub struct TicksCommitted(pub Fresh);
 #[rtype(result = "()")]
 pub struct EventsBegan(pub Arc<[NamedEvent]>);
 
-/// An event that began, with the name that its service has now.
+/// An event that began, with the name and group that its service has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedEvent {
     /// `None` when the service is no longer watched.
-    pub name: Option<Name>,
+    pub name: Option<FullName>,
     pub event: EventBegan,
 }

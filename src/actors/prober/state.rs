@@ -113,7 +113,7 @@ impl ArbiterState {
             debug!(log, "probed"; "service_id" => service.id.get(), "reason" => reason);
         } else if self.deps.faults.pass(Instant::now()) {
             warn!(log, "probe failed by a local fault"; "service_id" => service.id.get(),
-                "name" => service.name.as_str(), "reason" => reason, "detail" => detail);
+                "name" => %service.full_name(), "reason" => reason, "detail" => detail);
         }
     }
 

@@ -63,10 +63,10 @@ impl Recorder {
             unobserved.filter(|service| service.failure.reason != Reason::LocalResolver).collect();
         if unobserved.len() <= LOGGED_MOST {
             for Unobserved { id, since_ms, failure } in unobserved {
-                let name = self.last_results.name(*id);
+                let name = self.last_results.name(*id).map(|name| name.to_string());
                 warn!(self.log, "service cannot be probed and is unknown";
                     "service_id" => id.get(),
-                    "name" => name.as_ref().map_or("", |name| name.as_str()),
+                    "name" => name.unwrap_or_default(),
                     "since" => timestamp::to_rfc3339(*since_ms),
                     "reason" => failure.reason.as_str(), "detail" => &failure.detail);
             }
@@ -90,9 +90,9 @@ impl Recorder {
             return;
         }
         for id in back.first {
-            let name = self.last_results.name(id);
+            let name = self.last_results.name(id).map(|name| name.to_string());
             info!(self.log, "service is probed again"; "service_id" => id.get(),
-                "name" => name.as_ref().map_or("", |name| name.as_str()));
+                "name" => name.unwrap_or_default());
         }
     }
 

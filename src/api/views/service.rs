@@ -34,7 +34,7 @@ pub fn one_service(record: &ServiceRecord, defaults: &Defaults, requests: Reques
 pub struct Service {
     /// Id of the service.
     id: i64,
-    /// Unique among the services that are not deleted.
+    /// Unique within its group among the services that are not deleted.
     #[schema(example = "payment-gateway")]
     name: String,
     /// The target; its scheme selects the protocol. Its secrets are masked.

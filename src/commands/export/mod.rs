@@ -74,29 +74,56 @@ fn export(
     }
 }
 
-/// The services whose id or name is in `wanted`, in the order of `services`; all when `wanted` is
-/// empty. The error has one line per unknown service.
+/// The services that `wanted` names by id, name, or group and name, in the order of `services`;
+/// all when `wanted` is empty. The error has one line per service that is unknown or not unique.
 fn select(services: Vec<NamedService>, wanted: &[String]) -> Result<Vec<NamedService>, String> {
     if wanted.is_empty() {
         return Ok(services);
     }
     let mut is_selected = vec![false; services.len()];
-    let mut unknown = Vec::new();
+    let mut problems = Vec::new();
     for text in wanted {
-        let by_id = services.iter().position(|service| service.id.to_string() == *text);
-        match by_id.or_else(|| services.iter().position(|service| service.name == *text)) {
-            Some(index) => is_selected[index] = true,
-            None => {
-                let expected = "the id or name of a service that is not deleted";
-                unknown.push(Invalid::quoted(text, expected).of("--service"));
+        match find(&services, text).as_slice() {
+            [index] => is_selected[*index] = true,
+            [] => {
+                let expected = "the id, name or GROUP/NAME of a service that is not deleted";
+                problems.push(Invalid::quoted(text, expected).of("--service"));
+            }
+            several => {
+                let all = several.iter().map(|index| &services[*index]);
+                let all: Vec<String> =
+                    all.map(|service| format!("{} ({})", service.id, full_name(service))).collect();
+                let expected = format!("the id or GROUP/NAME of one of {}", all.join(", "));
+                problems.push(Invalid::quoted(text, expected).of("--service"));
             }
         }
     }
-    if !unknown.is_empty() {
-        return Err(unknown.join("\n"));
+    if !problems.is_empty() {
+        return Err(problems.join("\n"));
     }
     let selected = services.into_iter().zip(is_selected).filter(|(_, is_selected)| *is_selected);
     Ok(selected.map(|(service, _)| service).collect())
+}
+
+/// Indexes of the services with this id; otherwise with this name; otherwise with this group and
+/// name.
+fn find(services: &[NamedService], text: &str) -> Vec<usize> {
+    let all = |is_wanted: &dyn Fn(&NamedService) -> bool| -> Vec<usize> {
+        let numbered = services.iter().enumerate();
+        numbered.filter(|(_, service)| is_wanted(service)).map(|(index, _)| index).collect()
+    };
+    let by_id = all(&|service| service.id.to_string() == text);
+    let by_name = || all(&|service| service.name == text);
+    let found = if by_id.is_empty() { by_name() } else { by_id };
+    if found.is_empty() { all(&|service| full_name(service) == text) } else { found }
+}
+
+/// As [`FullName`](crate::domain::FullName) is displayed.
+fn full_name(service: &NamedService) -> String {
+    match &service.group {
+        Some(group) => format!("{group}/{}", service.name),
+        None => service.name.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -106,23 +133,38 @@ mod tests {
 
     #[test]
     fn services_are_selected_by_id_or_name_and_each_once() {
-        let service = |id, name: &str| NamedService {
+        let service = |id, group: &str, name: &str| NamedService {
             id: ServiceId::new(id).unwrap(),
             name: name.to_owned(),
-            group: None,
+            group: Some(group).filter(|group| !group.is_empty()).map(str::to_owned),
             newest_seq: 0,
         };
-        let all = || vec![service(1, "a"), service(2, "b"), service(3, "2")];
+        let all = || {
+            vec![
+                service(1, "", "a"),
+                service(2, "", "b"),
+                service(3, "", "2"),
+                service(4, "core", "api"),
+                service(5, "edge", "api"),
+            ]
+        };
         let ids = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
             let selected = select(all(), &wanted)?;
             Ok(selected.iter().map(|service| service.id.get()).collect::<Vec<_>>())
         };
-        assert_eq!(ids(&[]), Ok(vec![1, 2, 3]));
+        assert_eq!(ids(&[]), Ok(vec![1, 2, 3, 4, 5]));
         assert_eq!(ids(&["b", "a", "2"]), Ok(vec![1, 2]), "an id comes before a name");
-        let error: Result<_, String> = ids(&["a", "c", "4"]);
+        let error: Result<_, String> = ids(&["a", "c", "6"]);
         let error = error.unwrap_err();
-        assert!(error.contains("\"c\"") && error.contains("\"4\""), "{error}");
+        assert!(error.contains("\"c\"") && error.contains("\"6\""), "{error}");
+        assert_eq!(ids(&["edge/api"]), Ok(vec![5]));
+        let error = ids(&["api"]).unwrap_err();
+        assert_eq!(
+            error,
+            "--service: invalid value \"api\", expected the id or GROUP/NAME of one of \
+             4 (core/api), 5 (edge/api)"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::condition::expression::Condition;
 use crate::domain::service::interval::{Interval, Timeout};
-use crate::domain::service::label::{Group, Name};
+use crate::domain::service::label::{FullName, Group, Name};
 use crate::domain::service::options::Options;
 use crate::domain::service::service_id::ServiceId;
 use crate::domain::service::target::Target;
@@ -37,7 +37,7 @@ impl Origin {
 /// default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
-    /// Unique among the services that are not deleted.
+    /// Unique within its group among the services that are not deleted.
     pub name: Name,
     pub target: Target,
     pub group: Option<Group>,
@@ -51,6 +51,10 @@ pub struct Definition {
 }
 
 impl Definition {
+    pub fn full_name(&self) -> FullName {
+        FullName { group: self.group.clone(), name: self.name.clone() }
+    }
+
     /// Whether a probe of `other` asks the same and is judged alike. Thresholds, the objective and
     /// the grace of heartbeats judge results, not a response.
     pub fn probes_as(&self, other: &Self) -> bool {
@@ -115,6 +119,10 @@ impl Service {
             options: definition.options,
             revision: 0,
         }
+    }
+
+    pub fn full_name(&self) -> FullName {
+        FullName { group: self.group.clone(), name: self.name.clone() }
     }
 
     pub fn at_revision(self, revision: u64) -> Self {

@@ -1,5 +1,6 @@
 //! Name and group of a service.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::invalid::Invalid;
@@ -42,6 +43,23 @@ impl Group {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Name and group of a service, which identify it among those that are not deleted. Displayed as
+/// `core/api`, or as the name alone without a group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FullName {
+    pub group: Option<Group>,
+    pub name: Name,
+}
+
+impl fmt::Display for FullName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.group {
+            Some(group) => write!(f, "{}/{}", group.as_str(), self.name.as_str()),
+            None => f.write_str(self.name.as_str()),
+        }
     }
 }
 

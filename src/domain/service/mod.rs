@@ -13,7 +13,7 @@ pub mod thresholds;
 
 pub use definition::{CONDITIONS_MAX, Defaults, Definition, Origin, Service};
 pub use interval::{INTERVAL_RANGE_SECONDS, Interval, TIMEOUT_RANGE_SECONDS, Timeout};
-pub use label::{Group, NAME_MAX_CHARS, Name};
+pub use label::{FullName, Group, NAME_MAX_CHARS, Name};
 pub use options::{HttpVersion, Options};
 pub use service_id::ServiceId;
 pub use target::{Kind, Target, URL_MAX_CHARS};

@@ -1,6 +1,7 @@
 //! Changes of services, with their effect on events.
 
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::StoreConnection;
 use super::rows::{DefinitionRow, ServiceRow};
@@ -69,7 +70,7 @@ fn writable(connection: &mut StoreConnection, id: ServiceId) -> Result<ServiceRo
         return Err(StorageError::Conflict(format!(
             "id: service {id} ({}) belongs to the services file and is read-only here; change it \
              there",
-            row.name
+            row.definition()?.full_name()
         )));
     }
     Ok(row)
@@ -86,7 +87,8 @@ fn insert(
     let id: i64 = diesel::insert_into(services::table)
         .values((row, services::created_at.eq(now)))
         .returning(services::id)
-        .get_result(connection)?;
+        .get_result(connection)
+        .map_err(|error| name_taken(error, definition))?;
     ServiceId::new(id).ok_or(StorageError::NotFound)
 }
 
@@ -101,12 +103,30 @@ fn update(
         services::table.find(id.get()).select(services::enabled).first(connection)?;
     diesel::update(services::table.find(id.get()))
         .set(DefinitionRow::new(definition, origin, now_ms / 1_000))
-        .execute(connection)?;
+        .execute(connection)
+        .map_err(|error| name_taken(error, definition))?;
     match (was_enabled, definition.enabled) {
         (true, false) => pause(connection, id, now_ms),
         // Unknown until the next result.
         (false, true) => events::replace(connection, id, State::Unknown, now_ms),
         _ => Ok(()),
+    }
+}
+
+/// A write that violates the unique index of names is a conflict that names the service.
+fn name_taken(error: DieselError, definition: &Definition) -> StorageError {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, violation)
+            if violation.message().contains("services_living_name") =>
+        {
+            let full_name = definition.full_name().to_string();
+            let of_group = match &definition.group {
+                Some(_) => "in its group",
+                None => "among the services without a group",
+            };
+            StorageError::Conflict(format!("name: {full_name:?} is already taken {of_group}"))
+        }
+        other => other.into(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Services: lists, changes, and the services file.
 
 use super::fixture::{Fixture, Kind, for_each_store, outcome, plain};
-use crate::domain::{Definition, Origin, PageRequest, ServiceId, State, Target, Window, sample};
+use crate::domain::{
+    Definition, Group, Origin, PageRequest, ServiceId, State, Target, Window, sample,
+};
 use crate::storage::error::StorageError;
 use crate::storage::port::Query;
 use crate::storage::records::{Change, FilePlan, ListServices, LoadedService};
@@ -11,7 +13,30 @@ for_each_store!(
     a_plan_is_applied_as_a_whole_or_not_at_all,
     a_pause_is_an_event_and_its_end_is_unknown,
     a_search_finds_what_responses_show_of_a_url,
+    a_name_is_unique_within_its_group_among_the_living,
 );
+
+fn a_name_is_unique_within_its_group_among_the_living(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 0);
+    let mut add = |group: &str| {
+        let group = Group::parse(group).unwrap();
+        let definition = Definition { group, ..sample::definition("a") };
+        f.writer.define(Change::Create(Box::new(definition)), 0).map(|applied| applied.id)
+    };
+    let taken = |text: &str| Err(StorageError::Conflict(format!("name: {text}")));
+    let (first, second) = (add("g").unwrap(), add("").unwrap());
+    assert_ne!(first, second);
+    assert_eq!(add("g"), taken(r#""g/a" is already taken in its group"#));
+    assert_eq!(add(""), taken(r#""a" is already taken among the services without a group"#));
+    f.writer.define(Change::Delete(second), 0).unwrap();
+    let mut move_first = |group: &str| {
+        let change = [("group".to_owned(), group.into())].into_iter().collect();
+        let patch = crate::spec::Patch::new(change).unwrap();
+        f.writer.define(Change::Update(first, patch), 0).map(|applied| applied.id)
+    };
+    assert_eq!(move_first(""), Ok(first));
+    assert_eq!(move_first("h"), Ok(first));
+}
 
 fn a_page_without_filters_has_the_living_services_in_order_and_their_number(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 7);

@@ -9,12 +9,7 @@ impl From<DieselError> for StorageError {
         match error {
             DieselError::NotFound => Self::NotFound,
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, violation) => {
-                Self::Conflict(match violation.message() {
-                    message if message.contains("services.name") => {
-                        "name: already taken by another service".to_owned()
-                    }
-                    message => message.to_owned(),
-                })
+                Self::Conflict(violation.message().to_owned())
             }
             // Rows that contradict each other: a second attempt would fail too.
             DieselError::DatabaseError(

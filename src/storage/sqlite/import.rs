@@ -55,9 +55,10 @@ impl StoreImport for Import<'_> {
             insert.values(columns).returning(services::id).get_result(self.connection)
         };
         let id = inserted.map_err(|error| match StorageError::from(error) {
-            StorageError::Conflict(_) => {
-                StorageError::Conflict(format!("name: {:?} is already taken here", name.as_str()))
-            }
+            StorageError::Conflict(_) => StorageError::Conflict(format!(
+                "name: {:?} is already taken here by a service without a group",
+                name.as_str()
+            )),
             other => other,
         })?;
         let id = ServiceId::new(id)

@@ -4,6 +4,7 @@ mod access;
 mod canary_secrets;
 mod changes;
 mod errors;
+mod names;
 mod openapi;
 mod receivers;
 mod secrets;

@@ -126,3 +126,33 @@ fn sighup_during_a_long_start_does_not_end_it() {
     assert!(hangup.join().unwrap() < listens, "the signal arrived during the start");
     assert_eq!(app.get("/v1/_internal/health").status, 200);
 }
+
+#[test]
+fn a_service_of_the_file_moves_between_groups_with_its_history() {
+    let target = Target::healthy();
+    let entry = |group: &str, name: &str| {
+        format!("  - {{group: '{group}', name: {name}, url: '{}'}}\n", target.url())
+    };
+    let list = |entries: &[String]| format!("endpoints:\n{}", entries.concat());
+    let launch = Launch::new().with_services_file(&list(&[
+        entry("core", "api"),
+        entry("edge", "api"),
+        entry("", "web"),
+    ]));
+    let app = launch.start();
+    for id in [1, 2, 3] {
+        app.wait_for_ticks(id, 1);
+    }
+    launch.write_file(
+        "services.yaml",
+        &list(&[entry("edge", "api"), entry("core", "api"), entry("front", "web")]),
+    );
+    app.wait_for_log("entries: 3, added: 0, changed: 1, removed: 0");
+    let moved = app.service(3);
+    assert_eq!((&moved["group"], &moved["name"]), (&"front".into(), &"web".into()));
+    assert!(moved["metric"]["data"]["tick_count"].as_u64().unwrap() >= 1, "{moved}");
+    let twice = list(&[entry("edge", "api"), entry("edge", "api")]);
+    launch.write_file("services.yaml", &twice);
+    app.wait_for_log("services.yaml:3: endpoint (edge/api): name: already used by the entry at");
+    app.db().assert_consistent();
+}
