@@ -15,6 +15,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use rustls::CertificateError;
 
 use crate::domain::{Failure, Reason};
+use crate::probe::http::head_error::HeadError;
 
 /// A failed look-up of `name`, by the system's name servers or by one that the service sets.
 pub fn of_dns(name: &str, error: &NetError, is_system_resolver: bool) -> Failure {
@@ -124,13 +125,20 @@ pub fn of_request(error: &SendRequestError) -> Failure {
         }
         SendRequestError::Connect(ConnectError::Io(error))
         | SendRequestError::Send(error)
-        | SendRequestError::Response(ParseError::Io(error)) => of_io(WHEN, error),
+        | SendRequestError::Response(ParseError::Io(error)) => match head_error(error) {
+            Some(error) => of_invalid_response(error),
+            None => of_io(WHEN, error),
+        },
         SendRequestError::Response(error) => of_invalid_response(error),
         // The remaining errors arise before the request leaves this machine.
         other => {
             Failure::new(Reason::LocalFault, format!("the request could not be sent: {other}"))
         }
     }
+}
+
+fn head_error(error: &io::Error) -> Option<&HeadError> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
 pub fn of_body(error: &PayloadError) -> Failure {

@@ -2,8 +2,8 @@
 //!
 //! awc requests a connection from its connector inside the future of a request.
 //! [`SuppliedConnector`] returns the probe's connection, passed in a task-local. The probe retains
-//! a clone, which shows what awc hides: whether the peer closed the connection, and data after a
-//! head without a body length.
+//! a clone, which shows what awc hides: the head as the peer sent it, whether the peer closed the
+//! connection, and data after a head without a body length.
 
 use std::cell::{RefCell, RefMut};
 use std::future::{Future, Ready, poll_fn, ready};
@@ -20,7 +20,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::probe::http::frame_meter::FrameMeter;
-use crate::probe::http::interim::HeadSearch;
+use crate::probe::http::framing::BodyEnd;
+use crate::probe::http::head::ResponseHead;
+use crate::probe::http::head_error::HeadError;
+use crate::probe::http::interim::{HeadSearch, SearchError};
 use crate::probe::limits::{LimitExceeded, check};
 use crate::probe::net::tls_stream::TlsStream;
 
@@ -37,13 +40,22 @@ struct Shared {
     stream: Stream,
     /// Whether a read reached the end of the stream.
     peer_closed: bool,
-    /// Received data not yet passed to awc: the start of a response, until it is known to be final
-    /// and its head is complete; then the data after the head.
+    /// The head of the final response, once it is complete.
+    head: Option<ReceivedHead>,
+    /// Data not yet passed to awc: the start of a response, until its final head is complete; then
+    /// awc's form of the head, and the data after it.
     buffered: Vec<u8>,
     /// Bytes of `buffered` that are head. They are passed to awc in a read of their own, since awc
     /// loses data read together with a head that has no body length.
     head_left: usize,
     phase: Phase,
+}
+
+/// The head of a response, and where its body ends.
+#[derive(Debug)]
+pub struct ReceivedHead {
+    pub head: ResponseHead,
+    pub end: BodyEnd,
 }
 
 /// What the peer sends next, and the counts that limit it.
@@ -79,6 +91,7 @@ impl Connection {
         let shared = Shared {
             stream,
             peer_closed: false,
+            head: None,
             buffered: Vec::new(),
             head_left: 0,
             phase: Phase::Head(HeadSearch::default()),
@@ -89,6 +102,11 @@ impl Connection {
     /// Whether a read reached the end of the stream.
     pub fn peer_closed(&self) -> bool {
         self.0.borrow().peer_closed
+    }
+
+    /// The head of the response, once awc has received it.
+    pub fn take_head(&self) -> Option<ReceivedHead> {
+        self.shared().head.take()
     }
 
     /// Expects HTTP/2 from now on.
@@ -187,10 +205,11 @@ impl Shared {
             ready!(self.poll_stream(context, &mut received))?;
             self.buffered.extend_from_slice(received.filled());
             let Phase::Head(search) = &mut self.phase else { break };
-            let length = search.advance(&mut self.buffered)?;
-            if length.is_some() || self.peer_closed {
-                self.head_left = length.unwrap_or(self.buffered.len());
-                self.phase = Phase::Body;
+            match search.advance(&mut self.buffered).map_err(io_error)? {
+                Some((head, length)) => self.receive_head(head, length).map_err(invalid)?,
+                None if !self.peer_closed => {}
+                None if self.buffered.is_empty() => self.phase = Phase::Body,
+                None => return Poll::Ready(Err(invalid(HeadError::Incomplete))),
             }
         }
         if self.buffered.is_empty() {
@@ -204,12 +223,35 @@ impl Shared {
         Poll::Ready(Ok(()))
     }
 
+    /// Puts awc's form of `head` in place of its `length` bytes.
+    fn receive_head(&mut self, head: ResponseHead, length: usize) -> Result<(), HeadError> {
+        let end = BodyEnd::of(head.version, &head.fields)?;
+        let for_awc = head.for_awc(end);
+        self.head_left = for_awc.len();
+        drop(self.buffered.splice(..length, for_awc));
+        self.head = Some(ReceivedHead { head, end });
+        self.phase = Phase::Body;
+        Ok(())
+    }
+
     fn tcp(&self) -> &TcpStream {
         match &self.stream {
             Stream::Plain(stream) => stream,
             Stream::Tls(stream) => stream.tcp(),
         }
     }
+}
+
+fn io_error(error: SearchError) -> io::Error {
+    match error {
+        SearchError::Limit(exceeded) => exceeded.into(),
+        SearchError::Head(error) => invalid(error),
+    }
+}
+
+/// `failure::of_request` makes it a failure of the protocol.
+fn invalid(error: HeadError) -> io::Error {
+    io::Error::other(error)
 }
 
 impl Phase {

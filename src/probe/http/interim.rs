@@ -1,9 +1,13 @@
-//! Skips interim responses (1xx, RFC 9110, section 15.2), which awc would take for the final
-//! response. 101 is a final response.
+//! Finds the head of the final response, behind interim ones (1xx, RFC 9110, section 15.2), which
+//! awc would take for the final one.
 
+use thiserror::Error;
+
+use crate::probe::http::head::ResponseHead;
+use crate::probe::http::head_error::HeadError;
 use crate::probe::limits::{LimitExceeded, check};
 
-/// Longest head, in bytes; awc refuses longer ones too.
+/// Longest head, in bytes.
 const HEAD_LIMIT: u64 = 128 * 1024;
 
 /// Most interim responses before the final one.
@@ -11,9 +15,6 @@ pub const INTERIM_LIMIT: u64 = 100;
 
 /// Most bytes of all interim responses.
 const INTERIM_BYTES_LIMIT: u64 = 64 * 1024;
-
-/// Length of the start of a status line that includes the status, `HTTP/1.1 103`.
-const STATUS_END: usize = 12;
 
 /// Finds the final head of a response.
 #[derive(Debug, Default)]
@@ -24,31 +25,50 @@ pub struct HeadSearch {
     interim_bytes: u64,
 }
 
+#[derive(Debug, Error)]
+pub enum SearchError {
+    #[error(transparent)]
+    Limit(#[from] LimitExceeded),
+    #[error(transparent)]
+    Head(#[from] HeadError),
+}
+
 impl HeadSearch {
-    /// Drops complete interim heads from the start of `received`, all data so far without those.
-    /// Returns the length of the final head once it is complete; of all data if it is not HTTP.
-    pub fn advance(&mut self, received: &mut Vec<u8>) -> Result<Option<usize>, LimitExceeded> {
+    /// Drops complete interim heads, and empty lines before a head, from the start of `received`,
+    /// all data so far without those. Returns the final head and its length once it is complete.
+    pub fn advance(
+        &mut self,
+        received: &mut Vec<u8>,
+    ) -> Result<Option<(ResponseHead, usize)>, SearchError> {
         loop {
+            let empty = received.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.drop_start(received, empty)?;
             if !can_be_head(received) {
-                return Ok(Some(received.len()));
+                return Err(HeadError::status_line(received).into());
             }
             let begin = self.searched.saturating_sub(3);
             let length = head_length(&received[begin..]).map(|length| begin + length);
             self.searched = received.len();
             check(length.unwrap_or(received.len()) as u64, HEAD_LIMIT, "bytes of a response head")?;
-            match length {
-                Some(length) if is_interim(received) => {
-                    drop(received.drain(..length));
-                    self.searched = 0;
-                    self.interim += 1;
-                    self.interim_bytes += length as u64;
-                    check(self.interim, INTERIM_LIMIT, "interim responses")?;
-                    let what = "bytes of interim responses";
-                    check(self.interim_bytes, INTERIM_BYTES_LIMIT, what)?;
-                }
-                length => return Ok(length),
+            let Some(length) = length else { return Ok(None) };
+            let head = ResponseHead::parse(&received[..length])?;
+            if !head.is_interim() {
+                return Ok(Some((head, length)));
             }
+            self.interim += 1;
+            check(self.interim, INTERIM_LIMIT, "interim responses")?;
+            self.drop_start(received, length)?;
         }
+    }
+
+    fn drop_start(&mut self, received: &mut Vec<u8>, length: usize) -> Result<(), LimitExceeded> {
+        if length == 0 {
+            return Ok(());
+        }
+        drop(received.drain(..length));
+        self.searched = 0;
+        self.interim_bytes += length as u64;
+        check(self.interim_bytes, INTERIM_BYTES_LIMIT, "bytes of interim responses")
     }
 }
 
@@ -64,15 +84,7 @@ fn head_length(received: &[u8]) -> Option<usize> {
 
 /// Whether `received` is, or can become, the start of a response.
 fn can_be_head(received: &[u8]) -> bool {
-    received.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected)
-}
-
-/// Whether `received` begins with an interim response.
-fn is_interim(received: &[u8]) -> bool {
-    let pattern = b"HTTP/1.? 1??";
-    let matches =
-        received.iter().zip(pattern).all(|(byte, expected)| *expected == b'?' || byte == expected);
-    matches && received.len() >= STATUS_END && received[9..STATUS_END] != *b"101"
+    received.iter().zip(b"HTTP/").all(|(byte, expected)| byte.eq_ignore_ascii_case(expected))
 }
 
 #[cfg(test)]
@@ -84,16 +96,17 @@ mod tests {
     /// The head's length, and the data that is left.
     fn searched(received: &str) -> (Option<usize>, String) {
         let mut bytes = received.as_bytes().to_vec();
-        let length = HeadSearch::default().advance(&mut bytes).unwrap();
-        (length, String::from_utf8(bytes).unwrap())
+        let found = HeadSearch::default().advance(&mut bytes).unwrap();
+        (found.map(|(_, length)| length), String::from_utf8(bytes).unwrap())
     }
 
     #[test]
     fn interim_heads_are_dropped_and_the_final_response_is_left() {
         let complete = (Some(FINAL.len()), FINAL.to_owned());
         assert_eq!(searched(FINAL), complete);
-        let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+        let early = "HTTP/1.1 100 Continue\r\n\r\nhttp/1.1  103\r\nlink: </a>\r\n\r\n";
         assert_eq!(searched(&format!("{early}{FINAL}")), complete);
+        assert_eq!(searched(&format!("\r\n{FINAL}")), complete);
         assert_eq!(searched(early), (None, String::new()), "the final response is missing");
         assert_eq!(searched("HTTP/1.1 1"), (None, "HTTP/1.1 1".to_owned()));
         assert_eq!(searched("HTTP/1.1 103 Early"), (None, "HTTP/1.1 103 Early".to_owned()));
@@ -103,7 +116,7 @@ mod tests {
 
     #[test]
     fn only_an_incomplete_head_is_waited_for() {
-        for begun in ["H", "HTTP/1.1 200 OK\r\nx: y\r\n"] {
+        for begun in ["h", "HTTP/1.1 200 OK\r\nx: y\r\n"] {
             assert_eq!(searched(begun).0, None, "{begun}");
         }
         for complete in [
@@ -113,14 +126,16 @@ mod tests {
         ] {
             assert_eq!(searched(complete).0, Some(complete.len() - 4), "{complete:?}");
         }
-        for other in ["SSH-2.0", "\0\0\x12\x04 HTTP/2's settings"] {
-            assert_eq!(searched(other), (Some(other.len()), other.to_owned()));
+        for (other, shown) in [("SSH-2.0", "SSH-2.0"), ("\0\x12\x04\n", "\\u{0}\\u{12}\\u{4}")] {
+            let refused = HeadSearch::default().advance(&mut other.as_bytes().to_vec());
+            let expected = format!("invalid status line \"{shown}\"");
+            assert_eq!(refused.unwrap_err().to_string(), expected);
         }
     }
 
     #[test]
     fn the_end_of_a_head_is_found_wherever_the_reads_divide_it() {
-        let stream = format!("HTTP/1.1 100 Continue\r\n\r\n{FINAL}");
+        let stream = format!("\r\nHTTP/1.1 100 Continue\r\n\r\n{FINAL}");
         for size in 1..stream.len() {
             let (mut search, mut received) = (HeadSearch::default(), Vec::new());
             let mut found = None;
@@ -128,7 +143,8 @@ mod tests {
                 received.extend_from_slice(read);
                 found = search.advance(&mut received).unwrap();
             }
-            assert_eq!((found, received.as_slice()), (Some(FINAL.len()), FINAL.as_bytes()));
+            let length = found.map(|(_, length)| length);
+            assert_eq!((length, received.as_slice()), (Some(FINAL.len()), FINAL.as_bytes()));
         }
     }
 
@@ -140,7 +156,7 @@ mod tests {
                 received.extend_from_slice(piece.as_bytes());
                 match search.advance(&mut received) {
                     Ok(found) => assert_eq!(found, None),
-                    Err(exceeded) => return exceeded.to_string(),
+                    Err(error) => return error.to_string(),
                 }
             }
         };
@@ -152,5 +168,6 @@ mod tests {
         assert_eq!(limited("", interim), "more than 100 interim responses");
         let long = format!("HTTP/1.1 103 Early Hints\r\n{line}\r\n");
         assert_eq!(limited("", &long), "more than 65536 bytes of interim responses");
+        assert_eq!(limited("", "\r\n"), "more than 65536 bytes of interim responses");
     }
 }

@@ -5,18 +5,23 @@
 
 pub mod client;
 pub mod connection;
+pub mod fields;
 mod frame_meter;
+mod framing;
+mod head;
+pub mod head_error;
 pub mod http2;
 mod interim;
 pub mod request;
 pub mod response;
 
+use http::StatusCode;
 use http::response::Parts;
-use http::{StatusCode, header};
 
 use crate::domain::service::options::HttpVersion;
 use crate::domain::{Failure, ProbeDetails, Reason};
 use crate::probe::context::ProbeContext;
+use crate::probe::http::fields::Fields;
 use crate::probe::http::http2::Http2Response;
 use crate::probe::http::request::Request;
 use crate::probe::http::response::{BodyMode, redirect_location, status_text};
@@ -58,23 +63,19 @@ async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
     let request = request.filled(context)?;
     context.enter(Phase::Processing);
     let response = request.send(&context.resources.http_client, connection).await?;
-    let status = response.status().as_u16();
-    context.timings.set_http_status(status);
-    context.update_details(|details| details.http_version = response.version());
-    response.refuse_interim()?;
+    let (version, status) = (response.head().version, response.head().status);
+    context.timings.set_http_status(status.as_u16());
+    context.update_details(|details| details.http_version = Some(version));
     let follows = context.options().redirects_followed() > 0;
     if let Some(location) = response.location().filter(|_| follows) {
-        return Ok(HopResponse::Redirect { status, location });
+        return Ok(HopResponse::Redirect { status: status.as_u16(), location });
     }
-    if let (Some(expected), Some(actual)) = (context.options().http_version, response.version())
-        && expected != actual
-    {
-        let (expected, actual) = (expected.as_str(), actual.as_str());
+    if let Some(expected) = context.options().http_version.filter(|expected| *expected != version) {
+        let (expected, actual) = (expected.as_str(), version.as_str());
         let detail = format!("the target spoke HTTP {actual}, expected HTTP {expected}");
         return Err(Failure::new(Reason::Protocol, detail));
     }
-    let plain = plain_rule(response.status());
-    let mut probe_response = ProbeResponse::with_status(status, plain);
+    let mut probe_response = ProbeResponse::with_status(status.as_u16(), plain_rule(status));
     if let Some(mode) = body_mode(context, &probe_response.plain) {
         context.enter(Phase::Transfer);
         probe_response.body = response.read_body(mode, context.options().body_limit).await?;
@@ -88,10 +89,7 @@ async fn send_http2(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
     context.enter(Phase::Processing);
     let limit = context.options().body_limit;
     let followed_location = |head: &Parts| {
-        let location = redirect_location(
-            head.status,
-            head.headers.get(header::LOCATION).map(|location| location.as_bytes()),
-        );
+        let location = redirect_location(head.status, &Fields::from(&head.headers));
         location.filter(|_| context.options().redirects_followed() > 0)
     };
     let response = http2::send(connection, head, body, limit, |head| {

@@ -112,6 +112,14 @@ impl Request {
         Ok(self)
     }
 
+    /// The body, with whose length the request is sent. A method that defines a meaning for a body
+    /// is sent with the length 0 when there is none (RFC 9110, section 8.6).
+    fn body_to_send(&self) -> Option<&str> {
+        let expects_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
+        let body = self.body.as_deref().filter(|body| !body.is_empty());
+        body.or_else(|| expects_body.then_some(""))
+    }
+
     /// Head and body for HTTP/2.
     pub fn to_http2(&self) -> Result<(http::Request<()>, Bytes), Failure> {
         let default = [("user-agent", USER_AGENT), ("accept", "*/*")];
@@ -130,8 +138,12 @@ impl Request {
         }
         let path = &self.url[Position::BeforePath..Position::AfterQuery];
         let uri = format!("{}://{authority}{path}", self.url.scheme());
+        let body = self.body_to_send();
+        if let Some(body) = body {
+            others.push(("content-length".to_owned(), body.len().to_string()));
+        }
         let head = http2::request_head(self.method.as_str(), &uri, others)?;
-        Ok((head, self.body.clone().unwrap_or_default().into()))
+        Ok((head, body.unwrap_or_default().to_owned().into()))
     }
 
     /// Sends the request over HTTP/1.1 and waits for the head of the response.
@@ -156,11 +168,11 @@ impl Request {
         for (name, value) in &self.headers {
             request = request.insert_header((name.as_str(), header_value(value)?));
         }
-        let response = match &self.body {
-            // `send()` would add `content-length: 0`, which other clients do not send.
+        let response = match self.body_to_send() {
+            // `send()` would add `content-length: 0`.
             None => with_connection(connection.clone(), request.send_body(NoBody::new())).await,
             Some(body) => {
-                with_connection(connection.clone(), request.send_body(body.clone())).await
+                with_connection(connection.clone(), request.send_body(body.to_owned())).await
             }
         };
         let response = response.map_err(|error| failure::of_request(&error))?;

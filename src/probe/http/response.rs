@@ -1,14 +1,14 @@
 //! An HTTP/1.1 response, and reading its body.
 
-use awc::http::{Version, header};
 use futures_util::StreamExt;
 use http::{Method, StatusCode};
 
-use crate::domain::service::options::HttpVersion;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
-use crate::probe::http::client;
-use crate::probe::http::connection::Connection;
+use crate::probe::http::connection::{Connection, ReceivedHead};
+use crate::probe::http::fields::Fields;
+use crate::probe::http::framing::BodyEnd;
+use crate::probe::http::head::ResponseHead;
 use crate::probe::limits::Pieces;
 
 const WHEN: &str = "reading the body";
@@ -16,7 +16,8 @@ const WHEN: &str = "reading the body";
 /// A response whose head was received.
 pub struct Http1Response {
     response: awc::ClientResponse,
-    status: StatusCode,
+    head: ResponseHead,
+    end: BodyEnd,
     connection: Connection,
     /// Whether the request was HEAD.
     head_only: bool,
@@ -38,50 +39,31 @@ impl Http1Response {
         connection: Connection,
         method: &Method,
     ) -> Result<Self, Failure> {
-        let status = client::status_of(response.status())?;
-        Ok(Self { response, status, connection, head_only: method == Method::HEAD })
+        let received = connection.take_head();
+        let ReceivedHead { head, end } =
+            received.ok_or_else(|| failure::of_invalid_response(&"no head was received"))?;
+        Ok(Self { response, head, end, connection, head_only: method == Method::HEAD })
     }
 
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    pub fn version(&self) -> Option<HttpVersion> {
-        match self.response.version() {
-            Version::HTTP_10 => Some(HttpVersion::Http10),
-            Version::HTTP_11 => Some(HttpVersion::Http11),
-            _ => None,
-        }
+    pub fn head(&self) -> &ResponseHead {
+        &self.head
     }
 
     /// See [`redirect_location`].
     pub fn location(&self) -> Option<String> {
-        let location = self.response.headers().get(header::LOCATION);
-        redirect_location(self.status, location.map(|location| location.as_bytes()))
-    }
-
-    /// Refuses an interim response that was passed on because no final response followed.
-    pub fn refuse_interim(&self) -> Result<(), Failure> {
-        let status = self.status;
-        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Failure::new(
-                Reason::Protocol,
-                format!("{status} without a final response"),
-            ));
-        }
-        Ok(())
+        redirect_location(self.head.status, &self.head.fields)
     }
 
     /// Reads the body to its end or to `limit` bytes; empty with [`BodyMode::Discard`].
     pub async fn read_body(mut self, mode: BodyMode, limit: usize) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
         if self.head_only
-            || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || matches!(self.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         {
             // No body, whatever the content-length (RFC 9110, sections 8.6 and 15.4.5).
             return Ok(body);
         }
-        let end = self.body_end();
+        let end = self.end;
         let (mut read, mut pieces) = (0, Pieces::default());
         if end == BodyEnd::Chunked {
             self.connection.expect_chunks();
@@ -124,27 +106,6 @@ impl Http1Response {
         let is_short = matches!(end, BodyEnd::Length(length) if read + rest < length);
         if is_short && rest < max { Err(failure::of_short_body()) } else { Ok(body) }
     }
-
-    /// How the body ends (RFC 9112, section 6.3).
-    fn body_end(&self) -> BodyEnd {
-        let header = |name| self.response.headers().get(name).and_then(|value| value.to_str().ok());
-        let coding = header(header::TRANSFER_ENCODING).unwrap_or_default().to_ascii_lowercase();
-        if coding.contains("chunked") && self.response.version() == Version::HTTP_11 {
-            return BodyEnd::Chunked;
-        }
-        let length = header(header::CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
-        length.filter(|_| coding.is_empty()).map_or(BodyEnd::Connection, BodyEnd::Length)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BodyEnd {
-    /// With the last chunk.
-    Chunked,
-    /// After this number of bytes.
-    Length(usize),
-    /// With the end of the connection.
-    Connection,
 }
 
 /// The status code with its standard phrase.
@@ -154,7 +115,9 @@ pub fn status_text(status: StatusCode) -> String {
 }
 
 /// The target of a redirect; `None` for another status and for a redirect without a location.
-pub fn redirect_location(status: StatusCode, location: Option<&[u8]>) -> Option<String> {
+///
+/// Bytes beyond ASCII are percent-encoded one by one, whatever their charset is.
+pub fn redirect_location(status: StatusCode, fields: &Fields) -> Option<String> {
     let is_redirect = matches!(
         status,
         StatusCode::MOVED_PERMANENTLY
@@ -163,11 +126,42 @@ pub fn redirect_location(status: StatusCode, location: Option<&[u8]>) -> Option<
             | StatusCode::TEMPORARY_REDIRECT
             | StatusCode::PERMANENT_REDIRECT
     );
-    let location = location.filter(|_| is_redirect)?;
-    Some(String::from_utf8_lossy(location).into_owned())
+    let location = fields.all("location").find(|location| !location.is_empty());
+    location.filter(|_| is_redirect).map(percent_encode_high)
+}
+
+fn percent_encode_high(bytes: &[u8]) -> String {
+    let pieces = bytes.iter().map(|byte| match byte {
+        0..0x80 => char::from(*byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    });
+    pieces.collect()
 }
 
 /// The failure of a body beyond `limit` bytes.
 pub fn body_too_large(limit: usize) -> Failure {
     Failure::new(Reason::TooLarge, format!("{WHEN}: more than {limit} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_bytes_of_a_location_are_percent_encoded_one_by_one() {
+        let location = |status, values: &[&[u8]]| {
+            let field = |value: &&[u8]| ("location".to_owned(), value.to_vec());
+            redirect_location(status, &Fields::new(values.iter().map(field).collect()))
+        };
+        for (raw, encoded) in [
+            (&b"/caf\xe9"[..], "/caf%E9"),
+            (b"/caf\xc3\xa9?q=\xff#\x80", "/caf%C3%A9?q=%FF#%80"),
+            (b"/a%e9 b\x01", "/a%e9 b\u{1}"),
+        ] {
+            assert_eq!(location(StatusCode::FOUND, &[raw]), Some(encoded.to_owned()));
+        }
+        assert_eq!(location(StatusCode::FOUND, &[b"", b"/a", b"/b"]), Some("/a".to_owned()));
+        assert_eq!(location(StatusCode::FOUND, &[b""]), None);
+        assert_eq!(location(StatusCode::NOT_MODIFIED, &[b"/a"]), None);
+    }
 }

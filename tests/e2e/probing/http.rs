@@ -83,6 +83,34 @@ fn a_request_has_the_options_of_the_service() {
 }
 
 #[test]
+fn a_method_that_expects_a_body_is_sent_with_the_length_0() {
+    let launch = Launch::new();
+    let there = Target::healthy();
+    let lengths = |status: &str, method: &str, body: Option<&str>| {
+        let leads =
+            format!("HTTP/1.1 {status}\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", there.url());
+        let here = raw(leads.as_bytes());
+        let options = json!({"method": method, "body": body});
+        launch.probe_command(&here.url()).options(options).run().assert_up();
+        [here.last_head(), there.last_head()].map(|head| {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            length.map(|length| length.to_owned())
+        })
+    };
+    let zero = || Some("0".to_owned());
+    for method in ["POST", "PUT", "PATCH"] {
+        assert_eq!(lengths("307 x", method, None), [zero(), zero()], "{method}");
+        assert_eq!(lengths("303 x", method, None), [zero(), None], "{method} becomes GET");
+    }
+    assert_eq!(lengths("302 x", "PUT", Some("")), [zero(), zero()]);
+    assert_eq!(lengths("302 x", "POST", Some("")), [zero(), None]);
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+        assert_eq!(lengths("307 x", method, None), [None, None], "{method}");
+    }
+    assert_eq!(lengths("307 x", "DELETE", Some("hi")), [Some("2".into()), Some("2".into())]);
+}
+
+#[test]
 fn a_status_of_400_or_above_is_down() {
     let app = Launch::new().start();
     for (status, state) in [(200, "up"), (399, "up"), (400, "down"), (404, "down"), (503, "down")] {

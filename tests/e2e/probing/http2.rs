@@ -59,3 +59,21 @@ fn the_http_version_must_match_the_required_one() {
     probe(&new, "1.0").assert_failed("protocol", "the target spoke HTTP 1.1, expected HTTP 1.0");
     probe(&old, "1.1").assert_failed("protocol", "the target spoke HTTP 1.0, expected HTTP 1.1");
 }
+
+#[test]
+fn a_request_over_http_2_has_the_length_of_its_body() {
+    let (launch, server) = (Launch::new(), GrpcHealth::plain());
+    for (method, body, path, length) in [
+        ("POST", "", "/", "0"),
+        ("PATCH", "", "/hop", "0"),
+        ("PUT", "hi", "/", "2"),
+        ("DELETE", "hi", "/", "2"),
+        ("GET", "", "/", ""),
+        ("DELETE", "", "/", ""),
+    ] {
+        let options = json!({"http_version": "2", "method": method, "body": body});
+        let command = launch.probe_command(&format!("{}{path}", server.url("http")));
+        let command = command.options(options).condition(&format!("[BODY].method == {method}"));
+        command.condition(&format!("len([BODY].length) == {}", length.len())).run().assert_up();
+    }
+}

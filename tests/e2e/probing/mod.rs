@@ -15,6 +15,7 @@ mod icmp;
 mod local_faults;
 mod memory_bounds;
 mod name_resolution;
+mod odd_heads;
 mod on_demand;
 mod phases;
 mod pool;

@@ -109,8 +109,8 @@ async fn check(request: Request<RecvStream>, answer: SendResponse<Bytes>) {
     let _ = respond(answer, status);
 }
 
-/// Plain HTTP/2: `/status/503` has that status, `/hop` redirects to `/`, which describes the
-/// request in JSON.
+/// Plain HTTP/2: `/status/503` has that status, `/hop` sets a cookie and redirects to `/`, which
+/// describes the request in JSON.
 fn respond_plainly(
     request: &Request<RecvStream>,
     path: &str,
@@ -118,13 +118,22 @@ fn respond_plainly(
 ) -> Result<(), h2::Error> {
     let head = match path.strip_prefix("/status/") {
         Some(status) => Response::builder().status(status),
-        None if path == "/hop" => Response::builder().status(302).header("location", "/"),
+        None if path == "/hop" => {
+            let head = Response::builder().status(307).header("location", "/");
+            head.header("set-cookie", "hop=1")
+        }
         None => Response::builder(),
     };
-    let seen = request.headers().get("x-seen").map_or("", |value| value.to_str().unwrap());
+    let value = |name: &str| {
+        request.headers().get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    };
     let host = request.uri().authority().unwrap();
-    let body =
-        format!(r#"{{"method": "{}", "host": "{host}", "seen": "{seen}"}}"#, request.method());
+    let (seen, length, cookie) = (value("x-seen"), value("content-length"), value("cookie"));
+    let body = format!(
+        r#"{{"method": "{}", "host": "{host}", "seen": "{seen}", "length": "{length}",
+            "cookie": "{cookie}"}}"#,
+        request.method()
+    );
     let mut stream = answer.send_response(head.body(()).unwrap(), false)?;
     stream.send_data(Bytes::from(body), true)
 }
