@@ -157,6 +157,7 @@ mod tests {
             response_time: ms(100),
             http_status: Some(503),
             failure: Some(Failure::new(Reason::Status, "503 Service Unavailable")),
+            expected_failure: None,
             phases: Phases { connect: ms(25), processing: ms(75), ..Phases::default() },
             details: ProbeDetails {
                 http_version: Some(HttpVersion::Http11),

@@ -300,6 +300,8 @@ pub struct Outcome {
     pub http_status: Option<u16>,
     /// `None` when the probe succeeded.
     pub failure: Option<Failure>,
+    /// The failure that the conditions expect, such as a refused connection; the probe succeeded.
+    pub expected_failure: Option<Failure>,
     pub phases: Phases,
     pub details: ProbeDetails,
     /// Whether the self-check found the local network down, so that a failure does not count
@@ -326,6 +328,7 @@ impl Outcome {
             response_time,
             http_status: None,
             failure,
+            expected_failure: None,
             phases: Phases::default(),
             details: ProbeDetails::default(),
             network_down: false,
@@ -333,6 +336,18 @@ impl Outcome {
             is_outdated: false,
             report: None,
         }
+    }
+
+    /// The failure of the probe, whether or not the conditions expect it.
+    pub fn any_failure(&self) -> Option<&Failure> {
+        self.failure.as_ref().or(self.expected_failure.as_ref())
+    }
+
+    /// Marks an outcome that says nothing about its target, since the local network was down. An
+    /// expected failure proves nothing then.
+    pub fn mark_network_down(&mut self) {
+        self.network_down = true;
+        self.failure = self.failure.take().or(self.expected_failure.take());
     }
 
     pub fn verdict(&self) -> Verdict {
@@ -364,6 +379,16 @@ mod tests {
     fn control_characters_in_a_detail_are_escaped() {
         let failure = Failure::new(Reason::Protocol, "a\nb\u{1b}[31mü");
         assert_eq!(failure.detail, "a\\nb\\u{1b}[31mü");
+    }
+
+    #[test]
+    fn an_expected_failure_proves_nothing_while_the_network_is_down() {
+        let expected = Failure::new(Reason::ConnectTimeout, "no answer");
+        let up = Outcome { expected_failure: Some(expected.clone()), ..sample::outcome(1, 0) };
+        assert_eq!((up.verdict(), up.any_failure()), (Verdict::Up, Some(&expected)));
+        let mut unknown = up;
+        unknown.mark_network_down();
+        assert_eq!((unknown.verdict(), unknown.failure), (Verdict::Unknown, Some(expected)));
     }
 
     #[test]

@@ -3,16 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::clock::unix_ms;
-use crate::domain::outcome::sanitize_detail;
-use crate::domain::{
-    Condition, ConditionResult, Failure, Kind, Outcome, Reason, Redactor, Service,
-};
+use crate::domain::{Condition, Failure, Kind, Outcome, Reason, Redactor, Service};
 use crate::probe::context::ProbeContext;
 use crate::probe::resources::{Resources, Rules};
 use crate::probe::response::ProbeResponse;
 use crate::probe::stall::StallMonitor;
 use crate::probe::timings::{Phase, Timings};
-use crate::probe::{http, protocols};
+use crate::probe::{conditions, http, no_connection, protocols};
 
 /// Largest body that is parsed as JSON, in bytes: parsed values take up to a hundred times the
 /// memory.
@@ -43,7 +40,7 @@ impl Engine {
         let probe = probe_target(&self.resources, service, &timings);
         let result = tokio::time::timeout(timeout, probe).await;
         let ended = Instant::now();
-        let recorded = timings.finish(ended);
+        let mut recorded = timings.finish(ended);
         // A timeout cannot interrupt the evaluation of conditions.
         let was_late = ended - started > timeout + EVALUATION_GRACE;
         let failure = match result {
@@ -65,12 +62,18 @@ impl Engine {
             }
             other => other,
         };
+        let response_time = ended - started;
+        let counts = failure.as_ref().and_then(|failure| {
+            no_connection::judge(service, &mut recorded, response_time, failure)
+        });
+        let expected_failure = failure.filter(|_| counts.is_none());
         let mut outcome = Outcome {
             service_id: service.id,
             started_at_ms,
-            response_time: ended - started,
+            response_time,
             http_status: recorded.http_status,
-            failure,
+            failure: counts,
+            expected_failure,
             phases: recorded.phases,
             details: recorded.details,
             network_down: false,
@@ -127,30 +130,19 @@ async fn probe_target(
 
 /// Evaluates the service's conditions; without any, the plain rule of the protocol counts.
 fn check_conditions(context: &ProbeContext<'_>, response: ProbeResponse) -> Result<(), Failure> {
-    let conditions = &context.service.conditions;
-    if conditions.is_empty() {
+    let service_conditions = &context.service.conditions;
+    if service_conditions.is_empty() {
         return response.plain;
     }
-    let reads_json = conditions.iter().any(Condition::reads_json);
+    let reads_json = service_conditions.iter().any(Condition::reads_json);
     if reads_json && response.body.len() > JSON_LIMIT {
         let detail = format!("a body of more than {JSON_LIMIT} bytes is not parsed as JSON");
         return Err(Failure::new(Reason::TooLarge, detail));
     }
     let facts = context.timings.facts(response, reads_json, Instant::now(), unix_ms());
-    let mut unmet = Vec::new();
-    for condition in conditions {
-        let result = condition.judge(&facts);
-        context.timings.update_report(|report| {
-            let text = result.clone().err().unwrap_or_else(|| condition.to_string());
-            let text = sanitize_detail(text);
-            report.conditions.push(ConditionResult { text, fulfilled: result.is_ok() });
-        });
-        unmet.extend(result.err());
-    }
-    if unmet.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(Reason::Condition, unmet.join("; ")))
+    let (results, failure) = conditions::judge(service_conditions, &facts);
+    context.timings.update_report(|report| report.conditions = results);
+    failure.map_or(Ok(()), Err)
 }
 
 /// A watched job is probed only after its heartbeat is overdue (see `actors::scheduler`).

@@ -7,8 +7,8 @@
 //!    ([`net::policy`]), connects ([`net::dial`]) and does the TLS handshake ([`net::tls`]).
 //! 3. [`http`] sends the request over HTTP/1.1 or HTTP/2 and follows redirects; other schemes are
 //!    in [`protocols`]. Both return a [`response`].
-//! 4. [`engine`] evaluates the service's conditions on the response, or the plain rule of its
-//!    protocol when there are none.
+//! 4. [`engine`] evaluates the service's [`conditions`] on the response, or the plain rule of its
+//!    protocol when there are none. Conditions that expect no connection are in [`no_connection`].
 //!
 //! [`timings`] assigns every moment to one of the phases resolve, connect, tls, processing and
 //! transfer, and collects details, so both are known when the timeout ends the probe. [`failure`]
@@ -19,12 +19,14 @@
 //! No connection, TLS session or DNS answer is reused: every probe resolves, connects and does a
 //! handshake, so the next probe detects a failure of DNS, TCP or TLS.
 
+mod conditions;
 mod context;
 mod engine;
 mod failure;
 mod http;
 mod limits;
 pub mod net;
+mod no_connection;
 mod protocols;
 mod resources;
 mod response;

@@ -118,6 +118,7 @@ impl Timings {
         let expires_at = recording.details.certificate_expires_at;
         let seconds_left = expires_at.map(|at| at.saturating_sub(unix_ms / 1_000));
         Facts {
+            connected: true,
             status: response.status,
             response_time: recording.phases.total() + now.duration_since(recording.phase_started),
             ip: recording.details.address.map(|address| address.ip()),

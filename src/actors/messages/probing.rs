@@ -48,7 +48,7 @@ pub enum ProbeEnd {
 impl ProbeEnd {
     /// How the probe that led to `outcome` ended.
     pub fn of(outcome: &Outcome) -> Self {
-        match &outcome.failure {
+        match outcome.any_failure() {
             Some(failure) if failure.reason.is_timeout() => Self::TimedOut,
             _ if outcome.verdict() != Verdict::Local && outcome.response_time < PATIENCE => {
                 Self::Prompt

@@ -103,7 +103,7 @@ impl SelfCheck {
         }
         let began = now.checked_sub(outcome.response_time);
         if fails && (self.down_since.is_some() || began <= self.back_at) {
-            outcome.network_down = true;
+            outcome.mark_network_down();
         }
         // Behind the failure of the same service, even beyond the limit, to keep the order.
         if self.failing.contains(&id) {
@@ -212,7 +212,7 @@ impl SelfCheck {
         // A failure that is released before the decision is unknown too.
         let is_unknown = is_down || !is_decided;
         for outcome in released.iter_mut().filter(|it| is_unknown && may_be_local_network(it)) {
-            outcome.network_down = true;
+            outcome.mark_network_down();
         }
         released.extend(self.release_unblocked());
         self.opened = None;
@@ -245,11 +245,12 @@ impl SelfCheck {
     }
 }
 
-/// Whether a loss of the local network would explain this result. It does not affect loopback.
+/// Whether a loss of the local network would explain this result, an expected failure included. It
+/// does not affect loopback.
 pub fn may_be_local_network(outcome: &Outcome) -> bool {
     let is_loopback = outcome.details.address.is_some_and(|address| address.ip().is_loopback());
-    let failure = outcome.failure.as_ref();
-    !is_loopback && failure.is_some_and(|failure| failure.reason.may_be_local_network())
+    !is_loopback
+        && outcome.any_failure().is_some_and(|failure| failure.reason.may_be_local_network())
 }
 
 /// Whether the name servers of this machine were checked and failed.
@@ -314,6 +315,20 @@ mod tests {
         assert_eq!(decided(5, true).1, Some(NetworkChange::Lost));
         assert_eq!(decided(6, true), (vec![Verdict::Down; 5], None), "too few failed");
         assert_eq!(decided(0, false), (vec![Verdict::Down; 5], None), "a canary answers");
+    }
+
+    #[test]
+    fn a_failure_that_conditions_expect_is_held_and_unknown_like_any_other() {
+        let (mut self_check, start) = (SelfCheck::new(SETTINGS), Instant::now());
+        let Outcome { failure, .. } = failed(1, 0);
+        let expected = Outcome { expected_failure: failure, ..sample::outcome(1, 0) };
+        assert_eq!(expected.verdict(), Verdict::Up);
+        assert!(self_check.admit(expected, start).is_none());
+        self_check.query_begins(start);
+        self_check.query_ends(true, start);
+        let (released, _) = self_check.decide(start + secs(3), false);
+        assert_eq!(released[0].verdict(), Verdict::Unknown);
+        assert_eq!(released[0].failure.as_ref().unwrap().reason, Reason::ConnectTimeout);
     }
 
     #[test]

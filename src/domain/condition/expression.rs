@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::domain::condition::contradiction;
 use crate::domain::condition::glob::Glob;
 use crate::domain::condition::path::Path;
 use crate::domain::invalid::Invalid;
@@ -84,17 +83,6 @@ pub(super) enum Placeholder {
 impl Condition {
     const EXPECTED: &'static str = "a condition such as [STATUS] == 200, [RESPONSE_TIME] < 300 \
          or [BODY].status == UP, of at most 1,000 characters";
-
-    /// Parses a new condition. Rejects one that no response can fulfil; a stored condition of a
-    /// former version may be such a one.
-    pub fn define(text: &str) -> Result<Self, Invalid> {
-        if let Some(operator) = contradiction::logical_operator(text) {
-            return Err(Invalid::quoted(text, operator));
-        }
-        let condition = Self::parse(text)?;
-        contradiction::check(&condition).map_err(|expected| Invalid::quoted(text, expected))?;
-        Ok(condition)
-    }
 
     /// Conditions are stored as they print, so a condition that does not parse back is rejected.
     pub fn parse(text: &str) -> Result<Self, Invalid> {

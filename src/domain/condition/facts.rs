@@ -11,6 +11,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The values of a response that placeholders refer to.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    /// Whether the target answered.
+    pub connected: bool,
     /// HTTP status, or the equivalent of the protocol.
     pub status: Option<u16>,
     /// Time until the response was complete.
@@ -23,6 +25,18 @@ pub struct Facts {
     pub dns_rcode: Option<String>,
     /// Empty when no condition needs the body.
     pub body: Body,
+}
+
+impl Facts {
+    /// A response without any value.
+    pub fn connected() -> Self {
+        Self { connected: true, ..Self::default() }
+    }
+
+    /// No response: the status is 0, as in Gatus.
+    pub fn no_connection() -> Self {
+        Self { status: Some(0), ..Self::default() }
+    }
 }
 
 /// A body as text, and as JSON if it is JSON.

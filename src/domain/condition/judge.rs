@@ -50,8 +50,7 @@ impl Facts {
             Placeholder::ResponseTime => Some(Value::number(self.response_time.as_millis())),
             Placeholder::Ip => Some(Value::text(self.ip?.to_string())),
             Placeholder::DnsRcode => self.dns_rcode.clone().map(Value::text),
-            // Conditions are evaluated only after a response.
-            Placeholder::Connected => Some(Value::text("true")),
+            Placeholder::Connected => Some(Value::text(self.connected.to_string())),
             // Without a certificate 0, as in Gatus.
             Placeholder::CertificateExpiration => {
                 let expires_in = self.certificate_expires_in.unwrap_or_default();
@@ -217,6 +216,7 @@ mod tests {
         let days = Duration::from_secs(86_400) * 3;
         let ip = "127.0.0.1".parse().ok();
         Facts {
+            connected: true,
             status: Some(500),
             response_time: Duration::from_millis(612),
             ip,

@@ -6,10 +6,13 @@
 //! Gatus, a value that is no number fails a comparison by size instead of counting as 0: a body
 //! without `errors` does not fulfil `[BODY].errors < 5`.
 
+mod absence;
 mod contradiction;
+mod definition;
 pub mod expression;
 pub mod facts;
 mod glob;
+pub mod joined;
 mod judge;
 mod number;
 mod path;

@@ -66,11 +66,40 @@ fn a_target_without_an_answer_fails_with_the_error_and_not_with_a_condition() {
 }
 
 #[test]
+fn a_port_that_must_be_closed_is_up_while_it_is() {
+    let app = Launch::new().start();
+    let open = answering(200, "");
+    let add = |name: &str, url: &str, condition: &str| {
+        let conditions = [condition, "[RESPONSE_TIME] < 10s"];
+        app.add_with(&json!({"name": name, "url": url, "conditions": conditions}))
+    };
+    let closed = "127.0.0.1:1";
+    let up = [
+        add("http", &format!("http://{closed}/"), "[CONNECTED] == false"),
+        add("status", &format!("https://{closed}/"), "[STATUS] == 0"),
+        add("tcp", &format!("tcp://{closed}"), "[CONNECTED] != true"),
+    ];
+    for id in up {
+        app.wait_for_state(id, "up");
+    }
+    let down = add("open", &open.url(), "[CONNECTED] == false");
+    let down = app.wait_for_state(down, "down");
+    assert_eq!(down["current_status"]["failure"]["detail"], "[CONNECTED] (true) == false");
+    let not_200 = add("not-200", &format!("http://{closed}/"), "[STATUS] != 200");
+    let down = app.wait_for_state(not_200, "down");
+    assert_eq!(down["current_status"]["failure"]["reason"], "refused");
+    app.db().assert_consistent();
+}
+
+#[test]
 fn an_invalid_condition_is_rejected_with_its_location() {
     let app = Launch::new().start();
     for (conditions, expected) in [
         (json!(["[STATSU] == 200"]), "conditions: invalid value \"[STATSU] == 200\""),
         (json!(["[DOMAIN_EXPIRATION] > 720h"]), "expected a condition without [DOMAIN_EXPIRATION]"),
+        (json!(["[STATUS] >= 200 && [STATUS] < 300"]), "expected one comparison; a list of"),
+        (json!(["[STATUS] == 200 || [STATUS] == 204"]), "expected one comparison; any(…)"),
+        (json!(["[BODY].load < high"]), "expected numbers or durations on both sides"),
         (json!("[STATUS] == 200"), "a list of at most 50 conditions"),
         (json!([200]), "expected a string"),
     ] {
@@ -159,8 +188,22 @@ fn a_large_body_is_read_as_text_but_not_as_json() {
 #[test]
 fn numbers_are_compared_by_value_and_without_rounding() {
     let launch = Launch::new();
-    let target = with_length(b"{\"n\": 5.0, \"big\": 9007199254740993}");
-    for condition in ["[BODY].n == 5", "[BODY].big > 9007199254740992"] {
+    let target = with_length(
+        b"{\"n\": 5.0, \"big\": 9007199254740993, \"price\": 1.10, \"version\": \"1.10\", \
+        \"id\": 12345678901234567890, \"a.b\": {\"c d\": 1}, \"none\": null}",
+    );
+    for condition in [
+        "[BODY].n == 5",
+        "[BODY].big > 9007199254740992",
+        "[BODY].price == 1.1",
+        "[BODY].version != 1.1",
+        "[BODY].id > 12345678901234567889",
+        "[STATUS] == 200.0",
+        "[status] == pat(2[0-9]?)",
+        "[BODY][\"a.b\"].c d == 1",
+        "has([BODY].none) == false",
+        "[CERTIFICATE_EXPIRATION] == 0",
+    ] {
         launch.probe_command(&target.url()).condition(condition).run().assert_up();
     }
 }
