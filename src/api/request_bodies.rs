@@ -128,13 +128,13 @@ pub struct BasicAuth {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// Trusted certificate authorities, instead of the system's.
+    /// Trusted certificates, of authorities or of the target itself, instead of the system's.
     #[schema(max_length = 262144, pattern = "-----BEGIN ")]
     ca: Option<String>,
     /// Client certificate with its chain.
     #[schema(max_length = 262144, pattern = "-----BEGIN ")]
     certificate: Option<String>,
-    /// Private key of the client certificate; masked in responses.
+    /// Private key of the client certificate, not encrypted; masked in responses.
     #[schema(max_length = 262144, pattern = "-----BEGIN ")]
     private_key: Option<String>,
     /// Server name for SNI and certificate verification, instead of the host of the URL.

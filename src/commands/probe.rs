@@ -90,7 +90,7 @@ fn as_text(service: &Service, outcome: &Outcome, requests: Requests) -> String {
         details.address_text(),
         (details.redirects > 0).then(|| format!("redirects {}", details.redirects)),
         details
-            .certificate_expires_at
+            .own_certificate_expires_at
             .map(|at| format!("certificate valid for {} days", days_until(at))),
     ];
     let details: Vec<String> = details.into_iter().flatten().collect();

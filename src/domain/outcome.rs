@@ -249,8 +249,12 @@ pub struct ProbeDetails {
     pub redirects: u32,
     pub http_version: Option<HttpVersion>,
     pub tls_version: Option<TlsVersion>,
-    /// The earliest expiry in the certificate chain, in unix seconds.
+    /// Earliest expiry of all certificates that the target sent, in unix seconds.
     pub certificate_expires_at: Option<i64>,
+    /// Expiry of the target's own certificate, in unix seconds.
+    pub own_certificate_expires_at: Option<i64>,
+    /// Earliest expiry of the chain that was verified, in unix seconds; `None` when none was.
+    pub verified_chain_expires_at: Option<i64>,
 }
 
 impl ProbeDetails {

@@ -19,6 +19,7 @@ pub struct LastResult {
     /// In the order of [`Phases::named`](crate::domain::Phases::named).
     pub(super) phases_us: [u32; 5],
     pub(super) certificate_expires_at: Option<i64>,
+    pub(super) verified_chain_expires_at: Option<i64>,
 }
 
 /// The last result of a service, with the current name and group of the service.
@@ -45,6 +46,7 @@ impl LastResult {
             duration_us: micros(outcome.response_time),
             phases_us: outcome.phases.named().map(|(_, duration)| micros(duration)),
             certificate_expires_at: details.certificate_expires_at,
+            verified_chain_expires_at: details.verified_chain_expires_at,
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct ServiceCollector(pub(super) Vec<ServiceResult>);
 type Value = fn(&LastResult) -> Option<f64>;
 
 /// Name, HELP and value of the gauges that every service has.
-const GAUGES: [(&str, &str, Value); 9] = [
+const GAUGES: [(&str, &str, Value); 10] = [
     (names::PROBE_SUCCESS, "Whether the last probe succeeded", |r| Some(number(r.success))),
     (names::PROBE_DURATION_SECONDS, "Duration of the last probe", |r| Some(seconds(r.duration_us))),
     (names::PROBE_HTTP_STATUS_CODE, "HTTP status of the last probe, 0 without a response", |r| {
@@ -39,8 +39,13 @@ const GAUGES: [(&str, &str, Value); 9] = [
     }),
     (
         names::PROBE_SSL_EARLIEST_CERT_EXPIRY,
-        "Earliest expiry of the certificate chain, in unix seconds",
+        "Earliest expiry of the certificates that the target sent, in unix seconds",
         |r| r.certificate_expires_at.map(|at| at as f64),
+    ),
+    (
+        names::PROBE_SSL_LAST_CHAIN_EXPIRY,
+        "Earliest expiry of the certificate chain that was verified, in unix seconds",
+        |r| r.verified_chain_expires_at.map(|at| at as f64),
     ),
 ];
 

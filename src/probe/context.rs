@@ -168,19 +168,20 @@ impl<'a> ProbeContext<'a> {
         let options = self.tls_options_for(url);
         let tls = &self.resources.tls;
         self.timings.set_reads_files(true);
-        let files = tls::read_files(&options).await;
+        let files = tls::Files::read_async(&options).await;
         self.timings.set_reads_files(false);
         let handshake = tls.handshake(&options, &files, alpn, url, stream).await?;
-        let tls::Handshake { mut stream, certificate_requested } = handshake;
+        // Also of a handshake that failed.
+        self.update_details(|details| handshake.certificates.read_details(details));
+        self.timings
+            .update_report(|report| report.certificates = handshake.certificates.describe());
+        let mut stream = handshake.result?;
+        self.update_details(|details| details.tls_version = tls::version(stream.session()));
         if alpn == Alpn::Http2 && stream.session().alpn_protocol() != Some(b"h2") {
             let detail = "in the TLS handshake: the server did not agree to HTTP/2 (ALPN)";
             return Err(Failure::new(Reason::Protocol, detail));
         }
-        self.update_details(|details| tls::read_details(stream.session(), details));
-        self.timings.update_report(|report| {
-            report.certificates = tls::peer_chain(stream.session());
-        });
-        if certificate_requested {
+        if handshake.certificate_requested && alpn == Alpn::None {
             let took = started.elapsed();
             self.enter(Phase::Processing);
             let waited = wait_for_refusal(&mut stream, took).await;

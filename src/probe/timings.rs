@@ -115,7 +115,7 @@ impl Timings {
         unix_ms: i64,
     ) -> Facts {
         let recording = self.0.borrow();
-        let expires_at = recording.details.certificate_expires_at;
+        let expires_at = recording.details.own_certificate_expires_at;
         let seconds_left = expires_at.map(|at| at.saturating_sub(unix_ms / 1_000));
         Facts {
             connected: true,

@@ -49,9 +49,15 @@ pub struct Probe {
     /// Negotiated TLS version; null without TLS.
     #[schema(required = true, example = "TLS 1.3")]
     tls_version: Option<String>,
-    /// Earliest expiry of the certificates in the chain, in unix seconds; null without TLS.
+    /// Earliest expiry of the certificates that the target sent, in unix seconds; null without TLS.
     #[schema(required = true)]
     certificate_expires_at: Option<i64>,
+    /// Expiry of the target's own certificate, in unix seconds; null without TLS.
+    #[schema(required = true)]
+    own_certificate_expires_at: Option<i64>,
+    /// Earliest expiry of the chain that was verified, in unix seconds; null when none was.
+    #[schema(required = true)]
+    verified_chain_expires_at: Option<i64>,
     /// Certificate chain of the target, leaf first.
     certificates: Vec<Certificate>,
     /// The evaluated conditions.
@@ -106,6 +112,8 @@ impl Probe {
             http_version: details.http_version.map(HttpVersion::as_str),
             tls_version: details.tls_version.map(|version| version.to_string()),
             certificate_expires_at: details.certificate_expires_at,
+            own_certificate_expires_at: details.own_certificate_expires_at,
+            verified_chain_expires_at: details.verified_chain_expires_at,
             certificates: report.certificates.into_iter().map(Certificate::new).collect(),
             conditions: report.conditions.into_iter().map(ConditionResult::new).collect(),
         }

@@ -19,7 +19,7 @@ pub struct Facts {
     pub response_time: Duration,
     /// The address that was dialled.
     pub ip: Option<IpAddr>,
-    /// Time until the first certificate of the chain expires.
+    /// Time until the target's own certificate expires.
     pub certificate_expires_in: Option<Duration>,
     /// Response code of a name server, such as `NOERROR`.
     pub dns_rcode: Option<String>,

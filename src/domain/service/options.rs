@@ -112,7 +112,7 @@ pub struct BasicAuth {
 pub struct TlsOptions {
     /// Any certificate is valid.
     pub insecure: bool,
-    /// Trusted authorities instead of those of the system.
+    /// Trusted certificates instead of those of the system.
     pub ca: Option<Pem>,
     /// Client certificate with its chain.
     pub certificate: Option<Pem>,

@@ -1,0 +1,230 @@
+//! Which certificates of targets are valid.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, RootCertStore};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::X509Version;
+
+use crate::bounded_file;
+use crate::domain::Invalid;
+use crate::probe::net::tls::certificates::expires_at;
+use crate::probe::net::tls::pem::{MAX_PEM_BYTES, parse_certificates};
+use crate::probe::net::tls::signatures::ALGORITHMS;
+
+/// The certificates that probes trust by default.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    pub store: Arc<TrustStore>,
+    /// Number of trusted certificates.
+    pub authorities: usize,
+}
+
+impl Trust {
+    /// Trusts the system's certificates (or those of `SSL_CERT_FILE`) and those of the PEM file
+    /// `ca_file`. The error is about `ca_file`.
+    pub fn load(ca_file: Option<&Path>) -> Result<Self, Invalid> {
+        let mut store = TrustStore::new();
+        for certificate in system_certificates() {
+            // As other clients do, an unusable certificate of the system is passed over.
+            let _unusable = store.add(certificate);
+        }
+        if let Some(file) = ca_file {
+            let invalid = |reason: String| {
+                Invalid::quoted(file, "a PEM file of certificates").because(reason)
+            };
+            let pem = bounded_file::read(file, MAX_PEM_BYTES);
+            let pem = pem.map_err(|error| invalid(error.to_string()))?;
+            for certificate in parse_certificates(&pem).map_err(invalid)? {
+                store.add(certificate).map_err(|error| invalid(error.to_string()))?;
+            }
+        }
+        Ok(Self::from(store))
+    }
+}
+
+impl From<TrustStore> for Trust {
+    fn from(store: TrustStore) -> Self {
+        Self { authorities: store.pinned.len(), store: Arc::new(store) }
+    }
+}
+
+/// The certificates of the system or of `SSL_CERT_FILE`; none when reading them hangs.
+fn system_certificates() -> Vec<CertificateDer<'static>> {
+    let load = || rustls_native_certs::load_native_certs().certs;
+    bounded_file::within(bounded_file::READ_TIMEOUT, load).unwrap_or_default()
+}
+
+/// Trusted certificates. Each is trusted when a target shows exactly it; those of authorities also
+/// as the end of a chain.
+#[derive(Debug)]
+pub struct TrustStore {
+    roots: RootCertStore,
+    /// Expiry of each of `roots`, in unix seconds.
+    expiries: Vec<Option<i64>>,
+    pinned: HashSet<CertificateDer<'static>>,
+}
+
+/// A chain of certificates that is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifiedChain {
+    /// Earliest expiry in the chain, in unix seconds; the authority at its end included.
+    pub expires_at: Option<i64>,
+}
+
+impl TrustStore {
+    pub fn new() -> Self {
+        Self { roots: RootCertStore::empty(), expiries: Vec::new(), pinned: HashSet::new() }
+    }
+
+    pub fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), rustls::Error> {
+        let parsed = X509Certificate::from_der(&certificate).ok().map(|(_, parsed)| parsed);
+        if parsed.as_ref().is_none_or(may_issue) {
+            self.roots.add(certificate.clone())?;
+            self.expiries.push(parsed.map(|parsed| parsed.validity().not_after.timestamp()));
+        }
+        self.pinned.insert(certificate);
+        Ok(())
+    }
+
+    /// Whether `own`, the certificate that a target shows as its own, is valid for `name` at `now`.
+    pub fn verify(
+        &self,
+        own: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedChain, rustls::Error> {
+        if self.pinned.contains(own) {
+            verify_pinned(own, name, now)?;
+            return Ok(VerifiedChain { expires_at: expires_at(own) });
+        }
+        let expires_at = self.verify_path(own, intermediates, now)?;
+        verify_server_name(&ParsedCertificate::try_from(own)?, name)?;
+        Ok(VerifiedChain { expires_at })
+    }
+
+    /// Builds a path from `own` to an authority that has not expired. Returns the earliest expiry.
+    fn verify_path(
+        &self,
+        own: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<Option<i64>, rustls::Error> {
+        let expired = |not_after: i64| {
+            let not_after = UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+                not_after.max(0).cast_unsigned(),
+            ));
+            webpki::Error::CertExpired { time: now, not_after }
+        };
+        let is_current = |path: &VerifiedPath<'_>| match self.expiry_of(path.anchor()) {
+            Some(at) if at < unix_seconds(now) => Err(expired(at)),
+            _ => Ok(()),
+        };
+        let end_entity = EndEntityCert::try_from(own);
+        let path = end_entity.as_ref().map_err(Clone::clone).and_then(|end_entity| {
+            let (algorithms, roots) = (&ALGORITHMS.all, &self.roots.roots);
+            let usage = KeyUsage::server_auth();
+            end_entity.verify_for_usage(
+                algorithms,
+                roots,
+                intermediates,
+                now,
+                usage,
+                None,
+                Some(&is_current),
+            )
+        });
+        match path {
+            Ok(path) => {
+                let between = path.intermediate_certificates().map(|it| expires_at(&it.der()));
+                let all = between.chain([expires_at(own), self.expiry_of(path.anchor())]);
+                Ok(all.flatten().min())
+            }
+            Err(error) => {
+                // Only rustls can make its own error of that of webpki.
+                verify_server_cert_signed_by_trust_anchor(
+                    &ParsedCertificate::try_from(own)?,
+                    &self.roots,
+                    intermediates,
+                    now,
+                    &ALGORITHMS.all,
+                )?;
+                Err(match error {
+                    webpki::Error::CertExpired { time, not_after } => {
+                        CertificateError::ExpiredContext { time, not_after }.into()
+                    }
+                    _ => CertificateError::UnknownIssuer.into(),
+                })
+            }
+        }
+    }
+
+    /// The latest expiry of an authority, which may have several certificates for one key.
+    fn expiry_of(&self, anchor: &TrustAnchor<'_>) -> Option<i64> {
+        let same = self.roots.roots.iter().zip(&self.expiries).filter(|(it, _)| *it == anchor);
+        same.filter_map(|(_, expiry)| *expiry).max()
+    }
+}
+
+/// Whether the certificate is that of an authority (RFC 5280, section 4.2.1.9). As in OpenSSL, one
+/// of X.509 v1 is, and one without basic constraints whose key may sign certificates.
+fn may_issue(certificate: &X509Certificate<'_>) -> bool {
+    if certificate.version() != X509Version::V3 {
+        return true;
+    }
+    match certificate.basic_constraints() {
+        Ok(Some(constraints)) => constraints.value.ca,
+        Ok(None) => {
+            let usage = certificate.key_usage().ok().flatten();
+            usage.is_some_and(|usage| usage.value.key_cert_sign())
+        }
+        Err(_) => false,
+    }
+}
+
+/// A trusted certificate needs no path. Time, purpose and name are checked, as curl
+/// (`--cacert`, X509_V_FLAG_PARTIAL_CHAIN) and Go (`x509.Certificate.Verify`) do.
+fn verify_pinned(
+    own: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), rustls::Error> {
+    let (_, parsed) = X509Certificate::from_der(own).map_err(|_| CertificateError::BadEncoding)?;
+    let time = |at: i64| {
+        let since = std::time::Duration::from_secs(at.max(0).cast_unsigned());
+        UnixTime::since_unix_epoch(since)
+    };
+    let (not_before, not_after) =
+        (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());
+    if unix_seconds(now) < not_before {
+        let not_before = time(not_before);
+        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
+    }
+    if unix_seconds(now) > not_after {
+        let not_after = time(not_after);
+        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
+    }
+    let usage = parsed.extended_key_usage().map_err(|_| CertificateError::BadEncoding)?;
+    if usage.is_some_and(|usage| !usage.value.any && !usage.value.server_auth) {
+        return Err(CertificateError::InvalidPurpose.into());
+    }
+    // Only X.509 v3 has names of hosts.
+    if parsed.version() != X509Version::V3 {
+        let expected = name.to_owned();
+        return Err(
+            CertificateError::NotValidForNameContext { expected, presented: Vec::new() }.into()
+        );
+    }
+    verify_server_name(&ParsedCertificate::try_from(own)?, name)
+}
+
+fn unix_seconds(time: UnixTime) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
