@@ -1,5 +1,6 @@
 //! Arguments of the command line (contract, "Command line").
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -51,6 +52,9 @@ pub enum Command {
     },
     /// Check that the service on this machine is healthy; for a container's health check.
     Health,
+    /// Become a plugin; the monitor starts this for external checks.
+    #[command(hide = true)]
+    ExecPlugin(PluginArgs),
 }
 
 #[derive(Debug, Default, Args)]
@@ -69,6 +73,22 @@ pub struct ProbeArgs {
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The words of `probe::exec::launcher::command`.
+#[derive(Debug, Args)]
+pub struct PluginArgs {
+    #[arg(long)]
+    pub folder: PathBuf,
+    #[arg(long)]
+    pub memory_limit: u64,
+    /// Process id of the monitor.
+    #[arg(long)]
+    pub parent: u32,
+    /// A file in the folder.
+    pub name: String,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,8 @@ need cc build-essential
 need c++ build-essential
 need ip iproute2
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
+need /usr/lib/nagios/plugins/check_tcp monitoring-plugins-basic
+need redis-server redis-server
 for program in "$@"; do
     need "$program" "$program"
 done

@@ -47,7 +47,7 @@ impl LastResults {
     pub fn watch(&self, id: ServiceId, definition: &Definition) {
         let name = definition.full_name();
         let mut shard = self.shard(id);
-        let result = shard.get(&id).and_then(|entry| entry.result);
+        let result = shard.get(&id).and_then(|entry| entry.result.clone());
         if shard.insert(id, Box::new(Entry { name, result })).is_none() {
             self.0.watched.fetch_add(1, Ordering::Relaxed);
         }
@@ -83,7 +83,7 @@ impl LastResults {
         for shard in &self.0.shards {
             all.extend(lock(shard).iter().filter_map(|(&id, entry)| {
                 let FullName { group, name } = entry.name.clone();
-                entry.result.map(|result| ServiceResult { id, name, group, result })
+                entry.result.clone().map(|result| ServiceResult { id, name, group, result })
             }));
         }
         all.sort_unstable_by_key(|result| result.id);

@@ -16,7 +16,8 @@ pub struct NewService {
     #[schema(min_length = 1, max_length = 255, example = "payment-gateway")]
     name: String,
     /// The target. Its scheme selects the protocol: http, https, ws, wss, tcp, tls, starttls, dns,
-    /// icmp, grpc, grpcs or push. Secrets in it are masked in responses.
+    /// icmp, grpc, grpcs, exec (where `PLUGINS_DIR` is set) or push. Secrets in it are masked in
+    /// responses.
     #[schema(max_length = 2083, example = "https://pay.example.org/health")]
     url: String,
     /// Group for display and filtering; null or an empty text means no group.
@@ -92,6 +93,10 @@ pub struct NewService {
     /// The DNS query (dns).
     #[schema(required = false)]
     dns: Option<Dns>,
+    /// Arguments of the plugin (exec), each at most 8,192 bytes without NUL. Masked in responses,
+    /// as a whole, unless `SHOW_REQUESTS` is true.
+    #[schema(required = false, max_items = 100, example = json!(["-H", "db.example.org"]))]
+    args: Option<Vec<String>>,
     /// Service name in the gRPC health check request (grpc, grpcs); absent means the whole server.
     #[schema(required = false)]
     grpc_service: Option<String>,

@@ -70,7 +70,7 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
 pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, &api).await?;
-    let definition = input::definition(&object)?;
+    let definition = input::definition(&object, api.has_plugins)?;
     let applied = api.change(Change::Create(Box::new(definition))).await?;
     let location = format!("/v1/services/{}", applied.id);
     let mut response = changed(&api, StatusCode::CREATED, applied)?;
@@ -115,7 +115,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     let patch = input::patch(object)?;
     let before = api.query(GetService(id)).await?;
     if before.origin == Origin::Api {
-        input::patched(&before.definition, &patch)?;
+        input::patched(&before.definition, &patch, api.has_plugins)?;
     }
     let applied = api.change(Change::Update(id, patch)).await?;
     changed(&api, StatusCode::OK, applied)

@@ -42,6 +42,8 @@ pub struct Api {
     pub defaults: Defaults,
     /// Values of the `${…}` variables in heartbeat tokens.
     pub variables: Variables,
+    /// Whether services may run plugins.
+    pub has_plugins: bool,
     /// Whether responses show requests.
     pub requests: Requests,
     pub guard: Guard,

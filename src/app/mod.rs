@@ -22,7 +22,7 @@ use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
-use crate::api::{Api, Connections, Guard, ResponseBudget, ResponseCache, Scrapes};
+use crate::api::{Api, Connections, Guard, ResponseBudget, ResponseCache, Scrapes, WriteAccess};
 use crate::app::actors::Actors;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
@@ -31,6 +31,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::Telemetry;
 use crate::probe::Rules;
+use crate::probe::exec::group::kill_all;
 use crate::storage::{Rescued, Store};
 
 /// The part of the grace period that is reserved for the flush: a tenth, and at most this.
@@ -51,6 +52,7 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
         let Some(prepared) = prepare(config, &mut signals, log).await? else { return Ok(()) };
         warn_without_authorities(&prepared.rules, log);
         warn_of_open_families(&prepared.rules, log);
+        warn_of_open_plugins(config, log);
         let app = App::start(config, prepared, hangup, log)?;
         app.run_until_stopped(&mut signals, config.process.shutdown_grace).await
     })
@@ -95,6 +97,17 @@ async fn prepare(
 fn warn_of_open_families(rules: &Rules, log: &Logger) {
     for warning in rules.policy.warnings() {
         warn!(log, "PROBE_DENY_NETWORKS leaves the other address family open"; "why" => warning);
+    }
+}
+
+/// Without a token, every program of this machine may write services.
+fn warn_of_open_plugins(config: &Config, log: &Logger) {
+    if config.plugins.is_some() && WriteAccess::from_config(config) == WriteAccess::Loopback {
+        warn!(
+            log,
+            "every program on this machine may run plugins as the user of this process; \
+            set API_TOKEN"
+        );
     }
 }
 
@@ -160,8 +173,12 @@ impl App {
         let stopped = tokio::select! {
             stopped = self.stop(fault, grace) => stopped,
             // A second signal exits at once; queued log lines are lost.
-            (_, code) = signals.next() => std::process::exit(code),
+            (_, code) = signals.next() => {
+                kill_all();
+                std::process::exit(code)
+            }
         };
+        kill_all();
         for arbiter in &self.actors.arbiters {
             arbiter.stop();
         }
@@ -289,6 +306,7 @@ fn start_server(
         pool: actors.pool.clone(),
         last_results: actors.last_results.clone(),
         variables: config.variables.clone(),
+        has_plugins: config.plugins.is_some(),
         telemetry: runtime.telemetry.clone(),
         defaults: config.services.defaults,
         requests: config.process.requests,

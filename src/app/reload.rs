@@ -10,7 +10,7 @@ use tokio::signal::unix::Signal;
 
 use crate::actors::messages::store::ApplyFile;
 use crate::actors::recorder::Recorder;
-use crate::app::startup::log_applied;
+use crate::app::startup::{log_applied, read_services};
 use crate::bounded_file::detached;
 use crate::config::Config;
 use crate::services_file;
@@ -55,8 +55,8 @@ pub async fn watch(
 
 /// False when the store did not apply the entries, so that the caller tries again.
 async fn apply(config: &Config, file: &Path, recorder: &Addr<Recorder>, log: &Logger) -> bool {
-    let (path, variables) = (file.to_owned(), config.variables.clone());
-    let entries = on_thread(move || services_file::read(&path, &variables)).await;
+    let (path, settings) = (file.to_owned(), config.clone());
+    let entries = on_thread(move || read_services(&settings, &path)).await;
     let no_thread = || Err(vec!["SERVICES_FILE: no thread could read it".to_owned()]);
     let entries: Arc<[_]> = match entries.unwrap_or_else(no_thread) {
         Ok(entries) => entries.into(),

@@ -16,6 +16,7 @@ use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Requests, Target};
 use crate::error::Error;
 use crate::probe::Rules;
+use crate::probe::exec::folder::{self, Trusted};
 use crate::probe::net::tls::Trust;
 use crate::services_file;
 use crate::services_file::{Entry, FileApplied, Snapshot};
@@ -67,7 +68,7 @@ pub fn read_files(config: &Config) -> Result<Files, Error> {
     }
     let rules = rules(config).map_err(|error| problems.extend(error.problems));
     let file = config.services.file.as_deref();
-    let entries = file.map(|file| services_file::read(file, &config.variables)).transpose();
+    let entries = file.map(|file| read_services(config, file)).transpose();
     let entries = entries.map_err(|found| problems.extend(found));
     let canaries = config.self_check.targets.iter();
     problems.extend(canaries.filter_map(|canary| check_canary(config, canary).err()));
@@ -77,6 +78,13 @@ pub fn read_files(config: &Config) -> Result<Files, Error> {
         }
         _ => Err(ConfigError { problems }.into()),
     }
+}
+
+/// The entries of the services file, which run plugins only where they may.
+pub fn read_services(config: &Config, file: &Path) -> Result<Vec<Entry>, Vec<String>> {
+    let entries = services_file::read(file, &config.variables)?;
+    services_file::check_plugins(&entries, config.plugins.is_some())?;
+    Ok(entries)
 }
 
 /// An error when the probe policy rejects the address of the canary, or a variable is not set.
@@ -101,7 +109,16 @@ pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
         .map_err(|invalid| ConfigError { problems: vec![invalid.of("PROBE_CA_FILE")] })?;
     let (policy, variables) = (config.probing.policy.clone(), config.variables.clone());
     let (requests, resolver_health) = (config.process.requests, Arc::default());
-    Ok(Rules { trust, policy, variables, requests, resolver_health })
+    let plugins = config.plugins.clone();
+    if let Some(rules) = &plugins {
+        let invalid = |why| {
+            let expected = "a folder that only root and this user may write";
+            Invalid::quoted(&rules.folder, expected).because(why).of("PLUGINS_DIR")
+        };
+        folder::check(&rules.folder, Trusted::of_this_process())
+            .map_err(|why| ConfigError { problems: vec![invalid(why)] })?;
+    }
+    Ok(Rules { trust, policy, variables, requests, resolver_health, plugins })
 }
 
 /// Raises the limit of file descriptors as far as this process may, and returns it.

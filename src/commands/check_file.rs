@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::output::print_line;
+use crate::app::startup::read_services;
 use crate::config::{Config, ConfigError};
 use crate::domain::{Definition, Requests, ServiceId};
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::storage::sqlite::offline::OfflineStore;
 /// every entry is new.
 pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     let invalid = |problems| ConfigError { problems };
-    let entries = services_file::read(file, &config.variables).map_err(invalid)?;
+    let entries = read_services(config, file).map_err(invalid)?;
     let stored = stored_services(&config.storage.file)?;
     let plan = services_file::plan(&entries, &stored).map_err(invalid)?;
     let requests = config.process.requests;

@@ -4,6 +4,7 @@ mod allocator;
 mod backup;
 mod check_db;
 mod check_file;
+mod exec_plugin;
 mod export;
 mod health;
 mod import;
@@ -14,6 +15,8 @@ mod run;
 mod staged_file;
 
 use std::process::ExitCode;
+
+pub use exec_plugin::run as exec_plugin;
 
 use crate::cli::{Command, Import};
 use crate::config::Config;
@@ -31,6 +34,8 @@ pub fn run(command: &Command, config: &Config) -> Result<ExitCode, Error> {
         Command::Restore { file } => restore::run(config, file),
         Command::CheckDb { file } => check_db::run(file.as_deref().unwrap_or(&config.storage.file)),
         Command::Health => health::run(config),
+        // Runs before the configuration is read: see `exec_plugin`.
+        Command::ExecPlugin(args) => return Ok(exec_plugin(args)),
     }
     .map(|()| ExitCode::SUCCESS)
 }

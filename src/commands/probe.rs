@@ -72,6 +72,8 @@ fn service(config: &Config, args: &ProbeArgs) -> Result<Service, ConfigError> {
         });
         invalid(problems.collect())
     })?;
+    spec::check_plugins(&definition, config.plugins.is_some())
+        .map_err(|problem| invalid(vec![format!("URL: {}", problem.rejection)]))?;
     let id = ServiceId::new(1).unwrap_or_else(|| unreachable!("one is positive"));
     Ok(Service::new(id, definition, &config.services.defaults))
 }
@@ -106,6 +108,13 @@ fn as_text(service: &Service, outcome: &Outcome, requests: Requests) -> String {
         let _ = writeln!(text, "{}", line.trim_end());
     }
     let _ = write!(text, "  {:<10} {:>9.1} ms", "total", milliseconds(outcome.response_time));
+    if let Some(plugin) = &outcome.details.plugin {
+        let _ = write!(text, "\n  {} {}", plugin.state.as_str(), plugin.text);
+        for value in &plugin.perfdata {
+            let number = value.value.as_ref().map_or("U".to_owned(), |it| it.value().to_string());
+            let _ = write!(text, "\n  {} {number}{}", value.label, value.unit);
+        }
+    }
     if let Some(report) = &outcome.report {
         for condition in &report.conditions {
             let sign = if condition.fulfilled { "✓" } else { "✗" };

@@ -10,6 +10,7 @@ mod descriptors;
 mod env_example;
 mod env_file;
 mod error;
+mod plugins;
 mod probing;
 mod process;
 mod reader;
@@ -34,12 +35,14 @@ pub use variable::{Section, Variable};
 
 use crate::config::reader::Reader;
 use crate::domain::service::template::Variables;
+use crate::probe::exec::launcher::PluginRules;
 
 /// All variables by subject, in the order of `.env.example`.
-pub const SECTIONS: [Section; 6] = [
+pub const SECTIONS: [Section; 7] = [
     api::SECTION,
     services::SECTION,
     probing::SECTION,
+    plugins::SECTION,
     self_check::SECTION,
     storage::SECTION,
     process::SECTION,
@@ -51,6 +54,8 @@ pub struct Config {
     pub api: ApiConfig,
     pub services: ServicesConfig,
     pub probing: ProbingConfig,
+    /// `None` without a folder of plugins.
+    pub plugins: Option<PluginRules>,
     pub self_check: SelfCheckConfig,
     pub storage: StorageConfig,
     pub process: ProcessConfig,
@@ -89,6 +94,7 @@ impl Config {
             api: ApiConfig::read(&mut reader),
             services: ServicesConfig::read(&mut reader),
             probing: ProbingConfig::read(&mut reader),
+            plugins: plugins::read(&mut reader),
             self_check: SelfCheckConfig::read(&mut reader),
             storage: StorageConfig::read(&mut reader),
             process: ProcessConfig::read(&mut reader),

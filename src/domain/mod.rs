@@ -8,6 +8,7 @@ pub mod leb128;
 pub mod missed;
 pub mod outcome;
 pub mod page;
+pub mod plugin;
 pub mod rollup;
 #[cfg(test)]
 pub mod sample;
@@ -31,6 +32,7 @@ pub use outcome::{
     Verdict,
 };
 pub use page::{Page, PageRequest};
+pub use plugin::{Decimal, Perfdata, PluginResult, PluginState};
 pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
 pub use secret::{Redactor, Requests};
 pub use service::{

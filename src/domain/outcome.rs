@@ -1,8 +1,10 @@
 //! The outcome of one probe.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::plugin::PluginResult;
 use crate::domain::service::options::{HttpVersion, TlsVersion};
 use crate::domain::service::service_id::ServiceId;
 
@@ -52,7 +54,7 @@ pub enum Reason {
     Condition,
     /// The watched job did not send its heartbeat in time.
     HeartbeatLate,
-    /// No free file descriptor or memory.
+    /// No free file descriptor, memory or process.
     LocalDescriptors,
     /// No free local port or address.
     LocalPorts,
@@ -62,6 +64,8 @@ pub enum Reason {
     LocalResolver,
     /// A setting is unusable: a variable is not set, a certificate file is missing.
     LocalConfig,
+    /// A plugin could not make its check, or broke its contract.
+    LocalPlugin,
     /// The monitor's process stalled while the deadline passed.
     LocalStandstill,
     /// A panic or another bug of the monitor.
@@ -75,7 +79,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each reason with its word in the store, API, metrics and logs; ordered as the variants.
-    const WORDS: [(Self, &'static str); 31] = [
+    const WORDS: [(Self, &'static str); 32] = [
         (Self::DnsNoSuchName, "dns_no_such_name"),
         (Self::DnsServer, "dns_server"),
         (Self::DnsTimeout, "dns_timeout"),
@@ -103,6 +107,7 @@ impl Reason {
         (Self::LocalNetwork, "local_network"),
         (Self::LocalResolver, "local_resolver"),
         (Self::LocalConfig, "local_config"),
+        (Self::LocalPlugin, "local_plugin"),
         (Self::LocalStandstill, "local_standstill"),
         (Self::LocalFault, "local_fault"),
         (Self::Dropped, "dropped"),
@@ -255,6 +260,8 @@ pub struct ProbeDetails {
     pub own_certificate_expires_at: Option<i64>,
     /// Earliest expiry of the chain that was verified, in unix seconds; `None` when none was.
     pub verified_chain_expires_at: Option<i64>,
+    /// The result of an external check.
+    pub plugin: Option<Arc<PluginResult>>,
 }
 
 impl ProbeDetails {

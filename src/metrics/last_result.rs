@@ -1,12 +1,13 @@
 //! The last probe result of each service.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::service::options::HttpVersion;
-use crate::domain::{Group, Name, Outcome, ServiceId, Verdict};
+use crate::domain::{Group, Name, Outcome, PluginResult, ServiceId, Verdict};
 
 /// The last probe result of a service, in a compact form, since every service has one in memory.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LastResult {
     pub(super) success: bool,
     pub(super) is_secured: bool,
@@ -20,6 +21,7 @@ pub struct LastResult {
     pub(super) phases_us: [u32; 5],
     pub(super) certificate_expires_at: Option<i64>,
     pub(super) verified_chain_expires_at: Option<i64>,
+    pub(super) plugin: Option<Arc<PluginResult>>,
 }
 
 /// The last result of a service, with the current name and group of the service.
@@ -47,6 +49,13 @@ impl LastResult {
             phases_us: outcome.phases.named().map(|(_, duration)| micros(duration)),
             certificate_expires_at: details.certificate_expires_at,
             verified_chain_expires_at: details.verified_chain_expires_at,
+            plugin: details.plugin.clone(),
         }
+    }
+
+    /// Label, unit and value of the performance data that has a value.
+    pub(super) fn perfdata(&self) -> impl Iterator<Item = (&str, &str, f64)> {
+        let values = self.plugin.iter().flat_map(|plugin| &plugin.perfdata);
+        values.filter_map(|it| Some((&*it.label, &*it.unit, it.value.as_ref()?.value())))
     }
 }

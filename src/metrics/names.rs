@@ -17,6 +17,15 @@ pub const PROBE_SSL_LAST_CHAIN_EXPIRY: &str = "probe_ssl_last_chain_expiry_times
 /// One series for each phase, with [`PHASE`].
 pub const PROBE_HTTP_DURATION_SECONDS: &str = "probe_http_duration_seconds";
 
+/// Exit code of the plugin of an external check.
+pub const PROBE_PLUGIN_EXIT_CODE: &str = "probe_plugin_exit_code";
+/// One series for each value of performance data, with [`PERFDATA_LABEL`] and [`UNIT`].
+pub const PROBE_PLUGIN_PERFDATA: &str = "probe_plugin_perfdata";
+
+/// Labels of the series of [`PROBE_PLUGIN_PERFDATA`].
+pub const PERFDATA_LABEL: &str = "label";
+pub const UNIT: &str = "unit";
+
 /// Label of the series of [`PROBE_HTTP_DURATION_SECONDS`].
 pub const PHASE: &str = "phase";
 

@@ -16,7 +16,7 @@ pub(super) struct ServiceCollector(pub(super) Vec<ServiceResult>);
 type Value = fn(&LastResult) -> Option<f64>;
 
 /// Name, HELP and value of the gauges that every service has.
-const GAUGES: [(&str, &str, Value); 10] = [
+const GAUGES: [(&str, &str, Value); 11] = [
     (names::PROBE_SUCCESS, "Whether the last probe succeeded", |r| Some(number(r.success))),
     (names::PROBE_DURATION_SECONDS, "Duration of the last probe", |r| Some(seconds(r.duration_us))),
     (names::PROBE_HTTP_STATUS_CODE, "HTTP status of the last probe, 0 without a response", |r| {
@@ -47,6 +47,9 @@ const GAUGES: [(&str, &str, Value); 10] = [
         "Earliest expiry of the certificate chain that was verified, in unix seconds",
         |r| r.verified_chain_expires_at.map(|at| at as f64),
     ),
+    (names::PROBE_PLUGIN_EXIT_CODE, "Exit code of the plugin of an external check", |r| {
+        r.plugin.as_ref().map(|plugin| f64::from(plugin.state.exit_code()))
+    }),
 ];
 
 fn seconds(micros: u32) -> f64 {
@@ -65,6 +68,22 @@ impl Collector for ServiceCollector {
                 let Some(value) = value(&service.result) else { continue };
                 let id = service.id.to_string();
                 family.encode_family(&labels(service, &id))?.encode_gauge(&value)?;
+            }
+        }
+        let mut family = encoder.encode_descriptor(
+            names::PROBE_PLUGIN_PERFDATA,
+            "Performance data of the plugin of an external check, in the unit of the plugin",
+            None,
+            MetricType::Gauge,
+        )?;
+        for service in &self.0 {
+            let id = service.id.to_string();
+            let [service_id, name, group] = labels(service, &id);
+            for (label, unit, value) in service.result.perfdata() {
+                let of_value = [(names::PERFDATA_LABEL, label), (names::UNIT, unit)];
+                let labels: Vec<_> =
+                    [service_id, name, group].into_iter().chain(of_value).collect();
+                family.encode_family(&labels)?.encode_gauge(&value)?;
             }
         }
         let mut family = encoder.encode_descriptor(

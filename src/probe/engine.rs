@@ -1,15 +1,17 @@
 //! Runs one probe: its deadline, its protocol and its conditions.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::unix_ms;
+use crate::domain::outcome::sanitize_detail;
 use crate::domain::{Condition, Failure, Kind, Outcome, Reason, Redactor, Service};
 use crate::probe::context::ProbeContext;
 use crate::probe::resources::{Resources, Rules};
 use crate::probe::response::ProbeResponse;
 use crate::probe::stall::StallMonitor;
 use crate::probe::timings::{Phase, Timings};
-use crate::probe::{conditions, http, no_connection, protocols};
+use crate::probe::{conditions, exec, http, no_connection, protocols};
 
 /// Largest body that is parsed as JSON, in bytes: parsed values take up to a hundred times the
 /// memory.
@@ -87,11 +89,18 @@ impl Engine {
 
     /// Removes secrets from what the target wrote: it may repeat the request.
     fn redact(&self, service: &Service, outcome: &mut Outcome) {
+        let rules = &self.resources.rules;
+        let redactor = || Redactor::new(service, &rules.variables, rules.requests);
+        if let Some(plugin) = &mut outcome.details.plugin {
+            let redactor = redactor();
+            let plugin = Arc::make_mut(plugin);
+            plugin.text = sanitize_detail(redactor.redact(&plugin.text));
+            plugin.perfdata.iter_mut().for_each(|it| it.label = redactor.redact(&it.label));
+        }
         let conditions = outcome.report.iter_mut().flat_map(|report| &mut report.conditions);
         let unfulfilled = conditions.filter(|condition| !condition.fulfilled);
         if let Some(failure) = &mut outcome.failure {
-            let rules = &self.resources.rules;
-            let redactor = Redactor::new(service, &rules.variables, rules.requests);
+            let redactor = redactor();
             failure.detail = redactor.redact(&failure.detail);
             unfulfilled.for_each(|condition| condition.text = redactor.redact(&condition.text));
         }
@@ -119,10 +128,12 @@ async fn probe_target(
     let context = &ProbeContext::new(resources, service, &url, timings);
     let response = match service.target.kind() {
         Kind::Http => http::probe(context).await?,
+        Kind::Exec => exec::probe(context).await?,
         Kind::Push => return Err(heartbeat_late(service)),
         kind => protocols::probe(context, kind).await?,
     };
-    if let Some(status) = response.status {
+    // A status of 0, as of a plugin or a command, means success, and is stored as none.
+    if let Some(status) = response.status.filter(|status| *status > 0) {
         timings.set_http_status(status);
     }
     check_conditions(context, response)

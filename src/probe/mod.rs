@@ -6,7 +6,7 @@
 //! 2. [`context`] resolves the host ([`net::resolve`]), drops addresses that must not be dialled
 //!    ([`net::policy`]), connects ([`net::dial`]) and does the TLS handshake ([`net::tls`]).
 //! 3. [`http`] sends the request over HTTP/1.1 or HTTP/2 and follows redirects; other schemes are
-//!    in [`protocols`]. Both return a [`response`].
+//!    in [`protocols`], and [`exec`] runs plugins. Each returns a [`response`].
 //! 4. [`engine`] evaluates the service's [`conditions`] on the response, or the plain rule of its
 //!    protocol when there are none. Conditions that expect no connection are in [`no_connection`].
 //!
@@ -22,6 +22,7 @@
 mod conditions;
 mod context;
 mod engine;
+pub mod exec;
 mod failure;
 mod http;
 mod limits;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::service::options::NameServer;
 use crate::domain::{Requests, Variables};
+use crate::probe::exec::launcher::PluginRules;
 use crate::probe::http::client;
 use crate::probe::net::policy::Policy;
 use crate::probe::net::resolve::Resolver;
@@ -29,6 +30,8 @@ pub struct Rules {
     pub requests: Requests,
     /// Whether the system's name servers work.
     pub resolver_health: Arc<ResolverHealth>,
+    /// External checks; `None` without `PLUGINS_DIR`.
+    pub plugins: Option<PluginRules>,
 }
 
 /// Not `Send`: built inside its arbiter.

@@ -9,6 +9,8 @@ pub struct ProbeResponse {
     pub status: Option<u16>,
     /// Empty when neither a condition nor an expectation needs it.
     pub body: Vec<u8>,
+    /// Values that conditions read by a path instead of those of a body in JSON.
+    pub json: Option<serde_json::Value>,
     /// The mnemonic of a DNS response code, for example `NOERROR`.
     pub rcode: Option<String>,
     /// The result of the protocol's plain rule.
@@ -24,6 +26,6 @@ impl ProbeResponse {
 
 impl Default for ProbeResponse {
     fn default() -> Self {
-        Self { status: None, body: Vec::new(), rcode: None, plain: Ok(()) }
+        Self { status: None, body: Vec::new(), json: None, rcode: None, plain: Ok(()) }
     }
 }

@@ -125,7 +125,10 @@ impl Timings {
             certificate_expires_in: seconds_left
                 .map(|seconds| Duration::from_secs(seconds.max(0).cast_unsigned())),
             dns_rcode: response.rcode,
-            body: Body::new(response.body, reads_json),
+            body: match response.json {
+                Some(json) => Body::with_json(response.body, json),
+                None => Body::new(response.body, reads_json),
+            },
         }
     }
 

@@ -70,6 +70,7 @@ fn kept_secrets(after: &Definition, change: &Map<String, Value>) -> Vec<String> 
     let basic_auth = options.basic_auth.as_ref();
     let fields = [
         (SENT, options.body.is_some()),
+        (ARGS, !options.args.is_empty()),
         (USERNAME, basic_auth.is_some_and(is_token)),
         (PASSWORD, basic_auth.is_some()),
         (BEARER, options.bearer_token.is_some()),

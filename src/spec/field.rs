@@ -82,6 +82,7 @@ fields! {
     QUERY_NAME = "dns.query_name", "dns.query-name", &[Kind::Dns];
     QUERY_TYPE = "dns.query_type", "dns.query-type", &[Kind::Dns];
     EXPECTED = "dns.expected", "dns.expected", &[Kind::Dns];
+    ARGS = "args", "args", &[Kind::Exec];
     GRPC_SERVICE = "grpc_service", "grpc-service", &[Kind::Grpc];
     TOKEN = "heartbeat.token", "heartbeat.token", &[Kind::Push];
     GRACE = "heartbeat.grace_seconds", "heartbeat.grace", &[Kind::Push];

@@ -14,7 +14,7 @@ use crate::spec::problem::Problem;
 const EXPECTED: &str = "the value itself, since *** stands for a stored secret and there is none";
 
 /// Fields beside headers and URL that responses mask.
-const MASKED: [Field; 7] = [SENT, USERNAME, PASSWORD, BEARER, EXPECT, PRIVATE_KEY, TOKEN];
+const MASKED: [Field; 8] = [SENT, USERNAME, PASSWORD, BEARER, EXPECT, PRIVATE_KEY, ARGS, TOKEN];
 
 /// A field that a change gives as its mask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +91,12 @@ pub fn take(change: &mut Map<String, Value>) -> Vec<Mask> {
     masks
 }
 
+/// A list is masked as a whole.
 fn is_mask(value: &Value) -> bool {
-    value.as_str() == Some(MASK)
+    match value {
+        Value::Array(items) => matches!(items.as_slice(), [only] if only.as_str() == Some(MASK)),
+        other => other.as_str() == Some(MASK),
+    }
 }
 
 /// Whether the URL that `change` gives has a mask.

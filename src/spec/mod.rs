@@ -8,6 +8,7 @@ pub mod field;
 mod field_reader;
 pub mod masks;
 pub mod patch;
+mod plugins;
 pub mod problem;
 pub mod reader;
 mod values;
@@ -15,6 +16,7 @@ pub mod writer;
 
 pub use field::{Dialect, FIELDS, Field};
 pub use patch::Patch;
+pub use plugins::check_plugins;
 pub use problem::{Problem, Rejection};
 pub use reader::{check_part, read, read_options};
 pub use writer::{Form, merge, write, write_options};

@@ -181,6 +181,7 @@ impl<'v> FieldReader<'v> {
             ip_family: self.take(IP_FAMILY, values::ip_family).unwrap_or(IpFamily::Any),
             resolver: self.take(RESOLVER, values::name_server),
             dns: self.dns(),
+            args: self.take(ARGS, values::args).unwrap_or_default(),
             grpc_service: self
                 .take(GRPC_SERVICE, |value, dialect| Ok(values::text(value, dialect)?.to_owned())),
             heartbeat: self.heartbeat(),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::history::slo::Slo;
 use crate::domain::invalid::Invalid;
+use crate::domain::secret::pieces::MASK;
 use crate::domain::secret::url::mask_rejected;
 use crate::domain::service::options::{
     HttpVersion, IpFamily, NameServer, Pem, RecordKind, TlsVersion,
@@ -17,6 +18,8 @@ use crate::spec::field::Dialect;
 const TEXT_MAX_BYTES: usize = 256 * 1024;
 /// Longest header value, in bytes.
 const HEADER_MAX_BYTES: usize = 8 * 1024;
+/// Most arguments of a plugin.
+const ARGS_MAX: usize = 100;
 /// Most request headers.
 const HEADERS_MAX: usize = 50;
 
@@ -102,6 +105,23 @@ pub fn template(value: &Value, dialect: Dialect) -> Result<Template, Invalid> {
         Dialect::Api => Ok(Template::literal(written)),
         Dialect::Store | Dialect::File => Template::parse(written).map_err(|_| reject()),
     }
+}
+
+/// The arguments of a plugin. The kernel ends an argument at its first NUL.
+pub fn args(value: &Value, dialect: Dialect) -> Result<Vec<Template>, Invalid> {
+    const EXPECTED: &str = "a list of at most 100 texts of at most 8,192 bytes, none of them ***";
+    let reject = || Invalid::hidden(EXPECTED);
+    let items = value.as_array().filter(|items| items.len() <= ARGS_MAX).ok_or_else(reject)?;
+    // A client that shows a definition again must not store its masks.
+    let fits = |text: &str| {
+        let is_mask = dialect == Dialect::Api && text == MASK;
+        text.len() <= HEADER_MAX_BYTES && !text.contains('\0') && !is_mask
+    };
+    let arg = |item: &Value| match item.as_str().filter(|text| fits(text)) {
+        Some(_) => template(item, dialect).map_err(|_| reject()),
+        None => Err(reject()),
+    };
+    items.iter().map(arg).collect()
 }
 
 /// A template for a header value: limited length, no control characters.

@@ -72,6 +72,7 @@ pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
         writer.put(QUERY_TYPE, Some(question.kind.as_str()));
         writer.put(EXPECTED, (!question.expected.is_empty()).then_some(&question.expected));
     }
+    writer.args(options);
     writer.put(GRPC_SERVICE, options.grpc_service.as_ref());
     if let Some(heartbeat) = &options.heartbeat {
         writer.secret(TOKEN, Some(&heartbeat.token));
@@ -176,6 +177,16 @@ impl Writer {
             false => expect.to_string(),
         };
         self.put(EXPECT, expect.map(shown));
+    }
+
+    /// Masked as a whole, since any argument may be a secret.
+    fn args(&mut self, options: &Options) {
+        let args = options.args.iter();
+        let args: Vec<String> = match self.masks_requests() {
+            true => args.take(1).map(|_| MASK.to_owned()).collect(),
+            false => args.map(|arg| self.text(arg, false)).collect(),
+        };
+        self.put(ARGS, (!args.is_empty()).then_some(args));
     }
 
     fn tls(&mut self, options: &Options) {

@@ -87,12 +87,13 @@ async fn read_body(
 }
 
 /// The body of a POST: a whole definition.
-pub fn definition(object: &Map<String, Value>) -> Result<Definition, ApiError> {
+pub fn definition(object: &Map<String, Value>, has_plugins: bool) -> Result<Definition, ApiError> {
     let mut problems = masks::problems(object);
     let definition = spec::read(object, Dialect::Api);
     let definition = definition.map_err(|more| problems.extend(more)).ok();
     let definition = definition.filter(|_| problems.is_empty());
     let definition = definition.ok_or_else(|| unprocessable(problems))?;
+    check_plugins(&definition, has_plugins)?;
     check_tls(&definition.options)?;
     check_token(&definition.options)?;
     Ok(definition)
@@ -100,8 +101,13 @@ pub fn definition(object: &Map<String, Value>) -> Result<Definition, ApiError> {
 
 /// The definition after `patch`. The store applies the patch again, to the definition that it has
 /// by then.
-pub fn patched(definition: &Definition, patch: &Patch) -> Result<Definition, ApiError> {
+pub fn patched(
+    definition: &Definition,
+    patch: &Patch,
+    has_plugins: bool,
+) -> Result<Definition, ApiError> {
     let patched = patch.apply(definition).map_err(unprocessable)?;
+    check_plugins(&patched, has_plugins)?;
     check_tls(&patched.options)?;
     let token = |options: &Options| options.heartbeat.as_ref().map(|it| it.token.clone());
     // A stored token remains valid, whatever its length.
@@ -114,6 +120,10 @@ pub fn patched(definition: &Definition, patch: &Patch) -> Result<Definition, Api
 /// The body of a PATCH.
 pub fn patch(object: Map<String, Value>) -> Result<Patch, ApiError> {
     Patch::new(object).map_err(unprocessable)
+}
+
+fn check_plugins(definition: &Definition, has_plugins: bool) -> Result<(), ApiError> {
+    spec::check_plugins(definition, has_plugins).map_err(|problem| unprocessable(vec![problem]))
 }
 
 /// Rejects certificates and keys that the TLS library cannot use.
@@ -149,7 +159,7 @@ mod tests {
             "name": "", "interval_seconds": 0.01, "timeout_seconds": "soon", "id": 7,
             "enabled": null
         });
-        let errors = definition(body.as_object().unwrap()).unwrap_err().to_string();
+        let errors = definition(body.as_object().unwrap(), false).unwrap_err().to_string();
         for field in
             ["name:", "interval_seconds:", "timeout_seconds:", "id:", "enabled:", "url: required"]
         {

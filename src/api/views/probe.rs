@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::api::views::envelope::One;
@@ -58,10 +59,55 @@ pub struct Probe {
     /// Earliest expiry of the chain that was verified, in unix seconds; null when none was.
     #[schema(required = true)]
     verified_chain_expires_at: Option<i64>,
+    /// Result of the plugin; null unless the target is an external check.
+    #[schema(required = true)]
+    plugin: Option<Plugin>,
     /// Certificate chain of the target, leaf first.
     certificates: Vec<Certificate>,
     /// The evaluated conditions.
     conditions: Vec<ConditionResult>,
+}
+
+/// The result of an external check.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Plugin {
+    /// `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
+    #[schema(pattern = "^(OK|WARNING|CRITICAL|UNKNOWN)$")]
+    state: &'static str,
+    /// Exit code of the plugin.
+    #[schema(minimum = 0, maximum = 3)]
+    exit_code: u16,
+    /// First line of its output, without performance data.
+    #[schema(example = "TCP OK - 0.001 second response time on 127.0.0.1 port 6379")]
+    text: String,
+    /// Its performance data, at most 64 values.
+    #[schema(max_items = 64)]
+    perfdata: Vec<Perfdata>,
+}
+
+/// A value of performance data, as the plugin writes it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Perfdata {
+    #[schema(example = "time")]
+    label: String,
+    /// Null when the plugin could not determine it.
+    #[schema(required = true, value_type = Option<f64>, example = 0.001)]
+    value: Value,
+    /// Unit of measurement; empty for a number of things.
+    #[schema(example = "s")]
+    unit: String,
+    /// Range of values without a warning.
+    #[schema(required = true, example = "5")]
+    warning: Option<String>,
+    /// Range of values that are not critical.
+    #[schema(required = true, example = "10")]
+    critical: Option<String>,
+    /// Smallest possible value.
+    #[schema(required = true, value_type = Option<f64>)]
+    min: Value,
+    /// Largest possible value.
+    #[schema(required = true, value_type = Option<f64>)]
+    max: Value,
 }
 
 /// An X.509 certificate. Times are unix seconds.
@@ -114,8 +160,38 @@ impl Probe {
             certificate_expires_at: details.certificate_expires_at,
             own_certificate_expires_at: details.own_certificate_expires_at,
             verified_chain_expires_at: details.verified_chain_expires_at,
+            plugin: details.plugin.as_deref().map(Plugin::new),
             certificates: report.certificates.into_iter().map(Certificate::new).collect(),
             conditions: report.conditions.into_iter().map(ConditionResult::new).collect(),
+        }
+    }
+}
+
+impl Plugin {
+    fn new(result: &domain::PluginResult) -> Self {
+        let domain::PluginResult { state, text, perfdata } = result;
+        Self {
+            state: state.as_str(),
+            exit_code: state.exit_code(),
+            text: text.clone(),
+            perfdata: perfdata.iter().map(Perfdata::new).collect(),
+        }
+    }
+}
+
+impl Perfdata {
+    fn new(value: &domain::Perfdata) -> Self {
+        let number = |number: &Option<domain::Decimal>| {
+            number.as_ref().map_or(Value::Null, domain::Decimal::json)
+        };
+        Self {
+            label: value.label.clone(),
+            value: number(&value.value),
+            unit: value.unit.clone(),
+            warning: value.warning.clone(),
+            critical: value.critical.clone(),
+            min: number(&value.min),
+            max: number(&value.max),
         }
     }
 }

@@ -129,6 +129,12 @@ impl Condition {
         self.paths().next().is_some()
     }
 
+    /// Whether the condition judges the status.
+    pub fn reads_status(&self) -> bool {
+        let is_status = |operand: &Operand| *operand == Operand::Placeholder(Placeholder::Status);
+        [&self.left, &self.right].into_iter().any(is_status)
+    }
+
     /// Whether evaluation needs the body as JSON.
     pub fn reads_json(&self) -> bool {
         let measures = |operand: &Operand| matches!(operand, Operand::Len(Placeholder::Body(_)));

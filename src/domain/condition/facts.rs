@@ -56,6 +56,11 @@ impl Body {
         Self { text, json }
     }
 
+    /// A text, and beside it values that are not a part of the text.
+    pub fn with_json(text: Vec<u8>, json: Value) -> Self {
+        Self { json: Some(json), ..Self::new(text, false) }
+    }
+
     /// Without space at either end.
     pub fn text(&self) -> &str {
         self.text.trim()

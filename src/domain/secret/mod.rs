@@ -1,5 +1,6 @@
 //! Secrets of services: which values are secret, and how they are masked.
 
+pub mod arguments;
 pub mod names;
 pub mod pieces;
 pub mod redactor;

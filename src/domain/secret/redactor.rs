@@ -5,6 +5,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::domain::outcome::{DETAIL_MAX_CHARS, escape_control};
+use crate::domain::secret::arguments;
 use crate::domain::secret::names::is_secret_header;
 use crate::domain::secret::pieces::{MASK, is_placeholder};
 use crate::domain::secret::url::{Requests, secrets};
@@ -54,6 +55,9 @@ impl Redactor {
         let heartbeat = options.heartbeat.as_ref().map(|heartbeat| &heartbeat.token);
         for token in [options.bearer_token.as_ref(), heartbeat].into_iter().flatten() {
             redactor.add(&fill(token).unwrap_or_default());
+        }
+        for secret in arguments::secrets(&options.args, variables) {
+            redactor.add(&secret);
         }
         if requests == Requests::Masked {
             redactor.body = options.body.as_ref().and_then(fill);

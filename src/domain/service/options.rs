@@ -46,6 +46,8 @@ pub struct Options {
     /// Name server instead of those of the system.
     pub resolver: Option<NameServer>,
     pub dns: Option<DnsQuestion>,
+    /// Arguments of a plugin.
+    pub args: Vec<Template>,
     /// Service name for the gRPC health check; empty means the whole server.
     pub grpc_service: Option<String>,
     pub heartbeat: Option<Heartbeat>,
@@ -70,7 +72,12 @@ impl Options {
         let basic = self.basic_auth.iter().flat_map(|auth| [&auth.username, &auth.password]);
         let heartbeat = self.heartbeat.iter().map(|heartbeat| &heartbeat.token);
         let headers = self.headers.iter().map(|(_, value)| value);
-        headers.chain(&self.body).chain(&self.bearer_token).chain(basic).chain(heartbeat)
+        headers
+            .chain(&self.body)
+            .chain(&self.args)
+            .chain(&self.bearer_token)
+            .chain(basic)
+            .chain(heartbeat)
     }
 }
 
@@ -92,6 +99,7 @@ impl Default for Options {
             ip_family: IpFamily::Any,
             resolver: None,
             dns: None,
+            args: Vec::new(),
             grpc_service: None,
             heartbeat: None,
             thresholds: Thresholds::default(),

@@ -31,6 +31,8 @@ pub enum Kind {
     Icmp,
     /// gRPC health checking protocol.
     Grpc,
+    /// External check by a plugin.
+    Exec,
     /// No probe: the watched job sends heartbeats.
     Push,
 }
@@ -43,7 +45,7 @@ impl fmt::Display for Kind {
 }
 
 /// Scheme, kind, and the http scheme with the same transport, under which `url` parses the rest.
-const SCHEMES: [(&str, Kind, &str); 12] = [
+const SCHEMES: [(&str, Kind, &str); 13] = [
     ("http", Kind::Http, "http"),
     ("https", Kind::Http, "https"),
     ("ws", Kind::WebSocket, "http"),
@@ -55,6 +57,7 @@ const SCHEMES: [(&str, Kind, &str); 12] = [
     ("icmp", Kind::Icmp, "http"),
     ("grpc", Kind::Grpc, "http"),
     ("grpcs", Kind::Grpc, "https"),
+    ("exec", Kind::Exec, "http"),
     ("push", Kind::Push, "http"),
 ];
 
@@ -80,7 +83,7 @@ pub enum TargetError {
 impl Target {
     pub const EXPECTED: &'static str = "a URL with a host, at most 2,083 characters, and one of \
          the schemes http, https, ws, wss, tcp, tls, starttls (these three with a port), dns, \
-         icmp, grpc, grpcs and push";
+         icmp, grpc, grpcs, exec (with the name of a plugin) and push";
 
     /// A target without variables. A fragment is part of the shown URL and is never sent (RFC 9110,
     /// section 4.2.5).
@@ -148,7 +151,10 @@ impl Target {
     /// never do.
     pub fn has_same_origin(&self, other: &Self) -> bool {
         match (&self.url, &other.url) {
-            (Some(one), Some(two)) => self.kind == other.kind && one.origin() == two.origin(),
+            (Some(one), Some(two)) => {
+                let is_same_plugin = self.kind != Kind::Exec || one.path() == two.path();
+                self.kind == other.kind && one.origin() == two.origin() && is_same_plugin
+            }
             _ => false,
         }
     }
@@ -209,7 +215,11 @@ fn as_http(text: &str) -> Option<(Kind, String)> {
         return None;
     }
     let known = SCHEMES.iter().find(|(known, _, _)| known.eq_ignore_ascii_case(scheme));
-    known.map(|(_, kind, transport)| (*kind, format!("{transport}://{rest}")))
+    known.map(|(_, kind, transport)| {
+        // The case of a plugin's name matters, unlike that of a host.
+        let host = if *kind == Kind::Exec { "localhost/" } else { "" };
+        (*kind, format!("{transport}://{host}{rest}"))
+    })
 }
 
 /// The parsed URL, if it has the host and port that `kind` requires.
@@ -220,7 +230,18 @@ fn checked(kind: Kind, http: &str) -> Option<Url> {
     }
     let needs_port = matches!(kind, Kind::Tcp | Kind::Tls | Kind::StartTls);
     let port_is_good = url.port() != Some(0) && (!needs_port || has_port(http));
-    (has_usable_host(&url) && port_is_good).then_some(url)
+    let plugin_is_good = kind != Kind::Exec || has_plugin(http);
+    (has_usable_host(&url) && port_is_good && plugin_is_good).then_some(url)
+}
+
+/// Whether the path is the name of a file, of letters, digits and `_`, and behind the first
+/// character also `-`, `.` and `+`; and nothing follows.
+fn has_plugin(http: &str) -> bool {
+    // As written: a parsed URL has lost `..`.
+    let name = http.strip_prefix("http://localhost/").unwrap_or_default();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let fits = name.len() <= 128 && name.starts_with(is_word);
+    fits && name.chars().all(|c| is_word(c) || "-.+".contains(c))
 }
 
 /// Whether the URL has a port, even the default port of the scheme.
@@ -271,6 +292,9 @@ mod tests {
             "icmp://::1".replace("::1", "[::1]").as_str(),
             "grpcs://a:443",
             "push://backup",
+            "exec://check_http",
+            "exec://Check.1+x-y",
+            "exec://${PLUGIN}",
             "https://user:${PASSWORD}@${HOST}:${PORT}/${PATH}?${QUERY}",
         ] {
             assert!(Target::template(good).is_ok(), "{good}");
@@ -293,6 +317,18 @@ mod tests {
             "tls://a/",
             "${SCHEME}://a",
             "http://${",
+            "exec://",
+            "exec:///check",
+            "exec://../check",
+            "exec://a/../b",
+            "exec://a/check",
+            "exec://.hidden",
+            "exec://-x",
+            "exec://a?b",
+            "exec://a#b",
+            "exec://u@a",
+            "exec://a%2fb",
+            "exec://check:80",
         ] {
             assert!(Target::template(bad).is_err(), "{bad}");
         }
@@ -305,6 +341,16 @@ mod tests {
         let fits = format!("http://a/{}", "x".repeat(URL_MAX_CHARS - 9));
         assert!(Target::parse(&fits).is_ok());
         assert!(Target::parse(&format!("{fits}x")).is_err());
+    }
+
+    #[test]
+    fn the_name_of_a_plugin_is_case_sensitive() {
+        let target = |text: &str| Target::parse(text).unwrap();
+        let url = target("exec://Check_A").url(&Variables::default()).unwrap().into_owned();
+        assert_eq!(url.path(), "/Check_A");
+        assert_eq!(target("exec://Check_A").shown(Requests::Masked), "exec://Check_A");
+        assert!(target("exec://a").has_same_origin(&target("exec://a")));
+        assert!(!target("exec://a").has_same_origin(&target("exec://A")));
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub async fn probe(context: &ProbeContext<'_>, kind: Kind) -> Result<ProbeRespon
         Kind::Grpc => grpc::probe(context).await,
         Kind::Dns => dns::probe(context).await,
         Kind::Icmp => icmp::probe(context).await,
-        Kind::Http | Kind::Push => {
+        Kind::Http | Kind::Exec | Kind::Push => {
             Err(Failure::new(Reason::LocalFault, format!("no probe for targets of kind {kind:?}")))
         }
     }

@@ -5,6 +5,7 @@ mod clock_steps;
 mod conditions;
 mod confirmation;
 mod dns;
+mod external_checks;
 mod failure_reasons;
 mod floods;
 mod grpc;

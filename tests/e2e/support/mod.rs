@@ -9,6 +9,7 @@ mod grpc;
 pub mod machine;
 pub mod namespace;
 mod peers;
+pub mod plugins;
 mod probe;
 pub mod schema;
 mod slow;
