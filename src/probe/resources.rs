@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::domain::service::options::NameServer;
 use crate::domain::{Requests, Variables};
 use crate::probe::exec::launcher::PluginRules;
@@ -39,6 +41,8 @@ pub struct Resources {
     pub rules: Rules,
     pub tls: TlsConfigs,
     pub http_client: awc::Client,
+    /// One body at a time is unpacked: each takes up to 16 MiB for the window of its coding.
+    pub unpacking: Semaphore,
     system_resolver: Rc<Resolver>,
     /// Bound: [`RESOLVERS_LIMIT`].
     resolvers: RefCell<HashMap<NameServer, Rc<Resolver>>>,
@@ -49,6 +53,7 @@ impl Resources {
         Self {
             tls: TlsConfigs::new(rules.trust.clone()),
             http_client: client::new(),
+            unpacking: Semaphore::new(1),
             system_resolver: Rc::new(Resolver::from_system(Arc::clone(&rules.resolver_health))),
             rules,
             resolvers: RefCell::default(),

@@ -51,13 +51,12 @@ pub fn request_head(
 }
 
 /// Sends a request over `connection`. Once the head of the response is there, `body_mode` decides
-/// whether to read its body, of up to `limit` bytes.
+/// whether to read its body.
 pub async fn send(
     connection: Connection,
     head: Request<()>,
     body: Bytes,
-    limit: usize,
-    body_mode: impl FnOnce(&Parts) -> Option<BodyMode>,
+    body_mode: impl FnOnce(&Parts) -> Result<Option<BodyMode>, Failure>,
 ) -> Result<Http2Response, Failure> {
     let mut builder = client::Builder::new();
     builder.enable_push(false).max_header_list_size(HEADERS_LIMIT);
@@ -65,7 +64,7 @@ pub async fn send(
     builder.data_frame_budget(usize::MAX);
     connection.expect_frames();
     let (sender, mut driver) = builder.handshake(connection).await.map_err(failed)?;
-    let mut response = pin!(send_and_read(sender, head, body, limit, body_mode));
+    let mut response = pin!(send_and_read(sender, head, body, body_mode));
     tokio::select! {
         biased;
         response = &mut response => return response,
@@ -81,8 +80,7 @@ async fn send_and_read(
     sender: SendRequest<Bytes>,
     head: Request<()>,
     body: Bytes,
-    limit: usize,
-    body_mode: impl FnOnce(&Parts) -> Option<BodyMode>,
+    body_mode: impl FnOnce(&Parts) -> Result<Option<BodyMode>, Failure>,
 ) -> Result<Http2Response, Failure> {
     // Must live until the response is read: h2 closes the connection when it is dropped.
     let mut sender = sender.ready().await.map_err(failed)?;
@@ -93,16 +91,16 @@ async fn send_and_read(
     }
     let (head, mut stream) = response.await.map_err(failed)?.into_parts();
     let mut response = Http2Response { head, body: Vec::new(), trailers: None };
-    let Some(mode) = body_mode(&response.head) else { return Ok(response) };
+    let Some(mode) = body_mode(&response.head)? else { return Ok(response) };
     let mut read = 0;
     while let Some(chunk) = stream.data().await {
         let chunk = chunk.map_err(failed)?;
         read += chunk.len();
         match mode {
-            BodyMode::Keep if read > limit => return Err(body_too_large(limit)),
-            BodyMode::Keep => response.body.extend_from_slice(&chunk),
-            BodyMode::Discard if read >= limit => return Ok(response),
-            BodyMode::Discard => {}
+            BodyMode::Keep { limit } if read > limit => return Err(body_too_large(limit)),
+            BodyMode::Keep { .. } => response.body.extend_from_slice(&chunk),
+            BodyMode::Discard { limit } if read >= limit => return Ok(response),
+            BodyMode::Discard { .. } => {}
         }
         // Opens the peer's send window again.
         stream.flow_control().release_capacity(chunk.len()).map_err(failed)?;

@@ -5,6 +5,8 @@
 
 pub mod client;
 pub mod connection;
+mod content;
+mod cookies;
 pub mod fields;
 mod frame_meter;
 mod framing;
@@ -21,6 +23,7 @@ use http::response::Parts;
 use crate::domain::service::options::HttpVersion;
 use crate::domain::{Failure, ProbeDetails, Reason};
 use crate::probe::context::ProbeContext;
+use crate::probe::http::content::Content;
 use crate::probe::http::fields::Fields;
 use crate::probe::http::http2::Http2Response;
 use crate::probe::http::request::Request;
@@ -31,7 +34,7 @@ use crate::probe::timings::Phase;
 
 /// The response to one request.
 enum HopResponse {
-    Redirect { status: u16, location: String },
+    Redirect { status: u16, location: String, fields: Fields },
     Final(ProbeResponse),
 }
 
@@ -49,7 +52,8 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
             _ => send_http1(context, &request).await?,
         };
         match response {
-            HopResponse::Redirect { status, location } => {
+            HopResponse::Redirect { status, location, fields } => {
+                request.store_cookies(&fields);
                 request = request.redirected(status, &location)?;
             }
             HopResponse::Final(response) => return Ok(response),
@@ -68,7 +72,8 @@ async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
     context.update_details(|details| details.http_version = Some(version));
     let follows = context.options().redirects_followed() > 0;
     if let Some(location) = response.location().filter(|_| follows) {
-        return Ok(HopResponse::Redirect { status: status.as_u16(), location });
+        let fields = response.head().fields.clone();
+        return Ok(HopResponse::Redirect { status: status.as_u16(), location, fields });
     }
     if let Some(expected) = context.options().http_version.filter(|expected| *expected != version) {
         let (expected, actual) = (expected.as_str(), version.as_str());
@@ -76,9 +81,12 @@ async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
         return Err(Failure::new(Reason::Protocol, detail));
     }
     let mut probe_response = ProbeResponse::with_status(status.as_u16(), plain_rule(status));
-    if let Some(mode) = body_mode(context, &probe_response.plain) {
+    let fields = &response.head().fields;
+    if let Some(mode) = body_mode(context, fields, &probe_response.plain)? {
+        let fields = fields.clone();
         context.enter(Phase::Transfer);
-        probe_response.body = response.read_body(mode, context.options().body_limit).await?;
+        let body = response.read_body(mode).await?;
+        probe_response.body = text(context, mode, &fields, body).await?;
     }
     Ok(HopResponse::Final(probe_response))
 }
@@ -87,37 +95,64 @@ async fn send_http2(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
     let connection = context.open(&request.url, Alpn::Http2).await?;
     let (head, body) = request.filled(context)?.to_http2()?;
     context.enter(Phase::Processing);
-    let limit = context.options().body_limit;
     let followed_location = |head: &Parts| {
         let location = redirect_location(head.status, &Fields::from(&head.headers));
         location.filter(|_| context.options().redirects_followed() > 0)
     };
-    let response = http2::send(connection, head, body, limit, |head| {
+    let response = http2::send(connection, head, body, |head| {
         context.timings.set_http_status(head.status.as_u16());
         context.update_details(|details| details.http_version = Some(HttpVersion::Http2));
-        let mode = body_mode(context, &plain_rule(head.status));
-        let mode = mode.filter(|_| followed_location(head).is_none())?;
-        context.enter(Phase::Transfer);
-        Some(mode)
+        if followed_location(head).is_some() {
+            return Ok(None);
+        }
+        let mode = body_mode(context, &Fields::from(&head.headers), &plain_rule(head.status))?;
+        if mode.is_some() {
+            context.enter(Phase::Transfer);
+        }
+        Ok(mode)
     });
     let Http2Response { head, body, .. } = response.await?;
-    let status = head.status.as_u16();
-    Ok(match followed_location(&head) {
-        Some(location) => HopResponse::Redirect { status, location },
-        None => {
-            let response = ProbeResponse::with_status(status, plain_rule(head.status));
-            HopResponse::Final(ProbeResponse { body, ..response })
+    let (status, fields) = (head.status.as_u16(), Fields::from(&head.headers));
+    if let Some(location) = followed_location(&head) {
+        return Ok(HopResponse::Redirect { status, location, fields });
+    }
+    let mut response = ProbeResponse::with_status(status, plain_rule(head.status));
+    if let Some(mode) = body_mode(context, &fields, &response.plain)? {
+        response.body = text(context, mode, &fields, body).await?;
+    }
+    Ok(HopResponse::Final(response))
+}
+
+/// The text of a body that was read with `mode`; a discarded one has none.
+async fn text(
+    context: &ProbeContext<'_>,
+    mode: BodyMode,
+    fields: &Fields,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, Failure> {
+    match mode {
+        BodyMode::Discard { .. } => Ok(Vec::new()),
+        BodyMode::Keep { .. } => {
+            let limit = context.options().body_limit;
+            Content::of(fields)?.text(body, limit, &context.resources.unpacking).await
         }
-    })
+    }
 }
 
 /// Whether to read the body. Without conditions, only a complete response counts as up; with
 /// conditions, the body is read only when one of them needs it.
-fn body_mode(context: &ProbeContext<'_>, plain: &Result<(), Failure>) -> Option<BodyMode> {
+fn body_mode(
+    context: &ProbeContext<'_>,
+    fields: &Fields,
+    plain: &Result<(), Failure>,
+) -> Result<Option<BodyMode>, Failure> {
+    let limit = context.options().body_limit;
     if context.needs_body() {
-        return Some(BodyMode::Keep);
+        let limit = Content::of(fields)?.packed_limit(limit);
+        return Ok(Some(BodyMode::Keep { limit }));
     }
-    (context.service.conditions.is_empty() && plain.is_ok()).then_some(BodyMode::Discard)
+    let is_judged = context.service.conditions.is_empty() && plain.is_ok();
+    Ok(is_judged.then_some(BodyMode::Discard { limit }))
 }
 
 /// A status below 400 is up.

@@ -19,6 +19,8 @@ use crate::probe::context::ProbeContext;
 use crate::probe::failure;
 use crate::probe::http::client::awc_method;
 use crate::probe::http::connection::{Connection, with_connection};
+use crate::probe::http::cookies::Cookies;
+use crate::probe::http::fields::Fields;
 use crate::probe::http::http2;
 use crate::probe::http::response::Http1Response;
 
@@ -36,6 +38,8 @@ pub struct Request {
     graphql: bool,
     /// Dropped by a redirect to another origin.
     authorization: Option<String>,
+    /// Set by responses of earlier hops.
+    cookies: Cookies,
     /// Whether the detail of a failure shows the target of a redirect.
     shown: Requests,
 }
@@ -61,6 +65,7 @@ impl Request {
             body,
             graphql,
             authorization: authorization(context)?,
+            cookies: Cookies::default(),
             shown: context.resources.rules.requests,
         })
     }
@@ -81,6 +86,18 @@ impl Request {
             filled.body = filled.body.map(|query| json!({"query": query}).to_string());
         }
         Ok(Cow::Owned(filled))
+    }
+
+    /// Takes the cookies that a response to this request sets, with the header `fields`.
+    pub fn store_cookies(&mut self, fields: &Fields) {
+        self.cookies.store(&self.url, fields);
+    }
+
+    /// The header `Cookie`, if responses have set cookies for the URL.
+    fn cookie(&self) -> Option<Vec<u8>> {
+        let mut headers = self.headers.iter();
+        let written = headers.find(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        self.cookies.header(&self.url, written.map(|(_, value)| value.as_str()))
     }
 
     /// Follows a redirect of `status` to `location` (RFC 9110, sections 10.2.2 and 15.4). As in
@@ -142,7 +159,12 @@ impl Request {
         if let Some(body) = body {
             others.push(("content-length".to_owned(), body.len().to_string()));
         }
-        let head = http2::request_head(self.method.as_str(), &uri, others)?;
+        let mut head = http2::request_head(self.method.as_str(), &uri, others)?;
+        if let Some(cookie) = self.cookie() {
+            let value = http::HeaderValue::from_bytes(&cookie);
+            let value = value.map_err(|why| failure::of_invalid_request(&why))?;
+            head.headers_mut().insert(http::header::COOKIE, value);
+        }
         Ok((head, body.unwrap_or_default().to_owned().into()))
     }
 
@@ -166,7 +188,10 @@ impl Request {
             request = request.insert_header((header::AUTHORIZATION, authorization.as_str()));
         }
         for (name, value) in &self.headers {
-            request = request.insert_header((name.as_str(), header_value(value)?));
+            request = request.insert_header((name.as_str(), header_value(value.as_bytes())?));
+        }
+        if let Some(cookie) = self.cookie() {
+            request = request.insert_header((header::COOKIE, header_value(&cookie)?));
         }
         let response = match self.body_to_send() {
             // `send()` would add `content-length: 0`.
@@ -193,9 +218,9 @@ fn own_headers(context: &ProbeContext<'_>) -> Result<Vec<(String, String)>, Fail
     headers.map(|(name, value)| Ok((name.clone(), context.fill_text(value)?))).collect()
 }
 
-/// A header value, also with characters beyond ASCII (in UTF-8).
-pub fn header_value(value: &str) -> Result<HeaderValue, Failure> {
-    HeaderValue::from_bytes(value.as_bytes()).map_err(|why| failure::of_invalid_request(&why))
+/// A header value, also with bytes beyond ASCII.
+pub fn header_value(value: &[u8]) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_bytes(value).map_err(|why| failure::of_invalid_request(&why))
 }
 
 /// The header `Authorization`, from the service's options or the credentials in its URL.
@@ -260,6 +285,7 @@ mod tests {
             body: Some("sent".to_owned()),
             graphql: false,
             authorization: Some("Bearer t".to_owned()),
+            cookies: Cookies::default(),
             shown: Requests::Masked,
         }
     }

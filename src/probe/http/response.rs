@@ -26,10 +26,10 @@ pub struct Http1Response {
 /// How to read a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyMode {
-    /// Read to the end or the limit, and discard.
-    Discard,
-    /// Return the body; a longer one than the limit is a failure.
-    Keep,
+    /// Read to the end, or `limit` bytes, and discard.
+    Discard { limit: usize },
+    /// Return the body; one of more than `limit` bytes is a failure.
+    Keep { limit: usize },
 }
 
 impl Http1Response {
@@ -54,8 +54,8 @@ impl Http1Response {
         redirect_location(self.head.status, &self.head.fields)
     }
 
-    /// Reads the body to its end or to `limit` bytes; empty with [`BodyMode::Discard`].
-    pub async fn read_body(mut self, mode: BodyMode, limit: usize) -> Result<Vec<u8>, Failure> {
+    /// Reads the body; empty with [`BodyMode::Discard`].
+    pub async fn read_body(mut self, mode: BodyMode) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
         if self.head_only
             || matches!(self.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -79,10 +79,10 @@ impl Http1Response {
                 added.map_err(|exceeded| exceeded.failure(WHEN))?;
             }
             match mode {
-                BodyMode::Keep if read > limit => return Err(body_too_large(limit)),
-                BodyMode::Keep => body.extend_from_slice(&chunk),
-                BodyMode::Discard if read >= limit => return Ok(body),
-                BodyMode::Discard => {}
+                BodyMode::Keep { limit } if read > limit => return Err(body_too_large(limit)),
+                BodyMode::Keep { .. } => body.extend_from_slice(&chunk),
+                BodyMode::Discard { limit } if read >= limit => return Ok(body),
+                BodyMode::Discard { .. } => {}
             }
         }
         // awc accepts the end of the connection as the end of any body, and does not read a body
@@ -95,12 +95,16 @@ impl Http1Response {
             BodyEnd::Length(length) => length.saturating_sub(read),
             BodyEnd::Connection => usize::MAX,
         };
+        let (keeps, limit) = match mode {
+            BodyMode::Keep { limit } => (true, limit),
+            BodyMode::Discard { limit } => (false, limit),
+        };
         // One byte beyond the limit, to detect a body that is too large.
         let max = (limit - read).saturating_add(1).min(remaining);
-        let output = (mode == BodyMode::Keep).then_some(&mut body);
+        let output = keeps.then_some(&mut body);
         let rest = self.connection.read_rest(max, output).await;
         let rest = rest.map_err(|error| failure::of_io(WHEN, &error))?;
-        if mode == BodyMode::Keep && read + rest > limit {
+        if keeps && read + rest > limit {
             return Err(body_too_large(limit));
         }
         let is_short = matches!(end, BodyEnd::Length(length) if read + rest < length);

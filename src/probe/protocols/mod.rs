@@ -22,6 +22,7 @@ mod starttls;
 mod tcp;
 mod websocket;
 mod websocket_frames;
+mod websocket_handshake;
 
 use crate::domain::{Failure, Kind, Reason};
 use crate::probe::context::ProbeContext;

@@ -15,15 +15,17 @@ use crate::probe::http::request;
 use crate::probe::http::response::status_text;
 use crate::probe::net::tls::Alpn;
 use crate::probe::protocols::websocket_frames::{WebSocket, invalid};
+use crate::probe::protocols::websocket_handshake;
 use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
 
 /// Does the handshake, then sends and reads messages as configured.
 pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
     let connection = context.open(context.url, Alpn::Http1).await?;
-    let request = handshake(context)?;
+    let headers = request::headers(context)?;
+    let request = handshake(context, &headers)?;
     context.enter(Phase::Processing);
-    let parts = match with_connection(connection, request.connect()).await {
+    let parts = match with_connection(connection.clone(), request.connect()).await {
         Ok((_, framed)) => framed.into_parts(),
         Err(WsClientError::InvalidResponseStatus(status)) => {
             let status = status_of(status)?;
@@ -38,6 +40,8 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
         Err(WsClientError::SendRequest(error)) => return Err(failure::of_request(&error)),
         Err(error) => return Err(invalid(&format!("in the handshake: {error}"))),
     };
+    let received = connection.take_head().map(|received| received.head.fields);
+    websocket_handshake::verify(&received.unwrap_or_default(), &headers)?;
     context.enter(Phase::Transfer);
     let limit = context.options().body_limit;
     let mut socket = WebSocket::new(parts.io, parts.read_buf, limit);
@@ -47,7 +51,10 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
     Ok(response)
 }
 
-fn handshake(context: &ProbeContext<'_>) -> Result<WebsocketsRequest, Failure> {
+fn handshake(
+    context: &ProbeContext<'_>,
+    headers: &[(String, String)],
+) -> Result<WebsocketsRequest, Failure> {
     let url = context.url;
     // The scheme `http` keeps awc from a second TLS handshake.
     let mut request = context
@@ -59,8 +66,8 @@ fn handshake(context: &ProbeContext<'_>) -> Result<WebsocketsRequest, Failure> {
     if let Some(authorization) = request::authorization(context)? {
         request = request.set_header(header::AUTHORIZATION, authorization);
     }
-    for (name, value) in request::headers(context)? {
-        request = request.set_header(name.as_str(), request::header_value(&value)?);
+    for (name, value) in headers {
+        request = request.set_header(name.as_str(), request::header_value(value.as_bytes())?);
     }
     Ok(request)
 }

@@ -36,6 +36,20 @@ fn http_2_is_used_when_the_service_requires_it() {
 }
 
 #[test]
+fn cookies_and_packed_bodies_are_the_same_over_http_2() {
+    let (launch, server) = (Launch::new(), GrpcHealth::plain());
+    for (path, condition) in [
+        ("/", "[BODY].cookie == written=1"),
+        ("/hop", "[BODY].cookie == written=1; hop=1"),
+        ("/packed", "[BODY].method == GET"),
+    ] {
+        let options = json!({"http_version": "2", "headers": {"Cookie": "written=1"}});
+        let command = launch.probe_command(&format!("{}{path}", server.url("http")));
+        command.options(options).condition(condition).run().assert_up();
+    }
+}
+
+#[test]
 fn a_server_without_http_2_is_a_protocol_error() {
     let (launch, authority) = (Launch::new(), Authority::new());
     let server = authority.serve_shape(Shape::Good);

@@ -4,6 +4,8 @@ mod blackbox_exporter;
 mod clock_steps;
 mod conditions;
 mod confirmation;
+mod content;
+mod cookies;
 mod dns;
 mod external_checks;
 mod failure_reasons;

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::support::wire::read_until;
 use crate::support::{
-    Authority, Behaviour, Launch, Peer, Shape, Target, TlsServer, websocket_echo,
+    Authority, Behaviour, Launch, Peer, Shape, Target, TlsServer, websocket_accept, websocket_echo,
     websocket_that_closes,
 };
 
@@ -43,6 +44,46 @@ fn rejected_and_closed_websockets_have_different_reasons() {
     let nothing = Target::start(Behaviour::Raw(Vec::new()));
     let closed = launch.probe_command(&nothing.url().replace("http:", "ws:")).run();
     closed.assert_failed("protocol", "the connection was closed without a response");
+}
+
+#[test]
+fn a_handshake_must_be_answered_as_it_was_requested() {
+    let launch = Launch::new();
+    let probe = |old: &'static str, new: &'static str, headers: Value| {
+        let peer = Peer::tcp(move |wire| {
+            let head = read_until(wire, b"\r\n\r\n")?;
+            let accepted = websocket_accept(&head)?;
+            assert!(accepted.contains(old), "{accepted}");
+            wire.write_all(accepted.replace(old, new).as_bytes())
+        });
+        launch.probe_command(&peer.url("ws")).options(json!({"headers": headers})).run()
+    };
+    let chat = json!({"Sec-WebSocket-Protocol": "v2.chat, chat"});
+    let deflate = json!({"Sec-WebSocket-Extensions": "permessage-deflate; x=1"});
+    let end = "\r\n\r\n";
+    for (old, new, headers) in [
+        (end, end, json!({})),
+        (end, end, chat.clone()),
+        (end, "\r\nSec-WebSocket-Protocol: chat\r\n\r\n", chat.clone()),
+        (end, "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", deflate),
+    ] {
+        let probed = probe(old, new, headers);
+        assert!(probed.is_up(), "{new}: {probed:?}");
+    }
+    for (old, new, headers) in [
+        (end, "\r\nSec-WebSocket-Protocol: xmpp\r\n\r\n", json!({})),
+        (end, "\r\nSec-WebSocket-Protocol: xmpp\r\n\r\n", chat.clone()),
+        (end, "\r\nSec-WebSocket-Protocol: v2.chat, chat\r\n\r\n", chat),
+        (end, "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", json!({})),
+        ("upgrade: websocket\r\n", "", json!({})),
+        ("upgrade: websocket\r\n", "upgrade: xwebsocket\r\n", json!({})),
+        ("connection: Upgrade\r\n", "", json!({})),
+        ("connection: Upgrade\r\n", "connection: keep-alive\r\n", json!({})),
+        ("sec-websocket-accept: ", "x-accept: ", json!({})),
+        ("sec-websocket-accept: ", "sec-websocket-accept: x", json!({})),
+    ] {
+        probe(old, new, headers).assert_failed("protocol", "invalid WebSocket: in the handshake");
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+use super::pack::gzip;
+
 /// An HTTP/2 server that answers `SERVING` for itself and `good`, `NOT_SERVING` for `bad`, and
 /// NOT_FOUND for any other service; stopped on drop.
 pub struct GrpcHealth {
@@ -110,7 +112,7 @@ async fn check(request: Request<RecvStream>, answer: SendResponse<Bytes>) {
 }
 
 /// Plain HTTP/2: `/status/503` has that status, `/hop` sets a cookie and redirects to `/`, which
-/// describes the request in JSON.
+/// describes the request in JSON; so does `/packed`, in the coding gzip.
 fn respond_plainly(
     request: &Request<RecvStream>,
     path: &str,
@@ -122,6 +124,7 @@ fn respond_plainly(
             let head = Response::builder().status(307).header("location", "/");
             head.header("set-cookie", "hop=1")
         }
+        None if path == "/packed" => Response::builder().header("content-encoding", "gzip"),
         None => Response::builder(),
     };
     let value = |name: &str| {
@@ -134,6 +137,7 @@ fn respond_plainly(
             "cookie": "{cookie}"}}"#,
         request.method()
     );
+    let body = if path == "/packed" { gzip(body.as_bytes()) } else { body.into_bytes() };
     let mut stream = answer.send_response(head.body(()).unwrap(), false)?;
     stream.send_data(Bytes::from(body), true)
 }

@@ -8,6 +8,7 @@ mod dns;
 mod grpc;
 pub mod machine;
 pub mod namespace;
+pub mod pack;
 mod peers;
 pub mod plugins;
 mod probe;

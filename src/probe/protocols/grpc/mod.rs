@@ -46,9 +46,9 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
     let connection = context.open(context.url, Alpn::Http2).await?;
     let head = request_head(context)?;
     context.enter(Phase::Processing);
-    let response = http2::send(connection, head, message, options.body_limit, |_| {
+    let response = http2::send(connection, head, message, |_| {
         context.enter(Phase::Transfer);
-        Some(BodyMode::Keep)
+        Ok(Some(BodyMode::Keep { limit: options.body_limit }))
     });
     let Http2Response { head, body, trailers } = response.await?;
     // A response without a message has `grpc-status` in its head instead of its trailers.
