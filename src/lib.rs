@@ -65,6 +65,7 @@
 //! | Which addresses may a probe connect to? | `probe/net/policy.rs` |
 //! | Which name server is queried, and when? | `probe/net/system_resolver.rs` |
 //! | Does a failed look-up count against the target? | `probe/net/resolver_health.rs` |
+//! | When is a domain looked up at its registry? | `probe/registry/cache.rs` |
 //! | How much may a target send without data? | `probe/limits.rs` |
 //! | Which failure has which reason? | `probe/failure.rs`; the list: `domain/outcome.rs` |
 //! | Is this *response* up or down? | `domain/condition/judge.rs`; default: `probe/http/mod.rs` |

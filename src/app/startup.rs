@@ -11,13 +11,14 @@ use url::Host;
 use crate::api::WriteAccess;
 use crate::app::heartbeat_tokens::warn_about_tokens;
 use crate::clock::unix_ms;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP};
 use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Requests, Target};
 use crate::error::Error;
 use crate::probe::Rules;
 use crate::probe::exec::folder::{self, Trusted};
 use crate::probe::net::tls::Trust;
+use crate::probe::registry::DomainRegistry;
 use crate::services_file;
 use crate::services_file::{Entry, FileApplied, Snapshot};
 use crate::storage::Store;
@@ -105,10 +106,17 @@ fn check_canary(config: &Config, canary: &Target) -> Result<(), String> {
 
 /// The rules of every probe, from `config`.
 pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
+    let mut problems = Vec::new();
     let trust = Trust::load(config.probing.ca_file.as_deref())
-        .map_err(|invalid| ConfigError { problems: vec![invalid.of("PROBE_CA_FILE")] })?;
+        .map_err(|invalid| problems.push(invalid.of("PROBE_CA_FILE")));
+    let domain_registry = DomainRegistry::new(config.domain_registry.clone())
+        .map_err(|invalid| problems.push(invalid.of(RDAP_BOOTSTRAP.name)));
+    let (Ok(trust), Ok(domain_registry)) = (trust, domain_registry) else {
+        return Err(ConfigError { problems });
+    };
     let (policy, variables) = (config.probing.policy.clone(), config.variables.clone());
     let (requests, resolver_health) = (config.process.requests, Arc::default());
+    let domain_registry = Arc::new(domain_registry);
     let plugins = config.plugins.clone();
     if let Some(rules) = &plugins {
         let invalid = |why| {
@@ -118,7 +126,7 @@ pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
         folder::check(&rules.folder, Trusted::of_this_process())
             .map_err(|why| ConfigError { problems: vec![invalid(why)] })?;
     }
-    Ok(Rules { trust, policy, variables, requests, resolver_health, plugins })
+    Ok(Rules { trust, policy, variables, requests, resolver_health, plugins, domain_registry })
 }
 
 /// Raises the limit of file descriptors as far as this process may, and returns it.

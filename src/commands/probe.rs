@@ -94,6 +94,7 @@ fn as_text(service: &Service, outcome: &Outcome, requests: Requests) -> String {
         details
             .own_certificate_expires_at
             .map(|at| format!("certificate valid for {} days", days_until(at))),
+        details.domain_expires_at.map(|at| format!("domain valid for {} days", days_until(at))),
     ];
     let details: Vec<String> = details.into_iter().flatten().collect();
     let mut text = String::new();

@@ -6,6 +6,7 @@
 
 mod api;
 mod descriptors;
+mod domain_registry;
 #[cfg(test)]
 mod env_example;
 mod env_file;
@@ -24,6 +25,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 pub use api::{ApiConfig, RESERVED_CONNECTIONS};
+pub use domain_registry::BOOTSTRAP as RDAP_BOOTSTRAP;
 pub use error::ConfigError;
 pub use probing::ProbingConfig;
 pub use process::ProcessConfig;
@@ -36,13 +38,15 @@ pub use variable::{Section, Variable};
 use crate::config::reader::Reader;
 use crate::domain::service::template::Variables;
 use crate::probe::exec::launcher::PluginRules;
+use crate::probe::registry;
 
 /// All variables by subject, in the order of `.env.example`.
-pub const SECTIONS: [Section; 7] = [
+pub const SECTIONS: [Section; 8] = [
     api::SECTION,
     services::SECTION,
     probing::SECTION,
     plugins::SECTION,
+    domain_registry::SECTION,
     self_check::SECTION,
     storage::SECTION,
     process::SECTION,
@@ -56,6 +60,7 @@ pub struct Config {
     pub probing: ProbingConfig,
     /// `None` without a folder of plugins.
     pub plugins: Option<PluginRules>,
+    pub domain_registry: registry::Settings,
     pub self_check: SelfCheckConfig,
     pub storage: StorageConfig,
     pub process: ProcessConfig,
@@ -95,6 +100,7 @@ impl Config {
             services: ServicesConfig::read(&mut reader),
             probing: ProbingConfig::read(&mut reader),
             plugins: plugins::read(&mut reader),
+            domain_registry: domain_registry::read(&mut reader),
             self_check: SelfCheckConfig::read(&mut reader),
             storage: StorageConfig::read(&mut reader),
             process: ProcessConfig::read(&mut reader),

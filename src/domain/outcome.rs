@@ -66,6 +66,8 @@ pub enum Reason {
     LocalConfig,
     /// A plugin could not make its check, or broke its contract.
     LocalPlugin,
+    /// No registry said when the domain of the target expires, and a condition needs it.
+    LocalRegistry,
     /// The monitor's process stalled while the deadline passed.
     LocalStandstill,
     /// A panic or another bug of the monitor.
@@ -79,7 +81,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each reason with its word in the store, API, metrics and logs; ordered as the variants.
-    const WORDS: [(Self, &'static str); 32] = [
+    const WORDS: [(Self, &'static str); 33] = [
         (Self::DnsNoSuchName, "dns_no_such_name"),
         (Self::DnsServer, "dns_server"),
         (Self::DnsTimeout, "dns_timeout"),
@@ -108,6 +110,7 @@ impl Reason {
         (Self::LocalResolver, "local_resolver"),
         (Self::LocalConfig, "local_config"),
         (Self::LocalPlugin, "local_plugin"),
+        (Self::LocalRegistry, "local_registry"),
         (Self::LocalStandstill, "local_standstill"),
         (Self::LocalFault, "local_fault"),
         (Self::Dropped, "dropped"),
@@ -262,6 +265,9 @@ pub struct ProbeDetails {
     pub verified_chain_expires_at: Option<i64>,
     /// The result of an external check.
     pub plugin: Option<Arc<PluginResult>>,
+    /// The expiry of the domain's registration, in unix seconds; known only when a condition needs
+    /// it.
+    pub domain_expires_at: Option<i64>,
 }
 
 impl ProbeDetails {

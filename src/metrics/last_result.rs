@@ -22,6 +22,7 @@ pub struct LastResult {
     pub(super) certificate_expires_at: Option<i64>,
     pub(super) verified_chain_expires_at: Option<i64>,
     pub(super) plugin: Option<Arc<PluginResult>>,
+    pub(super) domain_expires_at: Option<i64>,
 }
 
 /// The last result of a service, with the current name and group of the service.
@@ -50,6 +51,7 @@ impl LastResult {
             certificate_expires_at: details.certificate_expires_at,
             verified_chain_expires_at: details.verified_chain_expires_at,
             plugin: details.plugin.clone(),
+            domain_expires_at: details.domain_expires_at,
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) struct ServiceCollector(pub(super) Vec<ServiceResult>);
 type Value = fn(&LastResult) -> Option<f64>;
 
 /// Name, HELP and value of the gauges that every service has.
-const GAUGES: [(&str, &str, Value); 11] = [
+const GAUGES: [(&str, &str, Value); 12] = [
     (names::PROBE_SUCCESS, "Whether the last probe succeeded", |r| Some(number(r.success))),
     (names::PROBE_DURATION_SECONDS, "Duration of the last probe", |r| Some(seconds(r.duration_us))),
     (names::PROBE_HTTP_STATUS_CODE, "HTTP status of the last probe, 0 without a response", |r| {
@@ -50,6 +50,11 @@ const GAUGES: [(&str, &str, Value); 11] = [
     (names::PROBE_PLUGIN_EXIT_CODE, "Exit code of the plugin of an external check", |r| {
         r.plugin.as_ref().map(|plugin| f64::from(plugin.state.exit_code()))
     }),
+    (
+        names::PROBE_DOMAIN_EXPIRY_TIMESTAMP_SECONDS,
+        "Expiry of the registered domain, in unix seconds",
+        |r| r.domain_expires_at.map(|at| at as f64),
+    ),
 ];
 
 fn seconds(micros: u32) -> f64 {

@@ -85,6 +85,12 @@ struct ResultLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LookupLabels {
+    protocol: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SubscriberLabel {
     subscriber: &'static str,
 }
@@ -131,6 +137,7 @@ pub struct Telemetry {
     resolver_checks: Family<ResultLabel, Counter>,
     /// 1 while no name server of the system works, else 0.
     pub resolver_failing: Gauge,
+    domain_lookups: Family<LookupLabels, Counter>,
     /// Outcomes per commit.
     pub commit_size: Histogram,
     /// Duration of a commit, in seconds.
@@ -167,6 +174,7 @@ impl Telemetry {
             cut_off: Gauge::default(),
             resolver_checks: Family::default(),
             resolver_failing: Gauge::default(),
+            domain_lookups: Family::default(),
             commit_size: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commit_duration: seconds(0.001, 12),
             commit_failures: Counter::default(),
@@ -233,6 +241,11 @@ impl Telemetry {
             "Whether no name server of the system works",
             self.resolver_failing.clone(),
         );
+        own.register(
+            "domain_lookups",
+            "Look-ups of the expiry of domains",
+            self.domain_lookups.clone(),
+        );
         own.register("commit_size", "Outcomes per commit", self.commit_size.clone());
         own.register(
             "commit_duration_seconds",
@@ -297,6 +310,8 @@ impl Telemetry {
             self.outcomes(result, 0);
         }
         self.resolver_checks(0, 0);
+        self.domain_lookups("rdap", 0, 0);
+        self.domain_lookups("whois", 0, 0);
     }
 
     fn probe_counter(&self, result: &'static str, reason: &'static str) -> Counter {
@@ -343,6 +358,14 @@ impl Telemetry {
     pub fn resolver_checks(&self, answered: u64, failed: u64) {
         for (result, count) in [("answered", answered), ("failed", failed)] {
             self.resolver_checks.get_or_create_owned(&ResultLabel { result }).inc_by(count);
+        }
+    }
+
+    /// Counts look-ups of domains by `protocol`, `rdap` or `whois`.
+    pub fn domain_lookups(&self, protocol: &'static str, answered: u64, failed: u64) {
+        for (result, count) in [("answered", answered), ("failed", failed)] {
+            let labels = LookupLabels { protocol, result };
+            self.domain_lookups.get_or_create_owned(&labels).inc_by(count);
         }
     }
 

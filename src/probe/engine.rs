@@ -11,7 +11,7 @@ use crate::probe::resources::{Resources, Rules};
 use crate::probe::response::ProbeResponse;
 use crate::probe::stall::StallMonitor;
 use crate::probe::timings::{Phase, Timings};
-use crate::probe::{conditions, exec, http, no_connection, protocols};
+use crate::probe::{conditions, domain_expiry, exec, http, no_connection, protocols};
 
 /// Largest body that is parsed as JSON, in bytes: parsed values take up to a hundred times the
 /// memory.
@@ -52,6 +52,7 @@ impl Engine {
                 let detail = "this process stalled during the probe";
                 Some(Failure::new(Reason::LocalStandstill, detail))
             }
+            _ if recorded.is_paused => Some(domain_expiry::unfinished()),
             _ if recorded.reads_files => {
                 let detail = format!("tls: a file of this service was not read within {timeout:?}");
                 Some(Failure::new(Reason::LocalConfig, detail))
@@ -64,7 +65,7 @@ impl Engine {
             }
             other => other,
         };
-        let response_time = ended - started;
+        let response_time = (ended - started).saturating_sub(recorded.paused);
         let counts = failure.as_ref().and_then(|failure| {
             no_connection::judge(service, &mut recorded, response_time, failure)
         });
@@ -126,21 +127,37 @@ async fn probe_target(
     let url = service.target.url(&resources.rules.variables);
     let url = url.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))?;
     let context = &ProbeContext::new(resources, service, &url, timings);
+    let domain = domain_expiry::prepare(context)?;
     let response = match service.target.kind() {
-        Kind::Http => http::probe(context).await?,
-        Kind::Exec => exec::probe(context).await?,
-        Kind::Push => return Err(heartbeat_late(service)),
-        kind => protocols::probe(context, kind).await?,
+        Kind::Http => http::probe(context).await,
+        Kind::Exec => exec::probe(context).await,
+        Kind::Push => Err(heartbeat_late(service)),
+        kind => protocols::probe(context, kind).await,
     };
+    if let (Err(_), Some(domain)) = (&response, &domain)
+        && service.conditions.iter().any(Condition::expects_no_connection)
+    {
+        domain_expiry::record(context, domain).await?;
+    }
+    let response = response?;
     // A status of 0, as of a plugin or a command, means success, and is stored as none.
     if let Some(status) = response.status.filter(|status| *status > 0) {
         timings.set_http_status(status);
     }
-    check_conditions(context, response)
+    let unknown = match &domain {
+        Some(domain) => domain_expiry::record(context, domain).await.err(),
+        None => None,
+    };
+    check_conditions(context, response, unknown.as_ref())
 }
 
-/// Evaluates the service's conditions; without any, the plain rule of the protocol counts.
-fn check_conditions(context: &ProbeContext<'_>, response: ProbeResponse) -> Result<(), Failure> {
+/// Evaluates the service's conditions; without any, the plain rule of the protocol counts. `domain`
+/// is why the expiry of the domain is not known.
+fn check_conditions(
+    context: &ProbeContext<'_>,
+    response: ProbeResponse,
+    domain: Option<&Failure>,
+) -> Result<(), Failure> {
     let service_conditions = &context.service.conditions;
     if service_conditions.is_empty() {
         return response.plain;
@@ -151,7 +168,7 @@ fn check_conditions(context: &ProbeContext<'_>, response: ProbeResponse) -> Resu
         return Err(Failure::new(Reason::TooLarge, detail));
     }
     let facts = context.timings.facts(response, reads_json, Instant::now(), unix_ms());
-    let (results, failure) = conditions::judge(service_conditions, &facts);
+    let (results, failure) = conditions::judge(service_conditions, &facts, domain);
     context.timings.update_report(|report| report.conditions = results);
     failure.map_or(Ok(()), Err)
 }

@@ -15,12 +15,16 @@
 //! maps every library error to a reason. [`stall`] excuses a probe whose deadline passed while this
 //! process stalled. [`limits`] bounds what a target may send beside its data.
 //!
+//! A condition on the expiry of the target's domain is judged by what its registry says
+//! ([`registry`]), outside of the response time ([`domain_expiry`]).
+//!
 //! Probes share configurations ([`resources`]), and simultaneous look-ups of a name share a query.
 //! No connection, TLS session or DNS answer is reused: every probe resolves, connects and does a
 //! handshake, so the next probe detects a failure of DNS, TCP or TLS.
 
 mod conditions;
 mod context;
+mod domain_expiry;
 mod engine;
 pub mod exec;
 mod failure;
@@ -29,6 +33,7 @@ mod limits;
 pub mod net;
 mod no_connection;
 mod protocols;
+pub mod registry;
 mod resources;
 mod response;
 mod stall;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::clock::unix_ms;
 use crate::domain::{Condition, Facts, Failure, Kind, Reason, Service};
 use crate::probe::conditions;
-use crate::probe::timings::Recorded;
+use crate::probe::timings::{Recorded, time_until};
 
 /// The failure that counts after `failure`: `None` when a condition expects no connection and all
 /// conditions are fulfilled.
@@ -19,8 +20,9 @@ pub fn judge(
         return Some(failure.clone());
     }
     let ip = recorded.details.address.map(|address| address.ip());
-    let facts = Facts { response_time, ip, ..Facts::no_connection() };
-    let (results, failure) = conditions::judge(&service.conditions, &facts);
+    let domain_expires_in = recorded.details.domain_expires_at.map(|at| time_until(at, unix_ms()));
+    let facts = Facts { response_time, ip, domain_expires_in, ..Facts::no_connection() };
+    let (results, failure) = conditions::judge(&service.conditions, &facts, None);
     if let Some(report) = &mut recorded.report {
         report.conditions = results;
     }

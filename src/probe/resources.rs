@@ -1,6 +1,6 @@
 //! What the probes of one arbiter share.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::probe::net::policy::Policy;
 use crate::probe::net::resolve::Resolver;
 use crate::probe::net::resolver_health::ResolverHealth;
 use crate::probe::net::tls::{TlsConfigs, Trust};
+use crate::probe::registry::{Client, DomainRegistry};
 
 /// Most resolvers cached for the `resolver` option of services; beyond that, the cache is cleared.
 const RESOLVERS_LIMIT: usize = 64;
@@ -34,6 +35,8 @@ pub struct Rules {
     pub resolver_health: Arc<ResolverHealth>,
     /// External checks; `None` without `PLUGINS_DIR`.
     pub plugins: Option<PluginRules>,
+    /// When domains expire.
+    pub domain_registry: Arc<DomainRegistry>,
 }
 
 /// Not `Send`: built inside its arbiter.
@@ -44,6 +47,7 @@ pub struct Resources {
     /// One body at a time is unpacked: each takes up to 16 MiB for the window of its coding.
     pub unpacking: Semaphore,
     system_resolver: Rc<Resolver>,
+    registry_client: OnceCell<Rc<Client>>,
     /// Bound: [`RESOLVERS_LIMIT`].
     resolvers: RefCell<HashMap<NameServer, Rc<Resolver>>>,
 }
@@ -56,8 +60,19 @@ impl Resources {
             unpacking: Semaphore::new(1),
             system_resolver: Rc::new(Resolver::from_system(Arc::clone(&rules.resolver_health))),
             rules,
+            registry_client: OnceCell::new(),
             resolvers: RefCell::default(),
         }
+    }
+
+    /// The client of domain registries, made at its first use.
+    pub fn registry_client(&self) -> &Rc<Client> {
+        self.registry_client.get_or_init(|| {
+            let Rules { trust, policy, .. } = &self.rules;
+            let resolver = Rc::clone(&self.system_resolver);
+            let http = self.http_client.clone();
+            Rc::new(Client::new(resolver, trust.clone(), http, policy.clone()))
+        })
     }
 
     /// The resolver that queries only `server`, or the system's.

@@ -41,6 +41,10 @@ struct Recording {
     phase: Phase,
     phase_started: Instant,
     reads_files: bool,
+    /// Since when the probe waits for a registry.
+    paused_at: Option<Instant>,
+    /// Time that is not response time.
+    paused: Duration,
     phases: Phases,
     http_status: Option<u16>,
     details: ProbeDetails,
@@ -53,6 +57,10 @@ pub struct Recorded {
     pub last_phase: Phase,
     /// The probe ended while it read files of this machine.
     pub reads_files: bool,
+    /// The probe ended while it waited for a registry.
+    pub is_paused: bool,
+    /// Time that is not response time.
+    pub paused: Duration,
     pub phases: Phases,
     pub http_status: Option<u16>,
     pub details: ProbeDetails,
@@ -67,6 +75,8 @@ impl Timings {
             phase: Phase::Resolve,
             phase_started: now,
             reads_files: false,
+            paused_at: None,
+            paused: Duration::ZERO,
             phases: Phases::default(),
             http_status: None,
             details: ProbeDetails::default(),
@@ -89,6 +99,20 @@ impl Timings {
     /// Marks the time for which the probe reads files of this machine.
     pub fn set_reads_files(&self, reads_files: bool) {
         self.0.borrow_mut().reads_files = reads_files;
+    }
+
+    /// Begins a wait that is not part of the response time.
+    pub fn pause(&self, now: Instant) {
+        let mut recording = self.0.borrow_mut();
+        recording.add_elapsed(now);
+        recording.paused_at = Some(now);
+    }
+
+    /// Ends the wait.
+    pub fn resume(&self, now: Instant) {
+        let mut recording = self.0.borrow_mut();
+        recording.end_pause(now);
+        recording.phase_started = now;
     }
 
     pub fn set_http_status(&self, status: u16) {
@@ -116,14 +140,16 @@ impl Timings {
     ) -> Facts {
         let recording = self.0.borrow();
         let expires_at = recording.details.own_certificate_expires_at;
-        let seconds_left = expires_at.map(|at| at.saturating_sub(unix_ms / 1_000));
         Facts {
             connected: true,
             status: response.status,
             response_time: recording.phases.total() + now.duration_since(recording.phase_started),
             ip: recording.details.address.map(|address| address.ip()),
-            certificate_expires_in: seconds_left
-                .map(|seconds| Duration::from_secs(seconds.max(0).cast_unsigned())),
+            certificate_expires_in: expires_at.map(|at| time_until(at, unix_ms)),
+            domain_expires_in: recording
+                .details
+                .domain_expires_at
+                .map(|at| time_until(at, unix_ms)),
             dns_rcode: response.rcode,
             body: match response.json {
                 Some(json) => Body::with_json(response.body, json),
@@ -135,13 +161,39 @@ impl Timings {
     /// Ends the probe at `now`.
     pub fn finish(self, now: Instant) -> Recorded {
         let mut recording = self.0.into_inner();
-        recording.add_elapsed(now);
-        let Recording { phase, reads_files, phases, http_status, details, report, .. } = recording;
-        Recorded { last_phase: phase, reads_files, phases, http_status, details, report }
+        let is_paused = recording.paused_at.is_some();
+        if is_paused {
+            recording.end_pause(now);
+        } else {
+            recording.add_elapsed(now);
+        }
+        let Recording { phase: last_phase, reads_files, paused, phases, .. } = recording;
+        let Recording { http_status, details, report, .. } = recording;
+        Recorded {
+            last_phase,
+            reads_files,
+            is_paused,
+            paused,
+            phases,
+            http_status,
+            details,
+            report,
+        }
     }
 }
 
+/// The time from `unix_ms` to `unix_s`, which is in unix seconds; 0 when it has passed.
+pub fn time_until(unix_s: i64, unix_ms: i64) -> Duration {
+    let seconds = unix_s.saturating_sub(unix_ms / 1_000).max(0);
+    Duration::from_secs(seconds.cast_unsigned())
+}
+
 impl Recording {
+    fn end_pause(&mut self, now: Instant) {
+        let paused_at = self.paused_at.take();
+        self.paused += paused_at.map_or(Duration::ZERO, |at| now.duration_since(at));
+    }
+
     /// Adds the time until `now` to the current phase.
     fn add_elapsed(&mut self, now: Instant) {
         let elapsed = now.duration_since(self.phase_started);
@@ -184,5 +236,26 @@ mod tests {
         assert_eq!((ms(phases.processing), ms(phases.transfer)), (17, 1));
         assert_eq!(last_phase, Phase::Transfer);
         assert_eq!(phases.total(), Duration::from_millis(31));
+    }
+
+    #[test]
+    fn a_wait_for_a_registry_is_in_no_phase() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        for resumes in [true, false] {
+            let timings = Timings::new(start, false);
+            timings.enter(Phase::Transfer, at(5));
+            timings.pause(at(8));
+            if resumes {
+                timings.resume(at(20));
+            }
+            let facts = timings.facts(ProbeResponse::default(), false, at(20), 0);
+            let Recorded { phases, paused, is_paused, .. } = timings.finish(at(20));
+            assert_eq!((is_paused, paused), (!resumes, Duration::from_millis(12)));
+            assert_eq!(phases.total() + paused, Duration::from_millis(20));
+            if resumes {
+                assert_eq!(facts.response_time, Duration::from_millis(8));
+            }
+        }
     }
 }

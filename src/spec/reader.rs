@@ -16,8 +16,9 @@ use crate::domain::service::options::{
     BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, DnsQuestion, Heartbeat, IpFamily, MAX_REDIRECTS,
     Options, TlsOptions,
 };
+use crate::domain::service::registrable::{host_of, registrable_domain};
 use crate::domain::service::target::{Kind, Target};
-use crate::domain::service::template::Template;
+use crate::domain::service::template::{Template, Variables};
 use crate::domain::service::thresholds::Thresholds;
 use crate::spec::field::*;
 use crate::spec::field_reader::FieldReader;
@@ -77,6 +78,7 @@ impl<'v> FieldReader<'v> {
         let options = self.options();
         let (name, target) = (basics.name?, basics.target?);
         self.check_kind(target.kind());
+        self.check_domain(&target, &options, &basics.conditions);
         Some(Definition {
             name,
             target,
@@ -290,6 +292,22 @@ impl<'v> FieldReader<'v> {
             None if window.is_some() => self.reject_missing(SLO_TARGET, "with a window"),
             None => None,
         }
+    }
+
+    /// Rejects a condition on the expiry of a domain that no registry can have. Not in the services
+    /// file, where a variable may be the host: there it is a local fault of the probe.
+    fn check_domain(&mut self, target: &Target, options: &Options, conditions: &[Condition]) {
+        let Some(condition) = conditions.iter().find(|condition| condition.needs_domain()) else {
+            return;
+        };
+        let Ok(url) = target.url(&Variables::default()) else { return };
+        let host = host_of(target.kind(), &url, options).unwrap_or_default();
+        if self.dialect == Dialect::File || registrable_domain(host).is_some() {
+            return;
+        }
+        let expected = "[DOMAIN_EXPIRATION] with a target below a registered domain, such as \
+             status.example.org";
+        self.reject(CONDITIONS, Invalid::quoted(condition.to_string(), expected));
     }
 
     /// Rejects fields that targets of `kind` do not have, and missing fields that they require.

@@ -70,6 +70,7 @@ impl ArbiterState {
         let mut outcome = self.probe_or_fault(service, requester.is_some()).await;
         self.deps.runtime.telemetry.probed(&outcome);
         self.report_resolver();
+        self.report_domain_lookups();
         self.log(service, &outcome);
         let is_local = outcome.verdict() == Verdict::Local;
         let needs_confirmation = service.options.thresholds.failure > 1 && !is_local;
@@ -140,6 +141,19 @@ impl ArbiterState {
                     info!(log, "the name servers of this machine work again");
                 }
             }
+        }
+    }
+
+    /// Counts the look-ups of domains, and logs when the bootstrap file cannot be read.
+    fn report_domain_lookups(&self) {
+        let Some(news) = self.deps.rules.domain_registry.take_news() else { return };
+        let Runtime { telemetry, log, .. } = &self.deps.runtime;
+        let counts = news.counts;
+        telemetry.domain_lookups("rdap", counts.rdap_answered, counts.rdap_failed);
+        telemetry.domain_lookups("whois", counts.whois_answered, counts.whois_failed);
+        if let Some(error) = news.bootstrap_failure {
+            warn!(log, "the bootstrap file of RDAP was not read; the former one is used";
+                "setting" => "RDAP_BOOTSTRAP", "error" => error);
         }
     }
 

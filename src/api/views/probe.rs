@@ -62,6 +62,10 @@ pub struct Probe {
     /// Result of the plugin; null unless the target is an external check.
     #[schema(required = true)]
     plugin: Option<Plugin>,
+    /// Expiry of the registered domain, in unix seconds; null unless a condition needs it and its
+    /// registry publishes it.
+    #[schema(required = true)]
+    domain_expires_at: Option<i64>,
     /// Certificate chain of the target, leaf first.
     certificates: Vec<Certificate>,
     /// The evaluated conditions.
@@ -161,6 +165,7 @@ impl Probe {
             own_certificate_expires_at: details.own_certificate_expires_at,
             verified_chain_expires_at: details.verified_chain_expires_at,
             plugin: details.plugin.as_deref().map(Plugin::new),
+            domain_expires_at: details.domain_expires_at,
             certificates: report.certificates.into_iter().map(Certificate::new).collect(),
             conditions: report.conditions.into_iter().map(ConditionResult::new).collect(),
         }

@@ -71,9 +71,11 @@ fn possible(operand: &Operand, text: &str) -> Result<(), &'static str> {
     let (is_possible, expected) = match operand {
         Operand::Placeholder(Placeholder::Status) => (is_number(), "[STATUS] and a number"),
         Operand::Len(_) => (is_number(), "len() and a number"),
-        Operand::Placeholder(Placeholder::ResponseTime | Placeholder::CertificateExpiration) => {
-            (is_number() || duration_ms(text).is_some(), "a time and a duration such as 48h")
-        }
+        Operand::Placeholder(
+            Placeholder::ResponseTime
+            | Placeholder::CertificateExpiration
+            | Placeholder::DomainExpiration,
+        ) => (is_number() || duration_ms(text).is_some(), "a time and a duration such as 48h"),
         Operand::Placeholder(Placeholder::Connected) | Operand::Has(_) => {
             (matches!(text, "true" | "false"), "[CONNECTED] or has() and true or false")
         }

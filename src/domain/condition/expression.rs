@@ -75,6 +75,7 @@ pub(super) enum Placeholder {
     Ip,
     Connected,
     CertificateExpiration,
+    DomainExpiration,
     DnsRcode,
     /// The whole body, or the value at a path of its JSON.
     Body(Path),
@@ -142,6 +143,18 @@ impl Condition {
             || self.paths().any(|path| !path.is_whole())
     }
 
+    /// Whether evaluation needs the expiry of the target's domain.
+    pub fn needs_domain(&self) -> bool {
+        [&self.left, &self.right].into_iter().any(|operand| {
+            matches!(
+                operand,
+                Operand::Placeholder(Placeholder::DomainExpiration)
+                    | Operand::Len(Placeholder::DomainExpiration)
+                    | Operand::Has(Placeholder::DomainExpiration)
+            )
+        })
+    }
+
     /// All paths into the body.
     fn paths(&self) -> impl Iterator<Item = &Path> {
         [&self.left, &self.right].into_iter().filter_map(|operand| match operand {
@@ -191,7 +204,7 @@ fn is_json_list(text: &str) -> bool {
 
 impl Placeholder {
     const EXPECTED: &'static str = "[STATUS], [RESPONSE_TIME], [IP], [CONNECTED], \
-         [CERTIFICATE_EXPIRATION], [DNS_RCODE] or [BODY] with a path";
+         [CERTIFICATE_EXPIRATION], [DOMAIN_EXPIRATION], [DNS_RCODE] or [BODY] with a path";
 
     /// `None` for a literal. The case of the name does not matter, as in Gatus.
     fn parse(text: &str) -> Result<Option<Self>, &'static str> {
@@ -214,9 +227,7 @@ impl Placeholder {
             "[IP]" => Ok(Some(Self::Ip)),
             "[CONNECTED]" => Ok(Some(Self::Connected)),
             "[CERTIFICATE_EXPIRATION]" => Ok(Some(Self::CertificateExpiration)),
-            "[DOMAIN_EXPIRATION]" => {
-                Err("a condition without [DOMAIN_EXPIRATION], which is not supported")
-            }
+            "[DOMAIN_EXPIRATION]" => Ok(Some(Self::DomainExpiration)),
             "[DNS_RCODE]" => Ok(Some(Self::DnsRcode)),
             _ if text.starts_with("[CONTEXT]") => {
                 Err("a condition without [CONTEXT], which is not supported")
@@ -239,6 +250,7 @@ impl fmt::Display for Placeholder {
             Self::Ip => f.write_str("[IP]"),
             Self::Connected => f.write_str("[CONNECTED]"),
             Self::CertificateExpiration => f.write_str("[CERTIFICATE_EXPIRATION]"),
+            Self::DomainExpiration => f.write_str("[DOMAIN_EXPIRATION]"),
             Self::DnsRcode => f.write_str("[DNS_RCODE]"),
             Self::Body(path) => write!(f, "[BODY]{path}"),
         }
@@ -283,6 +295,7 @@ mod tests {
             "[BODY].name == pat(john*)",
             "[BODY].id == any(1, 2)",
             "[CERTIFICATE_EXPIRATION] > 48h",
+            "[DOMAIN_EXPIRATION] > 720h",
             "[BODY].mode == 0xfe",
             "[DNS_RCODE] == NOERROR",
             "[BODY].items == []",
@@ -314,7 +327,6 @@ mod tests {
             ("len(5) == 1", "len() and has() of a placeholder"),
             ("[STATUS] < any(1, 2)", "with == and != only"),
             ("pat(a*) == any(1, 2)", "on one side only"),
-            ("[DOMAIN_EXPIRATION] > 720h", "without [DOMAIN_EXPIRATION]"),
             ("[CONTEXT].id == 1", "without [CONTEXT]"),
         ] {
             let invalid = Condition::parse(text).unwrap_err().to_string();

@@ -21,6 +21,9 @@ pub struct Facts {
     pub ip: Option<IpAddr>,
     /// Time until the target's own certificate expires.
     pub certificate_expires_in: Option<Duration>,
+    /// Time until the registration of the domain expires; `None` also for a domain that its
+    /// registry does not have.
+    pub domain_expires_in: Option<Duration>,
     /// Response code of a name server, such as `NOERROR`.
     pub dns_rcode: Option<String>,
     /// Empty when no condition needs the body.

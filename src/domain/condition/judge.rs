@@ -56,6 +56,11 @@ impl Facts {
                 let expires_in = self.certificate_expires_in.unwrap_or_default();
                 Some(Value::number(expires_in.as_millis()))
             }
+            // Of a domain that its registry does not have 0, as in Gatus.
+            Placeholder::DomainExpiration => {
+                let expires_in = self.domain_expires_in.unwrap_or_default();
+                Some(Value::number(expires_in.as_millis()))
+            }
             Placeholder::Body(path) if path.is_whole() => {
                 let text = self.body.text();
                 let is_number = matches!(self.body.json(), Some(Json::Number(_)));
@@ -97,6 +102,7 @@ impl Facts {
                 path.find(json).is_some_and(|value| !value.is_null())
             }
             (Placeholder::CertificateExpiration, _) => self.certificate_expires_in.is_some(),
+            (Placeholder::DomainExpiration, _) => self.domain_expires_in.is_some(),
             _ => self.value_of(placeholder).is_some(),
         }
     }
@@ -151,7 +157,11 @@ impl Operand {
     fn is_time(&self) -> bool {
         matches!(
             self,
-            Self::Placeholder(Placeholder::ResponseTime | Placeholder::CertificateExpiration)
+            Self::Placeholder(
+                Placeholder::ResponseTime
+                    | Placeholder::CertificateExpiration
+                    | Placeholder::DomainExpiration
+            )
         )
     }
 
@@ -221,6 +231,7 @@ mod tests {
             response_time: Duration::from_millis(612),
             ip,
             certificate_expires_in: Some(days),
+            domain_expires_in: Some(days * 10),
             dns_rcode: Some("NOERROR".to_owned()),
             body: Body::new(body.as_bytes().to_vec(), true),
         }
@@ -246,6 +257,9 @@ mod tests {
             "[IP] == pat(127.*)",
             "[CONNECTED] == true",
             "[CERTIFICATE_EXPIRATION] > 48h",
+            "[DOMAIN_EXPIRATION] == 720h",
+            "[DOMAIN_EXPIRATION] >= 2592000000",
+            "has([DOMAIN_EXPIRATION]) == true",
             "[BODY].user.name == john doe",
             "[BODY].user.name == pat(john*)",
             "[BODY].user.name == pat(*h*d*e)",

@@ -6,6 +6,7 @@ pub mod interval;
 pub mod label;
 pub mod options;
 pub mod placeholders;
+pub mod registrable;
 pub mod service_id;
 pub mod target;
 pub mod template;

@@ -1,12 +1,15 @@
 //! The awc client, and its `http` 0.2 types converted from and to those of `http` 1, which the rest
 //! of the code uses.
 
-use awc::http as awc_http;
+use awc::http::{self as awc_http, Uri};
 use http::{Method, StatusCode};
+use url::{Position, Url};
 
 use crate::domain::Failure;
 use crate::probe::failure;
 use crate::probe::http::connection::SuppliedConnector;
+
+pub const USER_AGENT: &str = concat!("service-healthcheck/", env!("CARGO_PKG_VERSION"));
 
 /// Without limits and timeouts: the pool bounds the number of probes, the deadline bounds each.
 pub fn new() -> awc::Client {
@@ -26,4 +29,17 @@ pub fn awc_method(method: &Method) -> Result<awc_http::Method, Failure> {
 
 pub fn status_of(status: awc_http::StatusCode) -> Result<StatusCode, Failure> {
     StatusCode::from_u16(status.as_u16()).map_err(|error| failure::of_invalid_response(&error))
+}
+
+/// Host and port of `url`, as in the header `Host`.
+pub fn host(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPort]
+}
+
+/// `url` under another scheme, without credentials and fragment.
+pub fn uri(scheme: &str, url: &Url) -> Result<Uri, Failure> {
+    let path = &url[Position::BeforePath..Position::AfterQuery];
+    format!("{scheme}://{}{path}", host(url))
+        .parse()
+        .map_err(|error| failure::of_invalid_request(&error))
 }

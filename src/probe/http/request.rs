@@ -17,14 +17,12 @@ use crate::domain::secret::url::mask_redirect;
 use crate::domain::{Failure, Reason, Requests};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
-use crate::probe::http::client::awc_method;
+use crate::probe::http::client::{USER_AGENT, awc_method, host, uri};
 use crate::probe::http::connection::{Connection, with_connection};
 use crate::probe::http::cookies::Cookies;
 use crate::probe::http::fields::Fields;
 use crate::probe::http::http2;
 use crate::probe::http::response::Http1Response;
-
-pub const USER_AGENT: &str = concat!("service-healthcheck/", env!("CARGO_PKG_VERSION"));
 
 /// A request, its variables filled in, and its placeholders as far as they are the same on each
 /// hop.
@@ -243,19 +241,6 @@ pub fn authorization(context: &ProbeContext<'_>) -> Result<Option<String>, Failu
 /// The scheme `Basic` (RFC 7617).
 fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")))
-}
-
-/// Host and port of `url`, as in the header `Host`.
-pub fn host(url: &Url) -> &str {
-    &url[Position::BeforeHost..Position::AfterPort]
-}
-
-/// `url` under another scheme, without credentials and fragment.
-pub fn uri(scheme: &str, url: &Url) -> Result<Uri, Failure> {
-    let path = &url[Position::BeforePath..Position::AfterQuery];
-    format!("{scheme}://{}{path}", host(url))
-        .parse()
-        .map_err(|error| failure::of_invalid_request(&error))
 }
 
 /// Resolves `location` relative to `base`. The error says what is wrong with the location.

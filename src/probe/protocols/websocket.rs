@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
-use crate::probe::http::client::status_of;
+use crate::probe::http::client::{self, status_of};
 use crate::probe::http::connection::with_connection;
 use crate::probe::http::request;
 use crate::probe::http::response::status_text;
@@ -60,9 +60,9 @@ fn handshake(
     let mut request = context
         .resources
         .http_client
-        .ws(request::uri("http", url)?)
-        .set_header(header::HOST, request::host(url))
-        .set_header(header::USER_AGENT, request::USER_AGENT);
+        .ws(client::uri("http", url)?)
+        .set_header(header::HOST, client::host(url))
+        .set_header(header::USER_AGENT, client::USER_AGENT);
     if let Some(authorization) = request::authorization(context)? {
         request = request.set_header(header::AUTHORIZATION, authorization);
     }

@@ -96,10 +96,10 @@ fn an_invalid_condition_is_rejected_with_its_location() {
     let app = Launch::new().start();
     for (conditions, expected) in [
         (json!(["[STATSU] == 200"]), "conditions: invalid value \"[STATSU] == 200\""),
-        (json!(["[DOMAIN_EXPIRATION] > 720h"]), "expected a condition without [DOMAIN_EXPIRATION]"),
         (json!(["[STATUS] >= 200 && [STATUS] < 300"]), "expected one comparison; a list of"),
         (json!(["[STATUS] == 200 || [STATUS] == 204"]), "expected one comparison; any(…)"),
         (json!(["[BODY].load < high"]), "expected numbers or durations on both sides"),
+        (json!(["[DOMAIN_EXPIRATION] > 720h"]), "with a target below a registered domain"),
         (json!("[STATUS] == 200"), "a list of at most 50 conditions"),
         (json!([200]), "expected a string"),
     ] {

@@ -7,6 +7,7 @@ mod confirmation;
 mod content;
 mod cookies;
 mod dns;
+mod domain_expiration;
 mod external_checks;
 mod failure_reasons;
 mod floods;

@@ -12,6 +12,7 @@ pub mod pack;
 mod peers;
 pub mod plugins;
 mod probe;
+mod registries;
 pub mod schema;
 mod slow;
 mod target;
@@ -30,6 +31,7 @@ pub use peers::{
     FullBacklog, MailServer, smtp_greeting, websocket_accept, websocket_echo, websocket_that_closes,
 };
 pub use probe::ProbeReport;
+pub use registries::{RdapAnswer, RegistryServer, bootstrap};
 pub use slow::Delays;
 pub use target::{Behaviour, Target, basic, has_line};
 pub use tls::{OldTls, TlsServer};

@@ -10,6 +10,7 @@ use percent_encoding::percent_decode;
 
 use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
+use crate::probe::http::client;
 use crate::probe::http::http2::{self, Http2Response};
 use crate::probe::http::request;
 use crate::probe::http::response::{BodyMode, status_text};
@@ -57,11 +58,11 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
 
 fn request_head(context: &ProbeContext<'_>) -> Result<Request<()>, Failure> {
     let url = context.url;
-    let uri = format!("{}://{}/grpc.health.v1.Health/Check", url.scheme(), request::host(url));
+    let uri = format!("{}://{}/grpc.health.v1.Health/Check", url.scheme(), client::host(url));
     let fixed = [
         ("content-type", "application/grpc"),
         ("te", "trailers"),
-        ("user-agent", request::USER_AGENT),
+        ("user-agent", client::USER_AGENT),
     ];
     let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let authorization = request::authorization(context)?;

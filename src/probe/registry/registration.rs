@@ -1,0 +1,12 @@
+//! What a registry knows about the expiry of a domain.
+
+/// What a registry answers about a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// The registration expires at this time, in unix seconds.
+    Expires(i64),
+    /// The domain is registered, and its registry does not publish when it expires.
+    Unpublished,
+    /// There is no such domain.
+    Unregistered,
+}
