@@ -95,7 +95,7 @@ mod tests {
     fn an_answer_about_something_else_is_an_error() {
         for (json, error) in [
             ("<html>", "expected value"),
-            ("[]", "missing field"),
+            ("[]", "invalid length 0"),
             (r#"{"objectClassName": "nameserver"}"#, "about a \"nameserver\""),
             (r#"{"ldhName": "b.org"}"#, "about \"b.org\""),
             (r#"{"events": [{"eventAction": "expiration"}]}"#, "\"\" is not a date"),

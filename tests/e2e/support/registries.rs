@@ -1,6 +1,6 @@
 //! Domain registries on loopback: RDAP servers and WHOIS servers, scripted by domain.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
