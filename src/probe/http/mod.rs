@@ -5,7 +5,7 @@
 
 pub mod client;
 pub mod connection;
-mod content;
+pub mod content;
 mod cookies;
 pub mod fields;
 mod frame_meter;

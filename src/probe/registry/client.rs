@@ -8,6 +8,7 @@ use actix_http::header::HttpDate;
 use awc::http::header;
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::domain::Failure;
@@ -15,6 +16,7 @@ use crate::domain::service::options::{IpFamily, TlsOptions};
 use crate::probe::failure;
 use crate::probe::http::client::{USER_AGENT, host, uri};
 use crate::probe::http::connection::{Connection, with_connection};
+use crate::probe::http::content::Content;
 use crate::probe::http::response::{BodyMode, Http1Response};
 use crate::probe::net::dial;
 use crate::probe::net::policy::Policy;
@@ -39,6 +41,7 @@ pub struct Client {
     /// For the servers that other servers name. Those of the settings, and of the bootstrap file,
     /// may have any address that can be probed at all.
     pub policy: Policy,
+    unpacking: Semaphore,
 }
 
 /// An answer over HTTP, whatever its status.
@@ -57,7 +60,7 @@ enum Hop {
 
 impl Client {
     pub fn new(resolver: Rc<Resolver>, trust: Trust, http: awc::Client, policy: Policy) -> Self {
-        Self { resolver, tls: TlsConfigs::new(trust), http, policy }
+        Self { resolver, tls: TlsConfigs::new(trust), http, policy, unpacking: Semaphore::new(1) }
     }
 
     /// Gets `url` and follows redirects, except from https to http. A body beyond `limit` bytes is
@@ -107,7 +110,9 @@ impl Client {
             return Ok(Hop::Redirect(location));
         }
         let status = response.head().status.as_u16();
-        let body = response.read_body(BodyMode::Keep, limit).await?;
+        let content = Content::of(&response.head().fields)?;
+        let body = response.read_body(BodyMode::Keep { limit }).await?;
+        let body = content.text(body, limit, &self.unpacking).await?;
         Ok(Hop::Final(HttpAnswer { status, retry_after, body }))
     }
 
