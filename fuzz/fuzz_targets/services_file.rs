@@ -10,8 +10,8 @@ use service_healthcheck::services_file::read_text;
 use service_healthcheck::spec::{Form, read_options, write_options};
 
 fuzz_target!(|text: &str| {
-    let entries = read_text(Path::new("fuzz.yaml"), text, &Variables::default());
-    for entry in entries.unwrap_or_default() {
+    let content = read_text(Path::new("fuzz.yaml"), text, &Variables::default());
+    for entry in content.unwrap_or_default().entries {
         let definition = entry.definition;
         assert!(Target::template(definition.target.as_str()).is_ok());
         let stored = write_options(&definition.options, Form::Stored);

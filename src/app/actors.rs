@@ -7,7 +7,7 @@ use actix::prelude::*;
 use crate::actors::event_log::EventLog;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::SubscribeConfirmations;
-use crate::actors::messages::recording::Subscribe;
+use crate::actors::messages::recording::{SetCanaries, Subscribe};
 use crate::actors::pool::Pool;
 use crate::actors::prober::arbiters::ArbiterPool;
 use crate::actors::prober::state::ProberDeps;
@@ -22,6 +22,7 @@ use crate::actors::store::readers::Readers;
 use crate::actors::upkeep::decision::UpkeepSettings;
 use crate::actors::upkeep::{Upkeep, UpkeepLinks};
 use crate::config::Config;
+use crate::domain::Target;
 use crate::logging::Throttle;
 use crate::probe::Rules;
 use crate::storage::Store;
@@ -32,6 +33,7 @@ pub struct Actors {
     pub scheduler: Addr<Scheduler>,
     pub pool: Addr<Pool>,
     pub recorder: Addr<Recorder>,
+    pub canaries: Recipient<SetCanaries>,
     pub last_results: LastResults,
     pub revision: Revision,
     /// Of the probers.
@@ -44,7 +46,7 @@ impl Actors {
         config: &Config,
         store: &Store,
         (services, resumed): (Vec<LoadedService>, &Resumed),
-        rules: Rules,
+        (rules, canaries): (Rules, Vec<Target>),
         runtime: &Runtime,
     ) -> Self {
         let last_results = LastResults::default();
@@ -59,8 +61,7 @@ impl Actors {
         let recorder =
             start_recorder((settings, &services), &stores, &last_results, &revision, runtime);
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
-        let targets = config.self_check.targets.clone();
-        let canaries = Canaries::spawn(&arbiters[0].handle(), targets, rules.clone());
+        let canaries = Canaries::spawn(&arbiters[0].handle(), canaries, rules.clone());
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
         let scheduler = start_scheduler(config, &services, &pool, runtime);
 
@@ -68,11 +69,12 @@ impl Actors {
             scheduler: scheduler.clone().recipient(),
             heartbeat_waits: scheduler.clone().recipient(),
             pool: pool.clone().recipient(),
-            canaries: canaries.recipient(),
+            canaries: canaries.clone().recipient(),
             upkeep: upkeep.recipient(),
         });
         pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
-        Self { scheduler, pool, recorder, last_results, revision, arbiters }
+        let canaries = canaries.recipient();
+        Self { scheduler, pool, recorder, canaries, last_results, revision, arbiters }
     }
 }
 

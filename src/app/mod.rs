@@ -3,6 +3,7 @@
 mod actors;
 mod heartbeat_tokens;
 pub mod reload;
+pub mod services_file;
 pub mod shutdown;
 pub mod startup;
 
@@ -24,6 +25,7 @@ use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
 use crate::api::{Api, Connections, Guard, ResponseBudget, ResponseCache, Scrapes, WriteAccess};
 use crate::app::actors::Actors;
+use crate::app::reload::Reload;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
 use crate::bounded_file::detached;
@@ -141,15 +143,22 @@ impl App {
         hangup: Signal,
         log: &Logger,
     ) -> Result<Self, Error> {
-        let Prepared { rules, listener, store, services, resumed, services_file } = ready;
+        let Prepared { rules, listener, store, services, resumed, canaries, .. } = ready;
         let (runtime, faults) = Runtime::new(Telemetry::new(), log.clone());
         let address = listener.local_addr().map_err(Error::failed)?;
         let has_services = !services.is_empty();
 
-        let actors = Actors::start(config, &store, (services, &resumed), rules, &runtime);
+        let probing = (rules, canaries);
+        let actors = Actors::start(config, &store, (services, &resumed), probing, &runtime);
         let server = start_server(config, listener, &actors, &runtime).map_err(Error::failed)?;
-        let recorder = actors.recorder.clone();
-        let reload = reload::watch(config.clone(), recorder, hangup, services_file, log.clone());
+        let reload = Reload {
+            config: config.clone(),
+            recorder: actors.recorder.clone(),
+            canaries: actors.canaries.clone(),
+            notices: ready.notices,
+            log: log.clone(),
+        };
+        let reload = reload.watch(hangup, ready.services_file);
         let reload = actix_rt::spawn(reload);
 
         log_started(config, store.path(), address, log);

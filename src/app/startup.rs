@@ -1,26 +1,25 @@
 //! What happens before the actors start: checks, files, the address, the store.
 
-use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
 use slog::{Logger, info, warn};
-use url::Host;
 
 use crate::api::WriteAccess;
 use crate::app::heartbeat_tokens::warn_about_tokens;
+use crate::app::services_file::{canaries, check_canary, read};
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP};
 use crate::domain::time::timestamp;
-use crate::domain::{Invalid, Requests, Target};
+use crate::domain::{Invalid, Target};
 use crate::error::Error;
 use crate::probe::Rules;
 use crate::probe::exec::folder::{self, Trusted};
 use crate::probe::net::tls::Trust;
 use crate::probe::registry::DomainRegistry;
 use crate::services_file;
-use crate::services_file::{Entry, FileApplied, Snapshot};
+use crate::services_file::{Content, Entry, FileApplied, Notices, Snapshot};
 use crate::storage::Store;
 use crate::storage::records::{Gap, LoadedService, Resumed, SetBack};
 
@@ -35,18 +34,26 @@ pub struct Prepared {
     pub resumed: Resumed,
     /// State of the services file before it was read.
     pub services_file: Snapshot,
+    /// Keys of the services file that are not used, as they were logged.
+    pub notices: Notices,
+    /// Of the self-check.
+    pub canaries: Vec<Target>,
 }
 
 /// Takes the address, and then opens the store: with [`read_files`] before, a failed start changes
 /// nothing.
 pub fn prepare(config: &Config, files: Files, log: &Logger) -> Result<Prepared, Error> {
-    let Files { services_file, rules, entries } = files;
+    let Files { services_file, rules, content } = files;
     let listener = listen(config)?;
     let store = Store::open(&config.storage.file)?;
     warn_about_files(&store, log);
-    let (services, resumed) = prepare_store(config, &store, entries.as_deref(), log)?;
+    let entries = content.as_ref().map(|content| content.entries.as_slice());
+    let (services, resumed) = prepare_store(config, &store, entries, log)?;
     warn_about_tokens(&services, &config.variables, log);
-    Ok(Prepared { rules, listener, store, services, resumed, services_file })
+    let canaries = canaries(config, content.as_ref());
+    let notices = content.map(|content| content.notices).unwrap_or_default();
+    log_notices(log, &notices);
+    Ok(Prepared { rules, listener, store, services, resumed, services_file, notices, canaries })
 }
 
 /// The files that the configuration names.
@@ -55,7 +62,7 @@ pub struct Files {
     services_file: Snapshot,
     rules: Rules,
     /// `None` without a services file.
-    entries: Option<Vec<Entry>>,
+    content: Option<Content>,
 }
 
 /// Checks the configuration against this machine and reads its files. Reports every problem.
@@ -69,39 +76,18 @@ pub fn read_files(config: &Config) -> Result<Files, Error> {
     }
     let rules = rules(config).map_err(|error| problems.extend(error.problems));
     let file = config.services.file.as_deref();
-    let entries = file.map(|file| read_services(config, file)).transpose();
-    let entries = entries.map_err(|found| problems.extend(found));
+    let content = file.map(|file| read(config, file)).transpose();
+    let content = content.map_err(|found| problems.extend(found));
     let canaries = config.self_check.targets.iter();
-    problems.extend(canaries.filter_map(|canary| check_canary(config, canary).err()));
-    match (rules, entries) {
-        (Ok(rules), Ok(entries)) if problems.is_empty() => {
-            Ok(Files { services_file, rules, entries })
+    problems.extend(
+        canaries.filter_map(|canary| check_canary(config, canary, "SELF_CHECK_TARGETS").err()),
+    );
+    match (rules, content) {
+        (Ok(rules), Ok(content)) if problems.is_empty() => {
+            Ok(Files { services_file, rules, content })
         }
         _ => Err(ConfigError { problems }.into()),
     }
-}
-
-/// The entries of the services file, which run plugins only where they may.
-pub fn read_services(config: &Config, file: &Path) -> Result<Vec<Entry>, Vec<String>> {
-    let entries = services_file::read(file, &config.variables)?;
-    services_file::check_plugins(&entries, config.plugins.is_some())?;
-    Ok(entries)
-}
-
-/// An error when the probe policy rejects the address of the canary, or a variable is not set.
-fn check_canary(config: &Config, canary: &Target) -> Result<(), String> {
-    let invalid = |reason: &dyn Display| {
-        let invalid =
-            Invalid::new(canary.shown(Requests::Masked), "a target that probes may reach");
-        invalid.because(reason).of("SELF_CHECK_TARGETS")
-    };
-    let url = canary.url(&config.variables).map_err(|why| invalid(&why))?;
-    let address = match url.host() {
-        Some(Host::Ipv4(ip)) => ip.into(),
-        Some(Host::Ipv6(ip)) => ip.into(),
-        Some(Host::Domain(_)) | None => return Ok(()),
-    };
-    config.probing.policy.check(address).map_err(|why| invalid(&format_args!("{address} {why}")))
 }
 
 /// The rules of every probe, from `config`.
@@ -187,6 +173,13 @@ pub fn log_applied(log: &Logger, file: &Path, entries: usize, applied: &FileAppl
     let &FileApplied { added, changed, removed, .. } = applied;
     info!(log, "services file applied"; "file" => %file.display(), "entries" => entries,
         "added" => added, "changed" => changed, "removed" => removed);
+}
+
+/// One line for each key of the services file that is not used.
+pub fn log_notices(log: &Logger, notices: &Notices) {
+    for notice in notices.messages() {
+        warn!(log, "services file: {}", notice);
+    }
 }
 
 /// A shell command that adds a service, for the log of an empty store.

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::output::print_line;
-use crate::app::startup::read_services;
+use crate::app::services_file::read;
 use crate::config::{Config, ConfigError};
 use crate::domain::{Definition, Requests, ServiceId};
 use crate::error::Error;
 use crate::services_file;
+use crate::services_file::{Content, differences_from_gatus};
 use crate::storage::records::LoadedService;
 use crate::storage::sqlite::offline::OfflineStore;
 
@@ -15,7 +16,7 @@ use crate::storage::sqlite::offline::OfflineStore;
 /// every entry is new.
 pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     let invalid = |problems| ConfigError { problems };
-    let entries = read_services(config, file).map_err(invalid)?;
+    let Content { entries, notices, .. } = read(config, file).map_err(invalid)?;
     let stored = stored_services(&config.storage.file)?;
     let plan = services_file::plan(&entries, &stored).map_err(invalid)?;
     let requests = config.process.requests;
@@ -28,6 +29,10 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     }
     for service in stored.iter().filter(|service| plan.remove.contains(&service.id)) {
         print('-', Some(service.id), &service.definition);
+    }
+    let differences = differences_from_gatus(&entries, &config.services.defaults);
+    for line in notices.messages().into_iter().chain(differences) {
+        print_line(line);
     }
     print_line(format_args!(
         "{} added, {} changed, {} removed, {} unchanged",

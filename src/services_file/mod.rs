@@ -5,19 +5,42 @@
 //! one transaction.
 
 mod apply;
+mod connectivity;
+mod content;
+mod defaults;
+mod document;
+mod endpoint;
 mod entry;
+mod external;
 mod files;
-mod parse;
+mod findings;
+mod gatus_defaults;
+mod item;
+mod joined_conditions;
+mod merge_keys;
+mod notices;
 mod plan;
 mod plugins;
 mod problems;
 mod read;
+mod root;
+mod similar;
+#[cfg(test)]
+mod tests;
+mod unused_fields;
+mod unused_keys;
+mod variables;
 mod yaml;
+mod yaml_anchors;
 mod yaml_limits;
 
 pub use apply::{FileApplied, FileError, apply};
+pub use connectivity::Canary;
+pub use content::Content;
 pub use entry::Entry;
 pub use files::{Snapshot, snapshot};
+pub use gatus_defaults::differences as differences_from_gatus;
+pub use notices::{Notice, Notices};
 pub use plan::plan;
 pub use plugins::check_plugins;
 pub use read::{read, read_text};

@@ -70,7 +70,7 @@ mod tests {
         let list =
             if lines.is_empty() { " []".to_owned() } else { format!("\n{}", lines.concat()) };
         let text = format!("endpoints:{list}");
-        read_text("s.yaml".as_ref(), &text, &Variables::default()).unwrap()
+        read_text("s.yaml".as_ref(), &text, &Variables::default()).unwrap().entries
     }
 
     fn stored(id: i64, name: &str, url: &str, origin: Origin) -> LoadedService {
@@ -123,7 +123,7 @@ mod tests {
         };
         let parsed = |names: &[&str]| {
             let text = format!("endpoints:\n{}", names.iter().map(entry).collect::<String>());
-            read_text("s.yaml".as_ref(), &text, &Variables::default()).unwrap()
+            read_text("s.yaml".as_ref(), &text, &Variables::default()).unwrap().entries
         };
         let stored: Vec<LoadedService> = parsed(stored_names)
             .into_iter()

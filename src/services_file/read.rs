@@ -3,23 +3,37 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
+
+use saphyr::MarkedYaml;
 
 use crate::bounded_file;
 use crate::domain::invalid::Invalid;
 use crate::domain::service::label::FullName;
 use crate::domain::service::template::Variables;
 use crate::probe::net::tls;
+use crate::services_file::connectivity;
+use crate::services_file::content::Content;
+use crate::services_file::defaults::Defaults;
+use crate::services_file::document;
+use crate::services_file::document::Document;
+use crate::services_file::endpoint;
 use crate::services_file::entry::Entry;
+use crate::services_file::external;
 use crate::services_file::files;
-use crate::services_file::parse::parse;
+use crate::services_file::findings::Findings;
+use crate::services_file::item::Item;
 use crate::services_file::problems::Problems;
+use crate::services_file::root;
+use crate::services_file::root::Root;
+use crate::services_file::yaml;
 
 /// Largest file, in bytes; a file of 100,000 entries has about 20 MB.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Reads the file, or all files of the folder. The error has one message for each problem, with
 /// file, line and entry.
-pub fn read(path: &Path, variables: &Variables) -> Result<Vec<Entry>, Vec<String>> {
+pub fn read(path: &Path, variables: &Variables) -> Result<Content, Vec<String>> {
     let invalid = |file: &Path, reason: &dyn Display| {
         let expected = "a YAML file in UTF-8, or a folder of such files";
         vec![Invalid::quoted(file, expected).because(reason).of("SERVICES_FILE")]
@@ -28,30 +42,84 @@ pub fn read(path: &Path, variables: &Variables) -> Result<Vec<Entry>, Vec<String
     if files.is_empty() {
         return Err(invalid(path, &"no .yaml or .yml file in it"));
     }
-    let (mut entries, mut problems) = (Vec::new(), Problems::default());
+    let mut texts = Vec::new();
     for file in files {
         let text =
             bounded_file::read_text(&file, MAX_BYTES).map_err(|error| invalid(&file, &error))?;
-        entries.extend(parse(&file.into(), &text, variables, &mut problems));
+        texts.push((file.into(), text));
     }
-    validate(entries, problems)
+    read_texts(texts, variables)
 }
 
 /// Reads one text as [`read`] reads a file; errors show it as `path`.
-pub fn read_text(
-    path: &Path,
-    text: &str,
+pub fn read_text(path: &Path, text: &str, variables: &Variables) -> Result<Content, Vec<String>> {
+    read_texts(vec![(path.into(), text.to_owned())], variables)
+}
+
+/// Reads texts as [`read`] reads the files of a folder: each may have some of the keys.
+pub fn read_texts(
+    mut texts: Vec<(Arc<Path>, String)>,
     variables: &Variables,
-) -> Result<Vec<Entry>, Vec<String>> {
-    let mut problems = Problems::default();
-    let entries = parse(&path.into(), text, variables, &mut problems);
-    validate(entries, problems)
+) -> Result<Content, Vec<String>> {
+    for (_, text) in &mut texts {
+        yaml::join_surrogates(text);
+    }
+    let mut findings = Findings::default();
+    let mut documents: Vec<Document> = Vec::new();
+    for (file, text) in &texts {
+        documents.extend(document::load(file, text, &mut findings));
+    }
+    let roots: Vec<Root> =
+        documents.iter().map(|document| root::read(document, &mut findings)).collect();
+    if findings.problems.is_empty() && !roots.iter().any(Root::has_list) {
+        let (file, _) = &texts[0];
+        findings.problems.add(file, 1, "endpoints: required".to_owned());
+    }
+    let mut defaults = Defaults::default();
+    let mut canaries = Vec::new();
+    for root in &roots {
+        if let Some(item) = block(root, "defaults", root.defaults) {
+            defaults.add(&item, variables, &mut findings);
+        }
+        if let Some(item) = block(root, "connectivity", root.connectivity) {
+            canaries.extend(connectivity::canary(&item, variables, &mut findings));
+        }
+    }
+    let mut entries = Vec::new();
+    for root in &roots {
+        for item in items(root, "endpoints", root.endpoints) {
+            entries.extend(endpoint::entry(&item, &defaults, variables, &mut findings));
+        }
+        for item in items(root, "external-endpoints", root.external_endpoints) {
+            entries.extend(external::entry(&item, variables, &mut findings));
+        }
+    }
+    let Findings { problems, notices } = findings;
+    validate(Content { entries, canaries, notices }, problems)
+}
+
+fn block<'a, 't>(
+    root: &Root<'a, 't>,
+    key: &'static str,
+    node: Option<&'a MarkedYaml<'t>>,
+) -> Option<Item<'a, 't>> {
+    Some(Item { file: &root.document.file, node: node?, key, number: None })
+}
+
+fn items<'a, 't>(
+    root: &Root<'a, 't>,
+    key: &'static str,
+    nodes: Option<&'a [MarkedYaml<'t>]>,
+) -> impl Iterator<Item = Item<'a, 't>> {
+    let file = &root.document.file;
+    let nodes = nodes.unwrap_or_default().iter().enumerate();
+    nodes.map(move |(nth, node)| Item { file, node, key, number: Some(nth + 1) })
 }
 
 /// Checks names and certificate files of all entries together.
-fn validate(entries: Vec<Entry>, mut problems: Problems) -> Result<Vec<Entry>, Vec<String>> {
-    reject_duplicates(&entries, &mut problems);
-    for entry in &entries {
+fn validate(content: Content, mut problems: Problems) -> Result<Content, Vec<String>> {
+    reject_duplicates(&content.entries, &mut problems);
+    for entry in &content.entries {
         let options = &entry.definition.options.tls;
         let files = [&options.ca, &options.certificate, &options.private_key];
         let has_files = files.into_iter().any(Option::is_some);
@@ -59,7 +127,7 @@ fn validate(entries: Vec<Entry>, mut problems: Problems) -> Result<Vec<Entry>, V
             problems.add_to_entry(entry, &format!("client: tls: {error}"));
         }
     }
-    if problems.is_empty() { Ok(entries) } else { Err(problems.messages()) }
+    if problems.is_empty() { Ok(content) } else { Err(problems.messages()) }
 }
 
 fn reject_duplicates(entries: &[Entry], problems: &mut Problems) {

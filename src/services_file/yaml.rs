@@ -1,13 +1,22 @@
 //! YAML nodes with their lines.
 
-use std::borrow::Cow;
+use std::collections::HashSet;
 
 use saphyr::{MarkedYaml, ScanError, YamlData, YamlLoader};
 use saphyr_parser::{Parser, ScalarStyle, SpannedEventReceiver};
 use serde_json::Value;
 
 use crate::domain::invalid::Invalid;
+use crate::domain::service::template::Template;
+use crate::services_file::yaml_anchors::RootAnchors;
 use crate::services_file::yaml_limits::Limits;
+
+/// A text that was loaded.
+pub struct Loaded<'t> {
+    pub documents: Vec<MarkedYaml<'t>>,
+    /// Keys of the root whose value is an anchor or contains one.
+    pub anchored: HashSet<String>,
+}
 
 /// Why a text is not loaded.
 #[derive(Debug)]
@@ -24,32 +33,33 @@ impl From<&ScanError> for LoadError {
 
 /// Loads all documents within [`Limits`]. Scalars remain texts, so that a service may have the name
 /// 007.
-pub fn load(text: &str) -> Result<Vec<MarkedYaml<'_>>, LoadError> {
+pub fn load(text: &str) -> Result<Loaded<'_>, LoadError> {
     let mut loader = YamlLoader::default();
     loader.early_parse(false);
     loader.alias_limit(usize::MAX);
-    let mut limits = Limits::default();
+    let (mut limits, mut anchors) = (Limits::default(), RootAnchors::default());
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| LoadError::from(&error))?;
         let line = span.start.line();
         limits.count(&event).map_err(|problem| LoadError { line, problem })?;
+        anchors.follow(&event);
         loader.on_event(event, span);
         if let Some(error) = loader.error() {
             return Err(error.into());
         }
     }
-    Ok(loader.into_documents())
+    Ok(Loaded { documents: loader.into_documents(), anchored: anchors.into_keys() })
 }
 
 /// Replaces surrogate pairs by their character. JSON escapes a character beyond the first plane as
 /// two units (RFC 8259, section 7), which YAML does not support. Other texts than JSON are not
 /// changed.
-pub fn join_surrogates(text: &str) -> Cow<'_, str> {
+pub fn join_surrogates(text: &mut String) {
     if !text.trim_start().starts_with('{') || !text.contains("\\u") {
-        return Cow::Borrowed(text);
+        return;
     }
     let mut joined = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some(at) = rest.find("\\u") {
         let unit = |from: usize| {
             let escape = rest.get(from..from + 6)?.strip_prefix("\\u")?;
@@ -68,7 +78,7 @@ pub fn join_surrogates(text: &str) -> Cow<'_, str> {
         }
     }
     joined.push_str(rest);
-    Cow::Owned(joined)
+    *text = joined;
 }
 
 /// The character of two UTF-16 units, if they are a surrogate pair.
@@ -82,18 +92,21 @@ fn character(high: u16, low: u16) -> Option<char> {
 
 /// The first line with the variable `name`.
 pub fn line_of_variable(item: &MarkedYaml, name: &str) -> usize {
-    let reference = format!("${{{name}}}");
-    let inner = |node: &MarkedYaml| {
-        text(node).is_some_and(|text| text.contains(&reference)).then(|| line(node))
-    };
-    fn first(node: &MarkedYaml, found: &dyn Fn(&MarkedYaml) -> Option<usize>) -> Option<usize> {
-        found(node).or_else(|| match &node.data {
-            YamlData::Mapping(mapping) => mapping.values().find_map(|value| first(value, found)),
-            YamlData::Sequence(items) => items.iter().find_map(|item| first(item, found)),
-            _ => None,
-        })
+    fn first(node: &MarkedYaml, name: &str) -> Option<usize> {
+        match &node.data {
+            YamlData::Mapping(mapping) => mapping
+                .iter()
+                .find_map(|(key, value)| first(key, name).or_else(|| first(value, name))),
+            YamlData::Sequence(items) => items.iter().find_map(|item| first(item, name)),
+            _ => text(node).filter(|text| has_variable(text, name)).map(|_| line(node)),
+        }
     }
-    first(item, &inner).unwrap_or_else(|| line(item))
+    first(item, name).unwrap_or_else(|| line(item))
+}
+
+fn has_variable(text: &str, name: &str) -> bool {
+    let template = Template::parse(&Template::with_braces(text)).ok();
+    template.is_some_and(|template| template.variables().any(|variable| variable == name))
 }
 
 /// The line of the value at a dotted path, or of the longest part of the path that exists.
@@ -142,7 +155,7 @@ impl<'a, 'y> Mapping<'a, 'y> {
         }
     }
 
-    fn pairs(
+    pub fn pairs(
         &self,
     ) -> impl Iterator<Item = (&'a MarkedYaml<'y>, &'a MarkedYaml<'y>)> + use<'a, 'y> {
         let mapping = match &self.0.data {
@@ -160,24 +173,6 @@ impl<'a, 'y> Mapping<'a, 'y> {
     pub fn get(&self, key: &str) -> Option<&'a MarkedYaml<'y>> {
         self.pair(key).map(|(_, value)| value).filter(|value| !is_null(value))
     }
-
-    /// Unknown and duplicate keys, with the problem of each.
-    pub fn wrong_keys(&self, known: &[&str]) -> Vec<(&'a MarkedYaml<'y>, String)> {
-        let mut wrong = Vec::new();
-        let mut seen: Vec<&str> = Vec::new();
-        for (key, _) in self.pairs() {
-            match text(key) {
-                Some(name) if seen.contains(&name) => {
-                    wrong.push((key, "duplicate key".to_owned()));
-                }
-                Some(name) if known.contains(&name) => seen.push(name),
-                _ => {
-                    wrong.push((key, format!("unknown key, expected one of {}", known.join(", "))));
-                }
-            }
-        }
-        wrong
-    }
 }
 
 pub fn line(node: &MarkedYaml) -> usize {
@@ -192,7 +187,7 @@ pub fn text<'a>(node: &'a MarkedYaml) -> Option<&'a str> {
     }
 }
 
-fn is_null(node: &MarkedYaml) -> bool {
+pub fn is_null(node: &MarkedYaml) -> bool {
     match &node.data {
         YamlData::Representation(text, ScalarStyle::Plain, _) => {
             matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL")

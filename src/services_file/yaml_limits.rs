@@ -194,7 +194,7 @@ mod tests {
         for nth in 1..100_000 {
             let _ = writeln!(text, "  - {{name: a{nth}, url: http://a/, client: *c}}");
         }
-        let entries = read_text(Path::new("s.yaml"), &text, &Variables::default());
-        assert_eq!(entries.map(|entries| entries.len()), Ok(100_000));
+        let content = read_text(Path::new("s.yaml"), &text, &Variables::default());
+        assert_eq!(content.map(|content| content.entries.len()), Ok(100_000));
     }
 }

@@ -22,6 +22,9 @@ pub struct Field {
     pub file: &'static str,
     /// Kinds of targets that have the field; empty means all.
     pub kinds: &'static [Kind],
+    /// Its text may be a secret: the variables of a services file are stored as they are written,
+    /// and filled for each probe. Variables of other fields are filled when the file is read.
+    pub is_template: bool,
 }
 
 impl Field {
@@ -45,8 +48,15 @@ const SECURED: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tls, Kind::StartTl
 const BODY: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tcp, Kind::Tls, Kind::Grpc];
 
 macro_rules! fields {
-    ($($name:ident = $api:literal, $file:literal, $kinds:expr;)*) => {
-        $(pub const $name: Field = Field { api: $api, file: $file, kinds: $kinds };)*
+    (@is_template) => { false };
+    (@is_template template) => { true };
+    ($($name:ident = $api:literal, $file:literal, $kinds:expr $(, $template:ident)?;)*) => {
+        $(pub const $name: Field = Field {
+            api: $api,
+            file: $file,
+            kinds: $kinds,
+            is_template: fields!(@is_template $($template)?),
+        };)*
         pub const FIELDS: &[Field] = &[$($name),*];
     };
 }
@@ -60,12 +70,12 @@ fields! {
     TIMEOUT = "timeout_seconds", "client.timeout", &[];
     CONDITIONS = "conditions", "conditions", &[];
     METHOD = "method", "method", &[Kind::Http];
-    HEADERS = "headers", "headers", REQUEST;
-    SENT = "body", "body", TEXT;
+    HEADERS = "headers", "headers", REQUEST, template;
+    SENT = "body", "body", TEXT, template;
     GRAPHQL = "graphql", "graphql", &[Kind::Http];
-    USERNAME = "basic_auth.username", "basic-auth.username", REQUEST;
-    PASSWORD = "basic_auth.password", "basic-auth.password", REQUEST;
-    BEARER = "bearer_token", "bearer-token", REQUEST;
+    USERNAME = "basic_auth.username", "basic-auth.username", REQUEST, template;
+    PASSWORD = "basic_auth.password", "basic-auth.password", REQUEST, template;
+    BEARER = "bearer_token", "bearer-token", REQUEST, template;
     FOLLOW = "follow_redirects", "client.ignore-redirect", &[Kind::Http];
     REDIRECTS = "max_redirects", "client.max-redirects", &[Kind::Http];
     HTTP_VERSION = "http_version", "client.http-version", &[Kind::Http];
@@ -82,9 +92,9 @@ fields! {
     QUERY_NAME = "dns.query_name", "dns.query-name", &[Kind::Dns];
     QUERY_TYPE = "dns.query_type", "dns.query-type", &[Kind::Dns];
     EXPECTED = "dns.expected", "dns.expected", &[Kind::Dns];
-    ARGS = "args", "args", &[Kind::Exec];
+    ARGS = "args", "args", &[Kind::Exec], template;
     GRPC_SERVICE = "grpc_service", "grpc-service", &[Kind::Grpc];
-    TOKEN = "heartbeat.token", "heartbeat.token", &[Kind::Push];
+    TOKEN = "heartbeat.token", "heartbeat.token", &[Kind::Push], template;
     GRACE = "heartbeat.grace_seconds", "heartbeat.grace", &[Kind::Push];
     FAILURE_THRESHOLD = "failure_threshold", "failure-threshold", &[];
     SUCCESS_THRESHOLD = "success_threshold", "success-threshold", &[];

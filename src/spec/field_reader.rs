@@ -20,7 +20,7 @@ pub struct FieldReader<'v> {
 
 impl<'v> FieldReader<'v> {
     pub fn new(map: &'v Map<String, Value>, dialect: Dialect) -> Self {
-        let mut reader = Self { map, dialect, is_part: false, problems: Vec::new() };
+        let mut reader = Self::unchecked(map, dialect);
         reader.reject_unknown(map, "");
         if dialect == Dialect::Api {
             for field in NEVER_NULL {
@@ -31,6 +31,11 @@ impl<'v> FieldReader<'v> {
             }
         }
         reader
+    }
+
+    /// Does not look for unknown keys.
+    pub fn unchecked(map: &'v Map<String, Value>, dialect: Dialect) -> Self {
+        Self { map, dialect, is_part: false, problems: Vec::new() }
     }
 
     /// `None` also for null.

@@ -18,5 +18,5 @@ pub use field::{Dialect, FIELDS, Field};
 pub use patch::Patch;
 pub use plugins::check_plugins;
 pub use problem::{Problem, Rejection};
-pub use reader::{check_part, read, read_options};
+pub use reader::{check_part, kind, read, read_options};
 pub use writer::{Form, merge, write, write_options};

@@ -45,6 +45,13 @@ pub fn read(map: &Map<String, Value>, dialect: Dialect) -> Result<Definition, Ve
     }
 }
 
+/// The kind of the target; `None` without a valid URL.
+pub fn kind(map: &Map<String, Value>, dialect: Dialect) -> Option<Kind> {
+    let reader = FieldReader::unchecked(map, dialect);
+    let has_query = reader.value(QUERY_NAME).is_some();
+    Some(target(reader.value(URL)?, dialect, has_query).ok()?.kind())
+}
+
 /// Validates each field of a change in the dialect of the API.
 pub fn check_part(map: &Map<String, Value>) -> Result<(), Vec<Problem>> {
     let mut reader = FieldReader::new(map, Dialect::Api);

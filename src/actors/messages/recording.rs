@@ -6,7 +6,7 @@ use actix::{Message, Recipient};
 use tokio::sync::oneshot;
 
 use super::probing::{EndedProbe, ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
-use crate::domain::{EventBegan, FullName, Outcome};
+use crate::domain::{EventBegan, FullName, Outcome, Target};
 use crate::storage::Rescued;
 use crate::storage::ledger::Fresh;
 
@@ -65,6 +65,11 @@ pub struct Subscribe {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Option<Rescued>, oneshot::error::RecvError>")]
 pub struct Flush;
+
+/// Command from the app to the canaries: these targets are the canaries from now on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct SetCanaries(pub Vec<Target>);
 
 /// Query from the recorder to the canaries: whether none of them answers. False when one answers,
 /// and when no canary is known. The recorder takes a lost query as false.

@@ -10,7 +10,7 @@ use actix::prelude::*;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use url::Url;
 
-use crate::actors::messages::recording::AreCanariesDead;
+use crate::actors::messages::recording::{AreCanariesDead, SetCanaries};
 use crate::domain::service::options::{DnsQuestion, RecordKind};
 use crate::domain::{
     Interval, Kind, Name, Options, Outcome, Reason, Requests, Service, ServiceId, Target, Timeout,
@@ -30,8 +30,8 @@ const GATEWAY_PORTS: [u16; 3] = [53, 80, 443];
 /// Owns its own probe engine.
 pub struct Canaries {
     engine: Rc<Engine>,
-    /// `SELF_CHECK_TARGETS`. Without any, the gateways and name servers of this machine are
-    /// canaries.
+    /// Of `SELF_CHECK_TARGETS` or the services file. Without any, the gateways and name servers of
+    /// this machine are canaries.
     targets: Vec<Target>,
     /// Detected canaries that have answered before; others are ignored. Bound: what is detected.
     known: HashSet<String>,
@@ -244,6 +244,19 @@ impl Actor for Canaries {
     fn started(&mut self, context: &mut Self::Context) {
         self.detect(context);
         context.run_interval(DETECT_EVERY, Self::detect);
+    }
+}
+
+impl Handler<SetCanaries> for Canaries {
+    type Result = ();
+
+    fn handle(&mut self, SetCanaries(targets): SetCanaries, context: &mut Self::Context) {
+        if targets != self.targets {
+            self.targets = targets;
+            self.known.clear();
+            self.addresses.clear();
+            self.detect(context);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
@@ -108,11 +109,14 @@ impl Target {
             return Ok(Self::new(text, kind, url));
         }
         let (kind, http) = within_limits(text).and_then(as_http).ok_or_else(reject)?;
-        // A variable may be a host, a port or a part of the path; a digit is valid in each.
-        let sample = template
-            .variables()
-            .fold(http, |sample, name| sample.replace(&format!("${{{name}}}"), "1"));
-        checked(kind, &sample).ok_or_else(reject)?;
+        // A variable may be a label of the host, a port, or both.
+        let is_possible = ["a", "1", "a:1"].into_iter().any(|host| {
+            let sample = sample(&http, host);
+            sample.is_some_and(|sample| checked(kind, &sample).is_some())
+        });
+        if !is_possible {
+            return Err(reject());
+        }
         Ok(Self::new(text, kind, None))
     }
 
@@ -172,9 +176,7 @@ impl Target {
     /// of a password becomes the host.
     fn filled(&self, variables: &Variables) -> Result<String, TargetError> {
         let http = as_http(self.as_str()).map(|(_, http)| http).unwrap_or_default();
-        let authority = http.find("://").map_or(0, |at| at + 3);
-        let end = http[authority..].find(['/', '?', '#']).map_or(http.len(), |at| authority + at);
-        let host = http[..end].rfind('@').map_or(authority, |at| at.max(authority));
+        let host = host_of(&http).start;
         let fill = |part: &str, escape: &dyn Fn(&str) -> String| {
             let template = Template::parse(part).map_err(|_| TargetError::InvalidUrl)?;
             let filled = template.fill_each(|name| variables.get(name).map(escape));
@@ -220,6 +222,54 @@ fn as_http(text: &str) -> Option<(Kind, String)> {
         let host = if *kind == Kind::Exec { "localhost/" } else { "" };
         (*kind, format!("{transport}://{host}{rest}"))
     })
+}
+
+/// Where host and port are in a URL.
+fn host_of(url: &str) -> Range<usize> {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
+    let start = url[..end].rfind('@').map_or(authority, |at| authority.max(at + 1));
+    start..end
+}
+
+/// `http` with `host` for the variables of its host, and a digit for all others.
+fn sample(http: &str, host: &str) -> Option<String> {
+    let Range { start, end } = host_of(http);
+    let port = http[start..end].rfind(':').map_or(end, |at| start + at);
+    let fill = |part: &str, value: &str| {
+        Template::parse(part).ok()?.fill_each(|_| Some(value.to_owned())).ok()
+    };
+    let parts = [&http[..start], &http[start..port], &http[port..end], &http[end..]];
+    let [before, name, port, after] = parts;
+    Some(fill(before, "1")? + &fill(name, host)? + &fill(port, "1")? + &fill(after, "1")?)
+}
+
+/// `text` as it is written in a services file, with the variables of its scheme, host and port
+/// filled, which select the kind of the probe; those of a URL that begins with a variable up to
+/// its path. The variables of user, path and query remain.
+pub fn fill_origin(text: &str, variables: &Variables) -> Result<String, OriginError> {
+    let text = Template::with_braces(text);
+    let fill = |part: &str| -> Result<String, OriginError> {
+        let filled = Template::parse(part)?.fill(variables)?;
+        Ok(Template::literal(&filled).as_written().to_owned())
+    };
+    let path = |from: usize| text[from..].find(['/', '?', '#']).map_or(text.len(), |at| from + at);
+    if !text.contains("://") {
+        let end = path(0);
+        return Ok(fill(&text[..end])? + &text[end..]);
+    }
+    let Range { start, end } = host_of(&text);
+    let user = text.find("://").map_or(0, |at| at + 3);
+    Ok(fill(&text[..user])? + &text[user..start] + &fill(&text[start..end])? + &text[end..])
+}
+
+/// Why the origin of a URL cannot be filled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    #[error(transparent)]
+    Unset(#[from] UnsetVariable),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
 }
 
 /// The parsed URL, if it has the host and port that `kind` requires.
@@ -373,6 +423,58 @@ mod tests {
         );
         assert_eq!(with(&[("PASS", "p"), ("HOST", "a b")]), Err(TargetError::InvalidUrl));
         assert_eq!(target.variables(), ["PASS", "HOST"]);
+    }
+
+    #[test]
+    fn the_origin_of_a_url_in_a_file_is_filled_and_the_rest_stays_a_template() {
+        let pairs = [
+            ("D", "example.org"),
+            ("HP", "a.example:25"),
+            ("URL", "https://u:p$x@a.example/x"),
+            ("S", "https"),
+            ("P", "8443"),
+        ];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let variables = Variables::new(HashMap::from(pairs));
+        for (written, filled) in [
+            ("https://status.${D}/health", "https://status.example.org/health"),
+            ("https://x.$D:${P}/$K?k=${K}", "https://x.example.org:8443/${K}?k=${K}"),
+            ("https://u:${K}@$D/", "https://u:${K}@example.org/"),
+            ("icmp://nas.${D}", "icmp://nas.example.org"),
+            ("tcp://${HP}", "tcp://a.example:25"),
+            ("${URL}", "https://u:p$$x@a.example/x"),
+            ("$URL/deep?k=$K", "https://u:p$$x@a.example/x/deep?k=${K}"),
+            ("${S}://${D}?a=b", "https://example.org?a=b"),
+            ("$D", "example.org"),
+            ("https://a/$$x", "https://a/$$x"),
+        ] {
+            assert_eq!(fill_origin(written, &variables).as_deref(), Ok(filled), "{written}");
+        }
+        for bad in ["https://${NO}.org/", "$NO/x", "https://a:${NO}/"] {
+            assert_eq!(
+                fill_origin(bad, &variables),
+                Err(OriginError::Unset(UnsetVariable("NO".to_owned()))),
+                "{bad}"
+            );
+        }
+        assert!(matches!(fill_origin("https://${a b}/", &variables), Err(OriginError::Invalid(_))));
+    }
+
+    #[test]
+    fn a_variable_may_be_any_part_of_a_host_and_port() {
+        for good in [
+            "https://status.${D}/",
+            "https://${D}/",
+            "https://x.${D}.org/",
+            "https://a.${D}:8443/",
+            "https://a.${D}:${P}/",
+            "icmp://nas.${D}",
+            "tcp://${HOST_AND_PORT}",
+            "tcp://a:${P}",
+        ] {
+            assert!(Target::template(good).is_ok(), "{good}");
+        }
+        assert!(Target::template("tcp://a.${D}..b:1").is_err());
     }
 
     #[test]

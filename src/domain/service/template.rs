@@ -42,7 +42,7 @@ enum Part<'a> {
 }
 
 impl Template {
-    const EXPECTED: &'static str =
+    pub const EXPECTED: &'static str =
         "a text in which ${NAME} names a variable and $$ is a dollar sign";
 
     pub fn parse(text: &str) -> Result<Self, Invalid> {
@@ -52,6 +52,26 @@ impl Template {
             return Ok(template);
         }
         Err(Invalid::quoted(text, Self::EXPECTED))
+    }
+
+    /// The text in which every variable has braces: `$NAME` becomes `${NAME}`, as Gatus reads it.
+    pub fn with_braces(text: &str) -> String {
+        let mut rest = text;
+        let mut result = String::with_capacity(text.len());
+        while let Some(at) = rest.find('$') {
+            let (before, after) = (&rest[..=at], &rest[at + 1..]);
+            result.push_str(before);
+            let name = bare_name(after);
+            // Of `$$`, both belong together.
+            let taken = if after.starts_with('$') { 1 } else { name.len() };
+            if name.is_empty() {
+                result.push_str(&after[..taken]);
+            } else {
+                result.push_str(&format!("{{{name}}}"));
+            }
+            rest = &after[taken..];
+        }
+        result + rest
     }
 
     /// The template that fills to exactly `text`.
@@ -141,9 +161,17 @@ impl Template {
     }
 }
 
+/// Kubernetes allows dots and dashes in the names of variables.
 fn is_name(name: &str) -> bool {
-    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    !bare_name(name).is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
+/// The name of a variable without braces at the begin of `text`, empty when there is none.
+fn bare_name(text: &str) -> &str {
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    if begins { &text[..end] } else { "" }
 }
 
 impl fmt::Debug for Template {
@@ -179,6 +207,23 @@ mod tests {
         for bad in ["${", "${}", "${a b}", "x ${1}", "${TOKEN"] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_name_without_braces_is_a_variable_in_a_services_file() {
+        for (written, with_braces) in [
+            ("$TOKEN", "${TOKEN}"),
+            ("a$TOKEN.b$_x-$y1", "a${TOKEN}.b${_x}-${y1}"),
+            ("$$TOKEN $$$TOKEN", "$$TOKEN $$${TOKEN}"),
+            ("${TOKEN}$TOKEN", "${TOKEN}${TOKEN}"),
+            ("^a$", "^a$"),
+            ("$(x) $ $/ $5 $é", "$(x) $ $/ $5 $é"),
+            ("$$", "$$"),
+            ("", ""),
+        ] {
+            assert_eq!(Template::with_braces(written), with_braces, "{written}");
+        }
+        assert!(Template::parse("${my.var-1}").is_ok(), "a name in Kubernetes");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod check_file;
 mod command_line;
 mod configuration;
 mod documents;
+mod gatus_files;
 mod hanging_files;
 mod metrics;
 mod reload;

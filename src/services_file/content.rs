@@ -1,0 +1,14 @@
+//! What a services file, or all files of a folder, define.
+
+use crate::services_file::connectivity::Canary;
+use crate::services_file::entry::Entry;
+use crate::services_file::notices::Notices;
+
+/// The entries of a services file, and the keys that are not used.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Content {
+    pub entries: Vec<Entry>,
+    /// Targets of connectivity checkers.
+    pub canaries: Vec<Canary>,
+    pub notices: Notices,
+}

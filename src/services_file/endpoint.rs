@@ -1,0 +1,101 @@
+//! From an item to an entry, with the line of each problem.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::domain::service::template::Variables;
+use crate::services_file::defaults::Defaults;
+use crate::services_file::entry::Entry;
+use crate::services_file::findings::Findings;
+use crate::services_file::item::Item;
+use crate::services_file::joined_conditions;
+use crate::services_file::similar::unknown_key;
+use crate::services_file::unused_fields;
+use crate::services_file::unused_keys;
+use crate::services_file::variables;
+use crate::services_file::yaml;
+use crate::spec;
+use crate::spec::field::URL;
+use crate::spec::{Dialect, FIELDS, Problem, Rejection};
+
+/// Reads an endpoint. `None` after a problem.
+pub fn entry(
+    item: &Item,
+    defaults: &Defaults,
+    variables: &Variables,
+    findings: &mut Findings,
+) -> Option<Entry> {
+    let mut object = item.object(findings)?;
+    unused_fields::remove_unused(item, &mut object, findings);
+    let known_before = findings.problems.len();
+    variables::fill_url(item, &mut object, variables, findings);
+    if findings.problems.len() > known_before {
+        object.remove(URL.file);
+        variables::fill(item, &mut object, variables, findings);
+        return None;
+    }
+    unused_fields::remove_unsupported(item, &mut object, findings);
+    let kind = spec::kind(&object, Dialect::File);
+    defaults.apply(&mut object, kind);
+    entry_of(item, object, variables, findings)
+}
+
+/// Fills and reads the fields in `object`. `None` after a problem.
+pub fn entry_of(
+    item: &Item,
+    mut object: Map<String, Value>,
+    variables: &Variables,
+    findings: &mut Findings,
+) -> Option<Entry> {
+    let known_before = findings.problems.len();
+    variables::fill(item, &mut object, variables, findings);
+    if findings.problems.len() > known_before {
+        return None;
+    }
+    joined_conditions::split(item, &mut object, findings);
+    let definition = match spec::read(&object, Dialect::File) {
+        Ok(definition) => definition,
+        Err(rejected) => {
+            reject(item, rejected, findings);
+            return None;
+        }
+    };
+    if let Err(error) = definition.target.url(variables) {
+        item.reject(item.line_of(URL.file), URL.file, &error.to_string(), findings);
+    }
+    let filled = variables::filled(&object, variables);
+    if let Some(Err(rejected)) = filled.map(|filled| spec::read(&filled, Dialect::File)) {
+        reject(item, rejected, findings);
+    }
+    (findings.problems.len() == known_before).then(|| Entry {
+        file: Arc::clone(item.file),
+        line: yaml::line(item.node),
+        definition,
+    })
+}
+
+fn reject(item: &Item, rejected: Vec<Problem>, findings: &mut Findings) {
+    for Problem { path, rejection } in rejected {
+        let problem = match rejection {
+            Rejection::UnknownKey(_) => unknown_key_at(&path),
+            rejection => rejection.to_string(),
+        };
+        item.reject(item.line_of(&path), &path, &problem, findings);
+    }
+}
+
+/// The problem of an unknown key, with a hint.
+fn unknown_key_at(path: &str) -> String {
+    let (prefix, key) = match path.rfind('.') {
+        Some(dot) => path.split_at(dot + 1),
+        None => ("", path),
+    };
+    let fields = FIELDS.iter().map(|field| field.file);
+    let unused = unused_keys::OF_ENDPOINTS.iter().map(|(path, _)| *path);
+    let inner = |path: &'static str| path.strip_prefix(prefix)?.split('.').next();
+    let mut known: Vec<&str> = fields.chain(unused).filter_map(inner).collect();
+    known.sort_unstable();
+    known.dedup();
+    unknown_key(key, known.into_iter())
+}

@@ -1,0 +1,33 @@
+//! Hints for unknown keys.
+
+use strsim::damerau_levenshtein;
+
+/// The problem of an unknown key, with the most similar one of `known` if there is one.
+pub fn unknown_key<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> String {
+    let known: Vec<&str> = known.collect();
+    let similar = known.iter().filter(|known| are_similar(key, known));
+    let nearest = similar.min_by_key(|known| damerau_levenshtein(key, known));
+    let hint = nearest.map(|nearest| format!(" did you mean {nearest}?")).unwrap_or_default();
+    format!("unknown key,{hint} expected one of {}", known.join(", "))
+}
+
+/// Whether at most a third of the letters differ, as in a typing error.
+pub fn are_similar(key: &str, known: &str) -> bool {
+    key.len() <= 2 * known.len() && damerau_levenshtein(key, known) * 3 <= known.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typing_error_has_a_hint() {
+        let known = ["name", "interval", "client", "conditions"];
+        let hint = |key| unknown_key(key, known.into_iter());
+        let expected = "expected one of name, interval, client, conditions";
+        assert_eq!(hint("intreval"), format!("unknown key, did you mean interval? {expected}"));
+        assert_eq!(hint("condition"), format!("unknown key, did you mean conditions? {expected}"));
+        assert_eq!(hint("colour"), format!("unknown key, {expected}"));
+        assert_eq!(hint(&"x".repeat(100_000)), format!("unknown key, {expected}"));
+    }
+}

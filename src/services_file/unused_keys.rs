@@ -1,0 +1,80 @@
+//! Keys of Gatus that load and are not used, each with what to do instead.
+
+/// Keys beside `endpoints`.
+pub const TOP_LEVEL: &[(&str, &str)] = &[
+    (
+        "alerting",
+        "not used: nobody is alerted until alerting is built; until then, let Prometheus \
+         (Alertmanager) alert on probe_success of /metrics",
+    ),
+    ("announcements", "not used: there is no status page yet"),
+    ("concurrency", "not used: RUNNER_POOL_SIZE sets how many probes run at once"),
+    ("debug", "not used: set DEBUG=true instead"),
+    ("disable-monitoring-lock", "not used: RUNNER_POOL_SIZE sets how many probes run at once"),
+    (
+        "maintenance",
+        "not used: there are no maintenance windows yet; outages in them count, and nobody is \
+         alerted anyway",
+    ),
+    ("metrics", "not used: /metrics is always served"),
+    ("remote", "not used: each instance shows its own services only"),
+    (
+        "security",
+        "not used: API_TOKEN protects writes; to restrict reads, put a proxy with a login before \
+         the API",
+    ),
+    (
+        "skip-invalid-config-update",
+        "not used: a file that becomes invalid never changes or stops the running service",
+    ),
+    ("storage", "not used: results are stored in SQLite, in the file of DB_FILE"),
+    ("suites", "not used: the endpoints of suites are not probed; list them under endpoints"),
+    ("tunneling", "not used: there are no SSH tunnels; run one beside the service (ssh -L)"),
+    ("ui", "not used: there is no dashboard yet"),
+    ("web", "not used: set API_PORT and API_HOST instead; for TLS, put a proxy before the API"),
+];
+
+/// Keys of an endpoint, as paths with dots.
+pub const OF_ENDPOINTS: &[(&str, &str)] = &[
+    (
+        "alerts",
+        "not used: nobody is alerted until alerting is built; failure-threshold and \
+         success-threshold of the endpoint itself delay its state",
+    ),
+    ("always-run", "not used: a key of endpoints in suites"),
+    (
+        "client.identity-aware-proxy",
+        "not used: the request has no Google identity token; use bearer-token, or expect a \
+         refusal of the proxy",
+    ),
+    (
+        "client.store-cookies",
+        "not used: cookies are kept within a probe and its redirects, not between probes",
+    ),
+    ("client.tls.renegotiation", "not used: TLS connections are never renegotiated"),
+    (
+        "client.tunnel",
+        "not used: there are no SSH tunnels, so the endpoint is probed directly; run a tunnel \
+         beside the service (ssh -L) and probe its local port",
+    ),
+    ("extra-labels", "not used: labels of endpoints are not on /metrics yet"),
+    (
+        "maintenance-windows",
+        "not used: there are no maintenance windows yet; outages in them count, and nobody is \
+         alerted anyway",
+    ),
+    ("store", "not used: a key of endpoints in suites"),
+    ("ui", "not used: there is no dashboard yet"),
+];
+
+/// Keys in `ui` of an endpoint that hide something from readers.
+pub const HIDING: &[&str] =
+    &["hide-conditions", "hide-errors", "hide-hostname", "hide-port", "hide-url"];
+
+/// The advice for [`HIDING`].
+pub const HIDING_ADVICE: &str = "not used: there is no dashboard yet, and the API shows it to \
+     every client that may read; restrict who reaches the API";
+
+pub fn advice(table: &[(&str, &'static str)], key: &str) -> Option<&'static str> {
+    table.iter().find(|(known, _)| *known == key).map(|(_, advice)| *advice)
+}

@@ -1,0 +1,179 @@
+//! Variables of an endpoint. Texts that may be secrets stay templates, so that no secret of the
+//! environment is stored; all others are filled when the file is read.
+
+use serde_json::{Map, Value};
+
+use crate::domain::invalid::Invalid;
+use crate::domain::service::target::{OriginError, fill_origin};
+use crate::domain::service::template::{Template, UnsetVariable, Variables};
+use crate::services_file::findings::Findings;
+use crate::services_file::item::Item;
+use crate::services_file::yaml;
+use crate::spec::FIELDS;
+use crate::spec::field::URL;
+
+/// The problem of a variable that the environment lacks.
+const NOT_SET: &str = "environment variable not set; $$ is a dollar sign";
+
+/// Fills the parts of the URL that select the kind of the probe.
+pub fn fill_url(
+    item: &Item,
+    object: &mut Map<String, Value>,
+    variables: &Variables,
+    findings: &mut Findings,
+) {
+    let Some(Value::String(url)) = object.get_mut(URL.file) else { return };
+    if !url.contains('$') {
+        return;
+    }
+    match fill_origin(url, variables) {
+        Ok(filled) => *url = filled,
+        Err(OriginError::Unset(UnsetVariable(name))) => {
+            item.reject(item.line_of(URL.file), &name, NOT_SET, findings);
+        }
+        // Its value may be a secret.
+        Err(OriginError::Invalid(_)) => {
+            let problem = Invalid::hidden(Template::EXPECTED).to_string();
+            item.reject(item.line_of(URL.file), URL.file, &problem, findings);
+        }
+    }
+}
+
+/// Fills all other texts, keys included. Templates and the rest of the URL are only checked, and
+/// their variables get braces.
+pub fn fill(
+    item: &Item,
+    object: &mut Map<String, Value>,
+    variables: &Variables,
+    findings: &mut Findings,
+) {
+    if !object.iter().any(|(key, value)| key.contains('$') || has_dollar(value)) {
+        return;
+    }
+    let mut unfilled = Unfilled::default();
+    fill_map(object, "", variables, &mut unfilled);
+    for name in unfilled.unset {
+        item.reject(yaml::line_of_variable(item.node, &name), &name, NOT_SET, findings);
+    }
+    for path in unfilled.invalid {
+        let problem = Invalid::hidden(Template::EXPECTED).to_string();
+        item.reject(item.line_of(&path), &path, &problem, findings);
+    }
+}
+
+fn has_dollar(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('$'),
+        Value::Array(items) => items.iter().any(has_dollar),
+        Value::Object(map) => map.iter().any(|(key, value)| key.contains('$') || has_dollar(value)),
+        _ => false,
+    }
+}
+
+#[derive(Default)]
+struct Unfilled {
+    /// Names.
+    unset: Vec<String>,
+    /// Paths of texts with a brace that names no variable.
+    invalid: Vec<String>,
+}
+
+impl Unfilled {
+    /// The template of `text`, if every variable is set.
+    fn check(&mut self, text: &str, path: &str, variables: &Variables) -> Option<Template> {
+        let Ok(template) = Template::parse(text) else {
+            self.invalid.push(path.to_owned());
+            return None;
+        };
+        let unset = template.variables().filter(|name| variables.get(name).is_none());
+        let unset: Vec<String> = unset.map(str::to_owned).collect();
+        let is_set = unset.is_empty();
+        self.unset.extend(unset);
+        is_set.then_some(template)
+    }
+}
+
+fn fill_map(
+    map: &mut Map<String, Value>,
+    prefix: &str,
+    variables: &Variables,
+    unfilled: &mut Unfilled,
+) {
+    let keys: Vec<String> = map.keys().filter(|key| key.contains('$')).cloned().collect();
+    for key in keys {
+        let mut filled = key.clone();
+        fill_text(&mut filled, &format!("{prefix}{key}"), variables, unfilled);
+        if let Some(value) = map.remove(&key) {
+            map.insert(filled, value);
+        }
+    }
+    for (key, value) in map {
+        fill_value(value, &format!("{prefix}{key}"), variables, unfilled);
+    }
+}
+
+fn fill_value(value: &mut Value, path: &str, variables: &Variables, unfilled: &mut Unfilled) {
+    match value {
+        Value::String(text) if !text.contains('$') => {}
+        Value::String(text) if path == URL.file || is_template(path) => {
+            *text = Template::with_braces(text);
+            unfilled.check(text, path, variables);
+        }
+        Value::String(text) => fill_text(text, path, variables, unfilled),
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| fill_value(item, path, variables, unfilled));
+        }
+        Value::Object(map) => fill_map(map, &format!("{path}."), variables, unfilled),
+        _ => {}
+    }
+}
+
+fn fill_text(text: &mut String, path: &str, variables: &Variables, unfilled: &mut Unfilled) {
+    if let Some(template) = unfilled.check(&Template::with_braces(text), path, variables) {
+        *text = template.fill(variables).unwrap_or_default();
+    }
+}
+
+fn is_template(path: &str) -> bool {
+    let mut templates = FIELDS.iter().filter(|field| field.is_template);
+    templates.any(|field| {
+        path.strip_prefix(field.file).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+/// The object with its templates filled, so that the values are judged too; `None` when it has no
+/// variables. The URL stays as it is.
+pub fn filled(object: &Map<String, Value>, variables: &Variables) -> Option<Map<String, Value>> {
+    if !object.values().any(has_dollar) {
+        return None;
+    }
+    let mut filled = object.clone();
+    fill_templates(&mut filled, "", variables).then_some(filled)
+}
+
+/// Whether a text was filled.
+fn fill_templates(map: &mut Map<String, Value>, prefix: &str, variables: &Variables) -> bool {
+    let fill = |(key, value): (&String, &mut Value)| {
+        fill_template(value, &format!("{prefix}{key}"), variables)
+    };
+    map.iter_mut().map(fill).fold(false, |is_filled, is_next| is_filled | is_next)
+}
+
+fn fill_template(value: &mut Value, path: &str, variables: &Variables) -> bool {
+    match value {
+        Value::String(text) if text.contains('$') && is_template(path) => {
+            let template = Template::parse(text).ok();
+            let Some(Ok(filled)) = template.map(|template| template.fill(variables)) else {
+                return false;
+            };
+            *text = Template::literal(&filled).as_written().to_owned();
+            true
+        }
+        Value::Array(items) => {
+            let fill = |item: &mut Value| fill_template(item, path, variables);
+            items.iter_mut().map(fill).fold(false, |is_filled, is_next| is_filled | is_next)
+        }
+        Value::Object(inner) => fill_templates(inner, &format!("{path}."), variables),
+        _ => false,
+    }
+}
