@@ -6,11 +6,11 @@ use crate::domain::service::target::Kind;
 use crate::domain::service::template::Variables;
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
-use crate::services_file::similar::unknown_key;
+use crate::services_file::similar::{unknown_key, unknown_key_at};
 use crate::services_file::{unused_fields, variables};
 use crate::spec;
 use crate::spec::field::{NAME, TIMEOUT, URL};
-use crate::spec::{Dialect, FIELDS, Field};
+use crate::spec::{Dialect, FIELDS, Field, Problem, Rejection};
 
 /// The keys that `defaults` may have; `timeout` is short for `client: timeout`.
 const KEYS: [&str; 7] = [
@@ -54,11 +54,20 @@ impl Defaults {
         let mut whole = object.clone();
         whole.insert(NAME.file.to_owned(), json!("defaults"));
         whole.insert(URL.file.to_owned(), json!("http://defaults/"));
-        for problem in spec::read(&whole, Dialect::File).err().into_iter().flatten() {
-            let is_short =
-                problem.path == TIMEOUT.file && item.line_of("timeout") != item.line_of("");
-            let path = if is_short { "timeout" } else { problem.path.as_str() };
-            item.reject(item.line_of(path), path, &problem.rejection.to_string(), findings);
+        let known_before = findings.problems.len();
+        for Problem { path, rejection } in
+            spec::read(&whole, Dialect::File).err().into_iter().flatten()
+        {
+            let problem = match rejection {
+                Rejection::UnknownKey(_) => unknown_key_at(&path),
+                rejection => rejection.to_string(),
+            };
+            let is_short = path == TIMEOUT.file && item.line_of("timeout") != item.line_of("");
+            let path = if is_short { "timeout" } else { path.as_str() };
+            item.reject(item.line_of(path), path, &problem, findings);
+        }
+        if findings.problems.len() > known_before {
+            return;
         }
         for field in FIELDS {
             let Some(value) = value(&object, field.file).filter(|value| !value.is_null()) else {

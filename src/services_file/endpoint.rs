@@ -10,14 +10,13 @@ use crate::services_file::entry::Entry;
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
 use crate::services_file::joined_conditions;
-use crate::services_file::similar::unknown_key;
+use crate::services_file::similar::unknown_key_at;
 use crate::services_file::unused_fields;
-use crate::services_file::unused_keys;
 use crate::services_file::variables;
 use crate::services_file::yaml;
 use crate::spec;
 use crate::spec::field::URL;
-use crate::spec::{Dialect, FIELDS, Problem, Rejection};
+use crate::spec::{Dialect, Problem, Rejection};
 
 /// Reads an endpoint. `None` after a problem.
 pub fn entry(
@@ -83,19 +82,4 @@ fn reject(item: &Item, rejected: Vec<Problem>, findings: &mut Findings) {
         };
         item.reject(item.line_of(&path), &path, &problem, findings);
     }
-}
-
-/// The problem of an unknown key, with a hint.
-fn unknown_key_at(path: &str) -> String {
-    let (prefix, key) = match path.rfind('.') {
-        Some(dot) => path.split_at(dot + 1),
-        None => ("", path),
-    };
-    let fields = FIELDS.iter().map(|field| field.file);
-    let unused = unused_keys::OF_ENDPOINTS.iter().map(|(path, _)| *path);
-    let inner = |path: &'static str| path.strip_prefix(prefix)?.split('.').next();
-    let mut known: Vec<&str> = fields.chain(unused).filter_map(inner).collect();
-    known.sort_unstable();
-    known.dedup();
-    unknown_key(key, known.into_iter())
 }

@@ -1,5 +1,6 @@
 //! From files to entries.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;
@@ -10,7 +11,7 @@ use saphyr::MarkedYaml;
 use crate::bounded_file;
 use crate::domain::invalid::Invalid;
 use crate::domain::service::label::FullName;
-use crate::domain::service::template::Variables;
+use crate::domain::service::template::{Template, Variables};
 use crate::probe::net::tls;
 use crate::services_file::connectivity;
 use crate::services_file::content::Content;
@@ -63,6 +64,9 @@ pub fn read_texts(
 ) -> Result<Content, Vec<String>> {
     for (_, text) in &mut texts {
         yaml::join_surrogates(text);
+        if let Cow::Owned(without_braces) = Template::without_braces(text) {
+            *text = without_braces;
+        }
     }
     let mut findings = Findings::default();
     let mut documents: Vec<Document> = Vec::new();

@@ -2,6 +2,9 @@
 
 use strsim::damerau_levenshtein;
 
+use crate::services_file::unused_keys;
+use crate::spec::FIELDS;
+
 /// The problem of an unknown key, with the most similar one of `known` if there is one.
 pub fn unknown_key<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> String {
     let known: Vec<&str> = known.collect();
@@ -14,6 +17,21 @@ pub fn unknown_key<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> Strin
 /// Whether at most a third of the letters differ, as in a typing error.
 pub fn are_similar(key: &str, known: &str) -> bool {
     key.len() <= 2 * known.len() && damerau_levenshtein(key, known) * 3 <= known.chars().count()
+}
+
+/// The problem of an unknown key of an endpoint, at a path with dots.
+pub fn unknown_key_at(path: &str) -> String {
+    let (prefix, key) = match path.rfind('.') {
+        Some(dot) => path.split_at(dot + 1),
+        None => ("", path),
+    };
+    let fields = FIELDS.iter().map(|field| field.file);
+    let unused = unused_keys::OF_ENDPOINTS.iter().map(|(path, _)| *path);
+    let inner = |path: &'static str| path.strip_prefix(prefix)?.split('.').next();
+    let mut known: Vec<&str> = fields.chain(unused).filter_map(inner).collect();
+    known.sort_unstable();
+    known.dedup();
+    unknown_key(key, known.into_iter())
 }
 
 #[cfg(test)]

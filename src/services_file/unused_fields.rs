@@ -7,7 +7,8 @@ use crate::services_file::item::Item;
 use crate::services_file::unused_keys::{HIDING, HIDING_ADVICE, OF_ENDPOINTS};
 use crate::spec;
 use crate::spec::field::{
-    CONDITIONS, EXPECT, EXPECTED, GRACE, GRPC_SERVICE, NAME, QUERY_NAME, QUERY_TYPE, TOKEN, URL,
+    ARGS, CONDITIONS, EXPECT, EXPECTED, GRACE, GRPC_SERVICE, NAME, QUERY_NAME, QUERY_TYPE, TOKEN,
+    URL,
 };
 use crate::spec::{Dialect, FIELDS, Field};
 

@@ -254,8 +254,9 @@ pub fn fill_origin(text: &str, variables: &Variables) -> Result<String, OriginEr
         Ok(Template::literal(&filled).as_written().to_owned())
     };
     let path = |from: usize| text[from..].find(['/', '?', '#']).map_or(text.len(), |at| from + at);
-    if !text.contains("://") {
-        let end = path(0);
+    let end = path(0);
+    let has_scheme = end > 0 && text[end - 1..].starts_with("://");
+    if !has_scheme {
         return Ok(fill(&text[..end])? + &text[end..]);
     }
     let Range { start, end } = host_of(&text);
@@ -446,6 +447,7 @@ mod tests {
             ("$URL/deep?k=$K", "https://u:p$$x@a.example/x/deep?k=${K}"),
             ("${S}://${D}?a=b", "https://example.org?a=b"),
             ("$D", "example.org"),
+            ("$URL/$K?to=https://x", "https://u:p$$x@a.example/x/${K}?to=https://x"),
             ("https://a/$$x", "https://a/$$x"),
         ] {
             assert_eq!(fill_origin(written, &variables).as_deref(), Ok(filled), "{written}");

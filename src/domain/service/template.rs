@@ -1,6 +1,7 @@
 //! Texts with variables, such as `Bearer ${TOKEN}`. Variables are filled in for each probe, so that
 //! no secret of the environment is stored, logged or shown by the API.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -72,6 +73,37 @@ impl Template {
             rest = &after[taken..];
         }
         result + rest
+    }
+
+    /// The text of a YAML file in which variables have no braces, which mean a mapping to YAML:
+    /// `{url: ${URL}}`. Braces that separate a name from what follows stay.
+    pub fn without_braces(yaml: &str) -> Cow<'_, str> {
+        if !yaml.contains("${") {
+            return Cow::Borrowed(yaml);
+        }
+        let mut result = String::with_capacity(yaml.len());
+        let mut rest = yaml;
+        while let Some(at) = rest.find('$') {
+            let (before, after) = (&rest[..=at], &rest[at + 1..]);
+            result.push_str(before);
+            let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+            // Behind a backslash may be an escaped letter.
+            let continues = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '\\';
+            match braced.filter(|(name, next)| {
+                !name.is_empty() && bare_name(name) == *name && !next.starts_with(continues)
+            }) {
+                Some((name, next)) => {
+                    result.push_str(name);
+                    rest = next;
+                }
+                None => {
+                    let taken = usize::from(after.starts_with('$'));
+                    result.push_str(&after[..taken]);
+                    rest = &after[taken..];
+                }
+            }
+        }
+        Cow::Owned(result + rest)
     }
 
     /// The template that fills to exactly `text`.
@@ -224,6 +256,14 @@ mod tests {
             assert_eq!(Template::with_braces(written), with_braces, "{written}");
         }
         assert!(Template::parse("${my.var-1}").is_ok(), "a name in Kubernetes");
+        for (yaml, without) in [
+            ("{a: ${A}, b: [${B},${C}]}", "{a: $A, b: [$B,$C]}"),
+            ("${A}${B}/${C}d ${D}_ \"${E}\\x41\"", "$A$B/${C}d ${D}_ \"${E}\\x41\""),
+            ("$${A} $$${B} ${a.b} ${} ${", "$${A} $$$B ${a.b} ${} ${"),
+            ("$A", "$A"),
+        ] {
+            assert_eq!(Template::without_braces(yaml), without, "{yaml}");
+        }
     }
 
     #[test]

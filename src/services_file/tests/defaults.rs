@@ -60,7 +60,7 @@ fn problems_of_defaults_have_their_line() {
     for (nth, expected) in [
         "s.yaml:4: defaults: url: unknown key, expected one of alerts, client,",
         "s.yaml:3: defaults: timeout: duplicate of client: timeout",
-        "s.yaml:6: defaults: client: tunel: unknown key",
+        "s.yaml:6: defaults: client: tunel: unknown key, did you mean tunnel? expected one of",
         "s.yaml:2: defaults: interval: invalid value 5, expected a duration",
     ]
     .into_iter()

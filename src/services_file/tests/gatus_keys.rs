@@ -79,7 +79,7 @@ fn own_keys_with_anchors_are_passed_over_and_others_are_not() {
 
     let text = "endpoint:\n  - &a {name: a, url: http://a/}\nother: {x: 1}\nendpoints: []\n";
     let problems = problems(text);
-    let expected = "unknown key, did you mean endpoints? expected one of endpoints,";
+    let expected = "unknown key, did you mean endpoints? expected one of connectivity,";
     assert!(problems[0].starts_with(&format!("s.yaml:1: the file: endpoint: {expected}")));
     assert!(problems[1].starts_with("s.yaml:3: the file: other: unknown key, expected"));
     assert_eq!(problems.len(), 2, "{problems:#?}");
