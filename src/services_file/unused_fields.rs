@@ -14,8 +14,19 @@ use crate::spec::{Dialect, FIELDS, Field};
 
 /// Options that define a probe or judge it: they are refused at a wrong place, and on a kind that
 /// has no use for them.
-const DEFINING: [Field; 10] =
-    [CONDITIONS, EXPECT, EXPECTED, GRACE, GRPC_SERVICE, NAME, QUERY_NAME, QUERY_TYPE, TOKEN, URL];
+const DEFINING: [Field; 11] = [
+    ARGS,
+    CONDITIONS,
+    EXPECT,
+    EXPECTED,
+    GRACE,
+    GRPC_SERVICE,
+    NAME,
+    QUERY_NAME,
+    QUERY_TYPE,
+    TOKEN,
+    URL,
+];
 
 /// Keys of Gatus that do nothing here, and keys at a level where Gatus passes over them.
 pub fn remove_unused(item: &Item, object: &mut Map<String, Value>, findings: &mut Findings) {

@@ -133,7 +133,8 @@ fn what_is_not_used_is_listed_once_at_the_start_and_by_check_file() {
     }
     let gatus = "2 of 2 endpoints set no interval: 0.2s here, 60s in Gatus\n\
                  2 of 2 endpoints set no timeout: 30s here, 10s in Gatus\n\
-                 for the defaults of Gatus, add this line: defaults: {interval: 60s, timeout: 10s}\n";
+                 for the defaults of Gatus, add this line: \
+                 defaults: {interval: 60s, timeout: 10s}\n";
     assert!(output.contains(gatus), "{output}");
     let app = launch.start();
     app.wait_for_state(2, "up");
