@@ -10,6 +10,9 @@ need() { # PROGRAM PACKAGE
 need cc build-essential
 need c++ build-essential
 need ip iproute2
+need openssl openssl
+postgresql=(/usr/lib/postgresql/*/bin/postgres)
+need "${postgresql[0]}" postgresql
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
 need /usr/lib/nagios/plugins/check_tcp monitoring-plugins-basic
 need redis-server redis-server

@@ -84,6 +84,13 @@ pub struct NewService {
     /// TLS settings.
     #[schema(required = false)]
     tls: Option<Tls>,
+    /// Protocol that is upgraded to TLS (starttls): `smtp`, `imap`, `pop3`, `ftp`, `ldap`,
+    /// `postgresql`, `xmpp` or `xmpp-server`; absent means that of the port, or `smtp`.
+    #[schema(
+        required = false,
+        pattern = "^(smtp|imap|pop3|ftp|ldap|postgresql|xmpp|xmpp-server)$"
+    )]
+    starttls_protocol: Option<String>,
     /// Address family: `ip` (both), `ip4` or `ip6`.
     #[schema(required = false, default = "ip", pattern = "^ip[46]?$")]
     ip_family: Option<String>,

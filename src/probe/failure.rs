@@ -300,6 +300,44 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_offers_only_old_tls_is_named_as_such() {
+        use rustls::AlertDescription::{BadCertificate, HandshakeFailure, ProtocolVersion};
+        use rustls::Error::{AlertReceived, PeerIncompatible};
+        use rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13;
+        let before = Handshaking { shows_certificate: false, min_version: None };
+        let after = Handshaking { shows_certificate: true, ..before };
+        let strict = Handshaking { min_version: Some(TlsVersion::Tls13), ..before };
+        let tls = io::Error::other::<rustls::Error>;
+        let io = io::Error::from;
+        for (error, progress, reason, hint) in [
+            (tls(AlertReceived(HandshakeFailure)), before, Reason::TlsHandshake, "CBC"),
+            (io(io::ErrorKind::UnexpectedEof), before, Reason::TlsHandshake, "RSA or DHE"),
+            (io(io::ErrorKind::ConnectionReset), before, Reason::Reset, "CBC"),
+            (tls(AlertReceived(ProtocolVersion)), before, Reason::TlsHandshake, "1.0 and 1.1"),
+            (
+                tls(PeerIncompatible(ServerDoesNotSupportTls12Or13)),
+                before,
+                Reason::TlsHandshake,
+                "this program does not speak TLS 1.0 and 1.1",
+            ),
+            (
+                tls(AlertReceived(ProtocolVersion)),
+                strict,
+                Reason::TlsHandshake,
+                "TLS 1.3, which the service requires",
+            ),
+            (tls(AlertReceived(HandshakeFailure)), after, Reason::TlsHandshake, ""),
+            (tls(AlertReceived(BadCertificate)), before, Reason::TlsHandshake, ""),
+        ] {
+            let failure = of_handshake(&error, progress);
+            assert_eq!(failure.reason, reason, "{failure:?}");
+            assert!(failure.detail.contains(hint), "{failure:?}");
+            assert_eq!(failure.detail.contains("; "), !hint.is_empty(), "{failure:?}");
+            assert!(failure.detail.len() < 300, "{failure:?}");
+        }
+    }
+
+    #[test]
     fn a_detail_is_truncated() {
         let long = io::Error::other("x".repeat(5_000));
         assert_eq!(of_io("now", &long).detail.chars().count(), 300);

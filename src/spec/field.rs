@@ -87,6 +87,7 @@ fields! {
     PRIVATE_KEY = "tls.private_key", "client.tls.private-key-file", SECURED;
     SERVER_NAME = "tls.server_name", "client.tls.server-name", SECURED;
     MIN_VERSION = "tls.min_version", "client.tls.min-version", SECURED;
+    STARTTLS_PROTOCOL = "starttls_protocol", "starttls-protocol", &[Kind::StartTls];
     IP_FAMILY = "ip_family", "client.network", &[];
     RESOLVER = "resolver", "client.dns-resolver", &[];
     QUERY_NAME = "dns.query_name", "dns.query-name", &[Kind::Dns];

@@ -187,6 +187,7 @@ impl<'v> FieldReader<'v> {
             expect: self
                 .take(EXPECT, |value, dialect| Ok(Wildcard::new(values::text(value, dialect)?))),
             tls: self.tls(),
+            starttls_protocol: self.take(STARTTLS_PROTOCOL, values::starttls_protocol),
             ip_family: self.take(IP_FAMILY, values::ip_family).unwrap_or(IpFamily::Any),
             resolver: self.take(RESOLVER, values::name_server),
             dns: self.dns(),

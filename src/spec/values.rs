@@ -8,7 +8,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::secret::pieces::MASK;
 use crate::domain::secret::url::mask_rejected;
 use crate::domain::service::options::{
-    HttpVersion, IpFamily, NameServer, Pem, RecordKind, TlsVersion,
+    HttpVersion, IpFamily, NameServer, Pem, RecordKind, StartTlsProtocol, TlsVersion,
 };
 use crate::domain::service::template::Template;
 use crate::domain::time::duration;
@@ -189,6 +189,13 @@ pub fn tls_version(value: &Value, dialect: Dialect) -> Result<TlsVersion, Invali
         "1.3" => Ok(TlsVersion::Tls13),
         _ => Err(Invalid::new(shown(value, dialect), "\"1.2\" or \"1.3\"")),
     }
+}
+
+pub fn starttls_protocol(value: &Value, dialect: Dialect) -> Result<StartTlsProtocol, Invalid> {
+    StartTlsProtocol::parse(text(value, dialect)?).ok_or_else(|| {
+        let expected = "smtp, imap, pop3, ftp, ldap, postgresql, xmpp or xmpp-server";
+        Invalid::new(shown(value, dialect), expected)
+    })
 }
 
 /// Certificates or a key. In the API only the text itself is valid: a file name would reveal to

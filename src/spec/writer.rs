@@ -12,7 +12,7 @@ use crate::domain::service::interval::{Interval, Timeout};
 use crate::domain::service::label::Group;
 use crate::domain::service::options::{
     BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, HttpVersion, IpFamily, MAX_REDIRECTS, Options, Pem,
-    TlsVersion,
+    StartTlsProtocol, TlsVersion,
 };
 use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
@@ -210,6 +210,7 @@ impl Writer {
             TlsVersion::Tls13 => "1.3",
         });
         self.put(MIN_VERSION, version);
+        self.put(STARTTLS_PROTOCOL, options.starttls_protocol.map(StartTlsProtocol::as_str));
     }
 
     fn thresholds(&mut self, thresholds: &Thresholds) {
@@ -296,6 +297,26 @@ mod tests {
             "header names are case-insensitive"
         );
         assert_eq!(definition.options.tls.min_version, Some(TlsVersion::Tls12));
+    }
+
+    #[test]
+    fn the_protocol_of_starttls_is_read_and_written_back() {
+        let written = |url: &str, protocol: &str| {
+            let map = json!({"name": "a", "url": url, "starttls_protocol": protocol});
+            map.as_object().unwrap().clone()
+        };
+        let imap = written("starttls://a:1143", "imap");
+        let definition = read(&imap, Dialect::Api).unwrap();
+        assert_eq!(write(&definition, Form::Literal)["starttls_protocol"], "imap");
+        let stored = write_options(&definition.options, Form::Stored);
+        assert_eq!(read_options(&stored).unwrap(), definition.options);
+        for (url, protocol, error) in [
+            ("starttls://a:1143", "IMAP", "expected smtp, imap, pop3, ftp, ldap, postgresql"),
+            ("tls://a:993", "imap", "not supported by tls targets"),
+        ] {
+            let problems = read(&written(url, protocol), Dialect::Api).unwrap_err();
+            assert!(problems[0].to_string().contains(error), "{}", problems[0]);
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub enum Kind {
     Tcp,
     /// As `Tcp`, over TLS.
     Tls,
-    /// SMTP with STARTTLS (RFC 3207).
+    /// A plaintext protocol that a command upgrades to TLS; SMTP unless the service says otherwise.
     StartTls,
     /// Query to a name server.
     Dns,

@@ -3,7 +3,7 @@
 //! | scheme | file | request | up, without conditions |
 //! |---|---|---|---|
 //! | `tcp`, `tls` | [`tcp`] | a text, if configured | connected, the expected text |
-//! | `starttls` | [`starttls`] | SMTP's STARTTLS (RFC 3207) | the TLS handshake succeeded |
+//! | `starttls` | [`starttls`] | a protocol's upgrade to TLS | the TLS handshake succeeded |
 //! | `ws`, `wss` | [`websocket`] | handshake, a message if configured | 101, the expected message |
 //! | `grpc`, `grpcs` | [`grpc`] | `grpc.health.v1.Health/Check` | `SERVING` |
 //! | `dns` | [`dns`] | one question | the expected records, or any of that type |

@@ -8,15 +8,18 @@ mod dns;
 mod grpc;
 pub mod machine;
 pub mod namespace;
+pub mod openssl;
 pub mod pack;
 mod peers;
 pub mod plugins;
+mod postgresql;
 mod probe;
 mod registries;
 pub mod schema;
 mod slow;
 mod target;
 pub mod tls;
+pub mod upgrade;
 pub mod wire;
 
 use std::time::{Duration, Instant};
@@ -30,6 +33,7 @@ pub use grpc::GrpcHealth;
 pub use peers::{
     FullBacklog, MailServer, smtp_greeting, websocket_accept, websocket_echo, websocket_that_closes,
 };
+pub use postgresql::PostgreSql;
 pub use probe::ProbeReport;
 pub use registries::{RdapAnswer, RegistryServer, bootstrap};
 pub use slow::Delays;
