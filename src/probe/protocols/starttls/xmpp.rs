@@ -1,6 +1,6 @@
 //! XMPP (RFC 6120), of clients and of servers.
 
-use quick_xml::Error;
+use quick_xml::errors::{Error, IllFormedError};
 use quick_xml::escape::escape;
 use quick_xml::events::Event;
 use quick_xml::name::{Namespace, ResolveResult};
@@ -92,7 +92,10 @@ fn parse(received: &[u8], within_stream: bool) -> Parsed<Reply> {
             Ok((ResolveResult::Bound(Namespace(STREAMS)), event)) => (Space::Streams, event),
             Ok((ResolveResult::Bound(Namespace(TLS)), event)) => (Space::Tls, event),
             Ok((_, event)) => (Space::Other, event),
-            Err(Error::Syntax(_)) => return Ok(None),
+            // The end is missing.
+            Err(Error::Syntax(_) | Error::IllFormed(IllFormedError::UnclosedReference)) => {
+                return Ok(None);
+            }
             Err(_) => return Err(InvalidReply),
         };
         let is_empty = matches!(event, Event::Empty(_));
