@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, RootCertStore};
-use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+use webpki::{EndEntityCert, KeyUsage, RawPublicKeyEntity, VerifiedPath, spki_for_anchor};
+use x509_parser::asn1_rs::Any;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::X509Version;
 
@@ -117,14 +119,10 @@ impl TrustStore {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<Option<i64>, rustls::Error> {
-        let expired = |not_after: i64| {
-            let not_after = UnixTime::since_unix_epoch(std::time::Duration::from_secs(
-                not_after.max(0).cast_unsigned(),
-            ));
-            webpki::Error::CertExpired { time: now, not_after }
-        };
         let is_current = |path: &VerifiedPath<'_>| match self.expiry_of(path.anchor()) {
-            Some(at) if at < unix_seconds(now) => Err(expired(at)),
+            Some(at) if at < unix_seconds(now) => {
+                Err(webpki::Error::CertExpired { time: now, not_after: unix_time(at) })
+            }
             _ => Ok(()),
         };
         let end_entity = EndEntityCert::try_from(own);
@@ -147,6 +145,7 @@ impl TrustStore {
                 let all = between.chain([expires_at(own), self.expiry_of(path.anchor())]);
                 Ok(all.flatten().min())
             }
+            Err(webpki::Error::CaUsedAsEndEntity) => self.verify_authority(own, now),
             Err(error) => {
                 // Only rustls can make its own error of that of webpki.
                 verify_server_cert_signed_by_trust_anchor(
@@ -164,6 +163,26 @@ impl TrustStore {
                 })
             }
         }
+    }
+
+    /// webpki refuses an authority as a target's own certificate; curl and Go do not. It is valid
+    /// when a trusted authority without name constraints has signed it itself.
+    fn verify_authority(
+        &self,
+        own: &CertificateDer<'_>,
+        now: UnixTime,
+    ) -> Result<Option<i64>, rustls::Error> {
+        let (_, parsed) =
+            X509Certificate::from_der(own).map_err(|_| CertificateError::BadEncoding)?;
+        check_time_and_purpose(&parsed, now)?;
+        let issuer = self.roots.roots.iter().find(|anchor| {
+            let expiry = self.expiry_of(anchor);
+            let is_current = expiry.is_none_or(|at| at >= unix_seconds(now));
+            is_current && anchor.name_constraints.is_none() && is_signed_by(&parsed, anchor)
+        });
+        let issuer = issuer.ok_or(CertificateError::UnknownIssuer)?;
+        let own = Some(parsed.validity().not_after.timestamp());
+        Ok(own.into_iter().chain(self.expiry_of(issuer)).min())
     }
 
     /// The latest expiry of an authority, which may have several certificates for one key.
@@ -189,6 +208,42 @@ fn may_issue(certificate: &X509Certificate<'_>) -> bool {
     }
 }
 
+/// Whether the signature of `certificate` is by the key of `anchor`, the authority that it names.
+fn is_signed_by(certificate: &X509Certificate<'_>, anchor: &TrustAnchor<'_>) -> bool {
+    // Without tag and length, as webpki keeps it.
+    let issuer = Any::from_der(certificate.issuer().as_raw()).map(|(_, name)| name.data);
+    if issuer.ok() != Some(anchor.subject.as_ref()) {
+        return false;
+    }
+    let key = spki_for_anchor(anchor);
+    let Ok(key) = RawPublicKeyEntity::try_from(&key) else { return false };
+    let (message, signature) =
+        (certificate.tbs_certificate.as_ref(), &certificate.signature_value.data);
+    // An algorithm for another key is an error, and so is one for another hash.
+    ALGORITHMS.all.iter().any(|it| key.verify_signature(*it, message, signature).is_ok())
+}
+
+fn check_time_and_purpose(
+    certificate: &X509Certificate<'_>,
+    now: UnixTime,
+) -> Result<(), rustls::Error> {
+    let validity = certificate.validity();
+    let (from, until) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+    if unix_seconds(now) < from {
+        let not_before = unix_time(from);
+        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
+    }
+    if unix_seconds(now) > until {
+        let not_after = unix_time(until);
+        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
+    }
+    let usage = certificate.extended_key_usage().map_err(|_| CertificateError::BadEncoding)?;
+    if usage.is_some_and(|usage| !usage.value.any && !usage.value.server_auth) {
+        return Err(CertificateError::InvalidPurpose.into());
+    }
+    Ok(())
+}
+
 /// A trusted certificate needs no path. Time, purpose and name are checked, as curl
 /// (`--cacert`, X509_V_FLAG_PARTIAL_CHAIN) and Go (`x509.Certificate.Verify`) do.
 fn verify_pinned(
@@ -197,24 +252,7 @@ fn verify_pinned(
     now: UnixTime,
 ) -> Result<(), rustls::Error> {
     let (_, parsed) = X509Certificate::from_der(own).map_err(|_| CertificateError::BadEncoding)?;
-    let time = |at: i64| {
-        let since = std::time::Duration::from_secs(at.max(0).cast_unsigned());
-        UnixTime::since_unix_epoch(since)
-    };
-    let (not_before, not_after) =
-        (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());
-    if unix_seconds(now) < not_before {
-        let not_before = time(not_before);
-        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
-    }
-    if unix_seconds(now) > not_after {
-        let not_after = time(not_after);
-        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
-    }
-    let usage = parsed.extended_key_usage().map_err(|_| CertificateError::BadEncoding)?;
-    if usage.is_some_and(|usage| !usage.value.any && !usage.value.server_auth) {
-        return Err(CertificateError::InvalidPurpose.into());
-    }
+    check_time_and_purpose(&parsed, now)?;
     // Only X.509 v3 has names of hosts.
     if parsed.version() != X509Version::V3 {
         let expected = name.to_owned();
@@ -225,14 +263,16 @@ fn verify_pinned(
     verify_server_name(&ParsedCertificate::try_from(own)?, name)
 }
 
+fn unix_time(seconds: i64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(seconds.max(0).cast_unsigned()))
+}
+
 fn unix_seconds(time: UnixTime) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rcgen::{
         BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
         date_time_ymd,
@@ -339,6 +379,27 @@ mod tests {
         let other = KeyPair::generate().unwrap();
         let other = params(2040).signed_by(&other, &issuer).unwrap().der().clone();
         assert_eq!(verified(&store([pinned]), &[other], NAME), Err(Reason::TlsUntrusted));
+    }
+
+    #[test]
+    fn a_target_may_show_an_authority_that_a_trusted_one_has_signed() {
+        let key = KeyPair::generate().unwrap();
+        let root = authority(2030);
+        let root_certificate = root.self_signed(&key).unwrap().der().clone();
+        let root = Issuer::new(root, key);
+        let signed = |issuer: &Issuer<'_, KeyPair>| {
+            let key = KeyPair::generate().unwrap();
+            [authority(2040).signed_by(&key, issuer).unwrap().der().clone()]
+        };
+        let own = signed(&root);
+        let root_store = store([root_certificate]);
+        assert_eq!(verified(&root_store, &own, NAME), start_of(2030));
+        assert_eq!(verified(&root_store, &own, "b.example"), Err(Reason::TlsHostname));
+        assert_eq!(verified_in(2019, &root_store, &own, NAME), Err(Reason::TlsNotYetValid));
+        assert_eq!(verified_in(2031, &root_store, &own, NAME), Err(Reason::TlsUntrusted));
+        // Of the same name, with another key.
+        let impostor = signed(&Issuer::new(authority(2030), KeyPair::generate().unwrap()));
+        assert_eq!(verified(&root_store, &impostor, NAME), Err(Reason::TlsUntrusted));
     }
 
     #[test]
