@@ -27,3 +27,35 @@ pub fn judge(
     let failure = (!unmet.is_empty()).then(|| Failure::new(Reason::Condition, unmet.join("; ")));
     (results, failure.or_else(|| domain.cloned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_expiry_of_the_domain_is_the_failure_unless_another_condition_fails() {
+        let parse = |text: &&str| Condition::parse(text).unwrap();
+        let judged = |conditions: &[&str], unknown: Option<&Failure>| {
+            let conditions: Vec<Condition> = conditions.iter().map(parse).collect();
+            let facts = Facts { status: Some(200), ..Facts::default() };
+            let (results, failure) = judge(&conditions, &facts, unknown);
+            let fulfilled: Vec<bool> = results.iter().map(|result| result.fulfilled).collect();
+            (fulfilled, failure.map(|failure| failure.reason))
+        };
+        let unknown = Failure::new(Reason::LocalRegistry, "no answer");
+        let domain = "[DOMAIN_EXPIRATION] > 720h";
+        assert_eq!(
+            judged(&["[STATUS] == 200", domain], Some(&unknown)),
+            (vec![true, false], Some(Reason::LocalRegistry))
+        );
+        assert_eq!(
+            judged(&[domain, "[STATUS] == 503"], Some(&unknown)),
+            (vec![false, false], Some(Reason::Condition))
+        );
+        let on_the_right = "720h < [DOMAIN_EXPIRATION]";
+        assert_eq!(judged(&[on_the_right], Some(&unknown)).1, Some(Reason::LocalRegistry));
+        // A domain that does not exist has the value 0.
+        assert_eq!(judged(&[domain], None), (vec![false], Some(Reason::Condition)));
+        assert_eq!(judged(&["has([DOMAIN_EXPIRATION]) == false"], None), (vec![true], None));
+    }
+}

@@ -96,15 +96,17 @@ impl Recorder {
         }
     }
 
-    /// The fault when more than half of the watched services cannot be probed.
+    /// The fault when more than half of the watched services cannot be probed. A registry that does
+    /// not answer is no fault of this program or its machine.
     pub(super) fn observation_failure(&self) -> Option<String> {
-        let unobserved = self.observations.unobserved();
-        let count: usize = unobserved.values().sum();
+        let unobserved = self.observations.unobserved().iter();
+        let unobserved = unobserved.filter(|(reason, _)| **reason != Reason::LocalRegistry);
+        let count: usize = unobserved.clone().map(|(_, count)| count).sum();
         let watched = self.observations.watched();
         if 2 * count <= watched {
             return None;
         }
-        let (reason, _) = unobserved.iter().max_by_key(|(_, count)| **count)?;
+        let (reason, _) = unobserved.max_by_key(|(_, count)| **count)?;
         let advice = match reason {
             Reason::Missed => ": no prober was free in time, see RUNNER_POOL_SIZE",
             _ => "",

@@ -51,6 +51,30 @@ struct State {
     next_at: Option<Instant>,
 }
 
+impl State {
+    /// Whether the caller must read the file; others do not until `retry` has passed.
+    fn begin(&mut self, now: Instant, retry: Duration) -> bool {
+        let is_due = self.next_at.is_some_and(|next_at| next_at <= now);
+        if is_due {
+            self.next_at = Some(now + retry);
+        }
+        is_due
+    }
+
+    /// Takes what was read. The next time comes after `period`, or after the retry of
+    /// [`State::begin`] when this file cannot be used.
+    fn end(
+        &mut self,
+        read: Result<Vec<u8>, String>,
+        now: Instant,
+        period: Duration,
+    ) -> Result<(), String> {
+        self.current = Arc::new(read.and_then(|json| Bootstrap::parse(&json))?);
+        self.next_at = Some(now + period);
+        Ok(())
+    }
+}
+
 impl BootstrapFile {
     /// Reads a file, and fetches nothing. The error is about the file.
     pub fn new(source: BootstrapSource) -> Result<Self, Invalid> {
@@ -66,20 +90,12 @@ impl BootstrapFile {
 
     /// The newest file. The error says why it could not be read; the former one is used then.
     pub async fn current(&self, client: &Client) -> (Arc<Bootstrap>, Result<(), String>) {
-        let (period, after_failure) = self.source.periods();
-        {
-            let (mut state, now) = (locked(&self.state), Instant::now());
-            match state.next_at {
-                Some(next_at) if next_at <= now => state.next_at = Some(now + after_failure),
-                _ => return (Arc::clone(&state.current), Ok(())),
-            }
+        if !locked(&self.state).begin(Instant::now(), self.source.periods().1) {
+            return (Arc::clone(&locked(&self.state).current), Ok(()));
         }
-        let parsed = self.read_again(client).await.and_then(|json| Bootstrap::parse(&json));
+        let read = self.read_again(client).await;
         let mut state = locked(&self.state);
-        let result = parsed.map(|bootstrap| {
-            state.current = Arc::new(bootstrap);
-            state.next_at = Some(Instant::now() + period);
-        });
+        let result = state.end(read, Instant::now(), self.source.periods().0);
         (Arc::clone(&state.current), result)
     }
 
@@ -102,4 +118,41 @@ fn read(file: &Path) -> Result<Bootstrap, Invalid> {
     let read = bounded_file::read(file, FILE_LIMIT).map_err(|error| error.to_string());
     read.and_then(|json| Bootstrap::parse(&json))
         .map_err(|why| Invalid::quoted(file, "a bootstrap file of RDAP (RFC 9224)").because(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_file_is_read_once_in_its_period_and_a_bad_one_leaves_the_former() {
+        let json = |suffix: &str| {
+            let services = format!(r#"{{"services": [[["{suffix}"], ["https://a.example/"]]]}}"#);
+            Ok(services.into_bytes())
+        };
+        let start = Instant::now();
+        let mut state = State { current: Bootstrap::embedded(), next_at: Some(start) };
+        assert!(state.begin(start, MINUTE));
+        assert!(!state.begin(start, MINUTE), "another look-up meanwhile");
+        state.end(json("org"), start, MINUTE * 60).unwrap();
+        assert_eq!(state.current.servers("a.org").len(), 1);
+        assert!(!state.begin(start + MINUTE * 59, MINUTE));
+        let later = start + MINUTE * 60;
+        assert!(state.begin(later, MINUTE));
+        for bad in [Err("refused".to_owned()), Ok(b"<html>".to_vec())] {
+            assert!(state.end(bad, later, MINUTE * 60).is_err());
+        }
+        assert_eq!(state.current.servers("a.org").len(), 1, "the former file");
+        assert!(!state.begin(later + MINUTE / 2, MINUTE));
+        assert!(state.begin(later + MINUTE, MINUTE), "sooner after a failure");
+    }
+
+    #[test]
+    fn the_embedded_file_is_never_read_again() {
+        let file = BootstrapFile::new(BootstrapSource::Embedded).unwrap();
+        let mut state = locked(&file.state);
+        assert!(!state.begin(Instant::now() + MINUTE * 1_000_000, MINUTE));
+    }
 }

@@ -251,7 +251,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_is_read(answer in "(expires|refer|[a-z ]{0,9})?[:. ]{0,3}.{0,60}\\n?.{0,60}") {
+        fn any_answer_is_read(
+            answer in "(expires|refer|[a-z ]{0,9})?[:. ]{0,3}.{0,60}\\n?.{0,60}"
+        ) {
             let _ = (parse(&answer), referral(&answer), parse_server(&answer));
         }
 

@@ -111,6 +111,9 @@ fn a_server_that_limits_requests_is_left_alone() {
     let detail = unknown["current_status"]["failure"]["detail"].as_str().unwrap();
     assert!(detail.ends_with("the server limits the number of requests"), "{detail}");
     assert_eq!(registry.requests().len(), 1);
+    let gauge = "service_healthcheck_services_unobserved{reason=\"local_registry\"}";
+    app.wait_for_metric(gauge, 2.0);
+    assert_eq!(app.get("/v1/_internal/ready").status, 200, "no fault of the program");
 }
 
 #[test]
