@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use crate::clock::unix_ms;
 use crate::domain::Failure;
 use crate::domain::service::options::{IpFamily, TlsOptions};
 use crate::probe::failure;
@@ -105,7 +106,7 @@ impl Client {
         let response = Http1Response::new(response, connection, &Method::GET)?;
         let retry_after = response.head().fields.all("retry-after").next();
         let retry_after = retry_after.and_then(|value| str::from_utf8(value).ok());
-        let retry_after = retry_after.and_then(|text| pause(text, SystemTime::now()));
+        let retry_after = retry_after.and_then(|text| pause(text, unix_ms()));
         if let Some(location) = response.location() {
             return Ok(Hop::Redirect(location));
         }
@@ -168,13 +169,15 @@ async fn within_timeout<T>(answer: impl Future<Output = Result<T, String>>) -> R
     tokio::time::timeout(TIMEOUT, answer).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// The time that a header `Retry-After` names (RFC 9110, section 10.2.3).
-fn pause(text: &str, now: SystemTime) -> Option<Duration> {
+/// The time that a header `Retry-After` names (RFC 9110, section 10.2.3). `now_ms` is in unix
+/// milliseconds.
+fn pause(text: &str, now_ms: i64) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
     let until: HttpDate = text.trim().parse().ok()?;
-    Some(SystemTime::from(until).duration_since(now).unwrap_or_default())
+    let until = SystemTime::from(until).duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(until.saturating_sub(Duration::from_millis(u64::try_from(now_ms).unwrap_or(0))))
 }
 
 #[cfg(test)]
@@ -183,7 +186,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_480);
+        let now = 1_445_412_480_000;
         assert_eq!(pause("120", now), Some(Duration::from_secs(120)));
         let date = "Wed, 21 Oct 2015 07:28:30 GMT";
         assert_eq!(pause(date, now), Some(Duration::from_secs(30)));
