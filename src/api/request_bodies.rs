@@ -15,9 +15,9 @@ pub struct NewService {
     /// Unique within its group among the services that are not deleted.
     #[schema(min_length = 1, max_length = 255, example = "payment-gateway")]
     name: String,
-    /// The target. Its scheme selects the protocol: http, https, ws, wss, tcp, tls, starttls, dns,
-    /// icmp, grpc, grpcs, exec (where `PLUGINS_DIR` is set) or push. Secrets in it are masked in
-    /// responses.
+    /// The target. Its scheme selects the protocol: http, https, ws, wss, tcp, tls, udp, starttls,
+    /// dns, icmp, grpc, grpcs, exec (where `PLUGINS_DIR` is set) or push. Secrets in it are masked
+    /// in responses.
     #[schema(max_length = 2083, example = "https://pay.example.org/health")]
     url: String,
     /// Group for display and filtering; null or an empty text means no group.
@@ -161,14 +161,14 @@ pub struct Tls {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dns {
-    /// Name to query. Required.
+    /// Name to query; it may be in Unicode, and `.` is the root. Required.
     #[schema(min_length = 1, max_length = 254, example = "example.org")]
     query_name: Option<String>,
-    /// Record type, in upper or lower case: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT or CAA.
+    /// Record type, in upper or lower case, by name (A, MX, HTTPS …, ANY) or number (TYPE65).
     /// Required.
-    #[schema(pattern = "^[A-Za-z]{1,5}$", example = "A")]
+    #[schema(pattern = "^[A-Za-z0-9]{1,10}$", example = "A")]
     query_type: Option<String>,
-    /// Expected answers, in any order.
+    /// Expected answers in presentation form, in any order.
     #[schema(max_items = 50)]
     expected: Option<Vec<String>>,
 }

@@ -8,7 +8,7 @@ use crate::domain::service::target::{Kind, Target};
 
 const TARGETS: Variable = Variable::optional(
     "SELF_CHECK_TARGETS",
-    "URLs of services, except for dns, exec and push, separated by commas",
+    "URLs of services, except for dns, exec, udp and push, separated by commas",
     "canaries: while none of them responds, failures are unknown; by default the gateway and the \
      name servers",
 )
@@ -54,6 +54,7 @@ impl SelfCheckConfig {
 fn canaries(text: &str) -> Option<Vec<Target>> {
     let parse = |text: &str| Target::template(text.trim()).ok();
     let targets: Option<Vec<Target>> = text.split(',').map(parse).collect();
-    let is_valid = |target: &Target| !matches!(target.kind(), Kind::Dns | Kind::Exec | Kind::Push);
+    const WITHOUT: [Kind; 4] = [Kind::Dns, Kind::Exec, Kind::Udp, Kind::Push];
+    let is_valid = |target: &Target| !WITHOUT.contains(&target.kind());
     targets.filter(|targets| targets.iter().all(is_valid))
 }

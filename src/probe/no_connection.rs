@@ -35,7 +35,7 @@ fn is_absent(kind: Kind, recorded: &Recorded, reason: Reason) -> bool {
     let is_first_hop = recorded.http_status.is_none() && recorded.details.redirects == 0;
     let is_absent = match reason {
         Reason::Refused | Reason::Unreachable | Reason::ConnectTimeout => true,
-        Reason::Timeout => matches!(kind, Kind::Icmp | Kind::Dns),
+        Reason::Timeout => matches!(kind, Kind::Icmp | Kind::Dns | Kind::Udp),
         _ => false,
     };
     is_first_hop && is_absent

@@ -11,6 +11,8 @@ pub struct ProbeResponse {
     pub body: Vec<u8>,
     /// Values that conditions read by a path instead of those of a body in JSON.
     pub json: Option<serde_json::Value>,
+    /// The records of the body, each in all forms that conditions may compare it with.
+    pub records: Vec<String>,
     /// The mnemonic of a DNS response code, for example `NOERROR`.
     pub rcode: Option<String>,
     /// The result of the protocol's plain rule.
@@ -26,6 +28,13 @@ impl ProbeResponse {
 
 impl Default for ProbeResponse {
     fn default() -> Self {
-        Self { status: None, body: Vec::new(), json: None, rcode: None, plain: Ok(()) }
+        Self {
+            status: None,
+            body: Vec::new(),
+            json: None,
+            records: Vec::new(),
+            rcode: None,
+            plain: Ok(()),
+        }
     }
 }

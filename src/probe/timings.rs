@@ -41,7 +41,7 @@ struct Recording {
     phase: Phase,
     phase_started: Instant,
     reads_files: bool,
-    /// Since when the probe waits for a registry.
+    /// Since when the probe waits for what is no response time.
     paused_at: Option<Instant>,
     /// Time that is not response time.
     paused: Duration,
@@ -153,7 +153,7 @@ impl Timings {
             dns_rcode: response.rcode,
             body: match response.json {
                 Some(json) => Body::with_json(response.body, json),
-                None => Body::new(response.body, reads_json),
+                None => Body::new(response.body, reads_json).with_records(response.records),
             },
         }
     }

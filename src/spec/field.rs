@@ -39,13 +39,13 @@ impl Field {
 /// Kinds with request headers.
 const REQUEST: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Grpc];
 /// Kinds that send a text.
-const TEXT: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tcp, Kind::Tls];
+const TEXT: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tcp, Kind::Tls, Kind::Udp];
 /// Kinds that search the response for a pattern.
-const EXCHANGE: &[Kind] = &[Kind::WebSocket, Kind::Tcp, Kind::Tls];
+const EXCHANGE: &[Kind] = &[Kind::WebSocket, Kind::Tcp, Kind::Tls, Kind::Udp];
 /// Kinds that may use TLS; http may redirect to https.
 const SECURED: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tls, Kind::StartTls, Kind::Grpc];
 /// Kinds that read a body.
-const BODY: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tcp, Kind::Tls, Kind::Grpc];
+const BODY: &[Kind] = &[Kind::Http, Kind::WebSocket, Kind::Tcp, Kind::Tls, Kind::Udp, Kind::Grpc];
 
 macro_rules! fields {
     (@is_template) => { false };

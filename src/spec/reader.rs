@@ -10,11 +10,12 @@ use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::history::slo::Slo;
 use crate::domain::invalid::Invalid;
 use crate::domain::service::definition::{CONDITIONS_MAX, Definition};
+use crate::domain::service::dns_question::DnsQuestion;
 use crate::domain::service::interval::{Interval, Timeout};
 use crate::domain::service::label::{Group, Name};
 use crate::domain::service::options::{
-    BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, DnsQuestion, Heartbeat, IpFamily, MAX_REDIRECTS,
-    Options, TlsOptions,
+    BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, Heartbeat, IpFamily, MAX_REDIRECTS, Options,
+    TlsOptions,
 };
 use crate::domain::service::registrable::{host_of, registrable_domain};
 use crate::domain::service::target::{Kind, Target};

@@ -7,8 +7,9 @@ use crate::domain::history::slo::Slo;
 use crate::domain::invalid::Invalid;
 use crate::domain::secret::pieces::MASK;
 use crate::domain::secret::url::mask_rejected;
+use crate::domain::service::dns_question::{RecordKind, ascii_name};
 use crate::domain::service::options::{
-    HttpVersion, IpFamily, NameServer, Pem, RecordKind, StartTlsProtocol, TlsVersion,
+    HttpVersion, IpFamily, NameServer, Pem, StartTlsProtocol, TlsVersion,
 };
 use crate::domain::service::template::Template;
 use crate::domain::time::duration;
@@ -247,22 +248,18 @@ pub fn name_server(value: &Value, dialect: Dialect) -> Result<NameServer, Invali
     Ok(NameServer { address, over_tcp })
 }
 
+/// A name, as written; in Unicode it is valid if it can be asked for in ASCII.
 pub fn query_name(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
     let name = text(value, dialect)?;
-    let bare = name.strip_suffix('.').unwrap_or(name);
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    if bare.len() <= 253 && bare.split('.').all(is_label) {
-        return Ok(name.to_owned());
+    match ascii_name(name) {
+        Some(_) => Ok(name.to_owned()),
+        None => Err(Invalid::new(shown(value, dialect), "a DNS name, or . for the root")),
     }
-    Err(Invalid::new(shown(value, dialect), "a DNS name in ASCII"))
 }
 
 pub fn record_kind(value: &Value, dialect: Dialect) -> Result<RecordKind, Invalid> {
-    RecordKind::parse(text(value, dialect)?).ok_or_else(|| {
-        Invalid::new(shown(value, dialect), "A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT or CAA")
-    })
+    RecordKind::parse(text(value, dialect)?)
+        .ok_or_else(|| Invalid::new(shown(value, dialect), RecordKind::EXPECTED))
 }
 
 /// A list of at most `most` texts; `expected` describes the list.

@@ -69,7 +69,7 @@ pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
     );
     if let Some(question) = &options.dns {
         writer.put(QUERY_NAME, Some(&question.name));
-        writer.put(QUERY_TYPE, Some(question.kind.as_str()));
+        writer.put(QUERY_TYPE, Some(question.kind.name()));
         writer.put(EXPECTED, (!question.expected.is_empty()).then_some(&question.expected));
     }
     writer.args(options);

@@ -11,7 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use url::Url;
 
 use crate::actors::messages::recording::{AreCanariesDead, SetCanaries};
-use crate::domain::service::options::{DnsQuestion, RecordKind};
+use crate::domain::service::dns_question::{DnsQuestion, RecordKind};
 use crate::domain::{
     Interval, Kind, Name, Options, Outcome, Reason, Requests, Service, ServiceId, Target, Timeout,
 };
@@ -216,8 +216,7 @@ fn gateway_canaries(gateway: IpAddr) -> Vec<Canary> {
 /// The name servers of `/etc/resolv.conf`, without loopback addresses. Any answer to a query for
 /// the root zone counts.
 fn name_servers() -> Vec<Canary> {
-    let Some(kind) = RecordKind::parse("NS") else { return Vec::new() };
-    let question = DnsQuestion { name: ".".to_owned(), kind, expected: Vec::new() };
+    let question = DnsQuestion { name: ".".to_owned(), kind: RecordKind::NS, expected: Vec::new() };
     let options = Arc::new(Options { dns: Some(question), ..Options::default() });
     let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let servers = text.lines().filter_map(|line| line.strip_prefix("nameserver"));

@@ -47,6 +47,8 @@ impl Facts {
 pub struct Body {
     text: String,
     json: Option<Value>,
+    /// The parts of the text that `==` compares with too, such as the records of a DNS response.
+    records: Vec<String>,
 }
 
 impl Body {
@@ -56,7 +58,11 @@ impl Body {
         let json = if reads_json { serde_json::from_slice(&bytes).ok() } else { None };
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        Self { text, json }
+        Self { text, json, records: Vec::new() }
+    }
+
+    pub fn with_records(self, records: Vec<String>) -> Self {
+        Self { records, ..self }
     }
 
     /// A text, and beside it values that are not a part of the text.
@@ -72,6 +78,10 @@ impl Body {
     /// Whether no byte other than spaces arrived.
     pub fn is_empty(&self) -> bool {
         self.text().is_empty()
+    }
+
+    pub fn records(&self) -> &[String] {
+        &self.records
     }
 
     pub fn json(&self) -> Option<&Value> {

@@ -114,8 +114,8 @@ impl Condition {
     pub fn judge(&self, facts: &Facts) -> Result<(), String> {
         let (left, right) = (self.left.resolve(facts), self.right.resolve(facts));
         let fulfilled = match self.comparison {
-            Comparison::Equal => self.equal(&left, &right),
-            Comparison::NotEqual => !self.equal(&left, &right),
+            Comparison::Equal => self.equal_in(facts, &left, &right),
+            Comparison::NotEqual => !self.equal_in(facts, &left, &right),
             by_size => ordering(&left, &right).is_some_and(|ordering| holds(by_size, ordering)),
         };
         if fulfilled {
@@ -123,6 +123,20 @@ impl Condition {
         }
         let operator = self.comparison.as_str();
         Err(format!("{} {operator} {}", self.left.explain(&left), self.right.explain(&right)))
+    }
+
+    /// Whether the sides are equal, with `[BODY]` as a whole or as any of its records.
+    fn equal_in(&self, facts: &Facts, left: &Resolved, right: &Resolved) -> bool {
+        let side = |operand: &Operand, value: &Resolved, record: &str| match operand {
+            Operand::Placeholder(Placeholder::Body(path)) if path.is_whole() => {
+                Some(Value::text(record))
+            }
+            _ => value.clone(),
+        };
+        self.equal(left, right)
+            || facts.body.records().iter().any(|record| {
+                self.equal(&side(&self.left, left, record), &side(&self.right, right, record))
+            })
     }
 
     fn equal(&self, left: &Resolved, right: &Resolved) -> bool {
@@ -316,6 +330,28 @@ mod tests {
         for condition in ["[CERTIFICATE_EXPIRATION] == 0", "has([CERTIFICATE_EXPIRATION]) == false"]
         {
             assert_eq!(Condition::parse(condition).unwrap().judge(&plain), Ok(()), "over http");
+        }
+    }
+
+    #[test]
+    fn a_body_of_records_is_equal_to_each_of_them() {
+        let records = ["192.0.2.1", "192.0.2.2"].map(str::to_owned);
+        let body = Body::new(records.join("\n").into_bytes(), false);
+        let facts = Facts { body: body.with_records(records.to_vec()), ..facts("") };
+        let judged = |condition: &str| Condition::parse(condition).unwrap().judge(&facts);
+        for condition in [
+            "[BODY] == 192.0.2.1",
+            "192.0.2.2 == [BODY]",
+            "[BODY] == any(192.0.2.2, 192.0.2.3)",
+            "[BODY] == pat(192.0.2.?)",
+            "[BODY] == pat(*1*2)",
+            "[BODY] != 192.0.2.3",
+            "[DNS_RCODE] == NOERROR",
+        ] {
+            assert_eq!(judged(condition), Ok(()), "{condition}");
+        }
+        for condition in ["[BODY] != 192.0.2.1", "[BODY] == any(192.0.2.3)", "[STATUS] != 500"] {
+            assert!(judged(condition).is_err(), "{condition}");
         }
     }
 

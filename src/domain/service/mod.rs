@@ -2,6 +2,7 @@
 //! [`Invalid`](crate::domain::invalid::Invalid).
 
 pub mod definition;
+pub mod dns_question;
 pub mod interval;
 pub mod label;
 pub mod options;

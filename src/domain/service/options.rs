@@ -10,6 +10,7 @@ use http::Method;
 
 use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::history::slo::Slo;
+use crate::domain::service::dns_question::DnsQuestion;
 use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
 
@@ -292,56 +293,6 @@ pub struct NameServer {
     pub address: SocketAddr,
     /// Queries go over TCP instead of UDP.
     pub over_tcp: bool,
-}
-
-/// The query of a dns probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DnsQuestion {
-    pub name: String,
-    pub kind: RecordKind,
-    /// Records that the response must have, in any order; empty means any.
-    pub expected: Vec<String>,
-}
-
-/// The type of a DNS record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordKind {
-    A,
-    Aaaa,
-    Cname,
-    Mx,
-    Ns,
-    Ptr,
-    Soa,
-    Srv,
-    Txt,
-    Caa,
-}
-
-impl RecordKind {
-    const WORDS: [(Self, &'static str); 10] = [
-        (Self::A, "A"),
-        (Self::Aaaa, "AAAA"),
-        (Self::Cname, "CNAME"),
-        (Self::Mx, "MX"),
-        (Self::Ns, "NS"),
-        (Self::Ptr, "PTR"),
-        (Self::Soa, "SOA"),
-        (Self::Srv, "SRV"),
-        (Self::Txt, "TXT"),
-        (Self::Caa, "CAA"),
-    ];
-
-    /// The case of `word` does not matter.
-    pub fn parse(word: &str) -> Option<Self> {
-        let mut words = Self::WORDS.into_iter();
-        words.find(|(_, known)| known.eq_ignore_ascii_case(word)).map(|(kind, _)| kind)
-    }
-
-    pub fn as_str(self) -> &'static str {
-        let mut words = Self::WORDS.into_iter();
-        words.find(|(kind, _)| *kind == self).map_or("", |(_, word)| word)
-    }
 }
 
 /// Least length of a token that a client shows, in bytes.

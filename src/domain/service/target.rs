@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -24,6 +25,8 @@ pub enum Kind {
     Tcp,
     /// As `Tcp`, over TLS.
     Tls,
+    /// A datagram, and optionally the response to it.
+    Udp,
     /// A plaintext protocol that a command upgrades to TLS; SMTP unless the service says otherwise.
     StartTls,
     /// Query to a name server.
@@ -46,13 +49,14 @@ impl fmt::Display for Kind {
 }
 
 /// Scheme, kind, and the http scheme with the same transport, under which `url` parses the rest.
-const SCHEMES: [(&str, Kind, &str); 13] = [
+const SCHEMES: [(&str, Kind, &str); 14] = [
     ("http", Kind::Http, "http"),
     ("https", Kind::Http, "https"),
     ("ws", Kind::WebSocket, "http"),
     ("wss", Kind::WebSocket, "https"),
     ("tcp", Kind::Tcp, "http"),
     ("tls", Kind::Tls, "https"),
+    ("udp", Kind::Udp, "http"),
     ("starttls", Kind::StartTls, "http"),
     ("dns", Kind::Dns, "http"),
     ("icmp", Kind::Icmp, "http"),
@@ -83,13 +87,13 @@ pub enum TargetError {
 
 impl Target {
     pub const EXPECTED: &'static str = "a URL with a host, at most 2,083 characters, and one of \
-         the schemes http, https, ws, wss, tcp, tls, starttls (these three with a port), dns, \
+         the schemes http, https, ws, wss, tcp, tls, udp, starttls (these four with a port), dns, \
          icmp, grpc, grpcs, exec (with the name of a plugin) and push";
 
     /// A target without variables. A fragment is part of the shown URL and is never sent (RFC 9110,
     /// section 4.2.5).
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let reject = || Invalid::quoted(mask_rejected(text), Self::EXPECTED);
+        let reject = || rejected(text);
         let (kind, http) = within_limits(text).and_then(as_http).ok_or_else(reject)?;
         let url = checked(kind, &http).ok_or_else(reject)?;
         Ok(Self::new(text, kind, Some(url)))
@@ -102,7 +106,7 @@ impl Target {
 
     /// A target that may have variables, as in the services file.
     pub fn template(text: &str) -> Result<Self, Invalid> {
-        let reject = || Invalid::quoted(mask_rejected(text), Self::EXPECTED);
+        let reject = || rejected(text);
         let template = Template::parse(text).map_err(|_| reject())?;
         if let Some(literal) = template.as_literal() {
             let Self { kind, url, .. } = Self::parse(&literal)?;
@@ -203,6 +207,20 @@ impl fmt::Debug for Target {
     }
 }
 
+/// Why `text` is no target.
+fn rejected(text: &str) -> Invalid {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let host = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let expected = if scheme.eq_ignore_ascii_case("sctp") {
+        "a scheme other than sctp, which is not supported, such as tcp or udp"
+    } else if host.parse::<Ipv6Addr>().is_ok() {
+        "an IPv6 address in brackets, such as tcp://[2001:db8::1]:80"
+    } else {
+        Target::EXPECTED
+    };
+    Invalid::quoted(mask_rejected(text), expected)
+}
+
 /// `text`, if it is not too long and has no control characters or spaces.
 fn within_limits(text: &str) -> Option<&str> {
     let has_blank = text.contains(|c: char| c.is_control() || c.is_whitespace());
@@ -275,11 +293,12 @@ pub enum OriginError {
 
 /// The parsed URL, if it has the host and port that `kind` requires.
 fn checked(kind: Kind, http: &str) -> Option<Url> {
+    let http = &with_brackets(kind, http);
     let mut url = Url::parse(http).ok()?;
     if kind == Kind::Dns && !has_port(http) {
         url.set_port(Some(53)).ok()?;
     }
-    let needs_port = matches!(kind, Kind::Tcp | Kind::Tls | Kind::StartTls);
+    let needs_port = matches!(kind, Kind::Tcp | Kind::Tls | Kind::Udp | Kind::StartTls);
     let port_is_good = url.port() != Some(0) && (!needs_port || has_port(http));
     let plugin_is_good = kind != Kind::Exec || has_plugin(http);
     (has_usable_host(&url) && port_is_good && plugin_is_good).then_some(url)
@@ -293,6 +312,19 @@ fn has_plugin(http: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let fits = name.len() <= 128 && name.starts_with(is_word);
     fits && name.chars().all(|c| is_word(c) || "-.+".contains(c))
+}
+
+/// An IPv6 address in brackets, for the kinds that need no port. Gatus takes the address as it is
+/// after `icmp://`; with other schemes, the end of the address would look like a port.
+fn with_brackets(kind: Kind, http: &str) -> Cow<'_, str> {
+    let (scheme, rest) = http.split_once("://").unwrap_or_default();
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    match host.parse::<Ipv6Addr>() {
+        Ok(address) if matches!(kind, Kind::Icmp | Kind::Dns) => {
+            Cow::Owned(format!("{scheme}://[{address}]{path}"))
+        }
+        _ => Cow::Borrowed(http),
+    }
 }
 
 /// Whether the URL has a port, even the default port of the scheme.
@@ -340,7 +372,11 @@ mod tests {
             "tls://a:443",
             "starttls://a:587",
             "dns://1.1.1.1",
-            "icmp://::1".replace("::1", "[::1]").as_str(),
+            "udp://a:53",
+            "icmp://[::1]",
+            "icmp://::1",
+            "icmp://2001:db8::1/",
+            "dns://2001:db8::1",
             "grpcs://a:443",
             "push://backup",
             "exec://check_http",
@@ -366,6 +402,11 @@ mod tests {
             "http://./",
             "tcp://a",
             "tls://a/",
+            "udp://a",
+            "sctp://a:80",
+            "tcp://2001:db8::1",
+            "http://2001:db8::1/",
+            "icmp://2001:db8:::1",
             "${SCHEME}://a",
             "http://${",
             "exec://",
@@ -385,6 +426,27 @@ mod tests {
         }
         assert!(Target::parse("http://a/?x=${NAME}&y=${").is_ok(), "a literal");
         assert!(Target::parse("http://${HOST}/").is_err(), "not a host");
+    }
+
+    #[test]
+    fn a_bare_ipv6_address_is_a_host_where_no_port_can_follow() {
+        for (text, url) in [
+            ("icmp://2001:db8::1", "http://[2001:db8::1]/"),
+            ("ICMP://2001:DB8:0::1/", "http://[2001:db8::1]/"),
+            ("dns://2001:db8::1", "http://[2001:db8::1]:53/"),
+            ("dns://[2001:db8::1]:5353", "http://[2001:db8::1]:5353/"),
+        ] {
+            let target = Target::parse(text).unwrap();
+            assert_eq!(target.as_str(), text, "as written");
+            assert_eq!(target.url(&Variables::default()).unwrap().as_str(), url);
+        }
+        let host = Target::template("icmp://${HOST}").unwrap();
+        let variables = [("HOST".to_owned(), "2001:db8::1".to_owned())].into();
+        let filled = host.url(&Variables::new(variables)).unwrap().into_owned();
+        assert_eq!(filled.as_str(), "http://[2001:db8::1]/");
+        let expected = |text| Target::parse(text).unwrap_err().to_string();
+        assert!(expected("udp://2001:db8::1").contains("in brackets"));
+        assert!(expected("sctp://a:80").contains("sctp, which is not supported"));
     }
 
     #[test]

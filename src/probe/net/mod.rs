@@ -1,6 +1,7 @@
 //! From a host name to a connection: name resolution, address policy, dialling, TLS.
 
 pub mod dial;
+mod edns;
 mod embedded_v4;
 mod lookup;
 mod name_server;

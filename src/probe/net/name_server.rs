@@ -1,4 +1,4 @@
-//! One name server of the system, queried by hickory.
+//! One name server, queried by hickory.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,52 +17,79 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::UdpSocket;
 
+use crate::probe::net::edns::{SILENCE, with_fallback};
 use crate::probe::net::lookup;
+
+/// How a server is queried.
+#[derive(Debug, Clone, Copy)]
+pub struct QuerySettings {
+    /// Of one attempt, repetitions of its packet included.
+    pub timeout: Duration,
+    /// Attempts after the first.
+    pub retries: usize,
+    pub over_tcp: bool,
+    pub edns: bool,
+}
 
 /// Queries one server. No cache; simultaneous queries for the same records share one.
 pub struct NameServerClient {
     pub address: SocketAddr,
-    resolver: Resolver<Transport>,
+    with_edns: Option<Resolver<Transport>>,
+    plain: Resolver<Transport>,
 }
 
 impl NameServerClient {
-    /// `timeout` is that of one query, repetitions of its packet included.
-    pub fn new(
-        address: SocketAddr,
-        timeout: Duration,
-        over_tcp: bool,
-        edns: bool,
-    ) -> Result<Self, String> {
-        // TCP too, for responses that do not fit into UDP.
-        let mut protocols = vec![ConnectionConfig::tcp()];
-        if !over_tcp {
-            protocols.insert(0, ConnectionConfig::udp());
-        }
-        let server = NameServerConfig::new(address.ip(), true, protocols);
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        let transport = Transport { runtime: TokioRuntimeProvider::default(), server: address };
-        let mut builder = Resolver::builder_with_config(config, transport);
-        let mut options = ResolverOpts::default();
-        options.cache_size = 0;
-        options.num_concurrent_reqs = 1;
-        options.attempts = 0;
-        options.timeout = timeout;
-        options.edns0 = edns;
-        options.use_hosts_file = ResolveHosts::Never;
-        *builder.options_mut() = options;
-        let resolver = builder.build().map_err(|error| error.to_string())?;
-        Ok(Self { address, resolver })
+    pub fn new(address: SocketAddr, settings: QuerySettings) -> Result<Self, String> {
+        let build = |edns| resolver(address, settings, edns);
+        let with_edns = settings.edns.then(|| build(true)).transpose()?;
+        Ok(Self { address, with_edns, plain: build(false)? })
     }
 
     /// The addresses in the records of `kind` of the absolute `name`; never empty.
     pub async fn addresses(&self, name: Name, kind: RecordType) -> Result<Vec<IpAddr>, NetError> {
-        lookup::addresses(&self.resolver, name, kind).await
+        let plain = || lookup::addresses(&self.plain, name.clone(), kind);
+        let Some(resolver) = &self.with_edns else { return plain().await };
+        with_fallback(SILENCE, lookup::addresses(resolver, name.clone(), kind), plain).await
     }
 
     /// Any response that is not an error of the server.
     pub async fn query(&self, name: Name, kind: RecordType) -> Result<(), NetError> {
-        self.resolver.lookup(name, kind).await.map(drop)
+        let plain = || self.plain.lookup(name.clone(), kind);
+        let response = match &self.with_edns {
+            Some(resolver) => {
+                with_fallback(SILENCE, resolver.lookup(name.clone(), kind), plain).await
+            }
+            None => plain().await,
+        };
+        response.map(drop)
     }
+}
+
+fn resolver(
+    address: SocketAddr,
+    settings: QuerySettings,
+    edns: bool,
+) -> Result<Resolver<Transport>, String> {
+    // TCP too, for responses that do not fit into UDP.
+    let mut protocols = vec![ConnectionConfig::tcp()];
+    if !settings.over_tcp {
+        protocols.insert(0, ConnectionConfig::udp());
+    }
+    // hickory ignores packets from another port.
+    protocols.iter_mut().for_each(|protocol| protocol.port = address.port());
+    let server = NameServerConfig::new(address.ip(), true, protocols);
+    let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+    let transport = Transport { runtime: TokioRuntimeProvider::default(), server: address };
+    let mut builder = Resolver::builder_with_config(config, transport);
+    let mut options = ResolverOpts::default();
+    options.cache_size = 0;
+    options.num_concurrent_reqs = 1;
+    options.attempts = settings.retries;
+    options.timeout = settings.timeout;
+    options.edns0 = edns;
+    options.use_hosts_file = ResolveHosts::Never;
+    *builder.options_mut() = options;
+    builder.build().map_err(|error| error.to_string())
 }
 
 /// Sockets connected to one address. hickory's own neither see that a UDP port is closed (ICMP),

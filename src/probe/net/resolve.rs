@@ -3,24 +3,27 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
-
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use std::time::{Duration, Instant};
 
 use crate::domain::service::options::{IpFamily, NameServer};
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
 use crate::probe::net::lookup;
+use crate::probe::net::name_server::{NameServerClient, QuerySettings};
 use crate::probe::net::resolver_health::ResolverHealth;
 use crate::probe::net::system_resolver::SystemResolver;
+
+/// Longest wait for an answer of a service's own name server before it is asked again.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a service's own name server is asked again.
+const RETRIES: usize = 2;
 
 pub struct Resolver(Source);
 
 enum Source {
     System(SystemResolver),
-    Server(Box<Result<TokioResolver, String>>),
+    Server(Box<Result<NameServerClient, String>>),
 }
 
 impl Resolver {
@@ -31,22 +34,13 @@ impl Resolver {
 
     /// A resolver that queries only `server`.
     pub fn from_server(server: NameServer) -> Self {
-        // TCP too, for responses that do not fit into UDP.
-        let mut protocols = vec![ConnectionConfig::tcp()];
-        if !server.over_tcp {
-            protocols.insert(0, ConnectionConfig::udp());
-        }
-        for protocol in &mut protocols {
-            protocol.port = server.address.port();
-        }
-        let server = NameServerConfig::new(server.address.ip(), true, protocols);
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        let mut builder =
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        options.cache_size = 0;
-        options.num_concurrent_reqs = 1;
-        Self(Source::Server(Box::new(builder.build().map_err(|error| error.to_string()))))
+        let settings = QuerySettings {
+            timeout: ATTEMPT_TIMEOUT,
+            retries: RETRIES,
+            over_tcp: server.over_tcp,
+            edns: true,
+        };
+        Self(Source::Server(Box::new(NameServerClient::new(server.address, settings))))
     }
 
     /// The addresses of `name`; never empty. The system's name servers share the time until
@@ -62,11 +56,7 @@ impl Resolver {
             Source::Server(server) => {
                 let server = server.as_ref().as_ref().map_err(|why| unavailable(why))?;
                 let query = lookup::absolute(name)?;
-                (
-                    lookup::race(family, |kind| lookup::addresses(server, query.clone(), kind))
-                        .await,
-                    false,
-                )
+                (lookup::race(family, |kind| server.addresses(query.clone(), kind)).await, false)
             }
         };
         found.map_err(|error| failure::of_dns(name, &error, is_system))

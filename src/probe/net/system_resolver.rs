@@ -18,8 +18,9 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use crate::domain::service::options::IpFamily;
 use crate::domain::{Failure, Reason};
 use crate::probe::failure;
+use crate::probe::net::edns::is_response;
 use crate::probe::net::lookup::{absolute, race};
-use crate::probe::net::name_server::NameServerClient;
+use crate::probe::net::name_server::{NameServerClient, QuerySettings};
 use crate::probe::net::resolv_conf::{Hosts, ResolvConf};
 use crate::probe::net::resolver_health::ResolverHealth;
 use crate::probe::net::server_order::{ServerOrder, delay};
@@ -156,10 +157,14 @@ impl SystemConfig {
         let [conf, hosts] = FILES.map(|file| fs::read(file).unwrap_or_default());
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let conf = ResolvConf::parse(&conf, host.trim(), interface_number);
+        let settings = QuerySettings {
+            timeout: conf.timeout,
+            retries: 0,
+            over_tcp: conf.over_tcp,
+            edns: conf.edns,
+        };
         let servers = conf.servers.iter();
-        let servers = servers
-            .map(|server| NameServerClient::new(*server, conf.timeout, conf.over_tcp, conf.edns))
-            .collect();
+        let servers = servers.map(|server| NameServerClient::new(*server, settings)).collect();
         Self {
             files,
             checked_at: Cell::new(Instant::now()),
@@ -291,11 +296,6 @@ fn is_final(error: &NetError) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether a server responded, if only with an error.
-fn is_response(error: &NetError) -> bool {
-    matches!(error, NetError::Dns(_))
 }
 
 /// Of the errors of two servers, the one that says more: a fault of this machine, a response, any

@@ -1,9 +1,10 @@
 //! Request and response by datagrams. They can be lost, so requests are repeated every second.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
@@ -15,38 +16,43 @@ use crate::probe::limits::check;
 /// Time without a response after which a request is repeated.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Most bytes read of one datagram; the rest is discarded.
-const DATAGRAM_MAX: usize = 4_096;
+/// Longest datagram, in bytes (RFC 768: a length of 16 bits).
+pub const DATAGRAM_MAX: usize = 65_535;
 
 /// Most datagrams of one address that are ignored, since they are no response.
 const IGNORED_LIMIT: u64 = 1_000;
 
-/// A socket connected to one address, so it receives from that address only.
-struct PeerSocket {
-    socket: UdpSocket,
-    address: SocketAddr,
+/// Opens a socket for an address, with what requests and responses over it depend on.
+pub trait Open<S>: Fn(SocketAddr) -> Result<(std::net::UdpSocket, S), Failure> {}
+
+impl<S, F: Fn(SocketAddr) -> Result<(std::net::UdpSocket, S), Failure>> Open<S> for F {}
+
+/// A request that is about to be sent.
+pub struct Attempt<'a, S> {
+    /// From 0.
+    pub number: u16,
+    pub socket: &'a PeerSocket<S>,
 }
 
 /// Queries `addresses` in turn: the next one after an error or [`RETRY_AFTER`], the last one until
 /// the deadline. `parse` returns `None` for datagrams to ignore. Returns the response and the
 /// address that sent it.
-pub async fn query_any<T>(
+pub async fn query_any<S, T>(
     addresses: &[SocketAddr],
-    new_socket: impl Fn(SocketAddr) -> Result<std::net::UdpSocket, Failure>,
-    request: impl Fn(SocketAddr, u16) -> Vec<u8>,
-    parse: impl Fn(SocketAddr, &[u8]) -> Result<Option<T>, Failure>,
+    open: impl Open<S>,
+    request: impl Fn(Attempt<'_, S>) -> Result<Vec<u8>, Failure>,
+    parse: impl Fn(&S, &[u8]) -> Result<Option<T>, Failure>,
 ) -> Result<(SocketAddr, T), Failure> {
-    let mut last_failure = Failure::new(Reason::Unreachable, "no address to send to");
+    let mut last_failure = no_address();
     for (index, &address) in addresses.iter().enumerate() {
-        let socket = match PeerSocket::open(address, &new_socket) {
+        let socket = match PeerSocket::open(address, &open) {
             Ok(socket) => socket,
             Err(failure) => {
                 last_failure = failure;
                 continue;
             }
         };
-        let query =
-            socket.query(|attempt| request(address, attempt), |packet| parse(address, packet));
+        let query = socket.query(&request, &parse);
         let result = if index + 1 == addresses.len() {
             query.await
         } else {
@@ -63,35 +69,67 @@ pub async fn query_any<T>(
     Err(last_failure)
 }
 
-impl PeerSocket {
+pub fn no_address() -> Failure {
+    Failure::new(Reason::Unreachable, "no address to send to")
+}
+
+/// A socket connected to one address, so it receives from that address only.
+pub struct PeerSocket<S> {
+    socket: UdpSocket,
+    pub address: SocketAddr,
+    pub state: S,
+}
+
+impl<S> PeerSocket<S> {
     /// Sends nothing. Fails for an address whose family this machine does not support, or without a
     /// route.
-    fn open(
-        address: SocketAddr,
-        new_socket: impl Fn(SocketAddr) -> Result<std::net::UdpSocket, Failure>,
-    ) -> Result<Self, Failure> {
-        let socket = new_socket(address)?;
+    pub fn open(address: SocketAddr, open: impl Open<S>) -> Result<Self, Failure> {
+        let (socket, state) = open(address)?;
         let socket = connect(socket, address).map_err(|error| socket_failure(address, &error))?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, state })
     }
 
-    /// Sends `request(attempt)`, from attempt 0 on, until `parse` returns a response. Never ends by
-    /// itself without a response.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    pub async fn send(&self, packet: &[u8]) -> Result<(), Failure> {
+        let sent = self.socket.send(packet).await;
+        sent.map(drop).map_err(|error| socket_failure(self.address, &error))
+    }
+
+    /// Length of the next datagram. An ICMP error about an earlier one, such as a closed port, is a
+    /// failure.
+    pub async fn receive(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        // tokio wakes no reader for an error of the socket.
+        let error = self.socket.async_io(Interest::ERROR, || match self.socket.take_error()? {
+            Some(error) => Err(error),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        });
+        let received = tokio::select! {
+            biased;
+            received = self.socket.recv(buffer) => received,
+            failed = error => failed,
+        };
+        received.map_err(|error| socket_failure(self.address, &error))
+    }
+
+    /// Sends requests, from attempt 0 on, until `parse` returns a response. Never ends by itself
+    /// without a response.
     async fn query<T>(
         &self,
-        request: impl Fn(u16) -> Vec<u8>,
-        parse: impl Fn(&[u8]) -> Result<Option<T>, Failure>,
+        request: impl Fn(Attempt<'_, S>) -> Result<Vec<u8>, Failure>,
+        parse: impl Fn(&S, &[u8]) -> Result<Option<T>, Failure>,
     ) -> Result<T, Failure> {
-        let failed = |error: io::Error| socket_failure(self.address, &error);
         let mut buffer = vec![0; DATAGRAM_MAX];
-        let (mut attempt, mut ignored): (u16, u64) = (0, 0);
+        let (mut number, mut ignored): (u16, u64) = (0, 0);
         loop {
-            self.socket.send(&request(attempt)).await.map_err(failed)?;
-            attempt = attempt.wrapping_add(1);
+            self.send(&request(Attempt { number, socket: self })?).await?;
+            number = number.wrapping_add(1);
             let retry_at = Instant::now() + RETRY_AFTER;
-            while let Ok(received) = timeout_at(retry_at, self.socket.recv(&mut buffer)).await {
-                let length = received.map_err(failed)?;
-                if let Some(response) = parse(&buffer[..length])? {
+            while let Ok(received) = timeout_at(retry_at, self.receive(&mut buffer)).await {
+                let length = received?;
+                if let Some(response) = parse(&self.state, &buffer[..length])? {
                     return Ok(response);
                 }
                 ignored += 1;
@@ -100,6 +138,17 @@ impl PeerSocket {
             }
         }
     }
+}
+
+/// A UDP socket of the family of `address`.
+pub fn udp_socket(address: SocketAddr) -> Result<(std::net::UdpSocket, ()), Failure> {
+    let any = match address {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = std::net::UdpSocket::bind((any, 0));
+    let socket = socket.map_err(|error| failure::of_io("opening a UDP socket", &error))?;
+    Ok((socket, ()))
 }
 
 fn connect(socket: std::net::UdpSocket, address: SocketAddr) -> io::Result<UdpSocket> {
@@ -115,19 +164,18 @@ pub fn socket_failure(address: SocketAddr, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
-    fn new_socket(_: SocketAddr) -> Result<std::net::UdpSocket, Failure> {
-        Ok(std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+    fn closed_port() -> SocketAddr {
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        std::net::UdpSocket::bind(any).unwrap().local_addr().unwrap()
     }
 
     #[test]
     fn a_request_is_repeated_until_it_is_answered() {
         actix_rt::System::new().block_on(async {
             let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-            let socket = PeerSocket::open(peer.local_addr().unwrap(), new_socket).unwrap();
+            let socket = PeerSocket::open(peer.local_addr().unwrap(), udp_socket).unwrap();
             let responses = async {
                 let mut buffer = [0; 8];
                 // The first response is ignored, as if the request were lost.
@@ -137,8 +185,8 @@ mod tests {
                 }
                 std::future::pending::<()>().await;
             };
-            let parse = |packet: &[u8]| Ok((packet == b"yes").then_some(packet.len()));
-            let query = socket.query(|attempt| vec![attempt.to_be_bytes()[1]], parse);
+            let parse = |(): &(), packet: &[u8]| Ok((packet == b"yes").then_some(packet.len()));
+            let query = socket.query(|attempt| Ok(vec![attempt.number.to_be_bytes()[1]]), parse);
             tokio::select! {
                 response = query => assert_eq!(response, Ok(3)),
                 () = responses => {}
@@ -150,7 +198,7 @@ mod tests {
     fn datagrams_that_are_no_response_are_limited() {
         actix_rt::System::new().block_on(async {
             let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-            let socket = PeerSocket::open(peer.local_addr().unwrap(), new_socket).unwrap();
+            let socket = PeerSocket::open(peer.local_addr().unwrap(), udp_socket).unwrap();
             let flood = async {
                 let (_, from) = peer.recv_from(&mut [0; 8]).await.unwrap();
                 loop {
@@ -159,7 +207,7 @@ mod tests {
                 }
             };
             tokio::select! {
-                response = socket.query(|_| vec![1], |_| Ok(None::<()>)) => {
+                response = socket.query(|_| Ok(vec![1]), |_, _| Ok(None::<()>)) => {
                     let detail =
                         "waiting for the response: more than 1000 datagrams that are no response";
                     assert_eq!(response, Err(Failure::new(Reason::Protocol, detail)));
@@ -172,17 +220,18 @@ mod tests {
     #[test]
     fn a_closed_port_is_refused() {
         actix_rt::System::new().block_on(async {
-            let closed = new_socket(([127, 0, 0, 1], 0).into()).unwrap().local_addr().unwrap();
-            let socket = PeerSocket::open(closed, new_socket).unwrap();
-            let response = socket.query(|_| vec![1], |_| Ok(Some(()))).await;
-            assert_eq!(response.unwrap_err().reason, Reason::Refused);
+            let socket = PeerSocket::open(closed_port(), udp_socket).unwrap();
+            // The error comes although nothing is sent again.
+            socket.send(&[1]).await.unwrap();
+            let received = socket.receive(&mut [0; 8]).await;
+            assert_eq!(received.unwrap_err().reason, Reason::Refused);
         });
     }
 
     #[test]
     fn the_next_address_is_queried_after_a_refusal_or_silence() {
         actix_rt::System::new().block_on(async {
-            let closed = new_socket(([127, 0, 0, 1], 0).into()).unwrap().local_addr().unwrap();
+            let closed = closed_port();
             let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let responding = peer.local_addr().unwrap();
@@ -193,7 +242,7 @@ mod tests {
                 peer.send_to(b"yes", from).await.unwrap();
                 std::future::pending::<()>().await;
             };
-            let query = query_any(&addresses, new_socket, |_, _| vec![1], |_, _| Ok(Some(())));
+            let query = query_any(&addresses, udp_socket, |_| Ok(vec![1]), |_, _| Ok(Some(())));
             tokio::select! {
                 response = query => assert_eq!(response, Ok((responding, ()))),
                 () = responses => {}

@@ -3,6 +3,7 @@
 //! | scheme | file | request | up, without conditions |
 //! |---|---|---|---|
 //! | `tcp`, `tls` | [`tcp`] | a text, if configured | connected, the expected text |
+//! | `udp` | [`udp`] | a text, if configured | a response; without a text, no refusal |
 //! | `starttls` | [`starttls`] | a protocol's upgrade to TLS | the TLS handshake succeeded |
 //! | `ws`, `wss` | [`websocket`] | handshake, a message if configured | 101, the expected message |
 //! | `grpc`, `grpcs` | [`grpc`] | `grpc.health.v1.Health/Check` | `SERVING` |
@@ -20,6 +21,7 @@ mod grpc;
 mod icmp;
 mod starttls;
 mod tcp;
+mod udp;
 mod websocket;
 mod websocket_frames;
 mod websocket_handshake;
@@ -31,6 +33,7 @@ use crate::probe::response::ProbeResponse;
 pub async fn probe(context: &ProbeContext<'_>, kind: Kind) -> Result<ProbeResponse, Failure> {
     match kind {
         Kind::Tcp | Kind::Tls => tcp::probe(context).await,
+        Kind::Udp => udp::probe(context).await,
         Kind::StartTls => starttls::probe(context).await,
         Kind::WebSocket => websocket::probe(context).await,
         Kind::Grpc => grpc::probe(context).await,

@@ -134,7 +134,7 @@ async fn read_until<S: AsyncRead + Unpin>(
 }
 
 /// The failure of a response `body` without the expected text.
-fn missing(expected: &str, body: &[u8]) -> Failure {
+pub(super) fn missing(expected: &str, body: &[u8]) -> Failure {
     let shown = excerpt(body);
     let detail = if shown.is_empty() {
         format!("no response that contains {expected}")

@@ -27,11 +27,26 @@ pub enum Answer {
     Silence,
     /// Truncated over UDP, and the records over TCP.
     Cut(Vec<RData>),
+    /// The records to a question without EDNS; to one with EDNS, `rejection`.
+    WithoutEdns {
+        rejection: Rejection,
+        records: Vec<RData>,
+    },
     /// First `forged` with another id, and then `records`.
     ForgedFirst {
         forged: Vec<RData>,
         records: Vec<RData>,
     },
+}
+
+/// What a server does that does not understand EDNS.
+#[derive(Debug, Clone, Copy)]
+pub enum Rejection {
+    /// An error that repeats the question.
+    Code(ResponseCode),
+    /// The header of an error alone.
+    Header(ResponseCode),
+    Silence,
 }
 
 impl Answer {
@@ -221,6 +236,24 @@ impl Shared {
             Answer::Cut(_) => {
                 let mut reply = reply(&question, Vec::new());
                 reply.metadata.truncation = true;
+                vec![written(reply)]
+            }
+            Answer::WithoutEdns { records, .. } if question.edns.is_none() => vec![whole(records)],
+            Answer::WithoutEdns { rejection, .. } => {
+                let mut reply = reply(&question, Vec::new());
+                match rejection {
+                    Rejection::Silence => return Vec::new(),
+                    Rejection::Code(code) => {
+                        // An extended code needs the OPT record.
+                        reply.edns = reply.edns.filter(|_| code.high() > 0);
+                        reply.metadata.response_code = code;
+                    }
+                    Rejection::Header(code) => {
+                        reply.edns = None;
+                        reply.metadata.response_code = code;
+                        reply.queries.clear();
+                    }
+                }
                 vec![written(reply)]
             }
             Answer::ForgedFirst { forged, records } => {

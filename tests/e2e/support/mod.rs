@@ -19,6 +19,7 @@ pub mod schema;
 mod slow;
 mod target;
 pub mod tls;
+mod udp;
 pub mod upgrade;
 pub mod wire;
 
@@ -28,7 +29,7 @@ pub use app::{App, Launch};
 pub use blackbox::{Blackbox, Exported};
 pub use certificates::{Authority, Identity, Shape};
 pub use db::{Db, go_database};
-pub use dns::{Answer, NameServer, mail_server, record_of, text_record};
+pub use dns::{Answer, NameServer, Rejection, mail_server, record_of, text_record};
 pub use grpc::GrpcHealth;
 pub use peers::{
     FullBacklog, MailServer, smtp_greeting, websocket_accept, websocket_echo, websocket_that_closes,
@@ -39,6 +40,7 @@ pub use registries::{RdapAnswer, RegistryServer, bootstrap};
 pub use slow::Delays;
 pub use target::{Behaviour, Target, basic, has_line};
 pub use tls::{OldTls, TlsServer};
+pub use udp::UdpPeer;
 pub use wire::Peer;
 
 /// Longest wait for a condition. Only a broken program exceeds it, however busy the machine is.

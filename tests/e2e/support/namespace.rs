@@ -48,6 +48,11 @@ impl Hosts {
         FAR
     }
 
+    /// The address of the monitor's host.
+    pub fn monitor_address(&self) -> &'static str {
+        NEAR
+    }
+
     /// Moves the calling thread, and what it starts from now on, to the monitor's host.
     pub fn enter_monitor(&self) {
         enter(&self.near);
