@@ -150,6 +150,35 @@ mod tests {
     }
 
     #[test]
+    fn merge_keys_expand_no_further_than_aliases() {
+        let expected = "invalid YAML: aliases repeat too many nodes, expected at most 100000,";
+        let nested = rejected(&laughs("{<<: {x: [", "]}}", "lol"));
+        assert!(nested.contains(expected), "{nested}");
+        let mut text = String::from("a0: &a0 {k: v}\n");
+        for level in 1..=10 {
+            let merged = vec![format!("*a{}", level - 1); 10].join(", ");
+            let _ = writeln!(text, "a{level}: &a{level} {{<<: [{merged}], k{level}: v}}");
+        }
+        let lists = rejected(&text);
+        assert!(lists.contains(expected), "{lists}");
+    }
+
+    #[test]
+    fn a_block_may_be_merged_by_every_entry() {
+        let mut text = String::from(
+            "own: &own {interval: 5m, client: {timeout: 5s, insecure: true}, \
+             headers: {A: b, C: d}, conditions: ['[STATUS] == 200', '[BODY] == x'], \
+             alerts: [{type: slack, enabled: true, failure-threshold: 3}]}\nendpoints:\n",
+        );
+        for nth in 0..10_000 {
+            let _ = writeln!(text, "  - {{<<: *own, name: a{nth}, url: http://a/}}");
+        }
+        let content = read_text(Path::new("s.yaml"), &text, &Variables::default()).unwrap();
+        assert_eq!(content.entries.len(), 10_000);
+        assert_eq!(content.notices.messages().len(), 1);
+    }
+
+    #[test]
     fn texts_that_aliases_repeat_are_bounded_in_bytes() {
         let text = format!("- &a {}\n", "x".repeat(1_000_000)) + &"- *a\n".repeat(70);
         let problem = rejected(&text);

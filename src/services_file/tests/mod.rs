@@ -1,6 +1,7 @@
 //! Reading whole texts: what loads, what is refused, and what is passed over.
 
 mod defaults;
+mod examples;
 mod gatus_keys;
 mod problems;
 mod variables;
