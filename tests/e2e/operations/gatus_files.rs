@@ -67,8 +67,11 @@ fn every_example_loads_by_check_file() {
 #[test]
 fn every_example_loads_in_the_running_service() {
     // Nothing is probed: the targets are elsewhere.
-    let launch = with_variables(Launch::new()).with("PROBE_DENY_NETWORKS", "0.0.0.0/0, ::/0");
-    let launch = launch.with("SERVICES_FILE", "services");
+    let launch = with_variables(Launch::new())
+        .with("PROBE_DENY_NETWORKS", "0.0.0.0/0,::/0")
+        .with("PROBE_ALLOW_NETWORKS", "127.0.0.0/8")
+        .with("SELF_CHECK_TARGETS", "tcp://127.0.0.1:1")
+        .with("SERVICES_FILE", "services");
     let folder = launch.folder().join("services");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("first.yaml"), "endpoints: []\n").unwrap();
