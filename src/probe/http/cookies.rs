@@ -1,9 +1,10 @@
 //! Cookies that responses set on the way, sent on later hops of the same probe (RFC 6265).
 //!
 //! Every probe begins without cookies. What browsers ignore is ignored here: cookies with control
-//! characters, for another site, or for a whole top-level domain.
+//! characters, for another site, or for a whole public suffix (`co.uk`).
 
 use cookie_store::{Cookie, CookieDomain, CookieStore};
+use psl::{List, Psl};
 use url::Url;
 
 use crate::probe::http::fields::Fields;
@@ -45,7 +46,8 @@ impl Cookies {
             }
             let Ok(cookie) = Cookie::parse(to_text(set_cookie), url) else { continue };
             let is_secure = cookie.secure().unwrap_or(false);
-            if is_too_wide(&cookie, url) || (is_secure && url.scheme() != "https") {
+            let Some(cookie) = within_one_site(cookie, url) else { continue };
+            if is_secure && url.scheme() != "https" {
                 continue;
             }
             self.accepted += 1;
@@ -84,12 +86,17 @@ impl Cookies {
     }
 }
 
-/// Whether `cookie` is for a whole top-level domain, unless that is the host of `url` itself.
-fn is_too_wide(cookie: &Cookie<'_>, url: &Url) -> bool {
-    match &cookie.domain {
-        CookieDomain::Suffix(domain) => !domain.contains('.') && url.host_str() != Some(domain),
-        _ => false,
+/// `None` for a cookie of a whole public suffix, under which the sites of others are. If the suffix
+/// is the host of `url` itself, the cookie is for that host only (RFC 6265, section 5.3).
+fn within_one_site<'a>(mut cookie: Cookie<'a>, url: &Url) -> Option<Cookie<'a>> {
+    if let CookieDomain::Suffix(domain) = &cookie.domain {
+        let suffix = List.suffix(domain.as_bytes());
+        if suffix.is_some_and(|suffix| suffix == domain.as_bytes()) {
+            let is_host = url.host_str() == Some(domain);
+            cookie.domain = CookieDomain::host_only(url).ok().filter(|_| is_host)?;
+        }
     }
+    Some(cookie)
 }
 
 fn to_text(bytes: &[u8]) -> String {
@@ -143,6 +150,11 @@ mod tests {
             ("http://a.test/", "x=1; Domain=other.test", "http://other.test/", ""),
             ("http://a.test/", "x=1; Domain=b.a.test", "http://b.a.test/", ""),
             ("http://a.test/", "x=1; Domain=test", "http://other.test/", ""),
+            ("http://a.co.uk/", "x=1; Domain=co.uk", "http://b.co.uk/", ""),
+            ("http://b.a.co.uk/", "x=1; Domain=a.co.uk", "http://c.a.co.uk/", "x=1"),
+            ("http://a.github.io/", "x=1; Domain=github.io", "http://b.github.io/", ""),
+            ("http://github.io/", "x=1; Domain=github.io", "http://github.io/", "x=1"),
+            ("http://github.io/", "x=1; Domain=github.io", "http://b.github.io/", ""),
             ("http://localhost/", "x=1; Domain=localhost", "http://localhost/", "x=1"),
             ("http://127.0.0.1/", "x=1; Domain=0.0.1", "http://10.0.0.1/", ""),
             ("http://127.0.0.1/", "x=1; Domain=127.0.0.1", "http://127.0.0.1/", "x=1"),

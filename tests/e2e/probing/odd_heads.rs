@@ -1,37 +1,59 @@
 //! Heads of HTTP/1 responses that browsers and curl read, although they are odd.
 
-use crate::support::{Behaviour, Launch, Target};
+use serde_json::json;
+
+use crate::support::{Behaviour, Blackbox, Launch, Target};
 
 fn raw(head: &[u8], body: &[u8]) -> Target {
     Target::start(Behaviour::Raw([head, body].concat()))
 }
 
+/// blackbox_exporter must read the heads too, unless they are marked.
 #[test]
 fn odd_heads_are_read() {
+    const ALSO_BY_BLACKBOX: bool = true;
     let launch = Launch::new();
+    let module =
+        json!({"prober": "http", "timeout": "30s", "http": {"preferred_ip_protocol": "ip4"}});
+    let exporter = Blackbox::start(&json!({"http": module}));
     let many = [&b"HTTP/1.1 200 OK\r\n"[..], &b"x: y\r\n".repeat(500)].concat();
-    for head in [
+    for (head, by_blackbox) in [
         // Folded lines (RFC 9112, section 5.2).
-        &b"HTTP/1.1 200 OK\r\nx-policy: a;\r\n b\r\n\tc\r\ncontent-length: 2\r\n"[..],
-        b"HTTP/1.1 200 OK\r\ncontent-length:\r\n 2\r\n",
+        (
+            &b"HTTP/1.1 200 OK\r\nx-policy: a;\r\n b\r\n\tc\r\ncontent-length: 2\r\n"[..],
+            ALSO_BY_BLACKBOX,
+        ),
+        (b"HTTP/1.1 200 OK\r\ncontent-length:\r\n 2\r\n", ALSO_BY_BLACKBOX),
         // Control characters, Latin-1, a CR that ends no line.
-        b"HTTP/1.1 200 OK\r\nset-cookie: ___utm=\x01fOe\r\ncontent-length: 2\r\n",
-        b"HTTP/1.1 200 d\xe9j\xe0 \x01\r\nserver: caf\xe9 \x7f\rx\r\ncontent-length: 2\r\n",
+        (
+            b"HTTP/1.1 200 OK\r\nset-cookie: ___utm=\x01fOe\r\ncontent-length: 2\r\n",
+            ALSO_BY_BLACKBOX,
+        ),
+        (
+            b"HTTP/1.1 200 d\xe9j\xe0 \x01\r\nx: caf\xe9 \x7f\rx\r\ncontent-length: 2\r\n",
+            ALSO_BY_BLACKBOX,
+        ),
         // One length, twice.
-        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nContent-Length: 2\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n",
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nContent-Length: 2\r\n", ALSO_BY_BLACKBOX),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n", false),
         // Status lines.
-        b"HTTP/1.1 200\r\ncontent-length: 2\r\n",
-        b"http/1.1  200 OK\r\ncontent-length: 2\r\n",
-        b"HTTP/1.0 200 OK\r\n",
+        (b"HTTP/1.1 200\r\ncontent-length: 2\r\n", ALSO_BY_BLACKBOX),
+        (b"http/1.1  200 OK\r\ncontent-length: 2\r\n", false),
+        (b"HTTP/1.0 200 OK\r\n", ALSO_BY_BLACKBOX),
         // Names and spaces.
-        b"HTTP/1.1 200 OK\r\n: x\r\nfoo bar[1]: x\r\ncontent-length : 2 \t\r\n",
-        b"HTTP/1.1 103 Early\r\nlink: a,\r\n b\r\n\r\nHTTP/1.1 200 OK\ncontent-length: 2\n",
-        &many,
+        (b"HTTP/1.1 200 OK\r\n: x\r\nfoo bar[1]: x\r\ncontent-length : 2 \t\r\n", ALSO_BY_BLACKBOX),
+        (
+            b"HTTP/1.1 103 E\r\nx: a,\r\n b\r\n\r\nHTTP/1.1 200 OK\ncontent-length: 2\n",
+            ALSO_BY_BLACKBOX,
+        ),
+        (&many, ALSO_BY_BLACKBOX),
     ] {
         let target = raw(head, b"\r\nhi");
         let probed = launch.probe_command(&target.url()).condition("[BODY] == hi").run();
-        assert!(probed.is_up(), "{}: {probed:?}", String::from_utf8_lossy(head));
+        let shown = String::from_utf8_lossy(head);
+        assert!(probed.is_up(), "{shown}: {probed:?}");
+        let theirs = exporter.probe("http", &target.url());
+        assert_eq!(theirs.is_up(), by_blackbox, "{shown}: {theirs:?}");
     }
 }
 
