@@ -16,13 +16,13 @@ use crate::domain::service::placeholders::{self, Placeholder};
 use crate::domain::{
     Body, Condition, Facts, Failure, Options, ProbeDetails, Reason, Requests, Service, Template,
 };
-use crate::probe::failure;
 use crate::probe::http::connection::Connection;
 use crate::probe::net::tls::Alpn;
 use crate::probe::net::tls_stream::TlsStream;
 use crate::probe::net::{dial, tls};
 use crate::probe::resources::Resources;
 use crate::probe::timings::{Phase, Timings};
+use crate::probe::tls_failure;
 
 /// How long, at least and at most, a target that requested a client certificate has to refuse it.
 const REFUSAL_WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -185,7 +185,7 @@ impl<'a> ProbeContext<'a> {
             let took = started.elapsed();
             self.enter(Phase::Processing);
             let waited = wait_for_refusal(&mut stream, took).await;
-            waited.map_err(|error| failure::of_tls(&error))?;
+            waited.map_err(|error| tls_failure::of_tls(&error))?;
         }
         Ok(stream)
     }

@@ -12,8 +12,9 @@
 //!
 //! [`timings`] assigns every moment to one of the phases resolve, connect, tls, processing and
 //! transfer, and collects details, so both are known when the timeout ends the probe. [`failure`]
-//! maps every library error to a reason. [`stall`] excuses a probe whose deadline passed while this
-//! process stalled. [`limits`] bounds what a target may send beside its data.
+//! and [`tls_failure`] map every library error to a reason. [`stall`] excuses a probe whose
+//! deadline passed while this process stalled. [`limits`] bounds what a target may send beside its
+//! data.
 //!
 //! A condition on the expiry of the target's domain is judged by what its registry says
 //! ([`registry`]), outside of the response time ([`domain_expiry`]).
@@ -38,6 +39,7 @@ mod resources;
 mod response;
 mod stall;
 mod timings;
+mod tls_failure;
 
 pub use engine::Engine;
 pub use resources::Rules;

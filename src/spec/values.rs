@@ -8,9 +8,8 @@ use crate::domain::invalid::Invalid;
 use crate::domain::secret::pieces::MASK;
 use crate::domain::secret::url::mask_rejected;
 use crate::domain::service::dns_question::{RecordKind, ascii_name};
-use crate::domain::service::options::{
-    HttpVersion, IpFamily, NameServer, Pem, StartTlsProtocol, TlsVersion,
-};
+use crate::domain::service::options::{HttpVersion, IpFamily, NameServer, Pem, TlsVersion};
+use crate::domain::service::starttls::StartTlsProtocol;
 use crate::domain::service::template::Template;
 use crate::domain::time::duration;
 use crate::spec::field::Dialect;

@@ -12,8 +12,9 @@ use crate::domain::service::interval::{Interval, Timeout};
 use crate::domain::service::label::Group;
 use crate::domain::service::options::{
     BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, HttpVersion, IpFamily, MAX_REDIRECTS, Options, Pem,
-    StartTlsProtocol, TlsVersion,
+    TlsVersion,
 };
+use crate::domain::service::starttls::StartTlsProtocol;
 use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
 use crate::domain::time::duration;

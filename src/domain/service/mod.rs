@@ -9,6 +9,7 @@ pub mod options;
 pub mod placeholders;
 pub mod registrable;
 pub mod service_id;
+pub mod starttls;
 pub mod target;
 pub mod template;
 pub mod thresholds;

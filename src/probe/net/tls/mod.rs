@@ -1,6 +1,7 @@
 //! TLS as a client: configurations, cached, and the handshake.
 
 mod certificates;
+mod checks;
 mod client_key;
 mod config;
 mod key_exchange;
@@ -28,12 +29,11 @@ pub use trust::Trust;
 
 use crate::domain::service::options::{TlsOptions, TlsVersion};
 use crate::domain::{Failure, Reason};
-use crate::probe::failure;
-use crate::probe::failure::Handshaking;
 use crate::probe::net::tls::certificates::Presented;
 use crate::probe::net::tls::config::{Prepared, prepare};
 use crate::probe::net::tls::recorder::{CertificateRecorder, RequestRecorder};
 use crate::probe::net::tls_stream::TlsStream;
+use crate::probe::tls_failure::{Handshaking, of_handshake};
 
 /// Most cached configurations of an arbiter; beyond that, the cache is cleared.
 const CONFIGS_LIMIT: usize = 256;
@@ -119,7 +119,7 @@ impl TlsConfigs {
             min_version: options.min_version,
         };
         Ok(Handshake {
-            result: connected.map_err(|error| failure::of_handshake(&error, progress)),
+            result: connected.map_err(|error| of_handshake(&error, progress)),
             certificates: presented,
             certificate_requested: request.requested(),
         })

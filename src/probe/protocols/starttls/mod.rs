@@ -23,7 +23,7 @@ mod xmpp;
 use tokio::io::AsyncWriteExt;
 
 use crate::domain::Failure;
-use crate::domain::service::options::StartTlsProtocol;
+use crate::domain::service::starttls::StartTlsProtocol;
 use crate::probe::context::ProbeContext;
 use crate::probe::net::tls::Alpn;
 use crate::probe::protocols::starttls::dialogue::Dialogue;
@@ -49,7 +49,8 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
         StartTlsProtocol::Xmpp | StartTlsProtocol::XmppServer => {
             let host = context.options().tls.server_name.as_deref();
             let host = host.or(context.url.host_str()).unwrap_or_default();
-            (xmpp::upgrade(&mut dialogue, protocol, host).await?, b"</stream:stream>")
+            // Over TLS, nothing is open that could be closed (RFC 6120, section 5.4.3.3).
+            (xmpp::upgrade(&mut dialogue, protocol, host).await?, b"")
         }
     };
     if response.plain.is_err() {

@@ -7,7 +7,7 @@ use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::reader::NsReader;
 
 use crate::domain::Failure;
-use crate::domain::service::options::StartTlsProtocol;
+use crate::domain::service::starttls::StartTlsProtocol;
 use crate::probe::protocols::starttls::dialogue::{
     Dialogue, InvalidReply, Parsed, TAGS, not_offered,
 };
