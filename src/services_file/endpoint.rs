@@ -18,7 +18,7 @@ use crate::spec;
 use crate::spec::field::URL;
 use crate::spec::{Dialect, Problem, Rejection};
 
-/// Reads an endpoint. `None` after a problem.
+/// Reads an endpoint. `None` after a problem, and for one of a kind that only Gatus has.
 pub fn entry(
     item: &Item,
     defaults: &Defaults,
@@ -34,10 +34,21 @@ pub fn entry(
         variables::fill(item, &mut object, variables, findings);
         return None;
     }
+    if has_sctp_url(&object) {
+        let advice = "not probed, the endpoint is left out: SCTP is not supported; a tcp or exec \
+                      endpoint may watch the same service";
+        item.notice(URL.file, advice, findings);
+        return None;
+    }
     unused_fields::remove_unsupported(item, &mut object, findings);
     let kind = spec::kind(&object, Dialect::File);
     defaults.apply(&mut object, kind);
     entry_of(item, object, variables, findings)
+}
+
+fn has_sctp_url(object: &Map<String, Value>) -> bool {
+    let scheme = object.get(URL.file).and_then(Value::as_str).and_then(|url| url.split_once("://"));
+    scheme.is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("sctp"))
 }
 
 /// Fills and reads the fields in `object`. `None` after a problem.

@@ -48,6 +48,19 @@ fn keys_of_gatus_that_are_not_used_have_one_notice_each() {
 }
 
 #[test]
+fn endpoints_over_sctp_are_left_out_and_bare_addresses_are_hosts() {
+    let text = "endpoints:\n  - {name: a, url: 'sctp://a:38412', conditions: ['[CONNECTED] == \
+                true']}\n  - {name: b, url: 'icmp://2001:db8::1'}\n  - {name: c, url: \
+                'udp://a:53', body: ping}\n";
+    let content = content(text);
+    let urls = content.entries.iter().map(|entry| entry.definition.target.as_str());
+    assert_eq!(urls.collect::<Vec<_>>(), ["icmp://2001:db8::1", "udp://a:53"]);
+    let notices = content.notices.messages();
+    assert_eq!(notices.len(), 1, "{notices:#?}");
+    assert!(notices[0].starts_with("s.yaml:2: endpoints: url: not probed"), "{notices:#?}");
+}
+
+#[test]
 fn what_a_dashboard_would_hide_has_a_notice_of_its_own() {
     let text = "endpoints:\n  - name: a\n    url: http://a/\n    ui:\n      hide-url: true\n      \
                 hide-hostname: false\n  - {name: b, url: 'http://b/', ui: {hide-port: false}}\n";
