@@ -6,6 +6,7 @@ use std::sync::Arc;
 use saphyr::MarkedYaml;
 use serde_json::{Map, Value};
 
+use crate::domain::service::template::Template;
 use crate::services_file::findings::Findings;
 use crate::services_file::yaml;
 use crate::services_file::yaml::Mapping;
@@ -27,7 +28,7 @@ impl Item<'_, '_> {
         let list = self.key.trim_end_matches('s').replace('-', " ");
         let map = Mapping::of(self.node).ok();
         match map.and_then(|map| map.get("name")).and_then(yaml::text) {
-            Some(name) => format!("{list} {number} ({name})"),
+            Some(name) => format!("{list} {number} ({})", Template::with_braces(name)),
             None => format!("{list} {number}"),
         }
     }

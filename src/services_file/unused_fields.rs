@@ -69,7 +69,9 @@ pub fn remove_unsupported(item: &Item, object: &mut Map<String, Value>, findings
             continue;
         }
         if take(object, field.file).is_some_and(|value| !value.is_null()) {
-            item.notice(field.file, &format!("not used by {kind} targets"), findings);
+            let kinds: Vec<String> = field.kinds.iter().map(ToString::to_string).collect();
+            let advice = format!("only used by {} targets", kinds.join(", "));
+            item.notice(field.file, &advice, findings);
         }
     }
 }

@@ -52,6 +52,8 @@ pub fn fill(
     }
     let mut unfilled = Unfilled::default();
     fill_map(object, "", variables, &mut unfilled);
+    unfilled.unset.sort();
+    unfilled.unset.dedup();
     for name in unfilled.unset {
         item.reject(yaml::line_of_variable(item.node, &name), &name, NOT_SET, findings);
     }

@@ -105,6 +105,17 @@ fn an_unset_variable_has_the_line_of_its_text() {
 }
 
 #[test]
+fn an_unset_variable_is_reported_once_for_an_entry() {
+    let problems = problems_with(
+        "endpoints:\n  - name: ${NO}\n    group: $NO\n    url: http://a/$NO\n",
+        &variables(),
+    );
+    let expected = "s.yaml:2: endpoint 1 (${NO}): NO: environment variable not set; $$ is a dollar \
+                    sign";
+    assert_eq!(problems, [expected]);
+}
+
+#[test]
 fn variables_of_keys_that_are_not_used_need_not_be_set() {
     let content = content(
         "alerting: {discord: {webhook-url: '${WEBHOOK}'}}\nendpoints:\n  - name: a\n    \
