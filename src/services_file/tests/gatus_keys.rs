@@ -148,7 +148,8 @@ fn options_of_other_kinds_are_passed_over_unless_they_define_or_judge_the_probe(
         [
             "s.yaml:2: endpoints: method: only used by http targets",
             "s.yaml:3: endpoints: headers: only used by http, ws, grpc targets",
-            "s.yaml:5: endpoints: client: insecure: only used by http, ws, tls, starttls, grpc targets",
+            "s.yaml:5: endpoints: client: insecure: only used by http, ws, tls, starttls, grpc \
+             targets",
             "s.yaml:6: endpoints: client: ignore-redirect: only used by http targets",
         ]
     );
