@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::{Definition, FullName, Outcome, ServiceId};
+use crate::domain::{Definition, FullName, Labels, Outcome, ServiceId};
 use crate::metrics::{LastResult, ServiceResult};
 
 /// The recorder locks one of this many parts for each outcome, so that a scrape, which copies one
@@ -23,10 +23,11 @@ struct Shared {
     watched: AtomicUsize,
 }
 
-/// Invariant: name and group are the service's current ones, not those at the time of the probe.
+/// Invariant: name, group and labels are the service's current ones, not those at the time of the probe.
 #[derive(Debug)]
 struct Entry {
     name: FullName,
+    labels: Labels,
     result: Option<LastResult>,
 }
 
@@ -43,12 +44,12 @@ impl LastResults {
         self.0.watched.load(Ordering::Relaxed)
     }
 
-    /// Adds a service, or updates its name and group and keeps its result.
+    /// Adds a service, or updates its name, group and labels and keeps its result.
     pub fn watch(&self, id: ServiceId, definition: &Definition) {
-        let name = definition.full_name();
+        let (name, labels) = (definition.full_name(), definition.options.labels.clone());
         let mut shard = self.shard(id);
         let result = shard.get(&id).and_then(|entry| entry.result.clone());
-        if shard.insert(id, Box::new(Entry { name, result })).is_none() {
+        if shard.insert(id, Box::new(Entry { name, labels, result })).is_none() {
             self.0.watched.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -82,8 +83,8 @@ impl LastResults {
         let mut all = Vec::with_capacity(self.watched());
         for shard in &self.0.shards {
             all.extend(lock(shard).iter().filter_map(|(&id, entry)| {
-                let FullName { group, name } = entry.name.clone();
-                entry.result.clone().map(|result| ServiceResult { id, name, group, result })
+                let (FullName { group, name }, labels) = (entry.name.clone(), entry.labels.clone());
+                entry.result.clone().map(|result| ServiceResult { id, name, group, labels, result })
             }));
         }
         all.sort_unstable_by_key(|result| result.id);

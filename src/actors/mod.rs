@@ -51,6 +51,7 @@ pub mod last_results;
 pub mod messages;
 pub mod pool;
 pub mod prober;
+pub mod push_keys;
 pub mod recorder;
 pub mod revision;
 pub mod runtime;

@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::Invalid;
+use crate::domain::{Invalid, ServiceId};
 use crate::storage::StorageError;
 
 /// `Retry-After` of 429 and 503, in seconds.
@@ -144,10 +144,26 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, vec![message])
     }
 
-    /// 415: the body is not JSON.
-    pub fn unsupported_media_type(content_type: &str) -> Self {
-        let message = Invalid::quoted(content_type, "application/json").of("content-type");
+    /// 415: the body is none of `expected`.
+    pub fn unsupported_media_type(content_type: &str, expected: &[&str]) -> Self {
+        let message = Invalid::quoted(content_type, expected.join(" or ")).of("content-type");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, vec![message])
+    }
+
+    /// 403: a browser fetches a URL that it may need later.
+    pub fn prefetch() -> Self {
+        let message = "sec-purpose: a prefetch is not a heartbeat";
+        Self::new(StatusCode::FORBIDDEN, vec![message.to_owned()])
+    }
+
+    /// 409: several services have a key and a token in common.
+    pub fn ambiguous_key(ids: &[ServiceId]) -> Self {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "key: services {} have it and this token; use POST /v1/services/{{id}}/heartbeat",
+            ids.join(", ")
+        );
+        Self::new(StatusCode::CONFLICT, vec![message])
     }
 
     /// 422: the body is a JSON object with invalid fields.

@@ -8,6 +8,7 @@ mod budget;
 pub mod error;
 mod error_responses;
 mod guard;
+mod heartbeats;
 mod history;
 mod input;
 mod internal;

@@ -14,7 +14,7 @@ use crate::api::parameter_schemas::ParameterSchemas;
 use crate::api::views::event::{Event, Failure};
 use crate::api::views::probe::Probe;
 use crate::api::views::service::{Metric, Service};
-use crate::api::{history, input, internal, probes, services};
+use crate::api::{heartbeats, history, input, internal, probes, services};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,7 +26,9 @@ use crate::api::{history, input, internal, probes, services};
         services::delete,
         services::events,
         probes::probe,
-        probes::heartbeat,
+        heartbeats::heartbeat,
+        heartbeats::heartbeat_by_get,
+        heartbeats::external,
         history::ticks,
         history::series,
         history::uptime,

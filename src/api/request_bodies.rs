@@ -122,6 +122,11 @@ pub struct NewService {
     /// The service level objective.
     #[schema(required = false)]
     slo: Option<Slo>,
+    /// Labels of the metrics of the service. At most 20; names of at most 100 letters, digits and
+    /// `_`, which begin with neither a digit nor `__`; values of at most 255 characters. On
+    /// `/metrics`, `exported_` stands before a name that the metrics use themselves.
+    #[schema(required = false, example = json!({"team": "payments"}))]
+    labels: Option<HashMap<String, Option<String>>>,
 }
 
 /// Credentials for HTTP basic authentication.
@@ -183,6 +188,9 @@ pub struct Heartbeat {
     /// Seconds after the end of the interval until a missing heartbeat is a failure.
     #[schema(default = 0, minimum = 0, maximum = 2592000)]
     grace_seconds: Option<f64>,
+    /// Whether no heartbeat is ever late: the state is the one that was reported last.
+    #[schema(default = false)]
+    optional: Option<bool>,
 }
 
 /// A service level objective.

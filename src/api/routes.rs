@@ -4,8 +4,9 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
 use crate::api::error::ApiError;
+use crate::api::guard::{EXTERNAL, HEARTBEAT};
 use crate::api::services::{create, delete, events, get, list, patch};
-use crate::api::{history, internal, openapi, probes};
+use crate::api::{heartbeats, history, internal, openapi, probes};
 
 /// Adds every route of the API to `config`.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -25,8 +26,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read(path("/v1/events", "GET, HEAD"), history::all_events))
         .service(path("/v1/services/{id}/probe", "POST").route(web::post().to(probes::probe)))
         .service(
-            path("/v1/services/{id}/heartbeat", "POST").route(web::post().to(probes::heartbeat)),
+            read(path(HEARTBEAT, "GET, HEAD, POST"), heartbeats::heartbeat_by_get)
+                .route(web::post().to(heartbeats::heartbeat)),
         )
+        .service(path(EXTERNAL, "POST").route(web::post().to(heartbeats::external)))
         .service(read(path("/v1/_internal/health", "GET, HEAD"), internal::health))
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
         .service(read(path("/v1/_internal/storage", "GET, HEAD"), internal::storage))

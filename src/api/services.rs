@@ -69,7 +69,7 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     ))]
 pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
     input::no_params(&request)?;
-    let object = input::json_object(&request, payload, &api).await?;
+    let object = input::json_object(&request, payload, input::JSON, &api).await?;
     let definition = input::definition(&object, api.has_plugins)?;
     let applied = api.change(Change::Create(Box::new(definition))).await?;
     let location = format!("/v1/services/{}", applied.id);
@@ -111,7 +111,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
 pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
-    let object = input::json_object(&request, payload, &api).await?;
+    let object = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let patch = input::patch(object)?;
     let before = api.query(GetService(id)).await?;
     if before.origin == Origin::Api {

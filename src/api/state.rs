@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::store::{Ask, MakeChange};
 use crate::actors::pool::Pool;
+use crate::actors::push_keys::PushKeys;
 use crate::actors::recorder::Recorder;
 use crate::actors::revision::Revision;
 use crate::actors::scheduler::Scheduler;
@@ -37,6 +38,8 @@ pub struct Api {
     pub pool: Addr<Pool>,
     /// Read by `/metrics`.
     pub last_results: LastResults,
+    /// Read for results of external endpoints.
+    pub push_keys: PushKeys,
     pub telemetry: Telemetry,
     /// Interval and timeout of services that set none.
     pub defaults: Defaults,

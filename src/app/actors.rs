@@ -11,6 +11,7 @@ use crate::actors::messages::recording::{SetCanaries, Subscribe};
 use crate::actors::pool::Pool;
 use crate::actors::prober::arbiters::ArbiterPool;
 use crate::actors::prober::state::ProberDeps;
+use crate::actors::push_keys::PushKeys;
 use crate::actors::recorder::{EventSubscriber, Recorder, RecorderDeps, RecorderSettings};
 use crate::actors::revision::Revision;
 use crate::actors::runtime::Runtime;
@@ -35,6 +36,7 @@ pub struct Actors {
     pub recorder: Addr<Recorder>,
     pub canaries: Recipient<SetCanaries>,
     pub last_results: LastResults,
+    pub push_keys: PushKeys,
     pub revision: Revision,
     /// Of the probers.
     pub arbiters: Vec<Arbiter>,
@@ -53,13 +55,24 @@ impl Actors {
         for service in services.iter().filter(|service| service.definition.enabled) {
             last_results.watch(service.id, &service.definition);
         }
+        let push_keys = PushKeys::default();
+        for service in &services {
+            push_keys.update(service.id, Some(&service.definition));
+        }
         let revision = Revision::default();
         let stores = StoreActors::start(store.file(), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
         let settings = recorder_settings(config, resumed);
-        let recorder =
-            start_recorder((settings, &services), &stores, &last_results, &revision, runtime);
+        let deps = RecorderDeps {
+            revision: revision.clone(),
+            last_results: last_results.clone(),
+            push_keys: push_keys.clone(),
+            subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
+            writer: stores.writer_recipients(),
+            readers: Readers::new(stores.readers.clone()),
+        };
+        let recorder = Recorder::new(settings, &services, deps, runtime).start();
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
         let canaries = Canaries::spawn(&arbiters[0].handle(), canaries, rules.clone());
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
@@ -74,7 +87,7 @@ impl Actors {
         });
         pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
         let canaries = canaries.recipient();
-        Self { scheduler, pool, recorder, canaries, last_results, revision, arbiters }
+        Self { scheduler, pool, recorder, canaries, last_results, push_keys, revision, arbiters }
     }
 }
 
@@ -89,23 +102,6 @@ fn recorder_settings(config: &Config, resumed: &Resumed) -> RecorderSettings {
             limit: config.storage.buffer_limit,
         },
     }
-}
-
-fn start_recorder(
-    (settings, services): (RecorderSettings, &[LoadedService]),
-    stores: &StoreActors,
-    last_results: &LastResults,
-    revision: &Revision,
-    runtime: &Runtime,
-) -> Addr<Recorder> {
-    let deps = RecorderDeps {
-        revision: revision.clone(),
-        last_results: last_results.clone(),
-        subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
-        writer: stores.writer_recipients(),
-        readers: Readers::new(stores.readers.clone()),
-    };
-    Recorder::new(settings, services, deps, runtime).start()
 }
 
 fn start_upkeep(

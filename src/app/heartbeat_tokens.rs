@@ -65,7 +65,7 @@ mod tests {
         let service = |(nth, token): (usize, &&str)| {
             let mut definition = sample::definition(&nth.to_string());
             let token = Template::parse(token).unwrap();
-            let heartbeat = Some(Heartbeat { token, grace: Duration::ZERO });
+            let heartbeat = Some(Heartbeat { token, grace: Duration::ZERO, is_optional: false });
             definition.options = Arc::new(Options { heartbeat, ..Options::default() });
             let id = ServiceId::new(nth as i64 + 1).unwrap();
             LoadedService { id, definition, origin: Origin::Api, last_tick: None, created_at: 0 }

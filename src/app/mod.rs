@@ -314,6 +314,7 @@ fn start_server(
         scheduler: actors.scheduler.clone(),
         pool: actors.pool.clone(),
         last_results: actors.last_results.clone(),
+        push_keys: actors.push_keys.clone(),
         variables: config.variables.clone(),
         has_plugins: config.plugins.is_some(),
         telemetry: runtime.telemetry.clone(),

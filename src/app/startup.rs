@@ -32,7 +32,7 @@ pub struct Prepared {
     /// The services that are not deleted.
     pub services: Vec<LoadedService>,
     pub resumed: Resumed,
-    /// State of the services file before it was read.
+    /// State of the services file that was read.
     pub services_file: Snapshot,
     /// Keys of the services file that are not used, as they were logged.
     pub notices: Notices,
@@ -58,7 +58,7 @@ pub fn prepare(config: &Config, files: Files, log: &Logger) -> Result<Prepared, 
 
 /// The files that the configuration names.
 pub struct Files {
-    /// State of the services file before it was read.
+    /// State of the services file that was read.
     services_file: Snapshot,
     rules: Rules,
     /// `None` without a services file.
@@ -68,14 +68,13 @@ pub struct Files {
 /// Checks the configuration against this machine and reads its files. Reports every problem.
 /// Changes nothing.
 pub fn read_files(config: &Config) -> Result<Files, Error> {
-    let services_file = config.services.file.as_deref().map(services_file::snapshot);
-    let services_file = services_file.unwrap_or_default();
+    let file = config.services.file.as_deref();
+    let stats = file.map(services_file::stats).unwrap_or_default();
     let mut problems = Vec::new();
     if let Err(error) = config.check_descriptors(raise_descriptor_limit()?) {
         problems.extend(error.problems);
     }
     let rules = rules(config).map_err(|error| problems.extend(error.problems));
-    let file = config.services.file.as_deref();
     let content = file.map(|file| read(config, file)).transpose();
     let content = content.map_err(|found| problems.extend(found));
     let canaries = config.self_check.targets.iter();
@@ -84,6 +83,8 @@ pub fn read_files(config: &Config) -> Result<Files, Error> {
     );
     match (rules, content) {
         (Ok(rules), Ok(content)) if problems.is_empty() => {
+            let services_file = file.map(|file| services_file::snapshot_since(stats, file));
+            let services_file = services_file.unwrap_or_default();
             Ok(Files { services_file, rules, content })
         }
         _ => Err(ConfigError { problems }.into()),

@@ -36,6 +36,6 @@ pub use plugin::{Decimal, Perfdata, PluginResult, PluginState};
 pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
 pub use secret::{Redactor, Requests};
 pub use service::{
-    Defaults, Definition, FullName, Group, HttpVersion, Interval, Kind, Name, Options, Origin,
-    Service, ServiceId, Target, Template, Thresholds, Timeout, Variables,
+    Defaults, Definition, FullName, Group, HttpVersion, Interval, Kind, Labels, Name, Options,
+    Origin, Service, ServiceId, Target, Template, Thresholds, Timeout, Variables,
 };

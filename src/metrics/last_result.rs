@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::service::options::HttpVersion;
-use crate::domain::{Group, Name, Outcome, PluginResult, ServiceId, Verdict};
+use crate::domain::{Group, Labels, Name, Outcome, PluginResult, ServiceId, Verdict};
 
 /// The last probe result of a service, in a compact form, since every service has one in memory.
 #[derive(Debug, Clone)]
@@ -16,7 +16,8 @@ pub struct LastResult {
     pub(super) http_status: u16,
     pub(super) redirects: u16,
     pub(super) http_version: Option<HttpVersion>,
-    pub(super) duration_us: u32,
+    /// A job may report a duration of days.
+    pub(super) duration_us: u64,
     /// In the order of [`Phases::named`](crate::domain::Phases::named).
     pub(super) phases_us: [u32; 5],
     pub(super) certificate_expires_at: Option<i64>,
@@ -31,6 +32,7 @@ pub struct ServiceResult {
     pub id: ServiceId,
     pub name: Name,
     pub group: Option<Group>,
+    pub labels: Labels,
     pub result: LastResult,
 }
 
@@ -46,7 +48,7 @@ impl LastResult {
             http_status: outcome.http_status.unwrap_or(0),
             redirects: u16::try_from(details.redirects).unwrap_or(u16::MAX),
             http_version: details.http_version,
-            duration_us: micros(outcome.response_time),
+            duration_us: u64::try_from(outcome.response_time.as_micros()).unwrap_or(u64::MAX),
             phases_us: outcome.phases.named().map(|(_, duration)| micros(duration)),
             certificate_expires_at: details.certificate_expires_at,
             verified_chain_expires_at: details.verified_chain_expires_at,

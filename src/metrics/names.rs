@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::domain::Labels;
+
 pub const PROBE_SUCCESS: &str = "probe_success";
 pub const PROBE_DURATION_SECONDS: &str = "probe_duration_seconds";
 pub const PROBE_HTTP_STATUS_CODE: &str = "probe_http_status_code";
@@ -32,11 +34,19 @@ pub const UNIT: &str = "unit";
 pub const PHASE: &str = "phase";
 
 /// Name and value of a label.
-pub type Label<'a> = (&'static str, &'a str);
+pub type Label<'a> = (&'a str, &'a str);
 
-/// The labels of every metric of a service; a service without a group has an empty one.
-pub fn service_labels<'a>(id: &'a str, name: &'a str, group: Option<&'a str>) -> [Label<'a>; 3] {
-    [("service_id", id), ("name", name), ("group", group.unwrap_or_default())]
+/// The labels of every metric of a service, those of its owner at the end; a service without a
+/// group has an empty one.
+pub fn service_labels<'a>(
+    id: &'a str,
+    name: &'a str,
+    group: Option<&'a str>,
+    labels: &'a Labels,
+) -> Vec<Label<'a>> {
+    let own = [("service_id", id), ("name", name), ("group", group.unwrap_or_default())];
+    let given = labels.iter().map(|label| (label.exposed_name(), label.value()));
+    own.into_iter().chain(given).collect()
 }
 
 /// A series in the text format: `family{label="value",…}`.
@@ -66,14 +76,15 @@ mod tests {
 
     #[test]
     fn label_values_are_escaped() {
-        let labels = service_labels("7", "a \"b\"\\\n", Some("core"));
+        let none = Labels::default();
+        let labels = service_labels("7", "a \"b\"\\\n", Some("core"), &none);
         let phase = labels.into_iter().chain([(PHASE, "tls")]);
         assert_eq!(
             series("f", phase),
             r#"f{service_id="7",name="a \"b\"\\\n",group="core",phase="tls"}"#
         );
         assert_eq!(
-            series("f", service_labels("7", "a", None)),
+            series("f", service_labels("7", "a", None, &none)),
             r#"f{service_id="7",name="a",group=""}"#
         );
     }

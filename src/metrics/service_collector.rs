@@ -18,7 +18,9 @@ type Value = fn(&LastResult) -> Option<f64>;
 /// Name, HELP and value of the gauges that every service has.
 const GAUGES: [(&str, &str, Value); 12] = [
     (names::PROBE_SUCCESS, "Whether the last probe succeeded", |r| Some(number(r.success))),
-    (names::PROBE_DURATION_SECONDS, "Duration of the last probe", |r| Some(seconds(r.duration_us))),
+    (names::PROBE_DURATION_SECONDS, "Duration of the last probe", |r| {
+        Some(r.duration_us as f64 / 1e6)
+    }),
     (names::PROBE_HTTP_STATUS_CODE, "HTTP status of the last probe, 0 without a response", |r| {
         Some(f64::from(r.http_status))
     }),
@@ -83,11 +85,10 @@ impl Collector for ServiceCollector {
         )?;
         for service in &self.0 {
             let id = service.id.to_string();
-            let [service_id, name, group] = labels(service, &id);
+            let labels = labels(service, &id);
             for (label, unit, value) in service.result.perfdata() {
-                let of_value = [(names::PERFDATA_LABEL, label), (names::UNIT, unit)];
-                let labels: Vec<_> =
-                    [service_id, name, group].into_iter().chain(of_value).collect();
+                let mut labels = labels.clone();
+                labels.extend([(names::PERFDATA_LABEL, label), (names::UNIT, unit)]);
                 family.encode_family(&labels)?.encode_gauge(&value)?;
             }
         }
@@ -99,10 +100,11 @@ impl Collector for ServiceCollector {
         )?;
         for service in &self.0 {
             let id = service.id.to_string();
-            let [service_id, name, group] = labels(service, &id);
+            let labels = labels(service, &id);
             let phases = Phases::default().named().map(|(phase, _)| phase);
             for (phase, duration_us) in phases.into_iter().zip(service.result.phases_us) {
-                let labels = [service_id, name, group, (names::PHASE, phase)];
+                let mut labels = labels.clone();
+                labels.push((names::PHASE, phase));
                 family.encode_family(&labels)?.encode_gauge(&seconds(duration_us))?;
             }
         }
@@ -110,6 +112,78 @@ impl Collector for ServiceCollector {
     }
 }
 
-fn labels<'a>(service: &'a ServiceResult, id: &'a str) -> [names::Label<'a>; 3] {
-    names::service_labels(id, service.name.as_str(), service.group.as_ref().map(Group::as_str))
+fn labels<'a>(service: &'a ServiceResult, id: &'a str) -> Vec<names::Label<'a>> {
+    let group = service.group.as_ref().map(Group::as_str);
+    names::service_labels(id, service.name.as_str(), group, &service.labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::plugin::{Decimal, Perfdata, PluginResult, PluginState};
+    use crate::domain::service::labels::{Label, RESERVED};
+    use crate::domain::{Labels, sample};
+    use crate::metrics::{Format, Telemetry};
+
+    /// Name and value of the labels of each series of a service.
+    fn series(text: &str) -> Vec<Vec<(&str, &str)>> {
+        let lines = text.lines().filter(|line| line.starts_with("probe_"));
+        let labels = lines.map(|line| &line[line.find('{').unwrap() + 1..line.find('}').unwrap()]);
+        labels.map(|all| all.split(',').map(|it| it.split_once('=').unwrap()).collect()).collect()
+    }
+
+    fn exposed(labels: &[(&str, &str)]) -> String {
+        let labels = labels.iter().map(|(name, value)| Label::new(name, value).unwrap());
+        let mut result = LastResult::new(&sample::outcome(1, 0));
+        result.is_ipv6 = Some(false);
+        result.http_version = Some(HttpVersion::Http2);
+        result.certificate_expires_at = Some(1);
+        result.plugin = Some(Arc::new(PluginResult {
+            state: PluginState::Ok,
+            text: String::new(),
+            perfdata: vec![Perfdata {
+                label: "size".to_owned(),
+                value: Decimal::parse("5"),
+                unit: "B".to_owned(),
+                warning: None,
+                critical: None,
+                min: None,
+                max: None,
+            }],
+        }));
+        let service = ServiceResult {
+            id: crate::domain::ServiceId::new(1).unwrap(),
+            name: sample::definition("a").name,
+            group: None,
+            labels: Labels::new(labels.collect()),
+            result,
+        };
+        Telemetry::new().expose(vec![service], Format::Plain).unwrap()
+    }
+
+    #[test]
+    fn every_own_label_of_a_service_is_reserved() {
+        let text = exposed(&[]);
+        for (name, _) in series(&text).concat() {
+            assert!(RESERVED.contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn labels_of_the_owner_collide_with_none_of_the_metrics() {
+        let mut given: Vec<(&str, &str)> = RESERVED.map(|name| (name, "mine")).to_vec();
+        given.push(("team", "a"));
+        let text = exposed(&given);
+        let all = series(&text);
+        assert!(all.len() > 10 && text.contains("probe_plugin_perfdata{"), "{text}");
+        for labels in all {
+            let names: HashSet<&str> = labels.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names.len(), labels.len(), "{labels:?}");
+            assert!(labels.contains(&("exported_group", "\"mine\"")), "{labels:?}");
+            assert!(labels.contains(&("team", "\"a\"")), "{labels:?}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::services_file::yaml;
 use crate::services_file::yaml::Mapping;
 
 /// An item of one of the lists of a file, or a block of it.
+#[derive(Clone, Copy)]
 pub struct Item<'a, 't> {
     pub file: &'a Arc<Path>,
     pub node: &'a MarkedYaml<'t>,
@@ -19,6 +20,8 @@ pub struct Item<'a, 't> {
     pub key: &'static str,
     /// Position in the list, from 1; `None` for a block.
     pub number: Option<usize>,
+    /// Paths as they are read, and as they stand in the file, where these differ.
+    pub renamed: &'static [(&'static str, &'static str)],
 }
 
 impl Item<'_, '_> {
@@ -27,18 +30,29 @@ impl Item<'_, '_> {
         let Some(number) = self.number else { return self.key.to_owned() };
         let list = self.key.trim_end_matches('s').replace('-', " ");
         let map = Mapping::of(self.node).ok();
-        match map.and_then(|map| map.get("name")).and_then(yaml::text) {
-            Some(name) => format!("{list} {number} ({})", Template::with_braces(name)),
-            None => format!("{list} {number}"),
+        let with_braces = Template::with_braces;
+        let text = |key| map.as_ref().and_then(|map| map.get(key)).and_then(yaml::text);
+        match (text("group").filter(|group| !group.is_empty()), text("name")) {
+            (Some(group), Some(name)) => {
+                format!("{list} {number} ({}/{})", with_braces(group), with_braces(name))
+            }
+            (None, Some(name)) => format!("{list} {number} ({})", with_braces(name)),
+            (_, None) => format!("{list} {number}"),
         }
     }
 
     pub fn line_of(&self, path: &str) -> usize {
-        yaml::line_of(self.node, path)
+        yaml::line_of(self.node, self.written(path))
+    }
+
+    /// The path as it stands in the file.
+    fn written<'p>(&self, path: &'p str) -> &'p str {
+        let renamed = self.renamed.iter().find(|(read, _)| *read == path);
+        renamed.map_or(path, |(_, written)| *written)
     }
 
     pub fn reject(&self, line: usize, path: &str, problem: &str, findings: &mut Findings) {
-        let problem = format!("{}: {}: {problem}", self.label(), shown(path));
+        let problem = format!("{}: {}: {problem}", self.label(), shown(self.written(path)));
         findings.problems.add(self.file, line, problem);
     }
 

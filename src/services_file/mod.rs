@@ -38,7 +38,9 @@ pub use apply::{FileApplied, FileError, apply};
 pub use connectivity::Canary;
 pub use content::Content;
 pub use entry::Entry;
-pub use files::{Snapshot, snapshot};
+#[cfg(test)]
+pub use files::snapshot;
+pub use files::{Digest, Snapshot, Stats, digest, snapshot_since, stats};
 pub use gatus_defaults::differences as differences_from_gatus;
 pub use notices::{Notice, Notices};
 pub use plan::plan;

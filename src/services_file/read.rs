@@ -29,9 +29,6 @@ use crate::services_file::root;
 use crate::services_file::root::Root;
 use crate::services_file::yaml;
 
-/// Largest file, in bytes; a file of 100,000 entries has about 20 MB.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
-
 /// Reads the file, or all files of the folder. The error has one message for each problem, with
 /// file, line and entry.
 pub fn read(path: &Path, variables: &Variables) -> Result<Content, Vec<String>> {
@@ -45,8 +42,8 @@ pub fn read(path: &Path, variables: &Variables) -> Result<Content, Vec<String>> 
     }
     let mut texts = Vec::new();
     for file in files {
-        let text =
-            bounded_file::read_text(&file, MAX_BYTES).map_err(|error| invalid(&file, &error))?;
+        let text = bounded_file::read_text(&file, files::MAX_BYTES)
+            .map_err(|error| invalid(&file, &error))?;
         texts.push((file.into(), text));
     }
     read_texts(texts, variables)
@@ -107,7 +104,7 @@ fn block<'a, 't>(
     key: &'static str,
     node: Option<&'a MarkedYaml<'t>>,
 ) -> Option<Item<'a, 't>> {
-    Some(Item { file: &root.document.file, node: node?, key, number: None })
+    Some(Item { file: &root.document.file, node: node?, key, number: None, renamed: &[] })
 }
 
 fn items<'a, 't>(
@@ -117,7 +114,7 @@ fn items<'a, 't>(
 ) -> impl Iterator<Item = Item<'a, 't>> {
     let file = &root.document.file;
     let nodes = nodes.unwrap_or_default().iter().enumerate();
-    nodes.map(move |(nth, node)| Item { file, node, key, number: Some(nth + 1) })
+    nodes.map(move |(nth, node)| Item { file, node, key, number: Some(nth + 1), renamed: &[] })
 }
 
 /// Checks names and certificate files of all entries together.

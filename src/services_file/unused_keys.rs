@@ -57,7 +57,6 @@ pub const OF_ENDPOINTS: &[(&str, &str)] = &[
         "not used: there are no SSH tunnels, so the endpoint is probed directly; run a tunnel \
          beside the service (ssh -L) and probe its local port",
     ),
-    ("extra-labels", "not used: labels of endpoints are not on /metrics yet"),
     (
         "maintenance-windows",
         "not used: there are no maintenance windows yet; outages in them count, and nobody is \

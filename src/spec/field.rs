@@ -97,9 +97,11 @@ fields! {
     GRPC_SERVICE = "grpc_service", "grpc-service", &[Kind::Grpc];
     TOKEN = "heartbeat.token", "heartbeat.token", &[Kind::Push], template;
     GRACE = "heartbeat.grace_seconds", "heartbeat.grace", &[Kind::Push];
+    OPTIONAL = "heartbeat.optional", "heartbeat.optional", &[Kind::Push];
     FAILURE_THRESHOLD = "failure_threshold", "failure-threshold", &[];
     SUCCESS_THRESHOLD = "success_threshold", "success-threshold", &[];
     CONFIRM_INTERVAL = "confirm_interval_seconds", "confirm-interval", &[];
     SLO_TARGET = "slo.target", "slo.target", &[];
     SLO_WINDOW = "slo.window", "slo.window", &[];
+    LABELS = "labels", "extra-labels", &[];
 }

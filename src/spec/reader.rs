@@ -13,6 +13,7 @@ use crate::domain::service::definition::{CONDITIONS_MAX, Definition};
 use crate::domain::service::dns_question::DnsQuestion;
 use crate::domain::service::interval::{Interval, Timeout};
 use crate::domain::service::label::{Group, Name};
+use crate::domain::service::labels::{Label, Labels};
 use crate::domain::service::options::{
     BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, Heartbeat, IpFamily, MAX_REDIRECTS, Options,
     TlsOptions,
@@ -198,6 +199,7 @@ impl<'v> FieldReader<'v> {
             heartbeat: self.heartbeat(),
             thresholds: self.thresholds(),
             slo: self.slo(),
+            labels: self.labels(),
         };
         let none = Options::none();
         if options == *none { none } else { Arc::new(options) }
@@ -267,9 +269,15 @@ impl<'v> FieldReader<'v> {
             }
             Err(Invalid::new(values::shown(value, dialect), "a time from 0 to 30 days"))
         });
+        let is_optional = self.take(OPTIONAL, values::boolean);
         match token {
-            Some(token) => Some(Heartbeat { token, grace: grace.unwrap_or_default() }),
+            Some(token) => Some(Heartbeat {
+                token,
+                grace: grace.unwrap_or_default(),
+                is_optional: is_optional.unwrap_or(false),
+            }),
             None if grace.is_some() => self.reject_missing(TOKEN, "with a grace"),
+            None if is_optional.is_some() => self.reject_missing(TOKEN, "with a heartbeat"),
             None => None,
         }
     }
@@ -317,6 +325,22 @@ impl<'v> FieldReader<'v> {
         let expected = "[DOMAIN_EXPIRATION] with a target below a registered domain, such as \
              status.example.org";
         self.reject(CONDITIONS, Invalid::quoted(condition.to_string(), expected));
+    }
+
+    fn labels(&mut self) -> Labels {
+        let Some(map) = self.take(LABELS, values::labels) else { return Labels::default() };
+        let mut labels = Vec::new();
+        for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
+            let label = values::text(value, self.dialect).and_then(|text| Label::new(name, text));
+            match label {
+                Ok(label) => labels.push(label),
+                Err(invalid) => {
+                    let shown: String = name.chars().take(100).collect();
+                    self.reject_path(format!("{}.{shown}", LABELS.path(self.dialect)), invalid);
+                }
+            }
+        }
+        Labels::new(labels)
     }
 
     /// Rejects fields that targets of `kind` do not have, and missing fields that they require.

@@ -8,6 +8,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::secret::pieces::MASK;
 use crate::domain::secret::url::mask_rejected;
 use crate::domain::service::dns_question::{RecordKind, ascii_name};
+use crate::domain::service::labels::LABELS_MAX;
 use crate::domain::service::options::{HttpVersion, IpFamily, NameServer, Pem, TlsVersion};
 use crate::domain::service::starttls::StartTlsProtocol;
 use crate::domain::service::template::Template;
@@ -139,6 +140,11 @@ pub fn method(value: &Value, dialect: Dialect) -> Result<Method, Invalid> {
     method.filter(|method| is_word && method != Method::CONNECT).ok_or_else(|| {
         Invalid::new(shown(value, dialect), "a method such as GET, HEAD or POST, and not CONNECT")
     })
+}
+
+pub fn labels(value: &Value, _: Dialect) -> Result<&Map<String, Value>, Invalid> {
+    let map = value.as_object().filter(|map| map.len() <= LABELS_MAX);
+    map.ok_or_else(|| Invalid::hidden("a mapping of at most 20 labels"))
 }
 
 pub fn headers(value: &Value, _: Dialect) -> Result<&Map<String, Value>, Invalid> {

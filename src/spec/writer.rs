@@ -78,25 +78,38 @@ pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
     if let Some(heartbeat) = &options.heartbeat {
         writer.secret(TOKEN, Some(&heartbeat.token));
         writer.put(GRACE, Some(heartbeat.grace.as_secs_f64()));
+        writer.put(OPTIONAL, heartbeat.is_optional.then_some(true));
     }
     writer.thresholds(&options.thresholds);
     if let Some(slo) = options.slo {
         writer.put(SLO_TARGET, Some(slo.target_percent));
         writer.put(SLO_WINDOW, Some(duration::format_span(slo.window)));
     }
+    let labels = options.labels.iter().map(|label| (label.name().to_owned(), label.value().into()));
+    let labels: Map<String, Value> = labels.collect();
+    writer.put(LABELS, (!labels.is_empty()).then_some(labels));
     writer.map
 }
 
-/// Merges `change` into `map` (RFC 7396): values replace, null removes, objects are merged. Keys
-/// are matched regardless of case, as header names are; no other keys differ in case only.
+/// Merges `change` into `map` (RFC 7396): values replace, null removes, objects are merged. The
+/// names of headers are matched regardless of case.
 pub fn merge(map: &mut Map<String, Value>, change: &Map<String, Value>) {
+    merge_by(map, change, |known, key| known == key);
+}
+
+fn merge_by(
+    map: &mut Map<String, Value>,
+    change: &Map<String, Value>,
+    is_same: fn(&str, &str) -> bool,
+) {
     for (key, value) in change {
-        let same = map.keys().find(|known| known.eq_ignore_ascii_case(key)).cloned();
+        let same = map.keys().find(|known| is_same(known, key)).cloned();
         let was = same.and_then(|known| map.remove(&known));
         match (was, value) {
             (_, Value::Null) => {}
             (Some(Value::Object(mut inner)), Value::Object(change)) => {
-                merge(&mut inner, change);
+                let of_headers = |known: &str, key: &str| known.eq_ignore_ascii_case(key);
+                merge_by(&mut inner, change, if key == HEADERS.api { of_headers } else { is_same });
                 map.insert(key.clone(), Value::Object(inner));
             }
             _ => drop(map.insert(key.clone(), value.clone())),

@@ -2,7 +2,7 @@
 //! the filters of the lists.
 
 use crate::domain::{
-    Definition, Event, Origin, PageRequest, Reason, ServiceId, State, Tally, Window,
+    Definition, Event, Labels, Origin, PageRequest, Reason, ServiceId, State, Tally, Window,
 };
 use crate::spec::Patch;
 
@@ -84,6 +84,7 @@ pub struct NamedService {
     pub id: ServiceId,
     pub name: String,
     pub group: Option<String>,
+    pub labels: Labels,
     /// 0 without ticks.
     pub newest_seq: u64,
 }

@@ -38,6 +38,7 @@ use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::{ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
 use crate::actors::messages::recording::{AreCanariesDead, TicksCommitted};
 use crate::actors::messages::store::{UpkeepReply, UpkeepWrite};
+use crate::actors::push_keys::PushKeys;
 use crate::actors::revision::Revision;
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::actors::self_check::decision::{SelfCheck, SelfCheckSettings};
@@ -98,6 +99,7 @@ pub struct Recorder {
     /// Outcomes dropped since the store last took a write.
     dropped: usize,
     last_results: LastResults,
+    push_keys: PushKeys,
     clock_watch: ClockWatch,
     pending_clock: PendingClock,
     /// Steps back since the newest commit began. Bound: as those of `pending_clock`.
@@ -156,6 +158,7 @@ pub struct RecorderDeps {
     /// Incremented after each write.
     pub revision: Revision,
     pub last_results: LastResults,
+    pub push_keys: PushKeys,
     /// Receive the events of each commit.
     pub subscribers: Vec<EventSubscriber>,
     pub writer: WriterRecipients,
@@ -184,6 +187,7 @@ impl Recorder {
             revision: deps.revision,
             dropped: 0,
             last_results: deps.last_results,
+            push_keys: deps.push_keys,
             clock_watch,
             pending_clock: PendingClock::default(),
             steps_since_commit: Vec::new(),

@@ -24,9 +24,9 @@ const FIRST_PROBE_WITHIN: Duration = Duration::from_secs(60);
 pub fn allowance(definition: &Definition, defaults: &Defaults) -> Duration {
     let interval = definition.interval.unwrap_or(defaults.interval).get();
     let timeout = definition.timeout.unwrap_or(defaults.timeout).get();
-    // A push service reports, or is late, within its interval and grace.
-    let grace = definition.options.heartbeat.as_ref().map(|heartbeat| heartbeat.grace);
-    let period = interval + grace.unwrap_or_default();
+    // A push service reports, or is late, within the timeout of its heartbeat.
+    let heartbeat = definition.options.heartbeat.as_ref();
+    let period = heartbeat.map_or(interval, |heartbeat| heartbeat.timeout(interval));
     (2 * period).max(period + timeout)
 }
 

@@ -199,6 +199,7 @@ impl Recorder {
                 self.observations.unwatch(id);
             }
         }
+        self.push_keys.update(id, definition.as_ref());
         if definition.is_none() {
             self.outdated.deleted(id);
         }

@@ -499,7 +499,8 @@ mod tests {
         let (mut schedule, start) = (Schedule::default(), now());
         let mut watched = sample::service(1, 10.0);
         watched.target = Target::parse("push://job").unwrap();
-        let heartbeat = Heartbeat { token: Template::literal("t"), grace: secs(5) };
+        let heartbeat =
+            Heartbeat { token: Template::literal("t"), grace: secs(5), is_optional: false };
         watched.options = Arc::new(Options { heartbeat: Some(heartbeat), ..Options::default() });
         let id = watched.id;
         schedule.watch(Arc::new(watched), First::Now, start);
@@ -518,5 +519,27 @@ mod tests {
         let again = Arc::clone(&schedule.entries[&id].service);
         schedule.watch(again, First::OnGrid, Moment { instant: start.instant + secs(50), ..start });
         assert_eq!(schedule.entries[&id].due, start.instant + secs(65), "as after a restart");
+    }
+
+    #[test]
+    fn an_optional_heartbeat_is_never_due_until_it_is_required() {
+        let (mut schedule, start) = (Schedule::default(), now());
+        let job = |is_optional| {
+            let mut watched = sample::service(1, 10.0);
+            watched.target = Target::parse("push://job").unwrap();
+            let heartbeat =
+                Heartbeat { token: Template::literal("t"), grace: Duration::ZERO, is_optional };
+            watched.options =
+                Arc::new(Options { heartbeat: Some(heartbeat), ..Options::default() });
+            Arc::new(watched)
+        };
+        schedule.watch(job(true), First::Now, start);
+        let year = Duration::from_secs(365 * 86_400);
+        for _ in 0..2 {
+            assert_eq!(schedule.pop_due(start.instant + year, 9).0.len(), 0);
+            schedule.heartbeat(job(true).id, start.instant);
+        }
+        assert!(schedule.revise(job(false), start));
+        assert_eq!(schedule.next_due(), Some(start.instant + secs(10)));
     }
 }

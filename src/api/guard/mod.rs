@@ -24,8 +24,10 @@ use crate::metrics::{AuthFailure, Telemetry};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The one route with tokens of its own: its handler judges them.
-const HEARTBEAT: &str = "/v1/services/{id}/heartbeat";
+/// The routes with tokens of their own, which their handlers judge. Each request is a write,
+/// whatever its method.
+pub const HEARTBEAT: &str = "/v1/services/{id}/heartbeat";
+pub const EXTERNAL: &str = "/api/v1/endpoints/{key}/external";
 
 /// Decides which requests reach a handler. Clones share the counts of wrong tokens.
 #[derive(Clone)]
@@ -69,12 +71,15 @@ impl Guard {
     /// Returns 421 for a foreign host, 403 for a write from a foreign origin or while writes are
     /// disabled, 401 without the token that a write requires, and 429 after too many wrong ones.
     pub fn check(&self, request: &HttpRequest) -> Result<(), ApiError> {
-        let is_write = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        let has_own_token = is_write && request.match_pattern().as_deref() == Some(HEARTBEAT);
+        let route = request.match_pattern();
+        let is_heartbeat = route.as_deref() == Some(HEARTBEAT);
+        let has_own_token = is_heartbeat || route.as_deref() == Some(EXTERNAL);
+        let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
+        let is_write = has_own_token || !reads.contains(request.method());
         let credential = match bearer_token(request) {
             Some(token) if self.is_api_token(token) => Credential::Right,
             Some(_) => Credential::Other,
-            None if has_own_token && has_token_parameter(request) => Credential::Other,
+            None if is_heartbeat && has_token_parameter(request) => Credential::Other,
             None => Credential::Missing,
         };
         let facts = Facts {
@@ -105,21 +110,28 @@ impl Guard {
         })
     }
 
-    /// Judges the token of a route with tokens of its own. An empty token is never right.
+    /// Judges the token of a route with tokens of its own: the indexes of those of `expected` that
+    /// it equals, at least one. An empty token is never right.
     pub fn check_own_token(
         &self,
         request: &HttpRequest,
         token: Option<&str>,
-        expected: Option<&str>,
-    ) -> Result<(), ApiError> {
-        match token.filter(|token| !token.is_empty()) {
-            Some(token) if tokens_equal(token, expected.unwrap_or_default()) => Ok(()),
-            Some(_) => Err(self.wrong_token(request, ApiError::wrong_heartbeat_token())),
-            None => {
-                self.telemetry.auth_failure(AuthFailure::Missing);
-                Err(ApiError::wrong_heartbeat_token())
-            }
+        expected: &[Option<String>],
+    ) -> Result<Vec<usize>, ApiError> {
+        let Some(token) = token.filter(|token| !token.is_empty()) else {
+            self.telemetry.auth_failure(AuthFailure::Missing);
+            return Err(ApiError::wrong_heartbeat_token());
+        };
+        let is_right = |expected: &Option<String>| {
+            expected.as_deref().is_some_and(|expected| tokens_equal(token, expected))
+        };
+        let numbered = expected.iter().enumerate();
+        let right: Vec<usize> =
+            numbered.filter(|(_, expected)| is_right(expected)).map(|(nth, _)| nth).collect();
+        if right.is_empty() {
+            return Err(self.wrong_token(request, ApiError::wrong_heartbeat_token()));
         }
+        Ok(right)
     }
 
     fn is_api_token(&self, token: &str) -> bool {
@@ -223,9 +235,13 @@ mod tests {
         assert_eq!(answers.pop(), Some(429), "{answers:?}");
         assert_eq!(status(guard.check(&post(&format!("Bearer {TOKEN}")))), 200);
         let own = post("Bearer wrong");
-        assert_eq!(status(guard.check_own_token(&own, Some("wrong"), Some(TOKEN))), 429);
-        assert_eq!(status(guard.check_own_token(&own, Some(TOKEN), Some(TOKEN))), 200);
-        assert_eq!(status(guard.check_own_token(&own, None, Some(TOKEN))), 401);
+        let judge = |token| {
+            let expected = [None, Some("another".to_owned()), Some(TOKEN.to_owned())];
+            guard.check_own_token(&own, token, &expected)
+        };
+        assert_eq!(status(judge(Some("wrong")).map(drop)), 429);
+        assert_eq!(judge(Some(TOKEN)).unwrap(), [2]);
+        assert_eq!(status(judge(None).map(drop)), 401);
     }
 
     #[test]
@@ -247,11 +263,14 @@ mod tests {
         let guard = guard(&[]);
         let request = post("Bearer ");
         for token in [None, Some("")] {
-            for expected in [None, Some("")] {
-                assert_eq!(status(guard.check_own_token(&request, token, expected)), 401);
+            for expected in [None, Some(String::new())] {
+                let judged = guard.check_own_token(&request, token, &[expected]);
+                assert_eq!(status(judged.map(drop)), 401);
             }
         }
-        assert_eq!(status(guard.check_own_token(&request, Some("x"), Some(""))), 401);
-        assert_eq!(status(guard.check_own_token(&request, Some("x"), None)), 401);
+        for expected in [vec![], vec![None], vec![Some(String::new())]] {
+            let judged = guard.check_own_token(&request, Some("x"), &expected);
+            assert_eq!(status(judged.map(drop)), 401);
+        }
     }
 }

@@ -27,17 +27,62 @@ const MAX_PROBLEMS: usize = 50;
 /// A body takes memory of the budget when it is larger than this, in bytes.
 const SMALL_BODY: usize = 16 * 1024;
 
-/// The body as a JSON object of at most `body_limit` bytes.
+/// Media types of a new service.
+pub const JSON: &[&str] = &["application/json"];
+
+/// Media types of a change: the second is that of RFC 7396.
+pub const MERGE_PATCH: &[&str] = &["application/json", "application/merge-patch+json"];
+
+/// The body as a JSON object of at most `body_limit` bytes. A body without a media type is none of
+/// `media_types`: a page of another origin can send it without asking.
 pub async fn json_object(
     request: &HttpRequest,
     payload: web::Payload,
+    media_types: &'static [&'static str],
     api: &Api,
 ) -> Result<Map<String, Value>, ApiError> {
-    if !request.content_type().eq_ignore_ascii_case("application/json") {
+    if !has_media_type(request, media_types) {
         let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
         let content_type = String::from_utf8_lossy(content_type.unwrap_or_default());
-        return Err(ApiError::unsupported_media_type(&content_type));
+        return Err(ApiError::unsupported_media_type(&content_type, media_types));
     }
+    let body = whole_body(request, payload, api).await?;
+    match serde_json::from_slice(&body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::unprocessable(vec![Invalid::hidden("a JSON object").of("body")])),
+        // Well-formed JSON with a number that no Rust type can hold.
+        Err(error) if error.to_string().starts_with("number out of range") => {
+            Err(ApiError::unprocessable(vec![format!("body: {error}")]))
+        }
+        Err(error) => Err(ApiError::bad_request(vec![format!("body: malformed JSON: {error}")])),
+    }
+}
+
+fn has_media_type(request: &HttpRequest, media_types: &[&str]) -> bool {
+    let given = request.content_type();
+    media_types.iter().any(|known| given.eq_ignore_ascii_case(known))
+}
+
+/// The text of `error` in a JSON object. Any other body is passed over.
+pub async fn error_message(
+    request: &HttpRequest,
+    payload: web::Payload,
+    api: &Api,
+) -> Result<Option<String>, ApiError> {
+    if !has_media_type(request, JSON) {
+        return Ok(None);
+    }
+    let body = whole_body(request, payload, api).await?;
+    let body: Option<Value> = serde_json::from_slice(&body).ok();
+    Ok(body.and_then(|body| body.get("error")?.as_str().map(str::to_owned)))
+}
+
+/// The body, once it has arrived and its connection has a place.
+async fn whole_body(
+    request: &HttpRequest,
+    payload: web::Payload,
+    api: &Api,
+) -> Result<web::BytesMut, ApiError> {
     let limit = api.body_limit;
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|n| n > limit) {
@@ -55,15 +100,7 @@ pub async fn json_object(
     {
         return Err(ApiError::no_place());
     }
-    match serde_json::from_slice(&body) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(ApiError::unprocessable(vec![Invalid::hidden("a JSON object").of("body")])),
-        // Well-formed JSON with a number that no Rust type can hold.
-        Err(error) if error.to_string().starts_with("number out of range") => {
-            Err(ApiError::unprocessable(vec![format!("body: {error}")]))
-        }
-        Err(error) => Err(ApiError::bad_request(vec![format!("body: malformed JSON: {error}")])),
-    }
+    Ok(body)
 }
 
 async fn read_body(

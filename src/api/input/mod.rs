@@ -4,14 +4,16 @@
 //! 413, 408 or 400, and one with an invalid field is 422 ([`body`]; contract, "Envelope").
 
 mod body;
+mod heartbeat;
 mod params;
 mod path;
 mod query;
 
-pub use body::{definition, json_object, patch, patched};
+pub use body::{JSON, MERGE_PATCH, definition, error_message, json_object, patch, patched};
+pub use heartbeat::{Report, external, heartbeat};
 pub use params::PAGE_LIMIT;
 pub use path::service_id;
 pub use query::{
-    TICK_STATES, heartbeat, list_all_events, list_events, list_services, list_ticks, list_uptime,
-    no_params, series, uptime,
+    TICK_STATES, list_all_events, list_events, list_services, list_ticks, list_uptime, no_params,
+    series, uptime,
 };

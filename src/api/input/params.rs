@@ -53,6 +53,19 @@ impl Params {
         Self { pairs, ..params }
     }
 
+    /// As [`new`](Self::new), but parameters that are not `known` are passed over.
+    pub fn with_foreign(request: &HttpRequest, known: &[&str]) -> Self {
+        let query = request.query_string().as_bytes();
+        let pairs = url::form_urlencoded::parse(query).into_owned().collect();
+        let mut params = Self { pairs, problems: Vec::new() };
+        for name in known {
+            if params.pairs.iter().filter(|(given, _)| given == name).count() > 1 {
+                params.problems.push(format!("{name}: duplicate parameter"));
+            }
+        }
+        params
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

@@ -203,32 +203,6 @@ pub fn list_uptime(request: &HttpRequest, now_ms: i64) -> Result<ListUptime, Api
     params.done(query)
 }
 
-/// The query of a heartbeat.
-pub struct HeartbeatReport {
-    /// The token, from a client that cannot send the header.
-    pub token: Option<String>,
-    /// Whether the job succeeded.
-    pub success: bool,
-    /// Error message of a failed job.
-    pub error: String,
-}
-
-/// The query of `POST /v1/services/{id}/heartbeat`.
-pub fn heartbeat(request: &HttpRequest) -> Result<HeartbeatReport, ApiError> {
-    let mut params = Params::new(request, &["token", "success", "error"]);
-    let success = params.take("success", "true or false", |text| match text {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    });
-    let report = HeartbeatReport {
-        token: params.get("token").map(str::to_owned),
-        success: success.unwrap_or(true),
-        error: params.get("error").unwrap_or("the job reported a failure").to_owned(),
-    };
-    params.done(report)
-}
-
 /// Rejects every query parameter.
 pub fn no_params(request: &HttpRequest) -> Result<(), ApiError> {
     Params::new(request, &[]).done(())

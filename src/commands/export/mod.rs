@@ -129,7 +129,7 @@ fn full_name(service: &NamedService) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ServiceId;
+    use crate::domain::{Labels, ServiceId};
 
     #[test]
     fn services_are_selected_by_id_or_name_and_each_once() {
@@ -137,6 +137,7 @@ mod tests {
             id: ServiceId::new(id).unwrap(),
             name: name.to_owned(),
             group: Some(group).filter(|group| !group.is_empty()).map(str::to_owned),
+            labels: Labels::default(),
             newest_seq: 0,
         };
         let all = || {

@@ -59,7 +59,8 @@ pub(super) fn write(
 /// Name and labels of a series.
 fn series_name(family: &str, service: &NamedService, phase: Option<&str>) -> String {
     let id = service.id.to_string();
-    let labels = names::service_labels(&id, &service.name, service.group.as_deref());
+    let labels =
+        names::service_labels(&id, &service.name, service.group.as_deref(), &service.labels);
     names::series(family, labels.into_iter().chain(phase.map(|phase| (names::PHASE, phase))))
 }
 
@@ -139,7 +140,8 @@ impl<const DIGITS: u32> std::fmt::Display for Decimal<DIGITS> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ServiceId;
+    use crate::domain::service::labels::Label;
+    use crate::domain::{Labels, ServiceId};
 
     #[test]
     fn labels_are_escaped_and_named_as_in_metrics() {
@@ -147,11 +149,13 @@ mod tests {
             id: ServiceId::new(7).unwrap(),
             name: "a \"b\"\\\n".to_owned(),
             group: Some("core".to_owned()),
+            labels: Labels::new(vec![Label::new("team", "a").unwrap()]),
             newest_seq: 0,
         };
         assert_eq!(
             series_name("f", &service, Some("tls")),
-            "f{service_id=\"7\",name=\"a \\\"b\\\"\\\\\\n\",group=\"core\",phase=\"tls\"}"
+            "f{service_id=\"7\",name=\"a \\\"b\\\"\\\\\\n\",group=\"core\",team=\"a\",\
+             phase=\"tls\"}"
         );
     }
 

@@ -136,14 +136,14 @@ pub(super) fn write_jsonl(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ServiceId;
-    use crate::domain::State;
+    use crate::domain::{Labels, ServiceId, State};
 
     fn lines(tick: &StoredTick) -> (String, String) {
         let service = NamedService {
             id: ServiceId::new(7).unwrap(),
             name: "=shop, \"west\"\n".to_owned(),
             group: None,
+            labels: Labels::default(),
             newest_seq: 1,
         };
         let row = Row::new(&service, tick);

@@ -56,7 +56,7 @@ impl Definition {
     }
 
     /// Whether a probe of `other` asks the same and is judged alike. Thresholds, the objective and
-    /// the grace of heartbeats judge results, not a response.
+    /// the grace of heartbeats judge results, not a response; labels are no part of either.
     pub fn probes_as(&self, other: &Self) -> bool {
         let Self {
             name: _,
@@ -75,6 +75,7 @@ impl Definition {
                 thresholds: options.thresholds,
                 slo: options.slo,
                 heartbeat: options.heartbeat.clone(),
+                labels: options.labels.clone(),
                 ..Options::clone(&other.options)
             } == **options
     }
@@ -129,9 +130,9 @@ impl Service {
         Self { revision, ..self }
     }
 
-    /// Longest time between two heartbeats of a watched job: interval and grace.
+    /// Longest time between two heartbeats of a watched job; for other services the interval.
     pub fn heartbeat_timeout(&self) -> Duration {
-        let grace = self.options.heartbeat.as_ref().map(|heartbeat| heartbeat.grace);
-        self.interval.get() + grace.unwrap_or_default()
+        let interval = self.interval.get();
+        self.options.heartbeat.as_ref().map_or(interval, |heartbeat| heartbeat.timeout(interval))
     }
 }

@@ -54,6 +54,24 @@ pub struct FullName {
     pub name: Name,
 }
 
+impl FullName {
+    /// The key of the service in the API of Gatus: `core_pay-api` for `Pay API` in the group
+    /// `core`. Different names may have the same key.
+    ///
+    /// Source: `config/key/key.go` of Gatus.
+    pub fn key(&self) -> String {
+        let part =
+            |text: &str| lower_case(text).replace([' ', '/', '_', ',', '.', '#', '+', '&'], "-");
+        let group = self.group.as_ref().map_or("", Group::as_str);
+        format!("{}_{}", part(group), part(self.name.as_str()))
+    }
+}
+
+/// The text in lower case, as Go has it: each character for itself.
+pub fn lower_case(text: &str) -> String {
+    text.chars().filter_map(|c| c.to_lowercase().next()).collect()
+}
+
 impl fmt::Display for FullName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.group {
@@ -80,6 +98,20 @@ mod tests {
         assert!(Name::parse(&"ü".repeat(255)).is_ok());
         for bad in [String::new(), "x".repeat(256), " a".into(), "a\n".into(), "a\u{0}b".into()] {
             assert!(Name::parse(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_that_of_gatus() {
+        for (group, name, key) in [
+            ("core", "Pay API", "core_pay-api"),
+            ("", "backup", "_backup"),
+            ("A/B_c", "d.e,f#g+h&i", "a-b-c_d-e-f-g-h-i"),
+            ("", "ÜBER \u{3a3}\u{130}-x", "_über-\u{3c3}i-x"),
+        ] {
+            let group = Group::parse(group).unwrap();
+            let full_name = FullName { group, name: Name::parse(name).unwrap() };
+            assert_eq!(full_name.key(), key);
         }
     }
 }

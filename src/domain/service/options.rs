@@ -11,6 +11,7 @@ use http::Method;
 use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::history::slo::Slo;
 use crate::domain::service::dns_question::DnsQuestion;
+use crate::domain::service::labels::Labels;
 use crate::domain::service::starttls::StartTlsProtocol;
 use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
@@ -57,6 +58,8 @@ pub struct Options {
     pub heartbeat: Option<Heartbeat>,
     pub thresholds: Thresholds,
     pub slo: Option<Slo>,
+    /// On `/metrics`.
+    pub labels: Labels,
 }
 
 impl Options {
@@ -109,6 +112,7 @@ impl Default for Options {
             heartbeat: None,
             thresholds: Thresholds::default(),
             slo: None,
+            labels: Labels::default(),
         }
     }
 }
@@ -239,4 +243,16 @@ pub struct Heartbeat {
     pub token: Template,
     /// Time after the interval until the heartbeat is late.
     pub grace: Duration,
+    /// No heartbeat is late; the state is the one that was reported last.
+    pub is_optional: bool,
+}
+
+impl Heartbeat {
+    /// Stands for a wait without end: a hundred years.
+    const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+    /// Longest time between two heartbeats that are not late.
+    pub fn timeout(&self, interval: Duration) -> Duration {
+        if self.is_optional { Self::NEVER } else { interval + self.grace }
+    }
 }

@@ -355,6 +355,8 @@ fn has_usable_host(url: &Url) -> bool {
 mod tests {
     use std::collections::HashMap;
 
+    use url::Position;
+
     use super::*;
 
     #[test]
@@ -539,6 +541,23 @@ mod tests {
             assert!(Target::template(good).is_ok(), "{good}");
         }
         assert!(Target::template("tcp://a.${D}..b:1").is_err());
+    }
+
+    #[test]
+    fn a_value_behind_the_host_is_used_as_it_is() {
+        let target = Target::template("http://a/p?key=${KEY}&last=1").unwrap();
+        for (value, path_and_query, fragment) in [
+            ("plain", "/p?key=plain&last=1", None),
+            ("a&b=c", "/p?key=a&b=c&last=1", None),
+            ("a#b", "/p?key=a", Some("b&last=1")),
+            ("a%23%26", "/p?key=a%23%26&last=1", None),
+        ] {
+            let variables = HashMap::from([("KEY".to_owned(), value.to_owned())]);
+            let variables = Variables::new(variables);
+            let url = target.url(&variables).unwrap();
+            assert_eq!(&url[Position::BeforePath..Position::AfterQuery], path_and_query, "{value}");
+            assert_eq!(url.fragment(), fragment, "{value}");
+        }
     }
 
     #[test]

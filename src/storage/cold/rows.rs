@@ -9,8 +9,8 @@ use super::Backend;
 use super::schema::{service_events, service_metrics, services};
 use crate::domain::rollup::flapping::Recent;
 use crate::domain::{
-    Condition, Definition, Event, EventFailure, Group, Interval, LatestEvent, Name, Options,
-    Origin, ServiceId, State, StoredReason, Streak, Tally, Target, Thresholds, Timeout,
+    Condition, Definition, Event, EventFailure, Group, Interval, Labels, LatestEvent, Name,
+    Options, Origin, ServiceId, State, StoredReason, Streak, Tally, Target, Thresholds, Timeout,
 };
 use crate::spec;
 use crate::spec::Form;
@@ -95,6 +95,15 @@ impl ServiceRow {
         ServiceId::new(self.id)
             .ok_or_else(|| StorageError::Unreadable(format!("services has the id {}", self.id)))
     }
+}
+
+/// The labels in the column `options`; none when it cannot be read.
+pub fn labels_of(options: Option<&str>) -> Labels {
+    // Most services have none, and the text of an option is seldom this one.
+    let text = options.filter(|text| text.contains("\"labels\""));
+    let map = text.and_then(|text| serde_json::from_str(text).ok());
+    let options = map.and_then(|map| spec::read_options(&map).ok());
+    options.map(|options| options.labels.clone()).unwrap_or_default()
 }
 
 /// The columns of `services` that a definition sets.

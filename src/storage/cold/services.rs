@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 
 use super::functions::masked_url;
-use super::rows::{EventRow, MetricRow, ServiceRow};
+use super::rows::{EventRow, MetricRow, ServiceRow, labels_of};
 use super::schema::{service_count, service_events, service_metrics, services};
 use super::{Backend, StoreConnection};
 use crate::domain::{Event, Page, PageRequest, ServiceId, State};
@@ -62,7 +62,7 @@ pub fn named(
     connection: &mut StoreConnection,
     page: Option<PageRequest>,
 ) -> Result<Page<NamedService>, StorageError> {
-    type Row = (i64, String, Option<String>);
+    type Row = (i64, String, Option<String>, Option<String>);
     connection.transaction(|connection| {
         let living = || services::table.filter(services::deleted_at.is_null());
         let total: i64 = living().count().get_result(connection)?;
@@ -71,15 +71,16 @@ pub fn named(
             .order(services::id)
             .limit(limit)
             .offset(offset)
-            .select((services::id, services::name, services::group_name))
+            .select((services::id, services::name, services::group_name, services::options))
             .load(connection)?;
         // Not by a join, which would read the metrics of the pages before too.
         let ids = rows.first().map(|row| row.0).zip(rows.last().map(|row| row.0));
         let newest_seqs =
             ids.map_or(Ok(HashMap::new()), |(first, last)| newest_seqs(connection, first, last))?;
-        let named = rows.into_iter().map(|(id, name, group)| {
+        let named = rows.into_iter().map(|(id, name, group, options)| {
             let newest_seq = newest_seqs.get(&id).copied().unwrap_or_default();
-            Ok(NamedService { id: service_id(id)?, name, group, newest_seq })
+            let labels = labels_of(options.as_deref());
+            Ok(NamedService { id: service_id(id)?, name, group, labels, newest_seq })
         });
         let items = named.collect::<Result<_, StorageError>>()?;
         Ok(Page { items, total: total.cast_unsigned() })

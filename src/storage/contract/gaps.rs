@@ -1,13 +1,17 @@
 //! Gaps: periods that the monitor did not observe.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
 use super::retention::{HOUR_MS, MINUTE_MS};
-use crate::domain::{ServiceId, Span, State, Thresholds, Window};
+use crate::domain::service::options::Heartbeat;
+use crate::domain::{
+    Definition, Options, ServiceId, Span, State, Target, Template, Thresholds, Window, sample,
+};
 use crate::storage::history::uptime::spans;
 use crate::storage::ledger::Ledger;
-use crate::storage::records::Gap;
+use crate::storage::records::{Change, Gap};
 
 /// Of services that set none.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(15);
@@ -16,7 +20,34 @@ for_each_store!(
     the_event_of_a_streak_over_a_gap_begins_after_it,
     a_stall_is_unknown_except_for_later_events,
     a_probe_that_began_before_a_stall_does_not_end_its_gap,
+    a_gap_does_not_change_what_an_optional_heartbeat_reported,
 );
+
+fn a_gap_does_not_change_what_an_optional_heartbeat_reported(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 0);
+    let mut job = |name: &str, is_optional| {
+        let (token, grace) = (Template::literal("t"), Duration::ZERO);
+        let heartbeat = Some(Heartbeat { token, grace, is_optional });
+        let definition = Definition {
+            target: Target::parse("push://job").unwrap(),
+            options: Arc::new(Options { heartbeat, ..Options::default() }),
+            ..sample::definition(name)
+        };
+        f.writer.define(Change::Create(Box::new(definition)), START_MS).unwrap().id
+    };
+    let (optional, required) = (job("optional", true), job("required", false));
+    for id in [optional, required] {
+        f.commit(&[outcome(id, &plain(State::Down, START_MS))], START_MS);
+    }
+    let state = |f: &mut Fixture, id| spans(&mut *f.reader, id, Window::ALL).unwrap().pop();
+    let down = Some(Span { state: State::Down, from_ms: START_MS, to_ms: None });
+    f.writer.close_gap(START_MS + HOUR_MS, DEFAULT_INTERVAL).unwrap();
+    assert_eq!(state(&mut f, optional), down);
+    assert_eq!(state(&mut f, required).unwrap().state, State::Unknown);
+    f.writer.record_stall(START_MS + MINUTE_MS, START_MS + 2 * HOUR_MS).unwrap();
+    assert_eq!(state(&mut f, optional), down);
+    f.assert_consistent();
+}
 
 fn the_event_of_a_streak_over_a_gap_begins_after_it(kind: Kind) {
     let thresholds = Thresholds { failure: 2, success: 2, confirm_interval: None };

@@ -109,15 +109,17 @@ fn begin_unobserved(
 
 /// Whether the service `s` with the metric `m` missed more than one interval from `?1` to `?2`;
 /// `?3` is the default interval, or null to excuse none. A job that reports by heartbeat is not
-/// judged by its last report, since its wait begins anew.
+/// judged by its last report, since its wait begins anew; and one whose heartbeats are optional
+/// misses nothing.
 macro_rules! missed_more {
     () => {
-        "(?3 IS NULL OR NOT s.enabled OR m.unwatched_from_ms IS NOT NULL \
-        OR ?2 - ?1 > coalesce(s.interval_seconds * 1000, ?3) \
+        "(NOT s.enabled OR m.unwatched_from_ms IS NOT NULL OR NOT (s.url LIKE 'push:%' \
+            AND json_valid(s.options) AND coalesce(s.options ->> '$.heartbeat.optional', FALSE)) \
+        AND (?3 IS NULL OR ?2 - ?1 > coalesce(s.interval_seconds * 1000, ?3) \
         OR (s.url NOT LIKE 'push:%' AND ?2 - coalesce( \
             (SELECT created_at_ms FROM service_ticks WHERE id = m.latest_tick_id), \
             (SELECT created_at_ms FROM sealing_ticks WHERE id = m.latest_tick_id), \
-            m.updated_at * 1000) > 2 * coalesce(s.interval_seconds * 1000, ?3)))"
+            m.updated_at * 1000) > 2 * coalesce(s.interval_seconds * 1000, ?3))))"
     };
 }
 

@@ -116,3 +116,28 @@ fn an_invalid_change_is_rejected_by_field_and_probing_continues() {
     let ticks = app.wait_for_ticks(id, 1)["metric"]["data"]["tick_count"].as_u64().unwrap();
     assert_eq!(app.wait_for_ticks(id, ticks + 2)["state"], "up");
 }
+
+#[test]
+fn a_change_may_have_the_media_type_of_a_merge_patch() {
+    let app = Launch::new().start();
+    let id = app.add("a", "http://127.0.0.1:1/");
+    let path = format!("/v1/services/{id}");
+    for (method, path, content_type, status) in [
+        ("PATCH", path.as_str(), "application/merge-patch+json", 200),
+        ("PATCH", &path, "Application/Merge-Patch+JSON; charset=utf-8", 200),
+        ("PATCH", &path, "application/json", 200),
+        ("PATCH", &path, "application/json-patch+json", 415),
+        ("PATCH", &path, "text/plain", 415),
+        ("POST", "/v1/services", "application/merge-patch+json", 415),
+    ] {
+        let headers = [("content-type", content_type)];
+        let reply = app.request(method, path, &headers, "{\"group\": \"g\"}");
+        assert_eq!(reply.status, status, "{method} {content_type}: {}", reply.text);
+    }
+    // A page of another origin can send a body without a type, and asks for no permission.
+    for (method, path) in [("PATCH", path.as_str()), ("POST", "/v1/services")] {
+        let reply = app.request(method, path, &[], "{\"group\": \"h\"}");
+        assert_eq!(reply.status, 415, "{method}: {}", reply.text);
+    }
+    assert_eq!(app.service(id)["group"], "g");
+}

@@ -157,7 +157,9 @@ fn the_program_accepts_the_parameters_that_the_document_describes() {
     app.add_with(&json!({"name": "a", "url": "http://a/", "enabled": false, "slo": {"target": 9}}));
     let document = app.get("/openapi.json").body;
     let mut problems = Vec::new();
-    for path in document["paths"].as_object().unwrap().keys() {
+    // A heartbeat passes over the parameters that it does not know.
+    let paths = document["paths"].as_object().unwrap().keys();
+    for path in paths.filter(|path| !path.ends_with("/heartbeat")) {
         let parameters = parameters(&document, path);
         let url = path.replace("{id}", "1");
         if path != "/metrics" && document["paths"][path]["get"].is_object() {

@@ -6,6 +6,7 @@ mod configuration;
 mod documents;
 mod gatus_files;
 mod hanging_files;
+mod labels;
 mod metrics;
 mod reload;
 mod services_file;

@@ -156,3 +156,25 @@ fn a_service_of_the_file_moves_between_groups_with_its_history() {
     app.wait_for_log("services.yaml:3: endpoint (edge/api): name: already used by the entry at");
     app.db().assert_consistent();
 }
+
+#[test]
+fn a_changed_content_is_applied_whatever_size_and_time_say() {
+    let target = Target::healthy();
+    let list = |name: &str| format!("endpoints:\n{}", entry(name, &target.url()));
+    let launch = Launch::new().with_services_file(&list("one"));
+    let file = launch.folder().join("services.yaml");
+    let modified = fs::metadata(&file).unwrap().modified().unwrap();
+    let app = launch.start();
+    app.wait_for_log("services file applied");
+    fs::write(&file, list("two")).unwrap();
+    let times = fs::FileTimes::new().set_modified(modified);
+    fs::File::options().write(true).open(&file).unwrap().set_times(times).unwrap();
+    wait_until("the new content", || app.names() == ["two"]);
+    // The old file with its old time, as `git checkout` or `cp -p` bring it back.
+    let old = launch.folder().join("old.yaml");
+    fs::write(&old, list("one")).unwrap();
+    fs::File::options().write(true).open(&old).unwrap().set_times(times).unwrap();
+    fs::rename(old, &file).unwrap();
+    wait_until("the old content", || app.names() == ["one"]);
+    assert_eq!(app.log().matches("services file applied").count(), 3);
+}

@@ -71,7 +71,7 @@ fn a_heartbeat_needs_the_token_of_its_job() {
         let reply = app.request("POST", &path, &headers, "");
         assert_eq!(reply.status, status, "{headers:?} {path}: {}", reply.text);
     }
-    assert_eq!(app.get(&path).status, 405);
+    assert_eq!(app.request("PUT", &path, &[], "").header("allow"), "GET, HEAD, POST");
     let log = app.log();
     assert!(!log.contains("s3cret-of-the-job"), "{log}");
 }
@@ -217,4 +217,44 @@ fn a_heartbeat_that_was_answered_survives_kill_9() {
     let metric = app.service(id)["metric"]["data"].clone();
     assert_eq!(metric["tick_count"], BEATS * CLIENTS, "{metric}");
     app.db().assert_consistent();
+}
+
+#[test]
+fn a_job_may_fetch_a_url_with_the_parameters_of_other_programs() {
+    let app = online().start();
+    let id = job(&app, 600.0, 0.0);
+    let path = format!("/v1/services/{id}/heartbeat?token=s3cret-of-the-job");
+    for (nth, (method, query, headers)) in [
+        ("GET", "&status=up&msg=OK&ping=", vec![]),
+        ("HEAD", "&duration=5s", vec![]),
+        ("POST", "&rid=7", vec![("content-type", "text/plain")]),
+        ("GET", "", vec![("sec-fetch-site", "cross-site")]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let reply = app.request(method, &format!("{path}{query}"), &headers, "");
+        assert_eq!(reply.status, 200, "{method} {query}: {}", reply.text);
+        app.wait_for_ticks(id, nth as u64 + 1);
+    }
+    app.wait_for_state(id, "up");
+    let longest = app.metric(&format!("probe_duration_seconds{{service_id=\"{id}\""));
+    assert_eq!(longest, Some(0.0), "the last one gave no duration");
+    for (headers, status) in
+        [(vec![("sec-purpose", "prefetch;prerender")], 403), (vec![("purpose", "prefetch")], 403)]
+    {
+        assert_eq!(app.request("GET", &path, &headers, "").status, status, "{headers:?}");
+    }
+    for (query, detail) in
+        [("&status=down&msg=disk%20full", "disk full"), ("&error=out%20of%20paper", "out of paper")]
+    {
+        assert_eq!(app.request("GET", &format!("{path}{query}"), &[], "").status, 200);
+        let down = app.wait_for_state(id, "down");
+        assert_eq!(down["current_status"]["failure"]["detail"], detail);
+        assert_eq!(app.get(&path).status, 200);
+        app.wait_for_state(id, "up");
+    }
+    let missing = app.get(&format!("/v1/services/{id}/heartbeat"));
+    assert_eq!((missing.status, missing.header("www-authenticate")), (401, "Bearer"));
+    assert_eq!(app.service(id)["metric"]["data"]["tick_count"], 8);
 }

@@ -11,6 +11,7 @@ mod dns_records;
 mod domain_expiration;
 mod edns;
 mod external_checks;
+mod external_endpoints;
 mod failure_reasons;
 mod floods;
 mod grpc;

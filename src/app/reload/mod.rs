@@ -1,8 +1,10 @@
-//! Applies the services file while the service runs: on SIGHUP, and when the file has changed.
+//! Applies the services file while the service runs: on SIGHUP, and when its content has changed.
+
+mod decision;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Addr, Recipient};
 use slog::{Logger, error, info};
@@ -11,6 +13,7 @@ use tokio::signal::unix::Signal;
 use crate::actors::messages::recording::SetCanaries;
 use crate::actors::messages::store::ApplyFile;
 use crate::actors::recorder::Recorder;
+use crate::app::reload::decision::Changes;
 use crate::app::services_file::{canaries, read};
 use crate::app::startup::{log_applied, log_notices};
 use crate::bounded_file::detached;
@@ -18,8 +21,7 @@ use crate::config::Config;
 use crate::services_file;
 use crate::services_file::{Content, FileError, Notices, Snapshot};
 
-/// Interval between checks of the file. A change is applied when two checks find the same state, so
-/// that a file is not read while it is written.
+/// Interval between checks of the file.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the services file is applied to.
@@ -33,30 +35,37 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// Applies the services file on each `hangup`, and when its state differs from `applied`, for
-    /// as long as the service runs. An invalid file is logged and changes nothing. Notices are
+    /// Applies the services file on each `hangup`, and when its content differs from that of
+    /// `applied`, for as long as the service runs. An invalid file is logged and changes nothing. Notices are
     /// logged when they differ from the last ones.
-    pub async fn watch(mut self, mut hangup: Signal, mut applied: Snapshot) {
+    pub async fn watch(mut self, mut hangup: Signal, applied: Snapshot) {
         let Some(file) = self.config.services.file.clone() else {
             while hangup.recv().await.is_some() {
                 info!(self.log, "SIGHUP ignored: SERVICES_FILE is not set");
             }
             return;
         };
-        let mut previous = applied.clone();
+        let mut changes = Changes::new(applied, Instant::now());
         loop {
             let is_requested = tokio::select! {
                 _ = hangup.recv() => true,
                 () = tokio::time::sleep(CHECK_INTERVAL) => false,
             };
             let path = file.clone();
-            let Some(current) = on_thread(move || services_file::snapshot(&path)).await else {
+            let Some(stats) = on_thread(move || services_file::stats(&path)).await else {
                 continue;
             };
-            let has_settled = current == std::mem::replace(&mut previous, current.clone());
-            let has_changed = has_settled && current != applied;
+            let began = Instant::now();
+            if !is_requested && !changes.must_read(&stats, began) {
+                continue;
+            }
+            let path = file.clone();
+            let Some(digest) = on_thread(move || services_file::digest(&path)).await else {
+                continue;
+            };
+            let has_changed = changes.read(stats, digest, began.elapsed(), Instant::now());
             if (is_requested || has_changed) && self.apply(&file).await {
-                applied = current;
+                changes.applied(digest);
             }
         }
     }
