@@ -136,7 +136,7 @@ mod tests {
         assert_eq!((alone.line, alone.definition.interval), (3, None));
         assert!(heartbeat(third).is_optional && !third.definition.enabled);
         assert_eq!(third.definition.options.labels.iter().count(), 1);
-        let notices = content.notices.lines();
+        let notices = content.notices.messages();
         assert_eq!(notices.len(), 1, "{notices:?}");
         assert!(notices[0].contains("external-endpoints: alerts"), "{notices:?}");
     }
