@@ -7,7 +7,7 @@ use url::{Position, Url};
 
 use crate::domain::Failure;
 use crate::probe::failure;
-use crate::probe::http::connection::SuppliedConnector;
+use crate::probe::http::supplied::SuppliedConnector;
 
 pub const USER_AGENT: &str = concat!("service-healthcheck/", env!("CARGO_PKG_VERSION"));
 

@@ -1,21 +1,16 @@
 //! A connection that the probe opened, in the form that awc uses.
 //!
-//! awc requests a connection from its connector inside the future of a request.
-//! [`SuppliedConnector`] returns the probe's connection, passed in a task-local. The probe retains
-//! a clone, which shows what awc hides: the head as the peer sent it, whether the peer closed the
-//! connection, and data after a head without a body length.
+//! The probe retains a clone, which shows what awc hides: the head as the peer sent it, whether the
+//! peer closed the connection, and data after a head without a body length.
 
 use std::cell::{RefCell, RefMut};
-use std::future::{Future, Ready, poll_fn, ready};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use actix_rt::net::{ActixStream, Ready as IoReady};
-use actix_service::Service;
-use actix_tls::connect::{ConnectError, ConnectInfo, Connection as Connected};
-use awc::http::Uri;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -311,35 +306,5 @@ impl ActixStream for Connection {
 
     fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<IoReady>> {
         ActixStream::poll_write_ready(self.0.borrow().tcp(), context)
-    }
-}
-
-tokio::task_local! {
-    static SUPPLIED: RefCell<Option<Connection>>;
-}
-
-/// Runs `request`, which must be at most one awc request, over `connection`.
-pub async fn with_connection<F: Future>(connection: Connection, request: F) -> F::Output {
-    SUPPLIED.scope(RefCell::new(Some(connection)), request).await
-}
-
-/// Gives awc the connection of [`with_connection`].
-#[derive(Debug, Clone)]
-pub struct SuppliedConnector;
-
-impl Service<ConnectInfo<Uri>> for SuppliedConnector {
-    type Response = Connected<Uri, Connection>;
-    type Error = ConnectError;
-    type Future = Ready<Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&self, request: ConnectInfo<Uri>) -> Self::Future {
-        let connection = SUPPLIED.with(|supplied| supplied.borrow_mut().take());
-        let connected =
-            connection.map(|connection| Connected::new(request.request().clone(), connection));
-        ready(connected.ok_or(ConnectError::Unresolved))
     }
 }

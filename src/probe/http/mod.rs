@@ -16,6 +16,7 @@ pub mod http2;
 mod interim;
 pub mod request;
 pub mod response;
+pub mod supplied;
 
 use http::StatusCode;
 use http::response::Parts;

@@ -18,11 +18,12 @@ use crate::domain::{Failure, Reason, Requests};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
 use crate::probe::http::client::{USER_AGENT, awc_method, host, uri};
-use crate::probe::http::connection::{Connection, with_connection};
+use crate::probe::http::connection::Connection;
 use crate::probe::http::cookies::Cookies;
 use crate::probe::http::fields::Fields;
 use crate::probe::http::http2;
 use crate::probe::http::response::Http1Response;
+use crate::probe::http::supplied::with_connection;
 
 /// A request, its variables filled in, and its placeholders as far as they are the same on each
 /// hop.
