@@ -16,6 +16,7 @@ need "${postgresql[0]}" postgresql
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
 need /usr/lib/nagios/plugins/check_tcp monitoring-plugins-basic
 need redis-server redis-server
+need /usr/sbin/sshd openssh-server
 for program in "$@"; do
     need "$program" "$program"
 done

@@ -16,8 +16,8 @@ pub struct NewService {
     #[schema(min_length = 1, max_length = 255, example = "payment-gateway")]
     name: String,
     /// The target. Its scheme selects the protocol: http, https, ws, wss, tcp, tls, udp, starttls,
-    /// dns, icmp, grpc, grpcs, exec (where `PLUGINS_DIR` is set) or push. Secrets in it are masked
-    /// in responses.
+    /// dns, icmp, grpc, grpcs, ssh, exec (where `PLUGINS_DIR` is set) or push. Secrets in it are
+    /// masked in responses.
     #[schema(max_length = 2083, example = "https://pay.example.org/health")]
     url: String,
     /// Group for display and filtering; null or an empty text means no group.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::domain::invalid::Invalid;
 use crate::spec::field::{Dialect, ENABLED, FIELDS, Field, NAME, URL};
 use crate::spec::problem::{Problem, Rejection};
+use crate::spec::ssh;
 
 /// Fields without a default, which null cannot restore.
 const NEVER_NULL: [Field; 3] = [NAME, URL, ENABLED];
@@ -77,6 +78,10 @@ impl<'v> FieldReader<'v> {
             let paths = || FIELDS.iter().map(|field| field.path(self.dialect));
             let is_key = !key.contains('.');
             if is_key && paths().any(|known| known == path) {
+                continue;
+            }
+            if self.dialect == Dialect::File && path == ssh::KEY {
+                self.problems.extend(ssh::problems(value));
                 continue;
             }
             if is_key && paths().any(|known| known.starts_with(&inner)) {

@@ -35,6 +35,8 @@ pub enum Kind {
     Icmp,
     /// gRPC health checking protocol.
     Grpc,
+    /// Identification of an SSH server.
+    Ssh,
     /// External check by a plugin.
     Exec,
     /// No probe: the watched job sends heartbeats.
@@ -49,7 +51,7 @@ impl fmt::Display for Kind {
 }
 
 /// Scheme, kind, and the http scheme with the same transport, under which `url` parses the rest.
-const SCHEMES: [(&str, Kind, &str); 14] = [
+const SCHEMES: [(&str, Kind, &str); 15] = [
     ("http", Kind::Http, "http"),
     ("https", Kind::Http, "https"),
     ("ws", Kind::WebSocket, "http"),
@@ -62,6 +64,7 @@ const SCHEMES: [(&str, Kind, &str); 14] = [
     ("icmp", Kind::Icmp, "http"),
     ("grpc", Kind::Grpc, "http"),
     ("grpcs", Kind::Grpc, "https"),
+    ("ssh", Kind::Ssh, "http"),
     ("exec", Kind::Exec, "http"),
     ("push", Kind::Push, "http"),
 ];
@@ -88,7 +91,7 @@ pub enum TargetError {
 impl Target {
     pub const EXPECTED: &'static str = "a URL with a host, at most 2,083 characters, and one of \
          the schemes http, https, ws, wss, tcp, tls, udp, starttls (these four with a port), dns, \
-         icmp, grpc, grpcs, exec (with the name of a plugin) and push";
+         icmp, grpc, grpcs, ssh, exec (with the name of a plugin) and push";
 
     /// A target without variables. A fragment is part of the shown URL and is never sent (RFC 9110,
     /// section 4.2.5).
@@ -295,8 +298,13 @@ pub enum OriginError {
 fn checked(kind: Kind, http: &str) -> Option<Url> {
     let http = &with_brackets(kind, http);
     let mut url = Url::parse(http).ok()?;
-    if kind == Kind::Dns && !has_port(http) {
-        url.set_port(Some(53)).ok()?;
+    let default_port = match kind {
+        Kind::Dns => Some(53),
+        Kind::Ssh => Some(22),
+        _ => None,
+    };
+    if default_port.is_some() && !has_port(http) {
+        url.set_port(default_port).ok()?;
     }
     let needs_port = matches!(kind, Kind::Tcp | Kind::Tls | Kind::Udp | Kind::StartTls);
     let port_is_good = url.port() != Some(0) && (!needs_port || has_port(http));
@@ -381,6 +389,8 @@ mod tests {
             "dns://2001:db8::1",
             "grpcs://a:443",
             "push://backup",
+            "ssh://a",
+            "ssh://a:2222",
             "exec://check_http",
             "exec://Check.1+x-y",
             "exec://${PLUGIN}",
@@ -456,6 +466,14 @@ mod tests {
         let fits = format!("http://a/{}", "x".repeat(URL_MAX_CHARS - 9));
         assert!(Target::parse(&fits).is_ok());
         assert!(Target::parse(&format!("{fits}x")).is_err());
+    }
+
+    #[test]
+    fn a_port_that_is_left_out_is_the_one_of_the_protocol() {
+        let port =
+            |text: &str| Target::parse(text).unwrap().url(&Variables::default()).unwrap().port();
+        assert_eq!((port("ssh://a"), port("dns://a")), (Some(22), Some(53)));
+        assert_eq!((port("ssh://a:2222"), port("ssh://a:80")), (Some(2222), None), "http's own");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | `grpc`, `grpcs` | [`grpc`] | `grpc.health.v1.Health/Check` | `SERVING` |
 //! | `dns` | [`dns`] | one question | the expected records, or any of that type |
 //! | `icmp` | [`icmp`] | an echo request | an echo reply |
+//! | `ssh` | [`ssh`] | an identification | the identification of the server |
 //!
 //! Each returns a [`ProbeResponse`] for the conditions, with the result of the plain rule in it. An
 //! error means that no response came, or not the one that `expect` requires; conditions cannot
@@ -19,6 +20,7 @@ mod dns;
 mod excerpt;
 mod grpc;
 mod icmp;
+mod ssh;
 mod starttls;
 mod tcp;
 mod udp;
@@ -39,6 +41,7 @@ pub async fn probe(context: &ProbeContext<'_>, kind: Kind) -> Result<ProbeRespon
         Kind::Grpc => grpc::probe(context).await,
         Kind::Dns => dns::probe(context).await,
         Kind::Icmp => icmp::probe(context).await,
+        Kind::Ssh => ssh::probe(context).await,
         Kind::Http | Kind::Exec | Kind::Push => {
             Err(Failure::new(Reason::LocalFault, format!("no probe for targets of kind {kind:?}")))
         }

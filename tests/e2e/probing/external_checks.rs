@@ -206,7 +206,7 @@ fn the_api_and_the_metrics_show_results_and_mask_arguments() {
     assert_eq!(
         probed(),
         json!({
-            "state": "WARNING", "exit_code": 1, "text": "it got ***",
+            "state": "WARNING", "exit_code": 1, "text": "it got --token=***",
             "perfdata": [
                 {"label": "a b", "value": 0.5, "unit": "s", "warning": "1", "critical": "2",
                  "min": 0, "max": 10},

@@ -30,6 +30,7 @@ mod redefinition;
 mod redirects;
 mod request_texts;
 mod self_check;
+mod ssh;
 mod stalls;
 mod starttls;
 mod starttls_protocols;

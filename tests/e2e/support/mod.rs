@@ -17,6 +17,7 @@ mod probe;
 mod registries;
 pub mod schema;
 mod slow;
+pub mod sshd;
 mod target;
 pub mod tls;
 mod udp;
