@@ -14,6 +14,7 @@ fn body_for(field: &str, name: usize) -> Value {
         "heartbeat" => "push://job",
         "grpc_service" => "grpc://127.0.0.1:9",
         "expect" => "tcp://127.0.0.1:9",
+        "args" => "exec://plugin",
         _ => "http://127.0.0.1:9/",
     };
     json!({"name": format!("service {name}"), "url": url, "enabled": false})
@@ -49,7 +50,8 @@ const SYNTAX: [&str; 12] = [
 
 #[test]
 fn the_program_accepts_the_bodies_that_the_document_describes() {
-    let app = Launch::new().with("API_BODY_LIMIT_BYTES", 1 << 20).start();
+    let launch = Launch::new().with_plugin("plugin", "exit 0");
+    let app = launch.with("API_BODY_LIMIT_BYTES", 1 << 20).start();
     let schemas = app.get("/openapi.json").body["components"]["schemas"].clone();
     let (mut count, mut problems) = (0, Vec::new());
     let mut check = |field: &str, inner: Option<&str>, schema: &Value| {
@@ -212,10 +214,11 @@ fn times_and_counts_are_64_bit_integers() {
     visit_integers(&document["components"]["schemas"], "", &mut |path, schema| {
         count += 1;
         let name = path.rsplit('/').next().unwrap();
-        let is_small = ["status", "http_status", "redirects", "max_redirects", "limit"]
-            .contains(&name)
-            || name.ends_with("_threshold")
-            || name == "body_limit_bytes";
+        let is_small =
+            ["status", "http_status", "exit_code", "redirects", "max_redirects", "limit"]
+                .contains(&name)
+                || name.ends_with("_threshold")
+                || name == "body_limit_bytes";
         let expected = if is_small { "int32" } else { "int64" };
         if schema["format"] != expected {
             problems.push(format!("{path}: {}, expected {expected}", schema["format"]));
