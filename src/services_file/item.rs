@@ -31,7 +31,10 @@ impl Item<'_, '_> {
         let list = self.key.trim_end_matches('s').replace('-', " ");
         let map = Mapping::of(self.node).ok();
         let with_braces = Template::with_braces;
-        let text = |key| map.as_ref().and_then(|map| map.get(key)).and_then(yaml::text);
+        let text = |key| {
+            let node = map.as_ref().and_then(|map| map.get(key));
+            node.filter(|node| !yaml::is_null(node)).and_then(yaml::text)
+        };
         match (text("group").filter(|group| !group.is_empty()), text("name")) {
             (Some(group), Some(name)) => {
                 format!("{list} {number} ({}/{})", with_braces(group), with_braces(name))

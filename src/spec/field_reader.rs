@@ -109,8 +109,10 @@ impl<'v> FieldReader<'v> {
 
     /// Rejects a required field that is missing. The result is always `None`.
     pub fn reject_missing<T>(&mut self, field: Field, reason: &'static str) -> Option<T> {
+        let path = field.path(self.dialect);
+        let is_reported = || self.problems.iter().any(|problem| problem.path == path);
         // A value that was rejected is not missing.
-        if self.value(field).is_none() && !self.is_part {
+        if self.value(field).is_none() && !self.is_part && !is_reported() {
             self.reject(field, Rejection::RequiredWith(reason));
         }
         None
