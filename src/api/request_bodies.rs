@@ -61,6 +61,13 @@ pub struct NewService {
     /// At most 8,192 bytes without control characters.
     #[schema(required = false, max_length = 8192)]
     bearer_token: Option<String>,
+    /// Client credentials of OAuth 2.0, whose token replaces other credentials.
+    #[schema(required = false)]
+    oauth2: Option<OAuth2>,
+    /// HTTP proxy (http or https) through which the target is probed. Secrets in it are masked in
+    /// responses.
+    #[schema(required = false, max_length = 2083, example = "http://proxy.example.org:3128")]
+    proxy_url: Option<String>,
     /// Whether redirects are followed.
     #[schema(required = false, default = true)]
     follow_redirects: Option<bool>,
@@ -139,6 +146,24 @@ pub struct BasicAuth {
     /// Password, at most 8,192 bytes; may be empty; masked in responses. Required with a username.
     #[schema(max_length = 8192)]
     password: Option<String>,
+}
+
+/// The client credentials grant of OAuth 2.0 (RFC 6749, section 4.4).
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth2 {
+    /// Token endpoint, http or https. Secrets in it are masked in responses. Required.
+    #[schema(max_length = 2083, example = "https://login.example.org/token")]
+    token_url: Option<String>,
+    /// Client id, at most 8,192 bytes. Required.
+    #[schema(max_length = 8192)]
+    client_id: Option<String>,
+    /// Client secret, at most 8,192 bytes; masked in responses. Required.
+    #[schema(max_length = 8192)]
+    client_secret: Option<String>,
+    /// Requested scopes.
+    #[schema(max_items = 50)]
+    scopes: Option<Vec<String>>,
 }
 
 /// TLS settings. Certificates and keys are PEM text.

@@ -113,7 +113,17 @@ pub fn rules(config: &Config) -> Result<Rules, ConfigError> {
         folder::check(&rules.folder, Trusted::of_this_process())
             .map_err(|why| ConfigError { problems: vec![invalid(why)] })?;
     }
-    Ok(Rules { trust, policy, variables, requests, resolver_health, plugins, domain_registry })
+    let tokens = Arc::default();
+    Ok(Rules {
+        trust,
+        policy,
+        variables,
+        requests,
+        resolver_health,
+        plugins,
+        domain_registry,
+        tokens,
+    })
 }
 
 /// Raises the limit of file descriptors as far as this process may, and returns it.

@@ -40,6 +40,10 @@ pub enum Reason {
     TlsTimeout,
     /// The deadline passed in phase processing or transfer.
     Timeout,
+    /// The service's HTTP proxy refused the connection to the target, or answered no HTTP.
+    Proxy,
+    /// The token endpoint of OAuth 2.0 refused the login, or its response has no usable token.
+    Token,
     /// The response violates its protocol, or is incomplete.
     Protocol,
     /// The body exceeds the service's limit, and a condition needs it.
@@ -81,7 +85,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each reason with its word in the store, API, metrics and logs; ordered as the variants.
-    const WORDS: [(Self, &'static str); 33] = [
+    const WORDS: [(Self, &'static str); 35] = [
         (Self::DnsNoSuchName, "dns_no_such_name"),
         (Self::DnsServer, "dns_server"),
         (Self::DnsTimeout, "dns_timeout"),
@@ -97,6 +101,8 @@ impl Reason {
         (Self::TlsHandshake, "tls_handshake"),
         (Self::TlsTimeout, "tls_timeout"),
         (Self::Timeout, "timeout"),
+        (Self::Proxy, "proxy"),
+        (Self::Token, "token"),
         (Self::Protocol, "protocol"),
         (Self::TooLarge, "too_large"),
         (Self::RedirectLoop, "redirect_loop"),
@@ -160,6 +166,8 @@ impl Reason {
                 | Self::ConnectTimeout
                 | Self::TlsTimeout
                 | Self::Timeout
+                // A proxy on this machine or in its network loses its connectivity too.
+                | Self::Proxy
                 | Self::HeartbeatLate
                 | Self::LocalNetwork
                 | Self::LocalResolver
@@ -253,6 +261,8 @@ impl Phases {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProbeDetails {
     pub address: Option<SocketAddr>,
+    /// The address is that of a proxy.
+    pub via_proxy: bool,
     /// Number of redirects followed.
     pub redirects: u32,
     pub http_version: Option<HttpVersion>,

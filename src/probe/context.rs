@@ -1,7 +1,7 @@
 //! The context of one probe, and its steps from a URL to a connection.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,19 @@ use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::secret::url::mask;
 use crate::domain::service::options::TlsOptions;
 use crate::domain::service::placeholders::{self, Placeholder};
+use crate::domain::service::server_url::ServerUrl;
 use crate::domain::{
     Body, Condition, Facts, Failure, Options, ProbeDetails, Reason, Requests, Service, Template,
 };
 use crate::probe::http::connection::Connection;
+use crate::probe::net::proxy::Proxy;
 use crate::probe::net::tls::Alpn;
-use crate::probe::net::tls_stream::TlsStream;
+use crate::probe::net::tls_stream::{TlsStream, Transport};
 use crate::probe::net::{dial, tls};
 use crate::probe::resources::Resources;
 use crate::probe::timings::{Phase, Timings};
 use crate::probe::tls_failure;
+use crate::probe::tokens::SharedSlot;
 
 /// How long, at least and at most, a target that requested a client certificate has to refuse it.
 const REFUSAL_WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -36,6 +39,17 @@ pub struct ProbeContext<'a> {
     pub timings: &'a Timings,
     /// Of the newest connection.
     local_address: Cell<Option<SocketAddr>>,
+    /// The token of the newest request to the service's own origin.
+    sent_token: RefCell<Option<SentToken>>,
+}
+
+/// A token of OAuth 2.0 that was sent to the target.
+pub struct SentToken {
+    pub slot: SharedSlot,
+    /// The header.
+    pub authorization: String,
+    /// Fetched by this probe.
+    pub is_new: bool,
 }
 
 impl<'a> ProbeContext<'a> {
@@ -45,7 +59,14 @@ impl<'a> ProbeContext<'a> {
         url: &'a Url,
         timings: &'a Timings,
     ) -> Self {
-        Self { resources, service, url, timings, local_address: Cell::default() }
+        Self {
+            resources,
+            service,
+            url,
+            timings,
+            local_address: Cell::default(),
+            sent_token: RefCell::default(),
+        }
     }
 
     pub fn options(&self) -> &Options {
@@ -127,10 +148,67 @@ impl<'a> ProbeContext<'a> {
         conditions.peek().is_some() && conditions.all(|condition| condition.judge(&facts).is_ok())
     }
 
+    /// The URL of `server`, its variables filled in.
+    pub fn server_url<'u>(&self, server: &'u ServerUrl) -> Result<Cow<'u, Url>, Failure> {
+        let url = server.url(&self.resources.rules.variables);
+        url.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))
+    }
+
+    /// The service's HTTP proxy.
+    pub fn proxy(&self) -> Result<Option<Proxy<'_>>, Failure> {
+        let proxy = self.options().proxy.as_ref();
+        proxy.map(|proxy| Ok(Proxy { url: self.server_url(proxy)? })).transpose()
+    }
+
+    /// Runs `step`, in which the probe deals with `server` instead of the target; failures name the
+    /// server, and end the probe there.
+    pub async fn at<T>(
+        &self,
+        server: &str,
+        step: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let before = self.timings.set_server(Some(server.to_owned()));
+        let result = step.await.map_err(|failure| {
+            Failure::new(failure.reason, format!("{server}: {}", failure.detail))
+        })?;
+        self.timings.set_server(before);
+        Ok(result)
+    }
+
+    /// Sets the token that is sent next.
+    pub fn sent_token(&self, token: SentToken) {
+        self.sent_token.replace(Some(token));
+    }
+
+    /// Another origin answers, which received no token.
+    pub fn forget_token(&self) {
+        self.sent_token.take();
+    }
+
+    /// The response with `status`, if there was one, accepts or refuses the token that was sent.
+    /// Whether the request should be repeated: there is a newer token, or one should be fetched.
+    pub async fn judge_token(&self, status: Option<u16>) -> bool {
+        let Some(sent) = self.sent_token.take() else { return false };
+        match status {
+            None => false,
+            Some(401) if sent.is_new => false,
+            Some(401) => sent.slot.lock().await.refuse(&sent.authorization, Instant::now()),
+            Some(_) => {
+                // A result does not wait while another probe fetches a token.
+                if let Ok(mut slot) = sent.slot.try_lock() {
+                    slot.accept(&sent.authorization);
+                }
+                false
+            }
+        }
+    }
+
     /// Resolves the host of `url` to the addresses that may be dialled, in the order of attempts;
     /// never empty.
     pub async fn resolve(&self, url: &Url) -> Result<Vec<SocketAddr>, Failure> {
         self.enter(Phase::Resolve);
+        let is_own = url.host() == self.url.host();
+        self.timings.set_lookup(url.host_str().filter(|_| !is_own).map(str::to_owned));
         let policy = &self.resources.rules.policy;
         let server = self.options().resolver;
         // A client of the API can set the name server, so the policy applies to it too.
@@ -160,17 +238,11 @@ impl<'a> ProbeContext<'a> {
     pub async fn tls_handshake(
         &self,
         url: &Url,
-        stream: TcpStream,
+        stream: impl Into<Transport>,
         alpn: Alpn,
     ) -> Result<TlsStream, Failure> {
-        self.enter(Phase::Tls);
         let started = Instant::now();
-        let options = self.tls_options_for(url);
-        let tls = &self.resources.tls;
-        self.timings.set_reads_files(true);
-        let files = tls::Files::read_async(&options).await;
-        self.timings.set_reads_files(false);
-        let handshake = tls.handshake(&options, &files, alpn, url, stream).await?;
+        let handshake = self.secure(url, stream.into(), alpn).await?;
         // Also of a handshake that failed.
         self.update_details(|details| handshake.certificates.read_details(details));
         self.timings
@@ -190,9 +262,24 @@ impl<'a> ProbeContext<'a> {
         Ok(stream)
     }
 
+    /// A handshake with the host of `url`, without its details.
+    async fn secure(
+        &self,
+        url: &Url,
+        stream: Transport,
+        alpn: Alpn,
+    ) -> Result<tls::Handshake, Failure> {
+        self.enter(Phase::Tls);
+        let options = self.tls_options_for(url);
+        self.timings.set_reads_files(true);
+        let files = tls::Files::read_async(&options).await;
+        self.timings.set_reads_files(false);
+        self.resources.tls.handshake(&options, &files, alpn, url, stream).await
+    }
+
     /// The service's TLS options; for another origin, where a redirect leads, without its client
     /// certificate and server name.
-    fn tls_options_for(&self, url: &Url) -> Cow<'_, TlsOptions> {
+    pub fn tls_options_for(&self, url: &Url) -> Cow<'_, TlsOptions> {
         let options = &self.options().tls;
         if url.origin() == self.url.origin() {
             return Cow::Borrowed(options);
@@ -206,13 +293,40 @@ impl<'a> ProbeContext<'a> {
         Cow::Owned(anonymous)
     }
 
-    /// Opens a connection for HTTP to `url`, over TLS unless its scheme is `http`.
+    /// Opens a connection for HTTP to `url`, over TLS unless its scheme is `http`, and through the
+    /// service's proxy.
     pub async fn open(&self, url: &Url, alpn: Alpn) -> Result<Connection, Failure> {
-        let stream = self.connect(url).await?;
+        let transport = match self.proxy()? {
+            None => self.connect(url).await?.into(),
+            Some(proxy) => self.open_tunnel(&proxy, url).await?,
+        };
         if url.scheme() == "http" {
-            return Ok(Connection::plain(stream));
+            return Ok(Connection::over(transport));
         }
-        Ok(Connection::tls(self.tls_handshake(url, stream, alpn).await?))
+        Ok(Connection::tls(self.tls_handshake(url, transport, alpn).await?))
+    }
+
+    /// Opens a connection to `proxy`, which is to forward requests for `url`.
+    pub async fn open_proxy(&self, proxy: &Proxy<'_>, url: &Url) -> Result<Transport, Failure> {
+        dial::check_written(&self.resources.rules.policy, url)?;
+        let connected = async {
+            self.update_details(|details| details.via_proxy = true);
+            let stream = self.connect(&proxy.url).await?;
+            if proxy.url.scheme() == "http" {
+                return Ok(Transport::Tcp(stream));
+            }
+            let handshake = self.secure(&proxy.url, stream.into(), Alpn::Http1).await?;
+            Ok(Transport::Tls(Box::new(handshake.result?)))
+        };
+        self.at(&proxy.name(), connected).await
+    }
+
+    /// Opens a tunnel through `proxy` to host and port of `url`.
+    async fn open_tunnel(&self, proxy: &Proxy<'_>, url: &Url) -> Result<Transport, Failure> {
+        let mut transport = self.open_proxy(proxy, url).await?;
+        self.enter(Phase::Connect);
+        self.at(&proxy.name(), proxy.request_tunnel(&mut transport, url)).await?;
+        Ok(transport)
     }
 }
 

@@ -57,11 +57,11 @@ impl Engine {
                 let detail = format!("tls: a file of this service was not read within {timeout:?}");
                 Some(Failure::new(Reason::LocalConfig, detail))
             }
-            _ => Some(timed_out(recorded.last_phase, timeout)),
+            _ => Some(timed_out(recorded.last_phase, recorded.server.as_deref(), timeout)),
         };
         let failure = match failure {
             Some(failure) if recorded.last_phase == Phase::Resolve => {
-                Some(self.judge_lookup(service, failure).await)
+                Some(self.judge_lookup(service, recorded.lookup.as_deref(), failure).await)
             }
             other => other,
         };
@@ -84,14 +84,17 @@ impl Engine {
             is_outdated: false,
             report: recorded.report,
         };
-        self.redact(service, &mut outcome);
+        self.redact(service, recorded.secret.as_deref(), &mut outcome);
         outcome
     }
 
     /// Removes secrets from what the target wrote: it may repeat the request.
-    fn redact(&self, service: &Service, outcome: &mut Outcome) {
+    fn redact(&self, service: &Service, secret: Option<&str>, outcome: &mut Outcome) {
         let rules = &self.resources.rules;
-        let redactor = || Redactor::new(service, &rules.variables, rules.requests);
+        let redactor = || {
+            let redactor = Redactor::new(service, &rules.variables, rules.requests);
+            redactor.with_secret(secret)
+        };
         if let Some(plugin) = &mut outcome.details.plugin {
             let redactor = redactor();
             let plugin = Arc::make_mut(plugin);
@@ -109,12 +112,18 @@ impl Engine {
 
     /// A look-up that failed by the system's name servers is a local fault if they answer nothing
     /// else either. They may be queried beyond the deadline, which is not response time.
-    async fn judge_lookup(&self, service: &Service, failure: Failure) -> Failure {
+    async fn judge_lookup(
+        &self,
+        service: &Service,
+        name: Option<&str>,
+        failure: Failure,
+    ) -> Failure {
         if !failure.reason.may_be_name_server() {
             return failure;
         }
         let url = service.target.url(&self.resources.rules.variables).ok();
-        let name = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+        let own = || url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+        let name = name.unwrap_or_else(own);
         self.resources.resolver(service.options.resolver).judge(name, failure).await
     }
 }
@@ -128,27 +137,38 @@ async fn probe_target(
     let url = url.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))?;
     let context = &ProbeContext::new(resources, service, &url, timings);
     let domain = domain_expiry::prepare(context)?;
-    let response = match service.target.kind() {
-        Kind::Http => http::probe(context).await,
-        Kind::Exec => exec::probe(context).await,
-        Kind::Push => Err(heartbeat_late(service)),
-        kind => protocols::probe(context, kind).await,
-    };
+    let mut response = exchange(context).await;
+    if context.judge_token(timings.http_status()).await {
+        response = exchange(context).await;
+        // Once is enough.
+        context.judge_token(timings.http_status()).await;
+    }
     if let (Err(_), Some(domain)) = (&response, &domain)
         && service.conditions.iter().any(Condition::expects_no_connection)
     {
         domain_expiry::record(context, domain).await?;
     }
     let response = response?;
-    // A status of 0, as of a plugin or a command, means success, and is stored as none.
-    if let Some(status) = response.status.filter(|status| *status > 0) {
-        timings.set_http_status(status);
-    }
     let unknown = match &domain {
         Some(domain) => domain_expiry::record(context, domain).await.err(),
         None => None,
     };
     check_conditions(context, response, unknown.as_ref())
+}
+
+async fn exchange(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
+    context.timings.set_server(None);
+    let response = match context.service.target.kind() {
+        Kind::Http => http::probe(context).await?,
+        Kind::Exec => exec::probe(context).await?,
+        Kind::Push => return Err(heartbeat_late(context.service)),
+        kind => protocols::probe(context, kind).await?,
+    };
+    // A status of 0, as of a plugin or a command, means success, and is stored as none.
+    if let Some(status) = response.status.filter(|status| *status > 0) {
+        context.timings.set_http_status(status);
+    }
+    Ok(response)
 }
 
 /// Evaluates the service's conditions; without any, the plain rule of the protocol counts. `domain`
@@ -180,13 +200,16 @@ fn heartbeat_late(service: &Service) -> Failure {
     Failure::new(Reason::HeartbeatLate, detail)
 }
 
-fn timed_out(phase: Phase, timeout: Duration) -> Failure {
+/// `server` is not the target.
+fn timed_out(phase: Phase, server: Option<&str>, timeout: Duration) -> Failure {
     let reason = match phase {
         Phase::Resolve => Reason::DnsTimeout,
         Phase::Connect => Reason::ConnectTimeout,
         Phase::Tls => Reason::TlsTimeout,
         Phase::Processing | Phase::Transfer => Reason::Timeout,
     };
-    let detail = format!("no complete response within {timeout:?}: still {}", phase.as_activity());
+    let server = server.map(|server| format!(", at {server}")).unwrap_or_default();
+    let activity = phase.as_activity();
+    let detail = format!("no complete response within {timeout:?}: still {activity}{server}");
     Failure::new(reason, detail)
 }

@@ -40,6 +40,7 @@ mod response;
 mod stall;
 mod timings;
 mod tls_failure;
+pub mod tokens;
 
 pub use engine::Engine;
 pub use resources::Rules;

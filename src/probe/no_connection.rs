@@ -19,7 +19,8 @@ pub fn judge(
     if !is_absent(service.target.kind(), recorded, failure.reason) || !expects() {
         return Some(failure.clone());
     }
-    let ip = recorded.details.address.map(|address| address.ip());
+    let address = recorded.details.address.filter(|_| !recorded.details.via_proxy);
+    let ip = address.map(|address| address.ip());
     let domain_expires_in = recorded.details.domain_expires_at.map(|at| time_until(at, unix_ms()));
     let facts = Facts { response_time, ip, domain_expires_in, ..Facts::no_connection() };
     let (results, failure) = conditions::judge(&service.conditions, &facts, None);
@@ -30,15 +31,17 @@ pub fn judge(
 }
 
 /// Whether nothing of the target answered. A port that accepts a connection is open, whatever
-/// follows; protocols without a connection have only their response.
+/// follows; protocols without a connection have only their response. A proxy or a token endpoint
+/// is not the target.
 fn is_absent(kind: Kind, recorded: &Recorded, reason: Reason) -> bool {
     let is_first_hop = recorded.http_status.is_none() && recorded.details.redirects == 0;
+    let is_target = recorded.server.is_none();
     let is_absent = match reason {
         Reason::Refused | Reason::Unreachable | Reason::ConnectTimeout => true,
         Reason::Timeout => matches!(kind, Kind::Icmp | Kind::Dns | Kind::Udp),
         _ => false,
     };
-    is_first_hop && is_absent
+    is_first_hop && is_target && is_absent
 }
 
 #[cfg(test)]
@@ -64,6 +67,8 @@ mod tests {
             let redirected = |timings: &Timings| timings.update_details(|it| it.redirects = 1);
             assert!(!absent(Kind::Http, reason, redirected), "another target refused");
             assert!(!absent(Kind::Http, reason, |timings| timings.set_http_status(200)));
+            let at_proxy = |timings: &Timings| drop(timings.set_server(Some("proxy".into())));
+            assert!(!absent(Kind::Http, reason, at_proxy), "the proxy refused");
         }
     }
 }

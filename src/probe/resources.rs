@@ -16,6 +16,7 @@ use crate::probe::net::resolve::Resolver;
 use crate::probe::net::resolver_health::ResolverHealth;
 use crate::probe::net::tls::{TlsConfigs, Trust};
 use crate::probe::registry::{Client, DomainRegistry};
+use crate::probe::tokens::Tokens;
 
 /// Most resolvers cached for the `resolver` option of services; beyond that, the cache is cleared.
 const RESOLVERS_LIMIT: usize = 64;
@@ -37,6 +38,8 @@ pub struct Rules {
     pub plugins: Option<PluginRules>,
     /// When domains expire.
     pub domain_registry: Arc<DomainRegistry>,
+    /// Tokens of OAuth 2.0.
+    pub tokens: Arc<Tokens>,
 }
 
 /// Not `Send`: built inside its arbiter.

@@ -49,6 +49,9 @@ struct Recording {
     http_status: Option<u16>,
     details: ProbeDetails,
     report: Option<Box<ProbeReport>>,
+    server: Option<String>,
+    lookup: Option<String>,
+    secret: Option<String>,
 }
 
 /// What a finished probe recorded.
@@ -65,6 +68,12 @@ pub struct Recorded {
     pub http_status: Option<u16>,
     pub details: ProbeDetails,
     pub report: Option<Box<ProbeReport>>,
+    /// The server that the probe was dealing with at its end, when it was not the target.
+    pub server: Option<String>,
+    /// The name that was looked up last, when it is not that of the service's URL.
+    pub lookup: Option<String>,
+    /// A secret that was sent and is not in the service's options.
+    pub secret: Option<String>,
 }
 
 impl Timings {
@@ -81,6 +90,9 @@ impl Timings {
             http_status: None,
             details: ProbeDetails::default(),
             report: reports.then(Box::default),
+            server: None,
+            lookup: None,
+            secret: None,
         }))
     }
 
@@ -119,6 +131,25 @@ impl Timings {
         self.0.borrow_mut().http_status = Some(status);
     }
 
+    pub fn http_status(&self) -> Option<u16> {
+        self.0.borrow().http_status
+    }
+
+    /// Sets the server that the probe deals with, `None` for the target; returns the one before.
+    pub fn set_server(&self, server: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.0.borrow_mut().server, server)
+    }
+
+    /// Sets the name that is looked up, `None` for that of the service's URL.
+    pub fn set_lookup(&self, name: Option<String>) {
+        self.0.borrow_mut().lookup = name;
+    }
+
+    /// Sets a secret that the target may repeat.
+    pub fn set_secret(&self, secret: String) {
+        self.0.borrow_mut().secret = Some(secret);
+    }
+
     pub fn update_details(&self, update: impl FnOnce(&mut ProbeDetails)) {
         update(&mut self.0.borrow_mut().details);
     }
@@ -144,7 +175,12 @@ impl Timings {
             connected: true,
             status: response.status,
             response_time: recording.phases.total() + now.duration_since(recording.phase_started),
-            ip: recording.details.address.map(|address| address.ip()),
+            // Of the target, which a proxy hides.
+            ip: recording
+                .details
+                .address
+                .filter(|_| !recording.details.via_proxy)
+                .map(|address| address.ip()),
             certificate_expires_in: expires_at.map(|at| time_until(at, unix_ms)),
             domain_expires_in: recording
                 .details
@@ -168,7 +204,7 @@ impl Timings {
             recording.add_elapsed(now);
         }
         let Recording { phase: last_phase, reads_files, paused, phases, .. } = recording;
-        let Recording { http_status, details, report, .. } = recording;
+        let Recording { http_status, details, report, server, lookup, secret, .. } = recording;
         Recorded {
             last_phase,
             reads_files,
@@ -178,6 +214,9 @@ impl Timings {
             http_status,
             details,
             report,
+            server,
+            lookup,
+            secret,
         }
     }
 }

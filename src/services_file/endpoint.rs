@@ -28,7 +28,7 @@ pub fn entry(
     let mut object = item.object(findings)?;
     unused_fields::remove_unused(item, &mut object, findings);
     let known_before = findings.problems.len();
-    variables::fill_url(item, &mut object, variables, findings);
+    variables::fill_urls(item, &mut object, variables, findings);
     if findings.problems.len() > known_before {
         object.remove(URL.file);
         variables::fill(item, &mut object, variables, findings);

@@ -9,32 +9,40 @@ use crate::domain::service::template::{Template, UnsetVariable, Variables};
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
 use crate::services_file::yaml;
-use crate::spec::FIELDS;
-use crate::spec::field::URL;
+use crate::spec::field::{PROXY_URL, TOKEN_URL, URL};
+use crate::spec::{FIELDS, Field};
 
 /// The problem of a variable that the environment lacks.
 const NOT_SET: &str = "environment variable not set; $$ is a dollar sign";
 
-/// Fills the parts of the URL that select the kind of the probe.
-pub fn fill_url(
+/// URLs, of which the part behind the host stays a template.
+const URLS: [Field; 3] = [URL, TOKEN_URL, PROXY_URL];
+
+/// Fills the parts of URLs that select the kind of the probe, or the server.
+pub fn fill_urls(
     item: &Item,
     object: &mut Map<String, Value>,
     variables: &Variables,
     findings: &mut Findings,
 ) {
-    let Some(Value::String(url)) = object.get_mut(URL.file) else { return };
-    if !url.contains('$') {
-        return;
-    }
-    match fill_origin(url, variables) {
-        Ok(filled) => *url = filled,
-        Err(OriginError::Unset(UnsetVariable(name))) => {
-            item.reject(item.line_of(URL.file), &name, NOT_SET, findings);
+    for field in URLS {
+        let mut steps = field.file.split('.');
+        let first = steps.next().and_then(|step| object.get_mut(step));
+        let value = first.and_then(|first| steps.try_fold(first, |it, step| it.get_mut(step)));
+        let Some(Value::String(url)) = value else { continue };
+        if !url.contains('$') {
+            continue;
         }
-        // Its value may be a secret.
-        Err(OriginError::Invalid(_)) => {
-            let problem = Invalid::hidden(Template::EXPECTED).to_string();
-            item.reject(item.line_of(URL.file), URL.file, &problem, findings);
+        match fill_origin(url, variables) {
+            Ok(filled) => *url = filled,
+            Err(OriginError::Unset(UnsetVariable(name))) => {
+                item.reject(item.line_of(field.file), &name, NOT_SET, findings);
+            }
+            // Its value may be a secret.
+            Err(OriginError::Invalid(_)) => {
+                let problem = Invalid::hidden(Template::EXPECTED).to_string();
+                item.reject(item.line_of(field.file), field.file, &problem, findings);
+            }
         }
     }
 }

@@ -10,14 +10,18 @@ use crate::domain::secret::names::is_secret_header;
 use crate::domain::secret::url::{may_keep_secret, secrets};
 use crate::domain::service::definition::Definition;
 use crate::domain::service::options::Options;
+use crate::domain::service::server_url::ServerUrl;
 use crate::domain::service::template::Template;
 use crate::spec::field::*;
 use crate::spec::masks::{header, value};
 use crate::spec::problem::{Problem, Rejection};
 use crate::spec::writer::is_token;
 
+/// The header that selects one of the hosts behind an address.
+const HOST: &str = "headers.Host";
+
 /// One problem for each secret of `after` that `change` keeps although it changes the receiver of
-/// `before`. `change` is without masks, except for those in its URL.
+/// `before`. `change` is without masks, except for those in its URLs.
 pub fn problems(
     before: &Definition,
     after: &Definition,
@@ -25,25 +29,27 @@ pub fn problems(
 ) -> Vec<Problem> {
     let receiver = changes_of_receiver(before, after);
     let kept = kept_secrets(after, change).into_iter();
-    let problem = |path, causes: &[&str]| Problem {
-        path,
-        rejection: Rejection::RequiredAnew(causes.join(", ")),
-    };
     let all = kept.filter_map(|path| {
+        let reaches = |cause: &&str| may_send(cause, &path);
         // The body follows a redirect to another origin (307, 308); other secrets do not.
         let redirects = (path == SENT.api).then(|| change_of_redirects(before, after)).flatten();
-        let causes: Vec<&str> = receiver.iter().copied().chain(redirects).collect();
-        (!causes.is_empty()).then(|| problem(path, &causes))
+        let causes = receiver.iter().copied().filter(reaches).chain(redirects);
+        let causes = causes.collect::<Vec<_>>().join(", ");
+        let rejection = Rejection::RequiredAnew(causes.clone());
+        (!causes.is_empty()).then_some(Problem { path, rejection })
     });
     all.collect()
 }
 
-/// The changed fields that decide where the request goes, or who can read it.
+/// The changed fields that decide where a request goes, or who can read it.
 fn changes_of_receiver(before: &Definition, after: &Definition) -> Vec<&'static str> {
     let (old, new) = (&before.options, &after.options);
+    let token_url = |options: &Options| options.oauth2.as_ref().map(|it| it.token_url.clone());
     let changes = [
         (URL.api, !before.target.has_same_origin(&after.target)),
-        ("headers.Host", host(old) != host(new)),
+        (HOST, host(old) != host(new)),
+        (TOKEN_URL.api, leads_elsewhere(token_url(old).as_ref(), token_url(new).as_ref())),
+        (PROXY_URL.api, leads_elsewhere(old.proxy.as_ref(), new.proxy.as_ref())),
         (RESOLVER.api, old.resolver != new.resolver),
         (INSECURE.api, new.tls.insecure && !old.tls.insecure),
         (CA.api, old.tls.ca != new.tls.ca),
@@ -53,12 +59,32 @@ fn changes_of_receiver(before: &Definition, after: &Definition) -> Vec<&'static 
     changes.into_iter().filter(|(_, is_changed)| *is_changed).map(|(path, _)| path).collect()
 }
 
+fn leads_elsewhere(old: Option<&ServerUrl>, new: Option<&ServerUrl>) -> bool {
+    match (old, new) {
+        (Some(old), Some(new)) => old != new && !old.has_same_origin(new),
+        (old, new) => old.is_some() != new.is_some(),
+    }
+}
+
+/// Whether a change of the field `cause` may send the secret at `path` elsewhere. A client secret
+/// goes to the token endpoint, and the token that it brings to the target.
+fn may_send(cause: &str, path: &str) -> bool {
+    let is_of = |field: Field| path == field.api;
+    let is_of_target = [URL.api, HOST, SERVER_NAME.api].contains(&cause);
+    match cause {
+        _ if is_of(CLIENT_SECRET) => true,
+        _ if is_of(PROXY_URL) => !is_of_target && cause != TOKEN_URL.api,
+        _ if is_of(TOKEN_URL) => !is_of_target,
+        _ => cause != TOKEN_URL.api,
+    }
+}
+
 fn change_of_redirects(before: &Definition, after: &Definition) -> Option<&'static str> {
     let follows = |definition: &Definition| definition.options.redirects_followed() > 0;
     (follows(after) && !follows(before)).then_some(FOLLOW.api)
 }
 
-/// The header that selects one of the hosts behind an address.
+/// The value of [`HOST`].
 fn host(options: &Options) -> Option<&Template> {
     let mut headers = options.headers.iter();
     headers.find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value)
@@ -74,11 +100,22 @@ fn kept_secrets(after: &Definition, change: &Map<String, Value>) -> Vec<String> 
         (USERNAME, basic_auth.is_some_and(is_token)),
         (PASSWORD, basic_auth.is_some()),
         (BEARER, options.bearer_token.is_some()),
+        (CLIENT_SECRET, options.oauth2.is_some()),
         (PRIVATE_KEY, options.tls.private_key.is_some()),
     ];
-    let gives_url =
-        value(change, URL).and_then(Value::as_str).is_some_and(|url| !may_keep_secret(url));
-    let url = (!gives_url && secrets(after.target.as_str()).next().is_some()).then_some(URL.api);
+    let token_url = options.oauth2.as_ref().map(|oauth2| oauth2.token_url.written());
+    let urls = [
+        (URL, Some(after.target.as_str().to_owned())),
+        (TOKEN_URL, token_url),
+        (PROXY_URL, options.proxy.as_ref().map(ServerUrl::written)),
+    ];
+    let is_kept = |field: Field, url: &str| {
+        let given = value(change, field).and_then(Value::as_str);
+        secrets(url).next().is_some() && given.is_none_or(may_keep_secret)
+    };
+    let urls = urls
+        .into_iter()
+        .filter_map(|(field, url)| url.filter(|url| is_kept(field, url)).map(|_| field.api));
     let headers = options.headers.iter().map(|(name, _)| name);
     let headers = headers.filter(|name| is_secret_header(name) && header(change, name).is_none());
     let fields = fields
@@ -86,7 +123,7 @@ fn kept_secrets(after: &Definition, change: &Map<String, Value>) -> Vec<String> 
         .filter(|(field, is_set)| *is_set && value(change, *field).is_none())
         .map(|(field, _)| field.api);
     let headers = headers.map(|name| format!("{}.{name}", HEADERS.api));
-    url.into_iter().chain(fields).map(str::to_owned).chain(headers).collect()
+    urls.chain(fields).map(str::to_owned).chain(headers).collect()
 }
 
 #[cfg(test)]
@@ -113,6 +150,12 @@ mod tests {
             ("body", json!({"body": "s3cret"})),
             ("basic_auth.password", json!({"basic_auth": {"username": "u", "password": "s3cret"}})),
             ("bearer_token", json!({"bearer_token": "s3cret"})),
+            (
+                "oauth2.client_secret",
+                json!({"oauth2": {
+                    "token_url": "https://t/", "client_id": "i", "client_secret": "s3cret"
+                }}),
+            ),
             ("tls.private_key", json!({"tls": {"certificate": PEM, "private_key": PEM}})),
         ]
     }
@@ -127,6 +170,7 @@ mod tests {
             ("url", json!({"url": "wss://a/"})),
             ("headers.Host", json!({"headers": {"host": "b"}})),
             ("resolver", json!({"resolver": "udp://192.0.2.1"})),
+            ("proxy_url", json!({"proxy_url": "http://b:3128"})),
             ("insecure", json!({"insecure": true})),
             ("tls.ca", json!({"tls": {"ca": "-----BEGIN Y"}})),
             ("tls.ca", json!({"tls": {"ca": null}})),
@@ -245,6 +289,58 @@ mod tests {
         let header = json!({"headers": {"Cookie": "s3cret"}, "max_redirects": 0});
         let header = patched(&definition(&header), &[&json!({"max_redirects": 3})]);
         assert!(header.is_ok(), "{header:?}");
+    }
+
+    #[test]
+    fn secrets_of_a_proxy_and_a_token_endpoint_stay_with_their_server() {
+        let before = definition(&json!({
+            "proxy_url": "http://u:s3cret@p:3128", "bearer_token": "s3cret",
+            "oauth2": {
+                "token_url": "https://u:s3cret@t/", "client_id": "i", "client_secret": "s3cret"
+            }
+        }));
+        let causes = |change: Value| {
+            let errors = patched(&before, &[&change]).err().unwrap_or_default();
+            let of = |error: &String| {
+                let cause = error.split("a change of ").nth(1).unwrap().split(" may").next();
+                (error.split_once(": ").unwrap().0.to_owned(), cause.unwrap().to_owned())
+            };
+            errors.iter().map(of).collect::<Vec<_>>()
+        };
+        let named = |paths: &[&str], cause: &str| {
+            paths.iter().map(|path| ((*path).to_owned(), cause.to_owned())).collect::<Vec<_>>()
+        };
+        let (proxy, token, secret) = ("proxy_url", "oauth2.token_url", "oauth2.client_secret");
+        assert_eq!(
+            causes(json!({"url": "https://b/"})),
+            named(&["bearer_token", secret], "url"),
+            "proxy and token endpoint are the same"
+        );
+        for url in ["http://u:***@evil:3128", "https://u:***@p:3128", "http://u:***@p:3129"] {
+            let all = named(&[token, proxy, "bearer_token", secret], "proxy_url");
+            assert_eq!(causes(json!({"proxy_url": url})), all, "{url}");
+        }
+        assert_eq!(
+            causes(json!({"proxy_url": null})),
+            named(&[token, "bearer_token", secret], "proxy_url")
+        );
+        assert_eq!(
+            causes(json!({"oauth2": {"token_url": "https://u:***@evil/"}})),
+            named(&[token, secret], token)
+        );
+        assert_eq!(
+            causes(json!({"oauth2": {"token_url": "https://evil/"}})),
+            named(&[secret], token)
+        );
+        assert_eq!(causes(json!({"oauth2": null})), [], "nothing is sent");
+        for kept in [
+            json!({"proxy_url": "http://u:***@p:3128/"}),
+            json!({"proxy_url": "http://u:new@p:3128"}),
+            json!({"oauth2": {"token_url": "https://u:***@t/other", "client_id": "j"}}),
+            json!({"oauth2": {"scopes": ["a"]}}),
+        ] {
+            assert_eq!(causes(kept.clone()), [], "{kept}");
+        }
     }
 
     #[test]

@@ -76,6 +76,11 @@ fields! {
     USERNAME = "basic_auth.username", "basic-auth.username", REQUEST, template;
     PASSWORD = "basic_auth.password", "basic-auth.password", REQUEST, template;
     BEARER = "bearer_token", "bearer-token", REQUEST, template;
+    TOKEN_URL = "oauth2.token_url", "client.oauth2.token-url", REQUEST, template;
+    CLIENT_ID = "oauth2.client_id", "client.oauth2.client-id", REQUEST, template;
+    CLIENT_SECRET = "oauth2.client_secret", "client.oauth2.client-secret", REQUEST, template;
+    SCOPES = "oauth2.scopes", "client.oauth2.scopes", REQUEST;
+    PROXY_URL = "proxy_url", "client.proxy-url", REQUEST, template;
     FOLLOW = "follow_redirects", "client.ignore-redirect", &[Kind::Http];
     REDIRECTS = "max_redirects", "client.max-redirects", &[Kind::Http];
     HTTP_VERSION = "http_version", "client.http-version", &[Kind::Http];

@@ -13,8 +13,12 @@ use crate::spec::problem::Problem;
 
 const EXPECTED: &str = "the value itself, since *** stands for a stored secret and there is none";
 
-/// Fields beside headers and URL that responses mask.
-const MASKED: [Field; 8] = [SENT, USERNAME, PASSWORD, BEARER, EXPECT, PRIVATE_KEY, ARGS, TOKEN];
+/// Fields beside headers and URLs that responses mask.
+const MASKED: [Field; 9] =
+    [SENT, USERNAME, PASSWORD, BEARER, CLIENT_SECRET, EXPECT, PRIVATE_KEY, ARGS, TOKEN];
+
+/// URLs whose secrets responses mask.
+const URLS: [Field; 3] = [URL, TOKEN_URL, PROXY_URL];
 
 /// A field that a change gives as its mask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +70,7 @@ pub fn header<'m>(map: &'m Map<String, Value>, name: &str) -> Option<&'m Value> 
     (!value.is_null()).then_some(value)
 }
 
-/// Removes from `change` the fields that are given as masks, except for the URL.
+/// Removes from `change` the fields that are given as masks, except for URLs.
 pub fn take(change: &mut Map<String, Value>) -> Vec<Mask> {
     let mut masks = Vec::new();
     for field in MASKED {
@@ -99,23 +103,35 @@ fn is_mask(value: &Value) -> bool {
     }
 }
 
-/// Whether the URL that `change` gives has a mask.
-pub fn has_masked_url(change: &Map<String, Value>) -> bool {
-    value(change, URL).and_then(Value::as_str).is_some_and(has_mask)
+/// Puts the secrets of the URLs in `stored`, a definition in the dialect of the API, in place of
+/// the masks in the URLs of `change`. The result has a problem for each mask without a secret.
+pub fn unmask_urls(change: &mut Map<String, Value>, stored: &Map<String, Value>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for field in URLS {
+        let Some(url) = value_mut(change, field) else { continue };
+        let Some(given) = url.as_str() else { continue };
+        let known = value(stored, field).and_then(Value::as_str).unwrap_or_default();
+        match unmask(given, known) {
+            Ok(unmasked) => *url = Value::String(unmasked),
+            Err(_mask) => problems.push(problem(field.api.to_owned())),
+        }
+    }
+    problems
 }
 
-/// Puts the secrets of the URL `stored` in place of the masks in the URL of `change`.
-pub fn unmask_url(change: &mut Map<String, Value>, stored: &str) -> Result<(), Problem> {
-    let Some(Value::String(url)) = change.get_mut(URL.api) else { return Ok(()) };
-    *url = unmask(url, stored).map_err(|_mask| problem(URL.api.to_owned()))?;
-    Ok(())
+fn value_mut(map: &mut Map<String, Value>, field: Field) -> Option<&mut Value> {
+    let mut steps = field.api.split('.');
+    let first = map.get_mut(steps.next()?)?;
+    steps.try_fold(first, |value, step| value.get_mut(step))
 }
 
 /// The problems of a new definition, which has no stored secrets.
 pub fn problems(definition: &Map<String, Value>) -> Vec<Problem> {
     let masks = take(&mut definition.clone());
-    let of_url = has_masked_url(definition).then(|| problem(URL.api.to_owned()));
-    masks.iter().map(Mask::problem).chain(of_url).collect()
+    let is_masked =
+        |field: &Field| value(definition, *field).and_then(Value::as_str).is_some_and(has_mask);
+    let of_urls = URLS.into_iter().filter(is_masked).map(|field| problem(field.api.to_owned()));
+    masks.iter().map(Mask::problem).chain(of_urls).collect()
 }
 
 #[cfg(test)]
@@ -128,13 +144,17 @@ mod tests {
     fn a_new_definition_must_not_have_masks() {
         let body = json!({
             "url": "http://u:***@a/?token=***", "headers": {"X-Api-Key": "***", "X-Plain": "***"},
-            "basic_auth": {"username": "u", "password": "***"}, "body": "***"
+            "basic_auth": {"username": "u", "password": "***"}, "body": "***",
+            "oauth2": {"token_url": "https://t/?token=***", "client_secret": "***"},
+            "proxy_url": "http://u:***@p/"
         });
         let problems = problems(body.as_object().unwrap());
         let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
-        assert_eq!(paths, ["body", "basic_auth.password", "headers.X-Api-Key", "url"]);
+        let fields = ["body", "basic_auth.password", "oauth2.client_secret", "headers.X-Api-Key"];
+        assert_eq!(paths[..4], fields);
+        assert_eq!(paths[4..], ["url", "oauth2.token_url", "proxy_url"]);
         assert_eq!(
-            problems[3].to_string(),
+            problems[4].to_string(),
             "url: invalid value, expected the value itself, since *** stands for a stored secret \
              and there is none"
         );

@@ -16,7 +16,7 @@ use crate::spec::{destination, masks};
 /// stored secret, so a definition as a response shows it changes nothing.
 #[derive(Clone, PartialEq)]
 pub struct Patch {
-    /// Without masks, except for those in the URL.
+    /// Without masks, except for those in URLs.
     change: Map<String, Value>,
     masks: Vec<Mask>,
 }
@@ -43,7 +43,7 @@ impl Patch {
         let unknown = self.masks.iter().filter(|mask| !mask.is_stored(&map));
         let mut problems: Vec<Problem> = unknown.map(Mask::problem).collect();
         let mut change = self.change.clone();
-        problems.extend(masks::unmask_url(&mut change, before.target.as_str()).err());
+        problems.extend(masks::unmask_urls(&mut change, &map));
         merge(&mut map, &change);
         match read(&map, Dialect::Api) {
             Ok(after) => {
@@ -97,7 +97,12 @@ mod tests {
             "https://u:s3cret@a/p;sid=s3cret?token=s3cret&next=%3Fkey%3Ds3cret#key=s3cret",
             &json!({
                 "headers": {"X-Api-Key": "s3cret", "X-Plain": "x"}, "bearer_token": "s3cret",
-                "basic_auth": {"username": "s3cret", "password": "x"}
+                "basic_auth": {"username": "s3cret", "password": "x"},
+                "oauth2": {
+                    "token_url": "https://id:s3cret@t/?token=s3cret", "client_id": "id",
+                    "client_secret": "s3cret"
+                },
+                "proxy_url": "http://u:s3cret@proxy:3128"
             }),
         );
         let socket = with_secrets("wss://s3cret@a/", &json!({"expect": "s3cret *"}));

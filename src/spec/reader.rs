@@ -15,8 +15,8 @@ use crate::domain::service::interval::{Interval, Timeout};
 use crate::domain::service::label::{Group, Name};
 use crate::domain::service::labels::{Label, Labels};
 use crate::domain::service::options::{
-    BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, Heartbeat, IpFamily, MAX_REDIRECTS, Options,
-    TlsOptions,
+    BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, ClientCredentials, Heartbeat, IpFamily,
+    MAX_REDIRECTS, Options, TlsOptions,
 };
 use crate::domain::service::registrable::{host_of, registrable_domain};
 use crate::domain::service::target::{Kind, Target};
@@ -29,6 +29,9 @@ use crate::spec::values;
 
 /// Most records that a dns query can expect.
 const EXPECTED_MAX: usize = 50;
+
+/// Most scopes of a token.
+const SCOPES_MAX: usize = 50;
 
 /// Reads a whole definition.
 pub fn read(map: &Map<String, Value>, dialect: Dialect) -> Result<Definition, Vec<Problem>> {
@@ -182,6 +185,8 @@ impl<'v> FieldReader<'v> {
             graphql: self.take(GRAPHQL, values::boolean).unwrap_or(false),
             basic_auth: self.basic_auth(),
             bearer_token: self.take(BEARER, values::credential),
+            oauth2: self.oauth2().map(Box::new),
+            proxy: self.take(PROXY_URL, values::proxy).flatten(),
             follows_redirects: follow.unwrap_or(true),
             max_redirects: redirects.map_or(MAX_REDIRECTS, |number| number as u32),
             http_version: self.take(HTTP_VERSION, values::http_version),
@@ -217,6 +222,37 @@ impl<'v> FieldReader<'v> {
             (None, None) => None,
             (None, Some(_)) => self.reject_missing(USERNAME, "with a password"),
             (Some(_), None) => self.reject_missing(PASSWORD, "with a username"),
+        }
+    }
+
+    fn oauth2(&mut self) -> Option<ClientCredentials> {
+        let token_url = self.take(TOKEN_URL, values::server_url);
+        let client_id = self.take(CLIENT_ID, values::credential);
+        let client_secret = self.take(CLIENT_SECRET, values::credential);
+        let scopes = self.take(SCOPES, |value, dialect| {
+            let expected = "a list of at most 50 scopes";
+            values::list(value, dialect, SCOPES_MAX, expected, values::scope)
+        });
+        match (token_url, client_id, client_secret) {
+            (Some(token_url), Some(client_id), Some(client_secret)) => Some(ClientCredentials {
+                token_url,
+                client_id,
+                client_secret,
+                scopes: scopes.unwrap_or_default(),
+            }),
+            (None, None, None) if scopes.is_none() => None,
+            (token_url, client_id, client_secret) => {
+                for (field, is_missing) in [
+                    (TOKEN_URL, token_url.is_none()),
+                    (CLIENT_ID, client_id.is_none()),
+                    (CLIENT_SECRET, client_secret.is_none()),
+                ] {
+                    if is_missing {
+                        self.reject_missing::<()>(field, "for the client credentials of OAuth 2.0");
+                    }
+                }
+                None
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::domain::secret::url::mask_rejected;
 use crate::domain::service::dns_question::{RecordKind, ascii_name};
 use crate::domain::service::labels::LABELS_MAX;
 use crate::domain::service::options::{HttpVersion, IpFamily, NameServer, Pem, TlsVersion};
+use crate::domain::service::server_url::ServerUrl;
 use crate::domain::service::starttls::StartTlsProtocol;
 use crate::domain::service::template::Template;
 use crate::domain::time::duration;
@@ -21,6 +22,8 @@ const TEXT_MAX_BYTES: usize = 256 * 1024;
 const HEADER_MAX_BYTES: usize = 8 * 1024;
 /// Most arguments of a plugin.
 const ARGS_MAX: usize = 100;
+/// Longest scope of a token, in bytes.
+const SCOPE_MAX_BYTES: usize = 1_024;
 /// Most request headers.
 const HEADERS_MAX: usize = 50;
 
@@ -131,6 +134,27 @@ pub fn credential(value: &Value, dialect: Dialect) -> Result<Template, Invalid> 
     let fits = |text: &&str| text.len() <= HEADER_MAX_BYTES && !text.contains(char::is_control);
     value.as_str().filter(fits).ok_or_else(reject)?;
     template(value, dialect)
+}
+
+/// The URL of a proxy or a token endpoint.
+pub fn server_url(value: &Value, dialect: Dialect) -> Result<ServerUrl, Invalid> {
+    text(value, dialect)?;
+    ServerUrl::new(template(value, dialect)?)
+}
+
+/// The URL of a proxy; an empty one means none in the services file, as in Gatus.
+pub fn proxy(value: &Value, dialect: Dialect) -> Result<Option<ServerUrl>, Invalid> {
+    if dialect == Dialect::File && value.as_str() == Some("") {
+        return Ok(None);
+    }
+    server_url(value, dialect).map(Some)
+}
+
+/// A scope of an OAuth 2.0 token.
+pub fn scope(text: &str) -> Result<String, Invalid> {
+    let fits = (1..=SCOPE_MAX_BYTES).contains(&text.len()) && !text.contains(char::is_control);
+    let expected = "a scope of 1 to 1,024 bytes without control characters";
+    if fits { Ok(text.to_owned()) } else { Err(Invalid::quoted(text, expected)) }
 }
 
 pub fn method(value: &Value, dialect: Dialect) -> Result<Method, Invalid> {

@@ -14,6 +14,7 @@ use crate::domain::service::options::{
     BODY_LIMIT as BODY_LIMIT_BYTES, BasicAuth, HttpVersion, IpFamily, MAX_REDIRECTS, Options, Pem,
     TlsVersion,
 };
+use crate::domain::service::server_url::ServerUrl;
 use crate::domain::service::starttls::StartTlsProtocol;
 use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
@@ -155,6 +156,14 @@ impl Writer {
         }
     }
 
+    fn server_url(&self, url: &ServerUrl) -> String {
+        match self.form {
+            Form::Stored => url.template().as_written().to_owned(),
+            Form::Literal => url.written(),
+            Form::Masked(requests) => url.shown(requests),
+        }
+    }
+
     fn masks_requests(&self) -> bool {
         self.form == Form::Masked(Requests::Masked)
     }
@@ -179,6 +188,13 @@ impl Writer {
             self.secret(PASSWORD, Some(&auth.password));
         }
         self.secret(BEARER, options.bearer_token.as_ref());
+        if let Some(oauth2) = &options.oauth2 {
+            self.put(TOKEN_URL, Some(self.server_url(&oauth2.token_url)));
+            self.put(CLIENT_ID, Some(self.text(&oauth2.client_id, false)));
+            self.secret(CLIENT_SECRET, Some(&oauth2.client_secret));
+            self.put(SCOPES, (!oauth2.scopes.is_empty()).then_some(&oauth2.scopes));
+        }
+        self.put(PROXY_URL, options.proxy.as_ref().map(|proxy| self.server_url(proxy)));
         self.put(FOLLOW, (!options.follows_redirects).then_some(false));
         let limit = options.max_redirects;
         self.put(REDIRECTS, (limit != MAX_REDIRECTS).then_some(limit));
@@ -254,6 +270,9 @@ mod tests {
             "tls": {"ca": "-----BEGIN X", "certificate": "-----BEGIN C",
                     "private_key": "-----BEGIN s3cret", "server_name": "b.example",
                     "min_version": "1.3"},
+            "oauth2": {"token_url": "https://u:pw@t/$x", "client_id": "id",
+                       "client_secret": "s3cret", "scopes": ["a", "b"]},
+            "proxy_url": "http://u:pw@proxy:3128",
             "ip_family": "ip4", "resolver": "tcp://1.1.1.1:53", "bearer_token": "s3cret",
             "failure_threshold": 3, "success_threshold": 2, "confirm_interval_seconds": 0.5,
             "slo": {"target": 99.9, "window": "30d"}

@@ -246,9 +246,11 @@ impl SelfCheck {
 }
 
 /// Whether a loss of the local network would explain this result, an expected failure included. It
-/// does not affect loopback.
+/// does not affect loopback, but targets behind a proxy on loopback.
 pub fn may_be_local_network(outcome: &Outcome) -> bool {
-    let is_loopback = outcome.details.address.is_some_and(|address| address.ip().is_loopback());
+    let details = &outcome.details;
+    let is_loopback = details.address.is_some_and(|address| address.ip().is_loopback());
+    let is_loopback = is_loopback && !details.via_proxy;
     !is_loopback
         && outcome.any_failure().is_some_and(|failure| failure.reason.may_be_local_network())
 }
@@ -260,7 +262,8 @@ fn is_local_resolver(outcome: &Outcome) -> bool {
 
 /// Whether another machine was probed.
 fn is_remote(outcome: &Outcome) -> bool {
-    outcome.details.address.is_some_and(|address| !address.ip().is_loopback())
+    let Outcome { details, .. } = outcome;
+    details.address.is_some_and(|address| !address.ip().is_loopback() || details.via_proxy)
 }
 
 #[cfg(test)]

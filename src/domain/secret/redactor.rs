@@ -3,6 +3,7 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use url::Url;
 
 use crate::domain::outcome::{DETAIL_MAX_CHARS, escape_control};
 use crate::domain::secret::arguments;
@@ -31,14 +32,8 @@ impl Redactor {
         let fill = |template: &Template| template.fill(variables).ok();
         let mut redactor = Self { secrets: Vec::new(), body: None };
         let url = service.target.url(variables).ok();
-        for secret in url.iter().flat_map(|url| secrets(url.as_str())) {
-            if secret.is_password || requests == Requests::Masked {
-                redactor.add(secret.text);
-            }
-        }
-        if let Some(url) = url.filter(|url| url.password().is_some() || !url.username().is_empty())
-        {
-            redactor.add_account(&decoded(url.username()), &decoded(url.password().unwrap_or("")));
+        if let Some(url) = url {
+            redactor.add_url(&url, requests);
         }
         let secret_headers = options.headers.iter().filter(|(name, _)| is_secret_header(name));
         for value in secret_headers.filter_map(|(_, value)| fill(value)) {
@@ -53,11 +48,18 @@ impl Redactor {
             }
         }
         let heartbeat = options.heartbeat.as_ref().map(|heartbeat| &heartbeat.token);
-        for token in [options.bearer_token.as_ref(), heartbeat].into_iter().flatten() {
+        let oauth2 = options.oauth2.as_ref();
+        let client_secret = oauth2.map(|oauth2| &oauth2.client_secret);
+        let tokens = [options.bearer_token.as_ref(), heartbeat, client_secret];
+        for token in tokens.into_iter().flatten() {
             redactor.add(&fill(token).unwrap_or_default());
         }
         for secret in arguments::secrets(&options.args, variables) {
             redactor.add(&secret);
+        }
+        let servers = options.proxy.iter().chain(oauth2.map(|oauth2| &oauth2.token_url));
+        for url in servers.filter_map(|server| server.url(variables).ok()) {
+            redactor.add_url(&url, requests);
         }
         if requests == Requests::Masked {
             redactor.body = options.body.as_ref().and_then(fill);
@@ -68,10 +70,34 @@ impl Redactor {
             let between = literals(&start).filter(|text| text.chars().count() >= MIN_BODY_CHARS);
             between.for_each(|text| redactor.add(text));
         }
-        // A longer secret may begin with a shorter one.
-        redactor.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        redactor.secrets.dedup();
+        redactor.sort();
         redactor
+    }
+
+    /// Also removes `secret`, which is not in the options of the service.
+    pub fn with_secret(mut self, secret: Option<&str>) -> Self {
+        if let Some(secret) = secret {
+            self.add(secret);
+            self.sort();
+        }
+        self
+    }
+
+    /// A longer secret may begin with a shorter one.
+    fn sort(&mut self) {
+        self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        self.secrets.dedup();
+    }
+
+    fn add_url(&mut self, url: &Url, requests: Requests) {
+        for secret in secrets(url.as_str()) {
+            if secret.is_password || requests == Requests::Masked {
+                self.add(secret.text);
+            }
+        }
+        if url.password().is_some() || !url.username().is_empty() {
+            self.add_account(&decoded(url.username()), &decoded(url.password().unwrap_or("")));
+        }
     }
 
     /// A password, with the user name in the form of the header `Authorization`.

@@ -9,6 +9,7 @@ pub mod labels;
 pub mod options;
 pub mod placeholders;
 pub mod registrable;
+pub mod server_url;
 pub mod service_id;
 pub mod starttls;
 pub mod target;

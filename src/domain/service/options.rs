@@ -12,6 +12,7 @@ use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::history::slo::Slo;
 use crate::domain::service::dns_question::DnsQuestion;
 use crate::domain::service::labels::Labels;
+use crate::domain::service::server_url::ServerUrl;
 use crate::domain::service::starttls::StartTlsProtocol;
 use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
@@ -35,6 +36,10 @@ pub struct Options {
     pub graphql: bool,
     pub basic_auth: Option<BasicAuth>,
     pub bearer_token: Option<Template>,
+    /// Instead of `basic_auth`, `bearer_token` and a header `Authorization`.
+    pub oauth2: Option<Box<ClientCredentials>>,
+    /// HTTP proxy for the target and for the token endpoint of `oauth2`.
+    pub proxy: Option<ServerUrl>,
     /// Without it, the redirect itself is judged.
     pub follows_redirects: bool,
     pub max_redirects: u32,
@@ -79,12 +84,13 @@ impl Options {
         let basic = self.basic_auth.iter().flat_map(|auth| [&auth.username, &auth.password]);
         let heartbeat = self.heartbeat.iter().map(|heartbeat| &heartbeat.token);
         let headers = self.headers.iter().map(|(_, value)| value);
-        headers
-            .chain(&self.body)
-            .chain(&self.args)
-            .chain(&self.bearer_token)
-            .chain(basic)
-            .chain(heartbeat)
+        let oauth2 = self.oauth2.iter().flat_map(|oauth2| {
+            [oauth2.token_url.template(), &oauth2.client_id, &oauth2.client_secret]
+        });
+        let proxy = self.proxy.iter().map(ServerUrl::template);
+        let all =
+            headers.chain(&self.body).chain(&self.args).chain(&self.bearer_token).chain(basic);
+        all.chain(heartbeat).chain(oauth2).chain(proxy)
     }
 }
 
@@ -97,6 +103,8 @@ impl Default for Options {
             graphql: false,
             basic_auth: None,
             bearer_token: None,
+            oauth2: None,
+            proxy: None,
             follows_redirects: true,
             max_redirects: MAX_REDIRECTS,
             http_version: None,
@@ -122,6 +130,16 @@ impl Default for Options {
 pub struct BasicAuth {
     pub username: Template,
     pub password: Template,
+}
+
+/// The client credentials grant of OAuth 2.0 (RFC 6749, section 4.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCredentials {
+    pub token_url: ServerUrl,
+    pub client_id: Template,
+    pub client_secret: Template,
+    /// Empty requests the server's default scope.
+    pub scopes: Vec<String>,
 }
 
 /// TLS settings of a probe.

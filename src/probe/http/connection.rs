@@ -20,7 +20,7 @@ use crate::probe::http::head::ResponseHead;
 use crate::probe::http::head_error::HeadError;
 use crate::probe::http::interim::{HeadSearch, SearchError};
 use crate::probe::limits::{LimitExceeded, check};
-use crate::probe::net::tls_stream::TlsStream;
+use crate::probe::net::tls_stream::{TlsStream, Transport};
 
 /// Most bytes of the chunked coding beyond one byte for each byte of the body: sizes, extensions,
 /// trailers (RFC 9112, section 7.1), and what awc has read ahead.
@@ -76,6 +76,13 @@ enum Stream {
 impl Connection {
     pub fn plain(stream: TcpStream) -> Self {
         Self::new(Stream::Plain(stream))
+    }
+
+    pub fn over(transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp(stream) => Self::plain(stream),
+            Transport::Tls(stream) => Self::new(Stream::Tls(stream)),
+        }
     }
 
     pub fn tls(stream: TlsStream) -> Self {

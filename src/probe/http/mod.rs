@@ -7,6 +7,7 @@ pub mod client;
 pub mod connection;
 pub mod content;
 mod cookies;
+pub mod credentials;
 pub mod fields;
 mod frame_meter;
 mod framing;
@@ -17,6 +18,7 @@ mod interim;
 pub mod request;
 pub mod response;
 pub mod supplied;
+pub mod token;
 
 use http::StatusCode;
 use http::response::Parts;
@@ -41,7 +43,7 @@ enum HopResponse {
 
 /// Sends the service's request and follows redirects to the final response.
 pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
-    let mut request = Request::new(context)?;
+    let mut request = Request::new(context, token::authorization(context).await?)?;
     let limit = context.options().redirects_followed();
     for redirects in 0..=limit {
         // Details of an earlier hop do not hold for this one.
@@ -57,17 +59,19 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
                 request.store_cookies(&fields);
                 request = request.redirected(status, &location)?;
             }
-            HopResponse::Final(response) => return Ok(response),
+            HopResponse::Final(response) => {
+                if !request.has_authorization() {
+                    context.forget_token();
+                }
+                return Ok(response);
+            }
         }
     }
     Err(Failure::new(Reason::RedirectLoop, format!("more than {limit} redirects")))
 }
 
 async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<HopResponse, Failure> {
-    let connection = context.open(&request.url, Alpn::Http1).await?;
-    let request = request.filled(context)?;
-    context.enter(Phase::Processing);
-    let response = request.send(&context.resources.http_client, connection).await?;
+    let response = request.send(context).await?;
     let (version, status) = (response.head().version, response.head().status);
     context.timings.set_http_status(status.as_u16());
     context.update_details(|details| details.http_version = Some(version));

@@ -5,10 +5,8 @@ use std::borrow::Cow;
 use actix_http::body::None as NoBody;
 use awc::http::header::HeaderValue;
 use awc::http::{Uri, header};
-use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
 use serde_json::json;
 use url::{Position, Url};
 
@@ -20,10 +18,15 @@ use crate::probe::failure;
 use crate::probe::http::client::{USER_AGENT, awc_method, host, uri};
 use crate::probe::http::connection::Connection;
 use crate::probe::http::cookies::Cookies;
+use crate::probe::http::credentials;
+use crate::probe::http::credentials::basic;
 use crate::probe::http::fields::Fields;
 use crate::probe::http::http2;
 use crate::probe::http::response::Http1Response;
 use crate::probe::http::supplied::with_connection;
+use crate::probe::net::proxy::{self, Proxy};
+use crate::probe::net::tls::Alpn;
+use crate::probe::timings::Phase;
 
 /// A request, its variables filled in, and its placeholders as far as they are the same on each
 /// hop.
@@ -44,8 +47,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// The first request of a probe.
-    pub fn new(context: &ProbeContext<'_>) -> Result<Self, Failure> {
+    /// The first request of a probe, with this header `Authorization`.
+    pub fn new(context: &ProbeContext<'_>, authorization: Option<String>) -> Result<Self, Failure> {
         let options = context.options();
         let graphql = options.graphql;
         let mut headers = own_headers(context)?;
@@ -63,10 +66,31 @@ impl Request {
             headers,
             body,
             graphql,
-            authorization: authorization(context)?,
+            authorization,
             cookies: Cookies::default(),
             shown: context.resources.rules.requests,
         })
+    }
+
+    /// A POST of a form to a server beside the target.
+    pub fn form(url: Url, form: String, authorization: Option<String>) -> Self {
+        let headers =
+            [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")];
+        Self {
+            url,
+            method: Method::POST,
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            body: Some(form),
+            graphql: false,
+            authorization,
+            cookies: Cookies::default(),
+            shown: Requests::Masked,
+        }
+    }
+
+    /// Whether the service's own credentials are sent.
+    pub fn has_authorization(&self) -> bool {
+        self.authorization.is_some()
     }
 
     /// The request to send over the newest connection of `context`, with all placeholders filled
@@ -167,14 +191,48 @@ impl Request {
         Ok((head, body.unwrap_or_default().to_owned().into()))
     }
 
-    /// Sends the request over HTTP/1.1 and waits for the head of the response.
-    pub async fn send(
+    /// Sends the request over HTTP/1.1, through the service's proxy, and waits for the head of the
+    /// response.
+    pub async fn send(&self, context: &ProbeContext<'_>) -> Result<Http1Response, Failure> {
+        match context.proxy()? {
+            // As usual, a proxy forwards requests without TLS itself (RFC 9112, section 3.2.2).
+            Some(proxy) if self.url.scheme() == "http" => self.send_to_proxy(context, &proxy).await,
+            _ => {
+                let connection = context.open(&self.url, Alpn::Http1).await?;
+                context.enter(Phase::Processing);
+                let uri = uri("http", &self.url)?;
+                self.filled(context)?.send_over(context, connection, uri, None).await
+            }
+        }
+    }
+
+    async fn send_to_proxy(
         &self,
-        client: &awc::Client,
-        connection: Connection,
+        context: &ProbeContext<'_>,
+        proxy: &Proxy<'_>,
     ) -> Result<Http1Response, Failure> {
-        // The scheme `http` keeps awc from a second TLS handshake.
-        let uri = uri("http", &self.url)?;
+        let connection = Connection::over(context.open_proxy(proxy, &self.url).await?);
+        context.enter(Phase::Processing);
+        let request = self.filled(context)?;
+        let (uri, authorization) = (absolute_uri(&self.url)?, proxy.authorization());
+        let sent = request.send_over(context, connection, uri, authorization);
+        let response = context.at(&proxy.name(), sent).await?;
+        if response.head().status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            let refused = async { Err(proxy::refusal(407, &proxy::authority(&self.url))) };
+            return context.at(&proxy.name(), refused).await;
+        }
+        Ok(response)
+    }
+
+    /// `uri` has the scheme `http`, which keeps awc from a second TLS handshake.
+    async fn send_over(
+        &self,
+        context: &ProbeContext<'_>,
+        connection: Connection,
+        uri: Uri,
+        proxy_authorization: Option<String>,
+    ) -> Result<Http1Response, Failure> {
+        let client = &context.resources.http_client;
         let mut request = client
             .request(awc_method(&self.method)?, uri)
             .insert_header((header::HOST, host(&self.url)))
@@ -185,6 +243,9 @@ impl Request {
             .no_decompress();
         if let Some(authorization) = &self.authorization {
             request = request.insert_header((header::AUTHORIZATION, authorization.as_str()));
+        }
+        if let Some(authorization) = proxy_authorization {
+            request = request.insert_header((header::PROXY_AUTHORIZATION, authorization));
         }
         for (name, value) in &self.headers {
             request = request.insert_header((name.as_str(), header_value(value.as_bytes())?));
@@ -213,7 +274,9 @@ pub fn headers(context: &ProbeContext<'_>) -> Result<Vec<(String, String)>, Fail
 /// The service's headers, with the variables and placeholders filled in that are the same on each
 /// hop.
 fn own_headers(context: &ProbeContext<'_>) -> Result<Vec<(String, String)>, Failure> {
-    let headers = context.options().headers.iter();
+    let has_token = context.options().oauth2.is_some();
+    let is_replaced = |name: &str| has_token && name.eq_ignore_ascii_case("authorization");
+    let headers = context.options().headers.iter().filter(|(name, _)| !is_replaced(name));
     headers.map(|(name, value)| Ok((name.clone(), context.fill_text(value)?))).collect()
 }
 
@@ -222,7 +285,8 @@ pub fn header_value(value: &[u8]) -> Result<HeaderValue, Failure> {
     HeaderValue::from_bytes(value).map_err(|why| failure::of_invalid_request(&why))
 }
 
-/// The header `Authorization`, from the service's options or the credentials in its URL.
+/// The header `Authorization`, from the service's options without `oauth2`, or from the credentials
+/// in its URL.
 pub fn authorization(context: &ProbeContext<'_>) -> Result<Option<String>, Failure> {
     let (options, url) = (context.options(), context.url);
     if let Some(auth) = &options.basic_auth {
@@ -231,17 +295,16 @@ pub fn authorization(context: &ProbeContext<'_>) -> Result<Option<String>, Failu
     if let Some(token) = &options.bearer_token {
         return Ok(Some(format!("Bearer {}", context.fill(token)?)));
     }
-    if url.username().is_empty() && url.password().is_none() {
-        return Ok(None);
-    }
-    let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
-    let password = url.password().map(decoded).unwrap_or_default();
-    Ok(Some(basic(&decoded(url.username()), &password)))
+    Ok(credentials::of_url(url))
 }
 
-/// The scheme `Basic` (RFC 7617).
-fn basic(username: &str, password: &str) -> String {
-    format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")))
+/// `url` as its own path, so that awc writes the absolute form (RFC 9112, section 3.2.2).
+fn absolute_uri(url: &Url) -> Result<Uri, Failure> {
+    let host = host(url);
+    let path = &url[Position::BeforePath..Position::AfterQuery];
+    let uri = Uri::builder().scheme("http").authority(host);
+    let uri = uri.path_and_query(format!("{}://{host}{path}", url.scheme())).build();
+    uri.map_err(|error| failure::of_invalid_request(&error))
 }
 
 /// Resolves `location` relative to `base`. The error says what is wrong with the location.

@@ -1,6 +1,6 @@
 //! Resolves the host of a URL and connects to its addresses, with Happy Eyeballs (RFC 8305).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -64,6 +64,26 @@ pub fn filter_allowed(
         }
         _ => Ok(addresses),
     }
+}
+
+/// Checks the host of `url`, which a proxy dials, as far as the URL itself says its address.
+pub fn check_written(policy: &Policy, url: &Url) -> Result<(), Failure> {
+    let localhost = || [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].to_vec();
+    let addresses: Vec<IpAddr> = match url.host() {
+        Some(Host::Ipv4(ip)) => vec![ip.into()],
+        Some(Host::Ipv6(ip)) => vec![ip.into()],
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            let is_local = name == "localhost" || name.ends_with(".localhost");
+            if is_local { localhost() } else { Vec::new() }
+        }
+        None => Vec::new(),
+    };
+    for ip in addresses {
+        let refused = |why| Failure::new(Reason::AddressBlocked, format!("{ip} {why}"));
+        policy.check(ip).map_err(refused)?;
+    }
+    Ok(())
 }
 
 /// Alternates between IPv6 and IPv4, IPv6 first (RFC 8305, section 4); at most
@@ -156,6 +176,20 @@ fn specificity(failure: &Failure) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_in_the_url_is_checked_also_behind_a_proxy() {
+        let deny = ["127.0.0.0/8", "10.0.0.0/8"].map(|network| network.parse().unwrap());
+        let policy = Policy::new(deny.to_vec(), Vec::new());
+        let is_good = |host: &str| {
+            check_written(&policy, &format!("http://{host}/").parse().unwrap()).is_ok()
+        };
+        for host in ["10.1.2.3", "0x0a010203", "[::ffff:10.1.2.3]", "169.254.169.254", "localhost"]
+        {
+            assert!(!is_good(host), "{host}");
+        }
+        assert!(!is_good("a.localhost.") && is_good("192.0.2.1") && is_good("a.example"));
+    }
 
     #[test]
     fn addresses_of_both_families_alternate() {

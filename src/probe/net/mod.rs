@@ -6,6 +6,7 @@ mod embedded_v4;
 mod lookup;
 mod name_server;
 pub mod policy;
+pub mod proxy;
 mod resolv_conf;
 pub mod resolve;
 pub mod resolver_health;

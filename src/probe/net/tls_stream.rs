@@ -25,10 +25,32 @@ const RECORD_BYTES_PER_BYTE: u64 = 4;
 #[derive(Debug)]
 pub struct TlsStream(client::TlsStream<Meter>);
 
-/// The TCP connection under it, and its counts in bytes.
+/// What a connection goes over: TCP, or TLS to a proxy.
+#[derive(Debug)]
+pub enum Transport {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream>),
+}
+
+impl From<TcpStream> for Transport {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+impl Transport {
+    pub fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.tcp(),
+        }
+    }
+}
+
+/// The connection under it, and its counts in bytes.
 #[derive(Debug)]
 struct Meter {
-    stream: TcpStream,
+    stream: Transport,
     received: u64,
     /// Data that was read from the records.
     data: u64,
@@ -39,7 +61,7 @@ impl TlsStream {
     pub async fn connect(
         connector: TlsConnector,
         name: ServerName<'static>,
-        stream: TcpStream,
+        stream: Transport,
     ) -> io::Result<Self> {
         let meter = Meter { stream, received: 0, data: 0 };
         connector.connect(name, meter).await.map(Self)
@@ -50,7 +72,7 @@ impl TlsStream {
     }
 
     pub fn tcp(&self) -> &TcpStream {
-        &self.0.get_ref().0.stream
+        self.0.get_ref().0.stream.tcp()
     }
 
     /// Waits for data or the end of the stream, and leaves it for the next read.
@@ -88,6 +110,61 @@ impl AsyncWrite for TlsStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().0).poll_shutdown(context)
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        matches!(self, Self::Tcp(stream) if stream.is_write_vectored())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+        }
     }
 }
 

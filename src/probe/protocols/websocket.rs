@@ -13,6 +13,7 @@ use crate::probe::http::client::{self, status_of};
 use crate::probe::http::request;
 use crate::probe::http::response::status_text;
 use crate::probe::http::supplied::with_connection;
+use crate::probe::http::token;
 use crate::probe::net::tls::Alpn;
 use crate::probe::protocols::websocket_frames::{WebSocket, invalid};
 use crate::probe::protocols::websocket_handshake;
@@ -21,14 +22,16 @@ use crate::probe::timings::Phase;
 
 /// Does the handshake, then sends and reads messages as configured.
 pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
+    let authorization = token::authorization(context).await?;
     let connection = context.open(context.url, Alpn::Http1).await?;
     let headers = request::headers(context)?;
-    let request = handshake(context, &headers)?;
+    let request = handshake(context, &headers, authorization)?;
     context.enter(Phase::Processing);
     let parts = match with_connection(connection.clone(), request.connect()).await {
         Ok((_, framed)) => framed.into_parts(),
         Err(WsClientError::InvalidResponseStatus(status)) => {
             let status = status_of(status)?;
+            context.timings.set_http_status(status.as_u16());
             let failure = refused(status);
             // Conditions may accept a refusal, but the expected message can never arrive.
             return if context.options().expect.is_some() {
@@ -54,6 +57,7 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
 fn handshake(
     context: &ProbeContext<'_>,
     headers: &[(String, String)],
+    authorization: Option<String>,
 ) -> Result<WebsocketsRequest, Failure> {
     let url = context.url;
     // The scheme `http` keeps awc from a second TLS handshake.
@@ -63,7 +67,7 @@ fn handshake(
         .ws(client::uri("http", url)?)
         .set_header(header::HOST, client::host(url))
         .set_header(header::USER_AGENT, client::USER_AGENT);
-    if let Some(authorization) = request::authorization(context)? {
+    if let Some(authorization) = authorization {
         request = request.set_header(header::AUTHORIZATION, authorization);
     }
     for (name, value) in headers {

@@ -127,7 +127,8 @@ impl Client {
         }
         let options = TlsOptions::default();
         let files = Files::default();
-        let handshake = self.tls.handshake(&options, &files, Alpn::Http1, url, stream).await?;
+        let handshake =
+            self.tls.handshake(&options, &files, Alpn::Http1, url, stream.into()).await?;
         Ok(Connection::tls(handshake.result?))
     }
 

@@ -176,3 +176,23 @@ fn values_are_judged_as_if_they_were_written() {
         assert!(problems[0].starts_with(&expected), "{expected}\n{problems:#?}");
     }
 }
+
+#[test]
+fn a_proxy_and_a_login_have_variables_like_the_url() {
+    let content = content(
+        "endpoints:\n  - name: a\n    url: http://a/\n    client:\n      \
+         proxy-url: \"http://u:$TOKEN@proxy.${DOMAIN}:3128\"\n      oauth2:\n        \
+         token-url: \"${WHOLE}/token?key=${TOKEN}\"\n        client-id: $NAME\n        \
+         client-secret: ${TOKEN}\n        scopes: [\"https://${DOMAIN}/.default\"]\n  \
+         - {name: b, url: 'http://a/', client: {proxy-url: ''}}\n",
+    );
+    let [with, without] = &content.entries[..] else { panic!("{content:?}") };
+    let options = &with.definition.options;
+    let (proxy, oauth2) = (options.proxy.as_ref().unwrap(), options.oauth2.as_ref().unwrap());
+    assert_eq!(proxy.template().as_written(), "http://u:${TOKEN}@proxy.example.org:3128");
+    let token_url = "https://whole.example.org:8443/health/token?key=${TOKEN}";
+    assert_eq!(oauth2.token_url.template().as_written(), token_url);
+    assert_eq!(oauth2.client_secret.as_written(), "${TOKEN}");
+    assert_eq!(oauth2.scopes, ["https://example.org/.default"]);
+    assert!(without.definition.options.proxy.is_none());
+}

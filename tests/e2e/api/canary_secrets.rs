@@ -93,6 +93,16 @@ impl Targets {
             "basic_auth": {"username": format!("{OPEN}-name"), "password": "x"}
         }));
         services.push(json!({
+            "name": "login", "url": self.refuses.url(), "oauth2": {
+                "token_url": with_secrets(&self.refuses.url()), "client_id": "id",
+                "client_secret": format!("{NEVER}-client")
+            }
+        }));
+        services.push(json!({
+            "name": "proxy", "url": "https://127.0.0.1:1/",
+            "proxy_url": with_secrets(&self.refuses.url())
+        }));
+        services.push(json!({
             "name": "job", "url": "push://job", "heartbeat": {"token": format!("{NEVER}-beat")},
             "interval_seconds": 3600
         }));
@@ -222,6 +232,7 @@ fn outputs(requests: &str) -> Vec<(String, String)> {
         ("basic_auth", json!([NEVER])),
         ("tls", json!({"private_key": NEVER})),
         ("body", json!([NEVER])),
+        ("proxy_url", json!(format!("socks5://u:{NEVER}@h/"))),
     ] {
         let mut body = json!({"name": "bad", "url": "http://a/"});
         body[field] = value;

@@ -26,6 +26,9 @@ fn object_for(field: &str) -> Map<String, Value> {
         "basic_auth" => json!({"username": "name", "password": "word"}),
         "dns" => json!({"query_name": "example.org", "query_type": "A"}),
         "heartbeat" => json!({"token": "0123456789abcdef"}),
+        "oauth2" => json!({
+            "token_url": "https://127.0.0.1:9/", "client_id": "id", "client_secret": "word"
+        }),
         "slo" => json!({"target": 99.0}),
         _ => json!({}),
     };
@@ -33,11 +36,13 @@ fn object_for(field: &str) -> Map<String, Value> {
 }
 
 /// Fields with a syntax of their own: the schema allows texts that the program rejects.
-const SYNTAX: [&str; 12] = [
+const SYNTAX: [&str; 14] = [
     "name",
     "url",
     "conditions",
     "method",
+    "proxy_url",
+    "oauth2.token_url",
     "resolver",
     "headers",
     "slo.window",

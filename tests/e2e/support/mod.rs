@@ -14,12 +14,14 @@ mod peers;
 pub mod plugins;
 mod postgresql;
 mod probe;
+mod proxy;
 mod registries;
 pub mod schema;
 mod slow;
 pub mod sshd;
 mod target;
 pub mod tls;
+mod token_server;
 mod udp;
 pub mod upgrade;
 pub mod wire;
@@ -37,10 +39,12 @@ pub use peers::{
 };
 pub use postgresql::PostgreSql;
 pub use probe::ProbeReport;
+pub use proxy::Proxy;
 pub use registries::{RdapAnswer, RegistryServer, bootstrap};
 pub use slow::Delays;
 pub use target::{Behaviour, Target, basic, has_line};
 pub use tls::{OldTls, TlsServer};
+pub use token_server::{Credentials, TokenServer};
 pub use udp::UdpPeer;
 pub use wire::Peer;
 

@@ -19,7 +19,6 @@ use std::sync::Arc;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
@@ -32,7 +31,7 @@ use crate::domain::{Failure, Reason};
 use crate::probe::net::tls::certificates::Presented;
 use crate::probe::net::tls::config::{Prepared, prepare};
 use crate::probe::net::tls::recorder::{CertificateRecorder, RequestRecorder};
-use crate::probe::net::tls_stream::TlsStream;
+use crate::probe::net::tls_stream::{TlsStream, Transport};
 use crate::probe::tls_failure::{Handshaking, of_handshake};
 
 /// Most cached configurations of an arbiter; beyond that, the cache is cleared.
@@ -94,7 +93,7 @@ impl TlsConfigs {
         files: &Files,
         alpn: Alpn,
         url: &Url,
-        stream: TcpStream,
+        stream: Transport,
     ) -> Result<Handshake, Failure> {
         if self.trust.authorities == 0 && options.ca.is_none() && !options.insecure {
             let detail = "this machine has no trusted certificate authority";

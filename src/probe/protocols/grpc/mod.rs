@@ -14,6 +14,7 @@ use crate::probe::http::client;
 use crate::probe::http::http2::{self, Http2Response};
 use crate::probe::http::request;
 use crate::probe::http::response::{BodyMode, status_text};
+use crate::probe::http::token;
 use crate::probe::net::tls::Alpn;
 use crate::probe::protocols::excerpt::excerpt;
 use crate::probe::response::ProbeResponse;
@@ -44,8 +45,9 @@ const CODES: [&str; 17] = [
 pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
     let options = context.options();
     let message = message::health_request(options.grpc_service.as_deref().unwrap_or_default());
+    let authorization = token::authorization(context).await?;
     let connection = context.open(context.url, Alpn::Http2).await?;
-    let head = request_head(context)?;
+    let head = request_head(context, authorization)?;
     context.enter(Phase::Processing);
     let response = http2::send(connection, head, message, |_| {
         context.enter(Phase::Transfer);
@@ -56,7 +58,10 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
     evaluate(head.status, trailers.as_ref().unwrap_or(&head.headers), &body)
 }
 
-fn request_head(context: &ProbeContext<'_>) -> Result<Request<()>, Failure> {
+fn request_head(
+    context: &ProbeContext<'_>,
+    authorization: Option<String>,
+) -> Result<Request<()>, Failure> {
     let url = context.url;
     let uri = format!("{}://{}/grpc.health.v1.Health/Check", url.scheme(), client::host(url));
     let fixed = [
@@ -65,7 +70,6 @@ fn request_head(context: &ProbeContext<'_>) -> Result<Request<()>, Failure> {
         ("user-agent", client::USER_AGENT),
     ];
     let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let authorization = request::authorization(context)?;
     let authorization = authorization.map(|value| ("authorization".to_owned(), value));
     let headers = fixed.chain(authorization).chain(request::headers(context)?);
     http2::request_head("POST", &uri, headers)
