@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::domain::service::template::Variables;
 use crate::services_file::defaults::Defaults;
 use crate::services_file::entry::Entry;
+use crate::services_file::expiring_domains;
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
 use crate::services_file::joined_conditions;
@@ -71,8 +72,9 @@ pub fn entry_of(
             return None;
         }
     };
-    if let Err(error) = definition.target.url(variables) {
-        item.reject(item.line_of(URL.file), URL.file, &error.to_string(), findings);
+    match definition.target.url(variables) {
+        Ok(url) => expiring_domains::check(item, &definition, &url, findings),
+        Err(error) => item.reject(item.line_of(URL.file), URL.file, &error.to_string(), findings),
     }
     let filled = variables::filled(&object, variables);
     if let Some(Err(rejected)) = filled.map(|filled| spec::read(&filled, Dialect::File)) {

@@ -11,6 +11,7 @@ mod defaults;
 mod document;
 mod endpoint;
 mod entry;
+mod expiring_domains;
 mod external;
 mod files;
 mod findings;

@@ -200,3 +200,18 @@ fn joined_conditions_are_read_as_they_are_meant() {
     );
     assert!(problems[0].starts_with("s.yaml:2: endpoint 1 (a): conditions: "), "{problems:#?}");
 }
+
+#[test]
+fn a_condition_on_the_expiry_of_a_local_name_has_a_notice() {
+    let content = content(
+        "endpoints:\n  - name: a\n    url: http://localhost/\n    conditions:\n      \
+         - '[DOMAIN_EXPIRATION] > 720h'\n  - name: b\n    url: http://status.example.co.uk/\n    \
+         conditions: ['[DOMAIN_EXPIRATION] > 720h']\n",
+    );
+    assert_eq!(content.entries.len(), 2);
+    assert_eq!(
+        content.notices.messages(),
+        ["s.yaml:5: endpoints: conditions: [DOMAIN_EXPIRATION]: \"localhost\" has no registered \
+          domain, so the service is unknown"]
+    );
+}
