@@ -23,7 +23,8 @@ struct Shared {
     watched: AtomicUsize,
 }
 
-/// Invariant: name, group and labels are the service's current ones, not those at the time of the probe.
+/// Invariant: name, group and labels are the service's current ones, not those at the time of the
+/// probe.
 #[derive(Debug)]
 struct Entry {
     name: FullName,

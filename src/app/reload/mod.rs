@@ -36,8 +36,8 @@ pub struct Reload {
 
 impl Reload {
     /// Applies the services file on each `hangup`, and when its content differs from that of
-    /// `applied`, for as long as the service runs. An invalid file is logged and changes nothing. Notices are
-    /// logged when they differ from the last ones.
+    /// `applied`, for as long as the service runs. An invalid file is logged and changes nothing.
+    /// Notices are logged when they differ from the last ones.
     pub async fn watch(mut self, mut hangup: Signal, applied: Snapshot) {
         let Some(file) = self.config.services.file.clone() else {
             while hangup.recv().await.is_some() {
