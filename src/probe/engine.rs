@@ -144,7 +144,7 @@ async fn probe_target(
         context.judge_token(timings.http_status()).await;
     }
     if let (Err(_), Some(domain)) = (&response, &domain)
-        && service.conditions.iter().any(Condition::expects_no_connection)
+        && no_connection::is_expected(service)
     {
         domain_expiry::record(context, domain).await?;
     }

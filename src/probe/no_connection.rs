@@ -15,8 +15,7 @@ pub fn judge(
     response_time: Duration,
     failure: &Failure,
 ) -> Option<Failure> {
-    let expects = || service.conditions.iter().any(Condition::expects_no_connection);
-    if !is_absent(service.target.kind(), recorded, failure.reason) || !expects() {
+    if !is_absent(service.target.kind(), recorded, failure.reason) || !is_expected(service) {
         return Some(failure.clone());
     }
     let address = recorded.details.address.filter(|_| !recorded.details.via_proxy);
@@ -28,6 +27,13 @@ pub fn judge(
         report.conditions = results;
     }
     failure
+}
+
+/// Whether a condition of the service expects no connection.
+pub fn is_expected(service: &Service) -> bool {
+    let zero_is_success = matches!(service.target.kind(), Kind::Ssh | Kind::Exec);
+    let expects = |condition: &Condition| condition.expects_no_connection(zero_is_success);
+    service.conditions.iter().any(expects)
 }
 
 /// Whether nothing of the target answered. A port that accepts a connection is open, whatever

@@ -12,6 +12,7 @@ use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
 use crate::services_file::joined_conditions;
 use crate::services_file::similar::unknown_key_at;
+use crate::services_file::unsupported;
 use crate::services_file::unused_fields;
 use crate::services_file::variables;
 use crate::services_file::yaml;
@@ -35,21 +36,13 @@ pub fn entry(
         variables::fill(item, &mut object, variables, findings);
         return None;
     }
-    if has_sctp_url(&object) {
-        let advice = "not probed, the endpoint is left out: SCTP is not supported; a tcp or exec \
-                      endpoint may watch the same service";
-        item.notice(URL.file, advice, findings);
+    if unsupported::is_left_out(item, &mut object, findings) {
         return None;
     }
     unused_fields::remove_unsupported(item, &mut object, findings);
     let kind = spec::kind(&object, Dialect::File);
     defaults.apply(&mut object, kind);
     entry_of(item, object, variables, findings)
-}
-
-fn has_sctp_url(object: &Map<String, Value>) -> bool {
-    let scheme = object.get(URL.file).and_then(Value::as_str).and_then(|url| url.split_once("://"));
-    scheme.is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("sctp"))
 }
 
 /// Fills and reads the fields in `object`. `None` after a problem.

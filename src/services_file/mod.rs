@@ -28,6 +28,7 @@ mod root;
 mod similar;
 #[cfg(test)]
 mod tests;
+mod unsupported;
 mod unused_fields;
 mod unused_keys;
 mod variables;

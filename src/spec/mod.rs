@@ -11,7 +11,7 @@ pub mod patch;
 mod plugins;
 pub mod problem;
 pub mod reader;
-mod ssh;
+pub mod ssh;
 mod values;
 pub mod writer;
 

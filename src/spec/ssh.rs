@@ -13,6 +13,16 @@ const KEYS: [&str; 4] = ["username", "password", "private-key", "passphrase"];
 const EXPECTED: &str = "no credentials, since ssh:// checks the identification of the server only; \
      the plugin check_by_ssh runs a command (exec://check_by_ssh)";
 
+/// Whether `value` has credentials and nothing that is invalid.
+pub fn has_credentials(value: Option<&Value>) -> bool {
+    let Some(Value::Object(map)) = value else { return false };
+    map.keys().all(|key| KEYS.contains(&key.as_str())) && map.values().any(is_set)
+}
+
+fn is_set(value: &Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
+}
+
 /// Refuses credentials. As in Gatus, empty ones count as not set.
 pub fn problems(value: &Value) -> Vec<Problem> {
     let problem = |path: String, rejection| Problem { path, rejection };
@@ -21,7 +31,6 @@ pub fn problems(value: &Value) -> Vec<Problem> {
         let rejection = Invalid::hidden("a mapping").into();
         return is_set.then(|| problem(KEY.to_owned(), rejection)).into_iter().collect();
     };
-    let is_set = |value: &Value| !value.is_null() && value.as_str() != Some("");
     let found = map.iter().filter_map(|(key, value)| {
         let rejection = match KEYS.contains(&key.as_str()) {
             false => Rejection::UnknownKey(KEYS.join(", ")),

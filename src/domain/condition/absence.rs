@@ -4,20 +4,26 @@
 use crate::domain::condition::expression::{Condition, Operand, Placeholder};
 use crate::domain::condition::facts::Facts;
 
-/// The status codes of HTTP (RFC 9110, section 15); other protocols use some of them.
+/// The status codes of HTTP (RFC 9110, section 15); most other protocols use some of them.
 const STATUSES: std::ops::RangeInclusive<u16> = 100..=599;
 
 impl Condition {
     /// Whether the condition holds without a connection, and with no status of a response.
     /// `[STATUS] != 200` does not expect this: a target that cannot be reached is not up by it.
-    pub fn expects_no_connection(&self) -> bool {
+    ///
+    /// `zero_is_success`: 0 is also a status of a response, as that of a command.
+    pub fn expects_no_connection(&self, zero_is_success: bool) -> bool {
         let tells = |operand: &Operand| {
             matches!(operand, Operand::Placeholder(Placeholder::Status | Placeholder::Connected))
         };
         let with_status = |status| Facts { status: Some(status), ..Facts::connected() };
         [&self.left, &self.right].into_iter().any(tells)
             && self.judge(&Facts::no_connection()).is_ok()
-            && !STATUSES.into_iter().any(|status| self.judge(&with_status(status)).is_ok())
+            && !zero_is_success
+                .then_some(0)
+                .into_iter()
+                .chain(STATUSES)
+                .any(|status| self.judge(&with_status(status)).is_ok())
     }
 }
 
@@ -44,7 +50,9 @@ mod tests {
             ("[RESPONSE_TIME] < 500", false),
         ] {
             let condition = Condition::parse(text).unwrap();
-            assert_eq!(condition.expects_no_connection(), expects, "{text}");
+            assert_eq!(condition.expects_no_connection(false), expects, "{text}");
+            let of_command = expects && text.contains("[CONNECTED]");
+            assert_eq!(condition.expects_no_connection(true), of_command, "{text}");
         }
     }
 }
