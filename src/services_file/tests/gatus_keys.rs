@@ -62,17 +62,22 @@ fn endpoints_over_sctp_are_left_out_and_bare_addresses_are_hosts() {
 
 #[test]
 fn an_ssh_login_is_not_used_and_a_command_is_not_judged() {
-    let text = "endpoints:\n  - {name: a, url: 'ssh://a:22', ssh: {username: u, password: s3cret}, \
-                conditions: ['[CONNECTED] == true']}\n  - {name: b, url: 'ssh://b', ssh: {username: \
-                u, private-key: k}, body: '{\"command\": \"uptime\"}', conditions: ['[status] == \
-                0']}\n  - {name: c, url: 'ssh://c', ssh: {username: ''}}\n";
+    let text = "\
+endpoints:
+  - name: a
+    url: ssh://a:22
+    ssh: {username: u, password: s3cret}
+    conditions: ['[CONNECTED] == true']
+  - {name: b, url: 'ssh://b', ssh: {username: u, private-key: k}, conditions: ['[status] == 0']}
+  - {name: c, url: 'ssh://c', ssh: {username: ''}}
+";
     let content = content(text);
     let names = content.entries.iter().map(|entry| entry.definition.name.as_str());
     assert_eq!(names.collect::<Vec<_>>(), ["a", "c"]);
     let notices = content.notices.messages();
     assert_eq!(notices.len(), 2, "{notices:#?}");
-    assert!(notices[0].starts_with("s.yaml:2: endpoints: ssh: not used: there is no login"));
-    assert!(notices[1].starts_with("s.yaml:3: endpoints: ssh: not probed, the endpoint is left"));
+    assert!(notices[0].starts_with("s.yaml:4: endpoints: ssh: not used: there is no login"));
+    assert!(notices[1].starts_with("s.yaml:6: endpoints: ssh: not probed, the endpoint is left"));
     assert!(problems("endpoints:\n  - {name: a, url: 'ssh://a', ssh: {user: x}}\n").len() == 1);
 }
 

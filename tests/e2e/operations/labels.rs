@@ -60,7 +60,8 @@ fn an_invalid_label_is_refused_by_its_name() {
 fn the_extra_labels_of_a_services_file_are_labels() {
     let target = Target::healthy();
     let list = format!(
-        "endpoints:\n  - name: a\n    url: '{}'\n    extra-labels: {{environment: prod, tier: 1}}\n",
+        "endpoints:\n  - name: a\n    url: '{}'\n    \
+         extra-labels: {{environment: prod, tier: 1}}\n",
         target.url()
     );
     let app = Launch::new().with_services_file(&list).start();

@@ -42,7 +42,8 @@ fn packed_bodies_are_unpacked_before_they_are_judged() {
     let (one, other) = packed.split_at(7);
     let size = format!("\r\n{:x}\r\n", other.len());
     let chunks = [
-        &b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n7\r\n"[..],
+        &b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"[..],
+        b"7\r\n",
         one,
         size.as_bytes(),
         other,
