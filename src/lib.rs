@@ -13,7 +13,7 @@
 //! | [`storage`] | the store: its operations, queries and errors; all SQL |
 //! | [`metrics`] | counters and gauges for `GET /metrics` |
 //! | [`config`] | settings: names, defaults, valid values |
-//! | [`services_file`] | services from YAML files |
+//! | [`services_file`] | services from YAML files in the form of Gatus |
 //! | [`actors`] | scheduler, pool, probers, recorder, self-check, upkeep, and the store's threads |
 //! | [`api`] | the HTTP API |
 //! | [`app`] | startup checks, start and stop of all actors in order, reload of the services file |
@@ -37,7 +37,8 @@
 //!    thread.
 //! 3. `probe/` resolves the name, connects, negotiates TLS, and sends the request. Every wait
 //!    belongs to a phase (resolve, connect, TLS, processing, transfer), and every error has a
-//!    [`Reason`](domain::Reason). HTTP redirects are followed in `probe/http/`.
+//!    [`Reason`](domain::Reason). HTTP redirects are followed in `probe/http/`. An external check
+//!    (`exec://`) runs a Nagios plugin instead, in `probe/exec/`.
 //! 4. The service's [conditions](domain::condition) judge the response; without conditions the
 //!    default rule of its kind does (HTTP: a status below 400 is up). The result is an
 //!    [`Outcome`](domain::Outcome): up, down, local (the monitor's own fault, such as no free file
@@ -66,20 +67,31 @@
 //! | Which name server is queried, and when? | `probe/net/system_resolver.rs` |
 //! | Does a failed look-up count against the target? | `probe/net/resolver_health.rs` |
 //! | When is a domain looked up at its registry? | `probe/registry/cache.rs` |
+//! | Which registry server is queried, and in which order? | `probe/registry/lookup.rs` |
+//! | Which plugins may run, and with which limits? | `probe/exec/folder.rs`, `launcher.rs` |
+//! | How does a probe use an HTTP proxy? | `probe/net/proxy.rs` |
+//! | When is a token of OAuth 2.0 fetched? | `probe/tokens.rs`, `probe/http/token.rs` |
+//! | Which certificates are trusted? | `probe/net/tls/trust.rs` |
 //! | How much may a target send without data? | `probe/limits.rs` |
 //! | Which failure has which reason? | `probe/failure.rs`; the list: `domain/outcome.rs` |
 //! | Is this *response* up or down? | `domain/condition/judge.rs`; default: `probe/http/mod.rs` |
+//! | Which conditions are refused? | `domain/condition/contradiction.rs` |
+//! | When is a missing connection up? | `domain/condition/absence.rs`, `probe/no_connection.rs` |
 //! | Is the *service* down, and since when? | `domain/rollup/tally.rs`: thresholds, state, events |
 //! | What if the wall clock is set? | `domain/time/clock_watch.rs`, `domain/time/step_back.rs` |
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
 //! | When is a service unobserved? | `actors/recorder/observation.rs` |
 //! | Which request may read or write? | `api/guard/decision.rs` |
+//! | What does a heartbeat report? | `api/input/heartbeat.rs` |
 //! | Which connection of the API is closed? | `api/transport/places.rs` |
 //! | What if the database file is removed or replaced? | `storage/sqlite/watch.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |
 //! | Which values are secret, and how are they masked? | `domain/secret/` |
 //! | When must a change repeat the secrets? | `spec/destination.rs` |
+//! | When is the services file read again, and applied? | `app/reload/decision.rs` |
+//! | Which keys of Gatus are not used? | `services_file/unused_keys.rs` |
+//! | Which endpoints of Gatus are left out? | `services_file/unsupported.rs` |
 //! | Where do I add a setting? | `config/`, the file of its subject; all steps: `CONTRIBUTING.md` |
 //! | Where do I add a field of a service? | `domain/service/`, `spec/field.rs` (a row) |
 //! | Where do I add a metric? | `metrics/` |

@@ -23,7 +23,7 @@ use crate::storage::records::{GetService, ServiceRecord};
 /// Records the heartbeat of a push service; requires the token of the service.
 ///
 /// `success=false` with an `error` reports a failure; so does an `error` with a text alone, and the
-/// `status=down` of Uptime Kuma. Parameters of other programs are passed over.
+/// `status=down` of Uptime Kuma. Parameters of other programs are ignored.
 #[utoipa::path(post, path = "/v1/services/{id}/heartbeat", tag = "services",
     security(("heartbeat" = [])),
     params(
@@ -34,7 +34,7 @@ use crate::storage::records::{GetService, ServiceRecord};
             description = "Whether the job succeeded; default true"),
         ("error" = Option<String>, Query, description = "Error message of a failed job"),
         ("duration" = Option<String>, Query,
-            description = "Duration of the job as in Go, up to 720h; others are passed over"),
+            description = "Duration of the job as in Go, up to 720h; others are ignored"),
     ),
     responses(
         (status = 200, description = "Heartbeat recorded", body = StatusOnly),
@@ -72,7 +72,7 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
             description = "Whether the job succeeded; default true"),
         ("error" = Option<String>, Query, description = "Error message of a failed job"),
         ("duration" = Option<String>, Query,
-            description = "Duration of the job as in Go, up to 720h; others are passed over"),
+            description = "Duration of the job as in Go, up to 720h; others are ignored"),
     ),
     responses(
         (status = 200, description = "Heartbeat recorded", body = StatusOnly),

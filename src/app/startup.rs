@@ -36,7 +36,7 @@ pub struct Prepared {
     pub services_file: Snapshot,
     /// Keys of the services file that are not used, as they were logged.
     pub notices: Notices,
-    /// Of the self-check.
+    /// Canaries of the self-check.
     pub canaries: Vec<Target>,
 }
 

@@ -19,7 +19,7 @@ const WHOIS: Variable = Variable::new(
     "WHOIS_SERVER",
     "whois.iana.org",
     "a host with or without a port, or off",
-    "root of WHOIS, which knows the server of each top-level domain; asked where a registry has no \
+    "root of WHOIS, which knows the server of each top-level domain; used where a registry has no \
      RDAP server",
 );
 

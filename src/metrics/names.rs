@@ -16,7 +16,7 @@ pub const PROBE_HTTP_VERSION: &str = "probe_http_version";
 pub const PROBE_HTTP_SSL: &str = "probe_http_ssl";
 pub const PROBE_SSL_EARLIEST_CERT_EXPIRY: &str = "probe_ssl_earliest_cert_expiry";
 pub const PROBE_SSL_LAST_CHAIN_EXPIRY: &str = "probe_ssl_last_chain_expiry_timestamp_seconds";
-/// Not of blackbox_exporter, which has none.
+/// A name of this program: blackbox_exporter has no such metric.
 pub const PROBE_DOMAIN_EXPIRY_TIMESTAMP_SECONDS: &str = "probe_domain_expiry_timestamp_seconds";
 /// One series for each phase, with [`PHASE`].
 pub const PROBE_HTTP_DURATION_SECONDS: &str = "probe_http_duration_seconds";

@@ -37,7 +37,7 @@ pub struct ProbeContext<'a> {
     /// The service's own URL, its variables filled in; redirects may lead to others.
     pub url: &'a Url,
     pub timings: &'a Timings,
-    /// Of the newest connection.
+    /// Local address of the newest connection.
     local_address: Cell<Option<SocketAddr>>,
     /// The token of the newest request to the service's own origin.
     sent_token: RefCell<Option<SentToken>>,
@@ -175,18 +175,18 @@ impl<'a> ProbeContext<'a> {
         Ok(result)
     }
 
-    /// Sets the token that is sent next.
+    /// Sets the token of the next request.
     pub fn sent_token(&self, token: SentToken) {
         self.sent_token.replace(Some(token));
     }
 
-    /// Another origin answers, which received no token.
+    /// Forgets the token, since a redirect led to another origin, which receives none.
     pub fn forget_token(&self) {
         self.sent_token.take();
     }
 
-    /// The response with `status`, if there was one, accepts or refuses the token that was sent.
-    /// Whether the request should be repeated: there is a newer token, or one should be fetched.
+    /// Records whether the response with `status`, if there was one, accepted the token that was
+    /// sent. Returns whether to repeat the request with a newer token.
     pub async fn judge_token(&self, status: Option<u16>) -> bool {
         let Some(sent) = self.sent_token.take() else { return false };
         match status {

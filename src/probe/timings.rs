@@ -41,9 +41,9 @@ struct Recording {
     phase: Phase,
     phase_started: Instant,
     reads_files: bool,
-    /// Since when the probe waits for what is no response time.
+    /// Start of the current wait that is not part of the response time.
     paused_at: Option<Instant>,
-    /// Time that is not response time.
+    /// Total of the waits that are not part of the response time.
     paused: Duration,
     phases: Phases,
     http_status: Option<u16>,
@@ -62,7 +62,7 @@ pub struct Recorded {
     pub reads_files: bool,
     /// The probe ended while it waited for a registry.
     pub is_paused: bool,
-    /// Time that is not response time.
+    /// Total of the waits that are not part of the response time.
     pub paused: Duration,
     pub phases: Phases,
     pub http_status: Option<u16>,

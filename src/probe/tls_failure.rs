@@ -10,7 +10,7 @@ use crate::probe::failure::{of_io, rustls_error};
 
 const IN_HANDSHAKE: &str = "in the TLS handshake";
 
-/// What this program does not speak.
+/// Names the forms of TLS that this program does not support.
 const NOT_SPOKEN: &str = "the server may offer only TLS 1.0 or 1.1, CBC cipher suites, RSA or DHE \
      key exchange, or a key other than RSA, P-256, P-384, P-521 and Ed25519: this program speaks \
      none of them";

@@ -13,13 +13,14 @@ const LOGINS_LIMIT: usize = 4_096;
 /// A token is renewed this much before it expires, at most half of its lifetime.
 const RENEWED_BEFORE: Duration = Duration::from_secs(10);
 
-/// Lifetime of a token whose server does not say it, and longest lifetime that is used.
+/// Lifetime of a token whose response does not have one, and longest lifetime that is used.
 const LIFETIME: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(86_400));
 
 /// Shortest time between the renewals of a token that the target never accepted.
 const RENEWED_AFTER: Duration = Duration::from_secs(60);
 
-/// What decides which token is fetched, from which server and by which way.
+/// The key of a token: everything that decides which token is fetched, from which server and over
+/// which connection.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Login {
     /// Token endpoint, client, scopes, name server and proxy, in one text.
@@ -33,7 +34,7 @@ pub struct Token {
     pub authorization: String,
     fetched: Instant,
     lifetime: Duration,
-    /// The target answered a request with it otherwise than with 401.
+    /// The target answered a request that had this token with another status than 401.
     accepted: bool,
 }
 
@@ -50,7 +51,7 @@ pub enum ClientAuth {
 #[derive(Default)]
 pub struct Slot {
     pub token: Option<Token>,
-    /// What worked last.
+    /// The method that the server accepted last.
     pub client_auth: ClientAuth,
 }
 
@@ -71,7 +72,7 @@ impl Tokens {
 }
 
 impl Token {
-    /// `expires_in` is in seconds, as the server said.
+    /// `expires_in` is the lifetime in seconds from the response of the token endpoint.
     pub fn new(authorization: String, expires_in: Option<f64>, now: Instant) -> Self {
         let (default, longest) = LIFETIME;
         let said = expires_in.map(|seconds| seconds.clamp(0.0, longest.as_secs_f64()));
@@ -92,15 +93,15 @@ impl Token {
 }
 
 impl Slot {
-    /// The target answered a request with `authorization` otherwise than with 401.
+    /// Records that the target accepted `authorization`: it answered with another status than 401.
     pub fn accept(&mut self, authorization: &str) {
         if let Some(token) = self.token.as_mut().filter(|it| it.authorization == authorization) {
             token.accepted = true;
         }
     }
 
-    /// The target answered a request with `authorization` with 401. Whether to send the request
-    /// again: another token is there, or this one is forgotten.
+    /// Records that the target answered a request with `authorization` with 401. Returns whether to
+    /// send the request again: another token is there, or this one was removed.
     pub fn refuse(&mut self, authorization: &str, now: Instant) -> bool {
         match &self.token {
             Some(token) if token.authorization == authorization => {

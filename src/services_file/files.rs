@@ -10,11 +10,11 @@ use crate::bounded_file;
 /// Largest file, in bytes; a file of 100,000 entries has about 20 MB.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// What stat(2) tells of each file, by name; `None` for a file that is not there. A difference
-/// hints at a change: the time of the last status change cannot be set, unlike that of the content.
+/// The result of stat(2) for each file, by name; `None` for a missing file. A difference hints at a
+/// change: the time of the last status change cannot be set, unlike that of the content.
 pub type Stats = Vec<(PathBuf, Option<FileStat>)>;
 
-/// What stat(2) tells of a file that a change of its content changes.
+/// The values of stat(2) that a change of the content changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStat {
     device: u64,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Most notices that are listed; each key has one, however many entries use it.
 const LISTED: usize = 100;
 
-/// A key that is not used, or a mistake that Gatus passes over too.
+/// A key that is not used, or a mistake that Gatus ignores too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     pub file: Arc<Path>,

@@ -11,9 +11,9 @@ use crate::storage::records::{FilePlan, LoadedService};
 /// Compares the entries with the services in the store.
 ///
 /// Group and name identify an entry. An entry whose group changed remains the same service, with
-/// its id and history, while its name is unique both in the file and among the services of the
-/// file in the store; otherwise nothing tells which of them it was, and it is a new service. A name
-/// that a service of the API has in the same group is a problem.
+/// its id and history, while its name is unique both in the file and among the services of the file
+/// in the store; otherwise it is a new service, since several services may be the former one. A
+/// name that a service of the API has in the same group is a problem.
 pub fn plan(entries: &[Entry], stored: &[LoadedService]) -> Result<FilePlan, Vec<String>> {
     let by_full_name: HashMap<FullName, &LoadedService> =
         stored.iter().map(|service| (service.definition.full_name(), service)).collect();

@@ -13,7 +13,7 @@ use crate::spec::field::{
 use crate::spec::{Dialect, FIELDS, Field};
 
 /// Options that define a probe or judge it: they are refused at a wrong place, and on a kind that
-/// has no use for them.
+/// does not use them.
 const DEFINING: [Field; 11] = [
     ARGS,
     CONDITIONS,
@@ -28,7 +28,7 @@ const DEFINING: [Field; 11] = [
     URL,
 ];
 
-/// Keys of Gatus that do nothing here, and keys at a level where Gatus passes over them.
+/// Keys of Gatus that do nothing here, and keys at a level where Gatus ignores them.
 pub fn remove_unused(item: &Item, object: &mut Map<String, Value>, findings: &mut Findings) {
     remove_keys_of_gatus(item, object, findings);
     remove_misplaced(item, object, findings);
@@ -60,7 +60,7 @@ fn remove_misplaced(item: &Item, object: &mut Map<String, Value>, findings: &mut
     }
 }
 
-/// Options that the kind of the target has no use for, as shared blocks bring them. Options that
+/// Options that the kind of the target does not use, such as those of shared blocks. Options that
 /// define or judge a probe stay, and are refused.
 pub fn remove_unsupported(item: &Item, object: &mut Map<String, Value>, findings: &mut Findings) {
     let Some(kind) = spec::kind(object, Dialect::File) else { return };

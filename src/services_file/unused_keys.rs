@@ -1,4 +1,4 @@
-//! Keys of Gatus that load and are not used, each with what to do instead.
+//! Keys of Gatus that load and are not used, each with the reason or an alternative.
 
 /// Keys beside `endpoints`.
 pub const TOP_LEVEL: &[(&str, &str)] = &[

@@ -277,7 +277,7 @@ pub fn name_server(value: &Value, dialect: Dialect) -> Result<NameServer, Invali
     Ok(NameServer { address, over_tcp })
 }
 
-/// A name, as written; in Unicode it is valid if it can be asked for in ASCII.
+/// A name, as written; in Unicode it is valid if it has a form in ASCII.
 pub fn query_name(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
     let name = text(value, dialect)?;
     match ascii_name(name) {

@@ -245,8 +245,8 @@ impl SelfCheck {
     }
 }
 
-/// Whether a loss of the local network would explain this result, an expected failure included. It
-/// does not affect loopback, but targets behind a proxy on loopback.
+/// Whether a loss of the local network would explain this result, an expected failure included.
+/// Never true for a target on loopback, unless the address is that of a proxy.
 pub fn may_be_local_network(outcome: &Outcome) -> bool {
     let details = &outcome.details;
     let is_loopback = details.address.is_some_and(|address| address.ip().is_loopback());

@@ -1,4 +1,4 @@
-//! The self-check: tells a loss of the local network from failures of the targets.
+//! The self-check: distinguishes a loss of the local network from failures of the targets.
 
 pub mod canaries;
 pub mod decision;

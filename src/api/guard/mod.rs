@@ -99,7 +99,7 @@ impl Guard {
                 Refusal::Token => ApiError::unauthorized(),
             };
             match credential {
-                // Any refusal of a wrong token tells that it is wrong.
+                // Every refused request with a wrong token counts as a wrong token.
                 Credential::Other if self.token.is_some() => self.wrong_token(request, error),
                 Credential::Missing if refusal == Refusal::Token => {
                     self.telemetry.auth_failure(AuthFailure::Missing);

@@ -34,7 +34,7 @@ pub const JSON: &[&str] = &["application/json"];
 pub const MERGE_PATCH: &[&str] = &["application/json", "application/merge-patch+json"];
 
 /// The body as a JSON object of at most `body_limit` bytes. A body without a media type is none of
-/// `media_types`: a page of another origin can send it without asking.
+/// `media_types`: a page of another origin can send it without a preflight.
 pub async fn json_object(
     request: &HttpRequest,
     payload: web::Payload,
@@ -63,7 +63,7 @@ fn has_media_type(request: &HttpRequest, media_types: &[&str]) -> bool {
     media_types.iter().any(|known| given.eq_ignore_ascii_case(known))
 }
 
-/// The text of `error` in a JSON object. Any other body is passed over.
+/// The text of `error` in a JSON object. Any other body is ignored.
 pub async fn error_message(
     request: &HttpRequest,
     payload: web::Payload,

@@ -9,7 +9,7 @@ use crate::api::input::params::Params;
 use crate::domain::Invalid;
 use crate::domain::time::duration;
 
-/// Error message of a job that gives none.
+/// Error message of a failure that was reported without one.
 const NO_MESSAGE: &str = "the job reported a failure";
 
 /// Longest duration of a job: 30 days, as the longest interval.
@@ -32,13 +32,13 @@ pub struct HeartbeatReport {
     pub report: Report,
 }
 
-/// The query of `/v1/services/{id}/heartbeat`. Parameters of other programs are passed over, except
-/// for what they report:
+/// The query of `/v1/services/{id}/heartbeat`. Unknown parameters are ignored, since other programs
+/// add them. The known ones:
 ///
 /// - `success` decides. Without it, `error` with a text reports a failure, and so does
 ///   `status=down`, as Uptime Kuma pushes it, with the text of `msg`.
 /// - `duration` is a duration as in Go, and `ping` a number of milliseconds, as of Uptime Kuma; a
-///   value that is neither is passed over.
+///   value that is neither is ignored.
 pub fn heartbeat(request: &HttpRequest) -> Result<HeartbeatReport, ApiError> {
     let mut params = Params::with_foreign(request, &["token", "success", "error"]);
     let success = params.success();
@@ -104,7 +104,8 @@ impl Params {
 }
 
 impl Report {
-    /// Adds the error message of the body. Without any, the failure gets a message that says so.
+    /// Adds the error message of the body to that of the query. A failure without both has a
+    /// default message.
     pub fn with_body(self, error: Option<String>) -> Self {
         let failure = self.failure.map(|of_query| {
             let all = [of_query, error.unwrap_or_default()];

@@ -53,7 +53,7 @@ impl Params {
         Self { pairs, ..params }
     }
 
-    /// As [`new`](Self::new), but parameters that are not `known` are passed over.
+    /// As [`new`](Self::new), but parameters that are not `known` are ignored.
     pub fn with_foreign(request: &HttpRequest, known: &[&str]) -> Self {
         let query = request.query_string().as_bytes();
         let pairs = url::form_urlencoded::parse(query).into_owned().collect();

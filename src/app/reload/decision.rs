@@ -8,10 +8,10 @@ use crate::services_file::{Digest, Snapshot, Stats};
 /// clock tick of its file system, and some network file systems show changes late or never.
 const READ_EVERY: Duration = Duration::from_secs(10);
 
-/// And so seldom that reading takes at most this share of the time.
+/// Reading takes at most one part in this many of the time.
 const READ_SHARE: u32 = 100;
 
-/// What is known of the services file. A change is applied once two reads in a row found the same
+/// Detects changes of the services file. A change is applied once two reads in a row found the same
 /// new content, so that a file is not applied while it is written.
 #[derive(Debug)]
 pub struct Changes {
@@ -35,7 +35,8 @@ impl Changes {
         *stats != self.stats || self.pending.is_some() || now >= self.read_again_at
     }
 
-    /// The content was read until `now`, after `stats`. Whether it has to be applied.
+    /// Records a read of the content that ended at `now` and began after `stats`. Returns whether
+    /// the content has to be applied.
     pub fn read(&mut self, stats: Stats, digest: Digest, took: Duration, now: Instant) -> bool {
         self.stats = stats;
         self.read_again_at = now + READ_EVERY.max(took * READ_SHARE);
@@ -45,7 +46,7 @@ impl Changes {
         is_new && is_same
     }
 
-    /// The file was applied, or rejected, after `digest` was computed.
+    /// Records that the file with `digest` was applied, or rejected.
     pub fn applied(&mut self, digest: Digest) {
         self.applied = Some(digest);
         self.pending = None;
@@ -59,7 +60,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A file, and what is known of it a second after the other.
+    /// A file, and its changes as checked once a second.
     struct World {
         folder: tempfile::TempDir,
         changes: Changes,

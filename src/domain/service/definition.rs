@@ -55,8 +55,9 @@ impl Definition {
         FullName { group: self.group.clone(), name: self.name.clone() }
     }
 
-    /// Whether a probe of `other` asks the same and is judged alike. Thresholds, the objective and
-    /// the grace of heartbeats judge results, not a response; labels are no part of either.
+    /// Whether a probe of `other` sends the same request and is judged alike. Thresholds, the
+    /// objective and the grace of heartbeats judge results, not a response; labels are no part of
+    /// either.
     pub fn probes_as(&self, other: &Self) -> bool {
         let Self {
             name: _,

@@ -9,7 +9,7 @@ const LABEL_SEPARATORS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 /// The query of a dns probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsQuestion {
-    /// As written; [`Self::wire_name`] is the name that is asked for.
+    /// As written; [`Self::wire_name`] is the name in the query.
     pub name: String,
     pub kind: RecordKind,
     /// Records that the response must have, in any order; empty means any.
@@ -17,7 +17,7 @@ pub struct DnsQuestion {
 }
 
 impl DnsQuestion {
-    /// The name that is asked for, in ASCII: an address with the type PTR is turned into its name
+    /// The name in the query, in ASCII: an address with the type PTR is turned into its name
     /// in the reverse zone (RFC 1035, section 3.5; RFC 3596, section 2.5), as in Gatus.
     pub fn wire_name(&self) -> Option<String> {
         let bare = self.name.strip_suffix('.').unwrap_or(&self.name);

@@ -13,10 +13,10 @@ use crate::probe::net::name_server::{NameServerClient, QuerySettings};
 use crate::probe::net::resolver_health::ResolverHealth;
 use crate::probe::net::system_resolver::SystemResolver;
 
-/// Longest wait for an answer of a service's own name server before it is asked again.
+/// Longest wait for an answer of a service's own name server before the query is repeated.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a service's own name server is asked again.
+/// Repetitions of a query to a service's own name server.
 const RETRIES: usize = 2;
 
 pub struct Resolver(Source);

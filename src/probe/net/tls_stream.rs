@@ -25,7 +25,7 @@ const RECORD_BYTES_PER_BYTE: u64 = 4;
 #[derive(Debug)]
 pub struct TlsStream(client::TlsStream<Meter>);
 
-/// What a connection goes over: TCP, or TLS to a proxy.
+/// The transport of a connection: TCP, or TLS to a proxy.
 #[derive(Debug)]
 pub enum Transport {
     Tcp(TcpStream),

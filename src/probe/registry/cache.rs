@@ -22,7 +22,7 @@ const STALE_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Time until a failed look-up is repeated; it doubles with each failure in a row, up to an hour.
 const FIRST_BACKOFF: Duration = Duration::from_secs(5 * 60);
 
-/// Longest time for which a server can have its requests put off (`Retry-After`).
+/// Longest time for which a server can postpone requests (`Retry-After`).
 const LONGEST_PAUSE: Duration = DAY;
 
 /// A domain that no probe needed for this time may be forgotten. Longer than an hour, so that a
@@ -52,7 +52,7 @@ pub type Answer = Result<Registration, String>;
 /// The end of a look-up under way: the sender is dropped.
 pub type Flight = watch::Receiver<()>;
 
-/// What the cache has for a probe.
+/// The reply of the cache to a probe.
 #[derive(Debug)]
 pub struct Status {
     /// `None` until the first look-up has ended.
@@ -186,7 +186,7 @@ fn backoff(failures: u32, retry_after: Option<Duration>) -> Duration {
     retry_after.map_or(backoff, |pause| pause.min(LONGEST_PAUSE).max(backoff))
 }
 
-/// Up to a fifth more, so that domains that were looked up together are not the next time.
+/// Adds up to a fifth to `time`, which spreads look-ups that ran at the same time.
 fn jittered(domain: &str, time: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     domain.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! One look-up of a domain: which servers are asked, and in which order.
+//! One look-up of a domain: which servers are queried, and in which order.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ use crate::probe::registry::registration::Registration;
 use crate::probe::registry::source::{BootstrapFile, BootstrapSource};
 use crate::probe::registry::{rdap, whois};
 
-/// Most servers of one registry that are asked in turn.
+/// Most servers of one registry that are queried in turn.
 const SERVERS_LIMIT: usize = 3;
 
 /// Largest answer of RDAP, in bytes.
@@ -35,7 +35,7 @@ pub struct Settings {
     pub whois: Option<(String, u16)>,
 }
 
-/// A WHOIS server of a top-level domain, and when the root said so.
+/// A WHOIS server of a top-level domain, and the time of the root's answer.
 type Referral = (Option<(String, u16)>, Instant);
 
 /// The servers of all registries.
@@ -43,7 +43,7 @@ type Referral = (Option<(String, u16)>, Instant);
 pub struct Servers {
     bootstrap: BootstrapFile,
     whois: Option<(String, u16)>,
-    /// Until when a server wants no requests. Bound: [`SERVERS_REMEMBERED`].
+    /// When a server accepts requests again (`Retry-After`). Bound: [`SERVERS_REMEMBERED`].
     paused: Mutex<HashMap<String, Instant>>,
     /// By top-level domain. Bound: [`SERVERS_REMEMBERED`].
     referrals: Mutex<HashMap<String, Referral>>,
@@ -62,7 +62,8 @@ impl Servers {
         })
     }
 
-    /// Asks the registry of `domain`: by RDAP, and by WHOIS if it has no RDAP server.
+    /// Queries the registry of `domain`: by RDAP, and by WHOIS if it has no RDAP server or RDAP
+    /// shows no date.
     pub async fn look_up(
         &self,
         client: &Client,
@@ -137,7 +138,7 @@ impl Servers {
         }
     }
 
-    /// How long the server `name` wants no requests.
+    /// Time for which the server `name` still refuses requests.
     fn pause_of(&self, name: &str) -> Option<Duration> {
         let until = *locked(&self.paused).get(name)?;
         until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())

@@ -1,4 +1,4 @@
-//! Access to what the threads of the probers share.
+//! Access to state that the threads of the probers share.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

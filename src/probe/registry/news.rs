@@ -1,4 +1,4 @@
-//! What the prober counts and logs about look-ups.
+//! Counts and failures of look-ups, which the prober takes for metrics and log.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ pub struct LookupCounts {
     pub whois_failed: u64,
 }
 
-/// What happened since it was last taken.
+/// Counts and failures since the last `NewsBox::take`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct RegistryNews {
     pub counts: LookupCounts,
@@ -25,7 +25,7 @@ pub struct RegistryNews {
 #[derive(Debug, Default)]
 pub struct NewsBox {
     news: Mutex<RegistryNews>,
-    /// So that most probes need no lock.
+    /// Saves most probes the lock.
     has_news: AtomicBool,
 }
 
@@ -35,7 +35,7 @@ impl NewsBox {
         self.has_news.store(true, Ordering::Release);
     }
 
-    /// `None` for nothing.
+    /// `None` if nothing was added since the last call.
     pub fn take(&self) -> Option<RegistryNews> {
         let has_news = self.has_news.swap(false, Ordering::Acquire);
         has_news.then(|| std::mem::take(&mut *locked(&self.news)))

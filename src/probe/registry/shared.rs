@@ -93,7 +93,7 @@ impl DomainRegistry {
         });
     }
 
-    /// What happened since the last call; `None` for nothing.
+    /// Counts and failures since the last call; `None` if there are none.
     pub fn take_news(&self) -> Option<RegistryNews> {
         self.servers.news.take()
     }

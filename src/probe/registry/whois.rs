@@ -10,7 +10,7 @@ pub const PORT: u16 = 43;
 /// longer.
 const SENTENCE_BYTES: usize = 120;
 
-/// What stands before the date of expiry, in lower case. A longer text precedes its own beginning.
+/// Keys of the date of expiry, in lower case. A longer key precedes its own prefix.
 const EXPIRY_KEYS: [&str; 33] = [
     "registrar registration expiration date",
     "registry expiration date",

@@ -1,4 +1,4 @@
-//! Keys of Gatus that load, and what is said about them.
+//! Keys of Gatus that load and are not used, and their notices.
 
 use std::path::Path;
 use std::sync::Arc;

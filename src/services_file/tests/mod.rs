@@ -1,4 +1,4 @@
-//! Reading whole texts: what loads, what is refused, and what is passed over.
+//! Reading whole texts: what loads, is refused, or is ignored.
 
 mod defaults;
 mod examples;

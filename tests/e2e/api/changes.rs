@@ -134,7 +134,7 @@ fn a_change_may_have_the_media_type_of_a_merge_patch() {
         let reply = app.request(method, path, &headers, "{\"group\": \"g\"}");
         assert_eq!(reply.status, status, "{method} {content_type}: {}", reply.text);
     }
-    // A page of another origin can send a body without a type, and asks for no permission.
+    // A page of another origin can send a body without a type, and without a preflight.
     for (method, path) in [("PATCH", path.as_str()), ("POST", "/v1/services")] {
         let reply = app.request(method, path, &[], "{\"group\": \"h\"}");
         assert_eq!(reply.status, 415, "{method}: {}", reply.text);

@@ -164,7 +164,7 @@ fn the_program_accepts_the_parameters_that_the_document_describes() {
     app.add_with(&json!({"name": "a", "url": "http://a/", "enabled": false, "slo": {"target": 9}}));
     let document = app.get("/openapi.json").body;
     let mut problems = Vec::new();
-    // A heartbeat passes over the parameters that it does not know.
+    // A heartbeat ignores unknown parameters.
     let paths = document["paths"].as_object().unwrap().keys();
     for path in paths.filter(|path| !path.ends_with("/heartbeat")) {
         let parameters = parameters(&document, path);

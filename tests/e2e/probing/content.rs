@@ -37,7 +37,7 @@ fn packed_bodies_are_unpacked_before_they_are_judged() {
         let probed = probe(&launch, &lines, &body, "[BODY] == hello, hello, hello");
         assert!(probed.is_up(), "{coding}: {probed:?}");
     }
-    // Asked for by the service, in chunks.
+    // Requested by the service, in chunks.
     let packed = gzip(br#"{"state": "UP"}"#);
     let (one, other) = packed.split_at(7);
     let size = format!("\r\n{:x}\r\n", other.len());

@@ -1,5 +1,5 @@
-//! Certificates of all kinds: trusted by themselves, accepted with `insecure`, P-521, and what
-//! probes tell about them.
+//! Certificates of all kinds: trusted by themselves, accepted with `insecure`, P-521, and the
+//! details that probes report.
 
 use serde_json::{Value, json};
 

@@ -85,7 +85,7 @@ impl Algorithms {
         for algorithm in algorithms {
             match key.verify_signature(*algorithm, message, signature) {
                 Ok(()) => return Ok(()),
-                // ring does not tell apart keys of other sizes and invalid signatures.
+                // ring does not distinguish keys of other sizes from invalid signatures.
                 Err(webpki::Error::InvalidSignatureForPublicKey) => {
                     return Err(match rsa_bits(&key_info) {
                         Some(bits) if !RSA_BITS.contains(&bits) => SignatureError::RsaKey(bits),

@@ -34,7 +34,7 @@ impl Trust {
     pub fn load(ca_file: Option<&Path>) -> Result<Self, Invalid> {
         let mut store = TrustStore::new();
         for certificate in system_certificates() {
-            // As other clients do, an unusable certificate of the system is passed over.
+            // As other clients do, an unusable certificate of the system is ignored.
             let _unusable = store.add(certificate);
         }
         if let Some(file) = ca_file {

@@ -60,9 +60,9 @@ impl Question {
         Ok(Self { with_edns: Form::new(with_edns)?, plain: Form::new(plain)? })
     }
 
-    /// Asks the servers in turn. A server that does not understand EDNS is asked again without;
-    /// every second repetition is without, since some servers and firewalls drop what they do not
-    /// understand.
+    /// Queries the servers in turn. A server that does not understand EDNS is queried again without
+    /// it; every second repetition is without it, since some servers and firewalls drop what they
+    /// do not understand.
     pub async fn ask(&self, servers: &[SocketAddr]) -> Result<(SocketAddr, Message), Failure> {
         let packet = |attempt: u16| if attempt % 2 == 0 { &self.with_edns } else { &self.plain };
         let (server, reply) = datagram::query_any(
