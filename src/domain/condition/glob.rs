@@ -66,7 +66,7 @@ impl Part {
                 tokens
                     .iter()
                     .all(|token| chars.next().is_some_and(|c| token.matches(c)))
-                    .then(|| chars.as_str())
+                    .then_some(chars.as_str())
             }
         }
     }

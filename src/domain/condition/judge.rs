@@ -29,7 +29,7 @@ impl Value {
         Self { text: text.into(), is_number: false }
     }
 
-    fn number(number: impl ToString) -> Self {
+    fn number(number: &impl ToString) -> Self {
         Self { text: number.to_string(), is_number: true }
     }
 
@@ -46,20 +46,20 @@ pub(super) fn duration_ms(text: &str) -> Option<Number> {
 impl Facts {
     fn value_of(&self, placeholder: &Placeholder) -> Resolved {
         match placeholder {
-            Placeholder::Status => Some(Value::number(self.status?)),
-            Placeholder::ResponseTime => Some(Value::number(self.response_time.as_millis())),
+            Placeholder::Status => Some(Value::number(&self.status?)),
+            Placeholder::ResponseTime => Some(Value::number(&self.response_time.as_millis())),
             Placeholder::Ip => Some(Value::text(self.ip?.to_string())),
             Placeholder::DnsRcode => self.dns_rcode.clone().map(Value::text),
             Placeholder::Connected => Some(Value::text(self.connected.to_string())),
             // Without a certificate 0, as in Gatus.
             Placeholder::CertificateExpiration => {
                 let expires_in = self.certificate_expires_in.unwrap_or_default();
-                Some(Value::number(expires_in.as_millis()))
+                Some(Value::number(&expires_in.as_millis()))
             }
             // Of a domain that its registry does not have 0, as in Gatus.
             Placeholder::DomainExpiration => {
                 let expires_in = self.domain_expires_in.unwrap_or_default();
-                Some(Value::number(expires_in.as_millis()))
+                Some(Value::number(&expires_in.as_millis()))
             }
             Placeholder::Body(path) if path.is_whole() => {
                 let text = self.body.text();
@@ -80,7 +80,7 @@ impl Facts {
             return Value::number(number);
         }
         let exact = path.find_text(self.body.text()).and_then(Number::parse);
-        exact.map_or_else(|| Value::number(number), Value::number)
+        exact.map_or_else(|| Value::number(number), |exact| Value::number(&exact))
     }
 
     /// Elements of a list; characters of any other value. An object is measured as JSON without
@@ -161,7 +161,7 @@ impl Operand {
         match self {
             Self::Literal(text) => Some(Value::text(literal(text))),
             Self::Placeholder(placeholder) => facts.value_of(placeholder),
-            Self::Len(placeholder) => Some(Value::number(facts.length_of(placeholder)?)),
+            Self::Len(placeholder) => Some(Value::number(&facts.length_of(placeholder)?)),
             Self::Has(placeholder) => Some(Value::text(facts.has(placeholder).to_string())),
             Self::Pattern(_) | Self::Any(_) => None,
         }

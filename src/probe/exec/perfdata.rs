@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Vec<Perfdata> {
         (label, rest) = split_label(rest);
         let (fields, after) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
         rest = after;
-        let value = label.and_then(|label| value_of(label, fields.trim_end_matches(',')));
+        let value = label.and_then(|label| value_of(&label, fields.trim_end_matches(',')));
         let is_new = |new: &Perfdata| values.iter().all(|known| known.label != new.label);
         values.extend(value.filter(is_new));
     }
@@ -65,7 +65,7 @@ fn split_quoted(text: &str) -> Option<(Option<String>, &str)> {
     }
 }
 
-fn value_of(label: String, fields: &str) -> Option<Perfdata> {
+fn value_of(label: &str, fields: &str) -> Option<Perfdata> {
     let label = escape_control(label.trim().to_owned());
     let mut fields = fields.split(';');
     let first = fields.next()?;

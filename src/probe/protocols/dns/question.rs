@@ -64,7 +64,8 @@ impl Question {
     /// it; every second repetition is without it, since some servers and firewalls drop what they
     /// do not understand.
     pub async fn ask(&self, servers: &[SocketAddr]) -> Result<(SocketAddr, Message), Failure> {
-        let packet = |attempt: u16| if attempt % 2 == 0 { &self.with_edns } else { &self.plain };
+        let packet =
+            |attempt: u16| if attempt.is_multiple_of(2) { &self.with_edns } else { &self.plain };
         let (server, reply) = datagram::query_any(
             servers,
             datagram::udp_socket,
