@@ -9,6 +9,7 @@ use procfs::process::Process;
 use service_healthcheck::actors::last_results::LastResults;
 use service_healthcheck::actors::messages::probing::{EndedProbe, Lease, ProbeEnd};
 use service_healthcheck::actors::messages::recording::{Flush, ProbesEnded};
+use service_healthcheck::actors::push_keys::PushKeys;
 use service_healthcheck::actors::recorder::{Recorder, RecorderDeps, RecorderSettings};
 use service_healthcheck::actors::revision::Revision;
 use service_healthcheck::actors::runtime::Runtime;
@@ -210,6 +211,7 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
         revision: Revision::default(),
         last_results: LastResults::default(),
         subscribers: Vec::new(),
+        push_keys: PushKeys::default(),
         writer: stores.writer_recipients(),
         readers: Readers::new(stores.readers.clone()),
     };

@@ -243,7 +243,7 @@ mod tests {
             let id = question.with_edns.message.metadata.id.to_be_bytes();
             let packet = [&id[..], &[0x80, 0x01], &counts].concat();
             assert_eq!(question.parse(&packet), Ok(Some(Reply::EdnsRejected)));
-            assert_eq!(question.with_edns.is_rejected_in(&packet[..11]), false);
+            assert!(!question.with_edns.is_rejected_in(&packet[..11]));
         }
     }
 }
