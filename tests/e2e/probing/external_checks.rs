@@ -187,7 +187,7 @@ fn the_api_and_the_metrics_show_results_and_mask_arguments() {
     let path = format!("/v1/services/{id}");
     app.wait_for_state(id, "up");
     let series = format!("{{service_id=\"{id}\",name=\"a\",group=\"\"");
-    let value = |start: &str| app.wait_for_metric(&format!("{start}"), 0.0);
+    let value = |start: &str| app.wait_for_metric(start, 0.0);
     assert_eq!(value(&format!("probe_plugin_exit_code{series}}}")), 1.0);
     let perfdata = |label: &str, unit: &str| {
         format!("probe_plugin_perfdata{series},label=\"{label}\",unit=\"{unit}\"}}")
