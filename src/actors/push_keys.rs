@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::domain::service::label::lower_case;
 use crate::domain::{Definition, Kind, ServiceId};
 
-/// Written by the recorder, read by the API; clones share the content. Bound: one key a push
-/// service.
+/// Written by the recorder, read by the API; clones share the content. Bound: one key per
+/// push service.
 #[derive(Debug, Clone, Default)]
 pub struct PushKeys(Arc<Mutex<Keys>>);
 

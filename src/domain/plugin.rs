@@ -1,6 +1,6 @@
 //! The result of a plugin that made an external check (Nagios plugin development guidelines).
 
-/// What a plugin reported.
+/// The report of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginResult {
     pub state: PluginState,

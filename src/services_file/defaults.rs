@@ -83,7 +83,7 @@ impl Defaults {
         }
     }
 
-    /// Sets what `object` does not set. Targets of `kind` do not get what they have no use for.
+    /// Sets what `object` does not set. Targets of `kind` do not get options that they do not use.
     pub fn apply(&self, object: &mut Map<String, Value>, kind: Option<Kind>) {
         for (field, default, _) in &self.0 {
             let is_used =

@@ -1,4 +1,4 @@
-//! What the query string of a heartbeat reports.
+//! The query string of a heartbeat, as a report of a job.
 
 use std::time::Duration;
 

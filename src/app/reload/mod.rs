@@ -24,7 +24,7 @@ use crate::services_file::{Content, FileError, Notices, Snapshot};
 /// Interval between checks of the file.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the services file is applied to.
+/// The parts of the program to which the services file is applied.
 pub struct Reload {
     pub config: Config,
     pub recorder: Addr<Recorder>,

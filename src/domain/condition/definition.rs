@@ -15,7 +15,7 @@ impl Condition {
     }
 }
 
-/// What is expected instead of comparisons that are joined by a logical operator.
+/// The expected form, for an error about comparisons that are joined by a logical operator.
 fn expected_instead(joint: Joint) -> &'static str {
     match joint {
         Joint::And => "one comparison; a list of conditions holds when each of them does",

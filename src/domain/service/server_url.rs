@@ -1,4 +1,4 @@
-//! The URL of a server that a probe uses on its way to the target: a proxy or a token endpoint.
+//! The URL of a server that a probe uses beside the target: a proxy or a token endpoint.
 
 use std::borrow::Cow;
 use std::fmt;

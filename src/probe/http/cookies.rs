@@ -1,4 +1,4 @@
-//! Cookies that responses set on the way, sent on later hops of the same probe (RFC 6265).
+//! Cookies that redirects set, sent on later hops of the same probe (RFC 6265).
 //!
 //! Every probe begins without cookies. What browsers ignore is ignored here: cookies with control
 //! characters, for another site, or for a whole public suffix (`co.uk`).

@@ -1,4 +1,4 @@
-//! An HTTP proxy on the way to the target: CONNECT (RFC 9110, section 9.3.6).
+//! An HTTP proxy between probe and target: CONNECT (RFC 9110, section 9.3.6).
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub struct Proxy<'a> {
 }
 
 impl Proxy<'_> {
-    /// As in the detail of a failure.
+    /// The name of the proxy in the detail of a failure.
     pub fn name(&self) -> String {
         format!("the proxy {}", authority(&self.url))
     }
@@ -86,7 +86,7 @@ pub fn authority(url: &Url) -> String {
     format!("{}:{port}", &url[Position::BeforeHost..Position::AfterHost])
 }
 
-/// What a proxy has sent so far.
+/// The data that a proxy has sent so far.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Incomplete,

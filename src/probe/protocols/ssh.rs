@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read of a server that sends `parts` and closes.
+    /// The result for a server that sends `parts` and closes.
     async fn read(parts: &[&[u8]]) -> Result<String, String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

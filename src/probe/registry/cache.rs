@@ -1,4 +1,5 @@
-//! What is known about domains, and when a domain is looked up again. Pure: time is a parameter.
+//! The cache of registry answers: which answer holds, and when a domain is looked up again. Pure:
+//! time is a parameter.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -74,7 +75,7 @@ pub struct Cache {
 #[derive(Debug)]
 struct Entry {
     known: Option<(Registration, Instant)>,
-    /// Of the look-ups since the last answer.
+    /// Failed look-ups since the last answer.
     failure: Option<String>,
     failures: u32,
     next_at: Instant,
@@ -87,7 +88,7 @@ impl Cache {
         Self { entries: HashMap::new(), limit, swept_at: None }
     }
 
-    /// What is known about `domain`. Starts a look-up when one is due and none is under way.
+    /// The entry of `domain`. Starts a look-up when one is due and none is under way.
     pub fn get(&mut self, domain: &str, now: Instant) -> Status {
         if !self.entries.contains_key(domain) {
             if self.entries.len() >= self.limit && !self.sweep(now) {

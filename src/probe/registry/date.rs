@@ -21,7 +21,7 @@ pub fn parse(text: &str) -> Option<i64> {
     Reader { rest: text[..end].trim_start() }.date_time()
 }
 
-/// What is left of the text.
+/// The rest of the text.
 #[derive(Clone, Copy)]
 struct Reader<'t> {
     rest: &'t str,

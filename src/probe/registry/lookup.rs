@@ -51,7 +51,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// The error is about the bootstrap file.
+    /// Fails for an unusable bootstrap file.
     pub fn new(settings: Settings) -> Result<Self, Invalid> {
         Ok(Self {
             bootstrap: BootstrapFile::new(settings.bootstrap)?,

@@ -1,6 +1,6 @@
-//! What a registry knows about the expiry of a domain.
+//! The expiry of a domain, as its registry publishes it.
 
-/// What a registry answers about a domain.
+/// The answer of a registry about a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registration {
     /// The registration expires at this time, in unix seconds.

@@ -20,7 +20,7 @@ const LOOKUPS_LIMIT: usize = 8;
 /// Most probes that wait for the first look-up of their domain; others are judged without it.
 const WAITING_LIMIT: usize = 128;
 
-/// What registries answered, and the look-ups under way.
+/// The answers of registries, and the look-ups under way.
 #[derive(Debug)]
 pub struct DomainRegistry {
     servers: Servers,
@@ -45,8 +45,8 @@ impl DomainRegistry {
         drop(self.status(client, domain));
     }
 
-    /// What is known about `domain`. While nothing is, waits until `deadline` for the look-up under
-    /// way. The error says why nothing is known.
+    /// The answer about `domain`. Without one, waits until `deadline` for the look-up under way.
+    /// The error is the reason why there is none.
     pub async fn registration(
         self: &Arc<Self>,
         client: &Rc<Client>,

@@ -140,7 +140,7 @@ pub fn parse_server(text: &str) -> Option<(String, u16)> {
     Some((url.host_str()?.to_owned(), port.unwrap_or(PORT)))
 }
 
-/// What follows the first of `keys` that `line` begins with.
+/// The rest of `line` behind the first of `keys` that it begins with.
 fn value_of<'l>(line: &'l str, keys: &[&str]) -> Option<&'l str> {
     let line = line.trim_start_matches('[');
     keys.iter().find_map(|key| {

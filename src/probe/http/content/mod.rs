@@ -23,7 +23,7 @@ const STEP: usize = 64 * 1024;
 /// Bytes that packing may add to a body, beyond a sixty-fourth of it: headers and checksums.
 const PACKING_OVERHEAD: usize = 1_024;
 
-/// What the header says about the bytes of a body.
+/// Codings and charset of a body, from the header of the response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// In the order in which they are undone.

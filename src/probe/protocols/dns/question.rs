@@ -29,7 +29,7 @@ struct Form {
     packet: Vec<u8>,
 }
 
-/// What a server sent.
+/// The reply of a server.
 #[derive(Debug, PartialEq)]
 enum Reply {
     Answer {

@@ -9,7 +9,7 @@ use crate::domain::{Failure, Reason};
 use crate::probe::failure;
 use crate::probe::protocols::icmp::echo::{Echo, Family, without_ip_header};
 
-/// What a socket receives.
+/// The form of the packets that a socket receives.
 #[derive(Debug, Clone, Copy)]
 pub struct EchoSocket {
     pub family: Family,

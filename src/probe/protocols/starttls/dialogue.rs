@@ -11,8 +11,8 @@ use crate::probe::protocols::excerpt::excerpt;
 /// Longest reply, in bytes; RFC 5321 allows 512 for each line.
 const REPLY_LIMIT: usize = 64 * 1024;
 
-/// What a protocol's replies are made of. A reply is parsed only when such a piece may be complete,
-/// and each costs time, so their number is limited.
+/// The pieces of which a protocol's replies consist. A reply is parsed only when a piece may be
+/// complete, and each parse costs time, so the number of pieces is limited.
 #[derive(Debug, Clone, Copy)]
 pub struct Pieces {
     /// The last byte of a piece; `None` when each read may complete the reply.
