@@ -75,8 +75,9 @@ pub struct Cache {
 #[derive(Debug)]
 struct Entry {
     known: Option<(Registration, Instant)>,
-    /// Failed look-ups since the last answer.
+    /// Error of the newest look-up; `None` after an answer.
     failure: Option<String>,
+    /// Failed look-ups since the last answer.
     failures: u32,
     next_at: Instant,
     used_at: Instant,
