@@ -24,12 +24,17 @@ pub fn is_left_out(item: &Item, object: &mut Map<String, Value>, findings: &mut 
         item.notice(URL.file, SCTP, findings);
         return true;
     }
-    if !has_scheme(object, "ssh") || !ssh::has_credentials(object.get(ssh::KEY)) {
+    if !ssh::has_credentials(object.get(ssh::KEY)) {
         return false;
     }
-    let is_left_out = judges_a_command(object);
-    item.notice(ssh::KEY, if is_left_out { SSH_COMMAND } else { SSH_LOGIN }, findings);
     object.remove(ssh::KEY);
+    let is_left_out = has_scheme(object, "ssh") && judges_a_command(object);
+    let advice = match has_scheme(object, "ssh") {
+        true if is_left_out => SSH_COMMAND,
+        true => SSH_LOGIN,
+        false => "only used by ssh targets",
+    };
+    item.notice(ssh::KEY, advice, findings);
     is_left_out
 }
 

@@ -70,14 +70,16 @@ endpoints:
     conditions: ['[CONNECTED] == true']
   - {name: b, url: 'ssh://b', ssh: {username: u, private-key: k}, conditions: ['[status] == 0']}
   - {name: c, url: 'ssh://c', ssh: {username: ''}}
+  - {name: d, url: 'http://d', ssh: {username: u}}
 ";
     let content = content(text);
     let names = content.entries.iter().map(|entry| entry.definition.name.as_str());
-    assert_eq!(names.collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["a", "c", "d"]);
     let notices = content.notices.messages();
-    assert_eq!(notices.len(), 2, "{notices:#?}");
+    assert_eq!(notices.len(), 3, "{notices:#?}");
     assert!(notices[0].starts_with("s.yaml:4: endpoints: ssh: not used: there is no login"));
     assert!(notices[1].starts_with("s.yaml:6: endpoints: ssh: not probed, the endpoint is left"));
+    assert_eq!(notices[2], "s.yaml:8: endpoints: ssh: only used by ssh targets");
     assert!(problems("endpoints:\n  - {name: a, url: 'ssh://a', ssh: {user: x}}\n").len() == 1);
 }
 
