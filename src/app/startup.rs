@@ -51,6 +51,12 @@ pub fn prepare(config: &Config, files: Files, log: &Logger) -> Result<Prepared, 
     let (services, resumed) = prepare_store(config, &store, entries, log)?;
     warn_about_tokens(&services, &config.variables, log);
     let canaries = canaries(config, content.as_ref());
+    let defaults = &config.services.defaults;
+    let of_content = |content| services_file::differences_from_gatus(content, defaults);
+    let differences = content.as_ref().map(of_content).unwrap_or_default();
+    if !differences.is_empty() {
+        info!(log, "services file: {}", differences.join("; "));
+    }
     let notices = content.map(|content| content.notices).unwrap_or_default();
     log_notices(log, &notices);
     Ok(Prepared { rules, listener, store, services, resumed, services_file, notices, canaries })

@@ -16,7 +16,9 @@ use crate::storage::sqlite::offline::OfflineStore;
 /// every entry is new.
 pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     let invalid = |problems| ConfigError { problems };
-    let Content { entries, notices, .. } = read(config, file).map_err(invalid)?;
+    let content = read(config, file).map_err(invalid)?;
+    let differences = differences_from_gatus(&content, &config.services.defaults);
+    let Content { entries, notices, .. } = content;
     let stored = stored_services(&config.storage.file)?;
     let plan = services_file::plan(&entries, &stored).map_err(invalid)?;
     let requests = config.process.requests;
@@ -30,7 +32,6 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     for service in stored.iter().filter(|service| plan.remove.contains(&service.id)) {
         print('-', Some(service.id), &service.definition);
     }
-    let differences = differences_from_gatus(&entries, &config.services.defaults);
     for line in notices.messages().into_iter().chain(differences) {
         print_line(line);
     }

@@ -6,8 +6,9 @@ use crate::domain::service::target::Kind;
 use crate::domain::service::template::Variables;
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
+use crate::services_file::paths::{set, value};
 use crate::services_file::similar::{unknown_key, unknown_key_at};
-use crate::services_file::{unused_fields, variables};
+use crate::services_file::{empty_values, unused_fields, variables};
 use crate::spec;
 use crate::spec::field::{NAME, TIMEOUT, URL};
 use crate::spec::{Dialect, FIELDS, Field, Problem, Rejection};
@@ -49,7 +50,8 @@ impl Defaults {
                 );
             }
         }
-        unused_fields::remove_unused(item, &mut object, findings);
+        unused_fields::remove_unused(item, &mut object, variables, findings);
+        empty_values::remove(&mut object, variables);
         variables::fill(item, &mut object, variables, findings);
         let mut whole = object.clone();
         whole.insert(NAME.file.to_owned(), json!("defaults"));
@@ -92,26 +94,5 @@ impl Defaults {
                 set(object, field.file, default);
             }
         }
-    }
-}
-
-fn value<'v>(object: &'v Map<String, Value>, path: &str) -> Option<&'v Value> {
-    let mut steps = path.split('.');
-    let first = object.get(steps.next()?)?;
-    steps.try_fold(first, |value, step| value.get(step))
-}
-
-/// Sets the value at a path with dots, unless a part of the path is no mapping.
-fn set(object: &mut Map<String, Value>, path: &str, value: &Value) {
-    let Some((key, rest)) = path.split_once('.') else {
-        object.insert(path.to_owned(), value.clone());
-        return;
-    };
-    let inner = object.entry(key).or_insert(Value::Null);
-    if inner.is_null() {
-        *inner = json!({});
-    }
-    if let Some(inner) = inner.as_object_mut() {
-        set(inner, rest, value);
     }
 }

@@ -6,9 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::domain::service::template::Variables;
 use crate::services_file::defaults::Defaults;
+use crate::services_file::empty_values;
 use crate::services_file::entry::Entry;
 use crate::services_file::expiring_domains;
 use crate::services_file::findings::Findings;
+use crate::services_file::framing_headers;
 use crate::services_file::item::Item;
 use crate::services_file::joined_conditions;
 use crate::services_file::similar::unknown_key_at;
@@ -28,7 +30,7 @@ pub fn entry(
     findings: &mut Findings,
 ) -> Option<Entry> {
     let mut object = item.object(findings)?;
-    unused_fields::remove_unused(item, &mut object, findings);
+    unused_fields::remove_unused(item, &mut object, variables, findings);
     let known_before = findings.problems.len();
     variables::fill_urls(item, &mut object, variables, findings);
     if findings.problems.len() > known_before {
@@ -39,6 +41,7 @@ pub fn entry(
     if unsupported::is_left_out(item, &mut object, findings) {
         return None;
     }
+    empty_values::remove(&mut object, variables);
     unused_fields::remove_unsupported(item, &mut object, findings);
     let kind = spec::kind(&object, Dialect::File);
     defaults.apply(&mut object, kind);
@@ -57,6 +60,7 @@ pub fn entry_of(
     if findings.problems.len() > known_before {
         return None;
     }
+    framing_headers::leave_out(item, &mut object, findings);
     joined_conditions::split(item, &mut object, findings);
     let definition = match spec::read(&object, Dialect::File) {
         Ok(definition) => definition,

@@ -3,12 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::invalid::Invalid;
-use crate::domain::service::template::{Template, Variables};
-use crate::domain::time::duration;
+use crate::domain::service::template::Variables;
+use crate::services_file::empty_values::is_zero;
 use crate::services_file::endpoint;
 use crate::services_file::entry::Entry;
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
+use crate::services_file::places;
 use crate::services_file::similar::unknown_key;
 use crate::services_file::unused_keys;
 use crate::spec::FIELDS;
@@ -16,6 +17,9 @@ use crate::spec::field::{ENABLED, FAILURE_THRESHOLD, GROUP, LABELS, NAME, SUCCES
 
 /// The target of every external endpoint.
 const TARGET: &str = "push://external";
+
+const INTERVAL_ADVICE: &str = "not used, as in Gatus: expected heartbeat: interval; without it no \
+     heartbeat is late";
 
 /// Keys that mean the same as those of an endpoint.
 const SHARED: [&str; 7] = [
@@ -78,24 +82,20 @@ fn heartbeat(item: &Item, block: Option<Value>, findings: &mut Findings) -> Map<
     block
 }
 
-/// Whether the duration is zero, as Gatus writes that there is none.
-fn is_zero(interval: &Value, variables: &Variables) -> bool {
-    let template = interval.as_str().map(Template::with_braces);
-    let template = template.and_then(|text| Template::parse(&text).ok());
-    let filled = template.and_then(|template| template.fill(variables).ok());
-    filled.as_deref().and_then(duration::parse_seconds) == Some(0.0)
-}
-
 /// Keys that an external endpoint does not use: a notice for those of endpoints, an error for all
 /// others.
 fn reject_others(item: &Item, written: &Map<String, Value>, findings: &mut Findings) {
     for key in written.keys() {
         let is_of_endpoints =
             || FIELDS.iter().any(|field| field.file.split('.').next() == Some(key.as_str()));
-        if let Some(advice) = unused_keys::advice(unused_keys::OF_ENDPOINTS, key) {
+        if key == "interval" {
+            item.notice(key, INTERVAL_ADVICE, findings);
+        } else if let Some(advice) = unused_keys::advice(unused_keys::OF_ENDPOINTS, key) {
             item.notice(key, advice, findings);
         } else if is_of_endpoints() {
             item.notice(key, "not used: an external endpoint is not probed", findings);
+        } else if let Some(right) = places::in_endpoint(key) {
+            item.notice(key, &format!("not used, as in Gatus: expected {right}"), findings);
         } else {
             let unused = unused_keys::OF_ENDPOINTS.iter().map(|(path, _)| *path);
             let known = SHARED.into_iter().chain(["heartbeat", "token"]).chain(unused);

@@ -33,7 +33,7 @@ impl Item<'_, '_> {
         let with_braces = Template::with_braces;
         let text = |key| {
             let node = map.as_ref().and_then(|map| map.get(key));
-            node.filter(|node| !yaml::is_null(node)).and_then(yaml::text)
+            node.filter(|node| !yaml::is_null(node)).and_then(yaml::text).map(str::trim)
         };
         match (text("group").filter(|group| !group.is_empty()), text("name")) {
             (Some(group), Some(name)) => {

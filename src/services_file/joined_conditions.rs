@@ -13,7 +13,9 @@ pub fn split(item: &Item, object: &mut Map<String, Value>, findings: &mut Findin
     let Some(Value::Array(conditions)) = object.get_mut(CONDITIONS.file) else { return };
     let mut split = Vec::new();
     for condition in conditions.drain(..) {
-        let Some(text) = condition.as_str().filter(|text| joined::joint(text).is_some()) else {
+        let Some(text) =
+            condition.as_str().map(str::trim).filter(|text| joined::joint(text).is_some())
+        else {
             split.push(condition);
             continue;
         };

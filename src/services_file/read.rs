@@ -96,7 +96,8 @@ pub fn read_texts(
         }
     }
     let Findings { problems, notices } = findings;
-    validate(Content { entries, canaries, notices }, problems)
+    let defaults_key = roots.iter().map(|root| root.defaults_key).max().unwrap_or_default();
+    validate(Content { entries, canaries, notices, defaults_key }, problems)
 }
 
 fn block<'a, 't>(

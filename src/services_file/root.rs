@@ -1,10 +1,15 @@
 //! The keys of a file beside its endpoints.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use saphyr::{MarkedYaml, YamlData};
 
 use crate::domain::invalid::Invalid;
+use crate::services_file::content::DefaultsKey;
 use crate::services_file::document::Document;
 use crate::services_file::findings::Findings;
+use crate::services_file::places;
 use crate::services_file::similar::{are_similar, unknown_key};
 use crate::services_file::unused_keys;
 use crate::services_file::yaml;
@@ -25,6 +30,7 @@ pub struct Root<'a, 't> {
     pub external_endpoints: Option<&'a [MarkedYaml<'t>]>,
     pub connectivity: Option<&'a MarkedYaml<'t>>,
     pub defaults: Option<&'a MarkedYaml<'t>>,
+    pub defaults_key: DefaultsKey,
     /// The file has `suites`, so that it may lack endpoints.
     pub has_suites: bool,
 }
@@ -44,6 +50,7 @@ pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root
         external_endpoints: None,
         connectivity: None,
         defaults: None,
+        defaults_key: if document.is_json { DefaultsKey::Unusable } else { DefaultsKey::Absent },
         has_suites: false,
     };
     let file = &document.file;
@@ -71,6 +78,10 @@ pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root
         if advice.is_some() || USED.contains(&name) {
             known.push(name);
         }
+        if name == "defaults" && !document.is_json {
+            let is_own = document.anchored.contains(name);
+            root.defaults_key = if is_own { DefaultsKey::Unusable } else { DefaultsKey::Present };
+        }
         match (name, advice) {
             _ if yaml::is_null(value) => {}
             ("endpoints", _) => root.endpoints = list(document, name, value, findings),
@@ -87,15 +98,22 @@ pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root
                 findings.notices.add(file, yaml::line(key), name, advice);
             }
             _ if is_own_block(document, name, value) => {}
-            _ => {
-                let all =
-                    USED.into_iter().chain(unused_keys::TOP_LEVEL.iter().map(|(key, _)| *key));
-                let problem = format!("the file: {name}: {}", unknown_key(name, all));
-                findings.problems.add(file, yaml::line(key), problem);
-            }
+            _ => misplaced_or_unknown(file, key, name, findings),
         }
     }
     root
+}
+
+/// A notice for a key that belongs into a block, and a problem for any other.
+fn misplaced_or_unknown(file: &Arc<Path>, key: &MarkedYaml, name: &str, findings: &mut Findings) {
+    if let Some(right) = places::in_file(name) {
+        let advice = format!("not used, as in Gatus: expected {right}");
+        findings.notices.add(file, yaml::line(key), name, &advice);
+        return;
+    }
+    let all = USED.into_iter().chain(unused_keys::TOP_LEVEL.iter().map(|(key, _)| *key));
+    let problem = format!("the file: {name}: {}", unknown_key(name, all));
+    findings.problems.add(file, yaml::line(key), problem);
 }
 
 /// Whether a key that Gatus does not have holds blocks of the user's own: anchors, or a name with

@@ -13,7 +13,11 @@ use crate::spec::field::{PROXY_URL, TOKEN_URL, URL};
 use crate::spec::{FIELDS, Field};
 
 /// The problem of a variable that the environment lacks.
-const NOT_SET: &str = "environment variable not set; $$ is a dollar sign";
+const NOT_SET: &str = "environment variable not set or empty; $$ is a dollar sign";
+
+/// For a text like `${NAME:-default}`.
+const WITHOUT_DEFAULT: &str = "a text in which ${NAME} names a variable and $$ is a dollar sign; \
+     defaults (:-) are not supported";
 
 /// URLs, of which the part behind the host stays a template.
 const URLS: [Field; 3] = [URL, TOKEN_URL, PROXY_URL];
@@ -40,7 +44,7 @@ pub fn fill_urls(
             }
             // Its value may be a secret.
             Err(OriginError::Invalid(_)) => {
-                let problem = Invalid::hidden(Template::EXPECTED).to_string();
+                let problem = Invalid::hidden(expected(url)).to_string();
                 item.reject(item.line_of(field.file), field.file, &problem, findings);
             }
         }
@@ -65,10 +69,17 @@ pub fn fill(
     for name in unfilled.unset {
         item.reject(yaml::line_of_variable(item.node, &name), &name, NOT_SET, findings);
     }
-    for path in unfilled.invalid {
-        let problem = Invalid::hidden(Template::EXPECTED).to_string();
+    for (path, expected) in unfilled.invalid {
+        let problem = Invalid::hidden(expected).to_string();
         item.reject(item.line_of(&path), &path, &problem, findings);
     }
+}
+
+/// What is expected instead of `text`, of which a brace names no variable.
+fn expected(text: &str) -> &'static str {
+    let mut braced = text.split("${").skip(1).map(|rest| rest.split('}').next().unwrap_or(rest));
+    let has_default = braced.any(|inner| inner.contains(":-"));
+    if has_default { WITHOUT_DEFAULT } else { Template::EXPECTED }
 }
 
 fn has_dollar(value: &Value) -> bool {
@@ -84,15 +95,15 @@ fn has_dollar(value: &Value) -> bool {
 struct Unfilled {
     /// Names.
     unset: Vec<String>,
-    /// Paths of texts with a brace that names no variable.
-    invalid: Vec<String>,
+    /// Paths of texts with a brace that names no variable, and what is expected.
+    invalid: Vec<(String, &'static str)>,
 }
 
 impl Unfilled {
     /// The template of `text`, if every variable is set.
     fn check(&mut self, text: &str, path: &str, variables: &Variables) -> Option<Template> {
         let Ok(template) = Template::parse(text) else {
-            self.invalid.push(path.to_owned());
+            self.invalid.push((path.to_owned(), expected(text)));
             return None;
         };
         let unset = template.variables().filter(|name| variables.get(name).is_none());

@@ -20,4 +20,5 @@ pub use patch::Patch;
 pub use plugins::check_plugins;
 pub use problem::{Problem, Rejection};
 pub use reader::{check_part, kind, read, read_options};
+pub use values::{is_framing_header, truth};
 pub use writer::{Form, merge, write, write_options};

@@ -106,10 +106,10 @@ impl<'v> FieldReader<'v> {
     fn basics(&mut self) -> Basics {
         let has_query = self.value(QUERY_NAME).is_some();
         Basics {
-            name: self.take(NAME, |value, dialect| Name::parse(values::text(value, dialect)?)),
+            name: self.take(NAME, |value, dialect| Name::parse(values::line(value, dialect)?)),
             target: self.target(has_query),
             group: self
-                .take(GROUP, |value, dialect| Group::parse(values::text(value, dialect)?))
+                .take(GROUP, |value, dialect| Group::parse(values::line(value, dialect)?))
                 .flatten(),
             enabled: self.take(ENABLED, values::boolean),
             interval: self.take(INTERVAL, |value, dialect| {
@@ -121,7 +121,8 @@ impl<'v> FieldReader<'v> {
             conditions: self
                 .take(CONDITIONS, |value, dialect| {
                     let expected = "a list of at most 50 conditions";
-                    values::list(value, dialect, CONDITIONS_MAX, expected, Condition::define)
+                    let define = |text: &str| Condition::define(values::trimmed(text, dialect));
+                    values::list(value, dialect, CONDITIONS_MAX, expected, define)
                 })
                 .unwrap_or_default(),
         }

@@ -45,13 +45,33 @@ pub fn text(value: &Value, dialect: Dialect) -> Result<&str, Invalid> {
 pub fn boolean(value: &Value, dialect: Dialect) -> Result<bool, Invalid> {
     match value {
         Value::Bool(boolean) => Ok(*boolean),
-        Value::String(text) if dialect == Dialect::File => match text.as_str() {
-            "true" | "True" | "TRUE" | "yes" | "on" => Ok(true),
-            "false" | "False" | "FALSE" | "no" | "off" => Ok(false),
-            _ => Err(Invalid::new(text, "true or false")),
-        },
+        Value::String(text) if dialect == Dialect::File => {
+            truth(text).ok_or_else(|| Invalid::new(text, "true or false"))
+        }
         other => Err(Invalid::new(shown(other, dialect), "true or false")),
     }
+}
+
+/// A boolean of YAML 1.1, as Gatus reads it.
+pub fn truth(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
+            Some(true)
+        }
+        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+            Some(false)
+        }
+        _ => None,
+    }
+}
+
+/// A text of one line. In the services file it may be a block scalar, which ends with a newline.
+pub fn line(value: &Value, dialect: Dialect) -> Result<&str, Invalid> {
+    text(value, dialect).map(|text| trimmed(text, dialect))
+}
+
+pub fn trimmed(text: &str, dialect: Dialect) -> &str {
+    if dialect == Dialect::File { text.trim() } else { text }
 }
 
 /// A duration in seconds.
@@ -180,12 +200,17 @@ pub fn header(name: &str, value: &Value, dialect: Dialect) -> Result<(String, Te
     Ok((header_name(name)?, credential(value, dialect)?))
 }
 
-/// A header name (RFC 9110, section 5.6.2). Headers that frame the request belong to the probe.
-fn header_name(name: &str) -> Result<String, Invalid> {
+/// Whether the header frames the request: it belongs to the probe.
+pub fn is_framing_header(name: &str) -> bool {
     const FRAMING: [&str; 6] =
         ["connection", "content-length", "expect", "te", "transfer-encoding", "upgrade"];
+    FRAMING.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// A header name (RFC 9110, section 5.6.2), but for those of [`is_framing_header`].
+fn header_name(name: &str) -> Result<String, Invalid> {
     let fits = (1..=256).contains(&name.len()) && name.chars().all(is_name_character);
-    if fits && !FRAMING.contains(&name.to_ascii_lowercase().as_str()) {
+    if fits && !is_framing_header(name) {
         return Ok(name.to_owned());
     }
     Err(Invalid::quoted(

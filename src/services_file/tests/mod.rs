@@ -3,6 +3,7 @@
 mod defaults;
 mod examples;
 mod gatus_keys;
+mod gatus_mistakes;
 mod problems;
 mod variables;
 

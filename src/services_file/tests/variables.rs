@@ -99,8 +99,9 @@ fn an_unset_variable_has_the_line_of_its_text() {
         "s.yaml:10: endpoint 1 (${NO_GROUP}/a): NO_HEADER",
         "s.yaml:12: endpoint 2 (b): NO_PATH",
     ];
-    let expected =
-        expected.map(|place| format!("{place}: environment variable not set; $$ is a dollar sign"));
+    let expected = expected.map(|place| {
+        format!("{place}: environment variable not set or empty; $$ is a dollar sign")
+    });
     assert_eq!(problems, expected);
 }
 
@@ -110,8 +111,8 @@ fn an_unset_variable_is_reported_once_for_an_entry() {
         "endpoints:\n  - name: ${NO}\n    group: $NO\n    url: http://a/$NO\n",
         &variables(),
     );
-    let expected = "s.yaml:2: endpoint 1 (${NO}/${NO}): NO: environment variable not set; $$ is a \
-                    dollar sign";
+    let expected = "s.yaml:2: endpoint 1 (${NO}/${NO}): NO: environment variable not set or \
+                    empty; $$ is a dollar sign";
     assert_eq!(problems, [expected]);
 }
 
