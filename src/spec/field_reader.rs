@@ -16,6 +16,8 @@ pub struct FieldReader<'v> {
     pub dialect: Dialect,
     /// The mapping is a change: a required field that is missing may be set already.
     pub is_part: bool,
+    /// Conditions are stored, or were checked as a part of a change.
+    pub keeps_conditions: bool,
     pub problems: Vec<Problem>,
 }
 
@@ -36,7 +38,7 @@ impl<'v> FieldReader<'v> {
 
     /// Does not look for unknown keys.
     pub fn unchecked(map: &'v Map<String, Value>, dialect: Dialect) -> Self {
-        Self { map, dialect, is_part: false, problems: Vec::new() }
+        Self { map, dialect, is_part: false, keeps_conditions: false, problems: Vec::new() }
     }
 
     /// `None` also for null.

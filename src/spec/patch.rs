@@ -5,10 +5,9 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::domain::service::definition::Definition;
-use crate::spec::field::Dialect;
 use crate::spec::masks::Mask;
 use crate::spec::problem::Problem;
-use crate::spec::reader::{check_part, read};
+use crate::spec::reader::{check_part, read_changed};
 use crate::spec::writer::{Form, merge, write};
 use crate::spec::{destination, masks};
 
@@ -45,7 +44,7 @@ impl Patch {
         let mut change = self.change.clone();
         problems.extend(masks::unmask_urls(&mut change, &map));
         merge(&mut map, &change);
-        match read(&map, Dialect::Api) {
+        match read_changed(&map) {
             Ok(after) => {
                 problems.extend(destination::problems(before, &after, &self.change));
                 if problems.is_empty() { Ok(after) } else { Err(problems) }
@@ -63,7 +62,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{Group, Interval, Requests, sample};
+    use crate::domain::{Condition, Group, Interval, Requests, sample};
+    use crate::spec::field::Dialect;
+    use crate::spec::reader::read;
 
     #[test]
     fn a_patch_changes_only_the_fields_that_it_names() {
@@ -79,6 +80,17 @@ mod tests {
         let push = patch(json!({"url": "push://job"})).unwrap();
         let problems = push.apply(&before).unwrap_err();
         assert_eq!(problems[0].path, "heartbeat.token", "a push target requires a token");
+    }
+
+    #[test]
+    fn conditions_of_a_former_version_stay_and_new_ones_like_them_are_refused() {
+        let old = "[STATUS] == 200 || [STATUS] == 201";
+        let conditions = vec![Condition::parse(old).unwrap()];
+        let before = Definition { conditions, ..sample::definition("a") };
+        let patch = |change: Value| Patch::new(change.as_object().unwrap().clone());
+        let paused = patch(json!({"enabled": false})).unwrap().apply(&before);
+        assert_eq!(paused.unwrap(), Definition { enabled: false, ..before });
+        assert!(patch(json!({"conditions": [old]})).is_err());
     }
 
     /// A definition with every secret, for a kind of target.

@@ -35,7 +35,19 @@ const SCOPES_MAX: usize = 50;
 
 /// Reads a whole definition.
 pub fn read(map: &Map<String, Value>, dialect: Dialect) -> Result<Definition, Vec<Problem>> {
-    let mut reader = FieldReader::new(map, dialect);
+    read_whole(FieldReader::new(map, dialect))
+}
+
+/// Reads the definition after a change, whose own fields [`check_part`] has checked. Conditions of
+/// a former version stay, although a new one like them would be refused.
+pub fn read_changed(map: &Map<String, Value>) -> Result<Definition, Vec<Problem>> {
+    let mut reader = FieldReader::new(map, Dialect::Api);
+    reader.keeps_conditions = true;
+    read_whole(reader)
+}
+
+fn read_whole(mut reader: FieldReader<'_>) -> Result<Definition, Vec<Problem>> {
+    let dialect = reader.dialect;
     for required in [NAME, URL] {
         let is_rejected =
             reader.problems.iter().any(|problem| problem.path == required.path(dialect));
@@ -104,6 +116,7 @@ impl<'v> FieldReader<'v> {
     }
 
     fn basics(&mut self) -> Basics {
+        let condition = if self.keeps_conditions { Condition::parse } else { Condition::define };
         let has_query = self.value(QUERY_NAME).is_some();
         Basics {
             name: self.take(NAME, |value, dialect| Name::parse(values::line(value, dialect)?)),
@@ -121,8 +134,8 @@ impl<'v> FieldReader<'v> {
             conditions: self
                 .take(CONDITIONS, |value, dialect| {
                     let expected = "a list of at most 50 conditions";
-                    let define = |text: &str| Condition::define(values::trimmed(text, dialect));
-                    values::list(value, dialect, CONDITIONS_MAX, expected, define)
+                    let read = |text: &str| condition(values::trimmed(text, dialect));
+                    values::list(value, dialect, CONDITIONS_MAX, expected, read)
                 })
                 .unwrap_or_default(),
         }

@@ -70,7 +70,7 @@ impl Cookies {
         // Longer paths first (RFC 6265, section 5.4); the sort is stable.
         cookies.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         let written = written.into_iter().flat_map(|header| header.split(';')).map(str::trim);
-        let kept = written.filter(|pair| !pair.is_empty() && !self.has_set(pair));
+        let kept = written.filter(|pair| !pair.is_empty() && !self.has_set(pair, &cookies));
         let set = cookies.iter().map(|cookie| {
             let (name, value) = cookie.name_value();
             to_bytes(&format!("{name}={value}"))
@@ -79,10 +79,12 @@ impl Cookies {
         (!pairs.is_empty()).then(|| pairs.join(&b"; "[..]))
     }
 
-    /// Whether a response has set or removed the cookie of `pair`.
-    fn has_set(&self, pair: &str) -> bool {
+    /// Whether a response has set the cookie of `pair` for this URL (`cookies`), or removed it.
+    fn has_set(&self, pair: &str, cookies: &[&Cookie<'_>]) -> bool {
         let name = pair.split('=').next().unwrap_or_default().trim();
-        self.names.iter().any(|known| known == name)
+        let is_known = self.names.iter().any(|known| known == name);
+        let elsewhere = || self.store.iter_unexpired().any(|cookie| cookie.name() == name);
+        is_known && (cookies.iter().any(|cookie| cookie.name() == name) || !elsewhere())
     }
 }
 

@@ -28,7 +28,7 @@ impl BodyEnd {
                 _ => return Err(HeadError::Coding(codings.join(", "))),
             }
         }
-        if !codings.is_empty() {
+        if version != HttpVersion::Http11 && !codings.is_empty() {
             return Ok(Self::Connection);
         }
         Ok(content_length(fields)?.map_or(Self::Connection, Self::Length))
@@ -89,7 +89,10 @@ mod tests {
         };
         assert_eq!(of(HttpVersion::Http11, &["Chunked"]), Ok(BodyEnd::Chunked));
         assert_eq!(of(HttpVersion::Http11, &["identity, chunked"]), Ok(BodyEnd::Chunked));
-        assert_eq!(of(HttpVersion::Http11, &["identity"]), Ok(BodyEnd::Connection));
+        let differ = Err("the values of content-length differ: \"2, 9\"".to_owned());
+        assert_eq!(of(HttpVersion::Http11, &["identity"]), differ, "no coding is applied");
+        let with_length = [("transfer-encoding", "identity"), ("content-length", "3")];
+        assert_eq!(end(HttpVersion::Http11, &with_length), Ok(BodyEnd::Length(3)));
         assert_eq!(of(HttpVersion::Http10, &["chunked"]), Ok(BodyEnd::Connection));
         for refused in [&["chunked", "chunked"][..], &["gzip, chunked"], &["bogus"]] {
             let shown = refused.join(", ");

@@ -75,16 +75,17 @@ impl Servers {
         }
         let servers = bootstrap.servers(domain);
         if servers.is_empty() {
-            return self.by_whois(client, domain).await;
+            let suffix = suffix_of(domain);
+            let no_server = || LookupFailure::new(format!("WHOIS: no server for .{suffix}"));
+            return self.by_whois(client, domain).await?.ok_or_else(no_server);
         }
         let by_rdap = self.by_rdap(client, servers, domain).await?;
         if matches!(by_rdap, Registration::Expires(_)) || self.whois.is_none() {
             return Ok(by_rdap);
         }
         // Some registries publish the expiry by WHOIS only, or have not all of their suffixes in
-        // RDAP.
-        let by_whois = self.by_whois(client, domain).await;
-        Ok(by_whois.unwrap_or(by_rdap))
+        // RDAP. A failure of WHOIS leaves open what it would have said.
+        Ok(self.by_whois(client, domain).await?.unwrap_or(by_rdap))
     }
 
     async fn by_rdap(
@@ -144,15 +145,21 @@ impl Servers {
         until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
-    async fn by_whois(&self, client: &Client, domain: &str) -> Result<Registration, LookupFailure> {
-        let suffix = domain.rsplit('.').next().unwrap_or_default();
+    /// `None` when the registry has no WHOIS server.
+    async fn by_whois(
+        &self,
+        client: &Client,
+        domain: &str,
+    ) -> Result<Option<Registration>, LookupFailure> {
+        let suffix = suffix_of(domain);
         let Some(root) = &self.whois else {
             let detail = format!("the registry of .{suffix} has no RDAP server, and WHOIS is off");
             return Err(LookupFailure::new(detail));
         };
         let result = self.ask_whois(client, root, suffix, domain).await;
         self.count(|counts| match &result {
-            Ok(_) => counts.whois_answered += 1,
+            Ok(Some(_)) => counts.whois_answered += 1,
+            Ok(None) => {}
             Err(_) => counts.whois_failed += 1,
         });
         result
@@ -164,7 +171,7 @@ impl Servers {
         root: &(String, u16),
         suffix: &str,
         domain: &str,
-    ) -> Result<Registration, LookupFailure> {
+    ) -> Result<Option<Registration>, LookupFailure> {
         let failed = |host: &str, why: &str| LookupFailure::new(format!("WHOIS at {host}: {why}"));
         let known = locked(&self.referrals).get(suffix).cloned();
         let known = known.filter(|(_, at)| at.elapsed() < REMEMBERED_FOR);
@@ -173,23 +180,29 @@ impl Servers {
             None => {
                 let question = whois::question(&root.0, suffix);
                 let answer = client.whois(root, &Policy::default(), &question).await;
-                let server = whois::referral(&answer.map_err(|why| failed(&root.0, &why))?);
+                let answer = answer.map_err(|why| failed(&root.0, &why))?;
+                let server = whois::referral(&answer);
+                if server.is_none() && !whois::is_record(&answer) {
+                    return Err(failed(&root.0, &format!("no answer for .{suffix}")));
+                }
                 remember(&self.referrals, suffix, (server.clone(), Instant::now()));
                 server
             }
         };
-        let Some(server) = server else {
-            return Err(failed(&root.0, &format!("no server for .{suffix}")));
-        };
+        let Some(server) = server else { return Ok(None) };
         let question = whois::question(&server.0, domain);
         let answer = client.whois(&server, &client.policy, &question).await;
         let answer = answer.map_err(|why| failed(&server.0, &why))?;
-        whois::parse(&answer).map_err(|why| failed(&server.0, &why))
+        whois::parse(&answer).map(Some).map_err(|why| failed(&server.0, &why))
     }
 
     fn count(&self, add: impl FnOnce(&mut LookupCounts)) {
         self.news.add(|news| add(&mut news.counts));
     }
+}
+
+fn suffix_of(domain: &str) -> &str {
+    domain.rsplit('.').next().unwrap_or_default()
 }
 
 /// Adds an entry; at [`SERVERS_REMEMBERED`], others are forgotten first.

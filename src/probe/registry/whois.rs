@@ -127,6 +127,11 @@ pub fn referral(answer: &str) -> Option<(String, u16)> {
     parse_server(server.strip_prefix("whois://").unwrap_or(server).trim_end_matches('/'))
 }
 
+/// Whether the root answered with the record of a suffix, and not with a limit or nothing.
+pub fn is_record(answer: &str) -> bool {
+    answer.lines().any(|line| value_of(line.trim(), &["domain"]).is_some())
+}
+
 /// Host and port of `host`, `host:port` or `[address]:port`.
 pub fn parse_server(text: &str) -> Option<(String, u16)> {
     let url = url::Url::parse(&format!("http://{text}/")).ok()?;
@@ -165,6 +170,14 @@ mod tests {
 
     /// 2027-05-01T00:00:00Z
     const MAY: i64 = 1_809_129_600;
+
+    #[test]
+    fn only_the_record_of_a_suffix_tells_that_it_has_no_server() {
+        assert!(is_record("% IANA WHOIS server\n\ndomain:       XY\nwhois:\n"));
+        for other in ["", "% Rate limit exceeded\n", "You have been blocked\n"] {
+            assert!(!is_record(other), "{other}");
+        }
+    }
 
     #[test]
     fn the_expiry_in_the_forms_of_registries_is_read() {

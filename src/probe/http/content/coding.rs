@@ -8,6 +8,9 @@ use flate2::bufread::GzDecoder;
 use crate::probe::http::content::inflate::Inflate;
 use crate::probe::http::content::zstd::Frames;
 
+/// Most members without data in one gzip file: reading them does not yield.
+const EMPTY_MEMBERS_LIMIT: usize = 1_000;
+
 /// How each member of a gzip file begins (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -46,7 +49,11 @@ impl Coding {
     /// some servers send it without zlib's header.
     pub fn readers<'a>(self, packed: &'a [u8]) -> Vec<Box<dyn Read + 'a>> {
         match self {
-            Self::Gzip => vec![Box::new(Members(GzDecoder::new(packed)))],
+            Self::Gzip => vec![Box::new(Members {
+                member: GzDecoder::new(packed),
+                has_data: false,
+                empty: 0,
+            })],
             Self::Deflate => {
                 vec![Box::new(Inflate::zlib(packed)), Box::new(Inflate::raw(packed))]
             }
@@ -57,17 +64,28 @@ impl Coding {
 }
 
 /// The members of a gzip file; anything behind the last one is ignored.
-struct Members<'a>(GzDecoder<&'a [u8]>);
+struct Members<'a> {
+    member: GzDecoder<&'a [u8]>,
+    /// Whether the member has had data.
+    has_data: bool,
+    /// Members without data. Bound: [`EMPTY_MEMBERS_LIMIT`].
+    empty: usize,
+}
 
 impl Read for Members<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let length = self.0.read(buffer)?;
-            let rest: &[u8] = self.0.get_ref();
+            let length = self.member.read(buffer)?;
+            let rest: &[u8] = self.member.get_ref();
             if length > 0 || !rest.starts_with(&GZIP_MAGIC) {
+                self.has_data = length > 0;
                 return Ok(length);
             }
-            self.0 = GzDecoder::new(rest);
+            self.empty += usize::from(!std::mem::take(&mut self.has_data));
+            if self.empty > EMPTY_MEMBERS_LIMIT {
+                return Err(io::Error::other("too many members"));
+            }
+            self.member = GzDecoder::new(rest);
         }
     }
 }
@@ -75,6 +93,21 @@ impl Read for Members<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_of_members_without_data_is_limited() {
+        // Of RFC 1952: the head, an empty block, and a checksum and a length of 0.
+        let empty = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut text = Vec::new();
+        let members = empty.repeat(EMPTY_MEMBERS_LIMIT);
+        let mut read = |packed: &[u8]| {
+            let member = GzDecoder::new(packed);
+            Members { member, has_data: false, empty: 0 }.read_to_end(&mut text)
+        };
+        assert_eq!(read(&members).unwrap(), 0);
+        let error = read(&[members, empty.to_vec(), empty.to_vec()].concat()).unwrap_err();
+        assert_eq!(error.to_string(), "too many members");
+    }
 
     #[test]
     fn the_names_are_in_the_order_of_the_variants() {

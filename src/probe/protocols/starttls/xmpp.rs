@@ -75,6 +75,8 @@ enum Space {
     Other,
 }
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 fn parse(received: &[u8], within_stream: bool) -> Parsed<Reply> {
     let text = match str::from_utf8(received) {
         Ok(text) => text,
@@ -82,6 +84,9 @@ fn parse(received: &[u8], within_stream: bool) -> Parsed<Reply> {
         // An incomplete character.
         Err(_) => return Ok(None),
     };
+    // The reader leaves a byte order mark out of its positions.
+    let mark = text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len();
+    let text = &text[mark..];
     let mut reader = NsReader::from_str(text);
     // The elements that are open, beside that of the stream.
     let mut open: Vec<(Space, String)> = Vec::new();
@@ -128,14 +133,14 @@ fn parse(received: &[u8], within_stream: bool) -> Parsed<Reply> {
         if open.is_empty() {
             let reply = reply.ok_or(InvalidReply)?;
             let end = usize::try_from(reader.buffer_position()).unwrap_or(received.len());
-            let rest = &text[end..];
+            let rest = text.get(end..).ok_or(InvalidReply)?;
             let behind = match reply {
                 // The server closes the stream and the connection.
                 Reply::Refused(_) => rest.len(),
                 _ if within_stream => rest.len() - rest.trim_start().len(),
                 _ => 0,
             };
-            return Ok(Some((reply, end + behind)));
+            return Ok(Some((reply, mark + end + behind)));
         }
     }
 }
@@ -220,6 +225,16 @@ mod tests {
         let failure = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
         let refused = Reply::Refused("failure".to_owned());
         assert_eq!(answer(failure), Ok(Some((refused, failure.len()))));
+    }
+
+    #[test]
+    fn a_byte_order_mark_counts_and_hides_no_data() {
+        let features = "<stream:features><x/></stream:features>";
+        let whole = format!("\u{feff}{OPEN}{features}");
+        let expected = Ok(Some((Reply::Features { starttls: false }, whole.len())));
+        assert_eq!(parse_features(whole.as_bytes()), expected);
+        let hostile = format!("\u{feff}{OPEN}<stream:features é/>");
+        let _ = parse_features(hostile.as_bytes());
     }
 
     #[test]
