@@ -122,6 +122,10 @@ pub async fn external(
     }
     let key = request.match_info().get("key").unwrap_or_default();
     let records = services_with_key(&api, key).await?;
+    if records.is_empty() {
+        // Counted, so that keys cannot be tried faster than tokens.
+        return Err(api.guard.wrong_token(&request, ApiError::not_found()));
+    }
     let expected: Vec<Option<String>> =
         records.iter().map(|record| own_token(&api, record)).collect();
     let matching = api.guard.check_own_token(&request, token, &expected)?;
@@ -139,7 +143,7 @@ pub async fn external(
     report(&api, record, reported.with_body(message)).await
 }
 
-/// The push services with this key. Error 404 without any.
+/// The push services with this key.
 async fn services_with_key(api: &Api, key: &str) -> Result<Vec<ServiceRecord>, ApiError> {
     let mut records = Vec::new();
     for id in api.push_keys.ids(key) {
@@ -150,7 +154,7 @@ async fn services_with_key(api: &Api, key: &str) -> Result<Vec<ServiceRecord>, A
             Err(error) => return Err(error.into()),
         }
     }
-    if records.is_empty() { Err(ApiError::not_found()) } else { Ok(records) }
+    Ok(records)
 }
 
 /// The token of a push service. An unset variable is never right, and neither is an empty token.

@@ -140,7 +140,8 @@ impl Guard {
 
     /// Counts a wrong token: `error`, or 429 when its address has sent too many. The address is
     /// that of the connection, since clients can write any `X-Forwarded-For`.
-    fn wrong_token(&self, request: &HttpRequest, error: ApiError) -> ApiError {
+    /// The error of a request without a right token: `error`, or 429 after too many of them.
+    pub fn wrong_token(&self, request: &HttpRequest, error: ApiError) -> ApiError {
         let unknown = IpAddr::from(Ipv4Addr::UNSPECIFIED);
         let address = request.peer_addr().map_or(unknown, |peer| peer.ip());
         let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);

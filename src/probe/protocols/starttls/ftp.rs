@@ -1,8 +1,8 @@
 //! FTP (RFC 4217).
 
 use crate::domain::Failure;
-use crate::probe::protocols::starttls::dialogue::{Dialogue, LINES, not_offered};
-use crate::probe::protocols::starttls::reply::parse_ftp;
+use crate::probe::protocols::starttls::dialogue::{Dialogue, LINES, Parsed, not_offered};
+use crate::probe::protocols::starttls::reply::{Reply, parse_ftp};
 use crate::probe::response::ProbeResponse;
 
 /// "Service ready in n minutes": the greeting follows (RFC 959, section 5.4).
@@ -12,10 +12,7 @@ const LATER: u16 = 120;
 const UNKNOWN: [u16; 3] = [500, 502, 504];
 
 pub async fn upgrade(dialogue: &mut Dialogue) -> Result<ProbeResponse, Failure> {
-    let mut greeting = dialogue.read(LINES, parse_ftp).await?;
-    if greeting.code == LATER {
-        greeting = dialogue.read(LINES, parse_ftp).await?;
-    }
+    let greeting = dialogue.read(LINES, parse_greeting).await?;
     if let Some(refused) = greeting.refusal("FTP", 220)? {
         return Ok(refused);
     }
@@ -26,4 +23,32 @@ pub async fn upgrade(dialogue: &mut Dialogue) -> Result<ProbeResponse, Failure> 
     }
     let refused = ready.refusal("FTP", 234)?;
     Ok(refused.unwrap_or_else(|| ProbeResponse::with_status(ready.code, Ok(()))))
+}
+
+/// The reply that the server begins with, with the announcement before it.
+fn parse_greeting(received: &[u8]) -> Parsed<Reply> {
+    match parse_ftp(received)? {
+        Some((reply, announced)) if reply.code == LATER => {
+            let greeting = parse_ftp(received.get(announced..).unwrap_or_default())?;
+            Ok(greeting.map(|(reply, length)| (reply, announced + length)))
+        }
+        greeting => Ok(greeting),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_may_come_before_or_with_the_greeting() {
+        let code = |text: &str| {
+            let parsed = parse_greeting(text.as_bytes()).unwrap();
+            parsed.map(|(reply, length)| (reply.code, length))
+        };
+        assert_eq!(code("220 ready\r\n"), Some((220, 11)));
+        assert_eq!(code("120 soon\r\n"), None);
+        assert_eq!(code("120 soon\r\n220 ready\r\n"), Some((220, 21)));
+        assert_eq!(code("120 soon\r\n220 re"), None);
+    }
 }
