@@ -156,6 +156,7 @@ impl App {
             recorder: actors.recorder.clone(),
             canaries: actors.canaries.clone(),
             notices: ready.notices,
+            problems: Vec::new(),
             log: log.clone(),
         };
         let reload = reload.watch(hangup, ready.services_file);

@@ -11,12 +11,18 @@ const READ_EVERY: Duration = Duration::from_secs(10);
 /// Reading takes at most one part in this many of the time.
 const READ_SHARE: u32 = 100;
 
+/// Time until a rejected content is tried again: the reason may lie outside the file, as a missing
+/// certificate or a name that a service of the API has.
+const RETRY_REJECTED_AFTER: Duration = Duration::from_secs(60);
+
 /// Detects changes of the services file. A change is applied once two reads in a row found the same
 /// new content, so that a file is not applied while it is written.
 #[derive(Debug)]
 pub struct Changes {
-    /// The content that was applied, or rejected; `None` when it is not known.
+    /// The content that was applied; `None` when it is not known.
     applied: Option<Digest>,
+    /// A content that was rejected, and when it is tried again.
+    rejected: Option<(Digest, Instant)>,
     /// Before the newest read.
     stats: Stats,
     /// A content that differs from `applied` and was read once.
@@ -27,7 +33,13 @@ pub struct Changes {
 impl Changes {
     pub fn new(applied: Snapshot, now: Instant) -> Self {
         let Snapshot { stats, digest } = applied;
-        Self { applied: digest, stats, pending: None, read_again_at: now + READ_EVERY }
+        Self {
+            applied: digest,
+            rejected: None,
+            stats,
+            pending: None,
+            read_again_at: now + READ_EVERY,
+        }
     }
 
     /// Whether the content has to be read.
@@ -40,15 +52,24 @@ impl Changes {
     pub fn read(&mut self, stats: Stats, digest: Digest, took: Duration, now: Instant) -> bool {
         self.stats = stats;
         self.read_again_at = now + READ_EVERY.max(took * READ_SHARE);
-        let is_new = self.applied != Some(digest);
+        let is_rejected =
+            self.rejected.is_some_and(|(known, until)| known == digest && now < until);
+        let is_new = self.applied != Some(digest) && !is_rejected;
         let is_same = self.pending == Some(digest);
         self.pending = is_new.then_some(digest);
         is_new && is_same
     }
 
-    /// Records that the file with `digest` was applied, or rejected.
+    /// Records that the content with `digest` was applied.
     pub fn applied(&mut self, digest: Digest) {
         self.applied = Some(digest);
+        self.rejected = None;
+        self.pending = None;
+    }
+
+    /// Records that the content with `digest` was rejected at `now`.
+    pub fn rejected(&mut self, digest: Digest, now: Instant) {
+        self.rejected = Some((digest, now + RETRY_REJECTED_AFTER));
         self.pending = None;
     }
 }
@@ -97,6 +118,24 @@ mod tests {
         fn write(&self, text: &str) {
             std::fs::write(self.folder.path().join("s.yaml"), text).unwrap();
         }
+    }
+
+    #[test]
+    fn a_rejected_content_is_tried_again_later_and_another_one_at_once() {
+        let mut world = World::new("a");
+        world.write("b");
+        assert!(!world.check(None));
+        let digest = snapshot(world.folder.path()).digest.unwrap();
+        world.changes.rejected(digest, world.now);
+        let tries = (0..120).filter(|_| world.check(None)).count();
+        assert_eq!(tries, 1, "once within two minutes");
+        world.write("c");
+        world.check(None);
+        let digest = snapshot(world.folder.path()).digest.unwrap();
+        world.changes.rejected(digest, world.now);
+        world.write("d");
+        assert!(!world.check(None));
+        assert!(world.check(None), "at the second read");
     }
 
     #[test]

@@ -31,7 +31,17 @@ pub struct Reload {
     pub canaries: Recipient<SetCanaries>,
     /// The notices that were logged last.
     pub notices: Notices,
+    /// The problems that were logged last: a rejected file is tried again.
+    pub problems: Vec<String>,
     pub log: Logger,
+}
+
+/// The end of an attempt to apply the file.
+enum Attempt {
+    Applied,
+    Rejected,
+    /// The store failed, so the next attempt follows at once.
+    NotStored,
 }
 
 impl Reload {
@@ -64,22 +74,28 @@ impl Reload {
                 continue;
             };
             let has_changed = changes.read(stats, digest, began.elapsed(), Instant::now());
-            if (is_requested || has_changed) && self.apply(&file).await {
-                changes.applied(digest);
+            if is_requested {
+                self.problems.clear();
+            }
+            if is_requested || has_changed {
+                match self.apply(&file).await {
+                    Attempt::Applied => changes.applied(digest),
+                    Attempt::Rejected => changes.rejected(digest, Instant::now()),
+                    Attempt::NotStored => {}
+                }
             }
         }
     }
 
-    /// False when the store did not apply the entries, so that the caller tries again.
-    async fn apply(&mut self, file: &Path) -> bool {
+    async fn apply(&mut self, file: &Path) -> Attempt {
         let (path, config) = (file.to_owned(), self.config.clone());
         let content = on_thread(move || read(&config, &path)).await;
         let no_thread = || Err(vec!["SERVICES_FILE: no thread could read it".to_owned()]);
         let content = match content.unwrap_or_else(no_thread) {
             Ok(content) => content,
             Err(problems) => {
-                self.log_rejected(&problems);
-                return true;
+                self.log_rejected(problems);
+                return Attempt::Rejected;
             }
         };
         let canaries = SetCanaries(canaries(&self.config, Some(&content)));
@@ -95,19 +111,28 @@ impl Reload {
                 self.canaries.do_send(canaries);
                 log_applied(&self.log, file, count, &applied);
             }
-            Ok(Err(FileError::Refused(problems))) => self.log_rejected(&problems),
+            Ok(Err(FileError::Refused(problems))) => {
+                self.log_rejected(problems);
+                return Attempt::Rejected;
+            }
             Ok(Err(FileError::Store(error))) => {
-                self.log_rejected(&[error.to_string()]);
-                return false;
+                self.log_rejected(vec![error.to_string()]);
+                return Attempt::NotStored;
             }
             // The recorder died, so the service stops.
             Err(_) => {}
         }
-        true
+        self.problems.clear();
+        Attempt::Applied
     }
 
-    fn log_rejected(&self, problems: &[String]) {
-        for problem in problems {
+    /// Logs problems that differ from the last ones.
+    fn log_rejected(&mut self, problems: Vec<String>) {
+        if problems == self.problems {
+            return;
+        }
+        self.problems = problems;
+        for problem in &self.problems {
             error!(self.log, "services file not applied; nothing was changed"; "error" => problem);
         }
     }
