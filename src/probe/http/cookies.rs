@@ -187,6 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn a_written_cookie_is_replaced_only_where_the_one_of_its_name_is_sent() {
+        let from = url("http://a.test/");
+        let with_written = |set_cookie: &str, to: &str| {
+            let mut cookies = Cookies::default();
+            cookies.store(&from, &fields(&[set_cookie.as_bytes()]));
+            let header = cookies.header(&url(to), Some("sid=abc; y=2")).unwrap_or_default();
+            String::from_utf8(header).unwrap()
+        };
+        let elsewhere = with_written("sid=x; Path=/admin", "http://a.test/app");
+        assert_eq!(elsewhere, "sid=abc; y=2");
+        assert_eq!(with_written("sid=x; Path=/admin", "http://a.test/admin"), "y=2; sid=x");
+        assert_eq!(with_written("sid=; Max-Age=0", "http://a.test/app"), "y=2", "removed");
+    }
+
+    #[test]
     fn later_cookies_replace_earlier_ones_and_longer_paths_come_first() {
         let sent = |set: &[&str]| sent("http://a.test/p/", set, "http://a.test/p/q");
         assert_eq!(sent(&["x=1; Path=/", "y=2; Path=/", "z=3; Path=/p/q"]), "z=3; x=1; y=2");
