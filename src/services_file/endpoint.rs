@@ -30,6 +30,7 @@ pub fn entry(
     findings: &mut Findings,
 ) -> Option<Entry> {
     let mut object = item.object(findings)?;
+    unsupported::pause_without_connection(&mut object);
     unused_fields::remove_unused(item, &mut object, variables, findings);
     let known_before = findings.problems.len();
     variables::fill_urls(item, &mut object, variables, findings);

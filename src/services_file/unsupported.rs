@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
-use crate::spec::field::{CONDITIONS, URL};
+use crate::spec::field::{CONDITIONS, ENABLED, URL};
 use crate::spec::ssh;
 
 const SCTP: &str = "not probed, the endpoint is left out: SCTP is not supported; a tcp or exec \
@@ -36,6 +36,21 @@ pub fn is_left_out(item: &Item, object: &mut Map<String, Value>, findings: &mut 
     };
     item.notice(ssh::KEY, advice, findings);
     is_left_out
+}
+
+/// Client keys for a connection that only Gatus can make. A direct probe would say nothing about
+/// the target: without its tunnel a host is out of reach, and a proxy answers with its login page.
+const CONNECTIONS: [&str; 2] = ["tunnel", "identity-aware-proxy"];
+
+/// Pauses an endpoint that needs such a connection; the keys have a notice of their own.
+pub fn pause_without_connection(object: &mut Map<String, Value>) {
+    let client = object.get("client").and_then(Value::as_object);
+    let needs = |key: &&str| {
+        client.and_then(|client| client.get(*key)).is_some_and(|value| !value.is_null())
+    };
+    if CONNECTIONS.iter().any(needs) {
+        object.insert(ENABLED.file.to_owned(), Value::from("false"));
+    }
 }
 
 fn has_scheme(object: &Map<String, Value>, scheme: &str) -> bool {

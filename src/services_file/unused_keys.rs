@@ -44,8 +44,8 @@ pub const OF_ENDPOINTS: &[(&str, &str)] = &[
     ("always-run", "not used: a key of endpoints in suites"),
     (
         "client.identity-aware-proxy",
-        "not used: the request has no Google identity token; use bearer-token, or expect a \
-         refusal of the proxy",
+        "not used: the request would have no Google identity token, so the endpoint is paused; \
+         use bearer-token",
     ),
     (
         "client.store-cookies",
@@ -54,8 +54,8 @@ pub const OF_ENDPOINTS: &[(&str, &str)] = &[
     ("client.tls.renegotiation", "not used: TLS connections are never renegotiated"),
     (
         "client.tunnel",
-        "not used: there are no SSH tunnels, so the endpoint is probed directly; run a tunnel \
-         beside the service (ssh -L) and probe its local port",
+        "not used: there are no SSH tunnels, so the endpoint is paused; run a tunnel beside the \
+         service (ssh -L) and probe its local port",
     ),
     (
         "maintenance-windows",

@@ -27,6 +27,8 @@ fn keys_of_gatus_that_are_not_used_have_one_notice_each() {
     }
     let content = content(&text);
     assert_eq!(content.entries.len(), 2);
+    let paused = content.entries.iter().all(|entry| !entry.definition.enabled);
+    assert!(paused, "a direct probe would say nothing about the target");
     let notices = content.notices.messages();
     for (key, _) in unused_keys::TOP_LEVEL {
         let of_key = notices.iter().filter(|notice| notice.contains(&format!(": {key}: not used")));
