@@ -56,6 +56,8 @@ pub struct NewTick {
     pub id: i64,
     /// Row of the previous tick of the service.
     pub previous_id: Option<i64>,
+    /// Number of the tick, counted from the first one of its service.
+    pub seq: u64,
     pub tick: StoredTick,
 }
 

@@ -5,6 +5,10 @@
 //!
 //! Pure but for [`Ledger::commit`], which reads missing entries from the store and has it write
 //! the batch. A batch holds copies of the entries, which become the ledger's once it is stored.
+//!
+//! A commit whose answer is lost may be stored. Its caller commits the same outcomes again, in the
+//! same order but perhaps in other groups; before that, the store says whether they are stored, and
+//! those that are stored are left out.
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, HashMap};
@@ -58,6 +62,19 @@ pub struct Ledger {
     /// Probes that began before this moment, in unix milliseconds, change no event: the process
     /// stalled until then, and that time is recorded as unknown.
     not_before_ms: Option<i64>,
+    /// The newest commit, while it is unknown whether it is stored.
+    in_doubt: Option<Unanswered>,
+    /// What is stored although its commit failed: the first outcomes of the next groups.
+    stored_ahead: Unanswered,
+}
+
+/// A group whose commit failed, and which is stored or may be.
+#[derive(Debug, Default)]
+struct Unanswered {
+    /// Number of its outcomes.
+    outcomes: usize,
+    /// What its commit would have reported.
+    committed: Committed,
 }
 
 /// The ticks that are not sealed.
@@ -83,7 +100,8 @@ pub struct Draft<'g> {
 impl Ledger {
     /// Stores `group` as one transaction: tick, metric and event of an outcome together. Sets the
     /// liveness mark to `now_ms`, with an empty group too. After an error the ledger is empty,
-    /// since only the rows tell whether the transaction was stored.
+    /// since only the rows tell whether the transaction was stored. After `Unavailable`, the next
+    /// groups must begin with the outcomes of this one, in the same order.
     ///
     /// What is later than `now_ms` becomes `now_ms`, the start of an outcome as well as what is
     /// stored: a result is never compared with an event of the future.
@@ -93,11 +111,31 @@ impl Ledger {
         group: &[Outcome],
         now_ms: i64,
     ) -> Result<Committed, StorageError> {
-        let committed = self.try_commit(store, group, now_ms);
-        if committed.is_err() {
-            self.forget_all();
+        self.settle(store)?;
+        let stored = self.stored_ahead.outcomes.min(group.len());
+        let committed = self.try_commit(store, &group[stored..], now_ms);
+        let committed = committed.inspect_err(|_| self.forget_all())?;
+        self.stored_ahead.outcomes -= stored;
+        if self.stored_ahead.outcomes > 0 {
+            return Ok(committed);
         }
-        committed
+        let mut all = std::mem::take(&mut self.stored_ahead.committed);
+        all.extend(committed);
+        Ok(all)
+    }
+
+    /// Finds out whether the commit in doubt is stored.
+    fn settle(&mut self, store: &mut dyn StoreWrite) -> Result<(), StorageError> {
+        if self.in_doubt.is_some() {
+            let is_stored = store.settle()?;
+            if let Some(Unanswered { outcomes, committed }) = self.in_doubt.take()
+                && is_stored
+            {
+                self.stored_ahead.outcomes += outcomes;
+                self.stored_ahead.committed.extend(committed);
+            }
+        }
+        Ok(())
     }
 
     fn try_commit(
@@ -124,7 +162,13 @@ impl Ledger {
             metrics = self.read_metrics(store, group)?;
         }
         let draft = self.draft(metrics, group, first_tick_id, now_ms);
-        let stored = store.commit(&draft.batch)?;
+        let stored = store.commit(&draft.batch).inspect_err(|error| {
+            if matches!(error, StorageError::Unavailable(_)) {
+                let recorded = draft.batch.ticks.len();
+                let committed = Committed { recorded, ..draft.committed.clone() };
+                self.in_doubt = Some(Unanswered { outcomes: group.len(), committed });
+            }
+        })?;
         self.next_tick_id = Some(first_tick_id + draft.batch.ticks.len() as i64);
         Ok(self.adopt(draft, &stored))
     }
@@ -295,7 +339,8 @@ impl<'g> Draft<'g> {
         stored.at_ms = stored.at_ms.min(self.batch.now_ms);
         let id = first_tick_id + self.batch.ticks.len() as i64;
         let previous_id = metric.entry.latest_tick_id.replace(id);
-        self.batch.ticks.push(NewTick { service_id, id, previous_id, tick: stored });
+        let seq = metric.entry.tally.recorded() + 1;
+        self.batch.ticks.push(NewTick { service_id, id, previous_id, seq, tick: stored });
         metric.entry.fresh_run += 1;
 
         // As stored, so that the sum stays that of the ticks.

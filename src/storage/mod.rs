@@ -9,6 +9,7 @@
 pub mod batch;
 #[cfg(test)]
 pub mod contract;
+mod diesel_error;
 pub mod error;
 pub mod history;
 pub mod import;

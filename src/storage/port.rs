@@ -62,9 +62,9 @@ pub trait StoreRead {
     /// The events of each service that overlap `window`, oldest first.
     fn spans(&mut self, ids: &[ServiceId], window: Window)
     -> Result<HashMap<ServiceId, Vec<Span>>>;
-    /// Earliest start of the events of the service whose id is greater than `event_id`, in unix
-    /// milliseconds.
-    fn first_event_after(&mut self, id: ServiceId, event_id: i64) -> Result<Option<i64>>;
+    /// Earliest start of the events of the service that the times of its roll-ups do not contain
+    /// yet, in unix milliseconds.
+    fn first_unsealed_event(&mut self, id: ServiceId) -> Result<Option<i64>>;
 
     /// Number of the newest tick of the service, and so of all its ticks so far.
     fn newest_seq(&mut self, id: ServiceId) -> Result<u64>;
@@ -85,7 +85,8 @@ pub trait StoreRead {
     /// The chunk that contains tick number `seq`; otherwise the first one after it that overlaps
     /// `window`.
     fn chunk_from(&mut self, id: ServiceId, seq: u64, window: Window) -> Result<Option<ChunkInfo>>;
-    fn newest_chunk(&mut self, id: ServiceId) -> Result<Option<ChunkInfo>>;
+    /// The newest chunk of each service that has one.
+    fn newest_chunks(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ChunkInfo>>;
     fn chunk_data(&mut self, chunk: &ChunkInfo) -> Result<Vec<u8>>;
 
     /// The roll-ups of that length that start in `window`, oldest first.
@@ -137,8 +138,12 @@ pub fn snapshot<T>(
 pub trait StoreWrite: StoreRead {
     /// The stored state of each service, in the same order.
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>>;
-    /// Error `Conflict` when a row that the batch needs is missing, or contradicts it.
+    /// Error `Conflict` when a row that the batch needs is missing, or contradicts it. After
+    /// `Unavailable` the batch may be stored all the same: see [`settle`](Self::settle).
     fn commit(&mut self, batch: &Batch<'_>) -> Result<Stored>;
+    /// Whether the last [`commit`](Self::commit), which failed with `Unavailable`, is stored;
+    /// afterwards it is never stored later. `false` when no commit is in doubt.
+    fn settle(&mut self) -> Result<bool>;
 
     /// Errors: `NotFound` unless the service lives; `Conflict` for a name that is taken, and for a
     /// service of the services file; `Invalid` for a patch that does not fit the service.

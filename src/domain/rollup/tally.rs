@@ -62,7 +62,12 @@ pub struct Tally {
 impl Tally {
     /// False for a service with events and without a result.
     pub fn has_ticks(&self) -> bool {
-        self.tick_count + self.unknown_count > 0
+        self.recorded() > 0
+    }
+
+    /// Number of ticks so far, and so of the newest one.
+    pub fn recorded(&self) -> u64 {
+        self.tick_count + self.unknown_count
     }
 
     pub fn down_count(&self) -> u64 {

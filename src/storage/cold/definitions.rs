@@ -3,10 +3,9 @@
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::StoreConnection;
 use super::rows::{DefinitionRow, ServiceRow};
 use super::schema::{service_metrics, services};
-use super::{events, services as reads};
+use super::{StoreConnection, events, living, services as reads};
 use crate::domain::{Definition, Origin, ServiceId, State};
 use crate::storage::error::StorageError;
 use crate::storage::records::{Applied, AppliedPlan, Change, FilePlan, MakePlan};
@@ -89,7 +88,9 @@ fn insert(
         .returning(services::id)
         .get_result(connection)
         .map_err(|error| name_taken(error, definition))?;
-    ServiceId::new(id).ok_or(StorageError::NotFound)
+    let id = ServiceId::new(id).ok_or(StorageError::NotFound)?;
+    living::changed(connection, id, 1, now_ms)?;
+    Ok(id)
 }
 
 fn update(
@@ -105,6 +106,7 @@ fn update(
         .set(DefinitionRow::new(definition, origin, now_ms / 1_000))
         .execute(connection)
         .map_err(|error| name_taken(error, definition))?;
+    living::changed(connection, id, 0, now_ms)?;
     match (was_enabled, definition.enabled) {
         (true, false) => pause(connection, id, now_ms),
         // Unknown until the next result.
@@ -133,7 +135,7 @@ fn name_taken(error: DieselError, definition: &Definition) -> StorageError {
 /// Begins a pause, which lasts until the first result after it. A service without results has no
 /// event, and gets none.
 fn pause(connection: &mut StoreConnection, id: ServiceId, now_ms: i64) -> Result<(), StorageError> {
-    diesel::update(service_metrics::table.find(id.get()))
+    diesel::update(service_metrics::table.filter(service_metrics::service_id.eq(id.get())))
         .set((
             service_metrics::streak_is_up.eq(None::<bool>),
             service_metrics::streak_count.eq(None::<i64>),
@@ -152,6 +154,7 @@ fn delete(
     diesel::update(services::table.find(id.get()))
         .set((services::deleted_at.eq(now), services::updated_at.eq(now)))
         .execute(connection)?;
+    living::changed(connection, id, -1, now_ms)?;
     events::end(connection, id, now_ms)?;
     Ok(())
 }

@@ -136,7 +136,7 @@ pub fn replace(
         })
         .returning(service_events::id)
         .get_result(connection)?;
-    diesel::update(service_metrics::table.find(id.get()))
+    diesel::update(service_metrics::table.filter(service_metrics::service_id.eq(id.get())))
         .set(service_metrics::latest_event_id.eq(event_id))
         .execute(connection)?;
     Ok(())

@@ -159,7 +159,6 @@ pub struct MetricRow {
     pub up_count: i64,
     pub unknown_count: i64,
     pub response_time_sum_ns: i64,
-    pub latest_tick_id: Option<i64>,
     pub unwatched_from_ms: Option<i64>,
     pub known_is_up: Option<bool>,
     pub streak_is_up: Option<bool>,

@@ -6,10 +6,9 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 
-use super::functions::masked_url;
 use super::rows::{EventRow, MetricRow, ServiceRow, labels_of};
-use super::schema::{service_count, service_events, service_metrics, services};
-use super::{Backend, StoreConnection};
+use super::schema::{service_events, service_metrics, services};
+use super::{Backend, StoreConnection, living, search};
 use crate::domain::{Event, Page, PageRequest, ServiceId, State};
 use crate::storage::error::StorageError;
 use crate::storage::records::{ListServices, LoadedService, NamedService, ServiceRecord, Status};
@@ -40,9 +39,14 @@ pub fn list(
         if !list.has_filter() {
             return page_of_all(connection, list.page);
         }
-        let total: i64 = records().filter(condition(list)).count().get_result(connection)?;
+        let found = match &list.part {
+            Some(part) => Some(search::Found::of(connection, part)?),
+            None => None,
+        };
+        let condition = || condition(list, found.as_ref());
+        let total: i64 = records().filter(condition()).count().get_result(connection)?;
         let rows: Vec<RecordRow> = records()
-            .filter(condition(list))
+            .filter(condition())
             .order(services::id)
             .limit(list.page.limit.into())
             .offset(list.page.offset())
@@ -118,7 +122,7 @@ fn service_id(id: i64) -> Result<ServiceId, StorageError> {
 }
 
 /// Nullable, since a column of a service without events compares as null, which excludes it.
-type Condition = Box<dyn BoxableExpression<Joined, Backend, SqlType = Nullable<Bool>>>;
+pub type Condition = Box<dyn BoxableExpression<Joined, Backend, SqlType = Nullable<Bool>>>;
 type Joined = diesel::helper_types::LeftJoinQuerySource<
     diesel::helper_types::LeftJoinQuerySource<services::table, service_metrics::table>,
     service_events::table,
@@ -134,7 +138,7 @@ fn page_of_all(
     connection: &mut StoreConnection,
     request: PageRequest,
 ) -> Result<Page<ServiceRecord>, StorageError> {
-    let total: i64 = service_count::table.select(service_count::living).first(connection)?;
+    let total = living::count(connection)?;
     let first: Option<i64> = services::table
         .filter(services::deleted_at.is_null())
         .order(services::id)
@@ -154,7 +158,7 @@ fn page_of_all(
     page(rows, total)
 }
 
-fn condition(list: &ListServices) -> Condition {
+fn condition(list: &ListServices, found: Option<&search::Found>) -> Condition {
     let event_is = |word: &'static str| {
         services::enabled.eq(true).and(service_events::event.nullable().eq(word))
     };
@@ -173,13 +177,8 @@ fn condition(list: &ListServices) -> Condition {
         Some(Status::Down) => all = Box::new(all.and(event_is(State::Down.event()))),
         Some(Status::Unknown) => all = Box::new(all.and(event_is(State::Unknown.event()))),
     }
-    if let Some(part) = &list.part {
-        let pattern = like_pattern(part);
-        let found = services::name.like(pattern.clone()).escape('\\').or(services::url
-            .like(pattern.clone())
-            .escape('\\')
-            .and(masked_url(services::url).like(pattern).escape('\\')));
-        all = Box::new(all.and(found));
+    if let Some(found) = found {
+        all = Box::new(all.and(found.condition()));
     }
     match list.group.as_deref() {
         None => {}
@@ -194,7 +193,8 @@ fn condition(list: &ListServices) -> Condition {
     all
 }
 
-fn like_pattern(part: &str) -> String {
+/// The pattern of `LIKE` for texts that contain `part`; its escape is a backslash.
+pub fn like_pattern(part: &str) -> String {
     let mut pattern = String::from("%");
     for c in part.chars() {
         if matches!(c, '%' | '_' | '\\') {

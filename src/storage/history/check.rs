@@ -40,14 +40,10 @@ pub fn check(rows: &mut dyn StoreRead) -> Result<Checked, StorageError> {
         let mut checked = Checked::default();
         let ids = rows.all_service_ids()?;
         let marks = rows.marks()?;
-        let sealing = rows.sealing()?;
         let fresh = rows.fresh_counts()?;
         let mut missing = 0;
         for id in ids {
             checked.services += 1;
-            let sealed_event_id =
-                sealing.map_or(marks.sealed_event_id, |sealing| sealing.event_id_of(id));
-            let marks = Marks { sealed_event_id, ..marks };
             let fresh = fresh.get(&id).copied().unwrap_or_default();
             missing += check_service(rows, id, fresh, &marks, &mut checked)?;
         }
@@ -139,7 +135,7 @@ fn check_rollups(
     all.extend(rows.rollups(id, DAY_S, Window::ALL)?);
     let oldest_event_ms = events.first().map_or(i64::MAX, |span| span.from_ms);
     // Events that began since the last sealing are not in the roll-ups yet, whatever their date.
-    let changed_from_ms = rows.first_event_after(id, marks.sealed_event_id)?;
+    let changed_from_ms = rows.first_unsealed_event(id)?;
     let mut found: HashMap<Bucket, Stats> = HashMap::with_capacity(all.len());
     for rollup in &all {
         checked.rollups += 1;

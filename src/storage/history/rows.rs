@@ -15,7 +15,7 @@ pub const EVERY_SERVICE: i64 = i64::MAX;
 /// A chunk without its ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkInfo {
-    pub id: i64,
+    pub service_id: ServiceId,
     /// Number of its first tick, counted from the first tick of the service.
     pub first_seq: i64,
     pub tick_count: i64,
@@ -144,25 +144,16 @@ impl PackedStats {
 /// A sealing that has begun and is not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sealing {
-    /// It seals every tick up to this one.
-    pub tick_id: i64,
-    /// After it, the times of the roll-ups contain every event up to this one.
-    pub event_id: i64,
+    /// Tells it from every other one.
+    pub id: i64,
     /// Every service up to this one is sealed.
     pub done_through: i64,
-    /// The times of the roll-ups contained every event up to this one before the sealing began.
-    pub sealed_event_id: i64,
 }
 
 impl Sealing {
     /// Whether every service is sealed, so that the sealing can be finished.
     pub fn is_done(&self) -> bool {
         self.done_through == EVERY_SERVICE
-    }
-
-    /// The times of the roll-ups of the service contain every event up to this one.
-    pub fn event_id_of(&self, id: ServiceId) -> i64 {
-        if id.get() <= self.done_through { self.event_id } else { self.sealed_event_id }
     }
 }
 
@@ -199,8 +190,8 @@ pub struct UnsealedTick {
 /// slice of its own.
 #[derive(Debug)]
 pub struct Slice {
-    /// Identifies the sealing: its newest tick.
-    pub tick_id: i64,
+    /// [`Sealing::id`].
+    pub sealing_id: i64,
     /// Every service up to this one is sealed.
     pub after: i64,
     /// After the slice, every service up to this one is sealed.
@@ -249,8 +240,6 @@ pub struct Portion {
 /// How far sealing and retention have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {
-    /// The times of the roll-ups contain every event up to this one.
-    pub sealed_event_id: i64,
     /// Ticks that retention has deleted.
     pub expired_ticks: u64,
     /// Newest tick that retention has deleted, in unix milliseconds.

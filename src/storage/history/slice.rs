@@ -76,6 +76,8 @@ pub fn next_slice(
         Some(last) if unsealed.len() == limit => last.id.get(),
         _ => EVERY_SERVICE,
     };
+    let ids: Vec<ServiceId> = runs.keys().copied().collect();
+    let newest_chunks = rows.newest_chunks(&ids)?;
     let mut services = VecDeque::new();
     for service in unsealed {
         let Run { later, mut ticks } = runs.remove(&service.id).unwrap_or_default();
@@ -84,11 +86,12 @@ pub fn next_slice(
         }
         ticks.reverse();
         let newest_seq = service.newest_seq.saturating_sub(later).cast_signed();
-        let packed = pack_service(rows, service.id, newest_seq, ticks, chunk_ticks)?;
+        let newest_chunk = newest_chunks.get(&service.id).copied();
+        let packed = pack_service(rows, service.id, newest_chunk, newest_seq, ticks, chunk_ticks)?;
         services.push_back(Packed { begun_ms: service.begun_ms, ..packed });
     }
-    let Sealing { tick_id, done_through: after, .. } = sealing;
-    Ok(Some(Slice { tick_id, after, through, services }))
+    let Sealing { id: sealing_id, done_through: after } = sealing;
+    Ok(Some(Slice { sealing_id, after, through, services }))
 }
 
 /// Number of services that have about half of the ticks of `bounds`, if they are like all that are
@@ -132,6 +135,7 @@ fn read_runs(
 fn pack_service(
     rows: &mut dyn StoreRead,
     id: ServiceId,
+    newest_chunk: Option<ChunkInfo>,
     newest_seq: i64,
     fresh: Vec<StoredTick>,
     chunk_ticks: usize,
@@ -149,7 +153,8 @@ fn pack_service(
     let hours = hours.collect();
     let mut first_seq = newest_seq - fresh.len() as i64 + 1;
     let mut run = fresh;
-    let mut replaced = short_chunk(rows, id, first_seq, run.len(), chunk_ticks)?;
+    let mut replaced =
+        newest_chunk.filter(|head| is_short(head, first_seq, run.len(), chunk_ticks));
     if let Some(head) = replaced {
         match ticks::open(rows, &head) {
             Ok((_, mut longer)) => {
@@ -165,21 +170,13 @@ fn pack_service(
     Ok(Packed { id, ticks, chunks, replaced, hours, begun_ms: None })
 }
 
-/// The newest chunk of the service, if it is short enough to be sealed again with the ticks that
-/// follow it. So services that are probed seldom have full chunks too, and a tick is written again
-/// a few times only.
-fn short_chunk(
-    rows: &mut dyn StoreRead,
-    id: ServiceId,
-    first_seq: i64,
-    fresh: usize,
-    chunk_ticks: usize,
-) -> Result<Option<ChunkInfo>, StorageError> {
-    Ok(rows.newest_chunk(id)?.filter(|head| {
-        let count = head.tick_count as usize;
-        let is_adjacent = head.first_seq + head.tick_count == first_seq;
-        is_adjacent && count < chunk_ticks && count <= GROWTH * fresh
-    }))
+/// Whether the newest chunk of a service is short enough to be sealed again with the ticks that
+/// follow it, the first of which is number `first_seq`. So services that are probed seldom have
+/// full chunks too, and a tick is written again a few times only.
+fn is_short(head: &ChunkInfo, first_seq: i64, fresh: usize, chunk_ticks: usize) -> bool {
+    let count = head.tick_count as usize;
+    let is_adjacent = head.first_seq + head.tick_count == first_seq;
+    is_adjacent && count < chunk_ticks && count <= GROWTH * fresh
 }
 
 /// Chunks of `chunk_ticks` ticks, and a last one of up to twice as many less one, since a short one

@@ -19,7 +19,8 @@ pub fn open(
 ) -> Result<(u64, Vec<StoredTick>), StorageError> {
     let ticks = codec::decode(&rows.chunk_data(chunk)?)?;
     if ticks.len() as i64 != chunk.tick_count {
-        let row = format!("service_tick_chunks, id {}: tick_count", chunk.id);
+        let ChunkInfo { service_id, first_seq, .. } = chunk;
+        let row = format!("service_tick_chunks ({service_id}, {first_seq}): tick_count");
         return Err(StorageError::Unreadable(row));
     }
     Ok((chunk.first_seq.cast_unsigned(), ticks))

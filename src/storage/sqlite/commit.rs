@@ -28,11 +28,15 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
     let rows = service_metrics::table
         .left_join(service_events::table)
         .filter(service_metrics::service_id.eq(id.get()))
-        .select((MetricRow::as_select(), Option::<EventRow>::as_select()))
-        .first::<(MetricRow, Option<EventRow>)>(connection)
+        .select((
+            MetricRow::as_select(),
+            service_metrics::latest_tick_id,
+            Option::<EventRow>::as_select(),
+        ))
+        .first::<(MetricRow, Option<i64>, Option<EventRow>)>(connection)
         .optional()?;
     let watched = Entry { is_watched: true, thresholds, ..Entry::default() };
-    let Some((metric, event)) = rows else {
+    let Some((metric, latest_tick_id, event)) = rows else {
         // Another program may have deleted the metric of a service with events.
         return Ok(Entry { latest_event_id: events::open(connection, id)?, ..watched });
     };
@@ -46,7 +50,7 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
         has_metric: true,
         tally: metric.tally(event.as_ref().map(Event::latest)),
         latest_event_id,
-        latest_tick_id: metric.latest_tick_id,
+        latest_tick_id,
         unwatched_from_ms: metric.unwatched_from_ms,
         ..watched
     })

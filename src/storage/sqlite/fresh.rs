@@ -160,7 +160,7 @@ pub fn unsealed(
         let service_id = ServiceId::new(row.service_id).ok_or_else(|| {
             StorageError::Unreadable(format!("service_ticks, service_id {}", row.service_id))
         })?;
-        let is_later = row.id > sealing.tick_id;
+        let is_later = row.id > sealing.id;
         if each(UnsealedTick { service_id, is_later, tick: row.tick() }) == ControlFlow::Break(()) {
             return Ok(());
         }

@@ -79,7 +79,7 @@ pub fn chunks(
         .order(service_tick_chunks::first_seq.desc())
         .select(ChunkRow::as_select())
         .load(connection)?;
-    Ok(rows.into_iter().map(ChunkInfo::from).collect())
+    Ok(rows.into_iter().map(|row| row.info(id)).collect())
 }
 
 pub fn chunk_from(
@@ -97,7 +97,7 @@ pub fn chunk_from(
         .select(ChunkRow::as_select())
         .first(connection)
         .optional()?;
-    let around = around.map(ChunkInfo::from);
+    let around = around.map(|row| row.info(id));
     if let Some(chunk) = around.filter(|chunk| chunk.first_seq + chunk.tick_count > seq) {
         return Ok(Some(chunk));
     }
@@ -109,20 +109,24 @@ pub fn chunk_from(
         .select(ChunkRow::as_select())
         .first(connection)
         .optional()?;
-    Ok(next.map(ChunkInfo::from))
+    Ok(next.map(|row| row.info(id)))
 }
 
-pub fn newest_chunk(
+pub fn newest_chunks(
     connection: &mut SqliteConnection,
-    id: ServiceId,
-) -> Result<Option<ChunkInfo>, StorageError> {
-    let newest: Option<ChunkRow> = service_tick_chunks::table
-        .filter(service_tick_chunks::service_id.eq(id.get()))
-        .order(service_tick_chunks::first_seq.desc())
-        .select(ChunkRow::as_select())
-        .first(connection)
-        .optional()?;
-    Ok(newest.map(ChunkInfo::from))
+    ids: &[ServiceId],
+) -> Result<HashMap<ServiceId, ChunkInfo>, StorageError> {
+    let mut chunks = HashMap::with_capacity(ids.len());
+    for &id in ids {
+        let newest: Option<ChunkRow> = service_tick_chunks::table
+            .filter(service_tick_chunks::service_id.eq(id.get()))
+            .order(service_tick_chunks::first_seq.desc())
+            .select(ChunkRow::as_select())
+            .first(connection)
+            .optional()?;
+        chunks.extend(newest.map(|newest| (id, newest.info(id))));
+    }
+    Ok(chunks)
 }
 
 pub fn chunk_data(
@@ -130,7 +134,8 @@ pub fn chunk_data(
     chunk: &ChunkInfo,
 ) -> Result<Vec<u8>, StorageError> {
     let data = service_tick_chunks::table
-        .find(chunk.id)
+        .filter(service_tick_chunks::service_id.eq(chunk.service_id.get()))
+        .filter(service_tick_chunks::first_seq.eq(chunk.first_seq))
         .select(service_tick_chunks::data)
         .first(connection)?;
     Ok(data)
@@ -189,23 +194,25 @@ pub fn newest_rollup(
     Ok(newest)
 }
 
-/// The sealing in progress.
+/// The sealing in progress; its id is that of its newest tick.
 pub fn sealing(connection: &mut SqliteConnection) -> Result<Option<Sealing>, StorageError> {
-    type Row = (Option<i64>, Option<i64>, i64, i64);
-    let (tick_id, event_id, done_through, sealed_event_id): Row = history::table
-        .select((
-            history::sealing_tick_id,
-            history::sealing_event_id,
-            history::sealing_service_id,
-            history::sealed_event_id,
-        ))
+    let (tick_id, done_through): (Option<i64>, i64) = history::table
+        .select((history::sealing_tick_id, history::sealing_service_id))
         .first(connection)?;
-    Ok(tick_id.zip(event_id).map(|(tick_id, event_id)| Sealing {
-        tick_id,
-        event_id,
-        done_through,
-        sealed_event_id,
-    }))
+    Ok(tick_id.map(|id| Sealing { id, done_through }))
+}
+
+/// See [`StoreRead::first_unsealed_event`](crate::storage::StoreRead::first_unsealed_event).
+pub fn first_unsealed_event(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+) -> Result<Option<i64>, StorageError> {
+    type Row = (Option<i64>, i64, i64);
+    let (sealing_event_id, done_through, sealed_event_id): Row = history::table
+        .select((history::sealing_event_id, history::sealing_service_id, history::sealed_event_id))
+        .first(connection)?;
+    let of_sealing = sealing_event_id.filter(|_| id.get() <= done_through);
+    events::first_after(connection, id, of_sealing.unwrap_or(sealed_event_id))
 }
 
 /// The metric of a service, as far as a sealing needs it.
@@ -224,6 +231,7 @@ pub fn unsealed_services(
     sealing: &Sealing,
     limit: usize,
 ) -> Result<Vec<UnsealedService>, StorageError> {
+    let sealed_event_id: i64 = history::table.select(history::sealed_event_id).first(connection)?;
     let metrics: Vec<Metric> = service_metrics::table
         .filter(service_metrics::service_id.gt(sealing.done_through))
         .order(service_metrics::service_id)
@@ -237,12 +245,9 @@ pub fn unsealed_services(
         })?;
         // By their ids and not by time, since a clock may be set back: whatever the date of an
         // event, the times of the roll-ups there are outdated. Most services have no new event.
-        let is_new = metric.latest_event_id.is_some_and(|id| id > sealing.sealed_event_id);
-        let begun_ms = if is_new {
-            events::first_after(connection, id, sealing.sealed_event_id)?
-        } else {
-            None
-        };
+        let is_new = metric.latest_event_id.is_some_and(|id| id > sealed_event_id);
+        let begun_ms =
+            if is_new { events::first_after(connection, id, sealed_event_id)? } else { None };
         let newest_seq = (metric.tick_count + metric.unknown_count).cast_unsigned();
         Ok(UnsealedService { id, newest_seq, begun_ms })
     });
@@ -251,18 +256,15 @@ pub fn unsealed_services(
 
 /// How far sealing and retention have come.
 pub fn marks(connection: &mut SqliteConnection) -> Result<Marks, StorageError> {
-    type Row = (i64, i64, i64, i64);
-    let (sealed_event_id, expired_ticks, ticks_expired_to_ms, rollups_expired_to_ms): Row =
-        history::table
-            .select((
-                history::sealed_event_id,
-                history::expired_tick_count,
-                history::ticks_expired_to_ms,
-                history::rollups_expired_to_ms,
-            ))
-            .first(connection)?;
+    type Row = (i64, i64, i64);
+    let (expired_ticks, ticks_expired_to_ms, rollups_expired_to_ms): Row = history::table
+        .select((
+            history::expired_tick_count,
+            history::ticks_expired_to_ms,
+            history::rollups_expired_to_ms,
+        ))
+        .first(connection)?;
     Ok(Marks {
-        sealed_event_id,
         expired_ticks: expired_ticks.cast_unsigned(),
         ticks_expired_to_ms,
         rollups_expired_to_ms,

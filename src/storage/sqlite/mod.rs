@@ -6,7 +6,6 @@ mod cold;
 mod commit;
 pub mod connection;
 mod counters;
-mod error;
 pub mod files;
 mod fresh;
 mod functions;
@@ -15,6 +14,7 @@ pub mod go_db;
 mod header;
 mod history;
 mod import;
+mod living;
 pub mod lock;
 mod metrics;
 mod migrations;
@@ -27,6 +27,7 @@ mod rows;
 #[rustfmt::skip]
 pub mod schema;
 mod sealing;
+mod search;
 pub mod store;
 #[cfg(test)]
 pub mod tests;

@@ -58,8 +58,8 @@ impl StoreRead for SqliteConnection {
         history::spans(self, ids, window)
     }
 
-    fn first_event_after(&mut self, id: ServiceId, event_id: i64) -> Result<Option<i64>> {
-        events::first_after(self, id, event_id)
+    fn first_unsealed_event(&mut self, id: ServiceId) -> Result<Option<i64>> {
+        history::first_unsealed_event(self, id)
     }
 
     fn newest_seq(&mut self, id: ServiceId) -> Result<u64> {
@@ -91,8 +91,8 @@ impl StoreRead for SqliteConnection {
         history::chunk_from(self, id, seq, window)
     }
 
-    fn newest_chunk(&mut self, id: ServiceId) -> Result<Option<ChunkInfo>> {
-        history::newest_chunk(self, id)
+    fn newest_chunks(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ChunkInfo>> {
+        history::newest_chunks(self, ids)
     }
 
     fn chunk_data(&mut self, chunk: &ChunkInfo) -> Result<Vec<u8>> {

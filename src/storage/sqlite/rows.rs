@@ -85,17 +85,16 @@ impl TickRow {
 #[derive(Debug, Clone, Copy, Queryable, Selectable)]
 #[diesel(table_name = service_tick_chunks, check_for_backend(Sqlite))]
 pub struct ChunkRow {
-    id: i64,
     first_seq: i64,
     tick_count: i64,
     up_count: i64,
     down_count: i64,
 }
 
-impl From<ChunkRow> for ChunkInfo {
-    fn from(row: ChunkRow) -> Self {
-        let ChunkRow { id, first_seq, tick_count, up_count, down_count } = row;
-        Self { id, first_seq, tick_count, up_count, down_count }
+impl ChunkRow {
+    pub fn info(self, service_id: ServiceId) -> ChunkInfo {
+        let Self { first_seq, tick_count, up_count, down_count } = self;
+        ChunkInfo { service_id, first_seq, tick_count, up_count, down_count }
     }
 }
 

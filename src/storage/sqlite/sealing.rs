@@ -60,7 +60,7 @@ pub fn publish(
     is_enough: &mut dyn FnMut() -> bool,
 ) -> Result<Portion> {
     let is_next =
-        |sealing: &Sealing| (sealing.tick_id, sealing.done_through) == (slice.tick_id, slice.after);
+        |sealing: &Sealing| (sealing.id, sealing.done_through) == (slice.sealing_id, slice.after);
     if !sealing(connection)?.as_ref().is_some_and(is_next) {
         return Err(StorageError::Conflict("these ticks are sealed already".to_owned()));
     }
@@ -105,7 +105,10 @@ fn write_service(
 ) -> Result<()> {
     let Packed { id, chunks, replaced, hours, begun_ms, ticks: _ } = service;
     if let Some(head) = replaced {
-        let bytes: i64 = diesel::delete(service_tick_chunks::table.find(head.id))
+        let replaced = service_tick_chunks::table
+            .filter(service_tick_chunks::service_id.eq(head.service_id.get()))
+            .filter(service_tick_chunks::first_seq.eq(head.first_seq));
+        let bytes: i64 = diesel::delete(replaced)
             .returning(sql::<BigInt>("length(data)"))
             .get_result(connection)?;
         growth.chunks -= 1;
@@ -154,10 +157,11 @@ impl RollupWrite for SqliteConnection {
 ///
 /// Deleting every row at once leaves the pages unwritten; row by row, each would be written again.
 pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64> {
-    let sealing = sealing(connection)?.filter(Sealing::is_done);
-    let Some(Sealing { tick_id, event_id, .. }) = sealing else {
+    let Some(Sealing { id: tick_id, .. }) = sealing(connection)?.filter(Sealing::is_done) else {
         return Err(StorageError::Conflict("no sealing can be finished".to_owned()));
     };
+    let event_id: Option<i64> =
+        history::table.select(history::sealing_event_id).first(connection)?;
     let free_before = free_pages(connection)?;
     let sealed: i64 = history::table.select(history::sealing_tick_count).first(connection)?;
     let rows = diesel::delete(sealing_ticks::table).execute(connection)?;
@@ -165,7 +169,7 @@ pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64> {
     diesel::update(history::table)
         .set((
             history::sealed_tick_id.eq(tick_id),
-            history::sealed_event_id.eq(event_id),
+            history::sealed_event_id.eq(event_id.unwrap_or_default()),
             history::sealed_at_ms.eq(now_ms),
             history::emptied_page_count.eq(emptied.max(0)),
             history::sealing_tick_id.eq(None::<i64>),

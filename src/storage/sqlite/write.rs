@@ -25,6 +25,11 @@ impl StoreWrite for SqliteConnection {
         self.immediate_transaction(|connection| commit::commit(connection, batch))
     }
 
+    fn settle(&mut self) -> Result<bool> {
+        // A transaction ends with its connection.
+        Ok(false)
+    }
+
     fn define(&mut self, change: Change, now_ms: i64) -> Result<Applied> {
         self.immediate_transaction(|connection| definitions::define(connection, change, now_ms))
     }
