@@ -44,9 +44,9 @@ fn main() {
     let (services, days) = (number("BENCH_SERVICES", 100), number("BENCH_DAYS", 365));
     let folder = tempfile::Builder::new().prefix("history").tempdir_in("target").unwrap();
     let file = folder.path().join("year.db");
-    let store = Store::open(&file).unwrap();
-    let mut writing = store.file().writer().unwrap();
-    let mut reading = store.file().reader().unwrap();
+    let store = Store::open_file(&file).unwrap();
+    let mut writing = store.access().writer().unwrap();
+    let mut reading = store.access().reader().unwrap();
     let ids: Vec<ServiceId> = (0..services).map(|nth| add(&mut *writing, nth)).collect();
 
     println!("{services} services, a result a minute each, for {days} days");

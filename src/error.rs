@@ -4,7 +4,7 @@
 //!
 //! - `domain::Invalid`: one value is invalid. The caller, who knows the field, adds its name.
 //! - `config::ConfigError`: every mistake in settings, arguments or the services file. Exit code 2.
-//! - `storage::OpenError`: a database file cannot be opened. It ends the command. Exit code 1.
+//! - `storage::OpenError`: a store cannot be opened. It ends the command. Exit code 1.
 //! - `storage::StorageError`: one read or write failed. The API answers with a status for it; a
 //!   command ends with exit code 1.
 //! - `api::error`: an HTTP status and a JSON body. It never ends a command.
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::services_file::FileError;
-use crate::storage::{OpenError, StorageError};
+use crate::storage::{OpenError, StorageError, StoreChange};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -31,9 +31,9 @@ pub enum Error {
     /// An actor that the service cannot do without ended.
     #[error("the {0} died")]
     ActorDied(&'static str),
-    /// Another program removed or replaced the files of the store.
-    #[error("the files of the store were changed by another program: {0}")]
-    DatabaseChanged(String),
+    /// This process may not use its store any more.
+    #[error(transparent)]
+    StoreChanged(StoreChange),
     /// The store accepted no writes before the end of the grace period.
     #[error("the store accepted no writes before the end; {0} outcomes are lost")]
     OutcomesLost(i64),
@@ -48,7 +48,7 @@ impl Error {
             | Self::Storage(_)
             | Self::Failed(_)
             | Self::ActorDied(_)
-            | Self::DatabaseChanged(_)
+            | Self::StoreChanged(_)
             | Self::OutcomesLost(_) => 1,
         })
     }

@@ -113,7 +113,7 @@ pub fn report(table: &mut Table, took: &Took) {
 fn record() -> Recorded {
     let folder = program::folder();
     prepare::database(folder.path(), &[Services::new(SERVICES as usize, 9, LASTS)], false);
-    let store = Store::open(&folder.path().join(DATABASE)).expect("a store");
+    let store = Store::open_file(&folder.path().join(DATABASE)).expect("a store");
     System::new().block_on(async {
         let log = slog::Logger::root(slog::Discard, slog::o!());
         // The receiver stays open to the end: each lifeline sends to it, at an orderly stop too.
@@ -196,9 +196,10 @@ fn counted(telemetry: &Telemetry) -> Counted {
 /// A recorder with its store actors, with the default settings.
 fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     let config = Config::from_lookup(|_| None).expect("the defaults are valid");
-    let stores = StoreActors::start(store.file(), runtime);
+    let stores = StoreActors::start(&store.access(), runtime);
     let settings = RecorderSettings {
         stopped_at_ms: None,
+        liveness_interval: store.liveness_interval(),
         buffer_limit: config.storage.buffer_limit,
         defaults: config.services.defaults,
         self_check: SelfCheckSettings {

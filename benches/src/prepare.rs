@@ -70,8 +70,8 @@ pub fn services_file(folder: &Path, services: &Services) {
 /// Creates a database with these services and returns the ids of each kind. With a history, each
 /// was up a minute ago, and is therefore on its grid from the start.
 pub fn database(folder: &Path, kinds: &[Services], has_history: bool) -> Vec<Range<i64>> {
-    let store = Store::open(&folder.join(DATABASE)).expect("a store");
-    let mut writing = connection::writer(store.path()).expect("a connection");
+    let store = Store::open_file(&folder.join(DATABASE)).expect("a store");
+    let mut writing = connection::writer(&store.name()).expect("a connection");
     // Not measured: synced to the disk once, at the end.
     writing
         .batch_execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")
@@ -101,7 +101,7 @@ pub fn database(folder: &Path, kinds: &[Services], has_history: bool) -> Vec<Ran
     }
     // The last connection to close checkpoints the log into the file.
     drop(writing);
-    File::open(store.path()).and_then(|file| file.sync_all()).expect("it is on the disk");
+    File::open(&store.name()).and_then(|file| file.sync_all()).expect("it is on the disk");
     ids
 }
 

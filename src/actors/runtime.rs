@@ -30,8 +30,8 @@ impl Runtime {
 pub enum Fault {
     /// The actor of that name has died.
     ActorDied(&'static str),
-    /// Another program removed or replaced the files of the store.
-    DatabaseChanged,
+    /// This process may not use its store any more.
+    StoreChanged,
 }
 
 /// Makes lifelines.

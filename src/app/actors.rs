@@ -60,10 +60,10 @@ impl Actors {
             push_keys.update(service.id, Some(&service.definition));
         }
         let revision = Revision::default();
-        let stores = StoreActors::start(store.file(), runtime);
+        let stores = StoreActors::start(&store.access(), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
-        let settings = recorder_settings(config, resumed);
+        let settings = recorder_settings(config, store, resumed);
         let deps = RecorderDeps {
             revision: revision.clone(),
             last_results: last_results.clone(),
@@ -91,9 +91,10 @@ impl Actors {
     }
 }
 
-fn recorder_settings(config: &Config, resumed: &Resumed) -> RecorderSettings {
+fn recorder_settings(config: &Config, store: &Store, resumed: &Resumed) -> RecorderSettings {
     RecorderSettings {
         buffer_limit: config.storage.buffer_limit,
+        liveness_interval: store.liveness_interval(),
         stopped_at_ms: resumed.stopped_at_ms,
         defaults: config.services.defaults,
         self_check: SelfCheckSettings {

@@ -34,7 +34,7 @@ use crate::error::Error;
 use crate::metrics::Telemetry;
 use crate::probe::Rules;
 use crate::probe::exec::group::kill_all;
-use crate::storage::{Rescued, Store};
+use crate::storage::{Rescued, SavedFiles, Store};
 
 /// The part of the grace period that is reserved for the flush: a tenth, and at most this.
 const FLUSH_RESERVE: Duration = Duration::from_millis(500);
@@ -132,7 +132,7 @@ struct App {
     faults: mpsc::UnboundedReceiver<Fault>,
     /// Applies the services file again.
     reload: JoinHandle<()>,
-    /// Holds the lock on the file.
+    /// Keeps other processes away from the store.
     store: Store,
 }
 
@@ -162,7 +162,7 @@ impl App {
         let reload = reload.watch(hangup, ready.services_file);
         let reload = actix_rt::spawn(reload);
 
-        log_started(config, store.path(), address, log);
+        log_started(config, &store, address, log);
         if !has_services {
             info!(
                 log,
@@ -218,18 +218,18 @@ impl App {
     }
 
     /// No new probe starts; running probes and API requests get the grace period; then the buffered
-    /// outcomes are committed. After a change of the database, the API serves to the end, so that
+    /// outcomes are committed. After a change of the store, the API serves to the end, so that
     /// it says that the service is not ready.
     async fn stop(&self, fault: Option<Fault>, grace: Duration) -> Result<(), Error> {
         let grace = match fault {
             Some(Fault::ActorDied(_)) => grace.min(GRACE_AFTER_DEATH),
-            Some(Fault::DatabaseChanged) | None => grace,
+            Some(Fault::StoreChanged) | None => grace,
         };
         self.reload.abort();
         let started = Instant::now();
         let drained = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10));
         let flushed = started + grace;
-        if fault == Some(Fault::DatabaseChanged) {
+        if fault == Some(Fault::StoreChanged) {
             self.drain_probes(drained).await;
             let result = self.flush(flushed).await;
             // A client that reads slowly is cut off.
@@ -255,10 +255,10 @@ impl App {
         }
     }
 
-    /// Without a deadline when the files of the store have changed: the copy may take a while.
+    /// Without a deadline when files are rescued: the copy may take a while.
     async fn flush(&self, deadline: Instant) -> Result<(), Error> {
         let flush = self.actors.recorder.send(Flush);
-        let flushed = if self.store.file().is_in_place() {
+        let flushed = if self.store.access().may_close() {
             timeout_at(deadline, flush).await.ok()
         } else {
             Some(flush.await)
@@ -270,7 +270,7 @@ impl App {
             }
             Some(Ok(Ok(Some(rescued)))) => {
                 log_rescued(&rescued, &self.runtime.log);
-                Err(Error::DatabaseChanged(rescued.change))
+                Err(Error::StoreChanged(rescued.change))
             }
             _ => match self.runtime.telemetry.buffered.get() {
                 0 => Ok(()),
@@ -282,7 +282,16 @@ impl App {
 
 /// Says where the data is, or that there is none.
 fn log_rescued(rescued: &Rescued, log: &Logger) {
-    match &rescued.copy {
+    if let Some(files) = &rescued.files {
+        log_saved(files, log);
+    }
+    if rescued.lost > 0 {
+        error!(log, "outcomes could not be saved"; "lost" => rescued.lost);
+    }
+}
+
+fn log_saved(files: &SavedFiles, log: &Logger) {
+    match &files.copy {
         Ok(file) => {
             warn!(log, "the database that was open is saved"; "file" => %file.display());
         }
@@ -290,13 +299,10 @@ fn log_rescued(rescued: &Rescued, log: &Logger) {
             error!(log, "the database that was open could not be saved"; "error" => error);
         }
     }
-    if let Some(file) = &rescued.outcomes {
+    if let Some(file) = &files.outcomes {
         warn!(log, "outcomes that were not committed are saved"; "file" => %file.display());
     }
-    if rescued.lost > 0 {
-        error!(log, "outcomes could not be saved"; "lost" => rescued.lost);
-    }
-    if let Some(file) = &rescued.log {
+    if let Some(file) = &files.log {
         warn!(log, "the log of the database that was open is set aside";
             "file" => %file.display());
     }
@@ -341,10 +347,10 @@ fn start_server(
     Ok(handle)
 }
 
-fn log_started(config: &Config, db_file: &str, address: SocketAddr, log: &Logger) {
+fn log_started(config: &Config, store: &Store, address: SocketAddr, log: &Logger) {
     let process = &config.process;
     info!(log, "started"; "name" => &process.service_name, "env" => &process.environment,
-        "version" => env!("CARGO_PKG_VERSION"), "db_file" => db_file,
+        "version" => env!("CARGO_PKG_VERSION"), store.kind() => store.name(),
         "pool_size" => config.probing.pool_size);
     info!(log, "listening"; "address" => %address);
 }

@@ -20,8 +20,8 @@ use crate::probe::net::tls::Trust;
 use crate::probe::registry::DomainRegistry;
 use crate::services_file;
 use crate::services_file::{Content, Entry, FileApplied, Notices, Snapshot};
-use crate::storage::Store;
 use crate::storage::records::{Gap, LoadedService, Resumed, SetBack};
+use crate::storage::{Store, StoreWarning};
 
 /// What the actors and the API need to start.
 pub struct Prepared {
@@ -45,8 +45,8 @@ pub struct Prepared {
 pub fn prepare(config: &Config, files: Files, log: &Logger) -> Result<Prepared, Error> {
     let Files { services_file, rules, content } = files;
     let listener = listen(config)?;
-    let store = Store::open(&config.storage.file)?;
-    warn_about_files(&store, log);
+    let store = Store::open_file(&config.storage.file)?;
+    log_warnings(&store, log);
     let entries = content.as_ref().map(|content| content.entries.as_slice());
     let (services, resumed) = prepare_store(config, &store, entries, log)?;
     warn_about_tokens(&services, &config.variables, log);
@@ -144,18 +144,18 @@ fn listen(config: &Config) -> Result<TcpListener, Error> {
         .map_err(|error| Error::Failed(format!("cannot listen on {address}: {error}")))
 }
 
-fn warn_about_files(store: &Store, log: &Logger) {
-    for (file, mode) in store.shared_files() {
-        warn!(log,
-            "other users may open a file that may hold secrets; take their permissions away: \
-            chmod go= FILE";
-            "file" => %file.display(), "mode" => format!("{mode:03o}"));
-    }
-    if store.names() > 1 {
-        warn!(log,
-            "the database has several names (hard links); under another one, SQLite does not find \
-            its log";
-            "file" => store.path(), "names" => store.names());
+fn log_warnings(store: &Store, log: &Logger) {
+    for warning in store.warnings() {
+        match warning {
+            StoreWarning::SharedFile { file, mode } => warn!(log,
+                "other users may open a file that may hold secrets; take their permissions away: \
+                chmod go= FILE";
+                "file" => %file.display(), "mode" => format!("{mode:03o}")),
+            StoreWarning::SeveralNames { names } => warn!(log,
+                "the database has several names (hard links); under another one, SQLite does not \
+                find its log";
+                "file" => store.name(), "names" => names),
+        }
     }
 }
 
@@ -166,7 +166,7 @@ fn prepare_store(
     entries: Option<&[Entry]>,
     log: &Logger,
 ) -> Result<(Vec<LoadedService>, Resumed), Error> {
-    let mut writer = store.file().writer()?;
+    let mut writer = store.access().writer()?;
     // Before the services file is applied: its changes are made now, not at the start of the gap.
     let resumed = writer.close_gap(unix_ms(), config.services.defaults.interval.get())?;
     if let Some(SetBack { by_ms, services }) = resumed.set_back {

@@ -1,4 +1,5 @@
-//! Errors of the store: [`OpenError`] ends the start, [`StorageError`] answers one read or write.
+//! Errors of the store: [`OpenError`] ends the start, [`StorageError`] answers one read or write,
+//! [`StoreChange`] ends the process.
 
 use std::path::PathBuf;
 
@@ -60,4 +61,15 @@ pub enum OpenError {
     /// The file cannot be opened, read or migrated.
     #[error("{} cannot be used: {reason}", file.display())]
     Unusable { file: PathBuf, reason: String },
+}
+
+/// Why this process may not use its store any more. Nothing is written after it, and the process
+/// must end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{summary}: {detail}")]
+pub struct StoreChange {
+    /// The kind of change, as a sentence.
+    pub summary: &'static str,
+    /// What exactly was found.
+    pub detail: String,
 }

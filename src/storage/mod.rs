@@ -18,8 +18,9 @@ pub mod port;
 pub mod query;
 pub mod records;
 pub mod sqlite;
+pub mod store;
 
-pub use error::{OpenError, StorageError};
+pub use error::{OpenError, StorageError, StoreChange};
 pub use port::{StoreRead, StoreWrite};
-pub use sqlite::rescue::{Rescue, Rescued};
-pub use sqlite::store::{Store, StoreFile};
+pub use sqlite::rescue::SavedFiles;
+pub use store::{Rescue, Rescued, Store, StoreAccess, StoreWarning};

@@ -61,7 +61,7 @@ pub struct Subscribe {
 }
 
 /// Command from the app at the end: write everything and close the store. The reply confirms it;
-/// after a change of the store's files it says what was saved.
+/// after a change of the store it says what was saved.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Option<Rescued>, oneshot::error::RecvError>")]
 pub struct Flush;

@@ -16,7 +16,7 @@ use crate::storage::history::rows::Slice;
 use crate::storage::ledger::{Committed, Fresh};
 use crate::storage::port::Query;
 use crate::storage::records::{Applied, Change, Gap, SetBack};
-use crate::storage::{Rescued, StorageError};
+use crate::storage::{Rescued, StorageError, StoreChange};
 
 /// Query from HTTP to the recorder, which forwards it to a reader. A query whose sender has gone
 /// may be dropped.
@@ -38,7 +38,7 @@ pub struct Commit {
     /// The newest heartbeat of the recorder. The commit is dated by the monotonic time since then,
     /// so that a step of the wall clock that the recorder has not found yet changes nothing.
     pub as_of: Moment,
-    /// Commit to the files that were opened, even if their names lead to other files now.
+    /// Commit to the store that was opened, or save the group, after a change of the store.
     pub rescues: bool,
 }
 
@@ -57,9 +57,8 @@ pub struct CommitDone {
     pub committed: Committed,
     /// The part of the group that was not committed.
     pub failed: Option<NotCommitted>,
-    /// The change of the store's files, as a sentence. Nothing is committed after it, except for a
-    /// rescue.
-    pub file_change: Option<String>,
+    /// Nothing is committed after it, except for a rescue.
+    pub store_change: Option<StoreChange>,
     pub fresh: Fresh,
     /// What was noted of the clocks, whether or not the group was committed.
     pub noted: ClockNotes,
@@ -138,7 +137,7 @@ pub struct UpkeepReply {
 }
 
 /// Command from the recorder to the writer, the last one: fold the write-ahead log into the file
-/// and close it. After a change of its files, the reply says what was saved.
+/// and close it. After a change of the store, the reply says what was saved.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<Rescued>")]
 pub struct Close;

@@ -120,7 +120,8 @@ impl Handler<GetStoreFailure> for Recorder {
     type Result = MessageResult<GetStoreFailure>;
 
     fn handle(&mut self, _: GetStoreFailure, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.file_change.clone().or_else(|| self.store_failure()))
+        let change = self.store_change.as_ref().map(|change| change.detail.clone());
+        MessageResult(change.or_else(|| self.store_failure()))
     }
 }
 

@@ -49,8 +49,8 @@ use crate::domain::time::clock_watch::ClockWatch;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Defaults, Outcome};
 use crate::metrics::Telemetry;
-use crate::storage::Rescued;
 use crate::storage::records::LoadedService;
+use crate::storage::{Rescued, StoreChange};
 use buffer::Buffer;
 use events::EventPublisher;
 pub use events::EventSubscriber;
@@ -63,10 +63,6 @@ use store_health::StoreHealth;
 
 /// Most changes that wait for the writer.
 const CHANGES_LIMIT: usize = 256;
-
-/// Without other writes the liveness mark is moved this often, which also shows that the store
-/// takes writes.
-const LIVENESS_EVERY: Duration = Duration::from_secs(5);
 
 /// A longer time between two heartbeats is a stall. The recorder's heartbeat comes at least once a
 /// second, and before each commit.
@@ -95,6 +91,7 @@ pub struct Recorder {
     /// Bound: the upkeep sends one write at a time.
     upkeep_write: Option<(UpkeepWrite, Reply<UpkeepReply>)>,
     store: StoreHealth,
+    liveness_interval: Duration,
     revision: Revision,
     /// Outcomes dropped since the store last took a write.
     dropped: usize,
@@ -117,8 +114,7 @@ pub struct Recorder {
     phase: Phase,
     /// The writer has died: the process is about to end, and nothing can be written.
     writer_died: bool,
-    /// What another program did to the files of the store, as a sentence.
-    file_change: Option<String>,
+    store_change: Option<StoreChange>,
     /// The reply to [`Flush`](crate::actors::messages::recording::Flush).
     flush: Option<Reply<Option<Rescued>>>,
     /// The timer of the next write.
@@ -146,6 +142,9 @@ struct Links {
 pub struct RecorderSettings {
     /// Most buffered outcomes.
     pub buffer_limit: usize,
+    /// Without other writes the liveness mark is moved this often, which also shows that the store
+    /// takes writes.
+    pub liveness_interval: Duration,
     /// When the previous run ended, in unix milliseconds; `None` for a new store.
     pub stopped_at_ms: Option<i64>,
     /// Interval and timeout of services that set none.
@@ -184,6 +183,7 @@ impl Recorder {
             changes: VecDeque::new(),
             upkeep_write: None,
             store: StoreHealth::new(Instant::now()),
+            liveness_interval: settings.liveness_interval,
             revision: deps.revision,
             dropped: 0,
             last_results: deps.last_results,
@@ -200,7 +200,7 @@ impl Recorder {
             self_check_timer: None,
             phase: Phase::Open,
             writer_died: false,
-            file_change: None,
+            store_change: None,
             flush: None,
             timer: None,
             links: None,
@@ -308,7 +308,8 @@ impl Recorder {
         self.watch_clocks();
         self.check_observations();
         let is_idle = self.store.retry_at().is_none() && !self.store.is_writing();
-        if is_idle && self.phase == Phase::Open && self.store.since_success(now) > LIVENESS_EVERY {
+        let is_due = self.store.since_success(now) > self.liveness_interval;
+        if is_idle && is_due && self.phase == Phase::Open {
             self.commit(now, context);
         }
         self.start_next_write(context);

@@ -17,10 +17,10 @@ use crate::actors::runtime::Fault;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
 use crate::services_file::{Entry, FileApplied, FileError};
-use crate::storage::StorageError;
 use crate::storage::ledger::Committed;
 use crate::storage::records;
 use crate::storage::records::Applied;
+use crate::storage::{StorageError, StoreChange};
 
 /// Pause between tries while the recorder closes.
 const CLOSING_RETRY: Duration = Duration::from_millis(100);
@@ -50,7 +50,7 @@ impl Recorder {
         self.steps_since_commit.clear();
         let clock = self.pending_clock.notes(until_ms.is_none());
         let as_of = self.clock_watch.last();
-        let rescues = self.file_change.is_some() && self.phase == Phase::Closing;
+        let rescues = self.store_change.is_some() && self.phase == Phase::Closing;
         let commit = Commit { group, clock, as_of, rescues };
         let commit = self.writer.commit.send(commit).into_actor(self);
         context.spawn(commit.map(move |done, recorder, context| {
@@ -78,7 +78,7 @@ impl Recorder {
                 self.reports.committed(self.buffer.finished(), &done.committed);
                 self.telemetry.commit_failures.inc();
                 self.note_failure(why);
-                self.note_file_change(done.file_change);
+                self.note_store_change(done.store_change);
             }
         }
         if let Some(links) = &self.links {
@@ -241,15 +241,14 @@ impl Recorder {
         }));
     }
 
-    /// The files of the store were removed or replaced: the process must end.
-    fn note_file_change(&mut self, change: Option<String>) {
-        if self.file_change.is_none()
+    /// This process may not use the store any more: it must end.
+    fn note_store_change(&mut self, change: Option<StoreChange>) {
+        if self.store_change.is_none()
             && let Some(change) = change
         {
-            error!(self.log, "the files of the store were changed by another program; stopping";
-                "change" => &change);
-            self.file_change = Some(change);
-            self.lifeline.report(Fault::DatabaseChanged);
+            error!(self.log, "{}; stopping", change.summary; "change" => &change.detail);
+            self.store_change = Some(change);
+            self.lifeline.report(Fault::StoreChanged);
         }
     }
 

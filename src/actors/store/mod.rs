@@ -9,7 +9,7 @@ use actix::prelude::*;
 
 use crate::actors::messages::store::{ApplyFile, Close, Commit, MakeChange, UpkeepWrite};
 use crate::actors::runtime::Runtime;
-use crate::storage::StoreFile;
+use crate::storage::StoreAccess;
 use readers::Reader;
 use writer::Writer;
 
@@ -36,14 +36,14 @@ pub struct StoreActors {
 
 impl StoreActors {
     /// Starts the actors on the open store.
-    pub fn start(file: &StoreFile, runtime: &Runtime) -> Self {
-        let (store, lifelines) = (file.clone(), runtime.lifelines.clone());
+    pub fn start(access: &StoreAccess, runtime: &Runtime) -> Self {
+        let (store, lifelines) = (access.clone(), runtime.lifelines.clone());
         let writer =
             SyncArbiter::start(1, move || Writer::new(store.clone(), lifelines.lifeline("writer")));
         Self {
             writer,
-            readers: start_readers(READERS, "reader", file, runtime),
-            upkeep_reader: start_readers(1, "upkeep reader", file, runtime),
+            readers: start_readers(READERS, "reader", access, runtime),
+            upkeep_reader: start_readers(1, "upkeep reader", access, runtime),
         }
     }
 
@@ -62,9 +62,9 @@ impl StoreActors {
 fn start_readers(
     threads: usize,
     name: &'static str,
-    file: &StoreFile,
+    access: &StoreAccess,
     runtime: &Runtime,
 ) -> Addr<Reader> {
-    let (store, lifelines) = (file.clone(), runtime.lifelines.clone());
+    let (store, lifelines) = (access.clone(), runtime.lifelines.clone());
     SyncArbiter::start(threads, move || Reader::new(store.clone(), lifelines.lifeline(name)))
 }

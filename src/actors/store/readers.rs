@@ -9,7 +9,7 @@ use crate::actors::messages::store::Ask;
 use crate::actors::runtime::Lifeline;
 use crate::actors::store::reopening::Reopening;
 use crate::storage::port::{Query, StoreRead};
-use crate::storage::{StorageError, StoreFile};
+use crate::storage::{StorageError, StoreAccess};
 
 /// Most queries that run or are queued at once.
 const READS_LIMIT: usize = 256;
@@ -50,8 +50,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn new(file: StoreFile, lifeline: Lifeline) -> Self {
-        Self { store: Reopening::new(file, StoreFile::reader), _lifeline: lifeline }
+    pub fn new(access: StoreAccess, lifeline: Lifeline) -> Self {
+        Self { store: Reopening::new(access, StoreAccess::reader), _lifeline: lifeline }
     }
 }
 

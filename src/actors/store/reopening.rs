@@ -1,20 +1,20 @@
 //! A store that is opened when it is first used, and again after it was unavailable.
 
-use crate::storage::{StorageError, StoreFile};
+use crate::storage::{StorageError, StoreAccess};
 
-type Open<S> = fn(&StoreFile) -> Result<Box<S>, StorageError>;
+type Open<S> = fn(&StoreAccess) -> Result<Box<S>, StorageError>;
 
 /// After an `Unavailable` error the store is dropped, and with it a transaction that broke off.
 pub struct Reopening<S: ?Sized> {
     store: Option<Box<S>>,
     open: Open<S>,
     /// Dropped after the store, whose locks end with it.
-    file: StoreFile,
+    access: StoreAccess,
 }
 
 impl<S: ?Sized> Reopening<S> {
-    pub fn new(file: StoreFile, open: Open<S>) -> Self {
-        Self { store: None, open, file }
+    pub fn new(access: StoreAccess, open: Open<S>) -> Self {
+        Self { store: None, open, access }
     }
 
     pub fn run<T>(
@@ -23,7 +23,7 @@ impl<S: ?Sized> Reopening<S> {
     ) -> Result<T, StorageError> {
         let store = match &mut self.store {
             Some(store) => store,
-            none => none.insert((self.open)(&self.file)?),
+            none => none.insert((self.open)(&self.access)?),
         };
         let result = work(store);
         if matches!(result, Err(StorageError::Unavailable(_))) {
@@ -36,11 +36,11 @@ impl<S: ?Sized> Reopening<S> {
         self.store.is_some()
     }
 
-    /// Drops the store; the next [`run`](Self::run) opens it again. After the files were replaced,
-    /// the store is leaked: closing it would remove the log of the new database, by name.
+    /// Drops the store; the next [`run`](Self::run) opens it again. A store that may not be closed
+    /// is leaked.
     pub fn close(&mut self) {
         let store = self.store.take();
-        if !self.file.is_in_place() {
+        if !self.access.may_close() {
             std::mem::forget(store);
         }
     }

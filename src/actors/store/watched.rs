@@ -1,23 +1,23 @@
-//! The writer's store: each use checks that its files are still those that were opened.
+//! The writer's store: each use checks that this process may still write to it.
 
 use std::io;
 
 use crate::actors::store::reopening::Reopening;
 use crate::domain::Outcome;
 use crate::storage::port::StoreWrite;
-use crate::storage::{Rescue, Rescued, StorageError, StoreFile};
+use crate::storage::{Rescue, Rescued, StorageError, StoreAccess, StoreChange};
 
-/// After a change of the files, every use fails, until a rescue begins.
+/// After a change of the store, every use fails, until a rescue begins.
 pub struct WatchedStore {
-    file: StoreFile,
+    access: StoreAccess,
     store: Reopening<dyn StoreWrite>,
     rescue: Option<Rescue>,
 }
 
 impl WatchedStore {
-    pub fn new(file: StoreFile) -> Self {
-        let store = Reopening::new(file.clone(), StoreFile::writer);
-        Self { file, store, rescue: None }
+    pub fn new(access: StoreAccess) -> Self {
+        let store = Reopening::new(access.clone(), StoreAccess::writer);
+        Self { access, store, rescue: None }
     }
 
     pub fn run<T>(
@@ -27,23 +27,22 @@ impl WatchedStore {
         if let Some(rescue) = &self.rescue {
             return rescue.run(work);
         }
-        self.file.check()?;
+        self.access.check()?;
         self.store.run(work)
     }
 
-    /// The change of the files, as a sentence.
-    pub fn change(&self) -> Option<String> {
-        self.file.change()
+    pub fn change(&self) -> Option<StoreChange> {
+        self.access.change()
     }
 
-    /// From now on, writes go to the files that were opened. Whether it has just begun; `false`
-    /// without a change of the files, too.
+    /// From now on, writes go to the store that was opened, if it can be reached. Whether it has
+    /// just begun; `false` without a change of the store, too.
     pub fn begin_rescue(&mut self, now_ms: i64) -> bool {
-        let begins = self.rescue.is_none() && self.file.change().is_some();
-        if begins {
-            self.rescue = Some(Rescue::new(self.file.clone(), now_ms));
+        if self.rescue.is_some() {
+            return false;
         }
-        begins
+        self.rescue = self.access.rescue(now_ms);
+        self.rescue.is_some()
     }
 
     /// Saves outcomes that were not committed, in a rescue. `None` outside of one.
@@ -53,7 +52,7 @@ impl WatchedStore {
 
     /// The last use: checkpoints the log, or ends the rescue.
     pub fn close(&mut self, now_ms: i64) -> Option<Rescued> {
-        if self.rescue.is_none() && self.file.check().is_ok() {
+        if self.rescue.is_none() && self.access.check().is_ok() {
             if self.store.is_open() {
                 // Best effort: otherwise the next start checkpoints the log.
                 let _ = self.store.run(StoreWrite::checkpoint);

@@ -19,7 +19,7 @@ use crate::storage::history::{retention, sealing};
 use crate::storage::ledger::Ledger;
 use crate::storage::port::StoreWrite;
 use crate::storage::records::{Applied, SetBack};
-use crate::storage::{StorageError, StoreFile};
+use crate::storage::{StorageError, StoreAccess};
 
 /// Owns the writing store and the cached rows of the services it commits to.
 pub struct Writer {
@@ -29,8 +29,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(file: StoreFile, lifeline: Lifeline) -> Self {
-        Self { store: WatchedStore::new(file), ledger: Ledger::default(), _lifeline: lifeline }
+    pub fn new(access: StoreAccess, lifeline: Lifeline) -> Self {
+        Self { store: WatchedStore::new(access), ledger: Ledger::default(), _lifeline: lifeline }
     }
 
     /// Moves what is stored by the steps back, and notes the stall as a gap.
@@ -59,7 +59,7 @@ impl Writer {
         match self.store.append_to_rescue(&group) {
             None => {
                 done.failed = Some(NotCommitted { group, why });
-                done.file_change = self.store.change();
+                done.store_change = self.store.change();
             }
             Some(Ok(())) => {}
             Some(Err(error)) => {

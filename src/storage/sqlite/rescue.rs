@@ -23,15 +23,11 @@ use crate::storage::port::StoreWrite;
 
 /// What was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rescued {
-    /// What happened to the files, as a sentence.
-    pub change: String,
+pub struct SavedFiles {
     /// The copy of the database, or why there is none.
     pub copy: Result<PathBuf, String>,
     /// Outcomes that the copy lacks, as JSON lines.
     pub outcomes: Option<PathBuf>,
-    /// Number of outcomes that could not be saved.
-    pub lost: usize,
     /// The new name of the old log, which SQLite would have applied to the new database.
     pub log: Option<PathBuf>,
 }
@@ -82,17 +78,20 @@ impl Rescue {
         written
     }
 
+    /// Number of outcomes that could not be saved.
+    pub fn lost(&self) -> usize {
+        self.lost
+    }
+
     /// Writes the copy, and sets the old log aside when another database has the name.
-    pub fn finish(&self) -> Rescued {
+    pub fn finish(&self) -> SavedFiles {
         let copy = self.copy();
         if copy.is_ok() {
             self.complete_database();
         }
-        Rescued {
-            change: self.file.change().unwrap_or_default(),
+        SavedFiles {
             copy,
             outcomes: self.outcomes.as_ref().map(|(path, _)| path.clone()),
-            lost: self.lost,
             log: self.set_log_aside(),
         }
     }

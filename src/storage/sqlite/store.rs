@@ -15,7 +15,7 @@ use super::files::{absolute, beside, escaped, explain, has_beside, is_new, share
 use super::lock::FileLock;
 use super::watch::FileWatch;
 use super::{header, migrations};
-use crate::storage::error::{OpenError, StorageError};
+use crate::storage::error::{OpenError, StorageError, StoreChange};
 use crate::storage::port::{StoreRead, StoreWrite};
 
 /// Oldest SQLite that is safe: with two WAL connections, 3.7.0 to 3.51.2 can lose commits.
@@ -164,9 +164,11 @@ impl StoreFile {
         self.open.watch.check(self.open.lock.database())
     }
 
-    /// The change of the files that a check has found, as a sentence. It stays.
-    pub fn change(&self) -> Option<String> {
-        self.open.watch.change().map(ToString::to_string)
+    /// The change of the files that a check has found. It stays.
+    pub fn change(&self) -> Option<StoreChange> {
+        let summary = "the files of the store were changed by another program";
+        let change = self.open.watch.change()?;
+        Some(StoreChange { summary, detail: change.to_string() })
     }
 
     /// Whether the names lead to the files that were opened. Otherwise no connection may be closed,

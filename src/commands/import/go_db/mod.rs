@@ -28,13 +28,13 @@ use crate::storage::{OpenError, StorageError, Store, StoreWrite};
 pub(in crate::commands) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     // The source first, so that a wrong name creates no store.
     let source = GoDatabase::open(file).map_err(Error::Failed)?;
-    let store = Store::open(&config.storage.file).map_err(|error| match error {
+    let store = Store::open_file(&config.storage.file).map_err(|error| match error {
         OpenError::Foreign { .. } => {
             Error::Failed(format!("{error}; set DB_FILE to the file to import into"))
         }
         other => Error::Open(other),
     })?;
-    let mut target = store.file().writer()?;
+    let mut target = store.access().writer()?;
     let chunk_ticks = config.storage.chunk_ticks as usize;
     let summary = import(source, &mut *target, chunk_ticks, unix_ms()).map_err(Error::Failed)?;
     summary.findings.iter().for_each(print_line);

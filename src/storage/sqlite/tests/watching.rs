@@ -59,7 +59,7 @@ fn every_change_of_the_files_is_found_and_no_new_file_is_created() {
         let before = names();
         let error = file.check().unwrap_err().to_string();
         assert!(error.contains(expected), "{expected:?}: {error}");
-        assert!(file.change().is_some_and(|change| error.ends_with(&change)));
+        assert!(file.change().is_some_and(|change| error.ends_with(&change.detail)));
         assert!(file.writer().is_err() && file.reader().is_err(), "{expected:?}");
         drop(store);
         assert_eq!(names(), before, "{expected:?}");
@@ -125,7 +125,7 @@ fn outcomes_that_cannot_be_committed_are_saved_as_lines() {
     rescue.append(&[sample::outcome(1, 5), sample::outcome(2, 6)]).unwrap();
     rescue.append(&[sample::outcome(1, 7)]).unwrap();
     let rescued = rescue.finish();
-    assert!(rescued.copy.is_err() && rescued.lost == 0, "{rescued:?}");
+    assert!(rescued.copy.is_err() && rescue.lost() == 0, "{rescued:?}");
     let lines = fs::read_to_string(rescued.outcomes.unwrap()).unwrap();
     assert_eq!(lines.lines().count(), 3);
     assert!(lines.contains(r#""service_id":2"#) && lines.contains(r#""time_ms":6"#), "{lines}");
