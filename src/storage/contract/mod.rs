@@ -6,6 +6,9 @@ mod gaps;
 mod histories;
 pub mod ledger;
 mod model;
+#[allow(dead_code, reason = "shared with the end-to-end tests")]
+#[path = "../../../tests/support/postgres_cluster.rs"]
+pub mod postgres_cluster;
 pub mod retention;
 mod scan;
 mod sealing;

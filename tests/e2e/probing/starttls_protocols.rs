@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::upgrade::{Step, read, upgrading_server, write};
-use crate::support::{Authority, Launch, PostgreSql, ProbeReport, Shape, TlsServer};
+use crate::support::{Authority, Launch, ProbeReport, Shape, TlsServer};
 
 /// A dialogue up to the server's consent, which is the last step.
 struct Dialogue {
@@ -158,17 +158,24 @@ fn endless_replies_are_limited() {
     }
 }
 
-#[test]
-fn a_real_postgresql_is_up_with_its_certificate() {
-    let (launch, authority) = (Launch::new(), Authority::new());
-    let server = PostgreSql::start(&authority.certify("127.0.0.1", Shape::Good));
-    let url = format!("starttls://127.0.0.1:{}", server.port());
-    let probe = |tls: serde_json::Value| {
-        let options = json!({"tls": tls, "starttls_protocol": "postgresql"});
-        launch.probe_command(&url).options(options).run()
-    };
-    let up = probe(json!({"ca": authority.pem()}));
-    up.assert_up();
-    assert_eq!(up.outcome["own_certificate_expires_at"], authority.expires_at());
-    probe(json!({})).assert_failed("tls_untrusted", "UnknownIssuer");
+mod on_postgres {
+    use super::*;
+    use crate::support::{Cluster, ClusterOptions};
+
+    #[test]
+    fn a_real_postgresql_is_up_with_its_certificate() {
+        let (launch, authority) = (Launch::new(), Authority::new());
+        let identity = authority.certify("127.0.0.1", Shape::Good);
+        let tls = ClusterOptions::default().tls(&identity.certificate_pem(), &identity.key_pem());
+        let server = Cluster::new(&tls.tcp());
+        let url = format!("starttls://127.0.0.1:{}", server.port());
+        let probe = |tls: serde_json::Value| {
+            let options = json!({"tls": tls, "starttls_protocol": "postgresql"});
+            launch.probe_command(&url).options(options).run()
+        };
+        let up = probe(json!({"ca": authority.pem()}));
+        up.assert_up();
+        assert_eq!(up.outcome["own_certificate_expires_at"], authority.expires_at());
+        probe(json!({})).assert_failed("tls_untrusted", "UnknownIssuer");
+    }
 }

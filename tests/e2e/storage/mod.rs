@@ -6,6 +6,7 @@ mod crash_recovery;
 mod export;
 mod file_checks;
 mod import_go_db;
+mod postgres_cluster;
 mod private_files;
 mod recording;
 mod retention;

@@ -12,7 +12,9 @@ pub mod openssl;
 pub mod pack;
 mod peers;
 pub mod plugins;
-mod postgresql;
+#[allow(dead_code, reason = "shared with the unit tests")]
+#[path = "../../support/postgres_cluster.rs"]
+mod postgres_cluster;
 mod probe;
 mod proxy;
 mod registries;
@@ -37,7 +39,7 @@ pub use grpc::GrpcHealth;
 pub use peers::{
     FullBacklog, MailServer, smtp_greeting, websocket_accept, websocket_echo, websocket_that_closes,
 };
-pub use postgresql::PostgreSql;
+pub use postgres_cluster::{Cluster, ClusterOptions};
 pub use probe::ProbeReport;
 pub use proxy::Proxy;
 pub use registries::{RdapAnswer, RegistryServer, bootstrap};
