@@ -2,7 +2,8 @@
 //!
 //! Each subject has a file with its variables, its settings and their validation. All problems are
 //! reported at once. [`Config::from_lookup`] takes a look-up function, so tests do not depend on
-//! the environment; only [`Config::from_env`] does I/O.
+//! the environment. It reads no files but those that a valid value needs (`DATABASE_CA_FILE`, the
+//! authorities and the name of this machine); [`Config::from_env`] reads environment and `.env`.
 
 mod api;
 mod descriptors;
@@ -11,6 +12,7 @@ mod domain_registry;
 mod env_example;
 mod env_file;
 mod error;
+mod instance_name;
 mod plugins;
 mod probing;
 mod process;
@@ -95,14 +97,16 @@ impl Config {
     /// Reads variables from `lookup`. An empty value counts as not set.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&lookup);
+        let api = ApiConfig::read(&mut reader);
+        let port = api.port;
         let config = Self {
-            api: ApiConfig::read(&mut reader),
+            api,
             services: ServicesConfig::read(&mut reader),
             probing: ProbingConfig::read(&mut reader),
             plugins: plugins::read(&mut reader),
             domain_registry: domain_registry::read(&mut reader),
             self_check: SelfCheckConfig::read(&mut reader),
-            storage: StorageConfig::read(&mut reader),
+            storage: StorageConfig::read(&mut reader, port),
             process: ProcessConfig::read(&mut reader),
             variables: Variables::default(),
         };

@@ -30,7 +30,7 @@ impl<'l> Reader<'l> {
         variable: &Variable,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        let text = (self.lookup)(variable.name).filter(|text| !text.is_empty())?;
+        let text = self.text(variable)?;
         let parsed = parse(&text);
         if parsed.is_none() {
             let invalid = match variable.is_secret {
@@ -40,6 +40,11 @@ impl<'l> Reader<'l> {
             self.problems.push(invalid.of(variable.name));
         }
         parsed
+    }
+
+    /// The text of the variable; `None` for a missing or an empty value.
+    pub fn text(&self, variable: &Variable) -> Option<String> {
+        (self.lookup)(variable.name).filter(|text| !text.is_empty())
     }
 
     pub fn number<N: FromStr + PartialOrd + Copy>(

@@ -3,12 +3,40 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::instance_name;
 use crate::config::reader::Reader;
 use crate::config::variable::{Section, Variable};
 use crate::domain::history::retention::Retention;
+use crate::storage::postgres::settings::Settings;
 
 const FILE: Variable =
     Variable::new("DB_FILE", "db.db", "a file name", "the SQLite file, created when missing");
+const DATABASE_URL: Variable = Variable::optional(
+    "DATABASE_URL",
+    "postgres://USER:PASSWORD@HOST:PORT/DATABASE, with further hosts behind commas; sslmode is \
+     disable, require or verify-full, and target_session_attrs is read-write",
+    "a database of PostgreSQL 14 or newer, used instead of DB_FILE. Without sslmode, connections \
+     that leave this machine use TLS; TLS always verifies certificate and name",
+)
+.secret();
+const DATABASE_CA_FILE: Variable = Variable::optional(
+    "DATABASE_CA_FILE",
+    "a file name",
+    "PEM file of authorities that connections to the database trust in addition to those of the \
+     system",
+);
+const INSTANCE_NAME: Variable = Variable::optional(
+    "INSTANCE_NAME",
+    "a text of 1 to 100 characters",
+    "name of this instance in the database; a start with the name of another instance ends that \
+     one. By default the host name, a number of the machine and API_PORT",
+);
+const INSTANCE_TTL: Variable = Variable::new(
+    "INSTANCE_TTL_SECONDS",
+    "10",
+    "a number from 3 to 300",
+    "an instance of another name that has written nothing for this long has ended",
+);
 const BUFFER_LIMIT: Variable = Variable::new(
     "RECORDER_BUFFER_LIMIT",
     "65536",
@@ -37,7 +65,17 @@ const CHUNK_TICKS: Variable = Variable::new(
 
 pub const SECTION: Section = Section {
     title: "Storage and history",
-    variables: &[FILE, BUFFER_LIMIT, TICK_RETENTION, ROLLUP_RETENTION, CHUNK_TICKS],
+    variables: &[
+        FILE,
+        DATABASE_URL,
+        DATABASE_CA_FILE,
+        INSTANCE_NAME,
+        INSTANCE_TTL,
+        BUFFER_LIMIT,
+        TICK_RETENTION,
+        ROLLUP_RETENTION,
+        CHUNK_TICKS,
+    ],
 };
 
 /// Settings of the store and the history.
@@ -45,6 +83,12 @@ pub const SECTION: Section = Section {
 pub struct StorageConfig {
     /// The SQLite file.
     pub file: PathBuf,
+    /// `None` for the SQLite file.
+    pub database: Option<Settings>,
+    /// Name of this instance in the database.
+    pub instance_name: String,
+    /// An instance that has written nothing for this long has ended.
+    pub instance_ttl: Duration,
     /// Most outcomes that wait for the store.
     pub buffer_limit: usize,
     pub retention: Retention,
@@ -53,15 +97,32 @@ pub struct StorageConfig {
 }
 
 impl StorageConfig {
-    pub fn read(reader: &mut Reader) -> Self {
+    /// `port` is that of the API.
+    pub fn read(reader: &mut Reader, port: u16) -> Self {
+        let instance_name = reader.optional(&INSTANCE_NAME, instance_name::parse);
         Self {
             file: reader.value(&FILE, |text| Some(PathBuf::from(text))),
+            database: database(reader),
+            instance_name: instance_name.unwrap_or_else(|| instance_name::of_this_machine(port)),
+            instance_ttl: Duration::from_secs(reader.number(&INSTANCE_TTL, 3, 300)),
             buffer_limit: reader.number(&BUFFER_LIMIT, 1, 10_000_000),
             retention: Retention {
                 ticks: reader.value(&TICK_RETENTION, days),
                 rollups: reader.value(&ROLLUP_RETENTION, days),
             },
             chunk_ticks: reader.number(&CHUNK_TICKS, 2, 65_536),
+        }
+    }
+}
+
+fn database(reader: &mut Reader) -> Option<Settings> {
+    let ca_file = reader.text(&DATABASE_CA_FILE).map(PathBuf::from);
+    let url = reader.text(&DATABASE_URL)?;
+    match Settings::parse(&url, ca_file.as_deref()) {
+        Ok(settings) => Some(settings),
+        Err(invalid) => {
+            reader.problems.push(invalid.to_string());
+            None
         }
     }
 }

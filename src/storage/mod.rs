@@ -15,6 +15,7 @@ pub mod history;
 pub mod import;
 pub mod ledger;
 pub mod port;
+pub mod postgres;
 pub mod query;
 pub mod records;
 pub mod sqlite;

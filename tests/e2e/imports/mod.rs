@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("domain", ""),
     ("spec", "domain"),
     ("probe", "bounded_file clock domain spec"),
-    ("storage", "clock domain spec"),
+    ("storage", "bounded_file clock domain spec"),
     ("metrics", "clock domain spec"),
     ("config", "bounded_file clock domain metrics probe spec storage"),
     ("services_file", "bounded_file clock domain metrics probe spec storage"),
@@ -50,8 +50,10 @@ const CRATES: &[(&str, &str)] = &[
     ("awc", "commands probe"),
     ("clap", "cli main"),
     ("diesel", "storage"),
+    ("diesel_async", "storage"),
     ("prometheus_client", "metrics"),
-    ("tokio", "actors api app bounded_file commands probe"),
+    ("tokio", "actors api app bounded_file commands probe storage"),
+    ("tokio_postgres", "storage"),
 ];
 
 #[test]
