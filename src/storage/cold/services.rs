@@ -228,10 +228,10 @@ pub fn load(connection: &mut StoreConnection) -> Result<Vec<LoadedService>, Stor
     .collect()
 }
 
-type RecordRow = (ServiceRow, Option<MetricRow>, Option<EventRow>);
+pub type RecordRow = (ServiceRow, Option<MetricRow>, Option<EventRow>);
 
 #[diesel::dsl::auto_type]
-fn records() -> _ {
+pub fn records() -> _ {
     let newest: diesel::dsl::Eq<
         diesel::dsl::Nullable<service_metrics::latest_event_id>,
         diesel::dsl::Nullable<service_events::id>,
@@ -239,13 +239,13 @@ fn records() -> _ {
     services::table.left_join(service_metrics::table).left_join(service_events::table.on(newest))
 }
 
-type RecordColumns = (
+pub type RecordColumns = (
     diesel::dsl::AsSelect<ServiceRow, Backend>,
     diesel::dsl::AsSelect<Option<MetricRow>, Backend>,
     diesel::dsl::AsSelect<Option<EventRow>, Backend>,
 );
 
-fn record_columns() -> RecordColumns {
+pub fn record_columns() -> RecordColumns {
     (ServiceRow::as_select(), Option::<MetricRow>::as_select(), Option::<EventRow>::as_select())
 }
 

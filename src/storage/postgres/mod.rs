@@ -1,9 +1,48 @@
-//! The store in a PostgreSQL database, through diesel and diesel-async.
+//! The store in a PostgreSQL database, through diesel, without libpq. All of its SQL is here and in
+//! `cold/`.
 
 mod authorities;
-mod connect_error;
+mod clock_step;
+#[path = "../cold/mod.rs"]
+mod cold;
+mod columns;
+mod commit;
+pub mod connect_error;
 pub mod connection;
+mod counters;
 mod database_url;
 mod driver;
+mod entries;
+mod fresh;
+mod gaps;
+mod history;
+mod import;
+pub mod instance;
+mod joins;
+mod living;
+mod read;
+mod retention;
+mod rows;
 mod runtime;
+#[rustfmt::skip]
+pub mod schema;
+mod sealing;
+mod search;
 pub mod settings;
+pub mod store;
+mod usage;
+mod write;
+
+/// The connection and the backend for which `cold/` is compiled here.
+use connection::StoreConnection;
+use diesel::pg::Pg as Backend;
+
+/// The region of a service as a whole; so far, it has every row.
+const REGION: i16 = 0;
+
+/// Shard of a service within its region. Services with neighbouring ids share one, since their
+/// rows are neighbours, too.
+fn shard(service_id: i64) -> i16 {
+    // Below 1,024.
+    (service_id.div_euclid(16).rem_euclid(1_024)) as i16
+}

@@ -1,0 +1,169 @@
+//! A batch as arrays, one a column.
+
+use std::borrow::Cow;
+
+use crate::domain::{PHASES, State, StoredTick};
+use crate::storage::batch::{Batch, NewMetric};
+
+/// The rows of `service_ticks`.
+#[derive(Debug, Default)]
+pub struct Ticks {
+    pub service_id: Vec<i64>,
+    pub seq: Vec<i64>,
+    pub at_ms: Vec<i64>,
+    pub unphased_us: Vec<Option<i64>>,
+    pub phases_us: [Vec<Option<i32>>; PHASES],
+    pub state: Vec<i16>,
+    pub http_status: Vec<Option<i16>>,
+    pub failure: Vec<Option<&'static str>>,
+}
+
+impl Ticks {
+    pub fn of(batch: &Batch<'_>) -> Self {
+        let mut columns = Self::with_capacity(batch.ticks.len());
+        for new in &batch.ticks {
+            columns.push(new.service_id.get(), new.seq, &new.tick);
+        }
+        columns
+    }
+
+    pub fn with_capacity(rows: usize) -> Self {
+        Self {
+            service_id: Vec::with_capacity(rows),
+            seq: Vec::with_capacity(rows),
+            at_ms: Vec::with_capacity(rows),
+            unphased_us: Vec::with_capacity(rows),
+            phases_us: std::array::from_fn(|_| Vec::with_capacity(rows)),
+            state: Vec::with_capacity(rows),
+            http_status: Vec::with_capacity(rows),
+            failure: Vec::with_capacity(rows),
+        }
+    }
+
+    /// Adds a tick and its number.
+    pub fn push(&mut self, service_id: i64, seq: u64, tick: &StoredTick) {
+        self.service_id.push(service_id);
+        self.seq.push(seq.cast_signed());
+        self.at_ms.push(tick.at_ms);
+        let phases =
+            tick.phases_us.map(|phases| phases.map(|us| i32::try_from(us).unwrap_or(i32::MAX)));
+        let phased: u64 =
+            phases.unwrap_or_default().into_iter().map(|us| u64::from(us.cast_unsigned())).sum();
+        let unphased_us = tick.response_time_us.wrapping_sub(phased).cast_signed();
+        self.unphased_us.push((unphased_us != 0).then_some(unphased_us));
+        for (nth, column) in self.phases_us.iter_mut().enumerate() {
+            column.push(phases.map(|phases| phases[nth]));
+        }
+        self.state.push(state_number(tick.state));
+        self.http_status.push(tick.http_status.and_then(|status| i16::try_from(status).ok()));
+        self.failure.push(tick.reason.map(|reason| reason.as_str()));
+    }
+}
+
+/// The number of a state in `service_ticks`.
+pub fn state_number(state: State) -> i16 {
+    match state {
+        State::Up => 0,
+        State::Down => 1,
+        State::Unknown => 2,
+        State::Paused => 3,
+    }
+}
+
+/// The events that end.
+#[derive(Debug, Default)]
+pub struct Ended {
+    pub id: Vec<i64>,
+    pub at_ms: Vec<i64>,
+}
+
+impl Ended {
+    pub fn of(batch: &Batch<'_>) -> Self {
+        let (id, at_ms) = batch.ended.iter().map(|event| (event.id, event.at_ms)).unzip();
+        Self { id, at_ms }
+    }
+}
+
+/// The events that begin, in order.
+#[derive(Debug, Default)]
+pub struct Begun<'b> {
+    pub service_id: Vec<i64>,
+    pub event: Vec<&'static str>,
+    pub failure: Vec<Option<&'static str>>,
+    pub failure_detail: Vec<Option<Cow<'b, str>>>,
+    pub started_ms: Vec<i64>,
+    pub ended_ms: Vec<Option<i64>>,
+}
+
+impl<'b> Begun<'b> {
+    pub fn of(batch: &Batch<'b>) -> Self {
+        let mut columns = Self::default();
+        for event in &batch.begun {
+            columns.service_id.push(event.service_id.get());
+            columns.event.push(event.state.event());
+            columns.failure.push(event.failure.map(|failure| failure.reason.as_str()));
+            let detail = event.failure.map(|failure| without_nul(&failure.detail));
+            columns.failure_detail.push(detail);
+            columns.started_ms.push(event.started_ms);
+            columns.ended_ms.push(event.ended_ms);
+        }
+        columns
+    }
+}
+
+/// A text that PostgreSQL can store.
+pub fn without_nul(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) }
+}
+
+/// Rows of `service_metrics`.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub service_id: Vec<i64>,
+    pub tick_count: Vec<i64>,
+    pub up_count: Vec<i64>,
+    pub unknown_count: Vec<i64>,
+    pub response_time_sum_ns: Vec<i64>,
+    /// The newest event before the batch, for a new row.
+    pub latest_event_id: Vec<Option<i64>>,
+    pub known_is_up: Vec<Option<bool>>,
+    pub streak_is_up: Vec<Option<bool>>,
+    pub streak_count: Vec<Option<i64>>,
+    pub streak_since_ms: Vec<Option<i64>>,
+    pub recent_states: Vec<i64>,
+    pub is_flapping: Vec<bool>,
+    pub clears_unwatched: Vec<bool>,
+}
+
+impl Metrics {
+    /// The rows that exist, or those that do not.
+    pub fn of(batch: &Batch<'_>, exist: bool) -> Self {
+        let mut columns = Self::default();
+        let rows = batch.metrics.iter().filter(|(_, metric)| metric.entry.has_metric == exist);
+        for (id, metric) in rows {
+            columns.push(id.get(), metric);
+        }
+        columns
+    }
+
+    fn push(&mut self, service_id: i64, metric: &NewMetric) {
+        let NewMetric { entry, clears_unwatched, .. } = metric;
+        let tally = &entry.tally;
+        self.service_id.push(service_id);
+        self.tick_count.push(tally.tick_count.cast_signed());
+        self.up_count.push(tally.up_count.cast_signed());
+        self.unknown_count.push(tally.unknown_count.cast_signed());
+        // 292 years of response time fit.
+        let sum_ns = i64::try_from(tally.response_time_sum.as_nanos()).unwrap_or(i64::MAX);
+        self.response_time_sum_ns.push(sum_ns);
+        // Without a tally, the entry's event is one that a lost metric referenced.
+        self.latest_event_id.push(tally.latest.and(entry.latest_event_id));
+        self.known_is_up.push(tally.known_is_up);
+        self.streak_is_up.push(tally.streak.map(|streak| streak.is_up));
+        self.streak_count.push(tally.streak.map(|streak| streak.count.into()));
+        self.streak_since_ms.push(tally.streak.map(|streak| streak.since_ms));
+        self.recent_states.push(tally.recent.bits());
+        self.is_flapping.push(tally.is_flapping);
+        self.clears_unwatched.push(*clears_unwatched);
+    }
+}

@@ -1,0 +1,255 @@
+//! The hot commit: a batch as one statement, and so in one round trip.
+//!
+//! Each kind of row is an array a column. The text is fixed, so it is prepared once. The parts of
+//! the statement see the tables as they were before it, but for what another part returns.
+
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text};
+
+use super::columns::{Begun, Ended, Metrics, Ticks};
+use super::connection::StoreConnection;
+use super::instance::Instance;
+use crate::storage::batch::{Batch, Stored};
+use crate::storage::error::StorageError;
+use crate::storage::port::Result;
+
+/// Writes `batch` behind the fence, as the next write of `instance`.
+pub fn commit(
+    connection: &mut StoreConnection,
+    instance: &Instance,
+    batch: &Batch<'_>,
+) -> Result<Stored> {
+    let number = instance.next_number();
+    let changed = Metrics::of(batch, true);
+    let statement = Commit {
+        instance_id: instance.id,
+        number,
+        now_ms: batch.now_ms,
+        ticks: Ticks::of(batch),
+        ended: Ended::of(batch),
+        begun: Begun::of(batch),
+        changed_count: changed.service_id.len() as i64,
+        changed,
+        added: Metrics::of(batch, false),
+    };
+    let done: QueryResult<(bool, Option<Vec<i64>>)> = statement.get_result(connection);
+    let (has_passed, event_ids) = done.map_err(explain)?;
+    if has_passed {
+        return Ok(Stored { event_ids: event_ids.unwrap_or_default() });
+    }
+    instance.explain(connection, number)?;
+    Err(instance.went_back())
+}
+
+fn explain(error: diesel::result::Error) -> StorageError {
+    match StorageError::from(error) {
+        StorageError::Conflict(why) if why.contains("\"duties\"") => {
+            StorageError::Conflict("its row in service_metrics is missing".to_owned())
+        }
+        other => other,
+    }
+}
+
+/// The statement.
+struct Commit<'b> {
+    instance_id: i64,
+    number: i64,
+    now_ms: i64,
+    ticks: Ticks,
+    ended: Ended,
+    begun: Begun<'b>,
+    /// Rows that exist.
+    changed: Metrics,
+    changed_count: i64,
+    /// Rows of services with their first tick.
+    added: Metrics,
+}
+
+impl QueryId for Commit<'_> {
+    type QueryId = Commit<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Commit<'_> {
+    /// Whether the fence let it pass; the ids of the events that begin, in their order.
+    type SqlType = (Bool, Nullable<Array<BigInt>>);
+}
+
+impl RunQueryDsl<StoreConnection> for Commit<'_> {}
+
+/// `unnest` of a parameter for each column, of these element types.
+macro_rules! push_columns {
+    ($out:ident, $first:ty = $values:expr $(, $type:ty = $more:expr)* $(,)?) => {
+        $out.push_sql("unnest(");
+        $out.push_bind_param::<Array<$first>, _>($values)?;
+        $(
+            $out.push_sql(", ");
+            $out.push_bind_param::<Array<$type>, _>($more)?;
+        )*
+        $out.push_sql(")");
+    };
+}
+
+impl QueryFragment<Pg> for Commit<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.push_fence(out.reborrow())?;
+        self.push_ticks(out.reborrow())?;
+        self.push_events(out.reborrow())?;
+        self.push_metrics(out.reborrow())?;
+        out.push_sql(
+            " SELECT EXISTS (SELECT FROM fence), (SELECT array_agg(id ORDER BY id) FROM begun)",
+        );
+        Ok(())
+    }
+}
+
+impl Commit<'_> {
+    fn push_fence<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH fence AS (UPDATE instances SET commit_no = ");
+        out.push_bind_param::<BigInt, _>(&self.number)?;
+        out.push_sql(", committed_at_ms = ");
+        out.push_bind_param::<BigInt, _>(&self.now_ms)?;
+        out.push_sql(" WHERE id = ");
+        out.push_bind_param::<BigInt, _>(&self.instance_id)?;
+        out.push_sql(" AND commit_no = ");
+        out.push_bind_param::<BigInt, _>(&self.number)?;
+        out.push_sql(" - 1 AND ended_at_ms IS NULL RETURNING 1)");
+        Ok(())
+    }
+
+    fn push_ticks<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Ticks { service_id, seq, at_ms, unphased_us, phases_us, state, http_status, failure } =
+            &self.ticks;
+        let [dns_us, connect_us, tls_us, first_byte_us, transfer_us] = phases_us;
+        out.push_sql(
+            ", ticks AS (INSERT INTO service_ticks (service_id, seq, at_ms, unphased_us, dns_us, \
+            connect_us, tls_us, first_byte_us, transfer_us, state, http_status, failure) \
+            SELECT u.* FROM fence, ",
+        );
+        push_columns!(
+            out,
+            BigInt = service_id,
+            BigInt = seq,
+            BigInt = at_ms,
+            Nullable<BigInt> = unphased_us,
+            Nullable<Integer> = dns_us,
+            Nullable<Integer> = connect_us,
+            Nullable<Integer> = tls_us,
+            Nullable<Integer> = first_byte_us,
+            Nullable<Integer> = transfer_us,
+            SmallInt = state,
+            Nullable<SmallInt> = http_status,
+            Nullable<Text> = failure,
+        );
+        out.push_sql(" u)");
+        Ok(())
+    }
+
+    /// At most one event of a service is open, so `begun` reads `ended`, which ends the one before.
+    fn push_events<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Begun { service_id, event, failure, failure_detail, started_ms, ended_ms } =
+            &self.begun;
+        out.push_sql(
+            ", ended AS (UPDATE service_events e \
+            SET date_ended_ms = greatest(e.date_started_ms, u.at_ms), \
+                updated_at = greatest(e.date_started_ms, u.at_ms) / 1000 FROM fence, ",
+        );
+        push_columns!(out, BigInt = &self.ended.id, BigInt = &self.ended.at_ms);
+        out.push_sql(
+            " u(id, at_ms) WHERE e.id = u.id AND e.date_ended_ms IS NULL RETURNING 1), \
+            begun AS (INSERT INTO service_events (service_id, event, failure, failure_detail, \
+                date_started_ms, date_ended_ms, created_at, updated_at) \
+            SELECT u.service_id, u.event, u.failure, u.failure_detail, u.started_ms, u.ended_ms, \
+                n.now_ms / 1000, coalesce(u.ended_ms, n.now_ms) / 1000 FROM fence, (SELECT ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.now_ms)?;
+        out.push_sql(" AS now_ms) n, ");
+        push_columns!(
+            out,
+            BigInt = service_id,
+            Text = event,
+            Nullable<Text> = failure,
+            Nullable<Text> = failure_detail,
+            BigInt = started_ms,
+            Nullable<BigInt> = ended_ms,
+        );
+        out.push_sql(
+            " WITH ORDINALITY \
+                u(service_id, event, failure, failure_detail, started_ms, ended_ms, nth) \
+            WHERE (SELECT count(*) FROM ended) >= 0 ORDER BY u.nth RETURNING id, service_id), \
+            newest AS (SELECT service_id, max(id) AS id FROM begun GROUP BY service_id)",
+        );
+        Ok(())
+    }
+
+    /// A row that is missing fails the statement: a null violates the key of `duties`.
+    fn push_metrics<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            ", changed AS (UPDATE service_metrics m SET tick_count = u.tick_count, \
+                up_count = u.up_count, unknown_count = u.unknown_count, \
+                response_time_sum_ns = u.response_time_sum_ns, \
+                latest_event_id = coalesce(n.id, m.latest_event_id), \
+                known_is_up = u.known_is_up, streak_is_up = u.streak_is_up, \
+                streak_count = u.streak_count, streak_since_ms = u.streak_since_ms, \
+                recent_states = u.recent_states, is_flapping = u.is_flapping, \
+                unwatched_from_ms = CASE WHEN u.clears_unwatched THEN NULL \
+                    ELSE m.unwatched_from_ms END, \
+                updated_at = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.now_ms)?;
+        out.push_sql(" / 1000 FROM fence, ");
+        self.changed.push_unnest(out.reborrow())?;
+        out.push_sql(
+            " LEFT JOIN newest n ON n.service_id = u.service_id \
+            WHERE m.service_id = u.service_id AND m.region_id = 0 RETURNING 1), \
+            added AS (INSERT INTO service_metrics (service_id, tick_count, up_count, \
+                unknown_count, response_time_sum_ns, latest_event_id, known_is_up, streak_is_up, \
+                streak_count, streak_since_ms, recent_states, is_flapping, created_at, updated_at) \
+            SELECT u.service_id, u.tick_count, u.up_count, u.unknown_count, \
+                u.response_time_sum_ns, coalesce(n.id, u.latest_event_id), u.known_is_up, \
+                u.streak_is_up, u.streak_count, u.streak_since_ms, u.recent_states, \
+                u.is_flapping, t.now_s, t.now_s FROM fence, (SELECT ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.now_ms)?;
+        out.push_sql(" / 1000 AS now_s) t, ");
+        self.added.push_unnest(out.reborrow())?;
+        out.push_sql(
+            " LEFT JOIN newest n ON n.service_id = u.service_id), \
+            missing AS (INSERT INTO duties (name) SELECT NULL FROM fence \
+                WHERE (SELECT count(*) FROM changed) <> ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.changed_count)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl Metrics {
+    fn push_unnest<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        push_columns!(
+            out,
+            BigInt = &self.service_id,
+            BigInt = &self.tick_count,
+            BigInt = &self.up_count,
+            BigInt = &self.unknown_count,
+            BigInt = &self.response_time_sum_ns,
+            Nullable<BigInt> = &self.latest_event_id,
+            Nullable<Bool> = &self.known_is_up,
+            Nullable<Bool> = &self.streak_is_up,
+            Nullable<BigInt> = &self.streak_count,
+            Nullable<BigInt> = &self.streak_since_ms,
+            BigInt = &self.recent_states,
+            Bool = &self.is_flapping,
+            Bool = &self.clears_unwatched,
+        );
+        out.push_sql(
+            " u(service_id, tick_count, up_count, unknown_count, response_time_sum_ns, \
+            latest_event_id, known_is_up, streak_is_up, streak_count, streak_since_ms, \
+            recent_states, is_flapping, clears_unwatched)",
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! The stored states of services, for the ledger.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::cold::rows::{EventRow, MetricRow};
+use super::cold::services::{RecordRow, record_columns, records};
+use super::connection::StoreConnection;
+use super::schema::{service_events, services};
+use crate::domain::{Event, ServiceId, Thresholds};
+use crate::storage::batch::Entry;
+use crate::storage::port::Result;
+
+/// In the order of `ids`.
+pub fn of(connection: &mut StoreConnection, ids: &[ServiceId]) -> Result<Vec<Entry>> {
+    let wanted: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    let rows: Vec<RecordRow> = records()
+        .filter(services::id.eq_any(wanted))
+        .filter(services::deleted_at.is_null())
+        .filter(services::enabled)
+        .select(record_columns())
+        .load(connection)?;
+    let mut entries = HashMap::with_capacity(rows.len());
+    for (service, metric, event) in rows {
+        entries.insert(service.id, entry(service.thresholds(), metric, event)?);
+    }
+    // Another program may have deleted the metric of a service with events, or its reference.
+    let eventless = entries.iter().filter(|(_, entry)| entry.latest_event_id.is_none());
+    let eventless: Vec<i64> = eventless.map(|(id, _)| *id).collect();
+    if !eventless.is_empty() {
+        let open: Vec<(i64, i64)> = service_events::table
+            .filter(service_events::service_id.eq_any(eventless))
+            .filter(service_events::date_ended_ms.is_null())
+            .select((service_events::service_id, service_events::id))
+            .load(connection)?;
+        for (id, event_id) in open {
+            entries.entry(id).and_modify(|entry| entry.latest_event_id = Some(event_id));
+        }
+    }
+    Ok(ids.iter().map(|id| entries.get(&id.get()).copied().unwrap_or_default()).collect())
+}
+
+fn entry(
+    thresholds: Thresholds,
+    metric: Option<MetricRow>,
+    event: Option<EventRow>,
+) -> Result<Entry> {
+    let event = event.map(EventRow::event).transpose()?;
+    let latest = event.as_ref().map(Event::latest);
+    Ok(Entry {
+        is_watched: true,
+        has_metric: metric.is_some(),
+        thresholds,
+        latest_event_id: event.map(|event| event.id),
+        unwatched_from_ms: metric.as_ref().and_then(|metric| metric.unwatched_from_ms),
+        tally: metric.map(|metric| metric.tally(latest)).unwrap_or_default(),
+        ..Entry::default()
+    })
+}

@@ -1,0 +1,172 @@
+//! The instance that writes, and the numbers of its writes.
+//!
+//! Each transaction that writes results begins with the *fence*: it increments the number in the
+//! instance's row, and does nothing when that row has another number or was ended. An answer may be
+//! lost with its connection. Then the number is in doubt, and is settled before the next write:
+//! the fence alone takes the number, unless the lost transaction has taken it. So it is known
+//! whether that was stored, and it is never stored later.
+
+use std::sync::{Mutex, MutexGuard};
+
+use diesel::prelude::*;
+
+use super::connection::StoreConnection;
+use super::schema::instances;
+use crate::storage::error::StorageError;
+use crate::storage::port::Result;
+
+/// The registered instance. Invariant: one transaction of it runs at a time.
+#[derive(Debug)]
+pub struct Instance {
+    pub id: i64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Number of the newest write that is stored.
+    newest: i64,
+    /// The write after it, if that may be stored, too.
+    in_doubt: Option<Write>,
+    /// Whether a commit that was in doubt has turned out to be stored, and nobody has asked yet.
+    has_stored_commit: bool,
+    /// Why nothing can be written any more.
+    end: Option<String>,
+}
+
+/// Kinds of writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// Of a group of outcomes.
+    Commit,
+    Other,
+}
+
+/// What the row of the instance says.
+#[derive(Debug, Queryable)]
+struct Row {
+    commit_no: i64,
+    ended_at_ms: Option<i64>,
+    ended_by: Option<i64>,
+}
+
+impl Instance {
+    /// An instance that has just been registered, with the number 0.
+    pub fn new(id: i64) -> Self {
+        Self { id, state: Mutex::default() }
+    }
+
+    /// Why this instance must stop: another one has ended it.
+    pub fn end(&self) -> Option<String> {
+        self.state().end.clone()
+    }
+
+    /// The number of the next write.
+    pub fn next_number(&self) -> i64 {
+        self.state().newest + 1
+    }
+
+    /// Takes the result of the write with the next number over. After `Unavailable`, the number is
+    /// in doubt; any other error has rolled the transaction back.
+    pub fn note<T>(&self, write: Write, result: &Result<T>) {
+        let mut state = self.state();
+        match result {
+            Ok(_) => state.newest += 1,
+            Err(StorageError::Unavailable(_)) if state.end.is_none() => {
+                state.in_doubt = Some(write);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Settles a number in doubt.
+    pub fn settle(&self, connection: &mut StoreConnection) -> Result<()> {
+        let Some(write) = self.state().in_doubt else { return Ok(()) };
+        let number = self.next_number();
+        let is_taken = take(connection, self.id, number, None)?;
+        if !is_taken && self.explain(connection, number)? != number {
+            return Ok(());
+        }
+        let mut state = self.state();
+        (state.newest, state.in_doubt) = (number, None);
+        state.has_stored_commit |= !is_taken && write == Write::Commit;
+        Ok(())
+    }
+
+    /// Whether the newest commit was in doubt and turned out to be stored. Says so once.
+    pub fn take_stored_commit(&self) -> bool {
+        std::mem::take(&mut self.state().has_stored_commit)
+    }
+
+    /// The fence at the beginning of a transaction. `committed_at_ms` moves the liveness mark.
+    pub fn pass_fence(
+        &self,
+        connection: &mut StoreConnection,
+        committed_at_ms: Option<i64>,
+    ) -> Result<()> {
+        let number = self.next_number();
+        if take(connection, self.id, number, committed_at_ms)? {
+            return Ok(());
+        }
+        self.explain(connection, number)?;
+        Err(self.went_back())
+    }
+
+    /// Why the fence did not let the write with this number pass. The number in the row; an error
+    /// when the instance was ended. If the row has a lower number than was stored, the database has
+    /// lost commits, and the instance goes on from there.
+    pub fn explain(&self, connection: &mut StoreConnection, number: i64) -> Result<i64> {
+        let row: Option<Row> = instances::table
+            .find(self.id)
+            .select((instances::commit_no, instances::ended_at_ms, instances::ended_by))
+            .first(connection)
+            .optional()?;
+        let mut state = self.state();
+        let end = match row {
+            None => "this instance is unknown to the database: it is another one, or an old copy",
+            Some(Row { ended_at_ms: Some(_), ended_by: Some(other), .. }) => {
+                &format!("this instance ({}) was ended by instance {other}", self.id)
+            }
+            Some(Row { ended_at_ms: Some(_), .. }) => "this instance was ended",
+            Some(Row { commit_no, .. }) => {
+                if commit_no < number {
+                    (state.newest, state.in_doubt) = (commit_no, None);
+                }
+                return Ok(commit_no);
+            }
+        };
+        state.end = Some(end.to_owned());
+        Err(StorageError::Unavailable(end.to_owned()))
+    }
+
+    /// The error for a store that has lost commits.
+    pub fn went_back(&self) -> StorageError {
+        StorageError::Unavailable(
+            "the database has lost its newest commits, as after a failover to a server that was \
+             behind; what it has is read again"
+                .to_owned(),
+        )
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Takes the number, if it is the next one of the living instance.
+fn take(
+    connection: &mut StoreConnection,
+    id: i64,
+    number: i64,
+    committed_at_ms: Option<i64>,
+) -> Result<bool> {
+    let living = instances::table
+        .filter(instances::id.eq(id))
+        .filter(instances::commit_no.eq(number - 1))
+        .filter(instances::ended_at_ms.is_null());
+    let taken = diesel::update(living).set((
+        instances::commit_no.eq(number),
+        committed_at_ms.map(|at_ms| instances::committed_at_ms.eq(at_ms)),
+    ));
+    Ok(taken.execute(connection)? > 0)
+}

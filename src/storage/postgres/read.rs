@@ -1,0 +1,148 @@
+//! [`StoreRead`] on PostgreSQL.
+
+use std::collections::HashMap;
+
+use super::cold::{events, services};
+use super::store::PostgresStore;
+use super::{counters, fresh, history, usage};
+use crate::domain::{Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
+use crate::storage::batch::Extent;
+use crate::storage::history::rows::{
+    Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
+};
+use crate::storage::port::{EachTick, ReadWork, Result, StoreRead};
+use crate::storage::records::{
+    ListEvents, ListServices, LoadedService, NamedService, ServiceRecord, Usage,
+};
+
+impl StoreRead for PostgresStore {
+    fn in_snapshot(&mut self, work: &mut ReadWork<'_>) -> Result<()> {
+        self.transaction(|store| work(store))
+    }
+
+    fn service(&mut self, id: ServiceId) -> Result<ServiceRecord> {
+        self.run(|connection| services::get(connection, id))
+    }
+
+    fn require_service(&mut self, id: ServiceId) -> Result<()> {
+        self.run(|connection| services::require(connection, id))
+    }
+
+    fn services(&mut self, list: &ListServices) -> Result<Page<ServiceRecord>> {
+        self.run(|connection| services::list(connection, list))
+    }
+
+    fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>> {
+        self.run(|connection| services::named(connection, page))
+    }
+
+    fn load_services(&mut self) -> Result<Vec<LoadedService>> {
+        self.run(services::load)
+    }
+
+    fn all_service_ids(&mut self) -> Result<Vec<ServiceId>> {
+        self.run(services::all_ids)
+    }
+
+    fn events(&mut self, list: &ListEvents) -> Result<Page<ServiceEvent>> {
+        self.run(|connection| events::list(connection, list))
+    }
+
+    fn spans(
+        &mut self,
+        ids: &[ServiceId],
+        window: Window,
+    ) -> Result<HashMap<ServiceId, Vec<Span>>> {
+        self.run(|connection| history::spans(connection, ids, window))
+    }
+
+    fn first_unsealed_event(&mut self, id: ServiceId) -> Result<Option<i64>> {
+        self.run(|connection| history::first_unsealed_event(connection, id))
+    }
+
+    fn newest_seq(&mut self, id: ServiceId) -> Result<u64> {
+        self.run(|connection| history::newest_seq(connection, id))
+    }
+
+    fn fresh_ticks(&mut self, id: ServiceId, each: &mut EachTick<'_, StoredTick>) -> Result<()> {
+        self.run(|connection| fresh::newest_first(connection, id, each))
+    }
+
+    fn fresh_counts(&mut self) -> Result<HashMap<ServiceId, u64>> {
+        self.run(fresh::counts)
+    }
+
+    fn fresh_extent(&mut self) -> Result<Extent> {
+        self.call(fresh::extent)
+    }
+
+    fn chunks(
+        &mut self,
+        id: ServiceId,
+        window: Window,
+        before: Option<u64>,
+    ) -> Result<Vec<ChunkInfo>> {
+        self.run(|connection| history::chunks(connection, id, window, before))
+    }
+
+    fn chunk_from(&mut self, id: ServiceId, seq: u64, window: Window) -> Result<Option<ChunkInfo>> {
+        self.run(|connection| history::chunk_from(connection, id, seq, window))
+    }
+
+    fn newest_chunks(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ChunkInfo>> {
+        self.run(|connection| history::newest_chunks(connection, ids))
+    }
+
+    fn chunk_data(&mut self, chunk: &ChunkInfo) -> Result<Vec<u8>> {
+        self.run(|connection| history::chunk_data(connection, chunk))
+    }
+
+    fn rollups(&mut self, id: ServiceId, step_s: i32, window: Window) -> Result<Vec<Rollup>> {
+        self.run(|connection| history::rollups(connection, id, step_s, window))
+    }
+
+    fn rollup_starts(&mut self, id: ServiceId, step_s: i32, from_s: i64) -> Result<Vec<i64>> {
+        self.run(|connection| history::rollup_starts(connection, id, step_s, from_s))
+    }
+
+    fn newest_rollup(&mut self, id: ServiceId, step_s: i32) -> Result<Option<i64>> {
+        self.run(|connection| history::newest_rollup(connection, id, step_s))
+    }
+
+    fn sealing(&mut self) -> Result<Option<Sealing>> {
+        self.call(history::sealing)
+    }
+
+    fn backlog(&mut self, sealing: &Sealing) -> Result<Backlog> {
+        self.run(|connection| fresh::backlog(connection, sealing))
+    }
+
+    fn unsealed_services(
+        &mut self,
+        sealing: &Sealing,
+        limit: usize,
+    ) -> Result<Vec<UnsealedService>> {
+        self.run(|connection| history::unsealed_services(connection, sealing, limit))
+    }
+
+    fn unsealed_ticks(
+        &mut self,
+        sealing: &Sealing,
+        limit: usize,
+        each: &mut EachTick<'_, UnsealedTick>,
+    ) -> Result<()> {
+        self.run(|connection| fresh::unsealed(connection, sealing, limit, each))
+    }
+
+    fn marks(&mut self) -> Result<Marks> {
+        self.run(history::marks)
+    }
+
+    fn usage(&mut self) -> Result<Usage> {
+        self.run(usage::usage)
+    }
+
+    fn check_counters(&mut self) -> Result<Vec<String>> {
+        self.run(counters::check)
+    }
+}

@@ -1,0 +1,1 @@
+//! Rows of the history's tables, and the values that they hold.

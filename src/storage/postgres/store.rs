@@ -1,0 +1,146 @@
+//! A connection as a store: calls with a deadline, transactions, and the fence of its writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::{SimpleConnection, TransactionManager};
+
+use super::connection::{Connection, Mode, StoreConnection};
+use super::instance::{Instance, Write};
+use super::settings::Settings;
+use crate::storage::error::StorageError;
+use crate::storage::port::Result;
+
+type Manager = <StoreConnection as diesel::Connection>::TransactionManager;
+
+/// Longest time of a call.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// The statements of a store are few and the same for ever, so none is planned twice; and none is
+/// worth compiling.
+const PLANNING: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off";
+
+/// A store on one connection, which is opened again when the server has closed it while idle.
+pub struct PostgresStore {
+    pub(super) connection: Connection,
+    settings: Arc<Settings>,
+    mode: Mode,
+    /// `None` beside a running service.
+    pub(super) instance: Option<Arc<Instance>>,
+    /// Longest time of a call; `None` for no limit.
+    limit: Option<Duration>,
+    /// Calls under way: the first one has the deadline.
+    depth: u32,
+}
+
+impl PostgresStore {
+    /// A store that only reads; of a running service with its instance.
+    pub fn reader(settings: Arc<Settings>, instance: Option<Arc<Instance>>) -> Result<Self> {
+        Self::open(settings, Mode::Read, instance)
+    }
+
+    /// The store that writes as `instance`. There is one at a time.
+    pub fn writer(settings: Arc<Settings>, instance: Arc<Instance>) -> Result<Self> {
+        Self::open(settings, Mode::Write, Some(instance))
+    }
+
+    fn open(settings: Arc<Settings>, mode: Mode, instance: Option<Arc<Instance>>) -> Result<Self> {
+        let connection = connect(&settings, mode)?;
+        Ok(Self { connection, settings, mode, instance, limit: Some(CALL_LIMIT), depth: 0 })
+    }
+
+    /// The same store without a limit for its calls, for commands.
+    pub fn without_limit(self) -> Self {
+        Self { limit: None, ..self }
+    }
+
+    /// Runs `work` within one deadline.
+    pub(super) fn call<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth > 0 {
+            return work(self);
+        }
+        if self.connection.is_closed() {
+            self.connection = connect(&self.settings, self.mode)?;
+        }
+        self.connection.limit(self.limit);
+        self.depth += 1;
+        let done = work(self);
+        self.depth -= 1;
+        self.connection.limit(None);
+        match (done, self.connection.end()) {
+            // The end of the connection says more than the error of a statement that met it.
+            (Err(StorageError::Unavailable(_)), Some(why)) => Err(StorageError::Unavailable(why)),
+            (done, _) => done,
+        }
+    }
+
+    /// Runs statements within one deadline.
+    pub(super) fn run<T>(
+        &mut self,
+        work: impl FnOnce(&mut StoreConnection) -> Result<T>,
+    ) -> Result<T> {
+        self.call(|store| work(&mut store.connection))
+    }
+
+    /// Runs `work` in one transaction; on a store that only reads, on one snapshot.
+    pub(super) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.call(|store| {
+            Manager::begin_transaction(&mut *store.connection)?;
+            match work(store) {
+                Ok(done) => {
+                    Manager::commit_transaction(&mut *store.connection)?;
+                    Ok(done)
+                }
+                Err(error) => {
+                    // The connection is dropped when this fails, too.
+                    let _ = Manager::rollback_transaction(&mut *store.connection);
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    /// Runs `work` in one transaction behind the fence. `committed_at_ms` moves the liveness mark.
+    pub(super) fn write<T>(
+        &mut self,
+        committed_at_ms: Option<i64>,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.numbered(Write::Other, |store, instance| {
+            store.transaction(|store| {
+                instance.pass_fence(&mut store.connection, committed_at_ms)?;
+                work(store)
+            })
+        })
+    }
+
+    /// Runs a write that takes the next number of the instance.
+    pub(super) fn numbered<T>(
+        &mut self,
+        kind: Write,
+        write: impl FnOnce(&mut Self, &Instance) -> Result<T>,
+    ) -> Result<T> {
+        let instance = self.instance()?;
+        self.call(|store| {
+            instance.settle(&mut store.connection)?;
+            let done = write(store, &instance);
+            instance.note(kind, &done);
+            done
+        })
+    }
+
+    pub(super) fn instance(&self) -> Result<Arc<Instance>> {
+        let instance = self.instance.clone();
+        instance.ok_or_else(|| StorageError::Conflict("no instance writes here".to_owned()))
+    }
+}
+
+fn connect(settings: &Settings, mode: Mode) -> Result<Connection> {
+    let unavailable = |error: &dyn ToString| StorageError::Unavailable(error.to_string());
+    let mut connection = Connection::open(settings, mode).map_err(|error| unavailable(&error))?;
+    connection.batch_execute(PLANNING).map_err(|error| unavailable(&error))?;
+    Ok(connection)
+}

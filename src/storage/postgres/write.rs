@@ -1,0 +1,105 @@
+//! [`StoreWrite`] on PostgreSQL. Each write is behind the fence of its instance.
+
+use std::time::Duration;
+
+use super::cold::definitions;
+use super::import::Import;
+use super::instance::Write;
+use super::store::PostgresStore;
+use super::{clock_step, commit, entries, gaps, retention, sealing};
+use crate::domain::ServiceId;
+use crate::domain::time::step_back::StepBack;
+use crate::storage::batch::{Batch, Entry, Stored};
+use crate::storage::history::rows::{Portion, Slice};
+use crate::storage::port::{Expired, ImportWork, Result, StoreWrite};
+use crate::storage::records::{Applied, AppliedPlan, Change, Gap, MakePlan, Resumed};
+
+impl StoreWrite for PostgresStore {
+    fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>> {
+        self.run(|connection| entries::of(connection, ids))
+    }
+
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<Stored> {
+        self.numbered(Write::Commit, |store, instance| {
+            commit::commit(&mut store.connection, instance, batch)
+        })
+    }
+
+    fn settle(&mut self) -> Result<bool> {
+        let instance = self.instance()?;
+        self.run(|connection| instance.settle(connection))?;
+        Ok(instance.take_stored_commit())
+    }
+
+    fn define(&mut self, change: Change, now_ms: i64) -> Result<Applied> {
+        self.write(None, |store| definitions::define(&mut store.connection, change, now_ms))
+    }
+
+    fn define_all(&mut self, plan: &mut MakePlan<'_>, now_ms: i64) -> Result<AppliedPlan> {
+        self.write(None, |store| definitions::define_all(&mut store.connection, plan, now_ms))
+    }
+
+    fn close_gap(&mut self, now_ms: i64, default_interval: Duration) -> Result<Resumed> {
+        let interval_ms = i64::try_from(default_interval.as_millis()).unwrap_or(i64::MAX);
+        self.write(None, |store| gaps::close(store, now_ms, interval_ms))
+    }
+
+    fn record_stall(&mut self, from_ms: i64, now_ms: i64) -> Result<Option<Gap>> {
+        self.write(None, |store| gaps::stall(store, from_ms, now_ms))
+    }
+
+    fn step_back(&mut self, steps: &[StepBack]) -> Result<usize> {
+        self.write(None, |store| {
+            let moved = steps.iter().map(|step| clock_step::apply(&mut store.connection, step));
+            Ok(moved.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or_default())
+        })
+    }
+
+    fn begin_sealing(&mut self) -> Result<bool> {
+        self.write(None, sealing::begin)
+    }
+
+    fn publish(
+        &mut self,
+        slice: &Slice,
+        now_ms: i64,
+        is_enough: &mut dyn FnMut() -> bool,
+    ) -> Result<Portion> {
+        self.write(None, |store| sealing::publish(store, slice, now_ms, is_enough))
+    }
+
+    fn finish_sealing(&mut self, now_ms: i64) -> Result<u64> {
+        self.write(None, |store| sealing::finish(store, now_ms))
+    }
+
+    fn expire_chunks(&mut self, cutoff_ms: i64, limit: u32) -> Result<bool> {
+        self.write(None, |store| retention::expire_chunks(&mut store.connection, cutoff_ms, limit))
+    }
+
+    fn expire_service(
+        &mut self,
+        after: i64,
+        cutoff_ms: i64,
+        limit: u32,
+    ) -> Result<Option<Expired>> {
+        let next = self.run(|connection| retention::next_service(connection, after))?;
+        let Some(service_id) = next else { return Ok(None) };
+        let expired = self.write(None, |store| {
+            retention::expire_service(&mut store.connection, service_id, cutoff_ms, limit)
+        });
+        expired.map(Some)
+    }
+
+    fn release_space(&mut self) -> Result<bool> {
+        // The server's autovacuum looks after it.
+        Ok(false)
+    }
+
+    fn import(&mut self, work: &mut ImportWork<'_>) -> Result<()> {
+        self.write(None, |store| work(&mut Import::new(store)?))
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
