@@ -66,7 +66,7 @@ pub struct Config {
     pub self_check: SelfCheckConfig,
     pub storage: StorageConfig,
     pub process: ProcessConfig,
-    /// The whole environment, for the templates of services.
+    /// The environment without `DATABASE_URL`, for the templates of services.
     pub variables: Variables,
 }
 
@@ -82,6 +82,8 @@ impl Config {
             variables.insert(text(name), text(value));
         }
         let config = Self::from_lookup(|name| variables.get(name).cloned());
+        // A services file must not send the password of the store to a target.
+        variables.remove(storage::DATABASE_URL.name);
         match config {
             Ok(config) if problems.is_empty() => {
                 Ok(Self { variables: Variables::new(variables), ..config })

@@ -11,7 +11,7 @@ use crate::storage::postgres::settings::Settings;
 
 const FILE: Variable =
     Variable::new("DB_FILE", "db.db", "a file name", "the SQLite file, created when missing");
-const DATABASE_URL: Variable = Variable::optional(
+pub const DATABASE_URL: Variable = Variable::optional(
     "DATABASE_URL",
     "postgres://USER:PASSWORD@HOST:PORT/DATABASE, with further hosts behind commas; sslmode is \
      disable, require or verify-full, and target_session_attrs is read-write",
