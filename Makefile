@@ -2,12 +2,8 @@
 
 .DEFAULT_GOAL := help
 TOOLS := $(CURDIR)/target/tools
-DIESEL := $(shell command -v diesel || echo $(TOOLS)/bin/diesel)
+DIESEL := $(shell command -v diesel || echo $(TOOLS)/diesel/bin/diesel)
 DENY := $(shell command -v cargo-deny || echo $(TOOLS)/bin/cargo-deny)
-CHECK_DB := $(CURDIR)/target/migrate-check.db
-# Ignores diesel.toml, so that intermediate steps do not rewrite the schema file.
-MIGRATE = $(DIESEL) --config-file /dev/null --database-url $(CHECK_DB) \
-	migration --migration-dir migrations/sqlite
 
 FUZZ := $(shell command -v cargo-fuzz || echo $(TOOLS)/bin/cargo-fuzz)
 FUZZ_SECONDS ?= 60
@@ -27,9 +23,8 @@ local-run: run ## alias of run, for users of go-service-healthcheck
 build: ## build target/release/service-healthcheck
 	cargo build --release --locked
 
-test: ## run every test; as root, installs the Debian packages that tests need
-	tests/needs.sh
-	cargo test --locked
+test: ## run every test; STORES=sqlite, postgres, both; as root, installs missing Debian packages
+	tests/run.sh $(STORES)
 
 lint: ## check line width, formatting, clippy and documentation; warnings are errors
 	tests/width.sh
@@ -77,19 +72,13 @@ fuzz: $(FUZZ) ## fuzz conditions, services files, API bodies and chunks, FUZZ_SE
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
 	done
 
-schema: $(DIESEL) ## regenerate the diesel schema from the migrations
-	rm -f $(CHECK_DB)
-	$(DIESEL) --database-url $(CHECK_DB) migration run
-	rm -f $(CHECK_DB)
+schema: $(DIESEL) ## regenerate the diesel schemas of both stores from the migrations
+	tests/needs.sh postgresql
+	tests/migrations.sh $(DIESEL) schema
 
-migrate-check: $(DIESEL) ## run migrations up, down, up; compare the diesel schema
-	rm -f $(CHECK_DB)
-	$(MIGRATE) run
-	$(MIGRATE) revert --all
-	$(MIGRATE) run
-	rm -f $(CHECK_DB)
-	$(DIESEL) --database-url $(CHECK_DB) migration run --locked-schema
-	rm -f $(CHECK_DB)
+migrate-check: $(DIESEL) ## run the migrations of both stores up, down, up; compare the schemas
+	tests/needs.sh postgresql
+	tests/migrations.sh $(DIESEL) check
 
 docker-build: ## build the image service-healthcheck
 	docker build -t service-healthcheck .
@@ -98,9 +87,11 @@ docker-up: docker-build ## run the image, with data on the volume service-health
 	docker run --rm --name service-healthcheck -p 127.0.0.1:9999:9999 \
 		-v service-healthcheck-data:/data -e API_TOKEN service-healthcheck
 
-$(TOOLS)/bin/diesel:
+# libpq is a dependency of this tool alone.
+$(TOOLS)/diesel/bin/diesel:
+	tests/needs.sh libpq-dev
 	cargo install diesel_cli --version 2.3.14 --locked --no-default-features \
-		--features sqlite-bundled --root $(TOOLS)
+		--features sqlite-bundled,postgres --root $(TOOLS)/diesel
 
 $(TOOLS)/bin/cargo-fuzz:
 	cargo install cargo-fuzz --version 0.13.1 --locked --root $(TOOLS)

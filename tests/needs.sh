@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the missing Debian packages that tests, fuzzing and benchmarks need besides a Rust
-# toolchain. Arguments: further programs, each in a package of the same name.
+# toolchain. Arguments: further packages, which not everything needs: `postgresql`, `libpq-dev`, or
+# one with a program of the same name.
 set -euo pipefail
 
 missing=()
@@ -11,18 +12,26 @@ need cc build-essential
 need c++ build-essential
 need ip iproute2
 need openssl openssl
-postgresql=(/usr/lib/postgresql/*/bin/postgres)
-need "${postgresql[0]}" postgresql
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
 need /usr/lib/nagios/plugins/check_tcp monitoring-plugins-basic
 need redis-server redis-server
 need /usr/sbin/sshd openssh-server
-for program in "$@"; do
-    need "$program" "$program"
+initdb=(/usr/lib/postgresql/*/bin/initdb)
+for package in "$@"; do
+    case $package in
+        postgresql) need "${initdb[0]}" "$package" ;;
+        libpq-dev) [ -e /usr/include/postgresql/libpq-fe.h ] || missing+=("$package") ;;
+        *) need "$package" "$package" ;;
+    esac
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    # Debian's postgresql makes a cluster and starts it; tests make clusters of their own.
+    no_cluster=/etc/postgresql-common/createcluster.d/tests.conf
+    trap 'rm -f "$no_cluster"' EXIT
+    mkdir -p "${no_cluster%/*}"
+    echo 'create_main_cluster = false' >"$no_cluster"
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${missing[@]}"

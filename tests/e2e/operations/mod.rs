@@ -10,3 +10,4 @@ mod labels;
 mod metrics;
 mod reload;
 mod services_file;
+mod stores;
