@@ -39,7 +39,8 @@ CREATE TABLE instances (
     version            TEXT     NOT NULL,
     -- Number of its newest write.
     commit_no          BIGINT   NOT NULL DEFAULT 0,
-    committed_at_ms    BIGINT   NOT NULL,
+    -- The liveness mark: time of its newest commit; null before the first.
+    committed_at_ms    BIGINT,
     -- When it stopped, or another one ended it; null while it lives.
     ended_at_ms        BIGINT,
     -- The instance that ended it; its own id after an orderly stop.

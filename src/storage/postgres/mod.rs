@@ -30,6 +30,8 @@ mod sealing;
 mod search;
 pub mod settings;
 pub mod store;
+#[cfg(test)]
+pub mod tests;
 mod usage;
 mod write;
 

@@ -25,7 +25,7 @@ diesel::table! {
         region_id -> Int2,
         version -> Text,
         commit_no -> Int8,
-        committed_at_ms -> Int8,
+        committed_at_ms -> Nullable<Int8>,
         ended_at_ms -> Nullable<Int8>,
         ended_by -> Nullable<Int8>,
         sealing_no -> Int8,

@@ -49,9 +49,9 @@ impl PostgresStore {
         Ok(Self { connection, settings, mode, instance, limit: Some(CALL_LIMIT), depth: 0 })
     }
 
-    /// The same store without a limit for its calls, for commands.
-    pub fn without_limit(self) -> Self {
-        Self { limit: None, ..self }
+    /// The same store with another limit for its calls, or none, as for commands.
+    pub fn with_limit(self, limit: Option<Duration>) -> Self {
+        Self { limit, ..self }
     }
 
     /// Runs `work` within one deadline.

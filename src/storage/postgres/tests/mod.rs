@@ -1,0 +1,105 @@
+//! Tests of the PostgreSQL store alone, and the store that the contract is tested with.
+
+mod fence;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use super::connection::{Connection, Mode, StoreConnection};
+use super::instance::Instance;
+use super::schema::{
+    instances, service_events, service_rollups, service_tick_chunks, service_ticks, services,
+};
+use super::settings::Settings;
+use super::store::PostgresStore;
+use crate::storage::contract::fixture::{Inspect, TestStore};
+use crate::storage::contract::postgres_cluster::{Cluster, Database};
+
+/// A new store in a database of its own.
+pub fn open() -> TestStore {
+    open_with_limit(None).0
+}
+
+/// As [`open`], with the database and the instance, and a limit for each write.
+fn open_with_limit(limit: Option<Duration>) -> (TestStore, Arc<Database>, Arc<Instance>) {
+    let database = Arc::new(Cluster::shared().new_database(migrate));
+    let settings = settings(&database.url());
+    let instance = Arc::new(register(&settings));
+    let reader = || PostgresStore::reader(Arc::clone(&settings), Some(Arc::clone(&instance)));
+    let writer = PostgresStore::writer(Arc::clone(&settings), Arc::clone(&instance)).unwrap();
+    let store = TestStore {
+        writer: Box::new(writer.with_limit(limit)),
+        reader: Box::new(reader().unwrap()),
+        inspect: Box::new(reader().unwrap()),
+        guard: Box::new(Arc::clone(&database)),
+    };
+    (store, database, instance)
+}
+
+fn settings(url: &str) -> Arc<Settings> {
+    Arc::new(Settings::parse(url, None).unwrap())
+}
+
+fn migrate(url: &str) {
+    let mut connection = Connection::open(&settings(url), Mode::Write).unwrap();
+    let tables = include_str!("../../../../migrations/postgres/2026-11-28-000007_tables/up.sql");
+    connection.batch_execute(tables).unwrap();
+}
+
+fn register(settings: &Settings) -> Instance {
+    let mut connection = Connection::open(settings, Mode::Write).unwrap();
+    let row =
+        (instances::name.eq("test"), instances::role.eq("all"), instances::version.eq("0.0.0"));
+    let id: i64 = diesel::insert_into(instances::table)
+        .values(row)
+        .returning(instances::id)
+        .get_result(&mut *connection)
+        .unwrap();
+    Instance::new(id)
+}
+
+impl Inspect for PostgresStore {
+    fn count_rows(&mut self) -> [u64; 6] {
+        let connection: &mut StoreConnection = &mut self.connection;
+        let rows: [QueryResult<i64>; 6] = [
+            services::table.count().get_result(connection),
+            service_events::table.count().get_result(connection),
+            service_ticks::table.count().get_result(connection),
+            service_tick_chunks::table.select(sum("tick_count")).first(connection),
+            service_tick_chunks::table.count().get_result(connection),
+            service_rollups::table.count().get_result(connection),
+        ];
+        rows.map(|count| count.unwrap().cast_unsigned())
+    }
+
+    fn sealed_bytes(&mut self) -> u64 {
+        let bytes = service_tick_chunks::table.select(sum("length(data)"));
+        i64::cast_unsigned(bytes.first(&mut *self.connection).unwrap())
+    }
+
+    fn dump(&mut self) -> Vec<String> {
+        #[derive(QueryableByName)]
+        struct Line {
+            #[diesel(sql_type = Text)]
+            line: String,
+        }
+        const ROWS: &str = "\
+            SELECT c::text AS line FROM service_tick_chunks c \
+            UNION ALL SELECT t::text FROM service_ticks t \
+            UNION ALL SELECT r::text FROM service_rollups r \
+            UNION ALL SELECT s::text FROM shards s \
+            UNION ALL SELECT sealing_no || ' ' || coalesce(sealing_service_id, -1) FROM instances \
+            UNION ALL SELECT service_id || ' ' || sealed_event_id FROM service_metrics \
+            UNION ALL SELECT sealed_at_ms::text FROM store ORDER BY 1";
+        let lines: Vec<Line> = diesel::sql_query(ROWS).load(&mut *self.connection).unwrap();
+        lines.into_iter().map(|line| line.line).collect()
+    }
+}
+
+fn sum(column: &str) -> diesel::expression::SqlLiteral<BigInt> {
+    diesel::dsl::sql(&format!("coalesce(sum({column}), 0)::bigint"))
+}
