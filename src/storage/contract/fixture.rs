@@ -20,7 +20,7 @@ use crate::storage::history::ticks::ListTicks;
 use crate::storage::ledger::{Committed, Ledger};
 use crate::storage::port::{Query, StoreRead, StoreWrite, snapshot};
 use crate::storage::records::{Change, GetUsage, Usage};
-use crate::storage::sqlite;
+use crate::storage::{postgres, sqlite};
 
 /// A Monday at noon, in unix milliseconds.
 pub const START_MS: i64 = 1_795_435_200_000;
@@ -29,6 +29,7 @@ pub const START_MS: i64 = 1_795_435_200_000;
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Sqlite,
+    Postgres,
 }
 
 impl Kind {
@@ -36,6 +37,7 @@ impl Kind {
     pub fn open(self) -> TestStore {
         match self {
             Self::Sqlite => sqlite::tests::open(),
+            Self::Postgres => postgres::tests::open(),
         }
     }
 }
@@ -48,6 +50,15 @@ macro_rules! for_each_store {
                 #[test]
                 fn $test() {
                     super::$test($crate::storage::contract::fixture::Kind::Sqlite);
+                }
+            )*
+        }
+
+        mod on_postgres {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test($crate::storage::contract::fixture::Kind::Postgres);
                 }
             )*
         }
