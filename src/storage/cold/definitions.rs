@@ -5,7 +5,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::rows::{DefinitionRow, ServiceRow};
 use super::schema::{service_metrics, services};
-use super::{StoreConnection, events, living, services as reads};
+use super::{StoreConnection, events, insertion, living, services as reads};
 use crate::domain::{Definition, Origin, ServiceId, State};
 use crate::storage::error::StorageError;
 use crate::storage::records::{Applied, AppliedPlan, Change, FilePlan, MakePlan};
@@ -18,7 +18,11 @@ pub fn define(
 ) -> Result<Applied, StorageError> {
     let mut changes_probes = false;
     let id = match change {
-        Change::Create(definition) => insert(connection, &definition, Origin::Api, now_ms)?,
+        Change::Create(definition) => {
+            let id = insert(connection, &definition, Origin::Api, now_ms)?;
+            living::changed(connection, &[id], 1, now_ms)?;
+            id
+        }
         Change::Update(id, patch) => {
             let before = writable(connection, id)?.definition()?;
             let after = patch.apply(&before).map_err(|problems| {
@@ -27,12 +31,14 @@ pub fn define(
             changes_probes = !after.probes_as(&before);
             if after != before {
                 update(connection, id, &after, Origin::Api, now_ms)?;
+                living::changed(connection, &[id], 0, now_ms)?;
             }
             id
         }
         Change::Delete(id) => {
             writable(connection, id)?;
             delete(connection, id, now_ms)?;
+            living::changed(connection, &[id], -1, now_ms)?;
             return Ok(Applied { id, record: None, changes_probes: true });
         }
     };
@@ -54,8 +60,13 @@ pub fn define_all(
     for (id, definition) in change {
         update(connection, *id, definition, Origin::File, now_ms)?;
     }
-    let added = add.iter().map(|added| insert(connection, added, Origin::File, now_ms));
-    let added = added.collect::<Result<_, _>>()?;
+    let added = insertion::insert_all(connection, add, Origin::File, now_ms)?;
+    let of_change = change.iter().map(|(id, _)| id);
+    let changed: Vec<ServiceId> = remove.iter().chain(of_change).chain(&added).copied().collect();
+    if !changed.is_empty() {
+        let more = added.len() as i64 - remove.len() as i64;
+        living::changed(connection, &changed, more, now_ms)?;
+    }
     Ok(AppliedPlan { plan, added })
 }
 
@@ -75,7 +86,8 @@ fn writable(connection: &mut StoreConnection, id: ServiceId) -> Result<ServiceRo
     Ok(row)
 }
 
-fn insert(
+/// Adds a service. The caller counts it.
+pub fn insert(
     connection: &mut StoreConnection,
     definition: &Definition,
     origin: Origin,
@@ -88,9 +100,7 @@ fn insert(
         .returning(services::id)
         .get_result(connection)
         .map_err(|error| name_taken(error, definition))?;
-    let id = ServiceId::new(id).ok_or(StorageError::NotFound)?;
-    living::changed(connection, id, 1, now_ms)?;
-    Ok(id)
+    ServiceId::new(id).ok_or(StorageError::NotFound)
 }
 
 fn update(
@@ -106,7 +116,6 @@ fn update(
         .set(DefinitionRow::new(definition, origin, now_ms / 1_000))
         .execute(connection)
         .map_err(|error| name_taken(error, definition))?;
-    living::changed(connection, id, 0, now_ms)?;
     match (was_enabled, definition.enabled) {
         (true, false) => pause(connection, id, now_ms),
         // Unknown until the next result.
@@ -116,7 +125,7 @@ fn update(
 }
 
 /// A write that violates the unique index of names is a conflict that names the service.
-fn name_taken(error: DieselError, definition: &Definition) -> StorageError {
+pub fn name_taken(error: DieselError, definition: &Definition) -> StorageError {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, violation)
             if violation.message().contains("services_living_name") =>
@@ -154,7 +163,6 @@ fn delete(
     diesel::update(services::table.find(id.get()))
         .set((services::deleted_at.eq(now), services::updated_at.eq(now)))
         .execute(connection)?;
-    living::changed(connection, id, -1, now_ms)?;
     events::end(connection, id, now_ms)?;
     Ok(())
 }

@@ -17,6 +17,7 @@ mod fresh;
 mod gaps;
 mod history;
 mod import;
+mod insertion;
 pub mod instance;
 mod joins;
 mod living;

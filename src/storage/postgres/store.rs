@@ -16,6 +16,9 @@ type Manager = <StoreConnection as diesel::Connection>::TransactionManager;
 /// Longest time of a call.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
+/// Longest time of a call that may change every service.
+const BULK_CALL_LIMIT: Duration = Duration::from_secs(120);
+
 /// The statements of a store are few and the same for ever, so none is planned twice; and none is
 /// worth compiling.
 const PLANNING: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off";
@@ -72,6 +75,19 @@ impl PostgresStore {
             (Err(StorageError::Unavailable(_)), Some(why)) => Err(StorageError::Unavailable(why)),
             (done, _) => done,
         }
+    }
+
+    /// As [`write`](Self::write), for a write that may change every service.
+    pub(super) fn write_bulk<T>(
+        &mut self,
+        committed_at_ms: Option<i64>,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let limit = self.limit;
+        self.limit = limit.map(|limit| limit.max(BULK_CALL_LIMIT));
+        let done = self.write(committed_at_ms, work);
+        self.limit = limit;
+        done
     }
 
     /// Runs statements within one deadline.

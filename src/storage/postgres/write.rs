@@ -36,20 +36,20 @@ impl StoreWrite for PostgresStore {
     }
 
     fn define_all(&mut self, plan: &mut MakePlan<'_>, now_ms: i64) -> Result<AppliedPlan> {
-        self.write(None, |store| definitions::define_all(&mut store.connection, plan, now_ms))
+        self.write_bulk(None, |store| definitions::define_all(&mut store.connection, plan, now_ms))
     }
 
     fn close_gap(&mut self, now_ms: i64, default_interval: Duration) -> Result<Resumed> {
         let interval_ms = i64::try_from(default_interval.as_millis()).unwrap_or(i64::MAX);
-        self.write(None, |store| gaps::close(store, now_ms, interval_ms))
+        self.write_bulk(None, |store| gaps::close(store, now_ms, interval_ms))
     }
 
     fn record_stall(&mut self, from_ms: i64, now_ms: i64) -> Result<Option<Gap>> {
-        self.write(None, |store| gaps::stall(store, from_ms, now_ms))
+        self.write_bulk(None, |store| gaps::stall(store, from_ms, now_ms))
     }
 
     fn step_back(&mut self, steps: &[StepBack]) -> Result<usize> {
-        self.write(None, |store| {
+        self.write_bulk(None, |store| {
             let moved = steps.iter().map(|step| clock_step::apply(&mut store.connection, step));
             Ok(moved.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or_default())
         })
@@ -96,7 +96,7 @@ impl StoreWrite for PostgresStore {
     }
 
     fn import(&mut self, work: &mut ImportWork<'_>) -> Result<()> {
-        self.write(None, |store| work(&mut Import::new(store)?))
+        self.write_bulk(None, |store| work(&mut Import::new(store)?))
     }
 
     fn checkpoint(&mut self) -> Result<()> {

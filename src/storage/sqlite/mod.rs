@@ -14,6 +14,7 @@ pub mod go_db;
 mod header;
 mod history;
 mod import;
+mod insertion;
 mod living;
 pub mod lock;
 mod metrics;
