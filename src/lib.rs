@@ -85,6 +85,8 @@
 //! | What does a heartbeat report? | `api/input/heartbeat.rs` |
 //! | Which connection of the API is closed? | `api/transport/places.rs` |
 //! | What if the database file is removed or replaced? | `storage/sqlite/watch.rs` |
+//! | Which database is refused at the start? | `storage/postgres/start_checks.rs` |
+//! | When is another instance dead, and ended? | `storage/postgres/takeover.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |
 //! | Which values are secret, and how are they masked? | `domain/secret/` |

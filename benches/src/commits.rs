@@ -214,7 +214,7 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
         subscribers: Vec::new(),
         push_keys: PushKeys::default(),
         writer: stores.writer_recipients(),
-        readers: Readers::new(stores.readers.clone()),
+        readers: Readers::new(stores.readers.clone(), store.read_deadline()),
     };
     Recorder::new(settings, &[], deps, runtime).start()
 }

@@ -70,7 +70,7 @@ impl Actors {
             push_keys: push_keys.clone(),
             subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
             writer: stores.writer_recipients(),
-            readers: Readers::new(stores.readers.clone()),
+            readers: Readers::new(stores.readers.clone(), store.read_deadline()),
         };
         let recorder = Recorder::new(settings, &services, deps, runtime).start();
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);

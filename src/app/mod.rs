@@ -9,6 +9,7 @@ pub mod startup;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -34,7 +35,7 @@ use crate::error::Error;
 use crate::metrics::Telemetry;
 use crate::probe::Rules;
 use crate::probe::exec::group::kill_all;
-use crate::storage::{Rescued, SavedFiles, Store};
+use crate::storage::{OpenError, Rescued, SavedFiles, Store};
 
 /// The part of the grace period that is reserved for the flush: a tenth, and at most this.
 const FLUSH_RESERVE: Duration = Duration::from_millis(500);
@@ -60,8 +61,9 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
     })
 }
 
-/// Prepares the start on another thread, since a large file takes a while. After a signal meanwhile
-/// the store is left consistent and nothing starts (`None`); a second signal exits at once. A
+/// Prepares the start on another thread, since a large file takes a while, and the database may not
+/// answer yet. After a signal meanwhile the store is left consistent and nothing starts (`None`); a
+/// second signal exits at once. A
 /// signal does not wait for files, since one may hang.
 async fn prepare(
     config: &Config,
@@ -77,19 +79,24 @@ async fn prepare(
         files = reading => files.map_err(Error::failed)??,
         _ = signals.next() => return Ok(None),
     };
-    let mut preparing = spawn_blocking(move || startup::prepare(&config, files, &log));
-    let mut is_stopping = false;
+    let is_stopping = Arc::new(AtomicBool::new(false));
+    let mut preparing = {
+        let is_stopping = Arc::clone(&is_stopping);
+        spawn_blocking(move || startup::prepare(&config, files, &is_stopping, &log))
+    };
     loop {
         tokio::select! {
             prepared = &mut preparing => {
-                let prepared = prepared.map_err(Error::failed)??;
-                return Ok((!is_stopping).then_some(prepared));
+                let is_stopping = is_stopping.load(Ordering::Relaxed);
+                return match prepared.map_err(Error::failed)? {
+                    Err(Error::Open(OpenError::Interrupted)) => Ok(None),
+                    prepared => Ok(Some(prepared?).filter(|_| !is_stopping)),
+                };
             }
             (_, code) = signals.next() => {
-                if is_stopping {
+                if is_stopping.swap(true, Ordering::Relaxed) {
                     std::process::exit(code);
                 }
-                is_stopping = true;
             }
         }
     }
@@ -194,7 +201,8 @@ impl App {
         }
         match fault {
             Some(Fault::ActorDied(actor)) => Err(Error::ActorDied(actor)),
-            _ => stopped,
+            Some(Fault::StoreChanged) => stopped.and_then(|()| self.store_change()),
+            None => stopped,
         }
     }
 
@@ -240,6 +248,10 @@ impl App {
             let _ = timeout_at(drained, self.server.stop(true)).await;
         });
         self.flush(flushed.max(Instant::now() + FLUSH_AT_LEAST)).await
+    }
+
+    fn store_change(&self) -> Result<(), Error> {
+        self.store.access().change().map_or(Ok(()), |change| Err(Error::StoreChanged(change)))
     }
 
     async fn drain_probes(&self, deadline: Instant) {

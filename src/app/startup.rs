@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use slog::{Logger, info, warn};
 
@@ -10,7 +11,7 @@ use crate::api::WriteAccess;
 use crate::app::heartbeat_tokens::warn_about_tokens;
 use crate::app::services_file::{canaries, check_canary, read};
 use crate::clock::unix_ms;
-use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP};
+use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP, StorageConfig};
 use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Target};
 use crate::error::Error;
@@ -21,7 +22,7 @@ use crate::probe::registry::DomainRegistry;
 use crate::services_file;
 use crate::services_file::{Content, Entry, FileApplied, Notices, Snapshot};
 use crate::storage::records::{Gap, LoadedService, Resumed, SetBack};
-use crate::storage::{Store, StoreWarning};
+use crate::storage::{Awaiting, Newcomer, OpenError, PATIENCE, Store, StoreWarning};
 
 /// What the actors and the API need to start.
 pub struct Prepared {
@@ -42,10 +43,17 @@ pub struct Prepared {
 
 /// Takes the address, and then opens the store: with [`read_files`] before, a failed start changes
 /// nothing.
-pub fn prepare(config: &Config, files: Files, log: &Logger) -> Result<Prepared, Error> {
+///
+/// Error `Interrupted` when `is_stopping` becomes true while the database is awaited.
+pub fn prepare(
+    config: &Config,
+    files: Files,
+    is_stopping: &AtomicBool,
+    log: &Logger,
+) -> Result<Prepared, Error> {
     let Files { services_file, rules, content } = files;
     let listener = listen(config)?;
-    let store = Store::open_file(&config.storage.file)?;
+    let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
     let entries = content.as_ref().map(|content| content.entries.as_slice());
     let (services, resumed) = prepare_store(config, &store, entries, log)?;
@@ -144,6 +152,18 @@ fn listen(config: &Config) -> Result<TcpListener, Error> {
         .map_err(|error| Error::Failed(format!("cannot listen on {address}: {error}")))
 }
 
+fn open_store(config: &Config, is_stopping: &AtomicBool, log: &Logger) -> Result<Store, OpenError> {
+    let StorageConfig { file, database, instance_name, instance_ttl, .. } = &config.storage;
+    let Some(database) = database else { return Store::open_file(file) };
+    let newcomer = Newcomer { name: instance_name, ttl: *instance_ttl };
+    let awaiting = Awaiting {
+        patience: PATIENCE,
+        is_stopping: &|| is_stopping.load(Ordering::Relaxed),
+        tell: &|why| warn!(log, "waiting for the database"; "why" => why),
+    };
+    Store::open_server(database, &newcomer, &awaiting)
+}
+
 fn log_warnings(store: &Store, log: &Logger) {
     for warning in store.warnings() {
         match warning {
@@ -155,6 +175,7 @@ fn log_warnings(store: &Store, log: &Logger) {
                 "the database has several names (hard links); under another one, SQLite does not \
                 find its log";
                 "file" => store.name(), "names" => names),
+            StoreWarning::Database(warning) => warn!(log, "database: {}", warning),
         }
     }
 }

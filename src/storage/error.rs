@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::storage::postgres::start_error::StartError;
+
 /// Why a read or a write failed. A failed write stored nothing, except for `Unavailable`: then
 /// only reading the rows back can tell.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +29,7 @@ pub enum StorageError {
     Invalid(Vec<String>),
 }
 
-/// Why the store could not be opened. The file is unchanged.
+/// Why the store could not be opened. Its content is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Another process has the file open.
@@ -61,6 +63,16 @@ pub enum OpenError {
     /// The file cannot be opened, read or migrated.
     #[error("{} cannot be used: {reason}", file.display())]
     Unusable { file: PathBuf, reason: String },
+    /// The store in a database cannot be opened.
+    #[error("{database}: {why}")]
+    Database {
+        /// The URL without its password.
+        database: String,
+        why: StartError,
+    },
+    /// A signal ended the start while it waited for the database.
+    #[error("the start was ended by a signal")]
+    Interrupted,
 }
 
 /// Why this process may not use its store any more. Nothing is written after it, and the process

@@ -23,5 +23,6 @@ pub mod store;
 
 pub use error::{OpenError, StorageError, StoreChange};
 pub use port::{StoreRead, StoreWrite};
+pub use postgres::server::{Awaiting, Newcomer, PATIENCE};
 pub use sqlite::rescue::SavedFiles;
 pub use store::{Rescue, Rescued, Store, StoreAccess, StoreWarning};

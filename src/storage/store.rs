@@ -7,20 +7,27 @@ use std::time::Duration;
 use crate::domain::Outcome;
 use crate::storage::error::{OpenError, StorageError, StoreChange};
 use crate::storage::port::{StoreRead, StoreWrite};
+use crate::storage::postgres::server::{Awaiting, Newcomer, Server};
+use crate::storage::postgres::settings::Settings;
 use crate::storage::sqlite::rescue::{Rescue as FileRescue, SavedFiles};
 use crate::storage::sqlite::store::{Store as OpenFile, StoreFile};
+
+/// A call of the store takes at most as long.
+const READ_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The open store. For as long as it or one of its [`StoreAccess`] lives, no other process of this
 /// program uses the store.
 #[derive(Debug)]
 pub enum Store {
     File(OpenFile),
+    Server(Server),
 }
 
 /// Opens readers and writers of a [`Store`].
 #[derive(Debug, Clone)]
 pub enum StoreAccess {
     File(StoreFile),
+    Server(Server),
 }
 
 /// What an operator should know about an opened store.
@@ -30,6 +37,8 @@ pub enum StoreWarning {
     SharedFile { file: PathBuf, mode: u32 },
     /// The database file has several names (hard links).
     SeveralNames { names: u64 },
+    /// About the database, as a sentence.
+    Database(String),
 }
 
 /// Saves what the process holds after a [`StoreChange`].
@@ -42,6 +51,10 @@ pub struct Rescue {
 #[derive(Debug)]
 enum RescueKind {
     File(FileRescue),
+    /// Nothing can be saved; the number of outcomes that were given up.
+    Server {
+        lost: usize,
+    },
 }
 
 /// What became of the outcomes that were not committed before a [`StoreChange`].
@@ -60,16 +73,19 @@ impl Store {
         OpenFile::open(file).map(Self::File)
     }
 
+    /// Opens the store in a database, creating it in an empty schema, and migrates it.
+    pub fn open_server(
+        settings: &Settings,
+        newcomer: &Newcomer<'_>,
+        awaiting: &Awaiting<'_>,
+    ) -> Result<Self, OpenError> {
+        Server::open(settings, newcomer, awaiting).map(Self::Server)
+    }
+
     pub fn access(&self) -> StoreAccess {
         match self {
             Self::File(file) => StoreAccess::File(file.file().clone()),
-        }
-    }
-
-    /// The store as the log names it: the absolute path of the file.
-    pub fn name(&self) -> String {
-        match self {
-            Self::File(file) => file.path().to_owned(),
+            Self::Server(server) => StoreAccess::Server(server.clone()),
         }
     }
 
@@ -77,6 +93,16 @@ impl Store {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::File(_) => "db_file",
+            Self::Server(_) => "database",
+        }
+    }
+
+    /// The store as the log names it: the absolute path of the file, or the URL of the database
+    /// without its password.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(file) => file.path().to_owned(),
+            Self::Server(server) => server.shown(),
         }
     }
 
@@ -89,13 +115,28 @@ impl Store {
                 let several = (names > 1).then_some(StoreWarning::SeveralNames { names });
                 shared.chain(several).collect()
             }
+            Self::Server(server) => {
+                server.warnings().iter().cloned().map(StoreWarning::Database).collect()
+            }
         }
     }
 
-    /// Longest time without a write; after it an empty group moves the liveness mark.
+    /// Longest time without a write; after it an empty group moves the liveness mark. The recorder
+    /// checks once a second, so that the next write may come a second later.
     pub fn liveness_interval(&self) -> Duration {
         match self {
             Self::File(_) => Duration::from_secs(5),
+            // A write every two seconds: an instance that writes nothing for INSTANCE_TTL_SECONDS,
+            // which are at least three, is taken for dead.
+            Self::Server(_) => Duration::from_millis(1_500),
+        }
+    }
+
+    /// Longest time that a query of HTTP may take, with the wait for its turn.
+    pub fn read_deadline(&self) -> Option<Duration> {
+        match self {
+            Self::File(_) => None,
+            Self::Server(_) => Some(READ_DEADLINE),
         }
     }
 }
@@ -105,6 +146,7 @@ impl StoreAccess {
     pub fn reader(&self) -> Result<Box<dyn StoreRead>, StorageError> {
         match self {
             Self::File(file) => file.reader(),
+            Self::Server(server) => server.reader(),
         }
     }
 
@@ -112,6 +154,7 @@ impl StoreAccess {
     pub fn writer(&self) -> Result<Box<dyn StoreWrite>, StorageError> {
         match self {
             Self::File(file) => file.writer(),
+            Self::Server(server) => server.writer(),
         }
     }
 
@@ -120,6 +163,7 @@ impl StoreAccess {
     pub fn check(&self) -> Result<(), StorageError> {
         match self {
             Self::File(file) => file.check(),
+            Self::Server(server) => server.check(),
         }
     }
 
@@ -127,6 +171,7 @@ impl StoreAccess {
     pub fn change(&self) -> Option<StoreChange> {
         match self {
             Self::File(file) => file.change(),
+            Self::Server(server) => server.change(),
         }
     }
 
@@ -135,6 +180,15 @@ impl StoreAccess {
     pub fn may_close(&self) -> bool {
         match self {
             Self::File(file) => file.is_in_place(),
+            Self::Server(_) => true,
+        }
+    }
+
+    /// Whether another machine may have to be reached to open the store.
+    pub fn is_remote(&self) -> bool {
+        match self {
+            Self::File(_) => false,
+            Self::Server(_) => true,
         }
     }
 
@@ -143,8 +197,18 @@ impl StoreAccess {
         let change = self.change()?;
         let kind = match self {
             Self::File(file) => RescueKind::File(FileRescue::new(file.clone(), now_ms)),
+            Self::Server(_) => RescueKind::Server { lost: 0 },
         };
         Some(Rescue { change, kind })
+    }
+
+    /// Gives the store up, when its last write is done: the next process need not wait.
+    pub fn leave(&self) {
+        match self {
+            // The end of the process releases its lock.
+            Self::File(_) => {}
+            Self::Server(server) => server.leave(),
+        }
     }
 }
 
@@ -156,13 +220,20 @@ impl Rescue {
     ) -> Result<T, StorageError> {
         match &self.kind {
             RescueKind::File(rescue) => rescue.run(work),
+            RescueKind::Server { .. } => Err(StorageError::Unavailable(self.change.detail.clone())),
         }
     }
 
-    /// Saves outcomes that cannot be committed. After an error they are lost.
-    pub fn append(&mut self, outcomes: &[Outcome]) -> io::Result<()> {
+    /// Saves outcomes that cannot be committed, or gives them up. Returns the number of those that
+    /// were given up. After an error they are lost.
+    pub fn append(&mut self, outcomes: &[Outcome]) -> io::Result<usize> {
         match &mut self.kind {
-            RescueKind::File(rescue) => rescue.append(outcomes),
+            RescueKind::File(rescue) => rescue.append(outcomes).map(|()| 0),
+            RescueKind::Server { lost } => {
+                let current = outcomes.iter().filter(|outcome| !outcome.is_outdated).count();
+                *lost += current;
+                Ok(current)
+            }
         }
     }
 
@@ -170,6 +241,7 @@ impl Rescue {
     pub fn finish(&self) -> Rescued {
         let (files, lost) = match &self.kind {
             RescueKind::File(rescue) => (Some(rescue.finish()), rescue.lost()),
+            RescueKind::Server { lost } => (None, *lost),
         };
         Rescued { change: self.change.clone(), lost, files }
     }

@@ -59,6 +59,8 @@ pub struct CommitDone {
     pub failed: Option<NotCommitted>,
     /// Nothing is committed after it, except for a rescue.
     pub store_change: Option<StoreChange>,
+    /// A rescue ended the group: the number of its outcomes that are lost.
+    pub given_up: Option<usize>,
     pub fresh: Fresh,
     /// What was noted of the clocks, whether or not the group was committed.
     pub noted: ClockNotes,

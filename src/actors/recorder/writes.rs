@@ -70,7 +70,10 @@ impl Recorder {
             None => {
                 self.buffer.group_done();
                 self.reports.committed(self.buffer.finished(), &done.committed);
-                self.note_success();
+                match done.given_up {
+                    None => self.note_success(),
+                    Some(lost) => self.telemetry.outcomes(RecordResult::Dropped, lost),
+                }
             }
             Some(NotCommitted { mut group, why }) => {
                 self.move_failed(&mut group);

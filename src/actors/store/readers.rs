@@ -1,9 +1,11 @@
 //! The readers: they answer queries on stores that cannot write, each on its own thread.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::actors::messages::store::Ask;
 use crate::actors::runtime::Lifeline;
@@ -14,16 +16,22 @@ use crate::storage::{StorageError, StoreAccess};
 /// Most queries that run or are queued at once.
 const READS_LIMIT: usize = 256;
 
+/// Pause before a reader tries again to reach a server that it could not reach.
+const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+
 /// Limits the queries to the reader threads. Clones share the limit.
 #[derive(Clone)]
 pub struct Readers {
     readers: Addr<Reader>,
     permits: Arc<Semaphore>,
+    deadline: Option<Duration>,
 }
 
 impl Readers {
-    pub fn new(readers: Addr<Reader>) -> Self {
-        Self { readers, permits: Arc::new(Semaphore::new(READS_LIMIT)) }
+    /// A query whose answer takes longer than `deadline` is given up; one that has not begun then
+    /// never runs.
+    pub fn new(readers: Addr<Reader>, deadline: Option<Duration>) -> Self {
+        Self { readers, permits: Arc::new(Semaphore::new(READS_LIMIT)), deadline }
     }
 
     /// Fails with `Busy` at once when [`READS_LIMIT`] queries are under way.
@@ -34,9 +42,17 @@ impl Readers {
         let reserved = Arc::clone(&self.permits)
             .try_acquire_owned()
             .map(|permit| (permit, self.readers.send(ask)));
+        let deadline = self.deadline;
         async move {
             let (_permit, answer) = reserved.map_err(|_| StorageError::Busy)?;
-            answer.await.unwrap_or_else(|_| {
+            let answer = match deadline {
+                None => answer.await,
+                Some(limit) => timeout(limit, answer).await.map_err(|_| {
+                    let why = format!("it did not answer within {} s", limit.as_secs());
+                    StorageError::Unavailable(why)
+                })?,
+            };
+            answer.unwrap_or_else(|_| {
                 Err(StorageError::Unavailable("the reader has died".to_owned()))
             })
         }
@@ -51,7 +67,9 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(access: StoreAccess, lifeline: Lifeline) -> Self {
-        Self { store: Reopening::new(access, StoreAccess::reader), _lifeline: lifeline }
+        let pause = if access.is_remote() { REOPEN_PAUSE } else { Duration::ZERO };
+        let store = Reopening::new(access, StoreAccess::reader).with_pause(pause);
+        Self { store, _lifeline: lifeline }
     }
 }
 

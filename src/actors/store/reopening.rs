@@ -1,5 +1,7 @@
 //! A store that is opened when it is first used, and again after it was unavailable.
 
+use std::time::{Duration, Instant};
+
 use crate::storage::{StorageError, StoreAccess};
 
 type Open<S> = fn(&StoreAccess) -> Result<Box<S>, StorageError>;
@@ -8,13 +10,24 @@ type Open<S> = fn(&StoreAccess) -> Result<Box<S>, StorageError>;
 pub struct Reopening<S: ?Sized> {
     store: Option<Box<S>>,
     open: Open<S>,
+    /// Pause between a failed attempt to open the store and the next one.
+    pause: Duration,
+    /// The end of the pause, and why the last attempt failed.
+    failed: Option<(Instant, StorageError)>,
     /// Dropped after the store, whose locks end with it.
     access: StoreAccess,
 }
 
 impl<S: ?Sized> Reopening<S> {
     pub fn new(access: StoreAccess, open: Open<S>) -> Self {
-        Self { store: None, open, access }
+        Self { store: None, open, pause: Duration::ZERO, failed: None, access }
+    }
+
+    /// Within `pause` after a failed attempt to open the store, every use fails at once. So those
+    /// that are queued do not wait for an attempt each.
+    pub fn with_pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
     }
 
     pub fn run<T>(
@@ -23,7 +36,17 @@ impl<S: ?Sized> Reopening<S> {
     ) -> Result<T, StorageError> {
         let store = match &mut self.store {
             Some(store) => store,
-            none => none.insert((self.open)(&self.access)?),
+            none => {
+                if let Some((until, error)) = &self.failed
+                    && Instant::now() < *until
+                {
+                    return Err(error.clone());
+                }
+                let opened = (self.open)(&self.access);
+                self.failed =
+                    opened.as_ref().err().map(|error| (Instant::now() + self.pause, error.clone()));
+                none.insert(opened?)
+            }
         };
         let result = work(store);
         if matches!(result, Err(StorageError::Unavailable(_))) {

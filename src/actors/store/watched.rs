@@ -45,12 +45,13 @@ impl WatchedStore {
         self.rescue.is_some()
     }
 
-    /// Saves outcomes that were not committed, in a rescue. `None` outside of one.
-    pub fn append_to_rescue(&mut self, outcomes: &[Outcome]) -> Option<io::Result<()>> {
+    /// Saves outcomes that were not committed, in a rescue, or gives them up, and returns how many
+    /// were given up. `None` outside of a rescue.
+    pub fn append_to_rescue(&mut self, outcomes: &[Outcome]) -> Option<io::Result<usize>> {
         self.rescue.as_mut().map(|rescue| rescue.append(outcomes))
     }
 
-    /// The last use: checkpoints the log, or ends the rescue.
+    /// The last use: checkpoints the log and gives the store up, or ends the rescue.
     pub fn close(&mut self, now_ms: i64) -> Option<Rescued> {
         if self.rescue.is_none() && self.access.check().is_ok() {
             if self.store.is_open() {
@@ -58,6 +59,7 @@ impl WatchedStore {
                 let _ = self.store.run(StoreWrite::checkpoint);
                 self.store.close();
             }
+            self.access.leave();
             return None;
         }
         self.begin_rescue(now_ms);

@@ -61,7 +61,7 @@ impl Writer {
                 done.failed = Some(NotCommitted { group, why });
                 done.store_change = self.store.change();
             }
-            Some(Ok(())) => {}
+            Some(Ok(lost)) => done.given_up = Some(lost),
             Some(Err(error)) => {
                 let lost = group.iter().map(|outcome| (outcome.service_id, error.to_string()));
                 done.committed.refused.extend(lost);

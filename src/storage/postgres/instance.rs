@@ -121,11 +121,16 @@ impl Instance {
             .select((instances::commit_no, instances::ended_at_ms, instances::ended_by))
             .first(connection)
             .optional()?;
+        let other = match &row {
+            Some(Row { ended_by: Some(other), .. }) => name_of(connection, *other)?,
+            _ => None,
+        };
         let mut state = self.state();
         let end = match row {
             None => "this instance is unknown to the database: it is another one, or an old copy",
-            Some(Row { ended_at_ms: Some(_), ended_by: Some(other), .. }) => {
-                &format!("this instance ({}) was ended by instance {other}", self.id)
+            Some(Row { ended_at_ms: Some(_), ended_by: Some(other_id), .. }) => {
+                let name = other.map(|name| format!(" ({name:?})")).unwrap_or_default();
+                &format!("this instance ({}) was ended by instance {other_id}{name}", self.id)
             }
             Some(Row { ended_at_ms: Some(_), .. }) => "this instance was ended",
             Some(Row { commit_no, .. }) => {
@@ -151,6 +156,11 @@ impl Instance {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// The name of an instance.
+fn name_of(connection: &mut StoreConnection, id: i64) -> Result<Option<String>> {
+    Ok(instances::table.find(id).select(instances::name).first(connection).optional()?)
 }
 
 /// Takes the number, if it is the next one of the living instance.

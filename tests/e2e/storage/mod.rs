@@ -3,6 +3,8 @@
 mod backup;
 mod changed_files;
 mod crash_recovery;
+mod database_outage;
+mod database_start;
 mod export;
 mod file_checks;
 mod import_go_db;

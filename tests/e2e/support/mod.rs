@@ -39,7 +39,7 @@ pub use grpc::GrpcHealth;
 pub use peers::{
     FullBacklog, MailServer, smtp_greeting, websocket_accept, websocket_echo, websocket_that_closes,
 };
-pub use postgres_cluster::{Cluster, ClusterOptions};
+pub use postgres_cluster::{Cluster, ClusterOptions, Database};
 pub use probe::ProbeReport;
 pub use proxy::Proxy;
 pub use registries::{RdapAnswer, RegistryServer, bootstrap};

@@ -1,16 +1,17 @@
 //! Tests of the PostgreSQL store alone, and the store that the contract is tested with.
 
 mod fence;
+mod starts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use super::connection::{Connection, Mode, StoreConnection};
 use super::instance::Instance;
+use super::migrations;
 use super::schema::{
     instances, service_events, service_rollups, service_tick_chunks, service_ticks, services,
 };
@@ -46,8 +47,7 @@ fn settings(url: &str) -> Arc<Settings> {
 
 fn migrate(url: &str) {
     let mut connection = Connection::open(&settings(url), Mode::Write).unwrap();
-    let tables = include_str!("../../../../migrations/postgres/2026-11-28-000007_tables/up.sql");
-    connection.batch_execute(tables).unwrap();
+    migrations::run(&mut connection).unwrap();
 }
 
 fn register(settings: &Settings) -> Instance {
