@@ -207,3 +207,6 @@ where
     set.map_err(|error| Failure::of_session(server, &error))?;
     Ok(Connection { store: store.into(), driver })
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,3 +128,6 @@ fn uses_tls(url: &DatabaseUrl, server: &Server) -> bool {
         (_, None) => !server.is_local(),
     }
 }
+
+#[cfg(test)]
+mod tests;
