@@ -23,6 +23,7 @@ mod services;
 mod storage;
 mod variable;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -82,11 +83,9 @@ impl Config {
             variables.insert(text(name), text(value));
         }
         let config = Self::from_lookup(|name| variables.get(name).cloned());
-        // A services file must not send the password of the store to a target.
-        variables.remove(storage::DATABASE_URL.name);
         match config {
             Ok(config) if problems.is_empty() => {
-                Ok(Self { variables: Variables::new(variables), ..config })
+                Ok(Self { variables: for_templates(variables), ..config })
             }
             Ok(_) => Err(ConfigError { problems }),
             Err(error) => {
@@ -125,8 +124,16 @@ impl Config {
     }
 }
 
+/// A services file must not send the password of the store to a target.
+fn for_templates(mut variables: HashMap<String, String>) -> Variables {
+    variables.remove(storage::DATABASE_URL.name);
+    Variables::new(variables)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn with(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -200,6 +207,60 @@ mod tests {
         assert!(!format!("{config:?}").contains("s3cret"));
         let error = with(&[("API_TOKEN", "s3 cret s3cret s3cret")]).unwrap_err();
         assert!(!error.to_string().contains("s3 cret"));
+    }
+
+    #[test]
+    fn the_url_of_the_database_is_never_shown() {
+        let url = "postgres://mon:s3cret@db.example/uptime";
+        let config = with(&[("DATABASE_URL", url)]).unwrap();
+        assert!(!format!("{config:?}").contains("s3cret"));
+        let database = config.storage.database.unwrap();
+        assert_eq!(database.shown(), "postgres://mon:***@db.example:5432/uptime");
+        let error = with(&[("DATABASE_URL", &format!("{url}?sslmode=prefer"))]).unwrap_err();
+        assert_eq!(error.problems.len(), 1);
+        let problem = &error.problems[0];
+        assert!(
+            problem.starts_with("DATABASE_URL: invalid value sslmode=prefer, expected disable")
+        );
+        assert!(!problem.contains("s3cret"), "{problem}");
+    }
+
+    #[test]
+    fn a_services_file_does_not_see_the_url_of_the_database() {
+        let variables = ["DATABASE_URL", "ENV"].map(|name| (name.to_owned(), "x".to_owned()));
+        let variables = for_templates(HashMap::from(variables));
+        assert_eq!((variables.get("DATABASE_URL"), variables.get("ENV")), (None, Some("x")));
+    }
+
+    #[test]
+    fn the_store_is_a_file_without_the_url_of_a_database() {
+        let storage = with(&[("API_PORT", "8080")]).unwrap().storage;
+        assert!(storage.database.is_none());
+        assert!(storage.instance_name.ends_with("-8080"), "{}", storage.instance_name);
+        assert_eq!(storage.instance_ttl, Duration::from_secs(10));
+        // A file of authorities without a database is not read.
+        assert!(with(&[("DATABASE_CA_FILE", "missing.pem")]).is_ok());
+        let remote = ("DATABASE_URL", "postgres://db.example/uptime");
+        let error = with(&[remote, ("DATABASE_CA_FILE", "missing.pem")]).unwrap_err();
+        assert!(error.problems[0].starts_with("DATABASE_CA_FILE: invalid value \"missing.pem\""));
+    }
+
+    #[test]
+    fn an_instance_has_a_name_and_a_time_to_live() {
+        let storage = with(&[("INSTANCE_NAME", "a b"), ("INSTANCE_TTL_SECONDS", "300")]).unwrap();
+        let storage = storage.storage;
+        assert_eq!(storage.instance_name, "a b");
+        assert_eq!(storage.instance_ttl, Duration::from_secs(300));
+        for (name, bad) in [
+            ("INSTANCE_NAME", " "),
+            ("INSTANCE_NAME", "a\nb"),
+            ("INSTANCE_TTL_SECONDS", "2"),
+            ("INSTANCE_TTL_SECONDS", "301"),
+            ("INSTANCE_TTL_SECONDS", "3.5"),
+        ] {
+            let error = with(&[(name, bad)]).unwrap_err();
+            assert!(error.problems[0].starts_with(&format!("{name}: invalid value")), "{bad:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use rustls::CertificateError;
+use rustls::{CertificateError, OtherError};
 use tokio_postgres::error::SqlState;
 
 use crate::storage::postgres::database_url::Server;
@@ -148,6 +148,13 @@ fn tls_reason(error: &rustls::Error) -> String {
              the file of a further authority"
                 .to_owned()
         }
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other)))
+            if other.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
+        {
+            "the certificate of the server is that of an authority itself; the server needs one \
+             that its authority has signed for it"
+                .to_owned()
+        }
         _ => one_line(&error.to_string()),
     }
 }
@@ -156,4 +163,57 @@ fn tls_reason(error: &rustls::Error) -> String {
 fn one_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     line.chars().filter(|c| !c.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_attempt_may_succeed_when_the_server_is_down_full_or_starting() {
+        for (code, expected) in [
+            (SqlState::CANNOT_CONNECT_NOW, true),
+            (SqlState::ADMIN_SHUTDOWN, true),
+            (SqlState::CRASH_SHUTDOWN, true),
+            (SqlState::TOO_MANY_CONNECTIONS, true),
+            (SqlState::CONNECTION_FAILURE, true),
+            (SqlState::PROTOCOL_VIOLATION, true),
+            (SqlState::IO_ERROR, true),
+            (SqlState::INVALID_PASSWORD, false),
+            (SqlState::INVALID_AUTHORIZATION_SPECIFICATION, false),
+            (SqlState::INVALID_CATALOG_NAME, false),
+            (SqlState::DATABASE_DROPPED, false),
+            (SqlState::INSUFFICIENT_PRIVILEGE, false),
+        ] {
+            assert_eq!(is_temporary_state(&code), expected, "{}", code.code());
+        }
+    }
+
+    #[test]
+    fn an_error_names_each_server_and_the_same_failure_of_two_addresses_once() {
+        let refused = Failure::new("db1:5432", "Connection refused", true);
+        let denied = Failure::new("db2:5432", "password authentication failed", false);
+        let error = ConnectError::new(vec![refused.clone(), refused.clone(), denied.clone()]);
+        assert_eq!(
+            error.to_string(),
+            "cannot connect to db1:5432: Connection refused; \
+             db2:5432: password authentication failed"
+        );
+        assert!(error.is_temporary(), "the first server may come back");
+        assert!(!ConnectError::new(vec![denied]).is_temporary());
+    }
+
+    #[test]
+    fn the_certificate_of_an_authority_is_explained() {
+        let other = OtherError(std::sync::Arc::new(webpki::Error::CaUsedAsEndEntity));
+        let error = rustls::Error::InvalidCertificate(CertificateError::Other(other));
+        let error = io::Error::new(io::ErrorKind::InvalidData, error);
+        assert!(tls_reason(tls_error(&error).unwrap()).contains("that of an authority itself"));
+    }
+
+    #[test]
+    fn a_message_of_a_server_is_one_line() {
+        assert_eq!(one_line("a\tb\u{1b}[31m\nc"), "ab[31m");
+        assert_eq!(one_line(""), "");
+    }
 }

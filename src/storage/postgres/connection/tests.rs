@@ -54,7 +54,8 @@ fn secured() -> &'static Secured {
             .setting("hba_file", access.to_str().unwrap());
         let cluster = Cluster::new(&options);
         let database = cluster.empty_database();
-        database.query(&format!("CREATE ROLE mon LOGIN PASSWORD '{PASSWORD}'; CREATE DATABASE up"));
+        database.query(&format!("CREATE ROLE mon LOGIN PASSWORD '{PASSWORD}'"));
+        database.query("CREATE DATABASE up");
         Secured { cluster, folder }
     })
 }
@@ -215,7 +216,6 @@ fn the_first_server_that_takes_writes_is_used() {
         let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         format!("postgres://mon:{ENCODED_PASSWORD}@{}/up", hosts.join(","))
     };
-    replica.empty_database();
     for ports in [&[dead, primary][..], &[primary, dead], &[read_only, dead, primary]] {
         let mut connection = open(&url(ports));
         let port: String = text(&mut connection, "inet_server_port()::text");
