@@ -42,7 +42,7 @@ pub trait Query: Send + 'static {
 
 /// What can be read. Each method reads one snapshot; the calls within one
 /// [`in_snapshot`](StoreRead::in_snapshot) share one.
-pub trait StoreRead {
+pub trait StoreRead: RollupRead {
     /// Runs `work` on one snapshot; [`snapshot`] is the convenient form.
     fn in_snapshot(&mut self, work: &mut ReadWork<'_>) -> Result<()>;
 
@@ -59,9 +59,6 @@ pub trait StoreRead {
     fn all_service_ids(&mut self) -> Result<Vec<ServiceId>>;
 
     fn events(&mut self, list: &ListEvents) -> Result<Page<ServiceEvent>>;
-    /// The events of each service that overlap `window`, oldest first.
-    fn spans(&mut self, ids: &[ServiceId], window: Window)
-    -> Result<HashMap<ServiceId, Vec<Span>>>;
     /// Earliest start of the events of the service that the times of its roll-ups do not contain
     /// yet, in unix milliseconds.
     fn first_unsealed_event(&mut self, id: ServiceId) -> Result<Option<i64>>;
@@ -89,14 +86,8 @@ pub trait StoreRead {
     fn newest_chunks(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ChunkInfo>>;
     fn chunk_data(&mut self, chunk: &ChunkInfo) -> Result<Vec<u8>>;
 
-    /// The roll-ups of that length that start in `window`, oldest first.
-    fn rollups(&mut self, id: ServiceId, step_s: i32, window: Window) -> Result<Vec<Rollup>>;
-    /// Starts of the roll-ups of that length from `from_s` on, in unix seconds.
-    fn rollup_starts(&mut self, id: ServiceId, step_s: i32, from_s: i64) -> Result<Vec<i64>>;
-    /// Start of the newest roll-up of that length, in unix seconds.
-    fn newest_rollup(&mut self, id: ServiceId, step_s: i32) -> Result<Option<i64>>;
-
     fn sealing(&mut self) -> Result<Option<Sealing>>;
+    /// May stop counting after the next 4,096 services.
     fn backlog(&mut self, sealing: &Sealing) -> Result<Backlog>;
     /// The next `limit` services that have had ticks, by id.
     fn unsealed_services(
@@ -116,6 +107,20 @@ pub trait StoreRead {
     fn usage(&mut self) -> Result<Usage>;
     /// Compares the counters of the store with its rows; one sentence a difference.
     fn check_counters(&mut self) -> Result<Vec<String>>;
+}
+
+/// Reads of roll-ups and of the events that their times come from.
+pub trait RollupRead {
+    /// The events of each service that overlap `window`, oldest first.
+    fn spans(&mut self, ids: &[ServiceId], window: Window)
+    -> Result<HashMap<ServiceId, Vec<Span>>>;
+
+    /// The roll-ups of that length that start in `window`, oldest first.
+    fn rollups(&mut self, id: ServiceId, step_s: i32, window: Window) -> Result<Vec<Rollup>>;
+    /// Starts of the roll-ups of that length from `from_s` on, in unix seconds.
+    fn rollup_starts(&mut self, id: ServiceId, step_s: i32, from_s: i64) -> Result<Vec<i64>>;
+    /// Start of the newest roll-up of that length, in unix seconds.
+    fn newest_rollup(&mut self, id: ServiceId, step_s: i32) -> Result<Option<i64>>;
 }
 
 /// Runs `work` on one snapshot.
@@ -211,7 +216,7 @@ pub struct Expired {
 }
 
 /// Writes of roll-ups within the transaction of [`StoreWrite::publish`].
-pub trait RollupWrite: StoreRead {
+pub trait RollupWrite: RollupRead {
     /// Stores a roll-up unless one exists. Whether it was stored.
     fn insert_rollup(&mut self, id: ServiceId, rollup: &Rollup) -> Result<bool>;
     fn replace_rollup(&mut self, id: ServiceId, rollup: &Rollup) -> Result<()>;

@@ -1,13 +1,15 @@
 //! Tables that are read and written seldom, in diesel's own query language.
 //!
 //! These files are compiled once for each store: the module of a store includes this one by its
-//! path, and defines `StoreConnection`, `Backend`, `schema`, `search` (of texts), `insertion` (of many
-//! services) and `living` (the number of services). The columns that are used here and their diesel
-//! types are the same in all stores.
+//! path, and defines `StoreConnection`, `Backend`, `schema`, `keys` (of the history's rows),
+//! `search` (of texts), `insertion` (of many services) and `living` (the number of services). The
+//! columns that are used here and their diesel types are the same in all stores.
 
+pub mod chunks;
 pub mod definitions;
 pub mod events;
+pub mod rollups;
 pub mod rows;
 pub mod services;
 
-use super::{Backend, StoreConnection, insertion, living, schema, search};
+use super::{Backend, StoreConnection, insertion, keys, living, schema, search};

@@ -33,6 +33,12 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether a sealing contains ticks that were recorded after it began, if they are there when
+    /// the slice of their service is prepared.
+    pub fn seals_later_ticks(self) -> bool {
+        matches!(self, Self::Postgres)
+    }
+
     /// A new, empty store.
     pub fn open(self) -> TestStore {
         match self {

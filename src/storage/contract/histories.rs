@@ -40,8 +40,9 @@ struct Pair {
     slices: Vec<(Slice, u64)>,
     /// Sealings that have begun.
     sealings: u64,
-    /// Ticks of the sealing in progress that are not sealed yet.
-    sealing: Option<u64>,
+    /// Number of ticks of each service when the sealing in progress began.
+    sealing: Option<Vec<u64>>,
+    kind: Kind,
     /// Ticks that are sealed.
     sealed: u64,
     was_set_back: bool,
@@ -63,6 +64,7 @@ impl Pair {
             slices: Vec::new(),
             sealings: 0,
             sealing: None,
+            kind,
             sealed: 0,
             was_set_back: false,
             rollups_from_ms: i64::MIN,
@@ -200,7 +202,8 @@ impl Pair {
         let is_sealing = self.store.begin_sealing();
         assert_eq!(is_sealing, self.sealing.is_some() || fresh > 0);
         if is_sealing && self.sealing.is_none() {
-            self.sealing = Some(fresh);
+            let counts = self.services.iter().map(|service| service.ticks.len() as u64);
+            self.sealing = Some(counts.collect());
             self.sealings += 1;
         }
     }
@@ -223,9 +226,6 @@ impl Pair {
         assert!(portion.services <= services);
         self.sealed += portion.ticks;
         assert_eq!(self.store.ledger.fresh().ticks, before - portion.ticks);
-        if let Some(left) = &mut self.sealing {
-            *left -= portion.ticks;
-        }
         if !slice.is_published() {
             self.slices.insert(0, (slice, sealing));
         }
@@ -237,10 +237,18 @@ impl Pair {
 
     fn finish(&mut self) {
         let finished = self.store.finish_sealing(self.now_ms);
-        if finished.is_ok() {
-            assert_eq!(self.sealing.take(), Some(0), "every tick is sealed");
-        } else {
+        if finished.is_err() {
             assert!(matches!(finished, Err(StorageError::Conflict(_))), "{finished:?}");
+            return;
+        }
+        let before = self.sealing.take().unwrap();
+        let fresh = self.store.reader.fresh_counts().unwrap();
+        for ((service, id), before) in self.services.iter().zip(&self.store.ids).zip(before) {
+            let fresh = fresh.get(id).copied().unwrap_or_default();
+            let later = service.ticks.len() as u64 - before;
+            let is_sealed =
+                if self.kind.seals_later_ticks() { fresh <= later } else { fresh == later };
+            assert!(is_sealed, "{fresh} ticks are fresh, and {later} are later than the sealing");
         }
     }
 

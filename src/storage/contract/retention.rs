@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, listed, outcome, plain};
 use crate::domain::{Retention, Span, State, StoredTick, Thresholds, Window};
 use crate::storage::history::rows::{DAY_S, HOUR_S};
+use crate::storage::history::slice::SLICE;
 use crate::storage::history::uptime::spans;
 use crate::storage::records::Change;
 
@@ -119,21 +120,31 @@ fn half_down(kind: Kind) -> Fixture {
 }
 
 fn an_event_that_is_dated_back_changes_sealed_hours(kind: Kind) {
-    let mut f = half_down(kind);
-    let tick = plain(State::Down, START_MS + 90 * MINUTE_MS);
-    f.commit(&[outcome(f.ids[0], &tick)], tick.at_ms);
-    f.assert_consistent();
-    assert!(f.begin_sealing());
-    // After the sealing began, of a service without other fresh ticks.
-    f.commit(&[outcome(f.ids[1], &tick)], tick.at_ms);
-    f.seal_rest(12, tick.at_ms);
-    assert_eq!(f.ledger.fresh().ticks, 1);
-    f.assert_consistent();
-    f.seal(12, tick.at_ms);
-    for nth in 0..2 {
-        assert_eq!(hour(&mut f, nth, START_MS), [1_800_000, 1_800_000, 0]);
+    for is_prepared in [false, true] {
+        let mut f = half_down(kind);
+        let tick = plain(State::Down, START_MS + 90 * MINUTE_MS);
+        f.commit(&[outcome(f.ids[0], &tick)], tick.at_ms);
+        f.assert_consistent();
+        assert!(f.begin_sealing());
+        let slice = is_prepared.then(|| f.prepare(12, SLICE).unwrap());
+        // After the sealing began, of a service without other fresh ticks.
+        f.commit(&[outcome(f.ids[1], &tick)], tick.at_ms);
+        if let Some(mut slice) = slice {
+            f.publish(&mut slice, usize::MAX, tick.at_ms).unwrap();
+        }
+        f.seal_rest(12, tick.at_ms);
+        let later = if kind.seals_later_ticks() && !is_prepared { 0 } else { 1 };
+        assert_eq!(f.ledger.fresh().ticks, later);
+        f.assert_consistent();
+        assert_eq!(f.begin_sealing(), later > 0);
+        if later > 0 {
+            f.seal_rest(12, tick.at_ms);
+        }
+        for nth in 0..2 {
+            assert_eq!(hour(&mut f, nth, START_MS), [1_800_000, 1_800_000, 0]);
+        }
+        f.assert_consistent();
     }
-    f.assert_consistent();
 }
 
 fn a_clock_that_is_set_back_changes_sealed_hours(kind: Kind) {

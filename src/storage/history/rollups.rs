@@ -6,7 +6,7 @@ use crate::domain::{ServiceId, Stats, Totals, Window};
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::{Bucket, DAY_S, HOUR_S, PackedStats, Rollup};
 use crate::storage::history::uptime::{spans, totals_of};
-use crate::storage::port::{RollupWrite, StoreRead};
+use crate::storage::port::{RollupRead, RollupWrite};
 
 /// The sums of a roll-up of the service `id`.
 pub fn stats(id: ServiceId, rollup: &Rollup) -> Result<Stats, StorageError> {
@@ -28,17 +28,10 @@ pub fn merge(
     begun_ms: Option<i64>,
     now_ms: i64,
 ) -> Result<i64, StorageError> {
-    let days = days_over(rows, id, fresh, now_ms)?;
-    let begun = begun_ms.map(|at_ms| Bucket::hour(at_ms).day());
-    let first = days
-        .iter()
-        .copied()
-        .chain(fresh.iter().map(|rollup| rollup.bucket))
-        .chain(begun)
-        .map(|bucket| bucket.start_s)
-        .min();
-    let Some(first_s) = first else { return Ok(0) };
-    let window = Window { from_ms: first_s * 1_000, to_ms: now_ms.max(first_s * 1_000 + 1) };
+    let made_to_s = days_end_s(rows, id)?;
+    let hours = rows.rollup_starts(id, HOUR_S, made_to_s)?;
+    let Affected { days, window } = Affected::new(made_to_s, &hours, fresh, begun_ms, now_ms);
+    let Some(window) = window else { return Ok(0) };
     let events = spans(rows, id, window)?;
     let totals = |bucket: Bucket| totals_of(&events, bucket.window(now_ms));
     let mut added = 0;
@@ -77,30 +70,54 @@ pub fn merge(
     Ok(added)
 }
 
-fn stored(rows: &mut dyn StoreRead, id: ServiceId, bucket: Bucket) -> Result<Rollup, StorageError> {
+fn stored(
+    rows: &mut dyn RollupRead,
+    id: ServiceId,
+    bucket: Bucket,
+) -> Result<Rollup, StorageError> {
     let from_ms = bucket.start_s * 1_000;
     let window = Window { from_ms, to_ms: from_ms + 1 };
     rows.rollups(id, bucket.step_s, window)?.pop().ok_or(StorageError::NotFound)
 }
 
-/// The days whose roll-up is made now: those that are over and have hours that it does not contain
-/// yet. A day that is not over has none, since each sealing would write it again. After a clock
-/// was set back, a day that has one may not be over.
-fn days_over(
-    rows: &mut dyn StoreRead,
-    id: ServiceId,
-    fresh: &[Rollup],
-    now_ms: i64,
-) -> Result<BTreeSet<Bucket>, StorageError> {
-    let made_to_s = days_end_s(rows, id)?;
-    let stored = rows.rollup_starts(id, HOUR_S, made_to_s)?;
-    let stored = stored.into_iter().map(|start_s| Bucket { step_s: HOUR_S, start_s });
-    let days = fresh.iter().map(|rollup| rollup.bucket).chain(stored).map(Bucket::day);
-    Ok(days.filter(|day| day.end_s() * 1_000 <= now_ms || day.start_s < made_to_s).collect())
+/// What a merge affects.
+#[derive(Debug)]
+pub struct Affected {
+    /// The days whose roll-up is made now: those that are over and have hours that it does not
+    /// contain yet. A day that is not over has none, since each sealing would write it again. After
+    /// a clock was set back, a day that has one may not be over.
+    pub days: BTreeSet<Bucket>,
+    /// The time whose events are read. `None` when nothing is affected.
+    pub window: Option<Window>,
+}
+
+impl Affected {
+    /// `made_to_s` is the end of the newest day, and `stored` are the starts of the hours from
+    /// there on.
+    pub fn new(
+        made_to_s: i64,
+        stored: &[i64],
+        fresh: &[Rollup],
+        begun_ms: Option<i64>,
+        now_ms: i64,
+    ) -> Self {
+        let stored = stored.iter().map(|&start_s| Bucket { step_s: HOUR_S, start_s });
+        let days = fresh.iter().map(|rollup| rollup.bucket).chain(stored).map(Bucket::day);
+        let days: BTreeSet<Bucket> =
+            days.filter(|day| day.end_s() * 1_000 <= now_ms || day.start_s < made_to_s).collect();
+        let begun = begun_ms.map(|at_ms| Bucket::hour(at_ms).day());
+        let fresh = fresh.iter().map(|rollup| rollup.bucket);
+        let first_s = days.iter().copied().chain(fresh).chain(begun).map(|all| all.start_s).min();
+        let window = first_s.map(|first_s| {
+            let from_ms = first_s * 1_000;
+            Window { from_ms, to_ms: now_ms.max(from_ms + 1) }
+        });
+        Self { days, window }
+    }
 }
 
 /// End of the newest day that has a roll-up, in unix seconds: later hours are part of no day's.
-pub fn days_end_s(rows: &mut dyn StoreRead, id: ServiceId) -> Result<i64, StorageError> {
+pub fn days_end_s(rows: &mut dyn RollupRead, id: ServiceId) -> Result<i64, StorageError> {
     let newest = rows.newest_rollup(id, DAY_S)?;
     Ok(newest.map_or(i64::MIN, |start_s| Bucket { step_s: DAY_S, start_s }.end_s()))
 }
@@ -126,7 +143,7 @@ fn refresh_totals(
 
 /// The days of a service in `window`, oldest first, and then the hours that are part of no day.
 pub fn days_within(
-    rows: &mut dyn StoreRead,
+    rows: &mut dyn RollupRead,
     id: ServiceId,
     window: Window,
 ) -> Result<Vec<Rollup>, StorageError> {

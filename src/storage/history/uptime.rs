@@ -3,11 +3,11 @@
 use crate::domain::history::timeline;
 use crate::domain::{Page, PageRequest, ServiceId, Span, Totals, UnknownAs, Uptime, Window};
 use crate::storage::error::StorageError;
-use crate::storage::port::{Query, StoreRead, snapshot};
+use crate::storage::port::{Query, RollupRead, StoreRead, snapshot};
 
 /// The events of one service that overlap `window`, oldest first.
 pub fn spans(
-    rows: &mut dyn StoreRead,
+    rows: &mut dyn RollupRead,
     id: ServiceId,
     window: Window,
 ) -> Result<Vec<Span>, StorageError> {

@@ -70,6 +70,15 @@ pub fn state_number(state: State) -> i16 {
     }
 }
 
+/// The state with this number; an unknown number, which another program wrote, is unknown.
+pub fn state_of(number: i16) -> State {
+    match number {
+        0 => State::Up,
+        1 => State::Down,
+        _ => State::Unknown,
+    }
+}
+
 /// The events that end.
 #[derive(Debug, Default)]
 pub struct Ended {

@@ -1,21 +1,73 @@
 //! Fresh ticks: those that are not sealed, a range of the key of `service_ticks`.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
+use diesel::connection::DefaultLoadingMode;
+use diesel::dsl::{count_star, sql};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
+
+use super::REGION;
 use super::connection::StoreConnection;
+use super::history::sealing;
+use super::rows::TickRow;
+use super::schema::service_ticks;
+use super::statement::statement;
 use super::store::PostgresStore;
 use crate::domain::{ServiceId, StoredTick};
 use crate::storage::batch::Extent;
+use crate::storage::error::StorageError;
 use crate::storage::history::rows::{Backlog, Sealing, UnsealedTick};
 use crate::storage::port::{EachTick, Result};
 
+/// Maximum number of services, and of their ticks, in a [`Backlog`].
+const BACKLOG_SERVICES: i64 = 4_096;
+const BACKLOG_TICKS: i64 = 262_144;
+
+/// A tick has no id of its own, so the next one is always 1.
 pub fn extent(store: &mut PostgresStore) -> Result<Extent> {
-    todo!()
+    let is_sealing = sealing(store)?.is_some();
+    Ok(Extent { ticks: count(&mut store.connection)?, next_id: 1, is_sealing })
 }
 
-pub fn backlog(connection: &mut StoreConnection, sealing: &Sealing) -> Result<Backlog> {
-    todo!()
+/// Number of fresh ticks: those of all services, without the sealed and the deleted ones. So no
+/// tick is read, and a commit counts nothing.
+pub fn count(connection: &mut StoreConnection) -> Result<u64> {
+    let count: i64 = diesel::select(sql::<BigInt>(COUNT)).get_result(connection)?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }
+
+const COUNT: &str = "\
+    ((SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics) \
+        - (SELECT sum(sealed_tick_count + expired_tick_count) FROM shards))::bigint";
+
+pub fn backlog(connection: &mut StoreConnection, sealing: &Sealing) -> Result<Backlog> {
+    let after = sealing.done_through;
+    let (services, last): (i64, Option<i64>) =
+        NextServices { after: &after, limit: &BACKLOG_SERVICES }.get_result(connection)?;
+    let ticks: i64 = match last {
+        Some(last) => TicksWithin { after: &after, last: &last, limit: &BACKLOG_TICKS }
+            .get_result(connection)?,
+        None => 0,
+    };
+    Ok(Backlog { services: services.cast_unsigned(), ticks: ticks.cast_unsigned() })
+}
+
+statement!(
+    /// The next services with a metric: their number, and the last of them.
+    NextServices { after: BigInt = i64, limit: BigInt = i64 } -> (BigInt, Nullable<BigInt>),
+    "SELECT count(*), max(service_id) FROM ( \
+        SELECT service_id FROM service_metrics WHERE service_id > ? AND region_id = 0 \
+        ORDER BY service_id LIMIT ?) m"
+);
+
+statement!(
+    TicksWithin { after: BigInt = i64, last: BigInt = i64, limit: BigInt = i64 } -> BigInt,
+    "SELECT count(*) FROM ( \
+        SELECT FROM service_ticks WHERE service_id > ? AND service_id <= ? AND region_id = 0 \
+        LIMIT ?) t"
+);
 
 /// The fresh ticks of a service, newest first.
 pub fn newest_first(
@@ -23,18 +75,62 @@ pub fn newest_first(
     id: ServiceId,
     each: &mut EachTick<'_, StoredTick>,
 ) -> Result<()> {
-    todo!()
+    let rows = service_ticks::table
+        .filter(service_ticks::service_id.eq(id.get()))
+        .filter(service_ticks::region_id.eq(REGION))
+        .order(service_ticks::seq.desc())
+        .select(TickRow::as_select())
+        .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
+    for row in rows {
+        if each(row?.tick()).is_break() {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
+/// The fresh ticks of the `limit` services that follow the sealed ones. None is later than the
+/// sealing: it contains every tick that it finds.
 pub fn unsealed(
     connection: &mut StoreConnection,
     sealing: &Sealing,
     limit: usize,
     each: &mut EachTick<'_, UnsealedTick>,
 ) -> Result<()> {
-    todo!()
+    let (after, limit) = (sealing.done_through, i64::try_from(limit).unwrap_or(i64::MAX));
+    let (_, last): (i64, Option<i64>) =
+        NextServices { after: &after, limit: &limit }.get_result(connection)?;
+    let Some(last) = last else { return Ok(()) };
+    // The order of the key, backwards.
+    let rows = service_ticks::table
+        .filter(service_ticks::service_id.gt(after))
+        .filter(service_ticks::service_id.le(last))
+        .filter(service_ticks::region_id.eq(REGION))
+        .order((service_ticks::service_id.desc(), service_ticks::seq.desc()))
+        .select(TickRow::as_select())
+        .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
+    for row in rows {
+        let row = row?;
+        let service_id = ServiceId::new(row.service_id).ok_or_else(|| {
+            StorageError::Unreadable(format!("service_ticks, service_id {}", row.service_id))
+        })?;
+        let tick = UnsealedTick { service_id, is_later: false, tick: row.tick() };
+        if each(tick) == ControlFlow::Break(()) {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
+/// Number of fresh ticks of each service: one pass over all.
 pub fn counts(connection: &mut StoreConnection) -> Result<HashMap<ServiceId, u64>> {
-    todo!()
+    let counts: Vec<(i64, i64)> = service_ticks::table
+        .filter(service_ticks::region_id.eq(REGION))
+        .group_by(service_ticks::service_id)
+        .select((service_ticks::service_id, count_star()))
+        .load(connection)?;
+    let counts = counts.into_iter();
+    Ok(counts
+        .filter_map(|(id, count)| Some((ServiceId::new(id)?, count.cast_unsigned())))
+        .collect())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::cold::{events, services};
+use super::cold::{chunks, events, rollups, services};
 use super::store::PostgresStore;
 use super::{counters, fresh, history, usage};
 use crate::domain::{Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
@@ -10,7 +10,7 @@ use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
     Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
 };
-use crate::storage::port::{EachTick, ReadWork, Result, StoreRead};
+use crate::storage::port::{EachTick, ReadWork, Result, RollupRead, StoreRead};
 use crate::storage::records::{
     ListEvents, ListServices, LoadedService, NamedService, ServiceRecord, Usage,
 };
@@ -48,14 +48,6 @@ impl StoreRead for PostgresStore {
         self.run(|connection| events::list(connection, list))
     }
 
-    fn spans(
-        &mut self,
-        ids: &[ServiceId],
-        window: Window,
-    ) -> Result<HashMap<ServiceId, Vec<Span>>> {
-        self.run(|connection| history::spans(connection, ids, window))
-    }
-
     fn first_unsealed_event(&mut self, id: ServiceId) -> Result<Option<i64>> {
         self.run(|connection| history::first_unsealed_event(connection, id))
     }
@@ -82,11 +74,11 @@ impl StoreRead for PostgresStore {
         window: Window,
         before: Option<u64>,
     ) -> Result<Vec<ChunkInfo>> {
-        self.run(|connection| history::chunks(connection, id, window, before))
+        self.run(|connection| chunks::chunks(connection, id, window, before))
     }
 
     fn chunk_from(&mut self, id: ServiceId, seq: u64, window: Window) -> Result<Option<ChunkInfo>> {
-        self.run(|connection| history::chunk_from(connection, id, seq, window))
+        self.run(|connection| chunks::chunk_from(connection, id, seq, window))
     }
 
     fn newest_chunks(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ChunkInfo>> {
@@ -94,19 +86,7 @@ impl StoreRead for PostgresStore {
     }
 
     fn chunk_data(&mut self, chunk: &ChunkInfo) -> Result<Vec<u8>> {
-        self.run(|connection| history::chunk_data(connection, chunk))
-    }
-
-    fn rollups(&mut self, id: ServiceId, step_s: i32, window: Window) -> Result<Vec<Rollup>> {
-        self.run(|connection| history::rollups(connection, id, step_s, window))
-    }
-
-    fn rollup_starts(&mut self, id: ServiceId, step_s: i32, from_s: i64) -> Result<Vec<i64>> {
-        self.run(|connection| history::rollup_starts(connection, id, step_s, from_s))
-    }
-
-    fn newest_rollup(&mut self, id: ServiceId, step_s: i32) -> Result<Option<i64>> {
-        self.run(|connection| history::newest_rollup(connection, id, step_s))
+        self.run(|connection| chunks::chunk_data(connection, chunk))
     }
 
     fn sealing(&mut self) -> Result<Option<Sealing>> {
@@ -139,10 +119,32 @@ impl StoreRead for PostgresStore {
     }
 
     fn usage(&mut self) -> Result<Usage> {
-        self.run(usage::usage)
+        self.transaction(|store| usage::usage(&mut store.connection))
     }
 
     fn check_counters(&mut self) -> Result<Vec<String>> {
         self.run(counters::check)
+    }
+}
+
+impl RollupRead for PostgresStore {
+    fn spans(
+        &mut self,
+        ids: &[ServiceId],
+        window: Window,
+    ) -> Result<HashMap<ServiceId, Vec<Span>>> {
+        self.run(|connection| history::spans(connection, ids, window))
+    }
+
+    fn rollups(&mut self, id: ServiceId, step_s: i32, window: Window) -> Result<Vec<Rollup>> {
+        self.run(|connection| rollups::rollups(connection, id, step_s, window))
+    }
+
+    fn rollup_starts(&mut self, id: ServiceId, step_s: i32, from_s: i64) -> Result<Vec<i64>> {
+        self.run(|connection| rollups::rollup_starts(connection, id, step_s, from_s))
+    }
+
+    fn newest_rollup(&mut self, id: ServiceId, step_s: i32) -> Result<Option<i64>> {
+        self.run(|connection| rollups::newest_rollup(connection, id, step_s))
     }
 }

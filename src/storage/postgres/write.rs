@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::cold::definitions;
 use super::import::Import;
 use super::instance::Write;
+use super::retention::Next;
 use super::store::PostgresStore;
 use super::{clock_step, commit, entries, gaps, retention, sealing};
 use crate::domain::ServiceId;
@@ -82,8 +83,14 @@ impl StoreWrite for PostgresStore {
         cutoff_ms: i64,
         limit: u32,
     ) -> Result<Option<Expired>> {
-        let next = self.run(|connection| retention::next_service(connection, after))?;
-        let Some(service_id) = next else { return Ok(None) };
+        let next = self.run(|connection| retention::next_service(connection, after, cutoff_ms))?;
+        let service_id = match next {
+            None => return Ok(None),
+            Some(Next::NoneUpTo(service_id)) => {
+                return Ok(Some(Expired { service_id, is_done: true }));
+            }
+            Some(Next::Old(service_id)) => service_id,
+        };
         let expired = self.write(None, |store| {
             retention::expire_service(&mut store.connection, service_id, cutoff_ms, limit)
         });

@@ -1,4 +1,4 @@
-//! Reads of chunks, roll-ups, and the events as spans of time.
+//! Reads of the events as spans of time, and of the state of a sealing.
 
 use std::collections::HashMap;
 
@@ -6,14 +6,13 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
+use super::cold::chunks::ChunkRow;
 use super::cold::events;
-use super::rows::{ChunkRow, RollupRow};
-use super::schema::{
-    history, service_events, service_metrics, service_rollups, service_tick_chunks,
-};
+use super::keys::chunks_of;
+use super::schema::{history, service_events, service_metrics, service_tick_chunks};
 use crate::domain::{ServiceId, Span, State, Window};
 use crate::storage::error::StorageError;
-use crate::storage::history::rows::{Bucket, ChunkInfo, Marks, Rollup, Sealing, UnsealedService};
+use crate::storage::history::rows::{ChunkInfo, Marks, Sealing, UnsealedService};
 
 type SpanRow = (i64, String, i64, Option<i64>);
 
@@ -64,62 +63,13 @@ pub fn newest_seq(connection: &mut SqliteConnection, id: ServiceId) -> Result<u6
     Ok(counts.map_or(0, |(known, unknown)| (known + unknown).cast_unsigned()))
 }
 
-pub fn chunks(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    window: Window,
-    before: Option<u64>,
-) -> Result<Vec<ChunkInfo>, StorageError> {
-    let before = before.and_then(|seq| i64::try_from(seq).ok()).unwrap_or(i64::MAX);
-    let rows: Vec<ChunkRow> = service_tick_chunks::table
-        .filter(service_tick_chunks::service_id.eq(id.get()))
-        .filter(service_tick_chunks::first_seq.lt(before))
-        .filter(service_tick_chunks::from_ms.lt(window.to_ms))
-        .filter(service_tick_chunks::to_ms.ge(window.from_ms))
-        .order(service_tick_chunks::first_seq.desc())
-        .select(ChunkRow::as_select())
-        .load(connection)?;
-    Ok(rows.into_iter().map(|row| row.info(id)).collect())
-}
-
-pub fn chunk_from(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    seq: u64,
-    window: Window,
-) -> Result<Option<ChunkInfo>, StorageError> {
-    let seq = seq.cast_signed();
-    let of_service =
-        || service_tick_chunks::table.filter(service_tick_chunks::service_id.eq(id.get()));
-    let around: Option<ChunkRow> = of_service()
-        .filter(service_tick_chunks::first_seq.le(seq))
-        .order(service_tick_chunks::first_seq.desc())
-        .select(ChunkRow::as_select())
-        .first(connection)
-        .optional()?;
-    let around = around.map(|row| row.info(id));
-    if let Some(chunk) = around.filter(|chunk| chunk.first_seq + chunk.tick_count > seq) {
-        return Ok(Some(chunk));
-    }
-    let next: Option<ChunkRow> = of_service()
-        .filter(service_tick_chunks::first_seq.gt(seq))
-        .filter(service_tick_chunks::from_ms.lt(window.to_ms))
-        .filter(service_tick_chunks::to_ms.ge(window.from_ms))
-        .order(service_tick_chunks::first_seq.asc())
-        .select(ChunkRow::as_select())
-        .first(connection)
-        .optional()?;
-    Ok(next.map(|row| row.info(id)))
-}
-
 pub fn newest_chunks(
     connection: &mut SqliteConnection,
     ids: &[ServiceId],
 ) -> Result<HashMap<ServiceId, ChunkInfo>, StorageError> {
     let mut chunks = HashMap::with_capacity(ids.len());
     for &id in ids {
-        let newest: Option<ChunkRow> = service_tick_chunks::table
-            .filter(service_tick_chunks::service_id.eq(id.get()))
+        let newest: Option<ChunkRow> = chunks_of(id)
             .order(service_tick_chunks::first_seq.desc())
             .select(ChunkRow::as_select())
             .first(connection)
@@ -127,71 +77,6 @@ pub fn newest_chunks(
         chunks.extend(newest.map(|newest| (id, newest.info(id))));
     }
     Ok(chunks)
-}
-
-pub fn chunk_data(
-    connection: &mut SqliteConnection,
-    chunk: &ChunkInfo,
-) -> Result<Vec<u8>, StorageError> {
-    let data = service_tick_chunks::table
-        .filter(service_tick_chunks::service_id.eq(chunk.service_id.get()))
-        .filter(service_tick_chunks::first_seq.eq(chunk.first_seq))
-        .select(service_tick_chunks::data)
-        .first(connection)?;
-    Ok(data)
-}
-
-#[diesel::dsl::auto_type]
-pub fn rollups_of(id: ServiceId, step_s: i32) -> _ {
-    let id: i64 = id.get();
-    service_rollups::table
-        .filter(service_rollups::service_id.eq(id))
-        .filter(service_rollups::step_s.eq(step_s))
-}
-
-#[diesel::dsl::auto_type]
-pub fn rollup_of(id: ServiceId, bucket: Bucket) -> _ {
-    let (id, step_s, start_s): (i64, i32, i64) = (id.get(), bucket.step_s, bucket.start_s);
-    service_rollups::table.find((id, step_s, start_s))
-}
-
-pub fn rollups(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    step_s: i32,
-    window: Window,
-) -> Result<Vec<Rollup>, StorageError> {
-    let rows = rollups_of(id, step_s)
-        .filter(service_rollups::start_s.ge(window.from_ms.div_euclid(1_000)))
-        .filter(service_rollups::start_s.lt((window.to_ms - 1).div_euclid(1_000) + 1))
-        .order(service_rollups::start_s)
-        .select(RollupRow::as_select())
-        .load_iter::<RollupRow, DefaultLoadingMode>(connection)?;
-    rows.map(|row| Ok(row?.into())).collect()
-}
-
-pub fn rollup_starts(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    step_s: i32,
-    from_s: i64,
-) -> Result<Vec<i64>, StorageError> {
-    let starts = rollups_of(id, step_s)
-        .filter(service_rollups::start_s.ge(from_s))
-        .select(service_rollups::start_s)
-        .load(connection)?;
-    Ok(starts)
-}
-
-pub fn newest_rollup(
-    connection: &mut SqliteConnection,
-    id: ServiceId,
-    step_s: i32,
-) -> Result<Option<i64>, StorageError> {
-    let newest = rollups_of(id, step_s)
-        .select(diesel::dsl::max(service_rollups::start_s))
-        .first(connection)?;
-    Ok(newest)
 }
 
 /// The sealing in progress; its id is that of its newest tick.

@@ -15,6 +15,7 @@ mod header;
 mod history;
 mod import;
 mod insertion;
+mod keys;
 mod living;
 pub mod lock;
 mod metrics;

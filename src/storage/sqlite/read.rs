@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::cold::{events, services};
+use super::cold::{chunks, events, rollups, services};
 use super::{counters, fresh, history, usage};
 use crate::domain::{Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
     Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
 };
-use crate::storage::port::{EachTick, ReadWork, Result, StoreRead};
+use crate::storage::port::{EachTick, ReadWork, Result, RollupRead, StoreRead};
 use crate::storage::records::{
     ListEvents, ListServices, LoadedService, NamedService, ServiceRecord, Usage,
 };
@@ -50,14 +50,6 @@ impl StoreRead for SqliteConnection {
         events::list(self, list)
     }
 
-    fn spans(
-        &mut self,
-        ids: &[ServiceId],
-        window: Window,
-    ) -> Result<HashMap<ServiceId, Vec<Span>>> {
-        history::spans(self, ids, window)
-    }
-
     fn first_unsealed_event(&mut self, id: ServiceId) -> Result<Option<i64>> {
         history::first_unsealed_event(self, id)
     }
@@ -84,11 +76,11 @@ impl StoreRead for SqliteConnection {
         window: Window,
         before: Option<u64>,
     ) -> Result<Vec<ChunkInfo>> {
-        history::chunks(self, id, window, before)
+        chunks::chunks(self, id, window, before)
     }
 
     fn chunk_from(&mut self, id: ServiceId, seq: u64, window: Window) -> Result<Option<ChunkInfo>> {
-        history::chunk_from(self, id, seq, window)
+        chunks::chunk_from(self, id, seq, window)
     }
 
     fn newest_chunks(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ChunkInfo>> {
@@ -96,19 +88,7 @@ impl StoreRead for SqliteConnection {
     }
 
     fn chunk_data(&mut self, chunk: &ChunkInfo) -> Result<Vec<u8>> {
-        history::chunk_data(self, chunk)
-    }
-
-    fn rollups(&mut self, id: ServiceId, step_s: i32, window: Window) -> Result<Vec<Rollup>> {
-        history::rollups(self, id, step_s, window)
-    }
-
-    fn rollup_starts(&mut self, id: ServiceId, step_s: i32, from_s: i64) -> Result<Vec<i64>> {
-        history::rollup_starts(self, id, step_s, from_s)
-    }
-
-    fn newest_rollup(&mut self, id: ServiceId, step_s: i32) -> Result<Option<i64>> {
-        history::newest_rollup(self, id, step_s)
+        chunks::chunk_data(self, chunk)
     }
 
     fn sealing(&mut self) -> Result<Option<Sealing>> {
@@ -146,5 +126,27 @@ impl StoreRead for SqliteConnection {
 
     fn check_counters(&mut self) -> Result<Vec<String>> {
         counters::check(self)
+    }
+}
+
+impl RollupRead for SqliteConnection {
+    fn spans(
+        &mut self,
+        ids: &[ServiceId],
+        window: Window,
+    ) -> Result<HashMap<ServiceId, Vec<Span>>> {
+        history::spans(self, ids, window)
+    }
+
+    fn rollups(&mut self, id: ServiceId, step_s: i32, window: Window) -> Result<Vec<Rollup>> {
+        rollups::rollups(self, id, step_s, window)
+    }
+
+    fn rollup_starts(&mut self, id: ServiceId, step_s: i32, from_s: i64) -> Result<Vec<i64>> {
+        rollups::rollup_starts(self, id, step_s, from_s)
+    }
+
+    fn newest_rollup(&mut self, id: ServiceId, step_s: i32) -> Result<Option<i64>> {
+        rollups::newest_rollup(self, id, step_s)
     }
 }

@@ -4,8 +4,8 @@ use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 
 use super::schema::{service_rollups, service_tick_chunks, service_ticks};
-use crate::domain::{PHASES, Reason, ServiceId, State, StoredTick, Totals};
-use crate::storage::history::rows::{Bucket, ChunkInfo, NewChunk, PackedStats, Rollup};
+use crate::domain::{Reason, ServiceId, State, StoredTick};
+use crate::storage::history::rows::{NewChunk, Rollup};
 
 /// A row of `service_ticks`: a fresh tick.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, QueryableByName, Insertable)]
@@ -81,23 +81,6 @@ impl TickRow {
     }
 }
 
-/// The columns of `service_tick_chunks` without its ticks.
-#[derive(Debug, Clone, Copy, Queryable, Selectable)]
-#[diesel(table_name = service_tick_chunks, check_for_backend(Sqlite))]
-pub struct ChunkRow {
-    first_seq: i64,
-    tick_count: i64,
-    up_count: i64,
-    down_count: i64,
-}
-
-impl ChunkRow {
-    pub fn info(self, service_id: ServiceId) -> ChunkInfo {
-        let Self { first_seq, tick_count, up_count, down_count } = self;
-        ChunkInfo { service_id, first_seq, tick_count, up_count, down_count }
-    }
-}
-
 /// A new row of `service_tick_chunks`.
 #[derive(Debug, Insertable)]
 #[diesel(table_name = service_tick_chunks)]
@@ -123,58 +106,6 @@ impl<'a> NewChunkRow<'a> {
             up_count: chunk.up_count,
             down_count: chunk.down_count,
             data: &chunk.data,
-        }
-    }
-}
-
-/// A row of `service_rollups`, but for the id of its service.
-#[derive(Debug, Queryable, Selectable)]
-#[diesel(table_name = service_rollups, check_for_backend(Sqlite))]
-pub struct RollupRow {
-    step_s: i32,
-    start_s: i64,
-    up_count: i64,
-    down_count: i64,
-    unknown_count: i64,
-    up_ms: i64,
-    down_ms: i64,
-    unknown_ms: i64,
-    paused_ms: i64,
-    response_sum_us: i64,
-    response_min_us: Option<i64>,
-    response_max_us: Option<i64>,
-    phased_count: i64,
-    dns_us: i64,
-    connect_us: i64,
-    tls_us: i64,
-    first_byte_us: i64,
-    transfer_us: i64,
-    sketch: Vec<u8>,
-}
-
-impl From<RollupRow> for Rollup {
-    fn from(row: RollupRow) -> Self {
-        let phases: [i64; PHASES] =
-            [row.dns_us, row.connect_us, row.tls_us, row.first_byte_us, row.transfer_us];
-        Self {
-            bucket: Bucket { step_s: row.step_s, start_s: row.start_s },
-            stats: PackedStats {
-                up: row.up_count.cast_unsigned(),
-                down: row.down_count.cast_unsigned(),
-                unknown: row.unknown_count.cast_unsigned(),
-                sum_us: row.response_sum_us.cast_unsigned(),
-                min_us: row.response_min_us.map(i64::cast_unsigned),
-                max_us: row.response_max_us.map(i64::cast_unsigned),
-                phased: row.phased_count.cast_unsigned(),
-                phases_us: phases.map(i64::cast_unsigned),
-                sketch: row.sketch,
-            },
-            totals: Totals {
-                up_ms: row.up_ms.cast_unsigned(),
-                down_ms: row.down_ms.cast_unsigned(),
-                unknown_ms: row.unknown_ms.cast_unsigned(),
-                paused_ms: row.paused_ms.cast_unsigned(),
-            },
         }
     }
 }

@@ -9,7 +9,8 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use super::history::{rollup_of, sealing};
+use super::history::sealing;
+use super::keys::rollup_of;
 use super::rows::{NewChunkRow, NewRollupRow};
 use super::schema::{
     history, sealing_ticks, service_events, service_rollups, service_tick_chunks, service_ticks,

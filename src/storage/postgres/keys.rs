@@ -1,0 +1,24 @@
+//! The rows of a service, by the keys of their tables.
+
+use diesel::prelude::*;
+
+use super::REGION;
+use super::schema::{service_rollups, service_tick_chunks};
+use crate::domain::ServiceId;
+
+#[diesel::dsl::auto_type]
+pub fn chunks_of(id: ServiceId) -> _ {
+    let (id, region_id): (i64, i16) = (id.get(), REGION);
+    service_tick_chunks::table
+        .filter(service_tick_chunks::service_id.eq(id))
+        .filter(service_tick_chunks::region_id.eq(region_id))
+}
+
+#[diesel::dsl::auto_type]
+pub fn rollups_of(id: ServiceId, step_s: i32) -> _ {
+    let (id, region_id): (i64, i16) = (id.get(), REGION);
+    service_rollups::table
+        .filter(service_rollups::service_id.eq(id))
+        .filter(service_rollups::region_id.eq(region_id))
+        .filter(service_rollups::step_s.eq(step_s))
+}

@@ -1,0 +1,27 @@
+//! The rows of a service, by the keys of their tables.
+
+use diesel::prelude::*;
+
+use super::schema::{service_rollups, service_tick_chunks};
+use crate::domain::ServiceId;
+use crate::storage::history::rows::Bucket;
+
+#[diesel::dsl::auto_type]
+pub fn chunks_of(id: ServiceId) -> _ {
+    let id: i64 = id.get();
+    service_tick_chunks::table.filter(service_tick_chunks::service_id.eq(id))
+}
+
+#[diesel::dsl::auto_type]
+pub fn rollups_of(id: ServiceId, step_s: i32) -> _ {
+    let id: i64 = id.get();
+    service_rollups::table
+        .filter(service_rollups::service_id.eq(id))
+        .filter(service_rollups::step_s.eq(step_s))
+}
+
+#[diesel::dsl::auto_type]
+pub fn rollup_of(id: ServiceId, bucket: Bucket) -> _ {
+    let (id, step_s, start_s): (i64, i32, i64) = (id.get(), bucket.step_s, bucket.start_s);
+    service_rollups::table.find((id, step_s, start_s))
+}
