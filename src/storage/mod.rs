@@ -7,10 +7,12 @@
 //! connection.
 
 pub mod batch;
+pub mod clock_step;
 #[cfg(test)]
 pub mod contract;
 mod diesel_error;
 pub mod error;
+pub mod gaps;
 pub mod history;
 pub mod import;
 pub mod ledger;

@@ -7,6 +7,9 @@ use crate::domain::secret::names::is_secret_parameter;
 /// Replaces a secret in every response, event and log line.
 pub const MASK: &str = "***";
 
+/// A URL without one of them has no secret.
+pub const SECRET_SIGNS: [char; 2] = ['@', '='];
+
 /// Passwords of accounts that are named by a token: the user name is the secret.
 const PLACEHOLDERS: [&str; 4] = ["x", "X", "x-oauth-basic", "api_token"];
 
@@ -88,7 +91,7 @@ pub fn authority(text: &str) -> (usize, usize) {
 /// Splits `url`, which may be invalid; the texts of the pieces make up the whole of it.
 pub fn pieces(url: &str) -> Vec<Piece<'_>> {
     let mut splitter = Splitter::default();
-    if !url.contains(['@', '=']) {
+    if !url.contains(SECRET_SIGNS) {
         // The usual URL, which has neither userinfo nor parameters.
         splitter.plain(url);
         return splitter.pieces;

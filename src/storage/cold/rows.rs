@@ -74,7 +74,7 @@ impl ServiceRow {
     }
 
     /// The settings that have no column of their own.
-    fn options(&self) -> Result<Arc<Options>, String> {
+    pub fn options(&self) -> Result<Arc<Options>, String> {
         let Some(text) = &self.options else { return Ok(Options::none()) };
         let map = serde_json::from_str(text).map_err(|error| error.to_string())?;
         spec::read_options(&map).map_err(|problems| {

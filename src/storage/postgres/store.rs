@@ -19,6 +19,8 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// Longest time of a call that may change every service.
 const BULK_CALL_LIMIT: Duration = Duration::from_secs(120);
 
+const NO_STATEMENT_LIMIT: &str = "SET statement_timeout = 0";
+
 /// The statements of a store are few and the same for ever, so none is planned twice; and none is
 /// worth compiling.
 const PLANNING: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off";
@@ -48,13 +50,19 @@ impl PostgresStore {
     }
 
     fn open(settings: Arc<Settings>, mode: Mode, instance: Option<Arc<Instance>>) -> Result<Self> {
-        let connection = connect(&settings, mode)?;
+        let connection = connect(&settings, mode, Some(CALL_LIMIT))?;
         Ok(Self { connection, settings, mode, instance, limit: Some(CALL_LIMIT), depth: 0 })
     }
 
-    /// The same store with another limit for its calls, or none, as for commands.
+    /// The same store with another limit for its calls.
     pub fn with_limit(self, limit: Option<Duration>) -> Self {
         Self { limit, ..self }
+    }
+
+    /// The same store without a limit for its calls and statements, for commands.
+    pub fn without_limit(mut self) -> Result<Self> {
+        self.connection.batch_execute(NO_STATEMENT_LIMIT)?;
+        Ok(self.with_limit(None))
     }
 
     /// Runs `work` within one deadline.
@@ -63,7 +71,7 @@ impl PostgresStore {
             return work(self);
         }
         if self.connection.is_closed() {
-            self.connection = connect(&self.settings, self.mode)?;
+            self.connection = connect(&self.settings, self.mode, self.limit)?;
         }
         self.connection.limit(self.limit);
         self.depth += 1;
@@ -83,10 +91,23 @@ impl PostgresStore {
         committed_at_ms: Option<i64>,
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let limit = self.limit;
-        self.limit = limit.map(|limit| limit.max(BULK_CALL_LIMIT));
-        let done = self.write(committed_at_ms, work);
-        self.limit = limit;
+        self.write_within(Some(BULK_CALL_LIMIT), committed_at_ms, work)
+    }
+
+    /// As [`write`](Self::write), with at least this limit, or with none.
+    pub(super) fn write_within<T>(
+        &mut self,
+        limit: Option<Duration>,
+        committed_at_ms: Option<i64>,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let usual = self.limit;
+        self.limit = usual.zip(limit).map(|(usual, limit)| usual.max(limit));
+        let done = self.write(committed_at_ms, |store| {
+            store.connection.batch_execute("SET LOCAL statement_timeout = 0")?;
+            work(store)
+        });
+        self.limit = usual;
         done
     }
 
@@ -154,9 +175,12 @@ impl PostgresStore {
     }
 }
 
-fn connect(settings: &Settings, mode: Mode) -> Result<Connection> {
+fn connect(settings: &Settings, mode: Mode, limit: Option<Duration>) -> Result<Connection> {
     let unavailable = |error: &dyn ToString| StorageError::Unavailable(error.to_string());
     let mut connection = Connection::open(settings, mode).map_err(|error| unavailable(&error))?;
     connection.batch_execute(PLANNING).map_err(|error| unavailable(&error))?;
+    if limit.is_none() {
+        connection.batch_execute(NO_STATEMENT_LIMIT).map_err(|error| unavailable(&error))?;
+    }
     Ok(connection)
 }

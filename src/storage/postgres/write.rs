@@ -7,10 +7,11 @@ use super::import::Import;
 use super::instance::Write;
 use super::retention::Next;
 use super::store::PostgresStore;
-use super::{clock_step, commit, entries, gaps, retention, sealing};
+use super::{clock_step, commit, entries, retention, sealing};
 use crate::domain::ServiceId;
 use crate::domain::time::step_back::StepBack;
 use crate::storage::batch::{Batch, Entry, Stored};
+use crate::storage::gaps;
 use crate::storage::history::rows::{Portion, Slice};
 use crate::storage::port::{Expired, ImportWork, Result, StoreWrite};
 use crate::storage::records::{Applied, AppliedPlan, Change, Gap, MakePlan, Resumed};
@@ -103,7 +104,11 @@ impl StoreWrite for PostgresStore {
     }
 
     fn import(&mut self, work: &mut ImportWork<'_>) -> Result<()> {
-        self.write_bulk(None, |store| work(&mut Import::new(store)?))
+        self.write_within(None, None, |store| {
+            let mut import = Import::new(store)?;
+            work(&mut import)?;
+            import.finish()
+        })
     }
 
     fn checkpoint(&mut self) -> Result<()> {

@@ -9,7 +9,9 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use super::schema::service_events;
-use crate::domain::time::step_back::{Period, PeriodMover, StepBack};
+use crate::domain::State;
+use crate::domain::time::step_back::{Period, StepBack};
+use crate::storage::clock_step::{MovedEvent, MovedEvents};
 use crate::storage::port::Result;
 
 #[derive(QueryableByName)]
@@ -33,14 +35,11 @@ pub fn apply(connection: &mut SqliteConnection, step: &StepBack) -> Result<usize
     let mut first_moved_id = i64::MAX;
     for ServiceRow { service_id } in services {
         let events = moved_events(connection, service_id, step)?;
-        moved += usize::from(!events.is_empty());
-        let newest = events.first().map(|event| event.id);
-        for event in &events {
+        moved += usize::from(!events.events().is_empty());
+        for event in events.events() {
             write(connection, event, step)?;
         }
-        // The end of an older event is the start of the next one.
-        let begun = events.iter().filter(|event| event.has_new_start).map(|event| event.id).min();
-        first_moved_id = first_moved_id.min(begun.or(newest).unwrap_or(i64::MAX));
+        first_moved_id = first_moved_id.min(events.first_outdated_id().unwrap_or(i64::MAX));
     }
     for text in MOVE {
         diesel::sql_query(text)
@@ -53,22 +52,13 @@ pub fn apply(connection: &mut SqliteConnection, step: &StepBack) -> Result<usize
     Ok(moved)
 }
 
-#[derive(Debug)]
-struct MovedEvent {
-    id: i64,
-    period: Period,
-    has_new_start: bool,
-}
-
-/// The events of a service that change, newest first.
 fn moved_events(
     connection: &mut SqliteConnection,
     service_id: i64,
     step: &StepBack,
-) -> Result<Vec<MovedEvent>> {
+) -> Result<MovedEvents> {
     type Row = (i64, String, i64, Option<i64>);
-    let mut mover = PeriodMover::new(*step);
-    let mut moved = Vec::new();
+    let mut moved = MovedEvents::new(*step);
     let rows = service_events::table
         .filter(service_events::service_id.eq(service_id))
         .order((service_events::date_started_ms.desc(), service_events::id.desc()))
@@ -81,11 +71,9 @@ fn moved_events(
         .load_iter::<Row, diesel::connection::DefaultLoadingMode>(connection)?;
     for row in rows {
         let (id, event, started_ms, ended_ms) = row?;
-        let old = Period { started_ms, ended_ms };
-        let Some(period) = mover.moved(old, event == "downtime") else { break };
-        if period != old {
-            let has_new_start = period.started_ms != started_ms;
-            moved.push(MovedEvent { id, period, has_new_start });
+        let is_outage = event == State::Down.event();
+        if moved.push(id, is_outage, Period { started_ms, ended_ms }).is_break() {
+            break;
         }
     }
     Ok(moved)

@@ -8,50 +8,39 @@ use super::clock_step;
 use super::commit::move_liveness;
 use super::schema::liveness;
 use crate::domain::time::step_back::StepBack;
+use crate::storage::gaps::{GapWrite, Moments, Unobserved};
 use crate::storage::port::Result;
-use crate::storage::records::{Gap, Resumed, SetBack};
 
-/// A liveness mark that is later than the start by at most this many milliseconds is no reason to
-/// doubt how long the process did not run.
-const AHEAD_MOST_MS: i64 = 1_000;
+impl GapWrite for SqliteConnection {
+    fn moments(&mut self) -> Result<Moments> {
+        let newest: Newest = diesel::sql_query(NEWEST).get_result(self)?;
+        let mark_ms = liveness::table.select(liveness::at_ms).first(self).optional()?;
+        Ok(Moments { mark_ms, newest_ms: newest.at_ms })
+    }
 
-/// Ends what was open when the last run ended, at the start of the next one. Part of the caller's
-/// transaction.
-///
-/// A service that missed at most one interval keeps its event: the process did not run for at most
-/// its interval, and the last result is at most twice as old.
-///
-/// If the liveness mark is later than the start, the clock was set back since then: everything
-/// moves by that much. Nothing tells for how long the process did not run, and no service keeps its
-/// event. Other moments in the future are cut.
-pub fn close(
-    connection: &mut SqliteConnection,
-    now_ms: i64,
-    default_interval_ms: i64,
-) -> Result<Resumed> {
-    let newest: Newest = diesel::sql_query(NEWEST).get_result(connection)?;
-    let ahead_ms = newest.at_ms.unwrap_or(now_ms).saturating_sub(now_ms);
-    let mark: Option<i64> = liveness::table.select(liveness::at_ms).first(connection).optional()?;
-    let mark_ahead_ms = mark.map_or(0, |mark| mark.saturating_sub(now_ms));
-    let mut set_back = None;
-    if ahead_ms > 0 {
-        let mut services = 0;
-        if mark_ahead_ms > 0 {
-            let step = StepBack { by_ms: mark_ahead_ms, to_ms: now_ms, after_ms: now_ms };
-            services = clock_step::apply(connection, &step)?;
-        }
-        services = services.max(clock_step::apply(connection, &StepBack::cut(now_ms))?);
-        set_back = Some(SetBack { by_ms: ahead_ms, services });
+    fn move_back(&mut self, step: &StepBack) -> Result<usize> {
+        clock_step::apply(self, step)
     }
-    let Some(mark) = mark.map(|mark| mark.min(now_ms)) else {
-        return Ok(Resumed { set_back, ..Resumed::default() });
-    };
-    if set_back.is_none() && mark >= now_ms {
-        return Ok(Resumed { stopped_at_ms: Some(mark), ..Resumed::default() });
+
+    fn begin_unobserved(&mut self, gap: &Unobserved) -> Result<usize> {
+        let Unobserved { from_ms, now_ms, until_ms, excused_ms } = *gap;
+        diesel::sql_query(END_AT_MARK)
+            .bind::<BigInt, _>(from_ms)
+            .bind::<BigInt, _>(now_ms)
+            .bind::<Nullable<BigInt>, _>(excused_ms)
+            .bind::<BigInt, _>(until_ms)
+            .execute(self)?;
+        let services =
+            diesel::sql_query(BEGIN_UNOBSERVED).bind::<BigInt, _>(now_ms / 1_000).execute(self)?;
+        diesel::sql_query(DATE_STREAKS)
+            .bind::<BigInt, _>(from_ms)
+            .bind::<BigInt, _>(now_ms)
+            .bind::<Nullable<BigInt>, _>(excused_ms)
+            .execute(self)?;
+        diesel::sql_query(SET_LATEST).execute(self)?;
+        move_liveness(self, now_ms)?;
+        Ok(services)
     }
-    let excused = (mark_ahead_ms <= AHEAD_MOST_MS).then_some(default_interval_ms);
-    let gap = begin_unobserved(connection, mark, i64::MAX, now_ms, excused)?;
-    Ok(Resumed { stopped_at_ms: Some(mark), gap, set_back })
 }
 
 #[derive(QueryableByName)]
@@ -71,41 +60,6 @@ const NEWEST: &str = "\
             WHERE id = (SELECT max(id) FROM service_ticks) \
         UNION ALL SELECT created_at_ms FROM sealing_ticks \
             WHERE id = (SELECT max(id) FROM sealing_ticks))";
-
-/// A gap from `from_ms` to `now_ms`, for events that began at most a second after `from_ms`. Part
-/// of the caller's transaction.
-pub fn stall(connection: &mut SqliteConnection, from_ms: i64, now_ms: i64) -> Result<Option<Gap>> {
-    begin_unobserved(connection, from_ms, from_ms.saturating_add(1_000), now_ms, None)
-}
-
-/// Ends the open events that began up to `until_ms`, at `mark` or at their own start, whichever is
-/// later, and begins unknown or paused ones there. With `excused`, the interval of services that
-/// set none, services that missed at most one interval keep their event.
-fn begin_unobserved(
-    connection: &mut SqliteConnection,
-    mark: i64,
-    until_ms: i64,
-    now_ms: i64,
-    excused: Option<i64>,
-) -> Result<Option<Gap>> {
-    diesel::sql_query(END_AT_MARK)
-        .bind::<BigInt, _>(mark)
-        .bind::<BigInt, _>(now_ms)
-        .bind::<Nullable<BigInt>, _>(excused)
-        .bind::<BigInt, _>(until_ms)
-        .execute(connection)?;
-    let services = diesel::sql_query(BEGIN_UNOBSERVED)
-        .bind::<BigInt, _>(now_ms / 1_000)
-        .execute(connection)?;
-    diesel::sql_query(DATE_STREAKS)
-        .bind::<BigInt, _>(mark)
-        .bind::<BigInt, _>(now_ms)
-        .bind::<Nullable<BigInt>, _>(excused)
-        .execute(connection)?;
-    diesel::sql_query(SET_LATEST).execute(connection)?;
-    move_liveness(connection, now_ms)?;
-    Ok((services > 0).then_some(Gap { from_ms: mark, services }))
-}
 
 /// Whether the service `s` with the metric `m` missed more than one interval from `?1` to `?2`;
 /// `?3` is the default interval, or null to excuse none. A job that reports by heartbeat is not

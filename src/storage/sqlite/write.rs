@@ -8,10 +8,11 @@ use diesel::sqlite::SqliteConnection;
 
 use super::cold::definitions;
 use super::import::Import;
-use super::{clock_step, commit, gaps, retention, sealing};
+use super::{clock_step, commit, retention, sealing};
 use crate::domain::ServiceId;
 use crate::domain::time::step_back::StepBack;
 use crate::storage::batch::{Batch, Entry, Stored};
+use crate::storage::gaps;
 use crate::storage::history::rows::{Portion, Slice};
 use crate::storage::port::{Expired, ImportWork, Result, StoreWrite};
 use crate::storage::records::{Applied, AppliedPlan, Change, Gap, MakePlan, Resumed};
