@@ -80,11 +80,7 @@ impl Closing {
 }
 
 /// Ends what was open when the last run ended, at the start of the next one.
-pub fn close(
-    store: &mut dyn GapWrite,
-    now_ms: i64,
-    default_interval_ms: i64,
-) -> Result<Resumed> {
+pub fn close(store: &mut dyn GapWrite, now_ms: i64, default_interval_ms: i64) -> Result<Resumed> {
     let Closing { steps, ahead_ms, stopped_at_ms, gap } =
         Closing::new(store.moments()?, now_ms, default_interval_ms);
     let mut moved = 0;

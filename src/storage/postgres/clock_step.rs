@@ -187,9 +187,5 @@ const MOVE: [&str; 4] = [
         moved!("committed_at_ms"),
         " WHERE committed_at_ms > $3"
     ),
-    concat!(
-        "UPDATE store SET sealed_at_ms = ",
-        moved!("sealed_at_ms"),
-        " WHERE sealed_at_ms > $3"
-    ),
+    concat!("UPDATE store SET sealed_at_ms = ", moved!("sealed_at_ms"), " WHERE sealed_at_ms > $3"),
 ];

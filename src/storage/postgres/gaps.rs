@@ -60,7 +60,8 @@ const NEWEST: &str = "\
 /// The services whose heartbeats are optional, by id. Read here, since a JSON function of the
 /// server fails for a text with an escaped NUL character.
 fn optional_jobs(connection: &mut StoreConnection) -> Result<Vec<i64>> {
-    let is_job = sql::<Bool>("lower(url COLLATE \"C\") LIKE 'push:%' AND options LIKE '%optional%'");
+    let is_job =
+        sql::<Bool>("lower(url COLLATE \"C\") LIKE 'push:%' AND options LIKE '%optional%'");
     let rows = services::table
         .filter(services::deleted_at.is_null())
         .filter(is_job)
@@ -91,8 +92,9 @@ fn begin_unobserved(
         .bind::<Array<BigInt>, _>(optional)
         .bind::<BigInt, _>(until_ms)
         .execute(connection)?;
-    let services =
-        diesel::sql_query(BEGIN_UNOBSERVED).bind::<BigInt, _>(now_ms / 1_000).execute(connection)?;
+    let services = diesel::sql_query(BEGIN_UNOBSERVED)
+        .bind::<BigInt, _>(now_ms / 1_000)
+        .execute(connection)?;
     diesel::sql_query(DATE_STREAKS)
         .bind::<BigInt, _>(from_ms)
         .bind::<BigInt, _>(now_ms)

@@ -36,7 +36,8 @@ pub struct Import<'s> {
 
 impl<'s> Import<'s> {
     pub fn new(store: &'s mut PostgresStore) -> Result<Self> {
-        let count: i64 = store.run(|connection| Ok(services::table.count().get_result(connection)?))?;
+        let count: i64 =
+            store.run(|connection| Ok(services::table.count().get_result(connection)?))?;
         let (ticks, newest_ticks) = (Ticks::default(), HashMap::new());
         Ok(Self { store, keeps_ids: count == 0, ticks, newest_ticks })
     }
@@ -110,10 +111,9 @@ impl StoreImport for Import<'_> {
         let id = self.store.run(|connection| {
             let insert = diesel::insert_into(services::table);
             let inserted: QueryResult<i64> = match own_id {
-                Some(own_id) => insert
-                    .values((own_id, columns))
-                    .returning(services::id)
-                    .get_result(connection),
+                Some(own_id) => {
+                    insert.values((own_id, columns)).returning(services::id).get_result(connection)
+                }
                 None => insert.values(columns).returning(services::id).get_result(connection),
             };
             let id = inserted.map_err(|error| name_taken(error, name.as_str()))?;

@@ -36,9 +36,9 @@ mod search;
 pub mod server;
 pub mod settings;
 mod staged;
-mod statement;
 mod start_checks;
 pub mod start_error;
+mod statement;
 pub mod store;
 mod takeover;
 #[cfg(test)]
