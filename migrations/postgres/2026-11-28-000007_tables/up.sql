@@ -103,6 +103,10 @@ CREATE INDEX services_by_revision ON services (revision);
 
 -- One row for each service and region with a tick. The sum is exact and covers ticks that are up or
 -- down. Thresholds count the streak: consecutive ticks that differ from the newest event.
+--
+-- The columns that change with each tick stand together, since the log has what lies between the
+-- first and the last changed byte. Less than half of a page is filled, since one commit may update
+-- every row of a page, and keeps the old ones until it is done.
 CREATE TABLE service_metrics (
     service_id           BIGINT   NOT NULL,
     region_id            SMALLINT NOT NULL DEFAULT 0,
@@ -110,28 +114,28 @@ CREATE TABLE service_metrics (
     -- The last known state of the events; null before the first.
     known_is_up          BOOLEAN,
     streak_is_up         BOOLEAN,
+    created_at           BIGINT   NOT NULL,
+    -- The times of the roll-ups contain every event up to this one.
+    sealed_event_id      BIGINT   NOT NULL DEFAULT 0,
+    latest_event_id      BIGINT,
+    streak_count         BIGINT,
+    streak_since_ms      BIGINT,
+    unknown_count        BIGINT   NOT NULL DEFAULT 0,
+    -- The newest 21 states as bits below a leading one; the lowest bit is the newest.
+    recent_states        BIGINT   NOT NULL DEFAULT 1,
     -- Ticks that are up or down.
     tick_count           BIGINT   NOT NULL,
     up_count             BIGINT   NOT NULL,
-    unknown_count        BIGINT   NOT NULL DEFAULT 0,
     response_time_sum_ns BIGINT   NOT NULL,
-    latest_event_id      BIGINT,
-    -- The times of the roll-ups contain every event up to this one.
-    sealed_event_id      BIGINT   NOT NULL DEFAULT 0,
-    streak_count         BIGINT,
-    streak_since_ms      BIGINT,
-    -- The newest 21 states as bits below a leading one; the lowest bit is the newest.
-    recent_states        BIGINT   NOT NULL DEFAULT 1,
-    created_at           BIGINT   NOT NULL,
     updated_at           BIGINT   NOT NULL,
-    -- Imported history: start of the unobserved time, until the first result here; null otherwise.
-    unwatched_from_ms    BIGINT,
     -- The newest scheduled slot with a result; null until instances share the services.
     latest_slot_ms       BIGINT,
     -- Number of the newest tick that was sent on to another time series database.
     relayed_seq          BIGINT   NOT NULL DEFAULT 0,
+    -- Imported history: start of the unobserved time, until the first result here; null otherwise.
+    unwatched_from_ms    BIGINT,
     PRIMARY KEY (service_id, region_id)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 45);
 
 -- Fresh ticks. A sealing deletes them in the transaction that writes their chunk.
 CREATE TABLE service_ticks (

@@ -93,9 +93,11 @@ impl Ended {
     }
 }
 
-/// The events that begin, in order.
+/// The events that begin.
 #[derive(Debug, Default)]
 pub struct Begun<'b> {
+    /// Their order, from 1.
+    pub nth: Vec<i32>,
     pub service_id: Vec<i64>,
     pub event: Vec<&'static str>,
     pub failure: Vec<Option<&'static str>>,
@@ -107,7 +109,8 @@ pub struct Begun<'b> {
 impl<'b> Begun<'b> {
     pub fn of(batch: &Batch<'b>) -> Self {
         let mut columns = Self::default();
-        for event in &batch.begun {
+        for (nth, event) in (1..).zip(&batch.begun) {
+            columns.nth.push(nth);
             columns.service_id.push(event.service_id.get());
             columns.event.push(event.state.event());
             columns.failure.push(event.failure.map(|failure| failure.reason.as_str()));
@@ -126,7 +129,7 @@ pub fn without_nul(text: &str) -> Cow<'_, str> {
 }
 
 /// Rows of `service_metrics`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
     pub service_id: Vec<i64>,
     pub tick_count: Vec<i64>,
@@ -135,6 +138,8 @@ pub struct Metrics {
     pub response_time_sum_ns: Vec<i64>,
     /// The newest event before the batch, for a new row.
     pub latest_event_id: Vec<Option<i64>>,
+    /// The newest event in [`Begun::nth`]; `None` if that is unchanged.
+    pub begun: Vec<Option<i32>>,
     pub known_is_up: Vec<Option<bool>>,
     pub streak_is_up: Vec<Option<bool>>,
     pub streak_count: Vec<Option<i64>>,
@@ -147,16 +152,35 @@ pub struct Metrics {
 impl Metrics {
     /// The rows that exist, or those that do not.
     pub fn of(batch: &Batch<'_>, exist: bool) -> Self {
-        let mut columns = Self::default();
-        let rows = batch.metrics.iter().filter(|(_, metric)| metric.entry.has_metric == exist);
-        for (id, metric) in rows {
+        let rows = || batch.metrics.iter().filter(|(_, metric)| metric.entry.has_metric == exist);
+        let mut columns = Self::with_capacity(rows().count());
+        for (id, metric) in rows() {
             columns.push(id.get(), metric);
         }
         columns
     }
 
+    fn with_capacity(rows: usize) -> Self {
+        Self {
+            service_id: Vec::with_capacity(rows),
+            tick_count: Vec::with_capacity(rows),
+            up_count: Vec::with_capacity(rows),
+            unknown_count: Vec::with_capacity(rows),
+            response_time_sum_ns: Vec::with_capacity(rows),
+            latest_event_id: Vec::with_capacity(rows),
+            begun: Vec::with_capacity(rows),
+            known_is_up: Vec::with_capacity(rows),
+            streak_is_up: Vec::with_capacity(rows),
+            streak_count: Vec::with_capacity(rows),
+            streak_since_ms: Vec::with_capacity(rows),
+            recent_states: Vec::with_capacity(rows),
+            is_flapping: Vec::with_capacity(rows),
+            clears_unwatched: Vec::with_capacity(rows),
+        }
+    }
+
     fn push(&mut self, service_id: i64, metric: &NewMetric) {
-        let NewMetric { entry, clears_unwatched, .. } = metric;
+        let NewMetric { entry, begun, clears_unwatched } = metric;
         let tally = &entry.tally;
         self.service_id.push(service_id);
         self.tick_count.push(tally.tick_count.cast_signed());
@@ -167,6 +191,8 @@ impl Metrics {
         self.response_time_sum_ns.push(sum_ns);
         // Without a tally, the entry's event is one that a lost metric referenced.
         self.latest_event_id.push(tally.latest.and(entry.latest_event_id));
+        let nth = |index: usize| i32::try_from(index + 1).unwrap_or(i32::MAX);
+        self.begun.push(begun.map(nth));
         self.known_is_up.push(tally.known_is_up);
         self.streak_is_up.push(tally.streak.map(|streak| streak.is_up));
         self.streak_count.push(tally.streak.map(|streak| streak.count.into()));

@@ -2,6 +2,9 @@
 //!
 //! Each kind of row is an array a column. The text is fixed, so it is prepared once. The parts of
 //! the statement see the tables as they were before it, but for what another part returns.
+//!
+//! It is planned once as well, perhaps while the tables are empty: [`ALWAYS`] and the settings of
+//! the writer's connection make it look rows up by their keys in any case.
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -80,18 +83,29 @@ impl Query for Commit<'_> {
 
 impl RunQueryDsl<StoreConnection> for Commit<'_> {}
 
-/// `unnest` of a parameter for each column, of these element types.
-macro_rules! push_columns {
-    ($out:ident, $first:ty = $values:expr $(, $type:ty = $more:expr)* $(,)?) => {
-        $out.push_sql("unnest(");
-        $out.push_bind_param::<Array<$first>, _>($values)?;
+/// A derived table `u` of parameters, an array a column; all arrays have the same length. `unnest`
+/// stands in the list of columns, since a function in `FROM` stores its rows before they are read.
+macro_rules! push_rows {
+    (
+        $out:ident,
+        $first:ident: $type:ty = $values:expr
+        $(, $name:ident: $types:ty = $more:expr)* $(,)?
+    ) => {
+        $out.push_sql("(SELECT unnest(");
+        $out.push_bind_param::<Array<$type>, _>($values)?;
+        $out.push_sql(concat!(") AS ", stringify!($first)));
         $(
-            $out.push_sql(", ");
-            $out.push_bind_param::<Array<$type>, _>($more)?;
+            $out.push_sql(", unnest(");
+            $out.push_bind_param::<Array<$types>, _>($more)?;
+            $out.push_sql(concat!(") AS ", stringify!($name)));
         )*
-        $out.push_sql(")");
+        $out.push_sql(") u");
     };
 }
+
+/// A condition on a key that always holds, and of which the planner expects that few rows meet it.
+/// So one look-up by key seems cheaper than reading the table, however small that is.
+const ALWAYS: &str = " BETWEEN 1 AND 9223372036854775807";
 
 impl QueryFragment<Pg> for Commit<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -99,9 +113,7 @@ impl QueryFragment<Pg> for Commit<'_> {
         self.push_ticks(out.reborrow())?;
         self.push_events(out.reborrow())?;
         self.push_metrics(out.reborrow())?;
-        out.push_sql(
-            " SELECT EXISTS (SELECT FROM fence), (SELECT array_agg(id ORDER BY id) FROM begun)",
-        );
+        out.push_sql(" SELECT EXISTS (SELECT FROM fence), (SELECT ids FROM events)");
         Ok(())
     }
 }
@@ -129,37 +141,37 @@ impl Commit<'_> {
             connect_us, tls_us, first_byte_us, transfer_us, state, http_status, failure) \
             SELECT u.* FROM fence, ",
         );
-        push_columns!(
+        push_rows!(
             out,
-            BigInt = service_id,
-            BigInt = seq,
-            BigInt = at_ms,
-            Nullable<BigInt> = unphased_us,
-            Nullable<Integer> = dns_us,
-            Nullable<Integer> = connect_us,
-            Nullable<Integer> = tls_us,
-            Nullable<Integer> = first_byte_us,
-            Nullable<Integer> = transfer_us,
-            SmallInt = state,
-            Nullable<SmallInt> = http_status,
-            Nullable<Text> = failure,
+            service_id: BigInt = service_id,
+            seq: BigInt = seq,
+            at_ms: BigInt = at_ms,
+            unphased_us: Nullable<BigInt> = unphased_us,
+            dns_us: Nullable<Integer> = dns_us,
+            connect_us: Nullable<Integer> = connect_us,
+            tls_us: Nullable<Integer> = tls_us,
+            first_byte_us: Nullable<Integer> = first_byte_us,
+            transfer_us: Nullable<Integer> = transfer_us,
+            state: SmallInt = state,
+            http_status: Nullable<SmallInt> = http_status,
+            failure: Nullable<Text> = failure,
         );
-        out.push_sql(" u)");
+        out.push_sql(")");
         Ok(())
     }
 
     /// At most one event of a service is open, so `begun` reads `ended`, which ends the one before.
     fn push_events<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let Begun { service_id, event, failure, failure_detail, started_ms, ended_ms } =
-            &self.begun;
         out.push_sql(
             ", ended AS (UPDATE service_events e \
             SET date_ended_ms = greatest(e.date_started_ms, u.at_ms), \
                 updated_at = greatest(e.date_started_ms, u.at_ms) / 1000 FROM fence, ",
         );
-        push_columns!(out, BigInt = &self.ended.id, BigInt = &self.ended.at_ms);
+        push_rows!(out, id: BigInt = &self.ended.id, at_ms: BigInt = &self.ended.at_ms);
+        out.push_sql(" WHERE e.id = u.id AND u.id");
+        out.push_sql(ALWAYS);
         out.push_sql(
-            " u(id, at_ms) WHERE e.id = u.id AND e.date_ended_ms IS NULL RETURNING 1), \
+            " AND e.date_ended_ms IS NULL RETURNING 1), \
             begun AS (INSERT INTO service_events (service_id, event, failure, failure_detail, \
                 date_started_ms, date_ended_ms, created_at, updated_at) \
             SELECT u.service_id, u.event, u.failure, u.failure_detail, u.started_ms, u.ended_ms, \
@@ -167,20 +179,21 @@ impl Commit<'_> {
         );
         out.push_bind_param::<BigInt, _>(&self.now_ms)?;
         out.push_sql(" AS now_ms) n, ");
-        push_columns!(
+        let Begun { nth, service_id, event, failure, failure_detail, started_ms, ended_ms } =
+            &self.begun;
+        push_rows!(
             out,
-            BigInt = service_id,
-            Text = event,
-            Nullable<Text> = failure,
-            Nullable<Text> = failure_detail,
-            BigInt = started_ms,
-            Nullable<BigInt> = ended_ms,
+            nth: Integer = nth,
+            service_id: BigInt = service_id,
+            event: Text = event,
+            failure: Nullable<Text> = failure,
+            failure_detail: Nullable<Text> = failure_detail,
+            started_ms: BigInt = started_ms,
+            ended_ms: Nullable<BigInt> = ended_ms,
         );
         out.push_sql(
-            " WITH ORDINALITY \
-                u(service_id, event, failure, failure_detail, started_ms, ended_ms, nth) \
-            WHERE (SELECT count(*) FROM ended) >= 0 ORDER BY u.nth RETURNING id, service_id), \
-            newest AS (SELECT service_id, max(id) AS id FROM begun GROUP BY service_id)",
+            " WHERE (SELECT count(*) FROM ended) >= 0 ORDER BY u.nth RETURNING id), \
+            events AS (SELECT array_agg(id ORDER BY id) AS ids FROM begun)",
         );
         Ok(())
     }
@@ -191,7 +204,7 @@ impl Commit<'_> {
             ", changed AS (UPDATE service_metrics m SET tick_count = u.tick_count, \
                 up_count = u.up_count, unknown_count = u.unknown_count, \
                 response_time_sum_ns = u.response_time_sum_ns, \
-                latest_event_id = coalesce(n.id, m.latest_event_id), \
+                latest_event_id = coalesce(events.ids[u.begun], m.latest_event_id), \
                 known_is_up = u.known_is_up, streak_is_up = u.streak_is_up, \
                 streak_count = u.streak_count, streak_since_ms = u.streak_since_ms, \
                 recent_states = u.recent_states, is_flapping = u.is_flapping, \
@@ -200,25 +213,26 @@ impl Commit<'_> {
                 updated_at = ",
         );
         out.push_bind_param::<BigInt, _>(&self.now_ms)?;
-        out.push_sql(" / 1000 FROM fence, ");
-        self.changed.push_unnest(out.reborrow())?;
+        out.push_sql(" / 1000 FROM fence, events, ");
+        self.changed.push_rows(out.reborrow())?;
+        out.push_sql(" WHERE m.service_id = u.service_id AND u.service_id");
+        out.push_sql(ALWAYS);
         out.push_sql(
-            " LEFT JOIN newest n ON n.service_id = u.service_id \
-            WHERE m.service_id = u.service_id AND m.region_id = 0 RETURNING 1), \
+            " AND m.region_id = 0 RETURNING 1), \
             added AS (INSERT INTO service_metrics (service_id, tick_count, up_count, \
                 unknown_count, response_time_sum_ns, latest_event_id, known_is_up, streak_is_up, \
                 streak_count, streak_since_ms, recent_states, is_flapping, created_at, updated_at) \
             SELECT u.service_id, u.tick_count, u.up_count, u.unknown_count, \
-                u.response_time_sum_ns, coalesce(n.id, u.latest_event_id), u.known_is_up, \
-                u.streak_is_up, u.streak_count, u.streak_since_ms, u.recent_states, \
-                u.is_flapping, t.now_s, t.now_s FROM fence, (SELECT ",
+                u.response_time_sum_ns, coalesce(events.ids[u.begun], u.latest_event_id), \
+                u.known_is_up, u.streak_is_up, u.streak_count, u.streak_since_ms, \
+                u.recent_states, u.is_flapping, t.now_s, t.now_s \
+            FROM fence, events, (SELECT ",
         );
         out.push_bind_param::<BigInt, _>(&self.now_ms)?;
         out.push_sql(" / 1000 AS now_s) t, ");
-        self.added.push_unnest(out.reborrow())?;
+        self.added.push_rows(out.reborrow())?;
         out.push_sql(
-            " LEFT JOIN newest n ON n.service_id = u.service_id), \
-            missing AS (INSERT INTO duties (name) SELECT NULL FROM fence \
+            "), missing AS (INSERT INTO duties (name) SELECT NULL FROM fence \
                 WHERE (SELECT count(*) FROM changed) <> ",
         );
         out.push_bind_param::<BigInt, _>(&self.changed_count)?;
@@ -228,27 +242,23 @@ impl Commit<'_> {
 }
 
 impl Metrics {
-    fn push_unnest<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        push_columns!(
+    fn push_rows<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        push_rows!(
             out,
-            BigInt = &self.service_id,
-            BigInt = &self.tick_count,
-            BigInt = &self.up_count,
-            BigInt = &self.unknown_count,
-            BigInt = &self.response_time_sum_ns,
-            Nullable<BigInt> = &self.latest_event_id,
-            Nullable<Bool> = &self.known_is_up,
-            Nullable<Bool> = &self.streak_is_up,
-            Nullable<BigInt> = &self.streak_count,
-            Nullable<BigInt> = &self.streak_since_ms,
-            BigInt = &self.recent_states,
-            Bool = &self.is_flapping,
-            Bool = &self.clears_unwatched,
-        );
-        out.push_sql(
-            " u(service_id, tick_count, up_count, unknown_count, response_time_sum_ns, \
-            latest_event_id, known_is_up, streak_is_up, streak_count, streak_since_ms, \
-            recent_states, is_flapping, clears_unwatched)",
+            service_id: BigInt = &self.service_id,
+            tick_count: BigInt = &self.tick_count,
+            up_count: BigInt = &self.up_count,
+            unknown_count: BigInt = &self.unknown_count,
+            response_time_sum_ns: BigInt = &self.response_time_sum_ns,
+            latest_event_id: Nullable<BigInt> = &self.latest_event_id,
+            begun: Nullable<Integer> = &self.begun,
+            known_is_up: Nullable<Bool> = &self.known_is_up,
+            streak_is_up: Nullable<Bool> = &self.streak_is_up,
+            streak_count: Nullable<BigInt> = &self.streak_count,
+            streak_since_ms: Nullable<BigInt> = &self.streak_since_ms,
+            recent_states: BigInt = &self.recent_states,
+            is_flapping: Bool = &self.is_flapping,
+            clears_unwatched: Bool = &self.clears_unwatched,
         );
         Ok(())
     }

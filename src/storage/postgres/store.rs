@@ -22,8 +22,15 @@ const BULK_CALL_LIMIT: Duration = Duration::from_secs(120);
 const NO_STATEMENT_LIMIT: &str = "SET statement_timeout = 0";
 
 /// The statements of a store are few and the same for ever, so none is planned twice; and none is
-/// worth compiling.
-const PLANNING: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off";
+/// worth compiling. A merge join would read the metrics from the first service on for each page of
+/// a list.
+const PLANNING: &str =
+    "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_mergejoin = off";
+
+/// Statements of the writer look rows up by their keys, whatever the statistics say: those are
+/// missing or old exactly when much has just been written.
+const WRITER_PLANNING: &str =
+    "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off";
 
 /// A store on one connection, which is opened again when the server has closed it while idle.
 pub struct PostgresStore {
@@ -181,6 +188,9 @@ fn connect(settings: &Settings, mode: Mode, limit: Option<Duration>) -> Result<C
     connection.batch_execute(PLANNING).map_err(|error| unavailable(&error))?;
     if limit.is_none() {
         connection.batch_execute(NO_STATEMENT_LIMIT).map_err(|error| unavailable(&error))?;
+    }
+    if mode == Mode::Write {
+        connection.batch_execute(WRITER_PLANNING).map_err(|error| unavailable(&error))?;
     }
     Ok(connection)
 }
