@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 /// A write that takes longer means that the store fails.
 const STALL_AFTER: Duration = Duration::from_secs(5);
 
-/// First and longest backoff after a failed write; each failure doubles it.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// First and longest backoff after a failed write; each failure doubles it. Short, since the buffer
+/// goes on filling until the next try: a database that is back must be found at once.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 
 /// Invariant: at most one write is under way.
 #[derive(Debug)]
@@ -100,7 +101,7 @@ mod tests {
             backoffs.push((health.retry_at().unwrap() - now).as_millis());
             assert!(!health.failed("full".into(), now));
         }
-        assert_eq!(backoffs, [200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
+        assert_eq!(backoffs, [200, 400, 800, 1_000, 1_000, 1_000, 1_000, 1_000]);
         assert_eq!(health.failure(now).as_deref(), Some("full"));
         health.set_retry(now);
         assert_eq!(health.retry_at(), Some(now));
