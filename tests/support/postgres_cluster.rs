@@ -20,8 +20,6 @@ const SCRIPT: &str = include_str!("../postgres.sh");
 /// The port of a cluster without TCP; it names the socket.
 const SOCKET_PORT: u16 = 5432;
 
-const TEMPLATE: &str = "migrated";
-
 /// What a cluster has beside a socket and the settings of `tests/postgres.sh`.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterOptions {
@@ -68,9 +66,9 @@ struct Server {
     folder: PathBuf,
     port: u16,
     script: Mutex<Script>,
-    template: OnceLock<()>,
+    /// Name of the migrated database.
+    template: OnceLock<String>,
     databases: AtomicU64,
-    /// Whether finished tests must not leave their databases.
     is_shared: bool,
 }
 
@@ -169,17 +167,19 @@ impl Cluster {
     /// A copy of a database that `migrate` made once for this cluster; it takes the URL of an empty
     /// database, and must close its connections.
     pub fn new_database(&self, migrate: impl FnOnce(&str)) -> Database {
-        self.0.template.get_or_init(|| {
-            self.0.query("postgres", &format!("CREATE DATABASE {TEMPLATE} TEMPLATE template0"));
-            migrate(&self.0.url(TEMPLATE));
+        let template = self.0.template.get_or_init(|| {
+            let mut template = self.empty_database();
+            template.is_dropped = false;
+            migrate(&template.url());
+            template.name.clone()
         });
-        self.create(TEMPLATE)
+        self.create(template)
     }
 
     fn create(&self, template: &str) -> Database {
         let name = format!("test_{}", self.0.databases.fetch_add(1, Ordering::Relaxed));
         self.0.query("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
-        Database { server: Arc::clone(&self.0), name }
+        Database { server: Arc::clone(&self.0), name, is_dropped: self.0.is_shared }
     }
 }
 
@@ -252,6 +252,8 @@ impl Drop for Script {
 pub struct Database {
     server: Arc<Server>,
     name: String,
+    /// Whether it goes before its cluster.
+    is_dropped: bool,
 }
 
 impl Database {
@@ -269,6 +271,21 @@ impl Database {
         self.server.query(&self.name, sql)
     }
 
+    /// Ends all connections to this database, and refuses new ones until [`open`](Self::open).
+    pub fn close(&self) {
+        self.alter("ALLOW_CONNECTIONS false");
+        let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
+        self.server.query("postgres", &format!("{all} '{}'", self.name));
+    }
+
+    pub fn open(&self) {
+        self.alter("ALLOW_CONNECTIONS true");
+    }
+
+    fn alter(&self, change: &str) {
+        self.server.query("postgres", &format!("ALTER DATABASE {} {change}", self.name));
+    }
+
     /// The cluster of this database.
     pub fn cluster(&self) -> Cluster {
         Cluster(Arc::clone(&self.server))
@@ -277,7 +294,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if self.server.is_shared {
+        if self.is_dropped {
             // In the background: dropping writes a checkpoint.
             let (server, name) = (Arc::clone(&self.server), self.name.clone());
             thread::spawn(move || {

@@ -2,7 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Authority, Behaviour, Launch, Target, basic, has_line, wait_for, wait_until};
+use crate::support::{
+    Authority, Behaviour, Launch, Store, Target, basic, has_line, stores, wait_for, wait_until,
+};
+
+stores!(
+    a_change_takes_effect_from_the_next_probe_and_a_delete_stops_probing,
+    a_change_is_merged_and_null_removes_a_field,
+);
 
 /// Waits until a request with this header line arrives.
 fn wait_for_line(target: &Target, line: &str) {
@@ -11,9 +18,8 @@ fn wait_for_line(target: &Target, line: &str) {
     });
 }
 
-#[test]
-fn a_change_takes_effect_from_the_next_probe_and_a_delete_stops_probing() {
-    let app = Launch::new().start();
+fn a_change_takes_effect_from_the_next_probe_and_a_delete_stops_probing(store: Store) {
+    let app = Launch::on(store).start();
     let (first, second) = (Target::healthy(), Target::healthy());
     let id = app.add("a", &first.url());
     app.wait_for_ticks(id, 2);
@@ -58,9 +64,8 @@ fn a_change_takes_effect_and_keeps_other_fields() {
     assert_eq!(app.change(id, &json!({"url": "127.0.0.2"}))["url"], "dns://127.0.0.2");
 }
 
-#[test]
-fn a_change_is_merged_and_null_removes_a_field() {
-    let app = Launch::new().start();
+fn a_change_is_merged_and_null_removes_a_field(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
         "name": "a",

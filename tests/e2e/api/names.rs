@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use crate::support::{Launch, Target};
+use crate::support::{Launch, Store, Target, stores};
 
-#[test]
-fn one_name_may_be_in_two_groups_but_not_twice_in_one() {
-    let app = Launch::new().start();
+stores!(one_name_may_be_in_two_groups_but_not_twice_in_one,);
+
+fn one_name_may_be_in_two_groups_but_not_twice_in_one(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::healthy();
     let body = |group| json!({"name": "api", "url": target.url(), "group": group});
     let core = app.add_with(&body(json!("core")));

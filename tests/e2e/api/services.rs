@@ -2,16 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Launch, Target, wait_until};
+use crate::support::{App, Launch, Store, Target, stores, wait_until};
+
+stores!(
+    a_service_is_created_read_changed_and_deleted,
+    a_probed_service_has_the_fields_of_go_service_healthcheck,
+    lists_are_paged_and_filtered,
+);
 
 /// A paused service, which does not change during the test.
 fn paused(app: &App, name: &str) -> i64 {
     app.add_with(&json!({"name": name, "url": "http://127.0.0.1:9/", "enabled": false}))
 }
 
-#[test]
-fn a_service_is_created_read_changed_and_deleted() {
-    let app = Launch::new().start();
+fn a_service_is_created_read_changed_and_deleted(store: Store) {
+    let app = Launch::on(store).start();
     let created = app.send(
         "POST",
         "/v1/services",
@@ -61,9 +66,8 @@ fn a_service_is_created_read_changed_and_deleted() {
     assert_eq!(paused(&app, "pay-2"), 2, "the name can be used again, the id cannot");
 }
 
-#[test]
-fn a_probed_service_has_the_fields_of_go_service_healthcheck() {
-    let app = Launch::new().start();
+fn a_probed_service_has_the_fields_of_go_service_healthcheck(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::healthy();
     let id = app.add("email-service", &target.url());
     let service = app.wait_for_ticks(id, 3);
@@ -81,9 +85,8 @@ fn a_probed_service_has_the_fields_of_go_service_healthcheck() {
     assert_eq!(service["state"], "up");
 }
 
-#[test]
-fn lists_are_paged_and_filtered() {
-    let app = Launch::new().start();
+fn lists_are_paged_and_filtered(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::healthy();
     for name in ["api-one", "api-two", "web_one", "100%"] {
         paused(&app, name);

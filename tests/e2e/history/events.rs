@@ -2,13 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, Launch, Target};
+use crate::support::{Behaviour, Launch, Store, Target, stores};
 
 use super::{began_ms, to_seconds};
 
-#[test]
-fn events_of_a_service_are_contiguous_and_newest_first() {
-    let app = Launch::new().start();
+stores!(
+    events_of_a_service_are_contiguous_and_newest_first,
+    events_of_all_services_are_listed_newest_first_and_filtered,
+);
+
+fn events_of_a_service_are_contiguous_and_newest_first(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     app.wait_for_state(id, "up");
@@ -35,9 +39,8 @@ fn events_of_a_service_are_contiguous_and_newest_first() {
     app.db().assert_consistent();
 }
 
-#[test]
-fn events_of_all_services_are_listed_newest_first_and_filtered() {
-    let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
+fn events_of_all_services_are_listed_newest_first_and_filtered(store: Store) {
+    let app = Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
     let (steady, shaky) = (Target::healthy(), Target::healthy());
     let ids = [app.add("steady", &steady.url()), app.add("shaky", &shaky.url())];
     let gone = app.add("gone", &steady.url());

@@ -9,11 +9,13 @@ mod uptime;
 
 use serde_json::Value;
 
-use crate::support::{App, Behaviour, Launch, Target, wait_for};
+use crate::support::{App, Behaviour, Launch, Store, Target, wait_for};
 
 /// Probes often, and seals in chunks of this many ticks.
-pub fn launch(chunk_ticks: u32) -> Launch {
-    Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", chunk_ticks)
+pub fn launch(store: Store, chunk_ticks: u32) -> Launch {
+    Launch::on(store)
+        .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1")
+        .with("TICKS_PER_CHUNK", chunk_ticks)
 }
 
 /// A paused service with at least `count` ticks, half of them failed, some sealed and some fresh.

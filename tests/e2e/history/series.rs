@@ -3,9 +3,15 @@
 use serde_json::{Value, json};
 use service_healthcheck::clock::unix_ms;
 
-use crate::support::{Behaviour, Target, wait_until};
+use crate::support::{Behaviour, Store, Target, stores, wait_until};
 
 use super::{date_ms, launch, to_seconds, with_ticks};
+
+stores!(
+    a_series_has_the_same_totals_for_every_bucket_length,
+    an_empty_bucket_is_listed_with_count_0,
+    the_buckets_of_an_uptime_series_add_up_to_the_uptime,
+);
 
 fn near(one: f64, other: f64) -> bool {
     (one - other).abs() < 1e-3
@@ -23,9 +29,8 @@ fn counted(buckets: &[Value]) -> u64 {
     buckets.iter().map(|bucket| bucket["count"].as_u64().unwrap()).sum()
 }
 
-#[test]
-fn a_series_has_the_same_totals_for_every_bucket_length() {
-    let app = launch(4).start();
+fn a_series_has_the_same_totals_for_every_bucket_length(store: Store) {
+    let app = launch(store, 4).start();
     let (id, ticks) = with_ticks(&app, 20);
     let metric = app.service(id)["metric"]["data"].clone();
     let (count, average) = (ticks.len() as u64, metric["average_response_time_ms"].as_f64());
@@ -64,9 +69,8 @@ fn a_series_has_the_same_totals_for_every_bucket_length() {
     }
 }
 
-#[test]
-fn an_empty_bucket_is_listed_with_count_0() {
-    let app = launch(4).start();
+fn an_empty_bucket_is_listed_with_count_0(store: Store) {
+    let app = launch(store, 4).start();
     let (id, ticks) = with_ticks(&app, 8);
     let newest = date_ms(&ticks[0]) / 1_000;
     let (from, to) = (newest - 299, newest + 1);
@@ -99,9 +103,8 @@ fn an_empty_bucket_is_listed_with_count_0() {
     assert_eq!(most["buckets"].as_array().unwrap().len(), 2_000);
 }
 
-#[test]
-fn the_buckets_of_an_uptime_series_add_up_to_the_uptime() {
-    let app = launch(4).start();
+fn the_buckets_of_an_uptime_series_add_up_to_the_uptime(store: Store) {
+    let app = launch(store, 4).start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     app.wait_for_state(id, "up");

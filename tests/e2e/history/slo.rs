@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, Launch, Target};
+use crate::support::{Behaviour, Launch, Store, Target, stores};
 
 use super::seconds;
 
-#[test]
-fn an_objective_has_a_budget_and_burn_rates() {
-    let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
+stores!(an_objective_has_a_budget_and_burn_rates,);
+
+fn an_objective_has_a_budget_and_burn_rates(store: Store) {
+    let launch = Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
     let target = Target::healthy();
     let file = format!(
         "endpoints:\n  - {{name: filed, url: '{}', slo: {{target: 99.9, window: 30d}}}}\n",

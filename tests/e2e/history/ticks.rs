@@ -2,9 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Behaviour, Launch, Target, wait_until};
+use crate::support::{App, Behaviour, Launch, Store, Target, stores, wait_until};
 
 use super::{date_ms, launch, ticks, to_seconds, with_ticks};
+
+stores!(
+    every_tick_is_listed_once_during_inserts_and_sealing,
+    sealing_does_not_change_a_tick,
+    ticks_are_found_by_state_reason_and_time,
+);
 
 /// All pages of a list of ticks; calls `before` before each page but the first.
 fn all_pages(app: &App, id: i64, query: &str, mut before: impl FnMut()) -> Vec<Value> {
@@ -24,9 +30,8 @@ fn seqs(ticks: &[Value]) -> Vec<u64> {
     ticks.iter().map(|tick| tick["seq"].as_u64().unwrap()).collect()
 }
 
-#[test]
-fn every_tick_is_listed_once_during_inserts_and_sealing() {
-    let app = launch(2).start();
+fn every_tick_is_listed_once_during_inserts_and_sealing(store: Store) {
+    let app = launch(store, 2).start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     let (db, mut count) = (app.db(), 12);
@@ -46,9 +51,8 @@ fn every_tick_is_listed_once_during_inserts_and_sealing() {
     assert!(listed.iter().all(|tick| date_ms(tick) / 1_000 == tick["date"]));
 }
 
-#[test]
-fn sealing_does_not_change_a_tick() {
-    let app = launch(40).start();
+fn sealing_does_not_change_a_tick(store: Store) {
+    let app = launch(store, 40).start();
     let target = Target::start(Behaviour::Alternating(200, 503));
     let id = app.add("a", &target.url());
     app.wait_for_ticks(id, 6);
@@ -67,9 +71,8 @@ fn sealing_does_not_change_a_tick() {
     assert_eq!(sealed, fresh);
 }
 
-#[test]
-fn ticks_are_found_by_state_reason_and_time() {
-    let app = launch(3).start();
+fn ticks_are_found_by_state_reason_and_time(store: Store) {
+    let app = launch(store, 3).start();
     let (id, all) = with_ticks(&app, 12);
     let up: Vec<Value> = all.iter().filter(|tick| tick["state"] == "up").cloned().collect();
     let down: Vec<Value> = all.iter().filter(|tick| tick["state"] == "down").cloned().collect();

@@ -2,10 +2,17 @@
 
 use std::fs;
 
-use diesel::connection::SimpleConnection;
 use serde_json::Value;
 
-use crate::support::{App, Authority, Behaviour, Launch, Target, wait_for, wait_until};
+use crate::support::{
+    App, Authority, Behaviour, Launch, Store, Target, stores, wait_for, wait_until,
+};
+
+stores!(
+    a_service_that_cannot_be_probed_is_unknown_from_its_last_result_on,
+    dropped_results_are_unknown_and_hide_no_downtime,
+    probes_that_are_never_made_are_unknown,
+);
 
 /// The events of a service, oldest first.
 fn events(app: &App, id: i64) -> Vec<Value> {
@@ -19,15 +26,14 @@ fn has_gauge(app: &App) -> bool {
     app.metric("probe_success{").is_some()
 }
 
-#[test]
-fn a_service_that_cannot_be_probed_is_unknown_from_its_last_result_on() {
+fn a_service_that_cannot_be_probed_is_unknown_from_its_last_result_on(store: Store) {
     let authority = Authority::new();
     let file = "endpoints:\n\
         \x20 - name: secure\n\
         \x20   url: https://127.0.0.1:PORT/\n\
         \x20   client: {timeout: 1s, tls: {ca-file: ca.pem}}\n";
     let port = authority.serve("127.0.0.1", false);
-    let launch = Launch::new().with_services_file(&file.replace("PORT", &port.to_string()));
+    let launch = Launch::on(store).with_services_file(&file.replace("PORT", &port.to_string()));
     let pem = fs::read_to_string(authority.file()).unwrap();
     let ca_file = launch.write_file("ca.pem", &pem);
     let app = launch.start();
@@ -81,18 +87,17 @@ fn a_service_that_could_never_be_probed_is_unknown_with_its_reason() {
     app.stop();
 }
 
-#[test]
-fn dropped_results_are_unknown_and_hide_no_downtime() {
-    let launch =
-        Launch::new().with("RECORDER_BUFFER_LIMIT", 2).with("RUNNER_HTTP_TIMEOUT_SECONDS", "0.5");
+fn dropped_results_are_unknown_and_hide_no_downtime(store: Store) {
+    let launch = Launch::on(store)
+        .with("RECORDER_BUFFER_LIMIT", 2)
+        .with("RUNNER_HTTP_TIMEOUT_SECONDS", "0.5");
     let app = launch.start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     app.wait_for_ticks(id, 2);
 
     let db = app.db();
-    let mut lock = db.connect();
-    lock.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let lock = db.lock();
     let dropped = "service_healthcheck_outcomes_total{result=\"dropped\"}";
     app.wait_for_metric(dropped, 1.0);
     target.set_behaviour(Behaviour::Status(500));
@@ -101,7 +106,7 @@ fn dropped_results_are_unknown_and_hide_no_downtime() {
     target.set_behaviour(Behaviour::Status(200));
     let probes = target.request_count();
     wait_until("probes after the outage", || target.request_count() > probes + 10);
-    lock.batch_execute("ROLLBACK").unwrap();
+    drop(lock);
     let hole = wait_for("an unknown event that has ended", || {
         let of_reason = |event: &Value| {
             event["failure"]["reason"] == "dropped" && !event["date_ended"].is_null()
@@ -122,14 +127,13 @@ fn dropped_results_are_unknown_and_hide_no_downtime() {
     db.assert_consistent();
 }
 
-#[test]
-fn probes_that_are_never_made_are_unknown() {
+fn probes_that_are_never_made_are_unknown(store: Store) {
     let target = Target::healthy();
     for (fault, reason) in [
         ("prober=3*off->panic(injected)", "missed"),
         ("probe=3*off->panic(injected)", "local_fault"),
     ] {
-        let app = Launch::new()
+        let app = Launch::on(store)
             .with("RUNNER_HTTP_TIMEOUT_SECONDS", "0.5")
             .with("FAILPOINTS", fault)
             .start();

@@ -4,9 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Behaviour, Launch, Target};
+use crate::support::{App, Behaviour, Launch, Store, Target, stores};
 
 use super::{began_ms, events, seconds, to_seconds};
+
+stores!(
+    the_states_add_up_to_the_window_and_an_outage_is_listed,
+    time_while_the_program_is_stopped_is_unknown_and_no_downtime,
+    a_pause_is_neither_up_nor_down_and_nothing_is_probed,
+    the_uptime_of_all_services_is_paged,
+);
 
 fn uptime(app: &App, id: i64, query: &str) -> Value {
     app.data("uptime", &format!("/v1/services/{id}/uptime?{query}"))
@@ -20,9 +27,8 @@ fn assert_adds_up(answer: &Value) {
     assert!(window_ms > 0 && (sum * 1e3 - window_ms as f64).abs() < 0.1, "{answer}");
 }
 
-#[test]
-fn the_states_add_up_to_the_window_and_an_outage_is_listed() {
-    let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
+fn the_states_add_up_to_the_window_and_an_outage_is_listed(store: Store) {
+    let app = Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     app.wait_for_state(id, "up");
@@ -75,10 +81,9 @@ fn the_states_add_up_to_the_window_and_an_outage_is_listed() {
     assert_eq!((seconds(&before, "unknown"), &before["uptime_percent"]), (1_000.0, &Value::Null));
 }
 
-#[test]
-fn time_while_the_program_is_stopped_is_unknown_and_no_downtime() {
+fn time_while_the_program_is_stopped_is_unknown_and_no_downtime(store: Store) {
     for is_killed in [false, true] {
-        let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
+        let launch = Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
         let target = Target::healthy();
         let app = launch.start();
         let id = app.add("a", &target.url());
@@ -129,9 +134,8 @@ fn time_while_the_program_is_stopped_is_unknown_and_no_downtime() {
     }
 }
 
-#[test]
-fn a_pause_is_neither_up_nor_down_and_nothing_is_probed() {
-    let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
+fn a_pause_is_neither_up_nor_down_and_nothing_is_probed(store: Store) {
+    let app = Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     app.wait_for_ticks(id, 3);
@@ -170,9 +174,8 @@ fn a_pause_is_neither_up_nor_down_and_nothing_is_probed() {
     app.db().assert_consistent();
 }
 
-#[test]
-fn the_uptime_of_all_services_is_paged() {
-    let app = Launch::new().start();
+fn the_uptime_of_all_services_is_paged(store: Store) {
+    let app = Launch::on(store).start();
     let (good, bad) = (Target::healthy(), Target::start(Behaviour::Status(500)));
     app.add("gone", &good.url());
     let ids = [

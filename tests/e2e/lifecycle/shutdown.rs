@@ -2,16 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::support::{Behaviour, Launch, Target, ensure, retry_while_busy, wait_for, wait_until};
+use crate::support::{
+    Behaviour, Launch, Store, Target, ensure, retry_while_busy, stores, wait_for, wait_until,
+};
 
-#[test]
-fn a_signal_lets_running_probes_finish_and_commits_all_results() {
+stores!(
+    a_signal_lets_running_probes_finish_and_commits_all_results,
+    a_probe_beyond_the_grace_period_is_aborted_and_no_downtime,
+    outcomes_lost_at_shutdown_are_logged_and_the_exit_code_is_1,
+);
+
+fn a_signal_lets_running_probes_finish_and_commits_all_results(store: Store) {
     for signal in [Signal::TERM, Signal::INT] {
-        let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 60).start();
+        let mut app = Launch::on(store).with("SHUTDOWN_GRACE_SECONDS", 60).start();
         // Longer than it takes to add eight services, and much shorter than the grace period.
         let target = Target::start(Behaviour::After(Duration::from_secs(4)));
         for name in 0..8 {
@@ -32,12 +38,11 @@ fn a_signal_lets_running_probes_finish_and_commits_all_results() {
     }
 }
 
-#[test]
-fn a_probe_beyond_the_grace_period_is_aborted_and_no_downtime() {
+fn a_probe_beyond_the_grace_period_is_aborted_and_no_downtime(store: Store) {
     const GRACE: Duration = Duration::from_secs(2);
     let (hung, healthy) = (Target::start(Behaviour::Hung), Target::healthy());
     retry_while_busy(|| {
-        let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", GRACE.as_secs()).start();
+        let mut app = Launch::on(store).with("SHUTDOWN_GRACE_SECONDS", GRACE.as_secs()).start();
         let before = hung.request_count();
         app.add_with(&json!({"name": "hung", "url": hung.url(), "timeout_seconds": 600}));
         let id = app.add("healthy", &healthy.url());
@@ -85,20 +90,18 @@ fn an_idle_client_does_not_delay_the_shutdown() {
     });
 }
 
-#[test]
-fn outcomes_lost_at_shutdown_are_logged_and_the_exit_code_is_1() {
-    let mut app = Launch::new().with("SHUTDOWN_GRACE_SECONDS", 1).start();
+fn outcomes_lost_at_shutdown_are_logged_and_the_exit_code_is_1(store: Store) {
+    let mut app = Launch::on(store).with("SHUTDOWN_GRACE_SECONDS", 1).start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     app.wait_for_ticks(id, 1);
     let db = app.db();
-    let mut lock = db.connect();
-    lock.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let lock = db.lock();
     app.wait_for_log("the store takes no writes");
     app.signal(Signal::TERM);
     assert_eq!(app.exit_code(), Some(1), "{}", app.log());
     app.wait_for_log("outcomes are lost");
-    lock.batch_execute("ROLLBACK").unwrap();
+    drop(lock);
     db.assert_consistent();
 }
 

@@ -2,15 +2,17 @@
 //!
 //! The program has fail points (crate `fail`) only when it is built for these tests.
 
-use crate::support::{App, Launch, Target};
+use crate::support::{App, Launch, Store, Target, stores};
 
-fn with_fault(fault: &str) -> App {
-    Launch::new().with("FAILPOINTS", fault).start()
+stores!(the_process_exits_when_an_essential_actor_dies,);
+
+fn with_fault(store: Store, fault: &str) -> App {
+    Launch::on(store).with("FAILPOINTS", fault).start()
 }
 
 #[test]
 fn a_panic_in_a_probe_is_a_local_fault_and_the_prober_survives() {
-    let app = with_fault("probe=3*panic(injected)->off");
+    let app = with_fault(Store::Sqlite, "probe=3*panic(injected)->off");
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     let service = app.wait_for_ticks(id, 3);
@@ -27,7 +29,7 @@ fn a_panic_in_a_probe_is_a_local_fault_and_the_prober_survives() {
 
 #[test]
 fn a_dead_prober_is_restarted_and_its_service_continues() {
-    let app = with_fault("prober=2*panic(injected)->off");
+    let app = with_fault(Store::Sqlite, "prober=2*panic(injected)->off");
     let target = Target::healthy();
     let id = app.add("a", &target.url());
     let service = app.wait_for_ticks(id, 3);
@@ -38,11 +40,10 @@ fn a_dead_prober_is_restarted_and_its_service_continues() {
     app.stop();
 }
 
-#[test]
-fn the_process_exits_when_an_essential_actor_dies() {
+fn the_process_exits_when_an_essential_actor_dies(store: Store) {
     for actor in ["scheduler", "recorder", "writer"] {
         // After two messages, so that the actor dies in the middle of its work.
-        let mut app = with_fault(&format!("{actor}=2*off->panic(injected)"));
+        let mut app = with_fault(store, &format!("{actor}=2*off->panic(injected)"));
         let target = Target::healthy();
         app.add("a", &target.url());
         assert_eq!(app.exit_code(), Some(1), "{actor}:\n{}", app.log());

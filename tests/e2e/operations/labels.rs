@@ -2,11 +2,15 @@
 
 use serde_json::json;
 
-use crate::support::{Launch, Target};
+use crate::support::{Launch, Store, Target, stores};
 
-#[test]
-fn labels_of_the_owner_are_stored_changed_and_exposed() {
-    let launch = Launch::new();
+stores!(
+    labels_of_the_owner_are_stored_changed_and_exposed,
+    the_extra_labels_of_a_services_file_are_labels,
+);
+
+fn labels_of_the_owner_are_stored_changed_and_exposed(store: Store) {
+    let launch = Launch::on(store);
     let app = launch.start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
@@ -56,15 +60,14 @@ fn an_invalid_label_is_refused_by_its_name() {
     assert!(refused(json!(many)).contains("at most 20 labels"));
 }
 
-#[test]
-fn the_extra_labels_of_a_services_file_are_labels() {
+fn the_extra_labels_of_a_services_file_are_labels(store: Store) {
     let target = Target::healthy();
     let list = format!(
         "endpoints:\n  - name: a\n    url: '{}'\n    \
          extra-labels: {{environment: prod, tier: 1}}\n",
         target.url()
     );
-    let app = Launch::new().with_services_file(&list).start();
+    let app = Launch::on(store).with_services_file(&list).start();
     app.wait_for_ticks(1, 1);
     let text = app.get("/metrics").text;
     let series = "group=\"\",environment=\"prod\",tier=\"1\"} 1";

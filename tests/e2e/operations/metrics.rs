@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::{Behaviour, Launch, Target};
+use crate::support::{Behaviour, Launch, Store, Target, stores};
 
-#[test]
-fn every_documented_metric_is_exposed() {
-    let app = Launch::new().start();
+stores!(every_documented_metric_is_exposed, every_probe_is_recorded,);
+
+fn every_documented_metric_is_exposed(store: Store) {
+    let app = Launch::on(store).start();
     let (healthy, sick) = (Target::healthy(), Target::start(Behaviour::Status(500)));
     let up = app.add_with(&json!({"name": "say \"hi\" \\", "url": healthy.url(), "group": "core"}));
     let down = app.add("sick", &sick.url());
@@ -50,9 +51,8 @@ fn every_documented_metric_is_exposed() {
     assert!(text.contains("service_healthcheck_services 1\n"), "{text}");
 }
 
-#[test]
-fn every_probe_is_recorded() {
-    let app = Launch::new().start();
+fn every_probe_is_recorded(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::healthy();
     for name in 0..10 {
         app.add(&name.to_string(), &target.url());

@@ -3,19 +3,23 @@
 use std::fs;
 use std::time::Instant;
 
-use diesel::connection::SimpleConnection;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Behaviour, Launch, Target, wait_for, wait_until};
+use crate::support::{Behaviour, Launch, Store, Target, stores, wait_for, wait_until};
+
+stores!(
+    a_changed_file_is_applied_and_running_probes_continue,
+    a_changed_file_is_applied_after_the_database_was_locked,
+    a_service_of_the_file_moves_between_groups_with_its_history,
+);
 
 fn entry(name: &str, url: &str) -> String {
     format!("  - {{name: {name}, url: '{url}'}}\n")
 }
 
-#[test]
-fn a_changed_file_is_applied_and_running_probes_continue() {
+fn a_changed_file_is_applied_and_running_probes_continue(store: Store) {
     let (slow, other) = (Target::start(Behaviour::Hung), Target::healthy());
-    let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
+    let launch = Launch::on(store).with("SERVICES_FILE", "services.yaml");
     let stays = entry("stays", &slow.url());
     launch.write_file(
         "services.yaml",
@@ -92,17 +96,15 @@ fn the_files_of_a_directory_form_one_list() {
     assert_eq!(app.names().len(), 4);
 }
 
-#[test]
-fn a_changed_file_is_applied_after_the_database_was_locked() {
+fn a_changed_file_is_applied_after_the_database_was_locked(store: Store) {
     let target = Target::healthy();
     let entry = |name: &str| format!("  - {{name: {name}, url: '{}'}}\n", target.url());
-    let launch = Launch::new().with_services_file(&format!("endpoints:\n{}", entry("old")));
+    let launch = Launch::on(store).with_services_file(&format!("endpoints:\n{}", entry("old")));
     let app = launch.start();
-    let mut lock = app.db().connect();
-    lock.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let lock = app.db().lock();
     launch.write_file("services.yaml", &format!("endpoints:\n{}{}", entry("old"), entry("new")));
     app.wait_for_log("services file not applied");
-    lock.batch_execute("ROLLBACK").unwrap();
+    drop(lock);
     app.wait_for_log("entries: 2, added: 1, changed: 0, removed: 0");
     app.wait_for_state(2, "up");
 }
@@ -127,14 +129,13 @@ fn sighup_during_a_long_start_does_not_end_it() {
     assert_eq!(app.get("/v1/_internal/health").status, 200);
 }
 
-#[test]
-fn a_service_of_the_file_moves_between_groups_with_its_history() {
+fn a_service_of_the_file_moves_between_groups_with_its_history(store: Store) {
     let target = Target::healthy();
     let entry = |group: &str, name: &str| {
         format!("  - {{group: '{group}', name: {name}, url: '{}'}}\n", target.url())
     };
     let list = |entries: &[String]| format!("endpoints:\n{}", entries.concat());
-    let launch = Launch::new().with_services_file(&list(&[
+    let launch = Launch::on(store).with_services_file(&list(&[
         entry("core", "api"),
         entry("edge", "api"),
         entry("", "web"),

@@ -6,14 +6,19 @@ use hickory_resolver::proto::rr::RecordType;
 use serde_json::json;
 
 use crate::support::{
-    Answer, Authority, Behaviour, Launch, NameServer, Shape, Target, TlsServer, basic, has_line,
+    Answer, Authority, Behaviour, Launch, NameServer, Shape, Store, Target, TlsServer, basic,
+    has_line, stores,
 };
 
-#[test]
-fn a_file_adds_changes_and_removes_services_but_not_those_of_the_api() {
+stores!(
+    a_file_adds_changes_and_removes_services_but_not_those_of_the_api,
+    a_hundred_thousand_entries_load,
+);
+
+fn a_file_adds_changes_and_removes_services_but_not_those_of_the_api(store: Store) {
     let target = Target::healthy();
     let url = target.url();
-    let launch = Launch::new().with_services_file(&format!(
+    let launch = Launch::on(store).with_services_file(&format!(
         "endpoints:\n  - {{name: stays, url: '{url}'}}\n  - {{name: changes, group: one, url: \
              '{url}'}}\n  \
              - {{name: goes, url: '{url}'}}\n"
@@ -64,8 +69,7 @@ fn an_invalid_file_is_rejected_with_file_line_and_entry_and_changes_nothing() {
     assert_eq!(names.list("services")[0]["name"], "a");
 }
 
-#[test]
-fn a_hundred_thousand_entries_load() {
+fn a_hundred_thousand_entries_load(store: Store) {
     let mut text = String::from("endpoints:\n");
     for nth in 0..100_000 {
         text.push_str(&format!(
@@ -74,7 +78,7 @@ fn a_hundred_thousand_entries_load() {
             nth % 10
         ));
     }
-    let app = Launch::new().with_services_file(&text).start();
+    let app = Launch::on(store).with_services_file(&text).start();
     let last = app.get("/v1/services?page=1000&limit=100");
     assert_eq!(last.body["data"]["services"]["pagination"]["total"], 100_000);
     assert_eq!(last.list("services")[99]["name"], "service-99999");

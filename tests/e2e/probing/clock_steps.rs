@@ -4,13 +4,19 @@ use std::time::{Duration, Instant};
 
 use service_healthcheck::clock::unix_ms;
 
-use crate::support::{App, Behaviour, Launch, Target};
+use crate::support::{App, Behaviour, Launch, Store, Target, stores};
+
+stores!(
+    a_clock_that_is_ahead_for_a_while_hides_no_outage,
+    an_outage_during_which_the_clock_is_set_right_keeps_its_length,
+    a_start_behind_the_store_continues_from_now,
+);
 
 const HOUR_MS: i64 = 3_600_000;
 
 /// A program whose wall clock is ahead of that of the machine by as much as this file says.
-fn launch(ahead_ms: i64) -> Launch {
-    let launch = Launch::new().with("FAILPOINTS_CLOCK_OFFSET_FILE", "clock");
+fn launch(store: Store, ahead_ms: i64) -> Launch {
+    let launch = Launch::on(store).with("FAILPOINTS_CLOCK_OFFSET_FILE", "clock");
     set_clock(&launch, ahead_ms);
     launch
 }
@@ -43,9 +49,8 @@ fn length(app: &App, event: &str) -> f64 {
     lengths[0].parse::<f64>().unwrap() / 1e3
 }
 
-#[test]
-fn a_clock_that_is_ahead_for_a_while_hides_no_outage() {
-    let launch = launch(0);
+fn a_clock_that_is_ahead_for_a_while_hides_no_outage(store: Store) {
+    let launch = launch(store, 0);
     let app = launch.start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -66,9 +71,8 @@ fn a_clock_that_is_ahead_for_a_while_hides_no_outage() {
     assert!(length(&app, "unknown") <= ahead + 0.1, "{} s in {ahead} s", length(&app, "unknown"));
 }
 
-#[test]
-fn an_outage_during_which_the_clock_is_set_right_keeps_its_length() {
-    let launch = launch(HOUR_MS);
+fn an_outage_during_which_the_clock_is_set_right_keeps_its_length(store: Store) {
+    let launch = launch(store, HOUR_MS);
     let app = launch.start();
     let target = Target::healthy();
     let id = app.add("a", &target.url());
@@ -90,9 +94,8 @@ fn an_outage_during_which_the_clock_is_set_right_keeps_its_length() {
     assert_nothing_lies_ahead(&app);
 }
 
-#[test]
-fn a_start_behind_the_store_continues_from_now() {
-    let launch = launch(HOUR_MS);
+fn a_start_behind_the_store_continues_from_now(store: Store) {
+    let launch = launch(store, HOUR_MS);
     let app = launch.start();
     let target = Target::start(Behaviour::Status(500));
     let id = app.add("a", &target.url());

@@ -2,11 +2,16 @@
 
 use serde_json::json;
 
-use crate::support::{Behaviour, Launch, Target, wait_for, wait_until};
+use crate::support::{Behaviour, Launch, Store, Target, stores, wait_for, wait_until};
 
-#[test]
-fn a_failure_is_confirmed_by_quick_probes_and_starts_at_the_first() {
-    let app = Launch::new().start();
+stores!(
+    a_failure_is_confirmed_by_quick_probes_and_starts_at_the_first,
+    a_streak_survives_a_restart,
+    a_service_that_changes_too_often_is_flapping_until_it_is_stable,
+);
+
+fn a_failure_is_confirmed_by_quick_probes_and_starts_at_the_first(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
         "name": "a", "url": target.url(), "interval_seconds": 5,
@@ -72,9 +77,8 @@ fn a_service_is_up_again_after_as_many_successes_as_configured() {
     assert!(app.db().number(late) >= 4);
 }
 
-#[test]
-fn a_streak_survives_a_restart() {
-    let launch = Launch::new();
+fn a_streak_survives_a_restart(store: Store) {
+    let launch = Launch::on(store);
     let app = launch.start();
     let target = Target::healthy();
     let id = app.add_with(&json!({
@@ -95,9 +99,8 @@ fn a_streak_survives_a_restart() {
     assert_ne!(app.service(id)["state"], "down", "no failure is confirmed since the stop");
 }
 
-#[test]
-fn a_service_that_changes_too_often_is_flapping_until_it_is_stable() {
-    let app = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
+fn a_service_that_changes_too_often_is_flapping_until_it_is_stable(store: Store) {
+    let app = Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").start();
     let target = Target::start(Behaviour::Alternating(200, 500));
     let id = app.add("a", &target.url());
     wait_until("the service to be flapping", || app.service(id)["flapping"] == true);

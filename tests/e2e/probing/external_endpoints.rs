@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{App, Launch};
+use crate::support::{App, Launch, Store, stores};
+
+stores!(what_is_pushed_is_the_state_and_is_never_late,);
 
 const TOKEN: (&str, &str) = ("authorization", "Bearer s3cret-of-the-job");
 
@@ -47,9 +49,8 @@ fn the_status_is_that_of_gatus() {
     assert!(!log.contains("s3cret-of-the-job"), "{log}");
 }
 
-#[test]
-fn what_is_pushed_is_the_state_and_is_never_late() {
-    let launch = Launch::new()
+fn what_is_pushed_is_the_state_and_is_never_late(store: Store) {
+    let launch = Launch::on(store)
         .with("SELF_CHECK_TARGETS", "tcp://127.0.0.1:1")
         .with("SELF_CHECK_WINDOW_SECONDS", "0.1");
     let app = launch.start();

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{Authority, Behaviour, FullBacklog, Launch, Shape, Target};
+use crate::support::{Authority, Behaviour, FullBacklog, Launch, Shape, Store, Target, stores};
+
+stores!(reasons_are_stored_filtered_and_counted,);
 
 #[test]
 fn refused_reset_and_unanswered_connections_have_different_reasons() {
@@ -95,10 +97,9 @@ fn each_bad_target_has_its_reason_within_the_timeout() {
     app.db().assert_consistent();
 }
 
-#[test]
-fn reasons_are_stored_filtered_and_counted() {
+fn reasons_are_stored_filtered_and_counted(store: Store) {
     let authority = Authority::new();
-    let app = Launch::new().with("PROBE_CA_FILE", authority.file().display()).start();
+    let app = Launch::on(store).with("PROBE_CA_FILE", authority.file().display()).start();
     let (expired, healthy) = (authority.serve_shape(Shape::Expired), Target::healthy());
     let gone = app.add("gone", "http://127.0.0.1:1/");
     let old = app.add("old", &expired.url("https"));

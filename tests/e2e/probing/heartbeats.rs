@@ -5,7 +5,14 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{App, Launch, Target, wait_until};
+use crate::support::{App, Launch, Store, Target, stores, wait_until};
+
+stores!(
+    a_job_is_up_while_its_heartbeats_arrive_and_down_when_one_is_late,
+    a_job_may_report_its_own_failure,
+    the_wait_for_a_heartbeat_begins_anew_with_a_start,
+    a_heartbeat_that_was_answered_survives_kill_9,
+);
 
 fn job(app: &App, interval: f64, grace: f64) -> i64 {
     app.add_with(&json!({
@@ -19,9 +26,8 @@ fn beat(app: &App, id: i64, query: &str) -> u16 {
     app.request("POST", &path, &[("authorization", "Bearer s3cret-of-the-job")], "").status
 }
 
-#[test]
-fn a_job_is_up_while_its_heartbeats_arrive_and_down_when_one_is_late() {
-    let app = Launch::new().with("SELF_CHECK_WINDOW_SECONDS", "0.1").start();
+fn a_job_is_up_while_its_heartbeats_arrive_and_down_when_one_is_late(store: Store) {
+    let app = Launch::on(store).with("SELF_CHECK_WINDOW_SECONDS", "0.1").start();
     let id = job(&app, 2.0, 0.5);
     assert_eq!(app.service(id)["state"], "pending", "a new job has its interval and grace");
     let last = Instant::now();
@@ -37,9 +43,8 @@ fn a_job_is_up_while_its_heartbeats_arrive_and_down_when_one_is_late() {
     app.db().assert_consistent();
 }
 
-#[test]
-fn a_job_may_report_its_own_failure() {
-    let app = Launch::new().start();
+fn a_job_may_report_its_own_failure(store: Store) {
+    let app = Launch::on(store).start();
     let id = job(&app, 60.0, 0.0);
     assert_eq!(beat(&app, id, "?success=false&error=disk%20full"), 200);
     let down = app.wait_for_state(id, "down");
@@ -88,13 +93,13 @@ fn a_heartbeat_for_a_probed_service_is_rejected() {
     assert!(refused.errors().contains("heartbeat.token: required"), "{}", refused.text);
 }
 
-fn canary(urls: &str) -> Launch {
-    Launch::new().with("SELF_CHECK_TARGETS", urls)
+fn canary(store: Store, urls: &str) -> Launch {
+    Launch::on(store).with("SELF_CHECK_TARGETS", urls)
 }
 
 /// A launch with a canary that answers at once, so that a late heartbeat is not held.
-fn online() -> Launch {
-    canary("tcp://127.0.0.1:1").with("SELF_CHECK_WINDOW_SECONDS", "0.1")
+fn online(store: Store) -> Launch {
+    canary(store, "tcp://127.0.0.1:1").with("SELF_CHECK_WINDOW_SECONDS", "0.1")
 }
 
 /// Interval and grace of [`confirmed_job`] together.
@@ -121,9 +126,8 @@ fn assert_never_down(app: &App) {
     assert_eq!(failed, 0, "{}", app.log());
 }
 
-#[test]
-fn the_wait_for_a_heartbeat_begins_anew_with_a_start() {
-    let launch = online();
+fn the_wait_for_a_heartbeat_begins_anew_with_a_start(store: Store) {
+    let launch = online(store);
     let app = launch.start();
     let id = confirmed_job(&app, 1);
     let last = Instant::now();
@@ -142,7 +146,7 @@ fn the_wait_for_a_heartbeat_begins_anew_with_a_start() {
 
 #[test]
 fn the_wait_for_a_heartbeat_begins_anew_after_a_standstill() {
-    let app = online().start();
+    let app = online(Store::Sqlite).start();
     let id = confirmed_job(&app, 1);
     let last = Instant::now();
     assert_accepted(&app, id, "");
@@ -160,7 +164,7 @@ fn the_wait_for_a_heartbeat_begins_anew_after_a_standstill() {
 #[test]
 fn a_heartbeat_is_not_late_while_the_store_stands_still() {
     // The second commit takes 6 s.
-    let app = online().with("FAILPOINTS", "writer=1*off->1*sleep(6000)->off").start();
+    let app = online(Store::Sqlite).with("FAILPOINTS", "writer=1*off->1*sleep(6000)->off").start();
     let id = job(&app, 3.0, 5.0);
     assert_eq!(beat(&app, id, ""), 200);
     app.wait_for_state(id, "up");
@@ -173,7 +177,7 @@ fn a_heartbeat_is_not_late_while_the_store_stands_still() {
 
 #[test]
 fn each_late_heartbeat_is_detected_as_fast_as_the_first() {
-    let app = online().start();
+    let app = online(Store::Sqlite).start();
     let id = confirmed_job(&app, 2);
     let down_after = || {
         let last = Instant::now();
@@ -190,7 +194,7 @@ fn each_late_heartbeat_is_detected_as_fast_as_the_first() {
 
 #[test]
 fn a_heartbeat_cannot_forge_log_lines() {
-    let app = online().start();
+    let app = online(Store::Sqlite).start();
     let id = confirmed_job(&app, 1);
     assert_accepted(&app, id, "&success=false&error=x%0aCRIT%20forged%1b%5B31m");
     let escaped = r"x\nCRIT forged\u{1b}[31m";
@@ -200,11 +204,10 @@ fn a_heartbeat_cannot_forge_log_lines() {
     assert!(!app.log().contains('\u{1b}') && !app.log().contains("\nCRIT forged"));
 }
 
-#[test]
-fn a_heartbeat_that_was_answered_survives_kill_9() {
+fn a_heartbeat_that_was_answered_survives_kill_9(store: Store) {
     const BEATS: u64 = 5;
     const CLIENTS: u64 = 4;
-    let launch = online();
+    let launch = online(store);
     let app = launch.start();
     let id = job(&app, 600.0, 0.0);
     std::thread::scope(|scope| {
@@ -221,7 +224,7 @@ fn a_heartbeat_that_was_answered_survives_kill_9() {
 
 #[test]
 fn a_job_may_fetch_a_url_with_the_parameters_of_other_programs() {
-    let app = online().start();
+    let app = online(Store::Sqlite).start();
     let id = job(&app, 600.0, 0.0);
     let path = format!("/v1/services/{id}/heartbeat?token=s3cret-of-the-job");
     for (nth, (method, query, headers)) in [

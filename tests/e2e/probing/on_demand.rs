@@ -2,16 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Behaviour, Launch, Target, wait_until};
+use crate::support::{App, Behaviour, Launch, Store, Target, stores, wait_until};
+
+stores!(an_on_demand_probe_is_run_and_recorded,);
 
 fn probe_now(app: &App, id: i64) -> (u16, Value) {
     let reply = app.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
     (reply.status, reply.body["data"]["probe"]["data"].clone())
 }
 
-#[test]
-fn an_on_demand_probe_is_run_and_recorded() {
-    let app = Launch::new().start();
+fn an_on_demand_probe_is_run_and_recorded(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::start(Behaviour::Status(503));
     let id = app.add_with(&json!({
         "name": "a", "url": target.url(), "interval_seconds": 3600,

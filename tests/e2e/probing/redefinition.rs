@@ -8,7 +8,12 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::wire::respond_ok;
-use crate::support::{App, Launch, Peer, Target, wait_until};
+use crate::support::{App, Launch, Peer, Store, Target, stores, wait_until};
+
+stores!(
+    a_result_from_before_a_change_of_what_is_probed_or_judged_is_not_recorded,
+    a_changed_services_file_discards_results_from_before_a_change_of_the_probe_only,
+);
 
 const OUTDATED: &str = "service_healthcheck_outcomes_total{result=\"outdated\"}";
 
@@ -54,9 +59,8 @@ fn add(app: &App, name: &str, url: &str) -> i64 {
     app.add_with(&json!({"name": name, "url": url, "interval_seconds": 3600}))
 }
 
-#[test]
-fn a_result_from_before_a_change_of_what_is_probed_or_judged_is_not_recorded() {
-    let app = Launch::new().start();
+fn a_result_from_before_a_change_of_what_is_probed_or_judged_is_not_recorded(store: Store) {
+    let app = Launch::on(store).start();
     let new = Target::healthy();
     for (nth, change) in [
         json!({"url": new.url()}),
@@ -117,8 +121,7 @@ fn a_result_on_demand_from_before_a_change_is_returned_but_not_recorded() {
     assert_eq!(ticks(&app, id), 1);
 }
 
-#[test]
-fn a_changed_services_file_discards_results_from_before_a_change_of_the_probe_only() {
+fn a_changed_services_file_discards_results_from_before_a_change_of_the_probe_only(store: Store) {
     let (moved, grouped, new) = (Held::start(), Held::start(), Target::healthy());
     let file = |url: &str, group: &str| {
         let (options, other) = ("interval: 1h", grouped.url());
@@ -127,7 +130,7 @@ fn a_changed_services_file_discards_results_from_before_a_change_of_the_probe_on
              - {{name: b, group: {group}, url: '{other}', {options}}}\n"
         )
     };
-    let launch = Launch::new().with_services_file(&file(&moved.url(), "one"));
+    let launch = Launch::on(store).with_services_file(&file(&moved.url(), "one"));
     let app = launch.start();
     moved.wait_for_probe();
     grouped.wait_for_probe();

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Behaviour, Launch, Target, wait_for};
+use crate::support::{Behaviour, Launch, Store, Target, stores, wait_for};
+
+stores!(a_long_stall_is_a_gap,);
 
 #[test]
 fn a_stall_makes_no_target_down() {
@@ -50,9 +52,8 @@ fn missed_slots_of_a_stall_are_skipped() {
     assert_eq!(app.service(id)["state"], "up");
 }
 
-#[test]
-fn a_long_stall_is_a_gap() {
-    let app = Launch::new().with("RUNNER_HTTP_TIMEOUT_SECONDS", "30").start();
+fn a_long_stall_is_a_gap(store: Store) {
+    let app = Launch::on(store).with("RUNNER_HTTP_TIMEOUT_SECONDS", "30").start();
     // A probe of the slow target is running nearly all the time.
     let (quick, slow) =
         (Target::healthy(), Target::start(Behaviour::After(Duration::from_millis(400))));

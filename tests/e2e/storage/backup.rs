@@ -4,15 +4,19 @@ use std::fs;
 
 use diesel::connection::SimpleConnection;
 
-use crate::support::{Db, Launch, go_database};
+use crate::support::{Db, Launch, Store, go_database, stores};
 
 use super::{assert_same, files, launch, run_err, run_ok, sealed, tamper, ticks, with_history};
 
-#[test]
-fn a_backup_of_a_running_service_can_be_restored_elsewhere() {
-    let launch = launch();
+stores!(
+    a_backup_of_a_running_service_can_be_restored_elsewhere,
+    check_db_runs_beside_the_service_and_reports_each_problem,
+);
+
+fn a_backup_of_a_running_service_can_be_restored_elsewhere(store: Store) {
+    let elsewhere = launch(Store::Sqlite);
+    let launch = launch(store);
     let (app, targets) = with_history(&launch);
-    let elsewhere = self::launch();
     let copy = elsewhere.folder().join("copy.db");
     let copy = copy.to_str().unwrap();
     let output = run_ok(&launch, &["backup", copy]);
@@ -52,7 +56,7 @@ fn a_backup_of_a_running_service_can_be_restored_elsewhere() {
 
 #[test]
 fn a_restore_keeps_the_replaced_database() {
-    let launch = launch();
+    let launch = launch(Store::Sqlite);
     let (app, _targets) = with_history(&launch);
     let count = ticks(&app.db());
     run_ok(&launch, &["backup", "copy.db"]);
@@ -73,7 +77,7 @@ fn a_restore_keeps_the_replaced_database() {
 
 #[test]
 fn a_damaged_database_can_be_replaced_and_is_kept_unchanged() {
-    let launch = launch();
+    let launch = launch(Store::Sqlite);
     let (app, _targets) = with_history(&launch);
     run_ok(&launch, &["backup", "copy.db"]);
     app.stop();
@@ -102,7 +106,7 @@ fn a_damaged_database_can_be_replaced_and_is_kept_unchanged() {
 
 #[test]
 fn an_unusable_backup_is_rejected_and_the_database_stays_unchanged() {
-    let launch = launch();
+    let launch = launch(Store::Sqlite);
     let (app, _targets) = with_history(&launch);
     run_ok(&launch, &["backup", "copy.db"]);
     let pid = format!("(pid {})", app.pid().as_raw_nonzero());
@@ -171,9 +175,8 @@ fn an_unusable_backup_is_rejected_and_the_database_stays_unchanged() {
     assert_eq!(files(diary.folder())["db.db"], b"dear diary");
 }
 
-#[test]
-fn check_db_runs_beside_the_service_and_reports_each_problem() {
-    let launch = launch();
+fn check_db_runs_beside_the_service_and_reports_each_problem(store: Store) {
+    let launch = launch(store);
     let (app, _targets) = with_history(&launch);
     for _ in 0..5 {
         let output = run_ok(&launch, &["check-db"]);
@@ -183,13 +186,14 @@ fn check_db_runs_beside_the_service_and_reports_each_problem() {
         );
     }
     app.stop();
-    tamper(
-        &launch.folder().join("db.db"),
-        "DELETE FROM service_tick_chunks WHERE id = (SELECT min(id) + 1 FROM service_tick_chunks \
-         WHERE service_id = 1);
-         UPDATE service_tick_chunks SET data = x'00' WHERE id = (SELECT max(id) FROM \
-         service_tick_chunks WHERE service_id = 2)",
+    launch.db().execute(
+        "DELETE FROM service_tick_chunks WHERE service_id = 1 AND first_seq = (SELECT \
+         min(first_seq) FROM service_tick_chunks WHERE service_id = 1 AND first_seq > 1); \
+         UPDATE service_tick_chunks SET data = substr(data, 1, 1) WHERE service_id = 2 AND \
+         first_seq = (SELECT max(first_seq) FROM service_tick_chunks WHERE service_id = 2)",
     );
     run_err(&launch, &["check-db"], 1, &["service 2: ", "are counted as"]);
-    run_err(&launch, &["check-db", "nothing.db"], 1, &["nothing.db", "there is no such file"]);
+    if store == Store::Sqlite {
+        run_err(&launch, &["check-db", "nothing.db"], 1, &["nothing.db", "there is no such file"]);
+    }
 }

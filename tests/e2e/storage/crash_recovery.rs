@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use service_healthcheck::clock::unix_ms;
 
-use crate::support::{Behaviour, Db, Launch, Target, wait_until};
+use crate::support::{Behaviour, Db, Launch, Store, Target, stores, wait_until};
+
+stores!(
+    kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks,
+    after_kill_9_counts_means_and_events_agree_with_the_ticks,
+);
 
 const CYCLES: u32 = 200;
 
@@ -18,48 +21,44 @@ const STEADY: u32 = 32;
 const SHAKY: u32 = 8;
 
 /// Counts of ticks by place, in one snapshot.
-#[derive(Debug, Clone, Copy, QueryableByName)]
+#[derive(Debug, Clone, Copy)]
 struct Ledger {
     /// Ticks counted by the metrics of all services.
-    #[diesel(sql_type = BigInt)]
     counted: i64,
-    #[diesel(sql_type = BigInt)]
     fresh: i64,
-    #[diesel(sql_type = BigInt)]
     sealed: i64,
-    #[diesel(sql_type = BigInt)]
     expired: i64,
     /// 1 while ticks are being sealed.
-    #[diesel(sql_type = BigInt)]
     sealing: i64,
     /// Services whose roll-ups and fresh ticks together differ from their metrics.
-    #[diesel(sql_type = BigInt)]
     miscounted: i64,
 }
 
 /// Every tick that was ever sealed is in the roll-up of one hour, whether retention deleted it or
 /// not.
 const COUNTS: &str = "\
-    SELECT (SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics) AS counted, \
-        (SELECT count(*) FROM fresh_ticks) AS fresh, \
-        (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks) AS sealed, \
-        expired_tick_count AS expired, sealing_tick_id IS NOT NULL AS sealing, \
+    SELECT (SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics) || ' ' || \
+        (SELECT count(*) FROM fresh_ticks) || ' ' || \
+        (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks) || ' ' || \
+        expired_tick_count || ' ' || \
+        CASE WHEN sealing_tick_id IS NULL THEN 0 ELSE 1 END || ' ' || \
         (SELECT count(*) FROM service_metrics m LEFT JOIN (SELECT service_id, sum(up) AS up, \
-        sum(down) AS down, \
-            sum(unknown) AS unknown, sum(us) AS us FROM (SELECT service_id, up_count AS up, \
-            down_count AS down, \
-            unknown_count AS unknown, response_sum_us AS us FROM service_rollups WHERE step_s = \
-            3600 UNION ALL \
-            SELECT service_id, is_up, NOT is_up AND NOT is_unknown, is_unknown, iif(is_unknown, 0, \
-            response_time_us) \
-            FROM fresh_ticks) GROUP BY service_id) t USING (service_id) \
-            WHERE m.up_count IS NOT t.up OR m.down_count IS NOT t.down OR m.unknown_count IS NOT \
-            t.unknown \
-            OR m.response_time_sum_ns IS NOT t.us * 1000) AS miscounted \
+            sum(down) AS down, sum(unknown) AS unknown, sum(us) AS us FROM (SELECT service_id, \
+                up_count AS up, down_count AS down, unknown_count AS unknown, \
+                response_sum_us AS us FROM service_rollups WHERE step_s = 3600 \
+            UNION ALL SELECT service_id, \
+                CASE WHEN is_up AND NOT is_unknown THEN 1 ELSE 0 END, \
+                CASE WHEN is_up OR is_unknown THEN 0 ELSE 1 END, \
+                CASE WHEN is_unknown THEN 1 ELSE 0 END, \
+                CASE WHEN is_unknown THEN 0 ELSE response_time_us END \
+                FROM fresh_ticks) a GROUP BY service_id) t USING (service_id) \
+            WHERE m.up_count IS DISTINCT FROM t.up OR m.down_count IS DISTINCT FROM t.down \
+            OR m.unknown_count IS DISTINCT FROM t.unknown \
+            OR m.response_time_sum_ns IS DISTINCT FROM t.us * 1000) \
     FROM history";
 
 /// Ticks that were ever sealed.
-const SEALED: &str = "(SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks) + \
+const SEALED: &str = "SELECT (SELECT coalesce(sum(tick_count), 0) FROM service_tick_chunks) + \
                       (SELECT expired_tick_count FROM history)";
 
 /// Ticks that retention deleted.
@@ -67,7 +66,12 @@ const EXPIRED: &str = "SELECT expired_tick_count FROM history";
 
 impl Ledger {
     fn of(db: &Db) -> Self {
-        diesel::sql_query(COUNTS).get_result(&mut db.connect()).unwrap()
+        let counts = db.text(COUNTS);
+        let counts: Vec<i64> = counts.split(' ').map(|count| count.parse().unwrap()).collect();
+        let [counted, fresh, sealed, expired, sealing, miscounted] = counts[..] else {
+            panic!("{counts:?}")
+        };
+        Self { counted, fresh, sealed, expired, sealing, miscounted }
     }
 
     /// No tick is lost or duplicated, and none of `before` is missing.
@@ -109,12 +113,11 @@ fn assert_whole(launch: &Launch, when: &str) {
     assert!(code == Some(0) && output.starts_with("whole: "), "{when}: {output}");
 }
 
-#[test]
-fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks() {
+fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks(store: Store) {
     let mut durations = Durations::new();
     let (steady, shaky) = (Target::healthy(), Target::start(Behaviour::Alternating(200, 503)));
     // A small buffer is committed whenever it is full, so that writes happen all the time.
-    let mut launch = Launch::new()
+    let mut launch = Launch::on(store)
         .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1")
         .with("RECORDER_BUFFER_LIMIT", 10)
         .with("TICKS_PER_CHUNK", 2);
@@ -170,9 +173,8 @@ fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks() {
     assert!(deletions >= least, "ticks were deleted in {deletions} cycles only");
 }
 
-#[test]
-fn after_kill_9_counts_means_and_events_agree_with_the_ticks() {
-    let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
+fn after_kill_9_counts_means_and_events_agree_with_the_ticks(store: Store) {
+    let launch = Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1");
     let (steady, flapping) = (Target::healthy(), Target::healthy());
     let mut app = launch.start();
     for name in 0..20 {

@@ -5,13 +5,17 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::wait_for;
+use crate::support::{Store, stores, wait_for};
 
 use super::{assert_same, files, launch, run_err, run_ok, tamper, ticks, with_history};
 
-#[test]
-fn every_tick_is_exported_while_the_service_runs() {
-    let launch = launch();
+stores!(
+    every_tick_is_exported_while_the_service_runs,
+    openmetrics_groups_families_and_series_and_orders_samples_by_time,
+);
+
+fn every_tick_is_exported_while_the_service_runs(store: Store) {
+    let launch = launch(store);
     let (app, _targets) = with_history(&launch);
     let db = app.db();
 
@@ -75,9 +79,8 @@ fn every_tick_is_exported_while_the_service_runs() {
     app.wait_until_ready();
 }
 
-#[test]
-fn openmetrics_groups_families_and_series_and_orders_samples_by_time() {
-    let launch = launch();
+fn openmetrics_groups_families_and_series_and_orders_samples_by_time(store: Store) {
+    let launch = launch(store);
     let (app, _targets) = with_history(&launch);
     let text = run_ok(&launch, &["export", "--format", "openmetrics"]);
     app.stop();
@@ -124,7 +127,7 @@ fn openmetrics_groups_families_and_series_and_orders_samples_by_time() {
 
 #[test]
 fn ticks_out_of_order_are_left_out_of_openmetrics_and_counted() {
-    let launch = launch();
+    let launch = launch(Store::Sqlite);
     let (app, _targets) = with_history(&launch);
     app.stop();
     let file = launch.folder().join("db.db");
@@ -148,7 +151,7 @@ fn ticks_out_of_order_are_left_out_of_openmetrics_and_counted() {
 
 #[test]
 fn an_export_that_cannot_be_made_has_an_error() {
-    let launch = launch();
+    let launch = launch(Store::Sqlite);
     run_err(&launch, &["export"], 1, &["db.db", "there is no such file"]);
     assert!(files(launch.folder()).is_empty(), "nothing is created");
     let (app, _targets) = with_history(&launch);
@@ -179,7 +182,7 @@ fn an_export_that_cannot_be_made_has_an_error() {
 
 #[test]
 fn an_export_of_a_stopped_service_changes_no_file() {
-    let launch = launch();
+    let launch = launch(Store::Sqlite);
     let (app, _targets) = with_history(&launch);
     app.stop();
     let before = files(launch.folder());

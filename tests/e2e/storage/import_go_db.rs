@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Launch, go_database};
+use crate::support::{Launch, Store, go_database, stores};
 
-#[test]
-fn a_real_database_is_imported_and_its_metrics_are_recomputed() {
-    let launch = Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
+stores!(
+    a_real_database_is_imported_and_its_metrics_are_recomputed,
+    time_between_the_import_and_the_first_result_is_unknown,
+);
+
+fn a_real_database_is_imported_and_its_metrics_are_recomputed(store: Store) {
+    let launch = Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
     let source = std::fs::read(go_database()).unwrap();
     let (code, output) = launch.run(&["import", "go-db", go_database().to_str().unwrap()]);
     assert_eq!(code, Some(0), "{output}");
@@ -116,10 +120,9 @@ fn contradictions_are_repaired_and_reported() {
     assert_eq!(app.service(4)["state"], "up");
 }
 
-#[test]
-fn time_between_the_import_and_the_first_result_is_unknown() {
+fn time_between_the_import_and_the_first_result_is_unknown(store: Store) {
     // The hosts of that database do not exist, and a failing lookup may take long.
-    let launch = Launch::new().with("RUNNER_HTTP_TIMEOUT_SECONDS", 2);
+    let launch = Launch::on(store).with("RUNNER_HTTP_TIMEOUT_SECONDS", 2);
     assert_eq!(launch.run(&["import", "go-db", go_database().to_str().unwrap()]).0, Some(0));
     let last = "SELECT max(to_ms) FROM service_tick_chunks WHERE service_id = 1";
     let last_ms = launch.db().number(last);

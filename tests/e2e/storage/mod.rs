@@ -11,6 +11,7 @@ mod import_go_db;
 mod postgres_cluster;
 mod private_files;
 mod recording;
+mod restarts;
 mod retention;
 mod unavailable;
 
@@ -20,10 +21,10 @@ use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 
-use crate::support::{App, Behaviour, Db, Launch, Target, wait_until};
+use crate::support::{App, Behaviour, Db, Launch, Store, Target, wait_until};
 
-pub fn launch() -> Launch {
-    Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", "3")
+pub fn launch(store: Store) -> Launch {
+    Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", "3")
 }
 
 /// A running service with two targets, one of which fails every other time, and some sealed ticks.

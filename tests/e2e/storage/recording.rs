@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
 use serde_json::json;
 
-use crate::support::{Behaviour, Launch, Target};
+use crate::support::{Behaviour, Launch, Store, Target, stores};
 
-#[test]
-fn a_failed_tick_has_its_reason_and_status() {
-    let app = Launch::new().start();
+stores!(
+    a_failed_tick_has_its_reason_and_status,
+    a_restart_continues_the_history,
+    a_restart_within_an_interval_writes_no_event,
+    one_inconsistent_row_does_not_affect_other_services,
+);
+
+fn a_failed_tick_has_its_reason_and_status(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::start(Behaviour::Status(503));
     let id = app.add("a", &target.url());
     app.wait_for_ticks(id, 1);
@@ -20,9 +25,8 @@ fn a_failed_tick_has_its_reason_and_status() {
     assert_eq!(seconds, db.number("SELECT created_at_ms / 1000 FROM service_ticks LIMIT 1"));
 }
 
-#[test]
-fn a_restart_continues_the_history() {
-    let launch = Launch::new();
+fn a_restart_continues_the_history(store: Store) {
+    let launch = Launch::on(store);
     let target = Target::healthy();
     let app = launch.start();
     let id = app.add("a", &target.url());
@@ -41,9 +45,8 @@ fn a_restart_continues_the_history() {
     app.db().assert_consistent();
 }
 
-#[test]
-fn a_restart_within_an_interval_writes_no_event() {
-    let launch = Launch::new();
+fn a_restart_within_an_interval_writes_no_event(store: Store) {
+    let launch = Launch::on(store);
     let target = Target::healthy();
     let app = launch.start();
     let body = json!({"name": "a", "url": target.url(), "interval_seconds": 600});
@@ -61,17 +64,17 @@ fn a_restart_within_an_interval_writes_no_event() {
     app.db().assert_consistent();
 }
 
-#[test]
-fn one_inconsistent_row_does_not_affect_other_services() {
-    let app = Launch::new().start();
+fn one_inconsistent_row_does_not_affect_other_services(store: Store) {
+    let app = Launch::on(store).start();
     let target = Target::healthy();
     for name in 0..3 {
         app.add(&name.to_string(), &target.url());
     }
     app.wait_for_ticks(3, 2);
-    let meddle = "PRAGMA foreign_keys = OFF; DELETE FROM service_metrics WHERE service_id = 3; \
-                  DELETE FROM services WHERE id = 3";
-    app.db().connect().batch_execute(meddle).unwrap();
+    let meddle =
+        "DELETE FROM service_metrics WHERE service_id = 3; DELETE FROM services WHERE id = 3";
+    let prefix = if store == Store::Sqlite { "PRAGMA foreign_keys = OFF;" } else { "" };
+    app.db().execute(&format!("{prefix} {meddle}"));
     let ticks = app.service(1)["metric"]["data"]["tick_count"].as_u64().unwrap();
     let service = app.wait_for_ticks(1, ticks + 5);
     assert_eq!(service["state"], "up");

@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Db, Launch, Target, wait_for, wait_until};
+use crate::support::{App, Db, Launch, Store, Target, stores, wait_for, wait_until};
+
+stores!(
+    storage_use_is_reported_exactly,
+    retention_deletes_old_ticks_keeps_roll_ups_and_bounds_the_file,
+);
 
 /// Counts for each table of `/v1/_internal/storage`.
 const ROWS: [(&str, &str); 6] = [
@@ -28,10 +33,9 @@ fn rows(db: &Db) -> Value {
         .into()
 }
 
-#[test]
-fn storage_use_is_reported_exactly() {
+fn storage_use_is_reported_exactly(store: Store) {
     let launch =
-        Launch::new().with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", 5);
+        Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1").with("TICKS_PER_CHUNK", 5);
     let target = Target::healthy();
     let app = launch.start();
     let nothing = storage(&app);
@@ -96,10 +100,9 @@ fn storage_use_is_reported_exactly() {
     app.wait_for_metric("service_healthcheck_storage_bytes{part=\"file\"}", file);
 }
 
-#[test]
-fn retention_deletes_old_ticks_keeps_roll_ups_and_bounds_the_file() {
+fn retention_deletes_old_ticks_keeps_roll_ups_and_bounds_the_file(store: Store) {
     const KEPT_S: f64 = 2.16;
-    let launch = Launch::new()
+    let launch = Launch::on(store)
         .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.1")
         .with("TICKS_PER_CHUNK", 2)
         .with("TICK_RETENTION_DAYS", KEPT_S / 86_400.0);

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Db, WAIT_LIMIT, wait_for, wait_until};
+use super::{Database, Db, Store, WAIT_LIMIT, stores, wait_for, wait_until};
 
 /// The binary that cargo built for the tests, with fault injection.
 const BINARY: &str = env!("CARGO_BIN_EXE_service-healthcheck");
@@ -20,6 +20,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_service-healthcheck");
 #[derive(Clone)]
 pub struct Launch {
     folder: Arc<TempDir>,
+    /// The database, if it is none in the folder.
+    database: Option<Arc<Database>>,
     variables: Vec<(String, String)>,
     prefix: Vec<String>,
 }
@@ -28,12 +30,26 @@ impl Launch {
     /// A new directory, a free port, a short interval and a timeout that no healthy target exceeds.
     pub fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        let launch = Self { folder, variables: Vec::new(), prefix: Vec::new() };
+        let launch = Self { folder, database: None, variables: Vec::new(), prefix: Vec::new() };
         launch
             .with("API_PORT", "0")
             .with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.2")
             .with("RUNNER_HTTP_TIMEOUT_SECONDS", "30")
             .with("RUNNER_POOL_SIZE", "16")
+    }
+
+    /// As [`new`](Self::new), with an empty store of this kind.
+    pub fn on(store: Store) -> Self {
+        match store {
+            Store::Sqlite => Self::new(),
+            Store::Postgres => Self::new().with_database(stores::new_database()),
+        }
+    }
+
+    /// Sets `DATABASE_URL`, and keeps the database.
+    pub fn with_database(self, database: Arc<Database>) -> Self {
+        let launch = self.with("DATABASE_URL", database.url());
+        Self { database: Some(database), ..launch }
     }
 
     /// Sets an environment variable.
@@ -71,13 +87,16 @@ impl Launch {
         file
     }
 
-    /// The working directory of the program, with `db.db` in it.
+    /// The working directory of the program; on SQLite, with `db.db` in it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     pub fn db(&self) -> Db {
-        Db::in_folder(&self.folder)
+        match &self.database {
+            None => Db::in_folder(&self.folder),
+            Some(database) => Db::Postgres(Arc::clone(database)),
+        }
     }
 
     /// The command with its environment; `words` are the arguments.
@@ -114,7 +133,8 @@ impl Launch {
                 log.push('\n');
             }
         });
-        let mut app = App { child, log, address: String::new(), folder: Arc::clone(&self.folder) };
+        let folder = Arc::clone(&self.folder);
+        let mut app = App { child, log, address: String::new(), db: self.db(), _folder: folder };
         app.address = wait_for("the program to listen", || {
             if let Some(status) = app.child.try_wait().unwrap() {
                 panic!("it ended with {status}:\n{}", app.log());
@@ -163,7 +183,8 @@ pub struct App {
     child: Child,
     log: Arc<Mutex<String>>,
     address: String,
-    folder: Arc<TempDir>,
+    db: Db,
+    _folder: Arc<TempDir>,
 }
 
 /// A response of the API.
@@ -378,7 +399,7 @@ impl App {
     }
 
     pub fn db(&self) -> Db {
-        Db::in_folder(&self.folder)
+        self.db.clone()
     }
 
     pub fn signal(&self, signal: Signal) {

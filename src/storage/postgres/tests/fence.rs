@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 
-use super::{open_with_limit, settings};
+use super::{TestDatabase, open_with_limit, settings};
 use crate::domain::{Outcome, ServiceId, State};
 use crate::storage::contract::fixture::{Fixture, START_MS, outcome, plain};
-use crate::storage::contract::postgres_cluster::Database;
 use crate::storage::error::StorageError;
 use crate::storage::ledger::Committed;
 use crate::storage::postgres::connection::{Connection, Mode};
@@ -21,7 +20,7 @@ const LIMIT: Duration = Duration::from_millis(400);
 /// A store with one service.
 struct Fenced {
     f: Fixture,
-    database: Arc<Database>,
+    database: Arc<TestDatabase>,
     instance: Arc<Instance>,
     id: ServiceId,
     /// Number of outcomes so far.

@@ -3,7 +3,9 @@
 mod fence;
 mod starts;
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -26,8 +28,8 @@ pub fn open() -> TestStore {
 }
 
 /// As [`open`], with the database and the instance, and a limit for each write.
-fn open_with_limit(limit: Option<Duration>) -> (TestStore, Arc<Database>, Arc<Instance>) {
-    let database = Arc::new(Cluster::shared().new_database(migrate));
+fn open_with_limit(limit: Option<Duration>) -> (TestStore, Arc<TestDatabase>, Arc<Instance>) {
+    let database = Arc::new(TestDatabase::new());
     let settings = settings(&database.url());
     let instance = Arc::new(register(&settings));
     let reader = || PostgresStore::reader(Arc::clone(&settings), Some(Arc::clone(&instance)));
@@ -39,6 +41,42 @@ fn open_with_limit(limit: Option<Duration>) -> (TestStore, Arc<Database>, Arc<In
         guard: Box::new(Arc::clone(&database)),
     };
     (store, database, instance)
+}
+
+/// A migrated database.
+struct TestDatabase(Option<Database>);
+
+/// Databases of tests that have passed, emptied, which takes a fraction of the time of a new one.
+static POOL: Mutex<Vec<Database>> = Mutex::new(Vec::new());
+
+impl TestDatabase {
+    fn new() -> Self {
+        let pooled = POOL.lock().unwrap().pop();
+        Self(Some(pooled.unwrap_or_else(|| Cluster::shared().new_database(migrate))))
+    }
+}
+
+impl Deref for TestDatabase {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Some(database) = self.0.take().filter(|_| !thread::panicking()) else { return };
+        database.query(
+            "TRUNCATE instances, services, service_metrics, service_ticks, service_events, \
+                 service_tick_chunks, service_rollups, inbox, duties RESTART IDENTITY; \
+             UPDATE store SET revision = 0, living = 0, spread = NULL, oldest_version = NULL, \
+                 sealed_at_ms = 0; \
+             DELETE FROM shards; \
+             INSERT INTO shards (region_id, shard) SELECT 0, generate_series(0, 1023)",
+        );
+        POOL.lock().unwrap().push(database);
+    }
 }
 
 fn settings(url: &str) -> Arc<Settings> {
