@@ -42,7 +42,7 @@ pub enum Db {
     File {
         path: PathBuf,
         /// Keeps the directory of the file.
-        folder: Option<Arc<TempDir>>,
+        _folder: Option<Arc<TempDir>>,
     },
     Postgres(Arc<Database>),
 }
@@ -56,12 +56,12 @@ struct Word {
 impl Db {
     /// A file that stays.
     pub fn new(path: PathBuf) -> Self {
-        Self::File { path, folder: None }
+        Self::File { path, _folder: None }
     }
 
     /// The database in `folder`, which is kept until this is dropped.
     pub fn in_folder(folder: &Arc<TempDir>) -> Self {
-        Self::File { path: folder.path().join("db.db"), folder: Some(Arc::clone(folder)) }
+        Self::File { path: folder.path().join("db.db"), _folder: Some(Arc::clone(folder)) }
     }
 
     /// A new connection to an SQLite file.
