@@ -180,7 +180,7 @@ fn write(
         "  now: {:.1} MB, {:.1} MB of it free; {} chunks, {} sealed ticks, {} fresh, \
          {} roll-ups, {} events",
         usage.file_bytes as f64 / 1e6,
-        usage.free_bytes as f64 / 1e6,
+        usage.free_bytes.unwrap_or(0) as f64 / 1e6,
         usage.chunks,
         usage.sealed_ticks,
         usage.fresh_ticks,

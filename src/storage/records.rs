@@ -202,11 +202,12 @@ pub struct GetUsage;
 /// Sizes are bytes, counts are rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
+    /// Size of the database file; on PostgreSQL, of the tables of the store with their indexes.
     pub file_bytes: u64,
-    /// Size of the write-ahead log.
-    pub log_bytes: u64,
-    /// Free pages of the file.
-    pub free_bytes: u64,
+    /// Size of the write-ahead log; `None` when the log belongs to the server.
+    pub log_bytes: Option<u64>,
+    /// Free pages of the file; `None` when the server does not tell them.
+    pub free_bytes: Option<u64>,
     /// Deleted ones included.
     pub services: u64,
     pub events: u64,

@@ -220,10 +220,17 @@ impl Upkeep {
     }
 
     fn set_gauges(&self, usage: &Usage) {
-        self.telemetry.storage_bytes("file", usage.file_bytes);
-        self.telemetry.storage_bytes("log", usage.log_bytes);
-        self.telemetry.storage_bytes("free", usage.free_bytes);
-        self.telemetry.storage_bytes("sealed_ticks", usage.sealed_bytes);
+        let parts = [
+            ("file", Some(usage.file_bytes)),
+            ("log", usage.log_bytes),
+            ("free", usage.free_bytes),
+            ("sealed_ticks", Some(usage.sealed_bytes)),
+        ];
+        for (part, bytes) in parts {
+            if let Some(bytes) = bytes {
+                self.telemetry.storage_bytes(part, bytes);
+            }
+        }
         for (table, rows) in usage.rows() {
             self.telemetry.storage_rows(table, rows);
         }

@@ -35,13 +35,15 @@ pub struct Storage {
 /// Sizes in bytes.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StorageBytes {
-    /// The database file.
+    /// The database file; on PostgreSQL the tables of the store with their indexes.
     file: u64,
-    /// The write-ahead log of the database file.
-    log: u64,
-    /// Free pages within the file.
-    free: u64,
-    /// Chunks of sealed ticks within the file.
+    /// The write-ahead log of the database file; null on PostgreSQL.
+    #[schema(required = true)]
+    log: Option<u64>,
+    /// Free pages within the file; null on PostgreSQL.
+    #[schema(required = true)]
+    free: Option<u64>,
+    /// Chunks of sealed ticks within the file or the tables.
     sealed_ticks: u64,
 }
 

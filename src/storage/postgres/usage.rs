@@ -51,8 +51,8 @@ pub fn usage(connection: &mut StoreConnection) -> Result<Usage> {
     let number = i64::cast_unsigned;
     Ok(Usage {
         file_bytes: number(counts.bytes),
-        log_bytes: 0,
-        free_bytes: 0,
+        log_bytes: None,
+        free_bytes: None,
         services: number(counts.services),
         events: number(counts.events),
         fresh_ticks,

@@ -60,8 +60,8 @@ pub fn usage(connection: &mut SqliteConnection) -> Result<Usage, StorageError> {
     let number = i64::cast_unsigned;
     Ok(Usage {
         file_bytes: number(counts.page_size * counts.page_count),
-        log_bytes,
-        free_bytes: number(counts.page_size * counts.freelist_count),
+        log_bytes: Some(log_bytes),
+        free_bytes: Some(number(counts.page_size * counts.freelist_count)),
         services: number(counts.services),
         events: number(counts.events),
         fresh_ticks: fresh.ticks,
