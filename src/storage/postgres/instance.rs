@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard};
 use diesel::prelude::*;
 
 use super::connection::StoreConnection;
-use super::schema::instances;
+use super::schema::{instances, store};
 use crate::storage::error::StorageError;
 use crate::storage::port::Result;
 
@@ -19,6 +19,8 @@ use crate::storage::port::Result;
 #[derive(Debug)]
 pub struct Instance {
     pub id: i64,
+    /// Of the store in which it is registered; `None` when connections are not checked.
+    store_id: Option<String>,
     state: Mutex<State>,
 }
 
@@ -53,10 +55,29 @@ struct Row {
 impl Instance {
     /// An instance that has just been registered, with the number 0.
     pub fn new(id: i64) -> Self {
-        Self { id, state: Mutex::default() }
+        Self { id, store_id: None, state: Mutex::default() }
     }
 
-    /// Why this instance must stop: another one has ended it.
+    /// The same instance, registered in the store with this id.
+    pub fn in_store(self, store_id: String) -> Self {
+        Self { store_id: Some(store_id), ..self }
+    }
+
+    /// For each new connection: error when it leads to another store than that of this instance,
+    /// which ends this instance.
+    pub fn check_store(&self, connection: &mut StoreConnection) -> Result<()> {
+        let Some(own) = &self.store_id else { return Ok(()) };
+        let found: Option<String> =
+            store::table.select(store::store_id).first(connection).optional()?;
+        if found.as_ref() == Some(own) {
+            return Ok(());
+        }
+        let end = "DATABASE_URL leads to another store than at the start";
+        self.state().end = Some(end.to_owned());
+        Err(StorageError::Unavailable(end.to_owned()))
+    }
+
+    /// Why this instance must stop: another one has ended it, or the store is another one.
     pub fn end(&self) -> Option<String> {
         self.state().end.clone()
     }

@@ -33,8 +33,15 @@ pub fn living(connection: &mut StoreConnection) -> QueryResult<Vec<Found>> {
     Ok(rows.into_iter().map(|(id, name, commit_no)| Found { id, name, commit_no }).collect())
 }
 
+/// The instance of this process, as it is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    pub id: i64,
+    pub store_id: String,
+}
+
 /// Registers an instance of this name, ends `others` and takes all shards, in one transaction.
-/// Returns the id of the instance. `None`, and nothing is changed, when the living instances are
+/// `None`, and nothing is changed, when the living instances are
 /// not `others` any more, or one of another name has written something.
 ///
 /// The new row has the liveness mark of the row before it, at which the observed time ended.
@@ -46,7 +53,7 @@ pub fn register(
     name: &str,
     others: &[Found],
     now_ms: i64,
-) -> Result<Option<i64>, StartError> {
+) -> Result<Option<Registered>, StartError> {
     connection.transaction(|connection| {
         // Waits for the commits that these instances have under way.
         instances::table
@@ -55,7 +62,7 @@ pub fn register(
             .select(instances::id)
             .for_update()
             .load::<i64>(connection)?;
-        store::table.select(store::revision).for_update().first::<i64>(connection)?;
+        let store_id = store::table.select(store::store_id).for_update().first(connection)?;
         let is_same = |(now, before): (&Found, &Found)| {
             now.id == before.id && (now.commit_no == before.commit_no || now.name == name)
         };
@@ -83,7 +90,7 @@ pub fn register(
             .set((instances::ended_at_ms.eq(now_ms), instances::ended_by.eq(id)))
             .execute(connection)?;
         diesel::update(shards::table).set(shards::owner_id.eq(id)).execute(connection)?;
-        Ok(Some(id))
+        Ok(Some(Registered { id, store_id }))
     })
 }
 

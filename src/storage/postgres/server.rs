@@ -7,12 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::Connection as _;
+use diesel::connection::SimpleConnection;
 
 use super::connection::{Connection, Mode, StoreConnection};
 use super::instance::Instance;
 use super::migrations;
 use super::migrations::Version;
 use super::registration;
+use super::registration::Registered;
 use super::settings::Settings;
 use super::start_checks;
 use super::start_checks::Content;
@@ -35,6 +37,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How soon a waiting start notices a signal.
 const SIGNAL_EVERY: Duration = Duration::from_millis(50);
+
+/// Tables with many rows take their time.
+const NO_STATEMENT_LIMIT: &str = "SET LOCAL statement_timeout = 0";
 
 /// A store that this version of the program has migrated.
 const CURRENT: Content = Content::Store(Version::Current);
@@ -99,13 +104,13 @@ impl Server {
             warnings: Vec::new(),
         };
         let registered = start.run(awaiting);
-        let id = registered.map_err(|why| match why {
+        let Registered { id, store_id } = registered.map_err(|why| match why {
             None => OpenError::Interrupted,
             Some(why) => OpenError::Database { database: settings.shown(), why },
         })?;
         let open = OpenServer {
             settings: Arc::new(settings.clone()),
-            instance: Arc::new(Instance::new(id)),
+            instance: Arc::new(Instance::new(id).in_store(store_id)),
             warnings: start.warnings,
             has_left: AtomicBool::new(false),
         };
@@ -188,15 +193,14 @@ struct Start<'a> {
 
 /// What a step of the start leads to.
 enum Step {
-    /// As the instance of this id.
-    Registered(i64),
+    Registered(Registered),
     /// The next look may find something else. The reason is a sentence.
     Waits(String),
 }
 
 impl Start<'_> {
-    /// Returns the id of this instance. `None` as its error when a signal ended the start.
-    fn run(&mut self, awaiting: &Awaiting<'_>) -> Result<i64, Option<StartError>> {
+    /// Error `None` when a signal ended the start.
+    fn run(&mut self, awaiting: &Awaiting<'_>) -> Result<Registered, Option<StartError>> {
         let mut failing_since = None;
         let mut told = String::new();
         loop {
@@ -205,7 +209,7 @@ impl Start<'_> {
             }
             let began = Instant::now();
             let (pause, why) = match self.step() {
-                Ok(Step::Registered(id)) => return Ok(id),
+                Ok(Step::Registered(registered)) => return Ok(registered),
                 Ok(Step::Waits(why)) => {
                     failing_since = None;
                     (LOOK_EVERY, why)
@@ -272,7 +276,7 @@ fn look(
         Verdict::Free(others) => {
             let registered = registration::register(connection, name, &others, unix_ms());
             Ok(match registered.map_err(|error| interrupted(&error))? {
-                Some(id) => Step::Registered(id),
+                Some(registered) => Step::Registered(registered),
                 None => Step::Waits("another service-healthcheck starts too".to_owned()),
             })
         }
@@ -283,6 +287,7 @@ fn look(
 /// does.
 fn migrate(connection: &mut StoreConnection) -> Result<bool, StartError> {
     connection.transaction(|connection| {
+        connection.batch_execute(NO_STATEMENT_LIMIT)?;
         if !registration::lock_migrations(connection)? {
             return Ok(false);
         }

@@ -57,7 +57,7 @@ impl PostgresStore {
     }
 
     fn open(settings: Arc<Settings>, mode: Mode, instance: Option<Arc<Instance>>) -> Result<Self> {
-        let connection = connect(&settings, mode, Some(CALL_LIMIT))?;
+        let connection = connect(&settings, mode, Some(CALL_LIMIT), instance.as_deref())?;
         Ok(Self { connection, settings, mode, instance, limit: Some(CALL_LIMIT), depth: 0 })
     }
 
@@ -78,7 +78,8 @@ impl PostgresStore {
             return work(self);
         }
         if self.connection.is_closed() {
-            self.connection = connect(&self.settings, self.mode, self.limit)?;
+            let instance = self.instance.as_deref();
+            self.connection = connect(&self.settings, self.mode, self.limit, instance)?;
         }
         self.connection.limit(self.limit);
         self.depth += 1;
@@ -182,9 +183,18 @@ impl PostgresStore {
     }
 }
 
-fn connect(settings: &Settings, mode: Mode, limit: Option<Duration>) -> Result<Connection> {
+fn connect(
+    settings: &Settings,
+    mode: Mode,
+    limit: Option<Duration>,
+    instance: Option<&Instance>,
+) -> Result<Connection> {
     let unavailable = |error: &dyn ToString| StorageError::Unavailable(error.to_string());
     let mut connection = Connection::open(settings, mode).map_err(|error| unavailable(&error))?;
+    connection.limit(limit);
+    if let Some(instance) = instance {
+        instance.check_store(&mut connection)?;
+    }
     connection.batch_execute(PLANNING).map_err(|error| unavailable(&error))?;
     if limit.is_none() {
         connection.batch_execute(NO_STATEMENT_LIMIT).map_err(|error| unavailable(&error))?;
@@ -192,5 +202,6 @@ fn connect(settings: &Settings, mode: Mode, limit: Option<Duration>) -> Result<C
     if mode == Mode::Write {
         connection.batch_execute(WRITER_PLANNING).map_err(|error| unavailable(&error))?;
     }
+    connection.limit(None);
     Ok(connection)
 }

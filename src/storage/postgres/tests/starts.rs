@@ -318,3 +318,37 @@ fn a_user_who_may_not_create_tables_is_told_so() {
     // No relation of ours is left behind.
     database.query(&format!("DROP ROLE {role}; CREATE TABLE store (i int)"));
 }
+
+#[test]
+fn a_migration_may_take_longer_than_a_call() {
+    let database = Cluster::shared().empty_database();
+    thread::scope(|scope| {
+        // No table is created meanwhile. Longer than statement_timeout of the connections.
+        let lock = scope.spawn(|| {
+            database.query("BEGIN; LOCK TABLE pg_class IN SHARE MODE; SELECT pg_sleep(11); COMMIT")
+        });
+        let held = "SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND granted \
+                    AND relation = 'pg_class'::regclass AND database = \
+                    (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while text(&database, held) == "0" {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let (server, reasons) = open_told(&database.url(), "a", LONG);
+        server.unwrap();
+        assert!(reasons.is_empty(), "{reasons:?}");
+        lock.join().unwrap();
+    });
+}
+
+#[test]
+fn a_connection_to_another_store_ends_the_instance() {
+    let database = Cluster::shared().empty_database();
+    let server = open(&database.url(), "a", LONG).unwrap();
+    server.writer().unwrap().step_back(&[]).unwrap();
+    // As after a restore of another backup, or a change of the name's address.
+    database.query("UPDATE store SET store_id = 'another'");
+    let error = server.reader().map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("leads to another store"), "{error}");
+    assert!(server.check().is_err() && server.change().is_some());
+    assert!(server.writer().is_err());
+}
