@@ -99,7 +99,7 @@ mod on_postgres {
                     scope.spawn(move || {
                         let began = Instant::now();
                         // Equal requests would share one query.
-                        let reply = reading.get(&format!("/v1/services?per_page=1&page={page}"));
+                        let reply = reading.get(&format!("/v1/services?limit=1&page={page}"));
                         assert!(matches!(reply.status, 503 | 429), "{}", reply.text);
                         began.elapsed()
                     })
