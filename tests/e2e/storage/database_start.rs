@@ -179,6 +179,7 @@ mod on_postgres {
         let log = first.log();
         let expected = "this instance (1) was ended by instance 2 (\"one\")";
         assert!(log.contains(expected), "{log}");
+        assert!(log.contains("outcomes could not be saved, lost: "), "{log}");
         assert!(!log.contains("takes writes again"), "{log}");
         assert_eq!(living(&database), "one");
         second.wait_until_ready();

@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::settings;
+use crate::domain::{Outcome, sample};
+use crate::storage::StoreAccess;
 use crate::storage::contract::postgres_cluster::{Cluster, ClusterOptions, Database};
 use crate::storage::error::OpenError;
 use crate::storage::postgres::server::{Awaiting, Newcomer, Server};
@@ -103,6 +105,13 @@ fn an_instance_of_the_same_name_is_ended_at_once() {
     assert!(error.contains("this instance (1) was ended by instance 2"), "{error}");
     assert!(first.check().is_err());
     assert!(error.ends_with(&first.change().unwrap().detail));
+    let mut rescue = StoreAccess::Server(first.clone()).rescue(0).unwrap();
+    assert!(rescue.run(|store| store.step_back(&[])).is_err(), "nothing is written any more");
+    let outdated = Outcome { is_outdated: true, ..sample::outcome(1, 5) };
+    assert_eq!(rescue.append(&[sample::outcome(1, 6), outdated]).unwrap(), 1);
+    assert_eq!(rescue.append(&[sample::outcome(1, 7)]).unwrap(), 1);
+    let rescued = rescue.finish();
+    assert_eq!((rescued.lost, rescued.files), (2, None));
     // What has been ended ends nothing.
     drop((writer, first));
     assert_eq!((living(&database).as_str(), owners(&database).as_str()), ("a 2", "2 1024"));
