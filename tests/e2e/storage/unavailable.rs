@@ -92,7 +92,9 @@ fn a_heartbeat_while_the_store_fails_is_503_and_recorded_at_most_once(store: Sto
         let refused = beat();
         assert_eq!((refused.status, refused.header("retry-after")), (503, "1"), "{}", refused.text);
     }
+    app.wait_for_log("the store takes no writes");
     drop(lock);
+    app.wait_for_log("the store takes writes again");
     app.wait_until_ready();
     assert_eq!(beat().status, 200);
     assert_eq!(app.service(id)["metric"]["data"]["tick_count"], 3);
