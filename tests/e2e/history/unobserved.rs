@@ -120,7 +120,7 @@ fn dropped_results_are_unknown_and_hide_no_downtime(store: Store) {
     let hole_ms = db.number(&format!("SELECT date_ended_ms - date_started_ms {span}"));
     assert!(hole_ms > 2_000, "20 probes 0.2 s apart were dropped: {hole_ms} ms");
     let ticks_inside = db.number(&format!(
-        "SELECT count(*) FROM service_ticks t, (SELECT date_started_ms b, date_ended_ms e {span}) h \
+        "SELECT count(*) FROM service_ticks, (SELECT date_started_ms b, date_ended_ms e {span}) h \
          WHERE created_at_ms >= b AND created_at_ms < e"
     ));
     assert_eq!(ticks_inside, 0, "no result is within the hole");
