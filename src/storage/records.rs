@@ -108,6 +108,11 @@ impl ListServices {
         let Self { status, part, group, reason, page: _ } = self;
         status.is_some() || part.is_some() || group.is_some() || reason.is_some()
     }
+
+    /// Whether a text of the filters has a NUL character.
+    pub fn has_nul(&self) -> bool {
+        [&self.part, &self.group].into_iter().flatten().any(|text| text.contains('\0'))
+    }
 }
 
 /// Query: one living service.

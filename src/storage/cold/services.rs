@@ -39,6 +39,10 @@ pub fn list(
         if !list.has_filter() {
             return page_of_all(connection, list.page);
         }
+        if list.has_nul() {
+            // No stored text has a NUL character, and not every store can look for one.
+            return page(Vec::new(), 0);
+        }
         let found = match &list.part {
             Some(part) => Some(search::Found::of(connection, part)?),
             None => None,

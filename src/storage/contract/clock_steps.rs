@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
 use super::ledger::events;
 use crate::domain::time::clock_watch::{ClockWatch, Moment};
+use crate::domain::time::step_back::StepBack;
 use crate::domain::{Event, State};
 use crate::storage::ledger::Ledger;
 
@@ -14,6 +15,8 @@ for_each_store!(
     a_clock_that_is_ahead_for_a_while_hides_no_outage,
     a_clock_that_is_ahead_at_the_start_keeps_the_outages,
     a_clock_that_is_set_back_soon_after_the_start_keeps_the_outages,
+    a_step_back_moves_every_event_since_a_step_forward,
+    a_step_back_outdates_the_roll_ups_of_moved_events,
     a_start_behind_the_store_moves_what_lies_ahead,
     a_result_is_not_compared_with_an_event_of_the_future,
     an_event_of_the_future_is_cut_without_moving_other_services,
@@ -215,6 +218,43 @@ fn a_clock_that_is_set_back_soon_after_the_start_keeps_the_outages(kind: Kind) {
         assert_eq!(outages, [5_000, 7_000], "{back_ms}");
         world.f.assert_consistent();
     }
+}
+
+fn a_step_back_moves_every_event_since_a_step_forward(kind: Kind) {
+    let mut world = World::new(kind, 0);
+    world.results(State::Up, 5);
+    world.step(HOUR_MS);
+    for _ in 0..40 {
+        world.results(State::Down, 2);
+        world.results(State::Up, 1);
+    }
+    world.step(-HOUR_MS);
+    world.results(State::Down, 1);
+    let lengths = world.lengths();
+    assert_eq!(lengths.len(), 83);
+    assert!(lengths.iter().all(|(_, wall_ms, monotonic_ms)| wall_ms == monotonic_ms), "{lengths:?}");
+    world.f.assert_consistent();
+}
+
+/// Each store says by its own marks which events the times of the roll-ups contain.
+fn a_step_back_outdates_the_roll_ups_of_moved_events(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 3);
+    let (moved, other, later) = (f.ids[0], f.ids[1], f.ids[2]);
+    for (id, at_ms) in [(moved, 1), (other, 2), (later, HOUR_MS)] {
+        f.commit(&[outcome(id, &plain(State::Down, START_MS + at_ms))], START_MS);
+    }
+    let up_ms = START_MS + HOUR_MS + 1_000;
+    f.commit(&[outcome(moved, &plain(State::Up, up_ms))], up_ms);
+    f.seal(12, up_ms);
+    assert!(f.ids.clone().into_iter().all(|id| f.reader.first_unsealed_event(id) == Ok(None)));
+    let to_ms = START_MS + HOUR_MS + 500;
+    let step = StepBack { by_ms: 5_000, to_ms, after_ms: to_ms };
+    assert_eq!(f.writer.step_back(&[step]), Ok(3));
+    let first = f.reader.first_unsealed_event(moved).unwrap();
+    assert_eq!(first, Some(START_MS + 1 - 5_000), "an outage that ends later keeps its length");
+    f.commit(&[outcome(moved, &plain(State::Up, to_ms))], to_ms);
+    f.seal(12, to_ms);
+    f.assert_consistent();
 }
 
 fn a_start_behind_the_store_moves_what_lies_ahead(kind: Kind) {

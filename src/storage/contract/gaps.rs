@@ -36,6 +36,11 @@ fn a_gap_does_not_change_what_an_optional_heartbeat_reported(kind: Kind) {
         f.writer.define(Change::Create(Box::new(definition)), START_MS).unwrap().id
     };
     let (optional, required) = (job("optional", true), job("required", false));
+    // A text that not every store can read as JSON.
+    let body = Some(Template::literal("\0, optional"));
+    let options = Arc::new(Options { body, ..Options::default() });
+    let with_nul = Definition { options, ..sample::definition("with NUL") };
+    f.writer.define(Change::Create(Box::new(with_nul)), START_MS).unwrap();
     for id in [optional, required] {
         f.commit(&[outcome(id, &plain(State::Down, START_MS))], START_MS);
     }

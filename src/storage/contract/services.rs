@@ -1,8 +1,12 @@
 //! Services: lists, changes, and the services file.
 
+use std::sync::Arc;
+
 use super::fixture::{Fixture, Kind, for_each_store, outcome, plain};
+use crate::domain::service::labels::Label;
 use crate::domain::{
-    Definition, Group, Origin, PageRequest, ServiceId, State, Target, Window, sample,
+    Condition, Definition, Failure, Group, Name, Options, Origin, PageRequest, Reason, ServiceId,
+    State, Target, Template, Window, sample,
 };
 use crate::storage::error::StorageError;
 use crate::storage::port::Query;
@@ -14,7 +18,75 @@ for_each_store!(
     a_pause_is_an_event_and_its_end_is_unknown,
     a_search_finds_what_responses_show_of_a_url,
     a_name_is_unique_within_its_group_among_the_living,
+    the_longest_name_and_group_are_stored,
+    texts_with_nul_characters_are_refused_or_stored,
+    a_search_for_a_nul_character_finds_nothing,
 );
+
+fn list(part: Option<&str>, group: Option<&str>) -> ListServices {
+    ListServices {
+        status: None,
+        part: part.map(str::to_owned),
+        group: group.map(str::to_owned),
+        reason: None,
+        page: PageRequest { page: 1, limit: 10 },
+    }
+}
+
+/// PostgreSQL stores at most 2,704 bytes in a row of an index.
+fn the_longest_name_and_group_are_stored(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 0);
+    // Random enough to be incompressible.
+    let text = |first: u32| {
+        let chars = (first..).step_by(7_919).map(|c| 0x1_0000 + c.wrapping_mul(2_654_435_761) % 0x10_0000);
+        chars.filter_map(char::from_u32).filter(|c| !c.is_whitespace()).take(255).collect::<String>()
+    };
+    let name = Name::parse(&text(1)).unwrap();
+    let group = Group::parse(&text(2)).unwrap();
+    assert_eq!(name.as_str().len() + group.as_ref().unwrap().as_str().len(), 2 * 4 * 255);
+    let definition = Definition { name: name.clone(), group, ..sample::definition("a") };
+    let created = f.writer.define(Change::Create(Box::new(definition.clone())), 0).unwrap();
+    assert_eq!(f.reader.service(created.id).unwrap().definition, definition);
+    let taken = f.writer.define(Change::Create(Box::new(definition)), 0).unwrap_err();
+    assert!(matches!(taken, StorageError::Conflict(_)), "{taken:?}");
+}
+
+/// PostgreSQL stores no NUL character.
+fn texts_with_nul_characters_are_refused_or_stored(kind: Kind) {
+    assert!(Name::parse("a\0").is_err());
+    assert!(Group::parse("a\0").is_err());
+    assert!(Label::new("a", "b\0").is_err());
+    assert!(Target::parse("http://h/\0").is_err());
+    assert!(Condition::parse("[BODY] == a\0").is_err());
+    let mut f = Fixture::new(kind.open(), 0);
+    let body = Some(Template::literal("a\0b"));
+    let options = Arc::new(Options { body, ..Options::default() });
+    let definition = Definition { options, ..sample::definition("a") };
+    let created = f.writer.define(Change::Create(Box::new(definition.clone())), 0).unwrap();
+    assert_eq!(f.reader.service(created.id).unwrap().definition, definition);
+    let mut outcome = outcome(created.id, &plain(State::Down, 1_000));
+    // Not by its constructor, which escapes it.
+    outcome.failure = Some(Failure { reason: Reason::Timeout, detail: "a\0b".to_owned() });
+    f.commit(&[outcome], 1_000);
+    let event = f.reader.service(created.id).unwrap().latest_event.unwrap();
+    let detail = event.failure.unwrap().detail.replace('\0', "");
+    assert_eq!(detail, "ab");
+}
+
+fn a_search_for_a_nul_character_finds_nothing(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 1);
+    let mut found = |part, group| {
+        let page = list(part, group).run(&mut *f.reader).unwrap();
+        assert_eq!(page.items.len() as u64, page.total);
+        page.total
+    };
+    assert_eq!(found(Some("service-0"), None), 1);
+    for part in ["\0", "service-0\0", "\0service-0", "service\0-0"] {
+        assert_eq!(found(Some(part), None), 0, "{part:?}");
+    }
+    assert_eq!(found(None, Some("\0")), 0);
+    assert_eq!(found(None, Some("a\0")), 0);
+}
 
 fn a_name_is_unique_within_its_group_among_the_living(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 0);
@@ -128,6 +200,9 @@ fn a_search_finds_what_responses_show_of_a_url(kind: Kind) {
         ("b", "https://hunter2@two.example/?Api_Key=hunter2&page=2"),
         ("c", "https://three.example/;jsessionid=hunter2?q=100%25#sig=hunter2"),
         ("hunter2", "https://four.example/"),
+        // Their lower case is another letter, which only some stores fold.
+        ("\u{c4}hre", "tcp://x:1"),
+        ("kelvin \u{212a}", "tcp://x:1"),
     ] {
         let target = Target::parse(url).unwrap();
         let definition = Definition { target, ..sample::definition(name) };
@@ -136,7 +211,7 @@ fn a_search_finds_what_responses_show_of_a_url(kind: Kind) {
     for (part, expected) in [
         ("hunter", vec!["hunter2"]),
         ("2", vec!["a", "b", "c", "hunter2"]),
-        ("h", vec!["a", "b", "c", "hunter2"]),
+        ("h", vec!["a", "b", "c", "hunter2", "\u{c4}hre"]),
         ("ann:", vec!["a"]),
         ("page=2", vec!["a", "b"]),
         ("api_key", vec!["b"]),
@@ -146,15 +221,13 @@ fn a_search_finds_what_responses_show_of_a_url(kind: Kind) {
         ("n:h", vec![]),
         (";jsessionid=", vec!["c"]),
         ("_", vec!["b"]),
+        ("\u{c4}hre", vec!["\u{c4}hre"]),
+        ("\u{e4}hre", vec![]),
+        ("\u{212a}", vec!["kelvin \u{212a}"]),
+        ("kelvin k", vec![]),
+        ("KELVIN", vec!["kelvin \u{212a}"]),
     ] {
-        let list = ListServices {
-            status: None,
-            part: Some(part.to_owned()),
-            group: None,
-            reason: None,
-            page: PageRequest { page: 1, limit: 10 },
-        };
-        let page = list.run(&mut *f.reader).unwrap();
+        let page = list(Some(part), None).run(&mut *f.reader).unwrap();
         let names: Vec<&str> =
             page.items.iter().map(|record| record.definition.name.as_str()).collect();
         let expected: Vec<&str> = expected;
