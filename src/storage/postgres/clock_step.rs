@@ -19,7 +19,7 @@ use crate::storage::port::Result;
 const PORTION: usize = 1_024;
 
 /// Newest events of a service that are read at first. Seldom do more change.
-const FEW: i64 = 16;
+const FEW: i64 = 4;
 
 #[derive(QueryableByName)]
 struct ServiceRow {
