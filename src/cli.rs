@@ -35,19 +35,20 @@ pub enum Command {
     Import(Import),
     /// Write the ticks of services to standard output, oldest first.
     Export(ExportArgs),
-    /// Write a consistent copy of DB_FILE, whether the service runs or not.
+    /// Write a consistent copy of the store as an SQLite file, whether the service runs or not.
     Backup {
         /// The copy; the file must not exist.
         file: PathBuf,
     },
-    /// Replace DB_FILE by a backup and keep the old file beside it; the service must not run.
+    /// Replace DB_FILE by a backup and keep the old file beside it; the service must not run, and
+    /// the store must not be a PostgreSQL database.
     Restore {
         /// The backup; the command only reads it.
         file: PathBuf,
     },
-    /// Check the integrity of a database; change nothing.
+    /// Check the integrity of a store; change nothing.
     CheckDb {
-        /// The database; by default DB_FILE.
+        /// An SQLite file; by default the configured store.
         file: Option<PathBuf>,
     },
     /// Check that the service on this machine is healthy; for a container's health check.
@@ -119,7 +120,7 @@ pub enum ExportFormat {
 
 #[derive(Debug, Subcommand)]
 pub enum Import {
-    /// Import a database of go-service-healthcheck into DB_FILE.
+    /// Import a database of go-service-healthcheck into the store, which no service may use.
     GoDb {
         /// The database; the command only reads it.
         file: PathBuf,

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::output::print_line;
 use crate::app::services_file::read;
-use crate::config::{Config, ConfigError};
+use super::stored::Stored;
+use crate::config::{Config, ConfigError, StorageConfig};
 use crate::domain::{Definition, Requests, ServiceId};
 use crate::error::Error;
 use crate::services_file;
 use crate::services_file::{Content, differences_from_gatus};
 use crate::storage::records::LoadedService;
-use crate::storage::sqlite::offline::OfflineStore;
 
 /// Prints the plan of `file` against the configured store, one line per service. Without a store,
 /// every entry is new.
@@ -19,7 +19,7 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     let content = read(config, file).map_err(invalid)?;
     let differences = differences_from_gatus(&content, &config.services.defaults);
     let Content { entries, notices, .. } = content;
-    let stored = stored_services(&config.storage.file)?;
+    let stored = stored_services(&config.storage)?;
     let plan = services_file::plan(&entries, &stored).map_err(invalid)?;
     let requests = config.process.requests;
     let print = |sign, id, definition| print_service(sign, id, definition, requests);
@@ -52,12 +52,7 @@ fn print_service(sign: char, id: Option<ServiceId>, definition: &Definition, req
 }
 
 /// The services of the store; reading leaves the store as it is.
-fn stored_services(db_file: &Path) -> Result<Vec<LoadedService>, Error> {
-    if db_file.metadata().map_or(0, |metadata| metadata.len()) == 0 {
-        return Ok(Vec::new());
-    }
-    let failed = |why: String| Error::Failed(format!("DB_FILE {}: {why}", db_file.display()));
-    let mut store = OfflineStore::open_unchecked(db_file)?;
-    store.require_current().map_err(failed)?;
-    store.rows().load_services().map_err(|error| failed(error.to_string()))
+fn stored_services(storage: &StorageConfig) -> Result<Vec<LoadedService>, Error> {
+    let Some(mut stored) = Stored::open_if_any(storage)? else { return Ok(Vec::new()) };
+    stored.rows().load_services().map_err(|error| stored.failed(&error))
 }

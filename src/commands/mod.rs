@@ -13,6 +13,7 @@ mod probe;
 mod restore;
 mod run;
 mod staged_file;
+mod stored;
 
 use std::process::ExitCode;
 
@@ -32,7 +33,7 @@ pub fn run(command: &Command, config: &Config) -> Result<ExitCode, Error> {
         Command::Export(args) => export::run(config, args),
         Command::Backup { file } => backup::run(config, file),
         Command::Restore { file } => restore::run(config, file),
-        Command::CheckDb { file } => check_db::run(file.as_deref().unwrap_or(&config.storage.file)),
+        Command::CheckDb { file } => check_db::run(config, file.as_deref()),
         Command::Health => health::run(config),
         // Runs before the configuration is read: see `exec_plugin`.
         Command::ExecPlugin(args) => return Ok(exec_plugin(args)),

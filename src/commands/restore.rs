@@ -27,6 +27,15 @@ const LOGS: [&str; 2] = ["-wal", "-journal"];
 /// Replaces `DB_FILE`, which no service may use, by a copy of `file`; `file` stays unchanged. A
 /// signal ends the command before anything is replaced, or comes too late.
 pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
+    if let Some(database) = &config.storage.database {
+        return Err(Error::Failed(format!(
+            "restore replaces an SQLite file, and the store is DATABASE_URL {}; restore a dump of \
+             the database with pg_restore or psql. A copy that backup has written is an SQLite \
+             file: unset DATABASE_URL to restore it to DB_FILE; this version cannot load it into a \
+             database",
+            database.shown()
+        )));
+    }
     let (db_file, file) = (config.storage.file.clone(), file.to_owned());
     let now_s = unix_ms() / 1_000;
     // DB_FILE may be a symbolic link.
@@ -100,7 +109,7 @@ fn rejected(file: &Path, problems: &str) -> Error {
 }
 
 fn migrate_and_check(copy: &Path) -> Result<Checked, String> {
-    check_history(&mut OfflineStore::migrate(copy)?)
+    check_history(OfflineStore::migrate(copy)?.rows())
 }
 
 /// The database before the restore.

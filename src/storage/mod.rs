@@ -22,6 +22,7 @@ pub mod query;
 pub mod records;
 pub mod sqlite;
 pub mod store;
+pub mod transfer;
 
 pub use error::{OpenError, StorageError, StoreChange};
 pub use port::{StoreRead, StoreWrite};

@@ -8,16 +8,15 @@ mod rows;
 mod source;
 
 use std::io::{BufWriter, ErrorKind, Write};
-use std::path::Path;
 
 use self::source::{ExportError, Exported, TickSource};
 use crate::cli::{ExportArgs, ExportFormat};
-use crate::config::{Config, ConfigError};
+use crate::commands::stored::Stored;
+use crate::config::{Config, ConfigError, StorageConfig};
 use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Window};
 use crate::error::Error;
 use crate::storage::records::NamedService;
-use crate::storage::sqlite::offline::OfflineStore;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -25,7 +24,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub(super) fn run(config: &Config, args: &ExportArgs) -> Result<(), Error> {
     let window = window(args)?;
     let out = BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout().lock());
-    let Exported { skipped } = export(&config.storage.file, args, window, out)?;
+    let Exported { skipped } = export(&config.storage, args, window, out)?;
     if skipped > 0 {
         eprintln!(
             "{skipped} ticks are left out: they are not later than the tick before them, as after \
@@ -48,14 +47,12 @@ fn window(args: &ExportArgs) -> Result<Window, ConfigError> {
 /// Writes to `out`. A closed `out` ends the export without an error, as a reader such as `head`
 /// closes it when it has enough.
 fn export(
-    db_file: &Path,
+    storage: &StorageConfig,
     args: &ExportArgs,
     window: Window,
     mut out: impl Write,
 ) -> Result<Exported, Error> {
-    let failed = |why: String| Error::Failed(format!("DB_FILE {}: {why}", db_file.display()));
-    let mut store = OfflineStore::open(db_file)?;
-    store.require_current().map_err(failed)?;
+    let mut store = Stored::open(storage)?;
     let services = store.rows().named_services(None)?.items;
     let services = select(services, &args.services).map_err(Error::Failed)?;
     let mut source = TickSource { store, window };
@@ -66,7 +63,9 @@ fn export(
     };
     match written.and_then(|exported| Ok(out.flush().map(|()| exported)?)) {
         Ok(exported) => Ok(exported),
-        Err(ExportError::Storage(id, error)) => Err(failed(format!("service {id}: {error}"))),
+        Err(ExportError::Storage(id, error)) => {
+            Err(source.store.failed(&format_args!("service {id}: {error}")))
+        },
         Err(ExportError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
             Ok(Exported::default())
         }

@@ -2,14 +2,14 @@
 
 use std::io;
 
+use crate::commands::stored::Stored;
 use crate::domain::{ServiceId, StoredTick, Window};
 use crate::storage::StorageError;
 use crate::storage::history::scan::Scan;
 use crate::storage::records::NamedService;
-use crate::storage::sqlite::offline::OfflineStore;
 
 pub(super) struct TickSource {
-    pub store: OfflineStore,
+    pub store: Stored,
     pub window: Window,
 }
 

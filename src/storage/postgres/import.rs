@@ -14,7 +14,6 @@ use super::store::PostgresStore;
 use super::{living, sealing};
 use crate::domain::{Origin, ServiceId, StoredTick, Tally};
 use crate::storage::error::StorageError;
-use crate::storage::history::slice;
 use crate::storage::import::{ImportedEvent, ImportedService, NewService};
 use crate::storage::port::{Result, StoreImport};
 
@@ -190,15 +189,7 @@ impl StoreImport for Import<'_> {
 
     fn seal_all(&mut self, chunk_ticks: usize, now_ms: i64) -> Result<()> {
         self.write_ticks()?;
-        let store = &mut *self.store;
-        // A second time if a sealing was in progress, which may not contain later ticks.
-        while sealing::begin(store)? {
-            while let Some(slice) = slice::next_slice(store, chunk_ticks, slice::SLICE)? {
-                sealing::publish(store, &slice, now_ms, &mut || false)?;
-            }
-            sealing::finish(store, now_ms)?;
-        }
-        Ok(())
+        sealing::seal_all(self.store, chunk_ticks, now_ms)
     }
 }
 

@@ -23,6 +23,7 @@ mod joins;
 mod keys;
 mod living;
 mod migrations;
+pub mod offline;
 mod read;
 mod registration;
 mod retention;
@@ -40,9 +41,10 @@ mod start_checks;
 pub mod start_error;
 mod statement;
 pub mod store;
-mod takeover;
+pub mod takeover;
 #[cfg(test)]
 pub mod tests;
+mod transfer;
 mod usage;
 mod write;
 

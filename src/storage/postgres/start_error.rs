@@ -32,6 +32,12 @@ pub enum StartError {
     /// A migration that this version of the program does not know.
     #[error("it was written by a newer version (migration {0})")]
     NewerStore(String),
+    /// For a command that only reads.
+    #[error("it was written by an older version; start this version on it once")]
+    OlderStore,
+    /// For a command that only reads.
+    #[error("it has no store; a start creates one")]
+    NoStore,
     /// A migration that a program must know to use the store.
     #[error("this version of the program is too old for it; update to one with migration {0}")]
     OldProgram(String),

@@ -33,6 +33,7 @@ mod search;
 pub mod store;
 #[cfg(test)]
 pub mod tests;
+pub mod transfer;
 mod usage;
 mod watch;
 mod write;

@@ -190,7 +190,7 @@ fn mark_run(connection: &mut SqliteConnection) -> QueryResult<u32> {
 /// Marks a file without tables as a database of this program. Whether it has tables is read
 /// through SQLite and not from the header: a killed first start may have left a mark that its
 /// journal rolls back.
-fn set_up_if_empty(connection: &mut SqliteConnection) -> QueryResult<()> {
+pub(super) fn set_up_if_empty(connection: &mut SqliteConnection) -> QueryResult<()> {
     let tables: Line =
         diesel::sql_query("SELECT CAST(count(*) AS TEXT) AS line FROM sqlite_schema")
             .get_result(connection)?;

@@ -3,6 +3,7 @@
 mod backup;
 mod changed_files;
 mod crash_recovery;
+mod database_commands;
 mod database_outage;
 mod database_start;
 mod export;

@@ -15,12 +15,15 @@ use std::time::Duration;
 use self::repair::repair;
 use crate::clock::unix_ms;
 use crate::commands::output::print_line;
-use crate::config::Config;
+use crate::config::{Config, StorageConfig};
 use crate::domain::history::tick::StoredTick;
 use crate::domain::{LatestEvent, Name, State, Tally, Target};
 use crate::error::Error;
 use crate::storage::import::{ImportedEvent, ImportedService, NewService};
 use crate::storage::port::StoreImport;
+use crate::storage::postgres::server::{Awaiting, Newcomer};
+use crate::storage::postgres::start_error::StartError;
+use crate::storage::postgres::takeover::Found;
 use crate::storage::sqlite::go_db::{GoDatabase, GoEvent, GoMetric, GoService};
 use crate::storage::{OpenError, StorageError, Store, StoreWrite};
 
@@ -28,22 +31,48 @@ use crate::storage::{OpenError, StorageError, Store, StoreWrite};
 pub(in crate::commands) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     // The source first, so that a wrong name creates no store.
     let source = GoDatabase::open(file).map_err(Error::Failed)?;
-    let store = Store::open_file(&config.storage.file).map_err(|error| match error {
-        OpenError::Foreign { .. } => {
-            Error::Failed(format!("{error}; set DB_FILE to the file to import into"))
-        }
-        other => Error::Open(other),
-    })?;
+    let store = open_unused(&config.storage)?;
     let mut target = store.access().writer()?;
     let chunk_ticks = config.storage.chunk_ticks as usize;
     let summary = import(source, &mut *target, chunk_ticks, unix_ms()).map_err(Error::Failed)?;
     summary.findings.iter().for_each(print_line);
     let Summary { services, events, ticks, .. } = summary;
-    let db_file = config.storage.file.display();
+    let name = match &config.storage.database {
+        Some(database) => database.shown(),
+        None => config.storage.file.display().to_string(),
+    };
     print_line(format_args!(
-        "imported {services} services, {events} events and {ticks} ticks into {db_file}"
+        "imported {services} services, {events} events and {ticks} ticks into {name}"
     ));
     Ok(())
+}
+
+/// The configured store, which no service may use.
+fn open_unused(storage: &StorageConfig) -> Result<Store, Error> {
+    let Some(database) = &storage.database else {
+        return Store::open_file(&storage.file).map_err(|error| match error {
+            OpenError::Foreign { .. } => {
+                Error::Failed(format!("{error}; set DB_FILE to the file to import into"))
+            }
+            other => Error::Open(other),
+        });
+    };
+    // A name that no instance has: a newcomer ends a living instance of its own name.
+    let name = format!("import {}", unix_ms());
+    let newcomer = Newcomer { name: &name, ttl: storage.instance_ttl };
+    let awaiting = Awaiting {
+        patience: Duration::ZERO,
+        is_stopping: &|| false,
+        tell: &|why| eprintln!("{why}"),
+    };
+    Store::open_server(database, &newcomer, &awaiting).map_err(|error| match error {
+        OpenError::Database { database, why: StartError::InUse(Found { id, name, .. }) } => {
+            Error::Failed(format!(
+                "{database}: a service uses it ({name:?}, instance {id}); stop it first"
+            ))
+        }
+        other => Error::Open(other),
+    })
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

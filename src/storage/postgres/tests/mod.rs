@@ -2,6 +2,7 @@
 
 mod fence;
 mod starts;
+mod transfer;
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};

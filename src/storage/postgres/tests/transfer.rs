@@ -1,0 +1,131 @@
+//! A copy of the store as an SQLite file.
+
+use std::time::Duration;
+
+use super::{open_with_limit, settings};
+use crate::domain::{Retention, State, Window, sample};
+use crate::storage::contract::fixture::{Fixture, START_MS, outcome, outcomes, plain, quiet};
+use crate::storage::contract::ledger::events;
+use crate::storage::contract::retention::{HOUR_MS, MINUTE_MS};
+use crate::storage::history::check::{Checked, check};
+use crate::storage::history::rows::{DAY_S, HOUR_S};
+use crate::storage::history::ticks::ListTicks;
+use crate::storage::ledger::Ledger;
+use crate::storage::port::{Query, StoreRead};
+use crate::storage::postgres::store::PostgresStore;
+use crate::storage::records::{Change, GetUsage};
+use crate::storage::sqlite::store::Store;
+use crate::storage::sqlite::transfer::NewFile;
+use crate::storage::transfer::Copied;
+
+/// Everything that can be read, as text.
+fn everything(rows: &mut dyn StoreRead) -> Vec<String> {
+    let mut all = vec![format!("{:?}", rows.load_services().unwrap())];
+    all.push(format!("{:?}", rows.marks().unwrap()));
+    let usage = GetUsage.run(rows).unwrap();
+    all.push(format!("{:?} {} {:?}", usage.rows(), usage.sealed_bytes, usage.ticks_since_ms));
+    all.push(format!("sealed at {}", usage.sealed_at_ms));
+    for id in rows.all_service_ids().unwrap() {
+        all.push(format!("{id}: {:?}", rows.service(id)));
+        for step_s in [HOUR_S, DAY_S] {
+            all.push(format!("{id}: {:?}", rows.rollups(id, step_s, Window::ALL).unwrap()));
+        }
+        all.push(format!("{id}: {:?}", rows.spans(&[id], Window::ALL).unwrap()));
+        if rows.service(id).is_ok() {
+            all.push(format!("{id}: {:?}", events(rows, id)));
+        }
+        let mut fresh = Vec::new();
+        let fresh_ticks = rows.fresh_ticks(id, &mut |tick| {
+            fresh.push(tick);
+            std::ops::ControlFlow::Continue(())
+        });
+        fresh_ticks.unwrap();
+        all.push(format!("{id}: {fresh:?}"));
+        let list = ListTicks {
+            service_id: id,
+            window: Window::ALL,
+            state: None,
+            reason: None,
+            before: None,
+            limit: usize::MAX,
+        };
+        all.push(format!("{id}: {:?}", list.run(rows)));
+    }
+    all
+}
+
+#[test]
+fn a_copy_has_every_row_and_can_be_used() {
+    let (store, database, _instance) = open_with_limit(None);
+    // More than two portions.
+    let mut f = Fixture::new(store, 150);
+    let ids = f.ids.clone();
+    let (busy, short, deleted, last) = (ids[0], ids[1], ids[2], ids[149]);
+    // `busy` has chunks, some of which expire; `last` has no fresh ticks; `short` no sealed ones.
+    for hour in 0..5 {
+        let from_ms = START_MS + hour * HOUR_MS;
+        f.commit(&outcomes(busy, &quiet(40, from_ms, MINUTE_MS)), 0);
+        let down_ms = from_ms + 45 * MINUTE_MS;
+        f.commit(&[outcome(busy, &plain(State::Down, down_ms))], 0);
+        f.commit(&outcomes(deleted, &quiet(7, from_ms, MINUTE_MS)), 0);
+        if hour < 4 {
+            f.commit(&outcomes(last, &quiet(7, from_ms, MINUTE_MS)), 0);
+            f.seal(12, from_ms + 50 * MINUTE_MS);
+        }
+    }
+    let now_ms = START_MS + 5 * HOUR_MS;
+    let retention = Retention {
+        ticks: Duration::from_millis((4 * HOUR_MS).unsigned_abs()),
+        rollups: Duration::from_secs(86_400),
+    };
+    f.retain(retention, now_ms);
+    assert!(f.reader.marks().unwrap().expired_ticks > 0);
+    f.commit(&outcomes(short, &quiet(3, now_ms, MINUTE_MS)), 0);
+    f.writer.define(Change::Delete(deleted), now_ms).unwrap();
+    f.writer.define(Change::Delete(ids[148]), now_ms).unwrap();
+    f.assert_consistent();
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("copy.db");
+    let mut target = NewFile::create(&file).unwrap();
+    let mut source = PostgresStore::reader(settings(&database.url()), None).unwrap();
+    let copied = source.copy_to(&mut target).unwrap();
+    drop(target);
+    let checked = check(&mut *f.reader).unwrap();
+    assert_eq!(copied, Copied { services: 150, ticks: checked.ticks });
+
+    let store = Store::open(&file).unwrap();
+    let mut reader = store.file().reader().unwrap();
+    assert_eq!(everything(&mut *reader), everything(&mut *f.reader));
+    assert_eq!(check(&mut *reader).unwrap(), checked);
+
+    // Results and sealings go on, and no id is given twice.
+    let mut writer = store.file().writer().unwrap();
+    let mut ledger = Ledger::default();
+    let more = outcomes(busy, &quiet(30, now_ms + HOUR_MS, MINUTE_MS));
+    ledger.commit(&mut *writer, &more, now_ms + 2 * HOUR_MS).unwrap();
+    let new = sample::definition("new");
+    let new = writer.define(Change::Create(Box::new(new)), now_ms).unwrap();
+    assert!(new.id > last);
+    let resumed = writer.close_gap(now_ms + 9 * HOUR_MS, Duration::from_secs(15)).unwrap();
+    assert_eq!(resumed.stopped_at_ms, Some(now_ms + 2 * HOUR_MS));
+    assert!(writer.begin_sealing().unwrap());
+    let Checked { problems, ticks, .. } = check(&mut *reader).unwrap();
+    assert_eq!((problems, ticks), (Vec::new(), checked.ticks + 30));
+}
+
+#[test]
+fn a_copy_of_an_empty_store_is_an_empty_store() {
+    let (store, database, _instance) = open_with_limit(None);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("copy.db");
+    let mut target = NewFile::create(&file).unwrap();
+    let mut source = PostgresStore::reader(settings(&database.url()), None).unwrap();
+    assert_eq!(source.copy_to(&mut target).unwrap(), Copied::default());
+    drop((target, store));
+    let copy = Store::open(&file).unwrap();
+    let mut writer = copy.file().writer().unwrap();
+    assert_eq!(check(&mut *writer).unwrap(), Checked::default());
+    let resumed = writer.close_gap(START_MS, Duration::from_secs(15)).unwrap();
+    assert_eq!(resumed.stopped_at_ms, None, "nothing was observed yet");
+}
