@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::output::print_line;
-use crate::app::services_file::read;
 use super::stored::Stored;
+use crate::app::services_file::read;
 use crate::config::{Config, ConfigError, StorageConfig};
 use crate::domain::{Definition, Requests, ServiceId};
 use crate::error::Error;

@@ -65,7 +65,7 @@ fn export(
         Ok(exported) => Ok(exported),
         Err(ExportError::Storage(id, error)) => {
             Err(source.store.failed(&format_args!("service {id}: {error}")))
-        },
+        }
         Err(ExportError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
             Ok(Exported::default())
         }

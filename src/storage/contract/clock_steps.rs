@@ -232,7 +232,10 @@ fn a_step_back_moves_every_event_since_a_step_forward(kind: Kind) {
     world.results(State::Down, 1);
     let lengths = world.lengths();
     assert_eq!(lengths.len(), 83);
-    assert!(lengths.iter().all(|(_, wall_ms, monotonic_ms)| wall_ms == monotonic_ms), "{lengths:?}");
+    assert!(
+        lengths.iter().all(|(_, wall_ms, monotonic_ms)| wall_ms == monotonic_ms),
+        "{lengths:?}"
+    );
     world.f.assert_consistent();
 }
 

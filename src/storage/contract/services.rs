@@ -38,8 +38,13 @@ fn the_longest_name_and_group_are_stored(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 0);
     // Random enough to be incompressible.
     let text = |first: u32| {
-        let chars = (first..).step_by(7_919).map(|c| 0x1_0000 + c.wrapping_mul(2_654_435_761) % 0x10_0000);
-        chars.filter_map(char::from_u32).filter(|c| !c.is_whitespace()).take(255).collect::<String>()
+        let chars =
+            (first..).step_by(7_919).map(|c| 0x1_0000 + c.wrapping_mul(2_654_435_761) % 0x10_0000);
+        chars
+            .filter_map(char::from_u32)
+            .filter(|c| !c.is_whitespace())
+            .take(255)
+            .collect::<String>()
     };
     let name = Name::parse(&text(1)).unwrap();
     let group = Group::parse(&text(2)).unwrap();

@@ -294,7 +294,8 @@ impl Range {
         for row in rows {
             let (service_id, first_seq, from_ms, to_ms, tick_count, up_count, down_count, data) =
                 row?;
-            let chunk = NewChunk { first_seq, from_ms, to_ms, tick_count, up_count, down_count, data };
+            let chunk =
+                NewChunk { first_seq, from_ms, to_ms, tick_count, up_count, down_count, data };
             each(Row::Chunk(service_id, chunk))?;
         }
         Ok(())

@@ -5,7 +5,7 @@ mod on_postgres {
 
     use crate::storage::{files, run_err, run_ok};
     use crate::support::{
-        App, Behaviour, Cluster, Database, Db, Launch, Target, go_database, wait_until,
+        App, Behaviour, Cluster, Database, Db, Launch, Store, Target, go_database, wait_until,
     };
 
     /// The first column of the first row.
@@ -14,7 +14,7 @@ mod on_postgres {
     }
 
     fn launch(database: &Database) -> Launch {
-        crate::storage::launch().with("DATABASE_URL", database.url())
+        crate::storage::launch(Store::Sqlite).with("DATABASE_URL", database.url())
     }
 
     /// What the API says about everything that is stored.
@@ -42,7 +42,8 @@ mod on_postgres {
         assert_eq!(files(launch.folder()).len(), 0);
         let targets = [Target::healthy(), Target::start(Behaviour::Alternating(200, 503))];
         let app = launch.start();
-        let ids = [app.add("steady, \"one\"", &targets[0].url()), app.add("shaky", &targets[1].url())];
+        let ids =
+            [app.add("steady, \"one\"", &targets[0].url()), app.add("shaky", &targets[1].url())];
         for id in ids {
             app.wait_for_ticks(id, 12);
         }
@@ -70,7 +71,7 @@ mod on_postgres {
         copy.assert_consistent();
         run_err(&launch, &["backup", "copy.db"], 1, &["copy.db exists"]);
 
-        let elsewhere = crate::storage::launch();
+        let elsewhere = crate::storage::launch(Store::Sqlite);
         std::fs::copy(launch.folder().join("copy.db"), elsewhere.folder().join("db.db")).unwrap();
         for format in ["csv", "jsonl", "openmetrics"] {
             let exported = run_ok(&launch, &["export", "--format", format]);
@@ -133,7 +134,8 @@ mod on_postgres {
     fn an_import_needs_a_database_that_no_service_uses() {
         let database = Cluster::shared().empty_database();
         let launch = launch(&database).with("RUNNER_SCRAPE_INTERVAL_SECONDS", 2_000_000);
-        let import = ["import", "go-db", go_database().to_str().unwrap()];
+        let source = go_database();
+        let import = ["import", "go-db", source.to_str().unwrap()];
         let app = launch.start();
         run_err(&launch, &import, 1, &["a service uses it", "stop it first"]);
         app.wait_until_ready();
@@ -160,9 +162,8 @@ mod on_postgres {
     fn a_services_file_is_compared_with_the_database_and_a_restore_is_refused() {
         let database = Cluster::shared().empty_database();
         let launch = launch(&database);
-        let launch = launch.with_services_file(
-            "endpoints:\n  - name: a\n    url: http://127.0.0.1:1/\n",
-        );
+        let launch =
+            launch.with_services_file("endpoints:\n  - name: a\n    url: http://127.0.0.1:1/\n");
         let file = launch.variable("SERVICES_FILE").to_owned();
         let check = ["check-file", &file];
         let output = run_ok(&launch, &check);
