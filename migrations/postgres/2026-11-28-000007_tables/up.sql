@@ -37,8 +37,10 @@ CREATE TABLE instances (
     region_id          SMALLINT NOT NULL DEFAULT 0,
     -- Version of the program.
     version            TEXT     NOT NULL,
-    -- Number of its newest write.
+    -- Number of its newest write, or settling of a write whose answer was lost.
     commit_no          BIGINT   NOT NULL DEFAULT 0,
+    -- Whether the write before the newest settling was stored.
+    was_stored         BOOLEAN  NOT NULL DEFAULT FALSE,
     -- The liveness mark: time of its newest commit; null before the first.
     committed_at_ms    BIGINT,
     -- When it stopped, or another one ended it; null while it lives.

@@ -42,8 +42,7 @@ pub fn commit(
     if has_passed {
         return Ok(Stored { event_ids: event_ids.unwrap_or_default() });
     }
-    instance.explain(connection, number)?;
-    Err(instance.went_back())
+    Err(instance.stopped_by_fence(connection)?)
 }
 
 fn explain(error: diesel::result::Error) -> StorageError {

@@ -2,9 +2,9 @@
 //!
 //! Each transaction that writes results begins with the *fence*: it increments the number in the
 //! instance's row, and does nothing when that row has another number or was ended. An answer may be
-//! lost with its connection. Then the number is in doubt, and is settled before the next write:
-//! the fence alone takes the number, unless the lost transaction has taken it. So it is known
-//! whether that was stored, and it is never stored later.
+//! lost with its connection. Then the number is in doubt, and is settled before the next write,
+//! which takes the number after it: so it is known whether the lost transaction was stored, and it
+//! is never stored later.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -26,7 +26,7 @@ pub struct Instance {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Number of the newest write that is stored.
+    /// Number of the newest write that is stored, or was settled.
     newest: i64,
     /// The write after it, if that may be stored, too.
     in_doubt: Option<Write>,
@@ -48,6 +48,7 @@ pub enum Write {
 #[derive(Debug, Queryable)]
 struct Row {
     commit_no: i64,
+    was_stored: bool,
     ended_at_ms: Option<i64>,
     ended_by: Option<i64>,
 }
@@ -100,17 +101,25 @@ impl Instance {
         }
     }
 
-    /// Settles a number in doubt.
+    /// Settles a number in doubt. The settling takes the number after it, and notes in the row
+    /// whether the lost write was stored, since its own answer may be lost, too.
     pub fn settle(&self, connection: &mut StoreConnection) -> Result<()> {
         let Some(write) = self.state().in_doubt else { return Ok(()) };
-        let number = self.next_number();
-        let is_taken = take(connection, self.id, number, None)?;
-        if !is_taken && self.explain(connection, number)? != number {
-            return Ok(());
-        }
+        let lost = self.next_number();
+        let was_stored = match settle(connection, self.id, lost)? {
+            Some(was_stored) => was_stored,
+            None => {
+                let row = self.living_row(connection)?;
+                if row.commit_no != lost + 1 {
+                    self.go_back_to(row.commit_no);
+                    return Ok(());
+                }
+                row.was_stored
+            }
+        };
         let mut state = self.state();
-        (state.newest, state.in_doubt) = (number, None);
-        state.has_stored_commit |= !is_taken && write == Write::Commit;
+        (state.newest, state.in_doubt) = (lost + 1, None);
+        state.has_stored_commit |= was_stored && write == Write::Commit;
         Ok(())
     }
 
@@ -129,49 +138,51 @@ impl Instance {
         if take(connection, self.id, number, committed_at_ms)? {
             return Ok(());
         }
-        self.explain(connection, number)?;
-        Err(self.went_back())
+        Err(self.stopped_by_fence(connection)?)
     }
 
-    /// Why the fence did not let the write with this number pass. The number in the row; an error
-    /// when the instance was ended. If the row has a lower number than was stored, the database has
-    /// lost commits, and the instance goes on from there.
-    pub fn explain(&self, connection: &mut StoreConnection, number: i64) -> Result<i64> {
-        let row: Option<Row> = instances::table
-            .find(self.id)
-            .select((instances::commit_no, instances::ended_at_ms, instances::ended_by))
-            .first(connection)
-            .optional()?;
-        let other = match &row {
-            Some(Row { ended_by: Some(other), .. }) => name_of(connection, *other)?,
-            _ => None,
-        };
-        let mut state = self.state();
-        let end = match row {
-            None => "this instance is unknown to the database: it is another one, or an old copy",
-            Some(Row { ended_at_ms: Some(_), ended_by: Some(other_id), .. }) => {
-                let name = other.map(|name| format!(" ({name:?})")).unwrap_or_default();
-                &format!("this instance ({}) was ended by instance {other_id}{name}", self.id)
-            }
-            Some(Row { ended_at_ms: Some(_), .. }) => "this instance was ended",
-            Some(Row { commit_no, .. }) => {
-                if commit_no < number {
-                    (state.newest, state.in_doubt) = (commit_no, None);
-                }
-                return Ok(commit_no);
-            }
-        };
-        state.end = Some(end.to_owned());
-        Err(StorageError::Unavailable(end.to_owned()))
-    }
-
-    /// The error for a store that has lost commits.
-    pub fn went_back(&self) -> StorageError {
-        StorageError::Unavailable(
+    /// Why the fence did not let a write pass: the database has lost commits, and the instance goes
+    /// on from there. An error when it was ended.
+    pub fn stopped_by_fence(&self, connection: &mut StoreConnection) -> Result<StorageError> {
+        let row = self.living_row(connection)?;
+        self.go_back_to(row.commit_no);
+        Ok(StorageError::Unavailable(
             "the database has lost its newest commits, as after a failover to a server that was \
              behind; what it has is read again"
                 .to_owned(),
-        )
+        ))
+    }
+
+    /// The row of this instance; an error when it was ended.
+    fn living_row(&self, connection: &mut StoreConnection) -> Result<Row> {
+        let row: Option<Row> = instances::table
+            .find(self.id)
+            .select((
+                instances::commit_no,
+                instances::was_stored,
+                instances::ended_at_ms,
+                instances::ended_by,
+            ))
+            .first(connection)
+            .optional()?;
+        let id = self.id;
+        let end = match row {
+            Some(row @ Row { ended_at_ms: None, .. }) => return Ok(row),
+            None => "this instance is unknown to the database: it is another one, or an old copy",
+            Some(Row { ended_by: None, .. }) => "this instance was ended",
+            Some(Row { ended_by: Some(other), .. }) => {
+                let name = name_of(connection, other)?;
+                let name = name.map(|name| format!(" ({name:?})")).unwrap_or_default();
+                &format!("this instance ({id}) was ended by instance {other}{name}")
+            }
+        };
+        self.state().end = Some(end.to_owned());
+        Err(StorageError::Unavailable(end.to_owned()))
+    }
+
+    fn go_back_to(&self, commit_no: i64) {
+        let mut state = self.state();
+        (state.newest, state.in_doubt) = (commit_no, None);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -200,4 +211,22 @@ fn take(
         committed_at_ms.map(|at_ms| instances::committed_at_ms.eq(at_ms)),
     ));
     Ok(taken.execute(connection)? > 0)
+}
+
+/// Takes the number after a lost write, whether that has taken its own or not. Whether it has;
+/// `None` when the row has another number, or the instance was ended.
+fn settle(connection: &mut StoreConnection, id: i64, lost: i64) -> Result<Option<bool>> {
+    let living = instances::table
+        .filter(instances::id.eq(id))
+        .filter(instances::commit_no.eq_any([lost - 1, lost]))
+        .filter(instances::ended_at_ms.is_null());
+    let settled = diesel::update(living)
+        .set((
+            instances::commit_no.eq(lost + 1),
+            instances::was_stored.eq(instances::commit_no.eq(lost)),
+        ))
+        .returning(instances::was_stored)
+        .get_result(connection)
+        .optional()?;
+    Ok(settled)
 }

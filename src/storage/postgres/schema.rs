@@ -25,6 +25,7 @@ diesel::table! {
         region_id -> Int2,
         version -> Text,
         commit_no -> Int8,
+        was_stored -> Bool,
         committed_at_ms -> Nullable<Int8>,
         ended_at_ms -> Nullable<Int8>,
         ended_by -> Nullable<Int8>,

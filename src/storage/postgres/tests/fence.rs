@@ -128,7 +128,8 @@ fn two_answers_in_a_row_may_be_lost() {
         let second = fenced.next(2);
         let both = [first, second].concat();
         fenced.lose(&both, second_is_stored);
-        assert_eq!(fenced.commit(&both).unwrap().recorded, 5);
+        let case = format!("stored: {first_is_stored}, {second_is_stored}");
+        assert_eq!(fenced.commit(&both).unwrap().recorded, 5, "{case}");
         fenced.assert_recorded();
     }
 }
