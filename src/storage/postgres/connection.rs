@@ -5,8 +5,10 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
+use diesel::QueryResult;
+use diesel::connection::TransactionManager;
 use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection};
 use tokio::net::lookup_host;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -25,6 +27,8 @@ pub use crate::storage::postgres::runtime::ThreadRuntime;
 /// A connection that diesel uses as a synchronous one. Each wait turns the runtime of its thread.
 pub type StoreConnection = AsyncConnectionWrapper<AsyncPgConnection, ThreadRuntime>;
 
+type Manager = <StoreConnection as diesel::Connection>::TransactionManager;
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -36,20 +40,38 @@ pub enum Mode {
 
 impl Mode {
     /// Set after the log-in, since pgBouncer refuses them among the startup parameters. The server
-    /// ends a statement before the deadline of a call (10 s) has passed, and the transaction of a
-    /// process that was stopped, so that its locks do not outlive it for long.
+    /// ends a statement before the deadline of a call (10 s) has passed.
+    ///
+    /// A pgBouncer that pools transactions lets a session's settings reach other sessions. So none
+    /// of them keeps another session from its work, and [`begin`](Self::begin) says what matters.
     fn session_settings(self) -> &'static str {
         match self {
             Self::Read => {
-                "SET statement_timeout = '9s'; \
-                 SET default_transaction_isolation = 'repeatable read'; \
-                 SET default_transaction_read_only = on"
+                "SET statement_timeout = '9s'; SET default_transaction_read_only = off; \
+                 SET default_transaction_isolation = 'repeatable read'"
             }
             Self::Write => {
-                "SET statement_timeout = '9s'; \
-                 SET idle_in_transaction_session_timeout = '9s'; \
-                 SET default_transaction_isolation = 'read committed'; \
-                 SET default_transaction_read_only = off"
+                "SET statement_timeout = '9s'; SET default_transaction_read_only = off; \
+                 SET default_transaction_isolation = 'read committed'"
+            }
+        }
+    }
+
+    /// Begins a transaction. Within a deadline, the server ends the transaction of a process that
+    /// was stopped, so that its locks do not outlive it for long; without one, a statement may take
+    /// any time.
+    fn begin(self, has_deadline: bool) -> &'static str {
+        match (self, has_deadline) {
+            (Self::Read, true) => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            (Self::Read, false) => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = 0"
+            }
+            (Self::Write, true) => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; \
+                 SET LOCAL idle_in_transaction_session_timeout = '9s'"
+            }
+            (Self::Write, false) => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET LOCAL statement_timeout = 0"
             }
         }
     }
@@ -61,6 +83,7 @@ pub struct Connection {
     // Dropped before the driver, which then closes the socket.
     store: StoreConnection,
     driver: Driver,
+    mode: Mode,
 }
 
 impl Connection {
@@ -93,6 +116,17 @@ impl Connection {
     /// pending statement and all later ones fail.
     pub fn limit(&mut self, limit: Option<Duration>) {
         self.driver.limit(limit);
+    }
+
+    /// Begins a transaction of its mode; inside of one, a savepoint.
+    pub fn begin(&mut self) -> QueryResult<()> {
+        let status = Manager::transaction_manager_status_mut(&mut self.store);
+        if status.transaction_depth()?.is_some() {
+            return Manager::begin_transaction(&mut self.store);
+        }
+        let begin = self.mode.begin(self.driver.has_limit());
+        let begun = AnsiTransactionManager::begin_transaction_sql(&mut *self.store, begin);
+        self.driver.block_on(begun)
     }
 
     /// Whether the connection has ended, as by a restart of the server. Reads what the server has
@@ -205,7 +239,7 @@ where
     let mut store = store.map_err(|error| Failure::of_session(server, &error))?;
     let set = store.batch_execute(mode.session_settings()).await;
     set.map_err(|error| Failure::of_session(server, &error))?;
-    Ok(Connection { store: store.into(), driver })
+    Ok(Connection { store: store.into(), driver, mode })
 }
 
 #[cfg(test)]

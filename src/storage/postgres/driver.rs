@@ -54,6 +54,16 @@ impl Driver {
         self.deadline.send_replace(limit.map(|limit| Instant::now() + limit));
     }
 
+    /// Whether a call with a deadline is under way.
+    pub fn has_limit(&self) -> bool {
+        self.deadline.borrow().is_some()
+    }
+
+    /// Waits for a future of the client.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
     /// Reads what the socket has, and says whether the connection has ended.
     pub fn is_closed(&self) -> bool {
         if !self.task.is_finished() {

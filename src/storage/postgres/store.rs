@@ -133,7 +133,7 @@ impl PostgresStore {
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
         self.call(|store| {
-            Manager::begin_transaction(&mut *store.connection)?;
+            store.connection.begin()?;
             match work(store) {
                 Ok(done) => {
                     Manager::commit_transaction(&mut *store.connection)?;

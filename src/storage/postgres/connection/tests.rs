@@ -6,13 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use diesel::RunQueryDsl;
-use diesel::connection::SimpleConnection;
+use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::sql_types::{Bool, Text};
+use diesel::{Connection as _, RunQueryDsl};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-use super::{ConnectError, Connection, Mode};
+use super::{ConnectError, Connection, Manager, Mode};
 use crate::storage::contract::postgres_cluster::{Cluster, ClusterOptions, Database};
 use crate::storage::postgres::settings::Settings;
 
@@ -249,26 +249,75 @@ fn a_reader_sees_snapshots_and_writes_nothing() {
     let settings = parse(&database.url());
     let mut reader = Connection::open(&settings, Mode::Read).unwrap();
     let count = "(SELECT count(*)::text FROM t)";
-    reader.batch_execute("BEGIN").unwrap();
+    reader.begin().unwrap();
     assert_eq!(text(&mut reader, count), "1");
     database.query("INSERT INTO t VALUES (2)");
     assert_eq!(text(&mut reader, count), "1");
-    reader.batch_execute("COMMIT").unwrap();
-    assert_eq!(text(&mut reader, count), "2");
     let error = reader.batch_execute("INSERT INTO t VALUES (3)").unwrap_err();
     assert!(error.to_string().contains("read-only transaction"), "{error}");
+    Manager::rollback_transaction(&mut *reader).unwrap();
+    assert_eq!(text(&mut reader, count), "2");
     assert!(!reader.is_closed());
+    // What diesel begins is a snapshot as well.
+    let counts = reader.transaction(|reader| {
+        let before: String = diesel::select(diesel::dsl::sql::<Text>(count)).get_result(reader)?;
+        database.query("INSERT INTO t VALUES (3)");
+        let after: String = diesel::select(diesel::dsl::sql::<Text>(count)).get_result(reader)?;
+        diesel::QueryResult::Ok((before, after))
+    });
+    assert_eq!(counts.unwrap(), ("2".to_owned(), "2".to_owned()));
 
     let mut writer = Connection::open(&settings, Mode::Write).unwrap();
-    writer.batch_execute("BEGIN; INSERT INTO t VALUES (3)").unwrap();
-    assert_eq!(text(&mut writer, count), "3");
-    database.query("INSERT INTO t VALUES (4)");
+    writer.begin().unwrap();
+    writer.batch_execute("INSERT INTO t VALUES (4)").unwrap();
     assert_eq!(text(&mut writer, count), "4");
-    writer.batch_execute("ROLLBACK").unwrap();
+    database.query("INSERT INTO t VALUES (5)");
+    assert_eq!(text(&mut writer, count), "5");
+    // Inside of a transaction, a savepoint.
+    writer.begin().unwrap();
+    writer.batch_execute("INSERT INTO t VALUES (6)").unwrap();
+    Manager::rollback_transaction(&mut *writer).unwrap();
+    assert_eq!(text(&mut writer, count), "5");
+    Manager::rollback_transaction(&mut *writer).unwrap();
+    assert_eq!(text(&mut writer, count), "4");
     for (connection, mode) in [(&mut reader, Mode::Read), (&mut writer, Mode::Write)] {
         assert_eq!(text(connection, "current_setting('statement_timeout')"), "9s");
         assert_eq!(text(connection, "current_setting('TimeZone')"), "UTC", "{mode:?}");
     }
+}
+
+#[test]
+fn only_transactions_within_a_deadline_are_bounded_by_the_server() {
+    let database = Cluster::shared().empty_database();
+    let settings = parse(&database.url());
+    let statement = "current_setting('statement_timeout')";
+    let idle = "current_setting('idle_in_transaction_session_timeout')";
+    for (mode, idle_within_deadline) in [(Mode::Read, "0"), (Mode::Write, "9s")] {
+        let mut connection = Connection::open(&settings, mode).unwrap();
+        for (limit, expected) in
+            [(Some(Duration::from_secs(600)), ("9s", idle_within_deadline)), (None, ("0", "0"))]
+        {
+            connection.limit(limit);
+            connection.begin().unwrap();
+            let bounds = (text(&mut connection, statement), text(&mut connection, idle));
+            assert_eq!((bounds.0.as_str(), bounds.1.as_str()), expected, "{mode:?} {limit:?}");
+            Manager::commit_transaction(&mut *connection).unwrap();
+            assert_eq!(text(&mut connection, statement), "9s");
+        }
+    }
+}
+
+/// pgBouncer may hand a session of a reader to the writer, with the settings of the reader.
+#[test]
+fn the_settings_of_a_readers_session_do_not_keep_a_writer_from_writing() {
+    let database = Cluster::shared().empty_database();
+    let settings = parse(&database.url());
+    let own = "(SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings \
+               WHERE source = 'session' AND name <> 'default_transaction_isolation')";
+    let [reader, writer] = [Mode::Read, Mode::Write]
+        .map(|mode| text(&mut Connection::open(&settings, mode).unwrap(), own));
+    assert_eq!(reader, writer);
+    assert!(writer.contains("default_transaction_read_only=off"), "{writer}");
 }
 
 /// Sessions of `database` beside the one that counts them.
