@@ -65,31 +65,6 @@ fn condition(list: &ListEvents) -> Condition {
     all
 }
 
-/// Earliest start of the events of the service whose id is greater than `event_id`.
-pub fn first_after(
-    connection: &mut StoreConnection,
-    id: ServiceId,
-    event_id: i64,
-) -> Result<Option<i64>, StorageError> {
-    let first = service_events::table
-        .filter(service_events::service_id.eq(id.get()))
-        .filter(service_events::id.gt(event_id))
-        .select(diesel::dsl::min(service_events::date_started_ms))
-        .first(connection)?;
-    Ok(first)
-}
-
-/// Row of the open event of the service.
-pub fn open(connection: &mut StoreConnection, id: ServiceId) -> Result<Option<i64>, StorageError> {
-    let open = service_events::table
-        .filter(service_events::service_id.eq(id.get()))
-        .filter(service_events::date_ended_ms.is_null())
-        .select(service_events::id)
-        .first(connection)
-        .optional()?;
-    Ok(open)
-}
-
 /// Ends the open event of the service, if it has one, at `at_ms` or at its own start, whichever is
 /// later. Returns that moment. Part of the caller's transaction.
 pub fn end(

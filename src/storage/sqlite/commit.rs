@@ -3,7 +3,6 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::cold::events;
 use super::cold::rows::{EventRow, MetricRow, NewEventRow, ServiceRow};
 use super::metrics;
 use super::metrics::TallyRow;
@@ -38,13 +37,13 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
     let watched = Entry { is_watched: true, thresholds, ..Entry::default() };
     let Some((metric, latest_tick_id, event)) = rows else {
         // Another program may have deleted the metric of a service with events.
-        return Ok(Entry { latest_event_id: events::open(connection, id)?, ..watched });
+        return Ok(Entry { latest_event_id: open_event(connection, id)?, ..watched });
     };
     let event = event.map(EventRow::event).transpose()?;
     let latest_event_id = match &event {
         Some(event) => Some(event.id),
         // A metric that was stored again may have lost its reference.
-        None => events::open(connection, id)?,
+        None => open_event(connection, id)?,
     };
     Ok(Entry {
         has_metric: true,
@@ -54,6 +53,20 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
         unwatched_from_ms: metric.unwatched_from_ms,
         ..watched
     })
+}
+
+/// Row of the open event of the service.
+fn open_event(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+) -> Result<Option<i64>, StorageError> {
+    let open = service_events::table
+        .filter(service_events::service_id.eq(id.get()))
+        .filter(service_events::date_ended_ms.is_null())
+        .select(service_events::id)
+        .first(connection)
+        .optional()?;
+    Ok(open)
 }
 
 /// Writes `batch`. Part of the caller's transaction.

@@ -7,7 +7,6 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::cold::chunks::ChunkRow;
-use super::cold::events;
 use super::keys::chunks_of;
 use super::schema::{history, service_events, service_metrics, service_tick_chunks};
 use crate::domain::{ServiceId, Span, State, Window};
@@ -87,6 +86,20 @@ pub fn sealing(connection: &mut SqliteConnection) -> Result<Option<Sealing>, Sto
     Ok(tick_id.map(|id| Sealing { id, done_through }))
 }
 
+/// Earliest start of the events of the service whose id is greater than `event_id`.
+fn first_after(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    event_id: i64,
+) -> Result<Option<i64>, StorageError> {
+    let first = service_events::table
+        .filter(service_events::service_id.eq(id.get()))
+        .filter(service_events::id.gt(event_id))
+        .select(diesel::dsl::min(service_events::date_started_ms))
+        .first(connection)?;
+    Ok(first)
+}
+
 /// See [`StoreRead::first_unsealed_event`](crate::storage::StoreRead::first_unsealed_event).
 pub fn first_unsealed_event(
     connection: &mut SqliteConnection,
@@ -97,7 +110,7 @@ pub fn first_unsealed_event(
         .select((history::sealing_event_id, history::sealing_service_id, history::sealed_event_id))
         .first(connection)?;
     let of_sealing = sealing_event_id.filter(|_| id.get() <= done_through);
-    events::first_after(connection, id, of_sealing.unwrap_or(sealed_event_id))
+    first_after(connection, id, of_sealing.unwrap_or(sealed_event_id))
 }
 
 /// The metric of a service, as far as a sealing needs it.
@@ -131,8 +144,7 @@ pub fn unsealed_services(
         // By their ids and not by time, since a clock may be set back: whatever the date of an
         // event, the times of the roll-ups there are outdated. Most services have no new event.
         let is_new = metric.latest_event_id.is_some_and(|id| id > sealed_event_id);
-        let begun_ms =
-            if is_new { events::first_after(connection, id, sealed_event_id)? } else { None };
+        let begun_ms = if is_new { first_after(connection, id, sealed_event_id)? } else { None };
         let newest_seq = (metric.tick_count + metric.unknown_count).cast_unsigned();
         Ok(UnsealedService { id, newest_seq, begun_ms })
     });
