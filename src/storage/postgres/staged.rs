@@ -68,16 +68,16 @@ impl Staged {
 
     fn read_starts(&mut self, connection: &mut StoreConnection, group: &[&Packed]) -> Result<()> {
         type Row = (i64, Option<i64>, Vec<i64>, Vec<i64>);
-        let mut columns: [Vec<i64>; 3] = Default::default();
+        let (mut service_id, mut from_s) = (Vec::new(), Vec::new());
         for packed in group {
             let begun = self.begun_ms(packed.id).map(Bucket::hour);
             let first = packed.hours.first().map(|hour| hour.bucket).into_iter().chain(begun).min();
-            let start = |bucket: Option<Bucket>| bucket.map_or(i64::MAX, |bucket| bucket.start_s);
-            let numbers = [packed.id.get(), start(first), start(first.map(Bucket::day))];
-            columns.iter_mut().zip(numbers).for_each(|(column, value)| column.push(value));
+            service_id.push(packed.id.get());
+            // Its whole day, which is made again when a clock was set back.
+            from_s.push(first.map_or(i64::MAX, |first| first.day().start_s));
         }
-        let [service_id, from_hour_s, from_day_s] = &columns;
-        let rows: Vec<Row> = Starts { service_id, from_hour_s, from_day_s }.load(connection)?;
+        let rows: Vec<Row> =
+            Starts { service_id: &service_id, from_s: &from_s }.load(connection)?;
         for (service_id, newest_day_s, hours, days) in rows {
             self.update(service_id, |service| {
                 service.newest_day_s = newest_day_s;
@@ -265,22 +265,21 @@ statement!(
 );
 
 statement!(
-    /// The newest day; the hours from `from_hour_s` on, and all that are part of no day; the days
-    /// from `from_day_s` on.
+    /// The newest day; the hours from `from_s` on, and all that are part of no day; the days from
+    /// `from_s` on.
     Starts {
         service_id: Array<BigInt> = [i64],
-        from_hour_s: Array<BigInt> = [i64],
-        from_day_s: Array<BigInt> = [i64],
+        from_s: Array<BigInt> = [i64],
     } -> (BigInt, Nullable<BigInt>, Array<BigInt>, Array<BigInt>),
     "SELECT u.service_id, d.start_s, \
             ARRAY(SELECT start_s FROM service_rollups \
                 WHERE service_id = u.service_id AND region_id = 0 AND step_s = 3600 \
-                    AND start_s >= least(u.from_hour_s, \
+                    AND start_s >= least(u.from_s, \
                         coalesce(d.start_s + 86400, '-9223372036854775808'::bigint))), \
             ARRAY(SELECT start_s FROM service_rollups \
                 WHERE service_id = u.service_id AND region_id = 0 AND step_s = 86400 \
-                    AND start_s >= u.from_day_s) \
-        FROM unnest(?, ?, ?) u(service_id, from_hour_s, from_day_s) \
+                    AND start_s >= u.from_s) \
+        FROM unnest(?, ?) u(service_id, from_s) \
         CROSS JOIN LATERAL ( \
             SELECT max(start_s) AS start_s FROM service_rollups \
             WHERE service_id = u.service_id AND region_id = 0 AND step_s = 86400) d"
