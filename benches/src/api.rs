@@ -1,5 +1,6 @@
 //! Part 5: throughput and latency of the API at full probe load. The load generator is wrk.
 
+use std::fmt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,20 +12,20 @@ use crate::target::{Behaviour, Target};
 use crate::ticks::Ticks;
 
 /// Services and their interval: full load, 10,000 probes a second.
-const SERVICES: usize = 100_000;
-const INTERVAL: Duration = Duration::from_secs(10);
+pub const SERVICES: usize = 100_000;
+pub const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Least share of the probe rate that counts as full load.
-const FULL_LOAD: f64 = 0.95;
+pub const FULL_LOAD: f64 = 0.95;
 
 /// Until the load is steady: a first round, in which each service begins an event, plus 2 s.
-const WARM_UP: Duration = Duration::from_secs(12);
+pub const WARM_UP: Duration = Duration::from_secs(12);
 
 /// Arguments of wrk.
 const WRK: [&str; 7] = ["--threads", "2", "--connections", "16", "--duration", "3s", "--latency"];
 
 /// Requests: name, Lua expression of the path, and the limit of its random number `n` (from 1).
-const REQUESTS: [(&str, &str, u32); 5] = [
+pub const REQUESTS: [(&str, &str, u32); 5] = [
     ("`/v1/services?limit=100`", "\"/v1/services?limit=100\"", 1),
     ("the same, random pages", "\"/v1/services?limit=100&page=\" .. n", 1_000),
     ("one service, random", "\"/v1/services/\" .. n", 100_000),
@@ -33,7 +34,7 @@ const REQUESTS: [(&str, &str, u32); 5] = [
 ];
 
 /// Goal for the list: requests a second, and p99 in milliseconds.
-const LIST_GOAL: (f64, f64) = (3_000.0, 15.0);
+pub const LIST_GOAL: (f64, f64) = (3_000.0, 15.0);
 
 /// Measures and adds the rows.
 pub fn run(table: &mut Table) {
@@ -54,11 +55,8 @@ pub fn run(table: &mut Table) {
     for (nth, (what, path, most)) in REQUESTS.into_iter().enumerate() {
         let (rate, load) =
             probes_a_second(&mut ticks, || run_wrk(&program.api, folder.path(), path, most));
-        let Load { rate: requests, p50_ms, p99_ms, errors } = load;
-        let figures = format!(
-            "{requests:.0} requests a second, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms{errors}; \
-             {rate:.0} probes a second meanwhile"
-        );
+        let figures = format!("{load}; {rate:.0} probes a second meanwhile");
+        let Load { rate: requests, p99_ms, errors, .. } = load;
         let mut row = Row::new(what, figures);
         if nth == 0 {
             let is_quick = requests >= LIST_GOAL.0 && p99_ms <= LIST_GOAL.1 && errors.is_empty();
@@ -77,15 +75,23 @@ fn probes_a_second<T>(ticks: &mut Ticks, meanwhile: impl FnOnce() -> T) -> (f64,
 }
 
 /// Result of wrk.
-struct Load {
-    rate: f64,
+pub struct Load {
+    pub rate: f64,
     p50_ms: f64,
-    p99_ms: f64,
+    pub p99_ms: f64,
     /// Failed requests, as a text; empty when there were none.
-    errors: String,
+    pub errors: String,
 }
 
-fn run_wrk(api: &str, folder: &Path, path: &str, most: u32) -> Load {
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rate, p50_ms, p99_ms, errors } = self;
+        write!(f, "{rate:.0} requests a second, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms{errors}")
+    }
+}
+
+/// Runs wrk for 3 s.
+pub fn run_wrk(api: &str, folder: &Path, path: &str, most: u32) -> Load {
     let script = folder.join("requests.lua");
     // Each thread has its own seed.
     let lua = format!(

@@ -14,6 +14,7 @@ mod floor;
 mod isolation;
 mod lifecycle;
 mod note;
+mod postgres;
 mod prepare;
 mod probes;
 mod program;
@@ -33,10 +34,10 @@ use table::Table;
 type Part = fn(&mut Table);
 
 /// Parts that run only when named, so that the others take less than 15 minutes with the build.
-const WHEN_NAMED: [&str; 1] = ["stall"];
+const WHEN_NAMED: [&str; 2] = ["stall", "postgres"];
 
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -45,6 +46,7 @@ const PARTS: [(&str, Part); 9] = [
     ("commits", commits::run),
     ("lifecycle", lifecycle::run),
     ("stall", stall::run),
+    ("postgres", postgres::run),
     ("conditions", conditions::run),
 ];
 

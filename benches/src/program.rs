@@ -25,11 +25,15 @@ pub fn own_binary() -> PathBuf {
     binary
 }
 
-/// A temporary folder beside this program: on a disk, not in memory.
-pub fn folder() -> tempfile::TempDir {
+/// The folder of this program: on a disk, not in memory.
+pub fn parent() -> PathBuf {
     let beside = std::env::current_exe().expect("this program");
-    let parent = beside.parent().expect("its folder");
-    tempfile::Builder::new().prefix("of-bench-").tempdir_in(parent).expect("a folder")
+    beside.parent().expect("its folder").to_owned()
+}
+
+/// A temporary folder beside this program.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("of-bench-").tempdir_in(parent()).expect("a folder")
 }
 
 /// A running service.
@@ -65,7 +69,7 @@ impl Program {
         program
     }
 
-    fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         get(&self.api, "/v1/_internal/ready").is_ok_and(|(status, _)| status == 200)
     }
 

@@ -77,6 +77,7 @@ fn most_while_locked(database: &str, program: &Program) -> f64 {
     most
 }
 
-fn is_at_rest(metrics: &Metrics) -> bool {
+/// Whether no probe runs any more and everything is written.
+pub fn is_at_rest(metrics: &Metrics) -> bool {
     metrics.services() == 0.0 && metrics.busy() == 0.0 && metrics.buffered() == 0.0
 }

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -24,6 +24,8 @@ const SOCKET_PORT: u16 = 5432;
 #[derive(Debug, Clone, Default)]
 pub struct ClusterOptions {
     settings: Vec<String>,
+    /// The folder for its folder; `None` for that of temporary files.
+    parent: Option<PathBuf>,
     port: Option<u16>,
     /// Certificate and key in PEM.
     tls: Option<[String; 2]>,
@@ -34,6 +36,11 @@ impl ClusterOptions {
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push(format!("{name}={value}"));
         self
+    }
+
+    /// Has its folder in `parent`, which the server's user must be able to enter.
+    pub fn inside(self, parent: &Path) -> Self {
+        Self { parent: Some(parent.to_owned()), ..self }
     }
 
     /// Commits are on the disk when they are acknowledged.
@@ -95,6 +102,7 @@ impl Cluster {
         let mut child = Command::new("bash")
             .args(["-c", SCRIPT, "postgres.sh"])
             .args(&options.settings)
+            .envs(options.parent.as_ref().map(|parent| ("TMPDIR", parent)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A signal to the group of the tests must not end the script before it has cleaned up.

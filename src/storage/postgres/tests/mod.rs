@@ -2,6 +2,7 @@
 
 mod fence;
 mod history;
+mod plans;
 mod starts;
 mod transfer;
 

@@ -1,0 +1,24 @@
+//! Part 9: the store on PostgreSQL, with its server on the same machine.
+
+#[path = "../../../tests/support/postgres_cluster.rs"]
+#[allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "shared with the tests")]
+mod postgres_cluster;
+
+mod commits;
+mod outages;
+mod pages;
+mod probes;
+mod sealing;
+mod server;
+
+use crate::table::Table;
+
+/// Measures and adds the rows.
+pub fn run(table: &mut Table) {
+    table.part("9. PostgreSQL, its server on the same two cores");
+    commits::run(table);
+    sealing::run(table);
+    probes::run(table);
+    pages::run(table);
+    outages::run(table);
+}
