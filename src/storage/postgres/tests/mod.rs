@@ -32,7 +32,14 @@ pub fn open() -> TestStore {
 
 /// As [`open`], with the database and the instance, and a limit for each write.
 fn open_with_limit(limit: Option<Duration>) -> (TestStore, Arc<TestDatabase>, Arc<Instance>) {
-    let database = Arc::new(TestDatabase::new());
+    open_in(TestDatabase::pooled(), limit)
+}
+
+fn open_in(
+    database: TestDatabase,
+    limit: Option<Duration>,
+) -> (TestStore, Arc<TestDatabase>, Arc<Instance>) {
+    let database = Arc::new(database);
     let settings = settings(&database.url());
     let instance = Arc::new(register(&settings));
     let reader = || {
@@ -57,9 +64,14 @@ struct TestDatabase(Option<Database>);
 static POOL: Mutex<Vec<Database>> = Mutex::new(Vec::new());
 
 impl TestDatabase {
-    fn new() -> Self {
+    fn pooled() -> Self {
         let pooled = POOL.lock().unwrap().pop();
-        Self(Some(pooled.unwrap_or_else(|| Cluster::shared().new_database(migrate))))
+        pooled.map_or_else(Self::new, |pooled| Self(Some(pooled)))
+    }
+
+    /// One that no test has used, so that the server's statistics of it are those of one test.
+    fn new() -> Self {
+        Self(Some(Cluster::shared().new_database(migrate)))
     }
 }
 

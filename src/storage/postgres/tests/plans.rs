@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::open_with_limit;
+use super::{TestDatabase, open_in};
 use crate::domain::State;
 use crate::storage::contract::fixture::{Fixture, START_MS, outcome, plain};
 
@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Commits a result of each service three times, of which the last ends its event. Returns what the
 /// server then reports in the columns `wanted` of a table.
 fn after_commits(table: &str, wanted: &str) -> Vec<i64> {
-    let (store, database, _) = open_with_limit(None);
+    let (store, database, _) = open_in(TestDatabase::new(), None);
     let mut f = Fixture::new(store, SERVICES);
     // Plans the statement while the tables are empty.
     f.commit(&[], START_MS);
