@@ -240,7 +240,9 @@ impl Recorder {
             // Without a reply, the app reports the outcomes that are still buffered.
             let Ok(rescued) = rescued else { return recorder.handle_writer_death() };
             // The app has gone when its grace period is over.
-            let _ = reply.map(|reply| reply.send(rescued));
+            if let Some(reply) = reply {
+                let _ = reply.send(rescued);
+            }
         }));
     }
 
