@@ -172,13 +172,13 @@ impl Cluster {
         self.create("template0")
     }
 
-    /// A copy of a database that `migrate` made once for this cluster; it takes the URL of an empty
-    /// database, and must close its connections.
-    pub fn new_database(&self, migrate: impl FnOnce(&str)) -> Database {
+    /// A copy of a database that `migrate` made once for this cluster; it takes an empty database,
+    /// and must close its connections.
+    pub fn new_database(&self, migrate: impl FnOnce(&Database)) -> Database {
         let template = self.0.template.get_or_init(|| {
             let mut template = self.empty_database();
             template.is_dropped = false;
-            migrate(&template.url());
+            migrate(&template);
             template.name.clone()
         });
         self.create(template)

@@ -40,9 +40,11 @@ pub fn new_database() -> Arc<Database> {
     new_database_of(Cluster::shared())
 }
 
-/// A database that the program has migrated once for this cluster.
+/// A database that the program has migrated once for this cluster, and not used since.
 pub fn new_database_of(cluster: &Cluster) -> Arc<Database> {
-    Arc::new(cluster.new_database(|url| {
-        Launch::new().with("DATABASE_URL", url).start().stop();
+    Arc::new(cluster.new_database(|template| {
+        Launch::new().with("DATABASE_URL", template.url()).start().stop();
+        // Its liveness mark would be the start of unobserved time.
+        template.query("DELETE FROM instances");
     }))
 }

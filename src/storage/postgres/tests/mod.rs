@@ -71,7 +71,7 @@ impl TestDatabase {
 
     /// One that no test has used, so that the server's statistics of it are those of one test.
     fn new() -> Self {
-        Self(Some(Cluster::shared().new_database(migrate)))
+        Self(Some(Cluster::shared().new_database(|template| migrate(&template.url()))))
     }
 }
 
