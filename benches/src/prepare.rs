@@ -101,7 +101,7 @@ pub fn database(folder: &Path, kinds: &[Services], has_history: bool) -> Vec<Ran
     }
     // The last connection to close checkpoints the log into the file.
     drop(writing);
-    File::open(&store.name()).and_then(|file| file.sync_all()).expect("it is on the disk");
+    File::open(store.name()).and_then(|file| file.sync_all()).expect("it is on the disk");
     ids
 }
 

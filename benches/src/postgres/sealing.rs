@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use service_healthcheck::domain::{Outcome, Phases, ServiceId};
-use service_healthcheck::storage::StoreWrite;
 use service_healthcheck::storage::history::sealing::publish;
 use service_healthcheck::storage::history::slice::Prepare;
 use service_healthcheck::storage::ledger::Ledger;

@@ -1,5 +1,5 @@
-//! The syntax of `DATABASE_URL`: a connection URI of libpq (PostgreSQL documentation, 34.1.1.2) with
-//! a stricter form of its authority, so that no part of a password is taken for another part.
+//! The syntax of `DATABASE_URL`: a connection URI of libpq (PostgreSQL documentation, 34.1.1.2)
+//! with a stricter form of its authority, so that no part of a password is taken for another part.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,8 +11,8 @@ use url::Host;
 use crate::domain::Invalid;
 
 /// What a valid URL looks like.
-pub const EXPECTED: &str = "postgres://USER:PASSWORD@HOST:PORT/DATABASE, with further hosts behind commas \
-     and the parameters sslmode and target_session_attrs";
+pub const EXPECTED: &str = "postgres://USER:PASSWORD@HOST:PORT/DATABASE, with further hosts \
+     behind commas and the parameters sslmode and target_session_attrs";
 
 const PARAMETERS: &str = "sslmode, target_session_attrs, channel_binding, host, port, user, \
                           password and dbname";

@@ -184,7 +184,8 @@ proptest! {
         prop_assert_eq!(parsed.user.as_deref(), Some(user.as_str()));
         prop_assert_eq!(parsed.password.as_deref(), Some(password.as_bytes()));
         prop_assert_eq!(&parsed.database, &database);
-        let expected = format!("postgres://{}:***@db:{port}/{}", encoded(&user), encoded(&database));
+        let (user, database) = (encoded(&user), encoded(&database));
+        let expected = format!("postgres://{user}:***@db:{port}/{database}");
         prop_assert_eq!(parsed.shown(), expected.clone());
         prop_assert_eq!(format!("{parsed:?}"), expected);
     }
