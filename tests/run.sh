@@ -28,5 +28,5 @@ case $stores in
         ;;
 esac
 tests/needs.sh "${packages[@]}"
-trap 'echo "stores: $stores$why"' EXIT
+echo "stores: $stores$why"
 cargo test --locked -- "${skipped[@]}"

@@ -22,7 +22,7 @@ fn make_test_runs_the_stores_that_it_is_given_and_names_them() {
     let (code, output) = run(&["sqlite"]);
     assert_eq!(
         (code, output.as_str()),
-        (Some(0), "cargo test --locked -- --skip on_postgres\nstores: sqlite\n")
+        (Some(0), "stores: sqlite\ncargo test --locked -- --skip on_postgres\n")
     );
     let (code, output) = run(&["mysql"]);
     let sentence = "STORES: invalid value mysql, expected sqlite, postgres or both\n";
@@ -39,7 +39,7 @@ mod on_postgres {
             (&["both"], "", "both"),
             (&[], "", "both"),
         ] {
-            let expected = format!("cargo test --locked --{arguments}\nstores: {ran}\n");
+            let expected = format!("stores: {ran}\ncargo test --locked --{arguments}\n");
             assert_eq!(run(stores), (Some(0), expected));
         }
     }
