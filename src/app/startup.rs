@@ -159,7 +159,7 @@ fn open_store(config: &Config, is_stopping: &AtomicBool, log: &Logger) -> Result
     let awaiting = Awaiting {
         patience: PATIENCE,
         is_stopping: &|| is_stopping.load(Ordering::Relaxed),
-        tell: &|why| warn!(log, "waiting for the database"; "why" => why),
+        report: &|why| warn!(log, "waiting for the database"; "why" => why),
     };
     Store::open_server(database, &newcomer, &awaiting)
 }

@@ -21,7 +21,7 @@ pub(super) fn run(config: &Config, file: Option<&Path>) -> Result<(), Error> {
     }
 }
 
-/// The server itself looks after its pages.
+/// The content alone; the server manages its pages.
 fn check_database(database: &Settings) -> Result<(), Error> {
     let mut store = require_database(database)?;
     print_whole(&check_history(&mut store).map_err(Error::Failed)?);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const STALL_AFTER: Duration = Duration::from_secs(5);
 
 /// First and longest backoff after a failed write; each failure doubles it. Short, since the buffer
-/// goes on filling until the next try: a database that is back must be found at once.
+/// fills until the next try: a database that is back must be found at once.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 
 /// Invariant: at most one write is under way.

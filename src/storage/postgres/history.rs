@@ -178,3 +178,21 @@ pub fn marks(connection: &mut StoreConnection) -> Result<Marks> {
         rollups_expired_to_ms: rollups_expired_to_ms.unwrap_or_default(),
     })
 }
+
+/// Deletes chunks by service and number of their first tick. Returns the service and the size of
+/// each, in bytes. Part of the caller's transaction.
+pub fn delete_chunks(
+    connection: &mut StoreConnection,
+    service_id: &[i64],
+    first_seq: &[i64],
+) -> Result<Vec<(i64, i64)>> {
+    Ok(DeleteChunks { service_id, first_seq }.load(connection)?)
+}
+
+statement!(
+    DeleteChunks { service_id: Array<BigInt> = [i64], first_seq: Array<BigInt> = [i64] }
+        -> (BigInt, BigInt),
+    "DELETE FROM service_tick_chunks c USING unnest(?, ?) u(service_id, first_seq) \
+        WHERE c.service_id = u.service_id AND c.region_id = 0 AND c.first_seq = u.first_seq \
+        RETURNING c.service_id, length(c.data)::bigint"
+);

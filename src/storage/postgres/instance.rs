@@ -30,7 +30,7 @@ struct State {
     newest: i64,
     /// The write after it, if that may be stored, too.
     in_doubt: Option<Write>,
-    /// Whether a commit that was in doubt has turned out to be stored, and nobody has asked yet.
+    /// Whether a commit that was in doubt has turned out to be stored, until this is asked for.
     has_stored_commit: bool,
     /// Why nothing can be written any more.
     end: Option<String>,

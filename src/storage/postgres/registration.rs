@@ -41,8 +41,8 @@ pub struct Registered {
 }
 
 /// Registers an instance of this name, ends `others` and takes all shards, in one transaction.
-/// `None`, and nothing is changed, when the living instances are
-/// not `others` any more, or one of another name has written something.
+/// `None`, and nothing is changed, when the living instances are not `others` any more, or one of
+/// another name has written something.
 ///
 /// The new row has the liveness mark of the row before it, at which the observed time ended.
 ///

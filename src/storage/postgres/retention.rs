@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, SmallInt};
 
 use super::connection::StoreConnection;
+use super::history::delete_chunks;
 use super::schema::{service_rollups, service_tick_chunks};
 use super::statement::statement;
 use super::{REGION, shard};
@@ -42,9 +43,7 @@ pub fn expire_chunks(connection: &mut StoreConnection, cutoff_ms: i64, limit: u3
     }
     let (service_id, first_seq): (Vec<i64>, Vec<i64>) =
         old.iter().map(|(service_id, first_seq, ..)| (*service_id, *first_seq)).unzip();
-    let lengths: Vec<(i64, i64)> =
-        DeleteChunks { service_id: &service_id, first_seq: &first_seq }.load(connection)?;
-    for (service_id, bytes) in lengths {
+    for (service_id, bytes) in delete_chunks(connection, &service_id, &first_seq)? {
         shards.entry(shard(service_id)).and_modify(|[_, _, all_bytes, _]| *all_bytes += bytes);
     }
     let column = |nth: usize| -> Vec<i64> { shards.values().map(|counts| counts[nth]).collect() };
@@ -58,14 +57,6 @@ pub fn expire_chunks(connection: &mut StoreConnection, cutoff_ms: i64, limit: u3
     .execute(connection)?;
     Ok(old.len() == limit as usize)
 }
-
-statement!(
-    DeleteChunks { service_id: Array<BigInt> = [i64], first_seq: Array<BigInt> = [i64] }
-        -> (BigInt, BigInt),
-    "DELETE FROM service_tick_chunks c USING unnest(?, ?) u(service_id, first_seq) \
-        WHERE c.service_id = u.service_id AND c.region_id = 0 AND c.first_seq = u.first_seq \
-        RETURNING c.service_id, length(c.data)::bigint"
-);
 
 statement!(
     CountExpiredTicks {

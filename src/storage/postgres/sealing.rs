@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, SmallInt};
 
 use super::connection::StoreConnection;
-use super::history::sealing;
+use super::history::{delete_chunks, sealing};
 use super::schema::{service_ticks, store as store_row};
 use super::shard;
 use super::staged::Staged;
@@ -114,8 +114,7 @@ fn write_chunks(
     let (service_id, first_seq): (Vec<i64>, Vec<i64>) =
         replaced.clone().map(|chunk| (chunk.service_id.get(), chunk.first_seq)).unzip();
     if !service_id.is_empty() {
-        let lengths: Vec<(i64, i64)> =
-            DeleteChunks { service_id: &service_id, first_seq: &first_seq }.load(connection)?;
+        let lengths = delete_chunks(connection, &service_id, &first_seq)?;
         if lengths.len() < service_id.len() {
             return Err(StorageError::Conflict("a chunk to be replaced is missing".to_owned()));
         }
@@ -172,14 +171,6 @@ struct ChunkColumns {
     numbers: [Vec<i64>; 7],
     data: Vec<Vec<u8>>,
 }
-
-statement!(
-    DeleteChunks { service_id: Array<BigInt> = [i64], first_seq: Array<BigInt> = [i64] }
-        -> (BigInt, BigInt),
-    "DELETE FROM service_tick_chunks c USING unnest(?, ?) u(service_id, first_seq) \
-        WHERE c.service_id = u.service_id AND c.region_id = 0 AND c.first_seq = u.first_seq \
-        RETURNING c.service_id, length(c.data)::bigint"
-);
 
 statement!(
     InsertChunks {

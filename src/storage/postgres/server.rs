@@ -78,7 +78,7 @@ pub struct Awaiting<'a> {
     /// Ends the start.
     pub is_stopping: &'a dyn Fn() -> bool,
     /// Receives why the start waits, each time that the reason changes.
-    pub tell: &'a dyn Fn(&str),
+    pub report: &'a dyn Fn(&str),
 }
 
 impl fmt::Debug for OpenServer {
@@ -202,7 +202,7 @@ impl Start<'_> {
     /// Error `None` when a signal ended the start.
     fn run(&mut self, awaiting: &Awaiting<'_>) -> Result<Registered, Option<StartError>> {
         let mut failing_since = None;
-        let mut told = String::new();
+        let mut reported = String::new();
         loop {
             if (awaiting.is_stopping)() {
                 return Err(None);
@@ -224,9 +224,9 @@ impl Start<'_> {
                     (RETRY_EVERY, error.to_string())
                 }
             };
-            if told != why {
-                (awaiting.tell)(&why);
-                told = why;
+            if reported != why {
+                (awaiting.report)(&why);
+                reported = why;
             }
             let until = Instant::now() + pause;
             while Instant::now() < until && !(awaiting.is_stopping)() {

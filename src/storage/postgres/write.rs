@@ -99,7 +99,7 @@ impl StoreWrite for PostgresStore {
     }
 
     fn release_space(&mut self) -> Result<bool> {
-        // The server's autovacuum looks after it.
+        // Autovacuum of the server reuses it.
         Ok(false)
     }
 

@@ -63,7 +63,7 @@ fn open_unused(storage: &StorageConfig) -> Result<Store, Error> {
     let awaiting = Awaiting {
         patience: Duration::ZERO,
         is_stopping: &|| false,
-        tell: &|why| eprintln!("{why}"),
+        report: &|why| eprintln!("{why}"),
     };
     Store::open_server(database, &newcomer, &awaiting).map_err(|error| match error {
         OpenError::Database { database, why: StartError::InUse(Found { id, name, .. }) } => {

@@ -26,7 +26,7 @@ fn open_told(url: &str, name: &str, ttl: Duration) -> (Result<Server, OpenError>
     let awaiting = Awaiting {
         patience: LONG,
         is_stopping: &|| false,
-        tell: &|why| told.lock().unwrap().push(why.to_owned()),
+        report: &|why| told.lock().unwrap().push(why.to_owned()),
     };
     let opened = Server::open(&settings(url), &Newcomer { name, ttl }, &awaiting);
     (opened, told.into_inner().unwrap())
@@ -218,7 +218,7 @@ fn what_may_pass_is_tried_again_until_the_patience_ends_or_a_signal_comes() {
         let told = Mutex::new(Vec::new());
         let tell = |why: &str| told.lock().unwrap().push(why.to_owned());
         let newcomer = Newcomer { name: "a", ttl: LONG };
-        let awaiting = Awaiting { patience, is_stopping, tell: &tell };
+        let awaiting = Awaiting { patience, is_stopping, report: &tell };
         let opened = Server::open(&settings(&url), &newcomer, &awaiting);
         (opened.unwrap_err(), told.into_inner().unwrap())
     };
