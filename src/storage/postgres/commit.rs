@@ -160,6 +160,8 @@ impl Commit<'_> {
     }
 
     /// At most one event of a service is open, so `begun` reads `ended`, which ends the one before.
+    /// The condition on the end is written so that the index of open events does not serve it: the
+    /// planner would search all of them for each event.
     fn push_events<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             ", ended AS (UPDATE service_events e \
@@ -170,7 +172,7 @@ impl Commit<'_> {
         out.push_sql(" WHERE e.id = u.id AND u.id");
         out.push_sql(ALWAYS);
         out.push_sql(
-            " AND e.date_ended_ms IS NULL RETURNING 1), \
+            " AND coalesce(e.date_ended_ms, -1) = -1 RETURNING 1), \
             begun AS (INSERT INTO service_events (service_id, event, failure, failure_detail, \
                 date_started_ms, date_ended_ms, created_at, updated_at) \
             SELECT u.service_id, u.event, u.failure, u.failure_detail, u.started_ms, u.ended_ms, \

@@ -23,7 +23,7 @@ use super::schema::{
 use super::settings::Settings;
 use super::store::PostgresStore;
 use crate::storage::contract::fixture::{Inspect, TestStore};
-use crate::storage::contract::postgres_cluster::{Cluster, Database};
+use crate::storage::contract::postgres_cluster::{Cluster, ClusterOptions, Database};
 
 /// A new store in a database of its own.
 pub fn open() -> TestStore {
@@ -69,7 +69,13 @@ impl TestDatabase {
         pooled.map_or_else(Self::new, |pooled| Self(Some(pooled)))
     }
 
-    /// One that no test has used, so that the server's statistics of it are those of one test.
+    /// In a cluster of its own: the statistics are those of one test, and no transaction of another
+    /// test keeps old rows.
+    fn alone() -> Self {
+        let cluster = Cluster::new(&ClusterOptions::default());
+        Self(Some(cluster.new_database(|template| migrate(&template.url()))))
+    }
+
     fn new() -> Self {
         Self(Some(Cluster::shared().new_database(|template| migrate(&template.url()))))
     }

@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Commits a result of each service three times, of which the last ends its event. Returns what the
 /// server then reports in the columns `wanted` of a table.
 fn after_commits(table: &str, wanted: &str) -> Vec<i64> {
-    let (store, database, _) = open_in(TestDatabase::new(), None);
+    let (store, database, _) = open_in(TestDatabase::alone(), None);
     let mut f = Fixture::new(store, SERVICES);
     // Plans the statement while the tables are empty.
     f.commit(&[], START_MS);
