@@ -62,7 +62,8 @@ impl Postgres {
     /// The store, with its tables.
     pub fn store(&self) -> Store {
         let newcomer = Newcomer { name: "bench", ttl: Duration::from_secs(10) };
-        let awaiting = Awaiting { patience: Duration::ZERO, is_stopping: &|| false, report: &|_| {} };
+        let awaiting =
+            Awaiting { patience: Duration::ZERO, is_stopping: &|| false, report: &|_| {} };
         Store::open_server(&self.settings, &newcomer, &awaiting).expect("a store")
     }
 
