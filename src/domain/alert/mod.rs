@@ -1,0 +1,23 @@
+//! Alerts: what is reported to people, to which channels, and when. Pure.
+
+pub mod alert_record;
+pub mod channel;
+pub mod kind;
+pub mod message;
+pub mod notification;
+pub mod rule;
+pub mod runs;
+pub mod signal;
+pub mod silence;
+
+pub use alert_record::{Acknowledgement, Alert, AlertState, EndCause, Suppression};
+pub use channel::{Channel, ChannelId, ChannelOptions, Policy, PolicyOptions};
+pub use kind::{AlertKind, Severity};
+pub use message::{Message, MessageState};
+pub use notification::{
+    Attempt, Delivery, DeliveryOutcome, Notification, NotificationState, Settlement,
+};
+pub use rule::AlertRule;
+pub use runs::{Marks, Runs};
+pub use signal::{Edge, Facts, Signal};
+pub use silence::{Matcher, Silence};
