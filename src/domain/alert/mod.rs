@@ -15,7 +15,8 @@ pub use channel::{Channel, ChannelId, ChannelOptions, Policy, PolicyOptions};
 pub use kind::{AlertKind, Severity};
 pub use message::{Message, MessageState};
 pub use notification::{
-    Attempt, Delivery, DeliveryOutcome, Notification, NotificationState, Settlement,
+    Attempt, Delivery, DeliveryOutcome, Notification, NotificationState, NotificationTerms,
+    Settlement,
 };
 pub use rule::AlertRule;
 pub use runs::{Marks, Runs};

@@ -40,6 +40,40 @@ pub struct Notification {
     pub closed_ms: Option<i64>,
     /// Whether the newest failed attempt was the last one.
     pub is_dead: bool,
+    /// The rule or policy as it was when the notification was opened.
+    pub terms: NotificationTerms,
+}
+
+/// What a rule or a policy says about a notification, stored with it as JSON.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct NotificationTerms {
+    /// Results in a row that begin the alert.
+    pub failure_threshold: u32,
+    /// Results in a row that end it.
+    pub success_threshold: u32,
+    pub send_on_resolved: bool,
+    /// Milliseconds between reminders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reminder_ms: Option<i64>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Position of the rule in the service's `alerts`, for its overrides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<u16>,
+}
+
+impl Default for NotificationTerms {
+    fn default() -> Self {
+        Self {
+            failure_threshold: 1,
+            success_threshold: 1,
+            send_on_resolved: true,
+            reminder_ms: None,
+            description: String::new(),
+            rule: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -154,7 +188,7 @@ pub enum Attempt {
 pub struct Settlement {
     /// Signals up to this id are deleted.
     pub signals_up_to: Option<i64>,
-    /// Inserted, or replaced by id.
+    /// Inserted, or replaced by id; one with empty facts keeps those that are stored.
     pub alerts: Vec<Alert>,
     /// Inserted, or replaced by id.
     pub notifications: Vec<Notification>,
