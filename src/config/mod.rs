@@ -5,6 +5,7 @@
 //! the environment. It reads no files but those that a valid value needs (`DATABASE_CA_FILE`, the
 //! authorities and the name of this machine); [`Config::from_env`] reads environment and `.env`.
 
+mod alerting;
 mod api;
 mod descriptors;
 mod domain_registry;
@@ -27,6 +28,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+pub use alerting::AlertingConfig;
 pub use api::{ApiConfig, RESERVED_CONNECTIONS};
 pub use domain_registry::BOOTSTRAP as RDAP_BOOTSTRAP;
 pub use error::ConfigError;
@@ -44,13 +46,14 @@ use crate::probe::exec::launcher::PluginRules;
 use crate::probe::registry;
 
 /// All variables by subject, in the order of `.env.example`.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     api::SECTION,
     services::SECTION,
     probing::SECTION,
     plugins::SECTION,
     domain_registry::SECTION,
     self_check::SECTION,
+    alerting::SECTION,
     storage::SECTION,
     process::SECTION,
 ];
@@ -65,6 +68,7 @@ pub struct Config {
     pub plugins: Option<PluginRules>,
     pub domain_registry: registry::Settings,
     pub self_check: SelfCheckConfig,
+    pub alerting: AlertingConfig,
     pub storage: StorageConfig,
     pub process: ProcessConfig,
     /// The environment without `DATABASE_URL`, for the templates of services.
@@ -107,6 +111,7 @@ impl Config {
             plugins: plugins::read(&mut reader),
             domain_registry: domain_registry::read(&mut reader),
             self_check: SelfCheckConfig::read(&mut reader),
+            alerting: AlertingConfig::read(&mut reader),
             storage: StorageConfig::read(&mut reader, port),
             process: ProcessConfig::read(&mut reader),
             variables: Variables::default(),

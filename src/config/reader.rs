@@ -63,6 +63,15 @@ impl<'l> Reader<'l> {
             (0.0..=most).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
         })
     }
+
+    /// A number of days, at least one second.
+    pub fn days(&mut self, variable: &Variable) -> Duration {
+        self.value(variable, |text| {
+            let days: f64 = text.parse().ok()?;
+            let is_valid = (1.0 / 86_400.0..=36_500.0).contains(&days);
+            is_valid.then(|| Duration::from_secs_f64(days * 86_400.0))
+        })
+    }
 }
 
 /// A text without control characters.

@@ -107,8 +107,8 @@ impl StorageConfig {
             instance_ttl: Duration::from_secs(reader.number(&INSTANCE_TTL, 3, 300)),
             buffer_limit: reader.number(&BUFFER_LIMIT, 1, 10_000_000),
             retention: Retention {
-                ticks: reader.value(&TICK_RETENTION, days),
-                rollups: reader.value(&ROLLUP_RETENTION, days),
+                ticks: reader.days(&TICK_RETENTION),
+                rollups: reader.days(&ROLLUP_RETENTION),
             },
             chunk_ticks: reader.number(&CHUNK_TICKS, 2, 65_536),
         }
@@ -125,10 +125,4 @@ fn database(reader: &mut Reader) -> Option<Settings> {
             None
         }
     }
-}
-
-/// A number of days, at least one second.
-fn days(text: &str) -> Option<Duration> {
-    let days: f64 = text.parse().ok()?;
-    (1.0 / 86_400.0..=36_500.0).contains(&days).then(|| Duration::from_secs_f64(days * 86_400.0))
 }

@@ -4,6 +4,7 @@
 //! base units, `_total` for counters. Metrics of a single service have the names of
 //! blackbox_exporter ([`names`]).
 
+mod alerting;
 mod format;
 mod last_result;
 pub mod names;
@@ -11,6 +12,7 @@ mod process;
 mod service_collector;
 mod telemetry;
 
+pub use alerting::{AlertMetrics, Outbox};
 pub use format::Format;
 pub use last_result::{LastResult, ServiceResult};
 pub use telemetry::{AuthFailure, RecordResult, Telemetry};

@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::domain::{Missed, Outcome, Reason, Verdict};
+use crate::metrics::alerting::AlertMetrics;
 use crate::metrics::format::{Format, PlainText};
 use crate::metrics::last_result::ServiceResult;
 use crate::metrics::process::ProcessCollector;
@@ -150,6 +151,7 @@ pub struct Telemetry {
     seal_duration: Histogram,
     storage_bytes: Family<PartLabel, Gauge>,
     storage_rows: Family<TableLabel, Gauge>,
+    pub alerting: AlertMetrics,
 }
 
 impl Telemetry {
@@ -184,6 +186,7 @@ impl Telemetry {
             seal_duration: seconds(0.001, 15),
             storage_bytes: Family::default(),
             storage_rows: Family::default(),
+            alerting: AlertMetrics::default(),
         };
         telemetry.registry = Arc::new(telemetry.registry());
         telemetry.init_labels();
@@ -283,6 +286,7 @@ impl Telemetry {
             "Rows in the store by table; updated once a minute",
             self.storage_rows.clone(),
         );
+        self.alerting.register(own);
         registry
     }
 

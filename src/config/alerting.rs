@@ -1,0 +1,73 @@
+//! Settings of alerting.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::config::reader::Reader;
+use crate::config::variable::{Section, Variable};
+
+const DELIVERY_RETENTION: Variable = Variable::new(
+    "DELIVERY_RETENTION_DAYS",
+    "30",
+    "a number of days from 0.0000116 (a second) to 36500",
+    "how long attempts to deliver notifications are stored",
+);
+const PUBLIC_URL: Variable = Variable::optional(
+    "PUBLIC_URL",
+    "an http or https URL without a user name, a query and a fragment",
+    "URL under which users reach this service, for the links in messages; without it, messages have \
+     no links",
+);
+
+pub const SECTION: Section =
+    Section { title: "Alerting", variables: &[DELIVERY_RETENTION, PUBLIC_URL] };
+
+/// Settings of alerting.
+#[derive(Debug, Clone)]
+pub struct AlertingConfig {
+    /// How long attempts to deliver are stored.
+    pub delivery_retention: Duration,
+    /// Base of the links in messages, without a slash at the end.
+    pub public_url: Option<String>,
+}
+
+impl AlertingConfig {
+    pub fn read(reader: &mut Reader) -> Self {
+        Self {
+            delivery_retention: reader.days(&DELIVERY_RETENTION),
+            public_url: reader.optional(&PUBLIC_URL, public_url),
+        }
+    }
+}
+
+fn public_url(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let is_plain = ["http", "https"].contains(&url.scheme())
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    is_plain.then(|| url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_the_base_of_links() {
+        for (text, expected) in [
+            ("https://mon.example.org", Some("https://mon.example.org")),
+            ("https://mon.example.org/status/", Some("https://mon.example.org/status")),
+            ("http://192.0.2.1:9999/", Some("http://192.0.2.1:9999")),
+            ("mon.example.org", None),
+            ("ftp://mon.example.org", None),
+            ("https://u:p@mon.example.org", None),
+            ("https://mon.example.org/?a=b", None),
+            ("https://mon.example.org/#a", None),
+        ] {
+            assert_eq!(public_url(text).as_deref(), expected, "{text}");
+        }
+    }
+}
