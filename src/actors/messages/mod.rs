@@ -1,6 +1,7 @@
 //! Every message that actors exchange, and the values in them. A leaf: it imports no actor, and
 //! actors hold `Recipient`s of messages instead of each other's types.
 
+pub mod alerting;
 pub mod probing;
 pub mod recording;
 pub mod store;

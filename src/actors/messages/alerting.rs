@@ -1,0 +1,48 @@
+//! Messages to the dispatcher of alerting.
+
+use std::time::Duration;
+
+use actix::Message;
+
+use crate::domain::alert::{Acknowledgement, Alert, Attempt, ChannelId, MessageState};
+use crate::storage::StorageError;
+
+/// Command from HTTP: deliver a test message in this state to the channel, over the way of every
+/// other message but outside its lane. Nothing of it is stored, and it is tried once. Error
+/// `NotFound` for a channel that does not exist.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<TestedChannel, StorageError>")]
+pub struct TestChannel {
+    pub channel_id: ChannelId,
+    pub state: MessageState,
+}
+
+/// Result of a [`TestChannel`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestedChannel {
+    pub attempt: Attempt,
+    pub took: Duration,
+}
+
+/// Command from HTTP: acknowledge an open alert, or take its acknowledgement back. The reply means
+/// that the change is on the disk. Errors: `NotFound`; `Conflict` for an alert that has ended.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Alert, StorageError>")]
+pub struct Acknowledge {
+    pub alert_id: i64,
+    /// `None` takes it back.
+    pub acknowledgement: Option<Acknowledgement>,
+}
+
+/// Command from HTTP: try to deliver a notification now, also one that was given up. The reply
+/// means that its next attempt is due and on the disk. Errors: `NotFound`; `Conflict` for a
+/// notification whose newest revision is delivered.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<(), StorageError>")]
+pub struct RetryNotification(pub i64);
+
+/// Notice from the recorder: channels, policies or silences were changed, and the change is
+/// committed. Lost only if the dispatcher has died, and then the process ends.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct AlertingChanged;
