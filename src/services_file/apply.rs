@@ -47,7 +47,7 @@ pub fn apply(
         StorageError::Invalid(problems) => FileError::Refused(problems),
         error => FileError::Store(error),
     })?;
-    let AppliedPlan { plan, added: ids } = applied;
+    let AppliedPlan { plan, added: ids, alerting_changed: _ } = applied;
     let (added, changed, removed) = (plan.add.len(), plan.change.len(), plan.remove.len());
     let additions = ids.into_iter().zip(plan.add);
     let defined = plan.change.into_iter().chain(additions);

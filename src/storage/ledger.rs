@@ -14,6 +14,7 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::domain::alert::AlertMarks;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
     EventBegan, EventChange, Failure, LatestEvent, Outcome, ServiceId, State, StoredTick, Tick,
@@ -59,6 +60,8 @@ pub struct Ledger {
     /// Id of the next tick; `None` until it is read from the rows.
     next_tick_id: Option<i64>,
     fresh: Fresh,
+    /// Of the services whose runs are signalled.
+    marks: AlertMarks,
     /// Probes that began before this moment, in unix milliseconds, change no event: the process
     /// stalled until then, and that time is recorded as unknown.
     not_before_ms: Option<i64>,
@@ -294,6 +297,15 @@ impl Ledger {
             self.not_before_ms = self.not_before_ms.map(|at_ms| step.moved(at_ms));
         }
         Ok(moved)
+    }
+
+    /// The runs of these services are signalled from the next commit on.
+    pub fn set_marks(&mut self, marks: AlertMarks) {
+        self.marks = marks;
+    }
+
+    pub fn marks_mut(&mut self) -> &mut AlertMarks {
+        &mut self.marks
     }
 
     /// As of the last commit.

@@ -10,6 +10,7 @@ use crate::domain::time::step_back::StepBack;
 use crate::domain::{
     Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally, Totals, Window,
 };
+use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::batch::{Batch, Entry, Extent, Stored};
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::{
@@ -42,7 +43,7 @@ pub trait Query: Send + 'static {
 
 /// What can be read. Each method reads one snapshot; the calls within one
 /// [`in_snapshot`](StoreRead::in_snapshot) share one.
-pub trait StoreRead: RollupRead {
+pub trait StoreRead: RollupRead + AlertRead {
     /// Runs `work` on one snapshot; [`snapshot`] is the convenient form.
     fn in_snapshot(&mut self, work: &mut ReadWork<'_>) -> Result<()>;
 
@@ -140,7 +141,7 @@ pub fn snapshot<T>(
 }
 
 /// What can be written. Each method is one transaction.
-pub trait StoreWrite: StoreRead {
+pub trait StoreWrite: StoreRead + AlertWrite {
     /// The stored state of each service, in the same order.
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>>;
     /// Error `Conflict` when a row that the batch needs is missing, or contradicts it. After

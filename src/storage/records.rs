@@ -5,6 +5,7 @@ use crate::domain::{
     Definition, Event, Labels, Origin, PageRequest, Reason, ServiceId, State, Tally, Window,
 };
 use crate::spec::Patch;
+use crate::storage::alerting::{NewChannel, NewPolicy};
 
 /// A service with its tally and its newest event.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,6 +158,11 @@ pub struct FilePlan {
     pub change: Vec<(ServiceId, Definition)>,
     /// Services of an earlier file that have no entry any more.
     pub remove: Vec<ServiceId>,
+    /// All channels of the file; one whose name stays keeps its id. Those of an earlier file that
+    /// are missing here are removed.
+    pub channels: Vec<NewChannel>,
+    /// All policies of the file, as `channels`.
+    pub policies: Vec<NewPolicy>,
 }
 
 /// A [`FilePlan`] that is stored.
@@ -165,6 +171,8 @@ pub struct AppliedPlan {
     pub plan: FilePlan,
     /// Ids of the services in `plan.add`, in the same order.
     pub added: Vec<ServiceId>,
+    /// Whether a channel or a policy of the file was added, changed or removed.
+    pub alerting_changed: bool,
 }
 
 /// Compares the living services with the entries of the services file. The errors are one

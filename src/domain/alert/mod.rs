@@ -3,6 +3,7 @@
 pub mod alert_record;
 pub mod channel;
 pub mod kind;
+pub mod marks;
 pub mod message;
 pub mod notification;
 pub mod rule;
@@ -13,6 +14,7 @@ pub mod silence;
 pub use alert_record::{Acknowledgement, Alert, AlertState, EndCause, Suppression};
 pub use channel::{Channel, ChannelId, ChannelOptions, Policy, PolicyOptions};
 pub use kind::{AlertKind, Severity};
+pub use marks::AlertMarks;
 pub use message::{Message, MessageState};
 pub use notification::{
     Attempt, Delivery, DeliveryOutcome, Notification, NotificationState, NotificationTerms,

@@ -53,7 +53,7 @@ pub fn define_all(
     now_ms: i64,
 ) -> Result<AppliedPlan, StorageError> {
     let plan = plan(&reads::load(connection)?).map_err(StorageError::Invalid)?;
-    let FilePlan { add, change, remove } = &plan;
+    let FilePlan { add, change, remove, channels: _, policies: _ } = &plan;
     for &id in remove {
         delete(connection, id, now_ms)?;
     }
@@ -67,7 +67,7 @@ pub fn define_all(
         let more = added.len() as i64 - remove.len() as i64;
         living::changed(connection, &changed, more, now_ms)?;
     }
-    Ok(AppliedPlan { plan, added })
+    Ok(AppliedPlan { plan, added, alerting_changed: false })
 }
 
 /// The living service `id`, if the API may change it.

@@ -1,0 +1,39 @@
+//! Queries of alerting.
+
+use crate::domain::Page;
+use crate::domain::alert::{Alert, Channel, Policy, Signal, Silence};
+use crate::storage::alerting::{
+    AlertDetails, AlertingState, DeliveryRecord, GetAlert, GetAlertingState, GetAlerts, GetChannel,
+    GetDelivery, GetNotification, GetPolicy, GetSilence, ListAlerts, ListChannels, ListDeliveries,
+    ListPolicies, ListSignals, ListSilences, NotificationRecord,
+};
+use crate::storage::port::{Query, Result, StoreRead};
+
+/// Implements [`Query`] by one primitive.
+macro_rules! query {
+    ($query:ty => $answer:ty, |$this:ident, $rows:ident| $primitive:expr) => {
+        impl Query for $query {
+            type Answer = $answer;
+
+            fn run(self, $rows: &mut dyn StoreRead) -> Result<$answer> {
+                let $this = self;
+                $primitive
+            }
+        }
+    };
+}
+
+query!(ListSignals => Vec<Signal>, |query, rows| rows.alert_signals(query.limit));
+query!(GetAlertingState => AlertingState, |_query, rows| rows.alerting_state());
+query!(ListChannels => Vec<Channel>, |_query, rows| rows.channels());
+query!(GetChannel => Channel, |query, rows| rows.channel(query.0));
+query!(ListPolicies => Vec<Policy>, |_query, rows| rows.policies());
+query!(GetPolicy => Policy, |query, rows| rows.policy(query.0));
+query!(ListSilences => Vec<Silence>, |_query, rows| rows.silences());
+query!(GetSilence => Silence, |query, rows| rows.silence(query.0));
+query!(ListAlerts => Page<Alert>, |query, rows| rows.alerts(&query));
+query!(GetAlert => AlertDetails, |query, rows| rows.alert(query.0));
+query!(GetAlerts => Vec<Alert>, |query, rows| rows.alerts_by_id(&query.0));
+query!(GetNotification => NotificationRecord, |query, rows| rows.notification(query.0));
+query!(GetDelivery => DeliveryRecord, |query, rows| rows.delivery(query.0));
+query!(ListDeliveries => Page<DeliveryRecord>, |query, rows| rows.deliveries(&query));
