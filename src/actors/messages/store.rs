@@ -11,6 +11,7 @@ use crate::domain::time::stall::Stall;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Outcome, Retention};
 use crate::services_file::{Entry, FileApplied, FileError};
+use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::history::retention::Progress;
 use crate::storage::history::rows::Slice;
 use crate::storage::ledger::{Committed, Fresh};
@@ -84,6 +85,12 @@ pub struct NotCommitted {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Applied, StorageError>")]
 pub struct MakeChange(pub Change);
+
+/// Command from HTTP to the recorder, which forwards it to the writer: change channels, policies or
+/// silences. The reply means that the change is on the disk, or why none of it is.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<AlertingApplied, StorageError>")]
+pub struct ChangeAlerting(pub AlertingChange);
 
 /// Command from the app to the recorder, which forwards it to the writer: make the services of the
 /// file equal to these entries. The reply means that all changes are on the disk, or why none is.

@@ -11,8 +11,11 @@ use crate::actors::messages::recording::{
     Flush, GetObservationFailure, GetStoreFailure, ProbesEnded, RecordOutcome, RecordReply,
     Subscribe,
 };
-use crate::actors::messages::store::{ApplyFile, Ask, MakeChange, QueueUpkeepWrite, UpkeepReply};
+use crate::actors::messages::store::{
+    ApplyFile, Ask, ChangeAlerting, MakeChange, QueueUpkeepWrite, UpkeepReply,
+};
 use crate::services_file::{FileApplied, FileError};
+use crate::storage::alerting::AlertingApplied;
 use crate::storage::port::Query;
 use crate::storage::records::Applied;
 use crate::storage::{Rescued, StorageError};
@@ -68,6 +71,20 @@ impl Handler<MakeChange> for Recorder {
         self.watch_clocks();
         let (reply, made) = oneshot::channel();
         self.queue_change(Change::Service(change, reply), context);
+        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+    }
+}
+
+impl Handler<ChangeAlerting> for Recorder {
+    type Result = Response<Result<AlertingApplied, StorageError>>;
+
+    fn handle(
+        &mut self,
+        ChangeAlerting(change): ChangeAlerting,
+        context: &mut Self::Context,
+    ) -> Self::Result {
+        let (reply, made) = oneshot::channel();
+        self.queue_change(Change::Alerting(change, reply), context);
         Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
     }
 }

@@ -8,6 +8,7 @@ use crate::actors::messages::probing::EndedProbe;
 use crate::actors::messages::recording::RecordReply;
 use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
+use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::records;
 use crate::storage::records::Applied;
 
@@ -17,6 +18,8 @@ pub type Reply<T> = oneshot::Sender<T>;
 pub enum Change {
     /// Of one service, from HTTP.
     Service(records::Change, Reply<Result<Applied, StorageError>>),
+    /// Of channels, policies or silences, from HTTP.
+    Alerting(AlertingChange, Reply<Result<AlertingApplied, StorageError>>),
     /// Of all services of the file, from the app.
     File(Arc<[Entry]>, Reply<Result<FileApplied, FileError>>),
 }
@@ -26,6 +29,7 @@ impl Change {
         // The sender may have gone.
         match self {
             Self::Service(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Alerting(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
         }
     }

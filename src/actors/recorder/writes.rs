@@ -11,12 +11,13 @@ use super::{CHANGES_LIMIT, Phase, Recorder};
 use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
-    ApplyFile, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply, UpkeepWrite,
+    ApplyFile, ChangeAlerting, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply, UpkeepWrite,
 };
 use crate::actors::runtime::Fault;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
 use crate::services_file::{Entry, FileApplied, FileError};
+use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::ledger::Committed;
 use crate::storage::records;
 use crate::storage::records::Applied;
@@ -117,6 +118,7 @@ impl Recorder {
         self.store.begin(Instant::now());
         match change {
             Change::Service(change, reply) => self.write_service(change, reply, context),
+            Change::Alerting(change, reply) => self.write_alerting(change, reply, context),
             Change::File(entries, reply) => self.write_file(entries, reply, context),
         }
     }
@@ -143,6 +145,25 @@ impl Recorder {
                 Err(error) => recorder.note_error(error),
             }
             // The client may have gone; the change is made.
+            let _ = reply.send(done);
+            recorder.start_next_write(context);
+        }));
+    }
+
+    fn write_alerting(
+        &mut self,
+        change: AlertingChange,
+        reply: Reply<Result<AlertingApplied, StorageError>>,
+        context: &mut Context<Self>,
+    ) {
+        let write = self.writer.alerting.send(ChangeAlerting(change)).into_actor(self);
+        context.spawn(write.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.handle_writer_death() };
+            recorder.end_write();
+            match &done {
+                Ok(_) => recorder.note_success(),
+                Err(error) => recorder.note_error(error),
+            }
             let _ = reply.send(done);
             recorder.start_next_write(context);
         }));

@@ -7,7 +7,9 @@ pub mod writer;
 
 use actix::prelude::*;
 
-use crate::actors::messages::store::{ApplyFile, Close, Commit, MakeChange, UpkeepWrite};
+use crate::actors::messages::store::{
+    ApplyFile, ChangeAlerting, Close, Commit, MakeChange, UpkeepWrite,
+};
 use crate::actors::runtime::Runtime;
 use crate::storage::StoreAccess;
 use readers::Reader;
@@ -20,6 +22,7 @@ const READERS: usize = 2;
 pub struct WriterRecipients {
     pub commit: Recipient<Commit>,
     pub change: Recipient<MakeChange>,
+    pub alerting: Recipient<ChangeAlerting>,
     pub file: Recipient<ApplyFile>,
     pub upkeep: Recipient<UpkeepWrite>,
     pub close: Recipient<Close>,
@@ -52,6 +55,7 @@ impl StoreActors {
         WriterRecipients {
             commit: writer().recipient(),
             change: writer().recipient(),
+            alerting: writer().recipient(),
             file: writer().recipient(),
             upkeep: writer().recipient(),
             close: writer().recipient(),

@@ -5,8 +5,8 @@ use std::time::Instant;
 use actix::prelude::*;
 
 use crate::actors::messages::store::{
-    ApplyFile, ClockNotes, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepWrite,
-    UpkeepWritten,
+    ApplyFile, ChangeAlerting, ClockNotes, Close, Commit, CommitDone, MakeChange, NotCommitted,
+    UpkeepWrite, UpkeepWritten,
 };
 use crate::actors::runtime::Lifeline;
 use crate::actors::store::watched::WatchedStore;
@@ -15,6 +15,7 @@ use crate::domain::Outcome;
 use crate::domain::time::stall::Stall;
 use crate::services_file;
 use crate::services_file::{FileApplied, FileError};
+use crate::storage::alerting::AlertingApplied;
 use crate::storage::history::{retention, sealing};
 use crate::storage::ledger::Ledger;
 use crate::storage::port::StoreWrite;
@@ -138,6 +139,18 @@ impl Handler<MakeChange> for Writer {
             Err(_) => {}
         }
         made
+    }
+}
+
+impl Handler<ChangeAlerting> for Writer {
+    type Result = Result<AlertingApplied, StorageError>;
+
+    fn handle(
+        &mut self,
+        ChangeAlerting(change): ChangeAlerting,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        self.store.run(|store| store.change_alerting(change, unix_ms()))
     }
 }
 
