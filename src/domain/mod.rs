@@ -6,6 +6,7 @@ pub mod condition;
 pub mod history;
 pub mod invalid;
 pub mod leb128;
+pub mod maintenance;
 pub mod missed;
 pub mod outcome;
 pub mod page;
