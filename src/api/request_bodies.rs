@@ -134,6 +134,72 @@ pub struct NewService {
     /// `/metrics`, `exported_` stands before a name that the metrics use themselves.
     #[schema(required = false, example = json!({"team": "payments"}))]
     labels: Option<HashMap<String, Option<String>>>,
+    /// What is reported, to which channels. Absent or null: the policies that match apply. Empty:
+    /// nothing is reported.
+    #[schema(required = false, inline, max_items = 100)]
+    alerts: Option<Vec<AlertRule>>,
+    /// Services without which this one cannot be up, by `group/name`, or `name` without a group:
+    /// while one of them is down, alerts of this service are suppressed. A name without a service
+    /// has no effect.
+    #[schema(required = false, max_items = 50, example = json!(["core/router"]))]
+    depends_on: Option<Vec<String>>,
+    /// When the service is reported as degraded (alert kind `degraded`).
+    #[schema(required = false)]
+    degraded: Option<Degraded>,
+    /// Days before the expiry of the certificate at which it is reported (alert kind
+    /// `certificate`), from 1 to 365; `[14, 7, 1]` by default.
+    #[schema(required = false, max_items = 10, example = json!([30, 7]))]
+    certificate_days: Option<Vec<u16>>,
+}
+
+/// An entry of `alerts`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertRule {
+    /// Name of the channel.
+    #[schema(min_length = 1, max_length = 100, example = "slack")]
+    channel: String,
+    /// Whether the entry is used.
+    #[schema(required = false, default = true)]
+    enabled: Option<bool>,
+    /// Kinds of alerts: `down`, `certificate`, `degraded`, `flapping`, `slo-fast`, `slo-slow`,
+    /// `slo-ticket`; `down` by default.
+    #[schema(required = false, max_items = 12, example = json!(["down", "certificate"]))]
+    on: Option<Vec<String>>,
+    /// `info`, `warning` or `critical`; by default that of the kind.
+    #[schema(required = false, pattern = "^(info|warning|critical)$", example = "critical")]
+    severity: Option<String>,
+    /// Consecutive failures that begin an alert.
+    #[schema(required = false, default = 3, minimum = 1, maximum = 100000)]
+    failure_threshold: Option<u32>,
+    /// Consecutive successes that end it.
+    #[schema(required = false, default = 2, minimum = 1, maximum = 100000)]
+    success_threshold: Option<u32>,
+    /// Whether the end is delivered.
+    #[schema(required = false, default = false)]
+    send_on_resolved: Option<bool>,
+    /// Part of each message; at most 4,096 bytes.
+    #[schema(required = false, max_length = 4096)]
+    description: Option<String>,
+    /// Seconds between reminders, from 300 to 2,592,000; 0, null or absent for none.
+    #[schema(required = false, minimum = 0, maximum = 2592000, example = 3600)]
+    minimum_reminder_interval_seconds: Option<f64>,
+    /// Keys of the kind of the channel that have another value for this entry; texts are masked in
+    /// responses. At most 16,384 bytes.
+    #[schema(required = false, example = json!({"webhook-url": "https://hooks.example.org/b"}))]
+    provider_override: Option<HashMap<String, serde_json::Value>>,
+}
+
+/// When a service is degraded.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Degraded {
+    /// Response time in seconds above which a result is slow. Required.
+    #[schema(minimum = 0.001, maximum = 3600, example = 0.8)]
+    response_time_seconds: Option<f64>,
+    /// Slow results in a row that begin an alert, and others in a row that end it.
+    #[schema(default = 5, minimum = 1, maximum = 100)]
+    results: Option<u32>,
 }
 
 /// Credentials for HTTP basic authentication.

@@ -9,7 +9,8 @@ use crate::domain::service::template::{Template, UnsetVariable, Variables};
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
 use crate::services_file::yaml;
-use crate::spec::field::{PROXY_URL, TOKEN_URL, URL};
+use crate::spec::alert_rules::OVERRIDES_IN_FILE;
+use crate::spec::field::{ALERTS, PROXY_URL, TOKEN_URL, URL};
 use crate::spec::{FIELDS, Field};
 
 /// The problem of a variable that the environment lacks.
@@ -155,11 +156,15 @@ fn fill_text(text: &mut String, path: &str, variables: &Variables, unfilled: &mu
     }
 }
 
+/// Entries of a list have the path of the list.
 fn is_template(path: &str) -> bool {
+    let of = |path: &str, whole: &str| {
+        path.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let of_alert = path.strip_prefix(ALERTS.file).and_then(|rest| rest.strip_prefix('.'));
     let mut templates = FIELDS.iter().filter(|field| field.is_template);
-    templates.any(|field| {
-        path.strip_prefix(field.file).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    })
+    of_alert.is_some_and(|key| of(key, OVERRIDES_IN_FILE))
+        || templates.any(|field| of(path, field.file))
 }
 
 /// The object with its templates filled, so that the values are judged too; `None` when it has no

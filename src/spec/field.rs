@@ -109,4 +109,9 @@ fields! {
     SLO_TARGET = "slo.target", "slo.target", &[];
     SLO_WINDOW = "slo.window", "slo.window", &[];
     LABELS = "labels", "extra-labels", &[];
+    ALERTS = "alerts", "alerts", &[];
+    DEPENDS_ON = "depends_on", "depends-on", &[];
+    SLOW = "degraded.response_time_seconds", "degraded.response-time", &[];
+    SLOW_RESULTS = "degraded.results", "degraded.results", &[];
+    CERTIFICATE_DAYS = "certificate_days", "certificate-days", &[];
 }

@@ -11,7 +11,8 @@ use crate::domain::secret::url::{has_mask, unmask};
 use crate::spec::field::*;
 use crate::spec::problem::Problem;
 
-const EXPECTED: &str = "the value itself, since *** stands for a stored secret and there is none";
+pub const EXPECTED: &str =
+    "the value itself, since *** stands for a stored secret and there is none";
 
 /// Fields beside headers and URLs that responses mask.
 const MASKED: [Field; 9] =

@@ -3,10 +3,13 @@
 //! One table ([`Field`]) and one reader ([`read`]) serve all three, and the store holds what
 //! [`write_options`] writes.
 
+pub mod alert_rules;
 mod destination;
 pub mod field;
 mod field_reader;
+pub mod form;
 pub mod masks;
+pub mod override_masks;
 pub mod patch;
 mod plugins;
 pub mod problem;
@@ -16,9 +19,10 @@ mod values;
 pub mod writer;
 
 pub use field::{Dialect, FIELDS, Field};
+pub use form::Form;
 pub use patch::Patch;
 pub use plugins::check_plugins;
 pub use problem::{Problem, Rejection};
 pub use reader::{check_part, kind, read, read_options};
 pub use values::{is_framing_header, truth};
-pub use writer::{Form, merge, write, write_options};
+pub use writer::{merge, write, write_options};

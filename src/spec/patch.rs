@@ -5,17 +5,18 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::domain::service::definition::Definition;
+use crate::spec::form::Form;
 use crate::spec::masks::Mask;
 use crate::spec::problem::Problem;
 use crate::spec::reader::{check_part, read_changed};
-use crate::spec::writer::{Form, merge, write};
-use crate::spec::{destination, masks};
+use crate::spec::writer::{merge, write};
+use crate::spec::{destination, masks, override_masks};
 
 /// A change in the dialect of the API (RFC 7396). Each field is valid by itself. A mask keeps the
 /// stored secret, so a definition as a response shows it changes nothing.
 #[derive(Clone, PartialEq)]
 pub struct Patch {
-    /// Without masks, except for those in URLs.
+    /// Without masks, except for those in URLs and in overrides of alerts.
     change: Map<String, Value>,
     masks: Vec<Mask>,
 }
@@ -43,6 +44,7 @@ impl Patch {
         let mut problems: Vec<Problem> = unknown.map(Mask::problem).collect();
         let mut change = self.change.clone();
         problems.extend(masks::unmask_urls(&mut change, &map));
+        problems.extend(override_masks::unmask(&mut change, &map));
         merge(&mut map, &change);
         match read_changed(&map) {
             Ok(after) => {

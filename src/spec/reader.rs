@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::domain::alert::rule::Degraded;
 use crate::domain::condition::expression::Condition;
 use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::history::slo::Slo;
@@ -29,6 +30,9 @@ use crate::spec::values;
 
 /// Most records that a dns query can expect.
 const EXPECTED_MAX: usize = 50;
+
+/// Most parents of a service.
+const PARENTS_MAX: usize = 50;
 
 /// Most scopes of a token.
 const SCOPES_MAX: usize = 50;
@@ -219,6 +223,10 @@ impl<'v> FieldReader<'v> {
             thresholds: self.thresholds(),
             slo: self.slo(),
             labels: self.labels(),
+            alerts: self.alerts(),
+            depends_on: self.depends_on(),
+            degraded: self.degraded(),
+            certificate_days: self.take(CERTIFICATE_DAYS, values::certificate_days),
         };
         let none = Options::none();
         if options == *none { none } else { Arc::new(options) }
@@ -357,6 +365,33 @@ impl<'v> FieldReader<'v> {
                 Some(Slo { target_percent, window: window.unwrap_or(Slo::WINDOW) })
             }
             None if window.is_some() => self.reject_missing(SLO_TARGET, "with a window"),
+            None => None,
+        }
+    }
+
+    fn depends_on(&mut self) -> Vec<String> {
+        let parents = self.take(DEPENDS_ON, |value, dialect| {
+            let expected = "a list of at most 50 names of services, such as group/name";
+            let parse = |text: &str| {
+                let name = values::trimmed(text, dialect);
+                values::full_name(name).map(|()| name.to_owned())
+            };
+            values::list(value, dialect, PARENTS_MAX, expected, parse)
+        });
+        parents.unwrap_or_default()
+    }
+
+    fn degraded(&mut self) -> Option<Degraded> {
+        let response_time = self.take(SLOW, values::slow);
+        let results = self.take(SLOW_RESULTS, |value, dialect| {
+            values::integer(value, dialect, (1, 100), "a whole number from 1 to 100")
+        });
+        match response_time {
+            Some(response_time) => {
+                let results = results.map_or(Degraded::RESULTS, |number| number as u32);
+                Some(Degraded { response_time, results })
+            }
+            None if results.is_some() => self.reject_missing(SLOW, "with a number of results"),
             None => None,
         }
     }

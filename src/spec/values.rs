@@ -1,5 +1,7 @@
 //! Parsers for single values in each dialect.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Map, Value};
 
@@ -8,6 +10,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::secret::pieces::MASK;
 use crate::domain::secret::url::mask_rejected;
 use crate::domain::service::dns_question::{RecordKind, ascii_name};
+use crate::domain::service::label::NAME_MAX_CHARS;
 use crate::domain::service::labels::LABELS_MAX;
 use crate::domain::service::options::{HttpVersion, IpFamily, NameServer, Pem, TlsVersion};
 use crate::domain::service::server_url::ServerUrl;
@@ -117,6 +120,40 @@ pub fn slo_target(value: &Value, dialect: Dialect) -> Result<f64, Invalid> {
     };
     Slo::target(percent.unwrap_or(f64::NAN))
         .map_err(|invalid| invalid.shown_as(shown(value, dialect)))
+}
+
+/// The name of another service, as [`FullName`](crate::domain::FullName) displays it.
+pub fn full_name(text: &str) -> Result<(), Invalid> {
+    let length = text.chars().count();
+    let is_valid = (1..=2 * NAME_MAX_CHARS + 1).contains(&length)
+        && text.trim() == text
+        && !text.contains(char::is_control);
+    let expected = "the name of a service, such as group/name, or name without a group";
+    if is_valid { Ok(()) } else { Err(Invalid::quoted(text, expected)) }
+}
+
+/// A response time above which a result is slow, in whole milliseconds.
+pub fn slow(value: &Value, dialect: Dialect) -> Result<Duration, Invalid> {
+    let seconds = seconds(value, dialect)?;
+    if (0.001..=3_600.0).contains(&seconds) {
+        return Ok(Duration::from_millis((seconds * 1e3).round() as u64));
+    }
+    Err(Invalid::new(shown(value, dialect), "a time from 1 ms to 1 hour"))
+}
+
+/// Most steps of a certificate.
+const STEPS_MAX: usize = 10;
+
+/// Days before the expiry of a certificate, descending and each once.
+pub fn certificate_days(value: &Value, dialect: Dialect) -> Result<Vec<u16>, Invalid> {
+    const EXPECTED: &str = "a list of at most 10 numbers of days from 1 to 365";
+    let items = value.as_array().filter(|items| items.len() <= STEPS_MAX);
+    let items = items.ok_or_else(|| Invalid::new(shown(value, dialect), EXPECTED))?;
+    let day = |item: &Value| integer(item, dialect, (1, 365), EXPECTED).map(|day| day as u16);
+    let mut days = items.iter().map(day).collect::<Result<Vec<u16>, Invalid>>()?;
+    days.sort_unstable_by(|a, b| b.cmp(a));
+    days.dedup();
+    Ok(days)
 }
 
 /// A text that may be a secret: errors do not show it.

@@ -19,18 +19,9 @@ use crate::domain::service::starttls::StartTlsProtocol;
 use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
 use crate::domain::time::duration;
+use crate::spec::alert_rules;
 use crate::spec::field::*;
-
-/// How secrets and variables are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// For the store: secrets in plain text, variables by name.
-    Stored,
-    /// For a change by a client of the API: every text as the client wrote it.
-    Literal,
-    /// For responses: secrets masked, and requests unless they are shown.
-    Masked(Requests),
-}
+use crate::spec::form::Form;
 
 pub fn write(definition: &Definition, form: Form) -> Map<String, Value> {
     let mut map = write_options(&definition.options, form);
@@ -89,6 +80,13 @@ pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
     let labels = options.labels.iter().map(|label| (label.name().to_owned(), label.value().into()));
     let labels: Map<String, Value> = labels.collect();
     writer.put(LABELS, (!labels.is_empty()).then_some(labels));
+    writer.put(ALERTS, options.alerts.as_ref().map(|rules| alert_rules::write(rules, form)));
+    writer.put(DEPENDS_ON, (!options.depends_on.is_empty()).then_some(&options.depends_on));
+    if let Some(degraded) = options.degraded {
+        writer.put(SLOW, Some(degraded.response_time.as_secs_f64()));
+        writer.put(SLOW_RESULTS, Some(degraded.results));
+    }
+    writer.put(CERTIFICATE_DAYS, options.certificate_days.as_ref());
     writer.map
 }
 

@@ -16,7 +16,7 @@ use crate::domain::service::options::TOKEN_MIN_LENGTH;
 use crate::domain::{Definition, Invalid, Options};
 use crate::probe::net::tls;
 use crate::spec;
-use crate::spec::{Dialect, Patch, Problem, masks};
+use crate::spec::{Dialect, Patch, Problem, masks, override_masks};
 
 /// A body that takes longer than this to arrive is rejected with 408.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -126,6 +126,7 @@ async fn read_body(
 /// The body of a POST: a whole definition.
 pub fn definition(object: &Map<String, Value>, has_plugins: bool) -> Result<Definition, ApiError> {
     let mut problems = masks::problems(object);
+    problems.extend(override_masks::problems(object));
     let definition = spec::read(object, Dialect::Api);
     let definition = definition.map_err(|more| problems.extend(more)).ok();
     let definition = definition.filter(|_| problems.is_empty());

@@ -20,7 +20,7 @@ pub use notification::{
     Attempt, Delivery, DeliveryOutcome, Notification, NotificationState, NotificationTerms,
     Settlement,
 };
-pub use rule::AlertRule;
+pub use rule::{AlertRule, CERTIFICATE_DAYS, Degraded};
 pub use runs::{Marks, Runs};
 pub use signal::{Edge, Facts, Signal};
 pub use silence::{Matcher, Silence};

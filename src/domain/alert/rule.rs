@@ -1,5 +1,6 @@
-//! Rules: the entries of a service's `alerts`.
+//! Rules: the entries of a service's `alerts`, and limits of a service beside up and down.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::domain::alert::kind::{AlertKind, Severity};
 
 /// An entry of a service's `alerts`, with the channel's `default-alert` filled in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct AlertRule {
     /// Name of the channel; for `type: slack` that of `alerting.slack`, which is `slack`.
     pub channel: String,
@@ -26,6 +27,7 @@ pub struct AlertRule {
     /// Time between reminders; at least 5 minutes.
     pub reminder: Option<Duration>,
     /// Keys of the channel's kind that have another value for this entry (`provider-override`).
+    /// Texts keep their `${NAME}` unfilled.
     pub overrides: Map<String, Value>,
 }
 
@@ -53,3 +55,39 @@ impl AlertRule {
         }
     }
 }
+
+impl fmt::Debug for AlertRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values of overrides may be secrets.
+        let overrides: Vec<&String> = self.overrides.keys().collect();
+        f.debug_struct("AlertRule")
+            .field("channel", &self.channel)
+            .field("enabled", &self.enabled)
+            .field("on", &self.on)
+            .field("severity", &self.severity)
+            .field("failure_threshold", &self.failure_threshold)
+            .field("success_threshold", &self.success_threshold)
+            .field("send_on_resolved", &self.send_on_resolved)
+            .field("description", &self.description)
+            .field("reminder", &self.reminder)
+            .field("overrides", &overrides)
+            .finish()
+    }
+}
+
+/// When a service that is up counts as degraded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Degraded {
+    /// A result above it is slow; whole milliseconds.
+    pub response_time: Duration,
+    /// Slow results in a row that begin an alert, and others in a row that end it.
+    pub results: u32,
+}
+
+impl Degraded {
+    pub const RESULTS: u32 = 5;
+}
+
+/// Days before the expiry of a certificate at which an alert is signalled, unless the service has
+/// its own.
+pub const CERTIFICATE_DAYS: [u16; 3] = [14, 7, 1];

@@ -56,8 +56,8 @@ impl Definition {
     }
 
     /// Whether a probe of `other` sends the same request and is judged alike. Thresholds, the
-    /// objective and the grace of heartbeats judge results, not a response; labels are no part of
-    /// either.
+    /// objective, the grace of heartbeats and alerts judge results, not a response; labels are no
+    /// part of either.
     pub fn probes_as(&self, other: &Self) -> bool {
         let Self {
             name: _,
@@ -77,6 +77,10 @@ impl Definition {
                 slo: options.slo,
                 heartbeat: options.heartbeat.clone(),
                 labels: options.labels.clone(),
+                alerts: options.alerts.clone(),
+                depends_on: options.depends_on.clone(),
+                degraded: options.degraded,
+                certificate_days: options.certificate_days.clone(),
                 ..Options::clone(&other.options)
             } == **options
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::domain::alert::rule::{AlertRule, Degraded};
 use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::history::slo::Slo;
 use crate::domain::service::dns_question::DnsQuestion;
@@ -65,6 +66,15 @@ pub struct Options {
     pub slo: Option<Slo>,
     /// On `/metrics`.
     pub labels: Labels,
+    /// `None`: policies apply. Empty: nothing is reported.
+    pub alerts: Option<Arc<[AlertRule]>>,
+    /// Full names of the services without which this one cannot be up: `group/name`, or `name` of
+    /// one without a group.
+    pub depends_on: Vec<String>,
+    pub degraded: Option<Degraded>,
+    /// Days before the expiry of the certificate at which an alert is signalled, descending; `None`
+    /// for [`CERTIFICATE_DAYS`](crate::domain::alert::CERTIFICATE_DAYS).
+    pub certificate_days: Option<Vec<u16>>,
 }
 
 impl Options {
@@ -121,6 +131,10 @@ impl Default for Options {
             thresholds: Thresholds::default(),
             slo: None,
             labels: Labels::default(),
+            alerts: None,
+            depends_on: Vec::new(),
+            degraded: None,
+            certificate_days: None,
         }
     }
 }
