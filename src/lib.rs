@@ -15,6 +15,7 @@
 //! | [`config`] | settings: names, defaults, valid values |
 //! | [`services_file`] | services from YAML files in the form of Gatus |
 //! | [`actors`] | scheduler, pool, probers, recorder, self-check, upkeep, and the store's threads |
+//! | [`alerting`] | sending of alerts: kinds of channels, requests, answers |
 //! | [`api`] | the HTTP API |
 //! | [`app`] | startup checks, start and stop of all actors in order, reload of the services file |
 //! | [`cli`], [`commands`] | the command line; one file or folder per command |
@@ -25,8 +26,8 @@
 //! `service-healthcheck run` calls [`app::run`].
 //!
 //! Imports go in one direction: `domain` ← `spec` ← `probe`, `storage`, `metrics` ← `config`,
-//! `services_file` ← `actors` ← `api` ← `app` ← `commands` ← `main`. No two files import each
-//! other, directly or through others. The test `tests/e2e/imports/` checks both.
+//! `services_file` ← `actors` ← `alerting` ← `api` ← `app` ← `commands` ← `main`. No two files
+//! import each other, directly or through others. The test `tests/e2e/imports/` checks both.
 //!
 //! # The path of one probe
 //!
@@ -120,6 +121,7 @@
 //! ```
 
 pub mod actors;
+pub mod alerting;
 pub mod api;
 pub mod app;
 pub mod bounded_file;

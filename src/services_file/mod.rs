@@ -30,7 +30,7 @@ mod plugins;
 mod problems;
 mod read;
 mod root;
-mod similar;
+pub mod similar;
 #[cfg(test)]
 mod tests;
 mod unsupported;

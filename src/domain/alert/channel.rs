@@ -58,6 +58,21 @@ pub struct ChannelOptions {
     pub quiet_passes: Vec<String>,
 }
 
+/// A key of a channel that cannot be used; printed as `KEY: PROBLEM`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct KeyProblem {
+    /// With dots, such as `client.timeout` or `overrides[0].token`.
+    pub key: String,
+    pub problem: String,
+}
+
+impl KeyProblem {
+    pub fn new(key: impl Into<String>, problem: impl ToString) -> Self {
+        Self { key: key.into(), problem: problem.to_string() }
+    }
+}
+
 /// Keys for the services of one group.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct GroupOverride {

@@ -12,7 +12,7 @@ pub mod signal;
 pub mod silence;
 
 pub use alert_record::{Acknowledgement, Alert, AlertState, EndCause, Suppression};
-pub use channel::{Channel, ChannelId, ChannelOptions, Policy, PolicyOptions};
+pub use channel::{Channel, ChannelId, ChannelOptions, KeyProblem, Policy, PolicyOptions};
 pub use kind::{AlertKind, Severity};
 pub use marks::AlertMarks;
 pub use message::{Message, MessageState};

@@ -27,17 +27,18 @@ const ALLOWED: &[(&str, &str)] = &[
     ("services_file", "bounded_file clock domain metrics probe spec storage"),
     ("error", "config domain services_file storage"),
     ("actors", "clock config domain logging metrics probe services_file spec storage"),
-    ("api", "actors clock config domain logging metrics probe services_file spec storage"),
+    ("alerting", "actors clock config domain metrics probe services_file spec storage"),
+    ("api", "actors alerting clock config domain logging metrics probe services_file spec storage"),
     (
         "app",
-        "actors api bounded_file clock config domain error logging metrics probe services_file \
-         spec storage",
+        "actors alerting api bounded_file clock config domain error logging metrics probe \
+         services_file spec storage",
     ),
     ("cli", "domain"),
     (
         "commands",
-        "actors api app cli clock config domain error logging metrics probe services_file spec \
-         storage",
+        "actors alerting api app cli clock config domain error logging metrics probe \
+         services_file spec storage",
     ),
     ("main", "cli commands config error"),
     ("lib", ""),
@@ -45,14 +46,14 @@ const ALLOWED: &[(&str, &str)] = &[
 
 /// Crates that only some top-level modules use, and those modules.
 const CRATES: &[(&str, &str)] = &[
-    ("actix", "actors api app commands"),
+    ("actix", "actors alerting api app commands"),
     ("actix_web", "api app"),
-    ("awc", "commands probe"),
+    ("awc", "alerting commands probe"),
     ("clap", "cli main"),
     ("diesel", "storage"),
     ("diesel_async", "storage"),
     ("prometheus_client", "metrics"),
-    ("tokio", "actors api app bounded_file commands probe storage"),
+    ("tokio", "actors alerting api app bounded_file commands probe storage"),
     ("tokio_postgres", "storage"),
 ];
 

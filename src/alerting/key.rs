@@ -1,0 +1,203 @@
+//! A key of a channel, as the table of providers describes it: its type, and which values are
+//! valid.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::domain::{Invalid, Template};
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Key {
+    pub required: bool,
+    pub secret: bool,
+    #[serde(rename = "type")]
+    pub value_type: ValueType,
+    pub default: Option<Value>,
+    /// Of an integer: least and greatest value.
+    pub range: Option<(i64, i64)>,
+    /// Valid texts.
+    pub one_of: Vec<String>,
+    /// The first characters of a text.
+    pub begins: Option<String>,
+    /// Number of characters of a text.
+    pub length: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValueType {
+    #[default]
+    Text,
+    Url,
+    Integer,
+    Boolean,
+    /// Of texts; also one text, with commas between the items.
+    List,
+    /// Of texts.
+    Map,
+}
+
+impl ValueType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Url => "url",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+            Self::List => "list",
+            Self::Map => "map",
+        }
+    }
+}
+
+impl Key {
+    /// Checks a value as it is written. One with a variable (`${NAME}`) is checked as far as
+    /// possible: [`typed`](Self::typed) checks what it fills to.
+    pub fn check(&self, value: &Value) -> Result<(), Invalid> {
+        if has_variable(value) {
+            return texts_of(value).into_iter().try_for_each(|text| {
+                Template::parse(text).map(drop).map_err(|why| self.shown(value, why))
+            });
+        }
+        self.typed(&literal(value)).map(drop)
+    }
+
+    /// The value in the type of the key. Texts are accepted for each type but maps, since a file
+    /// has every scalar as a text.
+    pub fn typed(&self, value: &Value) -> Result<Value, Invalid> {
+        let invalid = || self.invalid(value);
+        let text = scalar(value);
+        match self.value_type {
+            ValueType::Text => {
+                let text = text.ok_or_else(invalid)?;
+                let is_valid = (self.one_of.is_empty() || self.one_of.contains(&text))
+                    && self.begins.as_ref().is_none_or(|begin| text.starts_with(begin))
+                    && self.length.is_none_or(|length| text.chars().count() == length)
+                    && !(self.required && text.is_empty());
+                // An optional key may be switched off by an empty text.
+                let is_off = text.is_empty() && !self.required;
+                if is_valid || is_off { Ok(Value::String(text)) } else { Err(invalid()) }
+            }
+            ValueType::Url => {
+                let text = text.ok_or_else(invalid)?;
+                let url = url::Url::parse(&text).map_err(|_| invalid())?;
+                let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
+                if is_http { Ok(Value::String(text)) } else { Err(invalid()) }
+            }
+            ValueType::Integer => {
+                let number: i64 = text.and_then(|text| text.parse().ok()).ok_or_else(invalid)?;
+                let (least, greatest) = self.range.unwrap_or((i64::MIN, i64::MAX));
+                if (least..=greatest).contains(&number) {
+                    Ok(Value::from(number))
+                } else {
+                    Err(invalid())
+                }
+            }
+            ValueType::Boolean => match text.as_deref() {
+                Some("true") => Ok(Value::Bool(true)),
+                Some("false") => Ok(Value::Bool(false)),
+                _ => Err(invalid()),
+            },
+            ValueType::List => {
+                let items: Vec<Value> = match value {
+                    Value::Array(items) => {
+                        let items = items.iter().map(scalar).map(|item| item.map(Value::String));
+                        items.collect::<Option<_>>().ok_or_else(invalid)?
+                    }
+                    _ => {
+                        let text = text.ok_or_else(invalid)?;
+                        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                        items.map(Value::from).collect()
+                    }
+                };
+                if self.required && items.is_empty() { Err(invalid()) } else { Ok(items.into()) }
+            }
+            ValueType::Map => {
+                let Value::Object(fields) = value else { return Err(invalid()) };
+                let texts = fields.iter().map(|(name, value)| {
+                    scalar(value).map(|text| (name.clone(), Value::String(text)))
+                });
+                texts.collect::<Option<_>>().map(Value::Object).ok_or_else(invalid)
+            }
+        }
+    }
+
+    /// What is valid, as a noun phrase.
+    pub fn expected(&self) -> String {
+        match self.value_type {
+            ValueType::Text if !self.one_of.is_empty() => {
+                format!("one of {}", self.one_of.join(", "))
+            }
+            ValueType::Text => match (self.length, &self.begins) {
+                (Some(length), _) => format!("a text of {length} characters"),
+                (None, Some(begin)) => format!("a text that begins with {begin}"),
+                (None, None) if self.required => "a text that is not empty".to_owned(),
+                (None, None) => "a text".to_owned(),
+            },
+            ValueType::Url => "an http:// or https:// URL".to_owned(),
+            ValueType::Integer => match self.range {
+                Some((least, greatest)) => format!("{least} to {greatest}"),
+                None => "an integer".to_owned(),
+            },
+            ValueType::Boolean => "true or false".to_owned(),
+            ValueType::List if self.required => "a list of at least one text".to_owned(),
+            ValueType::List => "a list of texts".to_owned(),
+            ValueType::Map => "a mapping of texts".to_owned(),
+        }
+    }
+
+    fn invalid(&self, value: &Value) -> Invalid {
+        self.shown(value, Invalid::hidden(self.expected()))
+    }
+
+    /// `why` with the value, unless it is a secret.
+    fn shown(&self, value: &Value, why: Invalid) -> Invalid {
+        if self.secret { Invalid::hidden(self.expected()) } else { why.shown_as(value) }
+    }
+}
+
+/// Whether a text of `value` names a variable, or cannot be read.
+fn has_variable(value: &Value) -> bool {
+    texts_of(value).into_iter().any(|text| {
+        Template::parse(text).map_or(true, |template| template.as_literal().is_none())
+    })
+}
+
+/// `value` with `$$` as a dollar sign in each text.
+fn literal(value: &Value) -> Value {
+    match value {
+        Value::String(text) => {
+            let filled = Template::parse(text).ok().and_then(|template| template.as_literal());
+            Value::String(filled.unwrap_or_else(|| text.clone()))
+        }
+        Value::Array(items) => items.iter().map(literal).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), literal(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn texts_of(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts_of).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts_of).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The text of a scalar.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Whether a value means that the key is not set: null, or an empty text.
+pub fn is_unset(value: &Value) -> bool {
+    matches!(value, Value::Null) || value.as_str() == Some("")
+}

@@ -1,0 +1,210 @@
+//! Kinds of channels, and the check of what a channel sets.
+
+use serde_json::{Map, Value};
+
+use crate::alerting::client_options::ClientOptions;
+use crate::alerting::key::is_unset;
+use crate::alerting::row::Row;
+use crate::alerting::table;
+use crate::domain::alert::ChannelOptions;
+use crate::domain::alert::channel::KeyProblem;
+use crate::domain::service::template::Template;
+use crate::services_file::similar::unknown_key;
+
+/// A kind of channels, such as `slack`.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    pub name: &'static str,
+    pub row: &'static Row,
+}
+
+impl Kind {
+    /// Keys that every kind takes beside those of its row: templates of the texts.
+    pub const TEXTS: [&str; 2] = ["title", "message"];
+
+    pub fn find(name: &str) -> Option<Self> {
+        let (name, row) = table::rows().get_key_value(name)?;
+        Some(Self { name, row })
+    }
+
+    /// All kinds, by name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        table::rows().iter().map(|(name, row)| Self { name, row })
+    }
+
+    /// Checks everything that a channel of this kind sets: each mistake is a problem.
+    pub fn check(&self, options: &ChannelOptions) -> Result<(), Vec<KeyProblem>> {
+        let mut problems = Vec::new();
+        self.check_each("", &options.keys, &mut problems);
+        for (name, key) in &self.row.keys {
+            if key.required && options.keys.get(name).is_none_or(is_unset) {
+                let problem = format!("missing, expected {}", key.expected());
+                problems.push(KeyProblem::new(name, problem));
+            }
+        }
+        for (at, group) in options.overrides.iter().enumerate() {
+            self.check_each(&format!("overrides[{at}]."), &group.keys, &mut problems);
+        }
+        for (name, template) in [("title", &options.title), ("message", &options.message)] {
+            if let Some(template) = template {
+                check_text("", name, template, &mut problems);
+            }
+        }
+        if let Err(of_client) = ClientOptions::read(&options.client) {
+            problems.extend(of_client);
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Checks keys that replace those of a channel: `provider-override` of an alert.
+    pub fn check_overrides(&self, keys: &Map<String, Value>) -> Result<(), Vec<KeyProblem>> {
+        let mut problems = Vec::new();
+        self.check_each("", keys, &mut problems);
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Whether the value of `key` is masked wherever it is shown.
+    pub fn is_secret(&self, key: &str) -> bool {
+        self.row.keys.get(key).is_some_and(|key| key.secret)
+    }
+
+    fn check_each(
+        &self,
+        prefix: &str,
+        keys: &Map<String, Value>,
+        problems: &mut Vec<KeyProblem>,
+    ) {
+        for (name, value) in keys {
+            let Some(key) = self.row.keys.get(name) else {
+                match value {
+                    Value::String(text) if Self::TEXTS.contains(&name.as_str()) => {
+                        check_text(prefix, name, text, problems);
+                    }
+                    _ => {
+                        let known = self.row.keys.keys().map(String::as_str).chain(Self::TEXTS);
+                        let problem = unknown_key(name, known);
+                        problems.push(KeyProblem::new(format!("{prefix}{name}"), problem));
+                    }
+                }
+                continue;
+            };
+            // That a required key is not set is reported once, for the channel.
+            if is_unset(value) {
+                continue;
+            }
+            if let Err(why) = key.check(value) {
+                problems.push(KeyProblem::new(format!("{prefix}{name}"), why));
+            }
+        }
+    }
+}
+
+/// Longest template of a user, in bytes.
+const TEMPLATE_LIMIT: usize = 16 * 1024;
+
+fn check_text(prefix: &str, name: &str, template: &str, problems: &mut Vec<KeyProblem>) {
+    let key = format!("{prefix}{name}");
+    if template.len() > TEMPLATE_LIMIT {
+        let problem = format!(
+            "invalid value of {} bytes, expected at most {TEMPLATE_LIMIT} bytes",
+            template.len()
+        );
+        problems.push(KeyProblem::new(key, problem));
+    } else if let Err(why) = Template::parse(template) {
+        problems.push(KeyProblem::new(key, why));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::alert::channel::GroupOverride;
+
+    fn options(keys: &Value) -> ChannelOptions {
+        ChannelOptions { keys: keys.as_object().unwrap().clone(), ..ChannelOptions::default() }
+    }
+
+    fn problems(kind: &str, options: &ChannelOptions) -> Vec<String> {
+        let checked = Kind::find(kind).unwrap().check(options);
+        checked.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_mistake_of_a_channel_is_reported_with_what_is_valid() {
+        for (kind, keys, expected) in [
+            ("slack", json!({"webhook-url": "https://h/x"}), &[][..]),
+            ("slack", json!({"webhook-url": "${SLACK_URL}"}), &[]),
+            ("slack", json!({"webhook-url": "https://h/x", "base-url": "http://127.0.0.1"}), &[]),
+            ("slack", json!({}), &["webhook-url: missing, expected an http:// or https:// URL"]),
+            (
+                "slack",
+                json!({"webhook_url": "https://h/x", "webhook-url": "s3cret"}),
+                &[
+                    "webhook-url: invalid value, expected an http:// or https:// URL",
+                    "webhook_url: unknown key, did you mean webhook-url? expected one of base-url, \
+                     webhook-url, title, message",
+                ],
+            ),
+            (
+                "ntfy",
+                json!({"topic": "t", "priority": "9", "token": "s3cret", "disable-cache": "yes"}),
+                &[
+                    "disable-cache: invalid value \"yes\", expected true or false",
+                    "priority: invalid value \"9\", expected 1 to 5",
+                    "token: invalid value, expected a text that begins with tk_",
+                ],
+            ),
+            ("ntfy", json!({"topic": "t", "priority": "${PRIORITY}", "token": ""}), &[]),
+            (
+                "opsgenie",
+                json!({"api-key": "k", "priority": "P9", "tags": "a, b"}),
+                &["priority: invalid value \"P9\", expected one of P1, P2, P3, P4, P5"],
+            ),
+            ("opsgenie", json!({"api-key": "k", "tags": ["a", {}]}), &[
+                "tags: invalid value [\"a\",{}], expected a list of texts",
+            ]),
+            (
+                "pagerduty",
+                json!({"integration-key": "short"}),
+                &["integration-key: invalid value, expected a text of 32 characters"],
+            ),
+            ("gotify", json!({"server-url": "ftp://h", "token": "${"}), &[
+                "server-url: invalid value \"ftp://h\", expected an http:// or https:// URL",
+                "token: invalid value, expected a text that is not empty",
+            ]),
+        ] {
+            assert_eq!(problems(kind, &options(&keys)), expected, "{kind} {keys}");
+        }
+        assert!(Kind::find("slak").is_none() && Kind::find("email").is_some());
+    }
+
+    #[test]
+    fn overrides_texts_and_client_are_checked_too() {
+        let group = json!({"webhook": "x", "message": "${"});
+        let mut options = options(&json!({"webhook-url": "https://h/x"}));
+        options.overrides.push(GroupOverride {
+            group: "core".to_owned(),
+            keys: group.as_object().unwrap().clone(),
+        });
+        options.title = Some("x".repeat(TEMPLATE_LIMIT + 1));
+        options.client.insert("timeout".to_owned(), json!("1h"));
+        let expected = Template::EXPECTED;
+        assert_eq!(
+            problems("slack", &options),
+            [
+                format!("overrides[0].message: invalid value \"${{\", expected {expected}"),
+                "overrides[0].webhook: unknown key, expected one of base-url, webhook-url, title, \
+                 message"
+                    .to_owned(),
+                "title: invalid value of 16385 bytes, expected at most 16384 bytes".to_owned(),
+                "client.timeout: invalid value \"1h\", expected 100ms to 60s".to_owned(),
+            ]
+        );
+        let slack = Kind::find("slack").unwrap();
+        assert!(slack.is_secret("webhook-url") && !slack.is_secret("title"));
+        let overrides = json!({"webhook-url": "https://h/other", "colour": "red"});
+        assert_eq!(slack.check_overrides(overrides.as_object().unwrap()).unwrap_err().len(), 1);
+    }
+}

@@ -1,0 +1,20 @@
+//! Sending of alerts: kinds of channels, requests to them, and what their answers mean.
+//!
+//! A [`Kind`] is a row of `providers.yaml`. Its requests are data: the engine fills templates with
+//! the facts of a message and sends what comes of it.
+//!
+//! | question | file |
+//! |---|---|
+//! | How does a provider's request look? | `providers.yaml`, read by `table.rs` into `row.rs` |
+//! | Which keys may a channel set? | `key.rs`; all of a channel: `kind.rs`, `client_options.rs` |
+
+mod client_options;
+mod key;
+mod kind;
+mod row;
+mod table;
+
+pub use client_options::ClientOptions;
+pub use key::{Key, ValueType};
+pub use kind::Kind;
+pub use row::{Class, Limits, Row};
