@@ -2,9 +2,9 @@
 //! valid.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::domain::{Invalid, Template};
+use crate::domain::{Invalid, Origin, Template};
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -34,7 +34,7 @@ pub enum ValueType {
     Boolean,
     /// Of texts; also one text, with commas between the items.
     List,
-    /// Of texts.
+    /// Of texts, or of mappings of texts.
     Map,
 }
 
@@ -54,7 +54,10 @@ impl ValueType {
 impl Key {
     /// Checks a value as it is written. One with a variable (`${NAME}`) is checked as far as
     /// possible: [`typed`](Self::typed) checks what it fills to.
-    pub fn check(&self, value: &Value) -> Result<(), Invalid> {
+    pub fn check(&self, value: &Value, origin: Origin) -> Result<(), Invalid> {
+        if origin == Origin::Api {
+            return self.typed(value).map(drop);
+        }
         if has_variable(value) {
             return texts_of(value).into_iter().try_for_each(|text| {
                 Template::parse(text).map(drop).map_err(|why| self.shown(value, why))
@@ -113,13 +116,10 @@ impl Key {
                 };
                 if self.required && items.is_empty() { Err(invalid()) } else { Ok(items.into()) }
             }
-            ValueType::Map => {
-                let Value::Object(fields) = value else { return Err(invalid()) };
-                let texts = fields.iter().map(|(name, value)| {
-                    scalar(value).map(|text| (name.clone(), Value::String(text)))
-                });
-                texts.collect::<Option<_>>().map(Value::Object).ok_or_else(invalid)
-            }
+            ValueType::Map => match value {
+                Value::Object(fields) => texts_in(fields, 1).ok_or_else(invalid),
+                _ => Err(invalid()),
+            },
         }
     }
 
@@ -159,9 +159,9 @@ impl Key {
 
 /// Whether a text of `value` names a variable, or cannot be read.
 fn has_variable(value: &Value) -> bool {
-    texts_of(value).into_iter().any(|text| {
-        Template::parse(text).map_or(true, |template| template.as_literal().is_none())
-    })
+    texts_of(value)
+        .into_iter()
+        .any(|text| Template::parse(text).map_or(true, |template| template.as_literal().is_none()))
 }
 
 /// `value` with `$$` as a dollar sign in each text.
@@ -186,6 +186,18 @@ fn texts_of(value: &Value) -> Vec<&str> {
         Value::Object(fields) => fields.values().flat_map(texts_of).collect(),
         _ => Vec::new(),
     }
+}
+
+/// `fields` with texts as values, or mappings of texts.
+fn texts_in(fields: &Map<String, Value>, depth: usize) -> Option<Value> {
+    let texts = fields.iter().map(|(name, value)| {
+        let value = match value {
+            Value::Object(fields) if depth > 0 => texts_in(fields, depth - 1)?,
+            other => Value::String(scalar(other)?),
+        };
+        Some((name.clone(), value))
+    });
+    texts.collect::<Option<_>>().map(Value::Object)
 }
 
 /// The text of a scalar.

@@ -8,7 +8,7 @@ use crate::alerting::row::Row;
 use crate::alerting::table;
 use crate::domain::alert::ChannelOptions;
 use crate::domain::alert::channel::KeyProblem;
-use crate::domain::service::template::Template;
+use crate::domain::service::definition::Origin;
 use crate::services_file::similar::unknown_key;
 
 /// A kind of channels, such as `slack`.
@@ -32,10 +32,11 @@ impl Kind {
         table::rows().iter().map(|(name, row)| Self { name, row })
     }
 
-    /// Checks everything that a channel of this kind sets: each mistake is a problem.
-    pub fn check(&self, options: &ChannelOptions) -> Result<(), Vec<KeyProblem>> {
+    /// Checks everything that a channel of this kind sets: each mistake is a problem. Texts of a
+    /// channel of the API are literal: in those of the file, `${NAME}` is a variable.
+    pub fn check(&self, options: &ChannelOptions, origin: Origin) -> Result<(), Vec<KeyProblem>> {
         let mut problems = Vec::new();
-        self.check_each("", &options.keys, &mut problems);
+        self.check_each("", &options.keys, origin, &mut problems);
         for (name, key) in &self.row.keys {
             if key.required && options.keys.get(name).is_none_or(is_unset) {
                 let problem = format!("missing, expected {}", key.expected());
@@ -43,7 +44,7 @@ impl Kind {
             }
         }
         for (at, group) in options.overrides.iter().enumerate() {
-            self.check_each(&format!("overrides[{at}]."), &group.keys, &mut problems);
+            self.check_each(&format!("overrides[{at}]."), &group.keys, origin, &mut problems);
         }
         for (name, template) in [("title", &options.title), ("message", &options.message)] {
             if let Some(template) = template {
@@ -57,9 +58,13 @@ impl Kind {
     }
 
     /// Checks keys that replace those of a channel: `provider-override` of an alert.
-    pub fn check_overrides(&self, keys: &Map<String, Value>) -> Result<(), Vec<KeyProblem>> {
+    pub fn check_overrides(
+        &self,
+        keys: &Map<String, Value>,
+        origin: Origin,
+    ) -> Result<(), Vec<KeyProblem>> {
         let mut problems = Vec::new();
-        self.check_each("", keys, &mut problems);
+        self.check_each("", keys, origin, &mut problems);
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
@@ -72,6 +77,7 @@ impl Kind {
         &self,
         prefix: &str,
         keys: &Map<String, Value>,
+        origin: Origin,
         problems: &mut Vec<KeyProblem>,
     ) {
         for (name, value) in keys {
@@ -92,7 +98,7 @@ impl Kind {
             if is_unset(value) {
                 continue;
             }
-            if let Err(why) = key.check(value) {
+            if let Err(why) = key.check(value, origin) {
                 problems.push(KeyProblem::new(format!("{prefix}{name}"), why));
             }
         }
@@ -110,8 +116,6 @@ fn check_text(prefix: &str, name: &str, template: &str, problems: &mut Vec<KeyPr
             template.len()
         );
         problems.push(KeyProblem::new(key, problem));
-    } else if let Err(why) = Template::parse(template) {
-        problems.push(KeyProblem::new(key, why));
     }
 }
 
@@ -127,7 +131,7 @@ mod tests {
     }
 
     fn problems(kind: &str, options: &ChannelOptions) -> Vec<String> {
-        let checked = Kind::find(kind).unwrap().check(options);
+        let checked = Kind::find(kind).unwrap().check(options, Origin::File);
         checked.err().unwrap_or_default().iter().map(ToString::to_string).collect()
     }
 
@@ -162,18 +166,24 @@ mod tests {
                 json!({"api-key": "k", "priority": "P9", "tags": "a, b"}),
                 &["priority: invalid value \"P9\", expected one of P1, P2, P3, P4, P5"],
             ),
-            ("opsgenie", json!({"api-key": "k", "tags": ["a", {}]}), &[
-                "tags: invalid value [\"a\",{}], expected a list of texts",
-            ]),
+            (
+                "opsgenie",
+                json!({"api-key": "k", "tags": ["a", {}]}),
+                &["tags: invalid value [\"a\",{}], expected a list of texts"],
+            ),
             (
                 "pagerduty",
                 json!({"integration-key": "short"}),
                 &["integration-key: invalid value, expected a text of 32 characters"],
             ),
-            ("gotify", json!({"server-url": "ftp://h", "token": "${"}), &[
-                "server-url: invalid value \"ftp://h\", expected an http:// or https:// URL",
-                "token: invalid value, expected a text that is not empty",
-            ]),
+            (
+                "gotify",
+                json!({"server-url": "ftp://h", "token": "${"}),
+                &[
+                    "server-url: invalid value \"ftp://h\", expected an http:// or https:// URL",
+                    "token: invalid value, expected a text that is not empty",
+                ],
+            ),
         ] {
             assert_eq!(problems(kind, &options(&keys)), expected, "{kind} {keys}");
         }
@@ -182,7 +192,7 @@ mod tests {
 
     #[test]
     fn overrides_texts_and_client_are_checked_too() {
-        let group = json!({"webhook": "x", "message": "${"});
+        let group = json!({"webhook": "x"});
         let mut options = options(&json!({"webhook-url": "https://h/x"}));
         options.overrides.push(GroupOverride {
             group: "core".to_owned(),
@@ -190,21 +200,21 @@ mod tests {
         });
         options.title = Some("x".repeat(TEMPLATE_LIMIT + 1));
         options.client.insert("timeout".to_owned(), json!("1h"));
-        let expected = Template::EXPECTED;
         assert_eq!(
             problems("slack", &options),
             [
-                format!("overrides[0].message: invalid value \"${{\", expected {expected}"),
                 "overrides[0].webhook: unknown key, expected one of base-url, webhook-url, title, \
-                 message"
-                    .to_owned(),
-                "title: invalid value of 16385 bytes, expected at most 16384 bytes".to_owned(),
-                "client.timeout: invalid value \"1h\", expected 100ms to 60s".to_owned(),
+                 message",
+                "title: invalid value of 16385 bytes, expected at most 16384 bytes",
+                "client.timeout: invalid value \"1h\", expected 100ms to 60s",
             ]
         );
         let slack = Kind::find("slack").unwrap();
         assert!(slack.is_secret("webhook-url") && !slack.is_secret("title"));
         let overrides = json!({"webhook-url": "https://h/other", "colour": "red"});
-        assert_eq!(slack.check_overrides(overrides.as_object().unwrap()).unwrap_err().len(), 1);
+        let checked = slack.check_overrides(overrides.as_object().unwrap(), Origin::File);
+        assert_eq!(checked.unwrap_err().len(), 1);
+        let literal = self::options(&json!({"webhook-url": "${SLACK_URL}"}));
+        assert_eq!(slack.check(&literal, Origin::Api).unwrap_err().len(), 1);
     }
 }
