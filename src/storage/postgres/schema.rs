@@ -1,6 +1,76 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    alert_signals (id) {
+        id -> Int8,
+        service_id -> Int8,
+        kind -> Text,
+        edge -> Text,
+        amount -> Int8,
+        at_ms -> Int8,
+        since_ms -> Int8,
+        facts -> Text,
+    }
+}
+
+diesel::table! {
+    alerting (id) {
+        id -> Int8,
+        instance_key -> Text,
+        next_alert_id -> Int8,
+        next_notification_id -> Int8,
+    }
+}
+
+diesel::table! {
+    alerts (id) {
+        id -> Int8,
+        service_id -> Nullable<Int8>,
+        kind -> Text,
+        severity -> Text,
+        state -> Text,
+        since_ms -> Int8,
+        fired_ms -> Nullable<Int8>,
+        acknowledged_ms -> Nullable<Int8>,
+        acknowledged_by -> Nullable<Text>,
+        acknowledged_note -> Nullable<Text>,
+        acknowledged_until_ms -> Nullable<Int8>,
+        resolved_ms -> Nullable<Int8>,
+        cause -> Nullable<Text>,
+        amount -> Int8,
+        suppressed_by -> Nullable<Text>,
+        group_name -> Nullable<Text>,
+        facts -> Text,
+    }
+}
+
+diesel::table! {
+    channels (id) {
+        id -> Int8,
+        name -> Text,
+        kind -> Text,
+        origin -> Text,
+        enabled -> Bool,
+        options -> Text,
+        failing_since_ms -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
+    deliveries (id) {
+        id -> Int8,
+        notification_id -> Int8,
+        channel_id -> Int8,
+        revision -> Int8,
+        at_ms -> Int8,
+        took_ms -> Int8,
+        outcome -> Text,
+        http_status -> Nullable<Int4>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     duties (name) {
         name -> Text,
         owner_id -> Nullable<Int8>,
@@ -31,6 +101,68 @@ diesel::table! {
         ended_by -> Nullable<Int8>,
         sealing_no -> Int8,
         sealing_service_id -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
+    maintenance_spans (service_id, from_ms, maintenance_id) {
+        service_id -> Int8,
+        from_ms -> Int8,
+        to_ms -> Nullable<Int8>,
+        maintenance_id -> Int8,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    maintenances (id) {
+        id -> Int8,
+        name -> Nullable<Text>,
+        origin -> Text,
+        position -> Int8,
+        matcher -> Text,
+        definition -> Text,
+    }
+}
+
+diesel::table! {
+    notification_alerts (notification_id, alert_id) {
+        notification_id -> Int8,
+        alert_id -> Int8,
+    }
+}
+
+diesel::table! {
+    notifications (id) {
+        id -> Int8,
+        channel_id -> Int8,
+        recipient -> Nullable<Text>,
+        policy_id -> Nullable<Int8>,
+        scope -> Text,
+        step -> Int4,
+        revision -> Int8,
+        delivered -> Int8,
+        state -> Text,
+        due_ms -> Nullable<Int8>,
+        attempts -> Int8,
+        revised_ms -> Int8,
+        reference -> Nullable<Text>,
+        reminder_due_ms -> Nullable<Int8>,
+        opened_ms -> Int8,
+        closed_ms -> Nullable<Int8>,
+        is_dead -> Bool,
+        terms -> Text,
+    }
+}
+
+diesel::table! {
+    policies (id) {
+        id -> Int8,
+        name -> Text,
+        origin -> Text,
+        position -> Int8,
+        matcher -> Text,
+        options -> Text,
     }
 }
 
@@ -77,6 +209,10 @@ diesel::table! {
         latest_slot_ms -> Nullable<Int8>,
         relayed_seq -> Int8,
         unwatched_from_ms -> Nullable<Int8>,
+        result_run -> Int4,
+        slow_run -> Int4,
+        certificate_step -> Nullable<Int2>,
+        certificate_fine_since_ms -> Nullable<Int8>,
     }
 }
 
@@ -175,6 +311,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    silences (id) {
+        id -> Int8,
+        matcher -> Text,
+        from_ms -> Int8,
+        to_ms -> Int8,
+        author -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     store (id) {
         id -> Int2,
         store_id -> Text,
@@ -187,9 +334,19 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    alert_signals,
+    alerting,
+    alerts,
+    channels,
+    deliveries,
     duties,
     inbox,
     instances,
+    maintenance_spans,
+    maintenances,
+    notification_alerts,
+    notifications,
+    policies,
     regions,
     service_events,
     service_metrics,
@@ -198,5 +355,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     service_ticks,
     services,
     shards,
+    silences,
     store,
 );

@@ -1,6 +1,76 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    alert_signals (id) {
+        id -> BigInt,
+        service_id -> BigInt,
+        kind -> Text,
+        edge -> Text,
+        amount -> BigInt,
+        at_ms -> BigInt,
+        since_ms -> BigInt,
+        facts -> Text,
+    }
+}
+
+diesel::table! {
+    alerting (id) {
+        id -> BigInt,
+        instance_key -> Text,
+        next_alert_id -> BigInt,
+        next_notification_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    alerts (id) {
+        id -> BigInt,
+        service_id -> Nullable<BigInt>,
+        kind -> Text,
+        severity -> Text,
+        state -> Text,
+        since_ms -> BigInt,
+        fired_ms -> Nullable<BigInt>,
+        acknowledged_ms -> Nullable<BigInt>,
+        acknowledged_by -> Nullable<Text>,
+        acknowledged_note -> Nullable<Text>,
+        acknowledged_until_ms -> Nullable<BigInt>,
+        resolved_ms -> Nullable<BigInt>,
+        cause -> Nullable<Text>,
+        amount -> BigInt,
+        suppressed_by -> Nullable<Text>,
+        group_name -> Nullable<Text>,
+        facts -> Text,
+    }
+}
+
+diesel::table! {
+    channels (id) {
+        id -> BigInt,
+        name -> Text,
+        kind -> Text,
+        origin -> Text,
+        enabled -> Bool,
+        options -> Text,
+        failing_since_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    deliveries (id) {
+        id -> BigInt,
+        notification_id -> BigInt,
+        channel_id -> BigInt,
+        revision -> BigInt,
+        at_ms -> BigInt,
+        took_ms -> BigInt,
+        outcome -> Text,
+        http_status -> Nullable<Integer>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     history (id) {
         id -> BigInt,
         sealed_tick_id -> BigInt,
@@ -25,6 +95,68 @@ diesel::table! {
     liveness (id) {
         id -> BigInt,
         at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    maintenance_spans (service_id, from_ms, maintenance_id) {
+        service_id -> BigInt,
+        from_ms -> BigInt,
+        to_ms -> Nullable<BigInt>,
+        maintenance_id -> BigInt,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    maintenances (id) {
+        id -> BigInt,
+        name -> Nullable<Text>,
+        origin -> Text,
+        position -> BigInt,
+        matcher -> Text,
+        definition -> Text,
+    }
+}
+
+diesel::table! {
+    notification_alerts (notification_id, alert_id) {
+        notification_id -> BigInt,
+        alert_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    notifications (id) {
+        id -> BigInt,
+        channel_id -> BigInt,
+        recipient -> Nullable<Text>,
+        policy_id -> Nullable<BigInt>,
+        scope -> Text,
+        step -> Integer,
+        revision -> BigInt,
+        delivered -> BigInt,
+        state -> Text,
+        due_ms -> Nullable<BigInt>,
+        attempts -> BigInt,
+        revised_ms -> BigInt,
+        reference -> Nullable<Text>,
+        reminder_due_ms -> Nullable<BigInt>,
+        opened_ms -> BigInt,
+        closed_ms -> Nullable<BigInt>,
+        is_dead -> Bool,
+        terms -> Text,
+    }
+}
+
+diesel::table! {
+    policies (id) {
+        id -> BigInt,
+        name -> Text,
+        origin -> Text,
+        position -> BigInt,
+        matcher -> Text,
+        options -> Text,
     }
 }
 
@@ -93,6 +225,10 @@ diesel::table! {
         unwatched_from_ms -> Nullable<BigInt>,
         down_count -> Nullable<BigInt>,
         average_response_time_ms -> Nullable<Double>,
+        result_run -> Integer,
+        slow_run -> Integer,
+        certificate_step -> Nullable<SmallInt>,
+        certificate_fine_since_ms -> Nullable<BigInt>,
     }
 }
 
@@ -175,13 +311,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    silences (id) {
+        id -> BigInt,
+        matcher -> Text,
+        from_ms -> BigInt,
+        to_ms -> BigInt,
+        author -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(service_events -> services (service_id));
 diesel::joinable!(service_metrics -> service_events (latest_event_id));
 diesel::joinable!(service_metrics -> services (service_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    alert_signals,
+    alerting,
+    alerts,
+    channels,
+    deliveries,
     history,
     liveness,
+    maintenance_spans,
+    maintenances,
+    notification_alerts,
+    notifications,
+    policies,
     sealing_ticks,
     service_count,
     service_events,
@@ -190,4 +347,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     service_tick_chunks,
     service_ticks,
     services,
+    silences,
 );

@@ -1,0 +1,15 @@
+DROP TABLE maintenance_spans;
+DROP TABLE maintenances;
+DROP TABLE deliveries;
+DROP TABLE notification_alerts;
+DROP TABLE notifications;
+DROP TABLE alerts;
+DROP TABLE alert_signals;
+DROP TABLE silences;
+DROP TABLE policies;
+DROP TABLE channels;
+DROP TABLE alerting;
+ALTER TABLE service_metrics DROP COLUMN certificate_fine_since_ms;
+ALTER TABLE service_metrics DROP COLUMN certificate_step;
+ALTER TABLE service_metrics DROP COLUMN slow_run;
+ALTER TABLE service_metrics DROP COLUMN result_run;
