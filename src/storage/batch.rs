@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::alert::{AlertKind, Edge, Facts, Runs};
 use crate::domain::{Failure, ServiceId, State, StoredTick, Tally, Thresholds};
 
 /// The stored state of a service, in memory so that a commit reads nothing.
@@ -13,6 +14,8 @@ pub struct Entry {
     pub has_metric: bool,
     pub thresholds: Thresholds,
     pub tally: Tally,
+    /// Default for a service without marks.
+    pub runs: Runs,
     /// Row of the newest event. Without a metric row, which another program may have deleted, it
     /// is the row of the open event.
     pub latest_event_id: Option<i64>,
@@ -48,6 +51,22 @@ pub struct Batch<'g> {
     pub begun: Vec<NewEvent<'g>>,
     /// By id, so that a page with rows of several services is written once.
     pub metrics: BTreeMap<ServiceId, NewMetric>,
+    /// In the order in which they were made.
+    pub signals: Vec<NewSignal>,
+}
+
+/// A [`Signal`](crate::domain::alert::Signal) without its id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSignal {
+    pub service_id: ServiceId,
+    pub kind: AlertKind,
+    pub edge: Edge,
+    pub count: u32,
+    /// Unix milliseconds.
+    pub at_ms: i64,
+    /// Unix milliseconds.
+    pub since_ms: i64,
+    pub facts: Facts,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,11 +107,13 @@ pub struct NewMetric {
     pub begun: Option<usize>,
     /// Whether `unwatched_from_ms` of the row is to be cleared.
     pub clears_unwatched: bool,
+    /// Whether `entry.runs` differs from the row.
+    pub changes_runs: bool,
 }
 
 impl NewMetric {
     pub fn new(entry: Entry) -> Self {
-        Self { entry, begun: None, clears_unwatched: false }
+        Self { entry, begun: None, clears_unwatched: false, changes_runs: false }
     }
 }
 

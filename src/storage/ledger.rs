@@ -10,11 +10,14 @@
 //! same order but perhaps in other groups; before that, the store says whether they are stored, and
 //! those that are stored are left out.
 
+mod signals;
+
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::alert::AlertMarks;
+use crate::domain::alert::{AlertMarks, Marks, Runs};
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
     EventBegan, EventChange, Failure, LatestEvent, Outcome, ServiceId, State, StoredTick, Tick,
@@ -34,6 +37,8 @@ pub struct Committed {
     pub orphaned: Vec<ServiceId>,
     /// The events that began, in order.
     pub began: Vec<EventBegan>,
+    /// Number of signals of alerts.
+    pub signals: usize,
     /// Outcomes that are not stored, since they contradict the store, and how. Filled in by the
     /// caller that commits them one by one.
     pub refused: Vec<(ServiceId, String)>,
@@ -45,6 +50,7 @@ impl Committed {
         self.recorded += later.recorded;
         self.orphaned.extend(later.orphaned);
         self.began.extend(later.began);
+        self.signals += later.signals;
         self.refused.extend(later.refused);
     }
 }
@@ -168,7 +174,8 @@ impl Ledger {
         let stored = store.commit(&draft.batch).inspect_err(|error| {
             if matches!(error, StorageError::Unavailable(_)) {
                 let recorded = draft.batch.ticks.len();
-                let committed = Committed { recorded, ..draft.committed.clone() };
+                let signals = draft.batch.signals.len();
+                let committed = Committed { recorded, signals, ..draft.committed.clone() };
                 self.in_doubt = Some(Unanswered { outcomes: group.len(), committed });
             }
         })?;
@@ -223,6 +230,7 @@ impl Ledger {
             ended: Vec::new(),
             begun: Vec::new(),
             metrics: BTreeMap::new(),
+            signals: Vec::new(),
         };
         let mut draft = Draft { batch, committed: Committed::default() };
         let mut all_watched = true;
@@ -230,7 +238,8 @@ impl Ledger {
             let Some(metric) = metrics.get_mut(&outcome.service_id) else { continue };
             if metric.entry.is_watched {
                 let is_late = self.not_before_ms.is_some_and(|ms| outcome.started_at_ms < ms);
-                draft.record(metric, outcome, first_tick_id, is_late);
+                let marks = self.marks.get(outcome.service_id).map(Arc::as_ref);
+                draft.record(metric, outcome, first_tick_id, is_late, marks);
             } else {
                 all_watched = false;
                 if outcome.verdict() != Verdict::Local {
@@ -249,6 +258,7 @@ impl Ledger {
     fn adopt(&mut self, draft: Draft<'_>, stored: &Stored) -> Committed {
         let Draft { batch, mut committed } = draft;
         committed.recorded = batch.ticks.len();
+        committed.signals = batch.signals.len();
         self.fresh.ticks += committed.recorded as u64;
         for (id, metric) in batch.metrics {
             let begun = metric.begun.and_then(|nth| stored.event_ids.get(nth).copied());
@@ -332,19 +342,23 @@ impl Ledger {
 
 impl<'g> Draft<'g> {
     /// Adds `outcome` to the batch. `is_late` means that the probe began before a stall that is
-    /// recorded as unknown.
+    /// recorded as unknown; `marks` are those of its service.
     fn record(
         &mut self,
         metric: &mut NewMetric,
         outcome: &'g Outcome,
         first_tick_id: i64,
         is_late: bool,
+        marks: Option<&Marks>,
     ) {
         let state = match outcome.verdict() {
             Verdict::Up => State::Up,
             Verdict::Down => State::Down,
             Verdict::Unknown => State::Unknown,
-            Verdict::Local => return self.begin_hole(metric, outcome),
+            Verdict::Local => {
+                set_runs(metric, marks.map(|_| metric.entry.runs.broken()));
+                return self.begin_hole(metric, outcome);
+            }
         };
         let service_id = outcome.service_id;
         let mut stored = stored_tick(outcome, state);
@@ -362,12 +376,22 @@ impl<'g> Draft<'g> {
             metric.clears_unwatched = true;
             self.end_imported(metric, service_id, from_ms);
         }
+        let Entry { tally: before, thresholds, .. } = metric.entry;
         if is_late {
-            metric.entry.tally = metric.entry.tally.with_tick(&tick);
+            metric.entry.tally = before.with_tick(&tick);
+            if let Some(marks) = marks {
+                let after = &metric.entry.tally;
+                let result = signals::Result::new(outcome, &tick, &before, after);
+                signals::flapping(&result, marks, &mut self.batch.signals);
+            }
             return;
         }
-        let Entry { tally: before, thresholds, .. } = metric.entry;
         let (after, change) = rollup(&before, &tick, &thresholds);
+        let runs = marks.map(|marks| {
+            let result = signals::Result::new(outcome, &tick, &before, &after);
+            signals::observe(&result, marks, metric.entry.runs, &mut self.batch.signals)
+        });
+        set_runs(metric, runs);
         if let EventChange::Begins { state, at_ms } = change {
             self.begin_with(metric, outcome, state, at_ms);
         }
@@ -448,6 +472,15 @@ impl<'g> Draft<'g> {
         }
         metric.begun = Some(begun.len());
         begun.push(NewEvent { service_id, state, failure, started_ms: at_ms, ended_ms: None });
+    }
+}
+
+/// Sets the runs of a service; those of a service without marks are empty.
+fn set_runs(metric: &mut NewMetric, runs: Option<Runs>) {
+    let runs = runs.unwrap_or_default();
+    if runs != metric.entry.runs {
+        metric.entry.runs = runs;
+        metric.changes_runs = true;
     }
 }
 

@@ -4,6 +4,8 @@
 //! one chunk of ticks is in memory at a time.
 
 use crate::domain::StoredTick;
+use crate::domain::alert::{Alert, Channel, Notification, Policy, Signal, Silence};
+use crate::storage::alerting::DeliveryRecord;
 use crate::storage::history::rows::{Marks, NewChunk, Rollup};
 use crate::storage::port::Result;
 
@@ -73,6 +75,10 @@ pub struct MetricCopy {
     pub recent_states: i64,
     pub is_flapping: bool,
     pub unwatched_from_ms: Option<i64>,
+    pub result_run: i32,
+    pub slow_run: i32,
+    pub certificate_step: Option<i16>,
+    pub certificate_fine_since_ms: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
 }
@@ -89,6 +95,54 @@ pub enum Row {
     Chunk(i64, NewChunk),
 }
 
+/// A row of alerting or maintenance.
+#[derive(Debug)]
+pub enum AlertingRow {
+    Channel(Channel),
+    Policy(Policy),
+    Silence(Silence),
+    Signal(Signal),
+    Alert(Alert),
+    Notification(Notification),
+    Member { alert_id: i64, notification_id: i64 },
+    Delivery(DeliveryRecord),
+    Maintenance(MaintenanceCopy),
+    Span(SpanCopy),
+    Counters(AlertingCopy),
+}
+
+/// The row of `alerting`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertingCopy {
+    pub instance_key: String,
+    pub next_alert_id: i64,
+    pub next_notification_id: i64,
+}
+
+/// A row of `maintenances`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaintenanceCopy {
+    pub id: i64,
+    pub name: Option<String>,
+    pub origin: String,
+    pub position: i64,
+    pub matcher: String,
+    pub definition: String,
+}
+
+/// A row of `maintenance_spans`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpanCopy {
+    pub service_id: i64,
+    pub from_ms: i64,
+    pub to_ms: Option<i64>,
+    pub maintenance_id: i64,
+    pub note: Option<String>,
+}
+
+/// Receives the rows of alerting.
+pub type EachAlertingRow<'a> = dyn FnMut(AlertingRow) -> Result<()> + 'a;
+
 /// Receives the rows of a portion.
 pub type EachRow<'a> = dyn FnMut(Row) -> Result<()> + 'a;
 
@@ -99,6 +153,8 @@ pub trait TransferSource {
     /// services, events, ticks, metrics, roll-ups and chunks, in this order; ticks of a service
     /// oldest first. Returns the last of these services; `None` when none is left.
     fn portion(&mut self, after: i64, limit: usize, each: &mut EachRow<'_>) -> Result<Option<i64>>;
+    /// Passes the rows of alerting and maintenance.
+    fn alerting(&mut self, each: &mut EachAlertingRow<'_>) -> Result<()>;
 }
 
 /// An empty store that receives a copy.
@@ -106,6 +162,7 @@ pub trait TransferTarget {
     /// Begins the transaction of a portion.
     fn begin(&mut self) -> Result<()>;
     fn add(&mut self, row: Row) -> Result<()>;
+    fn add_alerting(&mut self, row: AlertingRow) -> Result<()>;
     fn commit(&mut self) -> Result<()>;
     /// Afterwards the target can be used.
     fn finish(&mut self, store: &StoreCopy) -> Result<()>;
@@ -142,6 +199,9 @@ pub fn copy(source: &mut dyn TransferSource, target: &mut dyn TransferTarget) ->
             None => break,
         }
     }
+    target.begin()?;
+    source.alerting(&mut |row| target.add_alerting(row))?;
+    target.commit()?;
     target.finish(&store)?;
     Ok(copied)
 }

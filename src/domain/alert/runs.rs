@@ -45,6 +45,11 @@ impl Runs {
         Self { results: longer(self.results, is_up, marks.longest(is_up)), ..self }
     }
 
+    /// The run of slow or fast results after one more, counted up to `results`.
+    pub fn with_speed(self, is_fast: bool, results: u32) -> Self {
+        Self { slow: longer(self.slow, is_fast, results), ..self }
+    }
+
     /// The run after a result that is neither up nor down.
     pub fn broken(self) -> Self {
         Self { results: 0, slow: 0, ..self }

@@ -25,7 +25,7 @@ pub enum Origin {
 
 impl Origin {
     /// The word in the API and in the store.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
             Self::File => "file",

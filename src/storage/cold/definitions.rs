@@ -5,7 +5,8 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::rows::{DefinitionRow, ServiceRow};
 use super::schema::{service_metrics, services};
-use super::{StoreConnection, events, insertion, living, services as reads};
+use super::{StoreConnection, alerting, events, insertion, living, services as reads};
+use crate::domain::alert::EndCause;
 use crate::domain::{Definition, Origin, ServiceId, State};
 use crate::storage::error::StorageError;
 use crate::storage::records::{Applied, AppliedPlan, Change, FilePlan, MakePlan};
@@ -30,7 +31,9 @@ pub fn define(
             })?;
             changes_probes = !after.probes_as(&before);
             if after != before {
-                update(connection, id, &after, Origin::Api, now_ms)?;
+                if update(connection, id, &after, Origin::Api, now_ms)? {
+                    alerting::gone::signal(connection, &[id], EndCause::Paused, now_ms)?;
+                }
                 living::changed(connection, &[id], 0, now_ms)?;
             }
             id
@@ -38,6 +41,7 @@ pub fn define(
         Change::Delete(id) => {
             writable(connection, id)?;
             delete(connection, id, now_ms)?;
+            alerting::gone::signal(connection, &[id], EndCause::Removed, now_ms)?;
             living::changed(connection, &[id], -1, now_ms)?;
             return Ok(Applied { id, record: None, changes_probes: true });
         }
@@ -53,13 +57,19 @@ pub fn define_all(
     now_ms: i64,
 ) -> Result<AppliedPlan, StorageError> {
     let plan = plan(&reads::load(connection)?).map_err(StorageError::Invalid)?;
-    let FilePlan { add, change, remove, channels: _, policies: _ } = &plan;
+    let FilePlan { add, change, remove, channels, policies } = &plan;
     for &id in remove {
         delete(connection, id, now_ms)?;
     }
+    alerting::gone::signal(connection, remove, EndCause::Removed, now_ms)?;
+    let mut paused = Vec::new();
     for (id, definition) in change {
-        update(connection, *id, definition, Origin::File, now_ms)?;
+        if update(connection, *id, definition, Origin::File, now_ms)? {
+            paused.push(*id);
+        }
     }
+    alerting::gone::signal(connection, &paused, EndCause::Paused, now_ms)?;
+    let alerting_changed = alerting::file::apply(connection, channels, policies)?;
     let added = insertion::insert_all(connection, add, Origin::File, now_ms)?;
     let of_change = change.iter().map(|(id, _)| id);
     let changed: Vec<ServiceId> = remove.iter().chain(of_change).chain(&added).copied().collect();
@@ -67,7 +77,7 @@ pub fn define_all(
         let more = added.len() as i64 - remove.len() as i64;
         living::changed(connection, &changed, more, now_ms)?;
     }
-    Ok(AppliedPlan { plan, added, alerting_changed: false })
+    Ok(AppliedPlan { plan, added, alerting_changed })
 }
 
 /// The living service `id`, if the API may change it.
@@ -103,13 +113,14 @@ pub fn insert(
     ServiceId::new(id).ok_or(StorageError::NotFound)
 }
 
+/// Whether the service was paused.
 fn update(
     connection: &mut StoreConnection,
     id: ServiceId,
     definition: &Definition,
     origin: Origin,
     now_ms: i64,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     let was_enabled: bool =
         services::table.find(id.get()).select(services::enabled).first(connection)?;
     diesel::update(services::table.find(id.get()))
@@ -117,11 +128,12 @@ fn update(
         .execute(connection)
         .map_err(|error| name_taken(error, definition))?;
     match (was_enabled, definition.enabled) {
-        (true, false) => pause(connection, id, now_ms),
+        (true, false) => pause(connection, id, now_ms)?,
         // Unknown until the next result.
-        (false, true) => events::replace(connection, id, State::Unknown, now_ms),
-        _ => Ok(()),
+        (false, true) => events::replace(connection, id, State::Unknown, now_ms)?,
+        _ => {}
     }
+    Ok(was_enabled && !definition.enabled)
 }
 
 /// A write that violates the unique index of names is a conflict that names the service.
@@ -149,6 +161,8 @@ fn pause(connection: &mut StoreConnection, id: ServiceId, now_ms: i64) -> Result
             service_metrics::streak_is_up.eq(None::<bool>),
             service_metrics::streak_count.eq(None::<i64>),
             service_metrics::streak_since_ms.eq(None::<i64>),
+            service_metrics::result_run.eq(0),
+            service_metrics::slow_run.eq(0),
         ))
         .execute(connection)?;
     events::replace(connection, id, State::Paused, now_ms)

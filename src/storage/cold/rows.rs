@@ -7,6 +7,7 @@ use diesel::prelude::*;
 
 use super::Backend;
 use super::schema::{service_events, service_metrics, services};
+use crate::domain::alert::Runs;
 use crate::domain::rollup::flapping::Recent;
 use crate::domain::{
     Condition, Definition, Event, EventFailure, Group, Interval, Labels, LatestEvent, Name,
@@ -166,6 +167,10 @@ pub struct MetricRow {
     pub streak_since_ms: Option<i64>,
     pub recent_states: i64,
     pub is_flapping: bool,
+    pub result_run: i32,
+    pub slow_run: i32,
+    pub certificate_step: Option<i16>,
+    pub certificate_fine_since_ms: Option<i64>,
 }
 
 impl MetricRow {
@@ -175,6 +180,15 @@ impl MetricRow {
             count: u32::try_from(self.streak_count?).ok()?,
             since_ms: self.streak_since_ms?,
         })
+    }
+
+    pub fn runs(&self) -> Runs {
+        Runs {
+            results: self.result_run,
+            slow: self.slow_run,
+            certificate_step: self.certificate_step,
+            certificate_fine_since_ms: self.certificate_fine_since_ms,
+        }
     }
 
     /// The tally of this row and of the newest event of its service.

@@ -10,6 +10,7 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable};
 
+use super::cold::alerting;
 use super::connection::StoreConnection;
 use crate::domain::time::step_back::{Period, StepBack};
 use crate::storage::clock_step::MovedEvents;
@@ -55,6 +56,7 @@ pub fn apply(connection: &mut StoreConnection, step: &StepBack) -> Result<usize>
             .bind::<BigInt, _>(step.after_ms)
             .execute(connection)?;
     }
+    alerting::clock_step::apply(connection, step)?;
     Ok(moved)
 }
 

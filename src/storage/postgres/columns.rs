@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::cold::alerting::alert_rows::NewSignalRow;
+use crate::domain::alert;
 use crate::domain::{PHASES, State, StoredTick};
 use crate::storage::batch::{Batch, NewMetric};
 
@@ -147,15 +149,18 @@ pub struct Metrics {
     pub recent_states: Vec<i64>,
     pub is_flapping: Vec<bool>,
     pub clears_unwatched: Vec<bool>,
+    /// Index in [`Runs`] from 1; `None` if the runs are unchanged.
+    pub runs: Vec<Option<i32>>,
 }
 
 impl Metrics {
-    /// The rows that exist, or those that do not.
-    pub fn of(batch: &Batch<'_>, exist: bool) -> Self {
+    /// The rows that exist, or those that do not. Adds their runs to `runs`.
+    pub fn of(batch: &Batch<'_>, exist: bool, runs: &mut Runs) -> Self {
         let rows = || batch.metrics.iter().filter(|(_, metric)| metric.entry.has_metric == exist);
         let mut columns = Self::with_capacity(rows().count());
         for (id, metric) in rows() {
             columns.push(id.get(), metric);
+            columns.runs.push(metric.changes_runs.then(|| runs.push(&metric.entry.runs)));
         }
         columns
     }
@@ -176,11 +181,12 @@ impl Metrics {
             recent_states: Vec::with_capacity(rows),
             is_flapping: Vec::with_capacity(rows),
             clears_unwatched: Vec::with_capacity(rows),
+            runs: Vec::with_capacity(rows),
         }
     }
 
     fn push(&mut self, service_id: i64, metric: &NewMetric) {
-        let NewMetric { entry, begun, clears_unwatched } = metric;
+        let NewMetric { entry, begun, clears_unwatched, changes_runs: _ } = metric;
         let tally = &entry.tally;
         self.service_id.push(service_id);
         self.tick_count.push(tally.tick_count.cast_signed());
@@ -200,5 +206,59 @@ impl Metrics {
         self.recent_states.push(tally.recent.bits());
         self.is_flapping.push(tally.is_flapping);
         self.clears_unwatched.push(*clears_unwatched);
+    }
+}
+
+/// Runs that changed. Without nulls, so that an array finds its elements by their number.
+#[derive(Debug, Default)]
+pub struct Runs {
+    pub results: Vec<i32>,
+    pub slow: Vec<i32>,
+    /// -1 for none.
+    pub certificate_step: Vec<i16>,
+    /// -1 for none.
+    pub certificate_fine_since_ms: Vec<i64>,
+}
+
+impl Runs {
+    /// Returns the index from 1.
+    fn push(&mut self, runs: &alert::Runs) -> i32 {
+        self.results.push(runs.results);
+        self.slow.push(runs.slow);
+        self.certificate_step.push(runs.certificate_step.unwrap_or(-1));
+        self.certificate_fine_since_ms.push(runs.certificate_fine_since_ms.unwrap_or(-1));
+        i32::try_from(self.results.len()).unwrap_or(i32::MAX)
+    }
+}
+
+/// The rows of `alert_signals`.
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// Their order.
+    pub nth: Vec<i32>,
+    pub service_id: Vec<i64>,
+    pub kind: Vec<&'static str>,
+    pub edge: Vec<&'static str>,
+    pub amount: Vec<i64>,
+    pub at_ms: Vec<i64>,
+    pub since_ms: Vec<i64>,
+    pub facts: Vec<String>,
+}
+
+impl Signals {
+    pub fn of(batch: &Batch<'_>) -> Self {
+        let mut columns = Self::default();
+        for (nth, signal) in (1..).zip(&batch.signals) {
+            let row = NewSignalRow::from(signal);
+            columns.nth.push(nth);
+            columns.service_id.push(row.service_id);
+            columns.kind.push(row.kind);
+            columns.edge.push(row.edge);
+            columns.amount.push(row.amount);
+            columns.at_ms.push(row.at_ms);
+            columns.since_ms.push(row.since_ms);
+            columns.facts.push(row.facts);
+        }
+        columns
     }
 }

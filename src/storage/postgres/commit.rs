@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text};
 
-use super::columns::{Begun, Ended, Metrics, Ticks};
+use super::columns::{Begun, Ended, Metrics, Runs, Signals, Ticks};
 use super::connection::StoreConnection;
 use super::instance::Instance;
 use crate::storage::batch::{Batch, Stored};
@@ -25,7 +25,8 @@ pub fn commit(
     batch: &Batch<'_>,
 ) -> Result<Stored> {
     let number = instance.next_number();
-    let changed = Metrics::of(batch, true);
+    let mut runs = Runs::default();
+    let changed = Metrics::of(batch, true, &mut runs);
     let statement = Commit {
         instance_id: instance.id,
         number,
@@ -35,7 +36,9 @@ pub fn commit(
         begun: Begun::of(batch),
         changed_count: changed.service_id.len() as i64,
         changed,
-        added: Metrics::of(batch, false),
+        added: Metrics::of(batch, false, &mut runs),
+        runs,
+        signals: Signals::of(batch),
     };
     let done: QueryResult<(bool, Option<Vec<i64>>)> = statement.get_result(connection);
     let (has_passed, event_ids) = done.map_err(explain)?;
@@ -67,6 +70,9 @@ struct Commit<'b> {
     changed_count: i64,
     /// Rows of services with their first tick.
     added: Metrics,
+    /// Of both.
+    runs: Runs,
+    signals: Signals,
 }
 
 impl QueryId for Commit<'_> {
@@ -111,7 +117,9 @@ impl QueryFragment<Pg> for Commit<'_> {
         self.push_fence(out.reborrow())?;
         self.push_ticks(out.reborrow())?;
         self.push_events(out.reborrow())?;
+        self.push_runs(out.reborrow())?;
         self.push_metrics(out.reborrow())?;
+        self.push_signals(out.reborrow())?;
         out.push_sql(" SELECT EXISTS (SELECT FROM fence), (SELECT ids FROM events)");
         Ok(())
     }
@@ -199,6 +207,44 @@ impl Commit<'_> {
         Ok(())
     }
 
+    /// One row of arrays, of which [`Metrics`] has the index.
+    fn push_runs<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Runs { results, slow, certificate_step, certificate_fine_since_ms } = &self.runs;
+        out.push_sql(", runs AS MATERIALIZED (SELECT ");
+        out.push_bind_param::<Array<Integer>, _>(results)?;
+        out.push_sql(" AS results, ");
+        out.push_bind_param::<Array<Integer>, _>(slow)?;
+        out.push_sql(" AS slow, ");
+        out.push_bind_param::<Array<SmallInt>, _>(certificate_step)?;
+        out.push_sql(" AS certificate_step, ");
+        out.push_bind_param::<Array<BigInt>, _>(certificate_fine_since_ms)?;
+        out.push_sql(" AS certificate_fine_since_ms)");
+        Ok(())
+    }
+
+    fn push_signals<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Signals { nth, service_id, kind, edge, amount, at_ms, since_ms, facts } = &self.signals;
+        out.push_sql(
+            ", signals AS (INSERT INTO alert_signals (service_id, kind, edge, amount, at_ms, \
+                since_ms, facts) \
+            SELECT u.service_id, u.kind, u.edge, u.amount, u.at_ms, u.since_ms, u.facts \
+            FROM fence, ",
+        );
+        push_rows!(
+            out,
+            nth: Integer = nth,
+            service_id: BigInt = service_id,
+            kind: Text = kind,
+            edge: Text = edge,
+            amount: BigInt = amount,
+            at_ms: BigInt = at_ms,
+            since_ms: BigInt = since_ms,
+            facts: Text = facts,
+        );
+        out.push_sql(" ORDER BY u.nth)");
+        Ok(())
+    }
+
     /// A row that is missing fails the statement: a null violates the key of `duties`.
     fn push_metrics<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
@@ -209,12 +255,19 @@ impl Commit<'_> {
                 known_is_up = u.known_is_up, streak_is_up = u.streak_is_up, \
                 streak_count = u.streak_count, streak_since_ms = u.streak_since_ms, \
                 recent_states = u.recent_states, is_flapping = u.is_flapping, \
+                result_run = coalesce(runs.results[u.runs], m.result_run), \
+                slow_run = coalesce(runs.slow[u.runs], m.slow_run), \
+                certificate_step = CASE WHEN u.runs IS NULL THEN m.certificate_step \
+                    ELSE nullif(runs.certificate_step[u.runs], -1) END, \
+                certificate_fine_since_ms = CASE WHEN u.runs IS NULL \
+                    THEN m.certificate_fine_since_ms \
+                    ELSE nullif(runs.certificate_fine_since_ms[u.runs], -1) END, \
                 unwatched_from_ms = CASE WHEN u.clears_unwatched THEN NULL \
                     ELSE m.unwatched_from_ms END, \
                 updated_at = ",
         );
         out.push_bind_param::<BigInt, _>(&self.now_ms)?;
-        out.push_sql(" / 1000 FROM fence, events, ");
+        out.push_sql(" / 1000 FROM fence, events, runs, ");
         self.changed.push_rows(out.reborrow())?;
         out.push_sql(" WHERE m.service_id = u.service_id AND u.service_id");
         out.push_sql(ALWAYS);
@@ -222,12 +275,15 @@ impl Commit<'_> {
             " AND m.region_id = 0 RETURNING 1), \
             added AS (INSERT INTO service_metrics (service_id, tick_count, up_count, \
                 unknown_count, response_time_sum_ns, latest_event_id, known_is_up, streak_is_up, \
-                streak_count, streak_since_ms, recent_states, is_flapping, created_at, updated_at) \
+                streak_count, streak_since_ms, recent_states, is_flapping, result_run, slow_run, \
+                certificate_step, certificate_fine_since_ms, created_at, updated_at) \
             SELECT u.service_id, u.tick_count, u.up_count, u.unknown_count, \
                 u.response_time_sum_ns, coalesce(events.ids[u.begun], u.latest_event_id), \
                 u.known_is_up, u.streak_is_up, u.streak_count, u.streak_since_ms, \
-                u.recent_states, u.is_flapping, t.now_s, t.now_s \
-            FROM fence, events, (SELECT ",
+                u.recent_states, u.is_flapping, coalesce(runs.results[u.runs], 0), \
+                coalesce(runs.slow[u.runs], 0), nullif(runs.certificate_step[u.runs], -1), \
+                nullif(runs.certificate_fine_since_ms[u.runs], -1), t.now_s, t.now_s \
+            FROM fence, events, runs, (SELECT ",
         );
         out.push_bind_param::<BigInt, _>(&self.now_ms)?;
         out.push_sql(" / 1000 AS now_s) t, ");
@@ -260,6 +316,7 @@ impl Metrics {
             recent_states: BigInt = &self.recent_states,
             is_flapping: Bool = &self.is_flapping,
             clears_unwatched: Bool = &self.clears_unwatched,
+            runs: Nullable<Integer> = &self.runs,
         );
         Ok(())
     }

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
+use super::cold::alerting;
 use super::connection::StoreConnection;
 use super::schema::{services, store};
 use crate::storage::port::Result;
@@ -20,6 +21,7 @@ pub fn check(connection: &mut StoreConnection) -> Result<Vec<String>> {
         problems.push(format!("{counted} services are counted as living, and {living} are"));
     }
     let shards: Vec<Shard> = diesel::sql_query(DIFFERENT_SHARDS).load(connection)?;
+    problems.extend(alerting::expiry::check(connection)?);
     problems.extend(shards.iter().take(SHARDS).map(Shard::problem));
     Ok(problems)
 }

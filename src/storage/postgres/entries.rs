@@ -53,6 +53,7 @@ fn entry(
         has_metric: metric.is_some(),
         thresholds,
         latest_event_id: event.map(|event| event.id),
+        runs: metric.as_ref().map(MetricRow::runs).unwrap_or_default(),
         unwatched_from_ms: metric.as_ref().and_then(|metric| metric.unwatched_from_ms),
         tally: metric.map(|metric| metric.tally(latest)).unwrap_or_default(),
         ..Entry::default()

@@ -6,7 +6,6 @@ use super::cold::{chunks, events, rollups, services};
 use super::store::PostgresStore;
 use super::{counters, fresh, history, usage};
 use crate::domain::{Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
-use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
     Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
@@ -149,7 +148,3 @@ impl RollupRead for PostgresStore {
         self.run(|connection| rollups::newest_rollup(connection, id, step_s))
     }
 }
-
-impl AlertRead for PostgresStore {}
-
-impl AlertWrite for PostgresStore {}

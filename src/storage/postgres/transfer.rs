@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::REGION;
+use super::cold::alerting;
 use super::cold::rollups::RollupRow;
 use super::connection::StoreConnection;
 use super::history;
@@ -17,8 +18,8 @@ use crate::storage::history::rows::NewChunk;
 use crate::storage::port::Result;
 use crate::storage::transfer;
 use crate::storage::transfer::{
-    Copied, EachRow, EventCopy, MetricCopy, Row, ServiceCopy, StoreCopy, TransferSource,
-    TransferTarget,
+    Copied, EachAlertingRow, EachRow, EventCopy, MetricCopy, Row, ServiceCopy, StoreCopy,
+    TransferSource, TransferTarget,
 };
 
 impl PostgresStore {
@@ -62,6 +63,10 @@ impl TransferSource for PostgresStore {
             range.chunks(connection, each)?;
             Ok(Some(last))
         })
+    }
+
+    fn alerting(&mut self, each: &mut EachAlertingRow<'_>) -> Result<()> {
+        self.run(|connection| alerting::copy::read(connection, each))
     }
 }
 
@@ -214,6 +219,7 @@ impl Range {
             (i64, i64, i64, i64, i64, Option<i64>, Option<i64>),
             (Option<bool>, Option<bool>, Option<i64>, Option<i64>, i64, bool),
             (i64, i64),
+            (i32, i32, Option<i16>, Option<i64>),
         );
         let rows = rows_of!(service_metrics, self)
             .order(service_metrics::service_id)
@@ -236,10 +242,17 @@ impl Range {
                     service_metrics::is_flapping,
                 ),
                 (service_metrics::created_at, service_metrics::updated_at),
+                (
+                    service_metrics::result_run,
+                    service_metrics::slow_run,
+                    service_metrics::certificate_step,
+                    service_metrics::certificate_fine_since_ms,
+                ),
             ))
             .load_iter::<Columns, DefaultLoadingMode>(connection)?;
         for row in rows {
-            let (counts, state, (created_at, updated_at)) = row?;
+            let (counts, state, (created_at, updated_at), runs) = row?;
+            let (result_run, slow_run, certificate_step, certificate_fine_since_ms) = runs;
             let (service_id, tick_count, up_count, unknown_count, sum_ns, latest, unwatched) =
                 counts;
             let (known, streak_is_up, streak_count, streak_since_ms, recent, is_flapping) = state;
@@ -257,6 +270,10 @@ impl Range {
                 recent_states: recent,
                 is_flapping,
                 unwatched_from_ms: unwatched,
+                result_run,
+                slow_run,
+                certificate_step,
+                certificate_fine_since_ms,
                 created_at,
                 updated_at,
             }))?;

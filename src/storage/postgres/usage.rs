@@ -37,7 +37,9 @@ const COUNT: &str = "\
         (SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest(ARRAY[ \
             'store', 'regions', 'instances', 'shards', 'services', 'service_metrics', \
             'service_ticks', 'service_events', 'service_tick_chunks', 'service_rollups', \
-            'inbox', 'duties']) name) AS bytes, \
+            'inbox', 'duties', 'alerting', 'channels', 'policies', 'silences', \
+            'alert_signals', 'alerts', 'notifications', 'notification_alerts', 'deliveries', \
+            'maintenances', 'maintenance_spans']) name) AS bytes, \
         (SELECT count(*) FROM services) AS services, \
         (SELECT count(*) FROM service_events) AS events, \
         (SELECT from_ms FROM service_tick_chunks ORDER BY to_ms, from_ms LIMIT 1) \

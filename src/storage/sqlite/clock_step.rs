@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
+use super::cold::alerting;
 use super::schema::service_events;
 use crate::domain::State;
 use crate::domain::time::step_back::{Period, StepBack};
@@ -49,6 +50,7 @@ pub fn apply(connection: &mut SqliteConnection, step: &StepBack) -> Result<usize
             .execute(connection)?;
     }
     diesel::sql_query(OUTDATE_ROLLUPS).bind::<BigInt, _>(first_moved_id).execute(connection)?;
+    alerting::clock_step::apply(connection, step)?;
     Ok(moved)
 }
 

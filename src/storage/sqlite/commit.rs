@@ -3,12 +3,15 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
+use super::cold::alerting::alert_rows::NewSignalRow;
 use super::cold::rows::{EventRow, MetricRow, NewEventRow, ServiceRow};
 use super::metrics;
 use super::metrics::TallyRow;
 use super::prepared::{Prepared, Text};
 use super::rows::TickRow;
-use super::schema::{liveness, service_events, service_metrics, service_ticks, services};
+use super::schema::{
+    alert_signals, liveness, service_events, service_metrics, service_ticks, services,
+};
 use crate::domain::{Event, ServiceId};
 use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, Stored};
 use crate::storage::error::StorageError;
@@ -48,6 +51,7 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
     Ok(Entry {
         has_metric: true,
         tally: metric.tally(event.as_ref().map(Event::latest)),
+        runs: metric.runs(),
         latest_event_id,
         latest_tick_id,
         unwatched_from_ms: metric.unwatched_from_ms,
@@ -86,6 +90,10 @@ pub fn commit(
     let stored = Stored { event_ids: begun.collect::<Result<_, _>>()? };
     for (id, metric) in &batch.metrics {
         write_metric(connection, *id, metric, &stored, batch.now_ms)?;
+    }
+    for signal in &batch.signals {
+        let insert = diesel::insert_into(alert_signals::table);
+        insert.values(NewSignalRow::from(signal)).execute(connection)?;
     }
     move_liveness(connection, batch.now_ms)?;
     Ok(stored)
@@ -135,7 +143,7 @@ fn write_metric(
     stored: &Stored,
     now_ms: i64,
 ) -> Result<(), StorageError> {
-    let NewMetric { entry, begun, clears_unwatched } = metric;
+    let NewMetric { entry, begun, clears_unwatched, changes_runs } = metric;
     let begun = begun.and_then(|nth| stored.event_ids.get(nth).copied());
     let now = now_ms / 1_000;
     // Without a tally, the entry's event is one that a lost metric referenced.
@@ -143,6 +151,9 @@ fn write_metric(
     let row = TallyRow::new(id, &entry.tally, latest_event_id, entry.latest_tick_id, now);
     if !entry.has_metric {
         row.insert(connection)?;
+        if *changes_runs {
+            metrics::set_runs(connection, id, &entry.runs)?;
+        }
         return Ok(());
     }
     if let Some(event_id) = begun {
@@ -150,6 +161,9 @@ fn write_metric(
     }
     if *clears_unwatched {
         metrics::clear_unwatched(connection, id)?;
+    }
+    if *changes_runs {
+        metrics::set_runs(connection, id, &entry.runs)?;
     }
     row.update(connection)
 }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
+use super::cold::alerting;
 use super::schema::{history, service_count, service_rollups, service_tick_chunks, services};
 use crate::storage::error::StorageError;
 
@@ -48,6 +49,7 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Vec<String>, StorageEr
     if counted_living != living {
         problems.push(format!("{counted_living} services are counted as living, and {living} are"));
     }
+    problems.extend(alerting::expiry::check(connection)?);
     let found = (chunks, sealed, bytes, rollups);
     if counted != found {
         problems.push(format!(

@@ -5,6 +5,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::prepared::{Prepared, Text};
 use super::schema::service_metrics;
+use crate::domain::alert::Runs;
 use crate::domain::{ServiceId, Tally};
 use crate::storage::error::StorageError;
 
@@ -128,6 +129,35 @@ struct SetLatestEvent;
 impl Text<2> for SetLatestEvent {
     const PARTS: [&'static str; 2] =
         ["UPDATE service_metrics SET latest_event_id = ", " WHERE service_id = "];
+}
+
+/// Sets the runs of a service. Seldom: a run is counted up to the longest one that is signalled.
+pub fn set_runs(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    runs: &Runs,
+) -> Result<(), StorageError> {
+    let numbers = [
+        Some(runs.results.into()),
+        Some(runs.slow.into()),
+        runs.certificate_step.map(i64::from),
+        runs.certificate_fine_since_ms,
+        Some(id.get()),
+    ];
+    Prepared::new(SetRuns, numbers).execute(connection)?;
+    Ok(())
+}
+
+struct SetRuns;
+
+impl Text<5> for SetRuns {
+    const PARTS: [&'static str; 5] = [
+        "UPDATE service_metrics SET result_run = ",
+        ", slow_run = ",
+        ", certificate_step = ",
+        ", certificate_fine_since_ms = ",
+        " WHERE service_id = ",
+    ];
 }
 
 /// Clears the time up to which the imported history of a service reaches.

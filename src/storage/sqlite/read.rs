@@ -8,7 +8,6 @@ use diesel::sqlite::SqliteConnection;
 use super::cold::{chunks, events, rollups, services};
 use super::{counters, fresh, history, usage};
 use crate::domain::{Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
-use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
     Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
@@ -151,7 +150,3 @@ impl RollupRead for SqliteConnection {
         rollups::newest_rollup(self, id, step_s)
     }
 }
-
-impl AlertRead for SqliteConnection {}
-
-impl AlertWrite for SqliteConnection {}

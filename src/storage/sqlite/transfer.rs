@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
+use super::cold::alerting;
 use super::connection::{connect, set};
 use super::migrations;
 use super::rows::{NewChunkRow, NewRollupRow, TickRow};
@@ -20,7 +21,7 @@ use crate::domain::{ServiceId, StoredTick};
 use crate::storage::error::StorageError;
 use crate::storage::port::Result;
 use crate::storage::transfer::{
-    EventCopy, MetricCopy, Row, ServiceCopy, StoreCopy, TransferTarget,
+    AlertingRow, EventCopy, MetricCopy, Row, ServiceCopy, StoreCopy, TransferTarget,
 };
 
 type Manager = AnsiTransactionManager;
@@ -100,6 +101,10 @@ impl TransferTarget for NewFile {
                 insert.execute(&mut self.connection).map(drop).map_err(Into::into)
             }
         }
+    }
+
+    fn add_alerting(&mut self, row: AlertingRow) -> Result<()> {
+        alerting::copy::add(&mut self.connection, row)
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -211,6 +216,10 @@ fn add_metric(
             service_metrics::created_at.eq(metric.created_at),
             service_metrics::updated_at.eq(metric.updated_at),
             service_metrics::unwatched_from_ms.eq(metric.unwatched_from_ms),
+            service_metrics::result_run.eq(metric.result_run),
+            service_metrics::slow_run.eq(metric.slow_run),
+            service_metrics::certificate_step.eq(metric.certificate_step),
+            service_metrics::certificate_fine_since_ms.eq(metric.certificate_fine_since_ms),
         ))
         .execute(connection)?;
     Ok(())

@@ -94,7 +94,10 @@ impl Drop for TestDatabase {
         let Some(database) = self.0.take().filter(|_| !thread::panicking()) else { return };
         database.query(
             "TRUNCATE instances, services, service_metrics, service_ticks, service_events, \
-                 service_tick_chunks, service_rollups, inbox, duties RESTART IDENTITY; \
+                 service_tick_chunks, service_rollups, inbox, duties, channels, policies, \
+                 silences, alert_signals, alerts, notifications, notification_alerts, \
+                 deliveries, maintenances, maintenance_spans RESTART IDENTITY; \
+             UPDATE alerting SET next_alert_id = 1, next_notification_id = 1; \
              UPDATE store SET revision = 0, living = 0, spread = NULL, oldest_version = NULL, \
                  sealed_at_ms = 0; \
              DELETE FROM shards; \

@@ -1,0 +1,18 @@
+//! Alerting: channels, policies and silences; signals, alerts, notifications and deliveries.
+
+pub mod alert_rows;
+pub mod changes;
+pub mod clock_step;
+pub mod copy;
+pub mod definition_rows;
+pub mod definitions;
+pub mod expiry;
+pub mod file;
+pub mod gone;
+pub mod lists;
+pub mod notification_rows;
+pub mod settle;
+pub mod state;
+pub mod values;
+
+use super::{Backend, StoreConnection, schema};
