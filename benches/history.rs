@@ -108,7 +108,7 @@ fn write(
     file: &Path,
 ) -> i64 {
     let day = Duration::from_secs(86_400);
-    let retention = Retention { ticks: 30 * day, rollups: 1_830 * day };
+    let retention = Retention { ticks: 30 * day, rollups: 1_830 * day, deliveries: 30 * day };
     let rules = UpkeepSettings { chunk_ticks: CHUNK_TICKS, retention };
     let mut upkeep = UpkeepPlan::new(rules, Instant::now());
     let (mut ledger, mut noise) = (Ledger::default(), Noise(88_172_645_463_325_252));

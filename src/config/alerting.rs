@@ -1,13 +1,11 @@
 //! Settings of alerting.
 
-use std::time::Duration;
-
 use url::Url;
 
 use crate::config::reader::Reader;
 use crate::config::variable::{Section, Variable};
 
-const DELIVERY_RETENTION: Variable = Variable::new(
+pub(super) const DELIVERY_RETENTION: Variable = Variable::new(
     "DELIVERY_RETENTION_DAYS",
     "30",
     "a number of days from 0.0000116 (a second) to 36500",
@@ -26,18 +24,13 @@ pub const SECTION: Section =
 /// Settings of alerting.
 #[derive(Debug, Clone)]
 pub struct AlertingConfig {
-    /// How long attempts to deliver are stored.
-    pub delivery_retention: Duration,
     /// Base of the links in messages, without a slash at the end.
     pub public_url: Option<String>,
 }
 
 impl AlertingConfig {
     pub fn read(reader: &mut Reader) -> Self {
-        Self {
-            delivery_retention: reader.days(&DELIVERY_RETENTION),
-            public_url: reader.optional(&PUBLIC_URL, public_url),
-        }
+        Self { public_url: reader.optional(&PUBLIC_URL, public_url) }
     }
 }
 

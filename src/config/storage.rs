@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::alerting::DELIVERY_RETENTION;
 use crate::config::instance_name;
 use crate::config::reader::Reader;
 use crate::config::variable::{Section, Variable};
@@ -109,6 +110,7 @@ impl StorageConfig {
             retention: Retention {
                 ticks: reader.days(&TICK_RETENTION),
                 rollups: reader.days(&ROLLUP_RETENTION),
+                deliveries: reader.days(&DELIVERY_RETENTION),
             },
             chunk_ticks: reader.number(&CHUNK_TICKS, 2, 65_536),
         }

@@ -11,7 +11,8 @@ use super::{CHANGES_LIMIT, Phase, Recorder};
 use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply, UpkeepWrite,
+    ApplyFile, ChangeAlerting, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply,
+    UpkeepWrite,
 };
 use crate::actors::runtime::Fault;
 use crate::domain::{Definition, ServiceId};

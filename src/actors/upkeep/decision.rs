@@ -163,7 +163,7 @@ impl UpkeepPlan {
 }
 
 fn round_every(retention: Retention) -> Duration {
-    let shortest = retention.ticks.min(retention.rollups);
+    let shortest = retention.ticks.min(retention.rollups).min(retention.deliveries);
     (shortest / ROUNDS_A_RETENTION).clamp(STEP_EVERY, ROUND_EVERY)
 }
 
@@ -173,7 +173,7 @@ mod tests {
 
     fn plan(now: Instant) -> UpkeepPlan {
         let day = Duration::from_secs(86_400);
-        let retention = Retention { ticks: 30 * day, rollups: 1_830 * day };
+        let retention = Retention { ticks: 30 * day, rollups: 1_830 * day, deliveries: 30 * day };
         UpkeepPlan::new(UpkeepSettings { chunk_ticks: 512, retention }, now)
     }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Retention {
     /// `TICK_RETENTION_DAYS`: ticks.
     pub ticks: Duration,
-    /// `ROLLUP_RETENTION_DAYS`: roll-ups and events.
+    /// `ROLLUP_RETENTION_DAYS`: roll-ups, events and closed alerts.
     pub rollups: Duration,
+    /// `DELIVERY_RETENTION_DAYS`: attempts to deliver notifications.
+    pub deliveries: Duration,
 }

@@ -256,7 +256,7 @@ impl Pair {
         // Retention never runs while a slice is prepared.
         self.slices.clear();
         let (ticks, rollups) = (Duration::from_millis(ticks_ms), Duration::from_millis(rollups_ms));
-        self.store.retain(Retention { ticks, rollups }, self.now_ms);
+        self.store.retain(Retention { ticks, rollups, deliveries: rollups }, self.now_ms);
         let cutoff_ms = self.now_ms - ticks_ms.cast_signed();
         self.rollups_from_ms = self.rollups_from_ms.max(self.now_ms - rollups_ms.cast_signed());
         for (nth, service) in self.services.iter_mut().enumerate() {

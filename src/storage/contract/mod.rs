@@ -1,5 +1,7 @@
 //! The contract of a store: tests that run on each kind of store.
 
+pub mod alert_signals;
+pub mod alerting;
 mod clock_steps;
 pub mod fixture;
 mod gaps;

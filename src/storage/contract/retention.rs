@@ -23,6 +23,12 @@ pub fn days(count: u64) -> Duration {
     Duration::from_secs(count * 86_400)
 }
 
+/// Ages in days of ticks and of roll-ups; attempts to deliver live as long as roll-ups.
+fn retention(ticks: u64, rollups: u64) -> Retention {
+    let (ticks, rollups) = (days(ticks), days(rollups));
+    Retention { ticks, rollups, deliveries: rollups }
+}
+
 /// Ten days of a service that is down in the first hour of each day; sealed once a day.
 pub fn ten_days(f: &mut Fixture) -> Vec<StoredTick> {
     let id = f.ids[0];
@@ -44,10 +50,10 @@ fn retention_deletes_what_is_too_old_and_nothing_else(kind: Kind) {
     let (id, ticks) = (f.ids[0], ten_days(&mut f));
     let now_ms = START_MS + 10 * DAY_MS;
     let before = f.usage();
-    f.retain(Retention { ticks: days(20), rollups: days(20) }, now_ms);
+    f.retain(retention(20, 20), now_ms);
     assert_eq!(f.usage(), before, "nothing is too old");
 
-    f.retain(Retention { ticks: days(3), rollups: days(5) }, now_ms);
+    f.retain(retention(3, 5), now_ms);
     f.assert_consistent();
     let newest: Vec<_> = listed(&ticks).into_iter().take(72).collect();
     assert_eq!(f.ticks(id), newest);
@@ -59,7 +65,7 @@ fn retention_deletes_what_is_too_old_and_nothing_else(kind: Kind) {
     assert_eq!(events.len(), 11);
     assert_eq!(events[0].to_ms, Some(now_ms - 5 * DAY_MS));
 
-    f.retain(Retention { ticks: days(0), rollups: days(0) }, now_ms + 9 * DAY_MS);
+    f.retain(retention(0, 0), now_ms + 9 * DAY_MS);
     f.assert_consistent();
     assert_eq!(f.ticks(id), []);
     let usage = f.usage();
@@ -85,7 +91,7 @@ fn the_newest_event_of_a_deleted_service_is_not_deleted(kind: Kind) {
         f.commit(&[outcome(id, &tick)], tick.at_ms);
     }
     f.writer.define(Change::Delete(id), START_MS + 9).unwrap();
-    f.retain(Retention { ticks: days(0), rollups: days(0) }, START_MS + DAY_MS);
+    f.retain(retention(0, 0), START_MS + DAY_MS);
     let left = spans(&mut *f.reader, id, Window::ALL).unwrap();
     let newest = Span { state: State::Up, from_ms: START_MS + 2, to_ms: Some(START_MS + 9) };
     assert_eq!(left, [newest]);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::domain::Retention;
+use crate::storage::alerting::AlertingCutoffs;
 use crate::storage::error::StorageError;
 use crate::storage::port::{Expired, StoreWrite};
 
@@ -16,6 +17,9 @@ const CHUNKS: u32 = 32;
 /// Roll-ups or events per transaction.
 const ROWS: u32 = 500;
 
+/// Age of a closed notification, and of a signal that was never settled.
+const NOTIFICATIONS: Duration = Duration::from_secs(7 * 86_400);
+
 /// How far a round has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Progress {
@@ -23,6 +27,7 @@ pub enum Progress {
     Ticks,
     /// Roll-ups and events of the services after this id.
     AfterService(i64),
+    Alerting,
     Space,
     Done,
 }
@@ -43,10 +48,19 @@ pub fn step(
             }
             Progress::AfterService(after) => {
                 match store.expire_service(after, cutoff(now_ms, retention.rollups), ROWS)? {
-                    None => Progress::Space,
+                    None => Progress::Alerting,
                     Some(Expired { is_done: false, .. }) => progress,
                     Some(Expired { service_id, .. }) => Progress::AfterService(service_id),
                 }
+            }
+            Progress::Alerting => {
+                let cutoffs = AlertingCutoffs {
+                    alerts_ms: cutoff(now_ms, retention.rollups),
+                    notifications_ms: cutoff(now_ms, NOTIFICATIONS),
+                    deliveries_ms: cutoff(now_ms, retention.deliveries),
+                };
+                let is_more = store.expire_alerting(cutoffs, ROWS)?;
+                if is_more { progress } else { Progress::Space }
             }
             Progress::Space => {
                 if store.release_space()? {

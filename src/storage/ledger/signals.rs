@@ -132,3 +132,6 @@ impl Result<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

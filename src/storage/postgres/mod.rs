@@ -46,6 +46,7 @@ pub mod takeover;
 #[cfg(test)]
 pub mod tests;
 mod transfer;
+mod transfer_alerting;
 mod usage;
 mod write;
 

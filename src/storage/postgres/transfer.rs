@@ -5,15 +5,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::REGION;
-use super::cold::alerting;
 use super::cold::rollups::RollupRow;
 use super::connection::StoreConnection;
-use super::history;
 use super::rows::TickRow;
 use super::schema::{
     service_events, service_metrics, service_rollups, service_tick_chunks, service_ticks, services,
 };
 use super::store::PostgresStore;
+use super::{history, transfer_alerting};
 use crate::storage::history::rows::NewChunk;
 use crate::storage::port::Result;
 use crate::storage::transfer;
@@ -66,7 +65,7 @@ impl TransferSource for PostgresStore {
     }
 
     fn alerting(&mut self, each: &mut EachAlertingRow<'_>) -> Result<()> {
-        self.run(|connection| alerting::copy::read(connection, each))
+        self.run(|connection| transfer_alerting::read(connection, each))
     }
 }
 

@@ -88,12 +88,12 @@ pub fn commit(
     }
     let begun = batch.begun.iter().map(|event| begin(connection, event, batch.now_ms));
     let stored = Stored { event_ids: begun.collect::<Result<_, _>>()? };
-    for (id, metric) in &batch.metrics {
-        write_metric(connection, *id, metric, &stored, batch.now_ms)?;
-    }
     for signal in &batch.signals {
         let insert = diesel::insert_into(alert_signals::table);
         insert.values(NewSignalRow::from(signal)).execute(connection)?;
+    }
+    for (id, metric) in &batch.metrics {
+        write_metric(connection, *id, metric, &stored, batch.now_ms)?;
     }
     move_liveness(connection, batch.now_ms)?;
     Ok(stored)

@@ -35,6 +35,7 @@ pub mod store;
 #[cfg(test)]
 pub mod tests;
 pub mod transfer;
+mod transfer_alerting;
 mod usage;
 mod watch;
 mod write;

@@ -8,15 +8,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
-use super::cold::alerting;
 use super::connection::{connect, set};
-use super::migrations;
 use super::rows::{NewChunkRow, NewRollupRow, TickRow};
 use super::schema::{
     history, liveness, service_events, service_metrics, service_rollups, service_tick_chunks,
     service_ticks, services,
 };
 use super::store::set_up_if_empty;
+use super::{migrations, transfer_alerting};
 use crate::domain::{ServiceId, StoredTick};
 use crate::storage::error::StorageError;
 use crate::storage::port::Result;
@@ -104,7 +103,7 @@ impl TransferTarget for NewFile {
     }
 
     fn add_alerting(&mut self, row: AlertingRow) -> Result<()> {
-        alerting::copy::add(&mut self.connection, row)
+        transfer_alerting::add(&mut self.connection, row)
     }
 
     fn commit(&mut self) -> Result<()> {

@@ -3,7 +3,6 @@
 pub mod alert_rows;
 pub mod changes;
 pub mod clock_step;
-pub mod copy;
 pub mod definition_rows;
 pub mod definitions;
 pub mod expiry;

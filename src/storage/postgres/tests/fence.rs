@@ -1,12 +1,16 @@
 //! The fence: writes whose answer is lost, and instances that may not write any more.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 
 use super::{TestDatabase, open_with_limit, settings};
+use crate::domain::alert::{AlertKind, DeliveryOutcome, Edge, Marks, Settlement};
 use crate::domain::{Outcome, ServiceId, State};
+use crate::storage::contract::alert_signals::firing;
+use crate::storage::contract::alerting::samples::{delivery, due};
 use crate::storage::contract::fixture::{Fixture, START_MS, outcome, plain};
 use crate::storage::error::StorageError;
 use crate::storage::ledger::Committed;
@@ -52,9 +56,19 @@ impl Fenced {
     /// Commits a group whose answer is lost. The statement waits for a lock until the process has
     /// given it up, and then is stored or is not.
     fn lose(&mut self, group: &[Outcome], is_stored: bool) {
+        let now_ms = START_MS + self.made * 1_000;
+        self.lose_write(is_stored, |f| f.ledger.commit(&mut *f.writer, group, now_ms));
+    }
+
+    /// As [`lose`](Self::lose), for any write.
+    fn lose_write<T: Debug>(
+        &mut self,
+        is_stored: bool,
+        write: impl FnOnce(&mut Fixture) -> Result<T, StorageError>,
+    ) {
         let mut other = Connection::open(&settings(&self.database.url()), Mode::Write).unwrap();
         other.batch_execute("BEGIN; SELECT FROM instances FOR UPDATE").unwrap();
-        let lost = self.commit(group).unwrap_err();
+        let lost = write(&mut self.f).unwrap_err();
         assert!(matches!(lost, StorageError::Unavailable(_)), "{lost:?}");
         if !is_stored {
             let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -190,4 +204,54 @@ fn a_metric_that_another_program_deleted_is_a_conflict_that_stores_nothing() {
     assert_eq!(fenced.commit(&more).unwrap_err(), StorageError::Conflict(why));
     let count = &fenced.database.query("SELECT count(*) FROM service_ticks")[0][0];
     assert_eq!(count.as_deref(), Some("2"));
+}
+
+/// A settlement whose answer is lost is written again: it changes nothing more.
+#[test]
+fn a_settlement_whose_answer_is_lost_can_be_repeated() {
+    for is_stored in [true, false] {
+        let mut fenced = Fenced::new();
+        let marks = Arc::new(Marks { failures: vec![1], ..Marks::default() });
+        fenced.f.ledger.set_marks([(fenced.id, marks)].into_iter().collect());
+        let group = fenced.next(2);
+        assert_eq!(fenced.commit(&group).unwrap().signals, 1);
+        let signal = fenced.f.reader.alert_signals(9).unwrap().remove(0);
+        let settlement = Settlement {
+            signals_up_to: Some(signal.id),
+            alerts: vec![firing(1, Some(fenced.id), AlertKind::Down)],
+            notifications: vec![due(1)],
+            members: vec![(1, 1)],
+            deliveries: vec![delivery(1, 5, DeliveryOutcome::Delivered)],
+            ..Settlement::default()
+        };
+        fenced.lose_write(is_stored, |f| f.writer.settle_alerts(&settlement));
+        let group = fenced.next(2);
+        assert_eq!(fenced.commit(&group).unwrap().signals, 1);
+        fenced.f.writer.settle_alerts(&settlement).unwrap();
+        let left = fenced.f.reader.alert_signals(9).unwrap();
+        assert_eq!(left.len(), 1, "stored: {is_stored}");
+        assert!(left[0].id > signal.id);
+        let stored = fenced.f.reader.alert(1).unwrap();
+        assert_eq!(stored.alert, settlement.alerts[0]);
+        assert_eq!((stored.notifications, stored.deliveries.len()), (vec![due(1)], 1));
+        fenced.assert_recorded();
+    }
+}
+
+#[test]
+fn the_signals_of_a_commit_whose_answer_is_lost_are_stored_once() {
+    for is_stored in [true, false] {
+        let mut fenced = Fenced::new();
+        let marks = Arc::new(Marks { failures: vec![1], ..Marks::default() });
+        fenced.f.ledger.set_marks([(fenced.id, marks)].into_iter().collect());
+        let lost = fenced.next(4);
+        fenced.lose(&lost, is_stored);
+        let more = fenced.next(1);
+        let done = fenced.commit(&[lost, more].concat()).unwrap();
+        assert_eq!((done.recorded, done.signals), (5, 2), "stored: {is_stored}");
+        let signals = fenced.f.reader.alert_signals(9).unwrap();
+        let edges: Vec<_> = signals.iter().map(|signal| signal.edge).collect();
+        assert_eq!(edges, [Edge::Begin; 2]);
+        fenced.assert_recorded();
+    }
 }

@@ -1,19 +1,32 @@
 //! A copy of the store as an SQLite file.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::prelude::*;
+
 use super::{open_with_limit, settings};
-use crate::domain::{Retention, State, Window, sample};
+use crate::domain::alert::{AlertKind, DeliveryOutcome, Marks, Notification, Settlement};
+use crate::domain::{Retention, ServiceId, State, Window, sample};
+use crate::storage::alerting::AlertingChange;
+use crate::storage::contract::alert_signals::firing;
+use crate::storage::contract::alerting::samples::{
+    ALL_ALERTS, ALL_DELIVERIES, channel, delivery, due, policy, resolved, silence,
+};
 use crate::storage::contract::fixture::{Fixture, START_MS, outcome, outcomes, plain, quiet};
 use crate::storage::contract::ledger::events;
+use crate::storage::contract::postgres_cluster::Database;
 use crate::storage::contract::retention::{HOUR_MS, MINUTE_MS};
 use crate::storage::history::check::{Checked, check};
 use crate::storage::history::rows::{DAY_S, HOUR_S};
 use crate::storage::history::ticks::ListTicks;
 use crate::storage::ledger::Ledger;
-use crate::storage::port::{Query, StoreRead};
+use crate::storage::port::{Query, StoreRead, StoreWrite};
 use crate::storage::postgres::store::PostgresStore;
 use crate::storage::records::{Change, GetUsage};
+use crate::storage::sqlite::connection;
+use crate::storage::sqlite::schema::{maintenance_spans, maintenances};
 use crate::storage::sqlite::store::Store;
 use crate::storage::sqlite::transfer::NewFile;
 use crate::storage::transfer::Copied;
@@ -25,6 +38,10 @@ fn everything(rows: &mut dyn StoreRead) -> Vec<String> {
     let usage = GetUsage.run(rows).unwrap();
     all.push(format!("{:?} {} {:?}", usage.rows(), usage.sealed_bytes, usage.ticks_since_ms));
     all.push(format!("sealed at {}", usage.sealed_at_ms));
+    all.push(format!("{:?}", rows.alert_signals(100)));
+    all.push(format!("{:?}", rows.alerting_state()));
+    all.push(format!("{:?}", rows.alerts(&ALL_ALERTS)));
+    all.push(format!("{:?}", rows.deliveries(&ALL_DELIVERIES)));
     for id in rows.all_service_ids().unwrap() {
         all.push(format!("{id}: {:?}", rows.service(id)));
         for step_s in [HOUR_S, DAY_S] {
@@ -54,6 +71,48 @@ fn everything(rows: &mut dyn StoreRead) -> Vec<String> {
     all
 }
 
+/// Rows of each table of alerting.
+fn add_alerting(f: &mut Fixture, id: ServiceId, database: &Database) {
+    for change in [
+        AlertingChange::CreateChannel(channel("ops")),
+        AlertingChange::CreatePolicy(policy("all", &["ops"])),
+        AlertingChange::CreateSilence(silence(9)),
+    ] {
+        f.writer.change_alerting(change, 0).unwrap();
+    }
+    let marks = Marks { failures: vec![1], certificate_days: vec![14], ..Marks::default() };
+    f.ledger.set_marks([(id, Arc::new(marks))].into_iter().collect());
+    let mut down = outcome(id, &plain(State::Down, START_MS + 6 * HOUR_MS));
+    down.details.certificate_expires_at = Some(0);
+    assert_eq!(f.commit(&[down], 0).signals, 2);
+    let settlement = Settlement {
+        alerts: vec![firing(5, Some(id), AlertKind::Down), resolved(6, 7)],
+        notifications: vec![due(3), Notification { closed_ms: Some(9), ..due(8) }],
+        members: vec![(5, 3), (6, 3), (6, 8)],
+        deliveries: vec![delivery(3, 5, DeliveryOutcome::Dead)],
+        failing: vec![(1, Some(4))],
+        ..Settlement::default()
+    };
+    f.writer.settle_alerts(&settlement).unwrap();
+    database.query(
+        "INSERT INTO maintenances (name, origin, position, matcher, definition) \
+         VALUES ('backups', 'api', 2, '{}', '{\"cron\": \"0 2 * * *\"}'); \
+         INSERT INTO maintenance_spans VALUES (1, 10, NULL, 1, 'note'), (1, 5, 8, 1, NULL)",
+    );
+}
+
+fn assert_maintenance(file: &Path) {
+    let mut copy = connection::reader(file.to_str().unwrap()).unwrap();
+    type Row = (i64, Option<String>, String, i64, String, String);
+    let rows: Vec<Row> = maintenances::table.load(&mut copy).unwrap();
+    let [name, origin, matcher] = ["backups", "api", "{}"].map(str::to_owned);
+    let definition = "{\"cron\": \"0 2 * * *\"}".to_owned();
+    assert_eq!(rows, [(1, Some(name), origin, 2, matcher, definition)]);
+    type Span = (i64, i64, Option<i64>, i64, Option<String>);
+    let spans: Vec<Span> = maintenance_spans::table.load(&mut copy).unwrap();
+    assert_eq!(spans, [(1, 5, Some(8), 1, None), (1, 10, None, 1, Some("note".to_owned()))]);
+}
+
 #[test]
 fn a_copy_has_every_row_and_can_be_used() {
     let (store, database, _instance) = open_with_limit(None);
@@ -77,12 +136,14 @@ fn a_copy_has_every_row_and_can_be_used() {
     let retention = Retention {
         ticks: Duration::from_millis((4 * HOUR_MS).unsigned_abs()),
         rollups: Duration::from_secs(86_400),
+        deliveries: Duration::from_secs(86_400),
     };
     f.retain(retention, now_ms);
     assert!(f.reader.marks().unwrap().expired_ticks > 0);
     f.commit(&outcomes(short, &quiet(3, now_ms, MINUTE_MS)), 0);
     f.writer.define(Change::Delete(deleted), now_ms).unwrap();
     f.writer.define(Change::Delete(ids[148]), now_ms).unwrap();
+    add_alerting(&mut f, last, &database);
     f.assert_consistent();
 
     let folder = tempfile::tempdir().unwrap();
@@ -98,9 +159,13 @@ fn a_copy_has_every_row_and_can_be_used() {
     let mut reader = store.file().reader().unwrap();
     assert_eq!(everything(&mut *reader), everything(&mut *f.reader));
     assert_eq!(check(&mut *reader).unwrap(), checked);
+    let mut writer = store.file().writer().unwrap();
+    let runs = |store: &mut dyn StoreWrite| store.entries(&[last]).unwrap()[0].runs;
+    assert_eq!(runs(&mut *writer), runs(&mut *f.writer));
+    assert_eq!(runs(&mut *writer).certificate_step, Some(14));
+    assert_maintenance(&file);
 
     // Results and sealings go on, and no id is given twice.
-    let mut writer = store.file().writer().unwrap();
     let mut ledger = Ledger::default();
     let more = outcomes(busy, &quiet(30, now_ms + HOUR_MS, MINUTE_MS));
     ledger.commit(&mut *writer, &more, now_ms + 2 * HOUR_MS).unwrap();

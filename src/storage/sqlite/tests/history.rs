@@ -112,7 +112,8 @@ fn the_file_shrinks_when_most_of_it_is_deleted() {
     assert_eq!(usage.file_bytes, full);
     assert!(full > 12_000_000 && usage.free_bytes < Some(100_000), "{usage:?}");
 
-    f.retain(Retention { ticks: days(400), rollups: days(400) }, START_MS + 10 * DAY_MS);
+    let all = Retention { ticks: days(400), rollups: days(400), deliveries: days(400) };
+    f.retain(all, START_MS + 10 * DAY_MS);
     other.batch_execute(checkpoint).unwrap();
     let usage = f.usage();
     f.assert_consistent();
