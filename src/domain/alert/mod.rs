@@ -3,10 +3,12 @@
 pub mod alert_record;
 pub mod certificate;
 pub mod channel;
+pub mod engine;
 pub mod kind;
 pub mod marks;
 pub mod message;
 pub mod notification;
+pub mod routing;
 pub mod rule;
 pub mod runs;
 pub mod signal;
@@ -21,6 +23,8 @@ pub use notification::{
     Attempt, Delivery, DeliveryOutcome, Notification, NotificationState, NotificationTerms,
     Settlement,
 };
+pub use routing::{Route, Watched};
+pub use rule::AlertRule;
 pub use rule::{AlertRule, CERTIFICATE_DAYS, Degraded};
 pub use runs::{Marks, Runs};
 pub use signal::{Edge, Facts, Signal};

@@ -1,0 +1,1 @@
+//! Placeholder until the scenarios below are written.

@@ -1,0 +1,156 @@
+//! What becomes due with time: groups, reminders, escalations, and looking again at what is
+//! suppressed.
+
+use super::{Engine, Env};
+use crate::domain::alert::alert_record::{Acknowledgement, AlertState};
+use crate::domain::alert::notification::NotificationState;
+use crate::domain::service::service_id::ServiceId;
+
+/// Milliseconds between two updates of a digest while its alerts end.
+const DIGEST_UPDATE_MS: i64 = 60_000;
+
+impl Engine {
+    /// Decides everything that is due. Call it at least each second while alerts are open.
+    pub fn tick(&mut self, env: &Env<'_>) {
+        self.end_acknowledgements(env.now_ms);
+        self.escalate(env);
+        self.flush_groups(env);
+        self.remind(env);
+        self.update_digests(env.now_ms);
+        self.recheck(env);
+    }
+
+    /// Alerts whose routes are to be read, with their services; at most `limit`.
+    pub fn to_route(&self, limit: usize) -> Vec<(i64, Option<ServiceId>)> {
+        let ids = self.unrouted.iter().take(limit);
+        ids.filter_map(|id| Some((*id, self.alerts.get(id)?.service_id))).collect()
+    }
+
+    /// The service of an alert has no routes any more.
+    pub fn route_nowhere(&mut self, id: i64, now_ms: i64) {
+        self.unrouted.remove(&id);
+        self.fires(id, now_ms);
+    }
+
+    /// Marks an alert as taken care of. Whether it is open.
+    pub fn acknowledge(&mut self, id: i64, acknowledgement: Acknowledgement) -> bool {
+        let Some(alert) = self.alerts.get_mut(&id) else { return false };
+        alert.state = AlertState::Acknowledged;
+        alert.acknowledged = Some(Box::new(acknowledgement));
+        self.touch_alert(id);
+        true
+    }
+
+    /// Whether the alert is open and was acknowledged.
+    pub fn unacknowledge(&mut self, id: i64, now_ms: i64) -> bool {
+        let Some(alert) = self.alerts.get_mut(&id) else { return false };
+        if alert.acknowledged.take().is_none() {
+            return false;
+        }
+        alert.state = AlertState::Firing;
+        alert.fired_ms = alert.fired_ms.or(Some(now_ms));
+        self.touch_alert(id);
+        true
+    }
+
+    fn end_acknowledgements(&mut self, now_ms: i64) {
+        let ends = |until_ms: Option<i64>| until_ms.is_some_and(|until_ms| until_ms <= now_ms);
+        let over = self.alerts.values().filter(|alert| alert.state == AlertState::Acknowledged);
+        let over: Vec<i64> = over
+            .filter(|alert| alert.acknowledged.as_ref().is_some_and(|ack| ends(ack.until_ms)))
+            .map(|alert| alert.id)
+            .collect();
+        for id in over {
+            self.unacknowledge(id, now_ms);
+        }
+    }
+
+    fn is_acknowledged(&self, alert_id: i64) -> bool {
+        let alert = self.alerts.get(&alert_id);
+        alert.is_some_and(|alert| alert.state == AlertState::Acknowledged)
+    }
+
+    fn escalate(&mut self, env: &Env<'_>) {
+        while let Some(entry) = self.escalations.first_entry()
+            && entry.key().0 <= env.now_ms
+        {
+            let ((_, alert_id, _), route) = entry.remove_entry();
+            let Some(alert) = self.alerts.get(&alert_id) else { continue };
+            if alert.suppressed_by.is_none() && !self.is_acknowledged(alert_id) {
+                self.gather(alert_id, &route, env);
+            }
+        }
+    }
+
+    fn remind(&mut self, env: &Env<'_>) {
+        while let Some((due_ms, id)) = self.reminders.first().copied()
+            && due_ms <= env.now_ms
+        {
+            self.set_reminder(id, None);
+            let Some(open) = self.notifications.get(&id) else { continue };
+            let Some(reminder_ms) = open.row.terms.reminder_ms else { continue };
+            let is_digest = open.is_digest();
+            let firing = open.members.iter().filter_map(|member| self.alerts.get(member));
+            let mut firing = firing.filter(|alert| alert.state != AlertState::Acknowledged);
+            let is_held = |alert: &super::open::OpenAlert| {
+                let suppressions = env.suppressions;
+                suppressions.of(alert.service_id, &alert.subject, alert.kind, env.now_ms).is_some()
+            };
+            if firing.any(|alert| !is_held(alert)) {
+                let state = match is_digest {
+                    true => NotificationState::Digest,
+                    false => NotificationState::Still,
+                };
+                self.revise(id, state, env.now_ms);
+            } else {
+                self.set_reminder(id, Some(env.now_ms + reminder_ms));
+            }
+        }
+    }
+
+    /// Digests say how many of their alerts still fire.
+    fn update_digests(&mut self, now_ms: i64) {
+        let changed = self.notifications.values().filter(|open| {
+            open.row.state == NotificationState::Digest
+                && open.row.delivered == open.row.revision
+                && open.firing != open.firing_reported
+                && (open.firing > open.firing_reported || open.row.terms.send_on_resolved)
+                && open.row.revised_ms + DIGEST_UPDATE_MS <= now_ms
+        });
+        let changed: Vec<i64> = changed.map(|open| open.row.id).collect();
+        for id in changed {
+            self.revise(id, NotificationState::Digest, now_ms);
+        }
+    }
+
+    /// Alerts that may not be suppressed any more are routed again.
+    fn recheck(&mut self, env: &Env<'_>) {
+        while let Some((at_ms, id)) = self.rechecks.first().copied()
+            && at_ms <= env.now_ms
+        {
+            self.rechecks.pop_first();
+            let Some(alert) = self.alerts.get(&id) else { continue };
+            let suppressions = env.suppressions;
+            let held = suppressions.of(alert.service_id, &alert.subject, alert.kind, env.now_ms);
+            match held {
+                None => _ = self.unrouted.insert(id),
+                Some((cause, again_ms)) => {
+                    self.rechecks.insert((again_ms.max(env.now_ms + 1), id));
+                    if let Some(alert) = self.alerts.get_mut(&id)
+                        && alert.suppressed_by != Some(cause)
+                    {
+                        alert.suppressed_by = Some(cause);
+                        self.touch_alert(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks again at all suppressed alerts with the next [`tick`](Self::tick): a silence or a
+    /// window of maintenance has changed.
+    pub fn recheck_all(&mut self) {
+        let held = self.alerts.values().filter(|alert| alert.suppressed_by.is_some());
+        self.rechecks = held.map(|alert| (0, alert.id)).collect();
+    }
+}
