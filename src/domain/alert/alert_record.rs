@@ -37,7 +37,8 @@ impl Alert {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AlertState {
-    /// Its notifications are not decided yet: a parent is being probed, or a group is gathering.
+    /// A notification is not decided yet: a parent is being probed, a group is gathering, or the
+    /// alert is suppressed.
     Pending,
     Firing,
     Acknowledged,

@@ -49,7 +49,7 @@ impl Engine {
             })?;
         self.next_lane = channel_id + 1;
         let open = self.notifications.get_mut(&notification_id)?;
-        open.firing_reported = open.firing;
+        open.attempted_ms = env.now_ms;
         let send = Send {
             notification_id,
             channel_id,

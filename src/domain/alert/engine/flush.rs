@@ -171,6 +171,7 @@ impl Engine {
     fn add_members(&mut self, digest_id: i64, members: &Members, now_ms: i64) {
         let Some(open) = self.notifications.get_mut(&digest_id) else { return };
         open.row.terms.send_on_resolved |= members.terms.send_on_resolved;
+        let mut has_joined = false;
         for alert_id in &members.ids {
             let Some(alert) = self.alerts.get_mut(alert_id) else { continue };
             if !alert.notifications.contains(&digest_id) {
@@ -178,11 +179,13 @@ impl Engine {
                 open.members.push(*alert_id);
                 open.firing += 1;
                 self.outbox.members.push((*alert_id, digest_id));
+                has_joined = true;
             }
         }
-        let has_ended = open.row.state == NotificationState::DigestResolved && open.firing > 0;
-        if has_ended {
-            self.revise(digest_id, NotificationState::Digest, now_ms);
+        match open.row.state {
+            _ if !has_joined => {}
+            NotificationState::Digest => self.update_digest(digest_id, now_ms),
+            _ => self.revise(digest_id, NotificationState::Digest, now_ms),
         }
         self.touch(digest_id);
     }

@@ -4,6 +4,9 @@ use super::Engine;
 use super::open::OpenNotification;
 use crate::domain::alert::notification::{Notification, NotificationState, NotificationTerms};
 
+/// Milliseconds between two updates of a digest.
+const DIGEST_UPDATE_MS: i64 = 60_000;
+
 /// What a new notification is made of.
 pub(super) struct NewNotification {
     pub channel_id: i64,
@@ -58,14 +61,29 @@ impl Engine {
 
     /// The channel should know of another state.
     pub(super) fn revise(&mut self, id: i64, state: NotificationState, now_ms: i64) {
+        self.revise_at(id, state, now_ms, now_ms);
+    }
+
+    /// The digest has other alerts, or fewer that fire: the channel should know after a pause. So
+    /// should it after a restart.
+    pub(super) fn update_digest(&mut self, id: i64, now_ms: i64) {
+        let is_in_flight = self.is_in_flight(id);
+        let Some(open) = self.notifications.get(&id) else { return };
+        if open.row.delivered < open.row.revision && !is_in_flight {
+            return;
+        }
+        let due_ms = now_ms.max(open.attempted_ms + DIGEST_UPDATE_MS);
+        self.revise_at(id, NotificationState::Digest, now_ms, due_ms);
+    }
+
+    fn revise_at(&mut self, id: i64, state: NotificationState, now_ms: i64, due_ms: i64) {
         let Some(open) = self.notifications.get_mut(&id) else { return };
         open.row.state = state;
         open.row.revision += 1;
         open.row.attempts = 0;
         open.row.revised_ms = now_ms;
         open.row.is_dead = false;
-        open.firing_reported = open.firing;
-        self.set_due(id, Some(now_ms));
+        self.set_due(id, Some(due_ms));
         self.set_reminder(id, None);
     }
 
@@ -106,6 +124,8 @@ impl Engine {
             self.close_if_done(id, now_ms);
         } else if open.firing == 0 {
             self.resolve_digest(id, now_ms);
+        } else if open.row.terms.send_on_resolved {
+            self.update_digest(id, now_ms);
         }
     }
 

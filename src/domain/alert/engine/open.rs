@@ -98,15 +98,16 @@ pub struct OpenNotification {
     pub members: Vec<i64>,
     /// Members that fire.
     pub firing: usize,
-    /// Members that fired at the newest revision of a digest.
-    pub firing_reported: usize,
+    /// Unix milliseconds of the newest attempt; at first, of the newest revision.
+    pub attempted_ms: i64,
     /// The newest revision that is stored.
     pub settled: u32,
 }
 
 impl OpenNotification {
     pub fn new(row: Notification, members: Vec<i64>, firing: usize) -> Self {
-        Self { row, members, firing, firing_reported: firing, settled: 0 }
+        let attempted_ms = row.revised_ms;
+        Self { row, members, firing, attempted_ms, settled: 0 }
     }
 
     pub fn is_digest(&self) -> bool {

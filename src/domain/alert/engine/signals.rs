@@ -79,7 +79,8 @@ impl Engine {
         }
         self.fire_again(id, signal.count, env.now_ms);
         let Some(alert) = self.alerts.get(&id) else { return };
-        if alert.suppressed_by.is_some() || self.unrouted.contains(&id) {
+        let is_acknowledged = alert.state == AlertState::Acknowledged;
+        if alert.suppressed_by.is_some() || is_acknowledged || self.unrouted.contains(&id) {
             return;
         }
         let is_new = |route: &&Rc<Route>| {
@@ -212,6 +213,10 @@ impl Engine {
         *due_ms = (*due_ms).max(quiet_ms);
         if let Some(alert) = self.alerts.get_mut(&id) {
             alert.gathering += 1;
+            if alert.state == AlertState::Firing {
+                alert.state = AlertState::Pending;
+                self.touch_alert(id);
+            }
         }
     }
 
@@ -238,7 +243,7 @@ impl Engine {
             && alert.is_pending()
         {
             alert.state = AlertState::Firing;
-            alert.fired_ms = Some(now_ms);
+            alert.fired_ms = alert.fired_ms.or(Some(now_ms));
             self.touch_alert(id);
         }
     }

@@ -6,9 +6,6 @@ use crate::domain::alert::alert_record::{Acknowledgement, AlertState};
 use crate::domain::alert::notification::NotificationState;
 use crate::domain::service::service_id::ServiceId;
 
-/// Milliseconds between two updates of a digest while its alerts end.
-const DIGEST_UPDATE_MS: i64 = 60_000;
-
 impl Engine {
     /// Decides everything that is due. Call it at least each second while alerts are open.
     pub fn tick(&mut self, env: &Env<'_>) {
@@ -16,7 +13,6 @@ impl Engine {
         self.escalate(env);
         self.flush_groups(env);
         self.remind(env);
-        self.update_digests(env.now_ms);
         self.recheck(env);
     }
 
@@ -105,21 +101,6 @@ impl Engine {
             } else {
                 self.set_reminder(id, Some(env.now_ms + reminder_ms));
             }
-        }
-    }
-
-    /// Digests say how many of their alerts still fire.
-    fn update_digests(&mut self, now_ms: i64) {
-        let changed = self.notifications.values().filter(|open| {
-            open.row.state == NotificationState::Digest
-                && open.row.delivered == open.row.revision
-                && open.firing != open.firing_reported
-                && (open.firing > open.firing_reported || open.row.terms.send_on_resolved)
-                && open.row.revised_ms + DIGEST_UPDATE_MS <= now_ms
-        });
-        let changed: Vec<i64> = changed.map(|open| open.row.id).collect();
-        for id in changed {
-            self.revise(id, NotificationState::Digest, now_ms);
         }
     }
 
