@@ -24,7 +24,6 @@ pub use notification::{
     Settlement,
 };
 pub use routing::{Route, Watched};
-pub use rule::AlertRule;
 pub use rule::{AlertRule, CERTIFICATE_DAYS, Degraded};
 pub use runs::{Marks, Runs};
 pub use signal::{Edge, Facts, Signal};

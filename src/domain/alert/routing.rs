@@ -5,13 +5,10 @@ use std::time::Duration;
 use crate::domain::alert::channel::Policy;
 use crate::domain::alert::kind::{AlertKind, Severity};
 use crate::domain::alert::notification::NotificationTerms;
-use crate::domain::alert::rule::AlertRule;
+use crate::domain::alert::rule::{AlertRule, CERTIFICATE_DAYS, Degraded};
 use crate::domain::alert::runs::Marks;
 use crate::domain::service::definition::Definition;
 use crate::domain::service::label::Group;
-
-/// Response time, and results in a row, of the alert `degraded`.
-pub type Degraded = (Duration, u32);
 
 /// The parts of a service that decide its routes.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +17,7 @@ pub struct Watched<'a> {
     pub group: Option<&'a str>,
     /// `None`: the policies apply. Empty: nobody is notified.
     pub rules: Option<&'a [AlertRule]>,
-    pub degraded: Option<Degraded>,
+    pub degraded: Option<&'a Degraded>,
     /// Days before the expiry of a certificate, descending.
     pub certificate_days: &'a [u16],
 }
@@ -47,14 +44,14 @@ pub struct Route {
 const RULES_INTERVAL_MS: i64 = 60_000;
 
 impl<'a> Watched<'a> {
-    /// The service without its settings for alerts.
     pub fn new(definition: &'a Definition) -> Self {
+        let options = &definition.options;
         Self {
             name: definition.name.as_str(),
             group: definition.group.as_ref().map(Group::as_str),
-            rules: None,
-            degraded: None,
-            certificate_days: &[],
+            rules: options.alerts.as_deref(),
+            degraded: options.degraded.as_ref(),
+            certificate_days: options.certificate_days.as_deref().unwrap_or(&CERTIFICATE_DAYS),
         }
     }
 
@@ -139,8 +136,9 @@ impl<'a> Watched<'a> {
                     marks.successes = ascending(terms().map(|terms| terms.success_threshold));
                 }
                 AlertKind::Degraded => {
-                    marks.degraded = self.degraded.map(|(limit, results)| {
-                        (u32::try_from(limit.as_millis()).unwrap_or(u32::MAX), results)
+                    marks.degraded = self.degraded.map(|degraded| {
+                        let limit = degraded.response_time.as_millis();
+                        (u32::try_from(limit).unwrap_or(u32::MAX), degraded.results)
                     });
                 }
                 AlertKind::Flapping => marks.flapping = true,

@@ -71,11 +71,7 @@ impl Engine {
     fn leaves_group(&mut self, id: i64, env: &Env<'_>) -> bool {
         let Some(alert) = self.alerts.get_mut(&id) else { return false };
         alert.gathering = alert.gathering.saturating_sub(1);
-        let held = env.suppressions.of(alert.service_id, &alert.subject, alert.kind, env.now_ms);
-        if let Some((cause, again_ms)) = held {
-            alert.suppressed_by = Some(cause);
-            self.rechecks.insert((again_ms.max(env.now_ms + 1), id));
-            self.touch_alert(id);
+        if self.suppress(id, env) {
             return false;
         }
         self.fires_unless_gathering(id, env.now_ms);

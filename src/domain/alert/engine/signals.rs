@@ -5,10 +5,14 @@ use std::rc::Rc;
 use super::gathering::GroupKey;
 use super::open::OpenAlert;
 use super::{Engine, Env, Mirrored, Routed};
-use crate::domain::alert::alert_record::{AlertState, EndCause};
+use crate::domain::alert::alert_record::{AlertState, EndCause, Suppression};
+use crate::domain::alert::kind::AlertKind;
 use crate::domain::alert::notification::NotificationState;
 use crate::domain::alert::routing::Route;
 use crate::domain::alert::signal::{Edge, Facts, Signal};
+
+/// Milliseconds between two looks at whether a service still flaps.
+const RECHECK_MS: i64 = 1_000;
 
 impl Engine {
     /// Decides what a signal means. `service` is `None` when the service was paused or removed
@@ -164,15 +168,7 @@ impl Engine {
             .max()
             .unwrap_or_default()
             .max(alert.ends_at);
-        let (service_id, kind, subject) = (alert.service_id, alert.kind, Rc::clone(&alert.subject));
-        let held = env.suppressions.of(service_id, &subject, kind, env.now_ms);
-        let suppressed_by = held.map(|(cause, _)| cause);
-        if alert.suppressed_by != suppressed_by {
-            alert.suppressed_by = suppressed_by;
-            self.touch_alert(id);
-        }
-        if let Some((_, again_ms)) = held {
-            self.rechecks.insert((again_ms.max(env.now_ms + 1), id));
+        if self.suppress(id, env) {
             return;
         }
         let is_pending = self.alerts.get(&id).is_some_and(OpenAlert::is_pending);
@@ -184,6 +180,37 @@ impl Engine {
             }
         }
         self.fires_unless_gathering(id, env.now_ms);
+    }
+
+    /// Whether the alert is suppressed now; if so, it is looked at again later.
+    pub(super) fn suppress(&mut self, id: i64, env: &Env<'_>) -> bool {
+        let Some(alert) = self.alerts.get(&id) else { return true };
+        let found = self.suppression(alert, env);
+        let suppressed_by = found.map(|(cause, _)| cause);
+        if let Some(alert) = self.alerts.get_mut(&id)
+            && alert.suppressed_by != suppressed_by
+        {
+            alert.suppressed_by = suppressed_by;
+            self.touch_alert(id);
+        }
+        if let Some((_, again_ms)) = found {
+            self.rechecks.insert((again_ms.max(env.now_ms + 1), id));
+        }
+        found.is_some()
+    }
+
+    /// Why the begin of the alert is not delivered, and when to look again, in unix milliseconds.
+    pub(super) fn suppression(
+        &self,
+        alert: &OpenAlert,
+        env: &Env<'_>,
+    ) -> Option<(Suppression, i64)> {
+        let of = env.suppressions;
+        let found = of.of(alert.service_id, &alert.subject, alert.kind, env.now_ms);
+        let flapping = (alert.service_id, AlertKind::Flapping);
+        let flaps = alert.kind == AlertKind::Down && self.by_subject.contains_key(&flapping);
+        let by_flapping = flaps.then_some((Suppression::Flapping, env.now_ms + RECHECK_MS));
+        found.into_iter().chain(by_flapping).min_by_key(|(cause, _)| *cause)
     }
 
     fn escalate_later(&mut self, id: i64, route: &Rc<Route>, now_ms: i64) {

@@ -88,11 +88,7 @@ impl Engine {
             let is_digest = open.is_digest();
             let firing = open.members.iter().filter_map(|member| self.alerts.get(member));
             let mut firing = firing.filter(|alert| alert.state != AlertState::Acknowledged);
-            let is_held = |alert: &super::open::OpenAlert| {
-                let suppressions = env.suppressions;
-                suppressions.of(alert.service_id, &alert.subject, alert.kind, env.now_ms).is_some()
-            };
-            if firing.any(|alert| !is_held(alert)) {
+            if firing.any(|alert| self.suppression(alert, env).is_none()) {
                 let state = match is_digest {
                     true => NotificationState::Digest,
                     false => NotificationState::Still,
@@ -110,20 +106,8 @@ impl Engine {
             && at_ms <= env.now_ms
         {
             self.rechecks.pop_first();
-            let Some(alert) = self.alerts.get(&id) else { continue };
-            let suppressions = env.suppressions;
-            let held = suppressions.of(alert.service_id, &alert.subject, alert.kind, env.now_ms);
-            match held {
-                None => _ = self.unrouted.insert(id),
-                Some((cause, again_ms)) => {
-                    self.rechecks.insert((again_ms.max(env.now_ms + 1), id));
-                    if let Some(alert) = self.alerts.get_mut(&id)
-                        && alert.suppressed_by != Some(cause)
-                    {
-                        alert.suppressed_by = Some(cause);
-                        self.touch_alert(id);
-                    }
-                }
+            if !self.suppress(id, env) && self.alerts.contains_key(&id) {
+                self.unrouted.insert(id);
             }
         }
     }
