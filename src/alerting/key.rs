@@ -18,10 +18,14 @@ pub struct Key {
     pub range: Option<(i64, i64)>,
     /// Valid texts.
     pub one_of: Vec<String>,
-    /// The first characters of a text.
+    /// The first characters of a text or URL.
     pub begins: Option<String>,
     /// Number of characters of a text.
     pub length: Option<usize>,
+    /// Greatest number of characters of a text.
+    pub longest: Option<usize>,
+    /// Number of segments of a URL's path.
+    pub segments: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -34,6 +38,8 @@ pub enum ValueType {
     Boolean,
     /// Of texts; also one text, with commas between the items.
     List,
+    /// A list of integers; also one text, with commas between them.
+    Integers,
     /// Of texts, or of mappings of texts.
     Map,
 }
@@ -46,6 +52,7 @@ impl ValueType {
             Self::Integer => "integer",
             Self::Boolean => "boolean",
             Self::List => "list",
+            Self::Integers => "integers",
             Self::Map => "map",
         }
     }
@@ -77,6 +84,7 @@ impl Key {
                 let is_valid = (self.one_of.is_empty() || self.one_of.contains(&text))
                     && self.begins.as_ref().is_none_or(|begin| text.starts_with(begin))
                     && self.length.is_none_or(|length| text.chars().count() == length)
+                    && self.longest.is_none_or(|longest| text.chars().count() <= longest)
                     && !(self.required && text.is_empty());
                 // An optional key may be switched off by an empty text.
                 let is_off = text.is_empty() && !self.required;
@@ -85,8 +93,14 @@ impl Key {
             ValueType::Url => {
                 let text = text.ok_or_else(invalid)?;
                 let url = url::Url::parse(&text).map_err(|_| invalid())?;
-                let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
-                if is_http { Ok(Value::String(text)) } else { Err(invalid()) }
+                let segments = || url.path_segments().into_iter().flatten();
+                let is_valid = matches!(url.scheme(), "http" | "https")
+                    && url.has_host()
+                    && self.begins.as_ref().is_none_or(|begin| text.starts_with(begin))
+                    && self.segments.is_none_or(|count| {
+                        segments().count() == count && segments().all(|part| !part.is_empty())
+                    });
+                if is_valid { Ok(Value::String(text)) } else { Err(invalid()) }
             }
             ValueType::Integer => {
                 let number: i64 = text.and_then(|text| text.parse().ok()).ok_or_else(invalid)?;
@@ -116,6 +130,14 @@ impl Key {
                 };
                 if self.required && items.is_empty() { Err(invalid()) } else { Ok(items.into()) }
             }
+            ValueType::Integers => {
+                let list = Key { value_type: ValueType::List, ..Key::default() };
+                let items = list.typed(value).map_err(|_| invalid())?;
+                let items = items.as_array().into_iter().flatten();
+                let number = |item: &Value| item.as_str().and_then(|item| item.parse().ok());
+                let numbers = items.map(|item| number(item).map(|number: i64| Value::from(number)));
+                numbers.collect::<Option<Value>>().ok_or_else(invalid)
+            }
             ValueType::Map => match value {
                 Value::Object(fields) => texts_in(fields, 1).ok_or_else(invalid),
                 _ => Err(invalid()),
@@ -129,13 +151,20 @@ impl Key {
             ValueType::Text if !self.one_of.is_empty() => {
                 format!("one of {}", self.one_of.join(", "))
             }
-            ValueType::Text => match (self.length, &self.begins) {
-                (Some(length), _) => format!("a text of {length} characters"),
-                (None, Some(begin)) => format!("a text that begins with {begin}"),
-                (None, None) if self.required => "a text that is not empty".to_owned(),
-                (None, None) => "a text".to_owned(),
+            ValueType::Text => match (self.length, self.longest, &self.begins) {
+                (Some(length), ..) => format!("a text of {length} characters"),
+                (_, Some(longest), _) => format!("a text of at most {longest} characters"),
+                (.., Some(begin)) => format!("a text that begins with {begin}"),
+                _ if self.required => "a text that is not empty".to_owned(),
+                _ => "a text".to_owned(),
             },
-            ValueType::Url => "an http:// or https:// URL".to_owned(),
+            ValueType::Url => match (self.segments, &self.begins) {
+                (Some(count), _) => {
+                    format!("an http:// or https:// URL with {count} segments in its path")
+                }
+                (None, Some(begin)) => format!("a URL that begins with {begin}"),
+                (None, None) => "an http:// or https:// URL".to_owned(),
+            },
             ValueType::Integer => match self.range {
                 Some((least, greatest)) => format!("{least} to {greatest}"),
                 None => "an integer".to_owned(),
@@ -143,6 +172,7 @@ impl Key {
             ValueType::Boolean => "true or false".to_owned(),
             ValueType::List if self.required => "a list of at least one text".to_owned(),
             ValueType::List => "a list of texts".to_owned(),
+            ValueType::Integers => "a list of integers".to_owned(),
             ValueType::Map => "a mapping of texts".to_owned(),
         }
     }

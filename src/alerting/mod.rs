@@ -9,6 +9,8 @@
 //! | Which keys may a channel set? | `key.rs`; all of a channel: `kind.rs`, `client_options.rs` |
 
 mod client_options;
+#[cfg(test)]
+mod gatus_kinds;
 mod key;
 mod kind;
 mod row;

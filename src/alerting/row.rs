@@ -75,12 +75,17 @@ pub struct Requests {
     pub begin: RequestForm,
     /// The request that reports the end; `None`: the same as the begin.
     pub resolve: Option<RequestForm>,
+    /// The request that reports anything else about what the begin opened; `None`: the same as the
+    /// begin.
+    pub update: Option<RequestForm>,
     pub markup: Markup,
     /// The body for one more attempt after a refusal.
     pub plain: Option<Tree>,
     /// JSON pointer.
     pub remember: Option<String>,
     pub success: Option<Success>,
+    /// Statuses that mean success; empty: 200 to 299.
+    pub accept: Vec<u16>,
     pub retry_after: Option<RetryPointer>,
     pub sign: Option<Signer>,
 }
@@ -197,6 +202,9 @@ impl Row {
         requests.begin.templates("", &mut found);
         if let Some(resolve) = &requests.resolve {
             resolve.templates("resolve.", &mut found);
+        }
+        if let Some(update) = &requests.update {
+            update.templates("update.", &mut found);
         }
         if let Some(plain) = &requests.plain {
             leaves("plain", plain, &mut found);

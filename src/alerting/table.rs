@@ -49,9 +49,12 @@ struct Written {
     markup: Markup,
     plain: Option<Tree>,
     resolve: Option<Resolve>,
+    update: Option<WrittenRequest>,
     each: Option<String>,
     remember: Option<String>,
     success: Option<Success>,
+    #[serde(default)]
+    accept: Vec<u16>,
     retry_after: Option<RetryPointer>,
     #[serde(default)]
     limits: Limits,
@@ -161,6 +164,7 @@ fn requests(written: Written) -> Result<Requests, String> {
             Some(form(request).map_err(|why| format!("resolve: {why}"))?)
         }
     };
+    let update = written.update.map(form).transpose().map_err(|why| format!("update: {why}"))?;
     let sign = match (written.sign, written.service) {
         (None, None) => None,
         (Some(SignerName::Sigv4), Some(service)) => Some(Signer::Sigv4(service)),
@@ -171,10 +175,12 @@ fn requests(written: Written) -> Result<Requests, String> {
         headers: written.headers,
         begin: form(begin)?,
         resolve,
+        update,
         markup: written.markup,
         plain: written.plain,
         remember: written.remember,
         success: written.success,
+        accept: written.accept,
         retry_after: written.retry_after,
         sign,
     })
