@@ -15,6 +15,13 @@ need openssl openssl
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
 need /usr/lib/nagios/plugins/check_tcp monitoring-plugins-basic
 need redis-server redis-server
+need prometheus-alertmanager prometheus-alertmanager
+need /usr/lib/postfix/sbin/master postfix
+need /usr/sbin/saslpasswd2 sasl2-bin
+plain=(/usr/lib/*/sasl2/libplain.so)
+[ -e "${plain[0]}" ] || missing+=(libsasl2-modules)
+sasldb=(/usr/lib/*/sasl2/libsasldb.so)
+[ -e "${sasldb[0]}" ] || missing+=(libsasl2-modules-db)
 need /usr/sbin/sshd openssh-server
 initdb=(/usr/lib/postgresql/*/bin/initdb)
 for package in "$@"; do
@@ -27,12 +34,15 @@ done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing Debian packages for tests and benchmarks: ${missing[*]}"
     # Debian's postgresql makes a cluster and starts it; tests make clusters of their own.
     no_cluster=/etc/postgresql-common/createcluster.d/tests.conf
     trap 'rm -f "$no_cluster"' EXIT
     mkdir -p "${no_cluster%/*}"
     echo 'create_main_cluster = false' >"$no_cluster"
     apt-get update -qq
+    # Without a configuration, Debian's postfix does not start; tests make their own.
+    echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
     DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${missing[@]}"
 else

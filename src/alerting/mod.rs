@@ -7,13 +7,19 @@
 //! |---|---|
 //! | How does a provider's request look? | `providers.yaml`, read by `table.rs` into `row.rs` |
 //! | Which keys may a channel set? | `key.rs`; all of a channel: `kind.rs`, `client_options.rs` |
+//! | How is mail sent? | `smtp/`; over a connection of `dialer.rs` |
+//! | Which alerts is an Alertmanager sent, and when? | `mirror.rs`; as what: `alertmanager.rs` |
 
+pub mod alertmanager;
 mod client_options;
+pub mod dialer;
 #[cfg(test)]
 mod gatus_kinds;
 mod key;
 mod kind;
+pub mod mirror;
 mod row;
+pub mod smtp;
 mod table;
 
 pub use client_options::ClientOptions;

@@ -52,6 +52,7 @@ const CRATES: &[(&str, &str)] = &[
     ("clap", "cli main"),
     ("diesel", "storage"),
     ("diesel_async", "storage"),
+    ("lettre", "alerting"),
     ("prometheus_client", "metrics"),
     ("tokio", "actors alerting api app bounded_file commands probe storage"),
     ("tokio_postgres", "storage"),

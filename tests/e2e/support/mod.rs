@@ -1,5 +1,6 @@
 //! Helpers: the program under test, its targets and its database.
 
+pub mod alertmanager;
 mod app;
 mod blackbox;
 mod certificates;
@@ -12,6 +13,7 @@ pub mod openssl;
 pub mod pack;
 mod peers;
 pub mod plugins;
+pub mod postfix;
 #[allow(dead_code, reason = "shared with the unit tests")]
 #[path = "../../support/postgres_cluster.rs"]
 mod postgres_cluster;
@@ -29,6 +31,7 @@ mod udp;
 pub mod upgrade;
 pub mod wire;
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 pub use app::{App, Launch};
@@ -90,6 +93,14 @@ pub fn retry_while_busy(mut attempt: impl FnMut() -> Result<(), String>) {
         }
     }
     panic!("all {ATTEMPTS} attempts failed:\n{}", errors.join("\n"));
+}
+
+/// An address of the loopback network that no other server of the tests has, for servers with fixed
+/// ports.
+pub fn loopback_address() -> String {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let (process, number) = (std::process::id() % 65_536, NEXT.fetch_add(1, Ordering::Relaxed));
+    format!("127.{}.{}.{}", 1 + number % 250, process / 256, 1 + process % 256 % 254)
 }
 
 /// `Err` with `error` unless `condition` holds.
