@@ -10,6 +10,7 @@ use crate::alerting::smtp::literals;
 use crate::domain::Invalid;
 use crate::domain::alert::channel::KeyProblem;
 use crate::domain::alert::{AlertKind, Message};
+use crate::domain::service::definition::Origin;
 use crate::domain::time::timestamp::to_rfc3339;
 
 /// For how long an alert fires that is not repeated, in milliseconds: four rounds of the mirror.
@@ -53,8 +54,8 @@ impl Settings {
 }
 
 /// Checks keys as they are written. Texts with variables are checked when they are filled in.
-pub fn check(keys: &Map<String, Value>) -> Vec<KeyProblem> {
-    let urls = keys.get("urls").map(literals).unwrap_or_default();
+pub fn check(keys: &Map<String, Value>, origin: Origin) -> Vec<KeyProblem> {
+    let urls = keys.get("urls").map(|urls| literals(urls, origin)).unwrap_or_default();
     let urls = urls.into_iter().filter(|url| endpoint(url).is_none());
     let urls = urls.map(|_| KeyProblem::new("urls", Invalid::hidden(URLS)));
     let labels = keys.get("labels").and_then(Value::as_object).into_iter().flatten();
@@ -225,10 +226,12 @@ mod tests {
         ] {
             let error = settings(&keys).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
-            let problems = check(keys.as_object().unwrap());
+            let problems = check(keys.as_object().unwrap(), Origin::Api);
             assert_eq!(problems.len(), usize::from(keys != json!({})), "{keys}");
         }
-        assert!(check(json!({"urls": "http://a, ${AM}"}).as_object().unwrap()).is_empty());
+        let keys = json!({"urls": "http://a, ${AM}"});
+        let problems = |origin| check(keys.as_object().unwrap(), origin).len();
+        assert_eq!((problems(Origin::File), problems(Origin::Api)), (0, 1));
     }
 
     #[test]

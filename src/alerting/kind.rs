@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::alerting::client_options::ClientOptions;
 use crate::alerting::key::is_unset;
-use crate::alerting::row::Row;
-use crate::alerting::table;
+use crate::alerting::row::{Code, Row, Shape};
+use crate::alerting::{alertmanager, smtp, table};
 use crate::domain::alert::ChannelOptions;
 use crate::domain::alert::channel::KeyProblem;
 use crate::domain::service::definition::Origin;
@@ -80,6 +80,7 @@ impl Kind {
         origin: Origin,
         problems: &mut Vec<KeyProblem>,
     ) {
+        let before = problems.len();
         for (name, value) in keys {
             let Some(key) = self.row.keys.get(name) else {
                 match value {
@@ -101,6 +102,18 @@ impl Kind {
             if let Err(why) = key.check(value, origin) {
                 problems.push(KeyProblem::new(format!("{prefix}{name}"), why));
             }
+        }
+        if problems.len() == before {
+            let of_kind = match self.row.shape {
+                Shape::Code(Code::Email) => smtp::check(keys, origin),
+                Shape::Code(Code::Alertmanager) => alertmanager::check(keys, origin),
+                _ => Vec::new(),
+            };
+            let prefixed = |problem: KeyProblem| KeyProblem {
+                key: format!("{prefix}{}", problem.key),
+                ..problem
+            };
+            problems.extend(of_kind.into_iter().map(prefixed));
         }
     }
 }
@@ -150,6 +163,17 @@ mod tests {
                     "webhook_url: unknown key, did you mean webhook-url? expected one of base-url, \
                      webhook-url, title, message",
                 ],
+            ),
+            (
+                "email",
+                json!({"from": "mon", "host": "mail.example", "port": 587, "to": "ops@example.org"}),
+                &["from: invalid value \"mon\", expected an address, such as ops@example.org"],
+            ),
+            (
+                "alertmanager",
+                json!({"urls": ["http://am:9093"], "labels": {"a-b": "c"}}),
+                &["labels: invalid value \"a-b\", expected names of letters, digits and _, not \
+                     beginning with a digit"],
             ),
             (
                 "ntfy",

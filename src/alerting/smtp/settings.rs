@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::domain::alert::channel::KeyProblem;
+use crate::domain::service::definition::Origin;
 use crate::domain::{Invalid, Template};
 
 /// TLS from the start is the rule of this port (RFC 8314, section 3.3).
@@ -74,9 +75,9 @@ impl Settings {
 }
 
 /// Checks keys as they are written. Texts with variables are checked when they are filled in.
-pub fn check(keys: &Map<String, Value>) -> Vec<KeyProblem> {
+pub fn check(keys: &Map<String, Value>, origin: Origin) -> Vec<KeyProblem> {
     let check = |name: &'static str, test: fn(&str) -> Result<(), Invalid>| {
-        let texts = keys.get(name).map(literals).unwrap_or_default();
+        let texts = keys.get(name).map(|value| literals(value, origin)).unwrap_or_default();
         let problems = texts.into_iter().filter_map(move |text| test(&text).err());
         problems.map(move |why| KeyProblem::new(name, why)).collect::<Vec<_>>()
     };
@@ -87,14 +88,17 @@ pub fn check(keys: &Map<String, Value>) -> Vec<KeyProblem> {
     problems
 }
 
-/// The texts without variables: of a list, or of one text with commas.
-pub fn literals(value: &Value) -> Vec<String> {
+/// The texts without variables: of a list, or of one text with commas. Only a file has variables.
+pub fn literals(value: &Value, origin: Origin) -> Vec<String> {
     let texts: Vec<&str> = match value {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
         Value::String(text) => text.split(',').map(str::trim).collect(),
         _ => Vec::new(),
     };
-    let literal = |text: &str| Template::parse(text).ok().and_then(|text| text.as_literal());
+    let literal = |text: &str| match origin {
+        Origin::Api => Some(text.to_owned()),
+        Origin::File => Template::parse(text).ok().and_then(|text| text.as_literal()),
+    };
     texts.into_iter().filter(|text| !text.is_empty()).filter_map(literal).collect()
 }
 
@@ -204,8 +208,10 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
         }
         let keys = json!({"from": "${FROM}", "to": "a@b.example, c", "host": "a b"});
-        let problems: Vec<String> =
-            check(keys.as_object().unwrap()).iter().map(ToString::to_string).collect();
+        let problems: Vec<String> = check(keys.as_object().unwrap(), Origin::File)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert!(problems[0].starts_with("to: invalid value \"c\""), "{problems:?}");
         assert!(problems[1].starts_with("host: ") && problems.len() == 2, "{problems:?}");
         for (host, expected) in [
