@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
-    Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally, Totals, Window,
+    Definition, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally, Totals, Window,
 };
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::batch::{Batch, Entry, Extent, Stored};
@@ -54,6 +54,8 @@ pub trait StoreRead: RollupRead + AlertRead {
     fn services(&mut self, list: &ListServices) -> Result<Page<ServiceRecord>>;
     /// The living services, by id; all of them without a page.
     fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>>;
+    /// The definitions of those of these services that live.
+    fn definitions(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, Definition>>;
     /// All living services, by id.
     fn load_services(&mut self) -> Result<Vec<LoadedService>>;
     /// Deleted ones included.

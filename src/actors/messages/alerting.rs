@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix::Message;
 
-use crate::domain::alert::{Acknowledgement, Alert, Attempt, ChannelId, MessageState};
+use crate::domain::alert::{Acknowledgement, Alert, AlertKind, Attempt, ChannelId, MessageState};
 use crate::storage::StorageError;
 
 /// Command from HTTP: deliver a test message in this state to the channel, over the way of every
@@ -40,6 +40,27 @@ pub struct Acknowledge {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), StorageError>")]
 pub struct RetryNotification(pub i64);
+
+/// Notice from the recorder after a commit or a change that wrote signals.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SignalsCommitted;
+
+/// Notice from the recorder and the app: an alert of the monitor's own begins, with one sentence,
+/// or ends.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct OwnStateChanged {
+    pub kind: AlertKind,
+    /// `None` when it ends.
+    pub detail: Option<String>,
+}
+
+/// Command from the app: no new attempts from now on. The reply comes when those under way have
+/// ended and are settled, or after 2 s.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct StopDispatcher;
 
 /// Notice from the recorder: channels, policies or silences were changed, and the change is
 /// committed. Lost only if the dispatcher has died, and then the process ends.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::{Message, Recipient};
 use tokio::sync::oneshot;
 
+use super::alerting::{AlertingChanged, OwnStateChanged, SignalsCommitted};
 use super::probing::{EndedProbe, ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
 use crate::domain::{EventBegan, FullName, Outcome, Target};
 use crate::storage::Rescued;
@@ -58,6 +59,15 @@ pub struct Subscribe {
     pub pool: Recipient<ProbesFinished>,
     pub canaries: Recipient<AreCanariesDead>,
     pub upkeep: Recipient<TicksCommitted>,
+    pub dispatcher: DispatcherRecipients,
+}
+
+/// The dispatcher of alerting, by the messages that the recorder sends.
+#[derive(Debug, Clone)]
+pub struct DispatcherRecipients {
+    pub signals: Recipient<SignalsCommitted>,
+    pub changes: Recipient<AlertingChanged>,
+    pub own: Recipient<OwnStateChanged>,
 }
 
 /// Command from the app at the end: write everything and close the store. The reply confirms it;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::Message;
 use tokio::sync::oneshot;
 
+use crate::domain::alert::Settlement;
 use crate::domain::time::clock_watch::Moment;
 use crate::domain::time::stall::Stall;
 use crate::domain::time::step_back::StepBack;
@@ -91,6 +92,13 @@ pub struct MakeChange(pub Change);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<AlertingApplied, StorageError>")]
 pub struct ChangeAlerting(pub AlertingChange);
+
+/// Command from the dispatcher to the recorder, which forwards it to the writer: write what was
+/// decided about alerts. The reply means that it is on the disk, or why none of it is; after
+/// `Unavailable` the same settlement is to be written again.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), StorageError>")]
+pub struct SettleAlerts(pub Box<Settlement>);
 
 /// Command from the app to the recorder, which forwards it to the writer: make the services of the
 /// file equal to these entries. The reply means that all changes are on the disk, or why none is.

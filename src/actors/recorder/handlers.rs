@@ -12,7 +12,7 @@ use crate::actors::messages::recording::{
     Subscribe,
 };
 use crate::actors::messages::store::{
-    ApplyFile, Ask, ChangeAlerting, MakeChange, QueueUpkeepWrite, UpkeepReply,
+    ApplyFile, Ask, ChangeAlerting, MakeChange, QueueUpkeepWrite, SettleAlerts, UpkeepReply,
 };
 use crate::services_file::{FileApplied, FileError};
 use crate::storage::alerting::AlertingApplied;
@@ -89,6 +89,16 @@ impl Handler<ChangeAlerting> for Recorder {
     }
 }
 
+impl Handler<SettleAlerts> for Recorder {
+    type Result = Response<Result<(), StorageError>>;
+
+    fn handle(&mut self, settle: SettleAlerts, context: &mut Self::Context) -> Self::Result {
+        let (reply, made) = oneshot::channel();
+        self.queue_change(Change::Settlement(settle.0, reply), context);
+        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+    }
+}
+
 impl Handler<ApplyFile> for Recorder {
     type Result = Response<Result<FileApplied, FileError>>;
 
@@ -154,8 +164,9 @@ impl Handler<Subscribe> for Recorder {
     type Result = ();
 
     fn handle(&mut self, subscribe: Subscribe, _: &mut Self::Context) {
-        let Subscribe { scheduler, heartbeat_waits, pool, canaries, upkeep } = subscribe;
-        self.links = Some(Links { scheduler, heartbeat_waits, pool, canaries, upkeep });
+        let Subscribe { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher } = subscribe;
+        self.links =
+            Some(Links { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher });
     }
 }
 

@@ -36,7 +36,7 @@ use slog::Logger;
 
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::{ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
-use crate::actors::messages::recording::{AreCanariesDead, TicksCommitted};
+use crate::actors::messages::recording::{AreCanariesDead, DispatcherRecipients, TicksCommitted};
 use crate::actors::messages::store::{UpkeepReply, UpkeepWrite};
 use crate::actors::push_keys::PushKeys;
 use crate::actors::revision::Revision;
@@ -135,6 +135,7 @@ struct Links {
     pool: Recipient<ProbesFinished>,
     canaries: Recipient<AreCanariesDead>,
     upkeep: Recipient<TicksCommitted>,
+    dispatcher: DispatcherRecipients,
 }
 
 /// Settings of the recorder.

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::actors::messages::probing::EndedProbe;
 use crate::actors::messages::recording::RecordReply;
 use crate::services_file::{Entry, FileApplied, FileError};
+use crate::domain::alert::Settlement;
 use crate::storage::StorageError;
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::records;
@@ -18,6 +19,8 @@ pub type Reply<T> = oneshot::Sender<T>;
 pub enum Change {
     /// Of one service, from HTTP.
     Service(records::Change, Reply<Result<Applied, StorageError>>),
+    /// What the dispatcher decided.
+    Settlement(Box<Settlement>, Reply<Result<(), StorageError>>),
     /// Of channels, policies or silences, from HTTP.
     Alerting(AlertingChange, Reply<Result<AlertingApplied, StorageError>>),
     /// Of all services of the file, from the app.
@@ -29,6 +32,7 @@ impl Change {
         // The sender may have gone.
         match self {
             Self::Service(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Settlement(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Alerting(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
         }

@@ -9,12 +9,14 @@ use slog::{error, info};
 use super::queued::{Change, Reply};
 use super::{CHANGES_LIMIT, Phase, Recorder};
 use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
-use crate::actors::messages::recording::{NamedEvent, TicksCommitted};
+use crate::actors::messages::alerting::{AlertingChanged, SignalsCommitted};
+use crate::actors::messages::recording::{DispatcherRecipients, NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, Close, Commit, CommitDone, MakeChange, NotCommitted, UpkeepReply,
+    ApplyFile, ChangeAlerting, Close, Commit, CommitDone, MakeChange, NotCommitted, SettleAlerts, UpkeepReply,
     UpkeepWrite,
 };
 use crate::actors::runtime::Fault;
+use crate::domain::alert::Settlement;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
 use crate::services_file::{Entry, FileApplied, FileError};
@@ -37,7 +39,12 @@ impl Recorder {
         } else if self.changes.len() >= CHANGES_LIMIT {
             change.reject(&StorageError::Busy);
         } else {
-            self.changes.push_back((self.buffer.pushed(), change));
+            // A settlement decides no result that is measured before it.
+            let position = match change {
+                Change::Settlement(..) => 0,
+                _ => self.buffer.pushed(),
+            };
+            self.changes.push_back((position, change));
             self.start_next_write(context);
         }
     }
@@ -67,6 +74,9 @@ impl Recorder {
     fn finish_commit(&mut self, done: CommitDone, took: Duration) {
         self.count_committed(&done.committed, took);
         self.publish_events(&done.committed);
+        if done.committed.signals > 0 {
+            self.notify_dispatcher(|to| to.signals.do_send(SignalsCommitted));
+        }
         self.clock_noted(&done.noted, done.set_back, done.gap);
         match done.failed {
             None => {
@@ -119,6 +129,9 @@ impl Recorder {
         self.store.begin(Instant::now());
         match change {
             Change::Service(change, reply) => self.write_service(change, reply, context),
+            Change::Settlement(settlement, reply) => {
+                self.write_settlement(settlement, reply, context);
+            }
             Change::Alerting(change, reply) => self.write_alerting(change, reply, context),
             Change::File(entries, reply) => self.write_file(entries, reply, context),
         }
@@ -142,10 +155,31 @@ impl Recorder {
                         recorder.discard_outdated([applied.id]);
                     }
                     recorder.publish_change(applied.id, definition, FirstProbe::Now);
+                    // A service that is paused or removed ends its alerts by a signal.
+                    recorder.notify_dispatcher(|to| to.signals.do_send(SignalsCommitted));
                 }
                 Err(error) => recorder.note_error(error),
             }
             // The client may have gone; the change is made.
+            let _ = reply.send(done);
+            recorder.start_next_write(context);
+        }));
+    }
+
+    fn write_settlement(
+        &mut self,
+        settlement: Box<Settlement>,
+        reply: Reply<Result<(), StorageError>>,
+        context: &mut Context<Self>,
+    ) {
+        let write = self.writer.settle.send(SettleAlerts(settlement)).into_actor(self);
+        context.spawn(write.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.handle_writer_death() };
+            recorder.end_write();
+            match &done {
+                Ok(()) => recorder.note_success(),
+                Err(error) => recorder.note_error(error),
+            }
             let _ = reply.send(done);
             recorder.start_next_write(context);
         }));
@@ -162,7 +196,12 @@ impl Recorder {
             let Ok(done) = done else { return recorder.handle_writer_death() };
             recorder.end_write();
             match &done {
-                Ok(_) => recorder.note_success(),
+                Ok(_) => {
+                    recorder.note_success();
+                    recorder.notify_dispatcher(|dispatcher| {
+                        dispatcher.changes.do_send(AlertingChanged);
+                    });
+                }
                 Err(error) => recorder.note_error(error),
             }
             let _ = reply.send(done);
@@ -188,6 +227,7 @@ impl Recorder {
                     for (id, definition) in &applied.services {
                         recorder.publish_change(*id, definition.clone(), first);
                     }
+                    recorder.notify_dispatcher(|to| to.changes.do_send(AlertingChanged));
                 }
                 Err(FileError::Store(error)) => recorder.note_error(error),
                 Err(FileError::Refused(_)) => {}
@@ -195,6 +235,12 @@ impl Recorder {
             let _ = reply.send(done);
             recorder.start_next_write(context);
         }));
+    }
+
+    pub(super) fn notify_dispatcher(&self, notify: impl FnOnce(&DispatcherRecipients)) {
+        if let Some(links) = &self.links {
+            notify(&links.dispatcher);
+        }
     }
 
     /// These services were changed, which is committed. Their results that wait for a commit are

@@ -1,5 +1,6 @@
 //! The actors that own the store's connections, one thread each.
 
+pub mod marks;
 pub mod readers;
 mod reopening;
 mod watched;
@@ -8,10 +9,12 @@ pub mod writer;
 use actix::prelude::*;
 
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, Close, Commit, MakeChange, UpkeepWrite,
+    ApplyFile, ChangeAlerting, Close, Commit, MakeChange, SettleAlerts, UpkeepWrite,
 };
 use crate::actors::runtime::Runtime;
+use crate::domain::alert::AlertMarks;
 use crate::storage::StoreAccess;
+use marks::MarksSource;
 use readers::Reader;
 use writer::Writer;
 
@@ -23,6 +26,7 @@ pub struct WriterRecipients {
     pub commit: Recipient<Commit>,
     pub change: Recipient<MakeChange>,
     pub alerting: Recipient<ChangeAlerting>,
+    pub settle: Recipient<SettleAlerts>,
     pub file: Recipient<ApplyFile>,
     pub upkeep: Recipient<UpkeepWrite>,
     pub close: Recipient<Close>,
@@ -39,10 +43,11 @@ pub struct StoreActors {
 
 impl StoreActors {
     /// Starts the actors on the open store.
-    pub fn start(access: &StoreAccess, runtime: &Runtime) -> Self {
+    pub fn start(access: &StoreAccess, marks: (MarksSource, AlertMarks), runtime: &Runtime) -> Self {
         let (store, lifelines) = (access.clone(), runtime.lifelines.clone());
-        let writer =
-            SyncArbiter::start(1, move || Writer::new(store.clone(), lifelines.lifeline("writer")));
+        let writer = SyncArbiter::start(1, move || {
+            Writer::new(store.clone(), marks.clone(), lifelines.lifeline("writer"))
+        });
         Self {
             writer,
             readers: start_readers(READERS, "reader", access, runtime),
@@ -56,6 +61,7 @@ impl StoreActors {
             commit: writer().recipient(),
             change: writer().recipient(),
             alerting: writer().recipient(),
+            settle: writer().recipient(),
             file: writer().recipient(),
             upkeep: writer().recipient(),
             close: writer().recipient(),

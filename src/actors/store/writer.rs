@@ -6,12 +6,14 @@ use actix::prelude::*;
 
 use crate::actors::messages::store::{
     ApplyFile, ChangeAlerting, ClockNotes, Close, Commit, CommitDone, MakeChange, NotCommitted,
-    UpkeepWrite, UpkeepWritten,
+    SettleAlerts, UpkeepWrite, UpkeepWritten,
 };
 use crate::actors::runtime::Lifeline;
+use crate::actors::store::marks::MarksSource;
 use crate::actors::store::watched::WatchedStore;
 use crate::clock::unix_ms;
 use crate::domain::Outcome;
+use crate::domain::alert::AlertMarks;
 use crate::domain::time::stall::Stall;
 use crate::services_file;
 use crate::services_file::{FileApplied, FileError};
@@ -26,12 +28,28 @@ use crate::storage::{StorageError, StoreAccess};
 pub struct Writer {
     store: WatchedStore,
     ledger: Ledger,
+    marks: MarksSource,
     _lifeline: Lifeline,
 }
 
 impl Writer {
-    pub fn new(access: StoreAccess, lifeline: Lifeline) -> Self {
-        Self { store: WatchedStore::new(access), ledger: Ledger::default(), _lifeline: lifeline }
+    pub fn new(
+        access: StoreAccess,
+        (source, marks): (MarksSource, AlertMarks),
+        lifeline: Lifeline,
+    ) -> Self {
+        let mut ledger = Ledger::default();
+        ledger.set_marks(marks);
+        Self { store: WatchedStore::new(access), ledger, marks: source, _lifeline: lifeline }
+    }
+
+    /// Reads the policies again; after a change, the marks of all services.
+    fn reload_marks(&mut self) {
+        let marks = &mut self.marks;
+        // Best effort: the policies are read again with the next change.
+        if let Ok(Some(marks)) = self.store.run(|store| marks.reloaded(store)) {
+            self.ledger.set_marks(marks);
+        }
     }
 
     /// Moves what is stored by the steps back, and notes the stall as a gap.
@@ -133,7 +151,11 @@ impl Handler<MakeChange> for Writer {
     fn handle(&mut self, MakeChange(change): MakeChange, _: &mut Self::Context) -> Self::Result {
         let made = self.store.run(|store| store.define(change, unix_ms()));
         match &made {
-            Ok(applied) => self.ledger.forget(applied.id),
+            Ok(applied) => {
+                self.ledger.forget(applied.id);
+                let definition = applied.record.as_ref().map(|record| &record.definition);
+                self.marks.changed(applied.id, definition, self.ledger.marks_mut());
+            }
             // The change may have been committed all the same.
             Err(StorageError::Unavailable(_)) => self.ledger.forget_all(),
             Err(_) => {}
@@ -150,7 +172,17 @@ impl Handler<ChangeAlerting> for Writer {
         ChangeAlerting(change): ChangeAlerting,
         _: &mut Self::Context,
     ) -> Self::Result {
-        self.store.run(|store| store.change_alerting(change, unix_ms()))
+        let applied = self.store.run(|store| store.change_alerting(change, unix_ms()));
+        self.reload_marks();
+        applied
+    }
+}
+
+impl Handler<SettleAlerts> for Writer {
+    type Result = Result<(), StorageError>;
+
+    fn handle(&mut self, settle: SettleAlerts, _: &mut Self::Context) -> Self::Result {
+        self.store.run(|store| store.settle_alerts(&settle.0))
     }
 }
 
@@ -164,6 +196,12 @@ impl Handler<ApplyFile> for Writer {
         });
         // Whatever the result is, the cached rows may be outdated.
         self.ledger.forget_all();
+        self.reload_marks();
+        if let Ok(Ok(applied)) = &made {
+            for (id, definition) in &applied.services {
+                self.marks.changed(*id, definition.as_ref(), self.ledger.marks_mut());
+            }
+        }
         made?
     }
 }

@@ -5,11 +5,13 @@ pub mod policy_json;
 pub mod port;
 pub mod query;
 
+use std::collections::HashMap;
+
 use crate::domain::alert::{
     Alert, AlertKind, AlertState, Channel, ChannelId, ChannelOptions, Delivery, DeliveryOutcome,
-    Matcher, Notification, Policy, PolicyOptions, Silence, Suppression,
+    Matcher, Notification, Policy, PolicyOptions, Signal, Silence, Suppression,
 };
-use crate::domain::{PageRequest, ServiceId};
+use crate::domain::{Definition, PageRequest, ServiceId};
 
 /// What the dispatcher reads at the start.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +133,31 @@ pub struct AlertingCutoffs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListSignals {
     pub limit: u32,
+}
+
+/// Query: the oldest signals, with the definitions of their services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadSignals {
+    pub limit: u32,
+}
+
+/// Signals, with the definitions of those of their services that live.
+#[derive(Debug, Clone, Default)]
+pub struct SignalBatch {
+    /// In the order of their ids.
+    pub signals: Vec<Signal>,
+    pub definitions: HashMap<ServiceId, Definition>,
+}
+
+/// Query: the definitions of those of these services that live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetDefinitions(pub Vec<ServiceId>);
+
+/// Query: what a message is made of: these alerts, and the definition of one service if it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetMessageParts {
+    pub alert_ids: Vec<i64>,
+    pub service_id: Option<ServiceId>,
 }
 
 /// Query: what the dispatcher reads at the start.

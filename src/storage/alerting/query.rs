@@ -1,13 +1,15 @@
 //! Queries of alerting.
 
-use crate::domain::Page;
+use std::collections::{BTreeSet, HashMap};
+
+use crate::domain::{Definition, Page, ServiceId};
 use crate::domain::alert::{Alert, Channel, Policy, Signal, Silence};
 use crate::storage::alerting::{
     AlertDetails, AlertingState, DeliveryRecord, GetAlert, GetAlertingState, GetAlerts, GetChannel,
-    GetDelivery, GetNotification, GetPolicy, GetSilence, ListAlerts, ListChannels, ListDeliveries,
-    ListPolicies, ListSignals, ListSilences, NotificationRecord,
+    GetDefinitions, GetDelivery, GetMessageParts, GetNotification, GetPolicy, GetSilence, ListAlerts, ListChannels, ListDeliveries,
+    ListPolicies, ListSignals, ListSilences, NotificationRecord, ReadSignals, SignalBatch,
 };
-use crate::storage::port::{Query, Result, StoreRead};
+use crate::storage::port::{Query, Result, StoreRead, snapshot};
 
 /// Implements [`Query`] by one primitive.
 macro_rules! query {
@@ -37,3 +39,36 @@ query!(GetAlerts => Vec<Alert>, |query, rows| rows.alerts_by_id(&query.0));
 query!(GetNotification => NotificationRecord, |query, rows| rows.notification(query.0));
 query!(GetDelivery => DeliveryRecord, |query, rows| rows.delivery(query.0));
 query!(ListDeliveries => Page<DeliveryRecord>, |query, rows| rows.deliveries(&query));
+query!(GetDefinitions => HashMap<ServiceId, Definition>, |query, rows| rows.definitions(&query.0));
+
+impl Query for ReadSignals {
+    type Answer = SignalBatch;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<SignalBatch> {
+        snapshot(rows, |rows| {
+            let signals = rows.alert_signals(self.limit)?;
+            let ids: BTreeSet<ServiceId> = signals.iter().map(|signal| signal.service_id).collect();
+            let ids: Vec<ServiceId> = ids.into_iter().collect();
+            let definitions = match ids.is_empty() {
+                true => HashMap::new(),
+                false => rows.definitions(&ids)?,
+            };
+            Ok(SignalBatch { signals, definitions })
+        })
+    }
+}
+
+impl Query for GetMessageParts {
+    type Answer = (Vec<Alert>, Option<Definition>);
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Self::Answer> {
+        snapshot(rows, |rows| {
+            let alerts = rows.alerts_by_id(&self.alert_ids)?;
+            let definition = match self.service_id {
+                Some(id) => rows.definitions(&[id])?.remove(&id),
+                None => None,
+            };
+            Ok((alerts, definition))
+        })
+    }
+}

@@ -9,7 +9,7 @@ use diesel::sql_types::{Bool, Nullable};
 use super::rows::{EventRow, MetricRow, ServiceRow, labels_of};
 use super::schema::{service_events, service_metrics, services};
 use super::{Backend, StoreConnection, living, search};
-use crate::domain::{Event, Page, PageRequest, ServiceId, State};
+use crate::domain::{Definition, Event, Page, PageRequest, ServiceId, State};
 use crate::storage::error::StorageError;
 use crate::storage::records::{ListServices, LoadedService, NamedService, ServiceRecord, Status};
 
@@ -208,6 +208,19 @@ pub fn like_pattern(part: &str) -> String {
     }
     pattern.push('%');
     pattern
+}
+
+/// The definitions of those of these services that live.
+pub fn definitions(
+    connection: &mut StoreConnection,
+    ids: &[ServiceId],
+) -> Result<HashMap<ServiceId, Definition>, StorageError> {
+    let numbers: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    let rows: Vec<ServiceRow> = services::table
+        .filter(services::id.eq_any(numbers).and(services::deleted_at.is_null()))
+        .select(ServiceRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(|row| Ok((row.service_id()?, row.definition()?))).collect()
 }
 
 /// All living services, by id.

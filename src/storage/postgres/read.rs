@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::cold::{chunks, events, rollups, services};
 use super::store::PostgresStore;
 use super::{counters, fresh, history, usage};
-use crate::domain::{Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
+use crate::domain::{Definition, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
     Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
@@ -34,6 +34,10 @@ impl StoreRead for PostgresStore {
 
     fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>> {
         self.run(|connection| services::named(connection, page))
+    }
+
+    fn definitions(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, Definition>> {
+        self.run(|connection| services::definitions(connection, ids))
     }
 
     fn load_services(&mut self) -> Result<Vec<LoadedService>> {

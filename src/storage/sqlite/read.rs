@@ -7,7 +7,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::cold::{chunks, events, rollups, services};
 use super::{counters, fresh, history, usage};
-use crate::domain::{Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
+use crate::domain::{Definition, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
     Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
@@ -36,6 +36,10 @@ impl StoreRead for SqliteConnection {
 
     fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>> {
         services::named(self, page)
+    }
+
+    fn definitions(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, Definition>> {
+        services::definitions(self, ids)
     }
 
     fn load_services(&mut self) -> Result<Vec<LoadedService>> {

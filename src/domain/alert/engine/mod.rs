@@ -18,9 +18,10 @@ mod timers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::domain::alert::alert_record::{Alert, Suppression};
-use crate::domain::alert::kind::AlertKind;
+use crate::domain::alert::kind::{AlertKind, Severity};
 use crate::domain::alert::notification::{Delivery, Notification, Settlement};
 use crate::domain::alert::routing::Route;
 use crate::domain::alert::signal::Facts;
@@ -43,6 +44,7 @@ pub trait Suppressions {
         service_id: Option<ServiceId>,
         subject: &Subject,
         kind: AlertKind,
+        severity: Severity,
         now_ms: i64,
     ) -> Option<(Suppression, i64)>;
 
@@ -98,6 +100,8 @@ pub struct Engine {
     names: HashMap<String, i64>,
     /// When to look again whether an alert is suppressed, in unix milliseconds, with its id.
     rechecks: BTreeSet<(i64, i64)>,
+    /// When acknowledgements end, in unix milliseconds, with their alerts.
+    acknowledged_until: BTreeSet<(i64, i64)>,
     /// Alerts whose routes are to be read again from their services.
     unrouted: BTreeSet<i64>,
     /// Later steps of escalations: time, alert, and route.
@@ -111,6 +115,17 @@ pub struct Engine {
     outbox: Outbox,
     /// The lane from which the next request is taken.
     next_lane: i64,
+}
+
+/// What waits to be delivered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Notifications with something to send.
+    pub due: usize,
+    /// Age of the oldest of their revisions.
+    pub oldest: Duration,
+    /// Notifications that were given up.
+    pub dead: usize,
 }
 
 /// A change of an alert, for the channels that mirror alerts.
@@ -173,6 +188,8 @@ impl Engine {
         } else if open.is_pending() || (escalates && open.service_id.is_some()) {
             self.unrouted.insert(alert.id);
         }
+        let until_ms = alert.acknowledged.as_ref().and_then(|acknowledged| acknowledged.until_ms);
+        self.acknowledged_until.extend(until_ms.map(|until_ms| (until_ms, alert.id)));
         self.by_subject.insert((open.service_id, open.kind), alert.id);
         self.alerts.insert(alert.id, open);
     }
@@ -245,14 +262,28 @@ impl Engine {
         self.notifications.get(&id)
     }
 
-    /// Time of the oldest notification that is due, and the number of those, at `now_ms`.
-    pub fn due(&self, now_ms: i64) -> (usize, Option<i64>) {
-        let due = self.lanes.values().flat_map(|lane| &lane.due);
-        let due = due.filter(|(due_ms, _)| *due_ms <= now_ms);
-        due.fold((0, None), |(count, oldest): (usize, Option<i64>), (_, id)| {
-            let revised = self.notifications.get(id).map(|open| open.row.revised_ms);
-            (count + 1, oldest.into_iter().chain(revised).min())
-        })
+    /// Whether the newest attempt of the channel failed.
+    pub fn is_failing(&self, channel_id: i64) -> bool {
+        self.lanes.get(&channel_id).is_some_and(|lane| lane.failing.is_some())
+    }
+
+    /// Whether a request is under way.
+    pub fn is_sending(&self) -> bool {
+        self.lanes.values().any(|lane| lane.in_flight.is_some())
+    }
+
+    /// Notifications that are due at `now_ms`.
+    pub fn backlog(&self, now_ms: i64) -> Backlog {
+        let mut backlog = Backlog::default();
+        for open in self.notifications.values() {
+            backlog.dead += usize::from(open.row.is_dead);
+            if open.row.due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
+                backlog.due += 1;
+                let age_ms = u64::try_from(now_ms - open.row.revised_ms).unwrap_or_default();
+                backlog.oldest = backlog.oldest.max(Duration::from_millis(age_ms));
+            }
+        }
+        backlog
     }
 
     /// Begins and ends of alerts for the mirrors.

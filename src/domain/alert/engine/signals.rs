@@ -206,7 +206,7 @@ impl Engine {
         env: &Env<'_>,
     ) -> Option<(Suppression, i64)> {
         let of = env.suppressions;
-        let found = of.of(alert.service_id, &alert.subject, alert.kind, env.now_ms);
+        let found = of.of(alert.service_id, &alert.subject, alert.kind, alert.severity, env.now_ms);
         let flapping = (alert.service_id, AlertKind::Flapping);
         let flaps = alert.kind == AlertKind::Down && self.by_subject.contains_key(&flapping);
         let by_flapping = flaps.then_some((Suppression::Flapping, env.now_ms + RECHECK_MS));

@@ -26,6 +26,7 @@ impl Suppressions for Held {
         service_id: Option<ServiceId>,
         _: &Subject,
         _: AlertKind,
+        _: Severity,
         now_ms: i64,
     ) -> Option<(Suppression, i64)> {
         let is_held = service_id.is_some_and(|id| self.0.contains(&id.get()));

@@ -32,6 +32,7 @@ impl Engine {
     pub fn acknowledge(&mut self, id: i64, acknowledgement: Acknowledgement) -> bool {
         let Some(alert) = self.alerts.get_mut(&id) else { return false };
         alert.state = AlertState::Acknowledged;
+        self.acknowledged_until.extend(acknowledgement.until_ms.map(|until_ms| (until_ms, id)));
         alert.acknowledged = Some(Box::new(acknowledgement));
         self.touch_alert(id);
         true
@@ -50,14 +51,15 @@ impl Engine {
     }
 
     fn end_acknowledgements(&mut self, now_ms: i64) {
-        let ends = |until_ms: Option<i64>| until_ms.is_some_and(|until_ms| until_ms <= now_ms);
-        let over = self.alerts.values().filter(|alert| alert.state == AlertState::Acknowledged);
-        let over: Vec<i64> = over
-            .filter(|alert| alert.acknowledged.as_ref().is_some_and(|ack| ends(ack.until_ms)))
-            .map(|alert| alert.id)
-            .collect();
-        for id in over {
-            self.unacknowledge(id, now_ms);
+        while let Some((until_ms, id)) = self.acknowledged_until.first().copied()
+            && until_ms <= now_ms
+        {
+            self.acknowledged_until.pop_first();
+            let alert = self.alerts.get(&id);
+            let current = alert.and_then(|alert| alert.acknowledged.as_ref()?.until_ms);
+            if current == Some(until_ms) {
+                self.unacknowledge(id, now_ms);
+            }
         }
     }
 

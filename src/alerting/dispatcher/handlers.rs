@@ -1,0 +1,178 @@
+//! Messages to the dispatcher.
+
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use actix::Response;
+use serde_json::Map;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{Dispatcher, Loaded};
+use crate::actors::messages::alerting::{
+    Acknowledge, AlertingChanged, OwnStateChanged, RetryNotification, SignalsCommitted,
+    StopDispatcher, TestChannel, TestedChannel,
+};
+use crate::actors::messages::store::Ask;
+use crate::clock::unix_ms;
+use crate::domain::alert::engine::{Env, OwnAlert};
+use crate::domain::alert::{Alert, AlertKind};
+use crate::storage::StorageError;
+use crate::storage::alerting::GetAlert;
+
+/// Longest wait for requests under way at the end.
+const STOP_WAIT: Duration = Duration::from_secs(2);
+
+impl Handler<SignalsCommitted> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: SignalsCommitted, context: &mut Self::Context) {
+        self.has_signals = true;
+        self.turn(context);
+    }
+}
+
+impl Handler<AlertingChanged> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: AlertingChanged, context: &mut Self::Context) {
+        self.has_signals = true;
+        if self.loaded.is_some() {
+            self.load(context);
+        }
+    }
+}
+
+impl Handler<OwnStateChanged> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, changed: OwnStateChanged, context: &mut Self::Context) {
+        if changed.kind == AlertKind::Connectivity {
+            self.is_cut_off = changed.detail.is_some();
+        }
+        let Some(Loaded { engine, rules, .. }) = &mut self.loaded else { return };
+        let now_ms = unix_ms();
+        let env = Env { now_ms, suppressions: rules };
+        match changed.detail {
+            Some(detail) => {
+                let own =
+                    OwnAlert { kind: changed.kind, detail, since_ms: now_ms, except: Vec::new() };
+                engine.raise(&own, &env);
+            }
+            None => {
+                if changed.kind == AlertKind::Connectivity {
+                    engine.forget_failures();
+                }
+                engine.clear(changed.kind, &env);
+            }
+        }
+        self.turn(context);
+    }
+}
+
+impl Handler<Acknowledge> for Dispatcher {
+    type Result = Response<Result<Alert, StorageError>>;
+
+    fn handle(&mut self, acknowledge: Acknowledge, context: &mut Self::Context) -> Self::Result {
+        let Acknowledge { alert_id, acknowledgement } = acknowledge;
+        let Some(Loaded { engine, .. }) = &mut self.loaded else {
+            return Response::reply(Err(StorageError::Busy));
+        };
+        let is_open = match acknowledgement {
+            Some(acknowledgement) => engine.acknowledge(alert_id, acknowledgement),
+            None => {
+                engine.unacknowledge(alert_id, unix_ms());
+                engine.alert(alert_id).is_some()
+            }
+        };
+        let stored = self.wait_for_settlement(context);
+        let readers = self.links.readers.clone();
+        Response::fut(async move {
+            stored.await.unwrap_or(Err(StorageError::Busy))?;
+            let alert = readers.ask(Ask(GetAlert(alert_id))).await?.alert;
+            if is_open {
+                return Ok(alert);
+            }
+            Err(StorageError::Conflict(format!("alert {alert_id} has ended")))
+        })
+    }
+}
+
+impl Handler<RetryNotification> for Dispatcher {
+    type Result = Response<Result<(), StorageError>>;
+
+    fn handle(&mut self, retry: RetryNotification, context: &mut Self::Context) -> Self::Result {
+        let Some(Loaded { engine, .. }) = &mut self.loaded else {
+            return Response::reply(Err(StorageError::Busy));
+        };
+        if engine.notification(retry.0).is_none() {
+            return Response::reply(Err(StorageError::NotFound));
+        }
+        if !engine.retry(retry.0, unix_ms()) {
+            let why = format!("the newest revision of notification {} is delivered", retry.0);
+            return Response::reply(Err(StorageError::Conflict(why)));
+        }
+        let stored = self.wait_for_settlement(context);
+        Response::fut(async move { stored.await.unwrap_or(Err(StorageError::Busy)) })
+    }
+}
+
+impl Handler<TestChannel> for Dispatcher {
+    type Result = Response<Result<TestedChannel, StorageError>>;
+
+    fn handle(&mut self, test: TestChannel, _: &mut Self::Context) -> Self::Result {
+        let Some(Loaded { channels, source, .. }) = &self.loaded else {
+            return Response::reply(Err(StorageError::Busy));
+        };
+        let Some(channel) = channels.get(&test.channel_id).cloned() else {
+            return Response::reply(Err(StorageError::NotFound));
+        };
+        self.next_test += 1;
+        let now_ms = unix_ms();
+        let mut message = source.test_message(test.state, self.next_test, now_ms);
+        message.recipient = super::lane_settings(&channel).recipients.first().cloned();
+        let sender = std::rc::Rc::clone(&self.sender);
+        Response::fut(async move {
+            let began = Instant::now();
+            let attempt = sender.send(&channel, &Map::new(), &message).await;
+            Ok(TestedChannel { attempt, took: began.elapsed() })
+        })
+    }
+}
+
+impl Handler<StopDispatcher> for Dispatcher {
+    type Result = Response<()>;
+
+    fn handle(&mut self, _: StopDispatcher, context: &mut Self::Context) -> Self::Result {
+        self.is_stopping = true;
+        let (reply, ended) = oneshot::channel();
+        self.reply_when_idle(reply, context);
+        Response::fut(async move {
+            let _ = timeout(STOP_WAIT, ended).await;
+        })
+    }
+}
+
+impl Dispatcher {
+    /// The reply to what was decided until now, once it is on the disk.
+    fn wait_for_settlement(
+        &mut self,
+        context: &mut Context<Self>,
+    ) -> oneshot::Receiver<Result<(), StorageError>> {
+        let (reply, stored) = oneshot::channel();
+        self.waiting.push(reply);
+        self.settle(context);
+        stored
+    }
+
+    fn reply_when_idle(&mut self, reply: oneshot::Sender<()>, context: &mut Context<Self>) {
+        let is_idle = self.loaded.as_ref().is_none_or(|loaded| !loaded.engine.is_sending());
+        if is_idle && !self.is_settling && self.settlement.is_none() {
+            let _ = reply.send(());
+            return;
+        }
+        context.run_later(super::TURN_EVERY, |dispatcher, context| {
+            dispatcher.reply_when_idle(reply, context);
+        });
+    }
+}
