@@ -57,6 +57,11 @@ impl Kind {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// The recipients of one request each; empty for a kind with one request for all.
+    pub fn recipients(&self, _: &ChannelOptions) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Checks keys that replace those of a channel: `provider-override` of an alert.
     pub fn check_overrides(
         &self,

@@ -13,12 +13,14 @@
 pub mod alertmanager;
 mod client_options;
 pub mod dialer;
+pub mod dispatcher;
 #[cfg(test)]
 mod gatus_kinds;
 mod key;
 mod kind;
 pub mod mirror;
 mod row;
+pub mod sender;
 pub mod smtp;
 mod table;
 

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use crate::actors::event_log::EventLog;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::SubscribeConfirmations;
-use crate::actors::messages::recording::{SetCanaries, Subscribe};
+use crate::actors::messages::recording::{DispatcherRecipients, SetCanaries, Subscribe};
 use crate::actors::pool::Pool;
 use crate::actors::prober::arbiters::ArbiterPool;
 use crate::actors::prober::state::ProberDeps;
@@ -19,11 +19,15 @@ use crate::actors::scheduler::{PoolRecipients, Scheduler, SchedulerSettings};
 use crate::actors::self_check::canaries::Canaries;
 use crate::actors::self_check::decision::SelfCheckSettings;
 use crate::actors::store::StoreActors;
+use crate::actors::store::marks::MarksSource;
 use crate::actors::store::readers::Readers;
 use crate::actors::upkeep::decision::UpkeepSettings;
 use crate::actors::upkeep::{Upkeep, UpkeepLinks};
+use crate::alerting::dispatcher::{Dispatcher, DispatcherLinks, DispatcherSettings};
+use crate::alerting::sender::SenderRules;
 use crate::config::Config;
 use crate::domain::Target;
+use crate::domain::alert::Policy;
 use crate::logging::Throttle;
 use crate::probe::Rules;
 use crate::storage::Store;
@@ -35,6 +39,7 @@ pub struct Actors {
     pub pool: Addr<Pool>,
     pub recorder: Addr<Recorder>,
     pub canaries: Recipient<SetCanaries>,
+    pub dispatcher: Addr<Dispatcher>,
     pub last_results: LastResults,
     pub push_keys: PushKeys,
     pub revision: Revision,
@@ -47,7 +52,7 @@ impl Actors {
     pub fn start(
         config: &Config,
         store: &Store,
-        (services, resumed): (Vec<LoadedService>, &Resumed),
+        (services, policies, resumed): (Vec<LoadedService>, Vec<Policy>, &Resumed),
         (rules, canaries): (Rules, Vec<Target>),
         runtime: &Runtime,
     ) -> Self {
@@ -60,7 +65,9 @@ impl Actors {
             push_keys.update(service.id, Some(&service.definition));
         }
         let revision = Revision::default();
-        let stores = StoreActors::start(&store.access(), runtime);
+        let mut source = MarksSource::new(policies);
+        let marks = source.of_all(&services);
+        let stores = StoreActors::start(&store.access(), (source, marks), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
         let settings = recorder_settings(config, store, resumed);
@@ -77,6 +84,7 @@ impl Actors {
         let canaries = Canaries::spawn(&arbiters[0].handle(), canaries, rules.clone());
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
         let scheduler = start_scheduler(config, &services, &pool, runtime);
+        let dispatcher = start_dispatcher(config, store, &stores, &recorder, runtime);
 
         recorder.do_send(Subscribe {
             scheduler: scheduler.clone().recipient(),
@@ -84,10 +92,25 @@ impl Actors {
             pool: pool.clone().recipient(),
             canaries: canaries.clone().recipient(),
             upkeep: upkeep.recipient(),
+            dispatcher: DispatcherRecipients {
+                signals: dispatcher.clone().recipient(),
+                changes: dispatcher.clone().recipient(),
+                own: dispatcher.clone().recipient(),
+            },
         });
         pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
         let canaries = canaries.recipient();
-        Self { scheduler, pool, recorder, canaries, last_results, push_keys, revision, arbiters }
+        Self {
+            scheduler,
+            pool,
+            recorder,
+            canaries,
+            dispatcher,
+            last_results,
+            push_keys,
+            revision,
+            arbiters,
+        }
     }
 }
 
@@ -103,6 +126,26 @@ fn recorder_settings(config: &Config, store: &Store, resumed: &Resumed) -> Recor
             limit: config.storage.buffer_limit,
         },
     }
+}
+
+/// On an arbiter of its own, so that nothing of sending delays probes.
+fn start_dispatcher(
+    config: &Config,
+    store: &Store,
+    stores: &StoreActors,
+    recorder: &Addr<Recorder>,
+    runtime: &Runtime,
+) -> Addr<Dispatcher> {
+    let settings = DispatcherSettings {
+        monitor: config.process.service_name.clone(),
+        public_url: config.alerting.public_url.clone(),
+    };
+    let links = DispatcherLinks {
+        readers: Readers::new(stores.readers.clone(), store.read_deadline()),
+        recorder: recorder.clone().recipient(),
+    };
+    let arbiter = Arbiter::new();
+    Dispatcher::spawn(&arbiter.handle(), settings, links, SenderRules {}, runtime)
 }
 
 fn start_upkeep(

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::actors::messages::alerting::StopDispatcher;
 use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
@@ -156,7 +157,8 @@ impl App {
         let has_services = !services.is_empty();
 
         let probing = (rules, canaries);
-        let actors = Actors::start(config, &store, (services, &resumed), probing, &runtime);
+        let actors =
+            Actors::start(config, &store, (services, ready.policies, &resumed), probing, &runtime);
         let server = start_server(config, listener, &actors, &runtime).map_err(Error::failed)?;
         let reload = Reload {
             config: config.clone(),
@@ -260,6 +262,9 @@ impl App {
             let _ = self.actors.scheduler.send(Stop).await;
             let _ = self.actors.pool.send(Drain).await;
         };
+        // What was sent is settled before the recorder closes.
+        let dispatcher = self.actors.dispatcher.send(StopDispatcher);
+        let probes = async { tokio::join!(probes, dispatcher) };
         if timeout_at(deadline, probes).await.is_err() {
             let running = self.runtime.telemetry.slots_busy.get();
             info!(self.runtime.log, "running probes were cancelled at the end of the grace period";

@@ -12,6 +12,7 @@ use crate::app::heartbeat_tokens::warn_about_tokens;
 use crate::app::services_file::{canaries, check_canary, read};
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP, StorageConfig};
+use crate::domain::alert::Policy;
 use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Target};
 use crate::error::Error;
@@ -32,6 +33,8 @@ pub struct Prepared {
     pub store: Store,
     /// The services that are not deleted.
     pub services: Vec<LoadedService>,
+    /// Policies of alerting, in their order.
+    pub policies: Vec<Policy>,
     pub resumed: Resumed,
     /// State of the services file that was read.
     pub services_file: Snapshot,
@@ -56,7 +59,7 @@ pub fn prepare(
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
     let entries = content.as_ref().map(|content| content.entries.as_slice());
-    let (services, resumed) = prepare_store(config, &store, entries, log)?;
+    let (services, policies, resumed) = prepare_store(config, &store, entries, log)?;
     warn_about_tokens(&services, &config.variables, log);
     let canaries = canaries(config, content.as_ref());
     let defaults = &config.services.defaults;
@@ -67,7 +70,17 @@ pub fn prepare(
     }
     let notices = content.map(|content| content.notices).unwrap_or_default();
     log_notices(log, &notices);
-    Ok(Prepared { rules, listener, store, services, resumed, services_file, notices, canaries })
+    Ok(Prepared {
+        rules,
+        listener,
+        store,
+        services,
+        policies,
+        resumed,
+        services_file,
+        notices,
+        canaries,
+    })
 }
 
 /// The files that the configuration names.
@@ -186,7 +199,7 @@ fn prepare_store(
     store: &Store,
     entries: Option<&[Entry]>,
     log: &Logger,
-) -> Result<(Vec<LoadedService>, Resumed), Error> {
+) -> Result<(Vec<LoadedService>, Vec<Policy>, Resumed), Error> {
     let mut writer = store.access().writer()?;
     // Before the services file is applied: its changes are made now, not at the start of the gap.
     let resumed = writer.close_gap(unix_ms(), config.services.defaults.interval.get())?;
@@ -204,7 +217,7 @@ fn prepare_store(
         let applied = services_file::apply(&mut *writer, entries, unix_ms())?;
         log_applied(log, file, entries.len(), &applied);
     }
-    Ok((writer.load_services()?, resumed))
+    Ok((writer.load_services()?, writer.policies()?, resumed))
 }
 
 pub fn log_applied(log: &Logger, file: &Path, entries: usize, applied: &FileApplied) {

@@ -164,9 +164,9 @@ impl Handler<Subscribe> for Recorder {
     type Result = ();
 
     fn handle(&mut self, subscribe: Subscribe, _: &mut Self::Context) {
-        let Subscribe { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher } = subscribe;
-        self.links =
-            Some(Links { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher });
+        let Subscribe { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher } =
+            subscribe;
+        self.links = Some(Links { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher });
     }
 }
 

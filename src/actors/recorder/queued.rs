@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 
 use crate::actors::messages::probing::EndedProbe;
 use crate::actors::messages::recording::RecordReply;
-use crate::services_file::{Entry, FileApplied, FileError};
 use crate::domain::alert::Settlement;
+use crate::services_file::{Entry, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::records;

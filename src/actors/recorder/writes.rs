@@ -8,12 +8,12 @@ use slog::{error, info};
 
 use super::queued::{Change, Reply};
 use super::{CHANGES_LIMIT, Phase, Recorder};
-use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::alerting::{AlertingChanged, SignalsCommitted};
+use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{DispatcherRecipients, NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, Close, Commit, CommitDone, MakeChange, NotCommitted, SettleAlerts, UpkeepReply,
-    UpkeepWrite,
+    ApplyFile, ChangeAlerting, Close, Commit, CommitDone, MakeChange, NotCommitted, SettleAlerts,
+    UpkeepReply, UpkeepWrite,
 };
 use crate::actors::runtime::Fault;
 use crate::domain::alert::Settlement;

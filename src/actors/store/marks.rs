@@ -28,9 +28,9 @@ impl MarksSource {
 
     /// The marks of these services.
     pub fn of_all(&mut self, services: &[LoadedService]) -> AlertMarks {
-        let marks = services.iter().filter_map(|service| {
-            Some((service.id, self.of(Some(&service.definition))?))
-        });
+        let marks = services
+            .iter()
+            .filter_map(|service| Some((service.id, self.of(Some(&service.definition))?)));
         marks.collect()
     }
 

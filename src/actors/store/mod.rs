@@ -43,7 +43,11 @@ pub struct StoreActors {
 
 impl StoreActors {
     /// Starts the actors on the open store.
-    pub fn start(access: &StoreAccess, marks: (MarksSource, AlertMarks), runtime: &Runtime) -> Self {
+    pub fn start(
+        access: &StoreAccess,
+        marks: (MarksSource, AlertMarks),
+        runtime: &Runtime,
+    ) -> Self {
         let (store, lifelines) = (access.clone(), runtime.lifelines.clone());
         let writer = SyncArbiter::start(1, move || {
             Writer::new(store.clone(), marks.clone(), lifelines.lifeline("writer"))

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use actix::prelude::*;
 use actix::Response;
+use actix::prelude::*;
 use serde_json::Map;
 use tokio::sync::oneshot;
 use tokio::time::timeout;

@@ -71,10 +71,8 @@ impl MessageSource {
 
     /// A message that a person asked for, to see how it looks.
     pub fn test_message(&self, state: MessageState, id: u64, now_ms: i64) -> Message {
-        let is_digest = matches!(
-            state,
-            NotificationState::Digest | NotificationState::DigestResolved
-        );
+        let is_digest =
+            matches!(state, NotificationState::Digest | NotificationState::DigestResolved);
         let is_over = matches!(
             state,
             NotificationState::Resolved

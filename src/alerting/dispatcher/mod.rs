@@ -30,10 +30,12 @@ use crate::domain::alert::engine::{Backlog, Engine, Env, Restored, Routed};
 use crate::domain::alert::{AlertKind, Channel, ChannelId, Policy, Route, Settlement, Watched};
 use crate::domain::maintenance::windows::Windows;
 use crate::domain::{Definition, Group, Requests, ServiceId};
-use crate::metrics::alerting::Outbox;
+use crate::metrics::Outbox;
 use crate::metrics::Telemetry;
 use crate::storage::StorageError;
-use crate::storage::alerting::{AlertingState, GetAlertingState, GetDefinitions, ReadSignals, SignalBatch};
+use crate::storage::alerting::{
+    AlertingState, GetAlertingState, GetDefinitions, ReadSignals, SignalBatch,
+};
 use messages::MessageSource;
 use suppressions::SuppressionRules;
 

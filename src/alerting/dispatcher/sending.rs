@@ -17,7 +17,7 @@ use crate::actors::store::readers::Readers;
 use crate::clock::unix_ms;
 use crate::domain::alert::engine::open::OpenNotification;
 use crate::domain::alert::engine::{Env, Send};
-use crate::domain::alert::{Alert, Attempt, Channel, DeliveryOutcome, Facts};
+use crate::domain::alert::{Alert, Attempt, DeliveryOutcome, Facts};
 use crate::domain::{Definition, ServiceId};
 use crate::storage::StorageError;
 use crate::storage::alerting::GetMessageParts;
@@ -59,9 +59,9 @@ impl Dispatcher {
         let name = channel.name.clone();
         let began = Instant::now();
         let request = async move {
-            let parts = Parts::read(&readers, &open, service_id).await.map_err(|error| {
-                format!("the alert could not be read: {error}")
-            })?;
+            let parts = Parts::read(&readers, &open, service_id)
+                .await
+                .map_err(|error| format!("the alert could not be read: {error}"))?;
             let now_ms = unix_ms();
             let message = source.message(&open, &parts.alerts, &parts.reasons, send.state, now_ms);
             let message = message.ok_or_else(|| "the alert is gone".to_owned())?;
@@ -70,14 +70,16 @@ impl Dispatcher {
             let attempt = AssertUnwindSafe(request).catch_unwind().await;
             attempt.map_err(|_| "a bug of the monitor: the sender panicked".to_owned())
         };
-        let ended = request.into_actor(self).map(move |attempt: Result<Attempt, String>, dispatcher, context| {
-            let attempt = attempt.unwrap_or_else(|error| Attempt::ChannelFailed {
-                http_status: None,
-                error,
-                retry_after: None,
-            });
-            dispatcher.ended(send, &name, attempt, began.elapsed(), context);
-        });
+        let ended = request.into_actor(self).map(
+            move |attempt: Result<Attempt, String>, dispatcher, context| {
+                let attempt = attempt.unwrap_or_else(|error| Attempt::ChannelFailed {
+                    http_status: None,
+                    error,
+                    retry_after: None,
+                });
+                dispatcher.ended(send, &name, attempt, began.elapsed(), context);
+            },
+        );
         context.spawn(ended);
     }
 
@@ -111,9 +113,10 @@ impl Dispatcher {
                     "notification_id" => id, "state" => state);
             }
             Attempt::ChannelFailed { error, .. } => {
-                let is_known = self.loaded.as_ref().is_some_and(|loaded| {
-                    loaded.engine.is_failing(send.channel_id)
-                });
+                let is_known = self
+                    .loaded
+                    .as_ref()
+                    .is_some_and(|loaded| loaded.engine.is_failing(send.channel_id));
                 if is_known {
                     debug!(self.log, "channel still fails"; "channel" => channel,
                         "notification_id" => id, "error" => error);
@@ -181,4 +184,3 @@ const KEPT: usize = 100;
 fn reason<'a>(facts: &'a Facts, alert: &Alert) -> &'a str {
     if facts.reason.is_empty() { alert.kind.as_str() } else { &facts.reason }
 }
-

@@ -7,9 +7,7 @@ use serde_json::Value;
 use crate::domain::ServiceId;
 use crate::domain::alert::engine::Suppressions;
 use crate::domain::alert::engine::open::Subject;
-use crate::domain::alert::{
-    AlertKind, Channel, Policy, Route, Severity, Silence, Suppression,
-};
+use crate::domain::alert::{AlertKind, Channel, Policy, Route, Severity, Silence, Suppression};
 use crate::domain::maintenance::schedule::{Schedule, is_quiet};
 use crate::domain::maintenance::windows::Windows;
 use crate::domain::maintenance::written;
@@ -101,9 +99,8 @@ impl Suppressions for SuppressionRules {
     ) -> Option<(Suppression, i64)> {
         let latest_ms = now_ms + RECHECK_MS;
         let group = subject.group.as_deref();
-        let planned = service_id.and_then(|id| {
-            self.windows.active(id, &subject.name, group, now_ms)
-        });
+        let planned =
+            service_id.and_then(|id| self.windows.active(id, &subject.name, group, now_ms));
         if let Some(active) = planned {
             return Some((Suppression::Maintenance, active.until_ms.min(latest_ms)));
         }

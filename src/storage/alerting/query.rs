@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::domain::{Definition, Page, ServiceId};
 use crate::domain::alert::{Alert, Channel, Policy, Signal, Silence};
+use crate::domain::{Definition, Page, ServiceId};
 use crate::storage::alerting::{
     AlertDetails, AlertingState, DeliveryRecord, GetAlert, GetAlertingState, GetAlerts, GetChannel,
-    GetDefinitions, GetDelivery, GetMessageParts, GetNotification, GetPolicy, GetSilence, ListAlerts, ListChannels, ListDeliveries,
-    ListPolicies, ListSignals, ListSilences, NotificationRecord, ReadSignals, SignalBatch,
+    GetDefinitions, GetDelivery, GetMessageParts, GetNotification, GetPolicy, GetSilence,
+    ListAlerts, ListChannels, ListDeliveries, ListPolicies, ListSignals, ListSilences,
+    NotificationRecord, ReadSignals, SignalBatch,
 };
 use crate::storage::port::{Query, Result, StoreRead, snapshot};
 

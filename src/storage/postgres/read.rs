@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use super::cold::{chunks, events, rollups, services};
 use super::store::PostgresStore;
 use super::{counters, fresh, history, usage};
-use crate::domain::{Definition, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window};
+use crate::domain::{
+    Definition, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
+};
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
     Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
