@@ -127,7 +127,7 @@ fn what_contradicts_the_stored_names_is_refused(kind: Kind) {
 fn channels_of_the_file_keep_their_ids(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 1);
     let of_api = channel_id(&change(&mut f, AlertingChange::CreateChannel(channel("api"))));
-    let mut apply = |f: &mut Fixture, channels: &[NewChannel], policies: &[NewPolicy]| {
+    let apply = |f: &mut Fixture, channels: &[NewChannel], policies: &[NewPolicy]| {
         let plan = FilePlan {
             channels: channels.to_vec(),
             policies: policies.to_vec(),
