@@ -6,6 +6,7 @@
 //! | question | file |
 //! |---|---|
 //! | How does a provider's request look? | `providers.yaml`, read by `table.rs` into `row.rs` |
+//! | Which values of a channel are masked, and kept by a mask? | `shown.rs`, `kept_secrets.rs` |
 //! | Which keys may a channel set? | `key.rs`; all of a channel: `kind.rs`, `client_options.rs` |
 //! | How is mail sent? | `smtp/`; over a connection of `dialer.rs` |
 //! | Which alerts is an Alertmanager sent, and when? | `mirror.rs`; as what: `alertmanager.rs` |
@@ -16,11 +17,13 @@ pub mod dialer;
 pub mod dispatcher;
 #[cfg(test)]
 mod gatus_kinds;
+pub mod kept_secrets;
 mod key;
 mod kind;
 pub mod mirror;
 mod row;
 pub mod sender;
+mod shown;
 pub mod smtp;
 mod table;
 
@@ -28,3 +31,4 @@ pub use client_options::ClientOptions;
 pub use key::{Key, ValueType};
 pub use kind::Kind;
 pub use row::{Class, Limits, Row};
+pub use shown::shown;

@@ -33,6 +33,8 @@ pub enum Items {
     Ticks,
     Buckets,
     Uptimes,
+    Alerts,
+    Deliveries,
 }
 
 /// Bounds the memory of large responses, from the query until the last client has taken the last
@@ -46,7 +48,7 @@ struct Shared {
     units: Arc<Semaphore>,
     computing: Arc<Semaphore>,
     /// Estimated bytes of one item, from the responses so far, by [`Items`].
-    item_bytes: [AtomicUsize; 5],
+    item_bytes: [AtomicUsize; 7],
     connections: Connections,
 }
 

@@ -62,6 +62,13 @@ impl ApiError {
         )
     }
 
+    /// 401: the API token is missing or wrong, for a read that requires it.
+    pub fn confidential() -> Self {
+        Self::wrong_token(
+            "authorization: this read requires `Authorization: Bearer` with the API token",
+        )
+    }
+
     /// 401: the token of a heartbeat is missing or wrong.
     pub fn wrong_heartbeat_token() -> Self {
         Self::wrong_token("authorization: a heartbeat requires the token of its service")
@@ -162,6 +169,15 @@ impl ApiError {
         let message = format!(
             "key: services {} have it and this token; use POST /v1/services/{{id}}/heartbeat",
             ids.join(", ")
+        );
+        Self::new(StatusCode::CONFLICT, vec![message])
+    }
+
+    /// 409: the services file defines the record.
+    pub fn of_the_file(what: &str, id: i64, name: &str) -> Self {
+        let message = format!(
+            "id: {what} {id} ({name}) belongs to the services file and is read-only here; change \
+             it there"
         );
         Self::new(StatusCode::CONFLICT, vec![message])
     }

@@ -22,11 +22,20 @@ pub enum ReadErrors {
     Unavailable(ErrorBody),
 }
 
+/// Further error responses of a read that requires the token when one is configured.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "read by utoipa's derive only")]
+pub enum ConfidentialErrors {
+    /// Missing or wrong token
+    #[response(status = 401, headers(("WWW-Authenticate" = String, description = "Bearer")))]
+    Unauthorized(ErrorBody),
+}
+
 /// Further error responses of a request for one service.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "read by utoipa's derive only")]
 pub enum NotFoundError {
-    /// No service with this id, or it is deleted
+    /// No record with this id, or it is deleted
     #[response(status = 404)]
     NotFound(ErrorBody),
 }
@@ -45,7 +54,7 @@ pub enum WriteErrors {
     /// request comes from a page of another origin and has no token
     #[response(status = 403)]
     Forbidden(ErrorBody),
-    /// Name already in use, or the service is managed by the services file
+    /// Name already in use, or the record is managed by the services file
     #[response(status = 409)]
     Conflict(ErrorBody),
     /// Without a token: `Host` is not this service (API_DOMAIN, API_HOSTS)

@@ -4,6 +4,8 @@
 //! JSON body from [`views`]. Every failure is an [`error::ApiError`], so all error responses have
 //! the same shape. `GET /openapi.json` is generated from the handlers and the views.
 
+mod alerting;
+mod alerting_bodies;
 mod budget;
 pub mod error;
 mod error_responses;

@@ -9,6 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, Ref, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
+use crate::api::alerting::{alerts, channels, deliveries, policies, silences};
 use crate::api::error::{ApiResult, ErrorBody};
 use crate::api::parameter_schemas::ParameterSchemas;
 use crate::api::views::event::{Event, Failure};
@@ -35,6 +36,25 @@ use crate::api::{heartbeats, history, input, internal, probes, services};
         history::slo,
         history::all_uptime,
         history::all_events,
+        channels::list,
+        channels::create,
+        channels::get,
+        channels::patch,
+        channels::delete,
+        channels::kinds,
+        policies::list,
+        policies::create,
+        policies::get,
+        policies::patch,
+        policies::delete,
+        silences::list,
+        silences::create,
+        silences::get,
+        silences::patch,
+        silences::delete,
+        alerts::list,
+        alerts::get,
+        deliveries::list,
         internal::health,
         internal::ready,
         internal::storage,
@@ -45,6 +65,7 @@ use crate::api::{heartbeats, history, input, internal, probes, services};
     tags(
         (name = "services", description = "Monitored services, their state and their events"),
         (name = "history", description = "Past results: ticks, events, series, uptime, objectives"),
+        (name = "alerting", description = "Channels, policies, silences, alerts and deliveries"),
         (name = "operations", description = "Health, metrics and this document"),
     ),
     modifiers(&SecuritySchemes, &SharedSchemas, &ParameterSchemas, &Examples),
@@ -75,8 +96,16 @@ impl Modify for SecuritySchemes {
     }
 }
 
-/// Derives schemas from `NewService`: `Service` gets the properties it lacks, and `ServiceChange`
-/// is a copy without required properties.
+/// Schemas of new records, of their changes, and the paths of the changes.
+const CHANGES: [(&str, &str, &str); 4] = [
+    ("NewService", "ServiceChange", "/v1/services/{id}"),
+    ("NewChannel", "ChannelChange", "/v1/channels/{id}"),
+    ("NewPolicy", "PolicyChange", "/v1/policies/{id}"),
+    ("NewSilence", "SilenceChange", "/v1/silences/{id}"),
+];
+
+/// Derives schemas: `Service` gets the properties of `NewService` that it lacks, and the schema of
+/// each change is a copy without required properties ([`CHANGES`]).
 struct SharedSchemas;
 
 impl Modify for SharedSchemas {
@@ -92,13 +121,16 @@ impl Modify for SharedSchemas {
             }
         }
         refer_to_services(components);
-        let description = "The body of `PATCH /v1/services/{id}`. Unknown fields are rejected. An \
-                           absent field stays unchanged, null restores the default, and objects \
-                           are merged (RFC 7396).";
-        let mut change = new;
-        change.required.clear();
-        change.description = Some(description.to_owned());
-        components.schemas.insert("ServiceChange".to_owned(), Schema::Object(change).into());
+        for (new, change, path) in CHANGES {
+            let Some(RefOr::T(Schema::Object(new))) = components.schemas.get(new) else { continue };
+            let mut object = new.clone();
+            object.required.clear();
+            object.description = Some(format!(
+                "The body of `PATCH {path}`. Unknown fields are rejected. An absent field stays \
+                 unchanged, null restores the default, and objects are merged (RFC 7396)."
+            ));
+            components.schemas.insert(change.to_owned(), Schema::Object(object).into());
+        }
     }
 }
 

@@ -9,8 +9,10 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{OpenApi, Schema};
 
+use crate::api::input::alerting::TEST_STATES;
 use crate::api::input::{PAGE_LIMIT, TICK_STATES};
 use crate::api::views::series::SeriesOf;
+use crate::domain::alert::{AlertKind, AlertState, DeliveryOutcome, MessageState, Suppression};
 use crate::domain::history::timeline::UnknownAs;
 use crate::domain::service::URL_MAX_CHARS;
 use crate::domain::{Reason, State};
@@ -32,17 +34,17 @@ pub struct ParameterSchemas;
 
 impl Modify for ParameterSchemas {
     fn modify(&self, document: &mut OpenApi) {
-        for item in document.paths.paths.values_mut() {
+        for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
-            operations.into_iter().flatten().for_each(set_schemas);
+            operations.into_iter().flatten().for_each(|operation| set_schemas(path, operation));
         }
     }
 }
 
-fn set_schemas(operation: &mut Operation) {
+fn set_schemas(path: &str, operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         if parameter.parameter_in == ParameterIn::Query
-            && let Some(schema) = schema(&parameter.name)
+            && let Some(schema) = schema(path, &parameter.name)
         {
             parameter.schema = Some(Schema::from(schema).into());
         }
@@ -50,7 +52,7 @@ fn set_schemas(operation: &mut Operation) {
 }
 
 /// `None` for a parameter with any text.
-fn schema(name: &str) -> Option<ObjectBuilder> {
+fn schema(path: &str, name: &str) -> Option<ObjectBuilder> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     Some(match name {
         "page" => integer(KnownFormat::Int64, i64::from(u32::MAX)).default(Some(1.into())),
@@ -66,7 +68,16 @@ fn schema(name: &str) -> Option<ObjectBuilder> {
         "status" => one_of(Status::ALL.map(Status::as_str)),
         "reason" => one_of(Reason::all().map(Reason::as_str)),
         "event" => one_of(State::ALL.map(State::event)),
+        "state" if path == "/v1/alerts" => one_of(AlertState::ALL.map(AlertState::as_str)),
+        "state" if path == "/v1/channels/{id}/test" => {
+            one_of(TEST_STATES.map(MessageState::as_str))
+                .default(Some(MessageState::Firing.as_str().into()))
+        }
         "state" => one_of(TICK_STATES.map(State::as_str)),
+        "kind" => one_of(AlertKind::ALL.map(AlertKind::as_str)),
+        "suppressed" => one_of(Suppression::ALL.map(Suppression::as_str)),
+        "outcome" => one_of(DeliveryOutcome::ALL.map(DeliveryOutcome::as_str)),
+        "channel" | "alert" => integer(KnownFormat::Int64, i64::MAX),
         "of" => one_of(SeriesOf::ALL.map(SeriesOf::as_str))
             .default(Some(SeriesOf::ResponseTime.as_str().into())),
         "unknown" => one_of(UnknownAs::ALL.map(UnknownAs::as_str))

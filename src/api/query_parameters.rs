@@ -33,6 +33,36 @@ pub struct WindowParams {
     unknown: Option<String>,
 }
 
+/// Filters of alerts.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by utoipa's derive only")]
+pub struct AlertParams {
+    /// Only alerts in this state
+    state: Option<String>,
+    /// Only alerts of this kind
+    kind: Option<String>,
+    /// Only alerts of the service with this id, also of one that was deleted
+    service: Option<i64>,
+    /// Only alerts of services of this group; empty: those without a group
+    group: Option<String>,
+    /// Only alerts that are suppressed by this
+    suppressed: Option<String>,
+}
+
+/// Filters of deliveries.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by utoipa's derive only")]
+pub struct DeliveryParams {
+    /// Only deliveries to the channel with this id
+    channel: Option<i64>,
+    /// Only deliveries of the alert with this id
+    alert: Option<i64>,
+    /// Only deliveries with this outcome
+    outcome: Option<String>,
+}
+
 /// Filters of events.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -3,8 +3,9 @@
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
+use crate::api::alerting::{alerts, channels, deliveries, policies, silences};
 use crate::api::error::ApiError;
-use crate::api::guard::{EXTERNAL, HEARTBEAT};
+use crate::api::guard::{CHANNEL, CHANNELS, EXTERNAL, HEARTBEAT};
 use crate::api::services::{create, delete, events, get, list, patch};
 use crate::api::{heartbeats, history, internal, openapi, probes};
 
@@ -30,6 +31,37 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(heartbeats::heartbeat)),
         )
         .service(path(EXTERNAL, "POST").route(web::post().to(heartbeats::external)))
+        .service(
+            read(path(CHANNELS, "GET, HEAD, POST"), channels::list)
+                .route(web::post().to(channels::create)),
+        )
+        .service(
+            read(path(CHANNEL, "GET, HEAD, PATCH, DELETE"), channels::get)
+                .route(web::patch().to(channels::patch))
+                .route(web::delete().to(channels::delete)),
+        )
+        .service(read(path("/v1/channel-kinds", "GET, HEAD"), channels::kinds))
+        .service(
+            read(path("/v1/policies", "GET, HEAD, POST"), policies::list)
+                .route(web::post().to(policies::create)),
+        )
+        .service(
+            read(path("/v1/policies/{id}", "GET, HEAD, PATCH, DELETE"), policies::get)
+                .route(web::patch().to(policies::patch))
+                .route(web::delete().to(policies::delete)),
+        )
+        .service(
+            read(path("/v1/silences", "GET, HEAD, POST"), silences::list)
+                .route(web::post().to(silences::create)),
+        )
+        .service(
+            read(path("/v1/silences/{id}", "GET, HEAD, PATCH, DELETE"), silences::get)
+                .route(web::patch().to(silences::patch))
+                .route(web::delete().to(silences::delete)),
+        )
+        .service(read(path("/v1/alerts", "GET, HEAD"), alerts::list))
+        .service(read(path("/v1/alerts/{id}", "GET, HEAD"), alerts::get))
+        .service(read(path("/v1/deliveries", "GET, HEAD"), deliveries::list))
         .service(read(path("/v1/_internal/health", "GET, HEAD"), internal::health))
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
         .service(read(path("/v1/_internal/storage", "GET, HEAD"), internal::storage))

@@ -6,10 +6,11 @@ use actix::Addr;
 use actix_web::web;
 use serde::Serialize;
 use slog::Logger;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use crate::actors::last_results::LastResults;
-use crate::actors::messages::store::{Ask, MakeChange};
+use crate::actors::messages::store::{Ask, ChangeAlerting, MakeChange};
 use crate::actors::pool::Pool;
 use crate::actors::push_keys::PushKeys;
 use crate::actors::recorder::Recorder;
@@ -25,6 +26,7 @@ use crate::api::transport::Connections;
 use crate::api::views::envelope;
 use crate::domain::{Defaults, Requests, Variables};
 use crate::metrics::Telemetry;
+use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::port::Query;
 use crate::storage::records::{Applied, Change};
 
@@ -49,6 +51,8 @@ pub struct Api {
     pub has_plugins: bool,
     /// Whether responses show requests.
     pub requests: Requests,
+    /// Held while a channel, a policy or a silence is read and changed.
+    pub alerting_changes: Arc<Mutex<()>>,
     pub guard: Guard,
     /// Largest request body, in bytes.
     pub body_limit: usize,
@@ -73,6 +77,14 @@ impl Api {
     /// Changes a service in the store.
     pub async fn change(&self, change: Change) -> Result<Applied, ApiError> {
         Ok(self.recorder.send(MakeChange(change)).await??)
+    }
+
+    /// Changes a channel, a policy or a silence in the store.
+    pub async fn change_alerting(
+        &self,
+        change: AlertingChange,
+    ) -> Result<AlertingApplied, ApiError> {
+        Ok(self.recorder.send(ChangeAlerting(change)).await??)
     }
 
     /// The text of a large response: `view` of the answer to `query`, with at most `count` items of

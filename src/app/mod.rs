@@ -334,6 +334,7 @@ fn start_server(
 ) -> std::io::Result<ServerHandle> {
     let connections = Connections::new(config.api.max_connections, config.api.client_timeout);
     let api = Api {
+        alerting_changes: Arc::default(),
         recorder: actors.recorder.clone(),
         scheduler: actors.scheduler.clone(),
         pool: actors.pool.clone(),

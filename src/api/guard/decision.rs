@@ -31,6 +31,8 @@ pub enum Credential {
 pub struct Facts<'a> {
     /// Not GET, HEAD or OPTIONS.
     pub is_write: bool,
+    /// The response is for clients with the API token, when one is configured.
+    pub is_confidential: bool,
     /// The route requires a token of its own, as heartbeats do.
     pub has_own_token: bool,
     pub credential: Credential,
@@ -53,7 +55,7 @@ pub enum Refusal {
     Origin,
     /// 403: no request may write.
     WritesDisabled,
-    /// 401: the token is missing or wrong.
+    /// 401: the token that a write or a confidential read requires is missing or wrong.
     Token,
 }
 
@@ -70,7 +72,9 @@ impl Policy {
             return Ok(());
         }
         if !request.is_write {
-            return self.check_host(request);
+            self.check_host(request)?;
+            let requires_token = request.is_confidential && self.writes == WriteAccess::Token;
+            return if requires_token { Err(Refusal::Token) } else { Ok(()) };
         }
         if request.has_own_token {
             return match request.credential {
@@ -181,6 +185,7 @@ mod tests {
                         for credential in [Missing, Other, Right] {
                             let facts = Facts {
                                 is_write,
+                                is_confidential: false,
                                 has_own_token,
                                 credential,
                                 target: None,
@@ -236,6 +241,7 @@ mod tests {
     fn a_target_in_absolute_form_is_a_host_too() {
         let facts = |target, hosts| Facts {
             is_write: false,
+            is_confidential: false,
             has_own_token: false,
             credential: Credential::Missing,
             target: Some(target),
@@ -249,5 +255,30 @@ mod tests {
         assert_eq!(status(&policy, &facts(EVIL, &[OWN])), 421);
         assert_eq!(status(&policy, &facts(OWN, &[EVIL])), 421);
         assert_eq!(status(&policy, &facts("localhost@evil.example", &[OWN])), 421);
+    }
+    #[test]
+    fn a_confidential_read_requires_the_token_when_there_is_one() {
+        use Credential::{Missing, Other, Right};
+        for (writes, credential, host, expected) in [
+            (WriteAccess::Token, Missing, OWN, 401),
+            (WriteAccess::Token, Other, OWN, 401),
+            (WriteAccess::Token, Right, OWN, 0),
+            (WriteAccess::Token, Missing, EVIL, 421),
+            (WriteAccess::Loopback, Missing, OWN, 0),
+            (WriteAccess::Loopback, Missing, EVIL, 421),
+            (WriteAccess::Denied, Missing, "192.0.2.1:9999", 0),
+        ] {
+            let facts = Facts {
+                is_write: false,
+                is_confidential: true,
+                has_own_token: false,
+                credential,
+                target: None,
+                hosts: &[host],
+                origins: &[],
+                fetch_sites: &[],
+            };
+            assert_eq!(status(&policy(writes), &facts), expected, "{writes:?} {facts:?}");
+        }
     }
 }

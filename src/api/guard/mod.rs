@@ -29,6 +29,10 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub const HEARTBEAT: &str = "/v1/services/{id}/heartbeat";
 pub const EXTERNAL: &str = "/api/v1/endpoints/{key}/external";
 
+/// The routes whose responses are for clients with the API token, when one is configured.
+pub const CHANNELS: &str = "/v1/channels";
+pub const CHANNEL: &str = "/v1/channels/{id}";
+
 /// Decides which requests reach a handler. Clones share the counts of wrong tokens.
 #[derive(Clone)]
 pub struct Guard {
@@ -76,6 +80,7 @@ impl Guard {
         let has_own_token = is_heartbeat || route.as_deref() == Some(EXTERNAL);
         let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
         let is_write = has_own_token || !reads.contains(request.method());
+        let is_confidential = [CHANNELS, CHANNEL].map(Some).contains(&route.as_deref());
         let credential = match bearer_token(request) {
             Some(token) if self.is_api_token(token) => Credential::Right,
             Some(_) => Credential::Other,
@@ -84,6 +89,7 @@ impl Guard {
         };
         let facts = Facts {
             is_write,
+            is_confidential,
             has_own_token,
             credential,
             target: request.uri().authority().map(|authority| authority.as_str()),
@@ -96,7 +102,8 @@ impl Guard {
                 Refusal::Host(host) => ApiError::misdirected(host.as_deref(), &self.domain),
                 Refusal::Origin => ApiError::foreign_origin(),
                 Refusal::WritesDisabled => ApiError::forbidden(),
-                Refusal::Token => ApiError::unauthorized(),
+                Refusal::Token if is_write => ApiError::unauthorized(),
+                Refusal::Token => ApiError::confidential(),
             };
             match credential {
                 // Every refused request with a wrong token counts as a wrong token.

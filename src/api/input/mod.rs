@@ -3,7 +3,9 @@
 //! An invalid path or query string is 400 ([`path`], [`query`]). A body that is not JSON is 415,
 //! 413, 408 or 400, and one with an invalid field is 422 ([`body`]; contract, "Envelope").
 
+pub mod alerting;
 mod body;
+mod fields;
 mod heartbeat;
 mod params;
 mod path;
@@ -12,7 +14,7 @@ mod query;
 pub use body::{JSON, MERGE_PATCH, definition, error_message, json_object, patch, patched};
 pub use heartbeat::{Report, external, heartbeat};
 pub use params::PAGE_LIMIT;
-pub use path::service_id;
+pub use path::{record_id, service_id};
 pub use query::{
     TICK_STATES, list_all_events, list_events, list_services, list_ticks, list_uptime, no_params,
     series, uptime,

@@ -1,5 +1,6 @@
 //! JSON bodies of successful responses; the OpenAPI document takes its schemas from them.
 
+pub mod alerting;
 pub mod envelope;
 pub mod event;
 pub mod phases;

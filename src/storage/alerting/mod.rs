@@ -207,6 +207,20 @@ pub struct ListAlerts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAlert(pub i64);
 
+/// Query: one alert with everything about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetAlertHistory(pub i64);
+
+/// An alert with its notifications, their alerts and their newest deliveries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertHistory {
+    pub alert: Alert,
+    /// By id.
+    pub notifications: Vec<NotificationRecord>,
+    /// As in [`AlertDetails`].
+    pub deliveries: Vec<Delivery>,
+}
+
 /// Query: the alerts with these ids, by id; ids without an alert are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetAlerts(pub Vec<i64>);

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use crate::domain::alert::{Alert, Channel, Policy, Signal, Silence};
 use crate::domain::{Definition, Page, ServiceId};
 use crate::storage::alerting::{
-    AlertDetails, AlertingState, DeliveryRecord, GetAlert, GetAlertingState, GetAlerts, GetChannel,
-    GetDefinitions, GetDelivery, GetMessageParts, GetNotification, GetPolicy, GetSilence,
-    ListAlerts, ListChannels, ListDeliveries, ListPolicies, ListSignals, ListSilences,
-    NotificationRecord, ReadSignals, SignalBatch,
+    AlertDetails, AlertHistory, AlertingState, DeliveryRecord, GetAlert, GetAlertHistory,
+    GetAlertingState, GetAlerts, GetChannel, GetDefinitions, GetDelivery, GetMessageParts,
+    GetNotification, GetPolicy, GetSilence, ListAlerts, ListChannels, ListDeliveries, ListPolicies,
+    ListSignals, ListSilences, NotificationRecord, ReadSignals, SignalBatch,
 };
 use crate::storage::port::{Query, Result, StoreRead, snapshot};
 
@@ -70,6 +70,19 @@ impl Query for GetMessageParts {
                 None => None,
             };
             Ok((alerts, definition))
+        })
+    }
+}
+
+impl Query for GetAlertHistory {
+    type Answer = AlertHistory;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<AlertHistory> {
+        snapshot(rows, |rows| {
+            let AlertDetails { alert, notifications, deliveries } = rows.alert(self.0)?;
+            let ids = notifications.into_iter().map(|notification| notification.id);
+            let notifications: Result<_> = ids.map(|id| rows.notification(id)).collect();
+            Ok(AlertHistory { alert, notifications: notifications?, deliveries })
         })
     }
 }

@@ -1,7 +1,10 @@
 //! Alerts, and the channels that deliver them.
 
 mod alertmanager;
+mod channels;
 mod mail;
+mod policies;
+mod silences;
 
 use service_healthcheck::domain::alert::{AlertKind, Facts, Message, MessageState, Severity};
 

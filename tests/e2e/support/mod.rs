@@ -34,7 +34,7 @@ pub mod wire;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-pub use app::{App, Launch};
+pub use app::{App, Launch, Reply};
 pub use blackbox::{Blackbox, Exported};
 pub use certificates::{Authority, Identity, Shape};
 pub use db::{Db, go_database};
