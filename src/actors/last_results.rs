@@ -74,6 +74,11 @@ impl LastResults {
         }
     }
 
+    /// Whether the newest result of a watched service is up; `None` without one.
+    pub fn is_up(&self, id: ServiceId) -> Option<bool> {
+        self.shard(id).get(&id)?.result.as_ref().map(LastResult::is_up)
+    }
+
     /// Name and group of a watched service.
     pub fn name(&self, id: ServiceId) -> Option<FullName> {
         self.shard(id).get(&id).map(|entry| entry.name.clone())

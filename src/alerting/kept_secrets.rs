@@ -38,11 +38,8 @@ pub fn keep(
     let masked = shown(before);
     let mut change = Change::new(kind);
     let of = |options: &ChannelOptions| Value::Object(options.keys.clone());
-    let places = Places {
-        stored: Some(&of(&stored)),
-        masked: Some(&of(&masked)),
-        given: given.get("keys"),
-    };
+    let places =
+        Places { stored: Some(&of(&stored)), masked: Some(&of(&masked)), given: given.get("keys") };
     change.unmask("keys", &mut after.keys, places);
     for (at, group) in after.overrides.iter_mut().enumerate() {
         let same = stored.overrides.iter().position(|known| known.group == group.group);
@@ -137,13 +134,7 @@ impl Change {
         }
     }
 
-    fn unmask_value(
-        &mut self,
-        path: &str,
-        is_secret: bool,
-        value: &mut Value,
-        places: Places<'_>,
-    ) {
+    fn unmask_value(&mut self, path: &str, is_secret: bool, value: &mut Value, places: Places<'_>) {
         if places.keeps(value) {
             self.kept.push(path.to_owned());
             if let Some(stored) = places.stored {
@@ -328,7 +319,8 @@ mod tests {
         let paths: Vec<&str> = paths.iter().map(|problem| problem.key.as_str()).collect();
         let expected = ["keys.server-url", "keys.token", "overrides[0].token", "client.proxy-url"];
         assert_eq!(paths, expected);
-        let stars = options(json!({"server-url": "https://g/", "token": "x"}), json!({}), json!({}));
+        let stars =
+            options(json!({"server-url": "https://g/", "token": "x"}), json!({}), json!({}));
         assert_eq!(masks("gotify", &stars), []);
     }
 

@@ -84,7 +84,14 @@ impl Actors {
         let canaries = Canaries::spawn(&arbiters[0].handle(), canaries, rules.clone());
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
         let scheduler = start_scheduler(config, &services, &pool, runtime);
-        let dispatcher = start_dispatcher(config, store, &stores, &recorder, runtime);
+        let dispatcher = start_dispatcher(
+            config,
+            store,
+            &stores,
+            (&recorder, &scheduler, &pool),
+            &last_results,
+            runtime,
+        );
 
         recorder.do_send(Subscribe {
             scheduler: scheduler.clone().recipient(),
@@ -133,16 +140,22 @@ fn start_dispatcher(
     config: &Config,
     store: &Store,
     stores: &StoreActors,
-    recorder: &Addr<Recorder>,
+    (recorder, scheduler, pool): (&Addr<Recorder>, &Addr<Scheduler>, &Addr<Pool>),
+    last_results: &LastResults,
     runtime: &Runtime,
 ) -> Addr<Dispatcher> {
     let settings = DispatcherSettings {
         monitor: config.process.service_name.clone(),
         public_url: config.alerting.public_url.clone(),
+        defaults: config.services.defaults,
     };
     let links = DispatcherLinks {
         readers: Readers::new(stores.readers.clone(), store.read_deadline()),
         recorder: recorder.clone().recipient(),
+        store_failure: recorder.clone().recipient(),
+        lateness: scheduler.clone().recipient(),
+        probe: pool.clone().recipient(),
+        last_results: last_results.clone(),
     };
     let arbiter = Arbiter::new();
     Dispatcher::spawn(&arbiter.handle(), settings, links, SenderRules {}, runtime)

@@ -164,6 +164,7 @@ impl App {
             config: config.clone(),
             recorder: actors.recorder.clone(),
             canaries: actors.canaries.clone(),
+            dispatcher: actors.dispatcher.clone().recipient(),
             notices: ready.notices,
             problems: Vec::new(),
             log: log.clone(),

@@ -37,6 +37,10 @@ pub struct ServiceResult {
 }
 
 impl LastResult {
+    pub fn is_up(&self) -> bool {
+        self.success
+    }
+
     pub fn new(outcome: &Outcome) -> Self {
         // The longest timeout, an hour, fits into 32 bits.
         let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);

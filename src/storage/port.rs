@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
-    Definition, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally, Totals, Window,
+    Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally,
+    Totals, Window,
 };
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::batch::{Batch, Entry, Extent, Stored};
@@ -56,6 +57,8 @@ pub trait StoreRead: RollupRead + AlertRead {
     fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>>;
     /// The definitions of those of these services that live.
     fn definitions(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, Definition>>;
+    /// The living services with these names, and their definitions; other names are left out.
+    fn services_by_name(&mut self, names: &[FullName]) -> Result<Vec<(ServiceId, Definition)>>;
     /// All living services, by id.
     fn load_services(&mut self) -> Result<Vec<LoadedService>>;
     /// Deleted ones included.

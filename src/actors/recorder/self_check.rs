@@ -6,9 +6,11 @@ use actix::prelude::*;
 use slog::{info, warn};
 
 use super::Recorder;
+use crate::actors::messages::alerting::OwnStateChanged;
 use crate::actors::messages::probing::RestartHeartbeatWaits;
 use crate::actors::messages::recording::AreCanariesDead;
 use crate::actors::self_check::decision::NetworkChange;
+use crate::domain::alert::AlertKind;
 use crate::domain::{Outcome, Verdict};
 
 impl Recorder {
@@ -79,10 +81,17 @@ impl Recorder {
         }
     }
 
+    fn notify_connectivity(&self, detail: Option<String>) {
+        let changed = OwnStateChanged { kind: AlertKind::Connectivity, detail };
+        self.notify_dispatcher(|dispatcher| dispatcher.own.do_send(changed));
+    }
+
     fn log_network_change(&self, change: Option<NetworkChange>) {
         match change {
             None => {}
             Some(NetworkChange::Lost) => {
+                let detail = "most probes fail and no canary answers".to_owned();
+                self.notify_connectivity(Some(detail));
                 self.telemetry.cut_off.set(1);
                 warn!(
                     self.log,
@@ -91,6 +100,7 @@ impl Recorder {
                 );
             }
             Some(NetworkChange::Back) => {
+                self.notify_connectivity(None);
                 self.telemetry.cut_off.set(0);
                 info!(self.log, "the local network is up again");
                 if let Some(links) = &self.links {

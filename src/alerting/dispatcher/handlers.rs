@@ -15,7 +15,6 @@ use crate::actors::messages::alerting::{
 };
 use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
-use crate::domain::alert::engine::{Env, OwnAlert};
 use crate::domain::alert::{Alert, AlertKind};
 use crate::storage::StorageError;
 use crate::storage::alerting::GetAlert;
@@ -50,21 +49,12 @@ impl Handler<OwnStateChanged> for Dispatcher {
         if changed.kind == AlertKind::Connectivity {
             self.is_cut_off = changed.detail.is_some();
         }
-        let Some(Loaded { engine, rules, .. }) = &mut self.loaded else { return };
-        let now_ms = unix_ms();
-        let env = Env { now_ms, suppressions: rules };
-        match changed.detail {
-            Some(detail) => {
-                let own =
-                    OwnAlert { kind: changed.kind, detail, since_ms: now_ms, except: Vec::new() };
-                engine.raise(&own, &env);
-            }
-            None => {
-                if changed.kind == AlertKind::Connectivity {
-                    engine.forget_failures();
-                }
-                engine.clear(changed.kind, &env);
-            }
+        let is_back = changed.kind == AlertKind::Connectivity && changed.detail.is_none();
+        self.set_own(changed.kind, changed.detail, unix_ms(), Vec::new());
+        if let Some(Loaded { engine, .. }) = &mut self.loaded
+            && is_back
+        {
+            engine.forget_failures();
         }
         self.turn(context);
     }

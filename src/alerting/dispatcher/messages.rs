@@ -69,6 +69,11 @@ impl MessageSource {
         })
     }
 
+    /// The key of an alert that is not stored.
+    pub fn own_key(&self, name: &str) -> String {
+        format!("shc-{}-{name}", self.instance_key)
+    }
+
     /// A message that a person asked for, to see how it looks.
     pub fn test_message(&self, state: MessageState, id: u64, now_ms: i64) -> Message {
         let is_digest =

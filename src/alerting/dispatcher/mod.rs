@@ -5,8 +5,11 @@
 //! the settlement that decides it: so after a crash nothing is lost, and only requests that were
 //! under way are repeated, with the same key.
 
+mod asking;
 mod handlers;
 mod messages;
+mod own;
+mod parents;
 mod sending;
 mod suppressions;
 
@@ -18,6 +21,9 @@ use actix::prelude::*;
 use slog::{Logger, error, info, warn};
 use tokio::sync::oneshot;
 
+use crate::actors::last_results::LastResults;
+use crate::actors::messages::probing::{GetLateness, ProbeNow};
+use crate::actors::messages::recording::GetStoreFailure;
 use crate::actors::messages::store::{Ask, SettleAlerts};
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::actors::store::readers::Readers;
@@ -29,7 +35,7 @@ use crate::domain::alert::engine::open::Subject;
 use crate::domain::alert::engine::{Backlog, Engine, Env, Restored, Routed};
 use crate::domain::alert::{AlertKind, Channel, ChannelId, Policy, Route, Settlement, Watched};
 use crate::domain::maintenance::windows::Windows;
-use crate::domain::{Definition, Group, Requests, ServiceId};
+use crate::domain::{Defaults, Definition, Group, Requests, ServiceId};
 use crate::metrics::Outbox;
 use crate::metrics::Telemetry;
 use crate::storage::StorageError;
@@ -57,12 +63,18 @@ pub struct DispatcherSettings {
     pub monitor: String,
     /// `PUBLIC_URL`.
     pub public_url: Option<String>,
+    /// Interval and timeout of services that set none.
+    pub defaults: Defaults,
 }
 
 /// What the dispatcher sends messages to.
 pub struct DispatcherLinks {
     pub readers: Readers,
     pub recorder: Recipient<SettleAlerts>,
+    pub store_failure: Recipient<GetStoreFailure>,
+    pub lateness: Recipient<GetLateness>,
+    pub probe: Recipient<ProbeNow>,
+    pub last_results: LastResults,
 }
 
 /// Bounds: those of the [`Engine`]; one query and one settlement under way; a command of HTTP a
@@ -92,6 +104,7 @@ pub struct Dispatcher {
     is_stopping: bool,
     counted_ms: i64,
     next_test: u64,
+    own: own::OwnWatch,
     telemetry: Telemetry,
     log: Logger,
     _lifeline: Lifeline,
@@ -133,6 +146,7 @@ impl Dispatcher {
             is_stopping: false,
             counted_ms: 0,
             next_test: 1,
+            own: own::OwnWatch::default(),
             telemetry: runtime.telemetry.clone(),
             log: runtime.log.clone(),
             _lifeline: runtime.lifeline("dispatcher"),
@@ -146,6 +160,9 @@ impl Dispatcher {
             return;
         }
         let Some(loaded) = &mut self.loaded else { return self.load(context) };
+        let engine = &loaded.engine;
+        let is_open = |id| engine.is_open(id, AlertKind::Down);
+        loaded.rules.parents.refresh(&self.links.last_results, is_open, now_ms);
         let env = Env { now_ms, suppressions: &loaded.rules };
         loaded.engine.tick(&env);
         self.settle(context);
@@ -200,7 +217,10 @@ impl Dispatcher {
         if let Some(loaded) = &mut self.loaded {
             loaded.engine.set_channels(lanes, unix_ms());
             loaded.engine.recheck_all();
-            (loaded.channels, loaded.policies, loaded.rules) = (by_id, policies, rules);
+            let parents = std::mem::take(&mut loaded.rules.parents);
+            loaded.rules = rules;
+            loaded.rules.parents = parents;
+            (loaded.channels, loaded.policies) = (by_id, policies);
             return;
         }
         let escalates = policies.iter().any(|policy| policy.options.steps.len() > 1);
@@ -289,6 +309,7 @@ impl Dispatcher {
             match batch {
                 Ok(batch) => {
                     dispatcher.has_signals |= batch.signals.len() >= BATCH as usize;
+                    dispatcher.ask_parents(&batch, context);
                     dispatcher.decide(&batch);
                     dispatcher.turn(context);
                 }
@@ -336,6 +357,9 @@ impl Dispatcher {
             dispatcher.is_reading = false;
             match definitions {
                 Ok(definitions) => {
+                    for (id, definition) in &definitions {
+                        dispatcher.ask_parents_of(*id, definition, context);
+                    }
                     dispatcher.route(&alerts, &definitions);
                     dispatcher.turn(context);
                 }
@@ -394,6 +418,7 @@ impl Actor for Dispatcher {
         info!(self.log, "alerting is started");
         self.turn(context);
         context.run_interval(TURN_EVERY, Self::turn);
+        context.run_interval(own::WATCH_EVERY, Self::watch_own);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::actors::store::readers::Readers;
 use crate::clock::unix_ms;
 use crate::domain::alert::engine::open::OpenNotification;
 use crate::domain::alert::engine::{Env, Send};
-use crate::domain::alert::{Alert, Attempt, DeliveryOutcome, Facts};
+use crate::domain::alert::{Alert, Attempt, DeliveryOutcome, Facts, Message};
 use crate::domain::{Definition, ServiceId};
 use crate::storage::StorageError;
 use crate::storage::alerting::GetMessageParts;
@@ -56,6 +56,7 @@ impl Dispatcher {
         };
         let (readers, sender) = (self.links.readers.clone(), Rc::clone(&self.sender));
         let source = loaded.source.clone();
+        let dependents = service_id.map_or(0, |id| loaded.rules.parents.blocked_by(id));
         let name = channel.name.clone();
         let began = Instant::now();
         let request = async move {
@@ -65,6 +66,7 @@ impl Dispatcher {
             let now_ms = unix_ms();
             let message = source.message(&open, &parts.alerts, &parts.reasons, send.state, now_ms);
             let message = message.ok_or_else(|| "the alert is gone".to_owned())?;
+            let message = Message { dependents, ..message };
             let overrides = parts.overrides(&open);
             let request = sender.send(&channel, &overrides, &message);
             let attempt = AssertUnwindSafe(request).catch_unwind().await;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::alerting::dispatcher::parents::Parents;
 use crate::domain::ServiceId;
 use crate::domain::alert::engine::Suppressions;
 use crate::domain::alert::engine::open::Subject;
@@ -25,6 +26,8 @@ pub struct SuppressionRules {
     channels: HashMap<String, QuietHours>,
     /// By id of the policy.
     policies: HashMap<i64, QuietHours>,
+    /// Whether services are not reported since a parent is down.
+    pub parents: Parents,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,7 @@ impl SuppressionRules {
             windows,
             channels: channels.iter().filter_map(of_channel).collect(),
             policies: policies.iter().filter_map(of_policy).collect(),
+            parents: Parents::default(),
         }
     }
 
@@ -103,6 +107,11 @@ impl Suppressions for SuppressionRules {
             service_id.and_then(|id| self.windows.active(id, &subject.name, group, now_ms));
         if let Some(active) = planned {
             return Some((Suppression::Maintenance, active.until_ms.min(latest_ms)));
+        }
+        let is_down = kind == AlertKind::Down;
+        let child = service_id.filter(|_| is_down);
+        if let Some(again_ms) = child.and_then(|id| self.parents.blocked_until(id, now_ms)) {
+            return Some((Suppression::Dependency, again_ms));
         }
         let until_ms = self.silenced_until(subject, kind, severity, now_ms)?;
         Some((Suppression::Silence, until_ms.min(latest_ms)))

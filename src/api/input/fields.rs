@@ -263,9 +263,8 @@ impl<'v> Fields<'v> {
 fn text(value: &Value, max: usize) -> Result<String, Invalid> {
     let fits = |text: &&str| text.chars().count() <= max && !text.contains('\0');
     let text = value.as_str().filter(fits);
-    text.map(str::to_owned).ok_or_else(|| {
-        shown(value, format!("a text of at most {max} characters without NUL"))
-    })
+    text.map(str::to_owned)
+        .ok_or_else(|| shown(value, format!("a text of at most {max} characters without NUL")))
 }
 
 /// The value in a message; lists and objects are cut.

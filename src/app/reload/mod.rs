@@ -10,6 +10,7 @@ use actix::{Addr, Recipient};
 use slog::{Logger, error, info};
 use tokio::signal::unix::Signal;
 
+use crate::actors::messages::alerting::OwnStateChanged;
 use crate::actors::messages::recording::SetCanaries;
 use crate::actors::messages::store::ApplyFile;
 use crate::actors::recorder::Recorder;
@@ -18,6 +19,8 @@ use crate::app::services_file::{canaries, read};
 use crate::app::startup::{log_applied, log_notices};
 use crate::bounded_file::detached;
 use crate::config::Config;
+use crate::domain::alert::AlertKind;
+use crate::domain::outcome::sanitize_detail;
 use crate::services_file;
 use crate::services_file::{Content, FileError, Notices, Snapshot};
 
@@ -29,6 +32,7 @@ pub struct Reload {
     pub config: Config,
     pub recorder: Addr<Recorder>,
     pub canaries: Recipient<SetCanaries>,
+    pub dispatcher: Recipient<OwnStateChanged>,
     /// The notices that were logged last.
     pub notices: Notices,
     /// The problems that were logged last: a rejected file is tried again.
@@ -79,8 +83,14 @@ impl Reload {
             }
             if is_requested || has_changed {
                 match self.apply(&file).await {
-                    Attempt::Applied => changes.applied(digest),
-                    Attempt::Rejected => changes.rejected(digest, Instant::now()),
+                    Attempt::Applied => {
+                        self.notify(None);
+                        changes.applied(digest);
+                    }
+                    Attempt::Rejected => {
+                        self.notify(Some(self.problems.join("; ")));
+                        changes.rejected(digest, Instant::now());
+                    }
                     Attempt::NotStored => {}
                 }
             }
@@ -124,6 +134,15 @@ impl Reload {
         }
         self.problems.clear();
         Attempt::Applied
+    }
+
+    /// Tells the dispatcher whether the changed file was refused.
+    fn notify(&self, detail: Option<String>) {
+        let detail = detail.map(|problems| {
+            let problems = sanitize_detail(problems);
+            format!("the changed services file was refused: {problems}")
+        });
+        self.dispatcher.do_send(OwnStateChanged { kind: AlertKind::File, detail });
     }
 
     /// Logs problems that differ from the last ones.

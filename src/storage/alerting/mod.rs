@@ -11,7 +11,7 @@ use crate::domain::alert::{
     Alert, AlertKind, AlertState, Channel, ChannelId, ChannelOptions, Delivery, DeliveryOutcome,
     Matcher, Notification, Policy, PolicyOptions, Signal, Silence, Suppression,
 };
-use crate::domain::{Definition, PageRequest, ServiceId};
+use crate::domain::{Definition, FullName, PageRequest, ServiceId};
 
 /// What the dispatcher reads at the start.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,6 +152,10 @@ pub struct SignalBatch {
 /// Query: the definitions of those of these services that live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetDefinitions(pub Vec<ServiceId>);
+
+/// Query: the living services with these names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindServices(pub Vec<FullName>);
 
 /// Query: what a message is made of: these alerts, and the definition of one service if it lives.
 #[derive(Debug, Clone, PartialEq, Eq)]

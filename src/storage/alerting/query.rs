@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use crate::domain::alert::{Alert, Channel, Policy, Signal, Silence};
 use crate::domain::{Definition, Page, ServiceId};
 use crate::storage::alerting::{
-    AlertDetails, AlertHistory, AlertingState, DeliveryRecord, GetAlert, GetAlertHistory,
-    GetAlertingState, GetAlerts, GetChannel, GetDefinitions, GetDelivery, GetMessageParts,
-    GetNotification, GetPolicy, GetSilence, ListAlerts, ListChannels, ListDeliveries, ListPolicies,
-    ListSignals, ListSilences, NotificationRecord, ReadSignals, SignalBatch,
+    AlertDetails, AlertHistory, AlertingState, DeliveryRecord, FindServices, GetAlert,
+    GetAlertHistory, GetAlertingState, GetAlerts, GetChannel, GetDefinitions, GetDelivery,
+    GetMessageParts, GetNotification, GetPolicy, GetSilence, ListAlerts, ListChannels,
+    ListDeliveries, ListPolicies, ListSignals, ListSilences, NotificationRecord, ReadSignals,
+    SignalBatch,
 };
 use crate::storage::port::{Query, Result, StoreRead, snapshot};
 
@@ -40,6 +41,7 @@ query!(GetAlerts => Vec<Alert>, |query, rows| rows.alerts_by_id(&query.0));
 query!(GetNotification => NotificationRecord, |query, rows| rows.notification(query.0));
 query!(GetDelivery => DeliveryRecord, |query, rows| rows.delivery(query.0));
 query!(ListDeliveries => Page<DeliveryRecord>, |query, rows| rows.deliveries(&query));
+query!(FindServices => Vec<(ServiceId, Definition)>, |query, rows| rows.services_by_name(&query.0));
 query!(GetDefinitions => HashMap<ServiceId, Definition>, |query, rows| rows.definitions(&query.0));
 
 impl Query for ReadSignals {

@@ -9,7 +9,7 @@ use diesel::sql_types::{Bool, Nullable};
 use super::rows::{EventRow, MetricRow, ServiceRow, labels_of};
 use super::schema::{service_events, service_metrics, services};
 use super::{Backend, StoreConnection, living, search};
-use crate::domain::{Definition, Event, Page, PageRequest, ServiceId, State};
+use crate::domain::{Definition, Event, FullName, Page, PageRequest, ServiceId, State};
 use crate::storage::error::StorageError;
 use crate::storage::records::{ListServices, LoadedService, NamedService, ServiceRecord, Status};
 
@@ -221,6 +221,30 @@ pub fn definitions(
         .select(ServiceRow::as_select())
         .load(connection)?;
     rows.into_iter().map(|row| Ok((row.service_id()?, row.definition()?))).collect()
+}
+
+/// The living services with these names.
+pub fn by_name(
+    connection: &mut StoreConnection,
+    names: &[FullName],
+) -> Result<Vec<(ServiceId, Definition)>, StorageError> {
+    let mut found = Vec::new();
+    for name in names {
+        let living = services::table
+            .filter(services::deleted_at.is_null().and(services::name.eq(name.name.as_str())))
+            .select(ServiceRow::as_select());
+        let row: Option<ServiceRow> = match &name.group {
+            Some(group) => living
+                .filter(services::group_name.eq(group.as_str()))
+                .first(connection)
+                .optional()?,
+            None => living.filter(services::group_name.is_null()).first(connection).optional()?,
+        };
+        if let Some(row) = row {
+            found.push((row.service_id()?, row.definition()?));
+        }
+    }
+    Ok(found)
 }
 
 /// All living services, by id.

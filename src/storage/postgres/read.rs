@@ -6,7 +6,7 @@ use super::cold::{chunks, events, rollups, services};
 use super::store::PostgresStore;
 use super::{counters, fresh, history, usage};
 use crate::domain::{
-    Definition, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
+    Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
 };
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
@@ -40,6 +40,10 @@ impl StoreRead for PostgresStore {
 
     fn definitions(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, Definition>> {
         self.run(|connection| services::definitions(connection, ids))
+    }
+
+    fn services_by_name(&mut self, names: &[FullName]) -> Result<Vec<(ServiceId, Definition)>> {
+        self.run(|connection| services::by_name(connection, names))
     }
 
     fn load_services(&mut self) -> Result<Vec<LoadedService>> {

@@ -8,7 +8,7 @@ use diesel::sqlite::SqliteConnection;
 use super::cold::{chunks, events, rollups, services};
 use super::{counters, fresh, history, usage};
 use crate::domain::{
-    Definition, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
+    Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
 };
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
@@ -42,6 +42,10 @@ impl StoreRead for SqliteConnection {
 
     fn definitions(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, Definition>> {
         services::definitions(self, ids)
+    }
+
+    fn services_by_name(&mut self, names: &[FullName]) -> Result<Vec<(ServiceId, Definition)>> {
+        services::by_name(self, names)
     }
 
     fn load_services(&mut self) -> Result<Vec<LoadedService>> {

@@ -196,7 +196,8 @@ fn reads_of_channels_require_the_token_when_there_is_one() {
         assert!(refused.errors().contains("this read requires"), "{}", refused.text);
         assert_eq!(app.request("GET", path, &headers, "").status, 200, "{path}");
     }
-    for open in ["/v1/channel-kinds", "/v1/policies", "/v1/silences", "/v1/alerts", "/v1/deliveries"]
+    for open in
+        ["/v1/channel-kinds", "/v1/policies", "/v1/silences", "/v1/alerts", "/v1/deliveries"]
     {
         assert_eq!(app.get(open).status, 200, "{open}");
     }

@@ -44,10 +44,7 @@ pub fn silence(map: &Map<String, Value>, now_ms: i64) -> Result<NewSilence, ApiE
 }
 
 /// The body of an acknowledgement.
-pub fn acknowledgement(
-    map: &Map<String, Value>,
-    now_ms: i64,
-) -> Result<Acknowledgement, ApiError> {
+pub fn acknowledgement(map: &Map<String, Value>, now_ms: i64) -> Result<Acknowledgement, ApiError> {
     let mut fields = Fields::new(map, &["by", "note", "until"]);
     let until_ms = fields.moment("until");
     if let Some(until_ms) = until_ms.filter(|until_ms| *until_ms <= now_ms) {

@@ -101,11 +101,7 @@ pub struct ChannelKey {
     /// Whether responses mask it.
     pub secret: bool,
     /// `text`, `url`, `integer`, `boolean`, `list` of texts, or `map` of texts.
-    #[schema(
-        pattern = "^(text|url|integer|boolean|list|map)$",
-        rename = "type",
-        example = "url"
-    )]
+    #[schema(pattern = "^(text|url|integer|boolean|list|map)$", rename = "type", example = "url")]
     pub r#type: &'static str,
     /// Valid values, as a noun phrase.
     #[schema(example = "an http:// or https:// URL")]

@@ -40,10 +40,7 @@ pub struct Delivery {
     took_ms: u32,
     /// `delivered`; `channel-failed`, and everything of the channel waits; `message-refused`, which
     /// is tried once more in plain form; or `dead`, after which it is not tried any more.
-    #[schema(
-        pattern = "^(delivered|channel-failed|message-refused|dead)$",
-        example = "delivered"
-    )]
+    #[schema(pattern = "^(delivered|channel-failed|message-refused|dead)$", example = "delivered")]
     outcome: &'static str,
     /// HTTP status of the receiver; null without one.
     #[schema(required = true)]

@@ -267,6 +267,20 @@ impl Engine {
         self.lanes.get(&channel_id).is_some_and(|lane| lane.failing.is_some())
     }
 
+    /// The channels that have failed since `before_ms` or longer.
+    pub fn failing_channels(&self, before_ms: i64) -> Vec<i64> {
+        let failing = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.failing.is_some_and(|failing| failing.since_ms <= before_ms));
+        failing.map(|(channel_id, _)| *channel_id).collect()
+    }
+
+    /// Whether the service has an open alert of this kind.
+    pub fn is_open(&self, service_id: ServiceId, kind: AlertKind) -> bool {
+        self.by_subject.contains_key(&(Some(service_id), kind))
+    }
+
     /// Whether a request is under way.
     pub fn is_sending(&self) -> bool {
         self.lanes.values().any(|lane| lane.in_flight.is_some())

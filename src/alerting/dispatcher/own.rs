@@ -1,0 +1,259 @@
+//! Alerts of the monitor's own: what the dispatcher watches itself.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use actix::prelude::*;
+use serde_json::Map;
+use slog::warn;
+
+use super::messages::MessageSource;
+use super::{Dispatcher, Loaded};
+use crate::actors::messages::probing::GetLateness;
+use crate::actors::messages::recording::GetStoreFailure;
+use crate::clock::unix_ms;
+use crate::domain::alert::engine::{Env, OwnAlert};
+use crate::domain::alert::{
+    AlertKind, Attempt, Channel, ChannelId, Facts, Message, NotificationState,
+};
+
+/// Interval between two looks at the scheduler, the store and the channels.
+pub const WATCH_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Lateness of the scheduler from which on it is late, in milliseconds.
+const LATE_MS: u128 = 5_000;
+
+/// Milliseconds for which the scheduler is late before an alert begins, and on time before it ends.
+const LATE_FOR_MS: i64 = 60_000;
+
+/// Milliseconds for which the store fails before an alert begins.
+const STORE_FAILS_FOR_MS: i64 = 30_000;
+
+/// Milliseconds between reminders that the store still fails.
+const STORE_REMINDER_MS: i64 = 3_600_000;
+
+/// Milliseconds for which a channel fails before an alert begins.
+const CHANNEL_FAILS_FOR_MS: i64 = 15 * 60_000;
+
+/// A state that counts once it has lasted.
+#[derive(Debug)]
+pub struct Debounce {
+    begins_after_ms: i64,
+    ends_after_ms: i64,
+    is_bad: bool,
+    /// Unix milliseconds since when the observation differs from `is_bad`.
+    differs_since_ms: Option<i64>,
+}
+
+impl Debounce {
+    pub const fn new(begins_after_ms: i64, ends_after_ms: i64) -> Self {
+        Self { begins_after_ms, ends_after_ms, is_bad: false, differs_since_ms: None }
+    }
+
+    /// Notes an observation. `Some` when the state changes: whether it is bad now, and since when.
+    pub fn observe(&mut self, is_bad: bool, now_ms: i64) -> Option<(bool, i64)> {
+        if is_bad == self.is_bad {
+            self.differs_since_ms = None;
+            return None;
+        }
+        let since_ms = *self.differs_since_ms.get_or_insert(now_ms);
+        let lasts_ms = if is_bad { self.begins_after_ms } else { self.ends_after_ms };
+        if now_ms - since_ms < lasts_ms {
+            return None;
+        }
+        self.is_bad = is_bad;
+        self.differs_since_ms = None;
+        Some((is_bad, since_ms))
+    }
+}
+
+/// What the dispatcher watches.
+pub struct OwnWatch {
+    lateness: Debounce,
+    store: Debounce,
+    /// Begins while the store fails, so it is kept in memory alone.
+    store_alert: Option<StoreAlert>,
+}
+
+/// An alert about the store: delivered at once and hourly, and its end.
+#[derive(Debug)]
+struct StoreAlert {
+    since_ms: i64,
+    detail: String,
+    ended_ms: Option<i64>,
+    /// Unix milliseconds of the newest delivery by channel. Bound: the channels.
+    delivered: HashMap<ChannelId, i64>,
+}
+
+impl StoreAlert {
+    fn message(&self, source: &MessageSource, state: NotificationState, now_ms: i64) -> Message {
+        Message {
+            state,
+            kind: AlertKind::Store,
+            severity: AlertKind::Store.severity(),
+            key: source.own_key(&format!("store{}", self.since_ms)),
+            description: String::new(),
+            facts: Facts { detail: self.detail.clone(), ..Facts::default() },
+            since_ms: self.since_ms,
+            ended_ms: self.ended_ms,
+            link: None,
+            ..source.test_message(state, 0, now_ms)
+        }
+    }
+}
+
+impl Default for OwnWatch {
+    fn default() -> Self {
+        Self {
+            lateness: Debounce::new(LATE_FOR_MS, LATE_FOR_MS),
+            store: Debounce::new(STORE_FAILS_FOR_MS, 0),
+            store_alert: None,
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Looks at the scheduler, the store and the channels.
+    pub(super) fn watch_own(&mut self, context: &mut Context<Self>) {
+        let lateness = self.links.lateness.send(GetLateness).into_actor(self);
+        context.spawn(lateness.map(|lateness, dispatcher, _| {
+            if let Ok(lateness) = lateness {
+                let is_late = lateness.as_millis() >= LATE_MS;
+                dispatcher.observe_lateness(is_late, unix_ms());
+            }
+        }));
+        let failure = self.links.store_failure.send(GetStoreFailure).into_actor(self);
+        context.spawn(failure.map(|failure, dispatcher, context| {
+            if let Ok(failure) = failure {
+                dispatcher.observe_store(failure, unix_ms(), context);
+            }
+        }));
+        self.watch_channels(unix_ms());
+    }
+
+    fn observe_lateness(&mut self, is_late: bool, now_ms: i64) {
+        let changed = self.own.lateness.observe(is_late, now_ms);
+        let Some((is_bad, since_ms)) = changed else { return };
+        let detail = "the scheduler is late by 5 s or more: the machine or the pool is overloaded";
+        self.set_own(AlertKind::Late, is_bad.then(|| detail.to_owned()), since_ms, Vec::new());
+    }
+
+    fn watch_channels(&mut self, now_ms: i64) {
+        let Some(Loaded { engine, channels, .. }) = &self.loaded else { return };
+        let failing = engine.failing_channels(now_ms - CHANNEL_FAILS_FOR_MS);
+        let names = failing.iter().filter_map(|id| Some(channels.get(id)?.name.as_str()));
+        let names: Vec<&str> = names.collect();
+        let detail = format!("no message arrives at: {}", names.join(", "));
+        let detail = (!failing.is_empty()).then_some(detail);
+        self.set_own(AlertKind::Channel, detail, now_ms, failing);
+    }
+
+    /// Begins or ends an alert of the monitor's own.
+    pub(super) fn set_own(
+        &mut self,
+        kind: AlertKind,
+        detail: Option<String>,
+        since_ms: i64,
+        except: Vec<ChannelId>,
+    ) {
+        let Some(Loaded { engine, rules, .. }) = &mut self.loaded else { return };
+        let env = Env { now_ms: unix_ms(), suppressions: rules };
+        match detail {
+            Some(detail) => engine.raise(&OwnAlert { kind, detail, since_ms, except }, &env),
+            None => engine.clear(kind, &env),
+        }
+    }
+
+    fn observe_store(&mut self, failure: Option<String>, now_ms: i64, context: &mut Context<Self>) {
+        match self.own.store.observe(failure.is_some(), now_ms) {
+            Some((true, since_ms)) => {
+                let detail = failure.unwrap_or_default();
+                let delivered = HashMap::new();
+                self.own.store_alert =
+                    Some(StoreAlert { since_ms, detail, ended_ms: None, delivered });
+            }
+            Some((false, _)) => {
+                if let Some(alert) = &mut self.own.store_alert {
+                    alert.ended_ms = Some(now_ms);
+                }
+            }
+            None => {}
+        }
+        self.send_store_alert(now_ms, context);
+    }
+
+    fn send_store_alert(&mut self, now_ms: i64, context: &mut Context<Self>) {
+        for (channel, message) in self.due_store_alerts(now_ms) {
+            let (sender, state) = (Rc::clone(&self.sender), message.state);
+            let request = async move {
+                let attempt = sender.send(&channel, &Map::new(), &message).await;
+                (channel, attempt)
+            };
+            let ended = request.into_actor(self);
+            context.spawn(ended.map(move |(channel, attempt), dispatcher, _| {
+                dispatcher.store_alert_sent(&channel, state, &attempt);
+            }));
+        }
+    }
+
+    /// The messages about the store that are due, each marked as delivered, so that it is not sent
+    /// twice while the request is under way.
+    fn due_store_alerts(&mut self, now_ms: i64) -> Vec<(Rc<Channel>, Message)> {
+        let mut due = Vec::new();
+        let Some(alert) = &mut self.own.store_alert else { return due };
+        let Some(Loaded { engine, channels, source, .. }) = &self.loaded else { return due };
+        if alert.ended_ms.is_some() && alert.delivered.is_empty() {
+            self.own.store_alert = None;
+            return due;
+        }
+        for route in engine.own_routes(AlertKind::Store, &[]) {
+            let channel = channels.values().find(|channel| channel.name == route.channel);
+            let Some(channel) = channel.map(Rc::clone) else { continue };
+            let newest_ms = alert.delivered.get(&channel.id).copied();
+            let state = match (alert.ended_ms, newest_ms) {
+                (None, None) => NotificationState::Firing,
+                (None, Some(ms)) if now_ms - ms >= STORE_REMINDER_MS => NotificationState::Still,
+                (Some(_), Some(_)) => NotificationState::Resolved,
+                (None, Some(_)) | (Some(_), None) => continue,
+            };
+            alert.delivered.insert(channel.id, now_ms);
+            due.push((channel, alert.message(source, state, now_ms)));
+        }
+        due
+    }
+
+    fn store_alert_sent(&mut self, channel: &Channel, state: NotificationState, sent: &Attempt) {
+        let Some(alert) = &mut self.own.store_alert else { return };
+        match (sent, state) {
+            (Attempt::Delivered { .. }, NotificationState::Resolved) => {
+                alert.delivered.remove(&channel.id);
+            }
+            (Attempt::Delivered { .. }, _) => {}
+            (Attempt::ChannelFailed { error, .. } | Attempt::MessageRefused { error, .. }, _) => {
+                warn!(self.log, "the alert about the store did not arrive; it is tried again";
+                    "channel" => &channel.name, "error" => error);
+                if state != NotificationState::Resolved {
+                    alert.delivered.remove(&channel.id);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_counts_once_it_has_lasted() {
+        let mut late = Debounce::new(60_000, 30_000);
+        assert_eq!(late.observe(true, 0), None);
+        assert_eq!(late.observe(true, 59_999), None);
+        assert_eq!(late.observe(false, 60_000), None, "a pause begins it anew");
+        assert_eq!(late.observe(true, 70_000), None);
+        assert_eq!(late.observe(true, 130_000), Some((true, 70_000)));
+        assert_eq!(late.observe(true, 140_000), None, "reported once");
+        assert_eq!(late.observe(false, 150_000), None);
+        assert_eq!(late.observe(false, 180_000), Some((false, 150_000)));
+    }
+}

@@ -1,0 +1,173 @@
+//! Whether a parent of a failing service is down (`depends-on`): parents are probed at once, and
+//! the service is not reported while one of them fails.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::actors::last_results::LastResults;
+use crate::domain::ServiceId;
+
+/// Added to a parent's timeout: the longest wait for its probe.
+const PROBE_MARGIN_MS: i64 = 5_000;
+
+/// Milliseconds between two looks at a parent that is down.
+const RECHECK_MS: i64 = 1_000;
+
+/// Failing services with parents.
+#[derive(Debug, Default)]
+pub struct Parents {
+    /// Bound: the services with an open alert and `depends-on`.
+    children: HashMap<ServiceId, Child>,
+}
+
+#[derive(Debug)]
+struct Child {
+    /// `None` until their names are looked up.
+    parents: Option<Vec<ServiceId>>,
+    /// Probes of parents under way.
+    probes: usize,
+    /// Unix milliseconds until which the probes are awaited.
+    deadline_ms: i64,
+    /// Whether a parent was down at the newest look.
+    is_blocked: bool,
+    /// Milliseconds after the end of its parent's downtime within which a probe of the child has
+    /// had time to succeed.
+    settles_within_ms: i64,
+    /// Unix milliseconds until which the child is not reported, although no parent is down.
+    released_ms: i64,
+}
+
+impl Parents {
+    /// A service with parents begins to fail. Whether its parents are to be looked up and probed.
+    pub fn failed(&mut self, child: ServiceId, settles_within: Duration, now_ms: i64) -> bool {
+        if self.children.contains_key(&child) {
+            return false;
+        }
+        let new = Child {
+            parents: None,
+            probes: 0,
+            deadline_ms: now_ms + PROBE_MARGIN_MS,
+            is_blocked: false,
+            settles_within_ms: i64::try_from(settles_within.as_millis()).unwrap_or(i64::MAX),
+            released_ms: now_ms,
+        };
+        self.children.insert(child, new);
+        true
+    }
+
+    /// The parents of a child are known; each is being probed.
+    pub fn probing(&mut self, child: ServiceId, parents: Vec<(ServiceId, Duration)>, now_ms: i64) {
+        let Some(known) = self.children.get_mut(&child) else { return };
+        let timeout = parents.iter().map(|(_, timeout)| *timeout).max().unwrap_or_default();
+        let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+        known.probes = parents.len();
+        known.deadline_ms = now_ms.saturating_add(timeout_ms).saturating_add(PROBE_MARGIN_MS);
+        known.parents = Some(parents.into_iter().map(|(id, _)| id).collect());
+    }
+
+    /// The probe of a parent ended, and its result is in the last results.
+    pub fn probed(&mut self, child: ServiceId) {
+        if let Some(known) = self.children.get_mut(&child) {
+            known.probes = known.probes.saturating_sub(1);
+        }
+    }
+
+    /// Looks at the parents of each child; forgets children without an open alert.
+    pub fn refresh(
+        &mut self,
+        last_results: &LastResults,
+        is_open: impl Fn(ServiceId) -> bool,
+        now_ms: i64,
+    ) {
+        self.children.retain(|id, child| now_ms < child.deadline_ms || is_open(*id));
+        for child in self.children.values_mut() {
+            let parents = child.parents.as_deref().unwrap_or_default();
+            let is_blocked = parents.iter().any(|id| last_results.is_up(*id) == Some(false));
+            if child.is_blocked && !is_blocked {
+                child.released_ms = now_ms.saturating_add(child.settles_within_ms);
+            }
+            child.is_blocked = is_blocked;
+        }
+    }
+
+    /// When to look again, in unix milliseconds, while the child is not reported.
+    pub fn blocked_until(&self, child: ServiceId, now_ms: i64) -> Option<i64> {
+        let child = self.children.get(&child)?;
+        if child.is_blocked {
+            return Some(now_ms + RECHECK_MS);
+        }
+        let is_asking = child.probes > 0 || child.parents.is_none();
+        if is_asking && now_ms < child.deadline_ms {
+            return Some(now_ms + 1);
+        }
+        (now_ms < child.released_ms).then_some(child.released_ms)
+    }
+
+    /// Number of children that are not reported since this parent is down.
+    pub fn blocked_by(&self, parent: ServiceId) -> u32 {
+        let blocked = self.children.values().filter(|child| {
+            child.is_blocked && child.parents.iter().flatten().any(|id| *id == parent)
+        });
+        u32::try_from(blocked.count()).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Failure, Outcome, Reason, sample};
+
+    const CHILD: i64 = 2;
+    const SETTLES: Duration = Duration::from_secs(10);
+
+    fn id(id: i64) -> ServiceId {
+        ServiceId::new(id).unwrap()
+    }
+
+    fn last_results() -> LastResults {
+        let last_results = LastResults::default();
+        last_results.watch(id(1), &sample::definition("router"));
+        last_results
+    }
+
+    fn parent_result(last_results: &LastResults, is_up: bool) {
+        let failure = (!is_up).then(|| Failure::new(Reason::Refused, ""));
+        last_results.update(&Outcome { failure, ..sample::outcome(1, 0) });
+    }
+
+    fn asked() -> Parents {
+        let mut parents = Parents::default();
+        assert!(parents.failed(id(CHILD), SETTLES, 0));
+        assert!(!parents.failed(id(CHILD), SETTLES, 0), "asked once");
+        parents.probing(id(CHILD), vec![(id(1), Duration::from_secs(2))], 0);
+        parents
+    }
+
+    #[test]
+    fn a_child_waits_for_the_probe_of_its_parent_but_not_forever() {
+        let mut parents = asked();
+        assert_eq!(parents.blocked_until(id(CHILD), 1_000), Some(1_001));
+        assert_eq!(parents.blocked_until(id(CHILD), 7_000), None, "timeout and 5 s");
+        parents.probed(id(CHILD));
+        assert_eq!(parents.blocked_until(id(CHILD), 1_000), None);
+        assert_eq!(parents.blocked_until(id(9), 0), None);
+    }
+
+    #[test]
+    fn a_child_of_a_parent_that_is_down_is_reported_when_it_fails_on_after_its_end() {
+        let last_results = last_results();
+        let mut parents = asked();
+        parent_result(&last_results, false);
+        parents.probed(id(CHILD));
+        parents.refresh(&last_results, |_| true, 1_000);
+        assert!(parents.blocked_until(id(CHILD), 1_000).is_some());
+        assert_eq!(parents.blocked_by(id(1)), 1);
+        parent_result(&last_results, true);
+        parents.refresh(&last_results, |_| true, 60_000);
+        assert_eq!(parents.blocked_until(id(CHILD), 60_000), Some(70_000));
+        assert_eq!(parents.blocked_until(id(CHILD), 70_000), None);
+        assert_eq!(parents.blocked_by(id(1)), 0);
+        parents.refresh(&last_results, |_| false, 80_000);
+        assert!(parents.children.is_empty());
+    }
+}
