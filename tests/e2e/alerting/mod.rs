@@ -2,6 +2,8 @@
 
 mod alertmanager;
 mod channels;
+mod crash;
+mod delivery;
 mod mail;
 mod policies;
 mod silences;

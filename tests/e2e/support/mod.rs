@@ -19,6 +19,7 @@ pub mod postfix;
 mod postgres_cluster;
 mod probe;
 mod proxy;
+mod receiver;
 mod registries;
 pub mod schema;
 mod slow;
@@ -46,6 +47,7 @@ pub use peers::{
 pub use postgres_cluster::{Cluster, ClusterOptions, Database};
 pub use probe::ProbeReport;
 pub use proxy::Proxy;
+pub use receiver::{Received, Receiver};
 pub use registries::{RdapAnswer, RegistryServer, bootstrap};
 pub use slow::Delays;
 pub(crate) use stores::stores;

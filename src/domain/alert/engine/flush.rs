@@ -67,9 +67,17 @@ impl Engine {
         }
     }
 
-    /// Takes an alert out of a group. Whether it fires: it may have ended, or be suppressed since.
+    /// Takes an alert out of a group. Whether the channel is to be notified: an alert that has ended
+    /// meanwhile is reported with its end; one that is suppressed meanwhile is not.
     fn leaves_group(&mut self, id: i64, env: &Env<'_>) -> bool {
-        let Some(alert) = self.alerts.get_mut(&id) else { return false };
+        let Some(alert) = self.alerts.get_mut(&id) else {
+            let groups = self.ended_gathering.remove(&id);
+            if let Some(left) = groups.and_then(|groups| groups.checked_sub(1)).filter(|it| *it > 0)
+            {
+                self.ended_gathering.insert(id, left);
+            }
+            return groups.is_some();
+        };
         alert.gathering = alert.gathering.saturating_sub(1);
         if self.suppress(id, env) {
             return false;
@@ -94,7 +102,10 @@ impl Engine {
                     policy_id: route.policy_id,
                     scope: String::new(),
                     step: route.step,
-                    state: NotificationState::Firing,
+                    state: match self.alerts.contains_key(alert_id) {
+                        true => NotificationState::Firing,
+                        false => NotificationState::Missed,
+                    },
                     terms: route.terms.clone(),
                     members: vec![*alert_id],
                 };

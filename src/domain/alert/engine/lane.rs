@@ -30,7 +30,7 @@ impl Bucket {
     /// Number of messages that may be sent now.
     pub fn tokens(&self, now_ms: i64) -> i64 {
         if self.refill_ms == 0 {
-            return BURST;
+            return i64::MAX;
         }
         let missing_ms = self.full_at_ms.saturating_sub(now_ms).max(0);
         BURST - missing_ms.div_euclid(self.refill_ms) - i64::from(missing_ms % self.refill_ms != 0)

@@ -104,6 +104,8 @@ pub struct Engine {
     acknowledged_until: BTreeSet<(i64, i64)>,
     /// Alerts whose routes are to be read again from their services.
     unrouted: BTreeSet<i64>,
+    /// Alerts that ended while they waited for company, with the number of their groups.
+    ended_gathering: HashMap<i64, u32>,
     /// Later steps of escalations: time, alert, and route.
     escalations: BTreeMap<(i64, i64, u32), Rc<Route>>,
     next_escalation: u32,

@@ -53,7 +53,8 @@ impl Engine {
                 alert.notifications.push(id);
             }
         }
-        let firing = new.members.len();
+        let alive = new.members.iter().filter(|member| self.alerts.contains_key(member));
+        let firing = alive.count();
         self.notifications.insert(id, OpenNotification::new(row, new.members, firing));
         self.touch(id);
         id

@@ -150,6 +150,9 @@ impl Engine {
         for notification_id in &alert.notifications {
             self.member_ended(*notification_id, now_ms);
         }
+        if alert.gathering > 0 {
+            self.ended_gathering.insert(id, alert.gathering);
+        }
         self.mirrored.push(Mirrored::Ends { alert_id: id, at_ms });
         self.outbox.ended.insert(id, alert);
         self.touch_alert(id);

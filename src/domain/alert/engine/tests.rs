@@ -378,6 +378,18 @@ fn a_storm_of_100_000_services_in_1_000_groups_is_few_messages_a_channel() {
 }
 
 #[test]
+fn an_alert_that_ends_while_it_waits_is_one_message() {
+    for route in [rule(1, 1, 1), in_group(&rule(1, 1, 1), "core")] {
+        let mut world = World::new(vec![route]);
+        world.down(7, 1);
+        world.up(7, 1);
+        world.run(MINUTE);
+        assert_eq!(world.states(1), [Missed]);
+        assert!(world.notifications.values().all(|row| row.closed_ms.is_some()));
+    }
+}
+
+#[test]
 fn a_suppressed_alert_is_delivered_when_it_still_fires_afterwards() {
     let mut world = World::new(vec![rule(1, 1, 1)]);
     world.held.0.extend([7, 8]);
