@@ -181,8 +181,8 @@ pub struct AlertRule {
     /// Part of each message; at most 4,096 bytes.
     #[schema(required = false, max_length = 4096)]
     description: Option<String>,
-    /// Seconds between reminders, from 300 to 2,592,000; 0, null or absent for none.
-    #[schema(required = false, minimum = 0, maximum = 2592000, example = 3600)]
+    /// Seconds between reminders; null or absent for none.
+    #[schema(required = false, minimum = 300, maximum = 2592000, example = 3600)]
     minimum_reminder_interval_seconds: Option<f64>,
     /// Keys of the kind of the channel that have another value for this entry; texts are masked in
     /// responses. At most 16,384 bytes.

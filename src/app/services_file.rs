@@ -3,20 +3,42 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use serde_json::{Map, Value};
 use url::Host;
 
+use crate::alerting::Kind;
 use crate::config::Config;
-use crate::domain::{Invalid, Requests, Target};
+use crate::domain::alert::{ChannelOptions, KeyProblem};
+use crate::domain::{Invalid, Origin, Requests, Target};
 use crate::services_file;
-use crate::services_file::Content;
+use crate::services_file::{ChannelKinds, Content};
 
 /// The keys of a canary in the services file.
 const CANARY: &str = "connectivity: checker: target";
 
+/// The kinds of channels that messages can be sent to.
+struct Kinds;
+
+impl ChannelKinds for Kinds {
+    fn names(&self) -> Vec<&'static str> {
+        Kind::all().map(|kind| kind.name).collect()
+    }
+
+    fn check(&self, kind: &str, options: &ChannelOptions) -> Vec<KeyProblem> {
+        let kind = Kind::find(kind);
+        kind.and_then(|kind| kind.check(options, Origin::File).err()).unwrap_or_default()
+    }
+
+    fn check_overrides(&self, kind: &str, keys: &Map<String, Value>) -> Vec<KeyProblem> {
+        let kind = Kind::find(kind);
+        kind.and_then(|kind| kind.check_overrides(keys, Origin::File).err()).unwrap_or_default()
+    }
+}
+
 /// Reads the services file, whose entries run plugins only where they may, and checks its canaries
 /// against the probe policy. With `SELF_CHECK_TARGETS`, they are not used.
 pub fn read(config: &Config, file: &Path) -> Result<Content, Vec<String>> {
-    let mut content = services_file::read(file, &config.variables)?;
+    let mut content = services_file::read(file, &config.variables, &Kinds)?;
     services_file::check_plugins(&content.entries, config.plugins.is_some())?;
     if !config.self_check.targets.is_empty() {
         for canary in std::mem::take(&mut content.canaries) {

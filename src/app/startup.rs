@@ -13,6 +13,7 @@ use crate::app::services_file::{canaries, check_canary, read};
 use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP, StorageConfig};
 use crate::domain::alert::Policy;
+use crate::domain::alert::settings::AlertingSettings;
 use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Target};
 use crate::error::Error;
@@ -21,7 +22,7 @@ use crate::probe::exec::folder::{self, Trusted};
 use crate::probe::net::tls::Trust;
 use crate::probe::registry::DomainRegistry;
 use crate::services_file;
-use crate::services_file::{Content, Entry, FileApplied, Notices, Snapshot};
+use crate::services_file::{Content, FileApplied, Notices, Snapshot};
 use crate::storage::records::{Gap, LoadedService, Resumed, SetBack};
 use crate::storage::{Awaiting, Newcomer, OpenError, PATIENCE, Store, StoreWarning};
 
@@ -42,6 +43,8 @@ pub struct Prepared {
     pub notices: Notices,
     /// Canaries of the self-check.
     pub canaries: Vec<Target>,
+    /// Settings of the services file.
+    pub alerting: AlertingSettings,
 }
 
 /// Takes the address, and then opens the store: with [`read_files`] before, a failed start changes
@@ -58,8 +61,7 @@ pub fn prepare(
     let listener = listen(config)?;
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
-    let entries = content.as_ref().map(|content| content.entries.as_slice());
-    let (services, policies, resumed) = prepare_store(config, &store, entries, log)?;
+    let (services, policies, resumed) = prepare_store(config, &store, content.as_ref(), log)?;
     warn_about_tokens(&services, &config.variables, log);
     let canaries = canaries(config, content.as_ref());
     let defaults = &config.services.defaults;
@@ -68,7 +70,7 @@ pub fn prepare(
     if !differences.is_empty() {
         info!(log, "services file: {}", differences.join("; "));
     }
-    let notices = content.map(|content| content.notices).unwrap_or_default();
+    let Content { notices, alerting, .. } = content.unwrap_or_default();
     log_notices(log, &notices);
     Ok(Prepared {
         rules,
@@ -80,6 +82,7 @@ pub fn prepare(
         services_file,
         notices,
         canaries,
+        alerting,
     })
 }
 
@@ -197,7 +200,7 @@ fn log_warnings(store: &Store, log: &Logger) {
 fn prepare_store(
     config: &Config,
     store: &Store,
-    entries: Option<&[Entry]>,
+    content: Option<&Content>,
     log: &Logger,
 ) -> Result<(Vec<LoadedService>, Vec<Policy>, Resumed), Error> {
     let mut writer = store.access().writer()?;
@@ -213,17 +216,19 @@ fn prepare_store(
         info!(log, "the monitor did not run for a while; results of that time are unknown";
             "since" => timestamp::to_rfc3339(from_ms), "services" => services);
     }
-    if let (Some(file), Some(entries)) = (&config.services.file, entries) {
-        let applied = services_file::apply(&mut *writer, entries, unix_ms())?;
-        log_applied(log, file, entries.len(), &applied);
+    if let (Some(file), Some(content)) = (&config.services.file, content) {
+        let applied = services_file::apply(&mut *writer, content, unix_ms())?;
+        log_applied(log, file, content, &applied);
     }
     Ok((writer.load_services()?, writer.policies()?, resumed))
 }
 
-pub fn log_applied(log: &Logger, file: &Path, entries: usize, applied: &FileApplied) {
+pub fn log_applied(log: &Logger, file: &Path, content: &Content, applied: &FileApplied) {
     let &FileApplied { added, changed, removed, .. } = applied;
-    info!(log, "services file applied"; "file" => %file.display(), "entries" => entries,
-        "added" => added, "changed" => changed, "removed" => removed);
+    info!(log, "services file applied"; "file" => %file.display(),
+        "entries" => content.entries.len(), "added" => added, "changed" => changed,
+        "removed" => removed, "channels" => content.channels.len(),
+        "policies" => content.policies.len());
 }
 
 /// One line for each key of the services file that is not used.

@@ -18,7 +18,7 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     let invalid = |problems| ConfigError { problems };
     let content = read(config, file).map_err(invalid)?;
     let differences = differences_from_gatus(&content, &config.services.defaults);
-    let Content { entries, notices, .. } = content;
+    let Content { entries, notices, unalerted, .. } = content;
     let stored = stored_services(&config.storage)?;
     let plan = services_file::plan(&entries, &stored).map_err(invalid)?;
     let requests = config.process.requests;
@@ -32,7 +32,8 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
     for service in stored.iter().filter(|service| plan.remove.contains(&service.id)) {
         print('-', Some(service.id), &service.definition);
     }
-    for line in notices.messages().into_iter().chain(differences) {
+    let unalerted = unalerted.messages();
+    for line in notices.messages().into_iter().chain(unalerted).chain(differences) {
         print_line(line);
     }
     print_line(format_args!(

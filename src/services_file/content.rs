@@ -1,8 +1,10 @@
 //! What a services file, or all files of a folder, define.
 
+use crate::domain::alert::settings::AlertingSettings;
 use crate::services_file::connectivity::Canary;
 use crate::services_file::entry::Entry;
 use crate::services_file::notices::Notices;
+use crate::storage::alerting::{NewChannel, NewPolicy};
 
 /// Whether the files have a block that sets defaults, or may get one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +22,11 @@ pub struct Content {
     pub entries: Vec<Entry>,
     /// Targets of connectivity checkers.
     pub canaries: Vec<Canary>,
+    pub channels: Vec<NewChannel>,
+    pub policies: Vec<NewPolicy>,
+    pub alerting: AlertingSettings,
     pub notices: Notices,
+    /// What never alerts anybody.
+    pub unalerted: Notices,
     pub defaults_key: DefaultsKey,
 }

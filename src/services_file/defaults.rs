@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::service::target::Kind;
-use crate::domain::service::template::Variables;
+use crate::services_file::alerting::rules;
+use crate::services_file::alerting::rules::Context;
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
 use crate::services_file::paths::{set, value};
@@ -30,8 +31,10 @@ pub struct Defaults(Vec<(Field, Value, String)>);
 
 impl Defaults {
     /// Adds the block of one file. A value of two files is a problem, as in Gatus.
-    pub fn add(&mut self, item: &Item, variables: &Variables, findings: &mut Findings) {
+    pub fn add(&mut self, item: &Item, context: Context<'_>, findings: &mut Findings) {
+        let variables = context.variables;
         let Some(mut object) = item.object(findings) else { return };
+        let known_before = findings.problems.len();
         for key in object.keys().filter(|key| !KEYS.contains(&key.as_str())) {
             item.reject(item.line_of(key), key, &unknown_key(key, KEYS.into_iter()), findings);
         }
@@ -53,10 +56,10 @@ impl Defaults {
         unused_fields::remove_unused(item, &mut object, variables, findings);
         empty_values::remove(&mut object, variables);
         variables::fill(item, &mut object, variables, findings);
+        rules::complete(item, &mut object, context, findings);
         let mut whole = object.clone();
         whole.insert(NAME.file.to_owned(), json!("defaults"));
         whole.insert(URL.file.to_owned(), json!("http://defaults/"));
-        let known_before = findings.problems.len();
         for Problem { path, rejection } in
             spec::read(&whole, Dialect::File).err().into_iter().flatten()
         {

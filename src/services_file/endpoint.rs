@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::domain::service::template::Variables;
+use crate::services_file::alerting::rules;
+use crate::services_file::alerting::rules::Context;
 use crate::services_file::defaults::Defaults;
 use crate::services_file::empty_values;
 use crate::services_file::entry::Entry;
@@ -26,9 +27,10 @@ use crate::spec::{Dialect, Problem, Rejection};
 pub fn entry(
     item: &Item,
     defaults: &Defaults,
-    variables: &Variables,
+    context: Context<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
+    let variables = context.variables;
     let mut object = item.object(findings)?;
     unsupported::pause_without_connection(&mut object);
     unused_fields::remove_unused(item, &mut object, variables, findings);
@@ -46,21 +48,23 @@ pub fn entry(
     unused_fields::remove_unsupported(item, &mut object, findings);
     let kind = spec::kind(&object, Dialect::File);
     defaults.apply(&mut object, kind);
-    entry_of(item, object, variables, findings)
+    entry_of(item, object, context, findings)
 }
 
 /// Fills and reads the fields in `object`. `None` after a problem.
 pub fn entry_of(
     item: &Item,
     mut object: Map<String, Value>,
-    variables: &Variables,
+    context: Context<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
+    let variables = context.variables;
     let known_before = findings.problems.len();
     variables::fill(item, &mut object, variables, findings);
     if findings.problems.len() > known_before {
         return None;
     }
+    rules::complete(item, &mut object, context, findings);
     framing_headers::leave_out(item, &mut object, findings);
     joined_conditions::split(item, &mut object, findings);
     let definition = match spec::read(&object, Dialect::File) {

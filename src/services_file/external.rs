@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::invalid::Invalid;
-use crate::domain::service::template::Variables;
+use crate::services_file::alerting::rules::Context;
 use crate::services_file::empty_values::is_zero;
 use crate::services_file::endpoint;
 use crate::services_file::entry::Entry;
@@ -13,7 +13,9 @@ use crate::services_file::places;
 use crate::services_file::similar::unknown_key;
 use crate::services_file::unused_keys;
 use crate::spec::FIELDS;
-use crate::spec::field::{ENABLED, FAILURE_THRESHOLD, GROUP, LABELS, NAME, SUCCESS_THRESHOLD};
+use crate::spec::field::{
+    ALERTS, DEPENDS_ON, ENABLED, FAILURE_THRESHOLD, GROUP, LABELS, NAME, SUCCESS_THRESHOLD,
+};
 
 /// The target of every external endpoint.
 const TARGET: &str = "push://external";
@@ -22,13 +24,15 @@ const INTERVAL_ADVICE: &str = "not used, as in Gatus: expected heartbeat: interv
      heartbeat is late";
 
 /// Keys that mean the same as those of an endpoint.
-const SHARED: [&str; 7] = [
+const SHARED: [&str; 9] = [
     NAME.file,
     GROUP.file,
     ENABLED.file,
     FAILURE_THRESHOLD.file,
     SUCCESS_THRESHOLD.file,
     LABELS.file,
+    ALERTS.file,
+    DEPENDS_ON.file,
     "slo",
 ];
 /// Paths of the endpoint, and of the external endpoint.
@@ -37,7 +41,7 @@ const RENAMED: &[(&str, &str)] =
 
 /// Reads an external endpoint. `None` after a problem. Without `heartbeat.interval`, or with one of
 /// zero, no heartbeat is late.
-pub fn entry(item: &Item, variables: &Variables, findings: &mut Findings) -> Option<Entry> {
+pub fn entry(item: &Item, context: Context<'_>, findings: &mut Findings) -> Option<Entry> {
     let known_before = findings.problems.len();
     let mut written = item.object(findings)?;
     let item = &Item { renamed: RENAMED, ..*item };
@@ -47,14 +51,14 @@ pub fn entry(item: &Item, variables: &Variables, findings: &mut Findings) -> Opt
     }
     let mut heartbeat = heartbeat(item, written.remove("heartbeat"), findings);
     heartbeat.extend(written.remove("token").map(|token| ("token".to_owned(), token)));
-    match heartbeat.remove("interval").filter(|interval| !is_zero(interval, variables)) {
+    match heartbeat.remove("interval").filter(|interval| !is_zero(interval, context.variables)) {
         Some(interval) => drop(object.insert("interval".to_owned(), interval)),
         None => drop(heartbeat.insert("optional".to_owned(), json!(true))),
     }
     object.insert("heartbeat".to_owned(), Value::Object(heartbeat));
     object.insert("url".to_owned(), json!(TARGET));
     reject_others(item, &written, findings);
-    let entry = endpoint::entry_of(item, object, variables, findings);
+    let entry = endpoint::entry_of(item, object, context, findings);
     entry.filter(|_| findings.problems.len() == known_before)
 }
 
@@ -108,6 +112,7 @@ fn reject_others(item: &Item, written: &Map<String, Value>, findings: &mut Findi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Variables;
     use crate::services_file::Content;
     use crate::services_file::read::read_text;
 
@@ -120,9 +125,9 @@ mod tests {
     #[test]
     fn an_external_endpoint_is_a_push_service() {
         let content = read(
-            "external-endpoints:\n  - {name: backup, group: $G, token: '${TOKEN}', \
-             heartbeat: {interval: 30m}, alerts: [{type: slack}]}\n  - {name: backup, \
-             token: plain-text-token}\n  - {name: c, token: t, enabled: false, \
+            "alerting: {slack: {}}\nexternal-endpoints:\n  - {name: backup, group: $G, \
+             token: '${TOKEN}', heartbeat: {interval: 30m}, alerts: [{type: slack}]}\n  \
+             - {name: backup, token: plain-text-token}\n  - {name: c, token: t, enabled: false, \
              heartbeat: {interval: '$NONE'}, extra-labels: {team: a}}\n",
         )
         .unwrap();
@@ -133,12 +138,11 @@ mod tests {
         assert_eq!(backup.definition.interval.unwrap().as_seconds(), 1_800.0);
         assert_eq!(heartbeat(backup).token.as_written(), "${TOKEN}", "not stored in clear");
         assert!(!heartbeat(backup).is_optional && heartbeat(alone).is_optional);
-        assert_eq!((alone.line, alone.definition.interval), (3, None));
+        assert_eq!((alone.line, alone.definition.interval), (4, None));
         assert!(heartbeat(third).is_optional && !third.definition.enabled);
         assert_eq!(third.definition.options.labels.iter().count(), 1);
-        let notices = content.notices.messages();
-        assert_eq!(notices.len(), 1, "{notices:?}");
-        assert!(notices[0].contains("external-endpoints: alerts"), "{notices:?}");
+        assert_eq!(content.notices.messages(), [""; 0]);
+        assert_eq!(backup.definition.options.alerts.as_ref().unwrap()[0].channel, "slack");
     }
 
     #[test]

@@ -3,11 +3,6 @@
 
 /// Inside blocks of an endpoint.
 pub const OF_ENDPOINTS: &[&str] = &[
-    "alerts.description",
-    "alerts.minimum-reminder-interval",
-    "alerts.provider-override",
-    "alerts.send-on-resolved",
-    "alerts.type",
     "client.identity-aware-proxy.audience",
     "maintenance-windows.duration",
     "maintenance-windows.every",

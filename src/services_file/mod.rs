@@ -4,7 +4,9 @@
 //! changed. [`plan()`] compares the entries with the store, and [`apply()`] executes the plan in
 //! one transaction.
 
+mod alerting;
 mod apply;
+mod channel_kinds;
 mod connectivity;
 mod content;
 mod defaults;
@@ -23,6 +25,7 @@ mod item;
 mod joined_conditions;
 mod merge_keys;
 mod notices;
+mod parents;
 mod paths;
 mod places;
 mod plan;
@@ -42,6 +45,7 @@ mod yaml_anchors;
 mod yaml_limits;
 
 pub use apply::{FileApplied, FileError, apply};
+pub use channel_kinds::{ChannelKinds, Unchecked};
 pub use connectivity::Canary;
 pub use content::Content;
 pub use entry::Entry;
@@ -52,4 +56,4 @@ pub use gatus_defaults::differences as differences_from_gatus;
 pub use notices::{Notice, Notices};
 pub use plan::plan;
 pub use plugins::check_plugins;
-pub use read::{read, read_text};
+pub use read::{read, read_text, read_text_with};

@@ -24,6 +24,15 @@ pub const DEFINING: [Field; 11] = [
     URL,
 ];
 
+/// Keys of an entry of `alerts` that no endpoint has itself.
+const OF_ALERTS: [&str; 5] = [
+    "alerts.type",
+    "alerts.description",
+    "alerts.send-on-resolved",
+    "alerts.minimum-reminder-interval",
+    "alerts.provider-override",
+];
+
 /// Where the last key of `path`, a path in an endpoint, belongs, if there is such a place.
 pub fn in_endpoint(path: &str) -> Option<String> {
     let key = path.rsplit('.').next()?;
@@ -36,7 +45,8 @@ pub fn in_endpoint(path: &str) -> Option<String> {
     }
     let defining = DEFINING.iter().any(|field| field.file.split('.').any(|step| step == key));
     // Its own keys define the question.
-    let is_of_dns = path.starts_with("dns.") && gatus_keys::OF_ENDPOINTS.iter().any(is_last(key));
+    let mut of_gatus = gatus_keys::OF_ENDPOINTS.iter().chain(&OF_ALERTS);
+    let is_of_dns = path.starts_with("dns.") && of_gatus.any(is_last(key));
     if defining || is_of_dns {
         return None;
     }
@@ -58,7 +68,8 @@ pub fn in_file(key: &str) -> Option<String> {
 fn paths_in_endpoint() -> impl Iterator<Item = &'static str> {
     let fields = FIELDS.iter().map(|field| field.file);
     let unused = unused_keys::OF_ENDPOINTS.iter().map(|(path, _)| *path);
-    fields.chain(unused).chain(gatus_keys::OF_ENDPOINTS.iter().copied())
+    let of_gatus = gatus_keys::OF_ENDPOINTS.iter().copied();
+    fields.chain(OF_ALERTS).chain(unused).chain(of_gatus)
 }
 
 fn is_last(key: &str) -> impl Fn(&&str) -> bool {

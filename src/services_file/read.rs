@@ -13,6 +13,10 @@ use crate::domain::invalid::Invalid;
 use crate::domain::service::label::FullName;
 use crate::domain::service::template::{Template, Variables};
 use crate::probe::net::tls;
+use crate::services_file::alerting::rules::Context;
+use crate::services_file::alerting::set_up::Alerting;
+use crate::services_file::alerting::unalerted;
+use crate::services_file::channel_kinds::{ChannelKinds, Unchecked};
 use crate::services_file::connectivity;
 use crate::services_file::content::Content;
 use crate::services_file::defaults::Defaults;
@@ -24,6 +28,7 @@ use crate::services_file::external;
 use crate::services_file::files;
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
+use crate::services_file::parents;
 use crate::services_file::problems::Problems;
 use crate::services_file::root;
 use crate::services_file::root::Root;
@@ -31,7 +36,11 @@ use crate::services_file::yaml;
 
 /// Reads the file, or all files of the folder. The error has one message for each problem, with
 /// file, line and entry.
-pub fn read(path: &Path, variables: &Variables) -> Result<Content, Vec<String>> {
+pub fn read(
+    path: &Path,
+    variables: &Variables,
+    kinds: &dyn ChannelKinds,
+) -> Result<Content, Vec<String>> {
     let invalid = |file: &Path, reason: &dyn Display| {
         let expected = "a YAML file in UTF-8, or a folder of such files";
         vec![Invalid::quoted(file, expected).because(reason).of("SERVICES_FILE")]
@@ -46,18 +55,30 @@ pub fn read(path: &Path, variables: &Variables) -> Result<Content, Vec<String>> 
             .map_err(|error| invalid(&file, &error))?;
         texts.push((file.into(), text));
     }
-    read_texts(texts, variables)
+    read_texts(texts, variables, kinds)
 }
 
-/// Reads one text as [`read`] reads a file; errors show it as `path`.
+/// Reads one text as [`read`] reads a file, but does not check the keys of channels; errors show
+/// it as `path`.
 pub fn read_text(path: &Path, text: &str, variables: &Variables) -> Result<Content, Vec<String>> {
-    read_texts(vec![(path.into(), text.to_owned())], variables)
+    read_text_with(path, text, variables, &Unchecked)
+}
+
+/// Reads one text as [`read`] reads a file.
+pub fn read_text_with(
+    path: &Path,
+    text: &str,
+    variables: &Variables,
+    kinds: &dyn ChannelKinds,
+) -> Result<Content, Vec<String>> {
+    read_texts(vec![(path.into(), text.to_owned())], variables, kinds)
 }
 
 /// Reads texts as [`read`] reads the files of a folder: each may have some of the keys.
 pub fn read_texts(
     mut texts: Vec<(Arc<Path>, String)>,
     variables: &Variables,
+    kinds: &dyn ChannelKinds,
 ) -> Result<Content, Vec<String>> {
     for (_, text) in &mut texts {
         yaml::join_surrogates(text);
@@ -76,11 +97,19 @@ pub fn read_texts(
         let (file, _) = &texts[0];
         findings.problems.add(file, 1, "endpoints: required".to_owned());
     }
+    let mut alerting = Alerting::default();
+    for root in &roots {
+        if let Some(item) = block(root, "alerting", root.alerting) {
+            alerting.add(&item, variables, kinds, &mut findings);
+        }
+    }
+    alerting.check_policies(&mut findings);
+    let context = Context { alerting: &alerting, kinds, variables };
     let mut defaults = Defaults::default();
     let mut canaries = Vec::new();
     for root in &roots {
         if let Some(item) = block(root, "defaults", root.defaults) {
-            defaults.add(&item, variables, &mut findings);
+            defaults.add(&item, context, &mut findings);
         }
         if let Some(item) = block(root, "connectivity", root.connectivity) {
             canaries.extend(connectivity::canary(&item, variables, &mut findings));
@@ -89,15 +118,25 @@ pub fn read_texts(
     let mut entries = Vec::new();
     for root in &roots {
         for item in items(root, "endpoints", root.endpoints) {
-            entries.extend(endpoint::entry(&item, &defaults, variables, &mut findings));
+            entries.extend(endpoint::entry(&item, &defaults, context, &mut findings));
         }
         for item in items(root, "external-endpoints", root.external_endpoints) {
-            entries.extend(external::entry(&item, variables, &mut findings));
+            entries.extend(external::entry(&item, context, &mut findings));
         }
     }
     let Findings { problems, notices } = findings;
     let defaults_key = roots.iter().map(|root| root.defaults_key).max().unwrap_or_default();
-    validate(Content { entries, canaries, notices, defaults_key }, problems)
+    let content = Content {
+        unalerted: unalerted::notices(&entries, &alerting),
+        entries,
+        canaries,
+        channels: alerting.channels.into_iter().map(|known| known.channel).collect(),
+        policies: alerting.policies.into_iter().map(|(policy, _)| policy).collect(),
+        alerting: alerting.settings,
+        notices,
+        defaults_key,
+    };
+    validate(content, problems)
 }
 
 fn block<'a, 't>(
@@ -121,6 +160,7 @@ fn items<'a, 't>(
 /// Checks names and certificate files of all entries together.
 fn validate(content: Content, mut problems: Problems) -> Result<Content, Vec<String>> {
     reject_duplicates(&content.entries, &mut problems);
+    parents::check(&content.entries, &mut problems);
     for entry in &content.entries {
         let options = &entry.definition.options.tls;
         let files = [&options.ca, &options.certificate, &options.private_key];

@@ -16,7 +16,7 @@ use crate::services_file::yaml;
 use crate::services_file::yaml::Mapping;
 
 /// The keys that are used.
-const USED: [&str; 4] = ["connectivity", "defaults", "endpoints", "external-endpoints"];
+const USED: [&str; 5] = ["alerting", "connectivity", "defaults", "endpoints", "external-endpoints"];
 
 /// For a block of the user's own with the name of a key that only this program has.
 const OWN_DEFAULTS: &str = "holds an anchor, so it is a block for merge keys and aliases as in \
@@ -28,6 +28,7 @@ pub struct Root<'a, 't> {
     /// `None` when the file has no such key.
     pub endpoints: Option<&'a [MarkedYaml<'t>]>,
     pub external_endpoints: Option<&'a [MarkedYaml<'t>]>,
+    pub alerting: Option<&'a MarkedYaml<'t>>,
     pub connectivity: Option<&'a MarkedYaml<'t>>,
     pub defaults: Option<&'a MarkedYaml<'t>>,
     pub defaults_key: DefaultsKey,
@@ -48,6 +49,7 @@ pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root
         document,
         endpoints: None,
         external_endpoints: None,
+        alerting: None,
         connectivity: None,
         defaults: None,
         defaults_key: if document.is_json { DefaultsKey::Unusable } else { DefaultsKey::Absent },
@@ -88,6 +90,7 @@ pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root
             ("external-endpoints", _) => {
                 root.external_endpoints = list(document, name, value, findings);
             }
+            ("alerting", _) => root.alerting = Some(value),
             ("connectivity", _) => root.connectivity = Some(value),
             ("defaults", _) if document.anchored.contains(name) => {
                 findings.notices.add(file, yaml::line(key), name, OWN_DEFAULTS);

@@ -3,15 +3,22 @@
 use strsim::damerau_levenshtein;
 
 use crate::services_file::unused_keys;
-use crate::spec::FIELDS;
+use crate::spec::alert_rules;
+use crate::spec::field::ALERTS;
+use crate::spec::{Dialect, FIELDS};
 
 /// The problem of an unknown key, with the most similar one of `known` if there is one.
 pub fn unknown_key<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> String {
     let known: Vec<&str> = known.collect();
-    let similar = known.iter().filter(|known| are_similar(key, known));
-    let nearest = similar.min_by_key(|known| damerau_levenshtein(key, known));
+    let nearest = did_you_mean(key, known.iter().copied());
     let hint = nearest.map(|nearest| format!(" did you mean {nearest}?")).unwrap_or_default();
     format!("unknown key,{hint} expected one of {}", known.join(", "))
+}
+
+/// The most similar one of `known`, if a typing error may have made `word` of it.
+pub fn did_you_mean<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let similar = known.filter(|known| are_similar(word, known));
+    similar.min_by_key(|known| damerau_levenshtein(word, known))
 }
 
 /// Whether at most a third of the letters differ, as in a typing error.
@@ -25,6 +32,10 @@ pub fn unknown_key_at(path: &str) -> String {
         Some(dot) => path.split_at(dot + 1),
         None => ("", path),
     };
+    let of_alerts = prefix.strip_prefix(ALERTS.file);
+    if of_alerts.is_some_and(|rest| rest.starts_with('.')) {
+        return unknown_key(key, alert_rules::keys(Dialect::File));
+    }
     let fields = FIELDS.iter().map(|field| field.file);
     let unused = unused_keys::OF_ENDPOINTS.iter().map(|(path, _)| *path);
     let inner = |path: &'static str| path.strip_prefix(prefix)?.split('.').next();

@@ -2,11 +2,6 @@
 
 /// Keys beside `endpoints`.
 pub const TOP_LEVEL: &[(&str, &str)] = &[
-    (
-        "alerting",
-        "not used: nobody is alerted until alerting is built; until then, let Prometheus \
-         (Alertmanager) alert on probe_success of /metrics",
-    ),
     ("announcements", "not used: there is no status page yet"),
     ("concurrency", "not used: RUNNER_POOL_SIZE sets how many probes run at once"),
     ("debug", "not used: set DEBUG=true instead"),
@@ -36,11 +31,6 @@ pub const TOP_LEVEL: &[(&str, &str)] = &[
 
 /// Keys of an endpoint, as paths with dots.
 pub const OF_ENDPOINTS: &[(&str, &str)] = &[
-    (
-        "alerts",
-        "not used: nobody is alerted until alerting is built; failure-threshold and \
-         success-threshold of the endpoint itself delay its state",
-    ),
     ("always-run", "not used: a key of endpoints in suites"),
     (
         "client.identity-aware-proxy",

@@ -60,10 +60,31 @@ pub fn fill(
     variables: &Variables,
     findings: &mut Findings,
 ) {
+    fill_but(stays, item, object, variables, findings);
+}
+
+/// Fills the texts of the block `alerting` that are not keys of a kind: those may be secrets.
+pub fn fill_alerting(
+    item: &Item,
+    object: &mut Map<String, Value>,
+    variables: &Variables,
+    findings: &mut Findings,
+) {
+    fill_but(is_template_of_alerting, item, object, variables, findings);
+}
+
+/// Fills all texts but those at the paths that are templates.
+fn fill_but(
+    is_template: fn(&str) -> bool,
+    item: &Item,
+    object: &mut Map<String, Value>,
+    variables: &Variables,
+    findings: &mut Findings,
+) {
     if !object.iter().any(|(key, value)| key.contains('$') || has_dollar(value)) {
         return;
     }
-    let mut unfilled = Unfilled::default();
+    let mut unfilled = Unfilled { is_template, unset: Vec::new(), invalid: Vec::new() };
     fill_map(object, "", variables, &mut unfilled);
     unfilled.unset.sort();
     unfilled.unset.dedup();
@@ -92,8 +113,9 @@ fn has_dollar(value: &Value) -> bool {
     }
 }
 
-#[derive(Default)]
 struct Unfilled {
+    /// Whether the text at a path stays a template.
+    is_template: fn(&str) -> bool,
     /// Names.
     unset: Vec<String>,
     /// Paths of texts with a brace that names no variable, and what is expected.
@@ -137,7 +159,7 @@ fn fill_map(
 fn fill_value(value: &mut Value, path: &str, variables: &Variables, unfilled: &mut Unfilled) {
     match value {
         Value::String(text) if !text.contains('$') => {}
-        Value::String(text) if path == URL.file || is_template(path) => {
+        Value::String(text) if (unfilled.is_template)(path) => {
             *text = Template::with_braces(text);
             unfilled.check(text, path, variables);
         }
@@ -153,6 +175,34 @@ fn fill_value(value: &mut Value, path: &str, variables: &Variables, unfilled: &m
 fn fill_text(text: &mut String, path: &str, variables: &Variables, unfilled: &mut Unfilled) {
     if let Some(template) = unfilled.check(&Template::with_braces(text), path, variables) {
         *text = template.fill(variables).unwrap_or_default();
+    }
+}
+
+/// Whether a text of an endpoint is filled for each probe.
+fn stays(path: &str) -> bool {
+    path == URL.file || is_template(path)
+}
+
+/// Entries of a list have the path of the list.
+fn is_template_of_alerting(path: &str) -> bool {
+    const FILLED: [&str; 9] = [
+        "default-alert",
+        "enabled",
+        "name",
+        "overrides.group",
+        "quiet",
+        "quiet-passes",
+        "refill",
+        "system",
+        "type",
+    ];
+    let Some((block, key)) = path.split_once('.') else { return false };
+    match block {
+        "policies" => false,
+        "watchdog" => key == "url",
+        _ => !FILLED.iter().any(|filled| {
+            key.strip_prefix(filled).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        }),
     }
 }
 

@@ -109,11 +109,18 @@ fn has_variable(text: &str, name: &str) -> bool {
     template.is_some_and(|template| template.variables().any(|variable| variable == name))
 }
 
-/// The line of the value at a dotted path, or of the longest part of the path that exists.
+/// The line of the value at a dotted path, or of the longest part of the path that exists. Entries
+/// of lists are counted from 1.
 pub fn line_of(item: &MarkedYaml, path: &str) -> usize {
     let mut found = item;
     let mut at = line(item);
     for step in path.split('.') {
+        if let YamlData::Sequence(items) = &found.data {
+            let number = step.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            let Some(entry) = number.and_then(|nth| items.get(nth)) else { break };
+            (found, at) = (entry, line(entry));
+            continue;
+        }
         let Some((key, value)) = Mapping::of(found).ok().and_then(|map| map.pair(step)) else {
             break;
         };

@@ -234,17 +234,20 @@ fn description(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
     if fits { Ok(text.to_owned()) } else { Err(Invalid::quoted(text, expected)) }
 }
 
-/// `None` for zero: no reminder.
+/// `None` for zero, in files: no reminder.
 pub fn reminder(value: &Value, dialect: Dialect) -> Result<Option<Duration>, Invalid> {
     let seconds = values::seconds(value, dialect)?;
     let least = AlertRule::REMINDER_MIN.as_secs_f64();
     match seconds {
-        0.0 => Ok(None),
+        0.0 if dialect == Dialect::File => Ok(None),
         _ if (least..=REMINDER_MAX_SECONDS).contains(&seconds) => {
             Ok(Some(Duration::from_secs_f64(seconds)))
         }
         _ => {
-            let expected = "0 for none, or a time from 5 minutes to 30 days";
+            let expected = match dialect {
+                Dialect::File => "0 for none, or a time from 5 minutes to 30 days",
+                Dialect::Api | Dialect::Store => "a number of seconds from 300 to 2592000",
+            };
             Err(Invalid::new(values::shown(value, dialect), expected))
         }
     }

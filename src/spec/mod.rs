@@ -15,7 +15,7 @@ mod plugins;
 pub mod problem;
 pub mod reader;
 pub mod ssh;
-mod values;
+pub mod values;
 pub mod writer;
 
 pub use field::{Dialect, FIELDS, Field};

@@ -11,7 +11,7 @@ use crate::domain::time::clock_watch::Moment;
 use crate::domain::time::stall::Stall;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Outcome, Retention};
-use crate::services_file::{Entry, FileApplied, FileError};
+use crate::services_file::{Content, FileApplied, FileError};
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::history::retention::Progress;
 use crate::storage::history::rows::Slice;
@@ -101,10 +101,11 @@ pub struct ChangeAlerting(pub AlertingChange);
 pub struct SettleAlerts(pub Box<Settlement>);
 
 /// Command from the app to the recorder, which forwards it to the writer: make the services of the
-/// file equal to these entries. The reply means that all changes are on the disk, or why none is.
+/// file equal to these entries, and its channels and policies to these. The reply means that all
+/// changes are on the disk, or why none is.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<FileApplied, FileError>")]
-pub struct ApplyFile(pub Arc<[Entry]>);
+pub struct ApplyFile(pub Arc<Content>);
 
 /// A write of the upkeep: command from the recorder to the writer.
 #[derive(Debug, Message)]

@@ -104,12 +104,12 @@ impl Handler<ApplyFile> for Recorder {
 
     fn handle(
         &mut self,
-        ApplyFile(entries): ApplyFile,
+        ApplyFile(content): ApplyFile,
         context: &mut Self::Context,
     ) -> Self::Result {
         self.watch_clocks();
         let (reply, applied) = oneshot::channel();
-        self.queue_change(Change::File(entries, reply), context);
+        self.queue_change(Change::File(content, reply), context);
         Response::fut(async move { applied.await.unwrap_or_else(|_| Err(writer_died().into())) })
     }
 }

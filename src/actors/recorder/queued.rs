@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::actors::messages::probing::EndedProbe;
 use crate::actors::messages::recording::RecordReply;
 use crate::domain::alert::Settlement;
-use crate::services_file::{Entry, FileApplied, FileError};
+use crate::services_file::{Content, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::records;
@@ -24,7 +24,7 @@ pub enum Change {
     /// Of channels, policies or silences, from HTTP.
     Alerting(AlertingChange, Reply<Result<AlertingApplied, StorageError>>),
     /// Of all services of the file, from the app.
-    File(Arc<[Entry]>, Reply<Result<FileApplied, FileError>>),
+    File(Arc<Content>, Reply<Result<FileApplied, FileError>>),
 }
 
 impl Change {

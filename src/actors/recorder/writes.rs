@@ -19,7 +19,7 @@ use crate::actors::runtime::Fault;
 use crate::domain::alert::Settlement;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
-use crate::services_file::{Entry, FileApplied, FileError};
+use crate::services_file::{Content, FileApplied, FileError};
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::ledger::Committed;
 use crate::storage::records;
@@ -133,7 +133,7 @@ impl Recorder {
                 self.write_settlement(settlement, reply, context);
             }
             Change::Alerting(change, reply) => self.write_alerting(change, reply, context),
-            Change::File(entries, reply) => self.write_file(entries, reply, context),
+            Change::File(content, reply) => self.write_file(content, reply, context),
         }
     }
 
@@ -211,11 +211,11 @@ impl Recorder {
 
     fn write_file(
         &mut self,
-        entries: Arc<[Entry]>,
+        content: Arc<Content>,
         reply: Reply<Result<FileApplied, FileError>>,
         context: &mut Context<Self>,
     ) {
-        let write = self.writer.file.send(ApplyFile(entries)).into_actor(self);
+        let write = self.writer.file.send(ApplyFile(content)).into_actor(self);
         context.spawn(write.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.handle_writer_death() };
             recorder.end_write();
@@ -223,6 +223,11 @@ impl Recorder {
                 Ok(applied) => {
                     recorder.note_success();
                     recorder.discard_outdated(applied.redefined.iter().copied());
+                    if applied.alerting_changed {
+                        recorder.notify_dispatcher(|dispatcher| {
+                            dispatcher.changes.do_send(AlertingChanged);
+                        });
+                    }
                     let first = FirstProbe::Spread(applied.added);
                     for (id, definition) in &applied.services {
                         recorder.publish_change(*id, definition.clone(), first);

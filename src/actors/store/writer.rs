@@ -189,8 +189,8 @@ impl Handler<SettleAlerts> for Writer {
 impl Handler<ApplyFile> for Writer {
     type Result = Result<FileApplied, FileError>;
 
-    fn handle(&mut self, ApplyFile(entries): ApplyFile, _: &mut Self::Context) -> Self::Result {
-        let made = self.store.run(|store| match services_file::apply(store, &entries, unix_ms()) {
+    fn handle(&mut self, ApplyFile(content): ApplyFile, _: &mut Self::Context) -> Self::Result {
+        let made = self.store.run(|store| match services_file::apply(store, &content, unix_ms()) {
             Err(FileError::Store(error)) => Err(error),
             applied => Ok(applied),
         });

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::domain::alert::AlertKind;
 use crate::domain::outcome::sanitize_detail;
 use crate::services_file;
-use crate::services_file::{Content, FileError, Notices, Snapshot};
+use crate::services_file::{FileError, Notices, Snapshot};
 
 /// Interval between checks of the file.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -109,17 +109,15 @@ impl Reload {
             }
         };
         let canaries = SetCanaries(canaries(&self.config, Some(&content)));
-        let Content { entries, notices, .. } = content;
-        if notices != self.notices {
-            log_notices(&self.log, &notices);
-            self.notices = notices;
+        if content.notices != self.notices {
+            log_notices(&self.log, &content.notices);
+            self.notices.clone_from(&content.notices);
         }
-        let entries: Arc<[_]> = entries.into();
-        let count = entries.len();
-        match self.recorder.send(ApplyFile(entries)).await {
+        let content = Arc::new(content);
+        match self.recorder.send(ApplyFile(Arc::clone(&content))).await {
             Ok(Ok(applied)) => {
                 self.canaries.do_send(canaries);
-                log_applied(&self.log, file, count, &applied);
+                log_applied(&self.log, file, &content, &applied);
             }
             Ok(Err(FileError::Refused(problems))) => {
                 self.log_rejected(problems);

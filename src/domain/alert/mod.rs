@@ -11,6 +11,7 @@ pub mod notification;
 pub mod routing;
 pub mod rule;
 pub mod runs;
+pub mod settings;
 pub mod signal;
 pub mod silence;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{content, problems};
 use crate::domain::{Options, Variables};
+use crate::services_file::Unchecked;
 use crate::services_file::content::Content;
 use crate::services_file::notices::Notices;
 use crate::services_file::read::read_texts;
@@ -39,7 +40,7 @@ fn defaults_hold_for_all_files_of_a_folder_and_are_set_once() {
     let read = |texts: [&str; 2]| {
         let texts = texts.into_iter().zip(["a.yaml", "b.yaml"]);
         let texts = texts.map(|(text, file)| (Arc::from(Path::new(file)), text.to_owned()));
-        read_texts(texts.collect(), &Variables::default())
+        read_texts(texts.collect(), &Variables::default(), &Unchecked)
     };
     let endpoints = "endpoints: [{name: a, url: http://a/}]\n";
     let later = format!("{endpoints}defaults: {{client: {{insecure: true}}}}\n");
@@ -82,14 +83,6 @@ fn defaults_with_an_anchor_are_a_block_of_the_user() {
     let notices = content.notices.messages();
     assert_eq!(notices.len(), 1, "{notices:#?}");
     assert!(notices[0].starts_with("s.yaml:1: defaults: holds an anchor"), "{notices:#?}");
-}
-
-#[test]
-fn alerts_of_defaults_have_the_notice_of_alerts() {
-    let content =
-        content("defaults: {alerts: [{type: slack}]}\nendpoints: [{name: a, url: 'http://a/'}]\n");
-    let notices = content.notices.messages();
-    assert!(notices[0].starts_with("s.yaml:1: defaults: alerts: not used"), "{notices:#?}");
 }
 
 fn canaries(content: &Content) -> Vec<(usize, &str)> {

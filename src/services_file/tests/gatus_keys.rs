@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{content, problems};
 use crate::domain::{Options, Variables};
+use crate::services_file::channel_kinds::Unchecked;
 use crate::services_file::notices::Notices;
 use crate::services_file::read::read_texts;
 use crate::services_file::unused_keys;
@@ -18,7 +19,7 @@ fn keys_of_gatus_that_are_not_used_have_one_notice_each() {
     text.push_str("endpoints:\n");
     for name in ["a", "b"] {
         text.push_str(&format!(
-            "  - name: {name}\n    url: http://{name}/\n    alerts: [{{type: slack}}]\n    \
+            "  - name: {name}\n    url: http://{name}/\n    \
              ui: {{badge: {{response-time: {{thresholds: [1, 2, 3, 4, 5]}}}}}}\n    \
              maintenance-windows: [{{start: '23:00', duration: 1h}}]\n    client:\n      \
              tunnel: jump\n      identity-aware-proxy: {{audience: x}}\n      \
@@ -35,18 +36,17 @@ fn keys_of_gatus_that_are_not_used_have_one_notice_each() {
         assert_eq!(of_key.count(), 1, "{key} in {notices:#?}");
     }
     for (line, key) in [
-        (19, "alerts"),
-        (20, "ui"),
-        (21, "maintenance-windows"),
-        (24, "client: identity-aware-proxy"),
-        (23, "client: tunnel"),
-        (25, "client: tls: renegotiation"),
+        (18, "ui"),
+        (19, "maintenance-windows"),
+        (22, "client: identity-aware-proxy"),
+        (21, "client: tunnel"),
+        (23, "client: tls: renegotiation"),
     ] {
         let expected = format!("s.yaml:{line}: endpoints: {key}: (2 times) not used");
         let found = notices.iter().filter(|notice| notice.starts_with(&expected));
         assert_eq!(found.count(), 1, "{expected} in {notices:#?}");
     }
-    assert_eq!(notices.len(), unused_keys::TOP_LEVEL.len() + 6, "{notices:#?}");
+    assert_eq!(notices.len(), unused_keys::TOP_LEVEL.len() + 5, "{notices:#?}");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn own_keys_with_anchors_are_passed_over_and_others_are_not() {
 
     let text = "endpoint:\n  - &a {name: a, url: http://a/}\nother: {x: 1}\nendpoints: []\n";
     let problems = problems(text);
-    let expected = "unknown key, did you mean endpoints? expected one of connectivity,";
+    let expected = "unknown key, did you mean endpoints? expected one of alerting,";
     assert!(problems[0].starts_with(&format!("s.yaml:1: the file: endpoint: {expected}")));
     assert!(problems[1].starts_with("s.yaml:3: the file: other: unknown key, expected"));
     assert_eq!(problems.len(), 2, "{problems:#?}");
@@ -187,11 +187,11 @@ fn files_of_a_folder_may_have_some_of_the_keys() {
     let texts = |texts: &[&str]| {
         let file = |nth| Arc::from(Path::new(["a.yaml", "b.yaml", "c.yaml"][nth]));
         let texts = texts.iter().enumerate().map(|(nth, text)| (file(nth), text.to_string()));
-        read_texts(texts.collect(), &Variables::default())
+        read_texts(texts.collect(), &Variables::default(), &Unchecked)
     };
     let service = "endpoints: [{name: a, url: http://a/}]\n";
     let content = texts(&["alerting: {slack: {}}\n", service, "# nothing\n"]).unwrap();
-    assert_eq!((content.entries.len(), content.notices.messages().len()), (1, 1));
+    assert_eq!((content.entries.len(), content.channels.len()), (1, 1));
     assert_eq!(texts(&["ui: {title: x}", "suites: []"]).unwrap().entries.len(), 0);
     assert_eq!(
         texts(&["ui: {title: x}", "web: {}"]).unwrap_err(),

@@ -1,5 +1,6 @@
 //! Reading whole texts: what loads, is refused, or is ignored.
 
+mod alerting;
 mod defaults;
 mod examples;
 mod gatus_keys;

@@ -119,8 +119,8 @@ fn an_unset_variable_is_reported_once_for_an_entry() {
 #[test]
 fn variables_of_keys_that_are_not_used_need_not_be_set() {
     let content = content(
-        "alerting: {discord: {webhook-url: '${WEBHOOK}'}}\nendpoints:\n  - name: a\n    \
-         url: http://a/\n    alerts: [{type: discord, description: $DESCRIPTION}]\n  \
+        "storage: {type: postgres, path: '${DATABASE}'}\nendpoints:\n  - name: a\n    \
+         url: http://a/\n    ui: {hide-url: $HIDE}\n  \
          - {name: b, url: 'icmp://b', headers: {A: $NO_HEADER}}\n",
     );
     assert_eq!(content.entries.len(), 2);

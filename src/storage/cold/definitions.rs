@@ -5,7 +5,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::rows::{DefinitionRow, ServiceRow};
 use super::schema::{service_metrics, services};
-use super::{StoreConnection, alerting, events, insertion, living, services as reads};
+use super::{StoreConnection, alerting, events, insertion, living, references, services as reads};
 use crate::domain::alert::EndCause;
 use crate::domain::{Definition, Origin, ServiceId, State};
 use crate::storage::error::StorageError;
@@ -20,6 +20,7 @@ pub fn define(
     let mut changes_probes = false;
     let id = match change {
         Change::Create(definition) => {
+            references::check(connection, None, &definition)?;
             let id = insert(connection, &definition, Origin::Api, now_ms)?;
             living::changed(connection, &[id], 1, now_ms)?;
             id
@@ -31,6 +32,7 @@ pub fn define(
             })?;
             changes_probes = !after.probes_as(&before);
             if after != before {
+                references::check(connection, Some(&before), &after)?;
                 if update(connection, id, &after, Origin::Api, now_ms)? {
                     alerting::gone::signal(connection, &[id], EndCause::Paused, now_ms)?;
                 }

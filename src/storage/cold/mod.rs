@@ -9,6 +9,7 @@ pub mod alerting;
 pub mod chunks;
 pub mod definitions;
 pub mod events;
+mod references;
 pub mod rollups;
 pub mod rows;
 pub mod services;

@@ -11,6 +11,7 @@ mod model;
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 #[path = "../../../tests/support/postgres_cluster.rs"]
 pub mod postgres_cluster;
+mod references;
 pub mod retention;
 mod scan;
 mod sealing;

@@ -53,6 +53,24 @@ fn check_file_prints_the_plan_and_changes_nothing() {
     assert!(output.contains("bad.yaml:2: endpoint 1 (a): url: required"), "{output}");
 }
 
+#[test]
+fn check_file_lists_what_alerts_nobody() {
+    let launch = Launch::new();
+    let silent = "endpoints:\n  - {name: a, url: 'http://127.0.0.1:1/'}\n  \
+                  - {name: b, url: 'http://127.0.0.1:1/'}\n";
+    let file = launch.write_file("silent.yaml", silent);
+    let (code, output) = launch.run(&["check-file", file.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{output}");
+    let expected = "silent.yaml:2: endpoints: (2 times) nobody is alerted of the service: it has \
+                    no alerts, and no policy matches\n";
+    assert!(output.contains(expected), "{output}");
+    let alerting = "alerting:\n  slack: {webhook-url: 'https://hooks.example.org/x'}\n  \
+                    policies: [{channels: slack}]\n";
+    let file = launch.write_file("told.yaml", &format!("{alerting}{silent}"));
+    let (code, output) = launch.run(&["check-file", file.to_str().unwrap()]);
+    assert!(code == Some(0) && !output.contains("nobody"), "{output}");
+}
+
 /// Content and modification time of the database file and its write-ahead log.
 fn state_of(launch: &Launch) -> [(Vec<u8>, SystemTime); 2] {
     ["db.db", "db.db-wal"].map(|name| {

@@ -46,6 +46,15 @@ fn with_variables(launch: Launch) -> Launch {
         ("DNS_SERVER", "192.0.2.53"),
         ("PORTAL_BASIC", "dXNlcjpwYXNz"),
         ("PUSH_TOKEN", "0123456789abcdef"),
+        ("DISCORD_WEBHOOK_URL", "https://discord.com/api/webhooks/1/x"),
+        ("DISCORD_WEBHOOK_URL_DNS", "https://discord.com/api/webhooks/2/x"),
+        ("SLACK_HOOK", "T000/B000/x"),
+        ("PUSHOVER_APP", "a-token-of-thirty-characters-x"),
+        ("PUSHOVER_USER", "u-token-of-thirty-characters-x"),
+        ("NTFY_TOKEN", "tk_x"),
+        ("TELEGRAM_TOKEN", "1:x"),
+        ("MATRIX_TOKEN", "x"),
+        ("GITHUB_TOKEN", "x"),
     ]
     .into_iter()
     .fold(launch, |launch, (name, value)| launch.with(name, value))
@@ -116,7 +125,8 @@ fn copy(source: &Path, folder: &Path) {
 fn what_is_not_used_is_listed_once_at_the_start_and_by_check_file() {
     let target = Target::healthy();
     let text = format!(
-        "storage: {{type: sqlite}}\nalerting: {{slack: {{webhook-url: \"${{NOT_SET}}\"}}}}\n\
+        "storage: {{type: sqlite, path: \"${{NOT_SET}}\"}}\n\
+         alerting: {{slack: {{webhook-url: 'http://127.0.0.1:9/'}}}}\n\
          connectivity: {{checker: {{target: 'one.one.one.one:53'}}}}\nendpoints:\n  \
          - {{name: a, url: '{0}', alerts: [{{type: slack}}]}}\n  \
          - {{name: b, url: '{0}', alerts: [{{type: slack}}], timeout: 5s}}\n",
@@ -125,8 +135,6 @@ fn what_is_not_used_is_listed_once_at_the_start_and_by_check_file() {
     let launch = Launch::new().with_services_file(&text);
     let expected = [
         "services.yaml:1: storage: not used: results are stored in SQLite",
-        "services.yaml:2: alerting: not used: nobody is alerted until alerting is built",
-        "services.yaml:5: endpoints: alerts: (2 times) not used: nobody is alerted",
         "services.yaml:6: endpoints: timeout: not used, as in Gatus: expected client: timeout",
     ];
     let (code, output) = launch.run(&["check-file", "services.yaml"]);
@@ -134,6 +142,7 @@ fn what_is_not_used_is_listed_once_at_the_start_and_by_check_file() {
     for line in expected {
         assert_eq!(output.matches(line).count(), 1, "{line} in {output}");
     }
+    assert!(!output.contains("alert"), "they are used: {output}");
     let gatus = "2 of 2 endpoints set no interval: 0.2s here, 60s in Gatus\n\
                  2 of 2 endpoints set no timeout: 30s here, 10s in Gatus\n\
                  for the defaults of Gatus, add this line: \

@@ -56,6 +56,25 @@ fn sighup_applies_the_file_at_once() {
 }
 
 #[test]
+fn a_change_of_channels_alone_is_applied_and_a_mistake_in_them_is_not() {
+    let target = Target::healthy();
+    let write = |launch: &Launch, alerting: &str| {
+        let entries = entry("a", &target.url());
+        launch.write_file("services.yaml", &format!("alerting:\n{alerting}endpoints:\n{entries}"));
+    };
+    let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
+    let slack = "  slack: {webhook-url: 'https://127.0.0.1:9/'}\n";
+    write(&launch, slack);
+    let app = launch.start();
+    app.wait_for_log("removed: 0, channels: 1, policies: 0");
+    write(&launch, &format!("{slack}  policies: [{{channels: slack}}]\n"));
+    app.wait_for_log("added: 0, changed: 0, removed: 0, channels: 1, policies: 1");
+    write(&launch, "  slack: {webhook_url: 'https://127.0.0.1:9/'}\n");
+    app.wait_for_log("services.yaml:2: alerting: slack: webhook_url: unknown key, did you mean");
+    assert_eq!(app.log().matches("services file applied").count(), 2);
+}
+
+#[test]
 fn an_invalid_file_is_logged_and_keeps_the_old_services() {
     let target = Target::healthy();
     let launch = Launch::new().with("SERVICES_FILE", "services.yaml");
