@@ -30,13 +30,16 @@ fn object_for(field: &str) -> Map<String, Value> {
             "token_url": "https://127.0.0.1:9/", "client_id": "id", "client_secret": "word"
         }),
         "slo" => json!({"target": 99.0}),
+        "degraded" => json!({"response_time_seconds": 1.0}),
+        "alerts" => json!({"channel": "ops"}),
         _ => json!({}),
     };
     object.as_object().unwrap().clone()
 }
 
 /// Fields with a syntax of their own: the schema allows texts that the program rejects.
-const SYNTAX: [&str; 14] = [
+const SYNTAX: [&str; 15] = [
+    "alerts.channel",
     "name",
     "url",
     "conditions",
@@ -57,6 +60,8 @@ const SYNTAX: [&str; 14] = [
 fn the_program_accepts_the_bodies_that_the_document_describes() {
     let launch = Launch::new().with_plugin("plugin", "exit 0");
     let app = launch.with("API_BODY_LIMIT_BYTES", 1 << 20).start();
+    let ops = json!({"name": "ops", "kind": "webhook", "keys": {"url": "http://127.0.0.1:9/"}});
+    assert_eq!(app.send("POST", "/v1/channels", &ops).status, 201);
     let schemas = app.get("/openapi.json").body["components"]["schemas"].clone();
     let (mut count, mut problems) = (0, Vec::new());
     let mut check = |field: &str, inner: Option<&str>, schema: &Value| {
@@ -68,7 +73,8 @@ fn the_program_accepts_the_bodies_that_the_document_describes() {
                 Some(inner) => {
                     let mut object = object_for(field);
                     object.insert(inner.to_owned(), value.clone());
-                    body[field] = Value::Object(object);
+                    let object = Value::Object(object);
+                    body[field] = if field == "alerts" { json!([object]) } else { object };
                 }
                 None => body[field] = value.clone(),
             }
@@ -89,6 +95,9 @@ fn the_program_accepts_the_bodies_that_the_document_describes() {
     for (field, schema) in schemas["NewService"]["properties"].as_object().unwrap() {
         let Some(either) = schema["oneOf"].as_array() else {
             check(field, None, schema);
+            for (inner, schema) in schema["items"]["properties"].as_object().into_iter().flatten() {
+                check(field, Some(inner), schema);
+            }
             continue;
         };
         let name = either.iter().find_map(|one| one["$ref"].as_str()).unwrap();
