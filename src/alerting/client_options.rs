@@ -9,7 +9,7 @@ use crate::domain::alert::channel::KeyProblem;
 use crate::domain::service::options::{Pem, TlsOptions};
 use crate::domain::service::server_url::ServerUrl;
 use crate::domain::time::duration;
-use crate::domain::{Invalid, Template};
+use crate::domain::{Invalid, Origin, Template};
 use crate::services_file::similar::unknown_key;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -34,17 +34,18 @@ impl ClientOptions {
     const KEYS: [&str; 4] = ["timeout", "insecure", "tls", "proxy-url"];
     const TLS_KEYS: [&str; 1] = ["ca-file"];
 
-    /// Reads the keys of `client`; scalars may be texts.
-    pub fn read(client: &Map<String, Value>) -> Result<Self, Vec<KeyProblem>> {
+    /// Reads the keys of `client`; scalars may be texts. A channel of the API has literal texts, and
+    /// certificates instead of the name of a file.
+    pub fn read(client: &Map<String, Value>, origin: Origin) -> Result<Self, Vec<KeyProblem>> {
         let (mut options, mut problems) = (Self::default(), Vec::new());
         for (name, value) in client {
             let read = match name.as_str() {
                 "timeout" => timeout(value).map(|timeout| options.timeout = timeout),
                 "insecure" => boolean(value).map(|insecure| options.tls.insecure = insecure),
-                "proxy-url" => proxy(value).map(|proxy| options.proxy = proxy),
+                "proxy-url" => proxy(value, origin).map(|proxy| options.proxy = proxy),
                 "tls" => match value {
                     Value::Object(fields) => {
-                        options.read_tls(fields, &mut problems);
+                        options.read_tls(fields, origin, &mut problems);
                         Ok(())
                     }
                     other => Err(Invalid::new(other, "a mapping with ca-file")),
@@ -62,10 +63,21 @@ impl ClientOptions {
         if problems.is_empty() { Ok(options) } else { Err(problems) }
     }
 
-    fn read_tls(&mut self, fields: &Map<String, Value>, problems: &mut Vec<KeyProblem>) {
+    fn read_tls(
+        &mut self,
+        fields: &Map<String, Value>,
+        origin: Origin,
+        problems: &mut Vec<KeyProblem>,
+    ) {
         for (name, value) in fields {
             let key = format!("client.tls.{name}");
             match (name.as_str(), value) {
+                ("ca-file", Value::String(text)) if text.contains("-----BEGIN CERTIFICATE") => {
+                    self.tls.ca = Some(Pem::Text(text.clone()));
+                }
+                ("ca-file", _) if origin == Origin::Api => {
+                    problems.push(KeyProblem::new(key, Invalid::hidden("certificates in PEM")));
+                }
                 ("ca-file", Value::String(path)) if !path.is_empty() => {
                     self.tls.ca = Some(Pem::File(PathBuf::from(path)));
                 }
@@ -102,14 +114,18 @@ fn boolean(value: &Value) -> Result<bool, Invalid> {
     }
 }
 
-fn proxy(value: &Value) -> Result<Option<ServerUrl>, Invalid> {
+fn proxy(value: &Value, origin: Origin) -> Result<Option<ServerUrl>, Invalid> {
     const EXPECTED: &str = "an http:// URL with a host";
     let Value::String(text) = value else { return Err(Invalid::hidden(EXPECTED)) };
     if text.is_empty() {
         return Ok(None);
     }
     let is_http = text.starts_with("http://");
-    let url = Template::parse(text).ok().filter(|_| is_http).map(ServerUrl::new);
+    let template = match origin {
+        Origin::Api => Some(Template::literal(text)),
+        Origin::File => Template::parse(text).ok(),
+    };
+    let url = template.filter(|_| is_http).map(ServerUrl::new);
     url.and_then(Result::ok).map(Some).ok_or_else(|| Invalid::hidden(EXPECTED))
 }
 
@@ -122,7 +138,7 @@ mod tests {
     fn read(client: Value) -> Result<ClientOptions, Vec<String>> {
         let problems =
             |problems: Vec<KeyProblem>| problems.iter().map(ToString::to_string).collect();
-        ClientOptions::read(client.as_object().unwrap()).map_err(problems)
+        ClientOptions::read(client.as_object().unwrap(), Origin::File).map_err(problems)
     }
 
     #[test]
@@ -135,6 +151,16 @@ mod tests {
         assert_eq!(client.timeout, Duration::from_secs(3));
         assert!(client.tls.insecure && client.tls.ca.is_some() && client.proxy.is_some());
         assert_eq!(read(json!({})).unwrap(), ClientOptions::default());
+    }
+
+    #[test]
+    fn a_channel_of_the_api_names_no_file_and_no_variable() {
+        let read = |client: Value| ClientOptions::read(client.as_object().unwrap(), Origin::Api);
+        assert!(read(json!({"tls": {"ca-file": "/etc/shadow"}})).is_err());
+        let pem = "-----BEGIN CERTIFICATE-----\n";
+        assert!(read(json!({"tls": {"ca-file": pem}})).is_ok());
+        let proxy = read(json!({"proxy-url": "http://u:${PASS}@proxy:3128"})).unwrap().proxy;
+        assert_eq!(proxy.unwrap().template().variables().count(), 0);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use crate::alerting::client_options::ClientOptions;
 use crate::alerting::key::is_unset;
 use crate::alerting::row::{Code, Row, Shape};
-use crate::alerting::{alertmanager, smtp, table};
+use crate::alerting::template::Templates;
+use crate::alerting::{alertmanager, custom, smtp, table, webhook};
 use crate::domain::alert::ChannelOptions;
 use crate::domain::alert::channel::KeyProblem;
 use crate::domain::service::definition::Origin;
@@ -51,15 +52,26 @@ impl Kind {
                 check_text("", name, template, &mut problems);
             }
         }
-        if let Err(of_client) = ClientOptions::read(&options.client) {
+        if let Err(of_client) = ClientOptions::read(&options.client, origin) {
             problems.extend(of_client);
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// The recipients of one request each; empty for a kind with one request for all.
-    pub fn recipients(&self, _: &ChannelOptions) -> Vec<String> {
-        Vec::new()
+    /// The recipients of one request each, as they are written; empty for a kind with one request
+    /// for all.
+    pub fn recipients(&self, options: &ChannelOptions) -> Vec<String> {
+        let items = self.row.each.as_ref().and_then(|each| options.keys.get(each));
+        match items {
+            Some(Value::Array(items)) => {
+                items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+            Some(Value::String(text)) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                items.map(str::to_owned).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Checks keys that replace those of a channel: `provider-override` of an alert.
@@ -112,7 +124,9 @@ impl Kind {
             let of_kind = match self.row.shape {
                 Shape::Code(Code::Email) => smtp::check(keys, origin),
                 Shape::Code(Code::Alertmanager) => alertmanager::check(keys, origin),
-                _ => Vec::new(),
+                Shape::Code(Code::Webhook) => webhook::check(keys, origin),
+                Shape::Code(Code::Custom) => custom::check(keys),
+                Shape::Requests(_) => Vec::new(),
             };
             let prefixed = |problem: KeyProblem| KeyProblem {
                 key: format!("{prefix}{}", problem.key),
@@ -123,17 +137,9 @@ impl Kind {
     }
 }
 
-/// Longest template of a user, in bytes.
-const TEMPLATE_LIMIT: usize = 16 * 1024;
-
 fn check_text(prefix: &str, name: &str, template: &str, problems: &mut Vec<KeyProblem>) {
-    let key = format!("{prefix}{name}");
-    if template.len() > TEMPLATE_LIMIT {
-        let problem = format!(
-            "invalid value of {} bytes, expected at most {TEMPLATE_LIMIT} bytes",
-            template.len()
-        );
-        problems.push(KeyProblem::new(key, problem));
+    if let Err(why) = Templates::new().check(template) {
+        problems.push(KeyProblem::new(format!("{prefix}{name}"), why));
     }
 }
 
@@ -220,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_with_one_request_each_has_recipients() {
+        let line = Kind::find("line").unwrap();
+        for (keys, expected) in [
+            (json!({"user-ids": ["a", "${B}"]}), &["a", "${B}"][..]),
+            (json!({"user-ids": "a, b,"}), &["a", "b"]),
+            (json!({}), &[]),
+        ] {
+            assert_eq!(line.recipients(&options(&keys)), expected);
+        }
+        let slack = Kind::find("slack").unwrap();
+        assert_eq!(slack.recipients(&options(&json!({"user-ids": ["a"]}))), [""; 0]);
+    }
+
+    #[test]
     fn overrides_texts_and_client_are_checked_too() {
         let group = json!({"webhook": "x"});
         let mut options = options(&json!({"webhook-url": "https://h/x"}));
@@ -227,14 +247,17 @@ mod tests {
             group: "core".to_owned(),
             keys: group.as_object().unwrap().clone(),
         });
-        options.title = Some("x".repeat(TEMPLATE_LIMIT + 1));
+        options.message = Some("{{ service.name".to_owned());
+        options.title = Some("x".repeat(16 * 1024 + 1));
         options.client.insert("timeout".to_owned(), json!("1h"));
         assert_eq!(
             problems("slack", &options),
             [
                 "overrides[0].webhook: unknown key, expected one of base-url, webhook-url, title, \
                  message",
-                "title: invalid value of 16385 bytes, expected at most 16384 bytes",
+                "title: invalid template of 16385 bytes, expected at most 16384 bytes",
+                "message: syntax error: unexpected end of input, expected end of variable block in \
+                 line 1",
                 "client.timeout: invalid value \"1h\", expected 100ms to 60s",
             ]
         );

@@ -8,27 +8,53 @@
 //! | How does a provider's request look? | `providers.yaml`, read by `table.rs` into `row.rs` |
 //! | Which values of a channel are masked, and kept by a mask? | `shown.rs`, `kept_secrets.rs` |
 //! | Which keys may a channel set? | `key.rs`; all of a channel: `kind.rs`, `client_options.rs` |
+//! | What does a message say? | `text.rs`, `phrases.rs`; times: `local_time.rs` |
+//! | How does a message become a request? | `request.rs`; its body: `tree.rs`, `template.rs` |
+//! | Which variables has a template? | `context.rs`; keys of the channel: `channel_keys.rs` |
+//! | How are values escaped? | `markup.rs` |
+//! | What does an answer mean? | `judge.rs` |
+//! | How is a webhook signed? | `sign.rs`, `webhook.rs`; a request to AWS: `sigv4.rs` |
 //! | How is mail sent? | `smtp/`; over a connection of `dialer.rs` |
 //! | Which alerts is an Alertmanager sent, and when? | `mirror.rs`; as what: `alertmanager.rs` |
 
 pub mod alertmanager;
+mod channel_keys;
 mod client_options;
+mod context;
+mod custom;
 pub mod dialer;
 pub mod dispatcher;
 #[cfg(test)]
 mod gatus_kinds;
+mod http;
+mod judge;
 pub mod kept_secrets;
 mod key;
 mod kind;
+mod local_time;
+mod markup;
 pub mod mirror;
+mod parts;
+mod phrases;
+mod request;
 mod row;
+#[cfg(test)]
+mod sample;
 pub mod sender;
 mod shown;
+mod sign;
+mod sigv4;
 pub mod smtp;
 mod table;
+mod template;
+mod text;
+mod tree;
+mod webhook;
 
 pub use client_options::ClientOptions;
 pub use key::{Key, ValueType};
 pub use kind::Kind;
+pub use request::ShownRequest;
 pub use row::{Class, Limits, Row};
+pub use sender::{Sender, SenderRules};
 pub use shown::shown;

@@ -1,14 +1,193 @@
-//! LOCAL STUB
-use crate::domain::alert::{Attempt, Channel, Message};
+//! Sends a message to a channel.
+
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
+
+use crate::alerting::channel_keys::Fill;
+use crate::alerting::client_options::ClientOptions;
+use crate::alerting::dialer::Dialer;
+use crate::alerting::http;
+use crate::alerting::judge::{AnswerRules, judge, safe_error};
+use crate::alerting::kind::Kind;
+use crate::alerting::request::{Form, Job, RenderError, Renderer, ShownRequest};
+use crate::alerting::row::{Code, Markup, Shape};
+use crate::alerting::smtp;
+use crate::alerting::text;
+use crate::domain::alert::{Attempt, Channel, Message};
+use crate::domain::maintenance::zone::Zone;
+use crate::domain::{Origin, Variables};
+use crate::probe::exchange::ExchangeClient;
+use crate::probe::net::policy::Policy;
+use crate::probe::net::proxy::Proxy;
+use crate::probe::net::resolver_health::ResolverHealth;
+use crate::probe::net::tls::Trust;
+
+/// What requests are made with.
 #[derive(Clone)]
-pub struct SenderRules {}
-pub struct Sender {}
+pub struct SenderRules {
+    pub trust: Trust,
+    /// Which addresses may be dialled.
+    pub policy: Policy,
+    pub resolver_health: Arc<ResolverHealth>,
+    /// Values of `${NAME}` in the keys of channels.
+    pub variables: Variables,
+    /// In which times are written.
+    pub zone: Zone,
+}
+
+/// Renders and sends messages. Not `Send`: built inside its arbiter.
+pub struct Sender {
+    renderer: Renderer,
+    dialer: Dialer,
+    exchanges: ExchangeClient,
+}
+
 impl Sender {
-    pub fn new(_: SenderRules) -> Self {
-        Self {}
+    pub fn new(rules: SenderRules) -> Self {
+        let SenderRules { trust, policy, resolver_health, variables, zone } = rules;
+        Self {
+            renderer: Renderer::new(zone, variables),
+            dialer: Dialer::new(policy, trust, resolver_health),
+            exchanges: ExchangeClient::new(),
+        }
     }
-    pub async fn send(&self, _: &Channel, _: &Map<String, Value>, _: &Message) -> Attempt {
-        Attempt::Delivered { http_status: None, reference: None }
+
+    /// Sends `message` to `channel`, with `overrides` of its keys: at most two requests, the second
+    /// in plain form after the first was refused.
+    pub async fn send(
+        &self,
+        channel: &Channel,
+        overrides: &Map<String, Value>,
+        message: &Message,
+    ) -> Attempt {
+        let Some(kind) = Kind::find(&channel.kind) else {
+            return channel_failed(&format!("unknown kind of channel: {}", channel.kind), &[]);
+        };
+        let job = Job { kind, channel, overrides, message };
+        let client = match ClientOptions::read(&channel.options.client, channel.origin) {
+            Ok(client) => client,
+            Err(problems) => {
+                let problem = problems.first().map(ToString::to_string).unwrap_or_default();
+                return channel_failed(&problem, &[]);
+            }
+        };
+        let proxy = client.proxy.as_ref().map(|proxy| proxy.url(self.renderer.variables()));
+        let proxy = match proxy.transpose() {
+            Ok(url) => url.map(|url| Proxy { url }),
+            Err(error) => return channel_failed(&format!("client.proxy-url: {error}"), &[]),
+        };
+        let route = Route { client: &client, proxy: proxy.as_ref() };
+        match &kind.row.shape {
+            Shape::Requests(_) | Shape::Code(Code::Webhook | Code::Custom) => {
+                self.send_http(&job, &route).await
+            }
+            Shape::Code(Code::Email) => self.send_mail(&job, &route).await,
+            Shape::Code(Code::Alertmanager) => {
+                // The mirror of open alerts is kept by the dispatcher.
+                Attempt::Delivered { http_status: None, reference: None }
+            }
+        }
+    }
+
+    /// The request for `message`, without secrets; `None` when nothing would be sent.
+    pub fn show(
+        &self,
+        channel: &Channel,
+        overrides: &Map<String, Value>,
+        message: &Message,
+    ) -> Result<Option<ShownRequest>, String> {
+        let kind = Kind::find(&channel.kind)
+            .ok_or_else(|| format!("unknown kind of channel: {}", channel.kind))?;
+        let job = Job { kind, channel, overrides, message };
+        self.renderer.show(&job).map_err(|error| error.to_string())
+    }
+
+    async fn send_http(&self, job: &Job<'_>, route: &Route<'_>) -> Attempt {
+        let secrets = self.renderer.secrets(job);
+        let first = self.attempt(job, Form::Full, route, &secrets).await;
+        match first {
+            Attempt::MessageRefused { http_status: Some(_), .. }
+                if self.renderer.has_plain_form(job) =>
+            {
+                self.attempt(job, Form::Plain, route, &secrets).await
+            }
+            other => other,
+        }
+    }
+
+    async fn send_mail(&self, job: &Job<'_>, route: &Route<'_>) -> Attempt {
+        let keys = self.renderer.keys(job, Fill::Real(self.renderer.variables()));
+        let settings = keys.map_err(|error| error.to_string());
+        let settings = match settings.and_then(|keys| smtp::Settings::read(&keys)) {
+            Ok(settings) => settings,
+            Err(error) => return channel_failed(&error, &[]),
+        };
+        let texts = self.renderer.texts(job, Markup::Plain, Form::Full).plain;
+        let Route { client, proxy } = route;
+        let (subject, text) = (&texts.title, &texts.message);
+        smtp::send(&self.dialer, *proxy, &settings, client, job.message, subject, text).await
+    }
+
+    async fn attempt(
+        &self,
+        job: &Job<'_>,
+        form: Form,
+        route: &Route<'_>,
+        secrets: &[String],
+    ) -> Attempt {
+        let request = match self.renderer.render(job, form) {
+            Ok(Some(request)) => request,
+            Ok(None) => {
+                let reference = job.message.reference.clone();
+                return Attempt::Delivered { http_status: None, reference };
+            }
+            Err(RenderError::Channel(error)) => return channel_failed(&error, secrets),
+            Err(RenderError::Message(error)) => {
+                let error = safe_error(&error, secrets);
+                return Attempt::MessageRefused { http_status: None, error };
+            }
+        };
+        let Route { client, proxy } = route;
+        let sent = http::send(&self.dialer, &self.exchanges, &request, client, *proxy);
+        let (answer, peer) = match sent.await {
+            Ok(answered) => answered,
+            Err(failure) => return channel_failed(&failure.detail, secrets),
+        };
+        // A client of the API must not read what private addresses answer.
+        let quotes = job.channel.origin == Origin::File || !http::is_private(peer);
+        let rules = match &job.kind.row.shape {
+            Shape::Requests(requests) => {
+                AnswerRules::of(requests, text::is_resolved(job.message.state), quotes)
+            }
+            Shape::Code(_) => AnswerRules { quotes, ..AnswerRules::default() },
+        };
+        match judge(&answer, &rules) {
+            Attempt::Delivered { http_status, reference } => {
+                let reference = reference.or_else(|| job.message.reference.clone());
+                Attempt::Delivered { http_status, reference }
+            }
+            Attempt::ChannelFailed { http_status, error, retry_after } => {
+                let error = safe_error(&error, secrets);
+                Attempt::ChannelFailed { http_status, error, retry_after }
+            }
+            Attempt::MessageRefused { http_status, error } => {
+                Attempt::MessageRefused { http_status, error: safe_error(&error, secrets) }
+            }
+        }
     }
 }
+
+/// How a channel is connected to.
+struct Route<'r> {
+    client: &'r ClientOptions,
+    proxy: Option<&'r Proxy<'r>>,
+}
+
+fn channel_failed(error: &str, secrets: &[String]) -> Attempt {
+    let error = safe_error(error, secrets);
+    Attempt::ChannelFailed { http_status: None, error, retry_after: None }
+}
+
+#[cfg(test)]
+mod tests;

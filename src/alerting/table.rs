@@ -12,6 +12,7 @@ use crate::alerting::row::{
     Body, Class, Code, Limits, Markup, RequestForm, Requests, RetryPointer, Row, Shape, Signer,
     Success, Tree,
 };
+use crate::alerting::template::{Templates, single_expression};
 
 const PROVIDERS: &str = include_str!("providers.yaml");
 
@@ -135,7 +136,7 @@ fn read(row: Value) -> Result<Row, String> {
             None => Shape::Requests(Box::new(requests(written)?)),
         },
     };
-    check_names(&row)?;
+    check_templates(&row)?;
     Ok(row)
 }
 
@@ -209,9 +210,20 @@ fn form(written: WrittenRequest) -> Result<RequestForm, String> {
     Ok(RequestForm { method, path, headers, body, gone_is_success: written.gone_is_success })
 }
 
-/// Checks that the templates name only keys of the row.
-fn check_names(row: &Row) -> Result<(), String> {
+/// Checks that the templates compile and name only keys of the row.
+fn check_templates(row: &Row) -> Result<(), String> {
+    let templates = Templates::new();
     for (field, template) in row.templates() {
+        let expression = if field.ends_with(".if") {
+            Some(template)
+        } else {
+            single_expression(template)
+        };
+        let checked = match expression {
+            Some(expression) => templates.check_expression(expression),
+            None => templates.check(template),
+        };
+        checked.map_err(|why| format!("{field}: {why} in {template:?}"))?;
         for name in keys_named(template) {
             if !row.keys.contains_key(name) {
                 return Err(format!("{field}: unknown key {name} in {template:?}"));
@@ -288,6 +300,8 @@ mod tests {
             ("post: /a, ", "", "x: expected one of get, post, put, patch, delete"),
             ("post: /a", "post: /a, text: a", "x: expected one of json, form, text"),
             ("{{ title }}", "{{ key.color }}", "x: json.t: unknown key color in"),
+            ("{{ title }}", "{{ title", "x: json.t: syntax error"),
+            ("{{ title }}", "{{ title|no(1) }}", "x: json.t: unknown filter"),
             ("/a", "'/{{ key[''a-b''] }}'", "x: post: unknown key a-b in"),
             ("post: /a", "post: /a, resolve: other", "x: resolve: invalid value other, expected"),
             ("post: /a", "post: /a, resolve: {put: /b, jsn: 1}", "x: resolve: unknown field `jsn`"),

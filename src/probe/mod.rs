@@ -27,6 +27,7 @@ mod conditions;
 mod context;
 mod domain_expiry;
 mod engine;
+pub mod exchange;
 pub mod exec;
 mod failure;
 mod http;

@@ -17,6 +17,7 @@ pub mod http2;
 mod interim;
 pub mod request;
 pub mod response;
+pub mod retry_after;
 pub mod supplied;
 pub mod token;
 

@@ -54,6 +54,43 @@ impl Http1Response {
         redirect_location(self.head.status, &self.head.fields)
     }
 
+    /// Appends the begin of the body to `body`, up to `limit` bytes: as much as comes without an
+    /// error. Returns whether it is the whole body.
+    pub async fn read_begin(mut self, limit: usize, body: &mut Vec<u8>) -> bool {
+        let no_body = matches!(self.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if self.head_only || no_body {
+            return true;
+        }
+        if self.end == BodyEnd::Chunked {
+            self.connection.expect_chunks();
+        }
+        let mut pieces = Pieces::default();
+        while body.len() < limit && self.end != BodyEnd::Length(body.len()) {
+            let chunk = match self.response.next().await {
+                Some(Ok(chunk)) => chunk,
+                Some(Err(_)) => return false,
+                None => break,
+            };
+            if self.end == BodyEnd::Chunked {
+                self.connection.body_decoded(chunk.len());
+                if pieces.add(chunk.len(), "chunks of few bytes").is_err() {
+                    return false;
+                }
+            }
+            body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]);
+        }
+        match self.end {
+            BodyEnd::Length(length) => body.len() == length,
+            BodyEnd::Chunked => body.len() < limit && !self.connection.peer_closed(),
+            // awc does not read a body that only the end of the connection ends.
+            BodyEnd::Connection => {
+                let rest = limit.saturating_sub(body.len());
+                let read = self.connection.read_rest(rest, Some(body)).await;
+                read.is_ok() && self.connection.peer_closed()
+            }
+        }
+    }
+
     /// Reads the body; empty with [`BodyMode::Discard`].
     pub async fn read_body(mut self, mode: BodyMode) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();

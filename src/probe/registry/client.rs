@@ -1,10 +1,9 @@
 //! Requests of RDAP and WHOIS over the network, with a limit for each answer.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use actix_http::body::None as NoBody;
-use actix_http::header::HttpDate;
 use awc::http::header;
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,6 +18,7 @@ use crate::probe::http::client::{USER_AGENT, host, uri};
 use crate::probe::http::connection::Connection;
 use crate::probe::http::content::Content;
 use crate::probe::http::response::{BodyMode, Http1Response};
+use crate::probe::http::retry_after;
 use crate::probe::http::supplied::with_connection;
 use crate::probe::net::dial;
 use crate::probe::net::policy::Policy;
@@ -107,7 +107,7 @@ impl Client {
         let response = Http1Response::new(response, connection, &Method::GET)?;
         let retry_after = response.head().fields.all("retry-after").next();
         let retry_after = retry_after.and_then(|value| str::from_utf8(value).ok());
-        let retry_after = retry_after.and_then(|text| pause(text, unix_ms()));
+        let retry_after = retry_after.and_then(|text| retry_after::parse(text, unix_ms()));
         if let Some(location) = response.location() {
             return Ok(Hop::Redirect(location));
         }
@@ -169,31 +169,4 @@ impl Client {
 async fn within_timeout<T>(answer: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let late = || format!("no answer within {TIMEOUT:?}");
     tokio::time::timeout(TIMEOUT, answer).await.unwrap_or_else(|_| Err(late()))
-}
-
-/// The time that a header `Retry-After` names (RFC 9110, section 10.2.3). `now_ms` is in unix
-/// milliseconds.
-fn pause(text: &str, now_ms: i64) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until: HttpDate = text.trim().parse().ok()?;
-    let until = SystemTime::from(until).duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(until.saturating_sub(Duration::from_millis(u64::try_from(now_ms).unwrap_or(0))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = 1_445_412_480_000;
-        assert_eq!(pause("120", now), Some(Duration::from_secs(120)));
-        let date = "Wed, 21 Oct 2015 07:28:30 GMT";
-        assert_eq!(pause(date, now), Some(Duration::from_secs(30)));
-        assert_eq!(pause("Wed, 21 Oct 2015 07:27:00 GMT", now), Some(Duration::ZERO));
-        assert_eq!(pause("soon", now), None);
-        assert_eq!(pause("-1", now), None);
-    }
 }

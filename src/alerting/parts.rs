@@ -1,0 +1,31 @@
+//! Requests, before and after their URL is known to be valid.
+
+use http::Method;
+use url::Url;
+
+use crate::domain::alert::Message;
+
+/// A request, ready to be sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    pub method: Method,
+    pub url: Url,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<String>,
+}
+
+/// The parts of a request as texts.
+pub struct Parts {
+    pub method: Method,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<String>,
+}
+
+/// The header with which a receiver finds a request that it has had before.
+pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// The same for each attempt of one revision, and for no other.
+pub fn idempotency_key(message: &Message) -> String {
+    format!("{}-{}", message.key, message.revision)
+}
