@@ -39,7 +39,9 @@ pub fn resolve(
         let written = written(channel, overrides, group, name);
         let value = match written.filter(|written| !is_unset(written.value)) {
             Some(written) => Some(filled(name, key, &written, fill)?),
-            None if key.required => return Err(format!("{name}: missing, expected {}", key.expected())),
+            None if key.required => {
+                return Err(format!("{name}: missing, expected {}", key.expected()));
+            }
             None => key.default.clone(),
         };
         if let Some(value) = value {
@@ -100,12 +102,7 @@ fn written<'c>(
     Some(Written { value, is_literal })
 }
 
-fn filled(
-    name: &str,
-    key: &Key,
-    written: &Written<'_>,
-    fill: Fill<'_>,
-) -> Result<Value, String> {
+fn filled(name: &str, key: &Key, written: &Written<'_>, fill: Fill<'_>) -> Result<Value, String> {
     match fill {
         Fill::Real(variables) => {
             let value = match written.is_literal {
@@ -135,9 +132,9 @@ fn shown(text: &str, is_literal: bool) -> String {
     if is_literal {
         return text.to_owned();
     }
-    let filled = Template::parse(text).ok().and_then(|template| {
-        template.fill_each(|variable| Some(format!("${{{variable}}}"))).ok()
-    });
+    let filled = Template::parse(text)
+        .ok()
+        .and_then(|template| template.fill_each(|variable| Some(format!("${{{variable}}}"))).ok());
     filled.unwrap_or_else(|| text.to_owned())
 }
 
@@ -194,7 +191,8 @@ mod tests {
     #[test]
     fn the_nearest_value_counts() {
         let kind = Kind::find("ntfy").unwrap();
-        let mut channel = channel("ntfy", &json!({"topic": "all", "token": "${TOKEN}", "click": ""}));
+        let mut channel =
+            channel("ntfy", &json!({"topic": "all", "token": "${TOKEN}", "click": ""}));
         let keys = json!({"topic": "core-topic", "priority": "4"});
         channel.options.overrides =
             vec![GroupOverride { group: "core".to_owned(), keys: object(&keys) }];
@@ -225,7 +223,10 @@ mod tests {
 
     #[test]
     fn masked_keys_show_no_secret_and_no_variable() {
-        let channel = channel("ntfy", &json!({"topic": "${TOKEN}", "token": "tk_s3cret", "priority": "${P}"}));
+        let channel = channel(
+            "ntfy",
+            &json!({"topic": "${TOKEN}", "token": "tk_s3cret", "priority": "${P}"}),
+        );
         let kind = Kind::find("ntfy").unwrap();
         let keys = resolve(&kind, &channel, &Map::new(), None, Fill::Masked).unwrap();
         assert_eq!(keys["topic"], "${TOKEN}");

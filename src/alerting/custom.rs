@@ -27,7 +27,7 @@ const STATE_NAME: &str = "ALERT_TRIGGERED_OR_RESOLVED";
 const STATE_VALUES: [&str; 2] = ["TRIGGERED", "RESOLVED"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Placeholder {
+pub enum Placeholder {
     Description,
     Name,
     Group,
@@ -110,10 +110,10 @@ fn value(message: &Message, keys: &Map<String, Value>, placeholder: Placeholder)
         Placeholder::Errors if facts.detail.is_empty() => line(&facts.reason),
         Placeholder::Errors => line(&facts.detail),
         Placeholder::Conditions => {
-            let conditions = facts.conditions.iter().map(|(condition, is_met)| {
-                let mark = if *is_met { "✅" } else { "❌" };
-                format!("{mark} - `{}`", line(condition))
-            });
+            let conditions = facts
+                .conditions
+                .iter()
+                .map(|(condition, is_met)| condition_text(&line(condition), *is_met));
             conditions.collect::<Vec<_>>().join(", ")
         }
         Placeholder::State => {
@@ -128,8 +128,14 @@ fn value(message: &Message, keys: &Map<String, Value>, placeholder: Placeholder)
     }
 }
 
+/// A condition as Gatus writes it.
+pub fn condition_text(condition: &str, is_met: bool) -> String {
+    let mark = if is_met { "✅" } else { "❌" };
+    format!("{mark} - `{condition}`")
+}
+
 /// `text` with the values of its placeholders. A value is not searched again.
-fn fill(text: &str, value: impl Fn(Placeholder) -> String) -> String {
+pub fn fill(text: &str, value: impl Fn(Placeholder) -> String) -> String {
     let pieces = pieces(text).into_iter();
     pieces
         .map(|piece| match piece {

@@ -40,6 +40,8 @@ pub struct AnswerRules<'r> {
     pub remember: Option<&'r str>,
     /// 404 and 410 mean success.
     pub gone_is_success: bool,
+    /// Statuses that mean success; empty: 200 to 299.
+    pub accept: &'r [u16],
     /// Whether errors may quote the answer.
     pub quotes: bool,
 }
@@ -52,6 +54,7 @@ impl<'r> AnswerRules<'r> {
             success: requests.success.as_ref().filter(|_| resolve.is_none()),
             retry_after: requests.retry_after.as_ref(),
             remember: requests.remember.as_deref().filter(|_| !ended),
+            accept: if resolve.is_some() { &[] } else { &requests.accept },
             gone_is_success: resolve.is_some_and(|resolve| resolve.gone_is_success),
             quotes,
         }
@@ -70,8 +73,12 @@ pub fn judge(answer: &Answer, rules: &AnswerRules<'_>) -> Attempt {
     let retry_after = || retry_after(answer, rules, json.as_ref());
     let channel_failed =
         || Attempt::ChannelFailed { http_status, error: error(), retry_after: retry_after() };
+    let is_accepted = match rules.accept {
+        [] => (200..300).contains(&status),
+        accepted => accepted.contains(&status),
+    };
     match status {
-        200..300 => {
+        _ if is_accepted => {
             if let Some(success) = rules.success {
                 let values = pointed(json.as_ref(), &success.pointer);
                 let is = |expected: &Value| values.iter().all(|value| *value == expected);
@@ -129,11 +136,7 @@ fn sentence(answer: &Answer, rules: &AnswerRules<'_>) -> String {
     sentence
 }
 
-fn retry_after(
-    answer: &Answer,
-    rules: &AnswerRules<'_>,
-    json: Option<&Value>,
-) -> Option<Duration> {
+fn retry_after(answer: &Answer, rules: &AnswerRules<'_>, json: Option<&Value>) -> Option<Duration> {
     let pointed = rules.retry_after.and_then(|retry| {
         let (pointer, unit) = match retry {
             RetryPointer::Seconds(pointer) => (pointer, Unit::S),
@@ -204,6 +207,10 @@ mod tests {
         ] {
             assert_eq!(failed(&judge(&answer(status, ""), &rules)), expected, "{status}");
         }
+        let accepting = AnswerRules { accept: &[200, 409], ..rules };
+        for (status, expected) in [(200, "delivered"), (409, "delivered"), (204, "channel")] {
+            assert_eq!(failed(&judge(&answer(status, ""), &accepting)), expected, "{status}");
+        }
         let gone = AnswerRules { gone_is_success: true, ..rules };
         for (status, expected) in [(404, "delivered"), (410, "delivered"), (403, "channel")] {
             assert_eq!(failed(&judge(&answer(status, ""), &gone)), expected, "{status}");
@@ -271,7 +278,9 @@ mod tests {
             let header = header.map(Duration::from_secs);
             let answer = Answer { retry_after: header, ..answer(429, body) };
             let rules = AnswerRules { retry_after: pointer, ..AnswerRules::default() };
-            let Attempt::ChannelFailed { retry_after, .. } = judge(&answer, &rules) else { panic!() };
+            let Attempt::ChannelFailed { retry_after, .. } = judge(&answer, &rules) else {
+                panic!()
+            };
             assert_eq!(retry_after, expected_ms.map(Duration::from_millis), "{body}");
         }
     }

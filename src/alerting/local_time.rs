@@ -90,10 +90,7 @@ mod tests {
         let at = |ms| LocalTime::new(&Zone::utc(), ms);
         let day = 86_400_000;
         assert_eq!(at(43_380_000).to(at(45_600_000), at(50_000_000)), "12:03–12:40");
-        assert_eq!(
-            at(43_380_000).to(at(day), at(day + 1)),
-            "1970-01-01 12:03 – 1970-01-02 00:00"
-        );
+        assert_eq!(at(43_380_000).to(at(day), at(day + 1)), "1970-01-01 12:03 – 1970-01-02 00:00");
     }
 
     #[test]

@@ -94,11 +94,7 @@ fn slo(kind: AlertKind) -> Phrases {
             "still burns its error budget fast",
             "burned its error budget fast",
         ),
-        _ => (
-            "burns its error budget",
-            "still burns its error budget",
-            "burned its error budget",
-        ),
+        _ => ("burns its error budget", "still burns its error budget", "burned its error budget"),
     };
     Phrases {
         firing,

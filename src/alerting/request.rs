@@ -1,5 +1,6 @@
 //! From a message to the request of a channel, with secrets filled in or masked.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use minijinja::Value as Filled;
@@ -19,9 +20,9 @@ use crate::alerting::tree::TreeRenderer;
 use crate::alerting::{context, custom, sigv4, table, webhook};
 use crate::domain::alert::{Channel, Message, MessageState};
 use crate::domain::maintenance::zone::Zone;
+use crate::domain::secret::MASK;
 use crate::domain::secret::names::is_secret_header;
 use crate::domain::secret::url::{Requests as ShownRequests, mask};
-use crate::domain::secret::MASK;
 use crate::domain::{Origin, Template, Variables};
 
 /// Longest title and message, in characters, of a row without limits.
@@ -91,13 +92,19 @@ impl From<TemplateError> for RenderError {
 /// Renders requests.
 pub struct Renderer {
     templates: Templates,
-    zone: Zone,
+    /// In which times are written.
+    zone: RefCell<Zone>,
     variables: Variables,
 }
 
 impl Renderer {
     pub fn new(zone: Zone, variables: Variables) -> Self {
-        Self { templates: Templates::new(), zone, variables }
+        Self { templates: Templates::new(), zone: RefCell::new(zone), variables }
+    }
+
+    /// Writes times in `zone` from now on.
+    pub fn set_zone(&self, zone: Zone) {
+        self.zone.replace(zone);
     }
 
     pub fn variables(&self) -> &Variables {
@@ -184,15 +191,9 @@ impl Renderer {
         self.texts_within(job, markup, form, &job.kind.row.limits)
     }
 
-    fn texts_within(
-        &self,
-        job: &Job<'_>,
-        markup: Markup,
-        form: Form,
-        limits: &Limits,
-    ) -> Texts {
-        let built_in = text::built_in(job.message, &self.zone);
-        let fields = Filled::from(context::of_message(job.message, &self.zone, &built_in));
+    fn texts_within(&self, job: &Job<'_>, markup: Markup, form: Form, limits: &Limits) -> Texts {
+        let built_in = text::built_in(job.message, &self.zone.borrow());
+        let fields = Filled::from(context::of_message(job.message, &self.zone.borrow(), &built_in));
         let group = job.message.facts.group.as_deref();
         let mut notes = Vec::new();
         let mut write = |name: &str, built_in: &str, limit: usize| {
@@ -246,7 +247,7 @@ impl Renderer {
             Shape::Requests(requests) => self.row_parts(requests, job, form, &keys),
             Shape::Code(Code::Webhook) => {
                 let texts = self.texts(job, Markup::Plain, form);
-                let parts = webhook::parts(job.message, &texts.escaped, &keys, &self.zone);
+                let parts = webhook::parts(job.message, &texts.escaped, &keys, &self.zone.borrow());
                 Ok((Some(parts.map_err(RenderError::Channel)?), texts.notes))
             }
             Shape::Code(Code::Custom) => {
@@ -275,23 +276,28 @@ impl Renderer {
                 (true, None) if message.state == MessageState::Missed => {
                     return Ok((None, Vec::new()));
                 }
-                (false, Some(_)) => return Ok((None, Vec::new())),
+                (false, Some(_)) if requests.update.is_none() => return Ok((None, Vec::new())),
                 (true, None) => {
                     let why = "the receiver's reference to the begin is unknown, so nothing can \
                                be closed";
                     return Err(RenderError::Message(why.to_owned()));
                 }
-                (true, Some(_)) | (false, None) => {}
+                (true, Some(_)) | (false, _) => {}
             }
         }
-        let request = requests.resolve.as_ref().filter(|_| ended).unwrap_or(&requests.begin);
+        let other = match (ended, &message.reference) {
+            (true, _) => requests.resolve.as_ref(),
+            (false, Some(_)) => requests.update.as_ref(),
+            (false, None) => None,
+        };
+        let request = other.unwrap_or(&requests.begin);
         let plain = requests.plain.as_ref().filter(|_| form == Form::Plain);
         let markup = if plain.is_some() { Markup::Plain } else { requests.markup };
         let mut limits = job.kind.row.limits.clone();
         let body_limit = limits.body.unwrap_or(BODY_LIMIT).min(BODY_LIMIT);
         for _ in 0..=SHORTENINGS {
             let texts = self.texts_within(job, markup, form, &limits);
-            let fields = context::of_message(message, &self.zone, &texts.plain);
+            let fields = context::of_message(message, &self.zone.borrow(), &texts.plain);
             let mut context = RowContext {
                 templates: &self.templates,
                 markup,

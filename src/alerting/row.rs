@@ -75,8 +75,8 @@ pub struct Requests {
     pub begin: RequestForm,
     /// The request that reports the end; `None`: the same as the begin.
     pub resolve: Option<RequestForm>,
-    /// The request that reports anything else about what the begin opened; `None`: the same as the
-    /// begin.
+    /// The request that reports anything else about what the begin opened; `None`: nothing is
+    /// reported.
     pub update: Option<RequestForm>,
     pub markup: Markup,
     /// The body for one more attempt after a refusal.

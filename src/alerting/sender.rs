@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::http::Method;
 use serde_json::{Map, Value};
 
 use crate::alerting::channel_keys::Fill;
@@ -10,10 +11,11 @@ use crate::alerting::dialer::Dialer;
 use crate::alerting::http;
 use crate::alerting::judge::{AnswerRules, judge, safe_error};
 use crate::alerting::kind::Kind;
+use crate::alerting::parts::Request;
 use crate::alerting::request::{Form, Job, RenderError, Renderer, ShownRequest};
 use crate::alerting::row::{Code, Markup, Shape};
-use crate::alerting::smtp;
-use crate::alerting::text;
+use crate::alerting::text::{self, Text};
+use crate::alerting::{alertmanager, smtp};
 use crate::domain::alert::{Attempt, Channel, Message};
 use crate::domain::maintenance::zone::Zone;
 use crate::domain::{Origin, Variables};
@@ -53,6 +55,11 @@ impl Sender {
         }
     }
 
+    /// Writes times in `zone` from now on.
+    pub fn set_zone(&self, zone: Zone) {
+        self.renderer.set_zone(zone);
+    }
+
     /// Sends `message` to `channel`, with `overrides` of its keys: at most two requests, the second
     /// in plain form after the first was refused.
     pub async fn send(
@@ -83,10 +90,7 @@ impl Sender {
                 self.send_http(&job, &route).await
             }
             Shape::Code(Code::Email) => self.send_mail(&job, &route).await,
-            Shape::Code(Code::Alertmanager) => {
-                // The mirror of open alerts is kept by the dispatcher.
-                Attempt::Delivered { http_status: None, reference: None }
-            }
+            Shape::Code(Code::Alertmanager) => self.push(&job, &route).await,
         }
     }
 
@@ -129,6 +133,31 @@ impl Sender {
         smtp::send(&self.dialer, *proxy, &settings, client, job.message, subject, text).await
     }
 
+    /// Posts one alert to each Alertmanager of the channel, as for a test.
+    async fn push(&self, job: &Job<'_>, route: &Route<'_>) -> Attempt {
+        let keys = self.renderer.keys(job, Fill::Real(self.renderer.variables()));
+        let settings = keys.map_err(|error| error.to_string());
+        let settings = match settings.and_then(|keys| alertmanager::Settings::read(&keys)) {
+            Ok(settings) => settings,
+            Err(error) => return channel_failed(&error, &[]),
+        };
+        let Text { title, message: text } =
+            self.renderer.texts(job, Markup::Plain, Form::Full).plain;
+        let alert = alertmanager::Alert { message: job.message, title: &title, text: &text };
+        let body = alertmanager::body(&settings, &[alert], None, job.message.now_ms).to_string();
+        let mut result = Attempt::Delivered { http_status: None, reference: None };
+        for url in settings.endpoints {
+            let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+            let body = Some(body.clone());
+            let request = Request { method: Method::POST, url, headers, body };
+            let attempt = self.request(job, &request, route, &[]).await;
+            if !matches!(attempt, Attempt::Delivered { .. }) {
+                result = attempt;
+            }
+        }
+        result
+    }
+
     async fn attempt(
         &self,
         job: &Job<'_>,
@@ -148,8 +177,18 @@ impl Sender {
                 return Attempt::MessageRefused { http_status: None, error };
             }
         };
+        self.request(job, &request, route, secrets).await
+    }
+
+    async fn request(
+        &self,
+        job: &Job<'_>,
+        request: &Request,
+        route: &Route<'_>,
+        secrets: &[String],
+    ) -> Attempt {
         let Route { client, proxy } = route;
-        let sent = http::send(&self.dialer, &self.exchanges, &request, client, *proxy);
+        let sent = http::send(&self.dialer, &self.exchanges, request, client, *proxy);
         let (answer, peer) = match sent.await {
             Ok(answered) => answered,
             Err(failure) => return channel_failed(&failure.detail, secrets),

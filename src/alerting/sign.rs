@@ -46,7 +46,9 @@ mod tests {
     #[test]
     fn a_secret_has_enough_bytes() {
         let long = format!("whsec_{}", BASE64_STANDARD.encode([1; 65]));
-        for bad in ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_!", &long] {
+        for bad in
+            ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_!", &long]
+        {
             assert!(parse(bad).is_none(), "{bad}");
         }
     }

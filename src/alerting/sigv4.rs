@@ -28,8 +28,13 @@ pub fn sign(request: &mut Request, credentials: &Credentials<'_>, now_ms: i64) {
     let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
     let canonical_headers: String =
         headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let mut query: Vec<&str> =
-        request.url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).collect();
+    let mut query: Vec<&str> = request
+        .url
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .collect();
     query.sort_unstable();
     let canonical = format!(
         "{}\n{}\n{}\n{canonical_headers}\n{names}\n{}",
@@ -43,8 +48,7 @@ pub fn sign(request: &mut Request, credentials: &Credentials<'_>, now_ms: i64) {
     let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", sha256(&canonical));
     let secret = format!("AWS4{secret_access_key}");
     let parts = [date.as_str(), region, service, "aws4_request", &to_sign];
-    let signature =
-        parts.iter().fold(secret.into_bytes(), |key, part| hmac_sha256(&key, part));
+    let signature = parts.iter().fold(secret.into_bytes(), |key, part| hmac_sha256(&key, part));
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={access_key_id}/{scope}, SignedHeaders={names}, Signature={}",
         hex(&signature)

@@ -214,11 +214,8 @@ fn form(written: WrittenRequest) -> Result<RequestForm, String> {
 fn check_templates(row: &Row) -> Result<(), String> {
     let templates = Templates::new();
     for (field, template) in row.templates() {
-        let expression = if field.ends_with(".if") {
-            Some(template)
-        } else {
-            single_expression(template)
-        };
+        let expression =
+            if field.ends_with(".if") { Some(template) } else { single_expression(template) };
         let checked = match expression {
             Some(expression) => templates.check_expression(expression),
             None => templates.check(template),

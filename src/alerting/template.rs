@@ -7,7 +7,9 @@ use std::io;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
+use ring::digest;
 
+use crate::alerting::custom::{self, Placeholder};
 use crate::alerting::markup;
 use crate::alerting::row::Markup;
 
@@ -96,6 +98,8 @@ impl Templates {
         environment.add_filter("urlencode", |text: &str| markup::encode(text));
         environment.add_filter("base64", |text: &str| BASE64_STANDARD.encode(text));
         environment.add_filter("objects", objects);
+        environment.add_filter("uuid", uuid);
+        environment.add_filter("placeholders", placeholders);
         Self { environment }
     }
 
@@ -265,6 +269,45 @@ fn objects(items: &Value, name: &str) -> Vec<Value> {
     items.map(|item| Value::from(BTreeMap::from([(name.to_owned(), item)]))).collect()
 }
 
+/// A UUID (RFC 9562, version 8) that is the same for the same text.
+fn uuid(text: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    let mut bytes: Vec<u8> = hash.as_ref().iter().copied().take(16).collect();
+    bytes[6] = (bytes[6] & 0x0f) | 0x80;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+/// `text` with the placeholders of Gatus filled in.
+fn placeholders(state: &State, text: &str) -> String {
+    let value = |object: &str, field: &str| {
+        let object = state.lookup(object)?;
+        object.get_attr(field).ok().filter(|value| !value.is_undefined() && !value.is_none())
+    };
+    let text_of = |object, field| value(object, field).map(|it| it.to_string()).unwrap_or_default();
+    custom::fill(text, |placeholder| match placeholder {
+        Placeholder::Description => text_of("alert", "description"),
+        Placeholder::Name => text_of("service", "name"),
+        Placeholder::Group => text_of("service", "group"),
+        Placeholder::Url => text_of("service", "url"),
+        Placeholder::Errors => {
+            let detail = text_of("result", "detail");
+            if detail.is_empty() { text_of("result", "reason") } else { detail }
+        }
+        Placeholder::Conditions => {
+            let conditions = value("result", "conditions");
+            let conditions = conditions.iter().filter_map(|list| list.try_iter().ok()).flatten();
+            let lines = conditions.map(|condition| {
+                let field = |name| condition.get_attr(name).unwrap_or_default();
+                custom::condition_text(&field("condition").to_string(), field("success").is_true())
+            });
+            lines.collect::<Vec<_>>().join(", ")
+        }
+        Placeholder::State => text_of("alert", "status").to_uppercase(),
+    })
+}
+
 /// Takes at most [`OUTPUT_LIMIT`] bytes.
 struct Bounded(Vec<u8>);
 
@@ -302,7 +345,8 @@ mod tests {
             (Escape::Body(Markup::Html), "<i>a_b*&lt;&amp;&quot;\u{202e}{{ key }}</i><b>"),
             (Escape::Path, "<i>a_b%2A%3C%26%22%E2%80%AE%7B%7B%20key%20%7D%7D</i>%3Cb%3E"),
         ] {
-            let rendered = render("<i>{{ name }}</i>{{ safe }}{{ no.such.name }}", escape, context.clone());
+            let rendered =
+                render("<i>{{ name }}</i>{{ safe }}{{ no.such.name }}", escape, context.clone());
             assert_eq!(rendered.unwrap(), expected);
         }
         let header = render("{{ x }}", Escape::Header, context! {x => "a\r\nEvil: 1"});
@@ -327,12 +371,27 @@ mod tests {
     }
 
     #[test]
+    fn placeholders_and_hashes_are_filters_too() {
+        let context = context! {
+            text => "[ENDPOINT_GROUP]:[ENDPOINT_NAME] [RESULT_CONDITIONS] [X]",
+            service => context! {name => "[ENDPOINT_GROUP]"},
+            result => context! {conditions => [context! {condition => "a", success => false}]},
+        };
+        let plain = Escape::Body(Markup::Plain);
+        let filled = render("{{ text|placeholders }}", plain, context).unwrap();
+        assert_eq!(filled, ":[ENDPOINT_GROUP] ❌ - `a` [X]");
+        let uuid = render("{{ 'a'|uuid }}", plain, context! {}).unwrap();
+        assert_eq!(uuid, "ca978112-ca1b-8dca-bac2-31b39a23dc4d");
+    }
+
+    #[test]
     fn hostile_templates_end_and_say_why() {
         let nested = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in \
                       range(9999) %}x{% endfor %}{% endfor %}{% endfor %}";
         let doubling = "{% set n = namespace(s='xxxxxxxx') %}{% for i in range(64) %}{% set n.s = \
                         n.s ~ n.s %}{% endfor %}{{ n.s }}";
-        let deep = format!("{}1{}", "{{ (".repeat(1) + &"(".repeat(5_000), ")".repeat(5_001) + " }}");
+        let deep =
+            format!("{}1{}", "{{ (".repeat(1) + &"(".repeat(5_000), ")".repeat(5_001) + " }}");
         for (source, expected) in [
             (nested, "engine ran out of fuel"),
             (doubling, "engine ran out of fuel"),

@@ -283,7 +283,8 @@ mod tests {
             digest: Some(digest(total, firing)),
             ..message(state)
         };
-        let many = |state, total, firing| built_in(&digest_message(state, total, firing), &Zone::utc());
+        let many =
+            |state, total, firing| built_in(&digest_message(state, total, firing), &Zone::utc());
         let all = many(MessageState::Digest, 100_000, 100_000);
         assert_eq!(all.title, "core: 100,000 services are down");
         assert!(all.message.contains("\nReasons: timeout 1,200, refused 8\ns0, s1, "));

@@ -128,7 +128,8 @@ mod tests {
     #[test]
     fn a_form_repeats_the_name_for_each_item() {
         let context = context! {to => ["a", "b"], n => 1, no => ""};
-        let fields = json!({"to": "{{ to }}", "n": "{{ n }}", "gone": "{{ no }}", "t": "x {{ n }}"});
+        let fields =
+            json!({"to": "{{ to }}", "n": "{{ n }}", "gone": "{{ no }}", "t": "x {{ n }}"});
         let templates = Templates::new();
         let renderer =
             TreeRenderer { templates: &templates, markup: Markup::Plain, context: &context };

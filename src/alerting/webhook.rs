@@ -150,7 +150,8 @@ fn alertmanager(message: &Message, texts: &Text) -> Value {
     let ends_at = message.ended_ms.filter(|_| resolved).map(utc);
     let is_digest = message.digest.is_some()
         || matches!(message.state, MessageState::Digest | MessageState::DigestResolved);
-    let group_labels = if is_digest { json!({}) } else { json!({"alertname": labels["alertname"]}) };
+    let group_labels =
+        if is_digest { json!({}) } else { json!({"alertname": labels["alertname"]}) };
     json!({
         "version": "4",
         "groupKey": message.key,
@@ -199,7 +200,8 @@ mod tests {
         let parts = parts_of(&keys, &message(MessageState::Firing)).unwrap();
         let body = parts.body.clone().unwrap();
         let key = sign::parse(SECRET).unwrap();
-        let expected = sign::signature(&[key.clone(), key], "shc-abcdefgh-12-3", 1_795_956_000, &body);
+        let expected =
+            sign::signature(&[key.clone(), key], "shc-abcdefgh-12-3", 1_795_956_000, &body);
         assert_eq!(header_of(&parts, "webhook-signature"), Some(expected.as_str()));
         assert_eq!(header_of(&parts, "webhook-id"), Some("shc-abcdefgh-12-3"));
         assert_eq!(header_of(&parts, "webhook-timestamp"), Some("1795956000"));
@@ -209,7 +211,10 @@ mod tests {
         assert_eq!(json["type"], "alert.firing");
         assert_eq!(json["data"]["service"]["group"], "core");
         assert_eq!(json["data"]["since"], "2026-11-29T12:03:00Z");
-        assert_eq!((&json["data"]["ended"], &json["data"]["duration_seconds"]), (&Value::Null, &json!(2220)));
+        assert_eq!(
+            (&json["data"]["ended"], &json["data"]["duration_seconds"]),
+            (&Value::Null, &json!(2220))
+        );
     }
 
     #[test]
@@ -232,18 +237,30 @@ mod tests {
             serde_json::from_str::<Value>(&body).unwrap()
         };
         let firing = body(MessageState::Firing);
-        let mut fields: Vec<&str> = firing.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut fields: Vec<&str> =
+            firing.as_object().unwrap().keys().map(String::as_str).collect();
         fields.sort_unstable();
         assert_eq!(
             fields,
             [
-                "alerts", "commonAnnotations", "commonLabels", "externalURL", "groupKey",
-                "groupLabels", "receiver", "status", "truncatedAlerts", "version",
+                "alerts",
+                "commonAnnotations",
+                "commonLabels",
+                "externalURL",
+                "groupKey",
+                "groupLabels",
+                "receiver",
+                "status",
+                "truncatedAlerts",
+                "version",
             ]
         );
         assert_eq!(firing["alerts"][0]["endsAt"], "0001-01-01T00:00:00Z");
         let resolved = body(MessageState::Resolved);
-        assert_eq!((&resolved["status"], &resolved["alerts"][0]["endsAt"]), (&json!("resolved"), &json!("2026-11-29T12:40:00Z")));
+        assert_eq!(
+            (&resolved["status"], &resolved["alerts"][0]["endsAt"]),
+            (&json!("resolved"), &json!("2026-11-29T12:40:00Z"))
+        );
         assert_eq!(firing["alerts"][0]["fingerprint"], resolved["alerts"][0]["fingerprint"]);
     }
 }

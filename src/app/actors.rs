@@ -28,6 +28,7 @@ use crate::alerting::sender::SenderRules;
 use crate::config::Config;
 use crate::domain::Target;
 use crate::domain::alert::Policy;
+use crate::domain::maintenance::zone::Zone;
 use crate::logging::Throttle;
 use crate::probe::Rules;
 use crate::storage::Store;
@@ -82,6 +83,13 @@ impl Actors {
         let recorder = Recorder::new(settings, &services, deps, runtime).start();
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
         let canaries = Canaries::spawn(&arbiters[0].handle(), canaries, rules.clone());
+        let sender_rules = SenderRules {
+            trust: rules.trust.clone(),
+            policy: config.alerting.policy.clone(),
+            resolver_health: Arc::clone(&rules.resolver_health),
+            variables: rules.variables.clone(),
+            zone: Zone::utc(),
+        };
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
         let scheduler = start_scheduler(config, &services, &pool, runtime);
         let dispatcher = start_dispatcher(
@@ -90,6 +98,7 @@ impl Actors {
             &stores,
             (&recorder, &scheduler, &pool),
             &last_results,
+            sender_rules,
             runtime,
         );
 
@@ -142,6 +151,7 @@ fn start_dispatcher(
     stores: &StoreActors,
     (recorder, scheduler, pool): (&Addr<Recorder>, &Addr<Scheduler>, &Addr<Pool>),
     last_results: &LastResults,
+    rules: SenderRules,
     runtime: &Runtime,
 ) -> Addr<Dispatcher> {
     let settings = DispatcherSettings {
@@ -158,7 +168,7 @@ fn start_dispatcher(
         last_results: last_results.clone(),
     };
     let arbiter = Arbiter::new();
-    Dispatcher::spawn(&arbiter.handle(), settings, links, SenderRules {}, runtime)
+    Dispatcher::spawn(&arbiter.handle(), settings, links, rules, runtime)
 }
 
 fn start_upkeep(

@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::config::reader::Reader;
 use crate::config::variable::{Section, Variable};
+use crate::probe::net::policy::{Policy, parse_networks};
 
 pub(super) const DELIVERY_RETENTION: Variable = Variable::new(
     "DELIVERY_RETENTION_DAYS",
@@ -18,14 +19,31 @@ const PUBLIC_URL: Variable = Variable::optional(
      no links",
 );
 
-pub const SECTION: Section =
-    Section { title: "Alerting", variables: &[DELIVERY_RETENTION, PUBLIC_URL] };
+const DENY_NETWORKS_NAME: &str = "ALERT_DENY_NETWORKS";
+const DENY_NETWORKS: Variable = Variable::optional(
+    DENY_NETWORKS_NAME,
+    "networks or addresses such as 10.0.0.0/8, separated by commas",
+    "networks that messages are never sent to; link-local addresses and the metadata addresses of \
+     clouds are always denied",
+);
+const ALLOW_NETWORKS: Variable = Variable::optional(
+    "ALERT_ALLOW_NETWORKS",
+    "networks or addresses such as 10.1.0.0/16, separated by commas",
+    "exceptions from ALERT_DENY_NETWORKS",
+);
+
+pub const SECTION: Section = Section {
+    title: "Alerting",
+    variables: &[DELIVERY_RETENTION, PUBLIC_URL, DENY_NETWORKS, ALLOW_NETWORKS],
+};
 
 /// Settings of alerting.
 #[derive(Debug, Clone)]
 pub struct AlertingConfig {
     /// Base of the links in messages, without a slash at the end.
     pub public_url: Option<String>,
+    /// Which addresses messages may be sent to.
+    pub policy: Policy,
 }
 
 impl AlertingConfig {

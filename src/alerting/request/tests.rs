@@ -55,9 +55,8 @@ fn body(request: &Request) -> Value {
 }
 
 fn http_kinds() -> impl Iterator<Item = Kind> {
-    Kind::all().filter(|kind| {
-        !matches!(kind.row.shape, Shape::Code(Code::Email | Code::Alertmanager))
-    })
+    Kind::all()
+        .filter(|kind| !matches!(kind.row.shape, Shape::Code(Code::Email | Code::Alertmanager)))
 }
 
 #[test]
@@ -87,9 +86,13 @@ fn the_end_may_have_a_request_of_its_own() {
     let body = body(&begin);
     assert_eq!((&body["alias"], &body["tags"]), (&json!("a/shc-abcdefgh-12"), &json!(["x", "y"])));
     let end = render("opsgenie", &keys, &message(MessageState::Resolved), Form::Full).unwrap();
-    let expected = "https://api.opsgenie.com/v2/alerts/a%2Fshc-abcdefgh-12/close?identifierType=alias";
+    let expected =
+        "https://api.opsgenie.com/v2/alerts/a%2Fshc-abcdefgh-12/close?identifierType=alias";
     assert_eq!(end.url.as_str(), expected);
-    assert_eq!(self::body(&end), json!({"source": "service-healthcheck", "note": "core/api is up again"}));
+    assert_eq!(
+        self::body(&end),
+        json!({"source": "service-healthcheck", "note": "core/api is up again"})
+    );
 }
 
 #[test]
@@ -100,7 +103,10 @@ fn the_plain_form_has_no_markup_and_no_template() {
     let full = render("telegram", &keys, &message, Form::Full).unwrap();
     assert_eq!(full.url.as_str(), "https://api.telegram.org/bot1:abc/sendMessage");
     let text = body(&full)["text"].as_str().unwrap().to_owned();
-    assert!(text.starts_with("<b>core/a_b&lt; is down</b>\nThe template `title` of this"), "{text}");
+    assert!(
+        text.starts_with("<b>core/a_b&lt; is down</b>\nThe template `title` of this"),
+        "{text}"
+    );
     let plain = render("telegram", &keys, &message, Form::Plain).unwrap();
     let body = body(&plain);
     assert!(body["text"].as_str().unwrap().starts_with("core/a_b< is down\ncall Ann\n"));
@@ -119,10 +125,7 @@ fn templates_of_the_user_see_facts_and_no_keys() {
     let request = render("slack", &keys, &message, Form::Full).unwrap();
     let body = body(&request);
     assert_eq!(body["text"], "*a&lt;b{{ 7 * 7 }}* ");
-    assert_eq!(
-        body["attachments"][0]["text"],
-        "core/a&lt;b{{ 7 * 7 }} is down: timeout 37 min"
-    );
+    assert_eq!(body["attachments"][0]["text"], "core/a&lt;b{{ 7 * 7 }} is down: timeout 37 min");
 }
 
 #[test]

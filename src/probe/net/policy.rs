@@ -26,11 +26,22 @@ pub struct Policy {
     networks: Arc<Networks>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Networks {
+    /// The setting that names them.
+    setting: &'static str,
     deny: Vec<IpNet>,
     allow: Vec<IpNet>,
 }
+
+impl Default for Networks {
+    fn default() -> Self {
+        Self { setting: PROBE_SETTING, deny: Vec::new(), allow: Vec::new() }
+    }
+}
+
+/// The setting of the networks that probes do not dial.
+const PROBE_SETTING: &str = "PROBE_DENY_NETWORKS";
 
 /// Why an address must not be dialled; displayed after the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,14 +56,19 @@ pub enum Refusal {
     Metadata,
     #[error("is multicast or broadcast, not the address of one host")]
     Multicast,
-    #[error("is in {0} of PROBE_DENY_NETWORKS")]
-    Denied(IpNet),
+    #[error("is in {network} of {setting}")]
+    Denied { network: IpNet, setting: &'static str },
 }
 
 impl Policy {
     /// Refuses addresses in `deny`, unless they are in `allow`.
     pub fn new(deny: Vec<IpNet>, allow: Vec<IpNet>) -> Self {
-        Self { networks: Arc::new(Networks { deny, allow }) }
+        Self::named(PROBE_SETTING, deny, allow)
+    }
+
+    /// As [`new`](Self::new), with the name of the setting of `deny`.
+    pub fn named(setting: &'static str, deny: Vec<IpNet>, allow: Vec<IpNet>) -> Self {
+        Self { networks: Arc::new(Networks { setting, deny, allow }) }
     }
 
     pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
@@ -78,7 +94,7 @@ impl Policy {
             if let Some(network) = within(&self.networks.deny)
                 && within(&self.networks.allow).is_none()
             {
-                return Err(Refusal::Denied(network));
+                return Err(Refusal::Denied { network, setting: self.networks.setting });
             }
         }
         Ok(())
@@ -135,7 +151,7 @@ impl Policy {
     /// What the deny list leaves open: the other family of something that it denies. One sentence
     /// each.
     pub fn warnings(&self) -> Vec<String> {
-        let Networks { deny, allow } = &*self.networks;
+        let Networks { deny, allow, .. } = &*self.networks;
         let is_within = |network: &str, list: &[IpNet]| {
             network.parse().is_ok_and(|network: IpNet| list.iter().any(|n| n.contains(&network)))
         };
@@ -216,6 +232,10 @@ mod tests {
         }
         let refusal = policy.check("10.2.0.1".parse().unwrap()).unwrap_err().to_string();
         assert_eq!(refusal, "is in 10.0.0.0/8 of PROBE_DENY_NETWORKS");
+        let deny = parse_networks("10.0.0.0/8").unwrap();
+        let policy = Policy::named("ALERT_DENY_NETWORKS", deny, Vec::new());
+        let refusal = policy.check("10.2.0.1".parse().unwrap()).unwrap_err().to_string();
+        assert_eq!(refusal, "is in 10.0.0.0/8 of ALERT_DENY_NETWORKS");
     }
 
     #[test]
