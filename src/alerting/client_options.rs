@@ -34,8 +34,8 @@ impl ClientOptions {
     const KEYS: [&str; 4] = ["timeout", "insecure", "tls", "proxy-url"];
     const TLS_KEYS: [&str; 1] = ["ca-file"];
 
-    /// Reads the keys of `client`; scalars may be texts. A channel of the API has literal texts, and
-    /// certificates instead of the name of a file.
+    /// Reads the keys of `client`; scalars may be texts. A channel of the API has literal texts,
+    /// and certificates instead of the name of a file.
     pub fn read(client: &Map<String, Value>, origin: Origin) -> Result<Self, Vec<KeyProblem>> {
         let (mut options, mut problems) = (Self::default(), Vec::new());
         for (name, value) in client {

@@ -126,6 +126,11 @@ fn safe_value(value: &Value) -> Filled {
         Value::String(text) => Filled::from_safe_string(text.clone()),
         Value::Array(items) => items.iter().map(safe_value).collect(),
         Value::Object(fields) => key(fields),
-        other => Filled::from_serialize(other),
+        Value::Null => Filled::from(()),
+        Value::Bool(value) => Filled::from(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => Filled::from(number),
+            None => Filled::from(number.as_f64()),
+        },
     }
 }

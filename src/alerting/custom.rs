@@ -5,44 +5,14 @@ use serde_json::{Map, Value};
 
 use crate::alerting::markup::{TEXT_LIMIT, clean, encode, header};
 use crate::alerting::parts::{IDEMPOTENCY_KEY, Parts, idempotency_key};
+use crate::alerting::placeholders::{Placeholder, condition_text, fill};
 use crate::alerting::text;
 use crate::domain::Invalid;
 use crate::domain::alert::{KeyProblem, Message};
 
-/// The placeholders of Gatus.
-const PLACEHOLDERS: [(&str, Placeholder); 7] = [
-    ("[ALERT_DESCRIPTION]", Placeholder::Description),
-    ("[ENDPOINT_NAME]", Placeholder::Name),
-    ("[ENDPOINT_GROUP]", Placeholder::Group),
-    ("[ENDPOINT_URL]", Placeholder::Url),
-    ("[RESULT_ERRORS]", Placeholder::Errors),
-    ("[RESULT_CONDITIONS]", Placeholder::Conditions),
-    (STATE, Placeholder::State),
-];
-
-const STATE: &str = "[ALERT_TRIGGERED_OR_RESOLVED]";
-
 /// The name of the only placeholder whose values `placeholders` sets, and those values.
 const STATE_NAME: &str = "ALERT_TRIGGERED_OR_RESOLVED";
 const STATE_VALUES: [&str; 2] = ["TRIGGERED", "RESOLVED"];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placeholder {
-    Description,
-    Name,
-    Group,
-    Url,
-    Errors,
-    Conditions,
-    State,
-}
-
-/// A piece of a text with placeholders.
-#[derive(Debug, PartialEq, Eq)]
-enum Piece<'t> {
-    Literal(&'t str),
-    Placeholder(Placeholder),
-}
 
 /// Checks `keys` beyond their types.
 pub fn check(keys: &Map<String, Value>) -> Vec<KeyProblem> {
@@ -71,7 +41,7 @@ pub fn parts(message: &Message, keys: &Map<String, Value>) -> Result<Parts, Stri
     if let Some(Value::Object(written)) = keys.get("headers") {
         for (name, text) in written {
             let text = text.as_str().unwrap_or_default();
-            headers.push((name.clone(), fill(text, |it| header(&value(it)))));
+            headers.push((name.clone(), header(&fill(text, value))));
         }
     }
     let body = Some(key("body")).filter(|body| !body.is_empty()).map(|body| {
@@ -128,40 +98,6 @@ fn value(message: &Message, keys: &Map<String, Value>, placeholder: Placeholder)
     }
 }
 
-/// A condition as Gatus writes it.
-pub fn condition_text(condition: &str, is_met: bool) -> String {
-    let mark = if is_met { "✅" } else { "❌" };
-    format!("{mark} - `{condition}`")
-}
-
-/// `text` with the values of its placeholders. A value is not searched again.
-pub fn fill(text: &str, value: impl Fn(Placeholder) -> String) -> String {
-    let pieces = pieces(text).into_iter();
-    pieces
-        .map(|piece| match piece {
-            Piece::Literal(text) => text.to_owned(),
-            Piece::Placeholder(placeholder) => value(placeholder),
-        })
-        .collect()
-}
-
-/// Cuts `text` in one pass: at each bracket, only the few known names are compared.
-fn pieces(text: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
-    let mut begin = 0;
-    for (at, _) in text.match_indices('[') {
-        let found = PLACEHOLDERS.iter().find(|(name, _)| text[at..].starts_with(name));
-        if let Some((name, placeholder)) = found {
-            pieces.push(Piece::Literal(&text[begin..at]));
-            pieces.push(Piece::Placeholder(*placeholder));
-            begin = at + name.len();
-        }
-    }
-    pieces.push(Piece::Literal(&text[begin..]));
-    pieces.retain(|piece| *piece != Piece::Literal(""));
-    pieces
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -198,7 +134,8 @@ mod tests {
     #[test]
     fn a_text_body_is_not_escaped_as_json_and_states_have_other_words() {
         let keys = json!({
-            "url": "https://h/", "method": "GET", "body": "[ALERT_TRIGGERED_OR_RESOLVED]: [ALERT_DESCRIPTION]",
+            "url": "https://h/", "method": "GET",
+            "body": "[ALERT_TRIGGERED_OR_RESOLVED]: [ALERT_DESCRIPTION]",
             "placeholders": {"ALERT_TRIGGERED_OR_RESOLVED": {"RESOLVED": "operational"}},
         });
         let mut message = message(MessageState::Resolved);
@@ -212,19 +149,5 @@ mod tests {
         });
         let body = parts_of(&declared, &message).body.unwrap();
         assert_eq!(body, "{\"a\": say \\\"hi\\\", \"b\": \"say \\\"hi\\\"\"}");
-    }
-
-    #[test]
-    fn a_text_of_brackets_is_cut_in_one_pass() {
-        let text = "[".repeat(64 * 1024);
-        assert_eq!(pieces(&text), [Piece::Literal(&text)]);
-        assert_eq!(
-            pieces("a[ENDPOINT_NAME][ENDPOINT_NAME"),
-            [
-                Piece::Literal("a"),
-                Piece::Placeholder(Placeholder::Name),
-                Piece::Literal("[ENDPOINT_NAME")
-            ]
-        );
     }
 }

@@ -175,6 +175,13 @@ mod tests {
         Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() }
     }
 
+    fn error(answer: &Answer, rules: &AnswerRules<'_>) -> String {
+        match judge(answer, rules) {
+            Attempt::ChannelFailed { error, .. } | Attempt::MessageRefused { error, .. } => error,
+            Attempt::Delivered { .. } => panic!(),
+        }
+    }
+
     fn failed(attempt: &Attempt) -> &str {
         match attempt {
             Attempt::Delivered { .. } => "delivered",
@@ -288,10 +295,6 @@ mod tests {
     #[test]
     fn an_error_quotes_the_answer_only_where_it_may_and_shows_no_secret() {
         let quoting = AnswerRules { quotes: true, ..AnswerRules::default() };
-        let error = |answer: &Answer, rules| match judge(answer, rules) {
-            Attempt::ChannelFailed { error, .. } | Attempt::MessageRefused { error, .. } => error,
-            Attempt::Delivered { .. } => panic!(),
-        };
         let refused = answer(400, " bad token\n abc/123\u{1b} ");
         let quoted = error(&refused, &quoting);
         assert_eq!(quoted, "HTTP 400 Bad Request: bad token  abc/123");

@@ -177,7 +177,7 @@ mod tests {
             ),
             (
                 "email",
-                json!({"from": "mon", "host": "mail.example", "port": 587, "to": "ops@example.org"}),
+                json!({"from": "mon", "host": "mail.example", "port": 25, "to": "ops@example.org"}),
                 &["from: invalid value \"mon\", expected an address, such as ops@example.org"],
             ),
             (

@@ -9,7 +9,8 @@
 //! | Which values of a channel are masked, and kept by a mask? | `shown.rs`, `kept_secrets.rs` |
 //! | Which keys may a channel set? | `key.rs`; all of a channel: `kind.rs`, `client_options.rs` |
 //! | What does a message say? | `text.rs`, `phrases.rs`; times: `local_time.rs` |
-//! | How does a message become a request? | `request.rs`; its body: `tree.rs`, `template.rs` |
+//! | How does a message become a request? | `request.rs`, `row_request.rs`; its body: `tree.rs` |
+//! | What may a template do? | `template.rs` |
 //! | Which variables has a template? | `context.rs`; keys of the channel: `channel_keys.rs` |
 //! | How are values escaped? | `markup.rs` |
 //! | What does an answer mean? | `judge.rs` |
@@ -36,8 +37,10 @@ mod markup;
 pub mod mirror;
 mod parts;
 mod phrases;
+mod placeholders;
 mod request;
 mod row;
+mod row_request;
 #[cfg(test)]
 mod sample;
 pub mod sender;

@@ -1,8 +1,9 @@
-//! Requests, before and after their URL is known to be valid.
+//! Requests, before and after their URL is known to be valid, and why there is none.
 
 use http::Method;
 use url::Url;
 
+use crate::alerting::template::TemplateError;
 use crate::domain::alert::Message;
 
 /// A request, ready to be sent.
@@ -28,4 +29,20 @@ pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// The same for each attempt of one revision, and for no other.
 pub fn idempotency_key(message: &Message) -> String {
     format!("{}-{}", message.key, message.revision)
+}
+
+/// Why there is no request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// A setting of the channel cannot be used, for this message and all others.
+    #[error("{0}")]
+    Channel(String),
+    #[error("{0}")]
+    Message(String),
+}
+
+impl From<TemplateError> for RenderError {
+    fn from(error: TemplateError) -> Self {
+        Self::Message(error.to_string())
+    }
 }

@@ -9,8 +9,8 @@ use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use ring::digest;
 
-use crate::alerting::custom::{self, Placeholder};
 use crate::alerting::markup;
+use crate::alerting::placeholders::{self, Placeholder};
 use crate::alerting::row::Markup;
 
 /// Work of one template: an instruction, or 64 bytes of text.
@@ -99,7 +99,7 @@ impl Templates {
         environment.add_filter("base64", |text: &str| BASE64_STANDARD.encode(text));
         environment.add_filter("objects", objects);
         environment.add_filter("uuid", uuid);
-        environment.add_filter("placeholders", placeholders);
+        environment.add_filter("placeholders", fill_placeholders);
         Self { environment }
     }
 
@@ -280,13 +280,13 @@ fn uuid(text: &str) -> String {
 }
 
 /// `text` with the placeholders of Gatus filled in.
-fn placeholders(state: &State, text: &str) -> String {
+fn fill_placeholders(state: &State, text: &str) -> String {
     let value = |object: &str, field: &str| {
         let object = state.lookup(object)?;
         object.get_attr(field).ok().filter(|value| !value.is_undefined() && !value.is_none())
     };
     let text_of = |object, field| value(object, field).map(|it| it.to_string()).unwrap_or_default();
-    custom::fill(text, |placeholder| match placeholder {
+    placeholders::fill(text, |placeholder| match placeholder {
         Placeholder::Description => text_of("alert", "description"),
         Placeholder::Name => text_of("service", "name"),
         Placeholder::Group => text_of("service", "group"),
@@ -300,7 +300,10 @@ fn placeholders(state: &State, text: &str) -> String {
             let conditions = conditions.iter().filter_map(|list| list.try_iter().ok()).flatten();
             let lines = conditions.map(|condition| {
                 let field = |name| condition.get_attr(name).unwrap_or_default();
-                custom::condition_text(&field("condition").to_string(), field("success").is_true())
+                placeholders::condition_text(
+                    &field("condition").to_string(),
+                    field("success").is_true(),
+                )
             });
             lines.collect::<Vec<_>>().join(", ")
         }

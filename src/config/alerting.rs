@@ -48,7 +48,14 @@ pub struct AlertingConfig {
 
 impl AlertingConfig {
     pub fn read(reader: &mut Reader) -> Self {
-        Self { public_url: reader.optional(&PUBLIC_URL, public_url) }
+        Self {
+            public_url: reader.optional(&PUBLIC_URL, public_url),
+            policy: Policy::named(
+                DENY_NETWORKS_NAME,
+                reader.optional(&DENY_NETWORKS, parse_networks).unwrap_or_default(),
+                reader.optional(&ALLOW_NETWORKS, parse_networks).unwrap_or_default(),
+            ),
+        }
     }
 }
 

@@ -25,7 +25,13 @@ fn keys_of(kind: &Kind) -> Value {
     let keys = kind.row.keys.iter().filter(|(_, key)| key.required).map(|(name, key)| {
         let text = |length: usize| Value::from("k".repeat(length));
         let value = match key.value_type {
-            ValueType::Url => json!("http://127.0.0.1:9/hook"),
+            ValueType::Url => match (&key.begins, key.segments) {
+                (Some(begin), _) => json!(format!("{begin}x")),
+                (None, segments) => {
+                    json!(format!("http://127.0.0.1:9{}", "/o".repeat(segments.unwrap_or(1))))
+                }
+            },
+            ValueType::Integers => json!([1]),
             ValueType::Integer => json!(key.range.map_or(1, |(least, _)| least)),
             ValueType::Boolean => json!(true),
             ValueType::List => json!(["a", "b"]),
@@ -34,7 +40,7 @@ fn keys_of(kind: &Kind) -> Value {
                 (Some(length), _, _) => text(length),
                 (None, Some(begin), _) => json!(format!("{begin}x")),
                 (None, None, Some(first)) => json!(first),
-                (None, None, None) if name.contains("url") => json!("http://127.0.0.1:9/o/r"),
+                (None, None, None) if name.contains("url") => json!("http://127.0.0.1:9/o"),
                 (None, None, None) => text(3),
             },
         };
@@ -160,7 +166,9 @@ fn what_is_shown_has_no_secret() {
     assert_eq!(unset.url, "https://${UNSET}/message");
     let custom = shown(
         "custom",
-        &json!({"url": "https://h/${TOKEN}", "headers": {"X-A": "t0ken-s3cret"}, "body": "${TOKEN}"}),
+        &json!({
+            "url": "https://h/${TOKEN}", "headers": {"X-A": "t0ken-s3cret"}, "body": "${TOKEN}",
+        }),
     );
     assert_eq!((custom.url.as_str(), custom.body.as_deref()), ("https://h/***", Some("***")));
     for shown in [slack, telegram, gotify, custom] {
