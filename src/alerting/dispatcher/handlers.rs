@@ -36,6 +36,7 @@ impl Handler<AlertingChanged> for Dispatcher {
 
     fn handle(&mut self, _: AlertingChanged, context: &mut Self::Context) {
         self.has_signals = true;
+        self.search_objectives_again();
         if self.loaded.is_some() {
             self.load(context);
         }

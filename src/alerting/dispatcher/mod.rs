@@ -6,6 +6,7 @@
 //! under way are repeated, with the same key.
 
 mod asking;
+mod burn_rates;
 mod handlers;
 mod messages;
 mod own;
@@ -105,6 +106,7 @@ pub struct Dispatcher {
     counted_ms: i64,
     next_test: u64,
     own: own::OwnWatch,
+    burn_rates: burn_rates::BurnRates,
     telemetry: Telemetry,
     log: Logger,
     _lifeline: Lifeline,
@@ -147,6 +149,7 @@ impl Dispatcher {
             counted_ms: 0,
             next_test: 1,
             own: own::OwnWatch::default(),
+            burn_rates: burn_rates::BurnRates::default(),
             telemetry: runtime.telemetry.clone(),
             log: runtime.log.clone(),
             _lifeline: runtime.lifeline("dispatcher"),
@@ -419,6 +422,7 @@ impl Actor for Dispatcher {
         self.turn(context);
         context.run_interval(TURN_EVERY, Self::turn);
         context.run_interval(own::WATCH_EVERY, Self::watch_own);
+        context.run_interval(burn_rates::LOOK_EVERY, Self::look_at_burn_rates);
     }
 }
 

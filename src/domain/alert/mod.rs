@@ -1,6 +1,7 @@
 //! Alerts: what is reported to people, to which channels, and when. Pure.
 
 pub mod alert_record;
+pub mod burn_rate;
 pub mod certificate;
 pub mod channel;
 pub mod engine;

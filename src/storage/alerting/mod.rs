@@ -1,6 +1,7 @@
 //! Values of alerting that cross the storage port: channels, policies and silences with their
 //! changes, and the filters of the lists.
 
+pub mod burn_rates;
 pub mod policy_json;
 pub mod port;
 pub mod query;

@@ -19,6 +19,11 @@ impl Engine {
     /// meanwhile, or has no routes for the signal's kind.
     pub fn signal(&mut self, signal: &Signal, service: Option<&Routed<'_>>, env: &Env<'_>) {
         self.outbox.signals_up_to = Some(signal.id);
+        self.apply(signal, service, env);
+    }
+
+    /// Decides what a change of a service means that is not stored as a signal.
+    pub fn apply(&mut self, signal: &Signal, service: Option<&Routed<'_>>, env: &Env<'_>) {
         let open = self.by_subject.get(&(Some(signal.service_id), signal.kind)).copied();
         match (signal.edge, open, service) {
             (Edge::Begin, None, Some(service)) => self.begin(signal, service, env),
@@ -27,11 +32,6 @@ impl Engine {
             (Edge::End, Some(id), _) => self.improve(id, signal, env),
             (Edge::Gone, _, _) => self.end_all_of(signal, env),
         }
-    }
-
-    /// The signal is from before the newest one that was decided.
-    pub fn skip(&mut self, signal_id: i64) {
-        self.outbox.signals_up_to = Some(signal_id);
     }
 
     fn begin(&mut self, signal: &Signal, service: &Routed<'_>, env: &Env<'_>) {
