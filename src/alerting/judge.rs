@@ -128,9 +128,9 @@ fn sentence(answer: &Answer, rules: &AnswerRules<'_>) -> String {
     if rules.quotes {
         let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(2 * ERROR_LIMIT)]);
         let body = clean(body.trim(), ERROR_LIMIT);
-        if !body.is_empty() {
+        if !body.trim().is_empty() {
             sentence.push_str(": ");
-            sentence.push_str(&body);
+            sentence.push_str(body.trim());
         }
     }
     sentence
