@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use service_healthcheck::alerting::dialer::Dialer;
 use service_healthcheck::alerting::{ClientOptions, smtp};
+use service_healthcheck::domain::Origin;
 use service_healthcheck::domain::alert::{Attempt, Message, MessageState};
 use service_healthcheck::probe::net::policy::Policy;
 use service_healthcheck::probe::net::tls::Trust;
@@ -18,7 +19,7 @@ fn send(keys: &Value, client: &Value, message: &Message, texts: (&str, &str)) ->
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let dialer = Dialer::new(Policy::default(), Trust::load(None).unwrap(), Arc::default());
     let settings = smtp::Settings::read(keys.as_object().unwrap()).unwrap();
-    let client = ClientOptions::read(client.as_object().unwrap()).unwrap();
+    let client = ClientOptions::read(client.as_object().unwrap(), Origin::File).unwrap();
     let (subject, text) = texts;
     runtime.block_on(smtp::send(&dialer, None, &settings, &client, message, subject, text))
 }
