@@ -74,6 +74,38 @@ impl MessageSource {
         format!("shc-{}-{name}", self.instance_key)
     }
 
+    /// The message of one alert for a mirror, which has no notification.
+    pub fn of_alert(&self, alert: &Alert, ended_ms: Option<i64>, now_ms: i64) -> Message {
+        let link = alert.service_id.zip(self.public_url.as_ref());
+        Message {
+            state: match ended_ms {
+                None => NotificationState::Firing,
+                Some(_) => NotificationState::Resolved,
+            },
+            kind: alert.kind,
+            severity: alert.severity,
+            key: format!("shc-{}-{}", self.instance_key, alert.id),
+            revision: 1,
+            monitor: self.monitor.clone(),
+            description: String::new(),
+            facts: alert.facts.clone(),
+            since_ms: alert.since_ms,
+            ended_ms,
+            now_ms,
+            end_cause: match alert.cause {
+                Some(cause @ (EndCause::Paused | EndCause::Removed)) => Some(cause.as_str()),
+                Some(EndCause::Recovered) | None => None,
+            },
+            failure_threshold: 0,
+            success_threshold: 0,
+            dependents: 0,
+            link: link.map(|(id, base)| format!("{base}/v1/service/{id}")),
+            recipient: None,
+            reference: None,
+            digest: None,
+        }
+    }
+
     /// A message that a person asked for, to see how it looks.
     pub fn test_message(&self, state: MessageState, id: u64, now_ms: i64) -> Message {
         let is_digest =

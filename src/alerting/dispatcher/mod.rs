@@ -9,6 +9,7 @@ mod asking;
 mod burn_rates;
 mod handlers;
 mod messages;
+mod mirrors;
 mod own;
 mod parents;
 mod sending;
@@ -44,6 +45,7 @@ use crate::storage::alerting::{
     AlertingState, GetAlertingState, GetDefinitions, ReadSignals, SignalBatch,
 };
 use messages::MessageSource;
+use mirrors::Mirrors;
 use suppressions::SuppressionRules;
 
 /// Interval between two looks at what is due.
@@ -84,6 +86,7 @@ pub struct Dispatcher {
     settings: DispatcherSettings,
     links: DispatcherLinks,
     sender: Rc<Sender>,
+    mirrors: Mirrors,
     /// `None` until the store was read.
     loaded: Option<Loaded>,
     is_loading: bool,
@@ -135,6 +138,7 @@ impl Dispatcher {
             settings,
             links,
             sender: Rc::new(Sender::new(rules)),
+            mirrors: Mirrors::default(),
             loaded: None,
             is_loading: false,
             has_signals: true,
@@ -172,6 +176,7 @@ impl Dispatcher {
         self.read_unrouted(context);
         self.read_signals(context);
         self.send_due(context);
+        self.push_due(context);
         self.count(now_ms);
     }
 
@@ -217,16 +222,21 @@ impl Dispatcher {
         let lanes: Vec<LaneSettings> = channels.iter().map(lane_settings).collect();
         let by_id = channels.iter().map(|channel| (channel.id, Rc::new(channel.clone())));
         let by_id = by_id.collect();
+        let is_mirror_new = self.mirrors.set_channels(&by_id, &self.sender);
         if let Some(loaded) = &mut self.loaded {
             loaded.engine.set_channels(lanes, unix_ms());
             loaded.engine.recheck_all();
+            if is_mirror_new {
+                loaded.engine.mirror_all();
+            }
             let parents = std::mem::take(&mut loaded.rules.parents);
             loaded.rules = rules;
             loaded.rules.parents = parents;
             (loaded.channels, loaded.policies) = (by_id, policies);
             return;
         }
-        let escalates = policies.iter().any(|policy| policy.options.steps.len() > 1);
+        let escalates = policies.iter().any(|policy| policy.options.steps.len() > 1)
+            || lanes.iter().any(|lane| lane.is_mirror);
         let failing = channels.iter().map(|channel| channel.failing_since_ms);
         let members = |record: crate::storage::alerting::NotificationRecord| {
             (record.notification, record.members)
@@ -256,9 +266,11 @@ impl Dispatcher {
         if self.settlement.is_none() {
             self.settlement = loaded.engine.take_settlement();
             self.settling.append(&mut self.waiting);
+            self.mirrors.settling(loaded.engine.take_mirrored());
         }
         let Some(settlement) = self.settlement.clone() else {
             // Nothing had to be written.
+            self.mirrors.settled(&loaded.engine);
             return self.settling.drain(..).for_each(|reply| _ = reply.send(Ok(())));
         };
         self.is_settling = true;
@@ -278,6 +290,7 @@ impl Dispatcher {
                 self.settlement = None;
                 if let Some(loaded) = &mut self.loaded {
                     loaded.engine.settled();
+                    self.mirrors.settled(&loaded.engine);
                 }
             }
             Err(StorageError::Unavailable(_) | StorageError::Busy) => self.pause(),
@@ -287,6 +300,7 @@ impl Dispatcher {
                     "error" => %error);
                 self.settlement = None;
                 self.loaded = None;
+                self.mirrors = Mirrors::default();
                 self.has_signals = true;
                 self.pause();
             }

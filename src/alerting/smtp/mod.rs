@@ -11,7 +11,6 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use lettre::Address;
-use lettre::message::Message as Mail;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::DEFAULT_MECHANISMS;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
@@ -19,7 +18,9 @@ use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt, Starttls};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 
 use crate::alerting::client_options::ClientOptions;
-use crate::alerting::dialer::Dialer;
+use crate::alerting::dialer::{Connected, Dialer};
+use crate::alerting::http::is_private;
+use crate::alerting::judge::safe_error;
 use crate::alerting::smtp::stream::SmtpStream;
 use crate::domain::Failure;
 use crate::domain::alert::{Attempt, Message};
@@ -32,6 +33,15 @@ pub use settings::{Settings, check, literals};
 /// How long the server may take to end the session after it accepted the mail.
 const QUIT_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// One mail.
+pub struct Mail<'a> {
+    pub message: &'a Message,
+    pub subject: &'a str,
+    pub text: &'a str,
+    /// Whether errors may quote a server with a private address.
+    pub quotes_private: bool,
+}
+
 /// Sends one mail to all recipients, within the timeout of `client`.
 ///
 /// A recipient that is refused does not cost the others their mail: the mail is sent when at least
@@ -41,30 +51,34 @@ pub async fn send(
     proxy: Option<&Proxy<'_>>,
     settings: &Settings,
     client: &ClientOptions,
-    message: &Message,
-    subject: &str,
-    text: &str,
+    mail: &Mail<'_>,
 ) -> Attempt {
-    let step = Cell::new("connecting");
-    let session = Session { dialer, proxy, settings, client, step: &step };
-    let sent = match mail::build(settings, message, subject, text) {
-        Ok(mail) => tokio::time::timeout(client.timeout, session.deliver(&mail)).await,
+    let session = Session {
+        dialer,
+        proxy,
+        settings,
+        client,
+        step: Cell::new("connecting"),
+        quotes: Cell::new(mail.quotes_private),
+    };
+    let sent = match mail::build(settings, mail.message, mail.subject, mail.text) {
+        Ok(formatted) => tokio::time::timeout(client.timeout, session.deliver(&formatted)).await,
         Err(why) => Ok(Err(Fault::Message(format!("the mail cannot be built: {why}")))),
     };
     let sent = sent.unwrap_or_else(|_elapsed| {
-        let timeout = client.timeout;
-        Err(Fault::Channel(format!("{}: no complete reply within {timeout:?}", step.get())))
+        let (step, timeout) = (session.step.get(), client.timeout);
+        Err(Fault::Channel(format!("{step}: no complete reply within {timeout:?}")))
     });
     let secrets = settings.login.as_ref().map_or(&[][..], |login| &login.secrets);
     match sent {
         Ok(()) => Attempt::Delivered { http_status: None, reference: None },
         Err(Fault::Channel(error)) => Attempt::ChannelFailed {
             http_status: None,
-            error: error_line(error, secrets),
+            error: safe_error(&error, secrets),
             retry_after: None,
         },
         Err(Fault::Message(error)) => {
-            Attempt::MessageRefused { http_status: None, error: error_line(error, secrets) }
+            Attempt::MessageRefused { http_status: None, error: safe_error(&error, secrets) }
         }
     }
 }
@@ -88,11 +102,13 @@ struct Session<'a> {
     settings: &'a Settings,
     client: &'a ClientOptions,
     /// For the error at the deadline.
-    step: &'a Cell<&'static str>,
+    step: Cell<&'static str>,
+    /// Whether errors may quote the server.
+    quotes: Cell<bool>,
 }
 
 impl Session<'_> {
-    async fn deliver(&self, mail: &Mail) -> Result<(), Fault> {
+    async fn deliver(&self, mail: &lettre::Message) -> Result<(), Fault> {
         let mut connection = self.open().await?;
         if let Some(login) = &self.settings.login {
             self.step.set("AUTH");
@@ -114,7 +130,9 @@ impl Session<'_> {
     async fn open(&self) -> Result<AsyncSmtpConnection, Fault> {
         let server = &self.settings.server;
         let deadline = Instant::now() + self.client.timeout;
-        let transport = self.dialer.connect(server, self.proxy, deadline).await?.transport;
+        let Connected { transport, address } =
+            self.dialer.connect(server, self.proxy, deadline).await?;
+        self.quotes.set(self.quotes.get() || !is_private(address.ip()));
         if self.settings.security == settings::Security::Implicit {
             return self.greet(SmtpStream::new(self.handshake(transport).await?)).await;
         }
@@ -154,7 +172,7 @@ impl Session<'_> {
     async fn transfer(
         &self,
         connection: &mut AsyncSmtpConnection,
-        mail: &Mail,
+        mail: &lettre::Message,
     ) -> Result<(), Fault> {
         let envelope = mail.envelope();
         let body = mail.formatted();
@@ -174,7 +192,7 @@ impl Session<'_> {
         }
         let (refusals, recipients) = (refused.len(), envelope.to().len());
         let refusal =
-            |address: &Address, error: &Error| format!("RCPT TO {address}: {}", reply(error));
+            |address: &Address, error: &Error| format!("RCPT TO {address}: {}", self.reply(error));
         if refusals == recipients {
             let transient = refused.iter().find(|(_, error)| error.is_transient());
             if let Some((recipient, error)) = transient {
@@ -199,7 +217,7 @@ impl Session<'_> {
     fn parameters(
         &self,
         connection: &AsyncSmtpConnection,
-        mail: &Mail,
+        mail: &lettre::Message,
         body: &[u8],
     ) -> Result<Vec<MailParameter>, Fault> {
         let server = connection.server_info();
@@ -221,7 +239,7 @@ impl Session<'_> {
 
     /// A fault of the channel, whatever the reply is.
     fn channel(&self, error: &Error) -> Fault {
-        Fault::Channel(format!("{}: {}", self.step.get(), reply(error)))
+        Fault::Channel(format!("{}: {}", self.step.get(), self.reply(error)))
     }
 
     /// A fault in the answer to the mail's content.
@@ -231,27 +249,17 @@ impl Session<'_> {
             other => other,
         }
     }
-}
 
-/// Code and text of a reply, or what happened instead.
-fn reply(error: &Error) -> String {
-    let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    match error.status() {
-        Some(code) => format!("{code} {source}"),
-        None if source.is_empty() => error.to_string(),
-        None => source,
+    /// Code and text of a reply, or what happened instead.
+    fn reply(&self, error: &Error) -> String {
+        let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        match error.status() {
+            Some(code) if self.quotes.get() => format!("{code} {source}"),
+            Some(code) => code.to_string(),
+            None if source.is_empty() => error.to_string(),
+            None => source,
+        }
     }
-}
-
-/// Longest error, in bytes.
-const ERROR_LIMIT: usize = 256;
-
-/// One line of at most [`ERROR_LIMIT`] bytes without `secrets`.
-fn error_line(error: String, secrets: &[String]) -> String {
-    let hidden = secrets.iter().fold(error, |error, secret| error.replace(secret.as_str(), "***"));
-    let mut line = crate::domain::outcome::escape_control(hidden.trim().to_owned());
-    line.truncate(line.floor_char_boundary(ERROR_LIMIT));
-    line
 }
 
 #[cfg(test)]

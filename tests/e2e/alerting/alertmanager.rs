@@ -9,6 +9,7 @@ use service_healthcheck::domain::alert::{Facts, Message, MessageState};
 
 use super::message;
 use crate::support::alertmanager::Alertmanager;
+use crate::support::{App, Behaviour, Launch, Target, wait_until};
 
 /// Sends everything that is due at `now_ms`; the messages are by the id of their alert.
 fn push(
@@ -117,4 +118,58 @@ fn alertmanager_takes_equal_labels_for_one_alert() {
         push(&mut mirror, &settings, &messages, now + 2 + round * 60_000);
         assert_eq!(server.firing("service"), ["api"], "the old end would resolve it");
     }
+}
+
+/// The program with two Alertmanagers, one of which is killed, and then killed itself.
+#[test]
+fn alertmanagers_show_what_fires_after_they_or_the_program_were_killed() {
+    let mut first = Alertmanager::start();
+    let second = Alertmanager::start();
+    let targets = [Target::start(Behaviour::Status(503)), Target::start(Behaviour::Status(503))];
+    let launch = Launch::new().with("PUBLIC_URL", "https://mon.example.org");
+    let app = launch.start();
+    let channel = json!({"name": "am", "kind": "alertmanager", "keys": {
+        "urls": [first.url(), second.url()], "labels": {"team": "core"}, "watchdog": true}});
+    let created = app.send("POST", "/v1/channels", &channel);
+    assert_eq!(created.status, 201, "{}", created.text);
+    let add = |app: &App, name: &str, target: &Target| {
+        app.add_with(&json!({"name": name, "group": "shop", "url": target.url(), "alerts": [
+            {"channel": "am", "failure_threshold": 1, "success_threshold": 1}]}))
+    };
+    let id = add(&app, "api", &targets[0]);
+    let shows = |server: &Alertmanager, expected: &[&str]| {
+        wait_until(&format!("{} to have {expected:?}", server.url()), || {
+            server.firing("service") == expected
+        });
+    };
+    // The watchdog has no service.
+    shows(&first, &["", "api"]);
+    shows(&second, &["", "api"]);
+    let alerts = first.alerts();
+    let api = alerts.iter().find(|alert| alert["labels"]["service"] == "api").unwrap();
+    assert_eq!(api["labels"]["alertname"], "ServiceDown");
+    assert_eq!((&api["labels"]["group"], &api["labels"]["team"]), (&json!("shop"), &json!("core")));
+    let link = format!("https://mon.example.org/v1/service/{id}");
+    assert_eq!(api["generatorURL"], link.as_str());
+    assert!(api["annotations"]["summary"].as_str().is_some_and(|it| it.contains("api")), "{api}");
+
+    first.kill();
+    let other = add(&app, "web", &targets[1]);
+    shows(&second, &["", "api", "web"]);
+    first.run();
+    shows(&first, &["", "api", "web"]);
+
+    app.kill();
+    first.kill();
+    first.run();
+    let app = launch.start();
+    shows(&first, &["", "api", "web"]);
+
+    targets[0].set_behaviour(Behaviour::Status(200));
+    shows(&first, &["", "web"]);
+    shows(&second, &["", "web"]);
+    // A removed service has no alert.
+    assert_eq!(app.delete(&format!("/v1/services/{other}")).status, 204);
+    shows(&first, &[""]);
+    shows(&second, &[""]);
 }

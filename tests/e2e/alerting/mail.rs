@@ -13,6 +13,7 @@ use service_healthcheck::probe::net::tls::Trust;
 
 use super::message;
 use crate::support::postfix::{LOGIN, Postfix};
+use crate::support::{Behaviour, Launch, Target};
 
 /// Sends one message with the keys and `client` of a channel.
 fn send(keys: &Value, client: &Value, message: &Message, texts: (&str, &str)) -> Attempt {
@@ -21,7 +22,8 @@ fn send(keys: &Value, client: &Value, message: &Message, texts: (&str, &str)) ->
     let settings = smtp::Settings::read(keys.as_object().unwrap()).unwrap();
     let client = ClientOptions::read(client.as_object().unwrap(), Origin::File).unwrap();
     let (subject, text) = texts;
-    runtime.block_on(smtp::send(&dialer, None, &settings, &client, message, subject, text))
+    let mail = smtp::Mail { message, subject, text, quotes_private: true };
+    runtime.block_on(smtp::send(&dialer, None, &settings, &client, &mail))
 }
 
 /// Keys for `server`, with a login unless the port is 25.
@@ -183,4 +185,43 @@ fn a_silent_server_ends_at_the_timeout_of_the_channel() {
         "to": ["ops@example.org"]});
     let error = channel_error(send(&keys, &json!({"timeout": "300ms"}), &begin(), TEXTS));
     assert_eq!(error, "greeting: no complete reply within 300ms");
+}
+
+/// The program over a channel that the API made, through a downtime.
+#[test]
+fn a_downtime_is_mailed_at_its_begin_and_at_its_end() {
+    let server = Postfix::start();
+    let target = Target::healthy();
+    let app = Launch::new().start();
+    let (username, password) = LOGIN;
+    let channel = json!({
+        "name": "ops",
+        "kind": "email",
+        "keys": {"from": "mon@example.net", "host": server.host, "port": 587,
+            "to": ["ops@example.org"], "username": username, "password": password},
+        "client": {"tls": {"ca-file": server.certificate()}},
+    });
+    let created = app.send("POST", "/v1/channels", &channel);
+    assert_eq!(created.status, 201, "{}", created.text);
+    assert!(!created.text.contains(password), "{}", created.text);
+    let id = app.add_with(&json!({
+        "name": "Bücher", "url": target.url(), "alerts": [{"channel": "ops",
+            "failure_threshold": 1, "success_threshold": 1, "send_on_resolved": true}],
+    }));
+    app.wait_for_state(id, "up");
+    target.set_behaviour(Behaviour::Status(503));
+    let begin = server.mails("ops", 1).remove(0);
+    target.set_behaviour(Behaviour::Status(200));
+    let end = server.mails("ops", 2).remove(1);
+    let header = |mail: &str, name: &str| {
+        let line = mail.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_default().to_owned()
+    };
+    let first = header(&begin, "Message-ID");
+    assert!(first.starts_with("<shc-") && first.ends_with("-1@example.net>"), "{begin}");
+    assert_eq!(header(&end, "References"), first, "{end}");
+    assert_ne!(header(&end, "Message-ID"), first);
+    assert!(begin.contains("(Authenticated sender: monitor)"), "{begin}");
+    assert!(header(&begin, "Subject").contains("=?utf-8?"), "{begin}");
+    assert!(!app.log().contains(password));
 }

@@ -165,7 +165,8 @@ struct Outbox {
 
 impl Engine {
     /// The state as stored. Alerts without a decision about their notifications are routed again;
-    /// with `escalates`, the others are as well, for the later steps of their policies.
+    /// with `escalates`, those that fire are as well, for the later steps of their policies and
+    /// for mirrors.
     pub fn restore(state: Restored, escalates: bool) -> Self {
         let Restored { next_alert_id, next_notification_id, alerts, notifications, channels } =
             state;
@@ -185,9 +186,12 @@ impl Engine {
 
     fn restore_alert(&mut self, alert: &Alert, escalates: bool) {
         let open = OpenAlert::of(alert);
-        if alert.suppressed_by.is_some() {
+        let is_suppressed = alert.suppressed_by.is_some();
+        if is_suppressed {
             self.rechecks.insert((0, alert.id));
-        } else if open.is_pending() || (escalates && open.service_id.is_some()) {
+        }
+        let is_decided = is_suppressed || !open.is_pending();
+        if !is_decided || (escalates && !open.is_pending() && open.service_id.is_some()) {
             self.unrouted.insert(alert.id);
         }
         let until_ms = alert.acknowledged.as_ref().and_then(|acknowledged| acknowledged.until_ms);
@@ -300,6 +304,13 @@ impl Engine {
             }
         }
         backlog
+    }
+
+    /// Routes the alerts of services that fire again: a mirror is new, or was emptied.
+    pub fn mirror_all(&mut self) {
+        let firing = self.alerts.values();
+        let firing = firing.filter(|alert| alert.service_id.is_some() && !alert.is_pending());
+        self.unrouted.extend(firing.map(|alert| alert.id));
     }
 
     /// Begins and ends of alerts for the mirrors.

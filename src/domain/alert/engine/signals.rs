@@ -171,6 +171,7 @@ impl Engine {
             .max()
             .unwrap_or_default()
             .max(alert.ends_at);
+        self.mirror_again(id, &reached);
         if self.suppress(id, env) {
             return;
         }
@@ -183,6 +184,21 @@ impl Engine {
             }
         }
         self.fires_unless_gathering(id, env.now_ms);
+    }
+
+    /// An alert that fires has been shown on mirrors, and stays there until it ends.
+    fn mirror_again(&mut self, id: i64, routes: &[&Rc<Route>]) {
+        if self.alerts.get(&id).is_none_or(OpenAlert::is_pending) {
+            return;
+        }
+        for route in routes.iter().filter(|route| route.after_ms == 0) {
+            let channel_id = self.names.get(&route.channel).copied();
+            let lane = channel_id.and_then(|id| self.lanes.get(&id));
+            if let Some(lane) = lane.filter(|lane| lane.settings.is_mirror) {
+                let channel_id = lane.settings.channel_id;
+                self.mirrored.push(Mirrored::Begins { channel_id, alert_id: id });
+            }
+        }
     }
 
     /// Whether the alert is suppressed now; if so, it is looked at again later.

@@ -1,0 +1,143 @@
+//! Alerts to channels of kind `alertmanager`.
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+use serde_json::Map;
+use url::Url;
+
+use super::{Sender, channel_failed};
+use crate::alerting::alertmanager::{Alert, Settings, body};
+use crate::alerting::client_options::ClientOptions;
+use crate::alerting::http as exchange;
+use crate::alerting::judge::{AnswerRules, judge, safe_error};
+use crate::alerting::kind::Kind;
+use crate::alerting::parts::Request;
+use crate::alerting::request::{Form, Job};
+use crate::alerting::row::Markup;
+use crate::alerting::text::Text;
+use crate::clock::unix_ms;
+use crate::domain::Origin;
+use crate::domain::alert::{Attempt, Channel, Message};
+
+struct PreparedPush {
+    kind: Kind,
+    client: ClientOptions,
+    settings: Settings,
+}
+
+impl Sender {
+    /// The settings of a channel of kind `alertmanager`, its variables filled in.
+    pub fn alertmanager(&self, channel: &Channel) -> Result<Settings, String> {
+        Ok(self.prepare_push(channel)?.settings)
+    }
+
+    fn prepare_push(&self, channel: &Channel) -> Result<PreparedPush, String> {
+        let kind = Kind::find(&channel.kind).ok_or_else(|| "unknown kind of channel".to_owned())?;
+        let prepared = self.prepare(&kind, channel, &Map::new(), None)?;
+        let settings = Settings::read(&prepared.keys)?;
+        Ok(PreparedPush { kind, client: prepared.client, settings })
+    }
+
+    /// One request with `messages` to the URL with this index, and with the watchdog of a monitor.
+    pub async fn push(
+        &self,
+        channel: &Channel,
+        url: usize,
+        messages: &[Message],
+        watchdog_of: Option<&str>,
+    ) -> Attempt {
+        let PreparedPush { kind, client, settings } = match self.prepare_push(channel) {
+            Ok(prepared) => prepared,
+            Err(error) => return channel_failed(&error, &[]),
+        };
+        let Some(endpoint) = settings.endpoints.get(url) else {
+            return channel_failed("urls: the channel has fewer URLs now", &[]);
+        };
+        let texts = messages.iter().map(|message| {
+            let job = Job { kind, channel, overrides: &Map::new(), message };
+            self.renderer.texts(&job, Markup::Plain, Form::Full).plain
+        });
+        let texts: Vec<Text> = texts.collect();
+        let alerts = messages.iter().zip(&texts);
+        let alerts: Vec<Alert<'_>> = alerts
+            .map(|(message, text)| Alert { message, title: &text.title, text: &text.message })
+            .collect();
+        let body = body(&settings, &alerts, watchdog_of, unix_ms()).to_string();
+        let (url, authorization) = without_credentials(endpoint);
+        let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        headers.extend(authorization.map(|value| ("Authorization".to_owned(), value)));
+        let request = Request { method: Method::POST, url, headers, body: Some(body) };
+        let variables = self.renderer.variables();
+        let secrets: Vec<String> = endpoint.password().map(decoded).into_iter().collect();
+        match exchange::send(&self.exchanges, &request, &client, variables).await {
+            Err(failure) => channel_failed(&failure.detail, &secrets),
+            Ok((answer, peer)) => {
+                let quotes = channel.origin == Origin::File || !exchange::is_private(peer);
+                safe(judge(&answer, &AnswerRules { quotes, ..AnswerRules::default() }), &secrets)
+            }
+        }
+    }
+
+    /// Sends one message to all URLs: a test of the channel. The first failure is the result.
+    pub(super) async fn push_to_all(&self, job: &Job<'_>) -> Attempt {
+        let urls = match self.alertmanager(job.channel) {
+            Ok(settings) => settings.endpoints.len(),
+            Err(error) => return channel_failed(&error, &[]),
+        };
+        let mut result = Attempt::Delivered { http_status: None, reference: None };
+        for url in 0..urls {
+            let pushed =
+                self.push(job.channel, url, std::slice::from_ref(job.message), None).await;
+            if matches!(result, Attempt::Delivered { .. }) {
+                result = pushed;
+            }
+        }
+        result
+    }
+}
+
+/// The URL without its user and password, and the header in place of them.
+fn without_credentials(url: &Url) -> (Url, Option<String>) {
+    use base64::Engine;
+    let mut plain = url.clone();
+    if url.username().is_empty() && url.password().is_none() {
+        return (plain, None);
+    }
+    // Both succeed for a URL with a host.
+    let _ = plain.set_username("");
+    let _ = plain.set_password(None);
+    let login = format!("{}:{}", decoded(url.username()), url.password().map(decoded).unwrap_or_default());
+    let login = base64::engine::general_purpose::STANDARD.encode(login);
+    (plain, Some(format!("Basic {login}")))
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn safe(attempt: Attempt, secrets: &[String]) -> Attempt {
+    match attempt {
+        Attempt::ChannelFailed { http_status, error, retry_after } => {
+            let error = safe_error(&error, secrets);
+            Attempt::ChannelFailed { http_status, error, retry_after }
+        }
+        Attempt::MessageRefused { http_status, error } => {
+            Attempt::MessageRefused { http_status, error: safe_error(&error, secrets) }
+        }
+        delivered @ Attempt::Delivered { .. } => delivered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_of_a_url_become_a_header() {
+        let url = "https://us%20er:p%40ss@am.example/api/v2/alerts".parse().unwrap();
+        let (plain, header) = without_credentials(&url);
+        assert_eq!(plain.as_str(), "https://am.example/api/v2/alerts");
+        assert_eq!(header.as_deref(), Some("Basic dXMgZXI6cEBzcw=="));
+        assert_eq!(without_credentials(&plain), (plain.clone(), None));
+    }
+}
