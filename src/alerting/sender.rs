@@ -1,5 +1,7 @@
 //! Sends a message to a channel.
 
+mod push;
+
 use std::sync::Arc;
 
 use ::http::Method;
@@ -129,8 +131,14 @@ impl Sender {
         };
         let texts = self.renderer.texts(job, Markup::Plain, Form::Full).plain;
         let Route { client, proxy } = route;
-        let (subject, text) = (&texts.title, &texts.message);
-        smtp::send(&self.dialer, *proxy, &settings, client, job.message, subject, text).await
+        let mail = smtp::Mail {
+            message: job.message,
+            subject: &texts.title,
+            text: &texts.message,
+            // A client of the API must not read what private addresses answer.
+            quotes_private: job.channel.origin == Origin::File,
+        };
+        smtp::send(&self.dialer, *proxy, &settings, client, &mail).await
     }
 
     /// Posts one alert to each Alertmanager of the channel, as for a test.

@@ -1,5 +1,7 @@
 //! Alerts to channels of kind `alertmanager`.
 
+use std::borrow::Cow;
+
 use http::Method;
 use percent_encoding::percent_decode_str;
 use serde_json::Map;
@@ -7,6 +9,7 @@ use url::Url;
 
 use super::{Sender, channel_failed};
 use crate::alerting::alertmanager::{Alert, Settings, body};
+use crate::alerting::channel_keys::{self, Fill};
 use crate::alerting::client_options::ClientOptions;
 use crate::alerting::http as exchange;
 use crate::alerting::judge::{AnswerRules, judge, safe_error};
@@ -18,10 +21,12 @@ use crate::alerting::text::Text;
 use crate::clock::unix_ms;
 use crate::domain::Origin;
 use crate::domain::alert::{Attempt, Channel, Message};
+use crate::probe::net::proxy::Proxy;
 
 struct PreparedPush {
     kind: Kind,
     client: ClientOptions,
+    proxy: Option<Proxy<'static>>,
     settings: Settings,
 }
 
@@ -33,9 +38,17 @@ impl Sender {
 
     fn prepare_push(&self, channel: &Channel) -> Result<PreparedPush, String> {
         let kind = Kind::find(&channel.kind).ok_or_else(|| "unknown kind of channel".to_owned())?;
-        let prepared = self.prepare(&kind, channel, &Map::new(), None)?;
-        let settings = Settings::read(&prepared.keys)?;
-        Ok(PreparedPush { kind, client: prepared.client, settings })
+        let client = ClientOptions::read(&channel.options.client, channel.origin);
+        let client = client.map_err(|problems| {
+            problems.first().map(ToString::to_string).unwrap_or_default()
+        })?;
+        let variables = self.renderer.variables();
+        let proxy = client.proxy.as_ref().map(|proxy| proxy.url(variables)).transpose();
+        let proxy = proxy.map_err(|error| format!("client.proxy-url: {error}"))?;
+        let proxy = proxy.map(|url| Proxy { url: Cow::Owned(url.into_owned()) });
+        let fill = Fill::Real(variables);
+        let keys = channel_keys::resolve(&kind, channel, &Map::new(), None, fill)?;
+        Ok(PreparedPush { kind, client, proxy, settings: Settings::read(&keys)? })
     }
 
     /// One request with `messages` to the URL with this index, and with the watchdog of a monitor.
@@ -46,7 +59,7 @@ impl Sender {
         messages: &[Message],
         watchdog_of: Option<&str>,
     ) -> Attempt {
-        let PreparedPush { kind, client, settings } = match self.prepare_push(channel) {
+        let PreparedPush { kind, client, proxy, settings } = match self.prepare_push(channel) {
             Ok(prepared) => prepared,
             Err(error) => return channel_failed(&error, &[]),
         };
@@ -67,9 +80,10 @@ impl Sender {
         let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
         headers.extend(authorization.map(|value| ("Authorization".to_owned(), value)));
         let request = Request { method: Method::POST, url, headers, body: Some(body) };
-        let variables = self.renderer.variables();
         let secrets: Vec<String> = endpoint.password().map(decoded).into_iter().collect();
-        match exchange::send(&self.exchanges, &request, &client, variables).await {
+        let sent =
+            exchange::send(&self.dialer, &self.exchanges, &request, &client, proxy.as_ref());
+        match sent.await {
             Err(failure) => channel_failed(&failure.detail, &secrets),
             Ok((answer, peer)) => {
                 let quotes = channel.origin == Origin::File || !exchange::is_private(peer);
