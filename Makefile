@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := condition services_file api_body chunk
 
 .PHONY: help run local-run build test lint deny fmt bench bench-smoke bench-history fuzz schema \
-	migrate-check docker-build docker-up
+	migrate-check docker-build docker-up test-matrix
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ build: ## build target/release/service-healthcheck
 
 test: ## run every test; STORES=sqlite, postgres, both; as root, installs missing Debian packages
 	tests/run.sh $(STORES)
+
+test-matrix: ## run the test with a Matrix server; installs Synapse from PyPI into target/tools
+	tests/matrix.sh
 
 lint: ## check line width, formatting, clippy and documentation; warnings are errors
 	tests/width.sh
