@@ -572,3 +572,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_mirror_shows_what_fires_until_it_ends_whatever_suppresses_it_later() {
+    let mirror = |id: i64| LaneSettings { is_mirror: id == 2, ..settings(id) };
+    let channels = || (1..=2).map(mirror).collect::<Vec<_>>();
+    let begins = |world: &mut World| -> Vec<i64> {
+        let mirrored = world.engine.take_mirrored().into_iter();
+        let begins = mirrored.filter_map(|change| match change {
+            Mirrored::Begins { channel_id: 2, alert_id } => Some(alert_id),
+            _ => None,
+        });
+        begins.collect()
+    };
+    let mut world = World::new(vec![rule(1, 1, 1), rule(2, 1, 1)]);
+    world.engine.set_channels(channels(), 0);
+    world.held.0.insert(8);
+    world.down(7, 1);
+    world.down(8, 1);
+    world.run(SECOND);
+    assert_eq!(begins(&mut world), [1], "the second one is suppressed");
+    assert_eq!((world.states(1), world.states(2)), (vec![Firing], vec![]));
+    world.held.0.insert(7);
+    world.restart();
+    world.engine.set_channels(channels(), world.now_ms);
+    world.engine.mirror_all();
+    world.run(SECOND);
+    assert_eq!(begins(&mut world), [1]);
+    world.held.0.clear();
+    world.run(2 * SECOND);
+    assert!(begins(&mut world).contains(&2), "released");
+    world.up(7, 1);
+    let ends = world.engine.take_mirrored();
+    assert!(matches!(ends[..], [Mirrored::Ends { alert_id: 1, .. }]), "{ends:?}");
+}
