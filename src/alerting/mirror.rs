@@ -153,7 +153,7 @@ impl Mirror {
 
     /// The result of a request. One that Alertmanager refused is `delivered`: repeating it sooner
     /// would not help.
-    pub fn pushed(&mut self, push: Push, delivered: bool, now_ms: i64) {
+    pub fn pushed(&mut self, push: &Push, delivered: bool, now_ms: i64) {
         let everything = self.alerts.len();
         let Some(target) = self.targets.get_mut(push.url) else { return };
         target.busy = false;

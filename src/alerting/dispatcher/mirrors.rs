@@ -107,7 +107,7 @@ impl Mirrors {
     }
 
     /// Takes a result over. Whether the URL works, when that has changed.
-    fn pushed(&mut self, channel: &Channel, push: Push, works: bool, now_ms: i64) -> Option<bool> {
+    fn pushed(&mut self, channel: &Channel, push: &Push, works: bool, now_ms: i64) -> Option<bool> {
         let it = self.channels.get_mut(&channel.id)?;
         // A changed channel has a new mirror, which waits for no result.
         if it.channel.options != channel.options {
@@ -156,24 +156,26 @@ impl Dispatcher {
             });
             let messages: Vec<_> = messages.collect();
             let watchdog_of = push.watchdog.then_some(source.monitor.as_str());
-            let request = sender.push(&channel, push.url, &messages, watchdog_of);
+            let request = sender.push_alerts(&channel, push.url, &messages, watchdog_of);
             let attempt = AssertUnwindSafe(request).catch_unwind().await;
-            let attempt = attempt.map_err(|_| "a bug of the monitor: the sender panicked".to_owned());
+            let attempt =
+                attempt.map_err(|_| "a bug of the monitor: the sender panicked".to_owned());
             (channel, push, attempt)
         };
-        let ended = request.into_actor(self).map(move |(channel, push, attempt), dispatcher, context| {
-            let attempt = attempt.unwrap_or_else(|error: String| Attempt::ChannelFailed {
-                http_status: None,
-                error,
-                retry_after: None,
+        let ended =
+            request.into_actor(self).map(move |(channel, push, attempt), dispatcher, context| {
+                let attempt = attempt.unwrap_or_else(|error: String| Attempt::ChannelFailed {
+                    http_status: None,
+                    error,
+                    retry_after: None,
+                });
+                dispatcher.push_ended(&channel, &push, &attempt, began);
+                dispatcher.push_due(context);
             });
-            dispatcher.push_ended(&channel, push, &attempt, began);
-            dispatcher.push_due(context);
-        });
         context.spawn(ended);
     }
 
-    fn push_ended(&mut self, channel: &Channel, push: Push, attempt: &Attempt, began: Instant) {
+    fn push_ended(&mut self, channel: &Channel, push: &Push, attempt: &Attempt, began: Instant) {
         let (outcome, error) = match attempt {
             Attempt::Delivered { .. } => (DeliveryOutcome::Delivered, ""),
             Attempt::ChannelFailed { error, .. } => {

@@ -22,8 +22,8 @@ fn an_identity_is_made_of_name_group_and_kind() {
 fn drain(mirror: &mut Mirror, now_ms: i64) -> Vec<Push> {
     let mut pushes = Vec::new();
     while let Some(push) = mirror.next_push(now_ms) {
-        pushes.push(push.clone());
-        mirror.pushed(push, true, now_ms);
+        mirror.pushed(&push, true, now_ms);
+        pushes.push(push);
     }
     pushes
 }
@@ -115,11 +115,11 @@ fn a_url_that_failed_is_sent_everything_and_the_other_one_does_not_wait() {
     assert_eq!((hung.url, ids(std::slice::from_ref(&hung))), (0, vec![601]));
     let other = drain(&mut mirror, 1_000);
     assert_eq!((other[0].url, ids(&other)), (1, vec![601]), "while the first one hangs");
-    mirror.pushed(hung, false, 11_000);
+    mirror.pushed(&hung, false, 11_000);
     assert_eq!(mirror.next_due_ms(), Some(12_000), "the backoff");
     assert!(mirror.next_push(11_999).is_none());
     let again = mirror.next_push(12_000).unwrap();
-    mirror.pushed(again, false, 12_000);
+    mirror.pushed(&again, false, 12_000);
     assert_eq!(mirror.next_due_ms(), Some(14_000), "doubled");
     let pushes = drain(&mut mirror, 14_000);
     let to_first: Vec<Push> = pushes.into_iter().filter(|push| push.url == 0).collect();
@@ -140,7 +140,7 @@ fn the_watchdog_is_sent_every_minute_also_without_alerts() {
     assert_eq!(sent(&mut mirror, 59_999), 0);
     assert_eq!(sent(&mut mirror, 60_000), 1);
     let failed = mirror.next_push(120_000).unwrap();
-    mirror.pushed(failed, false, 120_000);
+    mirror.pushed(&failed, false, 120_000);
     assert_eq!((mirror.next_due_ms(), sent(&mut mirror, 121_000)), (Some(121_000), 1));
     assert_eq!(Mirror::new(1, false).next_due_ms(), None);
 }
@@ -199,7 +199,7 @@ proptest! {
                             received.insert(names[&alert.alert_id], (alert.alert_id, until));
                         }
                     }
-                    mirror.pushed(push, !fails, now_ms);
+                    mirror.pushed(&push, !fails, now_ms);
                 }
                 match mirror.next_due_ms() {
                     Some(due_ms) if due_ms <= to_ms => now_ms = now_ms.max(due_ms),

@@ -39,9 +39,8 @@ impl Sender {
     fn prepare_push(&self, channel: &Channel) -> Result<PreparedPush, String> {
         let kind = Kind::find(&channel.kind).ok_or_else(|| "unknown kind of channel".to_owned())?;
         let client = ClientOptions::read(&channel.options.client, channel.origin);
-        let client = client.map_err(|problems| {
-            problems.first().map(ToString::to_string).unwrap_or_default()
-        })?;
+        let client = client
+            .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
         let variables = self.renderer.variables();
         let proxy = client.proxy.as_ref().map(|proxy| proxy.url(variables)).transpose();
         let proxy = proxy.map_err(|error| format!("client.proxy-url: {error}"))?;
@@ -52,7 +51,7 @@ impl Sender {
     }
 
     /// One request with `messages` to the URL with this index, and with the watchdog of a monitor.
-    pub async fn push(
+    pub async fn push_alerts(
         &self,
         channel: &Channel,
         url: usize,
@@ -81,8 +80,7 @@ impl Sender {
         headers.extend(authorization.map(|value| ("Authorization".to_owned(), value)));
         let request = Request { method: Method::POST, url, headers, body: Some(body) };
         let secrets: Vec<String> = endpoint.password().map(decoded).into_iter().collect();
-        let sent =
-            exchange::send(&self.dialer, &self.exchanges, &request, &client, proxy.as_ref());
+        let sent = exchange::send(&self.dialer, &self.exchanges, &request, &client, proxy.as_ref());
         match sent.await {
             Err(failure) => channel_failed(&failure.detail, &secrets),
             Ok((answer, peer)) => {
@@ -90,23 +88,6 @@ impl Sender {
                 safe(judge(&answer, &AnswerRules { quotes, ..AnswerRules::default() }), &secrets)
             }
         }
-    }
-
-    /// Sends one message to all URLs: a test of the channel. The first failure is the result.
-    pub(super) async fn push_to_all(&self, job: &Job<'_>) -> Attempt {
-        let urls = match self.alertmanager(job.channel) {
-            Ok(settings) => settings.endpoints.len(),
-            Err(error) => return channel_failed(&error, &[]),
-        };
-        let mut result = Attempt::Delivered { http_status: None, reference: None };
-        for url in 0..urls {
-            let pushed =
-                self.push(job.channel, url, std::slice::from_ref(job.message), None).await;
-            if matches!(result, Attempt::Delivered { .. }) {
-                result = pushed;
-            }
-        }
-        result
     }
 }
 
@@ -120,7 +101,8 @@ fn without_credentials(url: &Url) -> (Url, Option<String>) {
     // Both succeed for a URL with a host.
     let _ = plain.set_username("");
     let _ = plain.set_password(None);
-    let login = format!("{}:{}", decoded(url.username()), url.password().map(decoded).unwrap_or_default());
+    let login =
+        format!("{}:{}", decoded(url.username()), url.password().map(decoded).unwrap_or_default());
     let login = base64::engine::general_purpose::STANDARD.encode(login);
     (plain, Some(format!("Basic {login}")))
 }

@@ -33,7 +33,7 @@ fn push(
         let body = body(settings, &alerts, watchdog, now_ms);
         let sent = ureq::post(settings.endpoints[push.url].as_str()).send_json(&body);
         results.push(sent.is_ok());
-        mirror.pushed(push, sent.is_ok(), now_ms);
+        mirror.pushed(&push, sent.is_ok(), now_ms);
     }
     results
 }
