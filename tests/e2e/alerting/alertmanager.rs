@@ -79,7 +79,7 @@ fn alerts_survive_a_kill_of_alertmanager_and_end() {
     assert_eq!(first["annotations"]["description"], "It does not answer.");
 
     server.kill();
-    mirror.ended(identity(&messages[&1]), start + 1_000);
+    mirror.ended(identity(&messages[&1]), start);
     assert_eq!(push(&mut mirror, &settings, &messages, start + 1_000), [false]);
     server.run();
     assert_eq!(server.firing("service").len(), 0, "it has forgotten everything");
@@ -89,7 +89,7 @@ fn alerts_survive_a_kill_of_alertmanager_and_end() {
     assert!(!firing.contains(&"service 001".to_owned()));
     for (id, message) in &messages {
         if *id != 1 {
-            mirror.ended(identity(message), start + 2_000);
+            mirror.ended(identity(message), start);
         }
     }
     push(&mut mirror, &settings, &messages, start + 3_000);
@@ -109,10 +109,10 @@ fn alertmanager_takes_equal_labels_for_one_alert() {
     let api = identity(&messages[&1]);
     mirror.began(api, 1, false);
     push(&mut mirror, &settings, &messages, now);
-    mirror.ended(api, now + 1);
+    mirror.ended(api, now);
     push(&mut mirror, &settings, &messages, now + 1);
     assert_eq!(server.firing("service"), [""; 0]);
-    messages.insert(2, Message { since_ms: now + 2, ..of_service("api") });
+    messages.insert(2, Message { since_ms: now, ..of_service("api") });
     mirror.began(api, 2, false);
     for round in 0..3 {
         push(&mut mirror, &settings, &messages, now + 2 + round * 60_000);

@@ -199,7 +199,7 @@ fn a_downtime_is_mailed_at_its_begin_and_at_its_end() {
         "kind": "email",
         "keys": {"from": "mon@example.net", "host": server.host, "port": 587,
             "to": ["ops@example.org"], "username": username, "password": password},
-        "client": {"tls": {"ca-file": server.certificate()}},
+        "client": {"tls": {"ca-file": std::fs::read_to_string(server.certificate()).unwrap()}},
     });
     let created = app.send("POST", "/v1/channels", &channel);
     assert_eq!(created.status, 201, "{}", created.text);

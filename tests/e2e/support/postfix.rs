@@ -96,6 +96,9 @@ impl Postfix {
         if let Some(mut master) = self.master.take() {
             drop(master.stdin.take());
             master.wait().unwrap();
+            // Its daemons end a little later.
+            let is_free = || TcpStream::connect((self.host.as_str(), 25)).is_err();
+            wait_until("postfix to end", is_free);
         }
     }
 
@@ -137,7 +140,7 @@ fn id(user: &str, option: &str) -> u32 {
 
 /// Runs the server until the end of the input, so that it ends however the tests end.
 const RUN: &str =
-    "/usr/lib/postfix/sbin/master -d -c \"$0\" & read -r _; kill -TERM $!; wait $! || true";
+    "setsid /usr/lib/postfix/sbin/master -d -c \"$0\" & read -r _; kill -TERM $!; wait $! || true";
 
 const MAIN: &str = "\
 compatibility_level = 3.6
