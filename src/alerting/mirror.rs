@@ -164,13 +164,14 @@ impl Mirror {
         target.hurried = everything;
         if delivered {
             target.failures = 0;
+            if !push.watchdog {
+                target.watchdog_ms = now_ms;
+            }
             return;
         }
         target.retry_ms = now_ms + backoff_ms(target.failures);
         target.failures = target.failures.saturating_add(1);
-        if push.watchdog {
-            target.watchdog_ms = target.retry_ms;
-        }
+        target.watchdog_ms = target.retry_ms;
     }
 
     /// When [`next_push`](Self::next_push) has something; `None` until a begin or a result.

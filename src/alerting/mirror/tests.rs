@@ -142,6 +142,11 @@ fn the_watchdog_is_sent_every_minute_also_without_alerts() {
     let failed = mirror.next_push(120_000).unwrap();
     mirror.pushed(&failed, false, 120_000);
     assert_eq!((mirror.next_due_ms(), sent(&mut mirror, 121_000)), (Some(121_000), 1));
+    mirror.began(identity(1), 1, false);
+    let failed = mirror.next_push(122_000).unwrap();
+    assert!(!failed.watchdog);
+    mirror.pushed(&failed, false, 122_000);
+    assert_eq!(sent(&mut mirror, 123_000), 1, "Alertmanager may have been restarted");
     assert_eq!(Mirror::new(1, false).next_due_ms(), None);
 }
 
