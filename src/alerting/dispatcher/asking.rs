@@ -10,7 +10,7 @@ use crate::actors::messages::probing::ProbeNow;
 use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
 use crate::domain::alert::{AlertKind, Edge};
-use crate::domain::{Defaults, Definition, FullName, Group, Name, Service, ServiceId};
+use crate::domain::{Defaults, Definition, FullName, Group, Name, Service, ServiceId, Verdict};
 use crate::storage::alerting::{FindServices, SignalBatch};
 
 impl Dispatcher {
@@ -66,10 +66,12 @@ impl Dispatcher {
         for parent in parents {
             let probe = ProbeNow { service: Arc::new(parent), records: true };
             let probed = self.links.probe.send(probe).into_actor(self);
-            context.spawn(probed.map(move |_, dispatcher, context| {
+            context.spawn(probed.map(move |outcome, dispatcher, context| {
                 // A parent that is being probed already has its result a moment later.
+                let is_down =
+                    matches!(&outcome, Ok(Ok(outcome)) if outcome.verdict() == Verdict::Down);
                 if let Some(Loaded { rules, .. }) = &mut dispatcher.loaded {
-                    rules.parents.probed(child);
+                    rules.parents.probed(child, is_down, unix_ms());
                 }
                 dispatcher.turn(context);
             }));

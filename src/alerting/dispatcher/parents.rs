@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::actors::last_results::LastResults;
 use crate::domain::ServiceId;
 
-/// Added to a parent's timeout: the longest wait for its probe.
+/// Added to a parent's timeout: the longest wait for its probe, and for its result to be known.
 const PROBE_MARGIN_MS: i64 = 5_000;
 
 /// Milliseconds between two looks at a parent that is down.
@@ -26,6 +26,9 @@ struct Child {
     parents: Option<Vec<ServiceId>>,
     /// Probes of parents under way.
     probes: usize,
+    /// Unix milliseconds until which a parent whose probe failed is down, whatever the last
+    /// results say: they have it a moment later.
+    failed_until_ms: i64,
     /// Unix milliseconds until which the probes are awaited.
     deadline_ms: i64,
     /// Whether a parent was down at the newest look.
@@ -46,6 +49,7 @@ impl Parents {
         let new = Child {
             parents: None,
             probes: 0,
+            failed_until_ms: i64::MIN,
             deadline_ms: now_ms + PROBE_MARGIN_MS,
             is_blocked: false,
             settles_within_ms: i64::try_from(settles_within.as_millis()).unwrap_or(i64::MAX),
@@ -65,10 +69,14 @@ impl Parents {
         known.parents = Some(parents.into_iter().map(|(id, _)| id).collect());
     }
 
-    /// The probe of a parent ended, and its result is in the last results.
-    pub fn probed(&mut self, child: ServiceId) {
+    /// The probe of a parent ended; its result is in the last results at once, or soon.
+    pub fn probed(&mut self, child: ServiceId, is_down: bool, now_ms: i64) {
         if let Some(known) = self.children.get_mut(&child) {
             known.probes = known.probes.saturating_sub(1);
+            if is_down {
+                known.failed_until_ms = now_ms + PROBE_MARGIN_MS;
+                known.is_blocked = true;
+            }
         }
     }
 
@@ -82,7 +90,8 @@ impl Parents {
         self.children.retain(|id, child| now_ms < child.deadline_ms || is_open(*id));
         for child in self.children.values_mut() {
             let parents = child.parents.as_deref().unwrap_or_default();
-            let is_blocked = parents.iter().any(|id| last_results.is_up(*id) == Some(false));
+            let is_down = |id: &ServiceId| last_results.is_up(*id) == Some(false);
+            let is_blocked = now_ms < child.failed_until_ms || parents.iter().any(is_down);
             if child.is_blocked && !is_blocked {
                 child.released_ms = now_ms.saturating_add(child.settles_within_ms);
             }
@@ -148,7 +157,7 @@ mod tests {
         let mut parents = asked();
         assert_eq!(parents.blocked_until(id(CHILD), 1_000), Some(1_001));
         assert_eq!(parents.blocked_until(id(CHILD), 7_000), None, "timeout and 5 s");
-        parents.probed(id(CHILD));
+        parents.probed(id(CHILD), false, 1_000);
         assert_eq!(parents.blocked_until(id(CHILD), 1_000), None);
         assert_eq!(parents.blocked_until(id(9), 0), None);
     }
@@ -158,7 +167,7 @@ mod tests {
         let last_results = last_results();
         let mut parents = asked();
         parent_result(&last_results, false);
-        parents.probed(id(CHILD));
+        parents.probed(id(CHILD), true, 900);
         parents.refresh(&last_results, |_| true, 1_000);
         assert!(parents.blocked_until(id(CHILD), 1_000).is_some());
         assert_eq!(parents.blocked_by(id(1)), 1);

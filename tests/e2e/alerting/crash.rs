@@ -17,7 +17,8 @@ const CHANNELS: usize = 3;
 
 /// Notifications whose newest revision is not delivered, and alerts without a notification on each
 /// channel.
-const UNDELIVERED: &str = "SELECT count(*) FROM notifications WHERE delivered < revision";
+const UNDELIVERED: &str = "\
+    SELECT count(*) FROM notifications WHERE delivered < revision AND closed_ms IS NULL";
 const UNTOLD: &str = "\
     SELECT count(*) FROM alerts a WHERE (SELECT count(DISTINCT n.channel_id) \
         FROM notification_alerts m JOIN notifications n ON n.id = m.notification_id \

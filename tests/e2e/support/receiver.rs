@@ -24,11 +24,11 @@ impl Receiver {
         Self { target: Target::start(Behaviour::Status(200)) }
     }
 
-    /// Creates a channel that delivers here, without a limit of messages.
+    /// Creates a channel that delivers here, with five messages at once and one more each second.
     pub fn create_channel(&self, app: &App, name: &str) -> i64 {
         let body = json!({
             "name": name, "kind": "webhook", "keys": {"url": self.target.url()},
-            "refill_seconds": 0,
+            "refill_seconds": 1,
         });
         let reply = app.send("POST", "/v1/channels", &body);
         assert_eq!(reply.status, 201, "{}", reply.text);
