@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::alerting::local_time::LocalTime;
-use crate::alerting::markup::{TEXT_LIMIT, clean, header};
+use crate::alerting::markup::{TEXT_LIMIT, clean, clean_lines, header};
 use crate::alerting::parts::{IDEMPOTENCY_KEY, Parts, idempotency_key};
 use crate::alerting::sign::{self, SECRET_EXPECTED};
 use crate::alerting::smtp;
@@ -102,7 +102,7 @@ fn native(message: &Message, texts: &Text, zone: &Zone) -> Value {
             "severity": message.severity.as_str(),
             "title": texts.title,
             "message": texts.message,
-            "description": message.description,
+            "description": clean_lines(&message.description, TEXT_LIMIT),
             "monitor": line(&message.monitor),
             "service": if message.kind.is_own() { Value::Null } else { json!({
                 "name": line(&facts.name),
