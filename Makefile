@@ -7,7 +7,7 @@ DENY := $(shell command -v cargo-deny || echo $(TOOLS)/bin/cargo-deny)
 
 FUZZ := $(shell command -v cargo-fuzz || echo $(TOOLS)/bin/cargo-fuzz)
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := condition services_file api_body chunk
+FUZZ_TARGETS := condition services_file api_body chunk alerting
 
 .PHONY: help run local-run build test lint deny fmt bench bench-smoke bench-history fuzz schema \
 	migrate-check docker-build docker-up test-matrix
@@ -67,7 +67,7 @@ bench-history: ## write and query a year of results; BENCH_SERVICES (100), BENCH
 
 # libFuzzer needs flags of a nightly compiler; RUSTC_BOOTSTRAP permits them for the stable one.
 # No sanitizer: the code has no unsafe blocks.
-fuzz: $(FUZZ) ## fuzz conditions, services files, API bodies and chunks, FUZZ_SECONDS (60) each
+fuzz: $(FUZZ) ## fuzz every parser and the rendering of alerts, FUZZ_SECONDS (60) each
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p target/fuzz/corpus/$$target; \
 		RUSTC_BOOTSTRAP=1 $(FUZZ) run --sanitizer none --target-dir target/fuzz $$target \

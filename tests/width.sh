@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8
 
 files=$(git ls-files -- ':!*.json' ':!*.db' ':!*.lock' ':!LICENSE' ':!*schema.rs' \
-    ':!tests/e2e/data' ':!tests/e2e/support/bomb.*' ':!proptest-regressions' ':!fuzz/seeds' \
-    ':!docs/benchmarks.md')
+    ':!tests/e2e/data' ':!tests/golden/*.txt' ':!tests/e2e/support/bomb.*' \
+    ':!proptest-regressions' ':!fuzz/seeds' ':!docs/benchmarks.md')
 wide=$(
     grep -nE '^.{101,}$' $files || true
     sed '/<!-- bench: begin -->/,/<!-- bench: end -->/s/.*//' docs/benchmarks.md |

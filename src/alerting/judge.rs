@@ -47,13 +47,14 @@ pub struct AnswerRules<'r> {
 }
 
 impl<'r> AnswerRules<'r> {
-    /// The rules of `requests` for a message that reports the end, or does not.
-    pub fn of(requests: &'r Requests, ended: bool, quotes: bool) -> Self {
+    /// The rules of `requests` for a message that reports the end, or does not. Once there is a
+    /// reference, what the receiver answers to an update is not one.
+    pub fn of(requests: &'r Requests, ended: bool, has_reference: bool, quotes: bool) -> Self {
         let resolve = requests.resolve.as_ref().filter(|_| ended);
         Self {
             success: requests.success.as_ref().filter(|_| resolve.is_none()),
             retry_after: requests.retry_after.as_ref(),
-            remember: requests.remember.as_deref().filter(|_| !ended),
+            remember: requests.remember.as_deref().filter(|_| !ended && !has_reference),
             accept: if resolve.is_some() { &[] } else { &requests.accept },
             gone_is_success: resolve.is_some_and(|resolve| resolve.gone_is_success),
             quotes,
@@ -170,6 +171,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::alerting::Kind;
+    use crate::alerting::row::Shape;
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() }
@@ -265,6 +268,36 @@ mod tests {
             let reference = expected.map(str::to_owned);
             let delivered = Attempt::Delivered { http_status: Some(201), reference };
             assert_eq!(judge(&answer(201, body), &rules), delivered);
+        }
+    }
+
+    #[test]
+    fn the_answer_to_a_comment_is_no_reference() {
+        let row = &Kind::find("clickup").unwrap().row.shape;
+        let Shape::Requests(requests) = row else { panic!() };
+        let remembered = |has_reference| {
+            let rules = AnswerRules::of(requests, false, has_reference, false);
+            match judge(&answer(200, "{\"id\": 5}"), &rules) {
+                Attempt::Delivered { reference, .. } => reference,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(remembered(false), Some("5".to_owned()));
+        assert_eq!(remembered(true), None);
+    }
+
+    #[test]
+    fn a_row_says_which_statuses_mean_success() {
+        for (kind, status, expected) in [
+            ("line", 409, "delivered"),
+            ("apprise", 204, "channel"),
+            ("apprise", 424, "channel"),
+            ("apprise", 200, "delivered"),
+            ("slack", 204, "delivered"),
+        ] {
+            let Shape::Requests(requests) = &Kind::find(kind).unwrap().row.shape else { panic!() };
+            let rules = AnswerRules::of(requests, false, false, false);
+            assert_eq!(failed(&judge(&answer(status, ""), &rules)), expected, "{kind} {status}");
         }
     }
 

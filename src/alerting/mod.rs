@@ -26,7 +26,13 @@ mod custom;
 pub mod dialer;
 pub mod dispatcher;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod gatus_kinds;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod golden_messages;
 mod http;
 mod judge;
 pub mod kept_secrets;
@@ -38,6 +44,8 @@ pub mod mirror;
 mod parts;
 mod phrases;
 mod placeholders;
+#[cfg(test)]
+mod random;
 mod request;
 mod row;
 mod row_request;
@@ -57,7 +65,7 @@ mod webhook;
 pub use client_options::ClientOptions;
 pub use key::{Key, ValueType};
 pub use kind::Kind;
-pub use request::ShownRequest;
+pub use request::{Job, Renderer, ShownRequest};
 pub use row::{Class, Limits, Row};
 pub use sender::{Sender, SenderRules};
 pub use shown::shown;

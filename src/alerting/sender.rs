@@ -205,7 +205,8 @@ impl Sender {
         let quotes = job.channel.origin == Origin::File || !http::is_private(peer);
         let rules = match &job.kind.row.shape {
             Shape::Requests(requests) => {
-                AnswerRules::of(requests, text::is_resolved(job.message.state), quotes)
+                let ended = text::is_resolved(job.message.state);
+                AnswerRules::of(requests, ended, job.message.reference.is_some(), quotes)
             }
             Shape::Code(_) => AnswerRules { quotes, ..AnswerRules::default() },
         };

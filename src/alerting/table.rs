@@ -93,10 +93,15 @@ enum SignerName {
     Sigv4,
 }
 
+/// The first document of `text` as JSON.
+pub(super) fn parse_yaml(text: &str) -> Result<Value, String> {
+    let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
+    Ok(documents.first().map(json).transpose()?.unwrap_or_default())
+}
+
 /// Reads the table. The error is a sentence that begins with the name of the row.
 fn parse(text: &str) -> Result<BTreeMap<String, Row>, String> {
-    let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
-    let Some(Value::Object(rows)) = documents.first().map(json).transpose()? else {
+    let Value::Object(rows) = parse_yaml(text)? else {
         return Err("the table is not a mapping of rows".to_owned());
     };
     let rows = rows.into_iter().map(|(name, row)| {
