@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use crate::domain::time::timestamp;
+use crate::domain::alert::MessageState;
+use crate::domain::time::{duration, timestamp};
 
 /// An uptime monitor: probes services, stores every result, and reports uptime, downtime with its
 /// reason, and response times.
@@ -53,6 +55,9 @@ pub enum Command {
     },
     /// Check that the service on this machine is healthy; for a container's health check.
     Health,
+    /// Test channels; show, acknowledge and silence alerts of the running service.
+    #[command(subcommand)]
+    Alert(AlertCommand),
     /// Become a plugin; the monitor starts this for external checks.
     #[command(hide = true)]
     ExecPlugin(PluginArgs),
@@ -125,6 +130,128 @@ pub enum Import {
         /// The database; the command only reads it.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AlertCommand {
+    /// Deliver a test message to a channel; the exit code is 0 when it arrived.
+    Test(ChannelArgs),
+    /// Print the request of a test message, with masked secrets; send nothing.
+    Render(ChannelArgs),
+    /// Print the open alerts, one per line, newest first.
+    List {
+        /// Print the alerts that have ended too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Acknowledge an alert: no reminders and no escalation until it ends.
+    Ack(AckArgs),
+    /// Suppress the messages about some alerts for a time.
+    #[command(subcommand)]
+    Silence(SilenceCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct ChannelArgs {
+    /// Name of the channel.
+    pub channel: String,
+    /// What the message reports.
+    #[arg(long, value_enum, default_value_t = TestState::Firing)]
+    pub state: TestState,
+    /// Take the channel from this services file, without a running service.
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TestState {
+    /// An alert begins
+    Firing,
+    /// A reminder: the alert still fires
+    Still,
+    /// The alert ends
+    Resolved,
+    /// Several alerts in one message
+    Digest,
+}
+
+impl TestState {
+    pub fn message_state(self) -> MessageState {
+        match self {
+            Self::Firing => MessageState::Firing,
+            Self::Still => MessageState::Still,
+            Self::Resolved => MessageState::Resolved,
+            Self::Digest => MessageState::Digest,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct AckArgs {
+    /// Id of the alert.
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub id: u64,
+    /// Who acknowledges it.
+    #[arg(long)]
+    pub by: Option<String>,
+    #[arg(long)]
+    pub note: Option<String>,
+    /// Acknowledge it until this time only: unix seconds or RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = unix_ms)]
+    pub until: Option<i64>,
+    /// Take the acknowledgement back.
+    #[arg(long, conflicts_with_all = ["by", "note", "until"])]
+    pub undo: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SilenceCommand {
+    /// Add a silence that begins now.
+    Add(SilenceArgs),
+    /// Print the silences that have not ended.
+    List,
+    /// Delete a silence.
+    End {
+        /// Id of the silence.
+        #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+        id: u64,
+    },
+}
+
+/// Every option of the match may be repeated; `*` stands for any characters.
+#[derive(Debug, Default, Args)]
+#[command(group = ArgGroup::new("matched").required(true).multiple(true)
+    .args(["name", "group", "kind", "severity"]))]
+#[command(group = ArgGroup::new("end").required(true).args(["length", "until"]))]
+pub struct SilenceArgs {
+    /// Name of a service.
+    #[arg(long)]
+    pub name: Vec<String>,
+    /// Group of services.
+    #[arg(long)]
+    pub group: Vec<String>,
+    /// Kind of alerts, such as down or certificate.
+    #[arg(long)]
+    pub kind: Vec<String>,
+    /// Severity of alerts: info, warning or critical.
+    #[arg(long)]
+    pub severity: Vec<String>,
+    /// How long, such as 90m, 8h or 2d.
+    #[arg(long = "for", value_name = "DURATION", value_parser = span)]
+    pub length: Option<Duration>,
+    /// Until when: unix seconds or RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = unix_ms)]
+    pub until: Option<i64>,
+    /// Who suppresses them.
+    #[arg(long)]
+    pub by: Option<String>,
+    /// Why.
+    #[arg(long)]
+    pub note: Option<String>,
+}
+
+fn span(text: &str) -> Result<Duration, &'static str> {
+    duration::parse_span(text).ok_or("expected a duration such as 90m, 8h or 2d")
 }
 
 fn unix_ms(text: &str) -> Result<i64, &'static str> {

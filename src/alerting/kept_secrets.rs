@@ -82,6 +82,42 @@ pub fn masks(kind: &str, options: &ChannelOptions) -> Vec<KeyProblem> {
     change.problems
 }
 
+/// Keys that an override of one alert sends to another receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirected {
+    /// The overridden keys that decide the receiver.
+    pub causes: Vec<String>,
+    /// The keys of the channel with secrets that the override leaves as they are.
+    pub secrets: Vec<String>,
+}
+
+/// What `overrides`, the `provider_override` of a rule, would send elsewhere of the secrets of
+/// `channel`; `None` when nothing.
+pub fn redirected(channel: &Channel, overrides: &Map<String, Value>) -> Option<Redirected> {
+    let shown = shown(channel);
+    let groups = channel.options.overrides.iter().zip(&shown.overrides);
+    let groups = groups.map(|(stored, shown)| (&stored.keys, &shown.keys));
+    let scopes: Vec<_> = [(&channel.options.keys, &shown.keys)].into_iter().chain(groups).collect();
+    let given = receivers(&channel.kind, overrides);
+    let differs = |name: &str| {
+        scopes.iter().any(|(stored, _)| {
+            receivers(&channel.kind, stored).get(name).is_some_and(|it| given.get(name) != Some(it))
+        }) || scopes.iter().all(|(stored, _)| !stored.contains_key(name))
+    };
+    let causes: Vec<String> = given.keys().filter(|name| differs(name)).cloned().collect();
+    let mut secrets: Vec<String> = scopes
+        .iter()
+        .flat_map(|(stored, shown)| {
+            let secret = |(name, value): &(&String, &Value)| shown.get(*name) != Some(*value);
+            stored.iter().filter(secret).map(|(name, _)| name.clone())
+        })
+        .filter(|name| !overrides.contains_key(name))
+        .collect();
+    secrets.sort();
+    secrets.dedup();
+    (!causes.is_empty() && !secrets.is_empty()).then_some(Redirected { causes, secrets })
+}
+
 /// One value in the stored channel, in the response that shows it, and in the change.
 #[derive(Clone, Copy, Default)]
 struct Places<'v> {
@@ -378,6 +414,22 @@ mod tests {
         assert_eq!(found, kept);
         let found = keep(&gotify(), "ntfy", after, &map(&json!({"kind": "ntfy"}))).unwrap_err();
         assert!(found[0].problem.contains("a change of kind may send"), "{found:?}");
+    }
+
+    #[test]
+    fn an_override_of_an_alert_must_not_send_secrets_of_the_channel_elsewhere() {
+        let of = |overrides: Value| redirected(&gotify(), &map(&overrides));
+        assert_eq!(of(json!({"priority": 1, "token": "own"})), None);
+        assert_eq!(of(json!({"server-url": "https://g/other"})), None, "the same server");
+        for cause in ["server-url", "base-url"] {
+            let found = of(json!({cause: "https://evil/"})).unwrap();
+            let expected = (vec![cause.to_owned()], vec!["token".to_owned()]);
+            assert_eq!((found.causes, found.secrets), expected);
+            assert_eq!(of(json!({cause: "https://evil/", "token": "own"})), None);
+        }
+        let slack = options(json!({"webhook-url": "https://h/s3cret"}), json!({}), json!({}));
+        let slack = channel("slack", slack);
+        assert_eq!(redirected(&slack, &map(&json!({"webhook-url": "https://own/x"}))), None);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct NewChannel {
     #[schema(required = false, default = false)]
     system: bool,
     /// Seconds until one more message may be sent after a burst; null for those of the kind.
-    #[schema(required = false, minimum = 1, maximum = 86400)]
+    #[schema(required = false, format = Int64, minimum = 1, maximum = 86400)]
     refill_seconds: Option<u32>,
     /// Quiet hours, as windows of maintenance.
     #[schema(required = false, value_type = Vec<Object>, max_items = 100)]
@@ -59,7 +59,7 @@ pub struct NewPolicy {
     #[schema(min_length = 1, max_length = 255, example = "core")]
     name: String,
     /// Policies are tried in this order, and then in the order of their ids.
-    #[schema(required = false, default = 0, maximum = 1000000)]
+    #[schema(required = false, format = Int64, default = 0, maximum = 1000000)]
     position: u32,
     /// The alerts that it is for; by default all.
     #[schema(required = false)]

@@ -35,5 +35,5 @@ pub use guard::{Guard, WriteAccess};
 pub use response_cache::ResponseCache;
 pub use scrapes::Scrapes;
 pub use server::serve;
-pub use state::Api;
+pub use state::{Api, Dispatcher};
 pub use transport::Connections;

@@ -9,9 +9,12 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, Ref, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
-use crate::api::alerting::{alerts, channels, deliveries, policies, silences};
+use crate::api::alerting::{
+    acknowledgements, alerts, channel_tests, channels, deliveries, policies, silences,
+};
 use crate::api::error::{ApiResult, ErrorBody};
 use crate::api::parameter_schemas::ParameterSchemas;
+use crate::api::views::alerting::alert::OpenAlert;
 use crate::api::views::event::{Event, Failure};
 use crate::api::views::probe::Probe;
 use crate::api::views::service::{Metric, Service};
@@ -41,6 +44,7 @@ use crate::api::{heartbeats, history, input, internal, probes, services};
         channels::get,
         channels::patch,
         channels::delete,
+        channel_tests::test,
         channels::kinds,
         policies::list,
         policies::create,
@@ -54,14 +58,17 @@ use crate::api::{heartbeats, history, input, internal, probes, services};
         silences::delete,
         alerts::list,
         alerts::get,
+        acknowledgements::acknowledge,
+        acknowledgements::unacknowledge,
         deliveries::list,
+        deliveries::retry,
         internal::health,
         internal::ready,
         internal::storage,
         internal::metrics,
         document,
     ),
-    components(schemas(Service, Event, Failure, Metric, Probe)),
+    components(schemas(Service, OpenAlert, Event, Failure, Metric, Probe)),
     tags(
         (name = "services", description = "Monitored services, their state and their events"),
         (name = "history", description = "Past results: ticks, events, series, uptime, objectives"),

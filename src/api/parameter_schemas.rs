@@ -77,7 +77,6 @@ fn schema(path: &str, name: &str) -> Option<ObjectBuilder> {
         "kind" => one_of(AlertKind::ALL.map(AlertKind::as_str)),
         "suppressed" => one_of(Suppression::ALL.map(Suppression::as_str)),
         "outcome" => one_of(DeliveryOutcome::ALL.map(DeliveryOutcome::as_str)),
-        "channel" | "alert" => integer(KnownFormat::Int64, i64::MAX),
         "of" => one_of(SeriesOf::ALL.map(SeriesOf::as_str))
             .default(Some(SeriesOf::ResponseTime.as_str().into())),
         "unknown" => one_of(UnknownAs::ALL.map(UnknownAs::as_str))

@@ -43,6 +43,7 @@ pub struct AlertParams {
     /// Only alerts of this kind
     kind: Option<String>,
     /// Only alerts of the service with this id, also of one that was deleted
+    #[param(minimum = 1)]
     service: Option<i64>,
     /// Only alerts of services of this group; empty: those without a group
     group: Option<String>,
@@ -56,8 +57,10 @@ pub struct AlertParams {
 #[expect(dead_code, reason = "read by utoipa's derive only")]
 pub struct DeliveryParams {
     /// Only deliveries to the channel with this id
+    #[param(minimum = 1)]
     channel: Option<i64>,
     /// Only deliveries of the alert with this id
+    #[param(minimum = 1)]
     alert: Option<i64>,
     /// Only deliveries with this outcome
     outcome: Option<String>,

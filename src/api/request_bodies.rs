@@ -149,7 +149,7 @@ pub struct NewService {
     /// Days before the expiry of the certificate at which it is reported (alert kind
     /// `certificate`), from 1 to 365; `[14, 7, 1]` by default.
     #[schema(required = false, max_items = 10, example = json!([30, 7]))]
-    certificate_days: Option<Vec<u16>>,
+    certificate_days: Option<Vec<i64>>,
 }
 
 /// An entry of `alerts`.
@@ -198,7 +198,7 @@ pub struct Degraded {
     #[schema(minimum = 0.001, maximum = 3600, example = 0.8)]
     response_time_seconds: Option<f64>,
     /// Slow results in a row that begin an alert, and others in a row that end it.
-    #[schema(default = 5, minimum = 1, maximum = 100)]
+    #[schema(format = Int64, default = 5, minimum = 1, maximum = 100)]
     results: Option<u32>,
 }
 

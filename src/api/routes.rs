@@ -3,7 +3,9 @@
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
-use crate::api::alerting::{alerts, channels, deliveries, policies, silences};
+use crate::api::alerting::{
+    acknowledgements, alerts, channel_tests, channels, deliveries, policies, silences,
+};
 use crate::api::error::ApiError;
 use crate::api::guard::{CHANNEL, CHANNELS, EXTERNAL, HEARTBEAT};
 use crate::api::services::{create, delete, events, get, list, patch};
@@ -40,6 +42,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(channels::patch))
                 .route(web::delete().to(channels::delete)),
         )
+        .service(path("/v1/channels/{id}/test", "POST").route(web::post().to(channel_tests::test)))
         .service(read(path("/v1/channel-kinds", "GET, HEAD"), channels::kinds))
         .service(
             read(path("/v1/policies", "GET, HEAD, POST"), policies::list)
@@ -61,6 +64,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(read(path("/v1/alerts", "GET, HEAD"), alerts::list))
         .service(read(path("/v1/alerts/{id}", "GET, HEAD"), alerts::get))
+        .service(
+            path("/v1/alerts/{id}/acknowledge", "POST, DELETE")
+                .route(web::post().to(acknowledgements::acknowledge))
+                .route(web::delete().to(acknowledgements::unacknowledge)),
+        )
+        .service(path("/v1/deliveries/{id}/retry", "POST").route(web::post().to(deliveries::retry)))
         .service(read(path("/v1/deliveries", "GET, HEAD"), deliveries::list))
         .service(read(path("/v1/_internal/health", "GET, HEAD"), internal::health))
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))

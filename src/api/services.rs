@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::alerting::kept_secrets;
 use crate::api::budget::Items;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::error_responses::{BodyErrors, NotFoundError, ReadErrors, WriteErrors};
@@ -15,9 +16,11 @@ use crate::api::views::envelope::{List, Success, json, success};
 use crate::api::views::event::{Event, EventsData};
 use crate::api::views::service::{Service, ServiceData, ServicesData, one_service};
 use crate::clock::unix_ms;
-use crate::domain::{Origin, ServiceEvent};
-use crate::storage::records::GetService;
-use crate::storage::records::{Applied, Change};
+use crate::domain::alert::Alert;
+use crate::domain::{Definition, Origin, ServiceEvent};
+use crate::storage::alerting::query::ListServicesWithAlerts;
+use crate::storage::alerting::{ListChannels, ListOpenAlerts};
+use crate::storage::records::{Applied, Change, GetService, ServiceRecord};
 
 /// The services, ordered by id.
 #[utoipa::path(get, path = "/v1/services", tag = "services",
@@ -45,9 +48,12 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let compute = async {
         let (requested, defaults, requests) = (query.page, api.defaults, api.requests);
         let view = move |page| {
-            let view = |record| Service::new(&record, &defaults, requests);
+            let view = |(record, alerts): (ServiceRecord, Vec<Alert>)| {
+                Service::new(&record, &alerts, &defaults, requests)
+            };
             ServicesData { services: List::new(requested, page, view) }
         };
+        let query = ListServicesWithAlerts(query);
         api.text((Items::Services, requested.limit as usize), query, view).await
     };
     let text = if is_search {
@@ -71,9 +77,10 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
     let definition = input::definition(&object, api.has_plugins)?;
+    check_overrides(&api, &definition).await?;
     let applied = api.change(Change::Create(Box::new(definition))).await?;
     let location = format!("/v1/services/{}", applied.id);
-    let mut response = changed(&api, StatusCode::CREATED, applied)?;
+    let mut response = changed(&api, StatusCode::CREATED, applied).await?;
     if let Ok(location) = location.parse() {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -92,7 +99,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
     let record = api.query(GetService(id)).await?;
-    Ok(success(StatusCode::OK, one_service(&record, &api.defaults, api.requests)))
+    shown(&api, StatusCode::OK, &record).await
 }
 
 /// Changes a service from its next probe on. An absent field stays unchanged.
@@ -115,10 +122,11 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     let patch = input::patch(object)?;
     let before = api.query(GetService(id)).await?;
     if before.origin == Origin::Api {
-        input::patched(&before.definition, &patch, api.has_plugins)?;
+        let patched = input::patched(&before.definition, &patch, api.has_plugins)?;
+        check_overrides(&api, &patched).await?;
     }
     let applied = api.change(Change::Update(id, patch)).await?;
-    changed(&api, StatusCode::OK, applied)
+    changed(&api, StatusCode::OK, applied).await
 }
 
 /// Deletes a service. Its probes stop, its name becomes available, and its history stays in the
@@ -160,8 +168,36 @@ pub async fn events(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     Ok(json(text))
 }
 
+/// Rejects overrides of alerts that would send secrets of a channel to another receiver: a client
+/// that may write must not learn the secrets that it cannot read.
+async fn check_overrides(api: &Api, definition: &Definition) -> Result<(), ApiError> {
+    let rules = definition.options.alerts.iter().flat_map(|rules| rules.iter()).enumerate();
+    let rules: Vec<_> = rules.filter(|(_, rule)| !rule.overrides.is_empty()).collect();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let channels = api.query(ListChannels).await?;
+    let mut problems = Vec::new();
+    for (nth, rule) in rules {
+        let channel = channels.iter().find(|channel| channel.name == rule.channel);
+        if let Some(found) = channel.and_then(|it| kept_secrets::redirected(it, &rule.overrides)) {
+            let (causes, secrets) = (found.causes.join(", "), found.secrets.join(", "));
+            problems.push(format!(
+                "alerts.{nth}.provider_override: {causes} may send secrets of the channel \
+                 elsewhere, expected {secrets} too"
+            ));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(ApiError::unprocessable(problems)) }
+}
+
 /// The response to a change that returns the changed service.
-fn changed(api: &Api, status: StatusCode, applied: Applied) -> ApiResult {
+async fn changed(api: &Api, status: StatusCode, applied: Applied) -> ApiResult {
     let record = applied.record.ok_or_else(ApiError::not_found)?;
-    Ok(success(status, one_service(&record, &api.defaults, api.requests)))
+    shown(api, status, &record).await
+}
+
+async fn shown(api: &Api, status: StatusCode, record: &ServiceRecord) -> ApiResult {
+    let alerts = api.query(ListOpenAlerts(vec![record.id])).await?;
+    Ok(success(status, one_service(record, &alerts, &api.defaults, api.requests)))
 }

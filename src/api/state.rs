@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 use actix_web::web;
 use serde::Serialize;
 use slog::Logger;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use utoipa::ToSchema;
 
 use crate::actors::last_results::LastResults;
+use crate::actors::messages::alerting::{Acknowledge, RetryNotification, TestChannel};
 use crate::actors::messages::store::{Ask, ChangeAlerting, MakeChange};
 use crate::actors::pool::Pool;
 use crate::actors::push_keys::PushKeys;
@@ -53,6 +54,9 @@ pub struct Api {
     pub requests: Requests,
     /// Held while a channel, a policy or a silence is read and changed.
     pub alerting_changes: Arc<Mutex<()>>,
+    pub dispatcher: Dispatcher,
+    /// A permit of each running test of a channel.
+    pub channel_tests: Arc<Semaphore>,
     pub guard: Guard,
     /// Largest request body, in bytes.
     pub body_limit: usize,
@@ -66,6 +70,14 @@ pub struct Api {
     pub connections: Connections,
     /// The access log.
     pub log: Logger,
+}
+
+/// The dispatcher of alerting, by the messages of HTTP.
+#[derive(Clone)]
+pub struct Dispatcher {
+    pub test: Recipient<TestChannel>,
+    pub acknowledge: Recipient<Acknowledge>,
+    pub retry: Recipient<RetryNotification>,
 }
 
 impl Api {

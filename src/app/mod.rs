@@ -16,7 +16,7 @@ use actix::prelude::*;
 use actix_web::dev::ServerHandle;
 use slog::{Logger, error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -335,6 +335,12 @@ fn start_server(
 ) -> std::io::Result<ServerHandle> {
     let connections = Connections::new(config.api.max_connections, config.api.client_timeout);
     let api = Api {
+        dispatcher: api::Dispatcher {
+            test: actors.dispatcher.clone().recipient(),
+            acknowledge: actors.dispatcher.clone().recipient(),
+            retry: actors.dispatcher.clone().recipient(),
+        },
+        channel_tests: Arc::new(Semaphore::new(1)),
         alerting_changes: Arc::default(),
         recorder: actors.recorder.clone(),
         scheduler: actors.scheduler.clone(),

@@ -1,10 +1,11 @@
 //! `service-healthcheck health`: checks the service on this machine, for a container.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_rt::System;
 
+use crate::commands::client::connect_address;
 use crate::config::Config;
 use crate::error::Error;
 
@@ -23,14 +24,5 @@ pub(super) fn run(config: &Config) -> Result<(), Error> {
         Ok(status) if status.is_success() => Ok(()),
         Ok(status) => Err(Error::Failed(format!("{url} answered {status}"))),
         Err(error) => Err(Error::Failed(format!("{url}: {error}"))),
-    }
-}
-
-/// Where a client on this machine reaches a server that listens on `host`.
-fn connect_address(host: IpAddr) -> IpAddr {
-    match host {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        other => other,
     }
 }

@@ -1,9 +1,11 @@
 //! One file or folder per command. Each has a function `run` that prints its own result.
 
+mod alert;
 mod allocator;
 mod backup;
 mod check_db;
 mod check_file;
+mod client;
 mod exec_plugin;
 mod export;
 mod health;
@@ -35,6 +37,7 @@ pub fn run(command: &Command, config: &Config) -> Result<ExitCode, Error> {
         Command::Restore { file } => restore::run(config, file),
         Command::CheckDb { file } => check_db::run(config, file.as_deref()),
         Command::Health => health::run(config),
+        Command::Alert(command) => return alert::run(config, command),
         // Runs before the configuration is read: see `exec_plugin`.
         Command::ExecPlugin(args) => return Ok(exec_plugin(args)),
     }

@@ -269,6 +269,18 @@ mod tests {
     }
 
     #[test]
+    fn deliveries_are_stored_for_thirty_days_unless_configured() {
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        assert_eq!(with(&[]).unwrap().storage.retention.deliveries, days(30));
+        let week = with(&[("DELIVERY_RETENTION_DAYS", "7")]).unwrap();
+        assert_eq!(week.storage.retention.deliveries, days(7));
+        let error = with(&[("DELIVERY_RETENTION_DAYS", "0")]).unwrap_err();
+        assert!(error.problems[0].starts_with("DELIVERY_RETENTION_DAYS: invalid value"));
+        let url = with(&[("PUBLIC_URL", "https://mon.example.org/")]).unwrap().alerting.public_url;
+        assert_eq!(url.as_deref(), Some("https://mon.example.org"));
+    }
+
+    #[test]
     fn every_variable_of_the_list_is_read() {
         let names = std::cell::RefCell::new(Vec::new());
         Config::from_lookup(|name| {

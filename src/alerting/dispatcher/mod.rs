@@ -44,7 +44,7 @@ use crate::storage::StorageError;
 use crate::storage::alerting::{
     AlertingState, GetAlertingState, GetDefinitions, ReadSignals, SignalBatch,
 };
-use messages::MessageSource;
+pub use messages::MessageSource;
 use mirrors::Mirrors;
 use suppressions::SuppressionRules;
 

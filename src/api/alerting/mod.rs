@@ -1,6 +1,8 @@
 //! Handlers of alerting: channels, policies, silences, alerts and deliveries.
 
+pub mod acknowledgements;
 pub mod alerts;
+pub mod channel_tests;
 pub mod channels;
 pub mod deliveries;
 pub mod policies;

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::api::views::alerting::alert::OpenAlert;
 use crate::api::views::envelope::{List, One};
 use crate::api::views::event::Event;
-use crate::domain::{Defaults, Group, Requests, Tally};
+use crate::domain::{Defaults, Group, Requests, Tally, alert};
 use crate::spec;
 use crate::spec::Form;
 use crate::storage::records::ServiceRecord;
@@ -25,8 +26,13 @@ pub struct ServicesData {
 }
 
 /// The response data for `record`.
-pub fn one_service(record: &ServiceRecord, defaults: &Defaults, requests: Requests) -> ServiceData {
-    ServiceData { service: One::new(Service::new(record, defaults, requests)) }
+pub fn one_service(
+    record: &ServiceRecord,
+    alerts: &[alert::Alert],
+    defaults: &Defaults,
+    requests: Requests,
+) -> ServiceData {
+    ServiceData { service: One::new(Service::new(record, alerts, defaults, requests)) }
 }
 
 /// A service with its state and its metric.
@@ -75,6 +81,9 @@ pub struct Service {
     /// The newest event in the form of go-service-healthcheck; absent before the first result.
     #[serde(skip_serializing_if = "Option::is_none")]
     latest_event: Option<One<Event>>,
+    /// The open alert, the most severe of several; null without one.
+    #[schema(required = true)]
+    alert: Option<OpenAlert>,
     /// Totals over all ticks; null before the first result.
     #[schema(required = true)]
     metric: Option<One<Metric>>,
@@ -85,8 +94,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// `defaults` fill in the interval and the timeout.
-    pub fn new(record: &ServiceRecord, defaults: &Defaults, requests: Requests) -> Self {
+    /// `alerts` are the open ones; `defaults` fill in the interval and the timeout.
+    pub fn new(
+        record: &ServiceRecord,
+        alerts: &[alert::Alert],
+        defaults: &Defaults,
+        requests: Requests,
+    ) -> Self {
         let state = record.status().as_str();
         let event = || record.latest_event.as_ref().map(Event::new);
         let definition = &record.definition;
@@ -105,6 +119,7 @@ impl Service {
             flapping: record.tally.is_some_and(|tally| tally.is_flapping),
             current_status: event(),
             latest_event: event().map(One::new),
+            alert: OpenAlert::of(alerts),
             metric: record
                 .tally
                 .as_ref()

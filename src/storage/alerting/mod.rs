@@ -230,6 +230,10 @@ pub struct AlertHistory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetAlerts(pub Vec<i64>);
 
+/// Query: the open alerts of these services, by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListOpenAlerts(pub Vec<ServiceId>);
+
 /// Query: one notification with its alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetNotification(pub i64);

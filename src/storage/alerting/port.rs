@@ -1,7 +1,7 @@
 //! Primitives of alerting, part of the storage port.
 
-use crate::domain::Page;
 use crate::domain::alert::{Alert, Channel, ChannelId, Policy, Settlement, Signal, Silence};
+use crate::domain::{Page, ServiceId};
 use crate::storage::alerting::{
     AlertDetails, AlertingApplied, AlertingChange, AlertingCutoffs, AlertingState, DeliveryRecord,
     ListAlerts, ListDeliveries, NotificationRecord,
@@ -31,6 +31,8 @@ pub trait AlertRead {
     fn alert(&mut self, id: i64) -> Result<AlertDetails>;
     /// By id; ids without an alert are left out.
     fn alerts_by_id(&mut self, ids: &[i64]) -> Result<Vec<Alert>>;
+    /// The open alerts of these services, by id.
+    fn open_alerts(&mut self, ids: &[ServiceId]) -> Result<Vec<Alert>>;
     fn notification(&mut self, id: i64) -> Result<NotificationRecord>;
     fn delivery(&mut self, id: i64) -> Result<DeliveryRecord>;
     /// Newest first.

@@ -8,10 +8,11 @@ use crate::storage::alerting::{
     AlertDetails, AlertHistory, AlertingState, DeliveryRecord, FindServices, GetAlert,
     GetAlertHistory, GetAlertingState, GetAlerts, GetChannel, GetDefinitions, GetDelivery,
     GetMessageParts, GetNotification, GetPolicy, GetSilence, ListAlerts, ListChannels,
-    ListDeliveries, ListPolicies, ListSignals, ListSilences, NotificationRecord, ReadSignals,
-    SignalBatch,
+    ListDeliveries, ListOpenAlerts, ListPolicies, ListSignals, ListSilences, NotificationRecord,
+    ReadSignals, SignalBatch,
 };
 use crate::storage::port::{Query, Result, StoreRead, snapshot};
+use crate::storage::records::{ListServices, ServiceRecord};
 
 /// Implements [`Query`] by one primitive.
 macro_rules! query {
@@ -38,6 +39,7 @@ query!(GetSilence => Silence, |query, rows| rows.silence(query.0));
 query!(ListAlerts => Page<Alert>, |query, rows| rows.alerts(&query));
 query!(GetAlert => AlertDetails, |query, rows| rows.alert(query.0));
 query!(GetAlerts => Vec<Alert>, |query, rows| rows.alerts_by_id(&query.0));
+query!(ListOpenAlerts => Vec<Alert>, |query, rows| rows.open_alerts(&query.0));
 query!(GetNotification => NotificationRecord, |query, rows| rows.notification(query.0));
 query!(GetDelivery => DeliveryRecord, |query, rows| rows.delivery(query.0));
 query!(ListDeliveries => Page<DeliveryRecord>, |query, rows| rows.deliveries(&query));
@@ -85,6 +87,32 @@ impl Query for GetAlertHistory {
             let ids = notifications.into_iter().map(|notification| notification.id);
             let notifications: Result<_> = ids.map(|id| rows.notification(id)).collect();
             Ok(AlertHistory { alert, notifications: notifications?, deliveries })
+        })
+    }
+}
+
+/// Query: services, each with its open alerts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListServicesWithAlerts(pub ListServices);
+
+impl Query for ListServicesWithAlerts {
+    type Answer = Page<(ServiceRecord, Vec<Alert>)>;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Self::Answer> {
+        snapshot(rows, |rows| {
+            let Page { items, total } = rows.services(&self.0)?;
+            let ids: Vec<ServiceId> = items.iter().map(|record| record.id).collect();
+            let mut by_service: HashMap<ServiceId, Vec<Alert>> = HashMap::new();
+            for alert in rows.open_alerts(&ids)? {
+                if let Some(id) = alert.service_id {
+                    by_service.entry(id).or_default().push(alert);
+                }
+            }
+            let with_alerts = items.into_iter().map(|record| {
+                let alerts = by_service.remove(&record.id).unwrap_or_default();
+                (record, alerts)
+            });
+            Ok(Page { items: with_alerts.collect(), total })
         })
     }
 }

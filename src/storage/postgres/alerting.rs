@@ -2,8 +2,8 @@
 
 use super::cold::alerting::{changes, definitions, expiry, lists, settle, state};
 use super::store::PostgresStore;
-use crate::domain::Page;
 use crate::domain::alert::{Alert, Channel, ChannelId, Policy, Settlement, Signal, Silence};
+use crate::domain::{Page, ServiceId};
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::alerting::{
     AlertDetails, AlertingApplied, AlertingChange, AlertingCutoffs, AlertingState, DeliveryRecord,
@@ -54,6 +54,10 @@ impl AlertRead for PostgresStore {
 
     fn alerts_by_id(&mut self, ids: &[i64]) -> Result<Vec<Alert>> {
         self.run(|connection| lists::alerts_by_id(connection, ids))
+    }
+
+    fn open_alerts(&mut self, ids: &[ServiceId]) -> Result<Vec<Alert>> {
+        self.run(|connection| lists::open_alerts(connection, ids))
     }
 
     fn notification(&mut self, id: i64) -> Result<NotificationRecord> {

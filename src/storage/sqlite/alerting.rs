@@ -3,8 +3,8 @@
 use diesel::sqlite::SqliteConnection;
 
 use super::cold::alerting::{changes, definitions, expiry, lists, settle, state};
-use crate::domain::Page;
 use crate::domain::alert::{Alert, Channel, ChannelId, Policy, Settlement, Signal, Silence};
+use crate::domain::{Page, ServiceId};
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::alerting::{
     AlertDetails, AlertingApplied, AlertingChange, AlertingCutoffs, AlertingState, DeliveryRecord,
@@ -55,6 +55,10 @@ impl AlertRead for SqliteConnection {
 
     fn alerts_by_id(&mut self, ids: &[i64]) -> Result<Vec<Alert>> {
         lists::alerts_by_id(self, ids)
+    }
+
+    fn open_alerts(&mut self, ids: &[ServiceId]) -> Result<Vec<Alert>> {
+        lists::open_alerts(self, ids)
     }
 
     fn notification(&mut self, id: i64) -> Result<NotificationRecord> {

@@ -149,7 +149,7 @@ fn alertmanagers_show_what_fires_after_they_or_the_program_were_killed() {
     let api = alerts.iter().find(|alert| alert["labels"]["service"] == "api").unwrap();
     assert_eq!(api["labels"]["alertname"], "ServiceDown");
     assert_eq!((&api["labels"]["group"], &api["labels"]["team"]), (&json!("shop"), &json!("core")));
-    let link = format!("https://mon.example.org/v1/service/{id}");
+    let link = format!("https://mon.example.org/v1/services/{id}");
     assert_eq!(api["generatorURL"], link.as_str());
     assert!(api["annotations"]["summary"].as_str().is_some_and(|it| it.contains("api")), "{api}");
 

@@ -8,6 +8,7 @@ stores!(
     a_channel_is_created_changed_and_deleted,
     secrets_of_a_channel_are_masked_and_kept_by_their_mask,
     a_channel_that_a_policy_names_stays,
+    channels_of_the_services_file_are_read_only,
 );
 
 const TOKEN: &str = "token-of-the-api";
@@ -132,6 +133,26 @@ fn a_channel_that_a_policy_names_stays(store: Store) {
     assert_eq!((deleted.status, deleted.errors().contains("all")), (409, true));
     assert_eq!(app.delete("/v1/policies/1").status, 204);
     assert_eq!(app.delete("/v1/channels/1").status, 204);
+}
+
+fn channels_of_the_services_file_are_read_only(store: Store) {
+    let file = "
+        alerting: {slack: {webhook-url: \"${SLACK_URL}\"}}
+        endpoints:
+          - {name: a, url: \"http://127.0.0.1:9/\", enabled: false, alerts: [{type: slack}]}
+    ";
+    let launch = Launch::on(store).with("SLACK_URL", "https://hooks.example/s3cret");
+    let app = launch.with_services_file(file).start();
+    let shown = channel(&app.get("/v1/channels/1"));
+    assert_eq!((&shown["name"], &shown["origin"]), (&json!("slack"), &json!("file")));
+    assert_eq!(shown["keys"]["webhook-url"], "${SLACK_URL}", "a variable is shown by its name");
+    for (method, body) in [("PATCH", json!({"enabled": false})), ("DELETE", Value::Null)] {
+        let reply = app.send(method, "/v1/channels/1", &body);
+        let problem = "id: channel 1 (slack) belongs to the services file and is read-only here";
+        assert_eq!((reply.status, reply.errors().starts_with(problem)), (409, true), "{method}");
+    }
+    assert_eq!(channel(&app.get("/v1/channels/1")), shown);
+    assert!(!app.stop().contains("s3cret"));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Alerts, and the channels that deliver them.
 
 mod alertmanager;
+mod alerts;
+mod channel_tests;
 mod channels;
+mod commands;
 mod crash;
 mod delivery;
 mod mail;

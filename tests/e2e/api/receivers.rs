@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use crate::support::{App, Launch, Target, basic, has_line, wait_until};
 
 /// Fields of a response that a request may not have.
-const READ_ONLY: [&str; 9] = [
+const READ_ONLY: [&str; 10] = [
     "id",
     "origin",
     "state",
     "flapping",
+    "alert",
     "current_status",
     "latest_event",
     "metric",

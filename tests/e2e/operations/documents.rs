@@ -127,6 +127,7 @@ fn openapi_lists_every_path_and_the_limits_of_the_code() {
     }
     found.sort();
     let expected = [
+        "delete /v1/alerts/{id}/acknowledge",
         "delete /v1/channels/{id}",
         "delete /v1/policies/{id}",
         "delete /v1/services/{id}",
@@ -161,7 +162,10 @@ fn openapi_lists_every_path_and_the_limits_of_the_code() {
         "patch /v1/services/{id}",
         "patch /v1/silences/{id}",
         "post /api/v1/endpoints/{key}/external",
+        "post /v1/alerts/{id}/acknowledge",
         "post /v1/channels",
+        "post /v1/channels/{id}/test",
+        "post /v1/deliveries/{id}/retry",
         "post /v1/policies",
         "post /v1/services",
         "post /v1/services/{id}/heartbeat",

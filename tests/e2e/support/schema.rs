@@ -86,7 +86,9 @@ pub fn visit_integers(value: &Value, path: &str, found: &mut impl FnMut(&str, &V
             .flatten()
             .for_each(|item| visit_integers(item, path, found));
     };
-    if object.get("type").is_some_and(|types| types.to_string().contains("integer")) {
+    // A property may have the name `type`: then it is an object.
+    let types = object.get("type").filter(|types| !types.is_object());
+    if types.is_some_and(|types| types.to_string().contains("integer")) {
         found(path, value);
     }
     for (key, inner) in object {

@@ -44,12 +44,17 @@ pub fn list_deliveries(request: &HttpRequest) -> Result<ListDeliveries, ApiError
     let mut params = Params::new(request, &["page", "limit", "channel", "alert", "outcome"]);
     let outcomes = one_of(DeliveryOutcome::ALL.map(DeliveryOutcome::as_str));
     let query = ListDeliveries {
-        channel_id: params.take("channel", "the id of a channel", whole_number),
-        alert_id: params.take("alert", "the id of an alert", whole_number),
+        channel_id: params.take("channel", "the id of a channel", id),
+        alert_id: params.take("alert", "the id of an alert", id),
         outcome: params.take("outcome", &outcomes, DeliveryOutcome::from_word),
         page: params.page(),
     };
     params.done(query)
+}
+
+/// The id of a record.
+fn id(text: &str) -> Option<i64> {
+    whole_number(text).filter(|id| *id > 0)
 }
 
 /// The state of a test message, `firing` by default.

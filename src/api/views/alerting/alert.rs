@@ -1,5 +1,7 @@
 //! An alert, and its notifications.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -70,6 +72,7 @@ pub struct Alert {
     #[schema(required = true, example = "recovered")]
     cause: Option<&'static str>,
     /// Results in a row, or days until the expiry of a certificate.
+    #[schema(format = Int64)]
     count: u32,
     /// URL of the service with masked secrets; empty for one of the monitor itself.
     url: String,
@@ -86,6 +89,25 @@ pub struct Alert {
     /// Null when it is not known.
     #[schema(required = true)]
     response_time_ms: Option<u64>,
+}
+
+/// The open alert of a service.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OpenAlert {
+    /// Id of the alert.
+    id: i64,
+    /// What it is about.
+    #[schema(example = "down")]
+    kind: &'static str,
+    #[schema(pattern = "^(info|warning|critical)$", example = "critical")]
+    severity: &'static str,
+    #[schema(pattern = "^(pending|firing|acknowledged)$", example = "firing")]
+    state: &'static str,
+    /// Why its begin is not delivered; null when it is.
+    #[schema(required = true)]
+    suppressed_by: Option<&'static str>,
+    /// Begin of the problem, in unix seconds.
+    since: i64,
 }
 
 /// A condition and its result.
@@ -135,18 +157,22 @@ pub struct Notification {
     #[schema(required = true)]
     policy_id: Option<i64>,
     /// Step of the escalation, from 0.
+    #[schema(format = Int64)]
     step: u16,
     /// What the channel should know: `firing`, `still`, `resolved`, `missed` for an alert that
     /// began and ended before it was delivered, `digest` or `digest-resolved` for several alerts.
     #[schema(example = "firing")]
     state: &'static str,
     /// Number of changes that the channel should know.
+    #[schema(format = Int64)]
     revision: u32,
     /// The newest revision that the channel knows.
+    #[schema(format = Int64)]
     delivered: u32,
     /// Whether it was given up.
     dead: bool,
     /// Failed attempts of this revision.
+    #[schema(format = Int64)]
     attempts: u32,
     /// Unix seconds of the next attempt; null when none is due.
     #[schema(required = true)]
@@ -163,6 +189,7 @@ pub struct Notification {
     #[schema(required = true)]
     closed_at: Option<i64>,
     /// Number of its alerts.
+    #[schema(format = Int64)]
     member_count: usize,
     /// Ids of its first 100 alerts.
     members: Vec<i64>,
@@ -195,6 +222,22 @@ impl Alert {
             http_status,
             response_time_ms,
         }
+    }
+}
+
+impl OpenAlert {
+    /// The most severe of `alerts`, by kind where they are equal.
+    pub fn of(alerts: &[alert::Alert]) -> Option<Self> {
+        let order = |alert: &&alert::Alert| (Reverse(alert.severity), alert.kind);
+        let alert = alerts.iter().min_by_key(order)?;
+        Some(Self {
+            id: alert.id,
+            kind: alert.kind.as_str(),
+            severity: alert.severity.as_str(),
+            state: alert.state.as_str(),
+            suppressed_by: alert.suppressed_by.map(Suppression::as_str),
+            since: seconds(alert.since_ms),
+        })
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Channel {
     /// Whether alerts of the monitor itself are delivered here.
     system: bool,
     /// Seconds until one more message may be sent after a burst; null for those of the kind.
-    #[schema(required = true)]
+    #[schema(required = true, format = Int64)]
     refill_seconds: Option<u32>,
     /// Quiet hours, as windows of maintenance.
     #[schema(value_type = Vec<Object>)]

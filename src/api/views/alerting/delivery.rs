@@ -33,10 +33,12 @@ pub struct Delivery {
     /// Id of the channel.
     channel_id: i64,
     /// Revision of the notification.
+    #[schema(format = Int64)]
     revision: u32,
     /// When the attempt began, in unix milliseconds.
     at_ms: i64,
     /// Duration in milliseconds.
+    #[schema(format = Int64)]
     took_ms: u32,
     /// `delivered`; `channel-failed`, and everything of the channel waits; `message-refused`, which
     /// is tried once more in plain form; or `dead`, after which it is not tried any more.

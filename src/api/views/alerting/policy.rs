@@ -35,6 +35,7 @@ pub struct Policy {
     #[schema(example = "core")]
     name: String,
     /// Policies are tried in this order, and then in the order of their ids.
+    #[schema(format = Int64)]
     position: u32,
     /// The alerts that it is for.
     #[serde(rename = "match")]

@@ -7,8 +7,8 @@ use super::alert_rows::AlertRow;
 use super::notification_rows::{DeliveryRow, NotificationRow};
 use super::schema::{alerts, deliveries, notification_alerts, notifications};
 use super::{Backend, StoreConnection};
-use crate::domain::Page;
-use crate::domain::alert::Alert;
+use crate::domain::alert::{Alert, AlertState};
+use crate::domain::{Page, ServiceId};
 use crate::storage::alerting::{
     AlertDetails, DeliveryRecord, ListAlerts, ListDeliveries, NotificationRecord,
 };
@@ -103,6 +103,24 @@ pub fn alerts_by_id(connection: &mut StoreConnection, ids: &[i64]) -> Result<Vec
             all.push(row.alert()?);
         }
     }
+    Ok(all)
+}
+
+/// The open alerts of these services, by id.
+pub fn open_alerts(connection: &mut StoreConnection, ids: &[ServiceId]) -> Result<Vec<Alert>> {
+    let mut all = Vec::new();
+    let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    for part in ids.chunks(super::settle::ROWS) {
+        let rows: Vec<AlertRow> = alerts::table
+            .filter(alerts::service_id.eq_any(part))
+            .filter(alerts::state.ne(AlertState::Resolved.as_str()))
+            .select(AlertRow::as_select())
+            .load(connection)?;
+        for row in rows {
+            all.push(row.alert()?);
+        }
+    }
+    all.sort_by_key(|alert| alert.id);
     Ok(all)
 }
 

@@ -55,6 +55,8 @@ fn lists_have_what_matches_newest_first(kind: Kind) {
     ] {
         assert_eq!(ids(&mut f, &list), expected, "{list:?}");
     }
+    let open = f.reader.open_alerts(&[b, a]).unwrap();
+    assert_eq!(open.iter().map(|alert| alert.id).collect::<Vec<_>>(), [1, 2]);
     let second = ListAlerts { page: PageRequest { page: 2, limit: 3 }, ..ALL_ALERTS };
     let page = f.reader.alerts(&second).unwrap();
     assert_eq!((page.items[0].id, page.items.len(), page.total), (1, 1, 4));
