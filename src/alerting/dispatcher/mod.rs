@@ -12,6 +12,7 @@ mod messages;
 mod mirrors;
 mod own;
 mod parents;
+mod pushing;
 mod sending;
 mod suppressions;
 
