@@ -67,17 +67,41 @@ impl Engine {
         }
     }
 
-    /// Takes an alert out of a group. Whether the channel is to be notified: an alert that has ended
-    /// meanwhile is reported with its end; one that is suppressed meanwhile is not.
-    fn leaves_group(&mut self, id: i64, env: &Env<'_>) -> bool {
-        let Some(alert) = self.alerts.get_mut(&id) else {
-            let groups = self.ended_gathering.remove(&id);
-            if let Some(left) = groups.and_then(|groups| groups.checked_sub(1)).filter(|it| *it > 0)
-            {
-                self.ended_gathering.insert(id, left);
+    /// Reports the alerts that ended while they waited in a group, before their end is stored: a
+    /// restart does not look at alerts that have ended.
+    pub(super) fn flush_ended(&mut self, now_ms: i64) {
+        let ended = std::mem::take(&mut self.ended_gathering);
+        if ended.is_empty() {
+            return;
+        }
+        let mut groups = Vec::new();
+        for (channel_id, lane) in &mut self.lanes {
+            for (key, group) in &mut lane.gatherings {
+                let of_group: Vec<_> =
+                    group.members.extract_if(.., |(id, _)| ended.contains(id)).collect();
+                if group.members.is_empty() {
+                    group.due_ms = None;
+                }
+                if !of_group.is_empty() {
+                    groups.push((*channel_id, key.clone(), of_group));
+                }
             }
-            return groups.is_some();
-        };
+        }
+        for (channel_id, key, members) in groups {
+            let storm = self.lanes.get(&channel_id).and_then(|lane| lane.storm);
+            if let Some(storm) = storm.filter(|storm| storm.until_ms > now_ms) {
+                self.join(storm.notification_id, channel_id, &Members::of(&members), now_ms);
+            } else if members.len() >= DIGEST_FROM {
+                self.open_digest(channel_id, &key, &Members::of(&members), now_ms);
+            } else {
+                self.open_each(channel_id, &members, now_ms);
+            }
+        }
+    }
+
+    /// Takes an alert out of a group. Whether it fires: it may be suppressed since.
+    fn leaves_group(&mut self, id: i64, env: &Env<'_>) -> bool {
+        let Some(alert) = self.alerts.get_mut(&id) else { return false };
         alert.gathering = alert.gathering.saturating_sub(1);
         if self.suppress(id, env) {
             return false;
@@ -179,20 +203,30 @@ impl Engine {
         let Some(open) = self.notifications.get_mut(&digest_id) else { return };
         open.row.terms.send_on_resolved |= members.terms.send_on_resolved;
         let mut has_joined = false;
+        // Alerts that have ended do not know their notifications any more.
+        let has_ended = members.ids.iter().any(|alert_id| !self.alerts.contains_key(alert_id));
+        let known: BTreeSet<i64> =
+            if has_ended { open.members.iter().copied().collect() } else { BTreeSet::new() };
         for alert_id in &members.ids {
-            let Some(alert) = self.alerts.get_mut(alert_id) else { continue };
-            if !alert.notifications.contains(&digest_id) {
-                alert.notifications.push(digest_id);
-                open.members.push(*alert_id);
-                open.firing += 1;
-                self.outbox.members.push((*alert_id, digest_id));
-                has_joined = true;
+            match self.alerts.get_mut(alert_id) {
+                Some(alert) if alert.notifications.contains(&digest_id) => continue,
+                Some(alert) => {
+                    alert.notifications.push(digest_id);
+                    open.firing += 1;
+                }
+                None if known.contains(alert_id) => continue,
+                None => {}
             }
+            open.members.push(*alert_id);
+            self.outbox.members.push((*alert_id, digest_id));
+            has_joined = true;
         }
-        match open.row.state {
+        let (state, firing) = (open.row.state, open.firing);
+        match state {
             _ if !has_joined => {}
             NotificationState::Digest => self.update_digest(digest_id, now_ms),
-            _ => self.revise(digest_id, NotificationState::Digest, now_ms),
+            _ if firing > 0 => self.revise(digest_id, NotificationState::Digest, now_ms),
+            _ => self.revise(digest_id, NotificationState::DigestResolved, now_ms),
         }
         self.touch(digest_id);
     }

@@ -16,7 +16,7 @@ mod signals;
 mod tests;
 mod timers;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -104,8 +104,8 @@ pub struct Engine {
     acknowledged_until: BTreeSet<(i64, i64)>,
     /// Alerts whose routes are to be read again from their services.
     unrouted: BTreeSet<i64>,
-    /// Alerts that ended while they waited for company, with the number of their groups.
-    ended_gathering: HashMap<i64, u32>,
+    /// Alerts that ended while they waited in a group, until the next tick.
+    ended_gathering: HashSet<i64>,
     /// Later steps of escalations: time, alert, and route.
     escalations: BTreeMap<(i64, i64, u32), Rc<Route>>,
     next_escalation: u32,
@@ -318,7 +318,7 @@ impl Engine {
         std::mem::take(&mut self.mirrored)
     }
 
-    /// What is to be written next; `None` while a settlement is under way, and without changes.
+    /// What is to be written next, after a [`tick`](Self::tick); `None` while a settlement is under way, and without changes.
     pub fn take_settlement(&mut self) -> Option<Settlement> {
         if self.outbox.is_settling {
             return None;

@@ -29,7 +29,13 @@ impl Engine {
             (Edge::Begin, None, Some(service)) => self.begin(signal, service, env),
             (Edge::Begin, Some(id), Some(service)) => self.worsen(id, signal, service, env),
             (Edge::Begin, _, None) | (Edge::End, None, _) => {}
-            (Edge::End, Some(id), _) => self.improve(id, signal, env),
+            (Edge::End, Some(id), service) => {
+                // After a restart, the end may be read before the routes of the begin are.
+                if let Some(service) = service.filter(|_| self.unrouted.contains(&id)) {
+                    self.route(id, service.routes, env);
+                }
+                self.improve(id, signal, env);
+            }
             (Edge::Gone, _, _) => self.end_all_of(signal, env),
         }
     }
@@ -151,7 +157,7 @@ impl Engine {
             self.member_ended(*notification_id, now_ms);
         }
         if alert.gathering > 0 {
-            self.ended_gathering.insert(id, alert.gathering);
+            self.ended_gathering.insert(id);
         }
         self.mirrored.push(Mirrored::Ends { alert_id: id, at_ms });
         self.outbox.ended.insert(id, alert);

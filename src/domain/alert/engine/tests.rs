@@ -62,6 +62,8 @@ struct World {
     alerts: BTreeMap<i64, Alert>,
     notifications: BTreeMap<i64, Notification>,
     members: BTreeSet<(i64, i64)>,
+    /// Services that were suppressed for a time.
+    suppressed: BTreeSet<i64>,
 }
 
 fn settings(channel_id: i64) -> LaneSettings {
@@ -118,6 +120,7 @@ impl World {
             alerts: BTreeMap::new(),
             notifications: BTreeMap::new(),
             members: BTreeSet::new(),
+            suppressed: BTreeSet::new(),
         }
     }
 
@@ -173,6 +176,11 @@ impl World {
 
     fn up(&mut self, service: i64, count: u32) {
         self.signal(service, Edge::End, count);
+    }
+
+    fn tick(&mut self) {
+        let env = Env { now_ms: self.now_ms, suppressions: &self.held };
+        self.engine.tick(&env);
     }
 
     fn settle(&mut self) {
@@ -540,11 +548,18 @@ proptest! {
             match step {
                 Step::Down(service, count) => world.down(service, count),
                 Step::Up(service, count) => world.up(service, count),
-                Step::Hold(service) => _ = world.held.0.insert(service),
+                Step::Hold(service) => {
+                    world.held.0.insert(service);
+                    world.suppressed.insert(service);
+                }
                 Step::Release => world.held.0.clear(),
                 Step::Away(channel) => _ = world.away.insert(channel),
                 Step::Back => world.away.clear(),
-                Step::Restart => { world.settle(); world.restart() }
+                Step::Restart => {
+                    world.tick();
+                    world.settle();
+                    world.restart();
+                }
                 Step::Wait(seconds) => world.run(Duration::from_secs(seconds)),
             }
         }
@@ -555,6 +570,14 @@ proptest! {
         world.run(20 * MINUTE);
         let open: BTreeSet<i64> = world.engine.open_alerts().map(|alert| alert.id).collect();
         prop_assert_eq!(open.len(), 5);
+        // Each alert that was not suppressed was reported to the channel whose rule it met.
+        let of_first = world.members.iter().filter(|(_, id)| world.notifications[id].channel_id == 1);
+        let reported: BTreeSet<i64> = of_first.map(|(alert_id, _)| *alert_id).collect();
+        for (id, alert) in &world.alerts {
+            let service = alert.service_id.unwrap().get();
+            let is_reported = reported.contains(id) || world.suppressed.contains(&service);
+            prop_assert!(is_reported, "alert {} of {}", id, service);
+        }
         for channel_id in [1, 2] {
             let mut newest: BTreeMap<i64, &Received> = BTreeMap::new();
             for message in world.received.iter().filter(|it| it.channel_id == channel_id) {

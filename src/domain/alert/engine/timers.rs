@@ -11,6 +11,7 @@ impl Engine {
     pub fn tick(&mut self, env: &Env<'_>) {
         self.end_acknowledgements(env.now_ms);
         self.escalate(env);
+        self.flush_ended(env.now_ms);
         self.flush_groups(env);
         self.remind(env);
         self.recheck(env);
