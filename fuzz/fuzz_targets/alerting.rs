@@ -3,8 +3,6 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
-
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use service_healthcheck::alerting::{Job, Key, Kind, Renderer, ValueType};
@@ -15,8 +13,9 @@ use service_healthcheck::domain::alert::{
 use service_healthcheck::domain::maintenance::zone::Zone;
 use service_healthcheck::domain::{Origin, Variables};
 
-static RENDERER: LazyLock<Renderer> =
-    LazyLock::new(|| Renderer::new(Zone::utc(), Variables::default()));
+thread_local! {
+    static RENDERER: Renderer = Renderer::new(Zone::utc(), Variables::default());
+}
 
 // The first line selects the kind, the second the state; the others are texts.
 fuzz_target!(|text: &str| {
@@ -68,7 +67,8 @@ fuzz_target!(|text: &str| {
         failing_since_ms: None,
     };
     let job = Job { kind, channel: &channel, overrides: &Map::new(), message: &message };
-    let Ok(Some(request)) = RENDERER.show(&job) else { return };
+    let shown = RENDERER.with(|renderer| renderer.show(&job));
+    let Ok(Some(request)) = shown else { return };
     let is_json = |(name, value): &(String, String)| {
         name.eq_ignore_ascii_case("content-type") && value == "application/json"
     };
