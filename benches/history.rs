@@ -13,7 +13,7 @@ use service_healthcheck::actors::upkeep::decision::{UpkeepPlan, UpkeepSettings};
 use service_healthcheck::domain::PageRequest;
 use service_healthcheck::domain::Retention;
 use service_healthcheck::domain::Window;
-use service_healthcheck::domain::{Failure, Outcome, Phases, Reason, ServiceId, UnknownAs};
+use service_healthcheck::domain::{Counting, Failure, Outcome, Phases, Reason, ServiceId};
 use service_healthcheck::spec;
 use service_healthcheck::spec::Dialect;
 use service_healthcheck::storage::history::check::check;
@@ -284,7 +284,7 @@ fn run_queries(reading: &mut dyn StoreRead, ids: &[ServiceId], end_ms: i64) {
     query("series, 1 y in steps of 1 d", &mut series(Grid::over(back(365), DAY_MS)));
     query("series, 1 y in steps of 6 h", &mut series(Grid::over(back(365), DAY_MS / 4)));
     query("uptime, 90 d", &mut |reading, service_id| {
-        let query = GetUptime { service_id, window: back(90), unknown: UnknownAs::Exclude };
+        let query = GetUptime { service_id, window: back(90), counting: Counting::default() };
         query.run(reading).unwrap();
     });
     query("uptime series, 1 y in steps of 1 d", &mut |reading, service_id| {
@@ -307,6 +307,6 @@ fn run_queries(reading: &mut dyn StoreRead, ids: &[ServiceId], end_ms: i64) {
     query("ticks, the newest 100 with a failure", &mut list(Window::ALL, Some(Reason::Status)));
     query("uptime of 100 services, 30 d", &mut |reading, _| {
         let page = PageRequest { page: 1, limit: 100 };
-        ListUptime { window: back(30), unknown: UnknownAs::Exclude, page }.run(reading).unwrap();
+        ListUptime { window: back(30), counting: Counting::default(), page }.run(reading).unwrap();
     });
 }

@@ -82,6 +82,7 @@
 //! | What if the wall clock is set? | `domain/time/clock_watch.rs`, `domain/time/step_back.rs` |
 //! | Is it the local network instead? | `actors/self_check/decision.rs` |
 //! | Is a service under maintenance, and until when? | `domain/maintenance/` |
+//! | When is the time of a maintenance written? | `domain/maintenance/spans.rs` |
 //! | When is a service unobserved? | `actors/recorder/observation.rs` |
 //! | Which request may read or write? | `api/guard/decision.rs` |
 //! | What does a heartbeat report? | `api/input/heartbeat.rs` |

@@ -20,6 +20,7 @@
 //! | [`Recorder`] | `ProbesEnded` | probers | slots, which stay leased; `RECORDER_BUFFER_LIMIT` |
 //! | | `RecordOutcome` | HTTP | connections; `RECORDER_BUFFER_LIMIT` |
 //! | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then `Busy` |
+//! | | `ChangeMaintenance` | HTTP, span writer | `CHANGES_LIMIT`, then `Busy` |
 //! | | `Ask<Q>` | HTTP | `READS_LIMIT`, then `Busy` |
 //! | | `QueueUpkeepWrite` | upkeep | one at a time |
 //! | | `GetStoreFailure` | HTTP, upkeep | connections; one |
@@ -28,9 +29,11 @@
 //! | [`Upkeep`] | `TicksCommitted` | recorder | one a commit |
 //! | [`EventLog`] | `EventsBegan` | recorder | `MAILBOX_CAPACITY`, then dropped and counted |
 //! | [`Writer`] | `Commit`, `MakeChange`, `ApplyFile` | recorder | one at a time |
+//! | | `ChangeMaintenance` | recorder | one at a time |
 //! | | `UpkeepWrite`, `Close` | recorder | one at a time |
 //! | [`Reader`] × 2 | `Ask<Q>` | recorder | `READS_LIMIT` |
 //! | [`Reader`] of the upkeep | `Ask<Prepare>`, `Ask<GetUsage>` | upkeep | one of each at a time |
+//! | | `Ask<ListDueSpans>` | span writer | one at a time |
 //!
 //! Actix does not enforce the capacity of a mailbox (docs/design/actors.md), so every bound above
 //! is a field or constant that its owner checks. The exception is `MAILBOX_CAPACITY`: it holds
@@ -46,6 +49,7 @@
 //! [`Upkeep`]: upkeep::Upkeep
 //! [`Writer`]: store::writer::Writer
 
+pub mod current_windows;
 pub mod event_log;
 pub mod last_results;
 pub mod messages;
@@ -57,5 +61,6 @@ pub mod revision;
 pub mod runtime;
 pub mod scheduler;
 pub mod self_check;
+pub mod span_writer;
 pub mod store;
 pub mod upkeep;

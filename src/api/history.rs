@@ -77,13 +77,13 @@ pub async fn series(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let now_ms = unix_ms();
     let query = input::series(&request, now_ms)?;
     let (service_id, grid) = (query.service_id, query.grid);
-    let (items, of, unknown) = ((Items::Buckets, grid.count), query.of, query.unknown);
+    let (items, of, counting) = ((Items::Buckets, grid.count), query.of, query.counting);
     let text = if of == SeriesOf::Uptime {
         let windows = grid
             .starts()
             .map(|from_ms| Window { from_ms, to_ms: (from_ms + grid.step_ms).min(now_ms) })
             .collect();
-        let view = move |totals: Vec<_>| Series::of_totals(grid, &totals, unknown);
+        let view = move |totals: Vec<_>| Series::of_totals(grid, &totals, counting);
         let view = move |totals| SeriesData { series: One::new(view(totals)) };
         api.text(items, GetTotals { service_id, windows }, view).await?
     } else {
@@ -94,7 +94,7 @@ pub async fn series(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     Ok(json(text))
 }
 
-/// Time for which a service was up, down, unknown and paused.
+/// Time for which a service was up, down, unknown, paused and under maintenance.
 #[utoipa::path(get, path = "/v1/services/{id}/uptime", tag = "history",
     params(
         ("id" = i64, Path, description = "Id of the service", minimum = 1),
@@ -134,7 +134,11 @@ pub async fn all_uptime(api: web::Data<Api>, request: HttpRequest) -> ApiResult 
 
 /// The service level objective of a service: uptime, error budget and burn rates.
 #[utoipa::path(get, path = "/v1/services/{id}/slo", tag = "history",
-    params(("id" = i64, Path, description = "Id of the service", minimum = 1)),
+    params(
+        ("id" = i64, Path, description = "Id of the service", minimum = 1),
+        ("planned" = Option<String>, Query, 
+            description = "How time under maintenance that was down or unknown counts"),
+    ),
     responses(
         (status = 200, description = "The objective", body = Success<SloData>),
         (status = 404, description = "No service with this id, or it has no objective",
@@ -142,8 +146,7 @@ pub async fn all_uptime(api: web::Data<Api>, request: HttpRequest) -> ApiResult 
         ReadErrors,
     ))]
 pub async fn slo(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let service_id = input::service_id(&request)?;
-    input::no_params(&request)?;
+    let (service_id, planned) = input::slo(&request)?;
     let service = api.query(GetService(service_id)).await?;
     let slo = service.definition.options.slo.ok_or_else(ApiError::no_slo)?;
     let now_ms = unix_ms();
@@ -158,10 +161,12 @@ pub async fn slo(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let burn_rates: BTreeMap<_, _> = BURN_WINDOWS
         .iter()
         .zip(recent)
-        .map(|((name, _), totals)| (*name, slo::burn_rate(totals, slo.target_percent)))
+        .map(|((name, _), totals)| {
+            (*name, slo::burn_rate(&totals.with_planned(planned), slo.target_percent))
+        })
         .collect();
-    let budget = slo::budget(whole, slo.target_percent);
-    let slo = One::new(SloStatus::new(&slo, whole, &budget, burn_rates));
+    let budget = slo::budget(&whole.with_planned(planned), slo.target_percent);
+    let slo = One::new(SloStatus::new(&slo, (whole, planned), &budget, burn_rates));
     Ok(success(StatusCode::OK, SloData { slo }))
 }
 

@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, Ref, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
 use crate::api::alerting::{
-    acknowledgements, alerts, channel_tests, channels, deliveries, policies, silences,
+    acknowledgements, alerts, channel_tests, channels, deliveries, maintenance, policies, silences,
 };
 use crate::api::error::{ApiResult, ErrorBody};
 use crate::api::parameter_schemas::ParameterSchemas;
@@ -62,6 +62,11 @@ use crate::api::{heartbeats, history, input, internal, probes, services};
         acknowledgements::unacknowledge,
         deliveries::list,
         deliveries::retry,
+        maintenance::list,
+        maintenance::create,
+        maintenance::get,
+        maintenance::patch,
+        maintenance::delete,
         internal::health,
         internal::ready,
         internal::storage,
@@ -73,6 +78,7 @@ use crate::api::{heartbeats, history, input, internal, probes, services};
         (name = "services", description = "Monitored services, their state and their events"),
         (name = "history", description = "Past results: ticks, events, series, uptime, objectives"),
         (name = "alerting", description = "Channels, policies, silences, alerts and deliveries"),
+        (name = "maintenance", description = "Planned work on services"),
         (name = "operations", description = "Health, metrics and this document"),
     ),
     modifiers(&SecuritySchemes, &SharedSchemas, &ParameterSchemas, &Examples),
@@ -104,11 +110,12 @@ impl Modify for SecuritySchemes {
 }
 
 /// Schemas of new records, of their changes, and the paths of the changes.
-const CHANGES: [(&str, &str, &str); 4] = [
+const CHANGES: [(&str, &str, &str); 5] = [
     ("NewService", "ServiceChange", "/v1/services/{id}"),
     ("NewChannel", "ChannelChange", "/v1/channels/{id}"),
     ("NewPolicy", "PolicyChange", "/v1/policies/{id}"),
     ("NewSilence", "SilenceChange", "/v1/silences/{id}"),
+    ("NewMaintenance", "MaintenanceChange", "/v1/maintenance/{id}"),
 ];
 
 /// Derives schemas: `Service` gets the properties of `NewService` that it lacks, and the schema of

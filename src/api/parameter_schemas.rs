@@ -13,7 +13,7 @@ use crate::api::input::alerting::TEST_STATES;
 use crate::api::input::{PAGE_LIMIT, TICK_STATES};
 use crate::api::views::series::SeriesOf;
 use crate::domain::alert::{AlertKind, AlertState, DeliveryOutcome, MessageState, Suppression};
-use crate::domain::history::timeline::UnknownAs;
+use crate::domain::history::timeline::CountAs;
 use crate::domain::service::URL_MAX_CHARS;
 use crate::domain::{Reason, State};
 use crate::storage::records::Status;
@@ -79,8 +79,8 @@ fn schema(path: &str, name: &str) -> Option<ObjectBuilder> {
         "outcome" => one_of(DeliveryOutcome::ALL.map(DeliveryOutcome::as_str)),
         "of" => one_of(SeriesOf::ALL.map(SeriesOf::as_str))
             .default(Some(SeriesOf::ResponseTime.as_str().into())),
-        "unknown" => one_of(UnknownAs::ALL.map(UnknownAs::as_str))
-            .default(Some(UnknownAs::default().as_str().into())),
+        "unknown" | "planned" => one_of(CountAs::ALL.map(CountAs::as_str))
+            .default(Some(CountAs::default().as_str().into())),
         _ => return None,
     })
 }

@@ -31,6 +31,8 @@ pub struct WindowParams {
     window: Option<String>,
     /// How uptime counts unknown time
     unknown: Option<String>,
+    /// How uptime counts time under maintenance that was down or unknown
+    planned: Option<String>,
 }
 
 /// Filters of alerts.

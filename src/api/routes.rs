@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
 use crate::api::alerting::{
-    acknowledgements, alerts, channel_tests, channels, deliveries, policies, silences,
+    acknowledgements, alerts, channel_tests, channels, deliveries, maintenance, policies, silences,
 };
 use crate::api::error::ApiError;
 use crate::api::guard::{CHANNEL, CHANNELS, EXTERNAL, HEARTBEAT};
@@ -27,6 +27,15 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read(path("/v1/services/{id}/slo", "GET, HEAD"), history::slo))
         .service(read(path("/v1/uptime", "GET, HEAD"), history::all_uptime))
         .service(read(path("/v1/events", "GET, HEAD"), history::all_events))
+        .service(
+            read(path("/v1/maintenance", "GET, HEAD, POST"), maintenance::list)
+                .route(web::post().to(maintenance::create)),
+        )
+        .service(
+            read(path("/v1/maintenance/{id}", "GET, HEAD, PATCH, DELETE"), maintenance::get)
+                .route(web::patch().to(maintenance::patch))
+                .route(web::delete().to(maintenance::delete)),
+        )
         .service(path("/v1/services/{id}/probe", "POST").route(web::post().to(probes::probe)))
         .service(
             read(path(HEARTBEAT, "GET, HEAD, POST"), heartbeats::heartbeat_by_get)

@@ -46,10 +46,10 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     // Searches rarely repeat and would fill the cache, so they bypass it.
     let is_search = query.part.is_some();
     let compute = async {
-        let (requested, defaults, requests) = (query.page, api.defaults, api.requests);
+        let (requested, context) = (query.page, api.service_context());
         let view = move |page| {
             let view = |(record, alerts): (ServiceRecord, Vec<Alert>)| {
-                Service::new(&record, &alerts, &defaults, requests)
+                Service::new(&record, &alerts, &context)
             };
             ServicesData { services: List::new(requested, page, view) }
         };
@@ -199,5 +199,5 @@ async fn changed(api: &Api, status: StatusCode, applied: Applied) -> ApiResult {
 
 async fn shown(api: &Api, status: StatusCode, record: &ServiceRecord) -> ApiResult {
     let alerts = api.query(ListOpenAlerts(vec![record.id])).await?;
-    Ok(success(status, one_service(record, &alerts, &api.defaults, api.requests)))
+    Ok(success(status, one_service(record, &alerts, &api.service_context())))
 }

@@ -9,9 +9,10 @@ use slog::Logger;
 use tokio::sync::{Mutex, Semaphore};
 use utoipa::ToSchema;
 
+use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::alerting::{Acknowledge, RetryNotification, TestChannel};
-use crate::actors::messages::store::{Ask, ChangeAlerting, MakeChange};
+use crate::actors::messages::store::{Ask, ChangeAlerting, ChangeMaintenance, MakeChange};
 use crate::actors::pool::Pool;
 use crate::actors::push_keys::PushKeys;
 use crate::actors::recorder::Recorder;
@@ -25,9 +26,12 @@ use crate::api::scrapes::Scrapes;
 use crate::api::text::SharedText;
 use crate::api::transport::Connections;
 use crate::api::views::envelope;
+use crate::api::views::service::ServiceContext;
+use crate::clock::unix_ms;
 use crate::domain::{Defaults, Requests, Variables};
 use crate::metrics::Telemetry;
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
+use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
 use crate::storage::port::Query;
 use crate::storage::records::{Applied, Change};
 
@@ -43,6 +47,8 @@ pub struct Api {
     pub last_results: LastResults,
     /// Read for results of external endpoints.
     pub push_keys: PushKeys,
+    /// All maintenance; read for the services that are under it.
+    pub windows: CurrentWindows,
     pub telemetry: Telemetry,
     /// Interval and timeout of services that set none.
     pub defaults: Defaults,
@@ -97,6 +103,24 @@ impl Api {
         change: AlertingChange,
     ) -> Result<AlertingApplied, ApiError> {
         Ok(self.recorder.send(ChangeAlerting(change)).await??)
+    }
+
+    /// What services are shown with now.
+    pub fn service_context(&self) -> ServiceContext {
+        ServiceContext {
+            defaults: self.defaults,
+            requests: self.requests,
+            windows: self.windows.get(),
+            now_ms: unix_ms(),
+        }
+    }
+
+    /// Changes a maintenance in the store.
+    pub async fn change_maintenance(
+        &self,
+        change: MaintenanceChange,
+    ) -> Result<MaintenanceApplied, ApiError> {
+        Ok(self.recorder.send(ChangeMaintenance(change)).await??)
     }
 
     /// The text of a large response: `view` of the answer to `query`, with at most `count` items of

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::actors::current_windows::CurrentWindows;
 use crate::actors::event_log::EventLog;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::SubscribeConfirmations;
@@ -18,6 +19,7 @@ use crate::actors::runtime::Runtime;
 use crate::actors::scheduler::{PoolRecipients, Scheduler, SchedulerSettings};
 use crate::actors::self_check::canaries::Canaries;
 use crate::actors::self_check::decision::SelfCheckSettings;
+use crate::actors::span_writer::{SpanWriter, SpanWriterLinks};
 use crate::actors::store::StoreActors;
 use crate::actors::store::marks::MarksSource;
 use crate::actors::store::readers::Readers;
@@ -28,6 +30,7 @@ use crate::alerting::sender::SenderRules;
 use crate::config::Config;
 use crate::domain::Target;
 use crate::domain::alert::Policy;
+use crate::domain::maintenance::Windows;
 use crate::domain::maintenance::zone::Zone;
 use crate::logging::Throttle;
 use crate::probe::Rules;
@@ -43,6 +46,7 @@ pub struct Actors {
     pub dispatcher: Addr<Dispatcher>,
     pub last_results: LastResults,
     pub push_keys: PushKeys,
+    pub windows: CurrentWindows,
     pub revision: Revision,
     /// Of the probers.
     pub arbiters: Vec<Arbiter>,
@@ -53,7 +57,12 @@ impl Actors {
     pub fn start(
         config: &Config,
         store: &Store,
-        (services, policies, resumed): (Vec<LoadedService>, Vec<Policy>, &Resumed),
+        (services, policies, windows, resumed): (
+            Vec<LoadedService>,
+            Vec<Policy>,
+            Windows,
+            &Resumed,
+        ),
         (rules, canaries): (Rules, Vec<Target>),
         runtime: &Runtime,
     ) -> Self {
@@ -65,6 +74,7 @@ impl Actors {
         for service in &services {
             push_keys.update(service.id, Some(&service.definition));
         }
+        let windows = CurrentWindows::new(windows);
         let revision = Revision::default();
         let mut source = MarksSource::new(policies);
         let marks = source.of_all(&services);
@@ -76,12 +86,14 @@ impl Actors {
             revision: revision.clone(),
             last_results: last_results.clone(),
             push_keys: push_keys.clone(),
+            windows: windows.clone(),
             subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
             writer: stores.writer_recipients(),
             readers: Readers::new(stores.readers.clone(), store.read_deadline()),
         };
         let recorder = Recorder::new(settings, &services, deps, runtime).start();
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
+        start_span_writer(&stores, &windows, &recorder, runtime);
         let canaries = Canaries::spawn(&arbiters[0].handle(), canaries, rules.clone());
         let sender_rules = SenderRules {
             trust: rules.trust.clone(),
@@ -97,7 +109,7 @@ impl Actors {
             store,
             &stores,
             (&recorder, &scheduler, &pool),
-            &last_results,
+            (&last_results, &windows),
             sender_rules,
             runtime,
         );
@@ -124,6 +136,7 @@ impl Actors {
             dispatcher,
             last_results,
             push_keys,
+            windows,
             revision,
             arbiters,
         }
@@ -150,7 +163,7 @@ fn start_dispatcher(
     store: &Store,
     stores: &StoreActors,
     (recorder, scheduler, pool): (&Addr<Recorder>, &Addr<Scheduler>, &Addr<Pool>),
-    last_results: &LastResults,
+    (last_results, windows): (&LastResults, &CurrentWindows),
     rules: SenderRules,
     runtime: &Runtime,
 ) -> Addr<Dispatcher> {
@@ -166,6 +179,7 @@ fn start_dispatcher(
         lateness: scheduler.clone().recipient(),
         probe: pool.clone().recipient(),
         last_results: last_results.clone(),
+        windows: windows.clone(),
     };
     let arbiter = Arbiter::new();
     Dispatcher::spawn(&arbiter.handle(), settings, links, rules, runtime)
@@ -189,6 +203,19 @@ fn start_upkeep(
         usage: stores.upkeep_reader.clone().recipient(),
     };
     Upkeep::new(settings, last_results.clone(), links, runtime).start()
+}
+
+fn start_span_writer(
+    stores: &StoreActors,
+    windows: &CurrentWindows,
+    recorder: &Addr<Recorder>,
+    runtime: &Runtime,
+) {
+    let links = SpanWriterLinks {
+        due: stores.upkeep_reader.clone().recipient(),
+        recorder: recorder.clone().recipient(),
+    };
+    SpanWriter::new(windows.clone(), links, runtime).start();
 }
 
 fn start_pool(

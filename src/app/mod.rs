@@ -151,14 +151,14 @@ impl App {
         hangup: Signal,
         log: &Logger,
     ) -> Result<Self, Error> {
-        let Prepared { rules, listener, store, services, resumed, canaries, .. } = ready;
+        let Prepared { rules, listener, store, services, windows, resumed, canaries, .. } = ready;
         let (runtime, faults) = Runtime::new(Telemetry::new(), log.clone());
         let address = listener.local_addr().map_err(Error::failed)?;
         let has_services = !services.is_empty();
 
         let probing = (rules, canaries);
-        let actors =
-            Actors::start(config, &store, (services, ready.policies, &resumed), probing, &runtime);
+        let stored = (services, ready.policies, windows, &resumed);
+        let actors = Actors::start(config, &store, stored, probing, &runtime);
         let server = start_server(config, listener, &actors, &runtime).map_err(Error::failed)?;
         let reload = Reload {
             config: config.clone(),
@@ -347,6 +347,7 @@ fn start_server(
         pool: actors.pool.clone(),
         last_results: actors.last_results.clone(),
         push_keys: actors.push_keys.clone(),
+        windows: actors.windows.clone(),
         variables: config.variables.clone(),
         has_plugins: config.plugins.is_some(),
         telemetry: runtime.telemetry.clone(),

@@ -14,6 +14,7 @@ use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP, StorageConfig};
 use crate::domain::alert::Policy;
 use crate::domain::alert::settings::AlertingSettings;
+use crate::domain::maintenance::Windows;
 use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Target};
 use crate::error::Error;
@@ -36,6 +37,7 @@ pub struct Prepared {
     pub services: Vec<LoadedService>,
     /// Policies of alerting, in their order.
     pub policies: Vec<Policy>,
+    pub windows: Windows,
     pub resumed: Resumed,
     /// State of the services file that was read.
     pub services_file: Snapshot,
@@ -61,7 +63,8 @@ pub fn prepare(
     let listener = listen(config)?;
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
-    let (services, policies, resumed) = prepare_store(config, &store, content.as_ref(), log)?;
+    let (services, policies, windows, resumed) =
+        prepare_store(config, &store, content.as_ref(), log)?;
     warn_about_tokens(&services, &config.variables, log);
     let canaries = canaries(config, content.as_ref());
     let defaults = &config.services.defaults;
@@ -78,6 +81,7 @@ pub fn prepare(
         store,
         services,
         policies,
+        windows,
         resumed,
         services_file,
         notices,
@@ -202,7 +206,7 @@ fn prepare_store(
     store: &Store,
     content: Option<&Content>,
     log: &Logger,
-) -> Result<(Vec<LoadedService>, Vec<Policy>, Resumed), Error> {
+) -> Result<(Vec<LoadedService>, Vec<Policy>, Windows, Resumed), Error> {
     let mut writer = store.access().writer()?;
     // Before the services file is applied: its changes are made now, not at the start of the gap.
     let resumed = writer.close_gap(unix_ms(), config.services.defaults.interval.get())?;
@@ -220,7 +224,9 @@ fn prepare_store(
         let applied = services_file::apply(&mut *writer, content, unix_ms())?;
         log_applied(log, file, content, &applied);
     }
-    Ok((writer.load_services()?, writer.policies()?, resumed))
+    let maintenance = writer.maintenances()?.into_iter().map(|record| record.maintenance);
+    let windows = maintenance.collect();
+    Ok((writer.load_services()?, writer.policies()?, windows, resumed))
 }
 
 pub fn log_applied(log: &Logger, file: &Path, content: &Content, applied: &FileApplied) {

@@ -20,12 +20,13 @@ pub mod time;
 
 pub use condition::{Body, Condition, Facts};
 pub use history::event::{Event, EventBegan, EventFailure, ServiceEvent, StoredReason};
+pub use history::planned::Planned;
 pub use history::retention::Retention;
 pub use history::sketch::Sketch;
 pub use history::slo::Slo;
 pub use history::stats::Stats;
 pub use history::tick::{PHASES, StoredTick};
-pub use history::timeline::{Span, Totals, UnknownAs, Uptime};
+pub use history::timeline::{CountAs, Counting, Span, Totals, Uptime};
 pub use history::window::Window;
 pub use invalid::Invalid;
 pub use missed::Missed;

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use crate::domain::maintenance::Windows;
 use crate::domain::service::definition::Definition;
 use crate::domain::service::service_id::ServiceId;
 use crate::services_file::content::Content;
 use crate::services_file::plan::plan;
+use crate::storage::maintenance::FileMaintenance;
 use crate::storage::records::{AppliedPlan, FilePlan, LoadedService};
 use crate::storage::{StorageError, StoreWrite};
 
@@ -21,6 +23,8 @@ pub struct FileApplied {
     pub services: Vec<(ServiceId, Option<Definition>)>,
     /// Whether a channel or a policy of the file was added, changed or removed.
     pub alerting_changed: bool,
+    /// All maintenance, when that of the file changed.
+    pub windows: Option<Windows>,
 }
 
 /// Why a services file was not applied. Nothing was changed.
@@ -33,8 +37,7 @@ pub enum FileError {
     Store(#[from] StorageError),
 }
 
-/// Changes the services, channels and policies of the file to those of `content`, in one
-/// transaction.
+/// Changes what belongs to the file to `content`, in one transaction.
 pub fn apply(
     store: &mut dyn StoreWrite,
     content: &Content,
@@ -42,11 +45,14 @@ pub fn apply(
 ) -> Result<FileApplied, FileError> {
     let mut redefined = Vec::new();
     let mut make_plan = |stored: &[LoadedService]| {
-        let plan = FilePlan {
+        let mut plan = FilePlan {
             channels: content.channels.clone(),
             policies: content.policies.clone(),
             ..plan(&content.entries, stored)?
         };
+        let of_all = content.maintenance.iter().cloned();
+        plan.maintenance
+            .extend(of_all.map(|definition| FileMaintenance { definition, services: None }));
         redefined = changed_probes(&plan, stored);
         Ok(plan)
     };
@@ -54,13 +60,13 @@ pub fn apply(
         StorageError::Invalid(problems) => FileError::Refused(problems),
         error => FileError::Store(error),
     })?;
-    let AppliedPlan { plan, added: ids, alerting_changed } = applied;
+    let AppliedPlan { plan, added: ids, alerting_changed, windows } = applied;
     let (added, changed, removed) = (plan.add.len(), plan.change.len(), plan.remove.len());
     let additions = ids.into_iter().zip(plan.add);
     let defined = plan.change.into_iter().chain(additions);
     let defined = defined.map(|(id, definition)| (id, Some(definition)));
     let services = plan.remove.into_iter().map(|id| (id, None)).chain(defined).collect();
-    Ok(FileApplied { added, changed, removed, redefined, services, alerting_changed })
+    Ok(FileApplied { added, changed, removed, redefined, services, alerting_changed, windows })
 }
 
 /// The services that `plan` has probed or judged in another way.

@@ -1,6 +1,7 @@
 //! What a services file, or all files of a folder, define.
 
 use crate::domain::alert::settings::AlertingSettings;
+use crate::domain::maintenance::MaintenanceDefinition;
 use crate::services_file::connectivity::Canary;
 use crate::services_file::entry::Entry;
 use crate::services_file::notices::Notices;
@@ -20,6 +21,8 @@ pub enum DefaultsKey {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Content {
     pub entries: Vec<Entry>,
+    /// `maintenance` of the files, for all services.
+    pub maintenance: Vec<MaintenanceDefinition>,
     /// Targets of connectivity checkers.
     pub canaries: Vec<Canary>,
     pub channels: Vec<NewChannel>,

@@ -14,6 +14,7 @@ use crate::services_file::findings::Findings;
 use crate::services_file::framing_headers;
 use crate::services_file::item::Item;
 use crate::services_file::joined_conditions;
+use crate::services_file::maintenance;
 use crate::services_file::similar::unknown_key_at;
 use crate::services_file::unsupported;
 use crate::services_file::unused_fields;
@@ -32,6 +33,7 @@ pub fn entry(
 ) -> Option<Entry> {
     let variables = context.variables;
     let mut object = item.object(findings)?;
+    let windows = maintenance::take_windows(item, &mut object, variables, findings);
     unsupported::pause_without_connection(&mut object);
     unused_fields::remove_unused(item, &mut object, variables, findings);
     let known_before = findings.problems.len();
@@ -48,7 +50,8 @@ pub fn entry(
     unused_fields::remove_unsupported(item, &mut object, findings);
     let kind = spec::kind(&object, Dialect::File);
     defaults.apply(&mut object, kind);
-    entry_of(item, object, context, findings)
+    let entry = entry_of(item, object, context, findings)?;
+    Some(Entry { windows, ..entry })
 }
 
 /// Fills and reads the fields in `object`. `None` after a problem.
@@ -86,6 +89,7 @@ pub fn entry_of(
         file: Arc::clone(item.file),
         line: yaml::line(item.node),
         definition,
+        windows: Vec::new(),
     })
 }
 

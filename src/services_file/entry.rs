@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::domain::maintenance::MaintenanceDefinition;
 use crate::domain::service::definition::Definition;
 
 /// One service of a services file.
@@ -12,4 +13,6 @@ pub struct Entry {
     /// First line of the entry, from 1.
     pub line: usize,
     pub definition: Definition,
+    /// Its `maintenance-windows`.
+    pub windows: Vec<MaintenanceDefinition>,
 }

@@ -9,8 +9,9 @@ use crate::services_file::endpoint;
 use crate::services_file::entry::Entry;
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
+use crate::services_file::maintenance;
 use crate::services_file::places;
-use crate::services_file::similar::unknown_key;
+use crate::services_file::similar::{WINDOWS, unknown_key};
 use crate::services_file::unused_keys;
 use crate::spec::FIELDS;
 use crate::spec::field::{
@@ -45,6 +46,7 @@ pub fn entry(item: &Item, context: Context<'_>, findings: &mut Findings) -> Opti
     let known_before = findings.problems.len();
     let mut written = item.object(findings)?;
     let item = &Item { renamed: RENAMED, ..*item };
+    let windows = maintenance::take_windows(item, &mut written, context.variables, findings);
     let mut object = Map::new();
     for key in SHARED {
         object.extend(written.remove(key).map(|value| (key.to_owned(), value)));
@@ -59,7 +61,8 @@ pub fn entry(item: &Item, context: Context<'_>, findings: &mut Findings) -> Opti
     object.insert("url".to_owned(), json!(TARGET));
     reject_others(item, &written, findings);
     let entry = endpoint::entry_of(item, object, context, findings);
-    entry.filter(|_| findings.problems.len() == known_before)
+    let entry = entry.filter(|_| findings.problems.len() == known_before)?;
+    Some(Entry { windows, ..entry })
 }
 
 /// The keys of `heartbeat`: that of Gatus, and the grace.
@@ -102,7 +105,8 @@ fn reject_others(item: &Item, written: &Map<String, Value>, findings: &mut Findi
             item.notice(key, &format!("not used, as in Gatus: expected {right}"), findings);
         } else {
             let unused = unused_keys::OF_ENDPOINTS.iter().map(|(path, _)| *path);
-            let known = SHARED.into_iter().chain(["heartbeat", "token"]).chain(unused);
+            let known = SHARED.into_iter().chain(["heartbeat", "token", WINDOWS]);
+            let known = known.chain(unused);
             let problem = unknown_key(key, known.filter(|known| !known.contains('.')));
             item.reject(item.line_of(key), key, &problem, findings);
         }

@@ -23,6 +23,7 @@ mod gatus_defaults;
 mod gatus_keys;
 mod item;
 mod joined_conditions;
+mod maintenance;
 mod merge_keys;
 mod notices;
 mod parents;

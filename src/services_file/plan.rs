@@ -1,11 +1,15 @@
 //! Comparison of a services file with the store. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use serde_json::Value;
+
+use crate::domain::maintenance::MaintenanceDefinition;
 use crate::domain::service::definition::Origin;
 use crate::domain::service::label::{FullName, Name};
 use crate::services_file::entry::Entry;
 use crate::services_file::problems::Problems;
+use crate::storage::maintenance::{FileMaintenance, PlannedService};
 use crate::storage::records::{FilePlan, LoadedService};
 
 /// Compares the entries with the services in the store.
@@ -21,6 +25,7 @@ pub fn plan(entries: &[Entry], stored: &[LoadedService]) -> Result<FilePlan, Vec
     let stored_by_name = unique(of_file().map(|service| (&service.definition.name, service)));
     let entries_by_name = unique(entries.iter().map(|entry| (&entry.definition.name, entry)));
     let mut plan = FilePlan::default();
+    let mut windows = PlannedWindows::default();
     let mut problems = Problems::default();
     let mut kept = HashSet::new();
     for entry in entries {
@@ -28,7 +33,10 @@ pub fn plan(entries: &[Entry], stored: &[LoadedService]) -> Result<FilePlan, Vec
         let is_unique = || entries_by_name.contains_key(&definition.name);
         let moved = || stored_by_name.get(&definition.name).copied().filter(|_| is_unique());
         match by_full_name.get(&definition.full_name()).copied().or_else(moved) {
-            None => plan.add.push(definition.clone()),
+            None => {
+                windows.add(&entry.windows, PlannedService::Added(plan.add.len()));
+                plan.add.push(definition.clone());
+            }
             Some(service) if service.origin == Origin::Api => {
                 let id = service.id;
                 let problem =
@@ -37,6 +45,7 @@ pub fn plan(entries: &[Entry], stored: &[LoadedService]) -> Result<FilePlan, Vec
             }
             Some(service) => {
                 kept.insert(service.id);
+                windows.add(&entry.windows, PlannedService::Stored(service.id));
                 if service.definition != *definition {
                     plan.change.push((service.id, definition.clone()));
                 }
@@ -45,7 +54,25 @@ pub fn plan(entries: &[Entry], stored: &[LoadedService]) -> Result<FilePlan, Vec
     }
     let removed = of_file().filter(|service| !kept.contains(&service.id));
     plan.remove = removed.map(|service| service.id).collect();
+    plan.maintenance = windows.0.into_values().collect();
     if problems.is_empty() { Ok(plan) } else { Err(problems.messages()) }
+}
+
+/// Equal windows of several services are one.
+#[derive(Default)]
+struct PlannedWindows(BTreeMap<String, FileMaintenance>);
+
+impl PlannedWindows {
+    fn add(&mut self, windows: &[MaintenanceDefinition], service: PlannedService) {
+        for window in windows {
+            let text = Value::Object(window.write()).to_string();
+            let maintenance = self.0.entry(text).or_insert_with(|| FileMaintenance {
+                definition: window.clone(),
+                services: Some(Vec::new()),
+            });
+            maintenance.services.get_or_insert_default().push(service);
+        }
+    }
 }
 
 /// The values whose key occurs once.

@@ -28,6 +28,7 @@ use crate::services_file::external;
 use crate::services_file::files;
 use crate::services_file::findings::Findings;
 use crate::services_file::item::Item;
+use crate::services_file::maintenance;
 use crate::services_file::parents;
 use crate::services_file::problems::Problems;
 use crate::services_file::root;
@@ -107,12 +108,16 @@ pub fn read_texts(
     let context = Context { alerting: &alerting, kinds, variables };
     let mut defaults = Defaults::default();
     let mut canaries = Vec::new();
+    let mut windows = Vec::new();
     for root in &roots {
         if let Some(item) = block(root, "defaults", root.defaults) {
             defaults.add(&item, context, &mut findings);
         }
         if let Some(item) = block(root, "connectivity", root.connectivity) {
             canaries.extend(connectivity::canary(&item, variables, &mut findings));
+        }
+        if let Some(item) = block(root, "maintenance", root.maintenance) {
+            windows.extend(maintenance::window(&item, variables, &mut findings));
         }
     }
     let mut entries = Vec::new();
@@ -129,6 +134,7 @@ pub fn read_texts(
     let content = Content {
         unalerted: unalerted::notices(&entries, &alerting),
         entries,
+        maintenance: windows,
         canaries,
         channels: alerting.channels.into_iter().map(|known| known.channel).collect(),
         policies: alerting.policies.into_iter().map(|(policy, _)| policy).collect(),

@@ -16,7 +16,8 @@ use crate::services_file::yaml;
 use crate::services_file::yaml::Mapping;
 
 /// The keys that are used.
-const USED: [&str; 5] = ["alerting", "connectivity", "defaults", "endpoints", "external-endpoints"];
+const USED: [&str; 6] =
+    ["alerting", "connectivity", "defaults", "endpoints", "external-endpoints", "maintenance"];
 
 /// For a block of the user's own with the name of a key that only this program has.
 const OWN_DEFAULTS: &str = "holds an anchor, so it is a block for merge keys and aliases as in \
@@ -31,6 +32,7 @@ pub struct Root<'a, 't> {
     pub alerting: Option<&'a MarkedYaml<'t>>,
     pub connectivity: Option<&'a MarkedYaml<'t>>,
     pub defaults: Option<&'a MarkedYaml<'t>>,
+    pub maintenance: Option<&'a MarkedYaml<'t>>,
     pub defaults_key: DefaultsKey,
     /// The file has `suites`, so that it may lack endpoints.
     pub has_suites: bool,
@@ -52,6 +54,7 @@ pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root
         alerting: None,
         connectivity: None,
         defaults: None,
+        maintenance: None,
         defaults_key: if document.is_json { DefaultsKey::Unusable } else { DefaultsKey::Absent },
         has_suites: false,
     };
@@ -92,6 +95,7 @@ pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root
             }
             ("alerting", _) => root.alerting = Some(value),
             ("connectivity", _) => root.connectivity = Some(value),
+            ("maintenance", _) => root.maintenance = Some(value),
             ("defaults", _) if document.anchored.contains(name) => {
                 findings.notices.add(file, yaml::line(key), name, OWN_DEFAULTS);
             }

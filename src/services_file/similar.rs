@@ -26,6 +26,9 @@ pub fn are_similar(key: &str, known: &str) -> bool {
     key.len() <= 2 * known.len() && damerau_levenshtein(key, known) * 3 <= known.chars().count()
 }
 
+/// The key of the maintenance of an endpoint, which is no field of a service.
+pub const WINDOWS: &str = "maintenance-windows";
+
 /// The problem of an unknown key of an endpoint, at a path with dots.
 pub fn unknown_key_at(path: &str) -> String {
     let (prefix, key) = match path.rfind('.') {
@@ -39,7 +42,7 @@ pub fn unknown_key_at(path: &str) -> String {
     let fields = FIELDS.iter().map(|field| field.file);
     let unused = unused_keys::OF_ENDPOINTS.iter().map(|(path, _)| *path);
     let inner = |path: &'static str| path.strip_prefix(prefix)?.split('.').next();
-    let mut known: Vec<&str> = fields.chain(unused).filter_map(inner).collect();
+    let mut known: Vec<&str> = fields.chain(unused).chain([WINDOWS]).filter_map(inner).collect();
     known.sort_unstable();
     known.dedup();
     unknown_key(key, known.into_iter())

@@ -6,11 +6,6 @@ pub const TOP_LEVEL: &[(&str, &str)] = &[
     ("concurrency", "not used: RUNNER_POOL_SIZE sets how many probes run at once"),
     ("debug", "not used: set DEBUG=true instead"),
     ("disable-monitoring-lock", "not used: RUNNER_POOL_SIZE sets how many probes run at once"),
-    (
-        "maintenance",
-        "not used: there are no maintenance windows yet; outages in them count, and nobody is \
-         alerted anyway",
-    ),
     ("metrics", "not used: /metrics is always served"),
     ("remote", "not used: each instance shows its own services only"),
     (
@@ -46,11 +41,6 @@ pub const OF_ENDPOINTS: &[(&str, &str)] = &[
         "client.tunnel",
         "not used: there are no SSH tunnels, so the endpoint is paused; run a tunnel beside the \
          service (ssh -L) and probe its local port",
-    ),
-    (
-        "maintenance-windows",
-        "not used: there are no maintenance windows yet; outages in them count, and nobody is \
-         alerted anyway",
     ),
     ("store", "not used: a key of endpoints in suites"),
     ("ui", "not used: there is no dashboard yet"),

@@ -1,7 +1,7 @@
 //! The store: the port, what is written once over it, and SQLite.
 //!
 //! [`port`] has the traits that a store implements; values that cross it are domain types and
-//! those of [`records`], [`alerting`], [`batch`] and
+//! those of [`records`], [`alerting`], [`maintenance`], [`batch`] and
 //! [`history::rows`]. [`ledger`] and [`history`] use the port
 //! alone. [`sqlite`] has all SQL and all use of diesel, with `cold/`, the operations on seldom
 //! written tables that are compiled once for each store; nothing outside of this module names a
@@ -18,6 +18,7 @@ pub mod gaps;
 pub mod history;
 pub mod import;
 pub mod ledger;
+pub mod maintenance;
 pub mod port;
 pub mod postgres;
 pub mod query;

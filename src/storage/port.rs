@@ -19,6 +19,7 @@ use crate::storage::history::rows::{
     UnsealedTick,
 };
 use crate::storage::import::{ImportedEvent, ImportedService, NewService};
+use crate::storage::maintenance::port::{MaintenanceRead, MaintenanceWrite};
 use crate::storage::records::{
     Applied, AppliedPlan, Change, Gap, ListEvents, ListServices, LoadedService, MakePlan,
     NamedService, Resumed, ServiceRecord, Usage,
@@ -44,7 +45,7 @@ pub trait Query: Send + 'static {
 
 /// What can be read. Each method reads one snapshot; the calls within one
 /// [`in_snapshot`](StoreRead::in_snapshot) share one.
-pub trait StoreRead: RollupRead + AlertRead {
+pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead {
     /// Runs `work` on one snapshot; [`snapshot`] is the convenient form.
     fn in_snapshot(&mut self, work: &mut ReadWork<'_>) -> Result<()>;
 
@@ -146,7 +147,7 @@ pub fn snapshot<T>(
 }
 
 /// What can be written. Each method is one transaction.
-pub trait StoreWrite: StoreRead + AlertWrite {
+pub trait StoreWrite: StoreRead + AlertWrite + MaintenanceWrite {
     /// The stored state of each service, in the same order.
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>>;
     /// Error `Conflict` when a row that the batch needs is missing, or contradicts it. After

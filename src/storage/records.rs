@@ -1,11 +1,13 @@
 //! Values that cross the storage port: services with their current state, changes to them, and
 //! the filters of the lists.
 
+use crate::domain::maintenance::Windows;
 use crate::domain::{
     Definition, Event, Labels, Origin, PageRequest, Reason, ServiceId, State, Tally, Window,
 };
 use crate::spec::Patch;
 use crate::storage::alerting::{NewChannel, NewPolicy};
+use crate::storage::maintenance::FileMaintenance;
 
 /// A service with its tally and its newest event.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,6 +165,8 @@ pub struct FilePlan {
     pub channels: Vec<NewChannel>,
     /// All policies of the file, as `channels`.
     pub policies: Vec<NewPolicy>,
+    /// All maintenance of the file; one whose schedule stays keeps its id.
+    pub maintenance: Vec<FileMaintenance>,
 }
 
 /// A [`FilePlan`] that is stored.
@@ -173,6 +177,8 @@ pub struct AppliedPlan {
     pub added: Vec<ServiceId>,
     /// Whether a channel or a policy of the file was added, changed or removed.
     pub alerting_changed: bool,
+    /// All maintenance, when that of the file changed.
+    pub windows: Option<Windows>,
 }
 
 /// Compares the living services with the entries of the services file. The errors are one

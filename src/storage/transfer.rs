@@ -123,11 +123,12 @@ pub struct AlertingCopy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaintenanceCopy {
     pub id: i64,
-    pub name: Option<String>,
     pub origin: String,
-    pub position: i64,
-    pub matcher: String,
     pub definition: String,
+    pub effective_ms: i64,
+    pub mark_ms: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
 }
 
 /// A row of `maintenance_spans`.
@@ -135,9 +136,8 @@ pub struct MaintenanceCopy {
 pub struct SpanCopy {
     pub service_id: i64,
     pub from_ms: i64,
-    pub to_ms: Option<i64>,
+    pub to_ms: i64,
     pub maintenance_id: i64,
-    pub note: Option<String>,
 }
 
 /// Receives the rows of alerting.

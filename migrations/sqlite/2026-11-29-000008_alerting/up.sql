@@ -157,23 +157,28 @@ CREATE INDEX deliveries_by_channel ON deliveries (channel_id);
 CREATE INDEX deliveries_by_time ON deliveries (at_ms);
 
 CREATE TABLE maintenances (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    name       TEXT,
-    origin     TEXT    NOT NULL,
-    position   BIGINT  NOT NULL,
-    matcher    TEXT    NOT NULL,
-    definition TEXT    NOT NULL
+    id           INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    origin       TEXT   NOT NULL,
+    -- JSON: schedule, services, note.
+    definition   TEXT   NOT NULL,
+    -- Since when the definition holds.
+    effective_ms BIGINT NOT NULL,
+    -- Every span that begins up to here is written.
+    mark_ms      BIGINT NOT NULL,
+    -- Unix seconds.
+    created_at   BIGINT NOT NULL,
+    updated_at   BIGINT NOT NULL
 );
 
--- What was in maintenance, written as it begins and ends: a changed definition changes no history.
+-- What was in maintenance, written as it begins: a changed definition changes no history.
 CREATE TABLE maintenance_spans (
+    -- 0 for every service.
     service_id     BIGINT NOT NULL,
     from_ms        BIGINT NOT NULL,
-    -- Null while it lasts.
-    to_ms          BIGINT,
+    -- Exclusive; the planned end while it lasts.
+    to_ms          BIGINT NOT NULL,
     maintenance_id BIGINT NOT NULL,
-    note           TEXT,
     PRIMARY KEY (service_id, from_ms, maintenance_id)
 ) WITHOUT ROWID;
 
-CREATE INDEX maintenance_spans_open ON maintenance_spans (service_id) WHERE to_ms IS NULL;
+CREATE INDEX maintenance_spans_by_end ON maintenance_spans (to_ms);

@@ -16,6 +16,7 @@ use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::history::retention::Progress;
 use crate::storage::history::rows::Slice;
 use crate::storage::ledger::{Committed, Fresh};
+use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
 use crate::storage::port::Query;
 use crate::storage::records::{Applied, Change, Gap, SetBack};
 use crate::storage::{Rescued, StorageError, StoreChange};
@@ -100,9 +101,16 @@ pub struct ChangeAlerting(pub AlertingChange);
 #[rtype(result = "Result<(), StorageError>")]
 pub struct SettleAlerts(pub Box<Settlement>);
 
-/// Command from the app to the recorder, which forwards it to the writer: make the services of the
-/// file equal to these entries, and its channels and policies to these. The reply means that all
-/// changes are on the disk, or why none is.
+/// Command to the recorder, which forwards it to the writer: from HTTP, change a definition of
+/// maintenance; from the span writer, write times that have begun. The reply means that the change
+/// is on the disk, or why none of it is.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<MaintenanceApplied, StorageError>")]
+pub struct ChangeMaintenance(pub MaintenanceChange);
+
+/// Command from the app to the recorder, which forwards it to the writer: make what belongs to the
+/// services file equal to its content. The reply means that all changes are on the disk, or why none
+/// is.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<FileApplied, FileError>")]
 pub struct ApplyFile(pub Arc<Content>);

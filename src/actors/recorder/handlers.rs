@@ -12,10 +12,12 @@ use crate::actors::messages::recording::{
     Subscribe,
 };
 use crate::actors::messages::store::{
-    ApplyFile, Ask, ChangeAlerting, MakeChange, QueueUpkeepWrite, SettleAlerts, UpkeepReply,
+    ApplyFile, Ask, ChangeAlerting, ChangeMaintenance, MakeChange, QueueUpkeepWrite, SettleAlerts,
+    UpkeepReply,
 };
 use crate::services_file::{FileApplied, FileError};
 use crate::storage::alerting::AlertingApplied;
+use crate::storage::maintenance::MaintenanceApplied;
 use crate::storage::port::Query;
 use crate::storage::records::Applied;
 use crate::storage::{Rescued, StorageError};
@@ -95,6 +97,20 @@ impl Handler<SettleAlerts> for Recorder {
     fn handle(&mut self, settle: SettleAlerts, context: &mut Self::Context) -> Self::Result {
         let (reply, made) = oneshot::channel();
         self.queue_change(Change::Settlement(settle.0, reply), context);
+        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+    }
+}
+
+impl Handler<ChangeMaintenance> for Recorder {
+    type Result = Response<Result<MaintenanceApplied, StorageError>>;
+
+    fn handle(
+        &mut self,
+        ChangeMaintenance(change): ChangeMaintenance,
+        context: &mut Self::Context,
+    ) -> Self::Result {
+        let (reply, made) = oneshot::channel();
+        self.queue_change(Change::Maintenance(change, reply), context);
         Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
     }
 }

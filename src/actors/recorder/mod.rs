@@ -34,6 +34,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use slog::Logger;
 
+use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::{ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
 use crate::actors::messages::recording::{AreCanariesDead, DispatcherRecipients, TicksCommitted};
@@ -97,6 +98,7 @@ pub struct Recorder {
     dropped: usize,
     last_results: LastResults,
     push_keys: PushKeys,
+    windows: CurrentWindows,
     clock_watch: ClockWatch,
     pending_clock: PendingClock,
     /// Steps back since the newest commit began. Bound: as those of `pending_clock`.
@@ -159,6 +161,7 @@ pub struct RecorderDeps {
     pub revision: Revision,
     pub last_results: LastResults,
     pub push_keys: PushKeys,
+    pub windows: CurrentWindows,
     /// Receive the events of each commit.
     pub subscribers: Vec<EventSubscriber>,
     pub writer: WriterRecipients,
@@ -189,6 +192,7 @@ impl Recorder {
             dropped: 0,
             last_results: deps.last_results,
             push_keys: deps.push_keys,
+            windows: deps.windows,
             clock_watch,
             pending_clock: PendingClock::default(),
             steps_since_commit: Vec::new(),

@@ -10,6 +10,7 @@ use crate::domain::alert::Settlement;
 use crate::services_file::{Content, FileApplied, FileError};
 use crate::storage::StorageError;
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
+use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
 use crate::storage::records;
 use crate::storage::records::Applied;
 
@@ -23,7 +24,9 @@ pub enum Change {
     Settlement(Box<Settlement>, Reply<Result<(), StorageError>>),
     /// Of channels, policies or silences, from HTTP.
     Alerting(AlertingChange, Reply<Result<AlertingApplied, StorageError>>),
-    /// Of all services of the file, from the app.
+    /// Of maintenance, from HTTP and from the span writer.
+    Maintenance(MaintenanceChange, Reply<Result<MaintenanceApplied, StorageError>>),
+    /// Of all that belongs to the services file, from the app.
     File(Arc<Content>, Reply<Result<FileApplied, FileError>>),
 }
 
@@ -34,6 +37,7 @@ impl Change {
             Self::Service(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Settlement(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Alerting(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Maintenance(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
         }
     }

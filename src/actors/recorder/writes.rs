@@ -12,16 +12,18 @@ use crate::actors::messages::alerting::{AlertingChanged, SignalsCommitted};
 use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{DispatcherRecipients, NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, Close, Commit, CommitDone, MakeChange, NotCommitted, SettleAlerts,
-    UpkeepReply, UpkeepWrite,
+    ApplyFile, ChangeAlerting, ChangeMaintenance, Close, Commit, CommitDone, MakeChange,
+    NotCommitted, SettleAlerts, UpkeepReply, UpkeepWrite,
 };
 use crate::actors::runtime::Fault;
 use crate::domain::alert::Settlement;
+use crate::domain::maintenance::Windows;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
 use crate::services_file::{Content, FileApplied, FileError};
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::ledger::Committed;
+use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
 use crate::storage::records;
 use crate::storage::records::Applied;
 use crate::storage::{StorageError, StoreChange};
@@ -133,6 +135,7 @@ impl Recorder {
                 self.write_settlement(settlement, reply, context);
             }
             Change::Alerting(change, reply) => self.write_alerting(change, reply, context),
+            Change::Maintenance(change, reply) => self.write_maintenance(change, reply, context),
             Change::File(content, reply) => self.write_file(content, reply, context),
         }
     }
@@ -209,6 +212,35 @@ impl Recorder {
         }));
     }
 
+    fn write_maintenance(
+        &mut self,
+        change: MaintenanceChange,
+        reply: Reply<Result<MaintenanceApplied, StorageError>>,
+        context: &mut Context<Self>,
+    ) {
+        let write = self.writer.maintenance.send(ChangeMaintenance(change)).into_actor(self);
+        context.spawn(write.map(move |done, recorder, context| {
+            let Ok(done) = done else { return recorder.handle_writer_death() };
+            recorder.end_write();
+            match &done {
+                Ok(applied) => {
+                    recorder.note_success();
+                    recorder.publish_windows(applied.windows.as_ref());
+                }
+                Err(error) => recorder.note_error(error),
+            }
+            let _ = reply.send(done);
+            recorder.start_next_write(context);
+        }));
+    }
+
+    fn publish_windows(&self, windows: Option<&Windows>) {
+        if let Some(windows) = windows {
+            self.windows.set(windows.clone());
+            self.notify_dispatcher(|to| to.changes.do_send(AlertingChanged));
+        }
+    }
+
     fn write_file(
         &mut self,
         content: Arc<Content>,
@@ -228,6 +260,7 @@ impl Recorder {
                             dispatcher.changes.do_send(AlertingChanged);
                         });
                     }
+                    recorder.publish_windows(applied.windows.as_ref());
                     let first = FirstProbe::Spread(applied.added);
                     for (id, definition) in &applied.services {
                         recorder.publish_change(*id, definition.clone(), first);

@@ -9,7 +9,8 @@ pub mod writer;
 use actix::prelude::*;
 
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, Close, Commit, MakeChange, SettleAlerts, UpkeepWrite,
+    ApplyFile, ChangeAlerting, ChangeMaintenance, Close, Commit, MakeChange, SettleAlerts,
+    UpkeepWrite,
 };
 use crate::actors::runtime::Runtime;
 use crate::domain::alert::AlertMarks;
@@ -27,6 +28,7 @@ pub struct WriterRecipients {
     pub change: Recipient<MakeChange>,
     pub alerting: Recipient<ChangeAlerting>,
     pub settle: Recipient<SettleAlerts>,
+    pub maintenance: Recipient<ChangeMaintenance>,
     pub file: Recipient<ApplyFile>,
     pub upkeep: Recipient<UpkeepWrite>,
     pub close: Recipient<Close>,
@@ -66,6 +68,7 @@ impl StoreActors {
             change: writer().recipient(),
             alerting: writer().recipient(),
             settle: writer().recipient(),
+            maintenance: writer().recipient(),
             file: writer().recipient(),
             upkeep: writer().recipient(),
             close: writer().recipient(),

@@ -5,8 +5,8 @@ use std::time::Instant;
 use actix::prelude::*;
 
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, ClockNotes, Close, Commit, CommitDone, MakeChange, NotCommitted,
-    SettleAlerts, UpkeepWrite, UpkeepWritten,
+    ApplyFile, ChangeAlerting, ChangeMaintenance, ClockNotes, Close, Commit, CommitDone,
+    MakeChange, NotCommitted, SettleAlerts, UpkeepWrite, UpkeepWritten,
 };
 use crate::actors::runtime::Lifeline;
 use crate::actors::store::marks::MarksSource;
@@ -20,6 +20,7 @@ use crate::services_file::{FileApplied, FileError};
 use crate::storage::alerting::AlertingApplied;
 use crate::storage::history::{retention, sealing};
 use crate::storage::ledger::Ledger;
+use crate::storage::maintenance::MaintenanceApplied;
 use crate::storage::port::StoreWrite;
 use crate::storage::records::{Applied, SetBack};
 use crate::storage::{StorageError, StoreAccess};
@@ -183,6 +184,18 @@ impl Handler<SettleAlerts> for Writer {
 
     fn handle(&mut self, settle: SettleAlerts, _: &mut Self::Context) -> Self::Result {
         self.store.run(|store| store.settle_alerts(&settle.0))
+    }
+}
+
+impl Handler<ChangeMaintenance> for Writer {
+    type Result = Result<MaintenanceApplied, StorageError>;
+
+    fn handle(
+        &mut self,
+        ChangeMaintenance(change): ChangeMaintenance,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        self.store.run(|store| store.change_maintenance(change, unix_ms()))
     }
 }
 

@@ -24,6 +24,7 @@ use actix::prelude::*;
 use slog::{Logger, error, info, warn};
 use tokio::sync::oneshot;
 
+use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::{GetLateness, ProbeNow};
 use crate::actors::messages::recording::GetStoreFailure;
@@ -37,7 +38,6 @@ use crate::domain::alert::engine::lane::{LaneSettings, REFILL_MS};
 use crate::domain::alert::engine::open::Subject;
 use crate::domain::alert::engine::{Backlog, Engine, Env, Restored, Routed};
 use crate::domain::alert::{AlertKind, Channel, ChannelId, Policy, Route, Settlement, Watched};
-use crate::domain::maintenance::windows::Windows;
 use crate::domain::{Defaults, Definition, Group, Requests, ServiceId};
 use crate::metrics::Outbox;
 use crate::metrics::Telemetry;
@@ -79,6 +79,7 @@ pub struct DispatcherLinks {
     pub lateness: Recipient<GetLateness>,
     pub probe: Recipient<ProbeNow>,
     pub last_results: LastResults,
+    pub windows: CurrentWindows,
 }
 
 /// Bounds: those of the [`Engine`]; one query and one settlement under way; a command of HTTP a
@@ -219,7 +220,7 @@ impl Dispatcher {
             silences,
         } = state;
         self.telemetry.alerting.channels(channels.iter().map(|channel| channel.name.clone()));
-        let rules = SuppressionRules::new(silences, Windows::default(), &channels, &policies);
+        let rules = SuppressionRules::new(silences, self.links.windows.get(), &channels, &policies);
         let lanes: Vec<LaneSettings> = channels.iter().map(lane_settings).collect();
         let by_id = channels.iter().map(|channel| (channel.id, Rc::new(channel.clone())));
         let by_id = by_id.collect();

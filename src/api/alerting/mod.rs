@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod channel_tests;
 pub mod channels;
 pub mod deliveries;
+pub mod maintenance;
 pub mod policies;
 pub mod silences;
 

@@ -8,7 +8,7 @@ use crate::api::error::ApiError;
 use crate::api::input::params::{Params, one_of, whole_number};
 use crate::api::input::path::service_id;
 use crate::api::views::series::SeriesOf;
-use crate::domain::history::timeline::UnknownAs;
+use crate::domain::history::timeline::{CountAs, Counting};
 use crate::domain::time::duration;
 use crate::domain::{Invalid, Reason, ServiceId, State, Window};
 use crate::storage::history::series::Grid;
@@ -56,9 +56,11 @@ impl Params {
         })
     }
 
-    fn unknown(&mut self) -> UnknownAs {
-        let expected = one_of(UnknownAs::ALL.map(UnknownAs::as_str));
-        self.take("unknown", &expected, UnknownAs::from_word).unwrap_or_default()
+    fn counting(&mut self) -> Counting {
+        let expected = one_of(CountAs::ALL.map(CountAs::as_str));
+        let mut count_as =
+            |name| self.take(name, &expected, CountAs::from_word).unwrap_or_default();
+        Counting { unknown: count_as("unknown"), planned: count_as("planned") }
     }
 
     /// The buckets of a series over `window`.
@@ -165,42 +167,53 @@ pub struct SeriesRequest {
     pub service_id: ServiceId,
     pub of: SeriesOf,
     pub grid: Grid,
-    pub unknown: UnknownAs,
+    pub counting: Counting,
 }
 
 /// The query of `GET /v1/services/{id}/series`.
 pub fn series(request: &HttpRequest, now_ms: i64) -> Result<SeriesRequest, ApiError> {
     let service_id = service_id(request)?;
-    let mut params = Params::new(request, &["from", "to", "window", "step", "of", "unknown"]);
+    let mut params =
+        Params::new(request, &["from", "to", "window", "step", "of", "unknown", "planned"]);
     let window = params.window(DAY, now_ms);
     let of = params.take("of", &one_of(SeriesOf::ALL.map(SeriesOf::as_str)), |text| {
         SeriesOf::ALL.into_iter().find(|of| of.as_str() == text)
     });
     let of = of.unwrap_or(SeriesOf::ResponseTime);
-    if of != SeriesOf::Uptime && params.get("unknown").is_some() {
-        params.reject_conflict("unknown", "allowed with of=uptime only");
+    for name in ["unknown", "planned"] {
+        if of != SeriesOf::Uptime && params.get(name).is_some() {
+            params.reject_conflict(name, "allowed with of=uptime only");
+        }
     }
     let query =
-        SeriesRequest { service_id, of, grid: params.grid(window), unknown: params.unknown() };
+        SeriesRequest { service_id, of, grid: params.grid(window), counting: params.counting() };
     params.done(query)
 }
 
 /// The query of `GET /v1/services/{id}/uptime`.
 pub fn uptime(request: &HttpRequest, now_ms: i64) -> Result<GetUptime, ApiError> {
     let service_id = service_id(request)?;
-    let mut params = Params::new(request, &["from", "to", "window", "unknown"]);
+    let mut params = Params::new(request, &["from", "to", "window", "unknown", "planned"]);
     let window = params.window(DAY, now_ms);
-    let query = GetUptime { service_id, window, unknown: params.unknown() };
+    let query = GetUptime { service_id, window, counting: params.counting() };
     params.done(query)
 }
 
 /// The query of `GET /v1/uptime`.
 pub fn list_uptime(request: &HttpRequest, now_ms: i64) -> Result<ListUptime, ApiError> {
-    let known = ["from", "to", "window", "unknown", "page", "limit"];
+    let known = ["from", "to", "window", "unknown", "planned", "page", "limit"];
     let mut params = Params::new(request, &known);
     let window = params.window(DAY, now_ms);
-    let query = ListUptime { window, unknown: params.unknown(), page: params.page() };
+    let query = ListUptime { window, counting: params.counting(), page: params.page() };
     params.done(query)
+}
+
+/// The query of `GET /v1/services/{id}/slo`: as what planned time counts.
+pub fn slo(request: &HttpRequest) -> Result<(ServiceId, CountAs), ApiError> {
+    let service_id = service_id(request)?;
+    let mut params = Params::new(request, &["planned"]);
+    let planned = params.counting().planned;
+    params.done((service_id, planned))
 }
 
 /// Rejects every query parameter.

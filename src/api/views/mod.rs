@@ -3,6 +3,7 @@
 pub mod alerting;
 pub mod envelope;
 pub mod event;
+pub mod maintenance;
 pub mod phases;
 pub mod probe;
 pub mod series;

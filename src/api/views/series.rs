@@ -8,7 +8,7 @@ use crate::api::views::phases::{Phases, millis};
 use crate::api::views::uptime::Seconds;
 use crate::domain::Window;
 use crate::domain::history::stats::Stats;
-use crate::domain::history::timeline::{Totals, UnknownAs, Uptime};
+use crate::domain::history::timeline::{Counting, Totals, Uptime};
 use crate::storage::history::series::Grid;
 
 /// The content of a time series.
@@ -16,7 +16,7 @@ use crate::storage::history::series::Grid;
 pub enum SeriesOf {
     /// Tick counts and response times.
     ResponseTime,
-    /// Time up, down, unknown and paused.
+    /// Time up, down, unknown, paused and planned.
     Uptime,
     /// Mean durations of the phases.
     Phases,
@@ -61,6 +61,10 @@ pub struct Series {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(exclude|down|up)$")]
     unknown: Option<&'static str>,
+    /// How `uptime_percent` counts planned time: `exclude`, `down` or `up`. Only for `uptime`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(exclude|down|up)$")]
+    planned: Option<&'static str>,
     /// Oldest first. A bucket without ticks has a count of 0.
     buckets: Buckets,
 }
@@ -169,6 +173,7 @@ impl Series {
             step_seconds: grid.step_ms / 1_000,
             source,
             unknown: None,
+            planned: None,
             buckets,
         }
     }
@@ -184,14 +189,15 @@ impl Series {
         Self::new(of, grid, grid.source().as_str(), buckets)
     }
 
-    pub fn of_totals(grid: Grid, totals: &[Totals], unknown: UnknownAs) -> Self {
+    pub fn of_totals(grid: Grid, totals: &[Totals], counting: Counting) -> Self {
         let bucket = |(start_ms, totals): (i64, &Totals)| UptimeBucket {
             start: start_ms / 1_000,
             seconds: Seconds::new(totals),
-            uptime_percent: Uptime { totals: *totals, unknown, ..Uptime::default() }.percent(),
+            uptime_percent: Uptime { totals: *totals, counting, ..Uptime::default() }.percent(),
         };
         let buckets = Buckets::Uptime(grid.starts().zip(totals).map(bucket).collect());
         let series = Self::new(SeriesOf::Uptime, grid, "events", buckets);
-        Self { unknown: Some(unknown.as_str()), ..series }
+        let Counting { unknown, planned } = counting;
+        Self { unknown: Some(unknown.as_str()), planned: Some(planned.as_str()), ..series }
     }
 }

@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 use crate::api::views::alerting::alert::OpenAlert;
 use crate::api::views::envelope::{List, One};
 use crate::api::views::event::Event;
+use crate::api::views::maintenance::Planned;
+use crate::domain::maintenance::Windows;
 use crate::domain::{Defaults, Group, Requests, Tally, alert};
 use crate::spec;
 use crate::spec::Form;
@@ -29,10 +31,20 @@ pub struct ServicesData {
 pub fn one_service(
     record: &ServiceRecord,
     alerts: &[alert::Alert],
-    defaults: &Defaults,
-    requests: Requests,
+    context: &ServiceContext,
 ) -> ServiceData {
-    ServiceData { service: One::new(Service::new(record, alerts, defaults, requests)) }
+    ServiceData { service: One::new(Service::new(record, alerts, context)) }
+}
+
+/// What a service is shown with.
+#[derive(Debug, Clone)]
+pub struct ServiceContext {
+    /// Fill in the interval and the timeout.
+    pub defaults: Defaults,
+    pub requests: Requests,
+    pub windows: Windows,
+    /// Unix milliseconds.
+    pub now_ms: i64,
 }
 
 /// A service with its state and its metric.
@@ -75,6 +87,9 @@ pub struct Service {
     /// Whether the state changes too often: true once the weighted changes among the newest 21
     /// results reach 20 %, false again below 5 % (Nagios's rule).
     flapping: bool,
+    /// The maintenance that the service is under; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planned: Option<Planned>,
     /// The newest event; null before the first result.
     #[schema(required = true)]
     current_status: Option<Event>,
@@ -94,21 +109,23 @@ pub struct Service {
 }
 
 impl Service {
-    /// `alerts` are the open ones; `defaults` fill in the interval and the timeout.
+    /// `alerts` are the open ones.
     pub fn new(
         record: &ServiceRecord,
         alerts: &[alert::Alert],
-        defaults: &Defaults,
-        requests: Requests,
+        context: &ServiceContext,
     ) -> Self {
+        let ServiceContext { defaults, requests, windows, now_ms } = context;
+        let requests = *requests;
         let state = record.status().as_str();
         let event = || record.latest_event.as_ref().map(Event::new);
         let definition = &record.definition;
+        let group = definition.group.as_ref().map(Group::as_str);
         Self {
             id: record.id.get(),
             name: definition.name.as_str().to_owned(),
             url: definition.target.shown(requests),
-            group: definition.group.as_ref().map(Group::as_str).map(str::to_owned),
+            group: group.map(str::to_owned),
             origin: record.origin.as_str(),
             enabled: definition.enabled,
             interval_seconds: definition.interval.unwrap_or(defaults.interval).as_seconds(),
@@ -117,6 +134,9 @@ impl Service {
             options: spec::write_options(&definition.options, Form::Masked(requests)),
             state,
             flapping: record.tally.is_some_and(|tally| tally.is_flapping),
+            planned: windows
+                .active(record.id, definition.name.as_str(), group, *now_ms)
+                .map(Planned::new),
             current_status: event(),
             latest_event: event().map(One::new),
             alert: OpenAlert::of(alerts),

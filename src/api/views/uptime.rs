@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::api::views::envelope::{List, One};
 use crate::domain::Window;
 use crate::domain::history::slo::{Budget, Slo};
-use crate::domain::history::timeline::{Totals, Uptime};
+use crate::domain::history::timeline::{CountAs, Counting, Totals, Uptime};
 use crate::domain::time::duration;
 use crate::storage::history::uptime::ServiceUptime;
 
@@ -24,6 +24,8 @@ pub struct Seconds {
     unknown: f64,
     /// The service was not enabled.
     paused: f64,
+    /// The service was down or unknown under maintenance; part of neither `down` nor `unknown`.
+    planned: f64,
 }
 
 impl Seconds {
@@ -33,6 +35,7 @@ impl Seconds {
             down: seconds(totals.down_ms as f64),
             unknown: seconds(totals.unknown_ms as f64),
             paused: seconds(totals.paused_ms as f64),
+            planned: seconds(totals.planned_ms as f64),
         }
     }
 }
@@ -64,6 +67,9 @@ pub struct UptimeView {
     /// How `uptime_percent` counts unknown time: `exclude`, `down` or `up`.
     #[schema(pattern = "^(exclude|down|up)$", example = "exclude")]
     unknown: &'static str,
+    /// How `uptime_percent` counts planned time: `exclude`, `down` or `up`.
+    #[schema(pattern = "^(exclude|down|up)$", example = "exclude")]
+    planned: &'static str,
     /// 100 × up ÷ (up + down); null when the state was never known.
     #[schema(required = true, example = 99.95)]
     uptime_percent: Option<f64>,
@@ -94,7 +100,8 @@ impl UptimeView {
             from_ms: window.from_ms,
             to_ms: window.to_ms,
             seconds: Seconds::new(&uptime.totals),
-            unknown: uptime.unknown.as_str(),
+            unknown: uptime.counting.unknown.as_str(),
+            planned: uptime.counting.planned.as_str(),
             uptime_percent: uptime.percent(),
             outages: Outages {
                 count: uptime.outages.count,
@@ -142,7 +149,8 @@ pub struct SloData {
     pub slo: One<SloStatus>,
 }
 
-/// Status of a service level objective. Unknown and paused time is excluded.
+/// Status of a service level objective. Unknown and paused time is excluded, and planned time
+/// unless `planned` says otherwise.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SloStatus {
     /// Target uptime in percent.
@@ -153,6 +161,9 @@ pub struct SloStatus {
     window: String,
     /// Time in each state within the window.
     seconds: Seconds,
+    /// How planned time counts: `exclude`, `down` or `up`.
+    #[schema(pattern = "^(exclude|down|up)$", example = "exclude")]
+    planned: &'static str,
     /// 100 × up ÷ (up + down); null when the state was never known.
     #[schema(required = true, example = 99.95)]
     uptime_percent: Option<f64>,
@@ -181,7 +192,7 @@ impl SloStatus {
     /// `totals` are those of the window of `slo`; `burn_rates` have the names of their windows.
     pub fn new(
         slo: &Slo,
-        totals: &Totals,
+        (totals, planned): (&Totals, CountAs),
         budget: &Budget,
         burn_rates: BTreeMap<&'static str, Option<f64>>,
     ) -> Self {
@@ -189,7 +200,13 @@ impl SloStatus {
             target: slo.target_percent,
             window: duration::format_span(slo.window),
             seconds: Seconds::new(totals),
-            uptime_percent: Uptime { totals: *totals, ..Uptime::default() }.percent(),
+            planned: planned.as_str(),
+            uptime_percent: Uptime {
+                totals: *totals,
+                counting: Counting { planned, ..Counting::default() },
+                ..Uptime::default()
+            }
+            .percent(),
             error_budget: ErrorBudget {
                 seconds: seconds(budget.allowed_ms),
                 spent_seconds: seconds(budget.spent_ms as f64),

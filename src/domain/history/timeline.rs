@@ -2,6 +2,7 @@
 //!
 //! Unlike the share of ticks, the result does not depend on the interval of the probes.
 
+use crate::domain::history::planned::Planned;
 use crate::domain::rollup::state::State;
 
 /// The period of an event.
@@ -14,9 +15,9 @@ pub struct Span {
     pub to_ms: Option<i64>,
 }
 
-/// How unknown time counts.
+/// How time counts that is unknown, or planned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum UnknownAs {
+pub enum CountAs {
     /// Neither as up nor as down.
     #[default]
     Exclude,
@@ -24,7 +25,7 @@ pub enum UnknownAs {
     Up,
 }
 
-impl UnknownAs {
+impl CountAs {
     pub const ALL: [Self; 3] = [Self::Exclude, Self::Down, Self::Up];
 
     pub fn as_str(self) -> &'static str {
@@ -40,14 +41,41 @@ impl UnknownAs {
         Self::ALL.into_iter().find(|choice| choice.as_str() == word)
     }
 
-    /// Whether time in `state` counts as up or as down; `None` for neither.
-    fn counted(self, state: State) -> Option<State> {
-        match (state, self) {
-            (State::Up, _) | (State::Unknown, Self::Up) => Some(State::Up),
-            (State::Down, _) | (State::Unknown, Self::Down) => Some(State::Down),
-            (State::Unknown, Self::Exclude) | (State::Paused, _) => None,
+    /// `None` for neither up nor down.
+    fn state(self) -> Option<State> {
+        match self {
+            Self::Exclude => None,
+            Self::Down => Some(State::Down),
+            Self::Up => Some(State::Up),
         }
     }
+}
+
+/// How the times that are neither up nor down by themselves count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counting {
+    pub unknown: CountAs,
+    pub planned: CountAs,
+}
+
+impl Counting {
+    /// Whether time of `kind` counts as up or as down; `None` for neither.
+    fn counted(self, kind: TimeKind) -> Option<State> {
+        match kind {
+            TimeKind::In(State::Paused) => None,
+            TimeKind::In(State::Unknown) => self.unknown.state(),
+            TimeKind::In(state) => Some(state),
+            TimeKind::Planned => self.planned.state(),
+        }
+    }
+}
+
+/// The category of a piece of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeKind {
+    In(State),
+    /// Down or unknown, under maintenance.
+    Planned,
 }
 
 /// The time in each state. The sum is the length of the window.
@@ -58,23 +86,36 @@ pub struct Totals {
     /// Unknown events, and time without events.
     pub unknown_ms: u64,
     pub paused_ms: u64,
+    /// Down or unknown under maintenance; part of neither of them.
+    pub planned_ms: u64,
 }
 
 impl Totals {
     /// Length of the window, in milliseconds.
     pub fn total(&self) -> u64 {
         let known_ms = self.up_ms.saturating_add(self.down_ms);
-        known_ms.saturating_add(self.unknown_ms).saturating_add(self.paused_ms)
+        let other_ms = self.unknown_ms.saturating_add(self.paused_ms);
+        known_ms.saturating_add(other_ms).saturating_add(self.planned_ms)
     }
 
-    pub fn add(&mut self, state: State, ms: u64) {
-        let sum = match state {
-            State::Up => &mut self.up_ms,
-            State::Down => &mut self.down_ms,
-            State::Unknown => &mut self.unknown_ms,
-            State::Paused => &mut self.paused_ms,
+    pub fn add(&mut self, kind: TimeKind, ms: u64) {
+        let sum = match kind {
+            TimeKind::In(State::Up) => &mut self.up_ms,
+            TimeKind::In(State::Down) => &mut self.down_ms,
+            TimeKind::In(State::Unknown) => &mut self.unknown_ms,
+            TimeKind::In(State::Paused) => &mut self.paused_ms,
+            TimeKind::Planned => &mut self.planned_ms,
         };
         *sum = sum.saturating_add(ms);
+    }
+
+    /// With the planned time in the category as which it counts.
+    pub fn with_planned(mut self, planned: CountAs) -> Self {
+        if let Some(state) = planned.state() {
+            let planned_ms = std::mem::take(&mut self.planned_ms);
+            self.add(TimeKind::In(state), planned_ms);
+        }
+        self
     }
 }
 
@@ -101,22 +142,22 @@ impl Outages {
 /// The uptime of a service over a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Uptime {
-    /// Unknown time is separate here.
+    /// Unknown and planned time are separate here.
     pub totals: Totals,
-    /// Unknown time counts as `unknown` selects.
+    /// Unknown and planned time count as `counting` selects.
     pub outages: Outages,
-    pub unknown: UnknownAs,
+    pub counting: Counting,
 }
 
 impl Uptime {
     /// Time that counts as up, in milliseconds.
     pub fn up_ms(&self) -> u64 {
-        self.totals.up_ms.saturating_add(self.unknown_ms(UnknownAs::Up))
+        self.totals.up_ms.saturating_add(self.other_ms(CountAs::Up))
     }
 
     /// Time that counts as down, in milliseconds.
     pub fn down_ms(&self) -> u64 {
-        self.totals.down_ms.saturating_add(self.unknown_ms(UnknownAs::Down))
+        self.totals.down_ms.saturating_add(self.other_ms(CountAs::Down))
     }
 
     /// 100 × up / (up + down); `None` without known time.
@@ -135,8 +176,12 @@ impl Uptime {
         self.per_outage(self.up_ms())
     }
 
-    fn unknown_ms(&self, counted_as: UnknownAs) -> u64 {
-        if self.unknown == counted_as { self.totals.unknown_ms } else { 0 }
+    /// Unknown and planned time that counts as `counted_as`.
+    fn other_ms(&self, counted_as: CountAs) -> u64 {
+        let Counting { unknown, planned } = self.counting;
+        let unknown_ms = if unknown == counted_as { self.totals.unknown_ms } else { 0 };
+        let planned_ms = if planned == counted_as { self.totals.planned_ms } else { 0 };
+        unknown_ms.saturating_add(planned_ms)
     }
 
     fn per_outage(&self, ms: u64) -> Option<f64> {
@@ -148,19 +193,24 @@ impl Uptime {
 ///
 /// `spans` are the events of one service, oldest first. Time without an event is unknown, an open
 /// event lasts until `to_ms`, and where events overlap the older one counts.
-pub fn totals(spans: &[Span], from_ms: i64, to_ms: i64) -> Totals {
+pub fn totals(spans: &[Span], planned: &Planned, from_ms: i64, to_ms: i64) -> Totals {
     let mut totals = Totals::default();
-    for_each_piece(spans, from_ms, to_ms, |state, ms| totals.add(state, ms));
+    for_each_piece(spans, planned, from_ms, to_ms, |kind, ms| totals.add(kind, ms));
     totals
 }
 
 /// The uptime from `from_ms` up to but not including `to_ms`, with `spans` as for [`totals`].
-pub fn uptime(spans: &[Span], from_ms: i64, to_ms: i64, unknown: UnknownAs) -> Uptime {
-    let mut uptime = Uptime { unknown, ..Uptime::default() };
+pub fn uptime(
+    spans: &[Span],
+    planned: &Planned,
+    (from_ms, to_ms): (i64, i64),
+    counting: Counting,
+) -> Uptime {
+    let mut uptime = Uptime { counting, ..Uptime::default() };
     let mut outage_ms = None;
-    for_each_piece(spans, from_ms, to_ms, |state, ms| {
-        uptime.totals.add(state, ms);
-        match unknown.counted(state) {
+    for_each_piece(spans, planned, from_ms, to_ms, |kind, ms| {
+        uptime.totals.add(kind, ms);
+        match counting.counted(kind) {
             Some(State::Down) => outage_ms = Some(outage_ms.unwrap_or(0) + ms),
             Some(_) => outage_ms.take().into_iter().for_each(|ms| uptime.outages.add(ms)),
             None => {}
@@ -170,9 +220,25 @@ pub fn uptime(spans: &[Span], from_ms: i64, to_ms: i64, unknown: UnknownAs) -> U
     uptime
 }
 
-/// Calls `each` with the state and the length in milliseconds of each piece of the window, in
+/// Calls `each` with the category and the length in milliseconds of each piece of the window, in
 /// order. No length is 0, and the sum is the length of the window for any `spans`.
-fn for_each_piece(spans: &[Span], from_ms: i64, to_ms: i64, mut each: impl FnMut(State, u64)) {
+fn for_each_piece(
+    spans: &[Span],
+    planned: &Planned,
+    from_ms: i64,
+    to_ms: i64,
+    mut each: impl FnMut(TimeKind, u64),
+) {
+    for_each_state(spans, from_ms, to_ms, |state, from_ms, to_ms| match state {
+        State::Up | State::Paused => each(TimeKind::In(state), to_ms.abs_diff(from_ms)),
+        State::Down | State::Unknown => planned.split(from_ms, to_ms, |is_planned, ms| {
+            each(if is_planned { TimeKind::Planned } else { TimeKind::In(state) }, ms);
+        }),
+    });
+}
+
+/// Calls `each` with the state, the begin and the end of each piece of the window, in order.
+fn for_each_state(spans: &[Span], from_ms: i64, to_ms: i64, mut each: impl FnMut(State, i64, i64)) {
     let mut covered_to_ms = from_ms;
     // The end of the window without an event is unknown too.
     let rest = Span { state: State::Unknown, from_ms, to_ms: Some(to_ms) };
@@ -183,9 +249,9 @@ fn for_each_piece(spans: &[Span], from_ms: i64, to_ms: i64, mut each: impl FnMut
             continue;
         }
         if covered_to_ms < begins_ms {
-            each(State::Unknown, begins_ms.abs_diff(covered_to_ms));
+            each(State::Unknown, covered_to_ms, begins_ms);
         }
-        each(span.state, ends_ms.abs_diff(begins_ms));
+        each(span.state, begins_ms, ends_ms);
         covered_to_ms = ends_ms;
     }
 }
@@ -196,6 +262,15 @@ mod tests {
 
     use super::State::{Down, Paused, Unknown, Up};
     use super::*;
+
+    fn totals(spans: &[Span], from_ms: i64, to_ms: i64) -> Totals {
+        super::totals(spans, Planned::NONE, from_ms, to_ms)
+    }
+
+    fn uptime(spans: &[Span], from_ms: i64, to_ms: i64, unknown: CountAs) -> Uptime {
+        let counting = Counting { unknown, ..Counting::default() };
+        super::uptime(spans, Planned::NONE, (from_ms, to_ms), counting)
+    }
 
     /// Consecutive events with these lengths in milliseconds.
     fn spans(lengths: &[(State, i64)]) -> Vec<Span> {
@@ -210,7 +285,7 @@ mod tests {
     }
 
     /// Number, longest and total of the outages.
-    fn outages(lengths: &[(State, i64)], unknown: UnknownAs) -> (u64, u64, u64) {
+    fn outages(lengths: &[(State, i64)], unknown: CountAs) -> (u64, u64, u64) {
         let spans = spans(lengths);
         let to_ms = spans.last().and_then(|last| last.to_ms).unwrap_or(0);
         let outages = uptime(&spans, 0, to_ms, unknown).outages;
@@ -219,16 +294,16 @@ mod tests {
 
     #[test]
     fn names_parse_back() {
-        for choice in UnknownAs::ALL {
-            assert_eq!(UnknownAs::from_word(choice.as_str()), Some(choice));
+        for choice in CountAs::ALL {
+            assert_eq!(CountAs::from_word(choice.as_str()), Some(choice));
         }
-        assert_eq!(UnknownAs::from_word("Up"), None);
+        assert_eq!(CountAs::from_word("Up"), None);
     }
 
     #[test]
     fn a_window_without_events_is_unknown() {
         assert_eq!(totals(&[], 0, 10), Totals { unknown_ms: 10, ..Totals::default() });
-        let uptime = uptime(&[], 0, 10, UnknownAs::Exclude);
+        let uptime = uptime(&[], 0, 10, CountAs::Exclude);
         assert_eq!((uptime.percent(), uptime.mttr_ms(), uptime.mtbf_ms()), (None, None, None));
         assert_eq!(totals(&[], 10, 10).total(), 0);
         assert_eq!(totals(&[], 10, 0).total(), 0, "a window that ends before it begins is empty");
@@ -248,15 +323,15 @@ mod tests {
     #[test]
     fn an_outage_ends_with_time_that_counts_as_up() {
         let gap = [(Up, 9), (Down, 2), (Unknown, 3), (Paused, 5), (Down, 1), (Up, 9), (Down, 4)];
-        assert_eq!(outages(&gap, UnknownAs::Exclude), (2, 4, 7), "unknown time does not end it");
-        assert_eq!(outages(&gap, UnknownAs::Down), (2, 6, 10), "unknown time is a part of it");
-        assert_eq!(outages(&gap, UnknownAs::Up), (3, 4, 7), "unknown time ends it");
+        assert_eq!(outages(&gap, CountAs::Exclude), (2, 4, 7), "unknown time does not end it");
+        assert_eq!(outages(&gap, CountAs::Down), (2, 6, 10), "unknown time is a part of it");
+        assert_eq!(outages(&gap, CountAs::Up), (3, 4, 7), "unknown time ends it");
         let between = [(Up, 5), (Unknown, 3), (Up, 5)];
-        assert_eq!(outages(&between, UnknownAs::Down), (1, 3, 3));
-        assert_eq!(outages(&between, UnknownAs::Exclude), (0, 0, 0));
+        assert_eq!(outages(&between, CountAs::Down), (1, 3, 3));
+        assert_eq!(outages(&between, CountAs::Exclude), (0, 0, 0));
         let instant = [(Down, 2), (Up, 0), (Down, 2), (Up, 1), (Down, 0)];
         assert_eq!(
-            outages(&instant, UnknownAs::Up),
+            outages(&instant, CountAs::Up),
             (1, 4, 4),
             "a span without length does not count"
         );
@@ -265,10 +340,11 @@ mod tests {
     #[test]
     fn means_are_per_outage() {
         let spans = spans(&[(Up, 90), (Down, 2), (Up, 100), (Down, 8), (Unknown, 50)]);
-        let uptime = uptime(&spans, 0, 250, UnknownAs::Exclude);
+        let uptime = uptime(&spans, 0, 250, CountAs::Exclude);
         assert_eq!(uptime.percent(), Some(95.0));
         assert_eq!((uptime.mttr_ms(), uptime.mtbf_ms()), (Some(5.0), Some(95.0)));
-        let strict = Uptime { unknown: UnknownAs::Down, ..uptime };
+        let counting = Counting { unknown: CountAs::Down, ..Counting::default() };
+        let strict = Uptime { counting, ..uptime };
         assert_eq!((strict.up_ms(), strict.down_ms()), (190, 60));
     }
 
@@ -281,18 +357,35 @@ mod tests {
     }
 
     /// The uptime, computed for each millisecond.
-    fn naive(spans: &[Span], window: std::ops::Range<i64>, unknown: UnknownAs) -> Uptime {
-        let mut naive = Uptime { unknown, ..Uptime::default() };
+    fn naive(
+        spans: &[Span],
+        planned: &[(i64, i64)],
+        window: std::ops::Range<i64>,
+        counting: Counting,
+    ) -> Uptime {
+        let mut naive = Uptime { counting, ..Uptime::default() };
         // Length of each outage; the last outage is open until the next time that counts as up.
         let (mut lengths, mut is_open) = (Vec::new(), false);
         for at_ms in window {
             let state = at(spans, at_ms);
-            naive.totals.add(state, 1);
+            let is_planned =
+                planned.iter().any(|(from_ms, to_ms)| (*from_ms..*to_ms).contains(&at_ms));
+            let sum = match state {
+                Up => &mut naive.totals.up_ms,
+                Paused => &mut naive.totals.paused_ms,
+                Down | Unknown if is_planned => &mut naive.totals.planned_ms,
+                Down => &mut naive.totals.down_ms,
+                Unknown => &mut naive.totals.unknown_ms,
+            };
+            *sum += 1;
             let (is_up, is_down) = match state {
                 Up => (true, false),
-                Down => (false, true),
                 Paused => (false, false),
-                Unknown => (unknown == UnknownAs::Up, unknown == UnknownAs::Down),
+                Down | Unknown if is_planned => {
+                    (counting.planned == CountAs::Up, counting.planned == CountAs::Down)
+                }
+                Down => (false, true),
+                Unknown => (counting.unknown == CountAs::Up, counting.unknown == CountAs::Down),
             };
             if is_down && !is_open {
                 lengths.push(0);
@@ -341,12 +434,25 @@ mod tests {
             spans in any_spans(),
             from_ms in 0..120_i64,
             length_ms in 0..120_i64,
-            unknown in prop::sample::select(&UnknownAs::ALL[..]),
+            unknown in prop::sample::select(&CountAs::ALL[..]),
+            counted in prop::sample::select(&CountAs::ALL[..]),
+            spans_planned in prop::collection::vec((-20..160_i64, 0..50_i64), 0..4),
         ) {
             let to_ms = from_ms + length_ms;
-            let uptime = uptime(&spans, from_ms, to_ms, unknown);
-            prop_assert_eq!(uptime, naive(&spans, from_ms..to_ms, unknown));
-            prop_assert_eq!(uptime.totals, totals(&spans, from_ms, to_ms));
+            let counting = Counting { unknown, planned: counted };
+            let spans_planned: Vec<(i64, i64)> =
+                spans_planned.iter().map(|(begin, length)| (*begin, begin + length)).collect();
+            let planned = Planned::new(spans_planned.iter().copied());
+            let uptime = super::uptime(&spans, &planned, (from_ms, to_ms), counting);
+            prop_assert_eq!(uptime, naive(&spans, &spans_planned, from_ms..to_ms, counting));
+            prop_assert_eq!(uptime.totals, super::totals(&spans, &planned, from_ms, to_ms));
+            let same = Uptime { totals: uptime.totals.with_planned(counted), ..uptime };
+            prop_assert_eq!(same.totals.total(), length_ms as u64);
+            prop_assert_eq!((same.up_ms(), same.down_ms()), (uptime.up_ms(), uptime.down_ms()));
+            let events_alone = totals(&spans, from_ms, to_ms);
+            prop_assert_eq!(events_alone.planned_ms, 0);
+            prop_assert_eq!(uptime.totals.up_ms, events_alone.up_ms);
+            prop_assert_eq!(uptime.totals.paused_ms, events_alone.paused_ms);
             prop_assert_eq!(uptime.totals.total(), length_ms as u64);
             prop_assert_eq!(uptime.down_ms(), uptime.outages.total_ms);
         }
@@ -355,14 +461,18 @@ mod tests {
         #[test]
         fn the_totals_always_add_up_to_the_window(
             spans in prop::collection::vec((any_state(), any::<i64>(), any::<Option<i64>>()), 0..8),
+            spans_planned in prop::collection::vec(any::<(i64, i64)>(), 0..8),
             from_ms in any::<i64>(),
             to_ms in any::<i64>(),
         ) {
+            let planned = Planned::new(spans_planned);
             let span = |(state, from_ms, to_ms)| Span { state, from_ms, to_ms };
             let spans: Vec<Span> = spans.into_iter().map(span).collect();
             let expected = if from_ms < to_ms { to_ms.abs_diff(from_ms) } else { 0 };
-            for unknown in UnknownAs::ALL {
-                prop_assert_eq!(uptime(&spans, from_ms, to_ms, unknown).totals.total(), expected);
+            for unknown in CountAs::ALL {
+                let counting = Counting { unknown, planned: unknown };
+                let uptime = super::uptime(&spans, &planned, (from_ms, to_ms), counting);
+                prop_assert_eq!(uptime.totals.total(), expected);
             }
         }
     }

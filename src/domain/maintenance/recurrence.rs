@@ -36,8 +36,14 @@ impl Recurrence {
         let after_at_ms = at_ms.saturating_add(1);
         let first = |from_ms| self.first_start(from_ms, after_at_ms);
         let mut found_ms = first(after_at_ms.saturating_sub(self.duration_ms))?;
-        // No start is after `none_from_ms`, and none is between `found_ms` and the true one
-        // unless it is found.
+        // Most have only one, or two.
+        for _ in 0..2 {
+            match first(found_ms + 1) {
+                Some(later_ms) => found_ms = later_ms,
+                None => return Some(found_ms),
+            }
+        }
+        // A bisection: no start is at or after `none_from_ms`.
         let mut none_from_ms = after_at_ms;
         while none_from_ms - found_ms > 1_000 {
             let middle_ms = found_ms + (none_from_ms - found_ms) / 2;

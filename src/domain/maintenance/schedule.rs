@@ -5,7 +5,7 @@ use std::iter;
 use crate::domain::maintenance::recurrence::Recurrence;
 
 /// Adjacent occurrences that are followed to the end of a time without gaps.
-const JOINED: usize = 32;
+const JOINED: usize = 8;
 
 /// When maintenance takes place, or when channels are quiet. Always opens, unless it is disabled.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Occurrence {
 
 impl Schedule {
     /// Until when it is active, if it is at `at_ms`. Occurrences that overlap or follow each other
-    /// without a gap are one, up to 32 of them.
+    /// without a gap are one, up to eight of them.
     pub fn active_until(&self, at_ms: i64) -> Option<i64> {
         if !self.enabled {
             return None;

@@ -1,89 +1,48 @@
-//! Definitions of maintenance, and which services are under maintenance.
+//! All maintenance, and which services are under it.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::alert::silence::Matcher;
-use crate::domain::maintenance::schedule::Schedule;
-use crate::domain::maintenance::written::Written;
+use crate::domain::maintenance::definition::{MaintenanceDefinition, Scope};
 use crate::domain::service::definition::Origin;
 use crate::domain::service::service_id::ServiceId;
 
 /// The key of a maintenance in the store and in the API; always positive.
 pub type MaintenanceId = i64;
 
-/// Planned work on services.
+/// A maintenance with its key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Maintenance {
     pub id: MaintenanceId,
     pub origin: Origin,
-    pub written: Written,
-    pub scope: Scope,
-    pub note: Option<Arc<str>>,
-    pub uptime: PlannedUptime,
-}
-
-impl Maintenance {
-    pub fn schedule(&self) -> &Schedule {
-        &self.written.schedule
-    }
-}
-
-/// The services that a maintenance is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// By group and name; each service without a pattern.
-    Matching(Matcher),
-    Services(BTreeSet<ServiceId>),
-}
-
-impl Scope {
-    pub fn contains(&self, id: ServiceId, name: &str, group: Option<&str>) -> bool {
-        match self {
-            Self::Matching(matcher) => matcher.may_match(name, group),
-            Self::Services(ids) => ids.contains(&id),
-        }
-    }
-
-    /// Whether each service is in it, also those to come.
-    pub fn is_everything(&self) -> bool {
-        matches!(self, Self::Matching(matcher) if matcher.name.is_empty() && matcher.group.is_empty())
-    }
-}
-
-/// How time under maintenance that is down or unknown counts in the uptime.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum PlannedUptime {
-    /// As `planned`.
-    #[default]
-    Exclude,
-    /// As if there were no maintenance.
-    Count,
-}
-
-impl PlannedUptime {
-    pub const ALL: [Self; 2] = [Self::Exclude, Self::Count];
-
-    /// The word in files, the API and the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Exclude => "exclude",
-            Self::Count => "count",
-        }
-    }
-
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|uptime| uptime.as_str() == word)
-    }
+    pub definition: MaintenanceDefinition,
 }
 
 /// All maintenance.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Windows(Arc<[Maintenance]>);
+pub struct Windows(Arc<Index>);
+
+#[derive(Debug, Default, PartialEq)]
+struct Index {
+    all: Vec<Maintenance>,
+    /// Positions in `all` of those for services with these ids.
+    by_service: HashMap<ServiceId, Vec<usize>>,
+    /// Positions in `all` of those for matching services.
+    matching: Vec<usize>,
+}
 
 impl FromIterator<Maintenance> for Windows {
     fn from_iter<I: IntoIterator<Item = Maintenance>>(all: I) -> Self {
-        Self(all.into_iter().collect())
+        let mut index = Index { all: all.into_iter().collect(), ..Index::default() };
+        for (nth, one) in index.all.iter().enumerate() {
+            match &one.definition.scope {
+                Scope::Matching(_) => index.matching.push(nth),
+                Scope::Services(ids) => {
+                    ids.iter().for_each(|id| index.by_service.entry(*id).or_default().push(nth));
+                }
+            }
+        }
+        Self(Arc::new(index))
     }
 }
 
@@ -106,22 +65,36 @@ impl Windows {
         group: Option<&str>,
         at_ms: i64,
     ) -> Option<Active> {
-        let all = self.0.iter().filter(|one| one.scope.contains(id, name, group));
+        let index = &*self.0;
+        let of_service = index.by_service.get(&id).into_iter().flatten();
+        let all = of_service.chain(&index.matching).map(|nth| &index.all[*nth]);
+        let all = all.filter(|one| one.definition.scope.contains(id, name, group));
         let active = all.filter_map(|one| {
             Some(Active {
-                until_ms: one.schedule().active_until(at_ms)?,
-                note: one.note.clone(),
+                until_ms: one.definition.schedule().active_until(at_ms)?,
+                note: one.definition.note.clone(),
                 maintenance_id: one.id,
             })
         });
         active.max_by_key(|active| (active.until_ms, -active.maintenance_id))
     }
 
+    /// The first start after `at_ms`, if there is one.
+    pub fn next_start(&self, at_ms: i64) -> Option<i64> {
+        let schedules = self.0.all.iter().map(|one| one.definition.schedule());
+        schedules.filter_map(|schedule| schedule.next_start(at_ms.saturating_add(1))).min()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Maintenance> {
-        self.0.iter()
+        self.0.all.iter()
+    }
+
+    /// Whether both are clones of one value.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.all.is_empty()
     }
 }

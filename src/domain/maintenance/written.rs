@@ -27,13 +27,13 @@ const CRON_MAX_MS: u64 = 31 * DAY_MS;
 /// A key with what is wrong with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyProblem {
-    pub key: &'static str,
+    pub key: String,
     pub problem: String,
 }
 
 impl KeyProblem {
-    fn new(key: &'static str, problem: impl ToString) -> Self {
-        Self { key, problem: problem.to_string() }
+    pub fn new(key: &str, problem: impl ToString) -> Self {
+        Self { key: key.to_owned(), problem: problem.to_string() }
     }
 }
 

@@ -21,8 +21,7 @@ fn keys_of_gatus_that_are_not_used_have_one_notice_each() {
         text.push_str(&format!(
             "  - name: {name}\n    url: http://{name}/\n    \
              ui: {{badge: {{response-time: {{thresholds: [1, 2, 3, 4, 5]}}}}}}\n    \
-             maintenance-windows: [{{start: '23:00', duration: 1h}}]\n    client:\n      \
-             tunnel: jump\n      identity-aware-proxy: {{audience: x}}\n      \
+             client:\n      tunnel: jump\n      identity-aware-proxy: {{audience: x}}\n      \
              tls: {{renegotiation: never}}\n"
         ));
     }
@@ -36,17 +35,16 @@ fn keys_of_gatus_that_are_not_used_have_one_notice_each() {
         assert_eq!(of_key.count(), 1, "{key} in {notices:#?}");
     }
     for (line, key) in [
-        (18, "ui"),
-        (19, "maintenance-windows"),
-        (22, "client: identity-aware-proxy"),
-        (21, "client: tunnel"),
-        (23, "client: tls: renegotiation"),
+        (17, "ui"),
+        (20, "client: identity-aware-proxy"),
+        (19, "client: tunnel"),
+        (21, "client: tls: renegotiation"),
     ] {
         let expected = format!("s.yaml:{line}: endpoints: {key}: (2 times) not used");
         let found = notices.iter().filter(|notice| notice.starts_with(&expected));
         assert_eq!(found.count(), 1, "{expected} in {notices:#?}");
     }
-    assert_eq!(notices.len(), unused_keys::TOP_LEVEL.len() + 5, "{notices:#?}");
+    assert_eq!(notices.len(), unused_keys::TOP_LEVEL.len() + 4, "{notices:#?}");
 }
 
 #[test]

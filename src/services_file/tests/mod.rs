@@ -5,6 +5,7 @@ mod defaults;
 mod examples;
 mod gatus_keys;
 mod gatus_mistakes;
+mod maintenance;
 mod problems;
 mod variables;
 

@@ -5,7 +5,10 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::rows::{DefinitionRow, ServiceRow};
 use super::schema::{service_metrics, services};
-use super::{StoreConnection, alerting, events, insertion, living, references, services as reads};
+use super::{
+    StoreConnection, alerting, events, insertion, living, maintenance, references,
+    services as reads,
+};
 use crate::domain::alert::EndCause;
 use crate::domain::{Definition, Origin, ServiceId, State};
 use crate::storage::error::StorageError;
@@ -59,7 +62,7 @@ pub fn define_all(
     now_ms: i64,
 ) -> Result<AppliedPlan, StorageError> {
     let plan = plan(&reads::load(connection)?).map_err(StorageError::Invalid)?;
-    let FilePlan { add, change, remove, channels, policies } = &plan;
+    let FilePlan { add, change, remove, channels, policies, maintenance: planned } = &plan;
     for &id in remove {
         delete(connection, id, now_ms)?;
     }
@@ -79,7 +82,9 @@ pub fn define_all(
         let more = added.len() as i64 - remove.len() as i64;
         living::changed(connection, &changed, more, now_ms)?;
     }
-    Ok(AppliedPlan { plan, added, alerting_changed })
+    let is_changed = maintenance::file::apply(connection, planned, &added, now_ms)?;
+    let windows = is_changed.then(|| maintenance::definitions::windows(connection)).transpose()?;
+    Ok(AppliedPlan { plan, added, alerting_changed, windows })
 }
 
 /// The living service `id`, if the API may change it.

@@ -9,6 +9,7 @@ pub mod alerting;
 pub mod chunks;
 pub mod definitions;
 pub mod events;
+pub mod maintenance;
 mod references;
 pub mod rollups;
 pub mod rows;

@@ -57,6 +57,7 @@ impl From<RollupRow> for Rollup {
                 down_ms: row.down_ms.cast_unsigned(),
                 unknown_ms: row.unknown_ms.cast_unsigned(),
                 paused_ms: row.paused_ms.cast_unsigned(),
+                planned_ms: 0,
             },
         }
     }

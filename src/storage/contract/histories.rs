@@ -14,7 +14,7 @@ use super::steps::{Step, any_step};
 use super::windows::{AnyWindow, any_window};
 use crate::domain::history::sketch::RELATIVE_ERROR;
 use crate::domain::time::step_back::StepBack;
-use crate::domain::{Retention, State, Stats, StoredTick, Thresholds, UnknownAs, Window};
+use crate::domain::{CountAs, Counting, Retention, State, Stats, StoredTick, Thresholds, Window};
 use crate::spec::Patch;
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::Slice;
@@ -363,8 +363,9 @@ impl Pair {
         let answer = spans(&mut *self.store.reader, service_id, Window::ALL).unwrap();
         let events = &self.services[nth].events;
         let expected = model::totals(&events[events.len() - answer.len()..], window);
-        for unknown in UnknownAs::ALL {
-            let query = GetUptime { service_id, window, unknown };
+        for unknown in CountAs::ALL {
+            let counting = Counting { unknown, ..Counting::default() };
+            let query = GetUptime { service_id, window, counting };
             let uptime = query.run(&mut *self.store.reader).unwrap();
             assert_eq!(uptime.totals, expected);
             assert_eq!(uptime.totals.total(), (window.to_ms - window.from_ms).cast_unsigned());

@@ -7,6 +7,7 @@ pub mod fixture;
 mod gaps;
 mod histories;
 pub mod ledger;
+mod maintenance;
 mod model;
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 #[path = "../../../tests/support/postgres_cluster.rs"]

@@ -1,6 +1,7 @@
 //! The model of a history: plain lists, which are never read from the store.
 
-use crate::domain::{Span, State, StoredTick, Thresholds, Totals, UnknownAs, Window};
+use crate::domain::history::timeline::TimeKind;
+use crate::domain::{CountAs, Span, State, StoredTick, Thresholds, Totals, Window};
 
 /// A service with its whole history.
 #[derive(Debug, Default)]
@@ -146,20 +147,20 @@ pub fn totals(events: &[Span], window: Window) -> Totals {
     for event in events {
         let from_ms = event.from_ms.max(window.from_ms);
         let to_ms = event.to_ms.unwrap_or(i64::MAX).min(window.to_ms);
-        totals.add(event.state, (to_ms - from_ms).max(0).cast_unsigned());
+        totals.add(TimeKind::In(event.state), (to_ms - from_ms).max(0).cast_unsigned());
     }
     let all = (window.to_ms - window.from_ms).cast_unsigned();
-    totals.add(State::Unknown, all - totals.total());
+    totals.add(TimeKind::In(State::Unknown), all - totals.total());
     totals
 }
 
 /// Time that counts as up and as down.
-pub fn counted(totals: &Totals, unknown: UnknownAs) -> (u64, u64) {
+pub fn counted(totals: &Totals, unknown: CountAs) -> (u64, u64) {
     let unknown_ms = totals.unknown_ms;
     match unknown {
-        UnknownAs::Exclude => (totals.up_ms, totals.down_ms),
-        UnknownAs::Down => (totals.up_ms, totals.down_ms + unknown_ms),
-        UnknownAs::Up => (totals.up_ms + unknown_ms, totals.down_ms),
+        CountAs::Exclude => (totals.up_ms, totals.down_ms),
+        CountAs::Down => (totals.up_ms, totals.down_ms + unknown_ms),
+        CountAs::Up => (totals.up_ms + unknown_ms, totals.down_ms),
     }
 }
 

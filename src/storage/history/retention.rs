@@ -59,7 +59,8 @@ pub fn step(
                     notifications_ms: cutoff(now_ms, NOTIFICATIONS),
                     deliveries_ms: cutoff(now_ms, retention.deliveries),
                 };
-                let is_more = store.expire_alerting(cutoffs, ROWS)?;
+                let mut is_more = store.expire_spans(cutoffs.alerts_ms, ROWS)?;
+                is_more |= store.expire_alerting(cutoffs, ROWS)?;
                 if is_more { progress } else { Progress::Space }
             }
             Progress::Space => {

@@ -1,7 +1,9 @@
 //! Uptime over any window, from the events alone: shares of time, not of ticks.
 
 use crate::domain::history::timeline;
-use crate::domain::{Page, PageRequest, ServiceId, Span, Totals, UnknownAs, Uptime, Window};
+use crate::domain::{
+    Counting, Page, PageRequest, Planned, ServiceId, Span, Totals, Uptime, Window,
+};
 use crate::storage::error::StorageError;
 use crate::storage::port::{Query, RollupRead, StoreRead, snapshot};
 
@@ -14,13 +16,27 @@ pub fn spans(
     Ok(rows.spans(&[id], window)?.remove(&id).unwrap_or_default())
 }
 
-/// Time in each state within `window`. Of `spans`, which are ordered, only those that overlap it
-/// are read.
+/// The maintenance of one service within `window`.
+pub fn planned(
+    rows: &mut dyn StoreRead,
+    id: ServiceId,
+    window: Window,
+) -> Result<Planned, StorageError> {
+    Ok(rows.planned(&[id], window)?.remove(&id).unwrap_or_default())
+}
+
+/// Time in each state within `window`, whatever was planned.
 pub fn totals_of(spans: &[Span], window: Window) -> Totals {
+    totals_with(spans, Planned::NONE, window)
+}
+
+/// Time in each category within `window`. Of `spans`, which are ordered, only those that overlap it
+/// are read.
+fn totals_with(spans: &[Span], planned: &Planned, window: Window) -> Totals {
     let before = |at_ms: i64| spans.partition_point(|span| span.from_ms < at_ms);
     let first = before(window.from_ms).saturating_sub(1);
     let last = before(window.to_ms);
-    timeline::totals(&spans[first..last.max(first)], window.from_ms, window.to_ms)
+    timeline::totals(&spans[first..last.max(first)], planned, window.from_ms, window.to_ms)
 }
 
 /// Query: the uptime of one living service.
@@ -28,7 +44,7 @@ pub fn totals_of(spans: &[Span], window: Window) -> Totals {
 pub struct GetUptime {
     pub service_id: ServiceId,
     pub window: Window,
-    pub unknown: UnknownAs,
+    pub counting: Counting,
 }
 
 impl Query for GetUptime {
@@ -37,13 +53,15 @@ impl Query for GetUptime {
     fn run(self, rows: &mut dyn StoreRead) -> Result<Uptime, StorageError> {
         snapshot(rows, |rows| {
             rows.require_service(self.service_id)?;
+            let Window { from_ms, to_ms } = self.window;
             let spans = spans(rows, self.service_id, self.window)?;
-            Ok(timeline::uptime(&spans, self.window.from_ms, self.window.to_ms, self.unknown))
+            let planned = planned(rows, self.service_id, self.window)?;
+            Ok(timeline::uptime(&spans, &planned, (from_ms, to_ms), self.counting))
         })
     }
 }
 
-/// Query: time in each state of one living service, for each of several windows.
+/// Query: time in each category of one living service, for each of several windows.
 #[derive(Debug, Clone)]
 pub struct GetTotals {
     pub service_id: ServiceId,
@@ -60,7 +78,9 @@ impl Query for GetTotals {
             let to_ms = self.windows.iter().map(|window| window.to_ms).max();
             let (Some(from_ms), Some(to_ms)) = (from_ms, to_ms) else { return Ok(Vec::new()) };
             let spans = spans(rows, self.service_id, Window { from_ms, to_ms })?;
-            Ok(self.windows.iter().map(|window| totals_of(&spans, *window)).collect())
+            let planned = planned(rows, self.service_id, Window { from_ms, to_ms })?;
+            let totals = self.windows.iter().map(|window| totals_with(&spans, &planned, *window));
+            Ok(totals.collect())
         })
     }
 }
@@ -69,7 +89,7 @@ impl Query for GetTotals {
 #[derive(Debug, Clone, Copy)]
 pub struct ListUptime {
     pub window: Window,
-    pub unknown: UnknownAs,
+    pub counting: Counting,
     pub page: PageRequest,
 }
 
@@ -90,10 +110,12 @@ impl Query for ListUptime {
             let Page { items, total } = rows.named_services(Some(self.page))?;
             let ids: Vec<ServiceId> = items.iter().map(|service| service.id).collect();
             let mut spans = rows.spans(&ids, self.window)?;
+            let mut planned = rows.planned(&ids, self.window)?;
             let Window { from_ms, to_ms } = self.window;
             let items = items.into_iter().map(|service| {
                 let spans = spans.remove(&service.id).unwrap_or_default();
-                let uptime = timeline::uptime(&spans, from_ms, to_ms, self.unknown);
+                let planned = planned.remove(&service.id).unwrap_or_default();
+                let uptime = timeline::uptime(&spans, &planned, (from_ms, to_ms), self.counting);
                 ServiceUptime { id: service.id, name: service.name, group: service.group, uptime }
             });
             Ok(Page { items: items.collect(), total })

@@ -23,6 +23,7 @@ pub mod instance;
 mod joins;
 mod keys;
 mod living;
+mod maintenance;
 mod migrations;
 pub mod offline;
 mod read;

@@ -165,7 +165,7 @@ pub struct TimeColumns {
 
 impl TimeColumns {
     pub fn push(&mut self, id: ServiceId, bucket: Bucket, totals: &Totals) {
-        let Totals { up_ms, down_ms, unknown_ms, paused_ms } = *totals;
+        let Totals { up_ms, down_ms, unknown_ms, paused_ms, planned_ms: _ } = *totals;
         let times = [up_ms, down_ms, unknown_ms, paused_ms].map(u64::cast_signed);
         let numbers = [id.get(), bucket.start_s].into_iter().chain(times);
         self.numbers.iter_mut().zip(numbers).for_each(|(column, number)| column.push(number));

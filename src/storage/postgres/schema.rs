@@ -108,20 +108,20 @@ diesel::table! {
     maintenance_spans (service_id, from_ms, maintenance_id) {
         service_id -> Int8,
         from_ms -> Int8,
-        to_ms -> Nullable<Int8>,
+        to_ms -> Int8,
         maintenance_id -> Int8,
-        note -> Nullable<Text>,
     }
 }
 
 diesel::table! {
     maintenances (id) {
         id -> Int8,
-        name -> Nullable<Text>,
         origin -> Text,
-        position -> Int8,
-        matcher -> Text,
         definition -> Text,
+        effective_ms -> Int8,
+        mark_ms -> Int8,
+        created_at -> Int8,
+        updated_at -> Int8,
     }
 }
 

@@ -106,36 +106,43 @@ fn read_maintenance(
     connection: &mut StoreConnection,
     each: &mut EachAlertingRow<'_>,
 ) -> Result<()> {
-    type Maintenance = (i64, Option<String>, String, i64, String, String);
+    type Maintenance = (i64, String, String, i64, i64, i64, i64);
     let all: Vec<Maintenance> = maintenances::table
         .order(maintenances::id)
         .select((
             maintenances::id,
-            maintenances::name,
             maintenances::origin,
-            maintenances::position,
-            maintenances::matcher,
             maintenances::definition,
+            maintenances::effective_ms,
+            maintenances::mark_ms,
+            maintenances::created_at,
+            maintenances::updated_at,
         ))
         .load(connection)?;
-    for (id, name, origin, position, matcher, definition) in all {
-        let copy = MaintenanceCopy { id, name, origin, position, matcher, definition };
-        each(AlertingRow::Maintenance(copy))?;
+    for (id, origin, definition, effective_ms, mark_ms, created_at, updated_at) in all {
+        each(AlertingRow::Maintenance(MaintenanceCopy {
+            id,
+            origin,
+            definition,
+            effective_ms,
+            mark_ms,
+            created_at,
+            updated_at,
+        }))?;
     }
-    type Span = (i64, i64, Option<i64>, i64, Option<String>);
+    type Span = (i64, i64, i64, i64);
     let columns = (
         maintenance_spans::service_id,
         maintenance_spans::from_ms,
         maintenance_spans::to_ms,
         maintenance_spans::maintenance_id,
-        maintenance_spans::note,
     );
     let mut spans = maintenance_spans::table
         .order((maintenance_spans::service_id, maintenance_spans::from_ms))
         .select(columns)
         .load_iter::<Span, diesel::connection::DefaultLoadingMode>(connection)?;
     spans.try_for_each(|span| {
-        let (service_id, from_ms, to_ms, maintenance_id, note) = span?;
-        each(AlertingRow::Span(SpanCopy { service_id, from_ms, to_ms, maintenance_id, note }))
+        let (service_id, from_ms, to_ms, maintenance_id) = span?;
+        each(AlertingRow::Span(SpanCopy { service_id, from_ms, to_ms, maintenance_id }))
     })
 }

@@ -19,6 +19,7 @@ mod insertion;
 mod keys;
 mod living;
 pub mod lock;
+mod maintenance;
 mod metrics;
 mod migrations;
 pub mod offline;

@@ -102,20 +102,20 @@ diesel::table! {
     maintenance_spans (service_id, from_ms, maintenance_id) {
         service_id -> BigInt,
         from_ms -> BigInt,
-        to_ms -> Nullable<BigInt>,
+        to_ms -> BigInt,
         maintenance_id -> BigInt,
-        note -> Nullable<Text>,
     }
 }
 
 diesel::table! {
     maintenances (id) {
         id -> BigInt,
-        name -> Nullable<Text>,
         origin -> Text,
-        position -> BigInt,
-        matcher -> Text,
         definition -> Text,
+        effective_ms -> BigInt,
+        mark_ms -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
     }
 }
 

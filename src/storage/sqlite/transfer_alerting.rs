@@ -93,11 +93,12 @@ pub fn add(connection: &mut SqliteConnection, row: AlertingRow) -> Result<()> {
         AlertingRow::Maintenance(maintenance) => diesel::insert_into(maintenances::table)
             .values((
                 maintenances::id.eq(maintenance.id),
-                maintenances::name.eq(maintenance.name),
                 maintenances::origin.eq(maintenance.origin),
-                maintenances::position.eq(maintenance.position),
-                maintenances::matcher.eq(maintenance.matcher),
                 maintenances::definition.eq(maintenance.definition),
+                maintenances::effective_ms.eq(maintenance.effective_ms),
+                maintenances::mark_ms.eq(maintenance.mark_ms),
+                maintenances::created_at.eq(maintenance.created_at),
+                maintenances::updated_at.eq(maintenance.updated_at),
             ))
             .execute(connection),
         AlertingRow::Span(span) => diesel::insert_into(maintenance_spans::table)
@@ -106,7 +107,6 @@ pub fn add(connection: &mut SqliteConnection, row: AlertingRow) -> Result<()> {
                 maintenance_spans::from_ms.eq(span.from_ms),
                 maintenance_spans::to_ms.eq(span.to_ms),
                 maintenance_spans::maintenance_id.eq(span.maintenance_id),
-                maintenance_spans::note.eq(span.note),
             ))
             .execute(connection),
         AlertingRow::Counters(counters) => diesel::update(alerting::table)

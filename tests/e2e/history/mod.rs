@@ -1,6 +1,7 @@
 //! Questions about the past: ticks, series, events, uptime and objectives.
 
 mod events;
+mod maintenance;
 mod series;
 mod slo;
 mod ticks;

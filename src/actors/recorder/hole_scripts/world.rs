@@ -9,10 +9,11 @@ use super::oracle::{self, Fact};
 use super::{Conditions, Probes, SERVICES, Step};
 use crate::actors::recorder::buffer::Buffer;
 use crate::actors::recorder::observation::{Observations, allowance};
+use crate::domain::history::timeline::TimeKind;
 use crate::domain::time::stall::Stall;
 use crate::domain::{
-    Defaults, Definition, Failure, Interval, Outcome, Reason, ServiceId, Span, State, Thresholds,
-    Timeout, Totals, UnknownAs, Verdict, Window, sample,
+    Counting, Defaults, Definition, Failure, Interval, Outcome, Reason, ServiceId, Span, State,
+    Thresholds, Timeout, Totals, Verdict, Window, sample,
 };
 use crate::spec::Patch;
 use crate::storage::contract::fixture::{Fixture, Kind, START_MS};
@@ -411,17 +412,17 @@ impl World {
         let mut sum = Totals::default();
         for (span, _) in events {
             let spent_ms = span.to_ms.unwrap_or(self.now_ms) - span.from_ms;
-            sum.add(span.state, spent_ms.unsigned_abs());
+            sum.add(TimeKind::In(span.state), spent_ms.unsigned_abs());
         }
         let all_ms = (self.now_ms - START_MS).unsigned_abs();
-        sum.add(State::Unknown, all_ms - sum.total());
+        sum.add(TimeKind::In(State::Unknown), all_ms - sum.total());
         assert_eq!(self.uptime(nth), sum);
     }
 
     fn uptime(&mut self, nth: usize) -> Totals {
         let window = Window { from_ms: START_MS, to_ms: self.now_ms };
         let service_id = self.services[nth].id;
-        let query = GetUptime { service_id, window, unknown: UnknownAs::Exclude };
+        let query = GetUptime { service_id, window, counting: Counting::default() };
         query.run(&mut *self.store.reader).unwrap().totals
     }
 

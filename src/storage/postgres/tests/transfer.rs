@@ -95,22 +95,22 @@ fn add_alerting(f: &mut Fixture, id: ServiceId, database: &Database) {
     };
     f.writer.settle_alerts(&settlement).unwrap();
     database.query(
-        "INSERT INTO maintenances (name, origin, position, matcher, definition) \
-         VALUES ('backups', 'api', 2, '{}', '{\"cron\": \"0 2 * * *\"}'); \
-         INSERT INTO maintenance_spans VALUES (1, 10, NULL, 1, 'note'), (1, 5, 8, 1, NULL)",
+        "INSERT INTO maintenances \
+             (origin, definition, effective_ms, mark_ms, created_at, updated_at) \
+         VALUES ('api', '{\"cron\": \"0 2 * * *\"}', 2, 3, 4, 5); \
+         INSERT INTO maintenance_spans VALUES (1, 10, 12, 1), (1, 5, 8, 1)",
     );
 }
 
 fn assert_maintenance(file: &Path) {
     let mut copy = connection::reader(file.to_str().unwrap()).unwrap();
-    type Row = (i64, Option<String>, String, i64, String, String);
+    type Row = (i64, String, String, i64, i64, i64, i64);
     let rows: Vec<Row> = maintenances::table.load(&mut copy).unwrap();
-    let [name, origin, matcher] = ["backups", "api", "{}"].map(str::to_owned);
     let definition = "{\"cron\": \"0 2 * * *\"}".to_owned();
-    assert_eq!(rows, [(1, Some(name), origin, 2, matcher, definition)]);
-    type Span = (i64, i64, Option<i64>, i64, Option<String>);
+    assert_eq!(rows, [(1, "api".to_owned(), definition, 2, 3, 4, 5)]);
+    type Span = (i64, i64, i64, i64);
     let spans: Vec<Span> = maintenance_spans::table.load(&mut copy).unwrap();
-    assert_eq!(spans, [(1, 5, Some(8), 1, None), (1, 10, None, 1, Some("note".to_owned()))]);
+    assert_eq!(spans, [(1, 5, 8, 1), (1, 10, 12, 1)]);
 }
 
 #[test]
