@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod delivery;
 mod mail;
+mod maintenance;
 mod policies;
 mod silences;
 
