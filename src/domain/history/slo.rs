@@ -151,7 +151,13 @@ mod tests {
     #[test]
     fn a_budget_is_spent_by_time_down() {
         // 0.1 % of 1,000 s may be down, including unknown time.
-        let totals = Totals { up_ms: 839_750, down_ms: 250, unknown_ms: 77_000, paused_ms: 83_000 };
+        let totals = Totals {
+            up_ms: 839_750,
+            down_ms: 250,
+            unknown_ms: 77_000,
+            paused_ms: 60_000,
+            planned_ms: 23_000,
+        };
         let quarter = budget(&totals, 99.9);
         assert!(is_near(quarter.allowed_ms, 1_000.0) && is_near(quarter.left_ms, 750.0));
         assert_eq!(quarter.spent_ms, 250);
