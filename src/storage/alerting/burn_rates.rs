@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::alert::burn_rate::{BURN_RULES, Burning, LONGEST};
 use crate::domain::alert::{Policy, Watched};
 use crate::domain::{Definition, ServiceId, Slo, Window};
-use crate::storage::history::uptime::totals_of;
+use crate::storage::history::uptime::totals_with;
 use crate::storage::port::{Query, Result, StoreRead, snapshot};
 
 /// Services whose events are read at once.
@@ -64,11 +64,13 @@ impl Query for ReadBurnRates {
             for part in objectives.chunks(READ_AT_ONCE) {
                 let ids: Vec<ServiceId> = part.iter().map(|one| one.service_id).collect();
                 let mut spans = rows.spans(&ids, since(LONGEST))?;
+                let mut planned = rows.planned(&ids, since(LONGEST))?;
                 for objective in part {
                     let spans = spans.remove(&objective.service_id).unwrap_or_default();
+                    let planned = planned.remove(&objective.service_id).unwrap_or_default();
                     let burning = BURN_RULES.map(|rule| {
-                        let long = totals_of(&spans, since(rule.long));
-                        let short = totals_of(&spans, since(rule.short));
+                        let long = totals_with(&spans, &planned, since(rule.long));
+                        let short = totals_with(&spans, &planned, since(rule.short));
                         rule.judge(&objective.slo, &long, &short)
                     });
                     judged.push((objective.clone(), burning));

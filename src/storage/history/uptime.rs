@@ -32,7 +32,7 @@ pub fn totals_of(spans: &[Span], window: Window) -> Totals {
 
 /// Time in each category within `window`. Of `spans`, which are ordered, only those that overlap it
 /// are read.
-fn totals_with(spans: &[Span], planned: &Planned, window: Window) -> Totals {
+pub fn totals_with(spans: &[Span], planned: &Planned, window: Window) -> Totals {
     let before = |at_ms: i64| spans.partition_point(|span| span.from_ms < at_ms);
     let first = before(window.from_ms).saturating_sub(1);
     let last = before(window.to_ms);
