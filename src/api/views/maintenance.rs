@@ -144,7 +144,7 @@ pub struct Planned {
 }
 
 impl Planned {
-    pub fn new(active: Active) -> Self {
+    pub fn new(active: &Active) -> Self {
         Self {
             until: active.until_ms.div_euclid(1_000),
             note: active.note.as_deref().map(str::to_owned),

@@ -136,7 +136,7 @@ impl Service {
             flapping: record.tally.is_some_and(|tally| tally.is_flapping),
             planned: windows
                 .active(record.id, definition.name.as_str(), group, *now_ms)
-                .map(Planned::new),
+                .map(|active| Planned::new(&active)),
             current_status: event(),
             latest_event: event().map(One::new),
             alert: OpenAlert::of(alerts),
