@@ -109,8 +109,8 @@ pub struct SettleAlerts(pub Box<Settlement>);
 pub struct ChangeMaintenance(pub MaintenanceChange);
 
 /// Command from the app to the recorder, which forwards it to the writer: make what belongs to the
-/// services file equal to its content. The reply means that all changes are on the disk, or why none
-/// is.
+/// services file equal to its content. The reply means that all changes are on the disk, or why
+/// none is.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<FileApplied, FileError>")]
 pub struct ApplyFile(pub Arc<Content>);
