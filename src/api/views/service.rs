@@ -110,11 +110,7 @@ pub struct Service {
 
 impl Service {
     /// `alerts` are the open ones.
-    pub fn new(
-        record: &ServiceRecord,
-        alerts: &[alert::Alert],
-        context: &ServiceContext,
-    ) -> Self {
+    pub fn new(record: &ServiceRecord, alerts: &[alert::Alert], context: &ServiceContext) -> Self {
         let ServiceContext { defaults, requests, windows, now_ms } = context;
         let requests = *requests;
         let state = record.status().as_str();
