@@ -63,7 +63,7 @@ impl Actors {
             Windows,
             &Resumed,
         ),
-        (rules, canaries): (Rules, Vec<Target>),
+        (rules, canaries, zone): (Rules, Vec<Target>, Zone),
         runtime: &Runtime,
     ) -> Self {
         let last_results = LastResults::default();
@@ -100,7 +100,7 @@ impl Actors {
             policy: config.alerting.policy.clone(),
             resolver_health: Arc::clone(&rules.resolver_health),
             variables: rules.variables.clone(),
-            zone: Zone::utc(),
+            zone,
         };
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
         let scheduler = start_scheduler(config, &services, &pool, runtime);

@@ -32,6 +32,7 @@ use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
 use crate::bounded_file::detached;
 use crate::config::Config;
+use crate::domain::maintenance::zone::Zone;
 use crate::error::Error;
 use crate::metrics::Telemetry;
 use crate::probe::Rules;
@@ -156,7 +157,8 @@ impl App {
         let address = listener.local_addr().map_err(Error::failed)?;
         let has_services = !services.is_empty();
 
-        let probing = (rules, canaries);
+        let zone = ready.alerting.timezone.unwrap_or_else(Zone::utc);
+        let probing = (rules, canaries, zone);
         let stored = (services, ready.policies, windows, &resumed);
         let actors = Actors::start(config, &store, stored, probing, &runtime);
         let server = start_server(config, listener, &actors, &runtime).map_err(Error::failed)?;

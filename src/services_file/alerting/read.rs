@@ -36,6 +36,9 @@ impl Alerting {
         let known_before = findings.problems.len();
         variables::fill_alerting(item, &mut object, variables, findings);
         if findings.problems.len() > known_before {
+            let list = object.get(CHANNELS).and_then(Value::as_array).into_iter().flatten();
+            let names = list.filter_map(|channel| channel.get("name")?.as_str());
+            self.rejected.extend(names.map(str::to_owned).chain(object.keys().cloned()));
             return;
         }
         let set = object.into_iter().filter(|(_, value)| !value.is_null());
@@ -51,12 +54,13 @@ impl Alerting {
                     let block = Block::of(item, key.clone(), value, findings);
                     let channel =
                         block.and_then(|block| channel::of_kind(block, &key, variables, kinds));
-                    self.add_channel(item, &key, channel, findings);
+                    self.add_channel(item, &key, Some(&key), channel, findings);
                 }
                 _ if key.starts_with("x-") => {}
                 _ => {
                     let problem = unknown_key(&key, kinds.names().into_iter().chain(OWN));
                     item.reject(item.line_of(&key), &key, &problem, findings);
+                    self.rejected.insert(key);
                 }
             }
         }
@@ -71,9 +75,10 @@ impl Alerting {
         findings: &mut Findings,
     ) {
         for (path, value) in entries(item, CHANNELS, list, findings) {
+            let name = value.get("name").and_then(Value::as_str).map(str::to_owned);
             let block = Block::of(item, path.clone(), value, findings);
             let channel = block.and_then(|block| channel::named(block, variables, kinds));
-            self.add_channel(item, &path, channel, findings);
+            self.add_channel(item, &path, name.as_deref(), channel, findings);
         }
     }
 
@@ -81,10 +86,14 @@ impl Alerting {
         &mut self,
         item: &Item,
         path: &str,
+        name: Option<&str>,
         channel: Option<(NewChannel, Map<String, Value>)>,
         findings: &mut Findings,
     ) {
-        let Some((channel, default_alert)) = channel else { return };
+        let Some((channel, default_alert)) = channel else {
+            self.rejected.extend(name.map(str::to_owned));
+            return;
+        };
         let place = place(item, path);
         match self.channel(&channel.name) {
             Some(known) => {

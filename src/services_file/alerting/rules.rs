@@ -52,7 +52,9 @@ pub fn complete(
             continue;
         }
         let Some(channel) = context.alerting.channel(name) else {
-            reject(key, &unknown(name, context));
+            if !context.alerting.rejected.contains(name) {
+                reject(key, &unknown(name, context));
+            }
             continue;
         };
         let kind = &channel.channel.kind;

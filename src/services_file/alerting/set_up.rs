@@ -1,5 +1,6 @@
 //! What all files set under `alerting`.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Alerting {
     pub channels: Vec<FileChannel>,
     pub policies: Vec<(NewPolicy, Place)>,
     pub settings: AlertingSettings,
+    /// Names of channels with a problem of their own: alerts that use them are not rejected too.
+    pub rejected: HashSet<String>,
     /// Places of the settings that are set.
     pub places: Vec<(&'static str, Place)>,
 }
@@ -74,7 +77,9 @@ impl Alerting {
     pub fn check_policies(&self, findings: &mut Findings) {
         for (policy, place) in &self.policies {
             let channels = policy.options.steps.iter().flat_map(|(_, channels)| channels);
-            for name in channels.filter(|name| self.channel(name).is_none()) {
+            let is_unknown =
+                |name: &&String| self.channel(name).is_none() && !self.rejected.contains(*name);
+            for name in channels.filter(is_unknown) {
                 let unknown = self.unknown(name);
                 let unknown = match self.similar(name, std::iter::empty()) {
                     Some(similar) => unknown.because(format_args!("did you mean {similar}?")),

@@ -307,8 +307,12 @@ fn each_mistake_of_the_block_has_its_line_and_what_is_valid() {
             "3: alerting: policies: 1: chanels: unknown key, did you mean channels? expected one",
         ),
         (
-            "slack: {}\n  policies: [{channels: slack, steps: []}]",
-            "3: alerting: policies: 1: steps: invalid value, expected a list of 1 to 10 steps",
+            "policies: [{steps: []}]",
+            "2: alerting: policies: 1: steps: invalid value, expected a list of 1 to 10 steps",
+        ),
+        (
+            "slack: {}\n  policies: [{channels: slack, steps: [{after: 0s, channels: slack}]}]",
+            "3: alerting: policies: 1: steps: not with channels, which is a step without a wait",
         ),
         (
             "policies:\n    - steps:\n        - {after: 5m, channels: [a]}",
@@ -355,6 +359,33 @@ fn each_mistake_of_the_block_has_its_line_and_what_is_valid() {
         assert!(found[0].starts_with(&expected), "{block}\n{expected}\n{found:#?}");
         assert!(!found[0].contains("s3cret"), "{found:#?}");
     }
+}
+
+#[test]
+fn a_mistake_of_a_channel_is_reported_once_and_not_for_each_alert() {
+    let found = problems(
+        "alerting:\n  slack: {system: 3}\n  channels: [{name: ops, type: slack, system: 3}]\n  \
+         policies: [{channels: [ops, slack]}]\nendpoints:\n  \
+         - {name: a, url: 'http://a/', alerts: [{type: slack}, {channel: ops}]}\n",
+    );
+    let expected = "system: invalid value 3, expected true or false";
+    assert_eq!(
+        found,
+        [
+            format!("s.yaml:2: alerting: slack: {expected}"),
+            format!("s.yaml:3: alerting: channels: 1: {expected}"),
+        ]
+    );
+    let unset = problems(
+        "alerting: {slack: {webhook-url: $NOT_SET}}\nendpoints:\n  \
+         - {name: a, url: 'http://a/', alerts: [{type: slack}]}\n",
+    );
+    assert_eq!(unset.len(), 1, "{unset:#?}");
+    let unknown = problems(
+        "alerting: {slak: {}}\nendpoints:\n  \
+         - {name: a, url: 'http://a/', alerts: [{type: slak}]}\n",
+    );
+    assert_eq!(unknown.len(), 1, "{unknown:#?}");
 }
 
 #[test]
