@@ -285,12 +285,16 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
+    fn object(value: Value) -> Map<String, Value> {
+        let Value::Object(map) = value else { unreachable!("{value} is no object") };
+        map
+    }
+
     fn options(keys: Value, overrides: Value, client: Value) -> ChannelOptions {
-        let overrides = overrides.as_object().unwrap().iter();
-        let overrides = overrides
-            .map(|(group, keys)| GroupOverride { group: group.clone(), keys: map(keys) })
-            .collect();
-        let (keys, client) = (map(&keys), map(&client));
+        let overrides = object(overrides).into_iter();
+        let overrides =
+            overrides.map(|(group, keys)| GroupOverride { group, keys: object(keys) }).collect();
+        let (keys, client) = (object(keys), object(client));
         ChannelOptions { keys, client, overrides, ..ChannelOptions::default() }
     }
 

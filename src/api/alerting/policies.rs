@@ -82,7 +82,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     if before.origin == Origin::File {
         return Err(ApiError::of_the_file("policy", id, &before.name));
     }
-    let policy = input::alerting::policy(&patched(&before, change))?;
+    let policy = input::alerting::policy(&patched(&before, &change))?;
     let policy = changed(&api, AlertingChange::UpdatePolicy(id, policy)).await?;
     Ok(success(StatusCode::OK, data(&policy)))
 }
@@ -115,13 +115,13 @@ fn data(policy: &alert::Policy) -> PolicyData {
 }
 
 /// The fields of `policy` after `change` (RFC 7396).
-fn patched(policy: &alert::Policy, change: Map<String, Value>) -> Map<String, Value> {
+fn patched(policy: &alert::Policy, change: &Map<String, Value>) -> Map<String, Value> {
     let mut fields = fields(&Policy::new(policy), &["id", "origin"]);
     // `channels` is the short form of `steps`.
     if change.get("channels").is_some_and(|channels| !channels.is_null()) {
         fields.remove("steps");
     }
-    spec::merge(&mut fields, &change);
+    spec::merge(&mut fields, change);
     fields
 }
 
@@ -156,10 +156,9 @@ mod tests {
                 ..PolicyOptions::default()
             },
         };
-        let read = |change: Value| {
-            input::alerting::policy(&patched(&before, change.as_object().unwrap().clone()))
-        };
-        for change in [json!({}), json!(patched(&before, Map::new()))] {
+        let read =
+            |change: Value| input::alerting::policy(&patched(&before, change.as_object().unwrap()));
+        for change in [json!({}), json!(patched(&before, &Map::new()))] {
             let after = read(change).unwrap();
             assert_eq!((&after.name, after.position), (&before.name, before.position));
             assert_eq!((&after.matcher, &after.options), (&before.matcher, &before.options));

@@ -1,5 +1,6 @@
 //! Fields of a JSON object; every problem is collected.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -268,7 +269,7 @@ fn text(value: &Value, max: usize) -> Result<String, Invalid> {
 }
 
 /// The value in a message; lists and objects are cut.
-fn shown(value: &Value, expected: impl Into<std::borrow::Cow<'static, str>>) -> Invalid {
+fn shown(value: &Value, expected: impl Into<Cow<'static, str>>) -> Invalid {
     match value {
         Value::Array(_) => Invalid::new("[…]", expected),
         Value::Object(_) => Invalid::new("{…}", expected),
