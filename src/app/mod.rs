@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::actors::messages::alerting::StopDispatcher;
+use crate::actors::messages::alerting::{SetAlertingSettings, StopDispatcher};
 use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
@@ -162,11 +162,13 @@ impl App {
         let stored = (services, ready.policies, windows, &resumed);
         let actors = Actors::start(config, &store, stored, probing, &runtime);
         let server = start_server(config, listener, &actors, &runtime).map_err(Error::failed)?;
+        actors.dispatcher.do_send(SetAlertingSettings(ready.alerting));
         let reload = Reload {
             config: config.clone(),
             recorder: actors.recorder.clone(),
             canaries: actors.canaries.clone(),
             dispatcher: actors.dispatcher.clone().recipient(),
+            alerting: actors.dispatcher.clone().recipient(),
             notices: ready.notices,
             problems: Vec::new(),
             log: log.clone(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix::Message;
 
+use crate::domain::alert::settings::AlertingSettings;
 use crate::domain::alert::{Acknowledgement, Alert, AlertKind, Attempt, ChannelId, MessageState};
 use crate::storage::StorageError;
 
@@ -55,6 +56,11 @@ pub struct OwnStateChanged {
     /// `None` when it ends.
     pub detail: Option<String>,
 }
+
+/// Command from the app: the settings of the services file.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct SetAlertingSettings(pub AlertingSettings);
 
 /// Command from the app: no new attempts from now on. The reply comes when those under way have
 /// ended and are settled, or after 2 s.

@@ -10,12 +10,13 @@ use tokio::time::timeout;
 
 use super::{Dispatcher, Loaded};
 use crate::actors::messages::alerting::{
-    Acknowledge, AlertingChanged, OwnStateChanged, RetryNotification, SignalsCommitted,
-    StopDispatcher, TestChannel, TestedChannel,
+    Acknowledge, AlertingChanged, OwnStateChanged, RetryNotification, SetAlertingSettings,
+    SignalsCommitted, StopDispatcher, TestChannel, TestedChannel,
 };
 use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
 use crate::domain::alert::{Alert, AlertKind};
+use crate::domain::maintenance::zone::Zone;
 use crate::storage::StorageError;
 use crate::storage::alerting::GetAlert;
 
@@ -40,6 +41,19 @@ impl Handler<AlertingChanged> for Dispatcher {
         if self.loaded.is_some() {
             self.load(context);
         }
+    }
+}
+
+impl Handler<SetAlertingSettings> for Dispatcher {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        SetAlertingSettings(settings): SetAlertingSettings,
+        context: &mut Self::Context,
+    ) {
+        self.sender.set_zone(settings.timezone.unwrap_or_else(Zone::utc));
+        self.set_watchdog(settings.watchdog, context);
     }
 }
 

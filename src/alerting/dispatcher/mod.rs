@@ -15,6 +15,7 @@ mod parents;
 mod pushing;
 mod sending;
 mod suppressions;
+mod watchdog;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -112,6 +113,7 @@ pub struct Dispatcher {
     next_test: u64,
     own: own::OwnWatch,
     burn_rates: burn_rates::BurnRates,
+    watchdog: watchdog::WatchdogCalls,
     telemetry: Telemetry,
     log: Logger,
     _lifeline: Lifeline,
@@ -156,6 +158,7 @@ impl Dispatcher {
             next_test: 1,
             own: own::OwnWatch::default(),
             burn_rates: burn_rates::BurnRates::default(),
+            watchdog: watchdog::WatchdogCalls::default(),
             telemetry: runtime.telemetry.clone(),
             log: runtime.log.clone(),
             _lifeline: runtime.lifeline("dispatcher"),

@@ -50,6 +50,11 @@ impl Debounce {
         Self { begins_after_ms, ends_after_ms, is_bad: false, differs_since_ms: None }
     }
 
+    /// Whether the newest observation is bad, or the state is.
+    pub fn differs_or_bad(&self) -> bool {
+        self.is_bad || self.differs_since_ms.is_some()
+    }
+
     /// Notes an observation. `Some` when the state changes: whether it is bad now, and since when.
     pub fn observe(&mut self, is_bad: bool, now_ms: i64) -> Option<(bool, i64)> {
         if is_bad == self.is_bad {
@@ -69,8 +74,8 @@ impl Debounce {
 
 /// What the dispatcher watches.
 pub struct OwnWatch {
-    lateness: Debounce,
-    store: Debounce,
+    pub(super) lateness: Debounce,
+    pub(super) store: Debounce,
     /// Begins while the store fails, so it is kept in memory alone.
     store_alert: Option<StoreAlert>,
 }

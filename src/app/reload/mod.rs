@@ -10,7 +10,7 @@ use actix::{Addr, Recipient};
 use slog::{Logger, error, info};
 use tokio::signal::unix::Signal;
 
-use crate::actors::messages::alerting::OwnStateChanged;
+use crate::actors::messages::alerting::{OwnStateChanged, SetAlertingSettings};
 use crate::actors::messages::recording::SetCanaries;
 use crate::actors::messages::store::ApplyFile;
 use crate::actors::recorder::Recorder;
@@ -33,6 +33,7 @@ pub struct Reload {
     pub recorder: Addr<Recorder>,
     pub canaries: Recipient<SetCanaries>,
     pub dispatcher: Recipient<OwnStateChanged>,
+    pub alerting: Recipient<SetAlertingSettings>,
     /// The notices that were logged last.
     pub notices: Notices,
     /// The problems that were logged last: a rejected file is tried again.
@@ -108,6 +109,7 @@ impl Reload {
                 return Attempt::Rejected;
             }
         };
+        let settings = SetAlertingSettings(content.alerting.clone());
         let canaries = SetCanaries(canaries(&self.config, Some(&content)));
         if content.notices != self.notices {
             log_notices(&self.log, &content.notices);
@@ -117,6 +119,7 @@ impl Reload {
         match self.recorder.send(ApplyFile(Arc::clone(&content))).await {
             Ok(Ok(applied)) => {
                 self.canaries.do_send(canaries);
+                self.alerting.do_send(settings);
                 log_applied(&self.log, file, &content, &applied);
             }
             Ok(Err(FileError::Refused(problems))) => {

@@ -231,7 +231,7 @@ impl Engine {
         self.touch(digest_id);
     }
 
-    /// When more is due on a channel than it may send, what it does not know yet becomes one digest.
+    /// When more is due on a channel than it may send, what it does not know becomes one digest.
     fn merge_what_exceeds_the_buckets(&mut self, now_ms: i64) {
         let channels: Vec<i64> = self.lanes.keys().copied().collect();
         for channel_id in channels {

@@ -318,7 +318,8 @@ impl Engine {
         std::mem::take(&mut self.mirrored)
     }
 
-    /// What is to be written next, after a [`tick`](Self::tick); `None` while a settlement is under way, and without changes.
+    /// What is to be written next, after a [`tick`](Self::tick); `None` while a settlement is under
+    /// way, and without changes.
     pub fn take_settlement(&mut self) -> Option<Settlement> {
         if self.outbox.is_settling {
             return None;

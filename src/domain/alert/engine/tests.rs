@@ -571,7 +571,8 @@ proptest! {
         let open: BTreeSet<i64> = world.engine.open_alerts().map(|alert| alert.id).collect();
         prop_assert_eq!(open.len(), 5);
         // Each alert that was not suppressed was reported to the channel whose rule it met.
-        let of_first = world.members.iter().filter(|(_, id)| world.notifications[id].channel_id == 1);
+        let is_first = |id: &i64| world.notifications[id].channel_id == 1;
+        let of_first = world.members.iter().filter(|(_, id)| is_first(id));
         let reported: BTreeSet<i64> = of_first.map(|(alert_id, _)| *alert_id).collect();
         for (id, alert) in &world.alerts {
             let service = alert.service_id.unwrap().get();
