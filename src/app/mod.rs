@@ -157,7 +157,7 @@ impl App {
         let address = listener.local_addr().map_err(Error::failed)?;
         let has_services = !services.is_empty();
 
-        let zone = ready.alerting.timezone.unwrap_or_else(Zone::utc);
+        let zone = ready.alerting.timezone.clone().unwrap_or_else(Zone::utc);
         let probing = (rules, canaries, zone);
         let stored = (services, ready.policies, windows, &resumed);
         let actors = Actors::start(config, &store, stored, probing, &runtime);
