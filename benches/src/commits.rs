@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use procfs::process::Process;
+use service_healthcheck::actors::current_windows::CurrentWindows;
 use service_healthcheck::actors::last_results::LastResults;
 use service_healthcheck::actors::messages::probing::{EndedProbe, Lease, ProbeEnd};
 use service_healthcheck::actors::messages::recording::{Flush, ProbesEnded};
@@ -15,9 +16,12 @@ use service_healthcheck::actors::revision::Revision;
 use service_healthcheck::actors::runtime::Runtime;
 use service_healthcheck::actors::self_check::decision::SelfCheckSettings;
 use service_healthcheck::actors::store::StoreActors;
+use service_healthcheck::actors::store::marks::MarksSource;
 use service_healthcheck::actors::store::readers::Readers;
 use service_healthcheck::clock::unix_ms;
 use service_healthcheck::config::Config;
+use service_healthcheck::domain::alert::AlertMarks;
+use service_healthcheck::domain::maintenance::windows::Windows;
 use service_healthcheck::domain::{Outcome, Phases, ServiceId};
 use service_healthcheck::metrics::Telemetry;
 use service_healthcheck::storage::Store;
@@ -196,7 +200,8 @@ fn counted(telemetry: &Telemetry) -> Counted {
 /// A recorder with its store actors, with the default settings.
 fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     let config = Config::from_lookup(|_| None).expect("the defaults are valid");
-    let stores = StoreActors::start(&store.access(), runtime);
+    let marks = (MarksSource::default(), AlertMarks::default());
+    let stores = StoreActors::start(&store.access(), marks, runtime);
     let settings = RecorderSettings {
         stopped_at_ms: None,
         liveness_interval: store.liveness_interval(),
@@ -213,6 +218,7 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
         last_results: LastResults::default(),
         subscribers: Vec::new(),
         push_keys: PushKeys::default(),
+        windows: CurrentWindows::new(Windows::default()),
         writer: stores.writer_recipients(),
         readers: Readers::new(stores.readers.clone(), store.read_deadline()),
     };

@@ -15,9 +15,6 @@ use crate::spec::{Dialect, values};
 pub const TIMEZONE: &str = "timezone";
 pub const WATCHDOG: &str = "watchdog";
 
-const UNUSED_WATCHDOG: &str = "not used yet: nothing calls it; an alertmanager channel with \
-     watchdog: true has an alert that always fires";
-
 pub fn timezone(item: &Item, value: &Value, findings: &mut Findings) -> Option<Zone> {
     match values::line(value, Dialect::File).and_then(Zone::parse) {
         Ok(zone) => Some(zone),
@@ -50,6 +47,5 @@ pub fn watchdog(
         Ok::<Template, Invalid>(url)
     });
     block.reject_others(&["interval", "url"]);
-    block.item.notice(WATCHDOG, UNUSED_WATCHDOG, block.findings);
     Some(Watchdog { url: url?, interval: interval.unwrap_or(Watchdog::INTERVAL) })
 }
