@@ -135,6 +135,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "takes what its callers write")]
     fn read(client: Value) -> Result<ClientOptions, Vec<String>> {
         let problems =
             |problems: Vec<KeyProblem>| problems.iter().map(ToString::to_string).collect();

@@ -334,6 +334,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "takes what its callers write")]
     fn render(source: &str, escape: Escape, context: Value) -> Result<String, String> {
         Templates::new().render(source, escape, &context).map_err(|error| error.to_string())
     }
@@ -394,7 +395,7 @@ mod tests {
         let doubling = "{% set n = namespace(s='xxxxxxxx') %}{% for i in range(64) %}{% set n.s = \
                         n.s ~ n.s %}{% endfor %}{{ n.s }}";
         let deep =
-            format!("{}1{}", "{{ (".repeat(1) + &"(".repeat(5_000), ")".repeat(5_001) + " }}");
+            format!("{}1{}", "{{ (".to_owned() + &"(".repeat(5_000), ")".repeat(5_001) + " }}");
         for (source, expected) in [
             (nested, "engine ran out of fuel"),
             (doubling, "engine ran out of fuel"),

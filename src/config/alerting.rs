@@ -15,8 +15,8 @@ pub(super) const DELIVERY_RETENTION: Variable = Variable::new(
 const PUBLIC_URL: Variable = Variable::optional(
     "PUBLIC_URL",
     "an http or https URL without a user name, a query and a fragment",
-    "URL under which users reach this service, for the links in messages; without it, messages have \
-     no links",
+    "URL under which users reach this service, for the links in messages; without it, messages \
+     have no links",
 );
 
 const DENY_NETWORKS_NAME: &str = "ALERT_DENY_NETWORKS";

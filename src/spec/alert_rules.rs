@@ -330,6 +330,7 @@ mod tests {
     use crate::domain::{Definition, Options, Requests, sample};
     use crate::spec::{self, read_options, write_options};
 
+    #[expect(clippy::needless_pass_by_value, reason = "takes what its callers write")]
     fn definition(fields: Value, dialect: Dialect) -> Result<Definition, Vec<String>> {
         let mut map = json!({"name": "a", "url": "http://a/"}).as_object().unwrap().clone();
         map.extend(fields.as_object().unwrap().clone());

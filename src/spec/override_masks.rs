@@ -94,14 +94,17 @@ mod tests {
     use crate::domain::{Requests, sample};
     use crate::spec::{Form, Patch, read, write};
 
+    #[expect(clippy::needless_pass_by_value, reason = "takes what its callers write")]
     fn map(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "takes what its callers write")]
     fn overridden(channel: &str, keys: Value) -> Value {
         json!({"channel": channel, "provider_override": keys})
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "takes what its callers write")]
     fn stored(alerts: Value) -> crate::domain::Definition {
         let all = json!({"name": "a", "url": "http://a/", "alerts": alerts});
         read(&map(all), Dialect::Api).unwrap()

@@ -1,7 +1,6 @@
 //! Looks at the burn rates of objectives once a minute.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use slog::warn;
@@ -16,19 +15,8 @@ use crate::domain::alert::{AlertRule, Edge, Facts, Signal};
 use crate::storage::StorageError;
 use crate::storage::alerting::burn_rates::{FindObjectives, Objective, ReadBurnRates};
 
-pub const LOOK_EVERY: Duration = Duration::from_secs(60);
-
 /// Looks after which the services with an objective are read again, also without a change.
 const SEARCH_EVERY: u32 = 10;
-
-/// The services that are looked at.
-#[derive(Debug, Default)]
-pub struct BurnRates {
-    /// Bound: the services with an objective and a route for it.
-    objectives: Rc<[Objective]>,
-    looks: u32,
-    is_looking: bool,
-}
 
 impl Dispatcher {
     /// Something that decides routes or objectives has changed.

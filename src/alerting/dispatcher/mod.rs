@@ -16,6 +16,7 @@ mod pushing;
 mod sending;
 mod suppressions;
 mod watchdog;
+mod watched;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -111,9 +112,9 @@ pub struct Dispatcher {
     is_stopping: bool,
     counted_ms: i64,
     next_test: u64,
-    own: own::OwnWatch,
-    burn_rates: burn_rates::BurnRates,
-    watchdog: watchdog::WatchdogCalls,
+    own: watched::OwnWatch,
+    burn_rates: watched::BurnRates,
+    watchdog: watched::WatchdogCalls,
     telemetry: Telemetry,
     log: Logger,
     _lifeline: Lifeline,
@@ -156,9 +157,9 @@ impl Dispatcher {
             is_stopping: false,
             counted_ms: 0,
             next_test: 1,
-            own: own::OwnWatch::default(),
-            burn_rates: burn_rates::BurnRates::default(),
-            watchdog: watchdog::WatchdogCalls::default(),
+            own: watched::OwnWatch::default(),
+            burn_rates: watched::BurnRates::default(),
+            watchdog: watched::WatchdogCalls::default(),
             telemetry: runtime.telemetry.clone(),
             log: runtime.log.clone(),
             _lifeline: runtime.lifeline("dispatcher"),
@@ -285,12 +286,12 @@ impl Dispatcher {
             let result = reply.unwrap_or_else(|_| {
                 Err(StorageError::Unavailable("the recorder has ended".to_owned()))
             });
-            dispatcher.settled(result, context);
+            dispatcher.settled(&result, context);
         }));
     }
 
-    fn settled(&mut self, result: Result<(), StorageError>, context: &mut Context<Self>) {
-        match &result {
+    fn settled(&mut self, result: &Result<(), StorageError>, context: &mut Context<Self>) {
+        match result {
             Ok(()) => {
                 self.settlement = None;
                 if let Some(loaded) = &mut self.loaded {
@@ -440,8 +441,8 @@ impl Actor for Dispatcher {
         info!(self.log, "alerting is started");
         self.turn(context);
         context.run_interval(TURN_EVERY, Self::turn);
-        context.run_interval(own::WATCH_EVERY, Self::watch_own);
-        context.run_interval(burn_rates::LOOK_EVERY, Self::look_at_burn_rates);
+        context.run_interval(watched::WATCH_EVERY, Self::watch_own);
+        context.run_interval(watched::LOOK_EVERY, Self::look_at_burn_rates);
     }
 }
 

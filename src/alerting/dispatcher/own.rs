@@ -7,115 +7,22 @@ use actix::prelude::*;
 use serde_json::Map;
 use slog::warn;
 
-use super::messages::MessageSource;
+use super::watched::StoreAlert;
 use super::{Dispatcher, Loaded};
 use crate::actors::messages::probing::GetLateness;
 use crate::actors::messages::recording::GetStoreFailure;
 use crate::clock::unix_ms;
 use crate::domain::alert::engine::{Env, OwnAlert};
-use crate::domain::alert::{
-    AlertKind, Attempt, Channel, ChannelId, Facts, Message, NotificationState,
-};
-
-/// Interval between two looks at the scheduler, the store and the channels.
-pub const WATCH_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+use crate::domain::alert::{AlertKind, Attempt, Channel, ChannelId, Message, NotificationState};
 
 /// Lateness of the scheduler from which on it is late, in milliseconds.
 const LATE_MS: u128 = 5_000;
-
-/// Milliseconds for which the scheduler is late before an alert begins, and on time before it ends.
-const LATE_FOR_MS: i64 = 60_000;
-
-/// Milliseconds for which the store fails before an alert begins.
-const STORE_FAILS_FOR_MS: i64 = 30_000;
 
 /// Milliseconds between reminders that the store still fails.
 const STORE_REMINDER_MS: i64 = 3_600_000;
 
 /// Milliseconds for which a channel fails before an alert begins.
 const CHANNEL_FAILS_FOR_MS: i64 = 15 * 60_000;
-
-/// A state that counts once it has lasted.
-#[derive(Debug)]
-pub struct Debounce {
-    begins_after_ms: i64,
-    ends_after_ms: i64,
-    is_bad: bool,
-    /// Unix milliseconds since when the observation differs from `is_bad`.
-    differs_since_ms: Option<i64>,
-}
-
-impl Debounce {
-    pub const fn new(begins_after_ms: i64, ends_after_ms: i64) -> Self {
-        Self { begins_after_ms, ends_after_ms, is_bad: false, differs_since_ms: None }
-    }
-
-    /// Whether the newest observation is bad, or the state is.
-    pub fn differs_or_bad(&self) -> bool {
-        self.is_bad || self.differs_since_ms.is_some()
-    }
-
-    /// Notes an observation. `Some` when the state changes: whether it is bad now, and since when.
-    pub fn observe(&mut self, is_bad: bool, now_ms: i64) -> Option<(bool, i64)> {
-        if is_bad == self.is_bad {
-            self.differs_since_ms = None;
-            return None;
-        }
-        let since_ms = *self.differs_since_ms.get_or_insert(now_ms);
-        let lasts_ms = if is_bad { self.begins_after_ms } else { self.ends_after_ms };
-        if now_ms - since_ms < lasts_ms {
-            return None;
-        }
-        self.is_bad = is_bad;
-        self.differs_since_ms = None;
-        Some((is_bad, since_ms))
-    }
-}
-
-/// What the dispatcher watches.
-pub struct OwnWatch {
-    pub(super) lateness: Debounce,
-    pub(super) store: Debounce,
-    /// Begins while the store fails, so it is kept in memory alone.
-    store_alert: Option<StoreAlert>,
-}
-
-/// An alert about the store: delivered at once and hourly, and its end.
-#[derive(Debug)]
-struct StoreAlert {
-    since_ms: i64,
-    detail: String,
-    ended_ms: Option<i64>,
-    /// Unix milliseconds of the newest delivery by channel. Bound: the channels.
-    delivered: HashMap<ChannelId, i64>,
-}
-
-impl StoreAlert {
-    fn message(&self, source: &MessageSource, state: NotificationState, now_ms: i64) -> Message {
-        Message {
-            state,
-            kind: AlertKind::Store,
-            severity: AlertKind::Store.severity(),
-            key: source.own_key(&format!("store{}", self.since_ms)),
-            description: String::new(),
-            facts: Facts { detail: self.detail.clone(), ..Facts::default() },
-            since_ms: self.since_ms,
-            ended_ms: self.ended_ms,
-            link: None,
-            ..source.test_message(state, 0, now_ms)
-        }
-    }
-}
-
-impl Default for OwnWatch {
-    fn default() -> Self {
-        Self {
-            lateness: Debounce::new(LATE_FOR_MS, LATE_FOR_MS),
-            store: Debounce::new(STORE_FAILS_FOR_MS, 0),
-            store_alert: None,
-        }
-    }
-}
 
 impl Dispatcher {
     /// Looks at the scheduler, the store and the channels.
@@ -242,23 +149,5 @@ impl Dispatcher {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_state_counts_once_it_has_lasted() {
-        let mut late = Debounce::new(60_000, 30_000);
-        assert_eq!(late.observe(true, 0), None);
-        assert_eq!(late.observe(true, 59_999), None);
-        assert_eq!(late.observe(false, 60_000), None, "a pause begins it anew");
-        assert_eq!(late.observe(true, 70_000), None);
-        assert_eq!(late.observe(true, 130_000), Some((true, 70_000)));
-        assert_eq!(late.observe(true, 140_000), None, "reported once");
-        assert_eq!(late.observe(false, 150_000), None);
-        assert_eq!(late.observe(false, 180_000), Some((false, 150_000)));
     }
 }

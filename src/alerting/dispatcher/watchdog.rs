@@ -7,21 +7,11 @@ use actix::prelude::*;
 use serde_json::{Map, json};
 use slog::{info, warn};
 
-use super::{Dispatcher, own};
+use super::Dispatcher;
 use crate::clock::unix_ms;
 use crate::domain::Origin;
 use crate::domain::alert::settings::Watchdog;
 use crate::domain::alert::{Attempt, Channel, ChannelOptions, NotificationState};
-
-/// The watchdog of the services file.
-#[derive(Debug, Default)]
-pub struct WatchdogCalls {
-    watchdog: Option<Watchdog>,
-    /// The timer of the next call.
-    timer: Option<SpawnHandle>,
-    /// Whether the newest call failed.
-    has_failed: bool,
-}
 
 impl Dispatcher {
     /// Replaces the watchdog; the first call is made at once.
@@ -89,12 +79,5 @@ impl Dispatcher {
             None if before => info!(self.log, "the watchdog is called again"),
             _ => {}
         }
-    }
-}
-
-impl own::OwnWatch {
-    /// Whether the store takes writes and the scheduler is on time, as far as is known.
-    pub fn is_ready(&self) -> bool {
-        !self.store.differs_or_bad() && !self.lateness.differs_or_bad()
     }
 }

@@ -238,6 +238,7 @@ impl<'v> Fields<'v> {
         self.problem(name, invalid.to_string());
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "takes what its callers make")]
     pub fn problem(&mut self, name: &str, problem: String) {
         self.problems.push(format!("{}{name}: {problem}", self.prefix));
     }

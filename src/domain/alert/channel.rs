@@ -68,6 +68,7 @@ pub struct KeyProblem {
 }
 
 impl KeyProblem {
+    #[expect(clippy::needless_pass_by_value, reason = "takes what its callers make")]
     pub fn new(key: impl Into<String>, problem: impl ToString) -> Self {
         Self { key: key.into(), problem: problem.to_string() }
     }

@@ -32,6 +32,7 @@ pub struct KeyProblem {
 }
 
 impl KeyProblem {
+    #[expect(clippy::needless_pass_by_value, reason = "takes what its callers make")]
     pub fn new(key: &str, problem: impl ToString) -> Self {
         Self { key: key.to_owned(), problem: problem.to_string() }
     }

@@ -130,7 +130,8 @@ fn steps(block: &mut Block) -> Vec<(Duration, Vec<String>)> {
                 steps.filter_map(|(nth, step)| one_step(block, nth, step)).collect();
             let is_ascending = steps.windows(2).all(|pair| pair[0].0 < pair[1].0);
             let begins_at_once = steps.first().is_none_or(|(after, _)| after.is_zero());
-            if !(is_ascending && begins_at_once) && !block.is_rejected() {
+            let is_in_order = is_ascending && begins_at_once;
+            if !is_in_order && !block.is_rejected() {
                 let expected = "steps in the order of their times, the first of which is 0s";
                 block.reject("steps", &Invalid::hidden(expected).to_string());
             }

@@ -316,7 +316,7 @@ fn each_mistake_of_the_block_has_its_line_and_what_is_valid() {
         ),
         (
             "policies:\n    - steps:\n        - {after: 5m, channels: [a]}",
-            "3: alerting: policies: 1: steps: invalid value, expected steps in the order",
+            "4: alerting: policies: 1: steps: invalid value, expected steps in the order",
         ),
         (
             "policies: [{channels: a, match: {kind: dwon}}]",

@@ -25,6 +25,7 @@ pub struct MaintenanceRecord {
 
 /// A change of maintenance: requested through the API, or times that have begun.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one change at a time is under way")]
 pub enum MaintenanceChange {
     Create {
         definition: MaintenanceDefinition,

@@ -1,8 +1,7 @@
 //! `/v1/silences`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Value, json};
+use service_healthcheck::clock::unix_ms;
 
 use crate::support::{Launch, Reply, Store, stores};
 
@@ -15,7 +14,7 @@ fn silence(reply: &Reply) -> Value {
 }
 
 fn now_s() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed()
+    unix_ms().div_euclid(1_000)
 }
 
 fn a_silence_is_created_changed_and_deleted(store: Store) {

@@ -192,9 +192,9 @@ fn the_program_accepts_the_parameters_that_the_document_describes() {
             for text in texts {
                 let encoded: String =
                     url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-                // `unknown` is for uptimes.
+                let is_for_uptimes = ["unknown", "planned"].contains(&name);
                 let of =
-                    if name == "unknown" && path.ends_with("/series") { "of=uptime&" } else { "" };
+                    if is_for_uptimes && path.ends_with("/series") { "of=uptime&" } else { "" };
                 let reply = app.get(&format!("{url}?{of}{name}={encoded}"));
                 let accepted = reply.status != 400;
                 assert!([200, 400, 404].contains(&reply.status), "{name}={text}: {}", reply.text);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use service_healthcheck::clock::unix_ms;
 
 use crate::support::{App, Behaviour, Launch, Store, Target, stores, wait_for};
 
@@ -16,8 +17,7 @@ stores!(
 );
 
 fn now() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    i64::try_from(now.as_secs()).unwrap()
+    unix_ms().div_euclid(1_000)
 }
 
 fn plan(app: &App, body: &Value) -> Value {
@@ -211,7 +211,7 @@ fn maintenance_is_listed_changed_and_refused(store: Store) {
     // Sunday, 03:00 in Tokyo is Saturday, 18:00 UTC. 1970 began on a Thursday.
     assert_eq!((next % 86_400, (next / 86_400 + 4) % 7), (18 * 3_600, 6));
     let page = app.get("/v1/maintenance?page=2&limit=1");
-    assert_eq!(page.list("maintenance"), [cron.clone()]);
+    assert_eq!(page.list("maintenance"), std::slice::from_ref(&cron));
     assert_eq!(page.body["data"]["maintenance"]["pagination"]["total"], 2);
     let path = format!("/v1/maintenance/{}", weekly["id"]);
     assert_eq!(app.data("maintenance", &path), weekly);

@@ -52,10 +52,14 @@ impl Receiver {
         parsed.filter_map(message).collect()
     }
 
-    /// The states of the messages about this service, in their order.
+    /// The states of the messages about this service, in their order. A request that took too long
+    /// is repeated with the same revision, and counts once.
     pub fn states_of(&self, name: &str) -> Vec<String> {
-        let received = self.received().into_iter().filter(|message| message.name == name);
-        received.map(|message| message.state).collect()
+        let mut received = self.received();
+        received.retain(|message| message.name == name);
+        received
+            .dedup_by(|next, before| (&next.key, next.revision) == (&before.key, before.revision));
+        received.into_iter().map(|message| message.state).collect()
     }
 
     /// Waits until the states of the messages about this service are these.

@@ -111,7 +111,6 @@ pub struct Engine {
     next_escalation: u32,
     /// Time and id of the reminders.
     reminders: BTreeSet<(i64, i64)>,
-    own: own::OwnAlerts,
     /// Begins and ends of alerts since the last [`take_mirrored`](Self::take_mirrored).
     mirrored: Vec<Mirrored>,
     outbox: Outbox,
@@ -168,8 +167,8 @@ impl Engine {
     /// with `escalates`, those that fire are as well, for the later steps of their policies and
     /// for mirrors.
     pub fn restore(state: Restored, escalates: bool) -> Self {
-        let Restored { next_alert_id, next_notification_id, alerts, notifications, channels } =
-            state;
+        let Restored { next_alert_id, next_notification_id, alerts, channels, .. } = state;
+        let open = state.notifications;
         let mut engine = Self { next_alert_id, next_notification_id, ..Self::default() };
         for (settings, failing_since_ms) in channels {
             engine.names.insert(settings.name.clone(), settings.channel_id);
@@ -178,7 +177,7 @@ impl Engine {
         for alert in alerts {
             engine.restore_alert(&alert, escalates);
         }
-        for (notification, members) in notifications {
+        for (notification, members) in open {
             engine.restore_notification(notification, members);
         }
         engine

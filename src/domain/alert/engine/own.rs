@@ -1,6 +1,5 @@
 //! Alerts of the monitor's own.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::open::{OpenAlert, Subject};
@@ -22,9 +21,6 @@ pub struct OwnAlert {
     /// Channels that are not notified, by id: an alert about a channel goes to the others.
     pub except: Vec<i64>,
 }
-
-/// The sentence of each open alert of the monitor's own.
-pub(super) type OwnAlerts = HashMap<AlertKind, String>;
 
 impl Engine {
     /// Begins an alert of the monitor's own, unless one of its kind is open.
@@ -53,7 +49,6 @@ impl Engine {
             gathering: 0,
         };
         self.outbox.facts.insert(id, Facts { detail: own.detail.clone(), ..Facts::default() });
-        self.own.insert(own.kind, own.detail.clone());
         self.by_subject.insert((None, own.kind), id);
         self.alerts.insert(id, alert);
         self.touch_alert(id);
@@ -63,7 +58,6 @@ impl Engine {
 
     /// Ends the alert of the monitor's own, if one is open.
     pub fn clear(&mut self, kind: AlertKind, env: &Env<'_>) {
-        self.own.remove(&kind);
         if let Some(id) = self.by_subject.get(&(None, kind)).copied() {
             self.end(id, EndCause::Recovered, env.now_ms, env.now_ms);
         }

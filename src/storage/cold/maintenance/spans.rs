@@ -54,12 +54,15 @@ pub fn planned(
     Ok(planned.collect())
 }
 
+/// Begins and ends, in unix milliseconds.
+type Times = Vec<(i64, i64)>;
+
 /// The times of the maintenance that end at `from_ms` or later.
 pub fn ending_from(
     connection: &mut StoreConnection,
     id: MaintenanceId,
     from_ms: i64,
-) -> Result<HashMap<Option<ServiceId>, Vec<(i64, i64)>>> {
+) -> Result<HashMap<Option<ServiceId>, Times>> {
     let rows: Vec<(i64, i64, i64)> = maintenance_spans::table
         .filter(maintenance_spans::to_ms.ge(from_ms))
         .filter(maintenance_spans::maintenance_id.eq(id))
