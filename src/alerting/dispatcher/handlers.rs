@@ -15,10 +15,10 @@ use crate::actors::messages::alerting::{
 };
 use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
-use crate::domain::alert::{Alert, AlertKind};
+use crate::domain::alert::{Alert, AlertKind, Message};
 use crate::domain::maintenance::zone::Zone;
 use crate::storage::StorageError;
-use crate::storage::alerting::GetAlert;
+use crate::storage::alerting::{GetAlert, GetChannel};
 
 /// Longest wait for requests under way at the end.
 const STOP_WAIT: Duration = Duration::from_secs(2);
@@ -126,18 +126,17 @@ impl Handler<TestChannel> for Dispatcher {
     type Result = Response<Result<TestedChannel, StorageError>>;
 
     fn handle(&mut self, test: TestChannel, _: &mut Self::Context) -> Self::Result {
-        let Some(Loaded { channels, source, .. }) = &self.loaded else {
+        let Some(Loaded { source, .. }) = &self.loaded else {
             return Response::reply(Err(StorageError::Busy));
         };
-        let Some(channel) = channels.get(&test.channel_id).cloned() else {
-            return Response::reply(Err(StorageError::NotFound));
-        };
         self.next_test += 1;
-        let now_ms = unix_ms();
-        let mut message = source.test_message(test.state, self.next_test, now_ms);
-        message.recipient = super::lane_settings(&channel).recipients.first().cloned();
-        let sender = std::rc::Rc::clone(&self.sender);
+        let message = source.test_message(test.state, self.next_test, unix_ms());
+        let (sender, readers) = (std::rc::Rc::clone(&self.sender), self.links.readers.clone());
         Response::fut(async move {
+            // From the store: a channel that was created a moment ago is not in memory yet.
+            let channel = readers.ask(Ask(GetChannel(test.channel_id))).await?;
+            let recipient = super::lane_settings(&channel).recipients.first().cloned();
+            let message = Message { recipient, ..message };
             let began = Instant::now();
             let attempt = sender.send(&channel, &Map::new(), &message).await;
             Ok(TestedChannel { attempt, took: began.elapsed() })
