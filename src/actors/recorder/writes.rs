@@ -175,17 +175,8 @@ impl Recorder {
         reply: Reply<Result<(), StorageError>>,
         context: &mut Context<Self>,
     ) {
-        let write = self.writer.settle.send(SettleAlerts(settlement)).into_actor(self);
-        context.spawn(write.map(move |done, recorder, context| {
-            let Ok(done) = done else { return recorder.handle_writer_death() };
-            recorder.end_write();
-            match &done {
-                Ok(()) => recorder.note_success(),
-                Err(error) => recorder.note_error(error),
-            }
-            let _ = reply.send(done);
-            recorder.start_next_write(context);
-        }));
+        let write = self.writer.settle.send(SettleAlerts(settlement));
+        self.await_write(write, reply, |_, _| {}, context);
     }
 
     fn write_alerting(
@@ -194,22 +185,11 @@ impl Recorder {
         reply: Reply<Result<AlertingApplied, StorageError>>,
         context: &mut Context<Self>,
     ) {
-        let write = self.writer.alerting.send(ChangeAlerting(change)).into_actor(self);
-        context.spawn(write.map(move |done, recorder, context| {
-            let Ok(done) = done else { return recorder.handle_writer_death() };
-            recorder.end_write();
-            match &done {
-                Ok(_) => {
-                    recorder.note_success();
-                    recorder.notify_dispatcher(|dispatcher| {
-                        dispatcher.changes.do_send(AlertingChanged);
-                    });
-                }
-                Err(error) => recorder.note_error(error),
-            }
-            let _ = reply.send(done);
-            recorder.start_next_write(context);
-        }));
+        let write = self.writer.alerting.send(ChangeAlerting(change));
+        let notify = |recorder: &mut Self, _: &AlertingApplied| {
+            recorder.notify_dispatcher(|to| to.changes.do_send(AlertingChanged));
+        };
+        self.await_write(write, reply, notify, context);
     }
 
     fn write_maintenance(
@@ -218,17 +198,32 @@ impl Recorder {
         reply: Reply<Result<MaintenanceApplied, StorageError>>,
         context: &mut Context<Self>,
     ) {
-        let write = self.writer.maintenance.send(ChangeMaintenance(change)).into_actor(self);
-        context.spawn(write.map(move |done, recorder, context| {
+        let write = self.writer.maintenance.send(ChangeMaintenance(change));
+        let publish = |recorder: &mut Self, applied: &MaintenanceApplied| {
+            recorder.publish_windows(applied.windows.as_ref());
+        };
+        self.await_write(write, reply, publish, context);
+    }
+
+    /// Waits for a write, calls `publish` once it is stored, and replies.
+    fn await_write<T: 'static>(
+        &mut self,
+        write: impl Future<Output = Result<Result<T, StorageError>, MailboxError>> + 'static,
+        reply: Reply<Result<T, StorageError>>,
+        publish: impl FnOnce(&mut Self, &T) + 'static,
+        context: &mut Context<Self>,
+    ) {
+        context.spawn(write.into_actor(self).map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.handle_writer_death() };
             recorder.end_write();
             match &done {
                 Ok(applied) => {
                     recorder.note_success();
-                    recorder.publish_windows(applied.windows.as_ref());
+                    publish(recorder, applied);
                 }
                 Err(error) => recorder.note_error(error),
             }
+            // The sender may have gone; the write is made.
             let _ = reply.send(done);
             recorder.start_next_write(context);
         }));

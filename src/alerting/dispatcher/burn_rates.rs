@@ -26,6 +26,10 @@ impl Dispatcher {
 
     pub(super) fn look_at_burn_rates(&mut self, context: &mut Context<Self>) {
         let Some(loaded) = &self.loaded else { return };
+        // Without a channel, the services are not searched.
+        if loaded.channels.is_empty() && self.burn_rates.objectives.is_empty() {
+            return;
+        }
         if std::mem::replace(&mut self.burn_rates.is_looking, true) {
             return;
         }

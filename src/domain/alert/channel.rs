@@ -1,5 +1,6 @@
 //! Channels, and policies for services without alerts of their own.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -27,7 +28,7 @@ pub struct Channel {
 }
 
 /// The settings of a channel, stored as JSON. Texts keep their `${NAME}` unfilled.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct ChannelOptions {
     /// The keys of its kind, as written; checked by the kind's row.
@@ -74,12 +75,34 @@ impl KeyProblem {
     }
 }
 
+impl fmt::Debug for ChannelOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values of keys, and the URL of a proxy, may be secrets.
+        f.debug_struct("ChannelOptions")
+            .field("keys", &names(&self.keys))
+            .field("client", &names(&self.client))
+            .field("overrides", &self.overrides)
+            .finish_non_exhaustive()
+    }
+}
+
+fn names(keys: &Map<String, Value>) -> Vec<&String> {
+    keys.keys().collect()
+}
+
 /// Keys for the services of one group.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct GroupOverride {
     pub group: String,
     #[serde(flatten)]
     pub keys: Map<String, Value>,
+}
+
+impl fmt::Debug for GroupOverride {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, keys } = self;
+        f.debug_struct("GroupOverride").field("group", group).field("keys", &names(keys)).finish()
+    }
 }
 
 /// Who is notified of what, for services without `alerts` of their own.
@@ -135,5 +158,26 @@ impl Default for PolicyOptions {
             quiet: Vec::new(),
             quiet_passes: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn debug_output_has_no_value_of_a_key() {
+        let map = |value: Value| value.as_object().cloned().unwrap();
+        let keys = || map(json!({"token": "s3cret"}));
+        let options = ChannelOptions {
+            keys: keys(),
+            client: map(json!({"proxy-url": "http://u:s3cret@proxy/"})),
+            overrides: vec![GroupOverride { group: "core".to_owned(), keys: keys() }],
+            ..ChannelOptions::default()
+        };
+        let text = format!("{options:?}");
+        assert!(text.contains("token") && !text.contains("s3cret"), "{text}");
     }
 }

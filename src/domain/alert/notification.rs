@@ -1,4 +1,4 @@
-//! Notifications: what one channel has been told of an alert, and the attempts to tell it.
+//! Notifications: what one channel knows of an alert, and the attempts to deliver it.
 
 use std::time::Duration;
 

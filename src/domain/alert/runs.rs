@@ -1,6 +1,6 @@
 //! Runs of equal results, and the lengths at which a run is signalled.
 
-/// The lengths of runs that somebody wants to hear of, of one service. Shared by all services with
+/// The lengths of runs of one service that are signalled. Shared by all services with
 /// the same ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Marks {
