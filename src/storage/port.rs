@@ -53,6 +53,8 @@ pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead {
     fn service(&mut self, id: ServiceId) -> Result<ServiceRecord>;
     /// Error `NotFound` unless the service lives.
     fn require_service(&mut self, id: ServiceId) -> Result<()>;
+    /// Those of these services that live, in this order; each id is listed once.
+    fn services_by_id(&mut self, ids: &[ServiceId]) -> Result<Vec<ServiceRecord>>;
     fn services(&mut self, list: &ListServices) -> Result<Page<ServiceRecord>>;
     /// The living services, by id; all of them without a page.
     fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>>;

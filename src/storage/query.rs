@@ -4,7 +4,7 @@ use crate::domain::{Page, ServiceEvent};
 use crate::storage::error::StorageError;
 use crate::storage::port::{Query, StoreRead};
 use crate::storage::records::{
-    GetService, GetUsage, ListEvents, ListServices, ServiceRecord, Usage,
+    GetService, GetServices, GetUsage, ListEvents, ListServices, ServiceRecord, Usage,
 };
 
 impl Query for GetService {
@@ -12,6 +12,14 @@ impl Query for GetService {
 
     fn run(self, rows: &mut dyn StoreRead) -> Result<ServiceRecord, StorageError> {
         rows.service(self.0)
+    }
+}
+
+impl Query for GetServices {
+    type Answer = Vec<ServiceRecord>;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Vec<ServiceRecord>, StorageError> {
+        rows.services_by_id(&self.0)
     }
 }
 

@@ -122,6 +122,10 @@ impl ListServices {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetService(pub ServiceId);
 
+/// Query: those of these services that live, in this order. Each id is listed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetServices(pub Vec<ServiceId>);
+
 /// Query: the events of living services that match every filter, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListEvents {

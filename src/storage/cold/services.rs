@@ -8,7 +8,7 @@ use diesel::sql_types::{Bool, Nullable};
 
 use super::rows::{EventRow, MetricRow, ServiceRow, labels_of};
 use super::schema::{service_events, service_metrics, services};
-use super::{Backend, StoreConnection, living, search};
+use super::{Backend, StoreConnection, keys, living, search};
 use crate::domain::{Definition, Event, FullName, Page, PageRequest, ServiceId, State};
 use crate::storage::error::StorageError;
 use crate::storage::records::{ListServices, LoadedService, NamedService, ServiceRecord, Status};
@@ -58,6 +58,21 @@ pub fn list(
             .load(connection)?;
         page(rows, total)
     })
+}
+
+/// Those of these services that live, in the order of `ids`.
+pub fn by_id(
+    connection: &mut StoreConnection,
+    ids: &[ServiceId],
+) -> Result<Vec<ServiceRecord>, StorageError> {
+    let rows: Vec<RecordRow> = records()
+        .filter(keys::with_ids(ids).and(services::deleted_at.is_null()))
+        .select(record_columns())
+        .load(connection)?;
+    let positions: HashMap<ServiceId, usize> = ids.iter().copied().zip(0..).collect();
+    let mut records = rows.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
+    records.sort_unstable_by_key(|record| positions.get(&record.id).copied());
+    Ok(records)
 }
 
 fn page(rows: Vec<RecordRow>, total: i64) -> Result<Page<ServiceRecord>, StorageError> {

@@ -9,11 +9,14 @@ use crate::domain::{
     State, Target, Template, Window, sample,
 };
 use crate::storage::error::StorageError;
+use crate::storage::history::uptime::GetSpans;
 use crate::storage::port::Query;
-use crate::storage::records::{Change, FilePlan, ListServices, LoadedService};
+use crate::storage::records::{Change, FilePlan, GetServices, ListServices, LoadedService};
 
 for_each_store!(
     a_page_without_filters_has_the_living_services_in_order_and_their_number,
+    services_by_id_come_in_the_order_of_the_ids,
+    spans_by_id_are_those_that_overlap_the_window,
     a_plan_is_applied_as_a_whole_or_not_at_all,
     a_pause_is_an_event_and_its_end_is_unknown,
     a_search_finds_what_responses_show_of_a_url,
@@ -137,6 +140,47 @@ fn a_page_without_filters_has_the_living_services_in_order_and_their_number(kind
         assert_eq!(page(nth, None), (expected.clone(), 5));
         assert_eq!(page(nth, Some("")), (expected, 5), "as with a filter");
     }
+}
+
+fn services_by_id_come_in_the_order_of_the_ids(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 5);
+    let ids = f.ids.clone();
+    f.commit(&[outcome(ids[4], &plain(State::Down, 1_000))], 1_000);
+    f.writer.define(Change::Delete(ids[1]), 0).unwrap();
+    let unknown = ServiceId::new(ids[4].get() + 1).unwrap();
+    let asked = vec![ids[4], ids[1], unknown, ids[0], ids[2]];
+    let records = GetServices(asked).run(&mut *f.reader).unwrap();
+    let expected: Vec<_> =
+        [4, 0, 2].into_iter().map(|nth: usize| f.reader.service(ids[nth]).unwrap()).collect();
+    assert_eq!(records, expected);
+    assert_eq!(GetServices(Vec::new()).run(&mut *f.reader).unwrap(), []);
+    let many: Vec<ServiceId> = (1..=5_000).filter_map(ServiceId::new).collect();
+    let found = GetServices(many).run(&mut *f.reader).unwrap();
+    assert_eq!(found.len(), 4, "more ids than a statement has parameters");
+}
+
+fn spans_by_id_are_those_that_overlap_the_window(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 3);
+    let ids = f.ids.clone();
+    for (at_ms, state) in [(1_000, State::Up), (2_000, State::Down), (3_000, State::Up)] {
+        f.commit(&[outcome(ids[0], &plain(state, at_ms))], at_ms);
+    }
+    f.commit(&[outcome(ids[1], &plain(State::Up, 2_500))], 3_000);
+    let mut spans = |from_ms, to_ms| {
+        let query = GetSpans { ids: ids.clone(), window: Window { from_ms, to_ms } };
+        let answer = query.run(&mut *f.reader).unwrap();
+        let of = |id: &ServiceId| answer[id].events.iter().map(|span| (span.from_ms, span.to_ms));
+        ids.iter().map(|id| of(id).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let (first, second, last) =
+        ((1_000, Some(2_000)), (2_000, Some(3_000)), (3_000, None));
+    let other = (2_500, None);
+    assert_eq!(spans(0, 1_000), [vec![], vec![], vec![]]);
+    assert_eq!(spans(0, 1_001), [vec![first], vec![], vec![]]);
+    assert_eq!(spans(1_500, 2_500), [vec![first, second], vec![], vec![]]);
+    assert_eq!(spans(2_000, 2_501), [vec![second], vec![other], vec![]]);
+    assert_eq!(spans(9_000, 9_001), [vec![last], vec![other], vec![]]);
+    assert_eq!(spans(i64::MIN, i64::MAX), [vec![first, second, last], vec![other], vec![]]);
 }
 
 fn a_plan_is_applied_as_a_whole_or_not_at_all(kind: Kind) {

@@ -1,5 +1,7 @@
 //! Uptime over any window, from the events alone: shares of time, not of ticks.
 
+use std::collections::HashMap;
+
 use crate::domain::history::timeline;
 use crate::domain::{
     Counting, Page, PageRequest, Planned, ServiceId, Span, Totals, Uptime, Window,
@@ -37,6 +39,37 @@ pub fn totals_with(spans: &[Span], planned: &Planned, window: Window) -> Totals 
     let first = before(window.from_ms).saturating_sub(1);
     let last = before(window.to_ms);
     timeline::totals(&spans[first..last.max(first)], planned, window.from_ms, window.to_ms)
+}
+
+/// Query: the events and the maintenance within `window` of each of these services, living or not.
+#[derive(Debug, Clone)]
+pub struct GetSpans {
+    pub ids: Vec<ServiceId>,
+    pub window: Window,
+}
+
+/// The times of one service within a window.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServiceSpans {
+    /// Those that overlap the window, oldest first.
+    pub events: Vec<Span>,
+    pub planned: Planned,
+}
+
+impl Query for GetSpans {
+    type Answer = HashMap<ServiceId, ServiceSpans>;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Self::Answer, StorageError> {
+        snapshot(rows, |rows| {
+            let mut planned = rows.planned(&self.ids, self.window)?;
+            let events = rows.spans(&self.ids, self.window)?.into_iter();
+            let with_planned = events.map(|(id, events)| {
+                let planned = planned.remove(&id).unwrap_or_default();
+                (id, ServiceSpans { events, planned })
+            });
+            Ok(with_planned.collect())
+        })
+    }
 }
 
 /// Query: the uptime of one living service.

@@ -3,8 +3,15 @@
 use diesel::prelude::*;
 
 use super::REGION;
-use super::schema::{service_rollups, service_tick_chunks};
+use super::cold::services::Condition;
+use super::schema::{service_rollups, service_tick_chunks, services};
 use crate::domain::ServiceId;
+
+/// The services with these ids.
+pub fn with_ids(ids: &[ServiceId]) -> Condition {
+    let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    Box::new(services::id.eq_any(ids).nullable())
+}
 
 #[diesel::dsl::auto_type]
 pub fn chunks_of(id: ServiceId) -> _ {

@@ -30,6 +30,10 @@ impl StoreRead for PostgresStore {
         self.run(|connection| services::require(connection, id))
     }
 
+    fn services_by_id(&mut self, ids: &[ServiceId]) -> Result<Vec<ServiceRecord>> {
+        self.run(|connection| services::by_id(connection, ids))
+    }
+
     fn services(&mut self, list: &ListServices) -> Result<Page<ServiceRecord>> {
         self.run(|connection| services::list(connection, list))
     }

@@ -4,52 +4,78 @@ use std::collections::HashMap;
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::cold::chunks::ChunkRow;
+use super::ids::json_of;
 use super::keys::chunks_of;
 use super::schema::{history, service_events, service_metrics, service_tick_chunks};
 use crate::domain::{ServiceId, Span, State, Window};
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::{ChunkInfo, Marks, Sealing, UnsealedService};
 
-type SpanRow = (i64, String, i64, Option<i64>);
-
-/// The events of each service that overlap `window`, oldest first. Those of one service do not
-/// overlap each other, so all but the first begin in it.
+/// The events of each service that overlap `window`, oldest first.
 pub fn spans(
     connection: &mut SqliteConnection,
     ids: &[ServiceId],
     window: Window,
 ) -> Result<HashMap<ServiceId, Vec<Span>>, StorageError> {
-    let mut all: HashMap<ServiceId, Vec<Span>> = HashMap::with_capacity(ids.len());
-    for &id in ids {
-        let of_service = service_events::table.filter(service_events::service_id.eq(id.get()));
-        let first: Option<i64> = of_service
-            .filter(service_events::date_started_ms.le(window.from_ms))
-            .select(diesel::dsl::max(service_events::date_started_ms))
-            .first(connection)?;
-        let rows = of_service
-            .filter(service_events::date_started_ms.ge(first.unwrap_or(window.from_ms)))
-            .filter(service_events::date_started_ms.lt(window.to_ms))
-            .order((service_events::date_started_ms, service_events::id))
-            .select((
-                service_events::id,
-                service_events::event,
-                service_events::date_started_ms,
-                service_events::date_ended_ms,
-            ))
-            .load_iter::<SpanRow, DefaultLoadingMode>(connection)?;
-        let spans = all.entry(id).or_default();
-        for row in rows {
-            let (event_id, event, from_ms, to_ms) = row?;
-            let state = State::from_event(&event).ok_or_else(|| {
-                StorageError::Unreadable(format!("service_events, id {event_id}, event: {event}"))
-            })?;
-            spans.push(Span { state, from_ms, to_ms });
-        }
+    type Row = (i64, i64, String, i64, Option<i64>);
+    let mut all: HashMap<ServiceId, Vec<Span>> = ids.iter().map(|id| (*id, Vec::new())).collect();
+    let spans = Spans { ids: json_of(ids), window };
+    for row in spans.load_iter::<Row, DefaultLoadingMode>(connection)? {
+        let (service_id, event_id, event, from_ms, to_ms) = row?;
+        let state = State::from_event(&event).ok_or_else(|| {
+            StorageError::Unreadable(format!("service_events, id {event_id}, event: {event}"))
+        })?;
+        let spans = ServiceId::new(service_id).and_then(|id| all.get_mut(&id));
+        spans.into_iter().for_each(|spans| spans.push(Span { state, from_ms, to_ms }));
     }
     Ok(all)
+}
+
+/// The events of one service do not overlap each other, so all but the first begin in the window.
+struct Spans {
+    /// As [`json_of`] writes them.
+    ids: String,
+    window: Window,
+}
+
+impl QueryId for Spans {
+    type QueryId = Self;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Spans {
+    type SqlType = (BigInt, BigInt, Text, BigInt, Nullable<BigInt>);
+}
+
+impl RunQueryDsl<SqliteConnection> for Spans {}
+
+impl QueryFragment<Sqlite> for Spans {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT e.service_id, e.id, e.event, e.date_started_ms, e.date_ended_ms \
+            FROM json_each(",
+        );
+        out.push_bind_param::<Text, _>(&self.ids)?;
+        out.push_sql(
+            ") u CROSS JOIN service_events e ON e.service_id = u.value \
+            AND e.date_started_ms >= coalesce( \
+                (SELECT max(f.date_started_ms) FROM service_events f \
+                WHERE f.service_id = u.value AND f.date_started_ms <= ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.window.from_ms)?;
+        out.push_sql("), ");
+        out.push_bind_param::<BigInt, _>(&self.window.from_ms)?;
+        out.push_sql(") AND e.date_started_ms < ");
+        out.push_bind_param::<BigInt, _>(&self.window.to_ms)?;
+        out.push_sql(" ORDER BY e.service_id, e.date_started_ms, e.id");
+        Ok(())
+    }
 }
 
 /// Number of the newest tick of the service.

@@ -2,9 +2,16 @@
 
 use diesel::prelude::*;
 
+use super::cold::services::Condition;
+use super::ids::IsListed;
 use super::schema::{service_rollups, service_tick_chunks};
 use crate::domain::ServiceId;
 use crate::storage::history::rows::Bucket;
+
+/// The services with these ids.
+pub fn with_ids(ids: &[ServiceId]) -> Condition {
+    Box::new(IsListed::new(ids))
+}
 
 #[diesel::dsl::auto_type]
 pub fn chunks_of(id: ServiceId) -> _ {

@@ -14,6 +14,7 @@ mod gaps;
 pub mod go_db;
 mod header;
 mod history;
+mod ids;
 mod import;
 mod insertion;
 mod keys;

@@ -32,6 +32,10 @@ impl StoreRead for SqliteConnection {
         services::require(self, id)
     }
 
+    fn services_by_id(&mut self, ids: &[ServiceId]) -> Result<Vec<ServiceRecord>> {
+        services::by_id(self, ids)
+    }
+
     fn services(&mut self, list: &ListServices) -> Result<Page<ServiceRecord>> {
         services::list(self, list)
     }

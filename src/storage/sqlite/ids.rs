@@ -1,0 +1,53 @@
+//! Lists of ids as one parameter: a statement has the same text for every number of them, so that
+//! it is prepared once.
+
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
+use diesel::expression::is_aggregate::Never;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Bool, Nullable, Text};
+use diesel::sqlite::Sqlite;
+
+use crate::domain::ServiceId;
+
+/// The ids as a JSON array, for `json_each`.
+pub fn json_of(ids: &[ServiceId]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    format!("[{}]", ids.join(","))
+}
+
+/// Whether `services.id` is one of the ids.
+pub struct IsListed(String);
+
+impl IsListed {
+    pub fn new(ids: &[ServiceId]) -> Self {
+        Self(json_of(ids))
+    }
+}
+
+impl Expression for IsListed {
+    type SqlType = Nullable<Bool>;
+}
+
+impl<T> SelectableExpression<T> for IsListed {}
+
+impl<T> AppearsOnTable<T> for IsListed {}
+
+impl<G> ValidGrouping<G> for IsListed {
+    type IsAggregate = Never;
+}
+
+impl QueryId for IsListed {
+    type QueryId = Self;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl QueryFragment<Sqlite> for IsListed {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("services.id IN (SELECT value FROM json_each(");
+        out.push_bind_param::<Text, _>(&self.0)?;
+        out.push_sql("))");
+        Ok(())
+    }
+}
