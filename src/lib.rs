@@ -15,6 +15,7 @@
 //! | [`config`] | settings: names, defaults, valid values |
 //! | [`services_file`] | services from YAML files in the form of Gatus |
 //! | [`actors`] | scheduler, pool, probers, recorder, self-check, upkeep, and the store's threads |
+//! | [`live`] | the current state of every service in memory: lists, counts, searches |
 //! | [`alerting`] | sending of alerts: kinds of channels, requests, answers |
 //! | [`api`] | the HTTP API |
 //! | [`app`] | startup checks, start and stop of all actors in order, reload of the services file |
@@ -26,7 +27,7 @@
 //! `service-healthcheck run` calls [`app::run`].
 //!
 //! Imports go in one direction: `domain` ← `spec` ← `probe`, `storage`, `metrics` ← `config`,
-//! `services_file` ← `actors` ← `alerting` ← `api` ← `app` ← `commands` ← `main`. No two files
+//! `services_file` ← `actors` ← `alerting`, `live` ← `api` ← `app` ← `commands` ← `main`. No two files
 //! import each other, directly or through others. The test `tests/e2e/imports/` checks both.
 //!
 //! # The path of one probe
@@ -132,6 +133,7 @@ pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod live;
 pub mod logging;
 pub mod metrics;
 pub mod probe;

@@ -14,6 +14,7 @@ mod heartbeats;
 mod history;
 mod input;
 mod internal;
+mod live;
 mod maintenance_bodies;
 mod middleware;
 mod openapi;

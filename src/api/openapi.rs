@@ -18,7 +18,7 @@ use crate::api::views::alerting::alert::OpenAlert;
 use crate::api::views::event::{Event, Failure};
 use crate::api::views::probe::Probe;
 use crate::api::views::service::{Metric, Service};
-use crate::api::{heartbeats, history, input, internal, probes, services};
+use crate::api::{heartbeats, history, input, internal, live, probes, services};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -29,6 +29,7 @@ use crate::api::{heartbeats, history, input, internal, probes, services};
         services::patch,
         services::delete,
         services::events,
+        live::overview::overview,
         probes::probe,
         heartbeats::heartbeat,
         heartbeats::heartbeat_by_get,

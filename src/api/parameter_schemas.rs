@@ -15,8 +15,7 @@ use crate::api::views::series::SeriesOf;
 use crate::domain::alert::{AlertKind, AlertState, DeliveryOutcome, MessageState, Suppression};
 use crate::domain::history::timeline::CountAs;
 use crate::domain::service::URL_MAX_CHARS;
-use crate::domain::{Reason, State};
-use crate::storage::records::Status;
+use crate::domain::{Reason, State, Status};
 
 /// Unix seconds, or RFC 3339 with seconds and an offset. A space may stand for the `T`, and for a
 /// plus sign that a client did not escape.

@@ -9,7 +9,7 @@ use crate::api::alerting::{
 use crate::api::error::ApiError;
 use crate::api::guard::{CHANNEL, CHANNELS, EXTERNAL, HEARTBEAT};
 use crate::api::services::{create, delete, events, get, list, patch};
-use crate::api::{heartbeats, history, internal, openapi, probes};
+use crate::api::{heartbeats, history, internal, live, openapi, probes};
 
 /// Adds every route of the API to `config`.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -25,6 +25,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read(path("/v1/services/{id}/series", "GET, HEAD"), history::series))
         .service(read(path("/v1/services/{id}/uptime", "GET, HEAD"), history::uptime))
         .service(read(path("/v1/services/{id}/slo", "GET, HEAD"), history::slo))
+        .service(read(path("/v1/overview", "GET, HEAD"), live::overview::overview))
         .service(read(path("/v1/uptime", "GET, HEAD"), history::all_uptime))
         .service(read(path("/v1/events", "GET, HEAD"), history::all_events))
         .service(

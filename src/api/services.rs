@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::actors::messages::live::FindServices;
 use crate::alerting::kept_secrets;
 use crate::api::budget::Items;
 use crate::api::error::{ApiError, ApiResult};
@@ -17,10 +18,11 @@ use crate::api::views::event::{Event, EventsData};
 use crate::api::views::service::{Service, ServiceData, ServicesData, one_service};
 use crate::clock::unix_ms;
 use crate::domain::alert::Alert;
-use crate::domain::{Definition, Origin, ServiceEvent};
-use crate::storage::alerting::query::ListServicesWithAlerts;
+use crate::domain::live::{ServiceList, ServiceOrder};
+use crate::domain::{Definition, Origin, Page, ServiceEvent};
+use crate::storage::alerting::query::GetServicesWithAlerts;
 use crate::storage::alerting::{ListChannels, ListOpenAlerts};
-use crate::storage::records::{Applied, Change, GetService, ServiceRecord};
+use crate::storage::records::{Applied, Change, GetService, ListServices, ServiceRecord};
 
 /// The services, ordered by id.
 #[utoipa::path(get, path = "/v1/services", tag = "services",
@@ -53,8 +55,8 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
             };
             ServicesData { services: List::new(requested, page, view) }
         };
-        let query = ListServicesWithAlerts(query);
-        api.text((Items::Services, requested.limit as usize), query, view).await
+        let rows = found(&api, query);
+        api.text_of((Items::Services, requested.limit as usize), rows, view).await
     };
     let text = if is_search {
         compute.await?
@@ -62,6 +64,20 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         api.response_cache.get_or_compute(revision, key, compute).await?
     };
     Ok(json(text))
+}
+
+/// The services that match, with their open alerts: their ids from the live state, their rows from
+/// the store. A row that has changed meanwhile, and does not match any more, is left out.
+async fn found(
+    api: &Api,
+    list: ListServices,
+) -> Result<Page<(ServiceRecord, Vec<Alert>)>, ApiError> {
+    let (order, page) = (ServiceOrder::Id, list.page);
+    let ServiceList { ids, total, .. } =
+        api.find(FindServices { filter: list.filter(), order, page }).await?;
+    let mut items = api.query(GetServicesWithAlerts(ids)).await?;
+    items.retain(|(record, _)| list.matches_state(record));
+    Ok(Page { items, total })
 }
 
 /// Adds a service. Its first probe starts immediately.

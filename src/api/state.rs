@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::alerting::{Acknowledge, RetryNotification, TestChannel};
+use crate::actors::messages::live::{FindServices, GetOverview, Overview};
 use crate::actors::messages::store::{Ask, ChangeAlerting, ChangeMaintenance, MakeChange};
 use crate::actors::pool::Pool;
 use crate::actors::push_keys::PushKeys;
@@ -28,6 +29,7 @@ use crate::api::transport::Connections;
 use crate::api::views::envelope;
 use crate::api::views::service::ServiceContext;
 use crate::clock::unix_ms;
+use crate::domain::live::ServiceList;
 use crate::domain::{Defaults, Requests, Variables};
 use crate::metrics::Telemetry;
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
@@ -92,6 +94,16 @@ impl Api {
         Ok(self.recorder.send(Ask(query)).await??)
     }
 
+    /// A page of the services that match, from the live state.
+    pub async fn find(&self, find: FindServices) -> Result<ServiceList, ApiError> {
+        Ok(self.recorder.send(find).await??)
+    }
+
+    /// Counts of all services, and those that need attention.
+    pub async fn overview(&self, get: GetOverview) -> Result<Overview, ApiError> {
+        Ok(self.recorder.send(get).await??)
+    }
+
     /// Changes a service in the store.
     pub async fn change(&self, change: Change) -> Result<Applied, ApiError> {
         Ok(self.recorder.send(MakeChange(change)).await??)
@@ -132,8 +144,18 @@ impl Api {
         query: Q,
         view: impl FnOnce(Q::Answer) -> D + Send + 'static,
     ) -> Result<SharedText, ApiError> {
+        self.text_of((kind, count), self.query(query), view).await
+    }
+
+    /// As [`text`](Self::text), for an answer that takes more than one query.
+    pub async fn text_of<A: Send + 'static, D: Serialize + ToSchema>(
+        &self,
+        (kind, count): (Items, usize),
+        answer: impl Future<Output = Result<A, ApiError>>,
+        view: impl FnOnce(A) -> D + Send + 'static,
+    ) -> Result<SharedText, ApiError> {
         let reservation = self.budget.reserve(kind, count).await?;
-        let answer = self.query(query).await?;
+        let answer = answer.await?;
         // The reservation is dropped with the rows, also when the client has gone.
         let write = move || (envelope::body(view(answer)), reservation);
         let written = web::block(write).await;

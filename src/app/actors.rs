@@ -7,6 +7,7 @@ use actix::prelude::*;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::event_log::EventLog;
 use crate::actors::last_results::LastResults;
+use crate::actors::messages::live::LiveRecipients;
 use crate::actors::messages::probing::SubscribeConfirmations;
 use crate::actors::messages::recording::{DispatcherRecipients, SetCanaries, Subscribe};
 use crate::actors::pool::Pool;
@@ -30,8 +31,10 @@ use crate::alerting::sender::SenderRules;
 use crate::config::Config;
 use crate::domain::Target;
 use crate::domain::alert::Policy;
+use crate::domain::live::LiveService;
 use crate::domain::maintenance::Windows;
 use crate::domain::maintenance::zone::Zone;
+use crate::live::live_state::LiveState;
 use crate::logging::Throttle;
 use crate::probe::Rules;
 use crate::storage::Store;
@@ -52,17 +55,21 @@ pub struct Actors {
     pub arbiters: Vec<Arbiter>,
 }
 
+/// What the store has at the start.
+pub struct Stored {
+    pub services: Vec<LoadedService>,
+    pub live: Vec<LiveService>,
+    pub policies: Vec<Policy>,
+    pub windows: Windows,
+    pub resumed: Resumed,
+}
+
 impl Actors {
     /// Starts the actors and connects them.
     pub fn start(
         config: &Config,
         store: &Store,
-        (services, policies, windows, resumed): (
-            Vec<LoadedService>,
-            Vec<Policy>,
-            Windows,
-            &Resumed,
-        ),
+        Stored { services, live, policies, windows, resumed }: Stored,
         (rules, canaries, zone): (Rules, Vec<Target>, Zone),
         runtime: &Runtime,
     ) -> Self {
@@ -81,13 +88,16 @@ impl Actors {
         let stores = StoreActors::start(&store.access(), (source, marks), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
-        let settings = recorder_settings(config, store, resumed);
+        let live = start_live_state(live, &windows, runtime);
+        let settings = recorder_settings(config, store, &resumed);
         let deps = RecorderDeps {
             revision: revision.clone(),
             last_results: last_results.clone(),
             push_keys: push_keys.clone(),
             windows: windows.clone(),
             subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
+            live,
+            written: stores.written.clone(),
             writer: stores.writer_recipients(),
             readers: Readers::new(stores.readers.clone(), store.read_deadline()),
         };
@@ -154,6 +164,22 @@ fn recorder_settings(config: &Config, store: &Store, resumed: &Resumed) -> Recor
             share: config.self_check.share,
             limit: config.storage.buffer_limit,
         },
+    }
+}
+
+/// On an arbiter of its own, so that no list delays probes.
+fn start_live_state(
+    services: Vec<LiveService>,
+    windows: &CurrentWindows,
+    runtime: &Runtime,
+) -> LiveRecipients {
+    let live = LiveState::spawn(&Arbiter::new().handle(), services, windows.clone(), runtime);
+    LiveRecipients {
+        updated: live.clone().recipient(),
+        defined: live.clone().recipient(),
+        planned: live.clone().recipient(),
+        find: live.clone().recipient(),
+        overview: live.recipient(),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
 use crate::api::{Api, Connections, Guard, ResponseBudget, ResponseCache, Scrapes, WriteAccess};
-use crate::app::actors::Actors;
+use crate::app::actors::{Actors, Stored};
 use crate::app::reload::Reload;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
@@ -152,14 +152,15 @@ impl App {
         hangup: Signal,
         log: &Logger,
     ) -> Result<Self, Error> {
-        let Prepared { rules, listener, store, services, windows, resumed, canaries, .. } = ready;
+        let Prepared { rules, listener, store, services, live, windows, resumed, canaries, .. } =
+            ready;
         let (runtime, faults) = Runtime::new(Telemetry::new(), log.clone());
         let address = listener.local_addr().map_err(Error::failed)?;
         let has_services = !services.is_empty();
 
         let zone = ready.alerting.timezone.clone().unwrap_or_else(Zone::utc);
         let probing = (rules, canaries, zone);
-        let stored = (services, ready.policies, windows, &resumed);
+        let stored = Stored { services, live, policies: ready.policies, windows, resumed };
         let actors = Actors::start(config, &store, stored, probing, &runtime);
         let server = start_server(config, listener, &actors, &runtime).map_err(Error::failed)?;
         actors.dispatcher.do_send(SetAlertingSettings(ready.alerting));

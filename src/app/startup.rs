@@ -14,9 +14,10 @@ use crate::clock::unix_ms;
 use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP, StorageConfig};
 use crate::domain::alert::Policy;
 use crate::domain::alert::settings::AlertingSettings;
+use crate::domain::live::LiveService;
 use crate::domain::maintenance::Windows;
 use crate::domain::time::timestamp;
-use crate::domain::{Invalid, Target};
+use crate::domain::{FullName, Invalid, Target};
 use crate::error::Error;
 use crate::probe::Rules;
 use crate::probe::exec::folder::{self, Trusted};
@@ -35,6 +36,8 @@ pub struct Prepared {
     pub store: Store,
     /// The services that are not deleted.
     pub services: Vec<LoadedService>,
+    /// Their states.
+    pub live: Vec<LiveService>,
     /// Policies of alerting, in their order.
     pub policies: Vec<Policy>,
     pub windows: Windows,
@@ -63,7 +66,7 @@ pub fn prepare(
     let listener = listen(config)?;
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
-    let (services, policies, windows, resumed) =
+    let Stored { services, live, policies, windows, resumed } =
         prepare_store(config, &store, content.as_ref(), log)?;
     warn_about_tokens(&services, &config.variables, log);
     let canaries = canaries(config, content.as_ref());
@@ -80,6 +83,7 @@ pub fn prepare(
         listener,
         store,
         services,
+        live,
         policies,
         windows,
         resumed,
@@ -200,13 +204,22 @@ fn log_warnings(store: &Store, log: &Logger) {
     }
 }
 
+/// What the store has at the start.
+struct Stored {
+    services: Vec<LoadedService>,
+    live: Vec<LiveService>,
+    policies: Vec<Policy>,
+    windows: Windows,
+    resumed: Resumed,
+}
+
 /// Records the gap since the last run, applies the services file, and loads the services.
 fn prepare_store(
     config: &Config,
     store: &Store,
     content: Option<&Content>,
     log: &Logger,
-) -> Result<(Vec<LoadedService>, Vec<Policy>, Windows, Resumed), Error> {
+) -> Result<Stored, Error> {
     let mut writer = store.access().writer()?;
     // Before the services file is applied: its changes are made now, not at the start of the gap.
     let resumed = writer.close_gap(unix_ms(), config.services.defaults.interval.get())?;
@@ -226,7 +239,14 @@ fn prepare_store(
     }
     let maintenance = writer.maintenances()?.into_iter().map(|record| record.maintenance);
     let windows = maintenance.collect();
-    Ok((writer.load_services()?, writer.policies()?, windows, resumed))
+    let services = writer.load_services()?;
+    let mut live = writer.live_services(None)?;
+    for (live, service) in live.iter_mut().zip(&services) {
+        // Shares its texts with the scheduler.
+        let FullName { group, name } = service.definition.full_name();
+        (live.definition.group, live.definition.name) = (group, name);
+    }
+    Ok(Stored { services, live, policies: writer.policies()?, windows, resumed })
 }
 
 pub fn log_applied(log: &Logger, file: &Path, content: &Content, applied: &FileApplied) {

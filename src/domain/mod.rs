@@ -6,6 +6,7 @@ pub mod condition;
 pub mod history;
 pub mod invalid;
 pub mod leb128;
+pub mod live;
 pub mod maintenance;
 pub mod missed;
 pub mod outcome;
@@ -16,6 +17,7 @@ pub mod rollup;
 pub mod sample;
 pub mod secret;
 pub mod service;
+pub mod status;
 pub mod time;
 
 pub use condition::{Body, Condition, Facts};
@@ -42,3 +44,4 @@ pub use service::{
     Defaults, Definition, FullName, Group, HttpVersion, Interval, Kind, Labels, Name, Options,
     Origin, Service, ServiceId, Target, Template, Thresholds, Timeout, Variables,
 };
+pub use status::Status;

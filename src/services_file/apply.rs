@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::live::LiveService;
 use crate::domain::maintenance::Windows;
 use crate::domain::service::definition::Definition;
 use crate::domain::service::service_id::ServiceId;
@@ -21,6 +22,8 @@ pub struct FileApplied {
     pub redefined: Vec<ServiceId>,
     /// Each changed service; `None` for a removed one.
     pub services: Vec<(ServiceId, Option<Definition>)>,
+    /// The added and changed services with their states, by id.
+    pub live: Vec<LiveService>,
     /// Whether a channel or a policy of the file was added, changed or removed.
     pub alerting_changed: bool,
     /// All maintenance, when that of the file changed.
@@ -60,13 +63,22 @@ pub fn apply(
         StorageError::Invalid(problems) => FileError::Refused(problems),
         error => FileError::Store(error),
     })?;
-    let AppliedPlan { plan, added: ids, alerting_changed, windows } = applied;
+    let AppliedPlan { plan, added: ids, live, alerting_changed, windows } = applied;
     let (added, changed, removed) = (plan.add.len(), plan.change.len(), plan.remove.len());
     let additions = ids.into_iter().zip(plan.add);
     let defined = plan.change.into_iter().chain(additions);
     let defined = defined.map(|(id, definition)| (id, Some(definition)));
     let services = plan.remove.into_iter().map(|id| (id, None)).chain(defined).collect();
-    Ok(FileApplied { added, changed, removed, redefined, services, alerting_changed, windows })
+    Ok(FileApplied {
+        added,
+        changed,
+        removed,
+        redefined,
+        services,
+        live,
+        alerting_changed,
+        windows,
+    })
 }
 
 /// The services that `plan` has probed or judged in another way.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::alert::{AlertKind, Edge, Facts, Runs};
+use crate::domain::live::LastResult;
 use crate::domain::{Failure, ServiceId, State, StoredTick, Tally, Thresholds};
 
 /// The stored state of a service, in memory so that a commit reads nothing.
@@ -109,11 +110,13 @@ pub struct NewMetric {
     pub clears_unwatched: bool,
     /// Whether `entry.runs` differs from the row.
     pub changes_runs: bool,
+    /// The newest tick of the batch.
+    pub result: Option<LastResult>,
 }
 
 impl NewMetric {
     pub fn new(entry: Entry) -> Self {
-        Self { entry, begun: None, clears_unwatched: false, changes_runs: false }
+        Self { entry, begun: None, clears_unwatched: false, changes_runs: false, result: None }
     }
 }
 

@@ -18,10 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::alert::{AlertMarks, Marks, Runs};
+use crate::domain::live::{LastResult, NewestEvent, ServiceUpdate};
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
-    EventBegan, EventChange, Failure, LatestEvent, Outcome, ServiceId, State, StoredTick, Tick,
-    Verdict, rollup,
+    EventBegan, EventChange, EventFailure, Failure, LatestEvent, Outcome, ServiceId, State,
+    StoredTick, Tick, Verdict, rollup,
 };
 use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, NewTick, Stored};
 use crate::storage::error::StorageError;
@@ -37,6 +38,8 @@ pub struct Committed {
     pub orphaned: Vec<ServiceId>,
     /// The events that began, in order.
     pub began: Vec<EventBegan>,
+    /// What changed of each service, in order.
+    pub updates: Vec<(ServiceId, ServiceUpdate)>,
     /// Number of signals of alerts.
     pub signals: usize,
     /// Outcomes that are not stored, since they contradict the store, and how. Filled in by the
@@ -50,6 +53,7 @@ impl Committed {
         self.recorded += later.recorded;
         self.orphaned.extend(later.orphaned);
         self.began.extend(later.began);
+        self.updates.extend(later.updates);
         self.signals += later.signals;
         self.refused.extend(later.refused);
     }
@@ -75,6 +79,8 @@ pub struct Ledger {
     in_doubt: Option<Unanswered>,
     /// What is stored although its commit failed: the first outcomes of the next groups.
     stored_ahead: Unanswered,
+    /// Whether events may have been moved since the last call of [`Ledger::take_has_moved`].
+    has_moved: bool,
 }
 
 /// A group whose commit failed, and which is stored or may be.
@@ -251,6 +257,7 @@ impl Ledger {
             metrics.retain(|_, metric| metric.entry.is_watched);
         }
         draft.batch.metrics = metrics;
+        draft.committed.updates = updates(&draft.batch);
         draft
     }
 
@@ -301,12 +308,18 @@ impl Ledger {
         store: &mut dyn StoreWrite,
         steps: &[StepBack],
     ) -> Result<usize, StorageError> {
+        self.has_moved = true;
         let moved = store.step_back(steps).inspect_err(|_| self.forget_all())?;
         self.entries.clear();
         for step in steps {
             self.not_before_ms = self.not_before_ms.map(|at_ms| step.moved(at_ms));
         }
         Ok(moved)
+    }
+
+    /// Whether [`step_back`](Self::step_back) may have moved events since the last call.
+    pub fn take_has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.has_moved)
     }
 
     /// The runs of these services are signalled from the next commit on.
@@ -368,6 +381,8 @@ impl<'g> Draft<'g> {
         let seq = metric.entry.tally.recorded() + 1;
         self.batch.ticks.push(NewTick { service_id, id, previous_id, seq, tick: stored });
         metric.entry.fresh_run += 1;
+        let StoredTick { at_ms, response_time_us, .. } = stored;
+        metric.result = Some(LastResult { state, at_ms, response_time_us });
 
         // As stored, so that the sum stays that of the ticks.
         let response_time = Duration::from_micros(stored.response_time_us);
@@ -473,6 +488,21 @@ impl<'g> Draft<'g> {
         metric.begun = Some(begun.len());
         begun.push(NewEvent { service_id, state, failure, started_ms: at_ms, ended_ms: None });
     }
+}
+
+/// What `batch` changes of each of its services.
+fn updates(batch: &Batch<'_>) -> Vec<(ServiceId, ServiceUpdate)> {
+    let update = |(id, metric): (&ServiceId, &NewMetric)| {
+        let begun = metric.begun.and_then(|nth| batch.begun.get(nth));
+        let event = begun.map(|event| NewestEvent {
+            state: event.state,
+            since_ms: event.started_ms,
+            failure: event.failure.map(EventFailure::from),
+        });
+        let is_flapping = metric.entry.tally.is_flapping;
+        (*id, ServiceUpdate { event, is_flapping, result: metric.result })
+    };
+    batch.metrics.iter().map(update).collect()
 }
 
 /// Sets the runs of a service; those of a service without marks are empty.

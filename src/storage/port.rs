@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use crate::domain::live::LiveService;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
     Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally,
@@ -64,6 +65,8 @@ pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead {
     fn services_by_name(&mut self, names: &[FullName]) -> Result<Vec<(ServiceId, Definition)>>;
     /// All living services, by id.
     fn load_services(&mut self) -> Result<Vec<LoadedService>>;
+    /// The living services with their states, by id; all of them, or those of these ids.
+    fn live_services(&mut self, ids: Option<&[ServiceId]>) -> Result<Vec<LiveService>>;
     /// Deleted ones included.
     fn all_service_ids(&mut self) -> Result<Vec<ServiceId>>;
 

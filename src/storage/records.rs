@@ -1,9 +1,11 @@
 //! Values that cross the storage port: services with their current state, changes to them, and
 //! the filters of the lists.
 
+use crate::domain::live::{LiveService, NewestEvent, ServiceFilter, ServiceState, StateFilter};
 use crate::domain::maintenance::Windows;
 use crate::domain::{
-    Definition, Event, Labels, Origin, PageRequest, Reason, ServiceId, State, Tally, Window,
+    Definition, Event, Labels, Origin, PageRequest, Reason, ServiceId, State, Status, StoredReason,
+    Tally, Window,
 };
 use crate::spec::Patch;
 use crate::storage::alerting::{NewChannel, NewPolicy};
@@ -27,45 +29,17 @@ pub struct ServiceRecord {
 
 impl ServiceRecord {
     pub fn status(&self) -> Status {
-        if !self.definition.enabled {
-            return Status::Paused;
-        }
-        match self.latest_event.as_ref().map(|event| event.state) {
-            // A pause lasts until the first result after it.
-            None | Some(State::Paused) => Status::Pending,
-            Some(State::Up) => Status::Up,
-            Some(State::Down) => Status::Down,
-            Some(State::Unknown) => Status::Unknown,
-        }
+        let newest = self.latest_event.as_ref().map(|event| event.state);
+        Status::new(self.definition.enabled, newest)
     }
-}
 
-/// Current state of a service, as the API shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    Up,
-    Down,
-    /// The newest event is unknown: the local network failed, or the service is not observed yet
-    /// after a gap.
-    Unknown,
-    /// Enabled, without a result so far.
-    Pending,
-    /// Not enabled.
-    Paused,
-}
-
-impl Status {
-    pub const ALL: [Self; 5] = [Self::Up, Self::Down, Self::Unknown, Self::Pending, Self::Paused];
-
-    /// The word in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Unknown => "unknown",
-            Self::Pending => "pending",
-            Self::Paused => "paused",
-        }
+    /// As the live state has it.
+    pub fn live(&self) -> LiveService {
+        let state = ServiceState {
+            event: self.latest_event.clone().map(NewestEvent::from),
+            is_flapping: self.tally.is_some_and(|tally| tally.is_flapping),
+        };
+        LiveService { id: self.id, definition: (&self.definition).into(), state }
     }
 }
 
@@ -110,6 +84,19 @@ impl ListServices {
     pub fn has_filter(&self) -> bool {
         let Self { status, part, group, reason, page: _ } = self;
         status.is_some() || part.is_some() || group.is_some() || reason.is_some()
+    }
+
+    /// As a filter of the live state.
+    pub fn filter(&self) -> ServiceFilter {
+        let Self { status, part, group, reason, page: _ } = self.clone();
+        ServiceFilter { state: status.map(StateFilter::Status), part, group, reason }
+    }
+
+    /// Whether the state of a service matches, which may change at any time.
+    pub fn matches_state(&self, record: &ServiceRecord) -> bool {
+        let failure = || record.latest_event.as_ref()?.failure.as_ref();
+        let has = |reason| failure().is_some_and(|it| it.reason == StoredReason::Known(reason));
+        self.status.is_none_or(|status| status == record.status()) && self.reason.is_none_or(has)
     }
 
     /// Whether a text of the filters has a NUL character.
@@ -179,6 +166,8 @@ pub struct AppliedPlan {
     pub plan: FilePlan,
     /// Ids of the services in `plan.add`, in the same order.
     pub added: Vec<ServiceId>,
+    /// The added and changed services, by id.
+    pub live: Vec<LiveService>,
     /// Whether a channel or a policy of the file was added, changed or removed.
     pub alerting_changed: bool,
     /// All maintenance, when that of the file changed.

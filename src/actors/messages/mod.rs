@@ -2,6 +2,7 @@
 //! actors hold `Recipient`s of messages instead of each other's types.
 
 pub mod alerting;
+pub mod live;
 pub mod probing;
 pub mod recording;
 pub mod store;

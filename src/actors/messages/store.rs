@@ -7,6 +7,7 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::domain::alert::Settlement;
+use crate::domain::live::LiveService;
 use crate::domain::time::clock_watch::Moment;
 use crate::domain::time::stall::Stall;
 use crate::domain::time::step_back::StepBack;
@@ -65,6 +66,8 @@ pub struct CommitDone {
     /// A rescue ended the group: the number of its outcomes that are lost.
     pub given_up: Option<usize>,
     pub fresh: Fresh,
+    /// All services, after others than those of the group have changed.
+    pub services: Option<Vec<LiveService>>,
     /// What was noted of the clocks, whether or not the group was committed.
     pub noted: ClockNotes,
     /// The steps that were noted, as one.

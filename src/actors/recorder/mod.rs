@@ -19,6 +19,7 @@ mod handlers;
 #[cfg(test)]
 mod hole_scripts;
 mod holes;
+mod live;
 mod observation;
 mod outdated;
 mod pending_clock;
@@ -36,6 +37,7 @@ use slog::Logger;
 
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
+use crate::actors::messages::live::LiveRecipients;
 use crate::actors::messages::probing::{ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
 use crate::actors::messages::recording::{AreCanariesDead, DispatcherRecipients, TicksCommitted};
 use crate::actors::messages::store::{UpkeepReply, UpkeepWrite};
@@ -55,6 +57,7 @@ use crate::storage::{Rescued, StoreChange};
 use buffer::Buffer;
 use events::EventPublisher;
 pub use events::EventSubscriber;
+use live::LivePublisher;
 use observation::{Back, Observations};
 use outdated::OutdatedResults;
 use pending_clock::PendingClock;
@@ -123,6 +126,7 @@ pub struct Recorder {
     timer: Option<(Instant, SpawnHandle)>,
     links: Option<Links>,
     events: EventPublisher,
+    live: LivePublisher,
     writer: WriterRecipients,
     readers: Readers,
     telemetry: Telemetry,
@@ -164,6 +168,9 @@ pub struct RecorderDeps {
     pub windows: CurrentWindows,
     /// Receive the events of each commit.
     pub subscribers: Vec<EventSubscriber>,
+    pub live: LiveRecipients,
+    /// Incremented by the writer with each write.
+    pub written: Revision,
     pub writer: WriterRecipients,
     pub readers: Readers,
 }
@@ -210,6 +217,7 @@ impl Recorder {
             timer: None,
             links: None,
             events: EventPublisher::new(deps.subscribers, runtime),
+            live: LivePublisher::new(deps.live, deps.written),
             writer: deps.writer,
             readers: deps.readers,
             telemetry: runtime.telemetry.clone(),

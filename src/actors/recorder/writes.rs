@@ -9,6 +9,7 @@ use slog::{error, info};
 use super::queued::{Change, Reply};
 use super::{CHANGES_LIMIT, Phase, Recorder};
 use crate::actors::messages::alerting::{AlertingChanged, SignalsCommitted};
+use crate::actors::messages::live::ServicesDefined;
 use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{DispatcherRecipients, NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
@@ -17,6 +18,7 @@ use crate::actors::messages::store::{
 };
 use crate::actors::runtime::Fault;
 use crate::domain::alert::Settlement;
+use crate::domain::live::LiveService;
 use crate::domain::maintenance::Windows;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
@@ -25,7 +27,7 @@ use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::ledger::Committed;
 use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
 use crate::storage::records;
-use crate::storage::records::Applied;
+use crate::storage::records::{Applied, ServiceRecord};
 use crate::storage::{StorageError, StoreChange};
 
 /// Pause between tries while the recorder closes.
@@ -67,15 +69,18 @@ impl Recorder {
         context.spawn(commit.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.handle_writer_death() };
             recorder.end_write();
-            recorder.finish_commit(done, now.elapsed());
+            recorder.finish_commit(done, now.elapsed(), context);
             recorder.unpark();
             recorder.start_next_write(context);
         }));
     }
 
-    fn finish_commit(&mut self, done: CommitDone, took: Duration) {
+    fn finish_commit(&mut self, mut done: CommitDone, took: Duration, context: &mut Context<Self>) {
         self.count_committed(&done.committed, took);
         self.publish_events(&done.committed);
+        self.publish_updates(std::mem::take(&mut done.committed.updates), context);
+        self.publish_all(done.services.take());
+        self.live.write_published();
         if done.committed.signals > 0 {
             self.notify_dispatcher(|to| to.signals.do_send(SignalsCommitted));
         }
@@ -158,11 +163,14 @@ impl Recorder {
                         recorder.discard_outdated([applied.id]);
                     }
                     recorder.publish_change(applied.id, definition, FirstProbe::Now);
+                    let live = applied.record.as_ref().map(ServiceRecord::live);
+                    recorder.live.define(ServicesDefined::Changed(vec![(applied.id, live)]));
                     // A service that is paused or removed ends its alerts by a signal.
                     recorder.notify_dispatcher(|to| to.signals.do_send(SignalsCommitted));
                 }
                 Err(error) => recorder.note_error(error),
             }
+            recorder.live.write_published();
             // The client may have gone; the change is made.
             let _ = reply.send(done);
             recorder.start_next_write(context);
@@ -232,6 +240,7 @@ impl Recorder {
     fn publish_windows(&self, windows: Option<&Windows>) {
         if let Some(windows) = windows {
             self.windows.set(windows.clone());
+            self.live.maintenance_changed();
             self.notify_dispatcher(|to| to.changes.do_send(AlertingChanged));
         }
     }
@@ -260,11 +269,13 @@ impl Recorder {
                     for (id, definition) in &applied.services {
                         recorder.publish_change(*id, definition.clone(), first);
                     }
+                    recorder.live.define(ServicesDefined::Changed(live_services(applied)));
                     recorder.notify_dispatcher(|to| to.changes.do_send(AlertingChanged));
                 }
                 Err(FileError::Store(error)) => recorder.note_error(error),
                 Err(FileError::Refused(_)) => {}
             }
+            recorder.live.write_published();
             let _ = reply.send(done);
             recorder.start_next_write(context);
         }));
@@ -405,5 +416,13 @@ impl Recorder {
         self.reports.clear();
         self.changes.clear();
         self.upkeep_write = None;
+        self.live.clear();
     }
+}
+
+/// The services that a services file changed.
+fn live_services(applied: &FileApplied) -> Vec<(ServiceId, Option<LiveService>)> {
+    let removed = applied.services.iter().filter(|(_, definition)| definition.is_none());
+    let removed = removed.map(|(id, _)| (*id, None));
+    removed.chain(applied.live.iter().map(|service| (service.id, Some(service.clone())))).collect()
 }

@@ -12,6 +12,7 @@ use crate::actors::messages::store::{
     ApplyFile, ChangeAlerting, ChangeMaintenance, Close, Commit, MakeChange, SettleAlerts,
     UpkeepWrite,
 };
+use crate::actors::revision::Revision;
 use crate::actors::runtime::Runtime;
 use crate::domain::alert::AlertMarks;
 use crate::storage::StoreAccess;
@@ -36,6 +37,8 @@ pub struct WriterRecipients {
 
 /// The started store actors.
 pub struct StoreActors {
+    /// Incremented by the writer with each write, before the recorder learns of its end.
+    pub written: Revision,
     pub writer: Addr<Writer>,
     /// Answer queries from HTTP.
     pub readers: Addr<Reader>,
@@ -50,11 +53,15 @@ impl StoreActors {
         marks: (MarksSource, AlertMarks),
         runtime: &Runtime,
     ) -> Self {
+        let written = Revision::default();
         let (store, lifelines) = (access.clone(), runtime.lifelines.clone());
+        let of_writer = written.clone();
         let writer = SyncArbiter::start(1, move || {
-            Writer::new(store.clone(), marks.clone(), lifelines.lifeline("writer"))
+            let lifeline = lifelines.lifeline("writer");
+            Writer::new(store.clone(), marks.clone(), of_writer.clone(), lifeline)
         });
         Self {
+            written,
             writer,
             readers: start_readers(READERS, "reader", access, runtime),
             upkeep_reader: start_readers(1, "upkeep reader", access, runtime),

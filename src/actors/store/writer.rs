@@ -8,12 +8,14 @@ use crate::actors::messages::store::{
     ApplyFile, ChangeAlerting, ChangeMaintenance, ClockNotes, Close, Commit, CommitDone,
     MakeChange, NotCommitted, SettleAlerts, UpkeepWrite, UpkeepWritten,
 };
+use crate::actors::revision::Revision;
 use crate::actors::runtime::Lifeline;
 use crate::actors::store::marks::MarksSource;
 use crate::actors::store::watched::WatchedStore;
 use crate::clock::unix_ms;
 use crate::domain::Outcome;
 use crate::domain::alert::AlertMarks;
+use crate::domain::live::LiveService;
 use crate::domain::time::stall::Stall;
 use crate::services_file;
 use crate::services_file::{FileApplied, FileError};
@@ -30,6 +32,10 @@ pub struct Writer {
     store: WatchedStore,
     ledger: Ledger,
     marks: MarksSource,
+    /// What was stored beside commits and changes, or may have been, changed services.
+    must_reload: bool,
+    /// Incremented with each write, before its sender learns of it.
+    written: Revision,
     _lifeline: Lifeline,
 }
 
@@ -37,11 +43,33 @@ impl Writer {
     pub fn new(
         access: StoreAccess,
         (source, marks): (MarksSource, AlertMarks),
+        written: Revision,
         lifeline: Lifeline,
     ) -> Self {
         let mut ledger = Ledger::default();
         ledger.set_marks(marks);
-        Self { store: WatchedStore::new(access), ledger, marks: source, _lifeline: lifeline }
+        let store = WatchedStore::new(access);
+        Self { store, ledger, marks: source, must_reload: false, written, _lifeline: lifeline }
+    }
+
+    /// All services, if others than those of commits and changes may have changed.
+    fn reload_services(&mut self) -> Option<Vec<LiveService>> {
+        self.must_reload |= self.ledger.take_has_moved();
+        if !self.must_reload {
+            return None;
+        }
+        // After an error the next commit tries again.
+        let services = self.store.run(|store| store.live_services(None)).ok()?;
+        self.must_reload = false;
+        Some(services)
+    }
+
+    /// A change failed. It may have been stored all the same if the store was unavailable.
+    fn change_failed(&mut self, error: &StorageError) {
+        if matches!(error, StorageError::Unavailable(_)) {
+            self.ledger.forget_all();
+            self.must_reload = true;
+        }
     }
 
     /// Reads the policies again; after a change, the marks of all services.
@@ -67,6 +95,7 @@ impl Writer {
             done.noted.steps.clone_from(&notes.steps);
         }
         if let Some(Stall { from_ms, to_ms }) = notes.stall {
+            self.must_reload = true;
             done.gap = self.store.run(|store| store.record_stall(from_ms, to_ms))?;
             self.ledger.stalled(to_ms);
             done.noted.stall = notes.stall;
@@ -141,6 +170,10 @@ impl Handler<Commit> for Writer {
                 },
             }
         }
+        self.written.increment();
+        if done.failed.is_none() {
+            done.services = self.reload_services();
+        }
         done.fresh = self.ledger.fresh();
         MessageResult(done)
     }
@@ -157,10 +190,9 @@ impl Handler<MakeChange> for Writer {
                 let definition = applied.record.as_ref().map(|record| &record.definition);
                 self.marks.changed(applied.id, definition, self.ledger.marks_mut());
             }
-            // The change may have been committed all the same.
-            Err(StorageError::Unavailable(_)) => self.ledger.forget_all(),
-            Err(_) => {}
+            Err(error) => self.change_failed(error),
         }
+        self.written.increment();
         made
     }
 }
@@ -207,6 +239,10 @@ impl Handler<ApplyFile> for Writer {
             Err(FileError::Store(error)) => Err(error),
             applied => Ok(applied),
         });
+        self.written.increment();
+        if let Err(error) = &made {
+            self.change_failed(error);
+        }
         // Whatever the result is, the cached rows may be outdated.
         self.ledger.forget_all();
         self.reload_marks();

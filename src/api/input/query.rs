@@ -10,12 +10,11 @@ use crate::api::input::path::service_id;
 use crate::api::views::series::SeriesOf;
 use crate::domain::history::timeline::{CountAs, Counting};
 use crate::domain::time::duration;
-use crate::domain::{Invalid, Reason, ServiceId, State, Window};
+use crate::domain::{Invalid, Reason, ServiceId, State, Status, Window};
 use crate::storage::history::series::Grid;
 use crate::storage::history::ticks::ListTicks;
 use crate::storage::history::uptime::{GetUptime, ListUptime};
-use crate::storage::records::ListEvents;
-use crate::storage::records::{ListServices, Status};
+use crate::storage::records::{ListEvents, ListServices};
 
 /// Most buckets of a series.
 const MAX_BUCKETS: usize = 2_000;
@@ -112,6 +111,13 @@ pub fn list_services(request: &HttpRequest) -> Result<ListServices, ApiError> {
         page: params.page(),
     };
     params.done(query)
+}
+
+/// The query of `GET /v1/overview`: most services that need attention.
+pub fn overview(request: &HttpRequest) -> Result<u32, ApiError> {
+    let mut params = Params::new(request, &["limit"]);
+    let limit = params.limit();
+    params.done(limit)
 }
 
 /// The query of `GET /v1/services/{id}/events`.

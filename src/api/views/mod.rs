@@ -4,6 +4,7 @@ pub mod alerting;
 pub mod envelope;
 pub mod event;
 pub mod maintenance;
+pub mod overview;
 pub mod phases;
 pub mod probe;
 pub mod series;

@@ -40,6 +40,12 @@ pub struct EventFailure {
     pub detail: String,
 }
 
+impl From<&Failure> for EventFailure {
+    fn from(failure: &Failure) -> Self {
+        Self { reason: StoredReason::Known(failure.reason), detail: failure.detail.clone() }
+    }
+}
+
 /// The reason of a stored failure. A database that another version has written may hold other
 /// words than [`Reason`] knows; they are shown as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -85,6 +85,14 @@ impl Windows {
         schedules.filter_map(|schedule| schedule.next_start(at_ms.saturating_add(1))).min()
     }
 
+    /// The next moment after `at_ms` at which a service may come under maintenance, or may not be
+    /// under it any more.
+    pub fn next_change(&self, at_ms: i64) -> Option<i64> {
+        let schedules = self.0.all.iter().map(|one| one.definition.schedule());
+        let ends = schedules.filter_map(|schedule| schedule.active_until(at_ms));
+        ends.chain(self.next_start(at_ms)).min()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Maintenance> {
         self.0.all.iter()
     }

@@ -21,6 +21,22 @@ pub fn secrets(url: &str) -> impl Iterator<Item = UrlSecret<'_>> {
     })
 }
 
+/// The parts of `url` between its secrets, in order; a secret that is only a mask is no secret.
+pub fn plain_parts(url: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for piece in pieces(url) {
+        match piece {
+            Piece::Plain(text) => parts.last_mut().into_iter().for_each(|part| part.push_str(text)),
+            Piece::Secret(secret) if secret.text == MASK => {
+                parts.last_mut().into_iter().for_each(|part| part.push_str(MASK));
+            }
+            Piece::Secret(_) => parts.push(String::new()),
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
 /// `url` with its secrets replaced by [`MASK`].
 pub fn mask(url: &str, requests: Requests) -> String {
     mask_each(url, requests, |_| MASK.to_owned())
@@ -140,6 +156,14 @@ mod tests {
             assert_eq!(masked(url), expected, "{url}");
             assert_eq!(masked(expected), expected, "a mask stays: {url}");
         }
+    }
+
+    #[test]
+    fn the_parts_of_a_url_are_what_its_masked_form_shows_beside_the_masks() {
+        assert_eq!(plain_parts("tcp://h:1"), ["tcp://h:1"]);
+        assert_eq!(plain_parts("http://u:pw@h/?page=2"), ["http://u:", "@h/?page=2"]);
+        assert_eq!(plain_parts("https://tok@h/?key=k"), ["https://", "@h/?key="]);
+        assert_eq!(plain_parts("http://u:***@h/"), ["http://u:***@h/"]);
     }
 
     #[test]

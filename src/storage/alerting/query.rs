@@ -12,7 +12,7 @@ use crate::storage::alerting::{
     ReadSignals, SignalBatch,
 };
 use crate::storage::port::{Query, Result, StoreRead, snapshot};
-use crate::storage::records::{ListServices, ServiceRecord};
+use crate::storage::records::ServiceRecord;
 
 /// Implements [`Query`] by one primitive.
 macro_rules! query {
@@ -91,28 +91,30 @@ impl Query for GetAlertHistory {
     }
 }
 
-/// Query: services, each with its open alerts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ListServicesWithAlerts(pub ListServices);
+/// Query: those of these services that live, in this order, each with its open alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetServicesWithAlerts(pub Vec<ServiceId>);
 
-impl Query for ListServicesWithAlerts {
-    type Answer = Page<(ServiceRecord, Vec<Alert>)>;
+impl Query for GetServicesWithAlerts {
+    type Answer = Vec<(ServiceRecord, Vec<Alert>)>;
 
     fn run(self, rows: &mut dyn StoreRead) -> Result<Self::Answer> {
+        if self.0.is_empty() {
+            return Ok(Vec::new());
+        }
         snapshot(rows, |rows| {
-            let Page { items, total } = rows.services(&self.0)?;
-            let ids: Vec<ServiceId> = items.iter().map(|record| record.id).collect();
+            let records = rows.services_by_id(&self.0)?;
             let mut by_service: HashMap<ServiceId, Vec<Alert>> = HashMap::new();
-            for alert in rows.open_alerts(&ids)? {
+            for alert in rows.open_alerts(&self.0)? {
                 if let Some(id) = alert.service_id {
                     by_service.entry(id).or_default().push(alert);
                 }
             }
-            let with_alerts = items.into_iter().map(|record| {
+            let with_alerts = records.into_iter().map(|record| {
                 let alerts = by_service.remove(&record.id).unwrap_or_default();
                 (record, alerts)
             });
-            Ok(Page { items: with_alerts.collect(), total })
+            Ok(with_alerts.collect())
         })
     }
 }

@@ -82,9 +82,12 @@ pub fn define_all(
         let more = added.len() as i64 - remove.len() as i64;
         living::changed(connection, &changed, more, now_ms)?;
     }
+    let defined: Vec<ServiceId> =
+        change.iter().map(|(id, _)| *id).chain(added.iter().copied()).collect();
+    let live = reads::live(connection, Some(&defined))?;
     let is_changed = maintenance::file::apply(connection, planned, &added, now_ms)?;
     let windows = is_changed.then(|| maintenance::definitions::windows(connection)).transpose()?;
-    Ok(AppliedPlan { plan, added, alerting_changed, windows })
+    Ok(AppliedPlan { plan, added, live, alerting_changed, windows })
 }
 
 /// The living service `id`, if the API may change it.

@@ -224,23 +224,31 @@ pub struct EventRow {
 impl EventRow {
     pub fn event(self) -> Result<Event, StorageError> {
         let Self { id, event, failure, failure_detail, .. } = self;
-        let state = State::from_event(&event).ok_or_else(|| {
-            StorageError::Unreadable(format!("service_events, id {id}, event: {event}"))
-        })?;
-        let failure = failure.map(|word| EventFailure {
-            reason: StoredReason::from_word(word),
-            detail: failure_detail.unwrap_or_default(),
-        });
         Ok(Event {
             id,
-            state,
-            failure,
+            state: state_of(id, &event)?,
+            failure: failure_of(failure, failure_detail),
             started_ms: self.date_started_ms,
             ended_ms: self.date_ended_ms,
             created_at: self.created_at,
             updated_at: self.updated_at,
         })
     }
+}
+
+/// The state of an event by its word.
+pub fn state_of(event_id: i64, word: &str) -> Result<State, StorageError> {
+    State::from_event(word).ok_or_else(|| {
+        StorageError::Unreadable(format!("service_events, id {event_id}, event: {word}"))
+    })
+}
+
+/// The failure of an event by its columns.
+pub fn failure_of(word: Option<String>, detail: Option<String>) -> Option<EventFailure> {
+    word.map(|word| EventFailure {
+        reason: StoredReason::from_word(word),
+        detail: detail.unwrap_or_default(),
+    })
 }
 
 /// A new row of `service_events`.

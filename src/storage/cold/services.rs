@@ -6,12 +6,16 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 
-use super::rows::{EventRow, MetricRow, ServiceRow, labels_of};
+use super::rows::{EventRow, MetricRow, ServiceRow, failure_of, labels_of, state_of};
 use super::schema::{service_events, service_metrics, services};
 use super::{Backend, StoreConnection, keys, living, search};
-use crate::domain::{Definition, Event, FullName, Page, PageRequest, ServiceId, State};
+use crate::domain::live::{ListedDefinition, LiveService, NewestEvent, ServiceState};
+use crate::domain::secret::url::plain_parts;
+use crate::domain::{
+    Definition, Event, FullName, Group, Invalid, Name, Page, PageRequest, ServiceId, State, Status,
+};
 use crate::storage::error::StorageError;
-use crate::storage::records::{ListServices, LoadedService, NamedService, ServiceRecord, Status};
+use crate::storage::records::{ListServices, LoadedService, NamedService, ServiceRecord};
 
 /// The living service `id`.
 pub fn get(connection: &mut StoreConnection, id: ServiceId) -> Result<ServiceRecord, StorageError> {
@@ -282,6 +286,71 @@ pub fn load(connection: &mut StoreConnection) -> Result<Vec<LoadedService>, Stor
         })
     })
     .collect()
+}
+
+/// The state of the newest event of a service.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = service_events, check_for_backend(Backend))]
+struct NewestRow {
+    id: i64,
+    event: String,
+    failure: Option<String>,
+    failure_detail: Option<String>,
+    date_started_ms: i64,
+}
+
+impl NewestRow {
+    fn event(self) -> Result<NewestEvent, StorageError> {
+        let Self { id, event, failure, failure_detail, date_started_ms } = self;
+        Ok(NewestEvent {
+            state: state_of(id, &event)?,
+            since_ms: date_started_ms,
+            failure: failure_of(failure, failure_detail),
+        })
+    }
+}
+
+/// The living services, by id; of all, or of these.
+pub fn live(
+    connection: &mut StoreConnection,
+    ids: Option<&[ServiceId]>,
+) -> Result<Vec<LiveService>, StorageError> {
+    type Row = (i64, String, String, Option<String>, bool, Option<bool>, Option<NewestRow>);
+    let is_living = services::deleted_at.is_null().nullable();
+    let condition: Condition = match ids {
+        Some(ids) => Box::new(keys::with_ids(ids).and(is_living)),
+        None => Box::new(is_living),
+    };
+    let rows = records()
+        .filter(condition)
+        .order(services::id)
+        .select((
+            services::id,
+            services::name,
+            services::url,
+            services::group_name,
+            services::enabled,
+            service_metrics::is_flapping.nullable(),
+            Option::<NewestRow>::as_select(),
+        ))
+        .load_iter::<Row, DefaultLoadingMode>(connection)?;
+    let live = rows.map(|row| {
+        let (id, name, url, group, is_enabled, is_flapping, event) = row?;
+        let unreadable = |field: &str, error: &Invalid| {
+            StorageError::Unreadable(format!("services, id {id}, {field}: {error}"))
+        };
+        let group = Group::parse(group.as_deref().unwrap_or_default());
+        let definition = ListedDefinition {
+            name: Name::parse(&name).map_err(|error| unreadable("name", &error))?,
+            group: group.map_err(|error| unreadable("group_name", &error))?,
+            is_enabled,
+            url_parts: plain_parts(&url),
+        };
+        let event = event.map(NewestRow::event).transpose()?;
+        let state = ServiceState { event, is_flapping: is_flapping.unwrap_or_default() };
+        Ok(LiveService { id: service_id(id)?, definition, state })
+    });
+    live.collect()
 }
 
 pub type RecordRow = (ServiceRow, Option<MetricRow>, Option<EventRow>);

@@ -172,8 +172,7 @@ fn spans_by_id_are_those_that_overlap_the_window(kind: Kind) {
         let of = |id: &ServiceId| answer[id].events.iter().map(|span| (span.from_ms, span.to_ms));
         ids.iter().map(|id| of(id).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
-    let (first, second, last) =
-        ((1_000, Some(2_000)), (2_000, Some(3_000)), (3_000, None));
+    let (first, second, last) = ((1_000, Some(2_000)), (2_000, Some(3_000)), (3_000, None));
     let other = (2_500, None);
     assert_eq!(spans(0, 1_000), [vec![], vec![], vec![]]);
     assert_eq!(spans(0, 1_001), [vec![first], vec![], vec![]]);

@@ -186,7 +186,7 @@ impl Metrics {
     }
 
     fn push(&mut self, service_id: i64, metric: &NewMetric) {
-        let NewMetric { entry, begun, clears_unwatched, changes_runs: _ } = metric;
+        let NewMetric { entry, begun, clears_unwatched, changes_runs: _, result: _ } = metric;
         let tally = &entry.tally;
         self.service_id.push(service_id);
         self.tick_count.push(tally.tick_count.cast_signed());

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::cold::{chunks, events, rollups, services};
 use super::store::PostgresStore;
 use super::{counters, fresh, history, usage};
+use crate::domain::live::LiveService;
 use crate::domain::{
     Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
 };
@@ -52,6 +53,10 @@ impl StoreRead for PostgresStore {
 
     fn load_services(&mut self) -> Result<Vec<LoadedService>> {
         self.run(services::load)
+    }
+
+    fn live_services(&mut self, ids: Option<&[ServiceId]>) -> Result<Vec<LiveService>> {
+        self.run(|connection| services::live(connection, ids))
     }
 
     fn all_service_ids(&mut self) -> Result<Vec<ServiceId>> {

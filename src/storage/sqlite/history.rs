@@ -141,7 +141,7 @@ pub fn first_unsealed_event(
 
 /// The metric of a service, as far as a sealing needs it.
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = service_metrics, check_for_backend(diesel::sqlite::Sqlite))]
+#[diesel(table_name = service_metrics, check_for_backend(Sqlite))]
 struct Metric {
     service_id: i64,
     tick_count: i64,

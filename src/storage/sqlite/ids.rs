@@ -1,8 +1,8 @@
 //! Lists of ids as one parameter: a statement has the same text for every number of them, so that
 //! it is prepared once.
 
-use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
 use diesel::expression::is_aggregate::Never;
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Bool, Nullable, Text};

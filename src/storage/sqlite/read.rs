@@ -7,6 +7,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::cold::{chunks, events, rollups, services};
 use super::{counters, fresh, history, usage};
+use crate::domain::live::LiveService;
 use crate::domain::{
     Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
 };
@@ -54,6 +55,10 @@ impl StoreRead for SqliteConnection {
 
     fn load_services(&mut self) -> Result<Vec<LoadedService>> {
         services::load(self)
+    }
+
+    fn live_services(&mut self, ids: Option<&[ServiceId]>) -> Result<Vec<LiveService>> {
+        services::live(self, ids)
     }
 
     fn all_service_ids(&mut self) -> Result<Vec<ServiceId>> {

@@ -28,10 +28,11 @@ const ALLOWED: &[(&str, &str)] = &[
     ("error", "config domain services_file storage"),
     ("actors", "clock config domain logging metrics probe services_file spec storage"),
     ("alerting", "actors clock config domain metrics probe services_file spec storage"),
+    ("live", "actors clock domain storage"),
     ("api", "actors alerting clock config domain logging metrics probe services_file spec storage"),
     (
         "app",
-        "actors alerting api bounded_file clock config domain error logging metrics probe \
+        "actors alerting api bounded_file clock config domain error live logging metrics probe \
          services_file spec storage",
     ),
     ("cli", "domain"),
@@ -46,7 +47,7 @@ const ALLOWED: &[(&str, &str)] = &[
 
 /// Crates that only some top-level modules use, and those modules.
 const CRATES: &[(&str, &str)] = &[
-    ("actix", "actors alerting api app commands"),
+    ("actix", "actors alerting api app commands live"),
     ("actix_web", "api app"),
     ("awc", "alerting commands probe"),
     ("clap", "cli main"),

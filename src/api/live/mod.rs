@@ -1,0 +1,3 @@
+//! Handlers that the live state answers.
+
+pub mod overview;

@@ -1,0 +1,128 @@
+//! The actor that owns the overview, on an arbiter of its own.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use crate::actors::current_windows::CurrentWindows;
+use crate::actors::messages::live;
+use crate::actors::messages::live::{
+    FindServices, GetOverview, MaintenanceChanged, ServicesDefined, ServicesUpdated,
+};
+use crate::actors::runtime::{Lifeline, Runtime};
+use crate::clock::unix_ms;
+use crate::domain::PageRequest;
+use crate::domain::live::{LiveService, ServiceFilter, ServiceList, ServiceOrder, StateFilter};
+use crate::live::overview::Overview;
+use crate::storage::StorageError;
+
+/// Interval between checks whether maintenance has begun or ended.
+const PLAN_EVERY: Duration = Duration::from_secs(1);
+
+/// Bounds: those of the [`Overview`]; one notice of results, and one of each change of a service,
+/// which wait for their answer; a query of HTTP a connection.
+pub struct LiveState {
+    overview: Overview,
+    windows: CurrentWindows,
+    /// When the services under maintenance were found, and when they may change, in unix
+    /// milliseconds.
+    planned: (i64, Option<i64>),
+    _lifeline: Lifeline,
+}
+
+impl LiveState {
+    /// Starts the actor on `arbiter` with all services.
+    pub fn spawn(
+        arbiter: &ArbiterHandle,
+        services: Vec<LiveService>,
+        windows: CurrentWindows,
+        runtime: &Runtime,
+    ) -> Addr<Self> {
+        let lifeline = runtime.lifeline("live state");
+        Self::start_in_arbiter(arbiter, move |_| {
+            let now_ms = unix_ms();
+            let mut overview = Overview::new(now_ms.unsigned_abs());
+            overview.define(services.into_iter().map(|it| (it.id, Some(it))), now_ms);
+            let mut live = Self { overview, windows, planned: (0, None), _lifeline: lifeline };
+            live.plan(now_ms);
+            live
+        })
+    }
+
+    /// Finds the services under maintenance.
+    fn plan(&mut self, now_ms: i64) {
+        let windows = self.windows.get();
+        self.planned = (now_ms, windows.next_change(now_ms));
+        self.overview.plan(windows, now_ms);
+    }
+
+    /// Finds the services under maintenance if they may have changed, or if the clock was set back.
+    fn plan_if_due(&mut self) {
+        let (now_ms, (planned_ms, next_ms)) = (unix_ms(), self.planned);
+        if now_ms < planned_ms || next_ms.is_some_and(|next_ms| next_ms <= now_ms) {
+            self.plan(now_ms);
+        }
+    }
+}
+
+impl Actor for LiveState {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(PLAN_EVERY, |live, _| live.plan_if_due());
+    }
+}
+
+impl Handler<ServicesUpdated> for LiveState {
+    type Result = ();
+
+    fn handle(&mut self, ServicesUpdated(updates): ServicesUpdated, _: &mut Self::Context) {
+        self.overview.update(updates);
+    }
+}
+
+impl Handler<ServicesDefined> for LiveState {
+    type Result = ();
+
+    fn handle(&mut self, defined: ServicesDefined, _: &mut Self::Context) {
+        match defined {
+            ServicesDefined::Changed(services) => self.overview.define(services, unix_ms()),
+            ServicesDefined::All(services) => self.overview.replace(services, unix_ms()),
+        }
+    }
+}
+
+impl Handler<MaintenanceChanged> for LiveState {
+    type Result = ();
+
+    fn handle(&mut self, _: MaintenanceChanged, _: &mut Self::Context) {
+        self.plan(unix_ms());
+    }
+}
+
+impl Handler<FindServices> for LiveState {
+    type Result = Result<ServiceList, StorageError>;
+
+    fn handle(&mut self, find: FindServices, _: &mut Self::Context) -> Self::Result {
+        self.plan_if_due();
+        Ok(self.overview.find(&find.filter, find.order, find.page))
+    }
+}
+
+impl Handler<GetOverview> for LiveState {
+    type Result = Result<live::Overview, StorageError>;
+
+    fn handle(&mut self, get: GetOverview, _: &mut Self::Context) -> Self::Result {
+        self.plan_if_due();
+        let filter =
+            ServiceFilter { state: Some(StateFilter::Trouble), ..ServiceFilter::default() };
+        let page = PageRequest { page: 1, limit: get.trouble };
+        let trouble = self.overview.find(&filter, ServiceOrder::Attention, page);
+        Ok(live::Overview {
+            moment: trouble.moment,
+            counts: self.overview.counts(),
+            groups: self.overview.groups(),
+            trouble: trouble.ids,
+        })
+    }
+}
