@@ -53,7 +53,7 @@ BUILD_BENCH = cargo build --release --locked \
 	-p service-healthcheck -p service-healthcheck-bench --bin service-healthcheck
 
 bench: ## measure cost and capacity, into docs/benchmarks.md; PARTS, BENCH_OTHER
-	tests/needs.sh wrk $(if $(filter postgres,$(PARTS)),postgresql)
+	tests/needs.sh wrk $(if $(filter postgres,$(PARTS)),postgresql) $(if $(filter ui,$(PARTS)),browser)
 	$(BUILD_BENCH) --bin bench
 	target/release/bench $(or $(PARTS),--into docs/benchmarks.md)
 

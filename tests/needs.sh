@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Installs the missing Debian packages that tests, fuzzing and benchmarks need besides a Rust
-# toolchain. Arguments: further packages, which not everything needs: `postgresql`, `libpq-dev`, or
-# one with a program of the same name.
+# toolchain. Arguments: further packages, which not everything needs: `postgresql`, `libpq-dev`,
+# `browser` (Chromium, its driver, and axe-core from PyPI in target/tools/axe), or a package with a
+# program of the same name.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 missing=()
 need() { # PROGRAM PACKAGE
@@ -23,29 +25,57 @@ plain=(/usr/lib/*/sasl2/libplain.so)
 sasldb=(/usr/lib/*/sasl2/libsasldb.so)
 [ -e "${sasldb[0]}" ] || missing+=(libsasl2-modules-db)
 need /usr/sbin/sshd openssh-server
+axe=target/tools/axe
+axe_is_needed=
 initdb=(/usr/lib/postgresql/*/bin/initdb)
 for package in "$@"; do
     case $package in
         postgresql) need "${initdb[0]}" "$package" ;;
+        browser)
+            need chromium chromium
+            need chromedriver chromium-driver
+            # The downloaded wheel is that of the current pin.
+            if ! cmp -s tests/axe.txt "$axe/axe.txt"; then
+                axe_is_needed=1
+                need python3 python3
+                python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+            fi
+            ;;
         libpq-dev) [ -e /usr/include/postgresql/libpq-fe.h ] || missing+=("$package") ;;
         *) need "$package" "$package" ;;
     esac
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+install_packages() {
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing Debian packages for tests and benchmarks: ${missing[*]}"
+        # Debian's postgresql makes a cluster and starts it; tests make clusters of their own.
+        no_cluster=/etc/postgresql-common/createcluster.d/tests.conf
+        trap 'rm -f "$no_cluster"' EXIT
+        mkdir -p "${no_cluster%/*}"
+        echo 'create_main_cluster = false' >"$no_cluster"
+        apt-get update -qq
+        # Without a configuration, Debian's postfix does not start; tests make their own.
+        echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
+        DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    else
+        echo "tests and benchmarks need Debian packages (install them as root): ${missing[*]}" >&2
+        exit 1
+    fi
+}
 
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "installing Debian packages for tests and benchmarks: ${missing[*]}"
-    # Debian's postgresql makes a cluster and starts it; tests make clusters of their own.
-    no_cluster=/etc/postgresql-common/createcluster.d/tests.conf
-    trap 'rm -f "$no_cluster"' EXIT
-    mkdir -p "${no_cluster%/*}"
-    echo 'create_main_cluster = false' >"$no_cluster"
-    apt-get update -qq
-    # Without a configuration, Debian's postfix does not start; tests make their own.
-    echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
-    DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${missing[@]}"
-else
-    echo "tests and benchmarks need these Debian packages (install them as root): ${missing[*]}" >&2
-    exit 1
-fi
+# pip compares the wheel with the hash of tests/axe.txt.
+download_axe() {
+    echo "downloading axe-core from PyPI into $axe"
+    rm -rf "$axe"
+    mkdir -p "$axe"
+    python3 -m pip --disable-pip-version-check download --quiet --no-deps --only-binary :all: \
+        --require-hashes --requirement tests/axe.txt --dest "$axe"
+    python3 -m zipfile -e "$axe"/*.whl "$axe/wheel"
+    cp "$axe/wheel/axe_playwright_python/axe.min.js" "$axe/axe.min.js"
+    cp tests/axe.txt "$axe/axe.txt"
+}
+
+install_packages
+[ -z "$axe_is_needed" ] || download_axe

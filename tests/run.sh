@@ -27,6 +27,6 @@ case $stores in
         exit 2
         ;;
 esac
-tests/needs.sh "${packages[@]}"
+tests/needs.sh browser "${packages[@]}"
 echo "stores: $stores$why"
 cargo test --locked -- "${skipped[@]}"

@@ -24,6 +24,7 @@ mod stall;
 mod table;
 mod target;
 mod ticks;
+mod ui;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,10 +35,10 @@ use table::Table;
 type Part = fn(&mut Table);
 
 /// Parts that run only when named, so that the others take less than 15 minutes with the build.
-const WHEN_NAMED: [&str; 2] = ["stall", "postgres"];
+const WHEN_NAMED: [&str; 3] = ["stall", "postgres", "ui"];
 
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, Part); 10] = [
+const PARTS: [(&str, Part); 11] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -47,6 +48,7 @@ const PARTS: [(&str, Part); 10] = [
     ("lifecycle", lifecycle::run),
     ("stall", stall::run),
     ("postgres", postgres::run),
+    ("ui", ui::run),
     ("conditions", conditions::run),
 ];
 

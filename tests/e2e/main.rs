@@ -25,3 +25,4 @@ mod operations;
 mod probing;
 mod storage;
 mod support;
+mod ui;

@@ -1,0 +1,108 @@
+//! Pages for every reader: narrow, dark, in forced colours, from right to left, in other zones.
+
+use serde_json::{Value, json};
+
+use super::installation::{PAGES, busy};
+use crate::support::browser::{Browser, Scheme, browse};
+
+/// How many pixels the page is wider than its window.
+fn overhang(browser: &Browser) -> i64 {
+    let script = "return document.documentElement.scrollWidth - innerWidth";
+    browser.run(script, &[]).as_i64().unwrap()
+}
+
+#[test]
+fn no_page_scrolls_sideways() {
+    let (app, _targets) = busy();
+    browse(&app, |browser| {
+        for path in PAGES {
+            for width in [320, 768] {
+                browser.emulate_size(width, 800);
+                browser.visit(path);
+                assert!(overhang(browser) <= 0, "{path} at {width}: {}", overhang(browser));
+                browser.run("document.documentElement.dir = 'rtl'", &[]);
+                assert!(overhang(browser) <= 0, "{path} at {width}, right to left");
+            }
+        }
+    });
+}
+
+#[test]
+fn every_page_is_accessible_in_all_colours_and_directions() {
+    let (app, _targets) = busy();
+    browse(&app, |browser| {
+        for path in PAGES {
+            browser.visit(path);
+            browser.check();
+            browser.run("document.documentElement.dir = 'rtl'", &[]);
+            browser.check();
+        }
+    });
+}
+
+#[test]
+fn the_system_or_the_reader_chooses_the_colours() {
+    let (app, _targets) = busy();
+    let background = |browser: &Browser| {
+        browser.run("return getComputedStyle(document.body).backgroundColor", &[])
+    };
+    browse(&app, |browser| {
+        browser.dashboard();
+        let light = background(browser);
+        browser.emulate_scheme(Scheme::Dark);
+        let dark = background(browser);
+        assert_ne!(light, dark);
+        browser.emulate_scheme(Scheme::Light);
+        browser.click("Change colours to dark");
+        browser.wait_for_path("/");
+        assert_eq!(background(browser), dark, "chosen dark");
+        browser.visit("/services");
+        assert_eq!(background(browser), dark, "on every page");
+        browser.click("Change colours to light");
+        browser.emulate_scheme(Scheme::Dark);
+        browser.wait_for_path("/services");
+        assert_eq!(background(browser), light, "chosen light");
+        browser.click("Change colours to auto");
+        assert_eq!(background(browser), dark, "as the system");
+    });
+}
+
+#[test]
+fn states_are_told_apart_in_forced_colours() {
+    let (app, _targets) = busy();
+    browse(&app, |browser| {
+        browser.emulate_forced_colours();
+        browser.dashboard();
+        // Bars of the strips have another colour than the surface below them.
+        let script = "const surface = getComputedStyle(document.body).backgroundColor;
+            return [...document.querySelectorAll('svg.strip path')]
+                .filter(bar => getComputedStyle(bar).stroke === surface).length";
+        assert_eq!(browser.run(script, &[]), json!(0));
+        for state in ["up", "down"] {
+            let words = browser.texts(&format!("tr[data-state={state}] [data-field=state]"));
+            assert!(words.iter().all(|word| word == state) && !words.is_empty(), "{words:?}");
+        }
+        assert!(browser.run_axe(&Value::Null).is_empty());
+    });
+}
+
+#[test]
+fn times_are_those_of_the_readers_zone() {
+    let (app, _targets) = busy();
+    browse(&app, |browser| {
+        browser.emulate_time_zone("Asia/Kolkata");
+        browser.visit("/events");
+        // 5 h 30 min after UTC, in minutes of the day.
+        let script = "return [...document.querySelectorAll('time[data-t=moment]')].map(time => {
+            const shown = time.innerText.match(/(\\d\\d):(\\d\\d)/).slice(1).map(Number);
+            const utc = new Date(time.dateTime);
+            const minutes = utc.getUTCHours() * 60 + utc.getUTCMinutes();
+            return (shown[0] * 60 + shown[1] - minutes + 1440) % 1440;
+        })";
+        let shifts = browser.run(script, &[]);
+        let shifts = shifts.as_array().unwrap();
+        assert!(!shifts.is_empty());
+        assert!(shifts.iter().all(|shift| shift == 330), "{shifts:?}");
+        assert!(!browser.text("#zone").contains("UTC"), "{}", browser.text("#zone"));
+    });
+}
