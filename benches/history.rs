@@ -13,6 +13,7 @@ use service_healthcheck::actors::upkeep::decision::{UpkeepPlan, UpkeepSettings};
 use service_healthcheck::domain::PageRequest;
 use service_healthcheck::domain::Retention;
 use service_healthcheck::domain::Window;
+use service_healthcheck::domain::audit::AuditSource;
 use service_healthcheck::domain::{Counting, Failure, Outcome, Phases, Reason, ServiceId};
 use service_healthcheck::spec;
 use service_healthcheck::spec::Dialect;
@@ -58,7 +59,7 @@ fn add(store: &mut dyn StoreWrite, nth: i64) -> ServiceId {
     let definition =
         serde_json::json!({"name": format!("service-{nth}"), "url": "http://example.org/"});
     let definition = spec::read(definition.as_object().unwrap(), Dialect::Api).unwrap();
-    store.define(Change::Create(Box::new(definition)), START_MS).unwrap().id
+    store.define(Change::Create(Box::new(definition)), &AuditSource::COMMAND, START_MS).unwrap().id
 }
 
 /// Deterministic noise (xorshift).

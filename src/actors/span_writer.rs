@@ -12,6 +12,7 @@ use crate::actors::current_windows::CurrentWindows;
 use crate::actors::messages::store::{Ask, ChangeMaintenance};
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::clock::unix_ms;
+use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::Windows;
 use crate::storage::StorageError;
 use crate::storage::maintenance::{
@@ -93,7 +94,8 @@ impl SpanWriter {
             return self.done(now_ms);
         }
         let is_more = portion.is_more;
-        let change = ChangeMaintenance(MaintenanceChange::WriteSpans(portion));
+        let change = MaintenanceChange::WriteSpans(portion);
+        let change = ChangeMaintenance { change, source: AuditSource::MONITOR };
         let written = self.links.recorder.send(change).into_actor(self);
         context.spawn(written.map(move |written, writer, context| match written {
             Ok(Ok(MaintenanceApplied { .. })) if is_more => {

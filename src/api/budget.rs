@@ -16,6 +16,9 @@ const UNIT: usize = 1024;
 /// Most responses that are computed at once: more would only wait for the readers of the store.
 const COMPUTING: usize = 4;
 
+/// Most texts that are packed at once.
+const PACKING: usize = 2;
+
 /// How long a request waits for memory before it is refused.
 const WAIT: Duration = Duration::from_secs(1);
 
@@ -35,6 +38,7 @@ pub enum Items {
     Uptimes,
     Alerts,
     Deliveries,
+    Changes,
 }
 
 /// Bounds the memory of large responses, from the query until the last client has taken the last
@@ -48,8 +52,27 @@ struct Shared {
     units: Arc<Semaphore>,
     computing: Arc<Semaphore>,
     /// Estimated bytes of one item, from the responses so far, by [`Items`].
-    item_bytes: [AtomicUsize; 7],
+    item_bytes: [AtomicUsize; 8],
+    /// Texts that are being packed.
+    packing: Arc<Semaphore>,
     connections: Connections,
+}
+
+/// Memory that is reserved for a packed text.
+pub struct PackedReservation {
+    budget: ResponseBudget,
+    units: OwnedSemaphorePermit,
+    _packing: OwnedSemaphorePermit,
+}
+
+impl PackedReservation {
+    /// The packed `text`, which is at most as long as it was reserved.
+    pub fn hold(self, text: Vec<u8>) -> SharedText {
+        let Self { budget, mut units, .. } = self;
+        let unused = units.num_permits().saturating_sub(budget.units(text.len()) as usize);
+        drop(units.split(unused));
+        SharedText::new(text, units)
+    }
 }
 
 /// Memory that is reserved for a response which is being computed.
@@ -70,6 +93,7 @@ impl ResponseBudget {
             units: Arc::new(Semaphore::new(total)),
             computing: Arc::new(Semaphore::new(COMPUTING)),
             item_bytes: std::array::from_fn(|_| AtomicUsize::new(ITEM_BYTES)),
+            packing: Arc::new(Semaphore::new(PACKING)),
             connections,
         }))
     }
@@ -110,6 +134,14 @@ impl ResponseBudget {
             drop(units.split(reserved - needed));
         }
         Ok(SharedText::new(text, units))
+    }
+
+    /// Reserves the memory for a packed text of at most `bytes`; `None` when there is none at once,
+    /// or when enough texts are being packed: then the text is sent as it is.
+    pub fn reserve_packing(&self, bytes: usize) -> Option<PackedReservation> {
+        let packing = Arc::clone(&self.0.packing).try_acquire_owned().ok()?;
+        let units = Arc::clone(&self.0.units).try_acquire_many_owned(self.units(bytes)).ok()?;
+        Some(PackedReservation { budget: self.clone(), units, _packing: packing })
     }
 
     /// Extends `held`, the memory of a request body, to `bytes`; 503 when there is none.

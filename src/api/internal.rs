@@ -12,8 +12,9 @@ use crate::api::error::{ApiError, ApiResult, ErrorBody};
 use crate::api::error_responses::ReadErrors;
 use crate::api::input;
 use crate::api::state::Api;
-use crate::api::views::envelope::{One, StatusOnly, Success, success};
+use crate::api::views::envelope::{One, Ready, StatusOnly, Success, success};
 use crate::api::views::storage::{Storage, StorageData};
+use crate::clock::unix_ms;
 use crate::metrics::Format;
 use crate::storage::records::GetUsage;
 
@@ -39,7 +40,7 @@ pub async fn health(request: HttpRequest) -> ApiResult {
 /// least half of the services can be probed.
 #[utoipa::path(get, path = "/v1/_internal/ready", tag = "operations",
     responses(
-        (status = 200, description = "Ready", body = StatusOnly),
+        (status = 200, description = "Ready", body = Ready),
         (status = 400, description = "Unknown query parameter", body = ErrorBody),
         (status = 503, description = "Not ready; `errors` names the store, the scheduler \
             or the fault of the probes",
@@ -70,7 +71,9 @@ pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         errors.push(format!("probes: {error}"));
     }
     if errors.is_empty() {
-        Ok(HttpResponse::Ok().json(StatusOnly::ok()))
+        let now_s = unix_ms().div_euclid(1_000);
+        let warning = api.certificate.as_ref().and_then(|current| current.warning(now_s));
+        Ok(HttpResponse::Ok().json(Ready::new(warning.into_iter().collect())))
     } else {
         Err(ApiError::unavailable(errors))
     }

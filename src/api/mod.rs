@@ -6,7 +6,11 @@
 
 mod alerting;
 mod alerting_bodies;
+mod audit;
 mod budget;
+mod certificate;
+mod coding;
+mod cors;
 pub mod error;
 mod error_responses;
 mod guard;
@@ -21,6 +25,7 @@ mod openapi;
 mod parameter_schemas;
 mod probes;
 mod query_parameters;
+mod representation;
 mod request_bodies;
 mod response_cache;
 mod routes;
@@ -33,9 +38,10 @@ mod transport;
 pub mod views;
 
 pub use budget::ResponseBudget;
+pub use certificate::{ApiCertificate, CurrentCertificate};
 pub use guard::{Guard, WriteAccess};
 pub use response_cache::ResponseCache;
 pub use scrapes::Scrapes;
-pub use server::serve;
+pub use server::{ServerSettings, serve};
 pub use state::{Api, Dispatcher};
 pub use transport::Connections;

@@ -18,7 +18,7 @@ use crate::api::views::alerting::alert::OpenAlert;
 use crate::api::views::event::{Event, Failure};
 use crate::api::views::probe::Probe;
 use crate::api::views::service::{Metric, Service};
-use crate::api::{heartbeats, history, input, internal, live, probes, services};
+use crate::api::{audit, heartbeats, history, input, internal, live, probes, services};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -68,6 +68,7 @@ use crate::api::{heartbeats, history, input, internal, live, probes, services};
         maintenance::get,
         maintenance::patch,
         maintenance::delete,
+        audit::list,
         internal::health,
         internal::ready,
         internal::storage,
@@ -80,7 +81,7 @@ use crate::api::{heartbeats, history, input, internal, live, probes, services};
         (name = "history", description = "Past results: ticks, events, series, uptime, objectives"),
         (name = "alerting", description = "Channels, policies, silences, alerts and deliveries"),
         (name = "maintenance", description = "Planned work on services"),
-        (name = "operations", description = "Health, metrics and this document"),
+        (name = "operations", description = "Audit, health, metrics and this document"),
     ),
     modifiers(&SecuritySchemes, &SharedSchemas, &ParameterSchemas, &Examples),
 )]

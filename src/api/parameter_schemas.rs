@@ -13,6 +13,7 @@ use crate::api::input::alerting::TEST_STATES;
 use crate::api::input::{PAGE_LIMIT, TICK_STATES};
 use crate::api::views::series::SeriesOf;
 use crate::domain::alert::{AlertKind, AlertState, DeliveryOutcome, MessageState, Suppression};
+use crate::domain::audit::Action;
 use crate::domain::history::timeline::CountAs;
 use crate::domain::service::URL_MAX_CHARS;
 use crate::domain::{Reason, State, Status};
@@ -75,6 +76,7 @@ fn schema(path: &str, name: &str) -> Option<ObjectBuilder> {
         "state" => one_of(TICK_STATES.map(State::as_str)),
         "kind" => one_of(AlertKind::ALL.map(AlertKind::as_str)),
         "suppressed" => one_of(Suppression::ALL.map(Suppression::as_str)),
+        "action" => one_of(Action::ALL.iter().copied().map(Action::as_str)),
         "outcome" => one_of(DeliveryOutcome::ALL.map(DeliveryOutcome::as_str)),
         "of" => one_of(SeriesOf::ALL.map(SeriesOf::as_str))
             .default(Some(SeriesOf::ResponseTime.as_str().into())),

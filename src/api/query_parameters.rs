@@ -68,6 +68,29 @@ pub struct DeliveryParams {
     outcome: Option<String>,
 }
 
+/// Filters of changes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by utoipa's derive only")]
+pub struct AuditParams {
+    /// Only changes from this time on, which must be before now: unix seconds, also with a
+    /// fraction, or RFC 3339 with an offset, from 1970 to 9999
+    from: Option<String>,
+    /// Only changes before this time, in the form of `from`
+    to: Option<String>,
+    /// Only changes by this actor, such as `API_TOKEN` or `token deploy`
+    actor: Option<String>,
+    /// Only changes of this kind
+    action: Option<String>,
+    /// Only changes of the service with this id, also of one that was deleted
+    #[param(minimum = 1)]
+    service: Option<i64>,
+    /// Most items per page
+    limit: Option<u32>,
+    /// `next_cursor` of an earlier response
+    cursor: Option<String>,
+}
+
 /// Filters of events.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -7,9 +7,9 @@ use crate::api::alerting::{
     acknowledgements, alerts, channel_tests, channels, deliveries, maintenance, policies, silences,
 };
 use crate::api::error::ApiError;
-use crate::api::guard::{CHANNEL, CHANNELS, EXTERNAL, HEARTBEAT};
+use crate::api::guard::{AUDIT, CHANNEL, CHANNELS, EXTERNAL, HEARTBEAT};
 use crate::api::services::{create, delete, events, get, list, patch};
-use crate::api::{heartbeats, history, internal, live, openapi, probes};
+use crate::api::{audit, heartbeats, history, internal, live, openapi, probes};
 
 /// Adds every route of the API to `config`.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -81,6 +81,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(path("/v1/deliveries/{id}/retry", "POST").route(web::post().to(deliveries::retry)))
         .service(read(path("/v1/deliveries", "GET, HEAD"), deliveries::list))
+        .service(read(path(AUDIT, "GET, HEAD"), audit::list))
         .service(read(path("/v1/_internal/health", "GET, HEAD"), internal::health))
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
         .service(read(path("/v1/_internal/storage", "GET, HEAD"), internal::storage))

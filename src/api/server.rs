@@ -1,6 +1,5 @@
 //! The HTTP server and its access log.
 
-use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,13 +11,16 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_confi
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::middleware::{Next, NormalizePath, from_fn};
+use actix_web::middleware::{Condition, Next, NormalizePath, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 use slog::{debug, info, warn};
+use tokio_rustls::TlsAcceptor;
 
+use crate::api::cors::cors;
 use crate::api::error::ApiError;
 use crate::api::middleware;
+use crate::api::representation::represent;
 use crate::api::routes::routes;
 use crate::api::state::Api;
 use crate::api::transport::{ClientStream, Connections, SLICE, track};
@@ -30,25 +32,46 @@ const WORKERS: usize = 2;
 /// Longest time for the head of the first request of a connection.
 const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Longest time for the handshake of TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long a connection without a request stays open.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
+/// Settings of the server.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    pub max_connections: usize,
+    /// The longest time that a graceful stop waits for open requests.
+    pub grace: Duration,
+    /// Origins whose pages may read responses.
+    pub cors_origins: Vec<String>,
+}
+
 /// Starts the server on `listener`, for HTTP/1 only. The server handles no signals: the caller
-/// stops it through its handle. `grace` is the longest time that a graceful stop waits for open
-/// requests.
+/// stops it through its handle.
 pub fn serve(
     api: Api,
     listener: TcpListener,
-    max_connections: usize,
-    grace: Duration,
+    ServerSettings { max_connections, grace, cors_origins }: ServerSettings,
 ) -> io::Result<Server> {
     let connections = api.connections.clone();
+    let acceptor = match &api.certificate {
+        None => None,
+        Some(certificate) => {
+            let config = certificate.server_config().map_err(io::Error::other)?;
+            Some(TlsAcceptor::from(config))
+        }
+    };
+    let has_cors = !cors_origins.is_empty();
     let app = move || {
         App::new()
             .app_data(web::Data::new(api.clone()))
             .configure(routes)
             .default_service(web::to(|| async { Err::<&str, _>(ApiError::not_found()) }))
+            .wrap(from_fn(represent))
             .wrap(from_fn(middleware::guard))
+            .wrap(Condition::new(has_cors, cors(&cors_origins)))
             .wrap(NormalizePath::trim())
             .wrap(from_fn(track))
             .wrap(from_fn(middleware::response_headers))
@@ -65,6 +88,7 @@ pub fn serve(
         .shutdown_timeout(grace.as_secs())
         .listen("api", listener, move || {
             let (connections, stopping) = (connections.clone(), stopping.clone());
+            let acceptor = acceptor.clone();
             let app = map_config(app().into_factory(), |()| AppConfig::default())
                 .map_err(|error: actix_web::Error| error.error_response());
             let http = HttpService::build()
@@ -81,21 +105,23 @@ pub fn serve(
                     data.insert(Arc::clone(stream.connection()));
                 })
                 .h1(app);
-            fn_service(move |stream| ready(admit(&connections, stream))).and_then(http)
+            let admit = move |stream| admit(connections.clone(), acceptor.clone(), stream);
+            fn_service(admit).and_then(http)
         })?
         .run();
     Ok(server)
 }
 
 /// The stream of a new connection, with the address of its client.
-fn admit(
-    connections: &Connections,
+async fn admit(
+    connections: Connections,
+    acceptor: Option<TlsAcceptor>,
     stream: TcpStream,
 ) -> Result<(ClientStream, Option<SocketAddr>), DispatchError> {
     let peer = stream.peer_addr().ok();
     let connection = connections.admit(Instant::now());
-    let stream = ClientStream::new(stream, connection).map_err(DispatchError::Io)?;
-    Ok((stream, peer))
+    let opening = ClientStream::open(stream, connection, acceptor.as_ref(), HANDSHAKE_TIMEOUT);
+    Ok((opening.await.map_err(DispatchError::Io)?, peer))
 }
 
 /// Logs one line per request: server errors at level warning, writes and client errors at info,

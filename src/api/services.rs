@@ -94,7 +94,7 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
     let definition = input::definition(&object, api.has_plugins)?;
     check_overrides(&api, &definition).await?;
-    let applied = api.change(Change::Create(Box::new(definition))).await?;
+    let applied = api.change(Change::Create(Box::new(definition)), api.source(&request)).await?;
     let location = format!("/v1/services/{}", applied.id);
     let mut response = changed(&api, StatusCode::CREATED, applied).await?;
     if let Ok(location) = location.parse() {
@@ -141,7 +141,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
         let patched = input::patched(&before.definition, &patch, api.has_plugins)?;
         check_overrides(&api, &patched).await?;
     }
-    let applied = api.change(Change::Update(id, patch)).await?;
+    let applied = api.change(Change::Update(id, patch), api.source(&request)).await?;
     changed(&api, StatusCode::OK, applied).await
 }
 
@@ -157,7 +157,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
 pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
-    api.change(Change::Delete(id)).await?;
+    api.change(Change::Delete(id), api.source(&request)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Addr, Recipient};
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use slog::Logger;
 use tokio::sync::{Mutex, Semaphore};
@@ -20,6 +20,7 @@ use crate::actors::recorder::Recorder;
 use crate::actors::revision::Revision;
 use crate::actors::scheduler::Scheduler;
 use crate::api::budget::{Items, ResponseBudget};
+use crate::api::certificate::CurrentCertificate;
 use crate::api::error::ApiError;
 use crate::api::guard::Guard;
 use crate::api::response_cache::ResponseCache;
@@ -29,6 +30,7 @@ use crate::api::transport::Connections;
 use crate::api::views::envelope;
 use crate::api::views::service::ServiceContext;
 use crate::clock::unix_ms;
+use crate::domain::audit::AuditSource;
 use crate::domain::live::ServiceList;
 use crate::domain::{Defaults, Requests, Variables};
 use crate::metrics::Telemetry;
@@ -76,6 +78,8 @@ pub struct Api {
     /// Memory of large responses.
     pub budget: ResponseBudget,
     pub connections: Connections,
+    /// `None` without TLS.
+    pub certificate: Option<CurrentCertificate>,
     /// The access log.
     pub log: Logger,
 }
@@ -104,17 +108,23 @@ impl Api {
         Ok(self.recorder.send(get).await??)
     }
 
+    /// Where the changes of a request come from.
+    pub fn source(&self, request: &HttpRequest) -> AuditSource {
+        self.guard.audit_source(request)
+    }
+
     /// Changes a service in the store.
-    pub async fn change(&self, change: Change) -> Result<Applied, ApiError> {
-        Ok(self.recorder.send(MakeChange(change)).await??)
+    pub async fn change(&self, change: Change, source: AuditSource) -> Result<Applied, ApiError> {
+        Ok(self.recorder.send(MakeChange { change, source }).await??)
     }
 
     /// Changes a channel, a policy or a silence in the store.
     pub async fn change_alerting(
         &self,
         change: AlertingChange,
+        source: AuditSource,
     ) -> Result<AlertingApplied, ApiError> {
-        Ok(self.recorder.send(ChangeAlerting(change)).await??)
+        Ok(self.recorder.send(ChangeAlerting { change, source }).await??)
     }
 
     /// What services are shown with now.
@@ -131,8 +141,9 @@ impl Api {
     pub async fn change_maintenance(
         &self,
         change: MaintenanceChange,
+        source: AuditSource,
     ) -> Result<MaintenanceApplied, ApiError> {
-        Ok(self.recorder.send(ChangeMaintenance(change)).await??)
+        Ok(self.recorder.send(ChangeMaintenance { change, source }).await??)
     }
 
     /// The text of a large response: `view` of the answer to `query`, with at most `count` items of

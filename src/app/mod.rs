@@ -1,6 +1,7 @@
 //! Starts everything, serves, and stops everything in order.
 
 mod actors;
+mod certificate;
 mod heartbeat_tokens;
 pub mod reload;
 pub mod services_file;
@@ -25,8 +26,12 @@ use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
-use crate::api::{Api, Connections, Guard, ResponseBudget, ResponseCache, Scrapes, WriteAccess};
+use crate::api::{
+    Api, Connections, CurrentCertificate, Guard, ResponseBudget, ResponseCache, Scrapes,
+    ServerSettings, WriteAccess,
+};
 use crate::app::actors::{Actors, Stored};
+use crate::app::certificate::CertificateWatch;
 use crate::app::reload::Reload;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
@@ -141,6 +146,8 @@ struct App {
     faults: mpsc::UnboundedReceiver<Fault>,
     /// Applies the services file again.
     reload: JoinHandle<()>,
+    /// Reads the certificate of the API again; `None` without TLS.
+    certificate: Option<JoinHandle<()>>,
     /// Keeps other processes away from the store.
     store: Store,
 }
@@ -162,7 +169,10 @@ impl App {
         let probing = (rules, canaries, zone);
         let stored = Stored { services, live, policies: ready.policies, windows, resumed };
         let actors = Actors::start(config, &store, stored, probing, &runtime);
-        let server = start_server(config, listener, &actors, &runtime).map_err(Error::failed)?;
+        let certificate = ready.certificate.map(CurrentCertificate::new);
+        let server = start_server(config, listener, &actors, certificate.clone(), &runtime);
+        let server = server.map_err(Error::failed)?;
+        let certificate = watch_certificate(config, certificate, &runtime)?;
         actors.dispatcher.do_send(SetAlertingSettings(ready.alerting));
         let reload = Reload {
             config: config.clone(),
@@ -185,7 +195,7 @@ impl App {
                 example_command(config, address)
             );
         }
-        Ok(Self { actors, server, runtime, faults, reload, store })
+        Ok(Self { actors, server, runtime, faults, reload, certificate, store })
     }
 
     /// Waits for a signal or a fault, and stops in order.
@@ -242,6 +252,9 @@ impl App {
             Some(Fault::StoreChanged) | None => grace,
         };
         self.reload.abort();
+        if let Some(watch) = &self.certificate {
+            watch.abort();
+        }
         let started = Instant::now();
         let drained = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10));
         let flushed = started + grace;
@@ -331,11 +344,25 @@ fn log_saved(files: &SavedFiles, log: &Logger) {
     }
 }
 
+/// Reads the certificate of the API again and again; `None` without TLS.
+fn watch_certificate(
+    config: &Config,
+    current: Option<CurrentCertificate>,
+    runtime: &Runtime,
+) -> Result<Option<JoinHandle<()>>, Error> {
+    let (Some(files), Some(current)) = (config.api.tls.clone(), current) else { return Ok(None) };
+    let hangup = signal(SignalKind::hangup()).map_err(Error::failed)?;
+    let (telemetry, log) = (runtime.telemetry.clone(), runtime.log.clone());
+    let watch = CertificateWatch { files, current, telemetry, log };
+    Ok(Some(actix_rt::spawn(watch.run(hangup, certificate::CHECK_INTERVAL))))
+}
+
 /// Starts the API. Its lifeline reports when it serves no longer.
 fn start_server(
     config: &Config,
     listener: TcpListener,
     actors: &Actors,
+    certificate: Option<CurrentCertificate>,
     runtime: &Runtime,
 ) -> std::io::Result<ServerHandle> {
     let connections = Connections::new(config.api.max_connections, config.api.client_timeout);
@@ -365,10 +392,15 @@ fn start_server(
         response_cache: Arc::new(ResponseCache::new(config.api.response_bytes)),
         budget: ResponseBudget::new(config.api.response_bytes, connections.clone()),
         connections,
+        certificate,
         log: runtime.log.clone(),
     };
-    let server =
-        api::serve(api, listener, config.api.max_connections, config.process.shutdown_grace)?;
+    let settings = ServerSettings {
+        max_connections: config.api.max_connections,
+        grace: config.process.shutdown_grace,
+        cors_origins: config.api.cors_origins.clone(),
+    };
+    let server = api::serve(api, listener, settings)?;
     let handle = server.handle();
     let lifeline = runtime.lifeline("API");
     actix_rt::spawn(async move {

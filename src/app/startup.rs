@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use slog::{Logger, info, warn};
 
-use crate::api::WriteAccess;
+use crate::api::{ApiCertificate, WriteAccess};
 use crate::app::heartbeat_tokens::warn_about_tokens;
 use crate::app::services_file::{canaries, check_canary, read};
 use crate::clock::unix_ms;
@@ -50,6 +50,8 @@ pub struct Prepared {
     pub canaries: Vec<Target>,
     /// Settings of the services file.
     pub alerting: AlertingSettings,
+    /// The certificate of the API; `None` without TLS.
+    pub certificate: Option<ApiCertificate>,
 }
 
 /// Takes the address, and then opens the store: with [`read_files`] before, a failed start changes
@@ -62,7 +64,7 @@ pub fn prepare(
     is_stopping: &AtomicBool,
     log: &Logger,
 ) -> Result<Prepared, Error> {
-    let Files { services_file, rules, content } = files;
+    let Files { services_file, rules, content, certificate } = files;
     let listener = listen(config)?;
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
@@ -91,6 +93,7 @@ pub fn prepare(
         notices,
         canaries,
         alerting,
+        certificate,
     })
 }
 
@@ -101,6 +104,7 @@ pub struct Files {
     rules: Rules,
     /// `None` without a services file.
     content: Option<Content>,
+    certificate: Option<ApiCertificate>,
 }
 
 /// Checks the configuration against this machine and reads its files. Reports every problem.
@@ -119,11 +123,13 @@ pub fn read_files(config: &Config) -> Result<Files, Error> {
     problems.extend(
         canaries.filter_map(|canary| check_canary(config, canary, "SELF_CHECK_TARGETS").err()),
     );
-    match (rules, content) {
-        (Ok(rules), Ok(content)) if problems.is_empty() => {
+    let certificate = config.api.tls.as_ref().map(ApiCertificate::load).transpose();
+    let certificate = certificate.map_err(|problem| problems.push(problem));
+    match (rules, content, certificate) {
+        (Ok(rules), Ok(content), Ok(certificate)) if problems.is_empty() => {
             let services_file = file.map(|file| services_file::snapshot_since(stats, file));
             let services_file = services_file.unwrap_or_default();
-            Ok(Files { services_file, rules, content })
+            Ok(Files { services_file, rules, content, certificate })
         }
         _ => Err(ConfigError { problems }.into()),
     }
@@ -281,8 +287,9 @@ pub fn example_command(config: &Config, address: SocketAddr) -> String {
     } else {
         address.to_string()
     };
+    let scheme = config.api.scheme();
     format!(
-        "curl -X POST http://{host}/v1/services{token} -H 'Content-Type: application/json' \
+        "curl -X POST {scheme}://{host}/v1/services{token} -H 'Content-Type: application/json' \
          -d '{{\"name\": \"example\", \"url\": \"https://example.org/\"}}'",
     )
 }

@@ -1,6 +1,7 @@
 //! Requests to the API of the running service.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::System;
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::probe::net::tls::accepting_client;
 
 /// Longest wait for a response; a test of a channel takes up to 10 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,7 +27,7 @@ pub struct Client<'c> {
 impl<'c> Client<'c> {
     pub fn new(config: &'c Config) -> Self {
         let address = SocketAddr::new(connect_address(config.api.host), config.api.port);
-        Self { config, base: format!("http://{address}") }
+        Self { config, base: format!("{}://{address}", config.api.scheme()) }
     }
 
     pub fn get(&self, path: &str) -> Result<Value, Error> {
@@ -45,7 +47,7 @@ impl<'c> Client<'c> {
         let url = format!("{}{path}", self.base);
         let failed = |why: &dyn std::fmt::Display| Error::Failed(format!("{url}: {why}"));
         let received = System::new().block_on(async {
-            let client = awc::Client::builder().timeout(TIMEOUT).finish();
+            let client = http_client(TIMEOUT)?;
             let mut request = client.request(method, &url);
             if let Some(token) = &self.config.api.token {
                 request = request.bearer_auth(token.reveal());
@@ -68,6 +70,13 @@ impl<'c> Client<'c> {
         let errors: Vec<&str> = errors.iter().filter_map(Value::as_str).collect();
         if errors.is_empty() { Err(failed(&status)) } else { Err(Error::Failed(errors.join("\n"))) }
     }
+}
+
+/// A client of the service on this machine, whose certificate has the name that others use.
+pub fn http_client(timeout: Duration) -> Result<awc::Client, Error> {
+    let tls = accepting_client().map_err(Error::Failed)?;
+    let connector = awc::Connector::new().rustls_0_23(Arc::new(tls));
+    Ok(awc::Client::builder().connector(connector).timeout(timeout).finish())
 }
 
 /// Where a client on this machine reaches a server that listens on `host`.

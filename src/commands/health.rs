@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_rt::System;
 
-use crate::commands::client::connect_address;
+use crate::commands::client::{connect_address, http_client};
 use crate::config::Config;
 use crate::error::Error;
 
@@ -15,12 +15,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests `/v1/_internal/health` from the service that `config` describes.
 pub(super) fn run(config: &Config) -> Result<(), Error> {
     let address = SocketAddr::new(connect_address(config.api.host), config.api.port);
-    let url = format!("http://{address}/v1/_internal/health");
+    let url = format!("{}://{address}/v1/_internal/health", config.api.scheme());
     let status = System::new().block_on(async {
-        let client = awc::Client::builder().timeout(TIMEOUT).finish();
-        client.get(&url).send().await.map(|response| response.status())
+        let client = http_client(TIMEOUT)?;
+        Ok::<_, Error>(client.get(&url).send().await.map(|response| response.status()))
     });
-    match status {
+    match status? {
         Ok(status) if status.is_success() => Ok(()),
         Ok(status) => Err(Error::Failed(format!("{url} answered {status}"))),
         Err(error) => Err(Error::Failed(format!("{url}: {error}"))),

@@ -9,11 +9,14 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use serde_json::Map;
+
 use super::check_db::{check_history, check_pages};
 use super::output::print_line;
 use super::staged_file::{self, StagedFile, remove_if_there};
 use crate::clock::unix_ms;
 use crate::config::Config;
+use crate::domain::audit::{Action, AuditEntry, AuditSource, Differences, Object, ObjectKind};
 use crate::error::Error;
 use crate::storage::OpenError;
 use crate::storage::history::check::Checked;
@@ -37,10 +40,10 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
         )));
     }
     let (db_file, file) = (config.storage.file.clone(), file.to_owned());
-    let now_s = unix_ms() / 1_000;
+    let now_ms = unix_ms();
     // DB_FILE may be a symbolic link.
     let target = db_file.canonicalize().unwrap_or_else(|_| db_file.clone());
-    let restored = staged_file::until_signal(&target, move || restore(&db_file, &file, now_s))?;
+    let restored = staged_file::until_signal(&target, move || restore(&db_file, &file, now_ms))?;
     print_line(restored);
     Ok(())
 }
@@ -63,7 +66,7 @@ impl fmt::Display for Restored {
     }
 }
 
-fn restore(db_file: &Path, file: &Path, now_s: i64) -> Result<Restored, Error> {
+fn restore(db_file: &Path, file: &Path, now_ms: i64) -> Result<Restored, Error> {
     let failed = |why: &dyn fmt::Display| {
         Error::Failed(format!("DB_FILE {}: {why}; it was left unchanged", db_file.display()))
     };
@@ -78,15 +81,15 @@ fn restore(db_file: &Path, file: &Path, now_s: i64) -> Result<Restored, Error> {
     let staged = StagedFile::create(path).map_err(|why| failed(&why))?;
     backup.copy_to(staged.path()).map_err(|why| failed(&why))?;
     drop(backup);
-    let Checked { services, ticks, .. } =
-        migrate_and_check(staged.path()).map_err(|problems| rejected(file, &problems))?;
+    let Checked { services, ticks, .. } = migrate_and_check(staged.path(), &audited(file, now_ms))
+        .map_err(|problems| rejected(file, &problems))?;
     if path.exists() {
         staged.copy_mode(path).map_err(|error| failed(&error))?;
         staged.copy_owner(path).map_err(|error| failed(&error))?;
     } else {
         staged.copy_owner(file).map_err(|error| failed(&error))?;
     }
-    let old = old.replace_by(staged, path, now_s).map_err(|why| failed(&why))?;
+    let old = old.replace_by(staged, path, now_ms / 1_000).map_err(|why| failed(&why))?;
     Ok(Restored { services, ticks, old })
 }
 
@@ -108,8 +111,24 @@ fn rejected(file: &Path, problems: &str) -> Error {
     Error::Failed(format!("{} cannot be restored:\n  {problems}", file.display()))
 }
 
-fn migrate_and_check(copy: &Path) -> Result<Checked, String> {
-    check_history(OfflineStore::migrate(copy)?.rows())
+/// Migrates the copy, checks it, and writes the restore into its audit.
+fn migrate_and_check(copy: &Path, audited: &AuditEntry) -> Result<Checked, String> {
+    let mut store = OfflineStore::migrate(copy)?;
+    let checked = check_history(store.rows())?;
+    store.record_audit(audited)?;
+    Ok(checked)
+}
+
+/// The row of the audit.
+fn audited(file: &Path, now_ms: i64) -> AuditEntry {
+    let after = Map::from_iter([("file".to_owned(), file.display().to_string().into())]);
+    AuditEntry {
+        at_ms: now_ms,
+        source: AuditSource::COMMAND,
+        action: Action::Restore,
+        object: Object { kind: ObjectKind::Store, id: None, name: None },
+        differences: Differences { before: None, after: Some(after) },
+    }
 }
 
 /// The database before the restore.

@@ -1,14 +1,17 @@
 //! Settings of the API.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use url::Host;
+use ipnet::IpNet;
+use url::{Host, Url};
 
 use crate::config::reader::Reader;
 use crate::config::secret::Secret;
 use crate::config::variable::{Section, Variable};
 use crate::domain::service::options::TOKEN_MIN_LENGTH;
+use crate::probe::net::policy::parse_networks;
 
 const PORT: Variable = Variable::new(
     "API_PORT",
@@ -42,6 +45,27 @@ const TOKEN: Variable = Variable::optional(
      API_HOST is a loopback address",
 )
 .secret();
+pub const TLS_CERTIFICATE: Variable = Variable::optional(
+    "API_TLS_CERTIFICATE_FILE",
+    "a file name",
+    "PEM file of the certificate of the API, followed by its chain: the API then speaks TLS only; \
+     the file is read again once a minute and on SIGHUP",
+);
+pub const TLS_KEY: Variable = Variable::optional(
+    "API_TLS_KEY_FILE",
+    "a file name, together with API_TLS_CERTIFICATE_FILE",
+    "PEM file of its private key, which must not be encrypted",
+);
+const CORS_ORIGINS: Variable = Variable::optional(
+    "API_CORS_ORIGINS",
+    "origins such as https://grafana.example.org, separated by commas",
+    "origins whose pages may read responses of the API in browsers",
+);
+const TRUSTED_PROXIES: Variable = Variable::optional(
+    "API_TRUSTED_PROXIES",
+    "networks or addresses such as 10.0.0.0/8, separated by commas",
+    "reverse proxies whose last `X-Forwarded-For` is the address of the client in the audit",
+);
 const BODY_LIMIT: Variable = Variable::new(
     "API_BODY_LIMIT_BYTES",
     "262144",
@@ -76,6 +100,10 @@ pub const SECTION: Section = Section {
         DOMAIN,
         HOSTS,
         TOKEN,
+        TLS_CERTIFICATE,
+        TLS_KEY,
+        TRUSTED_PROXIES,
+        CORS_ORIGINS,
         BODY_LIMIT,
         MAX_CONNECTIONS,
         CLIENT_TIMEOUT,
@@ -97,6 +125,12 @@ pub struct ApiConfig {
     /// Further names of the API.
     pub hosts: Vec<Host>,
     pub token: Option<Secret>,
+    /// `None` without TLS.
+    pub tls: Option<TlsFiles>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// As browsers write them in `Origin`.
+    pub cors_origins: Vec<String>,
     /// Bytes.
     pub body_limit: usize,
     pub max_connections: usize,
@@ -106,7 +140,35 @@ pub struct ApiConfig {
     pub response_bytes: usize,
 }
 
+/// The files of the certificate of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Both or neither.
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let file = |text: &str| Some(PathBuf::from(text));
+        let certificate = reader.optional(&TLS_CERTIFICATE, file);
+        let key = reader.optional(&TLS_KEY, file);
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => return Some(Self { certificate, key }),
+            (None, None) => {}
+            (Some(_), None) => reader.missing(&TLS_KEY, &TLS_CERTIFICATE),
+            (None, Some(_)) => reader.missing(&TLS_CERTIFICATE, &TLS_KEY),
+        }
+        None
+    }
+}
+
 impl ApiConfig {
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     pub fn read(reader: &mut Reader) -> Self {
         Self {
             port: reader.number(&PORT, 0, u16::MAX),
@@ -114,6 +176,9 @@ impl ApiConfig {
             domain: reader.value(&DOMAIN, |text| host_name(text).map(|host| host.to_string())),
             hosts: reader.optional(&HOSTS, hosts).unwrap_or_default(),
             token: reader.optional(&TOKEN, |text| token(text).map(Secret::new)),
+            tls: TlsFiles::read(reader),
+            trusted_proxies: reader.optional(&TRUSTED_PROXIES, parse_networks).unwrap_or_default(),
+            cors_origins: reader.optional(&CORS_ORIGINS, origins).unwrap_or_default(),
             body_limit: reader.number(&BODY_LIMIT, 1, 64 * 1024 * 1024),
             max_connections: reader.number(&MAX_CONNECTIONS, 1, 1_000_000),
             client_timeout: reader.value(&CLIENT_TIMEOUT, client_timeout),
@@ -160,6 +225,22 @@ fn host_name(text: &str) -> Option<Host> {
 
 fn hosts(text: &str) -> Option<Vec<Host>> {
     text.split(',').map(|name| host_name(name.trim())).collect()
+}
+
+fn origins(text: &str) -> Option<Vec<String>> {
+    text.split(',').map(|origin| origin_of(origin.trim())).collect()
+}
+
+/// Scheme, host and port, in the form of `Origin` (RFC 6454, section 6.2).
+fn origin_of(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let has_only_origin = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    let is_http = ["http", "https"].contains(&url.scheme());
+    (has_only_origin && is_http).then(|| url.origin().ascii_serialization())
 }
 
 fn token(text: &str) -> Option<String> {

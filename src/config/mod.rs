@@ -29,7 +29,10 @@ use std::ffi::OsString;
 use std::path::Path;
 
 pub use alerting::AlertingConfig;
-pub use api::{ApiConfig, RESERVED_CONNECTIONS};
+pub use api::{
+    ApiConfig, RESERVED_CONNECTIONS, TLS_CERTIFICATE as API_TLS_CERTIFICATE,
+    TLS_KEY as API_TLS_KEY, TlsFiles,
+};
 pub use domain_registry::BOOTSTRAP as RDAP_BOOTSTRAP;
 pub use error::ConfigError;
 pub use probing::ProbingConfig;
@@ -204,6 +207,33 @@ mod tests {
         let error = with(&[("API_TOKEN", "0123456789abcde")]).unwrap_err().to_string();
         assert!(error.contains("API_TOKEN: invalid value, expected at least 16 "), "{error}");
         assert!(!error.contains("0123"), "{error}");
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let text = "https://Grafana.example.org/, http://localhost:3000,https://a.example:443";
+        let origins = with(&[("API_CORS_ORIGINS", text)]).unwrap().api.cors_origins;
+        let expected =
+            ["https://grafana.example.org", "http://localhost:3000", "https://a.example"];
+        assert_eq!(origins, expected);
+        for bad in ["*", "a.example", "https://a.example/b", "https://u@a.example", "null", ","] {
+            let error = with(&[("API_CORS_ORIGINS", bad)]).unwrap_err();
+            assert!(error.problems[0].starts_with("API_CORS_ORIGINS: invalid value"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let certificate = ("API_TLS_CERTIFICATE_FILE", "a.pem");
+        let key = ("API_TLS_KEY_FILE", "a.key");
+        let tls = with(&[certificate, key]).unwrap().api.tls.unwrap();
+        assert_eq!((tls.certificate, tls.key), ("a.pem".into(), "a.key".into()));
+        for (set, problem) in [
+            (certificate, "API_TLS_KEY_FILE: required together with API_TLS_CERTIFICATE_FILE"),
+            (key, "API_TLS_CERTIFICATE_FILE: required together with API_TLS_KEY_FILE"),
+        ] {
+            assert_eq!(with(&[set]).unwrap_err().problems, [problem]);
+        }
     }
 
     #[test]

@@ -42,6 +42,12 @@ impl<'l> Reader<'l> {
         parsed
     }
 
+    /// Adds the problem that `variable` is not set, though `other` is.
+    pub fn missing(&mut self, variable: &Variable, other: &Variable) {
+        let problem = format!("{}: required together with {}", variable.name, other.name);
+        self.problems.push(problem);
+    }
+
     /// The text of the variable; `None` for a missing or an empty value.
     pub fn text(&self, variable: &Variable) -> Option<String> {
         (self.lookup)(variable.name).filter(|text| !text.is_empty())

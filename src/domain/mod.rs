@@ -2,6 +2,7 @@
 //! is a parameter.
 
 pub mod alert;
+pub mod audit;
 pub mod condition;
 pub mod history;
 pub mod invalid;

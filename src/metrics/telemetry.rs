@@ -106,6 +106,8 @@ struct TableLabel {
     table: &'static str,
 }
 
+type NoLabels = [(&'static str, &'static str); 0];
+
 /// Approximate size of the metrics of one service, in bytes.
 const BYTES_PER_SERVICE: usize = 1_200;
 
@@ -147,6 +149,8 @@ pub struct Telemetry {
     pub commit_failures: Counter,
     events_not_delivered: Family<SubscriberLabel, Counter>,
     auth_failures: Family<ReasonLabel, Counter>,
+    /// Absent without TLS.
+    api_certificate_expiry: Family<NoLabels, Gauge>,
     sealed: Counter,
     seal_duration: Histogram,
     storage_bytes: Family<PartLabel, Gauge>,
@@ -182,6 +186,7 @@ impl Telemetry {
             commit_failures: Counter::default(),
             events_not_delivered: Family::default(),
             auth_failures: Family::default(),
+            api_certificate_expiry: Family::default(),
             sealed: Counter::default(),
             seal_duration: seconds(0.001, 15),
             storage_bytes: Family::default(),
@@ -286,8 +291,18 @@ impl Telemetry {
             "Rows in the store by table; updated once a minute",
             self.storage_rows.clone(),
         );
+        own.register(
+            "api_certificate_expiry_seconds",
+            "End of the certificate of the API, in unix seconds; absent without TLS",
+            self.api_certificate_expiry.clone(),
+        );
         self.alerting.register(own);
         registry
+    }
+
+    /// The certificate of the API ends at `at`, in unix seconds.
+    pub fn api_certificate_expires_at(&self, at: i64) {
+        self.api_certificate_expiry.get_or_create_owned(&[]).set(at);
     }
 
     /// Creates the counters of every label value. A counter that appears only with its first

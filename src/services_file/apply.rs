@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::audit::AuditSource;
 use crate::domain::live::LiveService;
 use crate::domain::maintenance::Windows;
 use crate::domain::service::definition::Definition;
@@ -59,10 +60,12 @@ pub fn apply(
         redefined = changed_probes(&plan, stored);
         Ok(plan)
     };
-    let applied = store.define_all(&mut make_plan, now_ms).map_err(|error| match error {
-        StorageError::Invalid(problems) => FileError::Refused(problems),
-        error => FileError::Store(error),
-    })?;
+    let applied = store.define_all(&mut make_plan, &AuditSource::FILE, now_ms).map_err(
+        |error| match error {
+            StorageError::Invalid(problems) => FileError::Refused(problems),
+            error => FileError::Store(error),
+        },
+    )?;
     let AppliedPlan { plan, added: ids, live, alerting_changed, windows } = applied;
     let (added, changed, removed) = (plan.add.len(), plan.change.len(), plan.remove.len());
     let additions = ids.into_iter().zip(plan.add);
@@ -145,7 +148,7 @@ mod tests {
         let taken = read_text("s.yaml".as_ref(), text, &Variables::default()).unwrap();
         let definition = taken.entries[0].definition.clone();
         let change = crate::storage::records::Change::Create(Box::new(definition));
-        store.writer.define(change, 0).unwrap();
+        store.writer.define(change, &AuditSource::COMMAND, 0).unwrap();
         assert!(matches!(applied(&mut store, text), Err(FileError::Refused(_))));
         assert_eq!(names(&mut store), (vec![], vec![]));
     }

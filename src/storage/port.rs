@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use crate::domain::audit::{AuditEntry, AuditSource};
 use crate::domain::live::LiveService;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
@@ -13,6 +14,7 @@ use crate::domain::{
     Totals, Window,
 };
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
+use crate::storage::audit::port::{AuditRead, AuditWrite};
 use crate::storage::batch::{Batch, Entry, Extent, Stored};
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::{
@@ -46,7 +48,7 @@ pub trait Query: Send + 'static {
 
 /// What can be read. Each method reads one snapshot; the calls within one
 /// [`in_snapshot`](StoreRead::in_snapshot) share one.
-pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead {
+pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead + AuditRead {
     /// Runs `work` on one snapshot; [`snapshot`] is the convenient form.
     fn in_snapshot(&mut self, work: &mut ReadWork<'_>) -> Result<()>;
 
@@ -151,8 +153,9 @@ pub fn snapshot<T>(
     done.ok_or_else(|| StorageError::Unavailable("the snapshot was not read".to_owned()))
 }
 
-/// What can be written. Each method is one transaction.
-pub trait StoreWrite: StoreRead + AlertWrite + MaintenanceWrite {
+/// What can be written. Each method is one transaction, which has the rows of the audit for what
+/// `source` changes.
+pub trait StoreWrite: StoreRead + AlertWrite + MaintenanceWrite + AuditWrite {
     /// The stored state of each service, in the same order.
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>>;
     /// Error `Conflict` when a row that the batch needs is missing, or contradicts it. After
@@ -164,10 +167,15 @@ pub trait StoreWrite: StoreRead + AlertWrite + MaintenanceWrite {
 
     /// Errors: `NotFound` unless the service lives; `Conflict` for a name that is taken, and for a
     /// service of the services file; `Invalid` for a patch that does not fit the service.
-    fn define(&mut self, change: Change, now_ms: i64) -> Result<Applied>;
+    fn define(&mut self, change: Change, source: &AuditSource, now_ms: i64) -> Result<Applied>;
     /// Computes the plan for the services file from the living services, and stores all of it or
     /// nothing. Error `Invalid` for the problems of `plan`.
-    fn define_all(&mut self, plan: &mut MakePlan<'_>, now_ms: i64) -> Result<AppliedPlan>;
+    fn define_all(
+        &mut self,
+        plan: &mut MakePlan<'_>,
+        source: &AuditSource,
+        now_ms: i64,
+    ) -> Result<AppliedPlan>;
 
     /// Ends the open events of the living services at the liveness mark; unknown, or a pause for
     /// services that are not enabled, begins there. A service that missed at most one interval
@@ -252,4 +260,5 @@ pub trait StoreImport {
     ) -> Result<()>;
     /// Seals all fresh ticks in chunks of `chunk_ticks`.
     fn seal_all(&mut self, chunk_ticks: usize, now_ms: i64) -> Result<()>;
+    fn record_audit(&mut self, entry: &AuditEntry) -> Result<()>;
 }

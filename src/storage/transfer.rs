@@ -5,6 +5,7 @@
 
 use crate::domain::StoredTick;
 use crate::domain::alert::{Alert, Channel, Notification, Policy, Signal, Silence};
+use crate::domain::audit::AuditRecord;
 use crate::storage::alerting::DeliveryRecord;
 use crate::storage::history::rows::{Marks, NewChunk, Rollup};
 use crate::storage::port::Result;
@@ -95,7 +96,7 @@ pub enum Row {
     Chunk(i64, NewChunk),
 }
 
-/// A row of alerting or maintenance.
+/// A row of alerting, of maintenance or of the audit.
 #[derive(Debug)]
 pub enum AlertingRow {
     Channel(Channel),
@@ -108,6 +109,7 @@ pub enum AlertingRow {
     Delivery(DeliveryRecord),
     Maintenance(MaintenanceCopy),
     Span(SpanCopy),
+    Audit(AuditRecord),
     Counters(AlertingCopy),
 }
 
@@ -153,7 +155,7 @@ pub trait TransferSource {
     /// services, events, ticks, metrics, roll-ups and chunks, in this order; ticks of a service
     /// oldest first. Returns the last of these services; `None` when none is left.
     fn portion(&mut self, after: i64, limit: usize, each: &mut EachRow<'_>) -> Result<Option<i64>>;
-    /// Passes the rows of alerting and maintenance.
+    /// Passes the rows of alerting, maintenance and the audit.
     fn alerting(&mut self, each: &mut EachAlertingRow<'_>) -> Result<()>;
 }
 

@@ -6,6 +6,7 @@ use actix::Message;
 
 use crate::domain::alert::settings::AlertingSettings;
 use crate::domain::alert::{Acknowledgement, Alert, AlertKind, Attempt, ChannelId, MessageState};
+use crate::domain::audit::AuditSource;
 use crate::storage::StorageError;
 
 /// Command from HTTP: deliver a test message in this state to the channel, over the way of every
@@ -33,6 +34,7 @@ pub struct Acknowledge {
     pub alert_id: i64,
     /// `None` takes it back.
     pub acknowledgement: Option<Acknowledgement>,
+    pub source: AuditSource,
 }
 
 /// Command from HTTP: try to deliver a notification now, also one that was given up. The reply

@@ -7,6 +7,7 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::domain::alert::Settlement;
+use crate::domain::audit::AuditSource;
 use crate::domain::live::LiveService;
 use crate::domain::time::clock_watch::Moment;
 use crate::domain::time::stall::Stall;
@@ -89,13 +90,19 @@ pub struct NotCommitted {
 /// change is on the disk, or why none of it is.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Applied, StorageError>")]
-pub struct MakeChange(pub Change);
+pub struct MakeChange {
+    pub change: Change,
+    pub source: AuditSource,
+}
 
 /// Command from HTTP to the recorder, which forwards it to the writer: change channels, policies or
 /// silences. The reply means that the change is on the disk, or why none of it is.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<AlertingApplied, StorageError>")]
-pub struct ChangeAlerting(pub AlertingChange);
+pub struct ChangeAlerting {
+    pub change: AlertingChange,
+    pub source: AuditSource,
+}
 
 /// Command from the dispatcher to the recorder, which forwards it to the writer: write what was
 /// decided about alerts. The reply means that it is on the disk, or why none of it is; after
@@ -109,7 +116,10 @@ pub struct SettleAlerts(pub Box<Settlement>);
 /// is on the disk, or why none of it is.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<MaintenanceApplied, StorageError>")]
-pub struct ChangeMaintenance(pub MaintenanceChange);
+pub struct ChangeMaintenance {
+    pub change: MaintenanceChange,
+    pub source: AuditSource,
+}
 
 /// Command from the app to the recorder, which forwards it to the writer: make what belongs to the
 /// services file equal to its content. The reply means that all changes are on the disk, or why

@@ -65,11 +65,7 @@ impl Handler<RecordOutcome> for Recorder {
 impl Handler<MakeChange> for Recorder {
     type Result = Response<Result<Applied, StorageError>>;
 
-    fn handle(
-        &mut self,
-        MakeChange(change): MakeChange,
-        context: &mut Self::Context,
-    ) -> Self::Result {
+    fn handle(&mut self, change: MakeChange, context: &mut Self::Context) -> Self::Result {
         self.watch_clocks();
         let (reply, made) = oneshot::channel();
         self.queue_change(Change::Service(change, reply), context);
@@ -80,11 +76,7 @@ impl Handler<MakeChange> for Recorder {
 impl Handler<ChangeAlerting> for Recorder {
     type Result = Response<Result<AlertingApplied, StorageError>>;
 
-    fn handle(
-        &mut self,
-        ChangeAlerting(change): ChangeAlerting,
-        context: &mut Self::Context,
-    ) -> Self::Result {
+    fn handle(&mut self, change: ChangeAlerting, context: &mut Self::Context) -> Self::Result {
         let (reply, made) = oneshot::channel();
         self.queue_change(Change::Alerting(change, reply), context);
         Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
@@ -104,11 +96,7 @@ impl Handler<SettleAlerts> for Recorder {
 impl Handler<ChangeMaintenance> for Recorder {
     type Result = Response<Result<MaintenanceApplied, StorageError>>;
 
-    fn handle(
-        &mut self,
-        ChangeMaintenance(change): ChangeMaintenance,
-        context: &mut Self::Context,
-    ) -> Self::Result {
+    fn handle(&mut self, change: ChangeMaintenance, context: &mut Self::Context) -> Self::Result {
         let (reply, made) = oneshot::channel();
         self.queue_change(Change::Maintenance(change, reply), context);
         Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })

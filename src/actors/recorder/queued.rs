@@ -6,12 +6,12 @@ use tokio::sync::oneshot;
 
 use crate::actors::messages::probing::EndedProbe;
 use crate::actors::messages::recording::RecordReply;
+use crate::actors::messages::store::{ChangeAlerting, ChangeMaintenance, MakeChange};
 use crate::domain::alert::Settlement;
 use crate::services_file::{Content, FileApplied, FileError};
 use crate::storage::StorageError;
-use crate::storage::alerting::{AlertingApplied, AlertingChange};
-use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
-use crate::storage::records;
+use crate::storage::alerting::AlertingApplied;
+use crate::storage::maintenance::MaintenanceApplied;
 use crate::storage::records::Applied;
 
 pub type Reply<T> = oneshot::Sender<T>;
@@ -19,13 +19,13 @@ pub type Reply<T> = oneshot::Sender<T>;
 /// A queued change and the reply to its sender.
 pub enum Change {
     /// Of one service, from HTTP.
-    Service(records::Change, Reply<Result<Applied, StorageError>>),
+    Service(MakeChange, Reply<Result<Applied, StorageError>>),
     /// What the dispatcher decided.
     Settlement(Box<Settlement>, Reply<Result<(), StorageError>>),
     /// Of channels, policies or silences, from HTTP.
-    Alerting(AlertingChange, Reply<Result<AlertingApplied, StorageError>>),
+    Alerting(ChangeAlerting, Reply<Result<AlertingApplied, StorageError>>),
     /// Of maintenance, from HTTP and from the span writer.
-    Maintenance(MaintenanceChange, Reply<Result<MaintenanceApplied, StorageError>>),
+    Maintenance(ChangeMaintenance, Reply<Result<MaintenanceApplied, StorageError>>),
     /// Of all that belongs to the services file, from the app.
     File(Arc<Content>, Reply<Result<FileApplied, FileError>>),
 }

@@ -23,10 +23,9 @@ use crate::domain::maintenance::Windows;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
 use crate::services_file::{Content, FileApplied, FileError};
-use crate::storage::alerting::{AlertingApplied, AlertingChange};
+use crate::storage::alerting::AlertingApplied;
 use crate::storage::ledger::Committed;
-use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
-use crate::storage::records;
+use crate::storage::maintenance::MaintenanceApplied;
 use crate::storage::records::{Applied, ServiceRecord};
 use crate::storage::{StorageError, StoreChange};
 
@@ -147,11 +146,11 @@ impl Recorder {
 
     fn write_service(
         &mut self,
-        change: records::Change,
+        change: MakeChange,
         reply: Reply<Result<Applied, StorageError>>,
         context: &mut Context<Self>,
     ) {
-        let write = self.writer.change.send(MakeChange(change)).into_actor(self);
+        let write = self.writer.change.send(change).into_actor(self);
         context.spawn(write.map(move |done, recorder, context| {
             let Ok(done) = done else { return recorder.handle_writer_death() };
             recorder.end_write();
@@ -189,11 +188,11 @@ impl Recorder {
 
     fn write_alerting(
         &mut self,
-        change: AlertingChange,
+        change: ChangeAlerting,
         reply: Reply<Result<AlertingApplied, StorageError>>,
         context: &mut Context<Self>,
     ) {
-        let write = self.writer.alerting.send(ChangeAlerting(change));
+        let write = self.writer.alerting.send(change);
         let notify = |recorder: &mut Self, _: &AlertingApplied| {
             recorder.notify_dispatcher(|to| to.changes.do_send(AlertingChanged));
         };
@@ -202,11 +201,11 @@ impl Recorder {
 
     fn write_maintenance(
         &mut self,
-        change: MaintenanceChange,
+        change: ChangeMaintenance,
         reply: Reply<Result<MaintenanceApplied, StorageError>>,
         context: &mut Context<Self>,
     ) {
-        let write = self.writer.maintenance.send(ChangeMaintenance(change));
+        let write = self.writer.maintenance.send(change);
         let publish = |recorder: &mut Self, applied: &MaintenanceApplied| {
             recorder.publish_windows(applied.windows.as_ref());
         };

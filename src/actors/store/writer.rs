@@ -182,8 +182,9 @@ impl Handler<Commit> for Writer {
 impl Handler<MakeChange> for Writer {
     type Result = Result<Applied, StorageError>;
 
-    fn handle(&mut self, MakeChange(change): MakeChange, _: &mut Self::Context) -> Self::Result {
-        let made = self.store.run(|store| store.define(change, unix_ms()));
+    fn handle(&mut self, make: MakeChange, _: &mut Self::Context) -> Self::Result {
+        let MakeChange { change, source } = make;
+        let made = self.store.run(|store| store.define(change, &source, unix_ms()));
         match &made {
             Ok(applied) => {
                 self.ledger.forget(applied.id);
@@ -200,12 +201,9 @@ impl Handler<MakeChange> for Writer {
 impl Handler<ChangeAlerting> for Writer {
     type Result = Result<AlertingApplied, StorageError>;
 
-    fn handle(
-        &mut self,
-        ChangeAlerting(change): ChangeAlerting,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let applied = self.store.run(|store| store.change_alerting(change, unix_ms()));
+    fn handle(&mut self, make: ChangeAlerting, _: &mut Self::Context) -> Self::Result {
+        let ChangeAlerting { change, source } = make;
+        let applied = self.store.run(|store| store.change_alerting(change, &source, unix_ms()));
         self.reload_marks();
         applied
     }
@@ -222,12 +220,9 @@ impl Handler<SettleAlerts> for Writer {
 impl Handler<ChangeMaintenance> for Writer {
     type Result = Result<MaintenanceApplied, StorageError>;
 
-    fn handle(
-        &mut self,
-        ChangeMaintenance(change): ChangeMaintenance,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        self.store.run(|store| store.change_maintenance(change, unix_ms()))
+    fn handle(&mut self, make: ChangeMaintenance, _: &mut Self::Context) -> Self::Result {
+        let ChangeMaintenance { change, source } = make;
+        self.store.run(|store| store.change_maintenance(change, &source, unix_ms()))
     }
 }
 

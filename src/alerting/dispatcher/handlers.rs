@@ -15,10 +15,13 @@ use crate::actors::messages::alerting::{
 };
 use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
-use crate::domain::alert::{Alert, AlertKind, Message};
+use crate::domain::alert::engine::open::OpenAlert;
+use crate::domain::alert::{Acknowledgement, Alert, AlertKind, Message};
+use crate::domain::audit::{Action, AuditEntry, AuditSource, Differences, Object, ObjectKind};
 use crate::domain::maintenance::zone::Zone;
 use crate::storage::StorageError;
 use crate::storage::alerting::{GetAlert, GetChannel};
+use crate::storage::audit::fields::acknowledgement;
 
 /// Longest wait for requests under way at the end.
 const STOP_WAIT: Duration = Duration::from_secs(2);
@@ -79,17 +82,23 @@ impl Handler<Acknowledge> for Dispatcher {
     type Result = Response<Result<Alert, StorageError>>;
 
     fn handle(&mut self, acknowledge: Acknowledge, context: &mut Self::Context) -> Self::Result {
-        let Acknowledge { alert_id, acknowledgement } = acknowledge;
+        let Acknowledge { alert_id, acknowledgement, source } = acknowledge;
         let Some(Loaded { engine, .. }) = &mut self.loaded else {
             return Response::reply(Err(StorageError::Busy));
         };
-        let is_open = match acknowledgement {
-            Some(acknowledgement) => engine.acknowledge(alert_id, acknowledgement),
-            None => {
-                engine.unacknowledge(alert_id, unix_ms());
-                engine.alert(alert_id).is_some()
-            }
-        };
+        let now_ms = unix_ms();
+        let before = engine.alert(alert_id).cloned();
+        match acknowledgement {
+            Some(acknowledgement) => drop(engine.acknowledge(alert_id, acknowledgement)),
+            None => drop(engine.unacknowledge(alert_id, now_ms)),
+        }
+        let is_open = before.is_some();
+        let after = engine.alert(alert_id);
+        if let Some(entry) = before.zip(after).and_then(|(before, after)| {
+            audited(&before, after.acknowledged.as_deref(), source, now_ms)
+        }) {
+            engine.record_audit(entry);
+        }
         let stored = self.wait_for_settlement(context);
         let readers = self.links.readers.clone();
         Response::fut(async move {
@@ -101,6 +110,32 @@ impl Handler<Acknowledge> for Dispatcher {
             Err(StorageError::Conflict(format!("alert {alert_id} has ended")))
         })
     }
+}
+
+/// The row of the audit for a change of the acknowledgement of `alert`; `None` when it stays.
+fn audited(
+    alert: &OpenAlert,
+    after: Option<&Acknowledgement>,
+    source: AuditSource,
+    now_ms: i64,
+) -> Option<AuditEntry> {
+    let before = alert.acknowledged.as_deref();
+    if before == after {
+        return None;
+    }
+    let action = match after {
+        Some(_) => Action::AlertAcknowledge,
+        None => Action::AlertUnacknowledge,
+    };
+    let name = Some(alert.subject.name.to_string()).filter(|name| !name.is_empty());
+    let (before, after) = (before.map(acknowledgement), after.map(acknowledgement));
+    Some(AuditEntry {
+        at_ms: now_ms,
+        source,
+        action,
+        object: Object { kind: ObjectKind::Alert, id: Some(alert.id), name },
+        differences: Differences::between(before.as_ref(), after.as_ref()),
+    })
 }
 
 impl Handler<RetryNotification> for Dispatcher {

@@ -35,7 +35,8 @@ pub async fn acknowledge(
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
     let acknowledgement = Some(input::alerting::acknowledgement(&object, unix_ms())?);
-    set_acknowledgement(&api, Acknowledge { alert_id, acknowledgement }).await
+    let source = api.source(&request);
+    set_acknowledgement(&api, Acknowledge { alert_id, acknowledgement, source }).await
 }
 
 /// Takes an acknowledgement back.
@@ -50,7 +51,8 @@ pub async fn acknowledge(
 pub async fn unacknowledge(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let alert_id = input::record_id(&request)?;
     input::no_params(&request)?;
-    set_acknowledgement(&api, Acknowledge { alert_id, acknowledgement: None }).await
+    let source = api.source(&request);
+    set_acknowledgement(&api, Acknowledge { alert_id, acknowledgement: None, source }).await
 }
 
 async fn set_acknowledgement(api: &Api, command: Acknowledge) -> ApiResult {

@@ -50,7 +50,7 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
     let channel = input::alerting::channel(&object)?;
-    let channel = changed(&api, AlertingChange::CreateChannel(channel)).await?;
+    let channel = changed(&api, AlertingChange::CreateChannel(channel), &request).await?;
     Ok(created("/v1/channels", channel.id, data(&channel)))
 }
 
@@ -93,7 +93,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
         return Err(ApiError::of_the_file("channel", id, &before.name));
     }
     let channel = input::alerting::changed_channel(&before, &merged(&before, &change), &change)?;
-    let channel = changed(&api, AlertingChange::UpdateChannel(id, channel)).await?;
+    let channel = changed(&api, AlertingChange::UpdateChannel(id, channel), &request).await?;
     Ok(success(StatusCode::OK, data(&channel)))
 }
 
@@ -109,7 +109,7 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
     let _order = api.alerting_changes.lock().await;
-    api.change_alerting(AlertingChange::DeleteChannel(id)).await?;
+    api.change_alerting(AlertingChange::DeleteChannel(id), api.source(&request)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -127,8 +127,12 @@ pub async fn kinds(request: HttpRequest) -> ApiResult {
     Ok(success(StatusCode::OK, ChannelKindsData { channel_kinds }))
 }
 
-async fn changed(api: &Api, change: AlertingChange) -> Result<alert::Channel, ApiError> {
-    match api.change_alerting(change).await? {
+async fn changed(
+    api: &Api,
+    change: AlertingChange,
+    request: &HttpRequest,
+) -> Result<alert::Channel, ApiError> {
+    match api.change_alerting(change, api.source(request)).await? {
         AlertingApplied::Channel(channel) => Ok(channel),
         _ => Err(ApiError::not_found()),
     }

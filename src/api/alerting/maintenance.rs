@@ -54,7 +54,8 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
         let problems = problems.into_iter().map(|one| format!("{}: {}", one.key, one.problem));
         ApiError::unprocessable(problems.collect())
     })?;
-    let record = changed(&api, MaintenanceChange::Create { definition, retroactive }).await?;
+    let record =
+        changed(&api, MaintenanceChange::Create { definition, retroactive }, &request).await?;
     Ok(created("/v1/maintenance", record.maintenance.id, data(&record)))
 }
 
@@ -90,7 +91,8 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     input::no_params(&request)?;
     let mut patch = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let retroactive = retroactive(&mut patch)?;
-    let record = changed(&api, MaintenanceChange::Update { id, patch, retroactive }).await?;
+    let record =
+        changed(&api, MaintenanceChange::Update { id, patch, retroactive }, &request).await?;
     Ok(success(StatusCode::OK, data(&record)))
 }
 
@@ -106,7 +108,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
 pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
-    api.change_maintenance(MaintenanceChange::Delete(id)).await?;
+    api.change_maintenance(MaintenanceChange::Delete(id), api.source(&request)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -122,8 +124,13 @@ fn retroactive(object: &mut Map<String, Value>) -> Result<bool, ApiError> {
     }
 }
 
-async fn changed(api: &Api, change: MaintenanceChange) -> Result<MaintenanceRecord, ApiError> {
-    api.change_maintenance(change).await?.record.ok_or_else(ApiError::not_found)
+async fn changed(
+    api: &Api,
+    change: MaintenanceChange,
+    request: &HttpRequest,
+) -> Result<MaintenanceRecord, ApiError> {
+    let applied = api.change_maintenance(change, api.source(request)).await?;
+    applied.record.ok_or_else(ApiError::not_found)
 }
 
 fn data(record: &MaintenanceRecord) -> MaintenanceData {

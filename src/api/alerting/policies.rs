@@ -44,7 +44,7 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
     let policy = input::alerting::policy(&object)?;
-    let policy = changed(&api, AlertingChange::CreatePolicy(policy)).await?;
+    let policy = changed(&api, AlertingChange::CreatePolicy(policy), &request).await?;
     Ok(created("/v1/policies", policy.id, data(&policy)))
 }
 
@@ -83,7 +83,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
         return Err(ApiError::of_the_file("policy", id, &before.name));
     }
     let policy = input::alerting::policy(&patched(&before, &change))?;
-    let policy = changed(&api, AlertingChange::UpdatePolicy(id, policy)).await?;
+    let policy = changed(&api, AlertingChange::UpdatePolicy(id, policy), &request).await?;
     Ok(success(StatusCode::OK, data(&policy)))
 }
 
@@ -99,12 +99,16 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
     let _order = api.alerting_changes.lock().await;
-    api.change_alerting(AlertingChange::DeletePolicy(id)).await?;
+    api.change_alerting(AlertingChange::DeletePolicy(id), api.source(&request)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn changed(api: &Api, change: AlertingChange) -> Result<alert::Policy, ApiError> {
-    match api.change_alerting(change).await? {
+async fn changed(
+    api: &Api,
+    change: AlertingChange,
+    request: &HttpRequest,
+) -> Result<alert::Policy, ApiError> {
+    match api.change_alerting(change, api.source(request)).await? {
         AlertingApplied::Policy(policy) => Ok(policy),
         _ => Err(ApiError::not_found()),
     }

@@ -47,7 +47,7 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
     let silence = input::alerting::silence(&object, unix_ms())?;
-    let silence = changed(&api, AlertingChange::CreateSilence(silence)).await?;
+    let silence = changed(&api, AlertingChange::CreateSilence(silence), &request).await?;
     Ok(created("/v1/silences", silence.id, data(&silence)))
 }
 
@@ -86,7 +86,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     let mut fields = fields(&Silence::new(&before, now_ms), &["id", "state"]);
     spec::merge(&mut fields, &change);
     let silence = input::alerting::silence(&fields, now_ms)?;
-    let silence = changed(&api, AlertingChange::UpdateSilence(id, silence)).await?;
+    let silence = changed(&api, AlertingChange::UpdateSilence(id, silence), &request).await?;
     Ok(success(StatusCode::OK, data(&silence)))
 }
 
@@ -102,12 +102,16 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
     let _order = api.alerting_changes.lock().await;
-    api.change_alerting(AlertingChange::DeleteSilence(id)).await?;
+    api.change_alerting(AlertingChange::DeleteSilence(id), api.source(&request)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn changed(api: &Api, change: AlertingChange) -> Result<alert::Silence, ApiError> {
-    match api.change_alerting(change).await? {
+async fn changed(
+    api: &Api,
+    change: AlertingChange,
+    request: &HttpRequest,
+) -> Result<alert::Silence, ApiError> {
+    match api.change_alerting(change, api.source(request)).await? {
         AlertingApplied::Silence(silence) => Ok(silence),
         _ => Err(ApiError::not_found()),
     }

@@ -1,6 +1,7 @@
 //! Access to the API: hosts, origins and tokens (contract, 421 and `API_TOKEN`).
 
 mod decision;
+mod forwarded;
 mod host;
 mod throttle;
 
@@ -10,7 +11,8 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN, X_FORWARDED_FOR};
+use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 
 pub use decision::WriteAccess;
@@ -20,6 +22,7 @@ use throttle::Throttle;
 
 use crate::api::error::ApiError;
 use crate::config::{Config, Secret};
+use crate::domain::audit::{Actor, AuditSource};
 use crate::metrics::{AuthFailure, Telemetry};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -32,6 +35,7 @@ pub const EXTERNAL: &str = "/api/v1/endpoints/{key}/external";
 /// The routes whose responses are for clients with the API token, when one is configured.
 pub const CHANNELS: &str = "/v1/channels";
 pub const CHANNEL: &str = "/v1/channels/{id}";
+pub const AUDIT: &str = "/v1/audit";
 
 /// Decides which requests reach a handler. Clones share the counts of wrong tokens.
 #[derive(Clone)]
@@ -41,6 +45,7 @@ pub struct Guard {
     /// For the message of 421.
     domain: Arc<str>,
     throttle: Arc<Mutex<Throttle>>,
+    trusted_proxies: Arc<[IpNet]>,
     telemetry: Telemetry,
 }
 
@@ -68,6 +73,7 @@ impl Guard {
             token: config.api.token.clone(),
             domain: config.api.domain.as_str().into(),
             throttle: Arc::new(Mutex::new(Throttle::new(Instant::now()))),
+            trusted_proxies: config.api.trusted_proxies.as_slice().into(),
             telemetry: telemetry.clone(),
         }
     }
@@ -80,7 +86,7 @@ impl Guard {
         let has_own_token = is_heartbeat || route.as_deref() == Some(EXTERNAL);
         let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
         let is_write = has_own_token || !reads.contains(request.method());
-        let is_confidential = [CHANNELS, CHANNEL].map(Some).contains(&route.as_deref());
+        let is_confidential = [CHANNELS, CHANNEL, AUDIT].map(Some).contains(&route.as_deref());
         let credential = match bearer_token(request) {
             Some(token) if self.is_api_token(token) => Credential::Right,
             Some(_) => Credential::Other,
@@ -139,6 +145,18 @@ impl Guard {
             return Err(self.wrong_token(request, ApiError::wrong_heartbeat_token()));
         }
         Ok(right)
+    }
+
+    /// Where the changes of a request that [`check`](Self::check) has passed come from.
+    pub fn audit_source(&self, request: &HttpRequest) -> AuditSource {
+        let actor = match self.policy.writes {
+            WriteAccess::Token => Actor::ApiToken,
+            WriteAccess::Loopback | WriteAccess::Denied => Actor::ThisMachine,
+        };
+        let address = request.peer_addr().map(|peer| {
+            forwarded::client(peer.ip(), &texts(request, &X_FORWARDED_FOR), &self.trusted_proxies)
+        });
+        AuditSource { actor, address }
     }
 
     fn is_api_token(&self, token: &str) -> bool {
@@ -264,6 +282,21 @@ mod tests {
         let answers: Vec<u16> = (0..12).map(|_| status(guard.check(&read("wrong")))).collect();
         assert_eq!((answers[0], answers[11]), (421, 429), "{answers:?}");
         assert_eq!(status(guard.check(&read(TOKEN))), 200);
+    }
+
+    #[test]
+    fn a_change_has_its_client_as_the_trusted_proxy_names_it() {
+        let request = || {
+            let request = TestRequest::post().peer_addr("10.0.0.1:4711".parse().unwrap());
+            request.insert_header((X_FORWARDED_FOR, "1.1.1.1, 192.0.2.7")).to_http_request()
+        };
+        let behind = guard(&[("API_TOKEN", TOKEN), ("API_TRUSTED_PROXIES", "10.0.0.0/8, ::1")]);
+        let source = behind.audit_source(&request());
+        assert_eq!(source.actor, Actor::ApiToken);
+        assert_eq!(source.address, Some("192.0.2.7".parse().unwrap()));
+        let open = guard(&[]).audit_source(&request());
+        assert_eq!(open.actor, Actor::ThisMachine);
+        assert_eq!(open.address, Some("10.0.0.1".parse().unwrap()));
     }
 
     #[test]

@@ -16,6 +16,6 @@ pub use heartbeat::{Report, external, heartbeat};
 pub use params::PAGE_LIMIT;
 pub use path::{record_id, service_id};
 pub use query::{
-    TICK_STATES, list_all_events, list_events, list_services, list_ticks, list_uptime, no_params,
-    overview, series, slo, uptime,
+    TICK_STATES, list_all_events, list_audit, list_events, list_services, list_ticks, list_uptime,
+    no_params, overview, series, slo, uptime,
 };

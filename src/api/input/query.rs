@@ -8,9 +8,11 @@ use crate::api::error::ApiError;
 use crate::api::input::params::{Params, one_of, whole_number};
 use crate::api::input::path::service_id;
 use crate::api::views::series::SeriesOf;
+use crate::domain::audit::Action;
 use crate::domain::history::timeline::{CountAs, Counting};
 use crate::domain::time::duration;
 use crate::domain::{Invalid, Reason, ServiceId, State, Status, Window};
+use crate::storage::audit::ListAudit;
 use crate::storage::history::series::Grid;
 use crate::storage::history::ticks::ListTicks;
 use crate::storage::history::uptime::{GetUptime, ListUptime};
@@ -138,12 +140,15 @@ pub fn list_all_events(request: &HttpRequest, now_ms: i64) -> Result<ListEvents,
 }
 
 impl Params {
-    fn events(&mut self, now_ms: i64) -> ListEvents {
-        let service = self.take("service", "the id of a service", |text| {
+    fn service(&mut self) -> Option<ServiceId> {
+        self.take("service", "the id of a service", |text| {
             whole_number(text).and_then(ServiceId::new)
-        });
+        })
+    }
+
+    fn events(&mut self, now_ms: i64) -> ListEvents {
         ListEvents {
-            service_id: service,
+            service_id: self.service(),
             window: self.open_window(now_ms),
             state: self.event(),
             reason: self.reason(),
@@ -163,6 +168,23 @@ pub fn list_ticks(request: &HttpRequest, now_ms: i64) -> Result<ListTicks, ApiEr
         reason: params.reason(),
         before: params.take("cursor", "next_cursor of an earlier response", whole_number),
         limit: params.limit() as usize,
+    };
+    params.done(query)
+}
+
+/// The query of `GET /v1/audit`.
+pub fn list_audit(request: &HttpRequest, now_ms: i64) -> Result<ListAudit, ApiError> {
+    let known = ["from", "to", "actor", "action", "service", "limit", "cursor"];
+    let mut params = Params::new(request, &known);
+    let actions = || Action::ALL.iter().copied().map(Action::as_str);
+    let query = ListAudit {
+        window: params.open_window(now_ms),
+        actor: params.get("actor").map(str::to_owned),
+        action: params
+            .take("action", &one_of(actions()), |text| Action::from_word(text).map(Action::as_str)),
+        service_id: params.service(),
+        before_id: params.take("cursor", "next_cursor of an earlier response", whole_number),
+        limit: params.limit(),
     };
     params.done(query)
 }

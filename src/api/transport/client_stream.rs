@@ -10,9 +10,11 @@ use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
 
 use crate::api::transport::connections::Connection;
 use crate::api::transport::places::Wait;
+use crate::api::transport::socket::Socket;
 
 /// Longest time from the end of a response to the head of the next request. actix-http limits the
 /// first head only, and a connection without a request for a shorter time.
@@ -33,8 +35,9 @@ const SEND_BUFFER: usize = 32 * 1024;
 /// request: pipelined requests stay in the client.
 #[derive(Debug)]
 pub struct ClientStream {
-    stream: TcpStream,
+    stream: Socket,
     connection: Arc<Connection>,
+    /// The client takes no bytes, while there are bytes to take.
     is_blocked: bool,
     /// Bytes of heads since the task last had the opportunity to begin a request.
     head_bytes: usize,
@@ -42,12 +45,31 @@ pub struct ClientStream {
 }
 
 impl ClientStream {
-    pub fn new(stream: TcpStream, connection: Connection) -> io::Result<Self> {
+    /// With `acceptor`, completes the handshake of TLS first; an error when the client takes longer
+    /// than `handshake_timeout`, or has to make room for another connection.
+    pub async fn open(
+        stream: TcpStream,
+        connection: Connection,
+        acceptor: Option<&TlsAcceptor>,
+        handshake_timeout: Duration,
+    ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let socket = SockRef::from(&stream);
         socket.set_send_buffer_size(SEND_BUFFER)?;
         // Also limits how long the kernel keeps unsent bytes after the socket was closed.
         socket.set_tcp_user_timeout(Some(connection.client_timeout()))?;
+        let stream = match acceptor {
+            None => Socket::plain(stream),
+            Some(acceptor) => {
+                let handshake = Socket::accept(stream, acceptor);
+                tokio::select! {
+                    accepted = tokio::time::timeout(handshake_timeout, handshake) => accepted??,
+                    () = connection.closed() => {
+                        return Err(io::ErrorKind::ConnectionAborted.into());
+                    }
+                }
+            }
+        };
         Ok(Self {
             stream,
             connection: Arc::new(connection),
@@ -64,7 +86,7 @@ impl ClientStream {
     /// Discards the bytes that the client did not take.
     fn reset(&self, kind: io::ErrorKind) -> io::Error {
         // An error means that the connection is closed already.
-        let _ = self.stream.set_zero_linger();
+        let _ = self.stream.tcp().set_zero_linger();
         kind.into()
     }
 
@@ -86,6 +108,28 @@ impl ClientStream {
         self.head_bytes = if read.is_pending() { 0 } else { self.head_bytes + part.filled().len() };
         buffer.put_slice(part.filled());
         read
+    }
+
+    /// Judges a write, before which the client had taken `sent` bytes: an error when it has taken
+    /// none for too long, while there are some to take.
+    fn judge_write<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        sent: u64,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let is_waiting = written.is_pending() || self.stream.has_unsent();
+        if (self.stream.sent() != sent || !is_waiting) && std::mem::take(&mut self.is_blocked) {
+            self.connection.unblocked();
+            self.timer = None;
+        }
+        if is_waiting {
+            let since = self.connection.blocked(Instant::now());
+            self.is_blocked = true;
+            let deadline = since + self.connection.client_timeout();
+            self.poll_deadline(deadline, context)?;
+        }
+        written
     }
 
     /// An error when `deadline` has passed; otherwise `context` is woken by then.
@@ -152,21 +196,19 @@ impl AsyncWrite for ClientStream {
         if self.connection.is_closed() {
             return Poll::Ready(Err(self.reset(io::ErrorKind::ConnectionAborted)));
         }
+        let sent = self.stream.sent();
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        if written.is_pending() {
-            let since = self.connection.blocked(Instant::now());
-            self.is_blocked = true;
-            let deadline = since + self.connection.client_timeout();
-            self.poll_deadline(deadline, context)?;
-        } else if std::mem::take(&mut self.is_blocked) {
-            self.connection.unblocked();
-            self.timer = None;
-        }
-        written
+        self.judge_write(context, sent, written)
     }
 
+    /// Sends what is encrypted; without TLS there is nothing to do.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        if self.connection.is_closed() && self.stream.has_unsent() {
+            return Poll::Ready(Err(self.reset(io::ErrorKind::ConnectionAborted)));
+        }
+        let sent = self.stream.sent();
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.judge_write(context, sent, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,9 +1,10 @@
 //! The open connections of the API.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
@@ -154,6 +155,15 @@ impl Connection {
     /// Wakes the task of `context` when the connection must close or a request ends.
     pub fn register(&self, context: &Context<'_>) {
         self.handle.waker.register(context.waker());
+    }
+
+    /// Waits until the connection must close.
+    pub async fn closed(&self) {
+        poll_fn(|context| {
+            self.register(context);
+            if self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     pub fn progress(&self) -> Progress {

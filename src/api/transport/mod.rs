@@ -2,13 +2,14 @@
 //! too many, how long a client may take, and how a response is sent.
 //!
 //! - [`Connections`] decides which connections are open. Health and readiness need no place.
-//! - [`ClientStream`] is the socket of a connection, with deadlines.
+//! - [`ClientStream`] is the socket of a connection, with or without TLS, with deadlines.
 //! - [`Body`](body::Body) sends a response in slices.
 
 mod body;
 mod client_stream;
 mod connections;
 mod places;
+mod socket;
 mod track;
 
 pub use body::SLICE;

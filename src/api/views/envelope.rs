@@ -48,6 +48,23 @@ impl StatusOnly {
     }
 }
 
+/// The envelope of a successful response of readiness.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ready {
+    #[serde(flatten)]
+    status: StatusOnly,
+    /// What needs attention soon; absent when there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, example = json!(["api_certificate: expires in 13 days; renew it"]))]
+    warnings: Vec<String>,
+}
+
+impl Ready {
+    pub fn new(warnings: Vec<String>) -> Self {
+        Self { status: StatusOnly::ok(), warnings }
+    }
+}
+
 /// A single record.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct One<T: ToSchema> {
@@ -110,5 +127,8 @@ pub fn body<D: Serialize + ToSchema>(data: D) -> Vec<u8> {
 
 /// A response of status 200 with a text that [`body`] wrote.
 pub fn json(text: SharedText) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(text.into_bytes())
+    let mut response = HttpResponse::Ok();
+    // For the middleware, which tags and packs a shared text once.
+    response.extensions_mut().insert(text.clone());
+    response.content_type(ContentType::json()).body(text.into_bytes())
 }

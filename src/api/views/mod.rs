@@ -1,6 +1,7 @@
 //! JSON bodies of successful responses; the OpenAPI document takes its schemas from them.
 
 pub mod alerting;
+pub mod audit;
 pub mod envelope;
 pub mod event;
 pub mod maintenance;

@@ -61,11 +61,17 @@ pub struct Tick {
     phases: Option<Phases>,
 }
 
+impl CursorPagination {
+    pub fn new(limit: usize, next_cursor: Option<String>) -> Self {
+        Self { limit, next_cursor }
+    }
+}
+
 impl Ticks {
     pub fn new(limit: usize, page: TickPage) -> Self {
         let data = page.ticks.into_iter().map(|(seq, tick)| Tick::new(seq, &tick)).collect();
         let next_cursor = page.next.map(|seq| seq.to_string());
-        Self { data, pagination: CursorPagination { limit, next_cursor } }
+        Self { data, pagination: CursorPagination::new(limit, next_cursor) }
     }
 }
 

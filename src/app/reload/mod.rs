@@ -56,7 +56,9 @@ impl Reload {
     pub async fn watch(mut self, mut hangup: Signal, applied: Snapshot) {
         let Some(file) = self.config.services.file.clone() else {
             while hangup.recv().await.is_some() {
-                info!(self.log, "SIGHUP ignored: SERVICES_FILE is not set");
+                if self.config.api.tls.is_none() {
+                    info!(self.log, "SIGHUP ignored: SERVICES_FILE is not set");
+                }
             }
             return;
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::alert::alert_record::Alert;
+use crate::domain::audit::AuditEntry;
 
 /// What one channel knows of one alert, or of a group of alerts. The outbox is the notifications
 /// with `delivered < revision`.
@@ -198,6 +199,8 @@ pub struct Settlement {
     pub deliveries: Vec<Delivery>,
     /// Channels, and since when they fail, in unix milliseconds.
     pub failing: Vec<(i64, Option<i64>)>,
+    /// Changes by people; those that exist are left.
+    pub audit: Vec<AuditEntry>,
 }
 
 impl Settlement {

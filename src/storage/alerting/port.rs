@@ -1,6 +1,7 @@
 //! Primitives of alerting, part of the storage port.
 
 use crate::domain::alert::{Alert, Channel, ChannelId, Policy, Settlement, Signal, Silence};
+use crate::domain::audit::AuditSource;
 use crate::domain::{Page, ServiceId};
 use crate::storage::alerting::{
     AlertDetails, AlertingApplied, AlertingChange, AlertingCutoffs, AlertingState, DeliveryRecord,
@@ -48,7 +49,12 @@ pub trait AlertWrite: AlertRead {
     /// Errors: `NotFound` for what does not exist; `Conflict` for a name that is taken, for what
     /// the services file defines, and for a channel that a policy names; `Invalid` for a policy
     /// that names an unknown channel.
-    fn change_alerting(&mut self, change: AlertingChange, now_ms: i64) -> Result<AlertingApplied>;
+    fn change_alerting(
+        &mut self,
+        change: AlertingChange,
+        source: &AuditSource,
+        now_ms: i64,
+    ) -> Result<AlertingApplied>;
 
     /// Deletes at most `limit` rows of each table that are older than the cutoffs. Whether there
     /// may be more.

@@ -1,8 +1,11 @@
 //! Changes of services, with their effect on events.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use super::audit::{self, Audit};
 use super::rows::{DefinitionRow, ServiceRow};
 use super::schema::{service_metrics, services};
 use super::{
@@ -10,22 +13,28 @@ use super::{
     services as reads,
 };
 use crate::domain::alert::EndCause;
+use crate::domain::audit::{Action, AuditEntry, AuditSource, Object, ObjectKind};
 use crate::domain::{Definition, Origin, ServiceId, State};
+use crate::storage::audit::fields;
 use crate::storage::error::StorageError;
-use crate::storage::records::{Applied, AppliedPlan, Change, FilePlan, MakePlan};
+use crate::storage::records::{Applied, AppliedPlan, Change, FilePlan, LoadedService, MakePlan};
 
 /// Applies `change`. Part of the caller's transaction.
 pub fn define(
     connection: &mut StoreConnection,
     change: Change,
+    source: &AuditSource,
     now_ms: i64,
 ) -> Result<Applied, StorageError> {
+    let audit = Audit { source, now_ms };
     let mut changes_probes = false;
     let id = match change {
         Change::Create(definition) => {
             references::check(connection, None, &definition)?;
             let id = insert(connection, &definition, Origin::Api, now_ms)?;
             living::changed(connection, &[id], 1, now_ms)?;
+            let created = service_entry(audit, Action::ServiceCreate, id, None, Some(&definition));
+            audit::write(connection, &[created])?;
             id
         }
         Change::Update(id, patch) => {
@@ -40,14 +49,19 @@ pub fn define(
                     alerting::gone::signal(connection, &[id], EndCause::Paused, now_ms)?;
                 }
                 living::changed(connection, &[id], 0, now_ms)?;
+                let action = Action::ServiceUpdate;
+                let updated = service_entry(audit, action, id, Some(&before), Some(&after));
+                audit::write(connection, &[updated])?;
             }
             id
         }
         Change::Delete(id) => {
-            writable(connection, id)?;
+            let before = writable(connection, id)?.definition()?;
             delete(connection, id, now_ms)?;
             alerting::gone::signal(connection, &[id], EndCause::Removed, now_ms)?;
             living::changed(connection, &[id], -1, now_ms)?;
+            let deleted = service_entry(audit, Action::ServiceDelete, id, Some(&before), None);
+            audit::write(connection, &[deleted])?;
             return Ok(Applied { id, record: None, changes_probes: true });
         }
     };
@@ -59,9 +73,12 @@ pub fn define(
 pub fn define_all(
     connection: &mut StoreConnection,
     plan: &mut MakePlan<'_>,
+    source: &AuditSource,
     now_ms: i64,
 ) -> Result<AppliedPlan, StorageError> {
-    let plan = plan(&reads::load(connection)?).map_err(StorageError::Invalid)?;
+    let audit = Audit { source, now_ms };
+    let stored = reads::load(connection)?;
+    let plan = plan(&stored).map_err(StorageError::Invalid)?;
     let FilePlan { add, change, remove, channels, policies, maintenance: planned } = &plan;
     for &id in remove {
         delete(connection, id, now_ms)?;
@@ -74,7 +91,7 @@ pub fn define_all(
         }
     }
     alerting::gone::signal(connection, &paused, EndCause::Paused, now_ms)?;
-    let alerting_changed = alerting::file::apply(connection, channels, policies)?;
+    let alerting_changed = alerting::file::apply(connection, channels, policies, audit)?;
     let added = insertion::insert_all(connection, add, Origin::File, now_ms)?;
     let of_change = change.iter().map(|(id, _)| id);
     let changed: Vec<ServiceId> = remove.iter().chain(of_change).chain(&added).copied().collect();
@@ -85,9 +102,53 @@ pub fn define_all(
     let defined: Vec<ServiceId> =
         change.iter().map(|(id, _)| *id).chain(added.iter().copied()).collect();
     let live = reads::live(connection, Some(&defined))?;
-    let is_changed = maintenance::file::apply(connection, planned, &added, now_ms)?;
+    record_plan(connection, &stored, &plan, &added, audit)?;
+    let is_changed = maintenance::file::apply(connection, planned, &added, audit)?;
     let windows = is_changed.then(|| maintenance::definitions::windows(connection)).transpose()?;
     Ok(AppliedPlan { plan, added, live, alerting_changed, windows })
+}
+
+/// Writes a row of the audit for each service that the plan changes.
+fn record_plan(
+    connection: &mut StoreConnection,
+    stored: &[LoadedService],
+    plan: &FilePlan,
+    added: &[ServiceId],
+    audit: Audit<'_>,
+) -> Result<(), StorageError> {
+    let changed = plan.change.iter().map(|(id, definition)| (*id, Some(definition)));
+    let removed = plan.remove.iter().map(|id| (*id, None));
+    let mut after: HashMap<ServiceId, Option<&Definition>> = changed.chain(removed).collect();
+    let before = stored.iter().filter_map(|service| {
+        let after = after.remove(&service.id)?;
+        Some((service.id, Some(&service.definition), after))
+    });
+    let new = plan.add.iter().zip(added).map(|(definition, id)| (*id, None, Some(definition)));
+    let mut entries = before
+        .chain(new)
+        .map(|(id, before, after)| service_entry(audit, Action::FileApply, id, before, after));
+    // The definitions of many services are not in memory a second time.
+    loop {
+        let part: Vec<AuditEntry> = entries.by_ref().take(audit::ROWS).collect();
+        if part.is_empty() {
+            return Ok(());
+        }
+        audit::write(connection, &part)?;
+    }
+}
+
+/// Of a change that leaves a definition before or after it.
+fn service_entry(
+    audit: Audit<'_>,
+    action: Action,
+    id: ServiceId,
+    before: Option<&Definition>,
+    after: Option<&Definition>,
+) -> AuditEntry {
+    let name = after.or(before).map(|definition| definition.full_name().to_string());
+    let object = Object { kind: ObjectKind::Service, id: Some(id.get()), name };
+    let (before, after) = (before.map(fields::service), after.map(fields::service));
+    audit.entry(action, object, before.as_ref(), after.as_ref())
 }
 
 /// The living service `id`, if the API may change it.

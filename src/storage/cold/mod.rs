@@ -6,6 +6,7 @@
 //! columns that are used here and their diesel types are the same in all stores.
 
 pub mod alerting;
+pub mod audit;
 pub mod chunks;
 pub mod definitions;
 pub mod events;

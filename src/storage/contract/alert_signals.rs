@@ -8,6 +8,7 @@ use super::ledger::outcome as result;
 use crate::domain::alert::{
     Alert, AlertKind, AlertState, Edge, Facts, Marks, Runs, Settlement, Severity, Signal,
 };
+use crate::domain::audit::AuditSource;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Definition, ServiceId, State, sample};
 use crate::spec::Patch;
@@ -209,9 +210,9 @@ fn pausing_or_removing_a_service_signals_its_open_alert(kind: Kind) {
     f.writer.settle_alerts(&settlement).unwrap();
     let pause = [("enabled".to_owned(), false.into())].into_iter().collect();
     let pause = Patch::new(pause).unwrap();
-    f.writer.define(Change::Update(ids[0], pause.clone()), 7_000).unwrap();
-    f.writer.define(Change::Update(ids[1], pause), 7_500).unwrap();
-    f.writer.define(Change::Delete(ids[2]), 8_000).unwrap();
+    f.writer.define(Change::Update(ids[0], pause.clone()), &AuditSource::COMMAND, 7_000).unwrap();
+    f.writer.define(Change::Update(ids[1], pause), &AuditSource::COMMAND, 7_500).unwrap();
+    f.writer.define(Change::Delete(ids[2]), &AuditSource::COMMAND, 8_000).unwrap();
     let gone: Vec<_> = signals(&mut f).into_iter().filter(|one| one.edge == Edge::Gone).collect();
     let gone: Vec<_> = gone
         .iter()
@@ -222,7 +223,9 @@ fn pausing_or_removing_a_service_signals_its_open_alert(kind: Kind) {
     let runs = f.writer.entries(&[ids[3]]).unwrap()[0].runs;
     assert_eq!(runs.results, -1);
     let resume = [("enabled".to_owned(), true.into())].into_iter().collect();
-    f.writer.define(Change::Update(ids[0], Patch::new(resume).unwrap()), 9_000).unwrap();
+    f.writer
+        .define(Change::Update(ids[0], Patch::new(resume).unwrap()), &AuditSource::COMMAND, 9_000)
+        .unwrap();
     assert_eq!(f.writer.entries(&ids[..1]).unwrap()[0].runs.results, 0, "a pause ends the run");
 }
 
@@ -230,14 +233,14 @@ fn a_file_that_pauses_or_removes_services_signals_their_alerts(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 0);
     let add = ["a", "b", "c"].map(sample::definition).to_vec();
     let plan = FilePlan { add, ..FilePlan::default() };
-    f.ids = f.writer.define_all(&mut |_| Ok(plan.clone()), 0).unwrap().added;
+    f.ids = f.writer.define_all(&mut |_| Ok(plan.clone()), &AuditSource::COMMAND, 0).unwrap().added;
     let ids = f.ids.clone();
     with_marks(&mut f, down(&[1]));
     f.commit(&ids.iter().map(|id| result(*id, false, 1_000)).collect::<Vec<_>>(), 0);
     let paused = Definition { enabled: false, ..sample::definition("b") };
     let plan =
         FilePlan { change: vec![(ids[1], paused)], remove: vec![ids[0]], ..FilePlan::default() };
-    f.writer.define_all(&mut |_| Ok(plan.clone()), 2_000).unwrap();
+    f.writer.define_all(&mut |_| Ok(plan.clone()), &AuditSource::COMMAND, 2_000).unwrap();
     let gone = signals(&mut f).into_iter().filter(|signal| signal.edge == Edge::Gone);
     let gone: Vec<_> = gone.map(|signal| (signal.service_id, signal.facts.reason)).collect();
     assert_eq!(gone, [(ids[0], "removed".to_owned()), (ids[1], "paused".to_owned())]);

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::audit::AuditSource;
 use crate::domain::outcome::Phases;
 use crate::domain::{
     Definition, Failure, Options, Outcome, PHASES, Reason, Retention, ServiceId, State, StoredTick,
@@ -116,7 +117,10 @@ impl Fixture {
                 let name = format!("service-{nth}");
                 let definition =
                     Definition { options: Arc::new(options), ..sample::definition(&name) };
-                writer.define(Change::Create(Box::new(definition)), START_MS).unwrap().id
+                writer
+                    .define(Change::Create(Box::new(definition)), &AuditSource::COMMAND, START_MS)
+                    .unwrap()
+                    .id
             })
             .collect();
         Self { writer, reader, inspect, ledger: Ledger::default(), ids, _guard: guard }

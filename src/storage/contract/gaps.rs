@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
 use super::retention::{HOUR_MS, MINUTE_MS};
+use crate::domain::audit::AuditSource;
 use crate::domain::service::options::Heartbeat;
 use crate::domain::{
     Definition, Options, ServiceId, Span, State, Target, Template, Thresholds, Window, sample,
@@ -33,14 +34,17 @@ fn a_gap_does_not_change_what_an_optional_heartbeat_reported(kind: Kind) {
             options: Arc::new(Options { heartbeat, ..Options::default() }),
             ..sample::definition(name)
         };
-        f.writer.define(Change::Create(Box::new(definition)), START_MS).unwrap().id
+        f.writer
+            .define(Change::Create(Box::new(definition)), &AuditSource::COMMAND, START_MS)
+            .unwrap()
+            .id
     };
     let (optional, required) = (job("optional", true), job("required", false));
     // A text that not every store can read as JSON.
     let body = Some(Template::literal("\0, optional"));
     let options = Arc::new(Options { body, ..Options::default() });
     let with_nul = Definition { options, ..sample::definition("with NUL") };
-    f.writer.define(Change::Create(Box::new(with_nul)), START_MS).unwrap();
+    f.writer.define(Change::Create(Box::new(with_nul)), &AuditSource::COMMAND, START_MS).unwrap();
     for id in [optional, required] {
         f.commit(&[outcome(id, &plain(State::Down, START_MS))], START_MS);
     }

@@ -12,6 +12,7 @@ use super::model;
 use super::model::Service;
 use super::steps::{Step, any_step};
 use super::windows::{AnyWindow, any_window};
+use crate::domain::audit::AuditSource;
 use crate::domain::history::sketch::RELATIVE_ERROR;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{CountAs, Counting, Retention, State, Stats, StoredTick, Thresholds, Window};
@@ -159,7 +160,7 @@ impl Pair {
         let id = self.store.ids[nth];
         let change = [("enabled".to_owned(), is_enabled.into())].into_iter().collect();
         let change = Change::Update(id, Patch::new(change).unwrap());
-        self.store.writer.define(change, self.now_ms).unwrap();
+        self.store.writer.define(change, &AuditSource::COMMAND, self.now_ms).unwrap();
         self.store.ledger.forget(id);
         self.services[nth].enable(is_enabled, self.now_ms);
     }

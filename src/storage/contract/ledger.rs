@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::fixture::{Fixture, Kind, for_each_store};
+use crate::domain::audit::AuditSource;
 use crate::domain::{
     Event, Failure, Outcome, PageRequest, Reason, ServiceId, State, Thresholds, Window, sample,
 };
@@ -71,7 +72,7 @@ fn a_hole_is_unknown_from_its_start_to_the_next_result(kind: Kind) {
     assert_eq!(reasons, [word("missed"), None, word("local_config"), None]);
     f.seal(1_000, 100_000);
     f.assert_consistent();
-    f.writer.define(Change::Delete(id), 100_000).unwrap();
+    f.writer.define(Change::Delete(id), &AuditSource::COMMAND, 100_000).unwrap();
     f.ledger.forget(id);
     let deleted = f.commit(&[hole(id, Reason::Missed, 95_000)], 101_000);
     assert_eq!((deleted.orphaned.len(), deleted.began.len()), (0, 0));
@@ -185,7 +186,7 @@ fn an_outcome_of_a_deleted_service_is_not_stored(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 2);
     let (id, other) = (f.ids[0], f.ids[1]);
     f.commit(&[outcome(id, true, 0)], 0);
-    f.writer.define(Change::Delete(id), 500).unwrap();
+    f.writer.define(Change::Delete(id), &AuditSource::COMMAND, 500).unwrap();
     f.ledger.forget(id);
     let group = [outcome(id, false, 1_000), outcome(other, true, 1_000)];
     let done = f.commit(&group, 0);

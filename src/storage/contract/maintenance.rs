@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
+use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::{MaintenanceDefinition, Scope};
 use crate::domain::{
     CountAs, Counting, Origin, PageRequest, ServiceId, State, Totals, Uptime, Window, sample,
@@ -40,7 +41,7 @@ fn create(f: &mut Fixture, form: &Value, now_ms: i64) -> MaintenanceRecord {
     let mut form = form.clone();
     form.as_object_mut().unwrap().remove("retroactive");
     let change = MaintenanceChange::Create { definition: definition(&form), retroactive };
-    let applied = f.writer.change_maintenance(change, now_ms).unwrap();
+    let applied = f.writer.change_maintenance(change, &AuditSource::COMMAND, now_ms).unwrap();
     assert_eq!(applied.windows.unwrap().iter().count(), f.reader.maintenances().unwrap().len());
     applied.record.unwrap()
 }
@@ -53,7 +54,7 @@ fn update(
 ) -> Result<MaintenanceApplied, StorageError> {
     let patch = patch.as_object().unwrap().clone();
     let change = MaintenanceChange::Update { id, patch, retroactive: false };
-    f.writer.change_maintenance(change, now_ms)
+    f.writer.change_maintenance(change, &AuditSource::COMMAND, now_ms)
 }
 
 /// As the span writer: until nothing is due. Returns the number of portions.
@@ -65,7 +66,13 @@ fn write_due(f: &mut Fixture, now_ms: i64, checked_ms: Option<i64>) -> usize {
         if portion.is_empty() {
             return portions;
         }
-        f.writer.change_maintenance(MaintenanceChange::WriteSpans(portion), now_ms).unwrap();
+        f.writer
+            .change_maintenance(
+                MaintenanceChange::WriteSpans(portion),
+                &AuditSource::COMMAND,
+                now_ms,
+            )
+            .unwrap();
     }
     unreachable!()
 }
@@ -107,7 +114,10 @@ fn maintenance_is_created_changed_and_deleted(kind: Kind) {
     let ids: Vec<i64> =
         f.reader.maintenances().unwrap().iter().map(|one| one.maintenance.id).collect();
     assert_eq!(ids, [id, second.maintenance.id]);
-    let deleted = f.writer.change_maintenance(MaintenanceChange::Delete(id), START_MS).unwrap();
+    let deleted = f
+        .writer
+        .change_maintenance(MaintenanceChange::Delete(id), &AuditSource::COMMAND, START_MS)
+        .unwrap();
     assert_eq!((deleted.record, deleted.windows.unwrap().iter().count()), (None, 1));
     assert_eq!(f.reader.maintenance(id).unwrap_err(), StorageError::NotFound);
     assert_eq!(update(&mut f, id, &json!({}), START_MS).unwrap_err(), StorageError::NotFound);
@@ -115,12 +125,12 @@ fn maintenance_is_created_changed_and_deleted(kind: Kind) {
 
 fn what_does_not_fit_is_refused(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 2);
-    f.writer.define(Change::Delete(f.ids[1]), START_MS).unwrap();
+    f.writer.define(Change::Delete(f.ids[1]), &AuditSource::COMMAND, START_MS).unwrap();
     let seconds = START_MS / 1_000;
     let mut refuse = |form: Value| {
         let change =
             MaintenanceChange::Create { definition: definition(&form), retroactive: false };
-        match f.writer.change_maintenance(change, START_MS).unwrap_err() {
+        match f.writer.change_maintenance(change, &AuditSource::COMMAND, START_MS).unwrap_err() {
             StorageError::Invalid(problems) => problems.join("; "),
             error => panic!("{error:?}"),
         }
@@ -135,7 +145,7 @@ fn what_does_not_fit_is_refused(kind: Kind) {
     let form = json!({"from": seconds, "to": seconds + 10, "service_ids": [f.ids[0].get(), id]});
     let problem = format!("service_ids: there is no service {id}");
     let change = MaintenanceChange::Create { definition: definition(&form), retroactive: false };
-    let error = f.writer.change_maintenance(change, START_MS).unwrap_err();
+    let error = f.writer.change_maintenance(change, &AuditSource::COMMAND, START_MS).unwrap_err();
     assert_eq!(error, StorageError::Invalid(vec![problem]));
     let id = create(&mut f, &json!({"start": "01:00", "duration": "1h"}), START_MS).maintenance.id;
     let error = update(&mut f, id, &json!({"duration": "0s"}), START_MS).unwrap_err();
@@ -185,7 +195,7 @@ fn time_down_under_maintenance_is_planned(kind: Kind) {
     assert_eq!(uptime(CountAs::Up), (79.0, 3, 90));
     // Deleting the definition leaves the past.
     let change = MaintenanceChange::Delete(all.maintenance.id);
-    f.writer.change_maintenance(change, now_ms).unwrap();
+    f.writer.change_maintenance(change, &AuditSource::COMMAND, now_ms).unwrap();
     assert_eq!(minutes(totals(&mut f, 1, START_MS, now_ms)), [0, 0, 300, 120]);
     f.assert_consistent();
 }
@@ -212,7 +222,13 @@ fn a_changed_definition_changes_no_history(kind: Kind) {
     // Disabled, which writes what was due before: the evening of the second day, cut.
     let half_past_ms = START_MS + 32 * HOUR_MS + HOUR_MS / 2;
     update(&mut f, id, &json!({"enabled": false}), half_past_ms).unwrap();
-    f.writer.change_maintenance(MaintenanceChange::WriteSpans(stale), half_past_ms).unwrap();
+    f.writer
+        .change_maintenance(
+            MaintenanceChange::WriteSpans(stale),
+            &AuditSource::COMMAND,
+            half_past_ms,
+        )
+        .unwrap();
     assert_eq!(planned_hours(&mut f, 0, 48), 4.0);
     assert_eq!(write_due(&mut f, START_MS + 60 * HOUR_MS, None), 0);
 }
@@ -235,7 +251,9 @@ fn times_of_a_stop_are_written_afterwards(kind: Kind) {
         let to = if retroactive { 39_600 } else { 39_000 };
         let patch = json!({"to": seconds + to}).as_object().unwrap().clone();
         let change = MaintenanceChange::Update { id, patch, retroactive };
-        f.writer.change_maintenance(change, START_MS + 73 * HOUR_MS).unwrap();
+        f.writer
+            .change_maintenance(change, &AuditSource::COMMAND, START_MS + 73 * HOUR_MS)
+            .unwrap();
         write_due(&mut f, START_MS + 73 * HOUR_MS, None);
         assert_eq!(planned_hours(&mut f, 0, 72), hours);
     }
@@ -248,7 +266,11 @@ fn a_service_that_joins_is_planned_from_then_on(kind: Kind) {
     write_due(&mut f, START_MS + HOUR_MS, None);
     let joined_ms = START_MS + 2 * HOUR_MS;
     let new = sample::definition("new");
-    let id = f.writer.define(Change::Create(Box::new(new)), joined_ms).unwrap().id;
+    let id = f
+        .writer
+        .define(Change::Create(Box::new(new)), &AuditSource::COMMAND, joined_ms)
+        .unwrap()
+        .id;
     f.ids.push(id);
     assert_eq!(write_due(&mut f, joined_ms, Some(joined_ms - 1_000)), 1);
     assert_eq!(write_due(&mut f, joined_ms, Some(joined_ms - 1_000)), 0);
@@ -285,7 +307,8 @@ fn maintenance_of_the_file_keeps_its_id_while_its_schedule_stays(kind: Kind) {
             _ => Vec::new(),
         };
         let plan = FilePlan { add, maintenance, ..FilePlan::default() };
-        let applied = f.writer.define_all(&mut |_| Ok(plan.clone()), now_ms).unwrap();
+        let applied =
+            f.writer.define_all(&mut |_| Ok(plan.clone()), &AuditSource::COMMAND, now_ms).unwrap();
         f.ids.extend(applied.added);
         let all = f.reader.maintenances().unwrap();
         assert!(all.iter().all(|one| one.maintenance.origin == Origin::File));
@@ -320,7 +343,7 @@ fn maintenance_of_the_file_keeps_its_id_while_its_schedule_stays(kind: Kind) {
     write_due(&mut f, half_ms, None);
     assert_eq!((planned_hours(&mut f, 0, 24), planned_hours(&mut f, 1, 24)), (0.5, 2.0));
     let change = MaintenanceChange::Delete(1);
-    let error = f.writer.change_maintenance(change, half_ms).unwrap_err();
+    let error = f.writer.change_maintenance(change, &AuditSource::COMMAND, half_ms).unwrap_err();
     assert!(matches!(error, StorageError::Conflict(_)), "{error:?}");
     assert_eq!(apply(&mut f, Vec::new(), half_ms), (vec![], true));
 }

@@ -2,6 +2,7 @@
 
 pub mod alert_signals;
 pub mod alerting;
+pub mod audit;
 mod clock_steps;
 pub mod fixture;
 mod gaps;

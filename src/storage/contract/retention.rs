@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, listed, outcome, plain};
+use crate::domain::audit::AuditSource;
 use crate::domain::{Retention, Span, State, StoredTick, Thresholds, Window};
 use crate::storage::history::rows::{DAY_S, HOUR_S};
 use crate::storage::history::slice::SLICE;
@@ -90,7 +91,7 @@ fn the_newest_event_of_a_deleted_service_is_not_deleted(kind: Kind) {
         let tick = plain(state, START_MS + nth as i64);
         f.commit(&[outcome(id, &tick)], tick.at_ms);
     }
-    f.writer.define(Change::Delete(id), START_MS + 9).unwrap();
+    f.writer.define(Change::Delete(id), &AuditSource::COMMAND, START_MS + 9).unwrap();
     f.retain(retention(0, 0), START_MS + DAY_MS);
     let left = spans(&mut *f.reader, id, Window::ALL).unwrap();
     let newest = Span { state: State::Up, from_ms: START_MS + 2, to_ms: Some(START_MS + 9) };

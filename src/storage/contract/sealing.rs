@@ -1,6 +1,7 @@
 //! Sealing, while ticks are added and slices overlap.
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, listed, outcome, outcomes, quiet};
+use crate::domain::audit::AuditSource;
 use crate::domain::{Name, Outcome, State, StoredTick, Tally, Target, Thresholds};
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::Slice;
@@ -136,7 +137,7 @@ fn an_interrupted_sealing_continues_where_it_stopped(kind: Kind) {
         if portions == 6 {
             f.finish_sealing(START_MS + 60_000).unwrap();
         }
-        f.writer.define(Change::Delete(ids[2]), START_MS + 60_000).unwrap();
+        f.writer.define(Change::Delete(ids[2]), &AuditSource::COMMAND, START_MS + 60_000).unwrap();
 
         f.ledger = Ledger::default();
         record(&mut f, 3, 6);

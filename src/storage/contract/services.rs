@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::fixture::{Fixture, Kind, for_each_store, outcome, plain};
+use crate::domain::audit::AuditSource;
 use crate::domain::service::labels::Label;
 use crate::domain::{
     Condition, Definition, Failure, Group, Name, Options, Origin, PageRequest, Reason, ServiceId,
@@ -53,9 +54,15 @@ fn the_longest_name_and_group_are_stored(kind: Kind) {
     let group = Group::parse(&text(2)).unwrap();
     assert_eq!(name.as_str().len() + group.as_ref().unwrap().as_str().len(), 2 * 4 * 255);
     let definition = Definition { name: name.clone(), group, ..sample::definition("a") };
-    let created = f.writer.define(Change::Create(Box::new(definition.clone())), 0).unwrap();
+    let created = f
+        .writer
+        .define(Change::Create(Box::new(definition.clone())), &AuditSource::COMMAND, 0)
+        .unwrap();
     assert_eq!(f.reader.service(created.id).unwrap().definition, definition);
-    let taken = f.writer.define(Change::Create(Box::new(definition)), 0).unwrap_err();
+    let taken = f
+        .writer
+        .define(Change::Create(Box::new(definition)), &AuditSource::COMMAND, 0)
+        .unwrap_err();
     assert!(matches!(taken, StorageError::Conflict(_)), "{taken:?}");
 }
 
@@ -70,7 +77,10 @@ fn texts_with_nul_characters_are_refused_or_stored(kind: Kind) {
     let body = Some(Template::literal("a\0b"));
     let options = Arc::new(Options { body, ..Options::default() });
     let definition = Definition { options, ..sample::definition("a") };
-    let created = f.writer.define(Change::Create(Box::new(definition.clone())), 0).unwrap();
+    let created = f
+        .writer
+        .define(Change::Create(Box::new(definition.clone())), &AuditSource::COMMAND, 0)
+        .unwrap();
     assert_eq!(f.reader.service(created.id).unwrap().definition, definition);
     let mut outcome = outcome(created.id, &plain(State::Down, 1_000));
     // Not by its constructor, which escapes it.
@@ -101,18 +111,22 @@ fn a_name_is_unique_within_its_group_among_the_living(kind: Kind) {
     let mut add = |group: &str| {
         let group = Group::parse(group).unwrap();
         let definition = Definition { group, ..sample::definition("a") };
-        f.writer.define(Change::Create(Box::new(definition)), 0).map(|applied| applied.id)
+        f.writer
+            .define(Change::Create(Box::new(definition)), &AuditSource::COMMAND, 0)
+            .map(|applied| applied.id)
     };
     let taken = |text: &str| Err(StorageError::Conflict(format!("name: {text}")));
     let (first, second) = (add("g").unwrap(), add("").unwrap());
     assert_ne!(first, second);
     assert_eq!(add("g"), taken(r#""g/a" is already taken in its group"#));
     assert_eq!(add(""), taken(r#""a" is already taken among the services without a group"#));
-    f.writer.define(Change::Delete(second), 0).unwrap();
+    f.writer.define(Change::Delete(second), &AuditSource::COMMAND, 0).unwrap();
     let mut move_first = |group: &str| {
         let change = [("group".to_owned(), group.into())].into_iter().collect();
         let patch = crate::spec::Patch::new(change).unwrap();
-        f.writer.define(Change::Update(first, patch), 0).map(|applied| applied.id)
+        f.writer
+            .define(Change::Update(first, patch), &AuditSource::COMMAND, 0)
+            .map(|applied| applied.id)
     };
     assert_eq!(move_first(""), Ok(first));
     assert_eq!(move_first("h"), Ok(first));
@@ -122,7 +136,7 @@ fn a_page_without_filters_has_the_living_services_in_order_and_their_number(kind
     let mut f = Fixture::new(kind.open(), 7);
     let ids = f.ids.clone();
     for deleted in [0, 3] {
-        f.writer.define(Change::Delete(ids[deleted]), 0).unwrap();
+        f.writer.define(Change::Delete(ids[deleted]), &AuditSource::COMMAND, 0).unwrap();
     }
     let mut page = |page, group: Option<&str>| {
         let list = ListServices {
@@ -194,7 +208,7 @@ fn a_plan_is_applied_as_a_whole_or_not_at_all(kind: Kind) {
     let add = |name: &str| FilePlan { add: vec![sample::definition(name)], ..FilePlan::default() };
 
     let mut refused = |_: &[LoadedService]| Err(vec!["a problem".to_owned()]);
-    let error = f.writer.define_all(&mut refused, 0).unwrap_err();
+    let error = f.writer.define_all(&mut refused, &AuditSource::COMMAND, 0).unwrap_err();
     assert_eq!(error, StorageError::Invalid(vec!["a problem".to_owned()]));
 
     let mut twice = |known: &[LoadedService]| {
@@ -202,24 +216,24 @@ fn a_plan_is_applied_as_a_whole_or_not_at_all(kind: Kind) {
         let add = vec![sample::definition("a"), sample::definition("a")];
         Ok(FilePlan { add, ..FilePlan::default() })
     };
-    let error = f.writer.define_all(&mut twice, 0).unwrap_err();
+    let error = f.writer.define_all(&mut twice, &AuditSource::COMMAND, 0).unwrap_err();
     assert!(matches!(error, StorageError::Conflict(_)), "{error:?}");
     assert_eq!(names(&mut f), std::slice::from_ref(&by_api));
 
-    let applied = f.writer.define_all(&mut |_| Ok(add("a")), 0).unwrap();
+    let applied = f.writer.define_all(&mut |_| Ok(add("a")), &AuditSource::COMMAND, 0).unwrap();
     assert_eq!((applied.plan, applied.added.len()), (add("a"), 1));
     assert_eq!(names(&mut f), [by_api.clone(), ("a".to_owned(), Origin::File)]);
 
     let id = applied.added[0];
     let changed = Definition { enabled: false, ..sample::definition("a") };
     let change = FilePlan { change: vec![(id, changed.clone())], ..FilePlan::default() };
-    f.writer.define_all(&mut |_| Ok(change.clone()), 0).unwrap();
+    f.writer.define_all(&mut |_| Ok(change.clone()), &AuditSource::COMMAND, 0).unwrap();
     assert_eq!(f.reader.service(id).unwrap().definition, changed);
-    let error = f.writer.define(Change::Delete(id), 0).unwrap_err();
+    let error = f.writer.define(Change::Delete(id), &AuditSource::COMMAND, 0).unwrap_err();
     assert!(matches!(error, StorageError::Conflict(_)), "{error:?}");
 
     let remove = FilePlan { remove: vec![id], ..FilePlan::default() };
-    f.writer.define_all(&mut |_| Ok(remove.clone()), 0).unwrap();
+    f.writer.define_all(&mut |_| Ok(remove.clone()), &AuditSource::COMMAND, 0).unwrap();
     assert_eq!(names(&mut f), [by_api]);
 }
 
@@ -230,7 +244,7 @@ fn a_pause_is_an_event_and_its_end_is_unknown(kind: Kind) {
     for (enabled, now_ms) in [(false, 2_000), (true, 3_000)] {
         let change = [("enabled".to_owned(), enabled.into())].into_iter().collect();
         let patch = crate::spec::Patch::new(change).unwrap();
-        f.writer.define(Change::Update(id, patch), now_ms).unwrap();
+        f.writer.define(Change::Update(id, patch), &AuditSource::COMMAND, now_ms).unwrap();
         f.ledger.forget(id);
     }
     f.commit(&[outcome(id, &plain(State::Up, 4_000))], 4_000);
@@ -254,7 +268,7 @@ fn a_search_finds_what_responses_show_of_a_url(kind: Kind) {
     ] {
         let target = Target::parse(url).unwrap();
         let definition = Definition { target, ..sample::definition(name) };
-        f.writer.define(Change::Create(Box::new(definition)), 0).unwrap();
+        f.writer.define(Change::Create(Box::new(definition)), &AuditSource::COMMAND, 0).unwrap();
     }
     for (part, expected) in [
         ("hunter", vec!["hunter2"]),

@@ -28,6 +28,7 @@ pub enum Progress {
     /// Roll-ups and events of the services after this id.
     AfterService(i64),
     Alerting,
+    Audit,
     Space,
     Done,
 }
@@ -61,6 +62,10 @@ pub fn step(
                 };
                 let mut is_more = store.expire_spans(cutoffs.alerts_ms, ROWS)?;
                 is_more |= store.expire_alerting(cutoffs, ROWS)?;
+                if is_more { progress } else { Progress::Audit }
+            }
+            Progress::Audit => {
+                let is_more = store.expire_audit(cutoff(now_ms, retention.rollups), ROWS)?;
                 if is_more { progress } else { Progress::Space }
             }
             Progress::Space => {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::MaintenanceId;
 use crate::domain::{Planned, ServiceId, Window};
 use crate::storage::error::StorageError;
@@ -31,6 +32,7 @@ pub trait MaintenanceWrite: MaintenanceRead {
     fn change_maintenance(
         &mut self,
         change: MaintenanceChange,
+        source: &AuditSource,
         now_ms: i64,
     ) -> Result<MaintenanceApplied>;
     /// Deletes at most `limit` times that ended before `cutoff_ms`. Whether there may be more.

@@ -3,6 +3,7 @@
 use super::cold::alerting::{changes, definitions, expiry, lists, settle, state};
 use super::store::PostgresStore;
 use crate::domain::alert::{Alert, Channel, ChannelId, Policy, Settlement, Signal, Silence};
+use crate::domain::audit::AuditSource;
 use crate::domain::{Page, ServiceId};
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::alerting::{
@@ -78,8 +79,13 @@ impl AlertWrite for PostgresStore {
         self.write(None, |store| settle::settle(&mut store.connection, settlement))
     }
 
-    fn change_alerting(&mut self, change: AlertingChange, _now_ms: i64) -> Result<AlertingApplied> {
-        self.write(None, |store| changes::change(&mut store.connection, change))
+    fn change_alerting(
+        &mut self,
+        change: AlertingChange,
+        source: &AuditSource,
+        now_ms: i64,
+    ) -> Result<AlertingApplied> {
+        self.write(None, |store| changes::change(&mut store.connection, change, source, now_ms))
     }
 
     fn expire_alerting(&mut self, cutoffs: AlertingCutoffs, limit: u32) -> Result<bool> {

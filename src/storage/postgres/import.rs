@@ -6,12 +6,14 @@ use std::mem::take;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
 
+use super::cold::audit;
 use super::cold::rows::NewEventRow;
 use super::columns::Ticks;
 use super::connection::StoreConnection;
 use super::schema::{service_events, service_metrics, services};
 use super::store::PostgresStore;
 use super::{living, sealing};
+use crate::domain::audit::AuditEntry;
 use crate::domain::{Origin, ServiceId, StoredTick, Tally};
 use crate::storage::error::StorageError;
 use crate::storage::import::{ImportedEvent, ImportedService, NewService};
@@ -190,6 +192,10 @@ impl StoreImport for Import<'_> {
     fn seal_all(&mut self, chunk_ticks: usize, now_ms: i64) -> Result<()> {
         self.write_ticks()?;
         sealing::seal_all(self.store, chunk_ticks, now_ms)
+    }
+
+    fn record_audit(&mut self, entry: &AuditEntry) -> Result<()> {
+        self.store.run(|connection| audit::write(connection, std::slice::from_ref(entry)))
     }
 }
 

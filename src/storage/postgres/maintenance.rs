@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::cold::maintenance::{changes, definitions, due, spans};
 use super::store::PostgresStore;
+use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::MaintenanceId;
 use crate::domain::{Planned, ServiceId, Window};
 use crate::storage::maintenance::port::{MaintenanceRead, MaintenanceWrite};
@@ -38,9 +39,10 @@ impl MaintenanceWrite for PostgresStore {
     fn change_maintenance(
         &mut self,
         change: MaintenanceChange,
+        source: &AuditSource,
         now_ms: i64,
     ) -> Result<MaintenanceApplied> {
-        self.write(None, |store| changes::change(&mut store.connection, change, now_ms))
+        self.write(None, |store| changes::change(&mut store.connection, change, source, now_ms))
     }
 
     fn expire_spans(&mut self, cutoff_ms: i64, limit: u32) -> Result<bool> {

@@ -2,6 +2,7 @@
 //! `cold/`.
 
 mod alerting;
+mod audit;
 mod authorities;
 mod clock_step;
 #[path = "../cold/mod.rs"]

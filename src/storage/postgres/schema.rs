@@ -45,6 +45,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        at_ms -> BigInt,
+        actor -> Text,
+        token_id -> Nullable<BigInt>,
+        address -> Nullable<Text>,
+        action -> Text,
+        object -> Text,
+        object_id -> Nullable<BigInt>,
+        object_name -> Nullable<Text>,
+        before -> Nullable<Text>,
+        after -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     channels (id) {
         id -> Int8,
         name -> Text,
@@ -337,6 +353,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     alert_signals,
     alerting,
     alerts,
+    audit,
     channels,
     deliveries,
     duties,

@@ -1,13 +1,14 @@
-//! Alerting and maintenance in a copy of the store.
+//! Alerting, maintenance and the audit in a copy of the store.
 
 use diesel::prelude::*;
 
 use super::cold::alerting::alert_rows::{AlertRow, SignalRow};
 use super::cold::alerting::definitions;
 use super::cold::alerting::notification_rows::{DeliveryRow, NotificationRow};
+use super::cold::audit::AuditRow;
 use super::connection::StoreConnection;
 use super::schema::{
-    alert_signals, alerting, alerts, deliveries, maintenance_spans, maintenances,
+    alert_signals, alerting, alerts, audit, deliveries, maintenance_spans, maintenances,
     notification_alerts, notifications,
 };
 use crate::storage::port::Result;
@@ -76,6 +77,15 @@ pub fn read(connection: &mut StoreConnection, each: &mut EachAlertingRow<'_>) ->
         pass(rows, |row| row.id, |row| each(AlertingRow::Delivery(row.record()?)))
     })?;
     read_maintenance(connection, each)?;
+    by_id(|after| {
+        let rows: Vec<AuditRow> = audit::table
+            .filter(audit::id.gt(after))
+            .order(audit::id)
+            .limit(PORTION)
+            .select(AuditRow::as_select())
+            .load(connection)?;
+        pass(rows, |row| row.id, |row| each(AlertingRow::Audit(row.record()?)))
+    })?;
     let (instance_key, next_alert_id, next_notification_id) = alerting::table
         .select((alerting::instance_key, alerting::next_alert_id, alerting::next_notification_id))
         .first(connection)?;

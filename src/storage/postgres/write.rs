@@ -9,6 +9,7 @@ use super::retention::Next;
 use super::store::PostgresStore;
 use super::{clock_step, commit, entries, retention, sealing};
 use crate::domain::ServiceId;
+use crate::domain::audit::AuditSource;
 use crate::domain::time::step_back::StepBack;
 use crate::storage::batch::{Batch, Entry, Stored};
 use crate::storage::gaps;
@@ -33,12 +34,19 @@ impl StoreWrite for PostgresStore {
         Ok(instance.take_stored_commit())
     }
 
-    fn define(&mut self, change: Change, now_ms: i64) -> Result<Applied> {
-        self.write(None, |store| definitions::define(&mut store.connection, change, now_ms))
+    fn define(&mut self, change: Change, source: &AuditSource, now_ms: i64) -> Result<Applied> {
+        self.write(None, |store| definitions::define(&mut store.connection, change, source, now_ms))
     }
 
-    fn define_all(&mut self, plan: &mut MakePlan<'_>, now_ms: i64) -> Result<AppliedPlan> {
-        self.write_bulk(None, |store| definitions::define_all(&mut store.connection, plan, now_ms))
+    fn define_all(
+        &mut self,
+        plan: &mut MakePlan<'_>,
+        source: &AuditSource,
+        now_ms: i64,
+    ) -> Result<AppliedPlan> {
+        self.write_bulk(None, |store| {
+            definitions::define_all(&mut store.connection, plan, source, now_ms)
+        })
     }
 
     fn close_gap(&mut self, now_ms: i64, default_interval: Duration) -> Result<Resumed> {

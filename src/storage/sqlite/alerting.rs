@@ -4,6 +4,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::cold::alerting::{changes, definitions, expiry, lists, settle, state};
 use crate::domain::alert::{Alert, Channel, ChannelId, Policy, Settlement, Signal, Silence};
+use crate::domain::audit::AuditSource;
 use crate::domain::{Page, ServiceId};
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::alerting::{
@@ -79,8 +80,13 @@ impl AlertWrite for SqliteConnection {
         self.immediate_transaction(|connection| settle::settle(connection, settlement))
     }
 
-    fn change_alerting(&mut self, change: AlertingChange, _now_ms: i64) -> Result<AlertingApplied> {
-        self.immediate_transaction(|connection| changes::change(connection, change))
+    fn change_alerting(
+        &mut self,
+        change: AlertingChange,
+        source: &AuditSource,
+        now_ms: i64,
+    ) -> Result<AlertingApplied> {
+        self.immediate_transaction(|connection| changes::change(connection, change, source, now_ms))
     }
 
     fn expire_alerting(&mut self, cutoffs: AlertingCutoffs, limit: u32) -> Result<bool> {

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
+use super::cold::audit;
 use super::cold::rows::NewEventRow;
 use super::metrics::TallyRow;
 use super::rows::TickRow;
 use super::schema::{service_events, service_metrics, service_ticks, services};
 use super::{fresh, sealing};
+use crate::domain::audit::AuditEntry;
 use crate::domain::{Origin, ServiceId, StoredTick, Tally};
 use crate::storage::error::StorageError;
 use crate::storage::import::{ImportedEvent, ImportedService, NewService};
@@ -114,5 +116,9 @@ impl StoreImport for Import<'_> {
 
     fn seal_all(&mut self, chunk_ticks: usize, now_ms: i64) -> Result<()> {
         sealing::seal_all(self.connection, chunk_ticks, now_ms)
+    }
+
+    fn record_audit(&mut self, entry: &AuditEntry) -> Result<()> {
+        audit::write(self.connection, std::slice::from_ref(entry))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use diesel::sqlite::SqliteConnection;
 
 use super::cold::maintenance::{changes, definitions, due, spans};
+use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::MaintenanceId;
 use crate::domain::{Planned, ServiceId, Window};
 use crate::storage::maintenance::port::{MaintenanceRead, MaintenanceWrite};
@@ -39,9 +40,10 @@ impl MaintenanceWrite for SqliteConnection {
     fn change_maintenance(
         &mut self,
         change: MaintenanceChange,
+        source: &AuditSource,
         now_ms: i64,
     ) -> Result<MaintenanceApplied> {
-        self.immediate_transaction(|connection| changes::change(connection, change, now_ms))
+        self.immediate_transaction(|connection| changes::change(connection, change, source, now_ms))
     }
 
     fn expire_spans(&mut self, cutoff_ms: i64, limit: u32) -> Result<bool> {

@@ -1,6 +1,7 @@
 //! The store in an SQLite file, through diesel. All SQL of this program is here and in `cold/`.
 
 mod alerting;
+mod audit;
 mod clock_step;
 #[path = "../cold/mod.rs"]
 mod cold;

@@ -11,6 +11,8 @@ use diesel::sqlite::SqliteConnection;
 use super::connection::{Line, connect};
 use super::files::{absolute, escaped, explain, has_beside, is_new, unusable};
 use super::migrations;
+use crate::domain::audit::AuditEntry;
+use crate::storage::audit::port::AuditWrite;
 use crate::storage::error::OpenError;
 use crate::storage::port::StoreRead;
 
@@ -80,6 +82,12 @@ impl OfflineStore {
     /// Its rows. They can be read when the [`version`](Self::version) is the current one.
     pub fn rows(&mut self) -> &mut dyn StoreRead {
         &mut self.connection
+    }
+
+    /// Writes a row of the audit into a copy that is migrated.
+    pub fn record_audit(&mut self, entry: &AuditEntry) -> Result<(), String> {
+        let entries = std::slice::from_ref(entry);
+        self.connection.record_audit(entries).map_err(|error| error.to_string())
     }
 
     /// Which version of this program wrote the tables; an error for a newer one.

@@ -1,4 +1,4 @@
-//! Alerting and maintenance in a file that receives a copy.
+//! Alerting, maintenance and the audit in a file that receives a copy.
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
@@ -6,8 +6,9 @@ use diesel::sqlite::SqliteConnection;
 use super::cold::alerting::alert_rows::{AlertRow, NewSignalRow};
 use super::cold::alerting::definition_rows::{NewChannelRow, NewPolicyRow, NewSilenceRow};
 use super::cold::alerting::notification_rows::{MemberRow, NewDeliveryRow, NotificationRow};
+use super::cold::audit::AuditRow;
 use super::schema::{
-    alert_signals, alerting, alerts, channels, deliveries, maintenance_spans, maintenances,
+    alert_signals, alerting, alerts, audit, channels, deliveries, maintenance_spans, maintenances,
     notification_alerts, notifications, policies, silences,
 };
 use crate::storage::alerting::{NewChannel, NewPolicy, NewSilence};
@@ -109,6 +110,9 @@ pub fn add(connection: &mut SqliteConnection, row: AlertingRow) -> Result<()> {
                 maintenance_spans::maintenance_id.eq(span.maintenance_id),
             ))
             .execute(connection),
+        AlertingRow::Audit(record) => {
+            diesel::insert_into(audit::table).values(AuditRow::from(record)).execute(connection)
+        }
         AlertingRow::Counters(counters) => diesel::update(alerting::table)
             .set((
                 alerting::instance_key.eq(counters.instance_key),

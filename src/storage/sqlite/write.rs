@@ -10,6 +10,7 @@ use super::cold::definitions;
 use super::import::Import;
 use super::{clock_step, commit, retention, sealing};
 use crate::domain::ServiceId;
+use crate::domain::audit::AuditSource;
 use crate::domain::time::step_back::StepBack;
 use crate::storage::batch::{Batch, Entry, Stored};
 use crate::storage::gaps;
@@ -31,13 +32,20 @@ impl StoreWrite for SqliteConnection {
         Ok(false)
     }
 
-    fn define(&mut self, change: Change, now_ms: i64) -> Result<Applied> {
-        self.immediate_transaction(|connection| definitions::define(connection, change, now_ms))
+    fn define(&mut self, change: Change, source: &AuditSource, now_ms: i64) -> Result<Applied> {
+        self.immediate_transaction(|connection| {
+            definitions::define(connection, change, source, now_ms)
+        })
     }
 
-    fn define_all(&mut self, plan: &mut MakePlan<'_>, now_ms: i64) -> Result<AppliedPlan> {
+    fn define_all(
+        &mut self,
+        plan: &mut MakePlan<'_>,
+        source: &AuditSource,
+        now_ms: i64,
+    ) -> Result<AppliedPlan> {
         // Takes the write lock with the first change, so a plan without changes needs none.
-        self.transaction(|connection| definitions::define_all(connection, plan, now_ms))
+        self.transaction(|connection| definitions::define_all(connection, plan, source, now_ms))
     }
 
     fn close_gap(&mut self, now_ms: i64, default_interval: Duration) -> Result<Resumed> {

@@ -1,7 +1,7 @@
 //! Alerts, and the channels that deliver them.
 
 mod alertmanager;
-mod alerts;
+pub mod alerts;
 mod channel_tests;
 mod channels;
 mod commands;

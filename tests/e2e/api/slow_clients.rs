@@ -11,7 +11,7 @@ use crate::support::{App, Launch, WAIT_LIMIT, ensure, retry_while_busy, wait_for
 const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A service with a list of 3 MB.
-fn launch() -> Launch {
+pub fn launch() -> Launch {
     let mut text = String::from("endpoints:\n");
     for nth in 0..300 {
         let body = "x".repeat(10_000);

@@ -1,5 +1,6 @@
 //! The database: recording, recovery, retention, backup and import.
 
+mod audit;
 mod backup;
 mod changed_files;
 mod crash_recovery;

@@ -9,6 +9,7 @@ use super::oracle::{self, Fact};
 use super::{Conditions, Probes, SERVICES, Step};
 use crate::actors::recorder::buffer::Buffer;
 use crate::actors::recorder::observation::{Observations, allowance};
+use crate::domain::audit::AuditSource;
 use crate::domain::history::timeline::TimeKind;
 use crate::domain::time::stall::Stall;
 use crate::domain::{
@@ -284,7 +285,7 @@ impl World {
         let id = self.services[nth].id;
         let change = [(field.to_owned(), value)].into_iter().collect();
         let change = Change::Update(id, Patch::new(change).unwrap());
-        self.store.writer.define(change, self.now_ms).unwrap();
+        self.store.writer.define(change, &AuditSource::COMMAND, self.now_ms).unwrap();
         self.store.ledger.forget(id);
     }
 

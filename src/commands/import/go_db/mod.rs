@@ -12,10 +12,13 @@ use std::mem::take;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use self::repair::repair;
 use crate::clock::unix_ms;
 use crate::commands::output::print_line;
 use crate::config::{Config, StorageConfig};
+use crate::domain::audit::{Action, AuditEntry, AuditSource, Differences, Object, ObjectKind};
 use crate::domain::history::tick::StoredTick;
 use crate::domain::{LatestEvent, Name, State, Tally, Target};
 use crate::error::Error;
@@ -123,6 +126,7 @@ fn import(
             service.tally.latest = events.last().map(latest_event);
             history.add_events(&service.imported, &events, &service.tally)?;
         }
+        history.record_audit(&audited(&summary, now_ms))?;
         history.seal_all(chunk_ticks, now_ms)
     });
     match copied {
@@ -131,6 +135,24 @@ fn import(
             Err(format!("{why}; a database can be imported once, and nothing was changed"))
         }
         Err(error) => Err(format!("{error}; nothing was changed")),
+    }
+}
+
+/// The row of the audit.
+fn audited(summary: &Summary, now_ms: i64) -> AuditEntry {
+    let Summary { services, events, ticks, .. } = summary;
+    let counts = [
+        ("services", (*services).into()),
+        ("events", (*events).into()),
+        ("ticks", (*ticks).into()),
+    ];
+    let after = counts.into_iter().map(|(name, count): (_, Value)| (name.to_owned(), count));
+    AuditEntry {
+        at_ms: now_ms,
+        source: AuditSource::COMMAND,
+        action: Action::Import,
+        object: Object { kind: ObjectKind::Store, id: None, name: Some("go-db".to_owned()) },
+        differences: Differences { before: None, after: Some(after.collect()) },
     }
 }
 

@@ -25,6 +25,7 @@ use crate::domain::alert::kind::{AlertKind, Severity};
 use crate::domain::alert::notification::{Delivery, Notification, Settlement};
 use crate::domain::alert::routing::Route;
 use crate::domain::alert::signal::Facts;
+use crate::domain::audit::AuditEntry;
 use crate::domain::service::service_id::ServiceId;
 use lane::{Lane, LaneSettings};
 use open::{OpenAlert, OpenNotification, Subject};
@@ -154,6 +155,8 @@ struct Outbox {
     members: Vec<(i64, i64)>,
     deliveries: Vec<Delivery>,
     failing: BTreeMap<i64, Option<i64>>,
+    /// Changes by people.
+    audit: Vec<AuditEntry>,
     /// Notifications and their revisions in the settlement under way.
     settling: Vec<(i64, u32)>,
     is_settling: bool,
@@ -263,6 +266,11 @@ impl Engine {
         self.alerts.get(&id)
     }
 
+    /// Writes the row of the audit for a change of an alert together with the alert.
+    pub fn record_audit(&mut self, entry: AuditEntry) {
+        self.outbox.audit.push(entry);
+    }
+
     pub fn notification(&self, id: i64) -> Option<&OpenNotification> {
         self.notifications.get(&id)
     }
@@ -343,6 +351,7 @@ impl Engine {
         settlement.members = std::mem::take(&mut outbox.members);
         settlement.deliveries = std::mem::take(&mut outbox.deliveries);
         settlement.failing = std::mem::take(&mut outbox.failing).into_iter().collect();
+        settlement.audit = std::mem::take(&mut outbox.audit);
         settlement.signals_up_to = outbox.signals_up_to.take();
         if settlement.is_empty() {
             return None;

@@ -5,8 +5,8 @@ mod checks;
 mod client_key;
 mod config;
 mod key_exchange;
-mod pem;
-mod provider;
+pub mod pem;
+pub mod provider;
 mod recorder;
 mod signatures;
 mod trust;
@@ -22,6 +22,7 @@ use rustls::{ClientConfig, ClientConnection, ProtocolVersion};
 use tokio_rustls::TlsConnector;
 use url::Url;
 
+pub use certificates::expires_at;
 pub use config::{Alpn, validate};
 pub use pem::Files;
 pub use trust::Trust;
@@ -31,6 +32,7 @@ use crate::domain::{Failure, Reason};
 use crate::probe::net::tls::certificates::Presented;
 use crate::probe::net::tls::config::{Prepared, prepare};
 use crate::probe::net::tls::recorder::{CertificateRecorder, RequestRecorder};
+use crate::probe::net::tls::trust::TrustStore;
 use crate::probe::net::tls_stream::{TlsStream, Transport};
 use crate::probe::tls_failure::{Handshaking, of_handshake};
 
@@ -49,6 +51,13 @@ pub struct Handshake {
     pub certificates: Presented,
     /// Whether the target requested a client certificate.
     pub certificate_requested: bool,
+}
+
+/// A client of HTTP/1.1 that accepts every certificate.
+pub fn accepting_client() -> Result<ClientConfig, String> {
+    let options = TlsOptions { insecure: true, ..TlsOptions::default() };
+    let trust = Trust::from(TrustStore::new());
+    prepare(&trust, &options, &Files::default(), Alpn::Http1).map(|prepared| prepared.config)
 }
 
 impl TlsConfigs {

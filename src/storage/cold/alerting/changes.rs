@@ -2,22 +2,31 @@
 
 use diesel::prelude::*;
 
-use super::StoreConnection;
+use super::audited::record;
 use super::definition_rows::{NewChannelRow, NewPolicyRow, NewSilenceRow};
-use super::definitions;
 use super::schema::{channels, policies, silences};
+use super::{Audit, StoreConnection, definitions};
 use crate::domain::Origin;
 use crate::domain::alert::{Channel, ChannelId, Policy};
+use crate::domain::audit::{Action, AuditSource};
 use crate::storage::alerting::{AlertingApplied, AlertingChange, NewChannel, NewPolicy};
 use crate::storage::error::StorageError;
 use crate::storage::port::Result;
 
 /// Part of the caller's transaction.
-pub fn change(connection: &mut StoreConnection, change: AlertingChange) -> Result<AlertingApplied> {
-    let applied = match change {
+pub fn change(
+    connection: &mut StoreConnection,
+    change: AlertingChange,
+    source: &AuditSource,
+    now_ms: i64,
+) -> Result<AlertingApplied> {
+    let audit = Audit { source, now_ms };
+    match change {
         AlertingChange::CreateChannel(channel) => {
             let id = save_channel(connection, None, &channel)?;
-            AlertingApplied::Channel(definitions::channel(connection, id)?)
+            let after = definitions::channel(connection, id)?;
+            record(connection, audit, Action::ChannelCreate, None, Some(&after))?;
+            Ok(AlertingApplied::Channel(after))
         }
         AlertingChange::UpdateChannel(id, channel) => {
             let before = writable_channel(connection, id)?;
@@ -25,48 +34,61 @@ pub fn change(connection: &mut StoreConnection, change: AlertingChange) -> Resul
                 require_unused(connection, &before.name)?;
             }
             save_channel(connection, Some(id), &channel)?;
-            AlertingApplied::Channel(definitions::channel(connection, id)?)
+            let after = definitions::channel(connection, id)?;
+            record(connection, audit, Action::ChannelUpdate, Some(&before), Some(&after))?;
+            Ok(AlertingApplied::Channel(after))
         }
         AlertingChange::DeleteChannel(id) => {
             let channel = writable_channel(connection, id)?;
             require_unused(connection, &channel.name)?;
             diesel::delete(channels::table.find(id)).execute(connection)?;
-            AlertingApplied::Deleted(id)
+            record(connection, audit, Action::ChannelDelete, Some(&channel), None)?;
+            Ok(AlertingApplied::Deleted(id))
         }
         AlertingChange::CreatePolicy(policy) => {
             let id = save_policy(connection, None, &policy)?;
-            AlertingApplied::Policy(definitions::policy(connection, id)?)
+            let after = definitions::policy(connection, id)?;
+            record(connection, audit, Action::PolicyCreate, None, Some(&after))?;
+            Ok(AlertingApplied::Policy(after))
         }
         AlertingChange::UpdatePolicy(id, policy) => {
-            writable_policy(connection, id)?;
+            let before = writable_policy(connection, id)?;
             save_policy(connection, Some(id), &policy)?;
-            AlertingApplied::Policy(definitions::policy(connection, id)?)
+            let after = definitions::policy(connection, id)?;
+            record(connection, audit, Action::PolicyUpdate, Some(&before), Some(&after))?;
+            Ok(AlertingApplied::Policy(after))
         }
         AlertingChange::DeletePolicy(id) => {
-            writable_policy(connection, id)?;
+            let before = writable_policy(connection, id)?;
             diesel::delete(policies::table.find(id)).execute(connection)?;
-            AlertingApplied::Deleted(id)
+            record(connection, audit, Action::PolicyDelete, Some(&before), None)?;
+            Ok(AlertingApplied::Deleted(id))
         }
         AlertingChange::CreateSilence(silence) => {
             let id: i64 = diesel::insert_into(silences::table)
                 .values(NewSilenceRow::new(&silence))
                 .returning(silences::id)
                 .get_result(connection)?;
-            AlertingApplied::Silence(definitions::silence(connection, id)?)
+            let after = definitions::silence(connection, id)?;
+            record(connection, audit, Action::SilenceCreate, None, Some(&after))?;
+            Ok(AlertingApplied::Silence(after))
         }
         AlertingChange::UpdateSilence(id, silence) => {
+            let before = definitions::silence(connection, id)?;
             diesel::update(silences::table.find(id))
                 .set(NewSilenceRow::new(&silence))
                 .execute(connection)?;
-            AlertingApplied::Silence(definitions::silence(connection, id)?)
+            let after = definitions::silence(connection, id)?;
+            record(connection, audit, Action::SilenceUpdate, Some(&before), Some(&after))?;
+            Ok(AlertingApplied::Silence(after))
         }
         AlertingChange::DeleteSilence(id) => {
-            definitions::silence(connection, id)?;
+            let before = definitions::silence(connection, id)?;
             diesel::delete(silences::table.find(id)).execute(connection)?;
-            AlertingApplied::Deleted(id)
+            record(connection, audit, Action::SilenceDelete, Some(&before), None)?;
+            Ok(AlertingApplied::Deleted(id))
         }
-    };
-    Ok(applied)
+    }
 }
 
 /// Adds a channel, or replaces the one with this id.

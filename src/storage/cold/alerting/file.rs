@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 
-use super::StoreConnection;
+use super::audited::{Audited, record};
 use super::definition_rows::{ChannelRow, NewChannelRow, NewPolicyRow, PolicyRow};
 use super::schema::{channels, policies};
+use super::{Audit, StoreConnection, definitions};
 use crate::domain::Origin;
+use crate::domain::audit::Action;
 use crate::storage::alerting::{NewChannel, NewPolicy};
 use crate::storage::error::StorageError;
 use crate::storage::port::Result;
@@ -18,12 +20,18 @@ pub fn apply(
     connection: &mut StoreConnection,
     channels: &[NewChannel],
     policies: &[NewPolicy],
+    audit: Audit<'_>,
 ) -> Result<bool> {
-    let channels_changed = apply_channels(connection, channels)?;
-    Ok(apply_policies(connection, policies)? || channels_changed)
+    let channels_changed = apply_channels(connection, channels, audit)?;
+    Ok(apply_policies(connection, policies, audit)? || channels_changed)
 }
 
-fn apply_channels(connection: &mut StoreConnection, wanted: &[NewChannel]) -> Result<bool> {
+fn apply_channels(
+    connection: &mut StoreConnection,
+    wanted: &[NewChannel],
+    audit: Audit<'_>,
+) -> Result<bool> {
+    let before = definitions::channels(connection)?;
     let stored: Vec<ChannelRow> =
         channels::table.select(ChannelRow::as_select()).load(connection)?;
     let stored = stored.into_iter().map(|row| {
@@ -58,10 +66,19 @@ fn apply_channels(connection: &mut StoreConnection, wanted: &[NewChannel]) -> Re
         diesel::delete(channels::table.find(id)).execute(connection)?;
         is_changed = true;
     }
+    if is_changed {
+        let after = definitions::channels(connection)?;
+        record_all(connection, audit, &before, &after, |channel| channel.id)?;
+    }
     Ok(is_changed)
 }
 
-fn apply_policies(connection: &mut StoreConnection, wanted: &[NewPolicy]) -> Result<bool> {
+fn apply_policies(
+    connection: &mut StoreConnection,
+    wanted: &[NewPolicy],
+    audit: Audit<'_>,
+) -> Result<bool> {
+    let before = definitions::policies(connection)?;
     let stored: Vec<PolicyRow> = policies::table.select(PolicyRow::as_select()).load(connection)?;
     let stored = stored.into_iter().map(|row| {
         let file = NewPolicyRow {
@@ -95,7 +112,32 @@ fn apply_policies(connection: &mut StoreConnection, wanted: &[NewPolicy]) -> Res
         diesel::delete(policies::table.find(id)).execute(connection)?;
         is_changed = true;
     }
+    if is_changed {
+        let after = definitions::policies(connection)?;
+        record_all(connection, audit, &before, &after, |policy| policy.id)?;
+    }
     Ok(is_changed)
+}
+
+/// Writes a row of the audit for each record that differs.
+fn record_all<T: Audited + PartialEq>(
+    connection: &mut StoreConnection,
+    audit: Audit<'_>,
+    before: &[T],
+    after: &[T],
+    id: impl Fn(&T) -> i64,
+) -> Result<()> {
+    let mut old: HashMap<i64, &T> = before.iter().map(|record| (id(record), record)).collect();
+    for new in after {
+        let was = old.remove(&id(new));
+        if was != Some(new) {
+            record(connection, audit, Action::FileApply, was, Some(new))?;
+        }
+    }
+    for gone in before.iter().filter(|record| old.contains_key(&id(record))) {
+        record(connection, audit, Action::FileApply, Some(gone), None)?;
+    }
+    Ok(())
 }
 
 const FILE: &str = Origin::File.as_str();

@@ -1,6 +1,7 @@
 //! Alerting: channels, policies and silences; signals, alerts, notifications and deliveries.
 
 pub mod alert_rows;
+mod audited;
 pub mod changes;
 pub mod clock_step;
 pub mod definition_rows;
@@ -14,4 +15,5 @@ pub mod settle;
 pub mod state;
 pub mod values;
 
+use super::audit::{self, Audit};
 use super::{Backend, StoreConnection, schema};

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::StoreConnection;
 use super::alert_rows::AlertRow;
 use super::notification_rows::{MemberRow, NewDeliveryRow, NotificationRow};
 use super::schema::{
     alert_signals, alerting, alerts, channels, deliveries, notification_alerts, notifications,
 };
+use super::{StoreConnection, audit};
 use crate::domain::alert::{Alert, Delivery, Facts, Notification, Settlement};
 use crate::storage::error::StorageError;
 use crate::storage::port::Result;
@@ -20,7 +20,7 @@ pub const ROWS: usize = 1_000;
 
 /// Part of the caller's transaction. The same settlement again changes nothing.
 pub fn settle(connection: &mut StoreConnection, settlement: &Settlement) -> Result<()> {
-    let Settlement { signals_up_to, alerts, notifications, members, deliveries, failing } =
+    let Settlement { signals_up_to, alerts, notifications, members, deliveries, failing, audit } =
         settlement;
     if let Some(id) = signals_up_to {
         diesel::delete(alert_signals::table.filter(alert_signals::id.le(*id)))
@@ -47,7 +47,8 @@ pub fn settle(connection: &mut StoreConnection, settlement: &Settlement) -> Resu
             .set(channels::failing_since_ms.eq(since_ms))
             .execute(connection)?;
     }
-    reserve_ids(connection, alerts, notifications)
+    reserve_ids(connection, alerts, notifications)?;
+    audit::write_once(connection, audit)
 }
 
 /// No later alert or notification gets the id of one of these.

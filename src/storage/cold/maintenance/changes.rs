@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::schema::{maintenances, services};
-use super::{StoreConnection, definitions, due, spans};
+use super::{Audit, StoreConnection, definitions, due, spans};
+use crate::domain::audit::{Action, AuditSource, Object, ObjectKind};
 use crate::domain::maintenance::{KeyProblem, MaintenanceDefinition, MaintenanceId, Scope, Timing};
 use crate::domain::time::timestamp;
 use crate::domain::{Origin, ServiceId};
+use crate::storage::audit::fields;
 use crate::storage::error::StorageError;
 use crate::storage::maintenance::{
     ListDueSpans, MaintenanceApplied, MaintenanceChange, MaintenanceRecord,
@@ -27,8 +29,10 @@ const TOLERANCE_MS: i64 = 10_000;
 pub fn change(
     connection: &mut StoreConnection,
     change: MaintenanceChange,
+    source: &AuditSource,
     now_ms: i64,
 ) -> Result<MaintenanceApplied> {
+    let audit = Audit { source, now_ms };
     let id = match change {
         MaintenanceChange::Create { definition, retroactive } => {
             let count: i64 = maintenances::table
@@ -42,7 +46,9 @@ pub fn change(
             }
             check_services(connection, &definition.scope, &BTreeSet::new())?;
             let effective_ms = effective_ms(&definition, None, retroactive, now_ms)?;
-            Some(insert(connection, &definition, Origin::Api, effective_ms, now_ms)?)
+            let id = insert(connection, &definition, Origin::Api, effective_ms, now_ms)?;
+            record(connection, audit, Action::MaintenanceCreate, id, None, Some(&definition))?;
+            Some(id)
         }
         MaintenanceChange::Update { id, patch, retroactive } => {
             let record = writable(connection, id)?;
@@ -56,6 +62,8 @@ pub fn change(
             let effective_ms = effective_ms(&after, Some(before), retroactive, now_ms)?;
             if after != *before {
                 replace(connection, &record, &after, effective_ms, now_ms)?;
+                let (action, after) = (Action::MaintenanceUpdate, Some(&after));
+                self::record(connection, audit, action, id, Some(before), after)?;
             }
             if let Some(from_ms) = once_from_ms(before).filter(|_| retroactive && after != *before)
             {
@@ -66,6 +74,8 @@ pub fn change(
         MaintenanceChange::Delete(id) => {
             let record = writable(connection, id)?;
             delete(connection, &record, now_ms)?;
+            let before = Some(&record.maintenance.definition);
+            self::record(connection, audit, Action::MaintenanceDelete, id, before, None)?;
             None
         }
         MaintenanceChange::WriteSpans(portion) => {
@@ -75,6 +85,22 @@ pub fn change(
     };
     let record = id.map(|id| definitions::get(connection, id)).transpose()?;
     Ok(MaintenanceApplied { record, windows: Some(definitions::windows(connection)?) })
+}
+
+/// Writes the row of the audit. Part of the caller's transaction.
+pub fn record(
+    connection: &mut StoreConnection,
+    audit: Audit<'_>,
+    action: Action,
+    id: MaintenanceId,
+    before: Option<&MaintenanceDefinition>,
+    after: Option<&MaintenanceDefinition>,
+) -> Result<()> {
+    let note = after.or(before).and_then(|definition| definition.note.as_deref());
+    let name = note.map(str::to_owned);
+    let object = Object { kind: ObjectKind::Maintenance, id: Some(id), name };
+    let (before, after) = (before.map(fields::maintenance), after.map(fields::maintenance));
+    audit.record(connection, action, object, before.as_ref(), after.as_ref())
 }
 
 /// The begin of a maintenance that takes place once.

@@ -1,8 +1,9 @@
 //! Maintenance of the services file.
 
-use super::{StoreConnection, changes, definitions};
+use super::{Audit, StoreConnection, changes, definitions};
 use crate::domain::alert::Matcher;
-use crate::domain::maintenance::{MaintenanceDefinition, Scope};
+use crate::domain::audit::Action;
+use crate::domain::maintenance::{Maintenance, MaintenanceDefinition, Scope};
 use crate::domain::{Origin, ServiceId};
 use crate::storage::maintenance::{FileMaintenance, MaintenanceRecord, PlannedService};
 use crate::storage::port::Result;
@@ -13,8 +14,9 @@ pub fn apply(
     connection: &mut StoreConnection,
     wanted: &[FileMaintenance],
     added: &[ServiceId],
-    now_ms: i64,
+    audit: Audit<'_>,
 ) -> Result<bool> {
+    let now_ms = audit.now_ms;
     let mut stored: Vec<MaintenanceRecord> = definitions::list(connection)?;
     stored.retain(|record| record.maintenance.origin == Origin::File);
     let mut wanted: Vec<MaintenanceDefinition> =
@@ -28,14 +30,22 @@ pub fn apply(
         let is_like = |record: &MaintenanceRecord| {
             record.maintenance.definition.written == definition.written
         };
-        match stored.iter().position(is_like).map(|nth| stored.swap_remove(nth)) {
-            Some(record) => changes::replace(connection, &record, definition, now_ms, now_ms)?,
-            None => {
-                changes::insert(connection, definition, Origin::File, now_ms, now_ms)?;
+        let like = stored.iter().position(is_like).map(|nth| stored.swap_remove(nth));
+        let id = match &like {
+            Some(record) => {
+                changes::replace(connection, record, definition, now_ms, now_ms)?;
+                record.maintenance.id
             }
-        }
+            None => changes::insert(connection, definition, Origin::File, now_ms, now_ms)?,
+        };
+        let before = like.as_ref().map(|record| &record.maintenance.definition);
+        changes::record(connection, audit, Action::FileApply, id, before, Some(definition))?;
     }
-    stored.iter().try_for_each(|record| changes::delete(connection, record, now_ms))?;
+    for record in &stored {
+        let Maintenance { id, definition, .. } = &record.maintenance;
+        changes::delete(connection, record, now_ms)?;
+        changes::record(connection, audit, Action::FileApply, *id, Some(definition), None)?;
+    }
     Ok(is_changed)
 }
 

@@ -7,4 +7,5 @@ pub mod file;
 pub mod spans;
 
 use super::alerting::values;
+use super::audit::Audit;
 use super::{Backend, StoreConnection, schema};

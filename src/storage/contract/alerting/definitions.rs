@@ -4,6 +4,7 @@ use super::super::fixture::{Fixture, Kind, for_each_store};
 use super::samples::*;
 use crate::domain::Origin;
 use crate::domain::alert::Settlement;
+use crate::domain::audit::AuditSource;
 use crate::storage::alerting::{
     AlertingApplied, AlertingChange, NewChannel, NewPolicy, NewSilence,
 };
@@ -80,7 +81,7 @@ fn what_contradicts_the_stored_names_is_refused(kind: Kind) {
         policies: vec![policy("file policy", &["of file"])],
         ..FilePlan::default()
     };
-    f.writer.define_all(&mut |_| Ok(plan.clone()), 0).unwrap();
+    f.writer.define_all(&mut |_| Ok(plan.clone()), &AuditSource::COMMAND, 0).unwrap();
     let of_file = f.reader.channels().unwrap()[0].id;
     let file_policy = f.reader.policies().unwrap()[0].id;
     let id = channel_id(&change(&mut f, AlertingChange::CreateChannel(channel("ops"))));
@@ -117,7 +118,8 @@ fn what_contradicts_the_stored_names_is_refused(kind: Kind) {
         (AlertingChange::UpdateSilence(99, silence(1)), StorageError::NotFound),
         (AlertingChange::DeleteSilence(99), StorageError::NotFound),
     ] {
-        let error = f.writer.change_alerting(refused.clone(), 0).unwrap_err();
+        let error =
+            f.writer.change_alerting(refused.clone(), &AuditSource::COMMAND, 0).unwrap_err();
         assert_eq!(error, expected, "{refused:?}");
     }
     let same = AlertingChange::UpdateChannel(id, NewChannel { enabled: false, ..channel("ops") });
@@ -133,7 +135,8 @@ fn channels_of_the_file_keep_their_ids(kind: Kind) {
             policies: policies.to_vec(),
             ..FilePlan::default()
         };
-        let applied = f.writer.define_all(&mut |_| Ok(plan.clone()), 0).unwrap();
+        let applied =
+            f.writer.define_all(&mut |_| Ok(plan.clone()), &AuditSource::COMMAND, 0).unwrap();
         assert_eq!(applied.plan, plan);
         let channels = f.reader.channels().unwrap().into_iter();
         let of_file = channels.filter(|channel| channel.origin == Origin::File);
@@ -173,7 +176,8 @@ fn a_file_with_the_name_of_a_channel_of_the_api_is_refused(kind: Kind) {
     let id = channel_id(&change(&mut f, AlertingChange::CreateChannel(channel("ops"))));
     change(&mut f, AlertingChange::CreatePolicy(policy("all", &[])));
     let plan = FilePlan { channels: vec![channel("new"), channel("ops")], ..FilePlan::default() };
-    let error = f.writer.define_all(&mut |_| Ok(plan.clone()), 0).unwrap_err();
+    let error =
+        f.writer.define_all(&mut |_| Ok(plan.clone()), &AuditSource::COMMAND, 0).unwrap_err();
     let why = format!(
         "the channel \"ops\" of the services file has the name of the channel {id} of the API; \
          rename one of them"
@@ -181,9 +185,11 @@ fn a_file_with_the_name_of_a_channel_of_the_api_is_refused(kind: Kind) {
     assert_eq!(error, StorageError::Invalid(vec![why]));
     assert_eq!(f.reader.channels().unwrap().len(), 1);
     let plan = FilePlan { policies: vec![policy("all", &[])], ..FilePlan::default() };
-    let error = f.writer.define_all(&mut |_| Ok(plan.clone()), 0).unwrap_err();
+    let error =
+        f.writer.define_all(&mut |_| Ok(plan.clone()), &AuditSource::COMMAND, 0).unwrap_err();
     assert!(error.to_string().contains("the policy \"all\" of the services file"), "{error}");
     let plan = FilePlan { channels: vec![channel("a"), channel("a")], ..FilePlan::default() };
-    let error = f.writer.define_all(&mut |_| Ok(plan.clone()), 0).unwrap_err();
+    let error =
+        f.writer.define_all(&mut |_| Ok(plan.clone()), &AuditSource::COMMAND, 0).unwrap_err();
     assert_eq!(error.to_string(), "the services file has two of the channel \"a\"");
 }

@@ -7,6 +7,7 @@ use crate::domain::PageRequest;
 use crate::domain::alert::{
     AlertKind, AlertState, DeliveryOutcome, Notification, Settlement, Suppression,
 };
+use crate::domain::audit::AuditSource;
 use crate::storage::alerting::{AlertingChange, AlertingCutoffs, ListAlerts, ListDeliveries};
 use crate::storage::error::StorageError;
 
@@ -110,7 +111,13 @@ fn retention_deletes_what_has_ended(kind: Kind) {
     };
     settle(&mut f, &settlement);
     for to_ms in [99, 100] {
-        f.writer.change_alerting(AlertingChange::CreateSilence(silence(to_ms)), 0).unwrap();
+        f.writer
+            .change_alerting(
+                AlertingChange::CreateSilence(silence(to_ms)),
+                &AuditSource::COMMAND,
+                0,
+            )
+            .unwrap();
     }
     assert_eq!(f.writer.expire_alerting(CUTOFFS, 1), Ok(true), "there may be more");
     assert_eq!(f.writer.expire_alerting(CUTOFFS, 1), Ok(false));

@@ -9,6 +9,7 @@ use crate::domain::alert::{
     Alert, AlertKind, AlertState, ChannelOptions, Delivery, DeliveryOutcome, Matcher, Notification,
     NotificationState, NotificationTerms, PolicyOptions, Settlement,
 };
+use crate::domain::audit::AuditSource;
 use crate::storage::alerting::{
     AlertingApplied, AlertingChange, AlertingState, ListAlerts, ListDeliveries, NewChannel,
     NewPolicy, NewSilence,
@@ -103,7 +104,7 @@ pub fn resolved(id: i64, at_ms: i64) -> Alert {
 }
 
 pub fn change(f: &mut Fixture, change: AlertingChange) -> AlertingApplied {
-    f.writer.change_alerting(change, 1_000).unwrap()
+    f.writer.change_alerting(change, &AuditSource::COMMAND, 1_000).unwrap()
 }
 
 pub fn channel_id(applied: &AlertingApplied) -> i64 {

@@ -8,6 +8,7 @@ use diesel::connection::SimpleConnection;
 
 use super::{TestDatabase, open_with_limit, settings};
 use crate::domain::alert::{AlertKind, DeliveryOutcome, Edge, Marks, Settlement};
+use crate::domain::audit::AuditSource;
 use crate::domain::{Outcome, ServiceId, State};
 use crate::storage::contract::alert_signals::firing;
 use crate::storage::contract::alerting::samples::{delivery, due};
@@ -124,7 +125,11 @@ fn another_write_after_a_lost_commit_settles_it_too() {
         let lost = fenced.next(2);
         fenced.lose(&lost, is_stored);
         let other = crate::domain::sample::definition("another");
-        fenced.f.writer.define(Change::Create(Box::new(other)), START_MS).unwrap();
+        fenced
+            .f
+            .writer
+            .define(Change::Create(Box::new(other)), &AuditSource::COMMAND, START_MS)
+            .unwrap();
         assert_eq!(fenced.commit(&lost).unwrap().recorded, 2, "stored: {is_stored}");
         assert_eq!(fenced.commit(&[]).unwrap(), Committed::default());
         fenced.assert_recorded();
@@ -160,7 +165,11 @@ fn an_instance_that_was_ended_writes_nothing() {
     assert_eq!(error, StorageError::Unavailable(why.clone()));
     assert_eq!(fenced.instance.end(), Some(why.clone()));
     let other = crate::domain::sample::definition("another");
-    let error = fenced.f.writer.define(Change::Create(Box::new(other)), START_MS).unwrap_err();
+    let error = fenced
+        .f
+        .writer
+        .define(Change::Create(Box::new(other)), &AuditSource::COMMAND, START_MS)
+        .unwrap_err();
     assert_eq!(error, StorageError::Unavailable(why));
     assert_eq!(fenced.f.ticks(fenced.id).len(), 1);
     assert_eq!(fenced.f.reader.load_services().unwrap().len(), 1);

@@ -96,7 +96,7 @@ impl Drop for TestDatabase {
             "TRUNCATE instances, services, service_metrics, service_ticks, service_events, \
                  service_tick_chunks, service_rollups, inbox, duties, channels, policies, \
                  silences, alert_signals, alerts, notifications, notification_alerts, \
-                 deliveries, maintenances, maintenance_spans RESTART IDENTITY; \
+                 deliveries, maintenances, maintenance_spans, audit RESTART IDENTITY; \
              UPDATE alerting SET next_alert_id = 1, next_notification_id = 1; \
              UPDATE store SET revision = 0, living = 0, spread = NULL, oldest_version = NULL, \
                  sealed_at_ms = 0; \

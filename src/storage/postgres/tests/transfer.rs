@@ -8,12 +8,14 @@ use diesel::prelude::*;
 
 use super::{open_with_limit, settings};
 use crate::domain::alert::{AlertKind, DeliveryOutcome, Marks, Notification, Settlement};
+use crate::domain::audit::AuditSource;
 use crate::domain::{Retention, ServiceId, State, Window, sample};
 use crate::storage::alerting::AlertingChange;
 use crate::storage::contract::alert_signals::firing;
 use crate::storage::contract::alerting::samples::{
     ALL_ALERTS, ALL_DELIVERIES, channel, delivery, due, policy, resolved, silence,
 };
+use crate::storage::contract::audit::ALL as ALL_CHANGES;
 use crate::storage::contract::fixture::{Fixture, START_MS, outcome, outcomes, plain, quiet};
 use crate::storage::contract::ledger::events;
 use crate::storage::contract::postgres_cluster::Database;
@@ -42,6 +44,7 @@ fn everything(rows: &mut dyn StoreRead) -> Vec<String> {
     all.push(format!("{:?}", rows.alerting_state()));
     all.push(format!("{:?}", rows.alerts(&ALL_ALERTS)));
     all.push(format!("{:?}", rows.deliveries(&ALL_DELIVERIES)));
+    all.push(format!("{:?}", rows.audit(&ALL_CHANGES)));
     for id in rows.all_service_ids().unwrap() {
         all.push(format!("{id}: {:?}", rows.service(id)));
         for step_s in [HOUR_S, DAY_S] {
@@ -78,7 +81,7 @@ fn add_alerting(f: &mut Fixture, id: ServiceId, database: &Database) {
         AlertingChange::CreatePolicy(policy("all", &["ops"])),
         AlertingChange::CreateSilence(silence(9)),
     ] {
-        f.writer.change_alerting(change, 0).unwrap();
+        f.writer.change_alerting(change, &AuditSource::COMMAND, 0).unwrap();
     }
     let marks = Marks { failures: vec![1], certificate_days: vec![14], ..Marks::default() };
     f.ledger.set_marks([(id, Arc::new(marks))].into_iter().collect());
@@ -141,8 +144,8 @@ fn a_copy_has_every_row_and_can_be_used() {
     f.retain(retention, now_ms);
     assert!(f.reader.marks().unwrap().expired_ticks > 0);
     f.commit(&outcomes(short, &quiet(3, now_ms, MINUTE_MS)), 0);
-    f.writer.define(Change::Delete(deleted), now_ms).unwrap();
-    f.writer.define(Change::Delete(ids[148]), now_ms).unwrap();
+    f.writer.define(Change::Delete(deleted), &AuditSource::COMMAND, now_ms).unwrap();
+    f.writer.define(Change::Delete(ids[148]), &AuditSource::COMMAND, now_ms).unwrap();
     add_alerting(&mut f, last, &database);
     f.assert_consistent();
 
@@ -170,7 +173,7 @@ fn a_copy_has_every_row_and_can_be_used() {
     let more = outcomes(busy, &quiet(30, now_ms + HOUR_MS, MINUTE_MS));
     ledger.commit(&mut *writer, &more, now_ms + 2 * HOUR_MS).unwrap();
     let new = sample::definition("new");
-    let new = writer.define(Change::Create(Box::new(new)), now_ms).unwrap();
+    let new = writer.define(Change::Create(Box::new(new)), &AuditSource::COMMAND, now_ms).unwrap();
     assert!(new.id > last);
     let resumed = writer.close_gap(now_ms + 9 * HOUR_MS, Duration::from_secs(15)).unwrap();
     assert_eq!(resumed.stopped_at_ms, Some(now_ms + 2 * HOUR_MS));
