@@ -86,6 +86,10 @@
 //! | When is the time of a maintenance written? | `domain/maintenance/spans.rs` |
 //! | When is a service unobserved? | `actors/recorder/observation.rs` |
 //! | Which request may read or write? | `api/guard/decision.rs` |
+//! | Which fields does a row of the audit have? | `domain/audit/differences.rs` |
+//! | What is the address of a client behind a proxy? | `api/guard/forwarded.rs` |
+//! | When is the certificate of the API replaced? | `app/certificate.rs` |
+//! | Which response is packed, and what is its tag? | `api/representation.rs` |
 //! | What does a heartbeat report? | `api/input/heartbeat.rs` |
 //! | Which connection of the API is closed? | `api/transport/places.rs` |
 //! | What if the database file is removed or replaced? | `storage/sqlite/watch.rs` |

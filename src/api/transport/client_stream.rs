@@ -203,6 +203,9 @@ impl AsyncWrite for ClientStream {
 
     /// Sends what is encrypted; without TLS there is nothing to do.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Socket::Plain(plain) = &mut self.stream {
+            return Pin::new(plain).poll_flush(context);
+        }
         if self.connection.is_closed() && self.stream.has_unsent() {
             return Poll::Ready(Err(self.reset(io::ErrorKind::ConnectionAborted)));
         }

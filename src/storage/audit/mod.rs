@@ -2,10 +2,9 @@
 
 pub mod fields;
 pub mod port;
+mod query;
 
-use crate::domain::audit::AuditRecord;
 use crate::domain::{ServiceId, Window};
-use crate::storage::port::{Query, Result, StoreRead};
 
 /// Query: the changes that match every filter, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +18,4 @@ pub struct ListAudit {
     /// Only changes with a smaller id.
     pub before_id: Option<i64>,
     pub limit: u32,
-}
-
-impl Query for ListAudit {
-    type Answer = Vec<AuditRecord>;
-
-    fn run(self, rows: &mut dyn StoreRead) -> Result<Self::Answer> {
-        rows.audit(&self)
-    }
 }

@@ -3,7 +3,9 @@
 
 use crate::domain::audit::{AuditEntry, AuditRecord};
 use crate::storage::audit::ListAudit;
-use crate::storage::port::Result;
+use crate::storage::error::StorageError;
+
+type Result<T> = std::result::Result<T, StorageError>;
 
 /// Reads of the audit.
 pub trait AuditRead {
