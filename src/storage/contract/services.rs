@@ -160,7 +160,7 @@ fn services_by_id_come_in_the_order_of_the_ids(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 5);
     let ids = f.ids.clone();
     f.commit(&[outcome(ids[4], &plain(State::Down, 1_000))], 1_000);
-    f.writer.define(Change::Delete(ids[1]), 0).unwrap();
+    f.writer.define(Change::Delete(ids[1]), &AuditSource::COMMAND, 0).unwrap();
     let unknown = ServiceId::new(ids[4].get() + 1).unwrap();
     let asked = vec![ids[4], ids[1], unknown, ids[0], ids[2]];
     let records = GetServices(asked).run(&mut *f.reader).unwrap();
