@@ -47,22 +47,22 @@ endif
 fmt: ## format the code
 	cargo fmt --all
 
-# The release binary and the benchmark program. PARTS="probes scale" runs some parts only;
+# The binary and the benchmark program. PARTS="probes scale" runs some parts only;
 # BENCH_OTHER=FILE measures another build in turns with this one.
-BUILD_BENCH = cargo build --release --locked \
+BUILD_BENCH = cargo build --locked \
 	-p service-healthcheck -p service-healthcheck-bench --bin service-healthcheck
 
 bench: ## measure cost and capacity, into docs/benchmarks.md; PARTS, BENCH_OTHER
 	tests/needs.sh wrk $(if $(filter postgres,$(PARTS)),postgresql) $(if $(filter ui,$(PARTS)),browser)
-	$(BUILD_BENCH) --bin bench
+	$(BUILD_BENCH) --release --bin bench
 	target/release/bench $(or $(PARTS),--into docs/benchmarks.md)
 
 bench-smoke: ## small benchmark for CI: parts 1, 3 and 6, with generous limits on the ratios
-	$(BUILD_BENCH) --bin bench
-	target/release/bench smoke
+	$(BUILD_BENCH) --profile smoke --bin bench
+	target/smoke/bench smoke
 
 bench-history: ## write and query a year of results; BENCH_SERVICES (100), BENCH_DAYS (365)
-	$(BUILD_BENCH) --bin bench-history
+	$(BUILD_BENCH) --release --bin bench-history
 	target/release/bench-history
 
 # libFuzzer needs flags of a nightly compiler; RUSTC_BOOTSTRAP permits them for the stable one.

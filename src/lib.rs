@@ -1,7 +1,8 @@
 //! service-healthcheck: an uptime monitor.
 //!
-//! It probes each service in its interval, judges the response, stores every result in SQLite, and
-//! serves history, uptime and metrics over HTTP. This page is the map of the code.
+//! It probes each service in its interval, judges the response, stores every result in SQLite or
+//! PostgreSQL, notifies channels of what begins and ends, and serves history, uptime and metrics
+//! over HTTP. This page is the map of the code.
 //!
 //! # The modules
 //!
@@ -53,7 +54,8 @@
 //!    [`rollup`](domain::rollup::rollup) decides what the tick changes: counts, the state of the
 //!    service, and whether an event begins or ends.
 //! 7. After the commit, the recorder publishes the events that began; the
-//!    [log](actors::event_log) is a subscriber.
+//!    [log](actors::event_log) is a subscriber. If the commit wrote signals of alerts, the
+//!    [dispatcher](alerting::dispatcher) reads them, decides, and sends what is due.
 //!
 //! A request of the [`api`] goes to the recorder, which forwards queries to the
 //! [readers](actors::store::readers) and puts changes in order with the commits.
@@ -85,6 +87,10 @@
 //! | Is a service under maintenance, and until when? | `domain/maintenance/` |
 //! | When is the time of a maintenance written? | `domain/maintenance/spans.rs` |
 //! | When is a service unobserved? | `actors/recorder/observation.rs` |
+//! | When does an alert begin, end, or wait? | `domain/alert/engine/` |
+//! | Which services notify which channels? | `domain/alert/routing.rs` |
+//! | What is a kind of channel? | a row of `alerting/providers.yaml`; `alerting/row.rs` |
+//! | When is a message tried again? | `domain/alert/engine/attempts.rs`, `lane.rs` |
 //! | Which request may read or write? | `api/guard/decision.rs` |
 //! | Which fields does a row of the audit have? | `domain/audit/differences.rs` |
 //! | What is the address of a client behind a proxy? | `api/guard/forwarded.rs` |

@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a failed benchmark ends")]
 
 mod accuracy;
+mod alerting;
 mod api;
 mod commits;
 mod conditions;
@@ -35,10 +36,10 @@ use table::Table;
 type Part = fn(&mut Table);
 
 /// Parts that run only when named, so that the others take less than 15 minutes with the build.
-const WHEN_NAMED: [&str; 3] = ["stall", "postgres", "ui"];
+const WHEN_NAMED: [&str; 4] = ["stall", "postgres", "ui", "alerting"];
 
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, Part); 11] = [
+const PARTS: [(&str, Part); 12] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -49,6 +50,7 @@ const PARTS: [(&str, Part); 11] = [
     ("stall", stall::run),
     ("postgres", postgres::run),
     ("ui", ui::run),
+    ("alerting", alerting::run),
     ("conditions", conditions::run),
 ];
 

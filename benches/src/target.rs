@@ -4,7 +4,7 @@
 //! on one port of [`ADDRESSES`] loopback addresses, so that local ports suffice for tens of
 //! thousands of connections.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,16 @@ const KEY: &str = "key.pem";
 const HELD: &str = "/held";
 const HELD_REQUEST: &[u8] = b"GET /held ";
 
+/// The path that switches a target, and the one that returns the largest number of requests at
+/// once.
+const SWITCH: &str = "/switch";
+const SWITCH_REQUEST: &[u8] = b"GET /switch ";
+const PEAK: &str = "/peak";
+const PEAK_REQUEST: &[u8] = b"GET /peak ";
+
+const UNAVAILABLE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 /// The response.
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
@@ -50,6 +60,11 @@ pub enum Behaviour {
     Holding(u64),
     /// Accepts and never responds.
     Silent,
+    /// Responds with 200 until it is switched, and then with 503.
+    Switched,
+    /// Responds to `GET /N` with 200 until N times this many milliseconds have passed since its
+    /// start, and then with 503.
+    FailingInTurn(u64),
 }
 
 impl Behaviour {
@@ -59,6 +74,8 @@ impl Behaviour {
             Self::Secured(folder) => vec!["secured".to_owned(), folder.display().to_string()],
             Self::Holding(ms) => vec!["holding".to_owned(), ms.to_string()],
             Self::Silent => vec!["silent".to_owned()],
+            Self::Switched => vec!["switched".to_owned()],
+            Self::FailingInTurn(ms) => vec!["failing-in-turn".to_owned(), ms.to_string()],
         }
     }
 
@@ -69,6 +86,8 @@ impl Behaviour {
             ["secured", folder] => Some(Self::Secured(PathBuf::from(folder))),
             ["holding", ms] => ms.parse().ok().map(Self::Holding),
             ["silent"] => Some(Self::Silent),
+            ["switched"] => Some(Self::Switched),
+            ["failing-in-turn", ms] => ms.parse().ok().map(Self::FailingInTurn),
             _ => None,
         }
     }
@@ -108,6 +127,17 @@ impl Target {
     pub fn held_ms(&self) -> Vec<f64> {
         let text = program::get(&self.address(0).to_string(), HELD).expect("the times held").1;
         text.split_whitespace().filter_map(|us| us.parse::<f64>().ok()).map(|us| us / 1e3).collect()
+    }
+
+    /// Lets a target that is [`Behaviour::Switched`] respond with 503 from now on.
+    pub fn switch(&self) {
+        program::get(&self.address(0).to_string(), SWITCH).expect("a switch");
+    }
+
+    /// The largest number of requests that a silent target held at once.
+    pub fn peak(&self) -> usize {
+        let text = program::get(&self.address(0).to_string(), PEAK).expect("the peak").1;
+        text.trim().parse().expect("a number")
     }
 }
 
@@ -193,6 +223,11 @@ struct Server {
     acceptor: Option<TlsAcceptor>,
     /// Times for which requests were held, in microseconds.
     held_us: RefCell<Vec<u64>>,
+    is_switched: Cell<bool>,
+    /// Requests that are held now, and at most.
+    held: Cell<usize>,
+    peak: Cell<usize>,
+    started: Instant,
 }
 
 impl Server {
@@ -201,7 +236,15 @@ impl Server {
             Behaviour::Secured(folder) => Some(acceptor(folder)),
             _ => None,
         };
-        Self { behaviour, acceptor, held_us: RefCell::default() }
+        Self {
+            behaviour,
+            acceptor,
+            held_us: RefCell::default(),
+            is_switched: Cell::default(),
+            held: Cell::default(),
+            peak: Cell::default(),
+            started: Instant::now(),
+        }
     }
 
     async fn serve_connection(self: Rc<Self>, stream: tokio::net::TcpStream, accepted: Instant) {
@@ -222,9 +265,28 @@ impl Server {
         }
         // Write errors are ignored: the peer has gone.
         match self.behaviour {
+            Behaviour::Silent if request.starts_with(PEAK_REQUEST) => {
+                let peak = format!("HTTP/1.0 200 OK\r\n\r\n{}", self.peak.get());
+                let _ = stream.write_all(peak.as_bytes()).await;
+            }
             // Until the client closes.
             Behaviour::Silent => {
+                self.held.update(|held| held + 1);
+                self.peak.set(self.peak.get().max(self.held.get()));
                 while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
+                self.held.update(|held| held - 1);
+            }
+            Behaviour::Switched => {
+                if request.starts_with(SWITCH_REQUEST) {
+                    self.is_switched.set(true);
+                }
+                let response = if self.is_switched.get() { UNAVAILABLE } else { OK };
+                let _ = stream.write_all(response).await;
+            }
+            Behaviour::FailingInTurn(ms) => {
+                let turn = self.started.elapsed().as_millis() as u64 / ms;
+                let response = if nth(&request) <= turn { UNAVAILABLE } else { OK };
+                let _ = stream.write_all(response).await;
             }
             Behaviour::Prompt | Behaviour::Secured(_) => _ = stream.write_all(OK).await,
             Behaviour::Holding(_) if request.starts_with(HELD_REQUEST) => {
@@ -242,6 +304,13 @@ impl Server {
         }
         let _ = stream.shutdown().await;
     }
+}
+
+/// The number in the path of `request`; 0 without one.
+fn nth(request: &[u8]) -> u64 {
+    let digits = request.iter().skip_while(|byte| !byte.is_ascii_digit());
+    let digits = digits.take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
 fn acceptor(identity: &Path) -> TlsAcceptor {

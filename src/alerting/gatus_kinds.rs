@@ -191,3 +191,32 @@ fn keys_that_grant_access_are_secrets() {
         }
     }
 }
+
+#[test]
+fn values_are_checked_as_gatus_checks_them() {
+    let incident_io = "https://api.incident.io/v2/alert_events/http/";
+    let long = "k".repeat(26);
+    for (kind, name, value, is_valid) in [
+        ("github", "repository-url", "https://github.com/o/r", true),
+        ("github", "repository-url", "https://github.com/o", false),
+        ("github", "repository-url", "https://github.com/o/r/", false),
+        ("gitea", "repository-url", "http://h:3000/o/r", true),
+        ("gitea", "repository-url", "o/r", false),
+        ("incident-io", "url", &format!("{incident_io}01ABC"), true),
+        ("incident-io", "url", "https://api.example.com/v2/alert_events/http/01ABC", false),
+        ("pushover", "device", &long[1..], true),
+        ("pushover", "device", &long, false),
+        ("pushover", "user-key", &long, false),
+        ("pushover", "priority", "-2", true),
+        ("pushover", "resolved-priority", "3", false),
+        ("clickup", "assignees", "11, 12", true),
+        ("clickup", "assignees", "kim", false),
+        ("clickup", "priority", "none", true),
+        ("clickup", "priority", "highest", false),
+        ("ntfy", "token", "tk_1", true),
+        ("ntfy", "token", "x", false),
+    ] {
+        let key = &Kind::find(kind).unwrap().row.keys[name];
+        assert_eq!(key.typed(&value.into()).is_ok(), is_valid, "{kind} {name} {value}");
+    }
+}

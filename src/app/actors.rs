@@ -134,6 +134,7 @@ impl Actors {
                 signals: dispatcher.clone().recipient(),
                 changes: dispatcher.clone().recipient(),
                 own: dispatcher.clone().recipient(),
+                clock: dispatcher.clone().recipient(),
             },
         });
         pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));

@@ -70,6 +70,12 @@ pub struct SetAlertingSettings(pub AlertingSettings);
 #[rtype(result = "()")]
 pub struct StopDispatcher;
 
+/// Notice from the recorder: the wall clock was set back, and the times of open alerts and
+/// notifications were moved in the store.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct AlertTimesMoved;
+
 /// Notice from the recorder: channels, policies or silences were changed, and the change is
 /// committed. Lost only if the dispatcher has died, and then the process ends.
 #[derive(Debug, Clone, Copy, Message)]

@@ -68,6 +68,7 @@ pub struct DispatcherRecipients {
     pub signals: Recipient<SignalsCommitted>,
     pub changes: Recipient<AlertingChanged>,
     pub own: Recipient<OwnStateChanged>,
+    pub clock: Recipient<AlertTimesMoved>,
 }
 
 /// Command from the app at the end: write everything and close the store. The reply confirms it;

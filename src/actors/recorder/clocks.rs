@@ -7,6 +7,7 @@ use slog::warn;
 
 use super::Recorder;
 use super::pending_clock::push_step;
+use crate::actors::messages::alerting::AlertTimesMoved;
 use crate::actors::messages::store::ClockNotes;
 use crate::clock;
 use crate::domain::Outcome;
@@ -72,6 +73,7 @@ impl Recorder {
             warn!(self.log,
                 "the wall clock was set back; events and results that lay in the future were moved";
                 "by_seconds" => by_ms as f64 / 1e3, "services" => services);
+            self.notify_dispatcher(|to| to.clock.do_send(AlertTimesMoved));
         }
         if let Some(Gap { from_ms, services }) = gap {
             warn!(self.log,

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{Dispatcher, Loaded};
 use crate::actors::messages::alerting::{
-    Acknowledge, AlertingChanged, OwnStateChanged, RetryNotification, SetAlertingSettings,
+    Acknowledge, AlertTimesMoved, AlertingChanged, OwnStateChanged, RetryNotification, SetAlertingSettings,
     SignalsCommitted, StopDispatcher, TestChannel, TestedChannel,
 };
 use crate::actors::messages::store::Ask;
@@ -44,6 +44,15 @@ impl Handler<AlertingChanged> for Dispatcher {
         if self.loaded.is_some() {
             self.load(context);
         }
+    }
+}
+
+impl Handler<AlertTimesMoved> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: AlertTimesMoved, context: &mut Self::Context) {
+        self.times_moved = true;
+        self.turn(context);
     }
 }
 

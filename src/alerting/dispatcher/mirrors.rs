@@ -21,8 +21,8 @@ pub struct Mirrors {
 struct MirrorChannel {
     channel: Rc<Channel>,
     mirror: Mirror,
-    /// Whether the newest request to each URL failed.
-    fails: Vec<bool>,
+    /// Since when each request to a URL failed, in unix milliseconds, by URL.
+    failing_since_ms: Vec<Option<i64>>,
 }
 
 impl MirrorChannel {
@@ -31,7 +31,7 @@ impl MirrorChannel {
         let settings = sender.alertmanager(&channel).ok();
         let urls = settings.as_ref().map_or(1, |settings| settings.endpoints.len());
         let watchdog = settings.is_some_and(|settings| settings.watchdog);
-        Self { channel, mirror: Mirror::new(urls, watchdog), fails: vec![false; urls] }
+        Self { channel, mirror: Mirror::new(urls, watchdog), failing_since_ms: vec![None; urls] }
     }
 }
 
@@ -110,9 +110,18 @@ impl Mirrors {
         if it.channel.options != channel.options {
             return None;
         }
-        let fails = it.fails.get_mut(push.url)?;
-        let has_changed = std::mem::replace(fails, !works) == works;
+        let failing_since_ms = it.failing_since_ms.get_mut(push.url)?;
+        let has_changed = failing_since_ms.is_some() == works;
+        *failing_since_ms = (!works).then(|| failing_since_ms.unwrap_or(now_ms));
         it.mirror.pushed(push, works, now_ms);
         has_changed.then_some(works)
+    }
+
+    /// The channels of which every request to one URL has failed since `before_ms` or longer.
+    pub fn failing(&self, before_ms: i64) -> impl Iterator<Item = ChannelId> {
+        let fails = move |it: &MirrorChannel| {
+            it.failing_since_ms.iter().flatten().any(|since_ms| *since_ms <= before_ms)
+        };
+        self.channels.values().filter(move |it| fails(it)).map(|it| it.channel.id)
     }
 }

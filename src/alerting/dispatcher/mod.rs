@@ -54,6 +54,9 @@ use suppressions::SuppressionRules;
 /// Interval between two looks at what is due.
 const TURN_EVERY: Duration = Duration::from_millis(100);
 
+/// The same while no alert and no notification is open; a signal begins a turn at once.
+const IDLE_TURN_EVERY: Duration = Duration::from_secs(5);
+
 /// Pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -106,6 +109,8 @@ pub struct Dispatcher {
     settling: Vec<oneshot::Sender<Result<(), StorageError>>>,
     /// The store failed: nothing is tried until then, in unix milliseconds.
     paused_until_ms: i64,
+    /// The times in the store are others than those in memory.
+    times_moved: bool,
     /// The monitor has no connectivity: nothing is attempted.
     is_cut_off: bool,
     /// No new attempt begins.
@@ -117,6 +122,8 @@ pub struct Dispatcher {
     watchdog: watched::WatchdogCalls,
     telemetry: Telemetry,
     log: Logger,
+    /// The timer of the next turn.
+    next_turn: Option<SpawnHandle>,
     _lifeline: Lifeline,
 }
 
@@ -153,6 +160,7 @@ impl Dispatcher {
             waiting: Vec::new(),
             settling: Vec::new(),
             paused_until_ms: 0,
+            times_moved: false,
             is_cut_off: false,
             is_stopping: false,
             counted_ms: 0,
@@ -162,12 +170,30 @@ impl Dispatcher {
             watchdog: watched::WatchdogCalls::default(),
             telemetry: runtime.telemetry.clone(),
             log: runtime.log.clone(),
+            next_turn: None,
             _lifeline: runtime.lifeline("dispatcher"),
         })
     }
 
-    /// Does everything that is due.
+    /// Does everything that is due, and sets the timer of the next turn.
     fn turn(&mut self, context: &mut Context<Self>) {
+        self.do_due(context);
+        if let Some(timer) = self.next_turn.take() {
+            context.cancel_future(timer);
+        }
+        let wait = if self.is_idle() { IDLE_TURN_EVERY } else { TURN_EVERY };
+        self.next_turn = Some(context.run_later(wait, |dispatcher, context| {
+            dispatcher.next_turn = None;
+            dispatcher.turn(context);
+        }));
+    }
+
+    fn is_idle(&self) -> bool {
+        let has_work = self.has_signals || self.times_moved || self.is_busy();
+        !has_work && self.loaded.as_ref().is_some_and(|loaded| loaded.engine.is_idle())
+    }
+
+    fn do_due(&mut self, context: &mut Context<Self>) {
         let now_ms = unix_ms();
         if now_ms < self.paused_until_ms {
             return;
@@ -179,6 +205,9 @@ impl Dispatcher {
         let env = Env { now_ms, suppressions: &loaded.rules };
         loaded.engine.tick(&env);
         self.settle(context);
+        if self.times_moved && !self.is_busy() {
+            return self.read_again(context);
+        }
         self.read_unrouted(context);
         self.read_signals(context);
         self.send_due(context);
@@ -210,6 +239,21 @@ impl Dispatcher {
                 }
             }
         }));
+    }
+
+    /// Replaces what is in memory by what is in the store. The results of requests under way are
+    /// lost, as in a crash: the requests are repeated with the same keys.
+    fn read_again(&mut self, context: &mut Context<Self>) {
+        self.forget();
+        self.load(context);
+    }
+
+    fn forget(&mut self) {
+        self.settlement = None;
+        self.loaded = None;
+        self.mirrors = Mirrors::default();
+        self.has_signals = true;
+        self.times_moved = false;
     }
 
     fn take_over(&mut self, state: AlertingState) {
@@ -304,10 +348,7 @@ impl Dispatcher {
                 // The rows contradict what is in memory: they are read again.
                 error!(self.log, "alerts were not written; they are read from the store again";
                     "error" => %error);
-                self.settlement = None;
-                self.loaded = None;
-                self.mirrors = Mirrors::default();
-                self.has_signals = true;
+                self.forget();
                 self.pause();
             }
         }
@@ -440,7 +481,6 @@ impl Actor for Dispatcher {
     fn started(&mut self, context: &mut Self::Context) {
         info!(self.log, "alerting is started");
         self.turn(context);
-        context.run_interval(TURN_EVERY, Self::turn);
         context.run_interval(watched::WATCH_EVERY, Self::watch_own);
         context.run_interval(watched::LOOK_EVERY, Self::look_at_burn_rates);
     }

@@ -52,7 +52,9 @@ impl Dispatcher {
 
     fn watch_channels(&mut self, now_ms: i64) {
         let Some(Loaded { engine, channels, .. }) = &self.loaded else { return };
-        let failing = engine.failing_channels(now_ms - CHANNEL_FAILS_FOR_MS);
+        let before_ms = now_ms - CHANNEL_FAILS_FOR_MS;
+        let mut failing = engine.failing_channels(before_ms);
+        failing.extend(self.mirrors.failing(before_ms));
         let names = failing.iter().filter_map(|id| Some(channels.get(id)?.name.as_str()));
         let names: Vec<&str> = names.collect();
         let detail = format!("no message arrives at: {}", names.join(", "));

@@ -126,7 +126,6 @@ fn runs_go_on_when_the_rows_are_read_again(kind: Kind) {
     }
     let expected = [
         (AlertKind::Certificate, Edge::Begin, 10, 1_000, 1_000),
-        (AlertKind::Down, Edge::End, 2, 2_000, 1_000),
         (AlertKind::Degraded, Edge::Begin, 3, 5_000, 5_000),
         (AlertKind::Down, Edge::Begin, 3, 8_000, 6_000),
     ];

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
+use crate::domain::alert::burn_rate::Burning;
 use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::{MaintenanceDefinition, Scope};
 use crate::domain::{
-    CountAs, Counting, Origin, PageRequest, ServiceId, State, Totals, Uptime, Window, sample,
+    CountAs, Counting, Origin, PageRequest, ServiceId, Slo, State, Totals, Uptime, Window, sample,
 };
+use crate::storage::alerting::burn_rates::{Objective, ReadBurnRates};
 use crate::storage::error::StorageError;
 use crate::storage::history::uptime::{GetTotals, GetUptime, ListUptime};
 use crate::storage::maintenance::{
@@ -21,6 +23,7 @@ for_each_store!(
     maintenance_is_created_changed_and_deleted,
     what_does_not_fit_is_refused,
     time_down_under_maintenance_is_planned,
+    time_down_under_maintenance_burns_no_budget,
     a_changed_definition_changes_no_history,
     times_of_a_stop_are_written_afterwards,
     a_service_that_joins_is_planned_from_then_on,
@@ -198,6 +201,34 @@ fn time_down_under_maintenance_is_planned(kind: Kind) {
     f.writer.change_maintenance(change, &AuditSource::COMMAND, now_ms).unwrap();
     assert_eq!(minutes(totals(&mut f, 1, START_MS, now_ms)), [0, 0, 300, 120]);
     f.assert_consistent();
+}
+
+fn time_down_under_maintenance_burns_no_budget(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 2);
+    let ids = f.ids.clone();
+    for (state, minutes) in [(State::Up, 0), (State::Down, 60)] {
+        let at_ms = START_MS + minutes * 60_000;
+        let both = ids.iter().map(|id| outcome(*id, &plain(state, at_ms)));
+        f.commit(&both.collect::<Vec<_>>(), at_ms);
+    }
+    let own = json!({"start": "13:00", "duration": "1h", "service_ids": [ids[0].get()]});
+    create(&mut f, &own, START_MS);
+    let slo = Slo::new(99.9, Slo::WINDOW).unwrap();
+    let objective = |id: &ServiceId| Objective {
+        service_id: *id,
+        slo,
+        definition: sample::definition("a name"),
+    };
+    let objectives: Vec<Objective> = ids.iter().map(objective).collect();
+    let mut fast = |minutes: i64| {
+        let now_ms = START_MS + minutes * 60_000;
+        write_due(&mut f, now_ms, None);
+        let query = ReadBurnRates { objectives: objectives.clone(), now_ms };
+        let judged = query.run(&mut *f.reader).unwrap();
+        judged.into_iter().map(|(_, [fast, ..])| fast).collect::<Vec<_>>()
+    };
+    assert_eq!(fast(90), [Burning::Ends, Burning::Begins], "the first is under maintenance");
+    assert_eq!(fast(140), [Burning::Begins, Burning::Begins], "its maintenance has ended");
 }
 
 fn a_changed_definition_changes_no_history(kind: Kind) {

@@ -78,7 +78,11 @@ fn crossed(
     if let Some(count) = reached(&marks.failures, failures_before, failures) {
         signals.push(result.signal(AlertKind::Down, Edge::Begin, count, since_ms));
     }
-    if let Some(count) = reached(&marks.successes, successes_before, successes) {
+    // Without any failure, no alert can be open: the first results of a service signal nothing.
+    let may_be_open = result.after.down_count() > 0;
+    if let Some(count) = reached(&marks.successes, successes_before, successes)
+        && may_be_open
+    {
         signals.push(result.signal(AlertKind::Down, Edge::End, count, since_ms));
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Behaviour, Launch, Received, Receiver, Store, Target, stores, wait_until};
+use crate::support::{
+    Behaviour, Launch, Received, Receiver, Store, Target, kills, stores, wait_until,
+};
 
 stores!(after_kill_9_every_alert_is_known_to_every_channel);
 
-/// `ALERT_KILLS` sets another number.
-const KILLS: u32 = 50;
+const KILLS: u32 = 100;
 const SERVICES: usize = 50;
 const CHANNELS: usize = 3;
 
@@ -26,7 +27,7 @@ const UNTOLD: &str = "\
 const OPEN: &str = "SELECT count(*) FROM alerts WHERE state <> 'resolved'";
 
 fn after_kill_9_every_alert_is_known_to_every_channel(store: Store) {
-    let kills = std::env::var("ALERT_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let kills = kills(KILLS);
     let launch = Launch::on(store).with("RUNNER_SCRAPE_INTERVAL_SECONDS", "0.5");
     let mut app = launch.start();
     let receivers: Vec<Receiver> = (0..CHANNELS).map(|_| Receiver::start()).collect();

@@ -10,6 +10,7 @@ mod delivery;
 mod mail;
 mod maintenance;
 mod policies;
+mod recovery;
 mod silences;
 
 use service_healthcheck::domain::alert::{AlertKind, Facts, Message, MessageState, Severity};

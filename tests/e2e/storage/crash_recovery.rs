@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use service_healthcheck::clock::unix_ms;
 
-use crate::support::{Behaviour, Db, Launch, Store, Target, stores, wait_until};
+use crate::support::{Behaviour, Db, Launch, Store, Target, kills, stores, wait_until};
 
 stores!(
     kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks,
@@ -122,6 +122,7 @@ fn ticks_per_chunk(store: Store) -> u32 {
 }
 
 fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks(store: Store) {
+    let cycles = kills(CYCLES);
     let mut durations = Durations::new();
     let (steady, shaky) = (Target::healthy(), Target::start(Behaviour::Alternating(200, 503)));
     // A small buffer is committed whenever it is full, so that writes happen all the time.
@@ -141,7 +142,7 @@ fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks(store:
     let db = launch.db();
     let mut last = Ledger::of(&db);
     let (mut sealings, mut interrupted, mut deletions) = (0, 0, 0);
-    for cycle in 0..CYCLES {
+    for cycle in 0..cycles {
         if cycle == RETENTION_FROM {
             assert_eq!(last.expired, 0, "retention deletes nothing yet");
             launch = launch.with("TICK_RETENTION_DAYS", "0.00003");
@@ -175,9 +176,9 @@ fn kill_9_during_sealing_and_retention_neither_loses_nor_duplicates_ticks(store:
         last = current;
     }
     assert_whole(&launch, &format!("at the end, seed {}", durations.seed));
-    assert!(sealings >= CYCLES / 2, "ticks were sealed in {sealings} of {CYCLES} cycles only");
-    assert!(interrupted >= CYCLES / 20, "{interrupted} sealings were interrupted only");
-    let least = (CYCLES - RETENTION_FROM) / 4 - 1;
+    assert!(sealings >= cycles / 2, "ticks were sealed in {sealings} of {cycles} cycles only");
+    assert!(interrupted >= cycles / 20, "{interrupted} sealings were interrupted only");
+    let least = (cycles - RETENTION_FROM) / 4 - 1;
     assert!(deletions >= least, "ticks were deleted in {deletions} cycles only");
 }
 

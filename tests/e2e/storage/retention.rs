@@ -119,10 +119,14 @@ fn retention_deletes_old_ticks_keeps_roll_ups_and_bounds_the_file(store: Store) 
     let db = app.db();
     let expired = || db.number("SELECT expired_tick_count FROM history");
     wait_until("old ticks to be deleted", || expired() > 40);
-    let (before, deleted) = (storage(&app), expired());
-    for part in [&before["rows"]["sealed_ticks"], &before["bytes"]["file"]] {
-        assert!(part.as_f64().unwrap() > 0.0, "{before}");
-    }
+    // Sealing and retention run in turns: for a moment, every sealed tick may be deleted.
+    let mut before = storage(&app);
+    wait_until("ticks that are sealed and not deleted", || {
+        before = storage(&app);
+        before["rows"]["sealed_ticks"].as_i64().unwrap() > 20
+    });
+    let deleted = expired();
+    assert!(before["bytes"]["file"].as_f64().unwrap() > 0.0, "{before}");
     let newest = ids.map(|id| {
         app.data("ticks", &format!("/v1/services/{id}/ticks?limit=1"))[0]["seq"].as_u64().unwrap()
     });
@@ -130,17 +134,17 @@ fn retention_deletes_old_ticks_keeps_roll_ups_and_bounds_the_file(store: Store) 
     let rows = |table: &str| before["rows"][table].as_i64().unwrap();
     let more = 4 * (rows("sealed_ticks") + rows("fresh_ticks"));
     wait_until("more ticks to be deleted", || expired() > deleted + more);
-    let after = storage(&app);
-    let grown = |at: &str| {
-        after.pointer(at).unwrap().as_f64().unwrap() / before.pointer(at).unwrap().as_f64().unwrap()
-    };
-    for at in ["/rows/sealed_ticks", "/rows/chunks", "/bytes/sealed_ticks"] {
-        assert!(grown(at) < 2.5, "{at}: {before} {after}");
-    }
     // PostgreSQL reuses space once a minute (autovacuum).
+    let mut parts = vec!["/rows/sealed_ticks", "/rows/chunks", "/bytes/sealed_ticks"];
     if store == Store::Sqlite {
-        assert!(grown("/bytes/file") < 2.5, "{before} {after}");
+        parts.push("/bytes/file");
     }
+    // On a busy machine, a pass of retention may be late; without one, nothing becomes smaller.
+    wait_until("tables that have not grown", || {
+        let after = storage(&app);
+        let value = |at: &Value, part: &str| at.pointer(part).unwrap().as_f64().unwrap();
+        parts.iter().all(|part| value(&after, part) < 2.5 * value(&before, part))
+    });
     for (id, newest) in ids.into_iter().zip(newest) {
         let reply = app.get(&format!("/v1/services/{id}/ticks?limit=1000"));
         let oldest = reply.list("ticks").last().unwrap().clone();

@@ -85,6 +85,11 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(what, || condition().then_some(()));
 }
 
+/// How often a test kills the program: the environment variable `KILLS`, or `default`.
+pub fn kills(default: u32) -> u32 {
+    std::env::var("KILLS").map_or(default, |kills| kills.parse().unwrap())
+}
+
 /// Repeats a measurement that a busy machine can spoil, until one attempt succeeds. A broken
 /// program fails every attempt.
 #[track_caller]

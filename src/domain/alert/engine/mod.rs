@@ -258,6 +258,11 @@ impl Engine {
         }
     }
 
+    /// Whether no alert and no notification is open.
+    pub fn is_idle(&self) -> bool {
+        self.alerts.is_empty() && self.notifications.is_empty() && self.ended_gathering.is_empty()
+    }
+
     pub fn open_alerts(&self) -> impl Iterator<Item = &OpenAlert> {
         self.alerts.values()
     }

@@ -93,7 +93,8 @@ fn expected(outcomes: &[Outcome], marks: &Marks, thresholds: Thresholds) -> Vec<
         if let Some(count) = greatest(&marks.failures, down_before, down) {
             all.push((AlertKind::Down, Edge::Begin, count, at_ms, since_ms));
         }
-        if let Some(count) = greatest(&marks.successes, up_before, up) {
+        let has_failed = outcomes[..=nth].iter().any(|it| it.verdict() == Verdict::Down);
+        if let Some(count) = greatest(&marks.successes, up_before, up).filter(|_| has_failed) {
             all.push((AlertKind::Down, Edge::End, count, at_ms, since_ms));
         }
         (down_before, up_before) = (down, up);
@@ -164,6 +165,7 @@ fn each_mark_is_signalled_once_in_a_run() {
     let expected = [(down, begin, 2), (down, begin, 4), (down, end, 2)];
     assert_eq!(signals("ddddddduuuu", &marks, 1), expected);
     assert_eq!(signals("dudududud", &marks, 1), []);
+    assert_eq!(signals("uuuu?huuuu", &marks, 1), [], "no alert can be open");
 }
 
 #[test]
