@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{Message, Recipient};
 use tokio::sync::oneshot;
 
-use super::alerting::{AlertingChanged, OwnStateChanged, SignalsCommitted};
+use super::alerting::{AlertTimesMoved, AlertingChanged, OwnStateChanged, SignalsCommitted};
 use super::probing::{EndedProbe, ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
 use crate::domain::{EventBegan, FullName, Outcome, Target};
 use crate::storage::Rescued;

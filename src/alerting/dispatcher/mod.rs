@@ -122,6 +122,8 @@ pub struct Dispatcher {
     watchdog: watched::WatchdogCalls,
     telemetry: Telemetry,
     log: Logger,
+    /// Cancels the newest request to a channel.
+    under_way: HashMap<ChannelId, oneshot::Sender<()>>,
     /// The timer of the next turn.
     next_turn: Option<SpawnHandle>,
     _lifeline: Lifeline,
@@ -170,6 +172,7 @@ impl Dispatcher {
             watchdog: watched::WatchdogCalls::default(),
             telemetry: runtime.telemetry.clone(),
             log: runtime.log.clone(),
+            under_way: HashMap::new(),
             next_turn: None,
             _lifeline: runtime.lifeline("dispatcher"),
         })

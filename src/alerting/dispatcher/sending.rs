@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use rand::RngExt;
 use serde_json::{Map, Value};
 use slog::{debug, info, warn};
+use tokio::sync::oneshot;
 
 use super::{Dispatcher, Loaded};
 use crate::actors::messages::store::Ask;
@@ -35,6 +36,11 @@ impl Dispatcher {
         while let Some(send) = self.next_send(now_ms) {
             self.begin(send, context);
         }
+        let Some(loaded) = &mut self.loaded else { return };
+        while let Some(channel_id) = loaded.engine.preempt(now_ms) {
+            // The request may have ended.
+            self.under_way.remove(&channel_id).map(|preempt| preempt.send(()));
+        }
     }
 
     fn next_send(&mut self, now_ms: i64) -> Option<Send> {
@@ -59,6 +65,8 @@ impl Dispatcher {
         let dependents = service_id.map_or(0, |id| loaded.rules.parents.blocked_by(id));
         let name = channel.name.clone();
         let began = Instant::now();
+        let (preempt, preempted) = oneshot::channel();
+        self.under_way.insert(send.channel_id, preempt);
         let request = async move {
             let parts = Parts::read(&readers, &open, service_id)
                 .await
@@ -69,8 +77,15 @@ impl Dispatcher {
             let message = Message { dependents, ..message };
             let overrides = parts.overrides(&open);
             let request = sender.send(&channel, &overrides, &message);
-            let attempt = AssertUnwindSafe(request).catch_unwind().await;
-            attempt.map_err(|_| "a bug of the monitor: the sender panicked".to_owned())
+            let request = AssertUnwindSafe(request).catch_unwind();
+            tokio::select! {
+                attempt = request => {
+                    attempt.map_err(|_| "a bug of the monitor: the sender panicked".to_owned())
+                }
+                Ok(()) = preempted => {
+                    Err("no answer in time, while other channels waited".to_owned())
+                }
+            }
         };
         let ended = request.into_actor(self).map(
             move |attempt: Result<Attempt, String>, dispatcher, context| {
@@ -93,6 +108,7 @@ impl Dispatcher {
         took: Duration,
         context: &mut Context<Self>,
     ) {
+        self.under_way.remove(&send.channel_id);
         self.log_attempt(send, channel, &attempt);
         let outcome = match &attempt {
             Attempt::Delivered { .. } => DeliveryOutcome::Delivered,

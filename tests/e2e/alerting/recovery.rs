@@ -1,6 +1,6 @@
 //! What is left after a clock that is set back, a store that fails, and a message that is refused.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use service_healthcheck::clock::unix_ms;
@@ -57,7 +57,7 @@ fn a_refused_message_arrives_when_it_is_retried(store: Store) {
     assert_eq!(receiver.received().len(), refused);
     receiver.target.set_behaviour(Behaviour::Status(200));
     let deliveries = app.get("/v1/deliveries");
-    let id = deliveries.list("deliveries")[0]["data"]["id"].as_i64().unwrap();
+    let id = deliveries.list("deliveries")[0]["id"].as_i64().unwrap();
     let retry = app.send("POST", &format!("/v1/deliveries/{id}/retry"), &json!({}));
     assert!(retry.status < 300, "{} {}", retry.status, retry.text);
     wait_until("its delivery", || {
@@ -74,12 +74,16 @@ fn a_store_that_fails_for_a_minute_is_reported_once_and_so_is_its_end(store: Sto
     receiver.create_channel(&app, "hook");
     let id = app.add("api", &target.url());
     app.wait_for_state(id, "up");
+    wait_until("the dispatcher to know the channel", || {
+        app.metric("service_healthcheck_deliveries_total{channel=\"hook\"").is_some()
+    });
     let states = || -> Vec<String> {
         receiver.received().into_iter().map(|message| message.state).collect()
     };
-    let lock = app.db().lock();
+    let (lock, locked) = (app.db().lock(), Instant::now());
     let probed = target.request_count();
-    std::thread::sleep(Duration::from_secs(60));
+    wait_until("a message about the store", || !states().is_empty());
+    std::thread::sleep(Duration::from_secs(60).saturating_sub(locked.elapsed()));
     assert_eq!(states(), ["firing"], "one message in a minute");
     assert!(receiver.received()[0].key.contains("store"), "{:?}", receiver.received());
     assert!(target.request_count() > probed + 60, "probing continues");

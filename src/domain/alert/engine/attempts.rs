@@ -10,6 +10,10 @@ pub const SENDERS: usize = 32;
 /// Most requests under way to channels whose last attempt failed.
 const FAILING_SENDERS: usize = SENDERS / 2;
 
+/// Milliseconds after which a request is preempted while every sender is busy and another channel
+/// waits. Its next attempt has its full timeout, among those to failing channels.
+const PREEMPTED_AFTER_MS: i64 = 2_000;
+
 /// Milliseconds after which a revision is given up.
 const GIVEN_UP_AFTER_MS: i64 = 24 * 3_600_000;
 
@@ -29,10 +33,7 @@ impl Engine {
     /// The next request, if one is due and there is room: of the channels in turn, and of each the
     /// notification that is due for the longest time. Only what is settled is sent.
     pub fn next_send(&mut self, env: &Env<'_>) -> Option<Send> {
-        let under_way = self.lanes.values().filter(|lane| lane.in_flight.is_some());
-        let (all, failing) = under_way.fold((0, 0), |(all, failing), lane| {
-            (all + 1, failing + usize::from(lane.failing.is_some()))
-        });
+        let (all, failing) = self.under_way();
         if all >= SENDERS {
             return None;
         }
@@ -58,8 +59,39 @@ impl Engine {
         };
         let lane = self.lanes.get_mut(&channel_id)?;
         lane.in_flight = Some(notification_id);
+        (lane.began_ms, lane.is_preempted) = (env.now_ms, false);
         lane.bucket.take(env.now_ms);
         Some(send)
+    }
+
+    /// Requests under way, and those of them to failing channels.
+    fn under_way(&self) -> (usize, usize) {
+        let under_way = self.lanes.values().filter(|lane| lane.in_flight.is_some());
+        under_way.fold((0, 0), |(all, failing), lane| {
+            (all + 1, failing + usize::from(lane.failing.is_some()))
+        })
+    }
+
+    /// The channel whose request is to be cancelled, so that receivers that hang do not delay the
+    /// others until they count as failing. The cancelled request is a failed attempt.
+    pub fn preempt(&mut self, now_ms: i64) -> Option<i64> {
+        let is_waiting = |lane: &Lane| {
+            lane.failing.is_none() && lane.next_attempt_ms().is_some_and(|at_ms| at_ms <= now_ms)
+        };
+        let waiting = self.lanes.values().filter(|lane| is_waiting(lane)).count();
+        let preempted = self.lanes.values().filter(|lane| lane.is_preempted).count();
+        if self.under_way().0 < SENDERS || waiting <= preempted {
+            return None;
+        }
+        let hangs = |lane: &&mut Lane| {
+            lane.in_flight.is_some()
+                && !lane.is_preempted
+                && lane.failing.is_none()
+                && now_ms - lane.began_ms >= PREEMPTED_AFTER_MS
+        };
+        let oldest = self.lanes.values_mut().filter(hangs).min_by_key(|lane| lane.began_ms)?;
+        oldest.is_preempted = true;
+        Some(oldest.settings.channel_id)
     }
 
     /// Takes over the result of a request. `jitter` is from 0.5 to 1.
@@ -75,6 +107,7 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(&channel_id) else { return };
         if lane.in_flight == Some(notification_id) {
             lane.in_flight = None;
+            lane.is_preempted = false;
         }
         let mut delivery = Delivery {
             id: 0,

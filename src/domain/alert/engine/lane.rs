@@ -94,6 +94,10 @@ pub struct Lane {
     pub failing: Option<Failing>,
     /// A request for this notification is under way.
     pub in_flight: Option<i64>,
+    /// Unix milliseconds of the begin of the newest request.
+    pub began_ms: i64,
+    /// The request under way is being cancelled, in favour of other channels.
+    pub is_preempted: bool,
     /// Time and id of the notifications with something to send.
     pub due: BTreeSet<(i64, i64)>,
     pub gatherings: BTreeMap<GroupKey, Gathering>,
@@ -109,6 +113,8 @@ impl Lane {
             settings,
             failing,
             in_flight: None,
+            began_ms: 0,
+            is_preempted: false,
             due: BTreeSet::new(),
             gatherings: BTreeMap::new(),
             storm: None,

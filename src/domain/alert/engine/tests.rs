@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::attempts::{SENDERS, Send};
 use super::lane::{LaneSettings, REFILL_MS};
 use super::open::Subject;
 use super::*;
@@ -629,4 +630,37 @@ fn a_mirror_shows_what_fires_until_it_ends_whatever_suppresses_it_later() {
     world.up(7, 1);
     let ends = world.engine.take_mirrored();
     assert!(matches!(ends[..], [Mirrored::Ends { alert_id: 1, .. }]), "{ends:?}");
+}
+
+#[test]
+fn requests_that_hang_make_room_for_channels_that_wait() {
+    let channels = 1..=40;
+    let mut world = World::new(channels.clone().map(|id| rule(id, 1, 1)).collect());
+    world.engine.set_channels(channels.map(settings).collect(), 0);
+    world.down(7, 1);
+    world.tick();
+    world.settle();
+    let began = |world: &mut World| -> Vec<Send> {
+        let env = Env { now_ms: world.now_ms, suppressions: &world.held };
+        std::iter::from_fn(|| world.engine.next_send(&env)).collect()
+    };
+    let preempted = |world: &mut World| -> Vec<i64> {
+        std::iter::from_fn(|| world.engine.preempt(world.now_ms)).collect()
+    };
+    let hung = began(&mut world);
+    assert_eq!(hung.len(), SENDERS);
+    world.now_ms += 1_999;
+    assert!(preempted(&mut world).is_empty());
+    world.now_ms += 1;
+    let cancelled = preempted(&mut world);
+    assert_eq!(cancelled.len(), 8, "as many as wait");
+    for send in hung.iter().filter(|send| cancelled.contains(&send.channel_id)) {
+        let attempt =
+            Attempt::ChannelFailed { http_status: None, error: String::new(), retry_after: None };
+        world.engine.attempted(*send, attempt, 2_000, 1.0, world.now_ms);
+    }
+    let waited: Vec<i64> = began(&mut world).into_iter().map(|send| send.channel_id).collect();
+    assert_eq!(waited, (33..=40).collect::<Vec<i64>>());
+    world.now_ms += 60_000;
+    assert!(preempted(&mut world).is_empty(), "only failing channels wait");
 }
