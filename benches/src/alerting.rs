@@ -1,4 +1,4 @@
-//! Part 10: alerting. A storm of 100,000 services, and one receiver beside 200 that hang.
+//! Part 11: alerting. A storm of 100,000 services, and one receiver beside 200 that hang.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -47,14 +47,14 @@ const DELIVERY_GOAL_MS: f64 = 450.0;
 /// Measures and adds the rows.
 pub fn run(table: &mut Table) {
     table.part(
-        "10. Alerting: 100,000 services at 60 s go down within 60 s, 1,000 groups, 2 channels",
+        "11. Alerting: 100,000 services at 60 s go down within 60 s, 1,000 groups, 2 channels",
     );
     let [without, with] = [false, true].map(|alerts| {
         table.progress(if alerts { "  with alerting" } else { "  without alerting" });
         storm(alerts)
     });
     report_storm(table, &without, &with);
-    table.part("10. Alerting: 200 receivers hang, one does not");
+    table.part("11. Alerting: 200 receivers hang, one does not");
     hung_receivers(table);
 }
 
