@@ -11,7 +11,7 @@ use service_healthcheck::storage::sqlite::connection;
 
 use crate::figures::Distribution;
 use crate::prepare::{DATABASE, SERVICES_FILE};
-use crate::program::{self, Cpu, Program};
+use crate::program::{self, Program};
 use crate::table::{Row, Table};
 use crate::target::{ADDRESSES, Behaviour, Target};
 use crate::ticks::{SlotResults, Ticks};
