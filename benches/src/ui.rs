@@ -64,11 +64,7 @@ pub fn run(table: &mut Table) {
     table.part("10. Pages, 100,000 services at 60 s");
     let target = Target::start(&Behaviour::Prompt);
     let folder = program::folder();
-    prepare::database(
-        folder.path(),
-        &[Services::new(SERVICES, target.port, INTERVAL)],
-        true,
-    );
+    prepare::database(folder.path(), &[Services::new(SERVICES, target.port, INTERVAL)], true);
     let program = Program::start(&program::own_binary(), folder.path(), &[]);
     for (pages, goal_ms) in [(PAGES.as_slice(), PAGE_GOAL_MS), (&FILTERS, FILTER_GOAL_MS)] {
         for (name, path) in pages {
@@ -212,8 +208,7 @@ struct Storm {
 }
 
 fn storm(looking: usize) -> (Storm, Option<Streams>) {
-    let (failing, healthy) =
-        (Target::start(&Behaviour::Prompt), Target::start(&Behaviour::Prompt));
+    let (failing, healthy) = (Target::start(&Behaviour::Prompt), Target::start(&Behaviour::Prompt));
     let folder = program::folder();
     let kinds = [
         Services::new(FAILING, failing.port, FAILING_INTERVAL),
@@ -222,8 +217,7 @@ fn storm(looking: usize) -> (Storm, Option<Streams>) {
     let ids = prepare::database(folder.path(), &kinds, true);
     // No failure is held for the self-check, whose canary responds.
     let canary = format!("tcp://{}", healthy.address(0));
-    let settings =
-        [("SELF_CHECK_TARGETS", canary.as_str()), ("SELF_CHECK_WINDOW_SECONDS", "0")];
+    let settings = [("SELF_CHECK_TARGETS", canary.as_str()), ("SELF_CHECK_WINDOW_SECONDS", "0")];
     let program = Program::start(&program::own_binary(), folder.path(), &settings);
     // A whole round.
     std::thread::sleep(FAILING_INTERVAL + Duration::from_secs(2));
@@ -237,7 +231,6 @@ fn storm(looking: usize) -> (Storm, Option<Streams>) {
     let rounds = STORM.as_millis() as i64;
     let slots = from_ms..from_ms + rounds - rounds % HEALTHY_INTERVAL.as_millis() as i64;
     std::thread::sleep(Duration::from_secs(2));
-    let results =
-        SlotResults::of(&mut Ticks::of(folder.path()), &ids[1], HEALTHY_INTERVAL, &slots);
+    let results = SlotResults::of(&mut Ticks::of(folder.path()), &ids[1], HEALTHY_INTERVAL, &slots);
     (Storm { rss_mib: program.rss_mib().1, missed: results.missed }, streams)
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Condvar, Mutex, OnceLock};
 
 const SCRIPT: &str = include_str!("../../../chromedriver.sh");
@@ -19,6 +19,7 @@ pub struct Driver {
     /// Removed with everything in it when the driver ends.
     pub folder: PathBuf,
     _input: ChildStdin,
+    _script: Child,
     free: Mutex<usize>,
     freed: Condvar,
 }
@@ -59,6 +60,7 @@ impl Driver {
             url: format!("http://127.0.0.1:{port}"),
             folder: folder.into(),
             _input: input,
+            _script: child,
             free: Mutex::new(MAX_BROWSERS),
             freed: Condvar::new(),
         }

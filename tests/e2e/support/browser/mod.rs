@@ -134,7 +134,7 @@ impl Browser {
     /// Waits until path and query of the page are these.
     #[track_caller]
     pub fn wait_for_path(&self, path: &str) {
-        wait_until(&format!("the page {path}, at {}", self.path()), || self.path() == path);
+        wait_until(&format!("the page {path}"), || self.path() == path);
     }
 
     /// The result of the body of a function in the page.
