@@ -7,7 +7,7 @@ DENY := $(shell command -v cargo-deny || echo $(TOOLS)/bin/cargo-deny)
 
 FUZZ := $(shell command -v cargo-fuzz || echo $(TOOLS)/bin/cargo-fuzz)
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := condition services_file api_body chunk alerting
+FUZZ_TARGETS := condition services_file api_body chunk alerting promql
 
 .PHONY: help run local-run build test lint deny fmt bench bench-smoke bench-history fuzz schema \
 	migrate-check docker-build docker-up test-matrix

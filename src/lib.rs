@@ -9,6 +9,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`domain`] | services, conditions, outcomes, events, history: values and pure decisions |
+//! | [`promql`] | the query language of Prometheus, over any source of series |
 //! | [`spec`] | the fields of a service, as the API, the services file and the store write them |
 //! | [`probe`] | one probe under one deadline: resolve, connect, TLS, protocol → an outcome |
 //! | [`storage`] | the store: its operations, queries and errors; all SQL |
@@ -102,6 +103,7 @@
 //! | Which database is refused at the start? | `storage/postgres/start_checks.rs` |
 //! | When is another instance dead, and ended? | `storage/postgres/takeover.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
+//! | Which PromQL functions exist, and what computes them? | `promql/functions.rs` |
 //! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |
 //! | Which values are secret, and how are they masked? | `domain/secret/` |
 //! | When must a change repeat the secrets? | `spec/destination.rs` |
@@ -147,6 +149,7 @@ pub mod live;
 pub mod logging;
 pub mod metrics;
 pub mod probe;
+pub mod promql;
 pub mod services_file;
 pub mod spec;
 pub mod storage;

@@ -18,6 +18,7 @@ need prometheus-blackbox-exporter prometheus-blackbox-exporter
 need /usr/lib/nagios/plugins/check_tcp monitoring-plugins-basic
 need redis-server redis-server
 need prometheus-alertmanager prometheus-alertmanager
+need prometheus prometheus
 need /usr/lib/postfix/sbin/master postfix
 need /usr/sbin/saslpasswd2 sasl2-bin
 plain=(/usr/lib/*/sasl2/libplain.so)

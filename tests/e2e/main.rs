@@ -23,6 +23,7 @@ mod imports;
 mod lifecycle;
 mod operations;
 mod probing;
+mod promql;
 mod storage;
 mod support;
 mod ui;

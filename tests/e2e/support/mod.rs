@@ -20,6 +20,7 @@ pub mod postfix;
 #[path = "../../support/postgres_cluster.rs"]
 mod postgres_cluster;
 mod probe;
+pub mod prometheus;
 mod proxy;
 mod receiver;
 mod registries;

@@ -1,0 +1,117 @@
+//! A precedence parser. Names of rules and messages follow Prometheus.
+
+mod matching;
+mod postfix;
+mod primary;
+mod selector;
+mod stream;
+
+use super::check;
+use super::error::ParseError;
+use super::lexer::{TokenKind, tokens};
+use super::limits::{MAX_DEPTH, MAX_QUERY_BYTES};
+use super::tree::{Binary, Expr, Kind, Operator};
+
+use stream::{Outcome, Stream};
+
+/// A query that is valid by itself.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub text: String,
+    pub expr: Expr,
+}
+
+/// Reads a query and checks its types.
+pub fn parse(text: &str) -> Result<Query, ParseError> {
+    if text.len() > MAX_QUERY_BYTES {
+        let message = format!("query has {} bytes, expected at most {MAX_QUERY_BYTES}", text.len());
+        return Err(ParseError { line: 1, column: 1, message });
+    }
+    let mut stream = Stream::new(text, tokens(text)?);
+    if stream.peek() == &TokenKind::End {
+        return Err(stream.error_here("no expression found in input"));
+    }
+    let expr = expression(&mut stream, 0)?;
+    if stream.peek() != &TokenKind::End {
+        return Err(stream.unexpected("end of input"));
+    }
+    check::check(&expr).map_err(|fault| stream.error_at(fault.span, fault.message))?;
+    Ok(Query { text: text.to_owned(), expr })
+}
+
+/// Binds tighter than every operator but `^`.
+const UNARY_BINDING: u8 = 6;
+
+/// An expression whose binary operators bind at least as tight as `lowest`.
+fn expression(stream: &mut Stream<'_>, lowest: u8) -> Outcome<Expr> {
+    stream.enter()?;
+    let mut left = unary(stream)?;
+    while let Some((operator, binding)) = operator(stream.peek()) {
+        if binding < lowest {
+            break;
+        }
+        let operator_span = stream.next().span;
+        let modifiers = matching::modifiers(stream)?;
+        // `^` is right-associative.
+        let right_binding = if operator == Operator::Power { binding } else { binding + 1 };
+        let right = expression(stream, right_binding)?;
+        let span = left.span.to(right.span);
+        let (is_bool, matching) = modifiers;
+        let binary = Binary { operator, left, right, is_bool, matching, operator_span };
+        left = limited(stream, Expr::new(Kind::Binary(Box::new(binary)), span))?;
+    }
+    stream.leave();
+    Ok(left)
+}
+
+fn unary(stream: &mut Stream<'_>) -> Outcome<Expr> {
+    let is_minus = stream.is_symbol("-");
+    if !is_minus && !stream.is_symbol("+") {
+        let primary = primary::primary(stream)?;
+        return postfix::postfix(stream, primary);
+    }
+    let sign = stream.next().span;
+    let operand = expression(stream, UNARY_BINDING)?;
+    let span = sign.to(operand.span);
+    let operand = Box::new(operand);
+    let kind = if is_minus { Kind::Negate(operand) } else { Kind::Same(operand) };
+    limited(stream, Expr::new(kind, span))
+}
+
+/// Fails for an expression that is nested too deep.
+fn limited(stream: &Stream<'_>, expr: Expr) -> Outcome<Expr> {
+    if expr.height > MAX_DEPTH {
+        return Err(stream.too_deep(expr.span));
+    }
+    Ok(expr)
+}
+
+/// The binary operator that a token is, and how tight it binds.
+fn operator(token: &TokenKind) -> Option<(Operator, u8)> {
+    let operator = match token {
+        TokenKind::Symbol(symbol) => match *symbol {
+            "+" => (Operator::Add, 4),
+            "-" => (Operator::Subtract, 4),
+            "*" => (Operator::Multiply, 5),
+            "/" => (Operator::Divide, 5),
+            "%" => (Operator::Modulo, 5),
+            "^" => (Operator::Power, 6),
+            "==" => (Operator::Equal, 3),
+            "!=" => (Operator::NotEqual, 3),
+            "<" => (Operator::Less, 3),
+            "<=" => (Operator::LessOrEqual, 3),
+            ">" => (Operator::Greater, 3),
+            ">=" => (Operator::GreaterOrEqual, 3),
+            _ => return None,
+        },
+        TokenKind::Identifier(word) => match word.to_ascii_lowercase().as_str() {
+            "or" => (Operator::Or, 1),
+            "and" => (Operator::And, 2),
+            "unless" => (Operator::Unless, 2),
+            "atan2" => (Operator::Atan2, 5),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(operator)
+}

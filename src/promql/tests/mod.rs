@@ -1,0 +1,6 @@
+//! Queries over series in memory.
+
+mod cases;
+mod limits;
+mod memory;
+mod parsing;

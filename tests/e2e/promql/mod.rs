@@ -1,0 +1,12 @@
+//! Queries: the same answers as Prometheus over the same series.
+//!
+//! Debian's Prometheus has version 2: windows include their left end, which they no longer do in
+//! version 3. All times of queries are apart from those of the samples, so that no sample meets an
+//! end.
+
+mod comparison;
+mod compliance;
+mod demo;
+mod grammar;
+mod memory;
+mod random_queries;
