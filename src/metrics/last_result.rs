@@ -41,6 +41,11 @@ impl LastResult {
         self.success
     }
 
+    /// When the certificate and the domain expire, in unix seconds.
+    pub fn expiries(&self) -> (Option<i64>, Option<i64>) {
+        (self.certificate_expires_at, self.domain_expires_at)
+    }
+
     pub fn new(outcome: &Outcome) -> Self {
         // The longest timeout, an hour, fits into 32 bits.
         let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);

@@ -73,6 +73,8 @@ pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead + AuditRead {
     fn all_service_ids(&mut self) -> Result<Vec<ServiceId>>;
 
     fn events(&mut self, list: &ListEvents) -> Result<Page<ServiceEvent>>;
+    /// The newest events of living services, newest first.
+    fn newest_events(&mut self, limit: u32) -> Result<Vec<ServiceEvent>>;
     /// Earliest start of the events of the service that the times of its roll-ups do not contain
     /// yet, in unix milliseconds.
     fn first_unsealed_event(&mut self, id: ServiceId) -> Result<Option<i64>>;

@@ -4,7 +4,8 @@ use crate::domain::{Page, ServiceEvent};
 use crate::storage::error::StorageError;
 use crate::storage::port::{Query, StoreRead};
 use crate::storage::records::{
-    GetService, GetServices, GetUsage, ListEvents, ListServices, ServiceRecord, Usage,
+    GetService, GetServices, GetUsage, ListEvents, ListNewestEvents, ListServices, ServiceRecord,
+    Usage,
 };
 
 impl Query for GetService {
@@ -36,6 +37,14 @@ impl Query for ListEvents {
 
     fn run(self, rows: &mut dyn StoreRead) -> Result<Page<ServiceEvent>, StorageError> {
         rows.events(&self)
+    }
+}
+
+impl Query for ListNewestEvents {
+    type Answer = Vec<ServiceEvent>;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Vec<ServiceEvent>, StorageError> {
+        rows.newest_events(self.0)
     }
 }
 

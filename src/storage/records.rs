@@ -125,6 +125,11 @@ pub struct ListEvents {
     pub page: PageRequest,
 }
 
+/// Query: the newest events of living services, newest first, at most so many. Unlike
+/// [`ListEvents`], the others are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListNewestEvents(pub u32);
+
 /// A change of the list of services, requested through the API.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {

@@ -30,14 +30,31 @@ pub fn list(
             .offset(list.page.offset())
             .select((services::id, services::name, EventRow::as_select()))
             .load(connection)?;
-        let items = rows.into_iter().map(|(id, service_name, event)| {
-            let service_id = ServiceId::new(id)
-                .ok_or_else(|| StorageError::Unreadable(format!("services, id {id}: id")))?;
-            Ok(ServiceEvent { service_id, service_name, event: event.event()? })
-        });
-        let items = items.collect::<Result<_, StorageError>>()?;
+        let items = rows.into_iter().map(service_event).collect::<Result<_, StorageError>>()?;
         Ok(Page { items, total: total.cast_unsigned() })
     })
+}
+
+pub fn newest(
+    connection: &mut StoreConnection,
+    limit: u32,
+) -> Result<Vec<ServiceEvent>, StorageError> {
+    let rows: Vec<(i64, String, EventRow)> = service_events::table
+        .inner_join(services::table)
+        .filter(services::deleted_at.is_null())
+        .order((service_events::date_started_ms.desc(), service_events::id.desc()))
+        .limit(limit.into())
+        .select((services::id, services::name, EventRow::as_select()))
+        .load(connection)?;
+    rows.into_iter().map(service_event).collect()
+}
+
+fn service_event(
+    (id, service_name, event): (i64, String, EventRow),
+) -> Result<ServiceEvent, StorageError> {
+    let service_id = ServiceId::new(id)
+        .ok_or_else(|| StorageError::Unreadable(format!("services, id {id}: id")))?;
+    Ok(ServiceEvent { service_id, service_name, event: event.event()? })
 }
 
 fn condition(list: &ListEvents) -> Condition {

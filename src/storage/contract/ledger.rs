@@ -7,11 +7,13 @@ use proptest::prelude::*;
 use super::fixture::{Fixture, Kind, for_each_store};
 use crate::domain::audit::AuditSource;
 use crate::domain::{
-    Event, Failure, Outcome, PageRequest, Reason, ServiceId, State, Thresholds, Window, sample,
+    Event, Failure, Outcome, PageRequest, Reason, ServiceEvent, ServiceId, State, Thresholds,
+    Window, sample,
 };
+use crate::storage::history::uptime::GetSpans;
 use crate::storage::ledger::Ledger;
 use crate::storage::port::{Query, StoreRead};
-use crate::storage::records::{Change, GetService, ListEvents};
+use crate::storage::records::{Change, GetService, ListEvents, ListNewestEvents};
 
 for_each_store!(
     a_change_of_state_ends_the_old_event_where_the_new_one_begins,
@@ -22,7 +24,36 @@ for_each_store!(
     a_service_without_a_result_can_be_unknown,
     the_event_of_a_streak_begins_after_a_hole,
     an_outdated_outcome_is_neither_tick_nor_event,
+    the_newest_events_are_those_of_living_services,
 );
+
+fn the_newest_events_are_those_of_living_services(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 3);
+    let [one, other, deleted] = f.ids[..] else { unreachable!() };
+    f.commit(&up_down_up(one), 10_000);
+    f.commit(&[outcome(deleted, true, 9_000), outcome(other, true, 3_000)], 10_000);
+    f.writer.define(Change::Delete(deleted), &AuditSource::COMMAND, 10_000).unwrap();
+    let mut newest = |limit| {
+        let events = ListNewestEvents(limit).run(&mut *f.reader).unwrap();
+        let event = |it: ServiceEvent| (it.service_id, it.event.state, it.event.started_ms);
+        events.into_iter().map(event).collect::<Vec<_>>()
+    };
+    let all = [
+        (one, State::Up, 4_000),
+        (other, State::Up, 3_000),
+        (one, State::Down, 2_000),
+        (one, State::Up, 0),
+    ];
+    assert_eq!(newest(10), all);
+    assert_eq!(newest(2), all[..2]);
+    let window = Window { from_ms: 2_500, to_ms: 3_500 };
+    let query = GetSpans { ids: vec![one, other, deleted], window };
+    let spans = query.run(&mut *f.reader).unwrap();
+    let states = |id| spans.get(&id).map(|it| it.events.iter().map(|span| span.state).collect());
+    assert_eq!(states(one), Some(vec![State::Down]));
+    assert_eq!(states(other), Some(vec![State::Up]));
+    assert_eq!(GetSpans { ids: Vec::new(), window }.run(&mut *f.reader).unwrap().len(), 0);
+}
 
 fn an_outdated_outcome_is_neither_tick_nor_event(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 2);

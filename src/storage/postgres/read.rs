@@ -67,6 +67,10 @@ impl StoreRead for PostgresStore {
         self.run(|connection| events::list(connection, list))
     }
 
+    fn newest_events(&mut self, limit: u32) -> Result<Vec<ServiceEvent>> {
+        self.run(|connection| events::newest(connection, limit))
+    }
+
     fn first_unsealed_event(&mut self, id: ServiceId) -> Result<Option<i64>> {
         self.run(|connection| history::first_unsealed_event(connection, id))
     }

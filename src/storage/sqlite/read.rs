@@ -69,6 +69,10 @@ impl StoreRead for SqliteConnection {
         events::list(self, list)
     }
 
+    fn newest_events(&mut self, limit: u32) -> Result<Vec<ServiceEvent>> {
+        events::newest(self, limit)
+    }
+
     fn first_unsealed_event(&mut self, id: ServiceId) -> Result<Option<i64>> {
         history::first_unsealed_event(self, id)
     }
