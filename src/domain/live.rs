@@ -217,6 +217,8 @@ impl ServiceOrder {
 pub struct ServiceList {
     /// Of the page, in the order of the list.
     pub ids: Vec<ServiceId>,
+    /// The newest result of each of them; `None` before the first one since the start.
+    pub results: Vec<Option<LastResult>>,
     /// Of the whole list.
     pub total: u64,
     /// When the list was made.

@@ -18,7 +18,9 @@ pub mod rollup;
 pub mod sample;
 pub mod secret;
 pub mod service;
+pub mod shown_state;
 pub mod status;
+pub mod strip;
 pub mod time;
 
 pub use condition::{Body, Condition, Facts};

@@ -41,7 +41,9 @@ impl Overview {
         page: PageRequest,
     ) -> ServiceList {
         let (ids, total) = self.page(filter, order, page);
-        ServiceList { ids, total: total as u64, moment: self.moment() }
+        let result = |id: &ServiceId| self.entry(*id).and_then(Entry::result);
+        let results = ids.iter().map(result).collect();
+        ServiceList { ids, results, total: total as u64, moment: self.moment() }
     }
 
     fn page(
