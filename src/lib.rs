@@ -20,6 +20,7 @@
 //! | [`live`] | the current state of every service in memory: lists, counts, searches |
 //! | [`alerting`] | sending of alerts: kinds of channels, requests, answers |
 //! | [`api`] | the HTTP API |
+//! | [`ui`] | the dashboard: HTML pages, stylesheet, scripts |
 //! | [`app`] | startup checks, start and stop of all actors in order, reload of the services file |
 //! | [`cli`], [`commands`] | the command line; one file or folder per command |
 //! | [`error`], [`clock`], [`logging`] | errors and exit codes; the wall clock; the log |
@@ -29,8 +30,9 @@
 //! `service-healthcheck run` calls [`app::run`].
 //!
 //! Imports go in one direction: `domain` ← `spec` ← `probe`, `storage`, `metrics` ← `config`,
-//! `services_file` ← `actors` ← `alerting`, `live` ← `api` ← `app` ← `commands` ← `main`. No two files
-//! import each other, directly or through others. The test `tests/e2e/imports/` checks both.
+//! `services_file` ← `actors` ← `alerting`, `live` ← `api` ← `ui` ← `app` ← `commands` ← `main`. No
+//! two files import each other, directly or through others. The test `tests/e2e/imports/` checks
+//! both.
 //!
 //! # The path of one probe
 //!
@@ -101,6 +103,7 @@
 //! | Which connection of the API is closed? | `api/transport/places.rs` |
 //! | What if the database file is removed or replaced? | `storage/sqlite/watch.rs` |
 //! | Which database is refused at the start? | `storage/postgres/start_checks.rs` |
+//! | How does a state look on a page? | `domain/shown_state.rs`, `domain/strip.rs` |
 //! | When is another instance dead, and ended? | `storage/postgres/takeover.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | Which PromQL functions exist, and what computes them? | `promql/functions.rs` |
@@ -153,3 +156,4 @@ pub mod promql;
 pub mod services_file;
 pub mod spec;
 pub mod storage;
+pub mod ui;

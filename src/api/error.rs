@@ -50,6 +50,15 @@ impl ApiError {
         Self { header: Some((name, value)), ..self }
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// One message per problem.
+    pub fn errors(&self) -> &[String] {
+        &self.errors
+    }
+
     /// 400: the path, the query string or the JSON syntax is invalid.
     pub fn bad_request(errors: Vec<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, errors)

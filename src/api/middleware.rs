@@ -11,8 +11,8 @@ use actix_web::{Error, ResponseError, web};
 
 use crate::api::state::Api;
 
-/// On every response. The API has no pages, so browsers may neither render, embed nor store its
-/// responses.
+/// On every response that has no other value. Browsers may neither render, embed nor store the
+/// responses of the API; pages have headers of their own.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (
@@ -36,18 +36,24 @@ pub async fn guard(
     let refused = api.and_then(|api| api.guard.check(request.request()).err());
     match refused {
         None => Ok(next.call(request).await?.map_into_left_body()),
-        Some(error) => Ok(request.into_response(error.error_response()).map_into_right_body()),
+        Some(error) => {
+            let page = api.and_then(|api| (api.pages.refusal)(request.request(), &error));
+            let response = page.unwrap_or_else(|| error.error_response());
+            Ok(request.into_response(response).map_into_right_body())
+        }
     }
 }
 
-/// Adds [`HEADERS`], also to errors.
+/// Adds [`HEADERS`] where they are missing, also to errors.
 pub async fn response_headers(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let mut response = next.call(request).await?;
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, value);
+        if !response.headers().contains_key(&name) {
+            response.headers_mut().insert(name, value);
+        }
     }
     Ok(response)
 }

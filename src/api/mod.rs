@@ -4,7 +4,7 @@
 //! JSON body from [`views`]. Every failure is an [`error::ApiError`], so all error responses have
 //! the same shape. `GET /openapi.json` is generated from the handlers and the views.
 
-mod alerting;
+pub(crate) mod alerting;
 mod alerting_bodies;
 mod audit;
 mod budget;
@@ -16,22 +16,22 @@ mod error_responses;
 mod guard;
 mod heartbeats;
 mod history;
-mod input;
+pub(crate) mod input;
 mod internal;
 mod live;
 mod maintenance_bodies;
 mod middleware;
 mod openapi;
 mod parameter_schemas;
-mod probes;
+pub(crate) mod probes;
 mod query_parameters;
 mod representation;
 mod request_bodies;
 mod response_cache;
-mod routes;
+pub(crate) mod routes;
 mod scrapes;
 mod server;
-mod services;
+pub(crate) mod services;
 mod state;
 mod text;
 mod transport;
@@ -43,5 +43,5 @@ pub use guard::{Guard, WriteAccess};
 pub use response_cache::ResponseCache;
 pub use scrapes::Scrapes;
 pub use server::{ServerSettings, serve};
-pub use state::{Api, Dispatcher};
+pub use state::{Api, Dispatcher, Pages};
 pub use transport::Connections;

@@ -12,8 +12,8 @@ use crate::api::input;
 use crate::api::state::Api;
 use crate::api::views::envelope::{One, Success, success};
 use crate::api::views::probe::{Probe, ProbeData};
-use crate::domain::{Kind, Service};
-use crate::storage::records::GetService;
+use crate::domain::{Kind, Outcome, Service};
+use crate::storage::records::{GetService, ServiceRecord};
 
 /// Probes a service immediately, outside its schedule, and returns the result. The result of an
 /// enabled service is recorded as a tick.
@@ -31,6 +31,17 @@ pub async fn probe(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     input::no_params(&request)?;
     let revision = api.revision.current();
     let record = api.query(GetService(id)).await?;
+    let (service, outcome) = probe_now(&api, record, revision).await?;
+    let probe = One::new(Probe::new(&service, &outcome, api.requests));
+    Ok(success(StatusCode::OK, ProbeData { probe }))
+}
+
+/// Probes the service of a record, which was read after `revision`.
+pub async fn probe_now(
+    api: &Api,
+    record: ServiceRecord,
+    revision: u64,
+) -> Result<(Arc<Service>, Outcome), ApiError> {
     if record.definition.target.kind() == Kind::Push {
         let message = "url: a push service cannot be probed; it reports heartbeats";
         return Err(ApiError::unprocessable(vec![message.to_owned()]));
@@ -41,6 +52,5 @@ pub async fn probe(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let message = ProbeNow { service: Arc::clone(&service), records };
     let busy = "probe: cannot start: a probe of this service is running, or no prober is idle";
     let outcome = api.pool.send(message).await?.map_err(|_| ApiError::busy(busy))?;
-    let probe = One::new(Probe::new(&service, &outcome, api.requests));
-    Ok(success(StatusCode::OK, ProbeData { probe }))
+    Ok((service, outcome))
 }

@@ -90,14 +90,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// A path that responds with 405 to every method that is not `allowed`.
-fn path(path: &'static str, allowed: &'static str) -> Resource {
+pub fn path(path: &'static str, allowed: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |method: Method| async move {
         Err::<&str, _>(ApiError::method_not_allowed(&method, allowed))
     }))
 }
 
 /// Adds a handler for GET and for HEAD, which is GET without the body.
-fn read<F, Args>(resource: Resource, handler: F) -> Resource
+pub fn read<F, Args>(resource: Resource, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,

@@ -68,6 +68,7 @@ pub fn serve(
         App::new()
             .app_data(web::Data::new(api.clone()))
             .configure(routes)
+            .configure(api.pages.routes)
             .default_service(web::to(|| async { Err::<&str, _>(ApiError::not_found()) }))
             .wrap(from_fn(represent))
             .wrap(from_fn(middleware::guard))

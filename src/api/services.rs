@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Map, Value};
 
 use crate::actors::messages::live::FindServices;
 use crate::alerting::kept_secrets;
@@ -20,6 +21,7 @@ use crate::clock::unix_ms;
 use crate::domain::alert::Alert;
 use crate::domain::live::{ServiceList, ServiceOrder};
 use crate::domain::{Definition, Origin, Page, ServiceEvent};
+use crate::spec::Patch;
 use crate::storage::alerting::query::GetServicesWithAlerts;
 use crate::storage::alerting::{ListChannels, ListOpenAlerts};
 use crate::storage::records::{Applied, Change, GetService, ListServices, ServiceRecord};
@@ -92,8 +94,7 @@ async fn found(
 pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
-    let definition = input::definition(&object, api.has_plugins)?;
-    check_overrides(&api, &definition).await?;
+    let definition = check_new(&api, &object).await?;
     let applied = api.change(Change::Create(Box::new(definition)), api.source(&request)).await?;
     let location = format!("/v1/services/{}", applied.id);
     let mut response = changed(&api, StatusCode::CREATED, applied).await?;
@@ -137,10 +138,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
     let object = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let patch = input::patch(object)?;
     let before = api.query(GetService(id)).await?;
-    if before.origin == Origin::Api {
-        let patched = input::patched(&before.definition, &patch, api.has_plugins)?;
-        check_overrides(&api, &patched).await?;
-    }
+    check_change(&api, &before, &patch).await?;
     let applied = api.change(Change::Update(id, patch), api.source(&request)).await?;
     changed(&api, StatusCode::OK, applied).await
 }
@@ -182,6 +180,26 @@ pub async fn events(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     };
     let text = api.text((Items::Events, requested.limit as usize), query, view).await?;
     Ok(json(text))
+}
+
+/// The definition of a new service.
+pub async fn check_new(api: &Api, object: &Map<String, Value>) -> Result<Definition, ApiError> {
+    let definition = input::definition(object, api.has_plugins)?;
+    check_overrides(api, &definition).await?;
+    Ok(definition)
+}
+
+/// Checks a change of a service.
+pub async fn check_change(
+    api: &Api,
+    before: &ServiceRecord,
+    patch: &Patch,
+) -> Result<(), ApiError> {
+    if before.origin == Origin::Api {
+        let patched = input::patched(&before.definition, patch, api.has_plugins)?;
+        check_overrides(api, &patched).await?;
+    }
+    Ok(())
 }
 
 /// Rejects overrides of alerts that would send secrets of a channel to another receiver: a client

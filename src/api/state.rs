@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Addr, Recipient};
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use slog::Logger;
 use tokio::sync::{Mutex, Semaphore};
@@ -68,6 +68,9 @@ pub struct Api {
     /// A permit of each running test of a channel.
     pub channel_tests: Arc<Semaphore>,
     pub guard: Guard,
+    pub pages: Pages,
+    /// Name of this installation.
+    pub name: Arc<str>,
     /// Largest request body, in bytes.
     pub body_limit: usize,
     /// Texts of `/metrics`.
@@ -82,6 +85,15 @@ pub struct Api {
     pub certificate: Option<CurrentCertificate>,
     /// The access log.
     pub log: Logger,
+}
+
+/// The pages beside the API.
+#[derive(Debug, Clone, Copy)]
+pub struct Pages {
+    /// Adds their routes.
+    pub routes: fn(&mut web::ServiceConfig),
+    /// The page for a request that the guard refused; `None` for a request of the API.
+    pub refusal: fn(&HttpRequest, &ApiError) -> Option<HttpResponse>,
 }
 
 /// The dispatcher of alerting, by the messages of HTTP.

@@ -27,7 +27,7 @@ use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
 use crate::api::{
-    Api, Connections, CurrentCertificate, Guard, ResponseBudget, ResponseCache, Scrapes,
+    Api, Connections, CurrentCertificate, Guard, Pages, ResponseBudget, ResponseCache, Scrapes,
     ServerSettings, WriteAccess,
 };
 use crate::app::actors::{Actors, Stored};
@@ -43,6 +43,7 @@ use crate::metrics::Telemetry;
 use crate::probe::Rules;
 use crate::probe::exec::group::kill_all;
 use crate::storage::{OpenError, Rescued, SavedFiles, Store};
+use crate::ui;
 
 /// The part of the grace period that is reserved for the flush: a tenth, and at most this.
 const FLUSH_RESERVE: Duration = Duration::from_millis(500);
@@ -386,6 +387,8 @@ fn start_server(
         defaults: config.services.defaults,
         requests: config.process.requests,
         guard: Guard::new(config, &runtime.telemetry),
+        pages: Pages { routes: ui::pages::routes, refusal: ui::pages::refusal },
+        name: config.process.service_name.as_str().into(),
         body_limit: config.api.body_limit,
         scrapes: Arc::new(Scrapes::new(connections.clone())),
         revision: actors.revision.clone(),

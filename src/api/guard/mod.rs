@@ -123,6 +123,11 @@ impl Guard {
         })
     }
 
+    /// Whether a request without a token may change something.
+    pub fn permits_open_writes(&self) -> bool {
+        self.policy.writes == WriteAccess::Loopback
+    }
+
     /// Judges the token of a route with tokens of its own: the indexes of those of `expected` that
     /// it equals, at least one. An empty token is never right.
     pub fn check_own_token(

@@ -27,6 +27,12 @@ const MAX_PROBLEMS: usize = 50;
 /// A body takes memory of the budget when it is larger than this, in bytes.
 const SMALL_BODY: usize = 16 * 1024;
 
+/// Most fields of an HTML form.
+const MAX_FIELDS: usize = 500;
+
+/// Media type of HTML forms.
+const FORM: &[&str] = &["application/x-www-form-urlencoded"];
+
 /// Media types of a new service.
 pub const JSON: &[&str] = &["application/json"];
 
@@ -75,6 +81,27 @@ pub async fn error_message(
     let body = whole_body(request, payload, api).await?;
     let body: Option<Value> = serde_json::from_slice(&body).ok();
     Ok(body.and_then(|body| body.get("error")?.as_str().map(str::to_owned)))
+}
+
+/// The fields of an HTML form, at most [`MAX_FIELDS`].
+pub async fn form_fields(
+    request: &HttpRequest,
+    payload: web::Payload,
+    api: &Api,
+) -> Result<Vec<(String, String)>, ApiError> {
+    if !has_media_type(request, FORM) {
+        let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
+        let content_type = String::from_utf8_lossy(content_type.unwrap_or_default());
+        return Err(ApiError::unsupported_media_type(&content_type, FORM));
+    }
+    let body = whole_body(request, payload, api).await?;
+    let fields: Vec<_> =
+        url::form_urlencoded::parse(&body).into_owned().take(MAX_FIELDS + 1).collect();
+    if fields.len() > MAX_FIELDS {
+        let invalid = Invalid::hidden(format!("at most {MAX_FIELDS} fields"));
+        return Err(ApiError::bad_request(vec![invalid.of("body")]));
+    }
+    Ok(fields)
 }
 
 /// The body, once it has arrived and its connection has a place.

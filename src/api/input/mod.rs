@@ -11,11 +11,13 @@ mod params;
 mod path;
 mod query;
 
-pub use body::{JSON, MERGE_PATCH, definition, error_message, json_object, patch, patched};
+pub use body::{
+    JSON, MERGE_PATCH, definition, error_message, form_fields, json_object, patch, patched,
+};
 pub use heartbeat::{Report, external, heartbeat};
 pub use params::PAGE_LIMIT;
 pub use path::{record_id, service_id};
 pub use query::{
     TICK_STATES, list_all_events, list_audit, list_events, list_services, list_ticks, list_uptime,
-    no_params, overview, series, slo, uptime,
+    no_params, overview, series, series_grid, slo, uptime,
 };

@@ -66,18 +66,13 @@ impl Params {
 
     /// The buckets of a series over `window`.
     fn grid(&mut self, window: Window) -> Grid {
-        let length = window.to_ms.saturating_sub(window.from_ms).max(1);
-        let step_ms = match self.step_ms() {
-            Some(step_ms) => step_ms,
-            None => DEFAULT_STEPS_S
-                .into_iter()
-                .map(|step_s| step_s * 1_000)
-                .find(|step_ms| length / step_ms <= MAX_DEFAULT_BUCKETS)
-                .unwrap_or_else(|| (length / MAX_DEFAULT_BUCKETS / DAY_MS + 1) * DAY_MS),
+        let grid = match self.step_ms() {
+            Some(step_ms) => Grid::over(window, step_ms),
+            None => series_grid(window),
         };
-        let grid = Grid::over(window, step_ms);
         if grid.count > MAX_BUCKETS {
-            let least_s = (length / (MAX_BUCKETS as i64 - 1)).div_euclid(1_000) + 1;
+            let length_ms = window.to_ms.saturating_sub(window.from_ms);
+            let least_s = (length_ms / (MAX_BUCKETS as i64 - 1)).div_euclid(1_000) + 1;
             let count = grid.count;
             let expected = format!(
                 "at least {least_s} seconds: at most {MAX_BUCKETS} buckets, this step makes {count}"
@@ -100,6 +95,15 @@ impl Params {
             (is_whole && fits).then(|| seconds.as_secs().cast_signed() * 1_000)
         })
     }
+}
+
+/// The buckets over `window` with the default step.
+pub fn series_grid(window: Window) -> Grid {
+    let length_ms = window.to_ms.saturating_sub(window.from_ms).max(1);
+    let mut steps_ms = DEFAULT_STEPS_S.into_iter().map(|step_s| step_s * 1_000);
+    let step_ms = steps_ms.find(|step_ms| length_ms / step_ms <= MAX_DEFAULT_BUCKETS);
+    let whole_days = || (length_ms / MAX_DEFAULT_BUCKETS / DAY_MS + 1) * DAY_MS;
+    Grid::over(window, step_ms.unwrap_or_else(whole_days))
 }
 
 /// The query of `GET /v1/services`.

@@ -190,7 +190,7 @@ fn every_response_has_the_headers_for_browsers_and_allows_no_other_origin() {
     let paths: Vec<&str> =
         document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     assert!(paths.len() > 10, "{paths:?}");
-    let paths = paths.into_iter().chain(["/", "/v1/nothing"]);
+    let paths = paths.into_iter().chain(["/nothing", "/v1/nothing"]);
     for path in paths.map(|path| path.replace("{id}", "1")) {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
             for host in [app.address(), "evil.example"] {

@@ -18,7 +18,7 @@ fn every_error_has_the_same_shape_and_names_its_field() {
     let large = format!(r#"{{"name": "{}"}}"#, "x".repeat(1_000));
     for (method, path, headers, body, status, expected) in [
         ("GET", "/v1/nothing", &json[..0], "", 404, "record not found"),
-        ("GET", "/", &json[..0], "", 404, "record not found"),
+        ("GET", "/nothing", &json[..0], "", 404, "record not found"),
         ("GET", "/v1/services/77", &json[..0], "", 404, "record not found"),
         ("GET", "/v1/services/0", &json[..0], "", 400, "id:"),
         ("GET", "/v1/services/-1", &json[..0], "", 400, "id:"),

@@ -31,10 +31,11 @@ const ALLOWED: &[(&str, &str)] = &[
     ("alerting", "actors clock config domain metrics probe services_file spec storage"),
     ("live", "actors clock domain storage"),
     ("api", "actors alerting clock config domain logging metrics probe services_file spec storage"),
+    ("ui", "actors alerting api clock domain spec storage"),
     (
         "app",
         "actors alerting api bounded_file clock config domain error live logging metrics probe \
-         services_file spec storage",
+         services_file spec storage ui",
     ),
     ("cli", "domain"),
     (
@@ -49,7 +50,7 @@ const ALLOWED: &[(&str, &str)] = &[
 /// Crates that only some top-level modules use, and those modules.
 const CRATES: &[(&str, &str)] = &[
     ("actix", "actors alerting api app commands live"),
-    ("actix_web", "api app"),
+    ("actix_web", "api app ui"),
     ("awc", "alerting commands probe"),
     ("clap", "cli main"),
     ("diesel", "storage"),

@@ -87,6 +87,16 @@ impl Delivery {
 }
 
 impl Test {
+    /// Why it failed; `None` when it did not.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// Milliseconds.
+    pub fn took_ms(&self) -> u64 {
+        self.took_ms
+    }
+
     pub fn new(state: MessageState, tested: TestedChannel) -> Self {
         let (http_status, error) = match tested.attempt {
             Attempt::Delivered { http_status, .. } => (http_status, None),
