@@ -101,6 +101,8 @@
 //! | Which response is packed, and what is its tag? | `api/representation.rs` |
 //! | What does a heartbeat report? | `api/input/heartbeat.rs` |
 //! | Which connection of the API is closed? | `api/transport/places.rs` |
+//! | Which services does a list show, and in which order? | `live/overview/find.rs` |
+//! | What is a stream sent, and when? | `live/subscribers.rs` |
 //! | What if the database file is removed or replaced? | `storage/sqlite/watch.rs` |
 //! | Which database is refused at the start? | `storage/postgres/start_checks.rs` |
 //! | How does a state look on a page? | `domain/shown_state.rs`, `domain/strip.rs` |

@@ -1,7 +1,8 @@
 //! The actors. Each has a folder with its pure decisions beside it; [`messages`] is a leaf.
 //!
 //! Scheduler, pool, recorder, upkeep and event log run on the main arbiter; probers and canaries on
-//! one arbiter a core; the writer and each reader on a thread of their own.
+//! one arbiter a core; the live state ([`live`](crate::live)) on an arbiter of its own; the writer
+//! and each reader on a thread of their own.
 //!
 //! | actor | messages | from | bound |
 //! |---|---|---|---|
@@ -22,12 +23,17 @@
 //! | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then `Busy` |
 //! | | `ChangeMaintenance` | HTTP, span writer | `CHANGES_LIMIT`, then `Busy` |
 //! | | `Ask<Q>` | HTTP | `READS_LIMIT`, then `Busy` |
+//! | | `FindServices`, `GetOverview`, `OpenStream` | HTTP | connections |
 //! | | `QueueUpkeepWrite` | upkeep | one at a time |
 //! | | `GetStoreFailure` | HTTP, upkeep | connections; one |
 //! | | `GetObservationFailure` | HTTP | connections |
 //! | | `Subscribe`, `Flush` | app | one |
 //! | [`Upkeep`] | `TicksCommitted` | recorder | one a commit |
 //! | [`EventLog`] | `EventsBegan` | recorder | `MAILBOX_CAPACITY`, then dropped and counted |
+//! | `LiveState` | `ServicesUpdated` | recorder | one at a time, and one a query or change |
+//! | | `ServicesDefined`, `MaintenanceChanged` | recorder | one a change |
+//! | | `FindServices`, `GetOverview`, `OpenStream` | recorder | connections |
+//! | | `CloseStreams` | app | one |
 //! | [`Writer`] | `Commit`, `MakeChange`, `ApplyFile` | recorder | one at a time |
 //! | | `ChangeMaintenance` | recorder | one at a time |
 //! | | `UpkeepWrite`, `Close` | recorder | one at a time |

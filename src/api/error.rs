@@ -15,6 +15,9 @@ use crate::storage::StorageError;
 /// `Retry-After` of 429 and 503, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
+/// `Retry-After` of a refused stream, in seconds.
+const STREAM_RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
+
 /// The body of an error response.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBody {
@@ -202,6 +205,18 @@ impl ApiError {
         Self::unavailable(vec![message.to_owned()])
     }
 
+    /// 503: `STREAM_MAX_CONNECTIONS` streams are open.
+    pub fn too_many_streams() -> Self {
+        let message = "STREAM_MAX_CONNECTIONS: every stream is taken; ask for the services instead";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, vec![message.to_owned()])
+            .with_header(header::RETRY_AFTER, STREAM_RETRY_AFTER)
+    }
+
+    /// 503: the process is about to exit.
+    pub fn stopping() -> Self {
+        Self::unavailable(vec!["the service is shutting down".to_owned()])
+    }
+
     /// 503: a part of the service is not working; a retry may succeed.
     pub fn unavailable(errors: Vec<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, errors)
@@ -246,6 +261,6 @@ impl From<StorageError> for ApiError {
 impl From<MailboxError> for ApiError {
     /// The actor has stopped, so the process is about to exit.
     fn from(_: MailboxError) -> Self {
-        Self::unavailable(vec!["the service is shutting down".to_owned()])
+        Self::stopping()
     }
 }

@@ -30,6 +30,7 @@ use crate::api::{audit, heartbeats, history, input, internal, live, probes, serv
         services::delete,
         services::events,
         live::overview::overview,
+        live::stream::stream,
         probes::probe,
         heartbeats::heartbeat,
         heartbeats::heartbeat_by_get,

@@ -15,6 +15,7 @@ use crate::api::views::series::SeriesOf;
 use crate::domain::alert::{AlertKind, AlertState, DeliveryOutcome, MessageState, Suppression};
 use crate::domain::audit::Action;
 use crate::domain::history::timeline::CountAs;
+use crate::domain::live::StateFilter;
 use crate::domain::service::URL_MAX_CHARS;
 use crate::domain::{Reason, State, Status};
 
@@ -73,6 +74,9 @@ fn schema(path: &str, name: &str) -> Option<ObjectBuilder> {
             one_of(TEST_STATES.map(MessageState::as_str))
                 .default(Some(MessageState::Firing.as_str().into()))
         }
+        "state" if path == "/v1/stream" => one_of(StateFilter::ALL.map(StateFilter::as_str)),
+        "services" => text().pattern(Some("^[1-9][0-9]*(,[1-9][0-9]*){0,199}$")),
+        "since" => text().pattern(Some("^[0-9]+-[0-9]+$")),
         "state" => one_of(TICK_STATES.map(State::as_str)),
         "kind" => one_of(AlertKind::ALL.map(AlertKind::as_str)),
         "suppressed" => one_of(Suppression::ALL.map(Suppression::as_str)),

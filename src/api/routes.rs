@@ -26,6 +26,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read(path("/v1/services/{id}/uptime", "GET, HEAD"), history::uptime))
         .service(read(path("/v1/services/{id}/slo", "GET, HEAD"), history::slo))
         .service(read(path("/v1/overview", "GET, HEAD"), live::overview::overview))
+        .service(read(path("/v1/stream", "GET, HEAD"), live::stream::stream))
         .service(read(path("/v1/uptime", "GET, HEAD"), history::all_uptime))
         .service(read(path("/v1/events", "GET, HEAD"), history::all_events))
         .service(

@@ -47,6 +47,7 @@ pub struct Actors {
     pub recorder: Addr<Recorder>,
     pub canaries: Recipient<SetCanaries>,
     pub dispatcher: Addr<Dispatcher>,
+    pub live: Addr<LiveState>,
     pub last_results: LastResults,
     pub push_keys: PushKeys,
     pub windows: CurrentWindows,
@@ -88,7 +89,7 @@ impl Actors {
         let stores = StoreActors::start(&store.access(), (source, marks), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
-        let live = start_live_state(live, &windows, runtime);
+        let live = start_live_state(config, live, &windows, runtime);
         let settings = recorder_settings(config, store, &resumed);
         let deps = RecorderDeps {
             revision: revision.clone(),
@@ -96,7 +97,7 @@ impl Actors {
             push_keys: push_keys.clone(),
             windows: windows.clone(),
             subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
-            live,
+            live: live_recipients(&live),
             written: stores.written.clone(),
             writer: stores.writer_recipients(),
             readers: Readers::new(stores.readers.clone(), store.read_deadline()),
@@ -145,6 +146,7 @@ impl Actors {
             recorder,
             canaries,
             dispatcher,
+            live,
             last_results,
             push_keys,
             windows,
@@ -170,17 +172,23 @@ fn recorder_settings(config: &Config, store: &Store, resumed: &Resumed) -> Recor
 
 /// On an arbiter of its own, so that no list delays probes.
 fn start_live_state(
+    config: &Config,
     services: Vec<LiveService>,
     windows: &CurrentWindows,
     runtime: &Runtime,
-) -> LiveRecipients {
-    let live = LiveState::spawn(&Arbiter::new().handle(), services, windows.clone(), runtime);
+) -> Addr<LiveState> {
+    let (arbiter, windows) = (Arbiter::new(), windows.clone());
+    LiveState::spawn(&arbiter.handle(), services, windows, config.api.max_streams, runtime)
+}
+
+fn live_recipients(live: &Addr<LiveState>) -> LiveRecipients {
     LiveRecipients {
         updated: live.clone().recipient(),
         defined: live.clone().recipient(),
         planned: live.clone().recipient(),
         find: live.clone().recipient(),
-        overview: live.recipient(),
+        overview: live.clone().recipient(),
+        open: live.clone().recipient(),
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::actors::messages::alerting::{SetAlertingSettings, StopDispatcher};
+use crate::actors::messages::live::CloseStreams;
 use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
@@ -256,6 +257,8 @@ impl App {
         if let Some(watch) = &self.certificate {
             watch.abort();
         }
+        // Their clients resume with the next run.
+        self.actors.live.do_send(CloseStreams);
         let started = Instant::now();
         let drained = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10));
         let flushed = started + grace;

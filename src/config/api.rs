@@ -78,6 +78,13 @@ pub const MAX_CONNECTIONS: Variable = Variable::new(
     "a number from 1 to 1000000",
     "most concurrent connections to the API; 64 more are kept for health and readiness",
 );
+pub const STREAMS: Variable = Variable::new(
+    "STREAM_MAX_CONNECTIONS",
+    "192",
+    "a number from 0 to half of API_MAX_CONNECTIONS",
+    "most concurrent streams of `GET /v1/stream`; when half of API_MAX_CONNECTIONS is less, that \
+     is the default",
+);
 const CLIENT_TIMEOUT: Variable = Variable::new(
     "API_CLIENT_TIMEOUT_SECONDS",
     "30",
@@ -106,6 +113,7 @@ pub const SECTION: Section = Section {
         CORS_ORIGINS,
         BODY_LIMIT,
         MAX_CONNECTIONS,
+        STREAMS,
         CLIENT_TIMEOUT,
         RESPONSE_BYTES,
     ],
@@ -134,6 +142,8 @@ pub struct ApiConfig {
     /// Bytes.
     pub body_limit: usize,
     pub max_connections: usize,
+    /// Part of `max_connections`.
+    pub max_streams: usize,
     /// Longest time for which a client may take no byte of a response.
     pub client_timeout: Duration,
     /// Most memory of responses that are computed or sent.
@@ -170,6 +180,12 @@ impl ApiConfig {
     }
 
     pub fn read(reader: &mut Reader) -> Self {
+        let max_connections = reader.number(&MAX_CONNECTIONS, 1, 1_000_000);
+        let half = max_connections / 2;
+        let streams = |text: &str| text.parse().ok().filter(|streams| *streams <= half);
+        let max_streams = reader.optional(&STREAMS, streams);
+        let by_default =
+            || STREAMS.default.parse().map_or(half, |streams: usize| streams.min(half));
         Self {
             port: reader.number(&PORT, 0, u16::MAX),
             host: reader.value(&HOST, host),
@@ -180,7 +196,8 @@ impl ApiConfig {
             trusted_proxies: reader.optional(&TRUSTED_PROXIES, parse_networks).unwrap_or_default(),
             cors_origins: reader.optional(&CORS_ORIGINS, origins).unwrap_or_default(),
             body_limit: reader.number(&BODY_LIMIT, 1, 64 * 1024 * 1024),
-            max_connections: reader.number(&MAX_CONNECTIONS, 1, 1_000_000),
+            max_connections,
+            max_streams: max_streams.unwrap_or_else(by_default),
             client_timeout: reader.value(&CLIENT_TIMEOUT, client_timeout),
             response_bytes: reader.number(&RESPONSE_BYTES, 1 << 20, 1 << 40),
         }

@@ -178,6 +178,19 @@ mod tests {
     }
 
     #[test]
+    fn streams_take_at_most_half_of_the_connections() {
+        let streams = |pairs: &[(&str, &str)]| with(pairs).map(|config| config.api.max_streams);
+        assert_eq!(streams(&[]).unwrap(), 192);
+        assert_eq!(streams(&[("API_MAX_CONNECTIONS", "100")]).unwrap(), 50);
+        assert_eq!(streams(&[("API_MAX_CONNECTIONS", "1")]).unwrap(), 0);
+        assert_eq!(streams(&[("STREAM_MAX_CONNECTIONS", "256")]).unwrap(), 256);
+        let error = streams(&[("STREAM_MAX_CONNECTIONS", "257")]).unwrap_err();
+        let expected = "STREAM_MAX_CONNECTIONS: invalid value \"257\", expected a number from 0 to \
+                        half of API_MAX_CONNECTIONS";
+        assert_eq!(error.problems, [expected]);
+    }
+
+    #[test]
     fn an_empty_value_counts_as_not_set() {
         let config = with(&[("API_TOKEN", ""), ("API_PORT", "")]).unwrap();
         assert!(config.api.token.is_none());

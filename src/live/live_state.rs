@@ -1,32 +1,36 @@
 //! The actor that owns the overview, on an arbiter of its own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::messages::live;
 use crate::actors::messages::live::{
-    FindServices, GetOverview, MaintenanceChanged, ServicesDefined, ServicesUpdated,
+    CloseStreams, FindServices, GetOverview, MaintenanceChanged, OpenStream, ServicesDefined,
+    ServicesUpdated, StreamReply,
 };
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::clock::unix_ms;
 use crate::domain::PageRequest;
 use crate::domain::live::{LiveService, ServiceFilter, ServiceList, ServiceOrder, StateFilter};
 use crate::live::overview::Overview;
+use crate::live::streams::Streams;
+use crate::live::subscribers::FLUSH_EVERY;
 use crate::storage::StorageError;
 
 /// Interval between checks whether maintenance has begun or ended.
 const PLAN_EVERY: Duration = Duration::from_secs(1);
 
 /// Bounds: those of the [`Overview`]; one notice of results, and one of each change of a service,
-/// which wait for their answer; a query of HTTP a connection.
+/// which wait for their answer; a query of HTTP a connection; those of [`Streams`].
 pub struct LiveState {
     overview: Overview,
     windows: CurrentWindows,
     /// When the services under maintenance were found, and when they may change, in unix
     /// milliseconds.
     planned: (i64, Option<i64>),
+    streams: Streams,
     _lifeline: Lifeline,
 }
 
@@ -36,14 +40,17 @@ impl LiveState {
         arbiter: &ArbiterHandle,
         services: Vec<LiveService>,
         windows: CurrentWindows,
+        max_streams: usize,
         runtime: &Runtime,
     ) -> Addr<Self> {
         let lifeline = runtime.lifeline("live state");
+        let streams = Streams::new(max_streams, runtime.telemetry.clone());
         Self::start_in_arbiter(arbiter, move |_| {
             let now_ms = unix_ms();
             let mut overview = Overview::new(now_ms.unsigned_abs());
             overview.define(services.into_iter().map(|it| (it.id, Some(it))), now_ms);
-            let mut live = Self { overview, windows, planned: (0, None), _lifeline: lifeline };
+            let planned = (0, None);
+            let mut live = Self { overview, windows, planned, streams, _lifeline: lifeline };
             live.plan(now_ms);
             live
         })
@@ -70,6 +77,9 @@ impl Actor for LiveState {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(PLAN_EVERY, |live, _| live.plan_if_due());
+        context.run_interval(FLUSH_EVERY, |live, _| {
+            live.streams.flush(&live.overview, Instant::now(), unix_ms());
+        });
     }
 }
 
@@ -124,5 +134,21 @@ impl Handler<GetOverview> for LiveState {
             groups: self.overview.groups(),
             trouble: trouble.ids,
         })
+    }
+}
+
+impl Handler<OpenStream> for LiveState {
+    type Result = Result<StreamReply, StorageError>;
+
+    fn handle(&mut self, open: OpenStream, _: &mut Self::Context) -> Self::Result {
+        Ok(self.streams.open(open, &self.overview, Instant::now(), unix_ms()))
+    }
+}
+
+impl Handler<CloseStreams> for LiveState {
+    type Result = ();
+
+    fn handle(&mut self, _: CloseStreams, _: &mut Self::Context) {
+        self.streams.close();
     }
 }

@@ -90,11 +90,15 @@ impl Subscriber {
         }
     }
 
-    /// Whether the stream ends: it is old, or its client takes nothing.
-    pub fn is_over(&self, now: Instant) -> bool {
-        let blocked_for = self.blocked_since.map(|since| now.saturating_duration_since(since));
+    /// Whether the stream ends by its age.
+    pub fn is_old(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.opened) >= LIFETIME
-            || blocked_for.is_some_and(|blocked_for| blocked_for >= TAKEN_WITHIN)
+    }
+
+    /// Whether the stream ends since its client takes nothing.
+    pub fn is_slow(&self, now: Instant) -> bool {
+        let blocked_for = self.blocked_since.map(|since| now.saturating_duration_since(since));
+        blocked_for.is_some_and(|blocked_for| blocked_for >= TAKEN_WITHIN)
     }
 
     /// The client has not taken the chunk before.
@@ -201,3 +205,6 @@ impl Subscriber {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,6 +155,12 @@ pub struct Telemetry {
     seal_duration: Histogram,
     storage_bytes: Family<PartLabel, Gauge>,
     storage_rows: Family<TableLabel, Gauge>,
+    /// Open streams of changes.
+    pub streams: Gauge,
+    /// Streams that were not opened, since too many were open.
+    pub streams_refused: Counter,
+    /// Streams that ended since their client took nothing.
+    pub streams_cut: Counter,
     pub alerting: AlertMetrics,
 }
 
@@ -191,6 +197,9 @@ impl Telemetry {
             seal_duration: seconds(0.001, 15),
             storage_bytes: Family::default(),
             storage_rows: Family::default(),
+            streams: Gauge::default(),
+            streams_refused: Counter::default(),
+            streams_cut: Counter::default(),
             alerting: AlertMetrics::default(),
         };
         telemetry.registry = Arc::new(telemetry.registry());
@@ -274,6 +283,17 @@ impl Telemetry {
             "auth_failures",
             "Requests with a missing or wrong token, by reason",
             self.auth_failures.clone(),
+        );
+        own.register("streams", "Open streams of changes", self.streams.clone());
+        own.register(
+            "streams_refused",
+            "Streams that were not opened because too many were open",
+            self.streams_refused.clone(),
+        );
+        own.register(
+            "streams_cut",
+            "Streams that ended because their client took nothing",
+            self.streams_cut.clone(),
         );
         own.register("ticks_sealed", "Ticks that were sealed into chunks", self.sealed.clone());
         own.register(

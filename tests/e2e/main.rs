@@ -21,6 +21,7 @@ mod api;
 mod history;
 mod imports;
 mod lifecycle;
+mod live;
 mod operations;
 mod probing;
 mod promql;

@@ -1,10 +1,12 @@
 //! Messages to the live state. Those of HTTP arrive at the recorder, which forwards them.
 
 use actix::{Message, Recipient};
+use bytes::Bytes;
+use tokio::sync::mpsc;
 
 use crate::domain::live::{
-    Counts, GroupCounts, LiveMoment, LiveService, ServiceFilter, ServiceList, ServiceOrder,
-    ServiceUpdate,
+    Counts, GroupCounts, LiveMoment, LiveService, LiveView, ServiceFilter, ServiceList,
+    ServiceOrder, ServiceUpdate,
 };
 use crate::domain::{PageRequest, ServiceId};
 use crate::storage::StorageError;
@@ -17,6 +19,7 @@ pub struct LiveRecipients {
     pub planned: Recipient<MaintenanceChanged>,
     pub find: Recipient<FindServices>,
     pub overview: Recipient<GetOverview>,
+    pub open: Recipient<OpenStream>,
 }
 
 /// Notice from the recorder: what one or more commits changed, each service once. One is under way
@@ -69,3 +72,30 @@ pub struct Overview {
     /// Trouble first ([`ServiceOrder::Attention`]).
     pub trouble: Vec<ServiceId>,
 }
+
+/// Command from HTTP: send the changes of a view, from a moment on, until either side closes. As
+/// new as the answer to [`FindServices`].
+#[derive(Debug, Message)]
+#[rtype(result = "Result<StreamReply, StorageError>")]
+pub struct OpenStream {
+    pub view: LiveView,
+    /// `None` for the changes from now on.
+    pub since: Option<LiveMoment>,
+    /// Of one chunk: what does not fit in is merged.
+    pub chunks: mpsc::Sender<Bytes>,
+}
+
+/// Reply to [`OpenStream`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamReply {
+    Opened,
+    /// `STREAM_MAX_CONNECTIONS` are open.
+    TooMany,
+    /// The program is ending.
+    Closing,
+}
+
+/// Command from the app at the end: end all streams, and open none.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct CloseStreams;

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 
 use super::Recorder;
 use crate::actors::messages::live::{
-    FindServices, GetOverview, LiveRecipients, MaintenanceChanged, Overview, ServicesDefined,
-    ServicesUpdated,
+    FindServices, GetOverview, LiveRecipients, MaintenanceChanged, OpenStream, Overview,
+    ServicesDefined, ServicesUpdated, StreamReply,
 };
 use crate::actors::revision::Revision;
 use crate::domain::ServiceId;
@@ -156,6 +156,18 @@ impl Handler<GetOverview> for Recorder {
         Box::pin(async move {
             published.await;
             live.send(get).await.map_err(died)?
+        })
+    }
+}
+
+impl Handler<OpenStream> for Recorder {
+    type Result = ResponseFuture<Result<StreamReply, StorageError>>;
+
+    fn handle(&mut self, open: OpenStream, _: &mut Self::Context) -> Self::Result {
+        let (published, live) = (self.live.published(), self.live.recipients.open.clone());
+        Box::pin(async move {
+            published.await;
+            live.send(open).await.map_err(died)?
         })
     }
 }

@@ -19,5 +19,5 @@ pub use params::PAGE_LIMIT;
 pub use path::{record_id, service_id};
 pub use query::{
     TICK_STATES, list_all_events, list_audit, list_events, list_services, list_ticks, list_uptime,
-    no_params, overview, series, series_grid, slo, uptime,
+    no_params, overview, series, series_grid, slo, stream, uptime,
 };

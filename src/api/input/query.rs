@@ -10,6 +10,7 @@ use crate::api::input::path::service_id;
 use crate::api::views::series::SeriesOf;
 use crate::domain::audit::Action;
 use crate::domain::history::timeline::{CountAs, Counting};
+use crate::domain::live::{LiveMoment, LiveView, StateFilter};
 use crate::domain::time::duration;
 use crate::domain::{Invalid, Reason, ServiceId, State, Status, Window};
 use crate::storage::audit::ListAudit;
@@ -23,6 +24,9 @@ const MAX_BUCKETS: usize = 2_000;
 
 /// Most buckets of a series with the default step.
 const MAX_DEFAULT_BUCKETS: i64 = 400;
+
+/// Most services that a stream names.
+const STREAM_SERVICES: usize = 200;
 
 /// States of a tick.
 pub const TICK_STATES: [State; 3] = [State::Up, State::Down, State::Unknown];
@@ -124,6 +128,32 @@ pub fn overview(request: &HttpRequest) -> Result<u32, ApiError> {
     let mut params = Params::new(request, &["limit"]);
     let limit = params.limit();
     params.done(limit)
+}
+
+/// What `GET /v1/stream` is about, and the moment from which it continues.
+pub fn stream(request: &HttpRequest) -> Result<(LiveView, Option<LiveMoment>), ApiError> {
+    let mut params = Params::new(request, &["services", "group", "state", "since"]);
+    let expected = format!("at most {STREAM_SERVICES} ids of services, separated by commas");
+    let services = params.take("services", &expected, service_ids);
+    let state = one_of(StateFilter::ALL.map(StateFilter::as_str));
+    let state = params.take("state", &state, StateFilter::from_word);
+    let since = params.take("since", "a moment such as 1795413298500-17", |text| text.parse().ok());
+    let group = params.get("group").map(str::to_owned);
+    let view = LiveView { services, group, state };
+    let last = request.headers().get("Last-Event-ID");
+    // A moment of another program is unknown: the client is told to fetch everything again.
+    let unknown = LiveMoment { boot: 0, seq: 0 };
+    let last = last.map(|id| id.to_str().ok().and_then(|id| id.parse().ok()).unwrap_or(unknown));
+    params.done((view, last.or(since)))
+}
+
+/// Ids separated by commas, sorted.
+fn service_ids(text: &str) -> Option<Box<[ServiceId]>> {
+    let ids = text.split(',').map(|id| whole_number(id).and_then(ServiceId::new));
+    let mut ids: Vec<ServiceId> = ids.collect::<Option<_>>()?;
+    ids.sort_unstable();
+    ids.dedup();
+    (ids.len() <= STREAM_SERVICES).then(|| ids.into())
 }
 
 /// The query of `GET /v1/services/{id}/events`.
@@ -288,6 +318,42 @@ mod tests {
         assert_eq!(request.page, PageRequest { page: 2, limit: 1_000 });
         assert_eq!((request.status, request.part.as_deref()), (Some(Status::Up), Some("a b")));
         assert_eq!(request.group.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn a_stream_names_services_and_a_moment() {
+        let parse = |query: &str, last: Option<&'static str>| {
+            let mut request = TestRequest::with_uri(&format!("/v1/stream?{query}"));
+            if let Some(last) = last {
+                request = request.insert_header(("Last-Event-ID", last));
+            }
+            stream(&request.to_http_request())
+        };
+        let (view, since) = parse("services=3,1,3&group=&state=flapping&since=7-9", None).unwrap();
+        let ids = [1, 3].map(|id| ServiceId::new(id).unwrap());
+        assert_eq!(view.services.as_deref(), Some(&ids[..]));
+        assert_eq!((view.group.as_deref(), view.state), (Some(""), Some(StateFilter::Flapping)));
+        assert_eq!(since, Some(LiveMoment { boot: 7, seq: 9 }));
+        let (_, since) = parse("since=7-9", Some("7-10")).unwrap();
+        assert_eq!(since, Some(LiveMoment { boot: 7, seq: 10 }));
+        let (_, since) = parse("", Some("of another program")).unwrap();
+        assert_eq!(since, Some(LiveMoment { boot: 0, seq: 0 }));
+        let ids = |count: i64| (1..=count).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+        assert!(parse(&format!("services={}", ids(200)), None).is_ok());
+        let many = format!("services={}", ids(201));
+        for bad in [
+            "services=",
+            "services=0",
+            "services=1,",
+            "services=1;2",
+            "state=ill",
+            "since=7",
+            "since=",
+            "page=1",
+            &many,
+        ] {
+            assert!(parse(bad, None).is_err(), "{bad}");
+        }
     }
 
     fn series_of(query: &str) -> Result<SeriesRequest, String> {

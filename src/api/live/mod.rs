@@ -1,3 +1,4 @@
 //! Handlers that the live state answers.
 
 pub mod overview;
+pub mod stream;

@@ -1,14 +1,14 @@
 //! The socket of a client, with deadlines.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
@@ -132,6 +132,24 @@ impl ClientStream {
         written
     }
 
+    /// An error when the client has closed the connection, which need not be found while it sends
+    /// bytes, since they are not read.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (tcp, mut byte) = (self.stream.tcp(), [0]);
+        let ended = match ready!(tcp.poll_peek(context, &mut ReadBuf::new(&mut byte))) {
+            Ok(0) => io::ErrorKind::ConnectionReset.into(),
+            // Such as the end of TLS.
+            Ok(_) => match pin!(tcp.ready(Interest::READABLE)).poll(context) {
+                Poll::Ready(Ok(ready)) if ready.is_read_closed() => {
+                    io::ErrorKind::ConnectionReset.into()
+                }
+                _ => return Poll::Pending,
+            },
+            Err(error) => error,
+        };
+        Poll::Ready(Err(ended))
+    }
+
     /// An error when `deadline` has passed; otherwise `context` is woken by then.
     fn poll_deadline(&mut self, deadline: Instant, context: &mut Context<'_>) -> io::Result<()> {
         let deadline = deadline.into();
@@ -159,8 +177,12 @@ impl AsyncRead for ClientStream {
     ) -> Poll<io::Result<()>> {
         self.connection.register(context);
         let is_closed = self.connection.is_closed();
-        let wait = self.connection.progress().wait();
+        let progress = self.connection.progress();
+        let wait = progress.wait();
         if matches!(wait, Wait::Reader(_) | Wait::Server) && !is_closed {
+            if progress.is_stream {
+                return self.poll_end(context);
+            }
             // The end of a request, the reading of a body and progress of a write wake the task.
             return Poll::Pending;
         }

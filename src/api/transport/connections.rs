@@ -199,6 +199,12 @@ impl Connection {
         OpenRequest(Arc::clone(self))
     }
 
+    /// The response to the request is a stream.
+    pub fn begin_stream(&self) {
+        self.update(|progress| progress.is_stream = true);
+        self.wake();
+    }
+
     /// Takes a place for a request, if necessary that of a slow reader. False when no place became
     /// free within [`PLACE_WAIT`].
     pub async fn take_place(&self) -> bool {
@@ -281,6 +287,7 @@ impl Drop for OpenRequest {
         let mut open = connection.connections.open();
         let Some(entry) = open.by_id.get_mut(&connection.id) else { return };
         entry.progress.is_served = true;
+        entry.progress.is_stream = false;
         entry.progress.open_requests -= 1;
         entry.progress.idle_since = Instant::now();
         if entry.progress.open_requests == 0 {

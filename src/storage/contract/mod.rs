@@ -8,6 +8,7 @@ pub mod fixture;
 mod gaps;
 mod histories;
 pub mod ledger;
+mod live;
 mod maintenance;
 mod model;
 #[allow(dead_code, reason = "shared with the end-to-end tests")]

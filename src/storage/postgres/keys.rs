@@ -4,13 +4,18 @@ use diesel::prelude::*;
 
 use super::REGION;
 use super::cold::services::Condition;
-use super::schema::{service_rollups, service_tick_chunks, services};
+use super::schema::{alerts, service_rollups, service_tick_chunks, services};
 use crate::domain::ServiceId;
 
 /// The services with these ids.
 pub fn with_ids(ids: &[ServiceId]) -> Condition {
     let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
     Box::new(services::id.eq_any(ids).nullable())
+}
+
+/// The alerts of these services.
+pub fn alerts_of(ids: &[ServiceId]) -> diesel::dsl::EqAny<alerts::service_id, Vec<i64>> {
+    alerts::service_id.eq_any(ids.iter().map(|id| id.get()).collect())
 }
 
 #[diesel::dsl::auto_type]

@@ -16,12 +16,15 @@ pub fn json_of(ids: &[ServiceId]) -> String {
     format!("[{}]", ids.join(","))
 }
 
-/// Whether `services.id` is one of the ids.
-pub struct IsListed(String);
+/// Whether a column has one of the ids.
+pub struct IsListed {
+    column: &'static str,
+    ids: String,
+}
 
 impl IsListed {
-    pub fn new(ids: &[ServiceId]) -> Self {
-        Self(json_of(ids))
+    pub fn new(column: &'static str, ids: &[ServiceId]) -> Self {
+        Self { column, ids: json_of(ids) }
     }
 }
 
@@ -38,15 +41,17 @@ impl<G> ValidGrouping<G> for IsListed {
 }
 
 impl QueryId for IsListed {
-    type QueryId = Self;
+    type QueryId = ();
 
-    const HAS_STATIC_QUERY_ID: bool = true;
+    // The text, which has the column, is the key of the prepared statement.
+    const HAS_STATIC_QUERY_ID: bool = false;
 }
 
 impl QueryFragment<Sqlite> for IsListed {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("services.id IN (SELECT value FROM json_each(");
-        out.push_bind_param::<Text, _>(&self.0)?;
+        out.push_sql(self.column);
+        out.push_sql(" IN (SELECT value FROM json_each(");
+        out.push_bind_param::<Text, _>(&self.ids)?;
         out.push_sql("))");
         Ok(())
     }

@@ -10,7 +10,12 @@ use crate::storage::history::rows::Bucket;
 
 /// The services with these ids.
 pub fn with_ids(ids: &[ServiceId]) -> Condition {
-    Box::new(IsListed::new(ids))
+    Box::new(IsListed::new("services.id", ids))
+}
+
+/// The alerts of these services.
+pub fn alerts_of(ids: &[ServiceId]) -> IsListed {
+    IsListed::new("alerts.service_id", ids)
 }
 
 #[diesel::dsl::auto_type]

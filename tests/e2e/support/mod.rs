@@ -8,6 +8,7 @@ pub mod browser;
 mod certificates;
 mod db;
 mod dns;
+mod event_stream;
 mod grpc;
 pub mod machine;
 pub mod namespace;
@@ -43,6 +44,7 @@ pub use blackbox::{Blackbox, Exported};
 pub use certificates::{Authority, Identity, Shape};
 pub use db::{Db, go_database};
 pub use dns::{Answer, NameServer, Rejection, mail_server, record_of, text_record};
+pub use event_stream::{EventStream, open_unread};
 pub use grpc::GrpcHealth;
 pub use peers::{
     FullBacklog, MailServer, smtp_greeting, websocket_accept, websocket_echo, websocket_that_closes,

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use super::alert_rows::AlertRow;
 use super::notification_rows::{DeliveryRow, NotificationRow};
 use super::schema::{alerts, deliveries, notification_alerts, notifications};
-use super::{Backend, StoreConnection};
+use super::{Backend, StoreConnection, keys};
 use crate::domain::alert::{Alert, AlertState};
 use crate::domain::{Page, ServiceId};
 use crate::storage::alerting::{
@@ -108,20 +108,13 @@ pub fn alerts_by_id(connection: &mut StoreConnection, ids: &[i64]) -> Result<Vec
 
 /// The open alerts of these services, by id.
 pub fn open_alerts(connection: &mut StoreConnection, ids: &[ServiceId]) -> Result<Vec<Alert>> {
-    let mut all = Vec::new();
-    let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
-    for part in ids.chunks(super::settle::ROWS) {
-        let rows: Vec<AlertRow> = alerts::table
-            .filter(alerts::service_id.eq_any(part))
-            .filter(alerts::state.ne(AlertState::Resolved.as_str()))
-            .select(AlertRow::as_select())
-            .load(connection)?;
-        for row in rows {
-            all.push(row.alert()?);
-        }
-    }
-    all.sort_by_key(|alert| alert.id);
-    Ok(all)
+    let rows: Vec<AlertRow> = alerts::table
+        .filter(keys::alerts_of(ids))
+        .filter(alerts::state.ne(AlertState::Resolved.as_str()))
+        .order(alerts::id)
+        .select(AlertRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(AlertRow::alert).collect()
 }
 
 pub fn notification(connection: &mut StoreConnection, id: i64) -> Result<NotificationRecord> {

@@ -16,4 +16,4 @@ pub mod state;
 pub mod values;
 
 use super::audit::{self, Audit};
-use super::{Backend, StoreConnection, schema};
+use super::{Backend, StoreConnection, keys, schema};
