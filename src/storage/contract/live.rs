@@ -8,6 +8,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
+use crate::domain::audit::AuditSource;
 use crate::domain::live::{LiveService, ServiceOrder};
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
@@ -173,7 +174,9 @@ impl World {
 
     /// Some names are taken, and services of the file are read-only.
     fn define(&mut self, change: Change) {
-        let Ok(applied) = self.f.writer.define(change, self.now_ms) else { return };
+        let Ok(applied) = self.f.writer.define(change, &AuditSource::COMMAND, self.now_ms) else {
+            return;
+        };
         self.f.ledger.forget(applied.id);
         let live = applied.record.as_ref().map(|record| record.live());
         self.told([(applied.id, live)]);
@@ -203,7 +206,7 @@ impl World {
             plan.remove = old;
             Ok(plan)
         };
-        let applied = self.f.writer.define_all(&mut plan, self.now_ms);
+        let applied = self.f.writer.define_all(&mut plan, &AuditSource::FILE, self.now_ms);
         self.f.ledger.forget_all();
         let Ok(applied) = applied else { return };
         let removed = applied.plan.remove.iter().map(|id| (*id, None));

@@ -193,6 +193,10 @@ fn every_response_has_the_headers_for_browsers_and_allows_no_other_origin() {
     let paths = paths.into_iter().chain(["/nothing", "/v1/nothing"]);
     for path in paths.map(|path| path.replace("{id}", "1")) {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+            if path == "/v1/stream" && method == "GET" {
+                // It does not end; HEAD has its headers.
+                continue;
+            }
             for host in [app.address(), "evil.example"] {
                 let headers = [
                     ("host", host),

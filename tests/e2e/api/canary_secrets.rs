@@ -147,6 +147,7 @@ fn answers(app: &App, ids: &[i64]) -> Vec<(String, String)> {
         "/v1/services?limit=1000",
         "/v1/services?q=http",
         "/v1/services?reason=condition",
+        "/v1/overview?limit=1000",
         "/v1/events?limit=1000",
         "/v1/uptime?limit=1000",
         "/v1/_internal/health",

@@ -29,7 +29,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("error", "config domain services_file storage"),
     ("actors", "clock config domain logging metrics probe services_file spec storage"),
     ("alerting", "actors clock config domain metrics probe services_file spec storage"),
-    ("live", "actors clock domain storage"),
+    ("live", "actors clock domain metrics storage"),
     ("api", "actors alerting clock config domain logging metrics probe services_file spec storage"),
     ("ui", "actors alerting api clock domain spec storage"),
     (
@@ -58,7 +58,7 @@ const CRATES: &[(&str, &str)] = &[
     ("lettre", "alerting"),
     ("prometheus_client", "metrics"),
     ("regex", "promql"),
-    ("tokio", "actors alerting api app bounded_file commands probe storage"),
+    ("tokio", "actors alerting api app bounded_file commands live probe storage"),
     ("tokio_postgres", "storage"),
 ];
 
