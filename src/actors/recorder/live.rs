@@ -19,9 +19,7 @@ use crate::storage::StorageError;
 /// What the live state has not been sent yet.
 pub(super) struct LivePublisher {
     recipients: LiveRecipients,
-    /// Bound: one entry a service.
-    updates: HashMap<ServiceId, ServiceUpdate>,
-    is_under_way: bool,
+    updates: Updates,
     /// Incremented by the writer with each write.
     written: Revision,
     /// Up to here, the live state was told of the writes.
@@ -31,12 +29,46 @@ pub(super) struct LivePublisher {
     waiting: Vec<oneshot::Sender<()>>,
 }
 
+/// What commits changed and the live state has not been sent. Bound: one entry a service.
+#[derive(Debug, Default)]
+struct Updates {
+    waiting: HashMap<ServiceId, ServiceUpdate>,
+    is_under_way: bool,
+}
+
+impl Updates {
+    fn add(&mut self, updates: Vec<(ServiceId, ServiceUpdate)>) {
+        for (id, update) in updates {
+            match self.waiting.entry(id) {
+                Occupied(mut known) => known.get_mut().merge(update),
+                Vacant(vacant) => _ = vacant.insert(update),
+            }
+        }
+    }
+
+    /// What waits, whether or not a notice is under way.
+    fn take(&mut self) -> Option<ServicesUpdated> {
+        let waiting = std::mem::take(&mut self.waiting);
+        (!waiting.is_empty()).then(|| ServicesUpdated(waiting.into_iter().collect()))
+    }
+
+    /// The next notice, which is under way until [`arrived`](Self::arrived).
+    fn next(&mut self) -> Option<ServicesUpdated> {
+        let next = if self.is_under_way { None } else { self.take() };
+        self.is_under_way |= next.is_some();
+        next
+    }
+
+    fn arrived(&mut self) {
+        self.is_under_way = false;
+    }
+}
+
 impl LivePublisher {
     pub fn new(recipients: LiveRecipients, written: Revision) -> Self {
         Self {
             recipients,
-            updates: HashMap::new(),
-            is_under_way: false,
+            updates: Updates::default(),
             seen: written.current(),
             written,
             waiting: Vec::new(),
@@ -51,9 +83,8 @@ impl LivePublisher {
 
     /// Publishes the updates although others are under way.
     fn flush(&mut self) {
-        if !self.updates.is_empty() {
-            let updates = std::mem::take(&mut self.updates).into_iter().collect();
-            self.recipients.updated.do_send(ServicesUpdated(updates));
+        if let Some(updates) = self.updates.take() {
+            self.recipients.updated.do_send(updates);
         }
     }
 
@@ -102,24 +133,15 @@ impl Recorder {
         updates: Vec<(ServiceId, ServiceUpdate)>,
         context: &mut Context<Self>,
     ) {
-        for (id, update) in updates {
-            match self.live.updates.entry(id) {
-                Occupied(mut known) => known.get_mut().merge(update),
-                Vacant(vacant) => _ = vacant.insert(update),
-            }
-        }
+        self.live.updates.add(updates);
         self.send_updates(context);
     }
 
     fn send_updates(&mut self, context: &mut Context<Self>) {
-        if self.live.is_under_way || self.live.updates.is_empty() {
-            return;
-        }
-        self.live.is_under_way = true;
-        let updates = std::mem::take(&mut self.live.updates).into_iter().collect();
-        let sent = self.live.recipients.updated.send(ServicesUpdated(updates)).into_actor(self);
+        let Some(updates) = self.live.updates.next() else { return };
+        let sent = self.live.recipients.updated.send(updates).into_actor(self);
         context.spawn(sent.map(|_, recorder, context| {
-            recorder.live.is_under_way = false;
+            recorder.live.updates.arrived();
             recorder.send_updates(context);
         }));
     }
@@ -169,5 +191,40 @@ impl Handler<OpenStream> for Recorder {
             published.await;
             live.send(open).await.map_err(died)?
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::State;
+    use crate::domain::live::{LastResult, NewestEvent};
+
+    fn update(since_ms: Option<i64>, at_ms: i64) -> ServiceUpdate {
+        let event =
+            since_ms.map(|since_ms| NewestEvent { state: State::Up, since_ms, failure: None });
+        let result = Some(LastResult { state: State::Up, at_ms, response_time_us: 1 });
+        ServiceUpdate { event, is_flapping: false, result }
+    }
+
+    #[test]
+    fn one_notice_is_under_way_and_what_follows_is_merged_by_service() {
+        let [one, other] = [1, 2].map(|id| ServiceId::new(id).unwrap());
+        let mut updates = Updates::default();
+        assert!(updates.next().is_none());
+        updates.add(vec![(one, update(Some(1), 1))]);
+        assert_eq!(updates.next().unwrap().0, [(one, update(Some(1), 1))]);
+        for at_ms in 2..1_000 {
+            updates.add(vec![(one, update((at_ms == 5).then_some(5), at_ms))]);
+            updates.add(vec![(other, update(None, at_ms))]);
+            assert!(updates.next().is_none(), "a notice is under way");
+        }
+        updates.arrived();
+        let mut next = updates.next().unwrap().0;
+        next.sort_by_key(|(id, _)| *id);
+        assert_eq!(next, [(one, update(Some(5), 999)), (other, update(None, 999))]);
+        updates.add(vec![(one, update(None, 1_000))]);
+        assert_eq!(updates.take().unwrap().0.len(), 1, "before a change of a service");
+        assert!(updates.take().is_none() && updates.next().is_none());
     }
 }

@@ -15,7 +15,8 @@ pub fn with_ids(ids: &[ServiceId]) -> Condition {
 
 /// The alerts of these services.
 pub fn alerts_of(ids: &[ServiceId]) -> diesel::dsl::EqAny<alerts::service_id, Vec<i64>> {
-    alerts::service_id.eq_any(ids.iter().map(|id| id.get()).collect())
+    let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    alerts::service_id.eq_any(ids)
 }
 
 #[diesel::dsl::auto_type]
