@@ -23,6 +23,7 @@ use service_healthcheck::config::Config;
 use service_healthcheck::domain::alert::AlertMarks;
 use service_healthcheck::domain::maintenance::windows::Windows;
 use service_healthcheck::domain::{Outcome, Phases, ServiceId};
+use service_healthcheck::live::live_state::LiveState;
 use service_healthcheck::metrics::Telemetry;
 use service_healthcheck::storage::Store;
 
@@ -213,12 +214,17 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
             limit: config.storage.buffer_limit,
         },
     };
+    let windows = CurrentWindows::new(Windows::default());
+    let live = Arbiter::new().handle();
+    let live = LiveState::spawn(&live, Vec::new(), windows.clone(), 0, runtime);
     let deps = RecorderDeps {
         revision: Revision::default(),
         last_results: LastResults::default(),
         subscribers: Vec::new(),
+        live: LiveState::recipients(&live),
+        written: stores.written.clone(),
         push_keys: PushKeys::default(),
-        windows: CurrentWindows::new(Windows::default()),
+        windows,
         writer: stores.writer_recipients(),
         readers: Readers::new(stores.readers.clone(), store.read_deadline()),
     };

@@ -7,7 +7,6 @@ use actix::prelude::*;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::event_log::EventLog;
 use crate::actors::last_results::LastResults;
-use crate::actors::messages::live::LiveRecipients;
 use crate::actors::messages::probing::SubscribeConfirmations;
 use crate::actors::messages::recording::{DispatcherRecipients, SetCanaries, Subscribe};
 use crate::actors::pool::Pool;
@@ -97,7 +96,7 @@ impl Actors {
             push_keys: push_keys.clone(),
             windows: windows.clone(),
             subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
-            live: live_recipients(&live),
+            live: LiveState::recipients(&live),
             written: stores.written.clone(),
             writer: stores.writer_recipients(),
             readers: Readers::new(stores.readers.clone(), store.read_deadline()),
@@ -179,17 +178,6 @@ fn start_live_state(
 ) -> Addr<LiveState> {
     let (arbiter, windows) = (Arbiter::new(), windows.clone());
     LiveState::spawn(&arbiter.handle(), services, windows, config.api.max_streams, runtime)
-}
-
-fn live_recipients(live: &Addr<LiveState>) -> LiveRecipients {
-    LiveRecipients {
-        updated: live.clone().recipient(),
-        defined: live.clone().recipient(),
-        planned: live.clone().recipient(),
-        find: live.clone().recipient(),
-        overview: live.clone().recipient(),
-        open: live.clone().recipient(),
-    }
 }
 
 /// On an arbiter of its own, so that nothing of sending delays probes.

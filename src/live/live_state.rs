@@ -7,8 +7,8 @@ use actix::prelude::*;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::messages::live;
 use crate::actors::messages::live::{
-    CloseStreams, FindServices, GetOverview, MaintenanceChanged, OpenStream, ServicesDefined,
-    ServicesUpdated, StreamReply,
+    CloseStreams, FindServices, GetOverview, LiveRecipients, MaintenanceChanged, OpenStream,
+    ServicesDefined, ServicesUpdated, StreamReply,
 };
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::clock::unix_ms;
@@ -54,6 +54,18 @@ impl LiveState {
             live.plan(now_ms);
             live
         })
+    }
+
+    /// The actor by the messages that the recorder sends.
+    pub fn recipients(live: &Addr<Self>) -> LiveRecipients {
+        LiveRecipients {
+            updated: live.clone().recipient(),
+            defined: live.clone().recipient(),
+            planned: live.clone().recipient(),
+            find: live.clone().recipient(),
+            overview: live.clone().recipient(),
+            open: live.clone().recipient(),
+        }
     }
 
     /// Finds the services under maintenance.
