@@ -37,7 +37,7 @@ impl Engine {
         let started_at_ms = unix_ms();
         let started = Instant::now();
         let timings = Timings::new(started, reports);
-        let stalled_before = self.stalls.stalled_before();
+        let running = self.stalls.probe_begins();
         let timeout = service.timeout.get();
         let probe = probe_target(&self.resources, service, &timings);
         let result = tokio::time::timeout(timeout, probe).await;
@@ -48,7 +48,7 @@ impl Engine {
         let failure = match result {
             Ok(Err(failure)) => Some(failure),
             Ok(Ok(())) if !was_late => None,
-            _ if self.stalls.excuses(stalled_before, started + timeout, timeout, ended) => {
+            _ if self.stalls.excuses(&running, started + timeout, timeout, ended) => {
                 let detail = "this process stalled during the probe";
                 Some(Failure::new(Reason::LocalStandstill, detail))
             }

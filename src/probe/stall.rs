@@ -1,62 +1,91 @@
 //! Stalls of one arbiter. After a stall (SIGSTOP, a paused container, a starved machine) deadlines
 //! have passed that no target is to blame for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use crate::domain::time::stall::StallDetector;
 
+/// Interval of the heartbeat while a probe runs.
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(100);
 
 /// Longest time between two heartbeats that is not a stall.
 const THRESHOLD: Duration = Duration::from_millis(350);
 
-/// Runs a [`StallDetector`] on the monotonic clock, for as long as its arbiter runs.
+/// Runs a [`StallDetector`] on the monotonic clock, for as long as its arbiter runs. While no probe
+/// runs, there is no heartbeat: an idle arbiter does not wake.
 #[derive(Debug, Clone)]
 pub struct StallMonitor {
     detector: Rc<RefCell<StallDetector>>,
     /// Zero of the detector's clock.
     origin: Instant,
+    running: Rc<Cell<usize>>,
+    /// The first of the running probes began.
+    begun: Rc<Notify>,
 }
 
-/// Milliseconds that the arbiter had stalled before a probe began.
-#[derive(Debug, Clone, Copy)]
-pub struct StalledBefore(i64);
+/// A running probe, with the milliseconds that the arbiter had stalled before.
+#[derive(Debug)]
+pub struct RunningProbe {
+    stalled_before_ms: i64,
+    running: Rc<Cell<usize>>,
+}
+
+impl Drop for RunningProbe {
+    fn drop(&mut self) {
+        self.running.update(|running| running - 1);
+    }
+}
 
 impl StallMonitor {
     /// Spawns the heartbeat.
     pub fn start() -> Self {
         let detector = Rc::new(RefCell::new(StallDetector::new(THRESHOLD)));
-        let monitor = Self { detector, origin: Instant::now() };
-        monitor.heartbeat(monitor.origin);
+        let monitor =
+            Self { detector, origin: Instant::now(), running: Rc::default(), begun: Rc::default() };
         let spawned = monitor.clone();
         actix_rt::spawn(async move {
             loop {
-                spawned.heartbeat(Instant::now());
+                if spawned.running.get() == 0 {
+                    spawned.begun.notified().await;
+                }
                 actix_rt::time::sleep(HEARTBEAT_EVERY).await;
+                if spawned.running.get() > 0 {
+                    spawned.heartbeat(Instant::now());
+                }
             }
         });
         monitor
     }
 
-    /// To be called when a probe begins.
-    pub fn stalled_before(&self) -> StalledBefore {
-        StalledBefore(self.detector.borrow().stalled_ms())
+    /// To be called when a probe begins; its end drops the value.
+    pub fn probe_begins(&self) -> RunningProbe {
+        if self.running.get() == 0 {
+            self.detector.borrow_mut().resume(self.millis(Instant::now()));
+            self.begun.notify_one();
+        }
+        self.running.update(|running| running + 1);
+        RunningProbe {
+            stalled_before_ms: self.detector.borrow().stalled_ms(),
+            running: Rc::clone(&self.running),
+        }
     }
 
     /// Whether stalls explain that a probe with this `deadline` and `timeout` was still running at
     /// `now`; see [`StallDetector::excuses`].
     pub fn excuses(
         &self,
-        before: StalledBefore,
+        probe: &RunningProbe,
         deadline: Instant,
         timeout: Duration,
         now: Instant,
     ) -> bool {
         // The stall may have ended before the next heartbeat.
         self.heartbeat(now);
-        self.detector.borrow().excuses(before.0, self.millis(deadline), timeout)
+        self.detector.borrow().excuses(probe.stalled_before_ms, self.millis(deadline), timeout)
     }
 
     fn heartbeat(&self, now: Instant) {

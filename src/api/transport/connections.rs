@@ -29,6 +29,8 @@ struct Shared {
     open: Mutex<Open>,
     /// Wakes requests that wait for a place.
     released: Notify,
+    /// There are more connections than places.
+    crowded: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +72,7 @@ impl Connections {
             client_timeout,
             open: Mutex::default(),
             released: Notify::new(),
+            crowded: Notify::new(),
         }))
     }
 
@@ -87,6 +90,9 @@ impl Connections {
         let handle = Arc::<Handle>::default();
         let entry = Entry { progress: Progress::new(now), handle: Arc::clone(&handle) };
         open.by_id.insert(id, entry);
+        if open.by_id.len() > self.0.max_connections {
+            self.0.crowded.notify_one();
+        }
         Connection { connections: self.clone(), id, handle }
     }
 
@@ -106,6 +112,10 @@ impl Connections {
     /// Makes room again and again, since no new connection may arrive while there is none.
     pub async fn keep_room(self) {
         loop {
+            let count = self.open().by_id.len();
+            if count <= self.0.max_connections {
+                self.0.crowded.notified().await;
+            }
             tokio::time::sleep(SLOW_CLIENT / 2).await;
             self.make_room(Instant::now());
         }

@@ -46,6 +46,11 @@ impl StallDetector {
         Some(stall)
     }
 
+    /// Records a heartbeat after a time in which none was expected.
+    pub fn resume(&mut self, now_ms: i64) {
+        self.last_ms = Some(now_ms);
+    }
+
     /// Milliseconds spent in stalls so far.
     pub fn stalled_ms(&self) -> i64 {
         self.stalled_ms
@@ -84,6 +89,14 @@ mod tests {
         for at_ms in (from_ms..to_ms).step_by(100) {
             detector.heartbeat(at_ms);
         }
+    }
+
+    #[test]
+    fn time_without_expected_heartbeats_is_no_stall() {
+        let mut detector = started();
+        detector.resume(60_000);
+        assert_eq!((detector.heartbeat(60_100), detector.stalled_ms()), (None, 0));
+        assert!(!detector.excuses(0, 60_050, TIMEOUT));
     }
 
     #[test]
