@@ -60,8 +60,8 @@ pub fn table(rows: &[Row], caption: &str, now_ms: i64) -> Markup {
                     th.w-state scope="col" { "State" }
                     th.w-strip scope="col" { "24 hours" }
                     th.num.w-num scope="col" { "Uptime" }
-                    th.num.w-num scope="col" { "Response" }
-                    th.num.w-num scope="col" { "Checked" }
+                    th.num.w-num.w-late scope="col" { "Response" }
+                    th.num.w-num.w-late scope="col" { "Checked" }
                 }
             }
             tbody { @for row in rows { (self::row(row, now_ms)) } }
@@ -92,10 +92,10 @@ fn row(row: &Row, now_ms: i64) -> Markup {
             }
             td.w-strip { @if !row.hours.is_empty() { (image(&row.hours, "hours")) } }
             td.num data-label="24 h" data-field="uptime" { span { (uptime(&totals)) } }
-            td.num data-label="Response" data-field="ms" {
+            td.num.w-late data-label="Response" data-field="ms" {
                 @if let Some(ms) = row.response_ms { (text::response(ms)) } @else { "–" }
             }
-            td.num.muted data-label="Checked" data-field="checked" {
+            td.num.w-late.muted data-label="Checked" data-field="checked" {
                 @if let Some(at_ms) = row.checked_ms { (text::age(at_ms, now_ms)) } @else { "–" }
             }
         }
