@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::{Dispatcher, Loaded};
 use crate::actors::messages::alerting::{
-    Acknowledge, AlertTimesMoved, AlertingChanged, OwnStateChanged, RetryNotification, SetAlertingSettings,
-    SignalsCommitted, StopDispatcher, TestChannel, TestedChannel,
+    Acknowledge, AlertTimesMoved, AlertingChanged, OwnStateChanged, RetryNotification,
+    SetAlertingSettings, SignalsCommitted, StopDispatcher, TestChannel, TestedChannel,
 };
 use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
