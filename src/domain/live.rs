@@ -303,9 +303,14 @@ pub struct LiveView {
 }
 
 impl LiveView {
+    /// Whether the service may be in view, whatever its state is.
+    pub fn may_contain(&self, id: ServiceId) -> bool {
+        self.services.as_ref().is_none_or(|ids| ids.binary_search(&id).is_ok())
+    }
+
     pub fn contains(&self, id: ServiceId, group: Option<&str>, status: LiveStatus) -> bool {
-        let Self { services, group: wanted, state } = self;
-        services.as_ref().is_none_or(|ids| ids.binary_search(&id).is_ok())
+        let Self { services: _, group: wanted, state } = self;
+        self.may_contain(id)
             && wanted.as_deref().is_none_or(|wanted| wanted == group.unwrap_or_default())
             && state.is_none_or(|state| state.contains(status))
     }

@@ -1,25 +1,21 @@
-//! Publishes services to the live state, and forwards queries to it.
+//! What the live state is sent, and when. Carried by [`publishing`](super::publishing).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::Recorder;
 use crate::actors::messages::live::{
-    FindServices, GetOverview, LiveRecipients, MaintenanceChanged, OpenStream, Overview,
-    ServicesDefined, ServicesUpdated, StreamReply,
+    LiveRecipients, MaintenanceChanged, ServicesDefined, ServicesUpdated,
 };
 use crate::actors::revision::Revision;
 use crate::domain::ServiceId;
-use crate::domain::live::{LiveService, ServiceList, ServiceUpdate};
-use crate::storage::StorageError;
+use crate::domain::live::ServiceUpdate;
 
 /// What the live state has not been sent yet.
 pub(super) struct LivePublisher {
-    recipients: LiveRecipients,
-    updates: Updates,
+    pub recipients: LiveRecipients,
+    pub updates: Updates,
     /// Incremented by the writer with each write.
     written: Revision,
     /// Up to here, the live state was told of the writes.
@@ -31,13 +27,13 @@ pub(super) struct LivePublisher {
 
 /// What commits changed and the live state has not been sent. Bound: one entry a service.
 #[derive(Debug, Default)]
-struct Updates {
+pub(super) struct Updates {
     waiting: HashMap<ServiceId, ServiceUpdate>,
     is_under_way: bool,
 }
 
 impl Updates {
-    fn add(&mut self, updates: Vec<(ServiceId, ServiceUpdate)>) {
+    pub fn add(&mut self, updates: Vec<(ServiceId, ServiceUpdate)>) {
         for (id, update) in updates {
             match self.waiting.entry(id) {
                 Occupied(mut known) => known.get_mut().merge(update),
@@ -53,13 +49,13 @@ impl Updates {
     }
 
     /// The next notice, which is under way until [`arrived`](Self::arrived).
-    fn next(&mut self) -> Option<ServicesUpdated> {
+    pub fn next_notice(&mut self) -> Option<ServicesUpdated> {
         let next = if self.is_under_way { None } else { self.take() };
         self.is_under_way |= next.is_some();
         next
     }
 
-    fn arrived(&mut self) {
+    pub fn arrived(&mut self) {
         self.is_under_way = false;
     }
 }
@@ -110,7 +106,7 @@ impl LivePublisher {
     }
 
     /// A future that ends when every write that the store shows is published.
-    fn published(&mut self) -> impl Future<Output = ()> + use<> {
+    pub fn published(&mut self) -> impl Future<Output = ()> + use<> {
         self.flush();
         let waits = (self.written.current() != self.seen).then(oneshot::channel);
         let end = waits.map(|(end, ended)| {
@@ -123,74 +119,6 @@ impl LivePublisher {
                 let _ = end.await;
             }
         }
-    }
-}
-
-impl Recorder {
-    /// Publishes what a commit changed of services.
-    pub(super) fn publish_updates(
-        &mut self,
-        updates: Vec<(ServiceId, ServiceUpdate)>,
-        context: &mut Context<Self>,
-    ) {
-        self.live.updates.add(updates);
-        self.send_updates(context);
-    }
-
-    fn send_updates(&mut self, context: &mut Context<Self>) {
-        let Some(updates) = self.live.updates.next() else { return };
-        let sent = self.live.recipients.updated.send(updates).into_actor(self);
-        context.spawn(sent.map(|_, recorder, context| {
-            recorder.live.updates.arrived();
-            recorder.send_updates(context);
-        }));
-    }
-
-    /// After a write that may have changed other services than it was about.
-    pub(super) fn publish_all(&mut self, services: Option<Vec<LiveService>>) {
-        if let Some(services) = services {
-            self.live.define(ServicesDefined::All(services));
-        }
-    }
-}
-
-fn died<E>(_: E) -> StorageError {
-    StorageError::Unavailable("the live state has died".to_owned())
-}
-
-impl Handler<FindServices> for Recorder {
-    type Result = ResponseFuture<Result<ServiceList, StorageError>>;
-
-    fn handle(&mut self, find: FindServices, _: &mut Self::Context) -> Self::Result {
-        let (published, live) = (self.live.published(), self.live.recipients.find.clone());
-        Box::pin(async move {
-            published.await;
-            live.send(find).await.map_err(died)?
-        })
-    }
-}
-
-impl Handler<GetOverview> for Recorder {
-    type Result = ResponseFuture<Result<Overview, StorageError>>;
-
-    fn handle(&mut self, get: GetOverview, _: &mut Self::Context) -> Self::Result {
-        let (published, live) = (self.live.published(), self.live.recipients.overview.clone());
-        Box::pin(async move {
-            published.await;
-            live.send(get).await.map_err(died)?
-        })
-    }
-}
-
-impl Handler<OpenStream> for Recorder {
-    type Result = ResponseFuture<Result<StreamReply, StorageError>>;
-
-    fn handle(&mut self, open: OpenStream, _: &mut Self::Context) -> Self::Result {
-        let (published, live) = (self.live.published(), self.live.recipients.open.clone());
-        Box::pin(async move {
-            published.await;
-            live.send(open).await.map_err(died)?
-        })
     }
 }
 
@@ -211,20 +139,20 @@ mod tests {
     fn one_notice_is_under_way_and_what_follows_is_merged_by_service() {
         let [one, other] = [1, 2].map(|id| ServiceId::new(id).unwrap());
         let mut updates = Updates::default();
-        assert!(updates.next().is_none());
+        assert!(updates.next_notice().is_none());
         updates.add(vec![(one, update(Some(1), 1))]);
-        assert_eq!(updates.next().unwrap().0, [(one, update(Some(1), 1))]);
+        assert_eq!(updates.next_notice().unwrap().0, [(one, update(Some(1), 1))]);
         for at_ms in 2..1_000 {
             updates.add(vec![(one, update((at_ms == 5).then_some(5), at_ms))]);
             updates.add(vec![(other, update(None, at_ms))]);
-            assert!(updates.next().is_none(), "a notice is under way");
+            assert!(updates.next_notice().is_none(), "a notice is under way");
         }
         updates.arrived();
-        let mut next = updates.next().unwrap().0;
+        let mut next = updates.next_notice().unwrap().0;
         next.sort_by_key(|(id, _)| *id);
         assert_eq!(next, [(one, update(Some(5), 999)), (other, update(None, 999))]);
         updates.add(vec![(one, update(None, 1_000))]);
         assert_eq!(updates.take().unwrap().0.len(), 1, "before a change of a service");
-        assert!(updates.take().is_none() && updates.next().is_none());
+        assert!(updates.take().is_none() && updates.next_notice().is_none());
     }
 }

@@ -23,6 +23,7 @@ mod live;
 mod observation;
 mod outdated;
 mod pending_clock;
+mod publishing;
 mod queued;
 mod reports;
 mod self_check;

@@ -53,25 +53,34 @@ impl OverviewView {
 /// Numbers of services. The first five add up to `total`; the others are among them.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Counts {
-    up: u32,
-    down: u32,
-    unknown: u32,
-    pending: u32,
-    paused: u32,
+    up: u64,
+    down: u64,
+    unknown: u64,
+    pending: u64,
+    paused: u64,
     /// Of those that are up or down.
-    flapping: u32,
-    maintenance: u32,
+    flapping: u64,
+    maintenance: u64,
     /// Down, unknown or flapping.
-    trouble: u32,
-    total: u32,
+    trouble: u64,
+    total: u64,
 }
 
 impl Counts {
     pub fn new(counts: &live::Counts) -> Self {
         let live::Counts { up, down, unknown, pending, paused, flapping, planned, trouble } =
             *counts;
-        let (maintenance, total) = (planned, counts.total());
-        Self { up, down, unknown, pending, paused, flapping, maintenance, trouble, total }
+        Self {
+            up: up.into(),
+            down: down.into(),
+            unknown: unknown.into(),
+            pending: pending.into(),
+            paused: paused.into(),
+            flapping: flapping.into(),
+            maintenance: planned.into(),
+            trouble: trouble.into(),
+            total: counts.total().into(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Lists of the overview.
 
+use std::cmp::Reverse;
+
 use memchr::memmem::Finder;
 
 use super::Overview;
@@ -30,7 +32,7 @@ impl Matcher<'_> {
 }
 
 /// Key of an order, greatest first, and the position by name.
-type Key = (u64, u32);
+type Key = (Reverse<u64>, u32);
 
 impl Overview {
     /// A page of the services that match `filter`, and their number.
@@ -71,53 +73,31 @@ impl Overview {
             group: group.map(|name| self.group_number(name)),
             reason: filter.reason,
         };
-        let by_name = || self.order.iter().map(|at| &self.entries[*at as usize]);
-        match order {
-            ServiceOrder::Id => self.in_sequence(self.entries.iter(), &matcher, skipped, limit),
-            ServiceOrder::Name => self.in_sequence(by_name(), &matcher, skipped, limit),
-            ServiceOrder::Attention | ServiceOrder::Since | ServiceOrder::Response => {
-                let matching = by_name().zip(0..);
-                let matching = matching.filter(|(entry, _)| matcher.matches(entry, self));
-                let keys = matching.map(|(entry, nth)| (key(entry, order), nth)).collect();
-                self.by_key(keys, skipped, limit)
-            }
+        if order == ServiceOrder::Id {
+            let matching = self.entries.iter().filter(|entry| matcher.matches(entry, self));
+            return page_of(matching, skipped, limit);
         }
-    }
-
-    fn in_sequence<'e>(
-        &self,
-        entries: impl Iterator<Item = &'e Entry>,
-        matcher: &Matcher<'_>,
-        skipped: usize,
-        limit: usize,
-    ) -> (Vec<ServiceId>, usize) {
-        let (mut ids, mut total) = (Vec::new(), 0);
-        for entry in entries.filter(|entry| matcher.matches(entry, self)) {
-            if total >= skipped && ids.len() < limit {
-                ids.push(entry.id);
-            }
-            total += 1;
+        // By id, as the texts are in memory; then by name.
+        let matches = self.entries.iter().map(|entry| matcher.matches(entry, self));
+        let matches = Vec::from_iter(matches);
+        let matching = self.order.iter().filter(|at| matches[**at as usize]);
+        let matching = matching.map(|at| &self.entries[*at as usize]);
+        if order == ServiceOrder::Name {
+            return page_of(matching, skipped, limit);
         }
-        (ids, total)
-    }
-
-    fn by_key(&self, mut keys: Vec<Key>, skipped: usize, limit: usize) -> (Vec<ServiceId>, usize) {
-        let total = keys.len();
+        let mut found: Vec<(Key, ServiceId)> =
+            matching.zip(0..).map(|(it, nth)| ((Reverse(key(it, order)), nth), it.id)).collect();
+        let total = found.len();
         let end = skipped.saturating_add(limit).min(total);
         if skipped >= end {
             return (Vec::new(), total);
         }
-        let order = |(key, nth): &Key| (std::cmp::Reverse(*key), *nth);
         if end < total {
-            keys.select_nth_unstable_by_key(end, order);
-            keys.truncate(end);
+            found.select_nth_unstable_by_key(end, |(key, _)| *key);
+            found.truncate(end);
         }
-        keys.sort_unstable_by_key(order);
-        let ids = keys[skipped..].iter().map(|(_, nth)| {
-            let at = self.order[*nth as usize] as usize;
-            self.entries[at].id
-        });
-        (ids.collect(), total)
+        found.sort_unstable_by_key(|(key, _)| *key);
+        (found[skipped..].iter().map(|(_, id)| *id).collect(), total)
     }
 
     /// The empty name means no group.
@@ -148,6 +128,22 @@ impl Overview {
         groups.sort_by_cached_key(name);
         groups
     }
+}
+
+/// Ids of a page, and the number of all.
+fn page_of<'e>(
+    entries: impl Iterator<Item = &'e Entry>,
+    skipped: usize,
+    limit: usize,
+) -> (Vec<ServiceId>, usize) {
+    let (mut ids, mut total) = (Vec::new(), 0);
+    for entry in entries {
+        if total >= skipped && ids.len() < limit {
+            ids.push(entry.id);
+        }
+        total += 1;
+    }
+    (ids, total)
 }
 
 fn key(entry: &Entry, order: ServiceOrder) -> u64 {

@@ -1,5 +1,6 @@
 //! The groups of services, with their counts.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use crate::domain::Group;
@@ -49,6 +50,28 @@ impl Groups {
     /// The name of a group; `None` for services without one.
     pub fn name(&self, number: u32) -> Option<&Group> {
         self.get(number)?.name.as_ref()
+    }
+
+    /// By name: those without a name first; ASCII letters are equal in either case, unless the names
+    /// are equal otherwise.
+    pub fn compare(&self, one: u32, other: u32) -> Ordering {
+        if one == other {
+            return Ordering::Equal;
+        }
+        let lower = |name: &str| name.to_ascii_lowercase();
+        let [one, other] = [one, other].map(|number| self.name(number).map(Group::as_str));
+        one.map(lower).cmp(&other.map(lower)).then_with(|| one.cmp(&other))
+    }
+
+    /// The position of each group in the order of [`compare`](Self::compare), by its number.
+    pub fn ranks(&self) -> Vec<u32> {
+        let mut numbers = Vec::from_iter(0..self.all.len() as u32);
+        numbers.sort_unstable_by(|one, other| self.compare(*one, *other));
+        let mut ranks = vec![0; numbers.len()];
+        for (number, rank) in numbers.into_iter().zip(0..) {
+            ranks[number as usize] = rank;
+        }
+        ranks
     }
 
     /// Those with services.

@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 
 use super::Overview;
 use super::entry::{Entry, Flag};
-use super::groups::Groups;
-use crate::domain::Group;
+use super::texts::Texts;
 
 /// With more changed services than this, the whole order is sorted.
 const INSERTED_MOST: usize = 64;
@@ -37,7 +36,7 @@ impl Overview {
     }
 
     fn sort(&mut self) {
-        let Self { entries, order, unordered, groups, .. } = self;
+        let Self { entries, order, unordered, groups, texts, .. } = self;
         order.retain(|at| entries[*at as usize].has(Flag::Ordered));
         let mut added = Vec::with_capacity(unordered.len());
         for at in std::mem::take(unordered) {
@@ -47,16 +46,23 @@ impl Overview {
                 added.push(at);
             }
         }
-        let compare = |one: u32, other: u32| {
-            compare(&entries[one as usize], &entries[other as usize], groups)
-        };
+        let (entry, texts) = (|at: u32| &entries[at as usize], &*texts);
         if added.len() > INSERTED_MOST {
+            let ranks = groups.ranks();
+            let rank = |entry: &Entry| ranks.get(entry.group as usize);
             order.extend(added);
-            order.sort_unstable_by(|one, other| compare(*one, *other));
+            order.sort_unstable_by(|one, other| {
+                let (one, other) = (entry(*one), entry(*other));
+                rank(one).cmp(&rank(other)).then_with(|| by_name(one, other, texts))
+            });
             return;
         }
         for at in added {
-            let place = order.partition_point(|other| compare(*other, at).is_lt());
+            let place = order.partition_point(|other| {
+                let (one, other) = (entry(*other), entry(at));
+                let by_group = groups.compare(one.group, other.group);
+                by_group.then_with(|| by_name(one, other, texts)).is_lt()
+            });
             order.insert(place, at);
         }
     }
@@ -74,23 +80,8 @@ impl Overview {
     }
 }
 
-fn compare(one: &Entry, other: &Entry, groups: &Groups) -> Ordering {
-    let by_group = || {
-        let [one, other] = [one, other].map(|entry| groups.name(entry.group).map(Group::as_str));
-        match (one, other) {
-            (Some(one), Some(other)) => in_either_case(one, other),
-            _ => one.cmp(&other),
-        }
-    };
-    let by_group = if one.group == other.group { Ordering::Equal } else { by_group() };
-    by_group
-        .then_with(|| in_either_case(one.name.as_str(), other.name.as_str()))
-        .then(one.id.cmp(&other.id))
-}
-
-/// ASCII letters are equal in either case, unless the texts are equal otherwise.
-fn in_either_case(one: &str, other: &str) -> Ordering {
-    let [lower_one, lower_other] =
-        [one, other].map(|text| text.bytes().map(|byte| byte.to_ascii_lowercase()));
-    lower_one.cmp(lower_other).then_with(|| one.cmp(other))
+/// ASCII letters are equal in either case, unless the names are equal otherwise.
+fn by_name(one: &Entry, other: &Entry, texts: &Texts) -> Ordering {
+    let lower = texts.first_part(one.text).cmp(texts.first_part(other.text));
+    lower.then_with(|| one.name.as_str().cmp(other.name.as_str())).then(one.id.cmp(&other.id))
 }

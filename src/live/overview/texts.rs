@@ -1,5 +1,6 @@
 //! The texts that a search looks in, one behind the other in one buffer.
 
+use memchr::memchr;
 use memchr::memmem::Finder;
 
 /// Offsets are multiples of this, so that 32 bits suffice for 32 GiB.
@@ -45,6 +46,12 @@ impl Texts {
     fn get(&self, part: TextPart) -> &[u8] {
         let at = part.at as usize * UNIT;
         self.bytes.get(at..at + usize::from(part.length) * UNIT).unwrap_or_default()
+    }
+
+    /// The first part of the text.
+    pub fn first_part(&self, part: TextPart) -> &[u8] {
+        let text = self.get(part);
+        &text[..memchr(END, text).unwrap_or(text.len())]
     }
 
     /// Whether the text has these parts.
@@ -100,6 +107,10 @@ mod tests {
         assert!(texts.has(second, ["Other"].into_iter()));
         assert!(!texts.has(second, ["Other", "more"].into_iter()));
         assert!(!texts.has(second, ["others"].into_iter()));
+        assert_eq!(
+            (texts.first_part(first), texts.first_part(second)),
+            (&b"pay api"[..], &b"other"[..])
+        );
         texts.remove(first);
         assert!(texts.is_wasteful());
         let mut second = second;

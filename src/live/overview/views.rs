@@ -69,7 +69,7 @@ impl Overview {
         let changes = (moment.boot == self.boot).then(|| self.log.since(moment.seq)).flatten();
         let Some(changes) = changes else { return ViewChanges::Unknown };
         let (mut shown, mut gone) = (Vec::new(), HashSet::new());
-        for (seq, change) in changes {
+        for (seq, change) in changes.filter(|(_, change)| view.may_contain(change.id)) {
             match self.entry(change.id) {
                 Some(entry) if self.shows(view, entry) => {
                     // A service that changed several times is listed at its last change.

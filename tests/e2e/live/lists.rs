@@ -1,6 +1,6 @@
 //! Lists and the overview, as far as requests can tell.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -59,7 +59,9 @@ fn the_overview_counts_every_state_and_shows_trouble_first(store: Store) {
     app.assert_bad_request("/v1/overview?limit=0", "limit: invalid value");
     app.assert_bad_request("/v1/overview?page=1", "unknown parameter");
 
-    let now = json!({"from": 1, "to": 4_000_000_000_i64, "service_ids": [first]});
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = json!({"from": now - 60, "to": now + 3_600, "service_ids": [first],
+        "retroactive": true});
     let planned = app.send("POST", "/v1/maintenance", &now);
     assert_eq!(planned.status, 201, "{}", planned.text);
     let found = overview(&app);
