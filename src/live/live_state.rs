@@ -1,6 +1,6 @@
 //! The actor that owns the overview, on an arbiter of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::prelude::*;
 
@@ -19,9 +19,6 @@ use crate::live::streams::Streams;
 use crate::live::subscribers::FLUSH_EVERY;
 use crate::storage::StorageError;
 
-/// Interval between checks whether maintenance has begun or ended.
-const PLAN_EVERY: Duration = Duration::from_secs(1);
-
 /// Bounds: those of the [`Overview`]; one notice of results, and one of each change of a service,
 /// which wait for their answer; a query of HTTP a connection; those of [`Streams`].
 pub struct LiveState {
@@ -31,6 +28,8 @@ pub struct LiveState {
     /// milliseconds.
     planned: (i64, Option<i64>),
     streams: Streams,
+    /// The timer of the streams; `None` while there are none, so that the thread sleeps.
+    flushing: Option<SpawnHandle>,
     _lifeline: Lifeline,
 }
 
@@ -50,7 +49,9 @@ impl LiveState {
             let mut overview = Overview::new(now_ms.unsigned_abs());
             overview.define(services.into_iter().map(|it| (it.id, Some(it))), now_ms);
             let planned = (0, None);
-            let mut live = Self { overview, windows, planned, streams, _lifeline: lifeline };
+            let flushing = None;
+            let mut live =
+                Self { overview, windows, planned, streams, flushing, _lifeline: lifeline };
             live.plan(now_ms);
             live
         })
@@ -75,6 +76,17 @@ impl LiveState {
         self.overview.plan(windows, now_ms);
     }
 
+    /// Sends what is due to the streams, until there are none.
+    fn flush(&mut self, context: &mut Context<Self>) {
+        self.plan_if_due();
+        self.streams.flush(&self.overview, Instant::now(), unix_ms());
+        if self.streams.is_empty()
+            && let Some(flushing) = self.flushing.take()
+        {
+            context.cancel_future(flushing);
+        }
+    }
+
     /// Finds the services under maintenance if they may have changed, or if the clock was set back.
     fn plan_if_due(&mut self) {
         let (now_ms, (planned_ms, next_ms)) = (unix_ms(), self.planned);
@@ -86,13 +98,6 @@ impl LiveState {
 
 impl Actor for LiveState {
     type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(PLAN_EVERY, |live, _| live.plan_if_due());
-        context.run_interval(FLUSH_EVERY, |live, _| {
-            live.streams.flush(&live.overview, Instant::now(), unix_ms());
-        });
-    }
 }
 
 impl Handler<ServicesUpdated> for LiveState {
@@ -152,8 +157,13 @@ impl Handler<GetOverview> for LiveState {
 impl Handler<OpenStream> for LiveState {
     type Result = Result<StreamReply, StorageError>;
 
-    fn handle(&mut self, open: OpenStream, _: &mut Self::Context) -> Self::Result {
-        Ok(self.streams.open(open, &self.overview, Instant::now(), unix_ms()))
+    fn handle(&mut self, open: OpenStream, context: &mut Self::Context) -> Self::Result {
+        self.plan_if_due();
+        let reply = self.streams.open(open, &self.overview, Instant::now(), unix_ms());
+        if self.flushing.is_none() && reply == StreamReply::Opened {
+            self.flushing = Some(context.run_interval(FLUSH_EVERY, Self::flush));
+        }
+        Ok(reply)
     }
 }
 

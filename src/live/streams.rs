@@ -69,6 +69,10 @@ impl Streams {
         self.telemetry.streams.set(self.open.len() as i64);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Ends all streams; no other is opened.
     pub fn close(&mut self) {
         self.is_closing = true;
