@@ -30,7 +30,7 @@ pub async fn overview(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
             Ok((overview, api.query(GetServicesWithAlerts(ids)).await?))
         };
         let view = move |(overview, trouble)| {
-            let overview = OverviewView::new(&overview, trouble, &context);
+            let overview = OverviewView::new(&overview, &trouble, &context);
             OverviewData { overview: One::new(overview) }
         };
         api.text_of((Items::Services, trouble as usize), answer, view).await

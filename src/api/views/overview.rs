@@ -35,7 +35,7 @@ pub struct OverviewView {
 impl OverviewView {
     pub fn new(
         overview: &Overview,
-        trouble: Vec<(ServiceRecord, Vec<Alert>)>,
+        trouble: &[(ServiceRecord, Vec<Alert>)],
         context: &ServiceContext,
     ) -> Self {
         let trouble = trouble.iter();
