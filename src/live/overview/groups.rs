@@ -52,7 +52,7 @@ impl Groups {
         self.get(number)?.name.as_ref()
     }
 
-    /// By name: those without a name first; ASCII letters are equal in either case, unless the names
+    /// By name, those without one first; ASCII letters are equal in either case, unless the names
     /// are equal otherwise.
     pub fn compare(&self, one: u32, other: u32) -> Ordering {
         if one == other {
