@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 
 use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse};
-use utoipa::openapi::schema::ArrayItems;
+use utoipa::openapi::header::Header;
+use utoipa::openapi::schema::{ArrayItems, Object, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, Ref, RefOr, Schema};
+use utoipa::openapi::{Components, Ref, RefOr, Response, Schema};
 use utoipa::{Modify, OpenApi};
 
 use crate::api::alerting::{
@@ -84,7 +85,7 @@ use crate::api::{audit, heartbeats, history, input, internal, live, probes, serv
         (name = "maintenance", description = "Planned work on services"),
         (name = "operations", description = "Audit, health, metrics and this document"),
     ),
-    modifiers(&SecuritySchemes, &SharedSchemas, &ParameterSchemas, &Examples),
+    modifiers(&SecuritySchemes, &SharedSchemas, &ParameterSchemas, &Representations, &Examples),
 )]
 struct Document;
 
@@ -163,6 +164,31 @@ fn refer_to_services(components: &mut Components) {
                 list.items = ArrayItems::RefOrSchema(Box::new(service()));
             }
             _ => {}
+        }
+    }
+}
+
+/// Adds 304 to each GET under `/v1` that responds with JSON.
+struct Representations;
+
+impl Modify for Representations {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let Some(get) = item.get.as_mut().filter(|_| path.starts_with("/v1/")) else {
+                continue;
+            };
+            let responses = &mut get.responses.responses;
+            let Some(RefOr::T(ok)) = responses.get_mut("200") else { continue };
+            if !ok.content.contains_key("application/json") {
+                continue;
+            }
+            let text = Schema::Object(Object::with_type(Type::String));
+            let tag = Header::new(RefOr::T(text));
+            ok.headers.insert("ETag".to_owned(), tag.clone());
+            let mut known =
+                Response::new("The client has the response: `If-None-Match` has its tag");
+            known.headers.insert("ETag".to_owned(), tag);
+            responses.insert("304".to_owned(), RefOr::T(known));
         }
     }
 }

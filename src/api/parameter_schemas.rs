@@ -80,6 +80,7 @@ fn schema(path: &str, name: &str) -> Option<ObjectBuilder> {
         "state" => one_of(TICK_STATES.map(State::as_str)),
         "kind" => one_of(AlertKind::ALL.map(AlertKind::as_str)),
         "suppressed" => one_of(Suppression::ALL.map(Suppression::as_str)),
+        "actor" => text().min_length(Some(1)),
         "action" => one_of(Action::ALL.iter().copied().map(Action::as_str)),
         "outcome" => one_of(DeliveryOutcome::ALL.map(DeliveryOutcome::as_str)),
         "of" => one_of(SeriesOf::ALL.map(SeriesOf::as_str))

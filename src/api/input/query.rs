@@ -213,7 +213,9 @@ pub fn list_audit(request: &HttpRequest, now_ms: i64) -> Result<ListAudit, ApiEr
     let actions = || Action::ALL.iter().copied().map(Action::as_str);
     let query = ListAudit {
         window: params.open_window(now_ms),
-        actor: params.get("actor").map(str::to_owned),
+        actor: params.take("actor", "a name such as API_TOKEN or token deploy", |text| {
+            (!text.is_empty()).then(|| text.to_owned())
+        }),
         action: params
             .take("action", &one_of(actions()), |text| Action::from_word(text).map(Action::as_str)),
         service_id: params.service(),

@@ -46,7 +46,7 @@ pub struct Change {
     #[schema(example = "service.update")]
     action: String,
     /// What it changed.
-    object: Object,
+    object: ChangedObject,
     /// The fields that differ, before the change; null for what did not exist. Secrets are masked.
     #[schema(required = true, value_type = Option<Object>, example = json!({"enabled": true}))]
     before: Option<Map<String, Value>>,
@@ -58,8 +58,7 @@ pub struct Change {
 
 /// What a change is about.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AuditObject)]
-pub struct Object {
+pub struct ChangedObject {
     /// `service`, `channel`, `policy`, `silence`, `maintenance`, `alert`, `token`, `session` or
     /// `store`.
     #[schema(example = "service")]
@@ -93,7 +92,11 @@ impl Change {
             token_id: record.token_id,
             address: record.address,
             action: record.action,
-            object: Object { kind: record.object, id: record.object_id, name: record.object_name },
+            object: ChangedObject {
+                kind: record.object,
+                id: record.object_id,
+                name: record.object_name,
+            },
             before: record.before,
             after: record.after,
         }

@@ -51,8 +51,12 @@ impl StatusOnly {
 /// The envelope of a successful response of readiness.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Ready {
-    #[serde(flatten)]
-    status: StatusOnly,
+    /// The HTTP status code.
+    #[schema(example = 200)]
+    status: u16,
+    /// The standard reason phrase of the status.
+    #[schema(example = "OK")]
+    status_desc: &'static str,
     /// What needs attention soon; absent when there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, example = json!(["api_certificate: expires in 13 days; renew it"]))]
@@ -61,7 +65,7 @@ pub struct Ready {
 
 impl Ready {
     pub fn new(warnings: Vec<String>) -> Self {
-        Self { status: StatusOnly::ok(), warnings }
+        Self { status: 200, status_desc: "OK", warnings }
     }
 }
 

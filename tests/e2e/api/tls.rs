@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -72,20 +73,25 @@ fn get(stream: &mut Tls, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut response = Vec::new();
-    let mut part = [0; 4096];
+    let mut part = [0; 16 * 1024];
+    let mut length = None;
     loop {
         let count = stream.read(&mut part).unwrap();
         assert!(count > 0, "{}", String::from_utf8_lossy(&response));
         response.extend_from_slice(&part[..count]);
-        let text = String::from_utf8_lossy(&response).into_owned();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.to_ascii_lowercase();
-        let (_, length) = length.split_once("content-length: ").unwrap();
-        let length: usize = length.lines().next().unwrap().parse().unwrap();
-        if body.len() >= length {
-            return text;
+        length = length.or_else(|| length_of(&response));
+        if length.is_some_and(|length| response.len() >= length) {
+            return String::from_utf8(response).unwrap();
         }
     }
+}
+
+/// Length of head and body; `None` before the head is complete.
+fn length_of(response: &[u8]) -> Option<usize> {
+    let text = String::from_utf8_lossy(response).to_ascii_lowercase();
+    let (head, _) = text.split_once("\r\n\r\n")?;
+    let (_, length) = head.split_once("content-length: ").unwrap();
+    Some(head.len() + 4 + length.lines().next().unwrap().parse::<usize>().unwrap())
 }
 
 fn certificate_of(stream: &Tls) -> Vec<u8> {
@@ -99,33 +105,38 @@ fn a_renewed_certificate_is_used_while_an_open_connection_goes_on() {
     let app = launch.start();
     let file = authority.file();
     let mut open = connect(&app, &authority);
-    assert!(get(&mut open, "/v1/services").starts_with("HTTP/1.1 200"));
-    let (code, output) = curl(&app, &file, &["--tlsv1.3"], "/v1/_internal/health");
-    assert_eq!((code, output.contains("OK")), (Some(0), true), "{output}");
-    let (code, output) = curl(&app, &file, &["--tls-max", "1.2"], "/v1/_internal/health");
-    assert_eq!((code, output.contains("OK")), (Some(0), true), "{output}");
     let old = certificate_of(&open);
+    let is_renewed = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Requests all the time, so that the connection is never idle for too long.
+        let requests = scope.spawn(|| {
+            let mut after = 0;
+            while after < 3 {
+                after += u32::from(is_renewed.load(Ordering::SeqCst));
+                assert!(get(&mut open, "/v1/services").starts_with("HTTP/1.1 200"));
+            }
+        });
+        for version in [["--tlsv1.3"].as_slice(), &["--tls-max", "1.2"]] {
+            let (code, output) = curl(&app, &file, version, "/v1/_internal/health");
+            assert_eq!((code, output.contains("OK")), (Some(0), true), "{output}");
+        }
+        // A key that does not fit changes nothing.
+        launch.write_file("api.key", &authority.certify("localhost", Shape::Good).key_pem());
+        app.signal(Signal::HUP);
+        app.wait_for_log("the certificate of the API was not replaced");
+        app.wait_for_log("API_TLS_KEY_FILE: invalid value");
+        assert_eq!(certificate_of(&connect(&app, &authority)), old);
 
-    // A key that does not fit changes nothing.
-    launch.write_file("api.key", &authority.certify("localhost", Shape::Good).key_pem());
-    app.signal(Signal::HUP);
-    app.wait_for_log("the certificate of the API was not replaced");
-    app.wait_for_log("API_TLS_KEY_FILE: invalid value");
-    assert_eq!(certificate_of(&connect(&app, &authority)), old);
-
-    let renewed = authority.certify("localhost", Shape::Good);
-    install(&launch, &renewed);
-    app.signal(Signal::HUP);
-    app.wait_for_log("the certificate of the API was replaced");
-    let mut new = connect(&app, &authority);
-    assert_eq!(certificate_of(&new), renewed.chain()[0].to_vec());
-    assert!(get(&mut new, "/v1/services").starts_with("HTTP/1.1 200"));
-    let (code, output) = curl(&app, &file, &[], "/v1/_internal/health");
-    assert_eq!(code, Some(0), "{output}");
-    // It may have been idle for too long on a busy machine; then a new one takes its place.
-    if open.sock.peek(&mut [0]).is_err() {
-        assert!(get(&mut open, "/v1/services").starts_with("HTTP/1.1 200"));
-    }
+        let renewed = authority.certify("localhost", Shape::Good);
+        install(&launch, &renewed);
+        app.signal(Signal::HUP);
+        app.wait_for_log("the certificate of the API was replaced");
+        assert_eq!(certificate_of(&connect(&app, &authority)), renewed.chain()[0].to_vec());
+        let (code, output) = curl(&app, &file, &[], "/v1/services");
+        assert_eq!(code, Some(0), "{output}");
+        is_renewed.store(true, Ordering::SeqCst);
+        requests.join().unwrap();
+    });
     app.stop();
 }
 

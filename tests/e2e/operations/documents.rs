@@ -140,6 +140,7 @@ fn openapi_lists_every_path_and_the_limits_of_the_code() {
         "get /v1/_internal/storage",
         "get /v1/alerts",
         "get /v1/alerts/{id}",
+        "get /v1/audit",
         "get /v1/channel-kinds",
         "get /v1/channels",
         "get /v1/channels/{id}",
