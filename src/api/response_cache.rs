@@ -36,8 +36,8 @@ enum Entry {
 }
 
 impl ResponseCache {
-    /// A cache that holds at most a quarter of `response_bytes`, the budget of its responses, and as
-    /// much again of their packed forms.
+    /// A cache that holds at most a quarter of `response_bytes`, the budget of its responses, and
+    /// as much again of their packed forms.
     pub fn new(response_bytes: usize) -> Self {
         let max_entry_bytes = MAX_ENTRY_BYTES.min(response_bytes / (4 * MAX_ENTRIES));
         Self { max_entry_bytes, entries: Mutex::default() }
