@@ -45,7 +45,7 @@ fn changes_are_listed_with_actor_and_address(store: Store) {
     send(&app, "PATCH", &path, &json!({"headers": {"X-Api-Key": "s3cret-3"}, "enabled": false}));
     send(&app, "DELETE", &path, &Value::Null);
     let to = unix_ms() / 1_000 + 3_600;
-    let silence = json!({"match": {"name": ["a"]}, "to": to, "note": "quiet"});
+    let silence = json!({"match": {"name": "a"}, "to": to, "note": "quiet"});
     send(&app, "POST", "/v1/silences", &silence);
     let all = changes(&app, "");
     let expected = ["silence.create", "service.delete", "service.update", "service.create"];
