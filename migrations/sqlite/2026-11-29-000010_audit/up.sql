@@ -1,6 +1,6 @@
 -- Who changed what: a row in the transaction of each change. Kept as long as events.
 CREATE TABLE audit (
-    id          INTEGER PRIMARY KEY NOT NULL,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     -- Unix milliseconds.
     at_ms       BIGINT NOT NULL,
     -- token NAME, API_TOKEN, this machine, file, command.
