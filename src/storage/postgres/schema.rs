@@ -46,14 +46,14 @@ diesel::table! {
 
 diesel::table! {
     audit (id) {
-        id -> BigInt,
-        at_ms -> BigInt,
+        id -> Int8,
+        at_ms -> Int8,
         actor -> Text,
-        token_id -> Nullable<BigInt>,
+        token_id -> Nullable<Int8>,
         address -> Nullable<Text>,
         action -> Text,
         object -> Text,
-        object_id -> Nullable<BigInt>,
+        object_id -> Nullable<Int8>,
         object_name -> Nullable<Text>,
         before -> Nullable<Text>,
         after -> Nullable<Text>,
