@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, web};
 
-use crate::actors::messages::live::GetOverview;
+use crate::actors::messages::live::{GetOverview, Overview};
 use crate::api::budget::Items;
 use crate::api::error::ApiResult;
 use crate::api::error_responses::ReadErrors;
@@ -29,7 +29,7 @@ pub async fn overview(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
             let ids = overview.trouble.clone();
             Ok((overview, api.query(GetServicesWithAlerts(ids)).await?))
         };
-        let view = move |(overview, trouble)| {
+        let view = move |(overview, trouble): (Overview, Vec<_>)| {
             let overview = OverviewView::new(&overview, &trouble, &context);
             OverviewData { overview: One::new(overview) }
         };
