@@ -88,7 +88,7 @@ docker-build: ## build the image service-healthcheck
 
 docker-up: docker-build ## run the image, with data on the volume service-healthcheck-data
 	docker run --rm --name service-healthcheck -p 127.0.0.1:9999:9999 \
-		-v service-healthcheck-data:/data -e API_TOKEN service-healthcheck
+		-v service-healthcheck-data:/data -e API_TOKEN -e API_READ=open service-healthcheck
 
 # libpq is a dependency of this tool alone.
 $(TOOLS)/diesel/bin/diesel:

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use service_healthcheck::actors::upkeep::decision::{UpkeepPlan, UpkeepSettings};
+use service_healthcheck::domain::access::GroupLimit;
 use service_healthcheck::domain::PageRequest;
 use service_healthcheck::domain::Retention;
 use service_healthcheck::domain::Window;
@@ -308,6 +309,13 @@ fn run_queries(reading: &mut dyn StoreRead, ids: &[ServiceId], end_ms: i64) {
     query("ticks, the newest 100 with a failure", &mut list(Window::ALL, Some(Reason::Status)));
     query("uptime of 100 services, 30 d", &mut |reading, _| {
         let page = PageRequest { page: 1, limit: 100 };
-        ListUptime { window: back(30), counting: Counting::default(), page }.run(reading).unwrap();
+        ListUptime {
+            window: back(30),
+            counting: Counting::default(),
+            groups: GroupLimit::NONE,
+            page,
+        }
+        .run(reading)
+        .unwrap();
     });
 }

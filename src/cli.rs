@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::access::Scope;
 use crate::domain::alert::MessageState;
 use crate::domain::time::{duration, timestamp};
 
@@ -58,6 +59,9 @@ pub enum Command {
     /// Test channels; show, acknowledge and silence alerts of the running service.
     #[command(subcommand)]
     Alert(AlertCommand),
+    /// Create, list and revoke tokens of the API, whether the service runs or not.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Become a plugin; the monitor starts this for external checks.
     #[command(hide = true)]
     ExecPlugin(PluginArgs),
@@ -130,6 +134,35 @@ pub enum Import {
         /// The database; the command only reads it.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Create a token and print it, once.
+    Create(TokenArgs),
+    /// Print the tokens without their texts, one per line.
+    List,
+    /// Revoke a token and end its sessions.
+    Revoke {
+        /// Name of the token.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// Name of the token, unique among those that are not revoked.
+    #[arg(long)]
+    pub name: String,
+    /// What the token permits: metrics, read, write, probe, heartbeat or admin; may be repeated.
+    #[arg(long, required = true, value_parser = scope)]
+    pub scope: Vec<Scope>,
+    /// Show only services of this group; may be repeated.
+    #[arg(long)]
+    pub group: Vec<String>,
+    /// Time until the token ends, such as 12h or 90d; by default never.
+    #[arg(long, value_name = "DURATION", value_parser = span)]
+    pub expires: Option<Duration>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -248,6 +281,10 @@ pub struct SilenceArgs {
     /// Why.
     #[arg(long)]
     pub note: Option<String>,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::parse(text).map_err(|invalid| invalid.to_string())
 }
 
 fn span(text: &str) -> Result<Duration, &'static str> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use procfs::process::Process;
+use service_healthcheck::actors::access_registry::AccessRegistry;
 use service_healthcheck::actors::current_windows::CurrentWindows;
 use service_healthcheck::actors::last_results::LastResults;
 use service_healthcheck::actors::messages::probing::{EndedProbe, Lease, ProbeEnd};
@@ -225,6 +226,7 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
         written: stores.written.clone(),
         push_keys: PushKeys::default(),
         windows,
+        access: AccessRegistry::default(),
         writer: stores.writer_recipients(),
         readers: Readers::new(stores.readers.clone(), store.read_deadline()),
     };

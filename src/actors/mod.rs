@@ -22,6 +22,7 @@
 //! | | `RecordOutcome` | HTTP | connections; `RECORDER_BUFFER_LIMIT` |
 //! | | `MakeChange`, `ApplyFile` | HTTP, app | `CHANGES_LIMIT`, then `Busy` |
 //! | | `ChangeMaintenance` | HTTP, span writer | `CHANGES_LIMIT`, then `Busy` |
+//! | | `ChangeAccess` | HTTP | `CHANGES_LIMIT`, then `Busy` |
 //! | | `Ask<Q>` | HTTP | `READS_LIMIT`, then `Busy` |
 //! | | `FindServices`, `GetOverview`, `OpenStream` | HTTP | connections |
 //! | | `QueueUpkeepWrite` | upkeep | one at a time |
@@ -35,7 +36,7 @@
 //! | | `FindServices`, `GetOverview`, `OpenStream` | recorder | connections |
 //! | | `CloseStreams` | app | one |
 //! | [`Writer`] | `Commit`, `MakeChange`, `ApplyFile` | recorder | one at a time |
-//! | | `ChangeMaintenance` | recorder | one at a time |
+//! | | `ChangeMaintenance`, `ChangeAccess` | recorder | one at a time |
 //! | | `UpkeepWrite`, `Close` | recorder | one at a time |
 //! | [`Reader`] × 2 | `Ask<Q>` | recorder | `READS_LIMIT` |
 //! | [`Reader`] of the upkeep | `Ask<Prepare>`, `Ask<GetUsage>` | upkeep | one of each at a time |
@@ -55,6 +56,7 @@
 //! [`Upkeep`]: upkeep::Upkeep
 //! [`Writer`]: store::writer::Writer
 
+pub mod access_registry;
 pub mod current_windows;
 pub mod event_log;
 pub mod last_results;

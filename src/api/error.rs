@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::access::{Scope, TokenState};
 use crate::domain::{Invalid, ServiceId};
 use crate::storage::StorageError;
 
@@ -67,23 +68,54 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, errors)
     }
 
-    /// 401: the API token is missing or wrong.
+    /// 401: the token is missing or wrong.
     pub fn unauthorized() -> Self {
-        Self::wrong_token(
-            "authorization: writes require `Authorization: Bearer` with the API token",
-        )
+        Self::of_token("authorization: writes require `Authorization: Bearer` with a token")
     }
 
-    /// 401: the API token is missing or wrong, for a read that requires it.
+    /// 401: the token is missing or wrong, for a read that requires it.
     pub fn confidential() -> Self {
-        Self::wrong_token(
-            "authorization: this read requires `Authorization: Bearer` with the API token",
-        )
+        Self::of_token("authorization: this read requires `Authorization: Bearer` with a token")
     }
 
     /// 401: the token of a heartbeat is missing or wrong.
     pub fn wrong_heartbeat_token() -> Self {
-        Self::wrong_token("authorization: a heartbeat requires the token of its service")
+        Self::of_token("authorization: a heartbeat requires the token of its service")
+    }
+
+    /// 401: the token has expired or was revoked.
+    pub fn ended_token(state: TokenState) -> Self {
+        Self::of_token(match state {
+            TokenState::Expired => "authorization: the token has expired",
+            TokenState::Revoked | TokenState::Active => "authorization: the token was revoked",
+        })
+    }
+
+    /// 401: the token of a login is wrong.
+    pub fn wrong_token() -> Self {
+        Self::of_token("token: unknown, expired or revoked")
+    }
+
+    /// 403: `actor` lacks the scope; `None` when any scope would do.
+    pub fn missing_scope(scope: Option<Scope>, actor: &str) -> Self {
+        let scope =
+            scope.map_or("any scope".to_owned(), |scope| format!("the scope {}", scope.as_str()));
+        let message = format!("authorization: this request requires {scope}, which {actor} lacks");
+        Self::new(StatusCode::FORBIDDEN, vec![message])
+    }
+
+    /// 403: the route concerns the whole monitor.
+    pub fn limited_to_groups() -> Self {
+        let message = "authorization: this request concerns the whole monitor, and the token is \
+                       limited to groups";
+        Self::new(StatusCode::FORBIDDEN, vec![message.to_owned()])
+    }
+
+    /// 403: a change by the cookie of a session that does not come from a page of this service.
+    pub fn foreign_page() -> Self {
+        let message = "origin: a change by the cookie of a session must come from a page of this \
+                       service, and show so by Sec-Fetch-Site or Origin";
+        Self::new(StatusCode::FORBIDDEN, vec![message.to_owned()])
     }
 
     /// 429: too many wrong tokens from one address. A request with the right token passes.
@@ -111,7 +143,7 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, vec![message.to_owned()])
     }
 
-    fn wrong_token(message: &str) -> Self {
+    fn of_token(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, vec![message.to_owned()])
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }

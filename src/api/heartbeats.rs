@@ -16,11 +16,13 @@ use crate::api::input::Report;
 use crate::api::state::Api;
 use crate::api::views::envelope::StatusOnly;
 use crate::clock::unix_ms;
-use crate::domain::{Failure, Outcome, Reason, Redactor, Service};
+use crate::domain::access::{Caller, Scope};
+use crate::domain::{Failure, Group, Outcome, Reason, Redactor, Service};
 use crate::storage::StorageError;
 use crate::storage::records::{GetService, ServiceRecord};
 
-/// Records the heartbeat of a push service; requires the token of the service.
+/// Records the heartbeat of a push service; requires the token of the service, or a token with the
+/// scope `heartbeat` in the header.
 ///
 /// `success=false` with an `error` reports a failure; so does an `error` with a text alone, and the
 /// `status=down` of Uptime Kuma. Parameters of other programs are ignored.
@@ -44,7 +46,7 @@ use crate::storage::records::{GetService, ServiceRecord};
         ReadErrors,
         NotFoundError,
     ))]
-pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn heartbeat(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let id = input::service_id(&request)?;
     let heartbeat = input::heartbeat(&request)?;
     let record = api.query(GetService(id)).await?;
@@ -52,9 +54,11 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         let message = "url: not a push service";
         return Err(ApiError::unprocessable(vec![message.to_owned()]));
     }
-    let token = bearer_token(&request).map(str::to_owned).or(heartbeat.token);
-    let expected = own_token(&api, &record);
-    api.guard.check_own_token(&request, token.as_deref(), from_ref(&expected))?;
+    if !may_report(&caller) {
+        let token = bearer_token(&request).map(str::to_owned).or(heartbeat.token);
+        let expected = own_token(&api, &record);
+        api.guard.check_own_token(&request, token.as_deref(), from_ref(&expected))?;
+    }
     if request.method() != Method::POST && is_prefetch(&request) {
         return Err(ApiError::prefetch());
     }
@@ -82,8 +86,12 @@ pub async fn heartbeat(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         ReadErrors,
         NotFoundError,
     ))]
-pub async fn heartbeat_by_get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    heartbeat(api, request).await
+pub async fn heartbeat_by_get(
+    api: web::Data<Api>,
+    caller: Caller,
+    request: HttpRequest,
+) -> ApiResult {
+    heartbeat(api, caller, request).await
 }
 
 /// Records the result of an external endpoint, as Gatus does; requires the bearer token of the
@@ -111,24 +119,32 @@ pub async fn heartbeat_by_get(api: web::Data<Api>, request: HttpRequest) -> ApiR
     ))]
 pub async fn external(
     api: web::Data<Api>,
+    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> ApiResult {
     // In the order of Gatus: success, header, key, token, duration.
     let reported = input::external(&request)?;
     let token = bearer_token(&request);
-    if token.is_none() {
+    if token.is_none() && !may_report(&caller) {
         api.guard.check_own_token(&request, None, &[])?;
     }
     let key = request.match_info().get("key").unwrap_or_default();
-    let records = services_with_key(&api, key).await?;
+    let mut records = services_with_key(&api, key).await?;
+    records.retain(|record| caller.sees(record.definition.group.as_ref().map(Group::as_str)));
     if records.is_empty() {
+        if may_report(&caller) {
+            return Err(ApiError::not_found());
+        }
         // Counted, so that keys cannot be tried faster than tokens.
         return Err(api.guard.wrong_token(&request, ApiError::not_found()));
     }
     let expected: Vec<Option<String>> =
         records.iter().map(|record| own_token(&api, record)).collect();
-    let matching = api.guard.check_own_token(&request, token, &expected)?;
+    let matching = match may_report(&caller) {
+        true => (0..records.len()).collect(),
+        false => api.guard.check_own_token(&request, token, &expected)?,
+    };
     let reported = reported?;
     if matching.len() > 1 {
         let ids: Vec<_> = matching.iter().map(|nth| records[*nth].id).collect();
@@ -141,6 +157,11 @@ pub async fn external(
         None => None,
     };
     report(&api, record, reported.with_body(message)).await
+}
+
+/// Whether the caller needs no token of a service.
+fn may_report(caller: &Caller) -> bool {
+    caller.has_token() && caller.may(Scope::Heartbeat)
 }
 
 /// The push services with this key.

@@ -18,8 +18,10 @@ use crate::api::views::ticks::{AllEventsData, ServiceEventView, Ticks, TicksData
 use crate::api::views::uptime::{
     ServiceUptimeView, SloData, SloStatus, UptimeData, UptimeView, UptimesData,
 };
+use crate::api::visibility;
 use crate::clock::unix_ms;
 use crate::domain::Window;
+use crate::domain::access::Caller;
 use crate::domain::history::slo;
 use crate::domain::history::slo::BURN_WINDOWS;
 use crate::storage::history::series::GetSeries;
@@ -122,8 +124,8 @@ pub async fn uptime(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         (status = 200, description = "A page of uptimes", body = Success<UptimesData>),
         ReadErrors,
     ))]
-pub async fn all_uptime(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let query = input::list_uptime(&request, unix_ms())?;
+pub async fn all_uptime(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
+    let query = input::list_uptime(&request, &caller.groups, unix_ms())?;
     let (requested, window) = (query.page, query.window);
     let view = move |page| {
         let view = |service| ServiceUptimeView::new(window, service);
@@ -183,8 +185,11 @@ pub async fn slo(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         ReadErrors,
         NotFoundError,
     ))]
-pub async fn all_events(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let query = input::list_all_events(&request, unix_ms())?;
+pub async fn all_events(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
+    let query = input::list_all_events(&request, &caller.groups, unix_ms())?;
+    if let Some(id) = query.service_id {
+        visibility::check_service(&api, &caller, id).await?;
+    }
     let requested = query.page;
     let view =
         move |page| AllEventsData { events: List::new(requested, page, ServiceEventView::new) };

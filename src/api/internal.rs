@@ -15,7 +15,9 @@ use crate::api::state::Api;
 use crate::api::views::envelope::{One, Ready, StatusOnly, Success, success};
 use crate::api::views::storage::{Storage, StorageData};
 use crate::clock::unix_ms;
-use crate::metrics::Format;
+use crate::domain::Group;
+use crate::domain::access::{Caller, Scope};
+use crate::metrics::{Format, Telemetry};
 use crate::storage::records::GetUsage;
 
 /// The service is not ready when the scheduler is later than this.
@@ -37,7 +39,8 @@ pub async fn health(request: HttpRequest) -> ApiResult {
 }
 
 /// Readiness: responds with 200 while the store accepts writes, the scheduler is on time, and at
-/// least half of the services can be probed.
+/// least half of the services can be probed. Where reads require a token, a response without one
+/// says the status alone.
 #[utoipa::path(get, path = "/v1/_internal/ready", tag = "operations",
     responses(
         (status = 200, description = "Ready", body = Ready),
@@ -46,7 +49,7 @@ pub async fn health(request: HttpRequest) -> ApiResult {
             or the fault of the probes",
             body = ErrorBody),
     ))]
-pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn ready(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     input::no_params(&request)?;
     let mut errors = Vec::new();
     let (failure, lateness) = tokio::join!(
@@ -73,9 +76,14 @@ pub async fn ready(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     if errors.is_empty() {
         let now_s = unix_ms().div_euclid(1_000);
         let warning = api.certificate.as_ref().and_then(|current| current.warning(now_s));
+        let warning = warning.filter(|_| caller.may(Scope::Read));
         Ok(HttpResponse::Ok().json(Ready::new(warning.into_iter().collect())))
-    } else {
+    } else if caller.may(Scope::Read) && !caller.groups.is_limited() {
         Err(ApiError::unavailable(errors))
+    } else {
+        Err(ApiError::unavailable(vec![
+            "not ready; a token with the scope read shows why".to_owned(),
+        ]))
     }
 }
 
@@ -92,17 +100,27 @@ pub async fn storage(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     Ok(success(StatusCode::OK, StorageData { storage }))
 }
 
-/// All metrics, in the Prometheus text format or OpenMetrics.
+/// All metrics, in the Prometheus text format or OpenMetrics. A token that is limited to groups
+/// receives those of its services alone.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses(
         (status = 200, description = "Prometheus text exposition", body = String,
             content_type = "text/plain"),
         (status = 503, description = "The service is shutting down", body = ErrorBody),
     ))]
-pub async fn metrics(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn metrics(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let (results, telemetry) = (api.last_results.clone(), api.telemetry.clone());
     let format = negotiate_format(&request);
-    let text = api.scrapes.text(format, move || telemetry.expose(results.all(), format)).await?;
+    let text = if caller.groups.is_limited() {
+        let compute = move || {
+            let mut results = results.all();
+            results.retain(|service| caller.sees(service.group.as_ref().map(Group::as_str)));
+            Telemetry::expose_services(results, format)
+        };
+        api.scrapes.own_text(compute).await?
+    } else {
+        api.scrapes.text(format, move || telemetry.expose(results.all(), format)).await?
+    };
     let content_type = format.content_type();
     Ok(HttpResponse::Ok().content_type(content_type).body(text.into_bytes()))
 }

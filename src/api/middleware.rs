@@ -7,9 +7,11 @@ use actix_web::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError, web};
+use actix_web::{Error, HttpMessage, ResponseError, web};
 
+use crate::api::error::ApiError;
 use crate::api::state::Api;
+use crate::api::visibility;
 
 /// On every response that has no other value. Browsers may neither render, embed nor store the
 /// responses of the API; pages have headers of their own.
@@ -27,16 +29,30 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
     ),
 ];
 
-/// Passes requests on that the guard lets through.
+/// Passes requests on that the guard lets through, with their [`Caller`].
 pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let api = request.app_data::<web::Data<Api>>();
-    let refused = api.and_then(|api| api.guard.check(request.request()).err());
-    match refused {
-        None => Ok(next.call(request).await?.map_into_left_body()),
-        Some(error) => {
+    let checked = match api {
+        Some(api) => api.guard.check(request.request()),
+        None => Err(ApiError::unauthorized()),
+    };
+    let checked = match (checked, api) {
+        (Ok(caller), Some(api)) => {
+            api.uses.note(api.guard.note_use(&caller), &api.recorder);
+            let is_visible = visibility::check_route(api, &caller, request.request()).await;
+            is_visible.map(|()| caller)
+        }
+        (checked, _) => checked,
+    };
+    match checked {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            Ok(next.call(request).await?.map_into_left_body())
+        }
+        Err(error) => {
             let page = api.and_then(|api| (api.pages.refusal)(request.request(), &error));
             let response = page.unwrap_or_else(|| error.error_response());
             Ok(request.into_response(response).map_into_right_body())

@@ -4,10 +4,12 @@
 //! JSON body from [`views`]. Every failure is an [`error::ApiError`], so all error responses have
 //! the same shape. `GET /openapi.json` is generated from the handlers and the views.
 
+pub(crate) mod access;
 pub(crate) mod alerting;
 mod alerting_bodies;
 mod audit;
 mod budget;
+mod caller;
 mod certificate;
 mod coding;
 mod cors;
@@ -36,7 +38,10 @@ mod state;
 mod text;
 mod transport;
 pub mod views;
+pub(crate) mod visibility;
 
+pub use access::sessions::{begin as begin_session, end as end_session};
+pub use access::{UseWriter, token_json};
 pub use budget::ResponseBudget;
 pub use certificate::{ApiCertificate, CurrentCertificate};
 pub use guard::{Guard, WriteAccess};

@@ -10,6 +10,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, Ref, RefOr, Response, Schema};
 use utoipa::{Modify, OpenApi};
 
+use crate::api::access::{sessions, tokens};
 use crate::api::alerting::{
     acknowledgements, alerts, channel_tests, channels, deliveries, maintenance, policies, silences,
 };
@@ -71,6 +72,12 @@ use crate::api::{audit, heartbeats, history, input, internal, live, probes, serv
         maintenance::patch,
         maintenance::delete,
         audit::list,
+        tokens::list,
+        tokens::create,
+        tokens::revoke,
+        sessions::get,
+        sessions::create,
+        sessions::delete,
         internal::health,
         internal::ready,
         internal::storage,
@@ -83,6 +90,7 @@ use crate::api::{audit, heartbeats, history, input, internal, live, probes, serv
         (name = "history", description = "Past results: ticks, events, series, uptime, objectives"),
         (name = "alerting", description = "Channels, policies, silences, alerts and deliveries"),
         (name = "maintenance", description = "Planned work on services"),
+        (name = "access", description = "Tokens and sessions"),
         (name = "operations", description = "Audit, health, metrics and this document"),
     ),
     modifiers(&SecuritySchemes, &SharedSchemas, &ParameterSchemas, &Representations, &Examples),
@@ -96,7 +104,7 @@ impl Modify for SecuritySchemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("`API_TOKEN`; required for writes when it is configured"))
+            .description(Some("A token with the scope of the route, or `API_TOKEN`"))
             .build();
         document
             .components
@@ -224,6 +232,12 @@ impl Modify for Examples {
 
 static DOCUMENT: LazyLock<String> =
     LazyLock::new(|| Document::openapi().to_json().unwrap_or_else(|error| unreachable!("{error}")));
+
+/// The document as JSON.
+#[cfg(test)]
+pub fn text() -> &'static str {
+    DOCUMENT.as_str()
+}
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "operations",

@@ -3,11 +3,12 @@
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
+use crate::api::access::{sessions, tokens};
 use crate::api::alerting::{
     acknowledgements, alerts, channel_tests, channels, deliveries, maintenance, policies, silences,
 };
 use crate::api::error::ApiError;
-use crate::api::guard::{AUDIT, CHANNEL, CHANNELS, EXTERNAL, HEARTBEAT};
+use crate::api::guard::{EXTERNAL, HEARTBEAT};
 use crate::api::services::{create, delete, events, get, list, patch};
 use crate::api::{audit, heartbeats, history, internal, live, openapi, probes};
 
@@ -45,11 +46,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(path(EXTERNAL, "POST").route(web::post().to(heartbeats::external)))
         .service(
-            read(path(CHANNELS, "GET, HEAD, POST"), channels::list)
+            read(path("/v1/channels", "GET, HEAD, POST"), channels::list)
                 .route(web::post().to(channels::create)),
         )
         .service(
-            read(path(CHANNEL, "GET, HEAD, PATCH, DELETE"), channels::get)
+            read(path("/v1/channels/{id}", "GET, HEAD, PATCH, DELETE"), channels::get)
                 .route(web::patch().to(channels::patch))
                 .route(web::delete().to(channels::delete)),
         )
@@ -82,7 +83,17 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(path("/v1/deliveries/{id}/retry", "POST").route(web::post().to(deliveries::retry)))
         .service(read(path("/v1/deliveries", "GET, HEAD"), deliveries::list))
-        .service(read(path(AUDIT, "GET, HEAD"), audit::list))
+        .service(read(path("/v1/audit", "GET, HEAD"), audit::list))
+        .service(
+            read(path("/v1/tokens", "GET, HEAD, POST"), tokens::list)
+                .route(web::post().to(tokens::create)),
+        )
+        .service(path("/v1/tokens/{id}", "DELETE").route(web::delete().to(tokens::revoke)))
+        .service(
+            read(path("/v1/session", "GET, HEAD, POST, DELETE"), sessions::get)
+                .route(web::post().to(sessions::create))
+                .route(web::delete().to(sessions::delete)),
+        )
         .service(read(path("/v1/_internal/health", "GET, HEAD"), internal::health))
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
         .service(read(path("/v1/_internal/storage", "GET, HEAD"), internal::storage))

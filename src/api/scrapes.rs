@@ -64,13 +64,21 @@ impl Scrapes {
         if let Some(text) = current.and_then(|(_, text)| text.upgrade()) {
             return Ok(text);
         }
-        let permit = self.permit().await?;
         let since = Instant::now();
-        let unavailable = |error: &dyn fmt::Display| ApiError::unavailable(vec![error.to_string()]);
-        let text = web::block(compute).await.map_err(|error| unavailable(&error))?;
-        let text = SharedText::new(text.map_err(|error| unavailable(&error))?.into(), permit);
+        let text = self.own_text(compute).await?;
         *newest = Some((since, text.downgrade()));
         Ok(text)
+    }
+
+    /// A text that no other scrape receives. `compute` runs on a blocking thread.
+    pub async fn own_text(
+        &self,
+        compute: impl FnOnce() -> Result<String, fmt::Error> + Send + 'static,
+    ) -> Result<SharedText, ApiError> {
+        let permit = self.permit().await?;
+        let unavailable = |error: &dyn fmt::Display| ApiError::unavailable(vec![error.to_string()]);
+        let text = web::block(compute).await.map_err(|error| unavailable(&error))?;
+        Ok(SharedText::new(text.map_err(|error| unavailable(&error))?.into(), permit))
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {

@@ -17,7 +17,9 @@ use crate::api::state::Api;
 use crate::api::views::envelope::{List, Success, json, success};
 use crate::api::views::event::{Event, EventsData};
 use crate::api::views::service::{Service, ServiceData, ServicesData, one_service};
+use crate::api::visibility;
 use crate::clock::unix_ms;
+use crate::domain::access::Caller;
 use crate::domain::alert::Alert;
 use crate::domain::live::{ServiceList, ServiceOrder};
 use crate::domain::{Definition, Origin, Page, ServiceEvent};
@@ -43,12 +45,13 @@ use crate::storage::records::{Applied, Change, GetService, ListServices, Service
         (status = 200, description = "A page of services", body = Success<ServicesData>),
         ReadErrors,
     ))]
-pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let query = input::list_services(&request)?;
+pub async fn list(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
+    let query = input::list_services(&request, &caller.groups)?;
     // The cache makes a dashboard cost one query per write, however many clients poll it.
     let (revision, key) = (api.revision.current(), request.query_string());
-    // Searches rarely repeat and would fill the cache, so they bypass it.
-    let is_search = query.part.is_some();
+    // Searches rarely repeat and would fill the cache, so they bypass it; so do the lists of tokens
+    // that are limited to groups.
+    let is_cached = query.part.is_none() && !query.groups.is_limited();
     let compute = async {
         let (requested, context) = (query.page, api.service_context());
         let view = move |page| {
@@ -60,10 +63,10 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         let rows = found(&api, query);
         api.text_of((Items::Services, requested.limit as usize), rows, view).await
     };
-    let text = if is_search {
-        compute.await?
-    } else {
+    let text = if is_cached {
         api.response_cache.get_or_compute(revision, key, compute).await?
+    } else {
+        compute.await?
     };
     Ok(json(text))
 }
@@ -91,10 +94,15 @@ async fn found(
         WriteErrors,
         BodyErrors,
     ))]
-pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+pub async fn create(
+    api: web::Data<Api>,
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> ApiResult {
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
-    let definition = check_new(&api, &object).await?;
+    let definition = check_new(&api, &caller, &object).await?;
     let applied = api.change(Change::Create(Box::new(definition)), api.source(&request)).await?;
     let location = format!("/v1/services/{}", applied.id);
     let mut response = changed(&api, StatusCode::CREATED, applied).await?;
@@ -132,13 +140,18 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         BodyErrors,
         NotFoundError,
     ))]
-pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+pub async fn patch(
+    api: web::Data<Api>,
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> ApiResult {
     let id = input::service_id(&request)?;
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let patch = input::patch(object)?;
     let before = api.query(GetService(id)).await?;
-    check_change(&api, &before, &patch).await?;
+    check_change(&api, &caller, &before, &patch).await?;
     let applied = api.change(Change::Update(id, patch), api.source(&request)).await?;
     changed(&api, StatusCode::OK, applied).await
 }
@@ -183,8 +196,13 @@ pub async fn events(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
 }
 
 /// The definition of a new service.
-pub async fn check_new(api: &Api, object: &Map<String, Value>) -> Result<Definition, ApiError> {
+pub async fn check_new(
+    api: &Api,
+    caller: &Caller,
+    object: &Map<String, Value>,
+) -> Result<Definition, ApiError> {
     let definition = input::definition(object, api.has_plugins)?;
+    visibility::check_group(caller, &definition)?;
     check_overrides(api, &definition).await?;
     Ok(definition)
 }
@@ -192,11 +210,13 @@ pub async fn check_new(api: &Api, object: &Map<String, Value>) -> Result<Definit
 /// Checks a change of a service.
 pub async fn check_change(
     api: &Api,
+    caller: &Caller,
     before: &ServiceRecord,
     patch: &Patch,
 ) -> Result<(), ApiError> {
     if before.origin == Origin::Api {
         let patched = input::patched(&before.definition, patch, api.has_plugins)?;
+        visibility::check_group(caller, &patched)?;
         check_overrides(api, &patched).await?;
     }
     Ok(())

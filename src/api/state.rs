@@ -9,16 +9,20 @@ use slog::Logger;
 use tokio::sync::{Mutex, Semaphore};
 use utoipa::ToSchema;
 
+use crate::actors::access_registry::AccessRegistry;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::alerting::{Acknowledge, RetryNotification, TestChannel};
 use crate::actors::messages::live::{FindServices, GetOverview, Overview};
-use crate::actors::messages::store::{Ask, ChangeAlerting, ChangeMaintenance, MakeChange};
+use crate::actors::messages::store::{
+    Ask, ChangeAccess, ChangeAlerting, ChangeMaintenance, MakeChange,
+};
 use crate::actors::pool::Pool;
 use crate::actors::push_keys::PushKeys;
 use crate::actors::recorder::Recorder;
 use crate::actors::revision::Revision;
 use crate::actors::scheduler::Scheduler;
+use crate::api::access::UseWriter;
 use crate::api::budget::{Items, ResponseBudget};
 use crate::api::certificate::CurrentCertificate;
 use crate::api::error::ApiError;
@@ -34,6 +38,7 @@ use crate::domain::audit::AuditSource;
 use crate::domain::live::ServiceList;
 use crate::domain::{Defaults, Requests, Variables};
 use crate::metrics::Telemetry;
+use crate::storage::access::{AccessApplied, AccessChange};
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
 use crate::storage::port::Query;
@@ -71,6 +76,9 @@ pub struct Api {
     pub pages: Pages,
     /// Name of this installation.
     pub name: Arc<str>,
+    /// Tokens and sessions.
+    pub access: AccessRegistry,
+    pub uses: UseWriter,
     /// Largest request body, in bytes.
     pub body_limit: usize,
     /// Texts of `/metrics`.
@@ -137,6 +145,15 @@ impl Api {
         source: AuditSource,
     ) -> Result<AlertingApplied, ApiError> {
         Ok(self.recorder.send(ChangeAlerting { change, source }).await??)
+    }
+
+    /// Changes tokens or sessions in the store; the change holds for every later request.
+    pub async fn change_access(
+        &self,
+        change: AccessChange,
+        source: AuditSource,
+    ) -> Result<AccessApplied, ApiError> {
+        Ok(self.recorder.send(ChangeAccess { change, source }).await??)
     }
 
     /// What services are shown with now.

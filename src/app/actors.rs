@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::actors::access_registry::AccessRegistry;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::event_log::EventLog;
 use crate::actors::last_results::LastResults;
@@ -50,6 +51,7 @@ pub struct Actors {
     pub last_results: LastResults,
     pub push_keys: PushKeys,
     pub windows: CurrentWindows,
+    pub access: AccessRegistry,
     pub revision: Revision,
     /// Of the probers.
     pub arbiters: Vec<Arbiter>,
@@ -61,6 +63,8 @@ pub struct Stored {
     pub live: Vec<LiveService>,
     pub policies: Vec<Policy>,
     pub windows: Windows,
+    /// Tokens and sessions of the API.
+    pub access: AccessRegistry,
     pub resumed: Resumed,
 }
 
@@ -69,7 +73,7 @@ impl Actors {
     pub fn start(
         config: &Config,
         store: &Store,
-        Stored { services, live, policies, windows, resumed }: Stored,
+        Stored { services, live, policies, windows, access, resumed }: Stored,
         (rules, canaries, zone): (Rules, Vec<Target>, Zone),
         runtime: &Runtime,
     ) -> Self {
@@ -95,6 +99,7 @@ impl Actors {
             last_results: last_results.clone(),
             push_keys: push_keys.clone(),
             windows: windows.clone(),
+            access: access.clone(),
             subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
             live: LiveState::recipients(&live),
             written: stores.written.clone(),
@@ -149,6 +154,7 @@ impl Actors {
             last_results,
             push_keys,
             windows,
+            access,
             revision,
             arbiters,
         }

@@ -29,7 +29,7 @@ use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
 use crate::api::{
     Api, Connections, CurrentCertificate, Guard, Pages, ResponseBudget, ResponseCache, Scrapes,
-    ServerSettings, WriteAccess,
+    ServerSettings, UseWriter, WriteAccess,
 };
 use crate::app::actors::{Actors, Stored};
 use crate::app::certificate::CertificateWatch;
@@ -65,6 +65,7 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
         warn_without_authorities(&prepared.rules, log);
         warn_of_open_families(&prepared.rules, log);
         warn_of_open_plugins(config, log);
+        warn_of_open_reads(config, log);
         let app = App::start(config, prepared, hangup, log)?;
         app.run_until_stopped(&mut signals, config.process.shutdown_grace).await
     })
@@ -129,6 +130,14 @@ fn warn_of_open_plugins(config: &Config, log: &Logger) {
     }
 }
 
+/// Every machine that reaches the address may read.
+fn warn_of_open_reads(config: &Config, log: &Logger) {
+    if config.api.reads_are_open() && !config.api.listens_on_loopback() {
+        warn!(log, "reads need no token, and other machines reach this address; set API_READ=token";
+            "address" => %config.api.host);
+    }
+}
+
 fn warn_without_authorities(rules: &Rules, log: &Logger) {
     if rules.trust.authorities == 0 {
         warn!(
@@ -161,15 +170,25 @@ impl App {
         hangup: Signal,
         log: &Logger,
     ) -> Result<Self, Error> {
-        let Prepared { rules, listener, store, services, live, windows, resumed, canaries, .. } =
-            ready;
+        let Prepared {
+            rules,
+            listener,
+            store,
+            services,
+            live,
+            windows,
+            access,
+            resumed,
+            canaries,
+            ..
+        } = ready;
         let (runtime, faults) = Runtime::new(Telemetry::new(), log.clone());
         let address = listener.local_addr().map_err(Error::failed)?;
         let has_services = !services.is_empty();
 
         let zone = ready.alerting.timezone.clone().unwrap_or_else(Zone::utc);
         let probing = (rules, canaries, zone);
-        let stored = Stored { services, live, policies: ready.policies, windows, resumed };
+        let stored = Stored { services, live, policies: ready.policies, windows, access, resumed };
         let actors = Actors::start(config, &store, stored, probing, &runtime);
         let certificate = ready.certificate.map(CurrentCertificate::new);
         let server = start_server(config, listener, &actors, certificate.clone(), &runtime);
@@ -389,7 +408,9 @@ fn start_server(
         telemetry: runtime.telemetry.clone(),
         defaults: config.services.defaults,
         requests: config.process.requests,
-        guard: Guard::new(config, &runtime.telemetry),
+        guard: Guard::new(config, actors.access.clone(), &runtime.telemetry),
+        access: actors.access.clone(),
+        uses: UseWriter::default(),
         pages: Pages { routes: ui::pages::routes, refusal: ui::pages::refusal },
         name: config.process.service_name.as_str().into(),
         body_limit: config.api.body_limit,

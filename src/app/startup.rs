@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use slog::{Logger, info, warn};
 
+use crate::actors::access_registry::AccessRegistry;
 use crate::api::{ApiCertificate, WriteAccess};
 use crate::app::heartbeat_tokens::warn_about_tokens;
 use crate::app::services_file::{canaries, check_canary, read};
@@ -41,6 +42,8 @@ pub struct Prepared {
     /// Policies of alerting, in their order.
     pub policies: Vec<Policy>,
     pub windows: Windows,
+    /// Tokens and sessions of the API.
+    pub access: AccessRegistry,
     pub resumed: Resumed,
     /// State of the services file that was read.
     pub services_file: Snapshot,
@@ -68,7 +71,7 @@ pub fn prepare(
     let listener = listen(config)?;
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
-    let Stored { services, live, policies, windows, resumed } =
+    let Stored { services, live, policies, windows, access, resumed } =
         prepare_store(config, &store, content.as_ref(), log)?;
     warn_about_tokens(&services, &config.variables, log);
     let canaries = canaries(config, content.as_ref());
@@ -88,6 +91,7 @@ pub fn prepare(
         live,
         policies,
         windows,
+        access,
         resumed,
         services_file,
         notices,
@@ -216,6 +220,7 @@ struct Stored {
     live: Vec<LiveService>,
     policies: Vec<Policy>,
     windows: Windows,
+    access: AccessRegistry,
     resumed: Resumed,
 }
 
@@ -252,7 +257,9 @@ fn prepare_store(
         let FullName { group, name } = service.definition.full_name();
         (live.definition.group, live.definition.name) = (group, name);
     }
-    Ok(Stored { services, live, policies: writer.policies()?, windows, resumed })
+    let access = AccessRegistry::new(writer.tokens()?, writer.sessions()?);
+    let policies = writer.policies()?;
+    Ok(Stored { services, live, policies, windows, access, resumed })
 }
 
 pub fn log_applied(log: &Logger, file: &Path, content: &Content, applied: &FileApplied) {

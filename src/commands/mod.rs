@@ -16,6 +16,8 @@ mod restore;
 mod run;
 mod staged_file;
 mod stored;
+mod token;
+mod unused_store;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,7 @@ pub fn run(command: &Command, config: &Config) -> Result<ExitCode, Error> {
         Command::Restore { file } => restore::run(config, file),
         Command::CheckDb { file } => check_db::run(config, file.as_deref()),
         Command::Health => health::run(config),
+        Command::Token(command) => token::run(config, command),
         Command::Alert(command) => return alert::run(config, command),
         // Runs before the configuration is read: see `exec_plugin`.
         Command::ExecPlugin(args) => return Ok(exec_plugin(args)),

@@ -41,10 +41,16 @@ const HOSTS: Variable = Variable::optional(
 const TOKEN: Variable = Variable::optional(
     "API_TOKEN",
     "at least 16 visible ASCII characters without spaces",
-    "token of `Authorization: Bearer` for writes; without a token, writes are allowed only while \
-     API_HOST is a loopback address",
+    "token of `Authorization: Bearer` with every scope; without it, writes without a token are \
+     allowed only while API_HOST is a loopback address",
 )
 .secret();
+const READ: Variable = Variable::optional(
+    "API_READ",
+    "open or token",
+    "whether reads need a token; health and the status of readiness never do; default: open while \
+     API_HOST is a loopback address, token otherwise",
+);
 pub const TLS_CERTIFICATE: Variable = Variable::optional(
     "API_TLS_CERTIFICATE_FILE",
     "a file name",
@@ -107,6 +113,7 @@ pub const SECTION: Section = Section {
         DOMAIN,
         HOSTS,
         TOKEN,
+        READ,
         TLS_CERTIFICATE,
         TLS_KEY,
         TRUSTED_PROXIES,
@@ -122,6 +129,13 @@ pub const SECTION: Section = Section {
 /// Connections beyond [`MAX_CONNECTIONS`], for health and readiness.
 pub const RESERVED_CONNECTIONS: usize = 64;
 
+/// Who may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadAccess {
+    Open,
+    Token,
+}
+
 /// Settings of the API.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
@@ -133,6 +147,8 @@ pub struct ApiConfig {
     /// Further names of the API.
     pub hosts: Vec<Host>,
     pub token: Option<Secret>,
+    /// `None` when it is not set: see [`reads_are_open`](Self::reads_are_open).
+    pub read: Option<ReadAccess>,
     /// `None` without TLS.
     pub tls: Option<TlsFiles>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -192,6 +208,7 @@ impl ApiConfig {
             domain: reader.value(&DOMAIN, |text| host_name(text).map(|host| host.to_string())),
             hosts: reader.optional(&HOSTS, hosts).unwrap_or_default(),
             token: reader.optional(&TOKEN, |text| token(text).map(Secret::new)),
+            read: reader.optional(&READ, read_access),
             tls: TlsFiles::read(reader),
             trusted_proxies: reader.optional(&TRUSTED_PROXIES, parse_networks).unwrap_or_default(),
             cors_origins: reader.optional(&CORS_ORIGINS, origins).unwrap_or_default(),
@@ -208,9 +225,25 @@ impl ApiConfig {
         self.host.is_loopback()
     }
 
+    /// Whether reads need no token.
+    pub fn reads_are_open(&self) -> bool {
+        match self.read {
+            Some(read) => read == ReadAccess::Open,
+            None => self.listens_on_loopback(),
+        }
+    }
+
     /// `API_DOMAIN` and `API_HOSTS`.
     pub fn own_names(&self) -> impl Iterator<Item = Host> {
         host_name(&self.domain).into_iter().chain(self.hosts.iter().cloned())
+    }
+}
+
+fn read_access(text: &str) -> Option<ReadAccess> {
+    match text {
+        "open" => Some(ReadAccess::Open),
+        "token" => Some(ReadAccess::Token),
+        _ => None,
     }
 }
 

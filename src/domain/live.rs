@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::domain::access::group_limit::GroupLimit;
 use crate::domain::history::event::{Event, EventFailure};
 use crate::domain::outcome::Reason;
 use crate::domain::rollup::state::State;
@@ -180,6 +181,8 @@ pub struct ServiceFilter {
     pub group: Option<String>,
     /// Reason of the newest event.
     pub reason: Option<Reason>,
+    /// The groups that the caller sees.
+    pub groups: GroupLimit,
 }
 
 /// The order of a list. Services that are equal in it are ordered by group and name.
@@ -300,6 +303,8 @@ pub struct LiveView {
     /// The empty text matches services without a group.
     pub group: Option<String>,
     pub state: Option<StateFilter>,
+    /// The groups that the client sees.
+    pub groups: GroupLimit,
 }
 
 impl LiveView {
@@ -309,15 +314,21 @@ impl LiveView {
     }
 
     pub fn contains(&self, id: ServiceId, group: Option<&str>, status: LiveStatus) -> bool {
-        let Self { services: _, group: wanted, state } = self;
+        let Self { services: _, group: wanted, state, groups } = self;
         self.may_contain(id)
             && wanted.as_deref().is_none_or(|wanted| wanted == group.unwrap_or_default())
             && state.is_none_or(|state| state.contains(status))
+            && groups.contains(group)
     }
 
     /// As a filter of a list; only without `services`.
     pub fn filter(&self) -> ServiceFilter {
-        ServiceFilter { state: self.state, group: self.group.clone(), ..ServiceFilter::default() }
+        ServiceFilter {
+            state: self.state,
+            group: self.group.clone(),
+            groups: self.groups.clone(),
+            ..ServiceFilter::default()
+        }
     }
 }
 

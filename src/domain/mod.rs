@@ -1,6 +1,7 @@
 //! Values and pure decisions of the monitor. No actors, no database, no network, and no clock: time
 //! is a parameter.
 
+pub mod access;
 pub mod alert;
 pub mod audit;
 pub mod condition;

@@ -141,14 +141,17 @@ impl Handler<GetOverview> for LiveState {
 
     fn handle(&mut self, get: GetOverview, _: &mut Self::Context) -> Self::Result {
         self.plan_if_due();
-        let filter =
-            ServiceFilter { state: Some(StateFilter::Trouble), ..ServiceFilter::default() };
+        let filter = ServiceFilter {
+            state: Some(StateFilter::Trouble),
+            groups: get.groups,
+            ..ServiceFilter::default()
+        };
         let page = PageRequest { page: 1, limit: get.trouble };
         let trouble = self.overview.find(&filter, ServiceOrder::Attention, page);
         Ok(live::Overview {
             moment: trouble.moment,
-            counts: self.overview.counts(),
-            groups: self.overview.groups(),
+            counts: self.overview.counts(&filter.groups),
+            groups: self.overview.groups(&filter.groups),
             trouble: trouble.ids,
         })
     }

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::domain::ServiceId;
 use crate::domain::live::{LastResult, LiveMoment, LiveView};
-use crate::live::overview::{Overview, ViewChanges};
+use crate::domain::{Group, ServiceId};
+use crate::live::overview::{Overview, ShownService, ViewChanges};
 use crate::live::sse;
 
 /// Interval between two chunks of a stream.
@@ -177,13 +177,15 @@ impl Subscriber {
         }
         self.counts_known = Some(current);
         // The client of another run was sent a reset.
-        let groups = overview.groups_since(known.seq);
+        let mut groups = overview.groups_since(known.seq);
+        let limit = &self.view.groups;
+        groups.retain(|group| limit.contains(group.name.as_ref().map(Group::as_str)));
         if known.boot != current.boot || groups.is_empty() {
             return;
         }
         self.counts_at = now;
         let groups = (groups.len() <= GROUPS_MOST).then_some(groups);
-        sse::counts(chunk, &overview.counts(), groups.as_deref());
+        sse::counts(chunk, &overview.counts(&self.view.groups), groups.as_deref());
     }
 
     fn add_results(&mut self, chunk: &mut String, overview: &Overview, now: Instant) {
@@ -193,7 +195,8 @@ impl Subscriber {
         }
         let mut changed = Vec::new();
         for (id, known) in ids.iter().zip(&mut self.results) {
-            let newest = overview.service(*id).and_then(|service| service.result);
+            let visible = |service: &ShownService<'_>| self.view.groups.contains(service.group);
+            let newest = overview.service(*id).filter(visible).and_then(|it| it.result);
             if newest != *known {
                 *known = newest;
                 changed.extend(newest.map(|result| (*id, result)));

@@ -51,20 +51,25 @@ impl RecordResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuthFailure {
     Missing,
-    Wrong,
-    /// Wrong, and after too many wrong ones from the same address.
-    Throttled,
+    Unknown,
+    Expired,
+    Revoked,
+    /// A right token without the scope, or limited to groups.
+    Scope,
 }
 
 impl AuthFailure {
-    const ALL: [Self; 3] = [Self::Missing, Self::Wrong, Self::Throttled];
+    const ALL: [Self; 5] =
+        [Self::Missing, Self::Unknown, Self::Expired, Self::Revoked, Self::Scope];
 
     /// Value of the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::Wrong => "wrong",
-            Self::Throttled => "throttled",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Scope => "scope",
         }
     }
 }
@@ -436,23 +441,38 @@ impl Telemetry {
         results: Vec<ServiceResult>,
         format: Format,
     ) -> Result<String, std::fmt::Error> {
-        let capacity = 8_192 + results.len() * BYTES_PER_SERVICE;
-        let mut services = Registry::default();
-        services.register_collector(Box::new(ServiceCollector(results)));
-        match format {
-            Format::OpenMetrics => {
-                let mut text = String::with_capacity(capacity);
-                text::encode_registry(&mut text, &self.registry)?;
-                text::encode_registry(&mut text, &services)?;
-                text::encode_eof(&mut text)?;
-                Ok(text)
-            }
-            Format::Plain => {
-                let mut text = PlainText::with_capacity(capacity);
-                text::encode_registry(&mut text, &self.registry)?;
-                text::encode_registry(&mut text, &services)?;
-                Ok(text.into_text())
-            }
+        encode(Some(&*self.registry), results, format)
+    }
+
+    /// The metrics of each service in `results`, without those of the program.
+    pub fn expose_services(
+        results: Vec<ServiceResult>,
+        format: Format,
+    ) -> Result<String, std::fmt::Error> {
+        encode(None, results, format)
+    }
+}
+
+fn encode(
+    program: Option<&Registry>,
+    results: Vec<ServiceResult>,
+    format: Format,
+) -> Result<String, std::fmt::Error> {
+    let capacity = 8_192 + results.len() * BYTES_PER_SERVICE;
+    let mut services = Registry::default();
+    services.register_collector(Box::new(ServiceCollector(results)));
+    let mut registries = program.into_iter().chain([&services]);
+    match format {
+        Format::OpenMetrics => {
+            let mut text = String::with_capacity(capacity);
+            registries.try_for_each(|registry| text::encode_registry(&mut text, registry))?;
+            text::encode_eof(&mut text)?;
+            Ok(text)
+        }
+        Format::Plain => {
+            let mut text = PlainText::with_capacity(capacity);
+            registries.try_for_each(|registry| text::encode_registry(&mut text, registry))?;
+            Ok(text.into_text())
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The store: the port, what is written once over it, and SQLite.
 //!
 //! [`port`] has the traits that a store implements; values that cross it are domain types and
-//! those of [`records`], [`alerting`], [`maintenance`], [`audit`], [`batch`] and
-//! [`history::rows`]. [`ledger`] and [`history`] use the port
-//! alone. [`sqlite`] has all SQL and all use of diesel, with `cold/`, the operations on seldom
-//! written tables that are compiled once for each store; nothing outside of this module names a
-//! connection.
+//! those of [`records`], [`access`], [`alerting`], [`maintenance`], [`audit`], [`batch`] and
+//! [`history::rows`]. [`ledger`] and [`history`] use the port alone. [`sqlite`] has all SQL and all
+//! use of diesel, with `cold/`, the operations on seldom written tables that are compiled once for
+//! each store; nothing outside of this module names a connection.
 
+pub mod access;
 pub mod alerting;
 pub mod audit;
 pub mod batch;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use crate::domain::access::GroupLimit;
 use crate::domain::audit::{AuditEntry, AuditSource};
 use crate::domain::live::LiveService;
 use crate::domain::time::step_back::StepBack;
@@ -13,6 +14,7 @@ use crate::domain::{
     Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally,
     Totals, Window,
 };
+use crate::storage::access::port::{AccessRead, AccessWrite};
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::audit::port::{AuditRead, AuditWrite};
 use crate::storage::batch::{Batch, Entry, Extent, Stored};
@@ -48,7 +50,7 @@ pub trait Query: Send + 'static {
 
 /// What can be read. Each method reads one snapshot; the calls within one
 /// [`in_snapshot`](StoreRead::in_snapshot) share one.
-pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead + AuditRead {
+pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead + AuditRead + AccessRead {
     /// Runs `work` on one snapshot; [`snapshot`] is the convenient form.
     fn in_snapshot(&mut self, work: &mut ReadWork<'_>) -> Result<()>;
 
@@ -59,8 +61,12 @@ pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead + AuditRead {
     /// Those of these services that live, in this order; each id is listed once.
     fn services_by_id(&mut self, ids: &[ServiceId]) -> Result<Vec<ServiceRecord>>;
     fn services(&mut self, list: &ListServices) -> Result<Page<ServiceRecord>>;
-    /// The living services, by id; all of them without a page.
-    fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>>;
+    /// The living services of `groups`, by id; all of them without a page.
+    fn named_services(
+        &mut self,
+        page: Option<PageRequest>,
+        groups: &GroupLimit,
+    ) -> Result<Page<NamedService>>;
     /// The definitions of those of these services that live.
     fn definitions(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, Definition>>;
     /// The living services with these names, and their definitions; other names are left out.
@@ -157,7 +163,7 @@ pub fn snapshot<T>(
 
 /// What can be written. Each method is one transaction, which has the rows of the audit for what
 /// `source` changes.
-pub trait StoreWrite: StoreRead + AlertWrite + MaintenanceWrite + AuditWrite {
+pub trait StoreWrite: StoreRead + AlertWrite + MaintenanceWrite + AuditWrite + AccessWrite {
     /// The stored state of each service, in the same order.
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>>;
     /// Error `Conflict` when a row that the batch needs is missing, or contradicts it. After

@@ -1,6 +1,7 @@
 //! Values that cross the storage port: services with their current state, changes to them, and
 //! the filters of the lists.
 
+use crate::domain::access::GroupLimit;
 use crate::domain::live::{LiveService, NewestEvent, ServiceFilter, ServiceState, StateFilter};
 use crate::domain::maintenance::Windows;
 use crate::domain::{
@@ -77,19 +78,22 @@ pub struct ListServices {
     pub group: Option<String>,
     /// Reason of the newest event.
     pub reason: Option<Reason>,
+    /// The groups that the caller sees.
+    pub groups: GroupLimit,
     pub page: PageRequest,
 }
 
 impl ListServices {
     pub fn has_filter(&self) -> bool {
-        let Self { status, part, group, reason, page: _ } = self;
-        status.is_some() || part.is_some() || group.is_some() || reason.is_some()
+        let Self { status, part, group, reason, groups, page: _ } = self;
+        let is_limited = groups.is_limited();
+        status.is_some() || part.is_some() || group.is_some() || reason.is_some() || is_limited
     }
 
     /// As a filter of the live state.
     pub fn filter(&self) -> ServiceFilter {
-        let Self { status, part, group, reason, page: _ } = self.clone();
-        ServiceFilter { state: status.map(StateFilter::Status), part, group, reason }
+        let Self { status, part, group, reason, groups, page: _ } = self.clone();
+        ServiceFilter { state: status.map(StateFilter::Status), part, group, reason, groups }
     }
 
     /// Whether the state of a service matches, which may change at any time.
@@ -114,7 +118,7 @@ pub struct GetService(pub ServiceId);
 pub struct GetServices(pub Vec<ServiceId>);
 
 /// Query: the events of living services that match every filter, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListEvents {
     /// `None` for all services; an id must be that of a living service.
     pub service_id: Option<ServiceId>,
@@ -122,6 +126,8 @@ pub struct ListEvents {
     pub window: Window,
     pub state: Option<State>,
     pub reason: Option<Reason>,
+    /// The groups that the caller sees.
+    pub groups: GroupLimit,
     pub page: PageRequest,
 }
 

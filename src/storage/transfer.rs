@@ -4,6 +4,7 @@
 //! one chunk of ticks is in memory at a time.
 
 use crate::domain::StoredTick;
+use crate::domain::access::{Session, Token};
 use crate::domain::alert::{Alert, Channel, Notification, Policy, Signal, Silence};
 use crate::domain::audit::AuditRecord;
 use crate::storage::alerting::DeliveryRecord;
@@ -96,7 +97,7 @@ pub enum Row {
     Chunk(i64, NewChunk),
 }
 
-/// A row of alerting, of maintenance or of the audit.
+/// A row of alerting, of maintenance, of access or of the audit.
 #[derive(Debug)]
 pub enum AlertingRow {
     Channel(Channel),
@@ -109,6 +110,8 @@ pub enum AlertingRow {
     Delivery(DeliveryRecord),
     Maintenance(MaintenanceCopy),
     Span(SpanCopy),
+    Token(Token),
+    Session(Session),
     Audit(AuditRecord),
     Counters(AlertingCopy),
 }
@@ -155,7 +158,7 @@ pub trait TransferSource {
     /// services, events, ticks, metrics, roll-ups and chunks, in this order; ticks of a service
     /// oldest first. Returns the last of these services; `None` when none is left.
     fn portion(&mut self, after: i64, limit: usize, each: &mut EachRow<'_>) -> Result<Option<i64>>;
-    /// Passes the rows of alerting, maintenance and the audit.
+    /// Passes the rows of alerting, maintenance, access and the audit.
     fn alerting(&mut self, each: &mut EachAlertingRow<'_>) -> Result<()>;
 }
 

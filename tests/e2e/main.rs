@@ -16,6 +16,7 @@
     reason = "a helper of a test fails the test, and takes what its callers write"
 )]
 
+mod access;
 mod alerting;
 mod api;
 mod history;

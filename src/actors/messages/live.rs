@@ -4,6 +4,7 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::domain::access::GroupLimit;
 use crate::domain::live::{
     Counts, GroupCounts, LiveMoment, LiveService, LiveView, ServiceFilter, ServiceList,
     ServiceOrder, ServiceUpdate,
@@ -55,11 +56,13 @@ pub struct FindServices {
 
 /// Query from HTTP: counts of all services and of each group, and the services that need attention.
 /// As new as the answer to [`FindServices`].
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Overview, StorageError>")]
 pub struct GetOverview {
     /// Most services that need attention.
     pub trouble: u32,
+    /// The groups that the caller sees.
+    pub groups: GroupLimit,
 }
 
 /// Answer to [`GetOverview`].

@@ -14,6 +14,7 @@ use crate::domain::time::stall::Stall;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Outcome, Retention};
 use crate::services_file::{Content, FileApplied, FileError};
+use crate::storage::access::{AccessApplied, AccessChange};
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
 use crate::storage::history::retention::Progress;
 use crate::storage::history::rows::Slice;
@@ -118,6 +119,16 @@ pub struct SettleAlerts(pub Box<Settlement>);
 #[rtype(result = "Result<MaintenanceApplied, StorageError>")]
 pub struct ChangeMaintenance {
     pub change: MaintenanceChange,
+    pub source: AuditSource,
+}
+
+/// Command from HTTP to the recorder, which forwards it to the writer: change tokens or sessions.
+/// The reply means that the change is on the disk and holds for every request from now on, or why
+/// none of it is.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<AccessApplied, StorageError>")]
+pub struct ChangeAccess {
+    pub change: AccessChange,
     pub source: AuditSource,
 }
 

@@ -12,10 +12,11 @@ use crate::actors::messages::recording::{
     Subscribe,
 };
 use crate::actors::messages::store::{
-    ApplyFile, Ask, ChangeAlerting, ChangeMaintenance, MakeChange, QueueUpkeepWrite, SettleAlerts,
-    UpkeepReply,
+    ApplyFile, Ask, ChangeAccess, ChangeAlerting, ChangeMaintenance, MakeChange, QueueUpkeepWrite,
+    SettleAlerts, UpkeepReply,
 };
 use crate::services_file::{FileApplied, FileError};
+use crate::storage::access::AccessApplied;
 use crate::storage::alerting::AlertingApplied;
 use crate::storage::maintenance::MaintenanceApplied;
 use crate::storage::port::Query;
@@ -99,6 +100,16 @@ impl Handler<ChangeMaintenance> for Recorder {
     fn handle(&mut self, change: ChangeMaintenance, context: &mut Self::Context) -> Self::Result {
         let (reply, made) = oneshot::channel();
         self.queue_change(Change::Maintenance(change, reply), context);
+        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+    }
+}
+
+impl Handler<ChangeAccess> for Recorder {
+    type Result = Response<Result<AccessApplied, StorageError>>;
+
+    fn handle(&mut self, change: ChangeAccess, context: &mut Self::Context) -> Self::Result {
+        let (reply, made) = oneshot::channel();
+        self.queue_change(Change::Access(change, reply), context);
         Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
     }
 }

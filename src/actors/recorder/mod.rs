@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use slog::Logger;
 
+use crate::actors::access_registry::AccessRegistry;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::live::LiveRecipients;
@@ -103,6 +104,7 @@ pub struct Recorder {
     last_results: LastResults,
     push_keys: PushKeys,
     windows: CurrentWindows,
+    access: AccessRegistry,
     clock_watch: ClockWatch,
     pending_clock: PendingClock,
     /// Steps back since the newest commit began. Bound: as those of `pending_clock`.
@@ -167,6 +169,7 @@ pub struct RecorderDeps {
     pub last_results: LastResults,
     pub push_keys: PushKeys,
     pub windows: CurrentWindows,
+    pub access: AccessRegistry,
     /// Receive the events of each commit.
     pub subscribers: Vec<EventSubscriber>,
     pub live: LiveRecipients,
@@ -201,6 +204,7 @@ impl Recorder {
             last_results: deps.last_results,
             push_keys: deps.push_keys,
             windows: deps.windows,
+            access: deps.access,
             clock_watch,
             pending_clock: PendingClock::default(),
             steps_since_commit: Vec::new(),

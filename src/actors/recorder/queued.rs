@@ -6,10 +6,11 @@ use tokio::sync::oneshot;
 
 use crate::actors::messages::probing::EndedProbe;
 use crate::actors::messages::recording::RecordReply;
-use crate::actors::messages::store::{ChangeAlerting, ChangeMaintenance, MakeChange};
+use crate::actors::messages::store::{ChangeAccess, ChangeAlerting, ChangeMaintenance, MakeChange};
 use crate::domain::alert::Settlement;
 use crate::services_file::{Content, FileApplied, FileError};
 use crate::storage::StorageError;
+use crate::storage::access::AccessApplied;
 use crate::storage::alerting::AlertingApplied;
 use crate::storage::maintenance::MaintenanceApplied;
 use crate::storage::records::Applied;
@@ -26,6 +27,8 @@ pub enum Change {
     Alerting(ChangeAlerting, Reply<Result<AlertingApplied, StorageError>>),
     /// Of maintenance, from HTTP and from the span writer.
     Maintenance(ChangeMaintenance, Reply<Result<MaintenanceApplied, StorageError>>),
+    /// Of tokens and sessions, from HTTP.
+    Access(ChangeAccess, Reply<Result<AccessApplied, StorageError>>),
     /// Of all that belongs to the services file, from the app.
     File(Arc<Content>, Reply<Result<FileApplied, FileError>>),
 }
@@ -38,6 +41,7 @@ impl Change {
             Self::Settlement(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Alerting(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Maintenance(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Access(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
         }
     }

@@ -13,16 +13,18 @@ use crate::actors::messages::live::ServicesDefined;
 use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{DispatcherRecipients, NamedEvent, TicksCommitted};
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, ChangeMaintenance, Close, Commit, CommitDone, MakeChange,
-    NotCommitted, SettleAlerts, UpkeepReply, UpkeepWrite,
+    ApplyFile, ChangeAccess, ChangeAlerting, ChangeMaintenance, Close, Commit, CommitDone,
+    MakeChange, NotCommitted, SettleAlerts, UpkeepReply, UpkeepWrite,
 };
 use crate::actors::runtime::Fault;
+use crate::clock::unix_ms;
 use crate::domain::alert::Settlement;
 use crate::domain::live::LiveService;
 use crate::domain::maintenance::Windows;
 use crate::domain::{Definition, ServiceId};
 use crate::metrics::RecordResult;
 use crate::services_file::{Content, FileApplied, FileError};
+use crate::storage::access::AccessApplied;
 use crate::storage::alerting::AlertingApplied;
 use crate::storage::ledger::Committed;
 use crate::storage::maintenance::MaintenanceApplied;
@@ -140,6 +142,7 @@ impl Recorder {
             }
             Change::Alerting(change, reply) => self.write_alerting(change, reply, context),
             Change::Maintenance(change, reply) => self.write_maintenance(change, reply, context),
+            Change::Access(change, reply) => self.write_access(change, reply, context),
             Change::File(content, reply) => self.write_file(content, reply, context),
         }
     }
@@ -208,6 +211,20 @@ impl Recorder {
         let write = self.writer.maintenance.send(change);
         let publish = |recorder: &mut Self, applied: &MaintenanceApplied| {
             recorder.publish_windows(applied.windows.as_ref());
+        };
+        self.await_write(write, reply, publish, context);
+    }
+
+    fn write_access(
+        &mut self,
+        change: ChangeAccess,
+        reply: Reply<Result<AccessApplied, StorageError>>,
+        context: &mut Context<Self>,
+    ) {
+        let write = self.writer.access.send(change);
+        // Here, since the client may have gone before its handler gets the reply.
+        let publish = |recorder: &mut Self, applied: &AccessApplied| {
+            recorder.access.apply(applied, unix_ms());
         };
         self.await_write(write, reply, publish, context);
     }

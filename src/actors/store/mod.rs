@@ -9,8 +9,8 @@ pub mod writer;
 use actix::prelude::*;
 
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, ChangeMaintenance, Close, Commit, MakeChange, SettleAlerts,
-    UpkeepWrite,
+    ApplyFile, ChangeAccess, ChangeAlerting, ChangeMaintenance, Close, Commit, MakeChange,
+    SettleAlerts, UpkeepWrite,
 };
 use crate::actors::revision::Revision;
 use crate::actors::runtime::Runtime;
@@ -30,6 +30,7 @@ pub struct WriterRecipients {
     pub alerting: Recipient<ChangeAlerting>,
     pub settle: Recipient<SettleAlerts>,
     pub maintenance: Recipient<ChangeMaintenance>,
+    pub access: Recipient<ChangeAccess>,
     pub file: Recipient<ApplyFile>,
     pub upkeep: Recipient<UpkeepWrite>,
     pub close: Recipient<Close>,
@@ -76,6 +77,7 @@ impl StoreActors {
             alerting: writer().recipient(),
             settle: writer().recipient(),
             maintenance: writer().recipient(),
+            access: writer().recipient(),
             file: writer().recipient(),
             upkeep: writer().recipient(),
             close: writer().recipient(),

@@ -5,8 +5,8 @@ use std::time::Instant;
 use actix::prelude::*;
 
 use crate::actors::messages::store::{
-    ApplyFile, ChangeAlerting, ChangeMaintenance, ClockNotes, Close, Commit, CommitDone,
-    MakeChange, NotCommitted, SettleAlerts, UpkeepWrite, UpkeepWritten,
+    ApplyFile, ChangeAccess, ChangeAlerting, ChangeMaintenance, ClockNotes, Close, Commit,
+    CommitDone, MakeChange, NotCommitted, SettleAlerts, UpkeepWrite, UpkeepWritten,
 };
 use crate::actors::revision::Revision;
 use crate::actors::runtime::Lifeline;
@@ -19,6 +19,7 @@ use crate::domain::live::LiveService;
 use crate::domain::time::stall::Stall;
 use crate::services_file;
 use crate::services_file::{FileApplied, FileError};
+use crate::storage::access::AccessApplied;
 use crate::storage::alerting::AlertingApplied;
 use crate::storage::history::{retention, sealing};
 use crate::storage::ledger::Ledger;
@@ -223,6 +224,15 @@ impl Handler<ChangeMaintenance> for Writer {
     fn handle(&mut self, make: ChangeMaintenance, _: &mut Self::Context) -> Self::Result {
         let ChangeMaintenance { change, source } = make;
         self.store.run(|store| store.change_maintenance(change, &source, unix_ms()))
+    }
+}
+
+impl Handler<ChangeAccess> for Writer {
+    type Result = Result<AccessApplied, StorageError>;
+
+    fn handle(&mut self, change: ChangeAccess, _: &mut Self::Context) -> Self::Result {
+        let ChangeAccess { change, source } = change;
+        self.store.run(|store| store.change_access(change, &source, unix_ms()))
     }
 }
 

@@ -11,7 +11,9 @@ use crate::api::input;
 use crate::api::state::Api;
 use crate::api::views::alerting::alert::{Alert, ChangedAlertData};
 use crate::api::views::envelope::{One, Success, success};
+use crate::api::visibility;
 use crate::clock::unix_ms;
+use crate::domain::access::Caller;
 
 /// Acknowledges an open alert: no reminder and no escalation until it ends, or until `until`.
 ///
@@ -28,11 +30,13 @@ use crate::clock::unix_ms;
     ))]
 pub async fn acknowledge(
     api: web::Data<Api>,
+    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> ApiResult {
     let alert_id = input::record_id(&request)?;
     input::no_params(&request)?;
+    visibility::check_alert_id(&api, &caller, alert_id).await?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
     let acknowledgement = Some(input::alerting::acknowledgement(&object, unix_ms())?);
     let source = api.source(&request);
@@ -48,9 +52,10 @@ pub async fn acknowledge(
         WriteErrors,
         NotFoundError,
     ))]
-pub async fn unacknowledge(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn unacknowledge(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let alert_id = input::record_id(&request)?;
     input::no_params(&request)?;
+    visibility::check_alert_id(&api, &caller, alert_id).await?;
     let source = api.source(&request);
     set_acknowledgement(&api, Acknowledge { alert_id, acknowledgement: None, source }).await
 }

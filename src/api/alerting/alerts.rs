@@ -11,6 +11,8 @@ use crate::api::query_parameters::{AlertParams, PageParams};
 use crate::api::state::Api;
 use crate::api::views::alerting::alert::{Alert, AlertData, AlertDetails, AlertsData};
 use crate::api::views::envelope::{List, One, Success, json, success};
+use crate::api::visibility;
+use crate::domain::access::Caller;
 use crate::domain::alert;
 use crate::storage::alerting::GetAlertHistory;
 
@@ -21,8 +23,8 @@ use crate::storage::alerting::GetAlertHistory;
         (status = 200, description = "A page of alerts", body = Success<AlertsData>),
         ReadErrors,
     ))]
-pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let query = input::alerting::list_alerts(&request)?;
+pub async fn list(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
+    let query = input::alerting::list_alerts(&request, &caller.groups)?;
     let requested = query.page;
     let view = move |page| {
         let view = |alert: alert::Alert| Alert::new(&alert);
@@ -40,10 +42,16 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         ReadErrors,
         NotFoundError,
     ))]
-pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn get(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
-    let history = api.query(GetAlertHistory(id)).await?;
+    let mut history = api.query(GetAlertHistory(id)).await?;
+    visibility::check_alert(&caller, &history.alert)?;
+    if caller.groups.is_limited() {
+        // A message may be about other alerts too.
+        history.notifications.clear();
+        history.deliveries.clear();
+    }
     let alert = One::new(AlertDetails::new(&history));
     Ok(success(StatusCode::OK, AlertData { alert }))
 }

@@ -14,6 +14,7 @@ mod query;
 pub use body::{
     JSON, MERGE_PATCH, definition, error_message, form_fields, json_object, patch, patched,
 };
+pub use fields::Fields;
 pub use heartbeat::{Report, external, heartbeat};
 pub use params::PAGE_LIMIT;
 pub use path::{record_id, service_id};

@@ -8,6 +8,7 @@ use crate::api::error::ApiError;
 use crate::api::input::params::{Params, one_of, whole_number};
 use crate::api::input::path::service_id;
 use crate::api::views::series::SeriesOf;
+use crate::domain::access::GroupLimit;
 use crate::domain::audit::Action;
 use crate::domain::history::timeline::{CountAs, Counting};
 use crate::domain::live::{LiveMoment, LiveView, StateFilter};
@@ -111,13 +112,14 @@ pub fn series_grid(window: Window) -> Grid {
 }
 
 /// The query of `GET /v1/services`.
-pub fn list_services(request: &HttpRequest) -> Result<ListServices, ApiError> {
+pub fn list_services(request: &HttpRequest, groups: &GroupLimit) -> Result<ListServices, ApiError> {
     let mut params = Params::new(request, &["page", "limit", "status", "q", "group", "reason"]);
     let query = ListServices {
         status: params.status(),
         part: params.search(),
         group: params.get("group").map(str::to_owned),
         reason: params.reason(),
+        groups: groups.clone(),
         page: params.page(),
     };
     params.done(query)
@@ -131,7 +133,10 @@ pub fn overview(request: &HttpRequest) -> Result<u32, ApiError> {
 }
 
 /// What `GET /v1/stream` is about, and the moment from which it continues.
-pub fn stream(request: &HttpRequest) -> Result<(LiveView, Option<LiveMoment>), ApiError> {
+pub fn stream(
+    request: &HttpRequest,
+    groups: &GroupLimit,
+) -> Result<(LiveView, Option<LiveMoment>), ApiError> {
     let mut params = Params::new(request, &["services", "group", "state", "since"]);
     let expected = format!("at most {STREAM_SERVICES} ids of services, separated by commas");
     let services = params.take("services", &expected, service_ids);
@@ -139,7 +144,7 @@ pub fn stream(request: &HttpRequest) -> Result<(LiveView, Option<LiveMoment>), A
     let state = params.take("state", &state, StateFilter::from_word);
     let since = params.take("since", "a moment such as 1795413298500-17", |text| text.parse().ok());
     let group = params.get("group").map(str::to_owned);
-    let view = LiveView { services, group, state };
+    let view = LiveView { services, group, state, groups: groups.clone() };
     let last = request.headers().get("Last-Event-ID");
     // A moment of another program is unknown: the client is told to fetch everything again.
     let unknown = LiveMoment { boot: 0, seq: 0 };
@@ -156,7 +161,7 @@ fn service_ids(text: &str) -> Option<Box<[ServiceId]>> {
     (ids.len() <= STREAM_SERVICES).then(|| ids.into())
 }
 
-/// The query of `GET /v1/services/{id}/events`.
+/// The query of `GET /v1/services/{id}/events`; the guard has checked the group of the service.
 pub fn list_events(request: &HttpRequest, now_ms: i64) -> Result<ListEvents, ApiError> {
     let service_id = Some(service_id(request)?);
     let known = ["page", "limit", "reason", "event", "from", "to"];
@@ -166,10 +171,14 @@ pub fn list_events(request: &HttpRequest, now_ms: i64) -> Result<ListEvents, Api
 }
 
 /// The query of `GET /v1/events`.
-pub fn list_all_events(request: &HttpRequest, now_ms: i64) -> Result<ListEvents, ApiError> {
+pub fn list_all_events(
+    request: &HttpRequest,
+    groups: &GroupLimit,
+    now_ms: i64,
+) -> Result<ListEvents, ApiError> {
     let known = ["page", "limit", "reason", "event", "from", "to", "service"];
     let mut params = Params::new(request, &known);
-    let query = params.events(now_ms);
+    let query = ListEvents { groups: groups.clone(), ..params.events(now_ms) };
     params.done(query)
 }
 
@@ -186,6 +195,7 @@ impl Params {
             window: self.open_window(now_ms),
             state: self.event(),
             reason: self.reason(),
+            groups: GroupLimit::NONE,
             page: self.page(),
         }
     }
@@ -264,11 +274,16 @@ pub fn uptime(request: &HttpRequest, now_ms: i64) -> Result<GetUptime, ApiError>
 }
 
 /// The query of `GET /v1/uptime`.
-pub fn list_uptime(request: &HttpRequest, now_ms: i64) -> Result<ListUptime, ApiError> {
+pub fn list_uptime(
+    request: &HttpRequest,
+    groups: &GroupLimit,
+    now_ms: i64,
+) -> Result<ListUptime, ApiError> {
     let known = ["from", "to", "window", "unknown", "planned", "page", "limit"];
     let mut params = Params::new(request, &known);
     let window = params.window(DAY, now_ms);
-    let query = ListUptime { window, counting: params.counting(), page: params.page() };
+    let (counting, groups) = (params.counting(), groups.clone());
+    let query = ListUptime { window, counting, groups, page: params.page() };
     params.done(query)
 }
 
@@ -311,12 +326,12 @@ mod tests {
             "limit=%2B5",
         ] {
             let request = TestRequest::with_uri(&format!("/v1/services?{bad}")).to_http_request();
-            assert!(list_services(&request).is_err(), "{bad}");
+            assert!(list_services(&request, &GroupLimit::NONE).is_err(), "{bad}");
         }
         let request =
             TestRequest::with_uri("/v1/services?page=2&limit=1000&status=up&q=a%20b&group=")
                 .to_http_request();
-        let request = list_services(&request).unwrap();
+        let request = list_services(&request, &GroupLimit::NONE).unwrap();
         assert_eq!(request.page, PageRequest { page: 2, limit: 1_000 });
         assert_eq!((request.status, request.part.as_deref()), (Some(Status::Up), Some("a b")));
         assert_eq!(request.group.as_deref(), Some(""));

@@ -17,6 +17,7 @@ use crate::api::error_responses::ReadErrors;
 use crate::api::input;
 use crate::api::state::Api;
 use crate::api::transport::Connection;
+use crate::domain::access::Caller;
 
 /// The changes of services as Server-Sent Events.
 ///
@@ -39,8 +40,8 @@ use crate::api::transport::Connection;
             content_type = "text/event-stream"),
         ReadErrors,
     ))]
-pub async fn stream(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let (view, since) = input::stream(&request)?;
+pub async fn stream(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
+    let (view, since) = input::stream(&request, &caller.groups)?;
     let mut response = HttpResponse::Ok();
     // A proxy would hold the events back.
     response.content_type("text/event-stream").insert_header(("X-Accel-Buffering", "no"));

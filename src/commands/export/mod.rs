@@ -13,6 +13,7 @@ use self::source::{ExportError, Exported, TickSource};
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::commands::stored::Stored;
 use crate::config::{Config, ConfigError, StorageConfig};
+use crate::domain::access::GroupLimit;
 use crate::domain::time::timestamp;
 use crate::domain::{Invalid, Window};
 use crate::error::Error;
@@ -53,7 +54,7 @@ fn export(
     mut out: impl Write,
 ) -> Result<Exported, Error> {
     let mut store = Stored::open(storage)?;
-    let services = store.rows().named_services(None)?.items;
+    let services = store.rows().named_services(None, &GroupLimit::NONE)?.items;
     let services = select(services, &args.services).map_err(Error::Failed)?;
     let mut source = TickSource { store, window };
     let written = match args.format {

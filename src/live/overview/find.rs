@@ -6,6 +6,7 @@ use memchr::memmem::Finder;
 
 use super::Overview;
 use super::entry::Entry;
+use crate::domain::access::GroupLimit;
 use crate::domain::live::{
     Counts, GroupCounts, ServiceFilter, ServiceList, ServiceOrder, StateFilter,
 };
@@ -17,15 +18,18 @@ struct Matcher<'f> {
     finder: Option<Finder<'f>>,
     /// `Some(None)` for a group that no service is in.
     group: Option<Option<u32>>,
+    /// Numbers of the groups that the caller sees, in order; `None` for all.
+    groups: Option<Vec<u32>>,
     reason: Option<Reason>,
 }
 
 impl Matcher<'_> {
     fn matches(&self, entry: &Entry, overview: &Overview) -> bool {
-        let Self { state, finder, group, reason } = self;
+        let Self { state, finder, group, groups, reason } = self;
         !entry.is_removed()
             && state.is_none_or(|state| state.contains(entry.live_status()))
             && group.is_none_or(|group| group == Some(entry.group))
+            && groups.as_ref().is_none_or(|it| it.binary_search(&entry.group).is_ok())
             && reason.is_none_or(|reason| entry.has_reason(reason))
             && finder.as_ref().is_none_or(|finder| overview.texts.contains(entry.text, finder))
     }
@@ -71,6 +75,7 @@ impl Overview {
             state: filter.state,
             finder: lower.as_ref().map(|part| Finder::new(part.as_bytes())),
             group: group.map(|name| self.group_number(name)),
+            groups: self.group_numbers(&filter.groups),
             reason: filter.reason,
         };
         if order == ServiceOrder::Id {
@@ -106,16 +111,29 @@ impl Overview {
         self.groups.find(group.as_ref())
     }
 
-    /// Numbers of all services.
-    pub fn counts(&self) -> Counts {
+    /// The numbers of these groups that any service is in, in order; `None` for all.
+    fn group_numbers(&self, limit: &GroupLimit) -> Option<Vec<u32>> {
+        let numbers = limit.names()?.filter_map(|name| self.group_number(name));
+        let mut numbers: Vec<u32> = numbers.collect();
+        numbers.sort_unstable();
+        Some(numbers)
+    }
+
+    /// Numbers of all services of the groups in `limit`.
+    pub fn counts(&self, limit: &GroupLimit) -> Counts {
         let mut counts = Counts::default();
-        self.groups.used().for_each(|group| counts.add_all(&group.counts));
+        self.groups
+            .used()
+            .filter(|group| limit.contains(group.name.as_ref().map(Group::as_str)))
+            .for_each(|group| counts.add_all(&group.counts));
         counts
     }
 
-    /// Numbers of the services of each group that has any, by name; those without a group first.
-    pub fn groups(&self) -> Vec<GroupCounts> {
+    /// Numbers of the services of each group in `limit` that has any, by name; those without a
+    /// group first.
+    pub fn groups(&self, limit: &GroupLimit) -> Vec<GroupCounts> {
         let groups = self.groups.used();
+        let groups = groups.filter(|group| limit.contains(group.name.as_ref().map(Group::as_str)));
         let groups =
             groups.map(|group| GroupCounts { name: group.name.clone(), counts: group.counts });
         let mut groups: Vec<GroupCounts> = groups.collect();

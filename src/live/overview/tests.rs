@@ -8,6 +8,7 @@ use proptest::sample::select;
 use serde_json::json;
 
 use super::*;
+use crate::domain::access::GroupLimit;
 use crate::domain::live::{
     Counts, LastResult, LiveStatus, LiveView, ServiceFilter, ServiceOrder, ServiceState,
     StateFilter,
@@ -50,7 +51,7 @@ impl Model {
     }
 
     fn matches(&self, filter: &ServiceFilter) -> bool {
-        let ServiceFilter { state, part, group, reason } = filter;
+        let ServiceFilter { state, part, group, reason, groups } = filter;
         let definition = &self.definition;
         let parts = definition.url_parts.iter().map(String::as_str);
         let contains = |part: &String| {
@@ -63,6 +64,7 @@ impl Model {
         state.is_none_or(|state| state.contains(self.status()))
             && part.as_ref().is_none_or(contains)
             && group.as_ref().is_none_or(|group| group == self.group())
+            && groups.contains(Some(self.group()).filter(|name| !name.is_empty()))
             && reason.is_none_or(|reason| {
                 self.failure().is_some_and(|failure| failure.reason == known(reason))
             })
@@ -123,9 +125,20 @@ fn check_counts(overview: &Overview, models: &Models) {
         all.add(model.status());
         groups.entry(model.group()).or_default().add(model.status());
     }
-    assert_eq!(overview.counts(), all);
+    assert_eq!(overview.counts(&GroupLimit::NONE), all);
+    let limit = GroupLimit::to([String::new(), "core".to_owned(), "gone".to_owned()]);
+    let mut visible = Counts::default();
+    groups
+        .iter()
+        .filter(|(name, _)| ["", "core"].contains(name))
+        .for_each(|(_, counts)| visible.add_all(counts));
+    assert_eq!(overview.counts(&limit), visible);
+    let names: Vec<_> = overview.groups(&limit).into_iter().map(|group| group.name).collect();
+    let is_visible =
+        |name: &Option<Group>| name.as_ref().is_none_or(|name| name.as_str() == "core");
+    assert!(names.iter().all(is_visible), "{names:?}");
     assert_eq!(overview.len(), models.len());
-    let found = overview.groups().into_iter();
+    let found = overview.groups(&GroupLimit::NONE).into_iter();
     let found: BTreeMap<String, Counts> = found
         .map(|group| {
             (group.name.map(|it| it.as_str().to_owned()).unwrap_or_default(), group.counts)
@@ -219,13 +232,23 @@ fn any_filter() -> impl Strategy<Value = ServiceFilter> {
         prop::option::weighted(0.3, select(parts)),
         prop::option::weighted(0.3, select(vec!["", "core", "Core", "gone", " bad"])),
         prop::option::weighted(0.3, select(REASONS.to_vec())),
+        any_limit(),
     )
-        .prop_map(|(state, part, group, reason)| ServiceFilter {
+        .prop_map(|(state, part, group, reason, groups)| ServiceFilter {
             state,
             part: part.map(str::to_owned),
             group: group.map(str::to_owned),
             reason,
+            groups,
         })
+}
+
+fn any_limit() -> impl Strategy<Value = GroupLimit> {
+    let names = prop::collection::btree_set(select(vec!["", "core", "gone", "web"]), 0..4);
+    prop::option::weighted(0.3, names).prop_map(|names| {
+        let names = names.map(|names| GroupLimit::to(names.into_iter().map(str::to_owned)));
+        names.unwrap_or(GroupLimit::NONE)
+    })
 }
 
 fn any_view() -> impl Strategy<Value = LiveView> {
@@ -233,11 +256,13 @@ fn any_view() -> impl Strategy<Value = LiveView> {
         prop::option::weighted(0.3, prop::collection::btree_set(1i64..=12, 0..6)),
         prop::option::weighted(0.4, select(vec!["", "core", "web"])),
         prop::option::weighted(0.4, select(StateFilter::ALL.to_vec())),
+        any_limit(),
     )
-        .prop_map(|(ids, group, state)| LiveView {
+        .prop_map(|(ids, group, state, groups)| LiveView {
             services: ids.map(|ids| ids.into_iter().map(id).collect()),
             group: group.map(str::to_owned),
             state,
+            groups,
         })
 }
 
@@ -416,7 +441,7 @@ fn group_names_that_are_not_used_any_more_are_dropped_in_a_new_run() {
         let definition = ListedDefinition { group, ..definition("a") };
         overview.define([added(1, definition, ServiceState::default())], 0);
     }
-    assert_eq!(overview.groups().len(), 1);
+    assert_eq!(overview.groups(&GroupLimit::NONE).len(), 1);
     assert_eq!(overview.service(id(1)).unwrap().group, Some("g1999"));
     assert!(overview.moment().boot > 1, "clients fetch everything again");
 }

@@ -313,7 +313,7 @@ proptest! {
             1..12,
         ),
     ) {
-        let view = LiveView { services: None, group: group.map(str::to_owned), state };
+        let view = LiveView { group: group.map(str::to_owned), state, ..LiveView::default() };
         let mut overview = overview(9);
         let mut page = Page::fetched(&overview, view.clone());
         let mut stream = Stream::of(view.clone(), Some(page.last_id));

@@ -8,6 +8,7 @@ pub mod query;
 
 use std::collections::HashMap;
 
+use crate::domain::access::GroupLimit;
 use crate::domain::alert::{
     Alert, AlertKind, AlertState, Channel, ChannelId, ChannelOptions, Delivery, DeliveryOutcome,
     Matcher, Notification, Policy, PolicyOptions, Signal, Silence, Suppression,
@@ -205,6 +206,9 @@ pub struct ListAlerts {
     /// group.
     pub group: Option<String>,
     pub suppressed_by: Option<Suppression>,
+    /// The groups that the caller sees, as [`group`](Self::group). A limit leaves the alerts of the
+    /// monitor's own out.
+    pub groups: GroupLimit,
     pub page: PageRequest,
 }
 

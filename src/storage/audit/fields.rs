@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::access::{Scope, Session, Token};
 use crate::domain::alert::{
     Acknowledgement, AlertKind, ChannelOptions, Matcher, PolicyOptions, Severity, Silence,
 };
@@ -17,6 +18,23 @@ pub fn service(definition: &Definition) -> Fields {
         spec::write(definition, Form::Stored),
         spec::write(definition, Form::Masked(Requests::Masked)),
     )
+}
+
+/// Nothing of the text of a token.
+pub fn token(token: &Token) -> Fields {
+    let scopes: Vec<&str> = token.scopes.given().map(Scope::as_str).collect();
+    let groups: Option<Vec<&str>> = token.groups.names().map(Iterator::collect);
+    let expires_at = token.expires_at_ms.map(|ms| ms.div_euclid(1_000));
+    open(json!({
+        "name": token.name, "scopes": scopes, "groups": groups, "expires_at": expires_at,
+    }))
+}
+
+pub fn session(session: &Session) -> Fields {
+    open(json!({
+        "token_id": Some(session.token_id).filter(|id| *id != 0),
+        "expires_at": session.expires_at_ms.div_euclid(1_000),
+    }))
 }
 
 /// Every text of the keys is masked: the store does not know which keys of a kind are secrets.

@@ -71,6 +71,15 @@ fn condition(list: &ListEvents) -> Condition {
     if let Some(id) = list.service_id {
         all = Box::new(all.and(service_events::service_id.eq(id.get())));
     }
+    if let Some((named, has_ungrouped)) = list.groups.split() {
+        let is_named = services::group_name
+            .is_not_null()
+            .and(services::group_name.assume_not_null().eq_any(named));
+        all = match has_ungrouped {
+            true => Box::new(all.and(is_named.or(services::group_name.is_null()))),
+            false => Box::new(all.and(is_named)),
+        };
+    }
     if let Some(state) = list.state {
         all = Box::new(all.and(service_events::event.eq(state.event())));
     }

@@ -5,6 +5,7 @@
 //! `search` (of texts), `insertion` (of many services) and `living` (the number of services). The
 //! columns that are used here and their diesel types are the same in all stores.
 
+pub mod access;
 pub mod alerting;
 pub mod audit;
 pub mod chunks;

@@ -9,6 +9,7 @@ use diesel::sql_types::{Bool, Nullable};
 use super::rows::{EventRow, MetricRow, ServiceRow, failure_of, labels_of, state_of};
 use super::schema::{service_events, service_metrics, services};
 use super::{Backend, StoreConnection, keys, living, search};
+use crate::domain::access::GroupLimit;
 use crate::domain::live::{ListedDefinition, LiveService, NewestEvent, ServiceState};
 use crate::domain::secret::url::plain_parts;
 use crate::domain::{
@@ -88,10 +89,20 @@ fn page(rows: Vec<RecordRow>, total: i64) -> Result<Page<ServiceRecord>, Storage
 pub fn named(
     connection: &mut StoreConnection,
     page: Option<PageRequest>,
+    groups: &GroupLimit,
 ) -> Result<Page<NamedService>, StorageError> {
     type Row = (i64, String, Option<String>, Option<String>);
     connection.transaction(|connection| {
-        let living = || services::table.filter(services::deleted_at.is_null());
+        let living = || {
+            let living = services::table.filter(services::deleted_at.is_null());
+            let living = living.into_boxed::<Backend>();
+            match groups.split() {
+                None => living,
+                Some((named, true)) => living
+                    .filter(services::group_name.eq_any(named).or(services::group_name.is_null())),
+                Some((named, false)) => living.filter(services::group_name.eq_any(named)),
+            }
+        };
         let total: i64 = living().count().get_result(connection)?;
         let (limit, offset) = page.map_or((i64::MAX, 0), |page| (page.limit.into(), page.offset()));
         let rows: Vec<Row> = living()
@@ -209,6 +220,13 @@ fn condition(list: &ListServices, found: Option<&search::Found>) -> Condition {
         Some(group) => {
             all = Box::new(all.and(services::group_name.eq(group.to_owned())));
         }
+    }
+    if let Some((named, has_ungrouped)) = list.groups.split() {
+        let is_named = services::group_name.eq_any(named);
+        all = match has_ungrouped {
+            true => Box::new(all.and(is_named.or(services::group_name.is_null()))),
+            false => Box::new(all.and(is_named)),
+        };
     }
     if let Some(reason) = list.reason {
         all = Box::new(all.and(service_events::failure.nullable().eq(reason.as_str())));

@@ -87,6 +87,8 @@ pub struct TestStore {
 pub trait Inspect {
     /// Number of rows, in the order of [`Usage::rows`], counted one by one.
     fn count_rows(&mut self) -> [u64; 6];
+    /// Adds this many tokens.
+    fn fill_tokens(&mut self, count: usize);
     /// Size of the sealed ticks, added up.
     fn sealed_bytes(&mut self) -> u64;
     /// Every row that a sealing writes, as text.

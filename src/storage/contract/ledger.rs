@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::fixture::{Fixture, Kind, for_each_store};
+use crate::domain::access::GroupLimit;
 use crate::domain::audit::AuditSource;
 use crate::domain::{
     Event, Failure, Outcome, PageRequest, Reason, ServiceEvent, ServiceId, State, Thresholds,
@@ -161,7 +162,8 @@ pub fn outcome(service_id: ServiceId, up: bool, at_ms: i64) -> Outcome {
 pub fn events(rows: &mut dyn StoreRead, id: ServiceId) -> Vec<Event> {
     let page = PageRequest { page: 1, limit: 1_000 };
     let (service_id, window) = (Some(id), Window::ALL);
-    let list = ListEvents { service_id, window, state: None, reason: None, page };
+    let groups = GroupLimit::NONE;
+    let list = ListEvents { service_id, window, state: None, reason: None, groups, page };
     list.run(rows).unwrap().items.into_iter().map(|item| item.event).collect()
 }
 

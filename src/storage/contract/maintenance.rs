@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
+use crate::domain::access::GroupLimit;
 use crate::domain::alert::burn_rate::Burning;
 use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::{MaintenanceDefinition, Scope};
@@ -189,7 +190,9 @@ fn time_down_under_maintenance_is_planned(kind: Kind) {
         let query = GetUptime { service_id: id, window, counting };
         let uptime = query.run(&mut *f.reader).unwrap();
         let page = PageRequest { page: 1, limit: 10 };
-        let list = ListUptime { window, counting, page }.run(&mut *f.reader).unwrap();
+        let list = ListUptime { window, counting, groups: GroupLimit::NONE, page }
+            .run(&mut *f.reader)
+            .unwrap();
         assert_eq!(list.items[0].uptime, uptime);
         (uptime.percent().unwrap().round(), uptime.outages.count, uptime.outages.total_ms / 60_000)
     };

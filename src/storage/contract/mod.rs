@@ -1,5 +1,6 @@
 //! The contract of a store: tests that run on each kind of store.
 
+mod access;
 pub mod alert_signals;
 pub mod alerting;
 pub mod audit;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::fixture::{Fixture, Kind, for_each_store};
+use crate::domain::access::GroupLimit;
 use crate::domain::{Window, sample};
 use crate::storage::history::scan::Scan;
 
@@ -34,7 +35,7 @@ fn a_scan_returns_each_tick_once_whatever_is_sealed_meanwhile(kind: Kind) {
         for ticks in before {
             reached = record(&mut f, ticks, true);
         }
-        let service = f.reader.named_services(None).unwrap().items.remove(0);
+        let service = f.reader.named_services(None, &GroupLimit::NONE).unwrap().items.remove(0);
         prop_assert_eq!(service.newest_seq, reached.cast_unsigned());
 
         let window = Window { from_ms: from, to_ms: to };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::fixture::{Fixture, Kind, for_each_store, outcome, plain};
+use crate::domain::access::GroupLimit;
 use crate::domain::audit::AuditSource;
 use crate::domain::service::labels::Label;
 use crate::domain::{
@@ -12,7 +13,9 @@ use crate::domain::{
 use crate::storage::error::StorageError;
 use crate::storage::history::uptime::GetSpans;
 use crate::storage::port::Query;
-use crate::storage::records::{Change, FilePlan, GetServices, ListServices, LoadedService};
+use crate::storage::records::{
+    Change, FilePlan, GetServices, ListEvents, ListServices, LoadedService,
+};
 
 for_each_store!(
     a_page_without_filters_has_the_living_services_in_order_and_their_number,
@@ -25,10 +28,54 @@ for_each_store!(
     the_longest_name_and_group_are_stored,
     texts_with_nul_characters_are_refused_or_stored,
     a_search_for_a_nul_character_finds_nothing,
+    a_limit_of_groups_holds_for_lists_and_their_totals,
 );
+
+fn a_limit_of_groups_holds_for_lists_and_their_totals(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 0);
+    for (name, group) in [("a", "core"), ("b", "web"), ("c", ""), ("d", "core")] {
+        let group = Group::parse(group).unwrap();
+        let definition = Definition { group, ..sample::definition(name) };
+        let change = Change::Create(Box::new(definition));
+        let id = f.writer.define(change, &AuditSource::COMMAND, 0).unwrap().id;
+        f.commit(&[outcome(id, &plain(State::Up, 1_000))], 2_000);
+    }
+    for (groups, expected) in [
+        (&["core"][..], &["a", "d"][..]),
+        (&["", "web"], &["b", "c"]),
+        (&["Core"], &[]),
+        (&[], &[]),
+    ] {
+        let groups = GroupLimit::to(groups.iter().map(|name| (*name).to_owned()));
+        let page = PageRequest { page: 1, limit: 1 };
+        let mut found = [Vec::new(), Vec::new(), Vec::new()];
+        for number in 1..=3 {
+            let page = PageRequest { page: number, ..page };
+            let listed = ListServices { groups: groups.clone(), page, ..list(None, None) };
+            let services = listed.run(&mut *f.reader).unwrap();
+            let named = f.reader.named_services(Some(page), &groups).unwrap();
+            let window = Window::ALL;
+            let (service_id, state, reason) = (None, None, None);
+            let groups = groups.clone();
+            let events = ListEvents { service_id, window, state, reason, groups, page };
+            let events = events.run(&mut *f.reader).unwrap();
+            let total = expected.len() as u64;
+            assert_eq!((services.total, named.total, events.total), (total, total, total));
+            let names = services.items.iter().map(|it| it.definition.name.as_str().to_owned());
+            found[0].extend(names);
+            found[1].extend(named.items.into_iter().map(|service| service.name));
+            found[2].extend(events.items.into_iter().map(|event| event.service_name));
+        }
+        for mut names in found {
+            names.sort();
+            assert_eq!(names, expected, "{groups:?}");
+        }
+    }
+}
 
 fn list(part: Option<&str>, group: Option<&str>) -> ListServices {
     ListServices {
+        groups: GroupLimit::NONE,
         status: None,
         part: part.map(str::to_owned),
         group: group.map(str::to_owned),
@@ -144,6 +191,7 @@ fn a_page_without_filters_has_the_living_services_in_order_and_their_number(kind
             part: None,
             group: group.map(str::to_owned),
             reason: None,
+            groups: GroupLimit::NONE,
             page: PageRequest { page, limit: 2 },
         };
         let page = list.run(&mut *f.reader).unwrap();

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::domain::Retention;
+use crate::domain::access::token::REVOKED_KEPT_MS;
 use crate::storage::alerting::AlertingCutoffs;
 use crate::storage::error::StorageError;
 use crate::storage::port::{Expired, StoreWrite};
@@ -27,6 +28,7 @@ pub enum Progress {
     Ticks,
     /// Roll-ups and events of the services after this id.
     AfterService(i64),
+    /// And maintenance, tokens and sessions.
     Alerting,
     Audit,
     Space,
@@ -62,6 +64,8 @@ pub fn step(
                 };
                 let mut is_more = store.expire_spans(cutoffs.alerts_ms, ROWS)?;
                 is_more |= store.expire_alerting(cutoffs, ROWS)?;
+                let revoked_ms = now_ms.saturating_sub(REVOKED_KEPT_MS);
+                is_more |= store.expire_access(revoked_ms, now_ms, ROWS)?;
                 if is_more { progress } else { Progress::Audit }
             }
             Progress::Audit => {

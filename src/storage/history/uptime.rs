@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::access::GroupLimit;
 use crate::domain::history::timeline;
 use crate::domain::{
     Counting, Page, PageRequest, Planned, ServiceId, Span, Totals, Uptime, Window,
@@ -119,10 +120,12 @@ impl Query for GetTotals {
 }
 
 /// Query: the uptime of each living service, by id.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ListUptime {
     pub window: Window,
     pub counting: Counting,
+    /// The groups that the caller sees.
+    pub groups: GroupLimit,
     pub page: PageRequest,
 }
 
@@ -140,7 +143,7 @@ impl Query for ListUptime {
 
     fn run(self, rows: &mut dyn StoreRead) -> Result<Page<ServiceUptime>, StorageError> {
         snapshot(rows, |rows| {
-            let Page { items, total } = rows.named_services(Some(self.page))?;
+            let Page { items, total } = rows.named_services(Some(self.page), &self.groups)?;
             let ids: Vec<ServiceId> = items.iter().map(|service| service.id).collect();
             let mut spans = rows.spans(&ids, self.window)?;
             let mut planned = rows.planned(&ids, self.window)?;

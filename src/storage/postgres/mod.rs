@@ -1,6 +1,7 @@
 //! The store in a PostgreSQL database, through diesel, without libpq. All of its SQL is here and in
 //! `cold/`.
 
+mod access;
 mod alerting;
 mod audit;
 mod authorities;

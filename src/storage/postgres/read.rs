@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::cold::{chunks, events, rollups, services};
 use super::store::PostgresStore;
 use super::{counters, fresh, history, usage};
+use crate::domain::access::GroupLimit;
 use crate::domain::live::LiveService;
 use crate::domain::{
     Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
@@ -39,8 +40,12 @@ impl StoreRead for PostgresStore {
         self.run(|connection| services::list(connection, list))
     }
 
-    fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>> {
-        self.run(|connection| services::named(connection, page))
+    fn named_services(
+        &mut self,
+        page: Option<PageRequest>,
+        groups: &GroupLimit,
+    ) -> Result<Page<NamedService>> {
+        self.run(|connection| services::named(connection, page, groups))
     }
 
     fn definitions(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, Definition>> {

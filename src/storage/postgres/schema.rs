@@ -45,6 +45,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_sessions (hash) {
+        hash -> Bytea,
+        token_id -> Int8,
+        created_at_ms -> Int8,
+        expires_at_ms -> Int8,
+    }
+}
+
+diesel::table! {
+    api_tokens (id) {
+        id -> Int8,
+        name -> Text,
+        shown -> Text,
+        hash -> Bytea,
+        scopes -> Text,
+        groups -> Nullable<Text>,
+        created_at_ms -> Int8,
+        created_by -> Text,
+        expires_at_ms -> Nullable<Int8>,
+        last_used_at_ms -> Nullable<Int8>,
+        revoked_at_ms -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
     audit (id) {
         id -> Int8,
         at_ms -> Int8,
@@ -353,6 +378,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     alert_signals,
     alerting,
     alerts,
+    api_sessions,
+    api_tokens,
     audit,
     channels,
     deliveries,

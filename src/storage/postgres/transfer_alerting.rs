@@ -1,7 +1,8 @@
-//! Alerting, maintenance and the audit in a copy of the store.
+//! Alerting, maintenance, access and the audit in a copy of the store.
 
 use diesel::prelude::*;
 
+use super::cold::access::rows;
 use super::cold::alerting::alert_rows::{AlertRow, SignalRow};
 use super::cold::alerting::definitions;
 use super::cold::alerting::notification_rows::{DeliveryRow, NotificationRow};
@@ -77,6 +78,12 @@ pub fn read(connection: &mut StoreConnection, each: &mut EachAlertingRow<'_>) ->
         pass(rows, |row| row.id, |row| each(AlertingRow::Delivery(row.record()?)))
     })?;
     read_maintenance(connection, each)?;
+    for token in rows::tokens(connection)? {
+        each(AlertingRow::Token(token))?;
+    }
+    for session in rows::sessions(connection)? {
+        each(AlertingRow::Session(session))?;
+    }
     by_id(|after| {
         let rows: Vec<AuditRow> = audit::table
             .filter(audit::id.gt(after))

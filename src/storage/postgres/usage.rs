@@ -39,7 +39,8 @@ const COUNT: &str = "\
             'service_ticks', 'service_events', 'service_tick_chunks', 'service_rollups', \
             'inbox', 'duties', 'alerting', 'channels', 'policies', 'silences', \
             'alert_signals', 'alerts', 'notifications', 'notification_alerts', 'deliveries', \
-            'maintenances', 'maintenance_spans', 'audit']) name) AS bytes, \
+            'maintenances', 'maintenance_spans', 'api_tokens', 'api_sessions', 'audit']) name) \
+            AS bytes, \
         (SELECT count(*) FROM services) AS services, \
         (SELECT count(*) FROM service_events) AS events, \
         (SELECT from_ms FROM service_tick_chunks ORDER BY to_ms, from_ms LIMIT 1) \

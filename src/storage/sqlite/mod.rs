@@ -1,5 +1,6 @@
 //! The store in an SQLite file, through diesel. All SQL of this program is here and in `cold/`.
 
+mod access;
 mod alerting;
 mod audit;
 mod clock_step;

@@ -7,6 +7,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::cold::{chunks, events, rollups, services};
 use super::{counters, fresh, history, usage};
+use crate::domain::access::GroupLimit;
 use crate::domain::live::LiveService;
 use crate::domain::{
     Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
@@ -41,8 +42,12 @@ impl StoreRead for SqliteConnection {
         services::list(self, list)
     }
 
-    fn named_services(&mut self, page: Option<PageRequest>) -> Result<Page<NamedService>> {
-        services::named(self, page)
+    fn named_services(
+        &mut self,
+        page: Option<PageRequest>,
+        groups: &GroupLimit,
+    ) -> Result<Page<NamedService>> {
+        services::named(self, page, groups)
     }
 
     fn definitions(&mut self, ids: &[ServiceId]) -> Result<HashMap<ServiceId, Definition>> {

@@ -45,6 +45,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_sessions (hash) {
+        hash -> Binary,
+        token_id -> BigInt,
+        created_at_ms -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_tokens (id) {
+        id -> BigInt,
+        name -> Text,
+        shown -> Text,
+        hash -> Binary,
+        scopes -> Text,
+        groups -> Nullable<Text>,
+        created_at_ms -> BigInt,
+        created_by -> Text,
+        expires_at_ms -> Nullable<BigInt>,
+        last_used_at_ms -> Nullable<BigInt>,
+        revoked_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     audit (id) {
         id -> BigInt,
         at_ms -> BigInt,
@@ -346,6 +371,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     alert_signals,
     alerting,
     alerts,
+    api_sessions,
+    api_tokens,
     audit,
     channels,
     deliveries,

@@ -1,15 +1,16 @@
-//! Alerting, maintenance and the audit in a file that receives a copy.
+//! Alerting, maintenance, access and the audit in a file that receives a copy.
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
+use super::cold::access::rows::{SessionRow, TokenRow};
 use super::cold::alerting::alert_rows::{AlertRow, NewSignalRow};
 use super::cold::alerting::definition_rows::{NewChannelRow, NewPolicyRow, NewSilenceRow};
 use super::cold::alerting::notification_rows::{MemberRow, NewDeliveryRow, NotificationRow};
 use super::cold::audit::AuditRow;
 use super::schema::{
-    alert_signals, alerting, alerts, audit, channels, deliveries, maintenance_spans, maintenances,
-    notification_alerts, notifications, policies, silences,
+    alert_signals, alerting, alerts, api_sessions, api_tokens, audit, channels, deliveries,
+    maintenance_spans, maintenances, notification_alerts, notifications, policies, silences,
 };
 use crate::storage::alerting::{NewChannel, NewPolicy, NewSilence};
 use crate::storage::batch::NewSignal;
@@ -109,6 +110,12 @@ pub fn add(connection: &mut SqliteConnection, row: AlertingRow) -> Result<()> {
                 maintenance_spans::to_ms.eq(span.to_ms),
                 maintenance_spans::maintenance_id.eq(span.maintenance_id),
             ))
+            .execute(connection),
+        AlertingRow::Token(token) => diesel::insert_into(api_tokens::table)
+            .values(TokenRow::from(&token))
+            .execute(connection),
+        AlertingRow::Session(session) => diesel::insert_into(api_sessions::table)
+            .values(SessionRow::from(&session))
             .execute(connection),
         AlertingRow::Audit(record) => {
             diesel::insert_into(audit::table).values(AuditRow::from(record)).execute(connection)

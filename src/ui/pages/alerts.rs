@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::actors::messages::alerting::Acknowledge;
 use crate::api::error::ApiError;
 use crate::api::input;
+use crate::api::visibility;
 use crate::domain::alert;
 use crate::domain::alert::{Acknowledgement, AlertState, Matcher, Suppression};
 use crate::domain::time::duration;
@@ -53,7 +54,9 @@ pub async fn show(viewer: Viewer) -> PageResult {
 async fn listed(viewer: &Viewer, status: StatusCode, form: Form) -> PageResult {
     let has_ended = viewer.query("state").as_deref() == Some("all");
     let request = PageRequest { page: viewer.page_number(), limit: ROWS };
+    let caller = viewer.caller();
     let list = |state| ListAlerts {
+        groups: caller.groups.clone(),
         state,
         kind: None,
         service_id: None,
@@ -70,8 +73,12 @@ async fn listed(viewer: &Viewer, status: StatusCode, form: Form) -> PageResult {
         found.total += of_state.total;
     }
     found.items.sort_by_key(|alert| Reverse(alert.id));
-    let (silences, has_channel) =
+    let (mut silences, has_channel) =
         (api.query(ListSilences).await?, !api.query(ListChannels).await?.is_empty());
+    if caller.groups.is_limited() {
+        // They match services of all groups.
+        silences.clear();
+    }
     let overview = viewer.overview().await?;
     let mut frame = viewer.frame(Section::Alerts, overview.counts.down.into());
     frame.alerts = if has_ended { 0 } else { found.total };
@@ -111,6 +118,7 @@ pub async fn unacknowledge(viewer: Viewer) -> PageResult {
 
 async fn set(viewer: Viewer, acknowledgement: Option<Acknowledgement>, word: &str) -> PageResult {
     let alert_id = viewer.record_id()?;
+    visibility::check_alert_id(&viewer.api, &viewer.caller(), alert_id).await?;
     let source = viewer.source();
     let command = Acknowledge { alert_id, acknowledgement, source };
     viewer.api.dispatcher.acknowledge.send(command).await.map_err(ApiError::from)??;

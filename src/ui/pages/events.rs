@@ -32,6 +32,7 @@ pub async fn show(viewer: Viewer) -> PageResult {
         state: state
             .and_then(|state| State::ALL.into_iter().find(|it| it.as_str() == state.word())),
         reason,
+        groups: viewer.caller().groups,
         page: request,
     };
     let (found, overview) = try_join(viewer.api.query(list), viewer.overview()).await?;

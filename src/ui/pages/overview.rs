@@ -3,7 +3,9 @@
 use actix_web::http::StatusCode;
 use futures_util::future::try_join;
 
-use crate::storage::records::ListNewestEvents;
+use crate::api::error::ApiError;
+use crate::domain::{PageRequest, ServiceEvent, Window};
+use crate::storage::records::{ListEvents, ListNewestEvents};
 use crate::ui::html::frame::Section;
 use crate::ui::html::overview;
 use crate::ui::pages::facts;
@@ -16,6 +18,18 @@ const ROWS: u32 = 50;
 /// Number of the newest events.
 const EVENTS: u32 = 12;
 
+/// Of the services that the reader may see.
+async fn newest_events(viewer: &Viewer) -> Result<Vec<ServiceEvent>, ApiError> {
+    let groups = viewer.caller().groups;
+    if !groups.is_limited() {
+        return viewer.api.query(ListNewestEvents(EVENTS)).await;
+    }
+    let page = PageRequest { page: 1, limit: EVENTS };
+    let (service_id, window, state, reason) = (None, Window::ALL, None, None);
+    let list = ListEvents { service_id, window, state, reason, groups, page };
+    Ok(viewer.api.query(list).await?.items)
+}
+
 /// The first page.
 pub async fn show(viewer: Viewer) -> PageResult {
     let api = &viewer.api;
@@ -23,8 +37,7 @@ pub async fn show(viewer: Viewer) -> PageResult {
     let has_all = found.counts.total() <= ROWS;
     let list = viewer.trouble(ROWS, has_all).await?;
     let (rows, events) =
-        try_join(facts::rows(api, &list, viewer.now_ms), api.query(ListNewestEvents(EVENTS)))
-            .await?;
+        try_join(facts::rows(api, &list, viewer.now_ms), newest_events(&viewer)).await?;
     let mut frame = viewer.frame(Section::Overview, found.counts.down.into());
     frame.stream = stream(&list);
     let facts = overview::Overview {

@@ -54,6 +54,7 @@ pub async fn show(viewer: Viewer) -> PageResult {
         window: Window::ALL,
         state: None,
         reason: None,
+        groups: viewer.caller().groups,
         page: PageRequest { page: 1, limit: EVENTS },
     };
     let ticks = ListTicks {

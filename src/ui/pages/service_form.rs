@@ -35,7 +35,7 @@ pub async fn create(mut viewer: Viewer) -> PageResult {
         }
     };
     let added = async {
-        let definition = check_new(&viewer.api, &object).await?;
+        let definition = check_new(&viewer.api, &viewer.caller(), &object).await?;
         viewer.change(Change::Create(Box::new(definition))).await
     };
     match added.await {
@@ -69,7 +69,7 @@ pub async fn change(mut viewer: Viewer) -> PageResult {
     let patch = forms::change(&before, &object);
     let changed = async {
         let patch = input::patch(patch.clone())?;
-        check_change(&viewer.api, &record, &patch).await?;
+        check_change(&viewer.api, &viewer.caller(), &record, &patch).await?;
         viewer.change(Change::Update(id, patch)).await
     };
     match changed.await {

@@ -4,16 +4,17 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{COOKIE, HOST};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use crate::actors::messages::live::{FindServices, GetOverview, Overview};
 use crate::api::Api;
 use crate::api::error::ApiError;
 use crate::api::input;
 use crate::clock::unix_ms;
+use crate::domain::access::{Caller, Proof, Scope, Scopes, Who};
 use crate::domain::audit::AuditSource;
 use crate::domain::live::{LiveMoment, ServiceFilter, ServiceList, ServiceOrder, StateFilter};
-use crate::domain::{PageRequest, ServiceId};
+use crate::domain::{Group, PageRequest, ServiceId};
 use crate::storage::records::ServiceRecord;
 use crate::ui::html::frame::{Access, Frame, Section, Stream, Theme};
 use crate::ui::html::parts::{Notice, Tone};
@@ -90,7 +91,7 @@ impl Viewer {
 
     /// Counts of all services and of each group.
     pub async fn overview(&self) -> Result<Overview, ApiError> {
-        self.api.overview(GetOverview { trouble: 0 }).await
+        self.api.overview(GetOverview { trouble: 0, groups: self.caller().groups }).await
     }
 
     /// The services that need attention, or all of them; trouble first.
@@ -101,12 +102,21 @@ impl Viewer {
         self.find(FindServices { filter, order: ServiceOrder::Attention, page }).await
     }
 
-    /// The service, if the reader may see it.
-    pub fn visible(&self, record: ServiceRecord) -> Result<ServiceRecord, ApiError> {
-        Ok(record)
+    /// What the reader may do and see.
+    pub fn caller(&self) -> Caller {
+        let caller = self.request.extensions().get::<Caller>().cloned();
+        caller.unwrap_or_else(|| Caller::anonymous(Who::Open, Scopes::NONE))
     }
 
-    pub async fn find(&self, find: FindServices) -> Result<ServiceList, ApiError> {
+    /// The service, if the reader may see it.
+    pub fn visible(&self, record: ServiceRecord) -> Result<ServiceRecord, ApiError> {
+        let group = record.definition.group.as_ref().map(Group::as_str);
+        if self.caller().sees(group) { Ok(record) } else { Err(ApiError::not_found()) }
+    }
+
+    /// Of the services that the reader may see.
+    pub async fn find(&self, mut find: FindServices) -> Result<ServiceList, ApiError> {
+        find.filter.groups = self.caller().groups;
         self.api.find(find).await
     }
 
@@ -141,10 +151,11 @@ impl Viewer {
     }
 
     fn access(&self) -> Access {
+        let caller = self.caller();
         Access {
-            can_write: self.api.guard.permits_open_writes(),
-            has_session: false,
-            can_sign_in: false,
+            can_write: caller.may(Scope::Write),
+            has_session: matches!(caller.proof, Proof::Cookie(_)),
+            can_sign_in: !caller.has_token() && !caller.may(Scope::Write),
         }
     }
 

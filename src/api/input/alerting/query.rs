@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 
 use crate::api::error::ApiError;
 use crate::api::input::params::{Params, one_of, whole_number};
+use crate::domain::access::GroupLimit;
 use crate::domain::alert::{AlertKind, AlertState, DeliveryOutcome, MessageState, Suppression};
 use crate::domain::{PageRequest, ServiceId};
 use crate::storage::alerting::{ListAlerts, ListDeliveries};
@@ -20,7 +21,7 @@ pub fn page(request: &HttpRequest) -> Result<PageRequest, ApiError> {
 }
 
 /// The query of `GET /v1/alerts`.
-pub fn list_alerts(request: &HttpRequest) -> Result<ListAlerts, ApiError> {
+pub fn list_alerts(request: &HttpRequest, groups: &GroupLimit) -> Result<ListAlerts, ApiError> {
     let known = ["page", "limit", "state", "kind", "service", "group", "suppressed"];
     let mut params = Params::new(request, &known);
     let states = one_of(AlertState::ALL.map(AlertState::as_str));
@@ -34,6 +35,7 @@ pub fn list_alerts(request: &HttpRequest) -> Result<ListAlerts, ApiError> {
         }),
         group: params.get("group").map(str::to_owned),
         suppressed_by: params.take("suppressed", &causes, Suppression::from_word),
+        groups: groups.clone(),
         page: params.page(),
     };
     params.done(query)
@@ -76,7 +78,7 @@ mod tests {
     fn the_filters_of_alerts_are_words_and_ids() {
         let read = |query: &str| {
             let request = TestRequest::with_uri(&format!("/v1/alerts?{query}")).to_http_request();
-            list_alerts(&request).map_err(|error| error.to_string())
+            list_alerts(&request, &GroupLimit::NONE).map_err(|error| error.to_string())
         };
         let query = "state=firing&kind=slo-fast&service=7&group=&suppressed=quiet-hours&page=2";
         let expected = ListAlerts {
@@ -85,6 +87,7 @@ mod tests {
             service_id: ServiceId::new(7),
             group: Some(String::new()),
             suppressed_by: Some(Suppression::QuietHours),
+            groups: GroupLimit::NONE,
             page: PageRequest { page: 2, limit: 100 },
         };
         assert_eq!(read(query), Ok(expected));

@@ -17,6 +17,7 @@ use serde_json::Value;
 use self::repair::repair;
 use crate::clock::unix_ms;
 use crate::commands::output::print_line;
+use crate::commands::unused_store::{self, Opened};
 use crate::config::{Config, StorageConfig};
 use crate::domain::audit::{Action, AuditEntry, AuditSource, Differences, Object, ObjectKind};
 use crate::domain::history::tick::StoredTick;
@@ -24,9 +25,6 @@ use crate::domain::{LatestEvent, Name, State, Tally, Target};
 use crate::error::Error;
 use crate::storage::import::{ImportedEvent, ImportedService, NewService};
 use crate::storage::port::StoreImport;
-use crate::storage::postgres::server::{Awaiting, Newcomer};
-use crate::storage::postgres::start_error::StartError;
-use crate::storage::postgres::takeover::Found;
 use crate::storage::sqlite::go_db::{GoDatabase, GoEvent, GoMetric, GoService};
 use crate::storage::{OpenError, StorageError, Store, StoreWrite};
 
@@ -52,30 +50,14 @@ pub(in crate::commands) fn run(config: &Config, file: &Path) -> Result<(), Error
 
 /// The configured store, which no service may use.
 fn open_unused(storage: &StorageConfig) -> Result<Store, Error> {
-    let Some(database) = &storage.database else {
-        return Store::open_file(&storage.file).map_err(|error| match error {
-            OpenError::Foreign { .. } => {
-                Error::Failed(format!("{error}; set DB_FILE to the file to import into"))
-            }
-            other => Error::Open(other),
-        });
-    };
-    // A name that no instance has: a newcomer ends a living instance of its own name.
-    let name = format!("import {}", unix_ms());
-    let newcomer = Newcomer { name: &name, ttl: storage.instance_ttl };
-    let awaiting = Awaiting {
-        patience: Duration::ZERO,
-        is_stopping: &|| false,
-        report: &|why| eprintln!("{why}"),
-    };
-    Store::open_server(database, &newcomer, &awaiting).map_err(|error| match error {
-        OpenError::Database { database, why: StartError::InUse(Found { id, name, .. }) } => {
-            Error::Failed(format!(
-                "{database}: a service uses it ({name:?}, instance {id}); stop it first"
-            ))
+    match unused_store::open(storage, "import") {
+        Ok(Opened::Unused(store)) => Ok(store),
+        Ok(Opened::InUse(by)) => Err(Error::Failed(format!("{by}; stop it first"))),
+        Err(Error::Open(error @ OpenError::Foreign { .. })) => {
+            Err(Error::Failed(format!("{error}; set DB_FILE to the file to import into")))
         }
-        other => Error::Open(other),
-    })
+        Err(error) => Err(error),
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -34,6 +34,15 @@ pub fn alerts(connection: &mut StoreConnection, list: &ListAlerts) -> Result<Pag
         if let Some(cause) = list.suppressed_by {
             query = query.filter(alerts::suppressed_by.eq(cause.as_str()));
         }
+        if let Some((named, has_ungrouped)) = list.groups.split() {
+            query = query.filter(alerts::service_id.is_not_null());
+            query = match has_ungrouped {
+                true => {
+                    query.filter(alerts::group_name.eq_any(named).or(alerts::group_name.is_null()))
+                }
+                false => query.filter(alerts::group_name.eq_any(named)),
+            };
+        }
         match list.group.as_deref() {
             None => query,
             Some("") => query.filter(alerts::group_name.is_null()),

@@ -4,6 +4,7 @@ use super::super::alert_signals::firing;
 use super::super::fixture::{Fixture, Kind, for_each_store};
 use super::samples::*;
 use crate::domain::PageRequest;
+use crate::domain::access::GroupLimit;
 use crate::domain::alert::{
     AlertKind, AlertState, DeliveryOutcome, Notification, Settlement, Suppression,
 };
@@ -44,6 +45,7 @@ fn lists_have_what_matches_newest_first(kind: Kind) {
     };
     settle(&mut f, &settlement);
     let group = |group: &str| Some(group.to_owned());
+    let limit = |groups: &[&str]| GroupLimit::to(groups.iter().map(|name| (*name).to_owned()));
     for (list, expected) in [
         (ALL_ALERTS, vec![4, 3, 2, 1]),
         (ListAlerts { state: Some(AlertState::Firing), ..ALL_ALERTS }, vec![4, 2, 1]),
@@ -52,6 +54,10 @@ fn lists_have_what_matches_newest_first(kind: Kind) {
         (ListAlerts { group: group("core"), ..ALL_ALERTS }, vec![1]),
         (ListAlerts { group: group(""), ..ALL_ALERTS }, vec![4, 3, 2]),
         (ListAlerts { group: group("\0"), ..ALL_ALERTS }, vec![]),
+        (ListAlerts { groups: limit(&["core", "web"]), ..ALL_ALERTS }, vec![1]),
+        // Without those of the monitor's own.
+        (ListAlerts { groups: limit(&[""]), ..ALL_ALERTS }, vec![3, 2]),
+        (ListAlerts { groups: limit(&["core"]), group: group(""), ..ALL_ALERTS }, vec![]),
         (ListAlerts { suppressed_by: Some(Suppression::Silence), ..ALL_ALERTS }, vec![2]),
     ] {
         assert_eq!(ids(&mut f, &list), expected, "{list:?}");

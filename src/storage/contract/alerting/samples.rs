@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::alert_signals::firing;
 use super::super::fixture::Fixture;
 use crate::domain::PageRequest;
+use crate::domain::access::GroupLimit;
 use crate::domain::alert::{
     Alert, AlertKind, AlertState, ChannelOptions, Delivery, DeliveryOutcome, Matcher, Notification,
     NotificationState, NotificationTerms, PolicyOptions, Settlement,
@@ -81,6 +82,7 @@ pub fn settle(f: &mut Fixture, settlement: &Settlement) {
 pub const PAGE: PageRequest = PageRequest { page: 1, limit: 100 };
 
 pub const ALL_ALERTS: ListAlerts = ListAlerts {
+    groups: GroupLimit::NONE,
     state: None,
     kind: None,
     service_id: None,

@@ -96,7 +96,8 @@ impl Drop for TestDatabase {
             "TRUNCATE instances, services, service_metrics, service_ticks, service_events, \
                  service_tick_chunks, service_rollups, inbox, duties, channels, policies, \
                  silences, alert_signals, alerts, notifications, notification_alerts, \
-                 deliveries, maintenances, maintenance_spans, audit RESTART IDENTITY; \
+                 deliveries, maintenances, maintenance_spans, api_tokens, api_sessions, \
+                 audit RESTART IDENTITY; \
              UPDATE alerting SET next_alert_id = 1, next_notification_id = 1; \
              UPDATE store SET revision = 0, living = 0, spread = NULL, oldest_version = NULL, \
                  sealed_at_ms = 0; \
@@ -145,6 +146,15 @@ impl Inspect for PostgresStore {
     fn sealed_bytes(&mut self) -> u64 {
         let bytes = service_tick_chunks::table.select(sum("length(data)"));
         i64::cast_unsigned(bytes.first(&mut *self.connection).unwrap())
+    }
+
+    fn fill_tokens(&mut self, count: usize) {
+        const FILL: &str = "\
+            INSERT INTO api_tokens (name, shown, hash, scopes, created_at_ms, created_by) \
+            SELECT 'filler ' || nth, 'shc_0000', sha256(nth::text::bytea), '[\"read\"]', 0, '' \
+            FROM generate_series(1, $1) nth";
+        let fill = diesel::sql_query(FILL).bind::<BigInt, _>(count as i64);
+        fill.execute(&mut *self.connection).unwrap();
     }
 
     fn dump(&mut self) -> Vec<String> {

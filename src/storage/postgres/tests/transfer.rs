@@ -45,6 +45,7 @@ fn everything(rows: &mut dyn StoreRead) -> Vec<String> {
     all.push(format!("{:?}", rows.alerts(&ALL_ALERTS)));
     all.push(format!("{:?}", rows.deliveries(&ALL_DELIVERIES)));
     all.push(format!("{:?}", rows.audit(&ALL_CHANGES)));
+    all.push(format!("{:?}", (rows.tokens(), rows.sessions())));
     for id in rows.all_service_ids().unwrap() {
         all.push(format!("{id}: {:?}", rows.service(id)));
         for step_s in [HOUR_S, DAY_S] {
@@ -101,7 +102,11 @@ fn add_alerting(f: &mut Fixture, id: ServiceId, database: &Database) {
         "INSERT INTO maintenances \
              (origin, definition, effective_ms, mark_ms, created_at, updated_at) \
          VALUES ('api', '{\"cron\": \"0 2 * * *\"}', 2, 3, 4, 5); \
-         INSERT INTO maintenance_spans VALUES (1, 10, 12, 1), (1, 5, 8, 1)",
+         INSERT INTO maintenance_spans VALUES (1, 10, 12, 1), (1, 5, 8, 1); \
+         INSERT INTO api_tokens \
+         VALUES (4, 'a', 'shc_0000', sha256('a'), '[\"read\",\"probe\"]', '[\"core\"]', \
+             1, 'me', 2, 3, 4); \
+         INSERT INTO api_sessions VALUES (sha256('b'), 4, 5, 6)",
     );
 }
 

@@ -54,6 +54,19 @@ impl Inspect for SqliteConnection {
         i64::cast_unsigned(bytes)
     }
 
+    fn fill_tokens(&mut self, count: usize) {
+        const FILL: &str = "\
+            WITH RECURSIVE numbers (nth) AS ( \
+                SELECT 1 UNION ALL SELECT nth + 1 FROM numbers WHERE nth < ?) \
+            INSERT INTO api_tokens (name, shown, hash, scopes, created_at_ms, created_by) \
+            SELECT 'filler ' || nth, 'shc_0000', randomblob(32), '[\"read\"]', 0, '' FROM numbers";
+        // This connection only reads.
+        let file = diesel::dsl::sql::<Text>("SELECT file FROM pragma_database_list");
+        let file: String = file.get_result(self).unwrap();
+        let mut writer = SqliteConnection::establish(&file).unwrap();
+        diesel::sql_query(FILL).bind::<BigInt, _>(count as i64).execute(&mut writer).unwrap();
+    }
+
     fn dump(&mut self) -> Vec<String> {
         #[derive(QueryableByName)]
         struct Line {
