@@ -30,6 +30,7 @@ pub async fn show(viewer: Viewer) -> PageResult {
             part: Some(filter.search.clone()).filter(|part| !part.is_empty()),
             group: filter.group.clone(),
             reason: Reason::from_word(&filter.reason),
+            groups: viewer.caller().groups,
         },
         order: order(filter.sort),
         page: request,
