@@ -1,8 +1,8 @@
 //! The actors. Each has a folder with its pure decisions beside it; [`messages`] is a leaf.
 //!
 //! Scheduler, pool, recorder, upkeep and event log run on the main arbiter; probers and canaries on
-//! one arbiter a core; the live state ([`live`](crate::live)) on an arbiter of its own; the writer
-//! and each reader on a thread of their own.
+//! one arbiter a core; the live state ([`live`](crate::live)) on an arbiter of its own; the writer,
+//! each reader and each querier on a thread of their own.
 //!
 //! | actor | messages | from | bound |
 //! |---|---|---|---|
@@ -41,6 +41,7 @@
 //! | [`Reader`] × 2 | `Ask<Q>` | recorder | `READS_LIMIT` |
 //! | [`Reader`] of the upkeep | `Ask<Prepare>`, `Ask<GetUsage>` | upkeep | one of each at a time |
 //! | | `Ask<ListDueSpans>` | span writer | one at a time |
+//! | [`Querier`] × `QUERY_CONCURRENCY` | `RunQuery` | HTTP | as many, and `WAITING_LIMIT` more |
 //!
 //! Actix does not enforce the capacity of a mailbox (docs/design/actors.md), so every bound above
 //! is a field or constant that its owner checks. The exception is `MAILBOX_CAPACITY`: it holds
@@ -50,6 +51,7 @@
 //! [`EventLog`]: event_log::EventLog
 //! [`Pool`]: pool::Pool
 //! [`Prober`]: prober::Prober
+//! [`Querier`]: querier::Querier
 //! [`Reader`]: store::readers::Reader
 //! [`Recorder`]: recorder::Recorder
 //! [`Scheduler`]: scheduler::Scheduler
@@ -64,6 +66,7 @@ pub mod messages;
 pub mod pool;
 pub mod prober;
 pub mod push_keys;
+pub mod querier;
 pub mod recorder;
 pub mod revision;
 pub mod runtime;

@@ -26,6 +26,7 @@ mod middleware;
 mod openapi;
 mod parameter_schemas;
 pub(crate) mod probes;
+mod prometheus;
 mod query_parameters;
 mod representation;
 mod request_bodies;

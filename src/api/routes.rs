@@ -10,7 +10,7 @@ use crate::api::alerting::{
 use crate::api::error::ApiError;
 use crate::api::guard::{EXTERNAL, HEARTBEAT};
 use crate::api::services::{create, delete, events, get, list, patch};
-use crate::api::{audit, heartbeats, history, internal, live, openapi, probes};
+use crate::api::{audit, heartbeats, history, internal, live, openapi, probes, prometheus};
 
 /// Adds every route of the API to `config`.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -44,6 +44,16 @@ pub fn routes(config: &mut web::ServiceConfig) {
             read(path(HEARTBEAT, "GET, HEAD, POST"), heartbeats::heartbeat_by_get)
                 .route(web::post().to(heartbeats::heartbeat)),
         )
+        .service(queries("/api/v1/query", prometheus::query))
+        .service(queries("/api/v1/query_range", prometheus::query_range))
+        .service(queries("/api/v1/labels", prometheus::labels))
+        .service(queries("/api/v1/series", prometheus::series))
+        .service(queries("/api/v1/query_exemplars", prometheus::exemplars))
+        .service(read(path("/api/v1/label/{name}/values", "GET, HEAD"), prometheus::label_values))
+        .service(read(path("/api/v1/metadata", "GET, HEAD"), prometheus::metadata))
+        .service(read(path("/api/v1/rules", "GET, HEAD"), prometheus::rules))
+        .service(read(path("/api/v1/alerts", "GET, HEAD"), prometheus::alerts))
+        .service(read(path("/api/v1/status/buildinfo", "GET, HEAD"), prometheus::build_information))
         .service(path(EXTERNAL, "POST").route(web::post().to(heartbeats::external)))
         .service(
             read(path("/v1/channels", "GET, HEAD, POST"), channels::list)
@@ -98,7 +108,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
         .service(read(path("/v1/_internal/storage", "GET, HEAD"), internal::storage))
         .service(read(path("/metrics", "GET, HEAD"), internal::metrics))
-        .service(read(path("/openapi.json", "GET, HEAD"), openapi::document));
+        .service(read(path("/openapi.json", "GET, HEAD"), openapi::document))
+        .service(web::resource("/api/v1/{rest:.*}").to(prometheus::not_found));
 }
 
 /// A path that responds with 405 to every method that is not `allowed`.
@@ -106,6 +117,17 @@ pub fn path(path: &'static str, allowed: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |method: Method| async move {
         Err::<&str, _>(ApiError::method_not_allowed(&method, allowed))
     }))
+}
+
+/// A path whose parameters are in the query string or in a form; it changes nothing.
+fn queries<F, Args>(pattern: &'static str, handler: F) -> Resource
+where
+    F: Handler<Args> + Clone,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let resource = read(path(pattern, "GET, HEAD, POST"), handler.clone());
+    resource.route(web::post().to(handler))
 }
 
 /// Adds a handler for GET and for HEAD, which is GET without the body.

@@ -1,6 +1,7 @@
 //! State shared by the HTTP handlers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -19,6 +20,7 @@ use crate::actors::messages::store::{
 };
 use crate::actors::pool::Pool;
 use crate::actors::push_keys::PushKeys;
+use crate::actors::querier::Queriers;
 use crate::actors::recorder::Recorder;
 use crate::actors::revision::Revision;
 use crate::actors::scheduler::Scheduler;
@@ -59,6 +61,10 @@ pub struct Api {
     /// All maintenance; read for the services that are under it.
     pub windows: CurrentWindows,
     pub telemetry: Telemetry,
+    /// Evaluate queries in PromQL.
+    pub queriers: Queriers,
+    /// Longest time of a query.
+    pub query_timeout: Duration,
     /// Interval and timeout of services that set none.
     pub defaults: Defaults,
     /// Values of the `${…}` variables in heartbeat tokens.

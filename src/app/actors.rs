@@ -14,6 +14,7 @@ use crate::actors::pool::Pool;
 use crate::actors::prober::arbiters::ArbiterPool;
 use crate::actors::prober::state::ProberDeps;
 use crate::actors::push_keys::PushKeys;
+use crate::actors::querier::{QuerierSettings, Queriers};
 use crate::actors::recorder::{EventSubscriber, Recorder, RecorderDeps, RecorderSettings};
 use crate::actors::revision::Revision;
 use crate::actors::runtime::Runtime;
@@ -50,6 +51,7 @@ pub struct Actors {
     pub live: Addr<LiveState>,
     pub last_results: LastResults,
     pub push_keys: PushKeys,
+    pub queriers: Queriers,
     pub windows: CurrentWindows,
     pub access: AccessRegistry,
     pub revision: Revision,
@@ -144,6 +146,7 @@ impl Actors {
         });
         pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
         let canaries = canaries.recipient();
+        let queriers = start_queriers(config, store, &last_results, runtime);
         Self {
             scheduler,
             pool,
@@ -153,6 +156,7 @@ impl Actors {
             live,
             last_results,
             push_keys,
+            queriers,
             windows,
             access,
             revision,
@@ -173,6 +177,22 @@ fn recorder_settings(config: &Config, store: &Store, resumed: &Resumed) -> Recor
             limit: config.storage.buffer_limit,
         },
     }
+}
+
+fn start_queriers(
+    config: &Config,
+    store: &Store,
+    last_results: &LastResults,
+    runtime: &Runtime,
+) -> Queriers {
+    let settings = QuerierSettings {
+        concurrency: config.queries.concurrency,
+        max_samples: config.queries.max_samples,
+        job: config.queries.job.clone(),
+        requests: config.process.requests,
+        default_interval: config.services.defaults.interval.get(),
+    };
+    Queriers::start(settings, store.access(), last_results.clone(), runtime)
 }
 
 /// On an arbiter of its own, so that no list delays probes.

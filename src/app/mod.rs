@@ -406,6 +406,8 @@ fn start_server(
         variables: config.variables.clone(),
         has_plugins: config.plugins.is_some(),
         telemetry: runtime.telemetry.clone(),
+        queriers: actors.queriers.clone(),
+        query_timeout: config.queries.timeout,
         defaults: config.services.defaults,
         requests: config.process.requests,
         guard: Guard::new(config, actors.access.clone(), &runtime.telemetry),

@@ -17,6 +17,7 @@ mod instance_name;
 mod plugins;
 mod probing;
 mod process;
+mod queries;
 mod reader;
 mod secret;
 mod self_check;
@@ -37,6 +38,7 @@ pub use domain_registry::BOOTSTRAP as RDAP_BOOTSTRAP;
 pub use error::ConfigError;
 pub use probing::ProbingConfig;
 pub use process::ProcessConfig;
+pub use queries::QueriesConfig;
 pub use secret::Secret;
 pub use self_check::SelfCheckConfig;
 pub use services::ServicesConfig;
@@ -49,7 +51,7 @@ use crate::probe::exec::launcher::PluginRules;
 use crate::probe::registry;
 
 /// All variables by subject, in the order of `.env.example`.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 10] = [
     api::SECTION,
     services::SECTION,
     probing::SECTION,
@@ -57,6 +59,7 @@ pub const SECTIONS: [Section; 9] = [
     domain_registry::SECTION,
     self_check::SECTION,
     alerting::SECTION,
+    queries::SECTION,
     storage::SECTION,
     process::SECTION,
 ];
@@ -72,6 +75,7 @@ pub struct Config {
     pub domain_registry: registry::Settings,
     pub self_check: SelfCheckConfig,
     pub alerting: AlertingConfig,
+    pub queries: QueriesConfig,
     pub storage: StorageConfig,
     pub process: ProcessConfig,
     /// The environment without `DATABASE_URL`, for the templates of services.
@@ -115,6 +119,7 @@ impl Config {
             domain_registry: domain_registry::read(&mut reader),
             self_check: SelfCheckConfig::read(&mut reader),
             alerting: AlertingConfig::read(&mut reader),
+            queries: QueriesConfig::read(&mut reader),
             storage: StorageConfig::read(&mut reader, port),
             process: ProcessConfig::read(&mut reader),
             variables: Variables::default(),

@@ -10,6 +10,7 @@ pub mod invalid;
 pub mod leb128;
 pub mod live;
 pub mod maintenance;
+pub mod metric_names;
 pub mod missed;
 pub mod outcome;
 pub mod page;

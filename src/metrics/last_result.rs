@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::service::options::HttpVersion;
+use crate::domain::service::options::{HttpVersion, TlsVersion};
 use crate::domain::{Group, Labels, Name, Outcome, PluginResult, ServiceId, Verdict};
 
 /// The last probe result of a service, in a compact form, since every service has one in memory.
 #[derive(Debug, Clone)]
 pub struct LastResult {
+    at_ms: i64,
     pub(super) success: bool,
     pub(super) is_secured: bool,
+    pub(super) tls_version: Option<TlsVersion>,
     pub(super) is_ipv6: Option<bool>,
     /// 0 without a response.
     pub(super) http_status: u16,
@@ -37,6 +39,11 @@ pub struct ServiceResult {
 }
 
 impl LastResult {
+    /// Start of the probe, in unix milliseconds.
+    pub fn at_ms(&self) -> i64 {
+        self.at_ms
+    }
+
     pub fn is_up(&self) -> bool {
         self.success
     }
@@ -51,8 +58,10 @@ impl LastResult {
         let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
         let details = &outcome.details;
         Self {
+            at_ms: outcome.started_at_ms,
             success: outcome.verdict() == Verdict::Up,
             is_secured: details.tls_version.is_some(),
+            tls_version: details.tls_version,
             is_ipv6: details.address.map(|address| address.is_ipv6()),
             http_status: outcome.http_status.unwrap_or(0),
             redirects: u16::try_from(details.redirects).unwrap_or(u16::MAX),

@@ -9,10 +9,13 @@ mod format;
 mod last_result;
 pub mod names;
 mod process;
+mod queries;
 mod service_collector;
 mod telemetry;
 
 pub use alerting::{AlertMetrics, Outbox};
 pub use format::Format;
 pub use last_result::{LastResult, ServiceResult};
+pub use queries::{QueryMetrics, QueryResult};
+pub use service_collector::{query_gauge_help, query_gauges};
 pub use telemetry::{AuthFailure, RecordResult, Telemetry};

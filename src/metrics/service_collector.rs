@@ -67,6 +67,38 @@ fn number(value: bool) -> f64 {
     f64::from(u8::from(value))
 }
 
+/// Gauges that a query reads from the last result: those that ticks do not have.
+const OF_LAST_RESULT: [&str; 8] = [
+    names::PROBE_IP_PROTOCOL,
+    names::PROBE_HTTP_REDIRECTS,
+    names::PROBE_HTTP_VERSION,
+    names::PROBE_HTTP_SSL,
+    names::PROBE_SSL_EARLIEST_CERT_EXPIRY,
+    names::PROBE_SSL_LAST_CHAIN_EXPIRY,
+    names::PROBE_PLUGIN_EXIT_CODE,
+    names::PROBE_DOMAIN_EXPIRY_TIMESTAMP_SECONDS,
+];
+
+/// Name and help of the gauges of [`query_gauges`].
+pub fn query_gauge_help() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let gauges = GAUGES.iter().filter(|(name, _, _)| OF_LAST_RESULT.contains(name));
+    let tls = (names::PROBE_TLS_VERSION_INFO, "TLS version of the last probe, as a label");
+    gauges.map(|(name, help, _)| (*name, *help)).chain([tls])
+}
+
+/// Name, label and value of a gauge.
+pub type QueryGauge = (&'static str, Option<(&'static str, &'static str)>, f64);
+
+/// The gauges of the last result that queries read.
+pub fn query_gauges(result: &LastResult) -> impl Iterator<Item = QueryGauge> {
+    let gauges = GAUGES.iter().filter(|(name, _, _)| OF_LAST_RESULT.contains(name));
+    let values = gauges.filter_map(|(name, _, value)| Some((*name, None, value(result)?)));
+    let tls = result.tls_version.map(|version| {
+        (names::PROBE_TLS_VERSION_INFO, Some((names::VERSION, version.as_str())), 1.0)
+    });
+    values.chain(tls)
+}
+
 impl Collector for ServiceCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         for (name, help, value) in GAUGES {

@@ -14,6 +14,7 @@ use crate::metrics::alerting::AlertMetrics;
 use crate::metrics::format::{Format, PlainText};
 use crate::metrics::last_result::ServiceResult;
 use crate::metrics::process::ProcessCollector;
+use crate::metrics::queries::QueryMetrics;
 use crate::metrics::service_collector::ServiceCollector;
 
 /// Value of the label `result` for probes that neither succeeded nor failed because of the target:
@@ -167,6 +168,7 @@ pub struct Telemetry {
     /// Streams that ended since their client took nothing.
     pub streams_cut: Counter,
     pub alerting: AlertMetrics,
+    pub queries: QueryMetrics,
 }
 
 impl Telemetry {
@@ -206,6 +208,7 @@ impl Telemetry {
             streams_refused: Counter::default(),
             streams_cut: Counter::default(),
             alerting: AlertMetrics::default(),
+            queries: QueryMetrics::default(),
         };
         telemetry.registry = Arc::new(telemetry.registry());
         telemetry.init_labels();
@@ -322,6 +325,7 @@ impl Telemetry {
             self.api_certificate_expiry.clone(),
         );
         self.alerting.register(own);
+        self.queries.register(own);
         registry
     }
 

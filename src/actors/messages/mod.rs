@@ -4,5 +4,6 @@
 pub mod alerting;
 pub mod live;
 pub mod probing;
+pub mod querying;
 pub mod recording;
 pub mod store;

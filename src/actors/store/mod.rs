@@ -2,7 +2,7 @@
 
 pub mod marks;
 pub mod readers;
-mod reopening;
+pub mod reopening;
 mod watched;
 pub mod writer;
 

@@ -21,7 +21,7 @@ pub use decision::WriteAccess;
 use decision::{Credential, Facts, Policy, Refusal};
 use host::OwnHosts;
 pub use routes::{EXTERNAL, HEARTBEAT, OF_SERVICE};
-use routes::{Required, is_read, required};
+use routes::{Required, is_change, required};
 use throttle::Throttle;
 
 use crate::actors::access_registry::AccessRegistry;
@@ -89,7 +89,7 @@ impl Guard {
         let route = request.match_pattern();
         let (required, limited) = required(request.method(), route.as_deref());
         let facts = Facts {
-            is_change: required == Required::OwnToken || !is_read(request.method()),
+            is_change: is_change(request.method(), route.as_deref()),
             required,
             limited,
             credential: self.credential(request, required, unix_ms()),

@@ -124,6 +124,25 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/openapi.json", READ, Within),
 ];
 
+/// The API of Prometheus. Its queries change nothing, by POST neither.
+pub const QUERIES: &[Route] = &[
+    row("GET", "/api/v1/query", READ, Refused),
+    row("POST", "/api/v1/query", READ, Refused),
+    row("GET", "/api/v1/query_range", READ, Refused),
+    row("POST", "/api/v1/query_range", READ, Refused),
+    row("GET", "/api/v1/labels", READ, Refused),
+    row("POST", "/api/v1/labels", READ, Refused),
+    row("GET", "/api/v1/series", READ, Refused),
+    row("POST", "/api/v1/series", READ, Refused),
+    row("GET", "/api/v1/query_exemplars", READ, Refused),
+    row("POST", "/api/v1/query_exemplars", READ, Refused),
+    row("GET", "/api/v1/label/{name}/values", READ, Refused),
+    row("GET", "/api/v1/metadata", READ, Refused),
+    row("GET", "/api/v1/rules", READ, Refused),
+    row("GET", "/api/v1/alerts", READ, Refused),
+    row("GET", "/api/v1/status/buildinfo", READ, Refused),
+];
+
 /// The pages, and what is sent with them. Like the reads and changes that they show.
 pub const PAGES: &[Route] = &[
     row("GET", "/", READ, Within),
@@ -164,12 +183,20 @@ pub fn is_read(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
 }
 
+/// Whether a request to this route changes something.
+pub fn is_change(method: &Method, pattern: Option<&str>) -> bool {
+    let is_query = QUERIES.iter().any(|route| Some(route.pattern) == pattern);
+    let has_own_token = required(method, pattern).0 == OwnToken;
+    has_own_token || !is_query && !is_read(method)
+}
+
 /// What a request requires. A read of a route without a row requires `read`, and a change `admin`,
 /// so that a forgotten route is closed.
 pub fn required(method: &Method, pattern: Option<&str>) -> (Required, Limited) {
     let row_method = if is_read(method) { "GET" } else { method.as_str() };
     let row = ROUTES
         .iter()
+        .chain(QUERIES)
         .chain(PAGES)
         .find(|route| Some(route.pattern) == pattern && route.method == row_method);
     match row {

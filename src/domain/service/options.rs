@@ -241,12 +241,18 @@ pub enum TlsVersion {
     Tls13,
 }
 
-impl fmt::Display for TlsVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl TlsVersion {
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Tls12 => "TLS 1.2",
             Self::Tls13 => "TLS 1.3",
-        })
+        }
+    }
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

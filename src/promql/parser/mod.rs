@@ -8,9 +8,10 @@ mod stream;
 
 use super::check;
 use super::error::ParseError;
-use super::lexer::{TokenKind, tokens};
+use super::labels::Matcher;
+use super::lexer::{TokenKind, error_at, tokens};
 use super::limits::{MAX_DEPTH, MAX_QUERY_BYTES};
-use super::tree::{Binary, Expr, Kind, Operator};
+use super::tree::{Binary, Expr, Kind, Operator, Selector, Shift};
 
 use stream::{Outcome, Stream};
 
@@ -37,6 +38,21 @@ pub fn parse(text: &str) -> Result<Query, ParseError> {
     }
     check::check(&expr).map_err(|fault| stream.error_at(fault.span, fault.message))?;
     Ok(Query { text: text.to_owned(), expr })
+}
+
+/// The matchers of a selector without a range, an offset or a time.
+pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
+    let Query { expr, .. } = parse(text)?;
+    match expr.kind {
+        Kind::Selector(Selector { matchers, shift, .. }) if shift == Shift::default() => {
+            Ok(matchers)
+        }
+        _ => Err(error_at(
+            text,
+            expr.span.start,
+            "expected a selector such as name{label=\"value\"}",
+        )),
+    }
 }
 
 /// Binds tighter than every operator but `^`.

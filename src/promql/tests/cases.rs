@@ -40,10 +40,41 @@ fn run(case: &Value, loads: &BTreeMap<u64, &Value>) -> Result<(), String> {
         Some(at_ms) => memory.instant(query, at_ms),
         None => memory.range(query, steps(case)),
     };
-    let checked = check(case, outcome.as_ref());
+    let checked = check(case, outcome.as_ref())
+        .and_then(|()| same_as_a_step_of_a_range(case, &memory, outcome.as_ref().ok()));
     checked.map_err(|difference| {
         format!("{} line {}: {query}: {difference}; {outcome:?}", case["file"], case["line"])
     })
+}
+
+/// An instant query has the values of a range query at the same moment.
+fn same_as_a_step_of_a_range(
+    case: &Value,
+    memory: &Memory,
+    answer: Option<&Answer>,
+) -> Result<(), String> {
+    let query = case["query"].as_str().unwrap();
+    let (Some(at_ms), Some(Answer { results: Results::Vector(expected), .. })) =
+        (case["at_ms"].as_i64(), answer)
+    else {
+        return Ok(());
+    };
+    // The start and the end of a range are other moments.
+    if query.contains("start()") || query.contains("end()") {
+        return Ok(());
+    }
+    let steps = Steps { start_ms: at_ms - 60_000, end_ms: at_ms + 60_000, step_ms: 60_000 };
+    // Other moments may have duplicates.
+    let Ok(Answer { results: Results::Matrix(series), .. }) = memory.range(query, steps) else {
+        return Ok(());
+    };
+    let at_moment = series.into_iter().map(|mut one| {
+        one.points.retain(|point| point.at_ms == at_ms);
+        one
+    });
+    let found: Vec<Series> = at_moment.filter(|one| !one.points.is_empty()).collect();
+    same_series(expected.clone(), &found, false)
+        .map_err(|difference| format!("as a step of a range: {difference}"))
 }
 
 fn load(case: &Value, loads: &BTreeMap<u64, &Value>) -> Memory {

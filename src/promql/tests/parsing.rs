@@ -1,6 +1,9 @@
 //! What the parser refuses, with the place.
 
-use crate::promql::parse;
+use proptest::prelude::*;
+
+use super::memory::Memory;
+use crate::promql::{Labels, Steps, parse};
 
 fn message(query: &str) -> String {
     parse(query).unwrap_err().to_string()
@@ -107,4 +110,56 @@ fn depth_and_size_are_bounded() {
     assert!(parse(&vec!["1"; 100].join("+")).is_ok());
     assert!(message(&vec!["1"; 101].join("+")).contains("nested more than 100 deep"));
     assert!(message(&"a".repeat(16_385)).contains("query has 16385 bytes, expected at most 16384"));
+}
+
+/// Parts of queries, among which any may follow any.
+const PARTS: &[&str] = &[
+    "a",
+    "{b=~\"x|y\"}",
+    "[5m]",
+    "[1h:1m]",
+    " offset 1m",
+    " @ 60",
+    "sum",
+    " by (b)",
+    "rate",
+    "(",
+    ")",
+    ",",
+    " + ",
+    "-",
+    " or ",
+    " unless on (b) ",
+    " == bool ",
+    " / ignoring (b) group_left ",
+    "1",
+    "0x1f",
+    "\"text\"",
+    "topk",
+    "histogram_quantile",
+    "absent_over_time",
+    "time()",
+    "# note\n",
+    "^",
+    "{",
+    "}",
+];
+
+proptest! {
+    #[test]
+    fn any_text_is_answered_or_refused(
+        parts in prop::collection::vec(prop::sample::select(PARTS), 0..12),
+        other in "\\PC{0,30}",
+    ) {
+        let mut memory = Memory::default();
+        for second in 0..20 {
+            let labels = Labels::new([("__name__", "a"), ("b", "x")]);
+            memory.add(labels, second * 15_000, f64::from(second as i32));
+        }
+        let steps = Steps { start_ms: 60_000, end_ms: 180_000, step_ms: 40_000 };
+        for text in [parts.concat(), other] {
+            let _ = memory.instant(&text, 200_000);
+            let _ = memory.range(&text, steps);
+        }
+    }
 }

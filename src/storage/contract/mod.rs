@@ -17,6 +17,7 @@ mod model;
 pub mod postgres_cluster;
 mod references;
 pub mod retention;
+mod samples;
 mod scan;
 mod sealing;
 mod services;

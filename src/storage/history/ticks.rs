@@ -77,6 +77,28 @@ pub fn all_within(
     newest_first(rows, id, window, None, |_| true, each)
 }
 
+/// The ticks of a service in `window`, oldest first by their numbers.
+pub fn within(
+    rows: &mut dyn StoreRead,
+    id: ServiceId,
+    window: Window,
+) -> Result<Vec<StoredTick>, StorageError> {
+    let mut ticks = Vec::new();
+    newest_first(
+        rows,
+        id,
+        window,
+        None,
+        |_| true,
+        |_, tick| {
+            ticks.push(tick);
+            ControlFlow::Continue(())
+        },
+    )?;
+    ticks.reverse();
+    Ok(ticks)
+}
+
 /// Query: the ticks of one living service that match every filter, newest first.
 #[derive(Debug, Clone, Copy)]
 pub struct ListTicks {

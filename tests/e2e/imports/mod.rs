@@ -27,10 +27,14 @@ const ALLOWED: &[(&str, &str)] = &[
     ("config", "bounded_file clock domain metrics probe spec storage"),
     ("services_file", "bounded_file clock domain metrics probe spec storage"),
     ("error", "config domain services_file storage"),
-    ("actors", "clock config domain logging metrics probe services_file spec storage"),
+    ("actors", "clock config domain logging metrics probe promql services_file spec storage"),
     ("alerting", "actors clock config domain metrics probe services_file spec storage"),
     ("live", "actors clock domain metrics storage"),
-    ("api", "actors alerting clock config domain logging metrics probe services_file spec storage"),
+    (
+        "api",
+        "actors alerting clock config domain logging metrics probe promql services_file spec \
+         storage",
+    ),
     ("ui", "actors alerting api clock domain spec storage"),
     (
         "app",

@@ -4,6 +4,7 @@
 //! version 3. All times of queries are apart from those of the samples, so that no sample meets an
 //! end.
 
+mod api;
 mod comparison;
 mod compliance;
 mod demo;

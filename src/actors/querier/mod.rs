@@ -1,0 +1,192 @@
+//! The queriers: they evaluate queries on stores that cannot write, each on its own thread, so that
+//! no list of the API waits behind a query.
+
+mod board;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use tokio::sync::Semaphore;
+
+use crate::actors::last_results::LastResults;
+use crate::actors::messages::querying::{QueryAnswer, QueryWork, RunQuery};
+use crate::actors::runtime::{Lifeline, Runtime};
+use crate::actors::store::reopening::Reopening;
+use crate::clock::unix_ms;
+use crate::domain::Requests;
+use crate::metrics::{QueryMetrics, QueryResult};
+use crate::promql::{EvalError, Labels, Matcher, Meter, Options, SamplePool, Stop, instant, range};
+use crate::storage::StoreAccess;
+use crate::storage::history::samples::{Board, Catalog, StoreSource};
+use crate::storage::port::StoreRead;
+
+/// Queries that may wait for a thread.
+const WAITING_LIMIT: usize = 16;
+
+/// Settings of the queriers.
+#[derive(Debug, Clone)]
+pub struct QuerierSettings {
+    /// Threads.
+    pub concurrency: usize,
+    pub max_samples: usize,
+    /// Value of the label `job`.
+    pub job: String,
+    pub requests: Requests,
+    /// Interval of services that set none.
+    pub default_interval: Duration,
+}
+
+/// Limits the queries to the threads. Clones share the limit.
+#[derive(Clone)]
+pub struct Queriers {
+    queriers: Addr<Querier>,
+    permits: Arc<Semaphore>,
+    metrics: QueryMetrics,
+}
+
+/// Cancels a query when its client has gone.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Queriers {
+    pub fn start(
+        settings: QuerierSettings,
+        access: StoreAccess,
+        last_results: LastResults,
+        runtime: &Runtime,
+    ) -> Self {
+        let concurrency = settings.concurrency;
+        let pool = Arc::new(SamplePool::new(settings.max_samples));
+        let metrics = runtime.telemetry.queries.clone();
+        let (counted, lifelines) = (metrics.clone(), runtime.lifelines.clone());
+        let queriers = SyncArbiter::start(concurrency, move || Querier {
+            settings: settings.clone(),
+            store: Reopening::new(access.clone(), StoreAccess::reader),
+            last_results: last_results.clone(),
+            pool: Arc::clone(&pool),
+            metrics: counted.clone(),
+            _lifeline: lifelines.lifeline("querier"),
+        });
+        let permits = Arc::new(Semaphore::new(concurrency + WAITING_LIMIT));
+        Self { queriers, permits, metrics }
+    }
+
+    /// Runs a query; it is canceled when the future is dropped. `None` when too many wait already.
+    pub async fn run(
+        &self,
+        work: QueryWork,
+        timeout: Duration,
+    ) -> Option<Result<QueryAnswer, EvalError>> {
+        let Ok(_permit) = self.permits.try_acquire() else {
+            self.metrics.rejected(QueryResult::Unavailable);
+            return None;
+        };
+        let is_canceled = Arc::new(AtomicBool::new(false));
+        let cancel = CancelOnDrop(Arc::clone(&is_canceled));
+        let deadline = Instant::now() + timeout;
+        let answer = self.queriers.send(RunQuery { work, deadline, is_canceled }).await;
+        drop(cancel);
+        let stopping = || EvalError::Source("the service is shutting down".to_owned());
+        Some(answer.unwrap_or_else(|_| Err(stopping())))
+    }
+}
+
+/// Owns a store that cannot write.
+pub struct Querier {
+    settings: QuerierSettings,
+    store: Reopening<dyn StoreRead>,
+    last_results: LastResults,
+    pool: Arc<SamplePool>,
+    metrics: QueryMetrics,
+    _lifeline: Lifeline,
+}
+
+impl Actor for Querier {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<RunQuery> for Querier {
+    type Result = Result<QueryAnswer, EvalError>;
+
+    fn handle(&mut self, message: RunQuery, _: &mut Self::Context) -> Self::Result {
+        let RunQuery { work, deadline, is_canceled } = message;
+        let stop = || {
+            if is_canceled.load(Ordering::Relaxed) {
+                Some(Stop::Canceled)
+            } else if Instant::now() >= deadline {
+                Some(Stop::TimedOut)
+            } else {
+                None
+            }
+        };
+        let pool = Arc::clone(&self.pool);
+        let meter = Meter::new(&pool, &stop);
+        let began = Instant::now();
+        let (settings, board) = (&self.settings, board::board(&self.last_results));
+        let answer = meter.check().and_then(|()| {
+            let answer = self.store.run(|rows| {
+                let catalog = Catalog::read(
+                    rows,
+                    &settings.job,
+                    settings.requests,
+                    settings.default_interval,
+                )?;
+                Ok(answer(rows, &catalog, &board, &work, &meter))
+            });
+            answer.unwrap_or_else(|error| Err(EvalError::Source(error.to_string())))
+        });
+        if matches!(answer, Err(EvalError::Source(_))) {
+            self.store.close();
+        }
+        let result = match &answer {
+            Ok(_) => QueryResult::Success,
+            Err(EvalError::Execution(_)) => QueryResult::Error,
+            Err(EvalError::TooManySamples(_)) => QueryResult::TooManySamples,
+            Err(EvalError::TimedOut) => QueryResult::TimedOut,
+            Err(EvalError::Canceled) => QueryResult::Canceled,
+            Err(EvalError::Source(_)) => QueryResult::Unavailable,
+        };
+        self.metrics.evaluated(result, began.elapsed(), meter.peak());
+        answer
+    }
+}
+
+fn answer(
+    rows: &mut (dyn StoreRead + 'static),
+    catalog: &Catalog,
+    board: &Board,
+    work: &QueryWork,
+    meter: &Meter<'_>,
+) -> Result<QueryAnswer, EvalError> {
+    let source = StoreSource::new(rows, catalog, board, unix_ms());
+    match work {
+        QueryWork::Instant { query, at_ms, lookback_ms } => {
+            let options = Options { lookback_ms: *lookback_ms };
+            instant(query, *at_ms, options, &source, meter).map(QueryAnswer::Values)
+        }
+        QueryWork::Range { query, steps, lookback_ms } => {
+            let options = Options { lookback_ms: *lookback_ms };
+            range(query, *steps, options, &source, meter).map(QueryAnswer::Values)
+        }
+        QueryWork::Series { selectors } => {
+            Ok(QueryAnswer::Series(series(catalog, board, selectors)))
+        }
+    }
+}
+
+fn series(catalog: &Catalog, board: &Board, selectors: &[Vec<Matcher>]) -> Vec<Labels> {
+    let all = [Vec::new()];
+    let selectors = if selectors.is_empty() { &all[..] } else { selectors };
+    let mut series: Vec<Labels> =
+        selectors.iter().flat_map(|matchers| catalog.series(matchers, board)).collect();
+    series.sort();
+    series.dedup();
+    series
+}

@@ -1,0 +1,109 @@
+//! Prometheus's envelope.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::ContentType;
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+
+use crate::api::error::ApiError;
+use crate::promql::{EvalError, ParseError};
+
+/// The result of a handler.
+pub type PrometheusResult = Result<HttpResponse, PrometheusError>;
+
+/// An error response.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct PrometheusError {
+    status: StatusCode,
+    /// `errorType`
+    kind: &'static str,
+    message: String,
+}
+
+impl PrometheusError {
+    fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
+        Self { status, kind, message: message.into() }
+    }
+
+    /// 400: a parameter is invalid.
+    pub fn bad_data(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_data", message)
+    }
+
+    /// 400: the value of the parameter `name` is invalid.
+    pub fn invalid(name: &str, why: impl std::fmt::Display) -> Self {
+        Self::bad_data(format!("invalid parameter {name:?}: {why}"))
+    }
+
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "no such path of the API of Prometheus")
+    }
+
+    /// 503: too many queries wait already.
+    pub fn busy() -> Self {
+        let message = "too many queries are under way; a retry may succeed";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+
+    /// 422: the answer is larger than `limit` bytes.
+    pub fn too_large(limit: usize) -> Self {
+        let message = format!("the answer is larger than {limit} bytes");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "execution", message)
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+}
+
+impl ResponseError for PrometheusError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let body = json!({"status": "error", "errorType": self.kind, "error": self.message});
+        HttpResponse::build(self.status).content_type(ContentType::json()).body(body.to_string())
+    }
+}
+
+impl From<EvalError> for PrometheusError {
+    fn from(error: EvalError) -> Self {
+        let (status, kind) = match error {
+            EvalError::Execution(_) | EvalError::TooManySamples(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "execution")
+            }
+            EvalError::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+            EvalError::Canceled => (StatusCode::SERVICE_UNAVAILABLE, "canceled"),
+            EvalError::Source(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        };
+        Self::new(status, kind, error.to_string())
+    }
+}
+
+impl From<ParseError> for PrometheusError {
+    fn from(error: ParseError) -> Self {
+        Self::invalid("query", error)
+    }
+}
+
+impl From<ApiError> for PrometheusError {
+    /// Of reading a body.
+    fn from(error: ApiError) -> Self {
+        Self::new(error.status_code(), "bad_data", error.to_string())
+    }
+}
+
+/// 200 with a JSON text as `data`, and what was noted about it.
+pub fn success(data: &str, warnings: &[String], infos: &[String]) -> HttpResponse {
+    let mut body = format!("{{\"status\":\"success\",\"data\":{data}");
+    for (name, notes) in [("warnings", warnings), ("infos", infos)] {
+        if !notes.is_empty() {
+            body.push_str(&format!(",\"{name}\":{}", json!(notes)));
+        }
+    }
+    body.push('}');
+    HttpResponse::Ok().content_type(ContentType::json()).body(body)
+}

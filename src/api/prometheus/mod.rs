@@ -1,0 +1,23 @@
+//! The HTTP API of Prometheus, for Grafana, `promtool query` and their like: its paths, parameters
+//! and envelope, which are not those of the rest of the API.
+
+mod answer;
+mod discovery;
+mod envelope;
+mod information;
+mod parameters;
+mod queries;
+mod selectors;
+
+use actix_web::web;
+
+pub use discovery::{label_values, labels, series};
+pub use information::{alerts, build_information, exemplars, metadata, rules};
+pub use queries::{query, query_range};
+
+use envelope::PrometheusError;
+
+/// Every path under `/api/v1` that has no other handler.
+pub async fn not_found() -> Result<web::Bytes, PrometheusError> {
+    Err(PrometheusError::not_found())
+}

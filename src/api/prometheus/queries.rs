@@ -1,0 +1,111 @@
+//! `query` and `query_range`.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, web};
+
+use crate::actors::messages::querying::{QueryAnswer, QueryWork};
+use crate::api::state::Api;
+use crate::clock::unix_ms;
+use crate::promql::{Answer, MAX_STEPS, Query, Results, Series, Steps, parse};
+
+use super::answer::{MAX_ANSWER, data};
+use super::envelope::{PrometheusError, PrometheusResult, success};
+use super::parameters::Parameters;
+
+/// How long a sample holds, unless the request says otherwise.
+const LOOKBACK_MS: i64 = 300_000;
+
+/// A warning beside a list that `limit` cut.
+pub const CUT: &str = "results truncated due to limit";
+
+/// The value of a query at one moment.
+pub async fn query(
+    api: web::Data<Api>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> PrometheusResult {
+    let parameters = Parameters::read(&request, payload, &api).await?;
+    let query = parsed(&parameters)?;
+    let at_ms = parameters.time("time")?.unwrap_or_else(unix_ms);
+    let lookback_ms = parameters.duration("lookback_delta")?.unwrap_or(LOOKBACK_MS);
+    let work = QueryWork::Instant { query, at_ms, lookback_ms };
+    respond(&api, work, &parameters).await
+}
+
+/// The values of a query at regular steps.
+pub async fn query_range(
+    api: web::Data<Api>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> PrometheusResult {
+    let parameters = Parameters::read(&request, payload, &api).await?;
+    let query = parsed(&parameters)?;
+    let steps = steps(&parameters)?;
+    let lookback_ms = parameters.duration("lookback_delta")?.unwrap_or(LOOKBACK_MS);
+    let work = QueryWork::Range { query, steps, lookback_ms };
+    respond(&api, work, &parameters).await
+}
+
+fn parsed(parameters: &Parameters) -> Result<Query, PrometheusError> {
+    Ok(parse(parameters.required("query")?)?)
+}
+
+fn steps(parameters: &Parameters) -> Result<Steps, PrometheusError> {
+    let time = |name: &str| {
+        parameters.required(name)?;
+        parameters.time(name).map(Option::unwrap_or_default)
+    };
+    let (start_ms, end_ms) = (time("start")?, time("end")?);
+    if end_ms < start_ms {
+        let why = "end timestamp must not be before start time";
+        return Err(PrometheusError::invalid("end", why));
+    }
+    parameters.required("step")?;
+    let step_ms = parameters.duration("step")?.unwrap_or(1);
+    if (end_ms - start_ms) / step_ms > MAX_STEPS {
+        return Err(PrometheusError::bad_data(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query \
+             resolution (?step=XX)",
+        ));
+    }
+    Ok(Steps { start_ms, end_ms, step_ms })
+}
+
+async fn respond(api: &Api, work: QueryWork, parameters: &Parameters) -> PrometheusResult {
+    let limit = parameters.limit()?;
+    let timeout = parameters.timeout(api.query_timeout)?;
+    let QueryAnswer::Values(answer) = run(api, work, timeout).await? else {
+        return Err(PrometheusError::internal("expected values"));
+    };
+    let Answer { mut results, mut warnings, infos } = answer;
+    if let Some(limit) = limit
+        && let Results::Vector(series) | Results::Matrix(series) = &mut results
+        && cut(series, limit)
+    {
+        warnings.push(CUT.to_owned());
+    }
+    let text = web::block(move || data(&results, MAX_ANSWER)).await;
+    let text = text.map_err(|error| PrometheusError::internal(error.to_string()))?;
+    let text = text.map_err(|_| PrometheusError::too_large(MAX_ANSWER))?;
+    Ok(success(&text, &warnings, &infos))
+}
+
+/// Whether there were more.
+fn cut(series: &mut Vec<Series>, limit: usize) -> bool {
+    let is_cut = series.len() > limit;
+    series.truncate(limit);
+    is_cut
+}
+
+/// Runs a query on a thread of its own, when there is a place.
+pub async fn run(
+    api: &Api,
+    work: QueryWork,
+    timeout: Duration,
+) -> Result<QueryAnswer, PrometheusError> {
+    match api.queriers.run(work, timeout).await {
+        Some(answer) => Ok(answer?),
+        None => Err(PrometheusError::busy()),
+    }
+}

@@ -1,0 +1,221 @@
+//! The source of queries over a store.
+
+use std::cell::RefCell;
+
+use crate::domain::time::timestamp::to_rfc3339;
+use crate::domain::{ServiceId, Window};
+use crate::promql::{
+    EvalError, Fold, Folded, Labels, Matcher, Meter, Notice, Point, Selected, SelectedSeries,
+    Selection, Source,
+};
+use crate::storage::error::StorageError;
+use crate::storage::history::rows::Marks;
+use crate::storage::history::ticks::within;
+use crate::storage::port::{StoreRead, snapshot};
+
+use super::board::{Board, BoardSample};
+use super::catalog::{Catalog, CatalogService};
+use super::family::Family;
+use super::fold;
+use super::thin::newest_at;
+use super::ticks::{MINUTE_MS, minute, points_of_events, points_of_ticks, with_ends};
+
+/// Services whose ticks one transaction reads, so that a long query never keeps a log from being
+/// folded.
+const BATCH: usize = 256;
+
+/// Reads a store. One query has one.
+pub struct StoreSource<'a> {
+    rows: RefCell<&'a mut dyn StoreRead>,
+    catalog: &'a Catalog,
+    board: &'a Board,
+    now_ms: i64,
+}
+
+/// The families of a service that a selector selects.
+type Wanted<'a> = (&'a CatalogService, Vec<(Family, Labels)>);
+
+impl<'a> StoreSource<'a> {
+    pub fn new(
+        rows: &'a mut dyn StoreRead,
+        catalog: &'a Catalog,
+        board: &'a Board,
+        now_ms: i64,
+    ) -> Self {
+        Self { rows: RefCell::new(rows), catalog, board, now_ms }
+    }
+
+    fn wanted(&self, matchers: &[Matcher]) -> Vec<Wanted<'a>> {
+        let services = self.catalog.services.iter();
+        let wanted = services.map(|service| (service, service.matching(matchers)));
+        wanted.filter(|(_, families)| !families.is_empty()).collect()
+    }
+
+    /// The series of some services; the inner error is that of the meter.
+    fn read(
+        &self,
+        rows: &mut dyn StoreRead,
+        batch: &[Wanted<'_>],
+        selection: &Selection<'_>,
+        meter: &Meter<'_>,
+    ) -> Result<Result<Vec<SelectedSeries>, EvalError>, StorageError> {
+        let mut series = Vec::new();
+        for (service, families) in batch {
+            if let Err(error) = meter.check() {
+                return Ok(Err(error));
+            }
+            let lookback_ms = selection.lookback_ms.map_or(0, |least| service.lookback_ms(least));
+            let after_ms = selection.after_ms.saturating_sub(lookback_ms);
+            let window = Window {
+                from_ms: after_ms.saturating_add(1),
+                to_ms: selection.to_ms.saturating_add(1),
+            };
+            let has_ticks = families.iter().any(|(family, _)| *family != Family::Up);
+            let ticks = if has_ticks { within(rows, service.id, window)? } else { Vec::new() };
+            for (family, labels) in families {
+                let points = match family {
+                    Family::Up => self.events(rows, service.id, window, selection)?,
+                    _ => points_of_ticks(*family, &ticks),
+                };
+                let points = newest_at(points, selection.moments);
+                if let Err(error) = meter.hold(points.len()) {
+                    return Ok(Err(error));
+                }
+                if !points.is_empty() {
+                    let labels = labels.clone();
+                    series.push(SelectedSeries { labels, lookback_ms, points });
+                }
+            }
+        }
+        Ok(Ok(series))
+    }
+
+    /// The samples of [`Family::Up`], up to now; for moments, only what they need.
+    fn events(
+        &self,
+        rows: &mut dyn StoreRead,
+        id: ServiceId,
+        window: Window,
+        selection: &Selection<'_>,
+    ) -> Result<Vec<Point>, StorageError> {
+        let to_ms = window.to_ms.min(self.now_ms.saturating_add(1));
+        if to_ms <= window.from_ms {
+            return Ok(Vec::new());
+        }
+        let window = Window { to_ms, ..window };
+        let spans = rows.spans(&[id], window)?.remove(&id).unwrap_or_default();
+        // Before the first event and after the last one there is no sample.
+        let first = spans.first().map_or(to_ms, |span| span.from_ms).max(window.from_ms);
+        let mut minutes: Vec<i64> = match selection.moments {
+            Some(moments) => moments.iter().map(minute).collect(),
+            None => {
+                let from = minute(first.saturating_sub(1)) + MINUTE_MS;
+                let count = (to_ms - 1 - from).div_euclid(MINUTE_MS) + 1;
+                (0..count.max(0)).map(|index| from + index * MINUTE_MS).collect()
+            }
+        };
+        minutes.retain(|at_ms| window.contains(*at_ms));
+        minutes.dedup();
+        let points = points_of_events(&spans, minutes.into_iter());
+        Ok(with_ends(points, &spans, window.from_ms - 1, to_ms - 1))
+    }
+
+    /// The last results that a selector selects.
+    fn of_board(&self, selection: &Selection<'_>) -> Vec<SelectedSeries> {
+        let mut series = Vec::new();
+        for service in &self.catalog.services {
+            if !service.may_match(selection.matchers) {
+                continue;
+            }
+            let lookback_ms = selection.lookback_ms.map_or(0, |least| service.lookback_ms(least));
+            let after_ms = selection.after_ms.saturating_sub(lookback_ms);
+            for sample in self.board.get(&service.id).into_iter().flatten() {
+                let labels = service.labels(sample.name, sample.label.as_slice());
+                let is_inside = sample.at_ms > after_ms && sample.at_ms <= selection.to_ms;
+                let fits = |one: &Matcher| one.matches(labels.get(&one.name));
+                if is_inside && selection.matchers.iter().all(fits) {
+                    let points = vec![Point { at_ms: sample.at_ms, value: sample.value }];
+                    series.push(SelectedSeries { labels, lookback_ms, points });
+                }
+            }
+        }
+        series
+    }
+}
+
+impl Source for StoreSource<'_> {
+    fn select(&self, selection: &Selection<'_>, meter: &Meter<'_>) -> Result<Selected, EvalError> {
+        let mut rows = self.rows.borrow_mut();
+        let wanted = self.wanted(selection.matchers);
+        let mut selected = Selected { series: self.of_board(selection), notices: Vec::new() };
+        meter.hold(selected.series.len())?;
+        for batch in wanted.chunks(BATCH) {
+            let read = snapshot(&mut **rows, |rows| self.read(rows, batch, selection, meter));
+            selected.series.extend(read.map_err(unavailable)??);
+        }
+        selected.series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let has_ticks = wanted
+            .iter()
+            .flat_map(|(_, families)| families)
+            .any(|(family, _)| *family != Family::Up);
+        if has_ticks {
+            let marks = rows.marks().map_err(unavailable)?;
+            selected.notices.extend(too_old(selection, &marks));
+        }
+        Ok(selected)
+    }
+
+    fn fold(&self, fold: &Fold<'_>, meter: &Meter<'_>) -> Result<Option<Folded>, EvalError> {
+        let mut rows = self.rows.borrow_mut();
+        let marks = rows.marks().map_err(unavailable)?;
+        let Some(plan) = fold::plan(fold, &marks) else { return Ok(None) };
+        let names_board = |sample: &BoardSample| {
+            let name =
+                |one: &Matcher| one.name != crate::promql::METRIC_NAME || one.matches(sample.name);
+            fold.matchers.iter().all(name)
+        };
+        let wanted = self.wanted(fold.matchers);
+        let families = || wanted.iter().flat_map(|(_, families)| families);
+        let is_foldable = families().all(|(family, _)| fold::is_foldable(fold, *family));
+        if !is_foldable || self.board.values().flatten().any(names_board) {
+            return Ok(None);
+        }
+        let mut series = Vec::new();
+        for batch in wanted.chunks(BATCH) {
+            let read = snapshot(&mut **rows, |rows| {
+                let mut series = Vec::new();
+                for (service, families) in batch {
+                    if let Err(error) = meter.check() {
+                        return Ok(Err(error));
+                    }
+                    series.extend(fold::service(rows, service.id, families, fold, &plan)?);
+                }
+                Ok(Ok(series))
+            });
+            let read = read.map_err(unavailable)??;
+            meter.hold(crate::promql::count_points(&read))?;
+            series.extend(read);
+        }
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let has_duration = families().any(|(family, _)| *family == Family::Duration);
+        Ok(Some(Folded { series, notices: fold::notices(fold, &plan, has_duration, &marks) }))
+    }
+}
+
+fn unavailable(error: StorageError) -> EvalError {
+    EvalError::Source(error.to_string())
+}
+
+/// A warning where ticks of the window are deleted.
+fn too_old(selection: &Selection<'_>, marks: &Marks) -> Option<Notice> {
+    let first_ms = selection.after_ms;
+    if marks.expired_ticks == 0 || first_ms >= marks.ticks_expired_to_ms {
+        return None;
+    }
+    Some(Notice::Warning(format!(
+        "ticks are kept since {}; avg_over_time, count_over_time and quantile_over_time over a \
+         selector reach back to {}",
+        to_rfc3339(marks.ticks_expired_to_ms.saturating_add(1)),
+        to_rfc3339(marks.rollups_expired_to_ms)
+    )))
+}

@@ -1,0 +1,217 @@
+//! The API of Prometheus, asked by Prometheus's own client and as Grafana asks.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::prometheus::query;
+use crate::support::{App, Behaviour, Launch, Target};
+
+/// Queries of public dashboards.
+const DASHBOARD_QUERIES: usize = 47;
+
+/// Calls of Grafana.
+const GRAFANA_CALLS: usize = 11;
+
+fn server(app: &App) -> String {
+    format!("http://{}", app.address())
+}
+
+fn data_file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/promql").join(name);
+    fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("no data in {}: {error}", path.display()))
+}
+
+/// A service that is up and one that is down, with a few ticks each.
+fn two_services(launch: Launch) -> (App, [Target; 2]) {
+    let app = launch.start();
+    let targets = [200, 500].map(|status| Target::start(Behaviour::Status(status)));
+    let ids = ["good", "bad"].into_iter().zip(&targets);
+    let ids: Vec<i64> = ids.map(|(name, target)| app.add(name, &target.url())).collect();
+    for id in ids {
+        app.wait_for_ticks(id, 3);
+    }
+    (app, targets)
+}
+
+fn promtool(app: &App, words: &[&str]) -> String {
+    let (query, arguments) = words.split_first().unwrap();
+    let done = Command::new("/usr/bin/promtool")
+        .args(["query", query, &server(&app)])
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("promtool: {error}; install Debian's prometheus"));
+    assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn promtool_queries_the_monitor() {
+    let (app, _targets) = two_services(Launch::new());
+    let success = promtool(&app, &["instant", "probe_success"]);
+    assert_eq!(success.lines().count(), 2, "{success}");
+    for part in ["name=\"good\"", "name=\"bad\"", "job=\"service-healthcheck\"", "=> 1 @", "=> 0 @"]
+    {
+        assert!(success.contains(part), "{part}: {success}");
+    }
+    let counted = promtool(&app, &["instant", "count(probe_success) == 2"]);
+    assert!(counted.starts_with("{} => 2 @"), "{counted}");
+    let range = promtool(&app, &["range", "max by (name) (probe_success)", "--step=1s"]);
+    assert!(range.contains("{name=\"good\"} =>\n1 @["), "{range}");
+    let series = promtool(&app, &["series", "--match=probe_http_duration_seconds{name=\"good\"}"]);
+    assert_eq!(series.lines().count(), 5, "{series}");
+    assert!(series.contains("phase=\"tls\""), "{series}");
+    let names = promtool(&app, &["labels", "name"]);
+    assert_eq!(names, "bad\ngood\n");
+}
+
+#[test]
+fn the_calls_of_grafana_have_the_answers_that_it_expects() {
+    let (app, _targets) = two_services(Launch::new());
+    let text = data_file("grafana-calls.jsonl");
+    let calls: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let filled = |name: &str, value: &str| match (name, value) {
+        ("query", "...") => "probe_success".to_owned(),
+        ("match[]", _) => "probe_success".to_owned(),
+        ("limit", "optional") => "100".to_owned(),
+        ("start", "...") => (now.as_secs() - 3_600).to_string(),
+        ("end", "...") => now.as_secs().to_string(),
+        _ => value.to_owned(),
+    };
+    for call in &calls {
+        let path = call["path"].as_str().unwrap();
+        let pairs = |field: &str| -> Vec<(String, String)> {
+            let pairs = call[field].as_object().into_iter().flatten();
+            pairs
+                .map(|(name, value)| (name.clone(), filled(name, value.as_str().unwrap())))
+                .collect()
+        };
+        let answer: Value = if call["method"] == "POST" {
+            let request = ureq::post(format!("{}{path}", server(&app)));
+            request.send_form(pairs("form")).unwrap().body_mut().read_json().unwrap()
+        } else {
+            let request = ureq::get(format!("{}{path}", server(&app))).query_pairs(
+                if call["query"].is_object() {
+                    pairs("query")
+                } else {
+                    vec![
+                        ("query".to_owned(), "probe_success".to_owned()),
+                        ("start".to_owned(), "1795437060".to_owned()),
+                        ("end".to_owned(), "1795440660".to_owned()),
+                        ("step".to_owned(), "15".to_owned()),
+                    ]
+                },
+            );
+            request.call().unwrap().body_mut().read_json().unwrap()
+        };
+        assert_eq!(answer["status"], "success", "{call}: {answer}");
+        let data = &answer["data"];
+        match &call["must"] {
+            Value::Null => {}
+            Value::String(_) => {
+                assert_eq!(data["version"], "3.0.0");
+                assert!(data.get("features").is_none());
+            }
+            must if must.is_object() && must.get("resultType").is_some() => {
+                assert_eq!(data, must);
+            }
+            must => assert_eq!(data, must, "{call}"),
+        }
+    }
+    assert_eq!(calls.len(), GRAFANA_CALLS);
+    let names = query(&server(&app), "labels", &[]).unwrap();
+    assert_eq!(names, json!(["__name__", "instance", "job", "name", "phase", "service_id"]));
+}
+
+#[test]
+fn the_queries_of_public_dashboards_are_answered() {
+    let (app, _targets) = two_services(Launch::new());
+    let text = data_file("dashboard-exprs.txt");
+    let mut answered = 0;
+    for line in text.lines() {
+        let expr = line
+            .replace("cluster=\"$cluster\", ", "")
+            .replace("$job", ".*")
+            .replace("$instance", ".*")
+            .replace("$project", ".*")
+            .replace("$app", ".*");
+        let data = query(&server(&app), "query", &[("query", &expr)])
+            .unwrap_or_else(|error| panic!("{expr}: {error:?}"));
+        answered += usize::from(!data["result"].as_array().unwrap().is_empty());
+    }
+    assert_eq!(text.lines().count(), DASHBOARD_QUERIES);
+    // Empty: certificates and TLS, since the targets speak HTTP, and names of other exporters.
+    assert!(answered >= 30, "{answered}");
+}
+
+#[test]
+fn errors_have_the_form_of_prometheus() {
+    let (app, _targets) = two_services(Launch::new());
+    for (path, form, kind, part) in [
+        ("query", vec![], "bad_data", "invalid parameter \"query\""),
+        ("query", vec![("query", "1 +")], "bad_data", "1:4: parse error: unexpected end of input"),
+        ("query", vec![("query", "1"), ("time", "x")], "bad_data", "cannot parse \"x\""),
+        ("query", vec![("query", "probe_success + on () probe_success")], "execution", "duplicate"),
+        ("query_range", vec![("query", "1")], "bad_data", "invalid parameter \"start\""),
+        (
+            "query_range",
+            vec![("query", "1"), ("start", "0"), ("end", "1000000"), ("step", "1")],
+            "bad_data",
+            "exceeded maximum resolution of 11,000 points",
+        ),
+        ("series", vec![], "bad_data", "invalid parameter \"match[]\""),
+        ("series", vec![("match[]", "1")], "bad_data", "invalid parameter \"match[]\""),
+        ("targets", vec![], "not_found", "no such path"),
+    ] {
+        let (found, error) = query(&server(&app), path, &form).unwrap_err();
+        assert!(found == kind && error.contains(part), "{path} {form:?}: {found}: {error}");
+    }
+}
+
+#[test]
+fn a_query_is_bounded_in_time_and_samples() {
+    let (app, _targets) = two_services(Launch::new().with("QUERY_TIMEOUT_SECONDS", 0));
+    let (kind, _) = query(&server(&app), "query", &[("query", "probe_success")]).unwrap_err();
+    assert_eq!(kind, "timeout");
+    let counted = app.get("/metrics").text;
+    assert!(counted.contains("service_healthcheck_queries_total{result=\"timeout\"} 1"));
+    drop(app);
+    let (app, _targets) = two_services(Launch::new().with("QUERY_MAX_SAMPLES", 1_000));
+    let long = [("query", "vector(1)"), ("start", "0"), ("end", "10000"), ("step", "1")];
+    let (kind, error) = query(&server(&app), "query_range", &long).unwrap_err();
+    assert!(kind == "execution" && error.contains("too many samples"), "{kind}: {error}");
+    let lists = query(&server(&app), "query", &[("query", "probe_success")]).unwrap();
+    assert_eq!(lists["result"].as_array().unwrap().len(), 2, "samples were given back");
+}
+
+#[test]
+fn every_query_of_the_dashboard_is_answered() {
+    let (app, _targets) = two_services(Launch::new());
+    let dashboard = include_str!("../../../grafana/uptime.json");
+    let dashboard: Value = serde_json::from_str(dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let queries: Vec<String> = targets
+        .map(|target| {
+            let expr = target["expr"].as_str().unwrap();
+            let expr = expr.replace("$__interval", "1m").replace("$__range", "12h");
+            expr.replace("$group", ".*").replace("$name", ".*")
+        })
+        .collect();
+    assert!(queries.len() >= 9, "{queries:?}");
+    for part in ["service_up{", "avg_over_time(probe_success", "quantile_over_time"] {
+        assert!(queries.iter().any(|query| query.contains(part)), "{part}");
+    }
+    for expr in queries {
+        let data = query(&server(&app), "query", &[("query", &expr)])
+            .unwrap_or_else(|error| panic!("{expr}: {error:?}"));
+        let is_empty = data["result"].as_array().unwrap().is_empty();
+        // The targets speak HTTP without TLS; `service_up` begins with the next whole minute.
+        let may_be_empty = expr.contains("ssl") || expr.starts_with("service_up");
+        assert!(!is_empty || may_be_empty, "{expr}");
+    }
+}
