@@ -4,3 +4,4 @@ mod cases;
 mod limits;
 mod memory;
 mod parsing;
+mod sources;
