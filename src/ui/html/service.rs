@@ -243,7 +243,11 @@ fn response(facts: &Service) -> Markup {
                     }
                 }
                 @if has_results {
-                    @if facts.has_table { div.scroll { (table(&facts.series)) } }
+                    @if facts.has_table {
+                        div.scroll tabindex="0" role="region" aria-label="Response times" {
+                            (table(&facts.series))
+                        }
+                    }
                     @else {
                         p {
                             a href={ (address(&facts.window)) "&table=1#response" } { "As a table" }
