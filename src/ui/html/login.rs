@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::ui::html::field::{Field, Form, Input, field};
+use crate::ui::html::field::{Field, Form, Input, field, other_problems};
 use crate::ui::html::frame::Frame;
 use crate::ui::html::parts::icon;
 
@@ -21,6 +21,7 @@ pub fn page(frame: &Frame, form: &Form, back: &str) -> Markup {
         section.card.login aria-labelledby="login-title" {
             div.in.form {
                 h1 #login-title { "Sign in" }
+                (other_problems(form, &["token"]))
                 form.form method="post" action="/login" {
                     input type="hidden" name="back" value=(back);
                     (field(&token, form))

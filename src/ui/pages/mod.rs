@@ -62,6 +62,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(post("/maintenance/{id}/delete", maintenance::delete))
         .service(read(path("/wall", "GET, HEAD"), page(wall::show)))
         .service(read(path("/theme", "GET, HEAD"), page(session::theme)))
+        .service(
+            read(path("/login", "GET, HEAD, POST"), page(session::login))
+                .route(web::post().to(page(session::sign_in))),
+        )
+        .service(post("/logout", session::sign_out))
         .service(read(path("/assets/{name}", "GET, HEAD"), assets::serve));
 }
 

@@ -231,3 +231,65 @@ fn an_alert_is_acknowledged_by_its_page() {
     has(&submit(&app, "/alerts/1/unacknowledge", &[]), &["Acknowledge pay"]);
     has(&app.get("/services/1"), &["href=\"/alerts#a1\""]);
 }
+
+/// A request whose redirection is not followed.
+fn request_once(
+    app: &App,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Reply {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .build()
+        .into();
+    let url = format!("http://{}{path}", app.address());
+    let mut request = http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = agent.run(request.body(body.to_owned()).unwrap()).unwrap();
+    let text = response.body_mut().read_to_string().unwrap();
+    Reply {
+        status: response.status().as_u16(),
+        body: serde_json::Value::Null,
+        headers: response.headers().clone(),
+        text,
+    }
+}
+
+#[test]
+fn a_session_by_the_form_reads_and_changes_until_it_is_signed_out() {
+    const TOKEN: &str = "0123456789abcdef";
+    let app = Launch::new().with("API_TOKEN", TOKEN).with("API_READ", "token").start();
+    let refused = request_once(&app, "GET", "/services?q=a", &[], "");
+    let to_login = (303, "/login?back=%2Fservices%3Fq%3Da");
+    assert_eq!((refused.status, refused.header("location")), to_login);
+    has(
+        &app.get("/services?q=a"),
+        &["<h1 id=\"login-title\">Sign in</h1>", "value=\"/services?q=a\""],
+    );
+    let wrong = submit(&app, "/login", &[("token", "wrong"), ("back", "/")]);
+    assert_eq!(wrong.status, 401);
+    has(&wrong, &["token: unknown, expired or revoked", "type=\"password\""]);
+    assert!(!wrong.text.contains("wrong\""), "the token is not shown again");
+    let form = format!("token={TOKEN}&back=//evil.example/");
+    let begun = request_once(&app, "POST", "/login", &FORM, &form);
+    assert_eq!((begun.status, begun.header("location")), (303, "/"));
+    let cookie = begun.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert!(begun.header("set-cookie").contains("HttpOnly; SameSite=Strict"), "{cookie}");
+    let own = format!("http://{}", app.address());
+    let session = [("cookie", cookie.as_str()), ("origin", own.as_str()), FORM[0]];
+    let page = app.request("GET", "/", &session[..1], "");
+    has(&page, &["Add your first service", "action=\"/services/new\"", "Sign out"]);
+    let fields = "name=pay&url=http://127.0.0.1:9/";
+    let foreign = [session[0], ("origin", "http://evil.example"), FORM[0]];
+    assert_eq!(request_once(&app, "POST", "/services/new", &foreign, fields).status, 403);
+    assert_eq!(request_once(&app, "POST", "/services/new", &session, fields).status, 303);
+    let ended = request_once(&app, "POST", "/logout", &session, "");
+    assert_eq!((ended.status, ended.header("location")), (303, "/login"));
+    assert_eq!(request_once(&app, "GET", "/", &session[..1], "").status, 303);
+}
