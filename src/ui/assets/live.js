@@ -93,6 +93,8 @@ const handlers = {
       write(row, 'reason', change.detail || change.reason?.replaceAll('_', ' ') || '');
       if (change.since_ms) age(field(row, 'since'), change.since_ms);
       speak(change.name, change.state);
+      // The flash ends before the row is replaced.
+      last = Date.now() - GAP + 700;
     }
     refresh();
     document.dispatchEvent(new Event('rows'));
@@ -102,7 +104,7 @@ const handlers = {
       const row = document.querySelector(`[data-id="${id}"]`);
       if (!row) continue;
       if (ms != null) write(row, 'ms', texts.response(ms));
-      age(field(row, 'checked'), Date.now());
+      age(field(row, 'checked'), texts.now());
     }
   },
 };

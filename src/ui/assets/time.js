@@ -19,6 +19,7 @@ function text(style, at) {
 
 // As `response` of src/ui/html/text.rs writes it. The other modules run after this one.
 globalThis.texts = {
+  now: () => Date.now() + skew,
   clock: (at) => text('clock', new Date(at)),
   time: (at, wide) => text(wide ? 'moment' : 'minute', new Date(at)),
   response: (ms) => ms < 10 ? `${Number(ms).toFixed(1)} ms` : ms < 1e3 ? `${Math.round(ms)} ms`
@@ -42,7 +43,7 @@ function localize(all) {
   for (const element of document.querySelectorAll('time[data-t]')) {
     const at = new Date(element.dateTime);
     if (element.dataset.t === 'age') {
-      const age = span(Math.max(0, (Date.now() + skew - at) / 1000));
+      const age = span(Math.max(0, (texts.now() - at) / 1000));
       if (element.textContent !== age) element.textContent = age;
     } else if (all) {
       element.textContent = text(element.dataset.t, at);
