@@ -48,11 +48,10 @@ impl Asset {
 
 /// `text` without indentation, and without lines that are only a comment.
 fn without_comments(text: &str) -> String {
-    let lines = text.lines().map(str::trim).filter(|line| {
-        !line.is_empty()
-            && !line.starts_with("//")
-            && !(line.starts_with("/*") && line.ends_with("*/"))
-    });
+    let is_comment =
+        |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !is_comment(line));
     lines.map(|line| format!("{line}\n")).collect()
 }
 

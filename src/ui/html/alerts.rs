@@ -122,7 +122,7 @@ pub fn page(frame: &Frame, facts: &Alerts) -> Markup {
         }
         (silences(frame, facts))
     };
-    frame.page("Alerts", content)
+    frame.page("Alerts", &content)
 }
 
 fn table(frame: &Frame, alerts: &[Alert]) -> Markup {

@@ -89,7 +89,7 @@ pub fn page(frame: &Frame, facts: &Channels) -> Markup {
             }
         }
     };
-    Frame { section: Section::Alerts, ..frame.clone() }.page("Channels", content)
+    Frame { section: Section::Alerts, ..frame.clone() }.page("Channels", &content)
 }
 
 fn row(frame: &Frame, channel: &Channel) -> Markup {
@@ -234,7 +234,7 @@ pub fn form_page(frame: &Frame, facts: &ChannelForm) -> Markup {
             }
         }
     };
-    Frame { section: Section::Alerts, ..frame.clone() }.page("Add a channel", content)
+    Frame { section: Section::Alerts, ..frame.clone() }.page("Add a channel", &content)
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ pub fn page(frame: &Frame, facts: &Events) -> Markup {
             footer { (paging(facts.position, link)) }
         }
     };
-    frame.page("Events", content)
+    frame.page("Events", &content)
 }
 
 /// The choice of a failure reason.

@@ -7,7 +7,7 @@ use crate::ui::html::parts::{Notice, icon};
 use crate::ui::html::text;
 
 /// A part of the navigation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Section {
     Overview,
     Services,
@@ -15,6 +15,7 @@ pub enum Section {
     Alerts,
     Maintenance,
     /// Beside the navigation.
+    #[default]
     None,
 }
 
@@ -101,15 +102,9 @@ pub struct Frame {
     pub notices: Vec<Notice>,
 }
 
-impl Default for Section {
-    fn default() -> Self {
-        Self::None
-    }
-}
-
 impl Frame {
     /// The whole page.
-    pub fn page(&self, title: &str, content: Markup) -> Markup {
+    pub fn page(&self, title: &str, content: &Markup) -> Markup {
         let content = html! {
             (self.header())
             main.wrap #main tabindex="-1" {
@@ -118,15 +113,16 @@ impl Frame {
             }
             (self.footer())
         };
-        self.document(title, "", content)
+        self.document(title, "", &content)
     }
 
     /// A page without header and footer.
-    pub fn bare(&self, title: &str, class: &str, content: Markup) -> Markup {
-        self.document(title, class, html! { main #main class=(class) tabindex="-1" { (content) } })
+    pub fn bare(&self, title: &str, class: &str, content: &Markup) -> Markup {
+        let content = html! { main #main class=(class) tabindex="-1" { (content) } };
+        self.document(title, class, &content)
     }
 
-    fn document(&self, title: &str, class: &str, content: Markup) -> Markup {
+    fn document(&self, title: &str, class: &str, content: &Markup) -> Markup {
         let count = if self.down > 0 { format!("({}) ", self.down) } else { String::new() };
         let favicon = if self.down > 0 { "favicon-down.svg" } else { "favicon.svg" };
         let theme = Some(self.theme.word()).filter(|_| self.theme != Theme::Auto);
@@ -242,10 +238,10 @@ mod tests {
     #[test]
     fn the_title_counts_trouble_first() {
         let frame = Frame { name: "monitor".to_owned(), down: 3, ..Frame::default() };
-        let page = frame.page("Services", html! {}).into_string();
+        let page = frame.page("Services", &html! {}).into_string();
         assert!(page.contains("<title>(3) Services · monitor</title>"), "{page}");
         assert!(page.contains("favicon-down"));
-        let calm = Frame { down: 0, ..frame }.page("Services", html! {}).into_string();
+        let calm = Frame { down: 0, ..frame }.page("Services", &html! {}).into_string();
         assert!(calm.contains("<title>Services · monitor</title>"));
     }
 
@@ -254,7 +250,7 @@ mod tests {
         let stream = Stream { url: "/v1/stream?services=1".to_owned(), since: "a-1".to_owned() };
         let path = "/?a=\"<b>".to_owned();
         let frame = Frame { stream: Some(stream), path, ..Frame::default() };
-        let page = frame.page("x", html! { p { "<script>" } }).into_string();
+        let page = frame.page("x", &html! { p { "<script>" } }).into_string();
         assert!(!page.contains("style=") && !page.contains("<script>"));
         assert!(![" onclick=", " onload=", " onerror="].iter().any(|it| page.contains(it)));
         assert!(page.contains("data-stream=\"/v1/stream?services=1\" data-since=\"a-1\""));
@@ -265,7 +261,7 @@ mod tests {
     fn the_chosen_colours_stand_in_the_page() {
         for theme in Theme::ALL {
             assert_eq!(Theme::from_word(theme.word()), Some(theme));
-            let page = Frame { theme, ..Frame::default() }.page("x", html! {}).into_string();
+            let page = Frame { theme, ..Frame::default() }.page("x", &html! {}).into_string();
             let expected = match theme {
                 Theme::Auto => "<html lang=\"en\" dir=\"ltr\">".to_owned(),
                 _ => format!("data-theme=\"{}\"", theme.word()),

@@ -30,7 +30,7 @@ pub fn page(frame: &Frame, form: &Form, back: &str) -> Markup {
             }
         }
     };
-    frame.page("Sign in", content)
+    frame.page("Sign in", &content)
 }
 
 /// A page for an error, with the words of the API.
@@ -43,7 +43,7 @@ pub fn error(frame: &Frame, title: &str, problems: &[String]) -> Markup {
         }
         p { a href="/" { "To the overview" } }
     };
-    frame.page(title, content)
+    frame.page(title, &content)
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub fn page(frame: &Frame, facts: &Maintenances) -> Markup {
         }
         @if frame.access.can_write { (form(&facts.form)) }
     };
-    frame.page("Maintenance", content)
+    frame.page("Maintenance", &content)
 }
 
 fn table(frame: &Frame, all: &[Maintenance]) -> Markup {

@@ -76,7 +76,7 @@ pub struct Overview {
 /// The first page.
 pub fn page(frame: &Frame, facts: &Overview) -> Markup {
     if facts.counts.total() == 0 {
-        return frame.page("Welcome", welcome(frame, facts));
+        return frame.page("Welcome", &welcome(frame, facts));
     }
     let counts = &facts.counts;
     let trouble = counts.down + counts.unknown;
@@ -110,7 +110,7 @@ pub fn page(frame: &Frame, facts: &Overview) -> Markup {
             }
         }
     };
-    frame.page("Overview", content)
+    frame.page("Overview", &content)
 }
 
 /// One sentence about all services, and the numbers of the other states `has_rest`.

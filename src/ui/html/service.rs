@@ -105,7 +105,7 @@ pub fn page(frame: &Frame, facts: &Service) -> Markup {
         }
         (definition(frame, facts))
     };
-    Frame { section: Section::Services, ..frame.clone() }.page(&facts.name, content)
+    Frame { section: Section::Services, ..frame.clone() }.page(&facts.name, &content)
 }
 
 /// Name, verdict line and actions.

@@ -144,7 +144,7 @@ pub fn page(frame: &Frame, facts: &ServiceForm) -> Markup {
             details.form { summary { "The same by the API" } (command(request)) }
         }
     };
-    Frame { section: Section::Services, ..frame.clone() }.page(&title, content)
+    Frame { section: Section::Services, ..frame.clone() }.page(&title, &content)
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ pub fn page(frame: &Frame, facts: &Services) -> Markup {
             footer { (paging(*position, |page| filter.link(page))) }
         }
     };
-    frame.page("Services", content)
+    frame.page("Services", &content)
 }
 
 /// Links to the states; they keep the other filters.

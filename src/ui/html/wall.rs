@@ -37,7 +37,7 @@ pub fn page(frame: &Frame, facts: &Wall) -> Markup {
             @for group in &facts.groups { (tile(group)) }
         }
     };
-    frame.bare("Wall", "wall", content)
+    frame.bare("Wall", "wall", &content)
 }
 
 fn trouble(row: &Row, now_ms: i64) -> Markup {

@@ -22,7 +22,7 @@ use crate::ui::pages::viewer::Viewer;
 pub async fn new(viewer: Viewer) -> PageResult {
     let values = Values::from([("enabled".to_owned(), "true".to_owned())]);
     let form = Form { values, problems: Vec::new() };
-    show(&viewer, StatusCode::OK, ServiceForm { form, ..ServiceForm::default() })
+    show(&viewer, StatusCode::OK, &ServiceForm { form, ..ServiceForm::default() })
 }
 
 /// Adds the service of the form, or shows the form with what is wrong.
@@ -52,7 +52,7 @@ pub async fn edit(viewer: Viewer) -> PageResult {
     let record = editable(&viewer).await?;
     let form = Form { values: of_record(&viewer, &record), problems: Vec::new() };
     let service = Some(named(&record));
-    show(&viewer, StatusCode::OK, ServiceForm { form, service, request: None })
+    show(&viewer, StatusCode::OK, &ServiceForm { form, service, request: None })
 }
 
 /// Changes the service as the form says, or shows the form with what is wrong.
@@ -119,7 +119,7 @@ fn again(
 ) -> PageResult {
     let request = object.map(|object| curl(&viewer.base_url(), request, object));
     let form = Form { values, problems };
-    show(viewer, StatusCode::UNPROCESSABLE_ENTITY, ServiceForm { form, service, request })
+    show(viewer, StatusCode::UNPROCESSABLE_ENTITY, &ServiceForm { form, service, request })
 }
 
 /// The request of the API as a command. A single quote ends the text of a shell.
@@ -132,9 +132,9 @@ fn curl(base_url: &str, request: &str, object: &Map<String, Value>) -> String {
     )
 }
 
-fn show(viewer: &Viewer, status: StatusCode, facts: ServiceForm) -> PageResult {
+fn show(viewer: &Viewer, status: StatusCode, facts: &ServiceForm) -> PageResult {
     let frame = viewer.frame(Section::Services, 0);
-    Ok(html(viewer, status, page(&frame, &facts)))
+    Ok(html(viewer, status, page(&frame, facts)))
 }
 
 /// The path of a service after a change.
