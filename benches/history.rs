@@ -10,10 +10,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use service_healthcheck::actors::upkeep::decision::{UpkeepPlan, UpkeepSettings};
-use service_healthcheck::domain::access::GroupLimit;
 use service_healthcheck::domain::PageRequest;
 use service_healthcheck::domain::Retention;
 use service_healthcheck::domain::Window;
+use service_healthcheck::domain::access::GroupLimit;
 use service_healthcheck::domain::audit::AuditSource;
 use service_healthcheck::domain::{Counting, Failure, Outcome, Phases, Reason, ServiceId};
 use service_healthcheck::spec;

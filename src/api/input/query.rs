@@ -344,7 +344,7 @@ mod tests {
             if let Some(last) = last {
                 request = request.insert_header(("Last-Event-ID", last));
             }
-            stream(&request.to_http_request())
+            stream(&request.to_http_request(), &GroupLimit::NONE)
         };
         let (view, since) = parse("services=3,1,3&group=&state=flapping&since=7-9", None).unwrap();
         let ids = [1, 3].map(|id| ServiceId::new(id).unwrap());

@@ -8,6 +8,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcome, plain};
+use crate::domain::access::GroupLimit;
 use crate::domain::audit::AuditSource;
 use crate::domain::live::{LiveService, ServiceOrder};
 use crate::domain::time::step_back::StepBack;
@@ -265,7 +266,8 @@ impl World {
         for page in [1, 2] {
             let page = PageRequest { page, limit: 3 };
             let (group, part) = (group.map(str::to_owned), part.map(str::to_owned));
-            let list = ListServices { status, part, group, reason, page };
+            let groups = GroupLimit::NONE;
+            let list = ListServices { status, part, group, reason, groups, page };
             let found = self.overview.find(&list.filter(), ServiceOrder::Id, page);
             let rows = list.clone().run(&mut *self.f.reader).unwrap();
             let ids: Vec<ServiceId> = rows.items.iter().map(|record| record.id).collect();
