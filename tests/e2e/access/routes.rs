@@ -36,8 +36,30 @@ const WRITE: Needs = Scope("write");
 const ADMIN: Needs = Scope("admin");
 const HEARTBEAT: Needs = Scope("heartbeat");
 
-/// Independent of the table of the program.
-const TABLE: &[(&str, &str, Needs, OtherGroup)] = &[
+/// Method, path, and what it requires.
+type Row = (&'static str, &'static str, Needs, OtherGroup);
+
+/// The API of Prometheus, which describes itself.
+const QUERIES: &[Row] = &[
+    ("get", "/api/v1/query", READ, Refused),
+    ("post", "/api/v1/query", READ, Refused),
+    ("get", "/api/v1/query_range", READ, Refused),
+    ("post", "/api/v1/query_range", READ, Refused),
+    ("get", "/api/v1/labels", READ, Refused),
+    ("post", "/api/v1/labels", READ, Refused),
+    ("get", "/api/v1/series", READ, Refused),
+    ("post", "/api/v1/series", READ, Refused),
+    ("get", "/api/v1/query_exemplars", READ, Refused),
+    ("post", "/api/v1/query_exemplars", READ, Refused),
+    ("get", "/api/v1/label/{name}/values", READ, Refused),
+    ("get", "/api/v1/metadata", READ, Refused),
+    ("get", "/api/v1/rules", READ, Refused),
+    ("get", "/api/v1/alerts", READ, Refused),
+    ("get", "/api/v1/status/buildinfo", READ, Refused),
+];
+
+/// The operations of the OpenAPI document. Independent of the table of the program.
+const TABLE: &[Row] = &[
     ("get", "/v1/services", READ, Filtered),
     ("post", "/v1/services", WRITE, Filtered),
     ("get", "/v1/services/{id}", READ, Hidden),
@@ -155,7 +177,7 @@ fn filled(path: &str, is_of_other_group: bool, service: i64, job: i64) -> String
         path if path.starts_with("/v1/services/{id}") && is_of_other_group => service.to_string(),
         _ => nobody,
     };
-    let path = path.replace("{id}", &id).replace("{key}", "core_job");
+    let path = path.replace("{id}", &id).replace("{key}", "core_job").replace("{name}", "job");
     if path.ends_with("/external") { format!("{path}?success=true") } else { path }
 }
 
@@ -209,7 +231,7 @@ fn every_route_answers_every_caller_by_its_scope_and_its_groups() {
     let mut wrong = Vec::new();
     let mut answers = 0;
     for (caller, token) in callers {
-        for (method, path, needs, group) in TABLE {
+        for (method, path, needs, group) in TABLE.iter().chain(QUERIES) {
             let is_other = matches!(caller, Caller::OtherGroup);
             let filled = filled(path, is_other, service, job);
             let method = method.to_uppercase();
@@ -240,7 +262,7 @@ fn every_route_answers_every_caller_by_its_scope_and_its_groups() {
         wrong.len(),
         wrong.join("\n")
     );
-    assert_eq!(answers, 12 * TABLE.len());
+    assert_eq!(answers, 12 * (TABLE.len() + QUERIES.len()));
     let path = format!("/v1/services/{service}");
     let kept = client.get(API_TOKEN, &path).json()["data"]["service"]["data"].clone();
     assert_eq!((&kept["name"], &kept["group"]), (&json!("api"), &json!("core")));
