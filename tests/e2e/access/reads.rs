@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{API_TOKEN, Client};
-use crate::support::Launch;
+use crate::support::{Launch, wait_until};
 
 #[test]
 fn on_an_address_that_others_reach_every_read_but_health_needs_a_token() {
@@ -46,9 +46,8 @@ fn without_a_right_to_read_readiness_says_only_the_status() {
     let launch = Launch::new().with("API_READ", "token").with("API_TOKEN", API_TOKEN);
     let app = launch.start();
     app.wait_until_ready();
-    // The store fails from now on.
-    std::fs::remove_file(launch.folder().join("db.db")).unwrap();
-    crate::support::wait_until("the service not to be ready", || {
+    let _lock = app.db().lock();
+    wait_until("the service not to be ready", || {
         app.get("/v1/_internal/ready").status == 503
     });
     let client = Client(&app);

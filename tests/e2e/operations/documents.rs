@@ -132,7 +132,9 @@ fn openapi_lists_every_path_and_the_limits_of_the_code() {
         "delete /v1/maintenance/{id}",
         "delete /v1/policies/{id}",
         "delete /v1/services/{id}",
+        "delete /v1/session",
         "delete /v1/silences/{id}",
+        "delete /v1/tokens/{id}",
         "get /metrics",
         "get /openapi.json",
         "get /v1/_internal/health",
@@ -159,9 +161,11 @@ fn openapi_lists_every_path_and_the_limits_of_the_code() {
         "get /v1/services/{id}/slo",
         "get /v1/services/{id}/ticks",
         "get /v1/services/{id}/uptime",
+        "get /v1/session",
         "get /v1/silences",
         "get /v1/silences/{id}",
         "get /v1/stream",
+        "get /v1/tokens",
         "get /v1/uptime",
         "patch /v1/channels/{id}",
         "patch /v1/maintenance/{id}",
@@ -178,7 +182,9 @@ fn openapi_lists_every_path_and_the_limits_of_the_code() {
         "post /v1/services",
         "post /v1/services/{id}/heartbeat",
         "post /v1/services/{id}/probe",
+        "post /v1/session",
         "post /v1/silences",
+        "post /v1/tokens",
     ];
     assert_eq!(found, expected);
 
