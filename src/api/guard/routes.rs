@@ -191,7 +191,7 @@ pub fn is_change(method: &Method, pattern: Option<&str>) -> bool {
 }
 
 /// What a request requires. A read of a route without a row requires `read`, and a change `admin`,
-/// so that a forgotten route is closed.
+/// so that a forgotten route is closed. A route with tokens of its own answers every method.
 pub fn required(method: &Method, pattern: Option<&str>) -> (Required, Limited) {
     let row_method = if is_read(method) { "GET" } else { method.as_str() };
     let row = ROUTES
@@ -201,6 +201,7 @@ pub fn required(method: &Method, pattern: Option<&str>) -> (Required, Limited) {
         .find(|route| Some(route.pattern) == pattern && route.method == row_method);
     match row {
         Some(route) => (route.required, route.limited),
+        None if [HEARTBEAT, EXTERNAL].map(Some).contains(&pattern) => (OwnToken, Within),
         None if is_read(method) => (READ, Within),
         None => (ADMIN, Refused),
     }
@@ -239,6 +240,7 @@ mod tests {
         assert_eq!(required(&Method::POST, None), (ADMIN, Refused));
         assert_eq!(required(&Method::PUT, Some("/v1/services")), (ADMIN, Refused));
         assert_eq!(required(&Method::HEAD, Some("/metrics")), (METRICS, Within));
+        assert_eq!(required(&Method::PUT, Some(HEARTBEAT)), (OwnToken, Within), "405");
         assert_eq!(required(&Method::POST, Some("/v1/services")), (WRITE, Within));
     }
 }
