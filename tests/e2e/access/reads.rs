@@ -47,9 +47,7 @@ fn without_a_right_to_read_readiness_says_only_the_status() {
     let app = launch.start();
     app.wait_until_ready();
     let _lock = app.db().lock();
-    wait_until("the service not to be ready", || {
-        app.get("/v1/_internal/ready").status == 503
-    });
+    wait_until("the service not to be ready", || app.get("/v1/_internal/ready").status == 503);
     let client = Client(&app);
     let hidden = client.send("GET", "/v1/_internal/ready", &[], "");
     let shown = client.get(API_TOKEN, "/v1/_internal/ready");
