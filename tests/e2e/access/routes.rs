@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{API_TOKEN, Client, client::bearer};
-use crate::support::{Launch, wait_until};
+use crate::support::{Launch, wait_for, wait_until};
 
 /// What a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,10 +200,14 @@ fn every_route_answers_every_caller_by_its_scope_and_its_groups() {
     let other = text(client.create("other", &["write", "probe", "heartbeat"], Some(&["web"])));
     let (id, revoked) = client.create("revoked", &["admin"], None);
     client.revoke(id);
-    let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let soon = soon.as_secs() + 2;
-    let (_, expired) =
-        client.create_with(&json!({"name": "old", "scopes": ["admin"], "expires_at": soon}));
+    // The time may be over before a slow machine has created the token.
+    let expired = wait_for("a token that ends soon", || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let body = json!({"name": "old", "scopes": ["admin"], "expires_at": now.as_secs() + 2});
+        let reply = client.with_token(API_TOKEN, "POST", "/v1/tokens", &body.to_string());
+        let text = || reply.json()["data"]["token"]["data"]["text"].as_str().map(str::to_owned);
+        (reply.status == 201).then(text).flatten()
+    });
     wait_until("the token to expire", || client.get(&expired, "/v1/session").status == 401);
     let unknown = "shc_0123456789abcdefghijABCDEFGHIJ0000000000".to_owned();
     let callers = scoped.into_iter().chain([
