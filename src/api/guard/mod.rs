@@ -103,7 +103,7 @@ impl Guard {
     }
 
     /// What the text of a token stands for.
-    pub fn judge(&self, token: &str, now_ms: i64) -> Credential {
+    fn judge(&self, token: &str, now_ms: i64) -> Credential {
         if self.is_api_token(token) {
             return Credential::Known(Caller::api_token(Proof::Header));
         }
@@ -113,11 +113,6 @@ impl Guard {
             Found::Unknown => Credential::Unknown,
             Found::OtherForm => Credential::Other,
         }
-    }
-
-    /// Who a request without a token is; `None` when every request requires one.
-    pub fn anonymous(&self) -> Option<Caller> {
-        self.policy.anonymous()
     }
 
     /// Notes the use of a token or a session. Returns what is to be stored about it.

@@ -50,7 +50,7 @@ impl<'c> Place<'c> {
                 let body = json!({
                     "name": name, "scopes": scopes, "groups": groups, "expires_at": expires_at,
                 });
-                let data = client.post("/v1/tokens", &body).map_err(|error| through(by, error))?;
+                let data = client.post("/v1/tokens", &body).map_err(|error| through(by, &error))?;
                 let text = data["token"]["data"]["text"].as_str().unwrap_or_default();
                 Ok(text.to_owned())
             }
@@ -78,7 +78,7 @@ impl<'c> Place<'c> {
                 let mut tokens = Vec::new();
                 for page in 1.. {
                     let path = format!("/v1/tokens?limit={PAGE}&page={page}");
-                    let mut data = client.get(&path).map_err(|error| through(by, error))?;
+                    let mut data = client.get(&path).map_err(|error| through(by, &error))?;
                     if let Value::Array(page) = data["tokens"]["data"].take() {
                         tokens.extend(page);
                     }
@@ -106,7 +106,7 @@ impl<'c> Place<'c> {
         match self {
             Self::Api(client, by) => {
                 let revoked = client.delete(&format!("/v1/tokens/{id}"));
-                revoked.map(drop).map_err(|error| through(by, error))
+                revoked.map(drop).map_err(|error| through(by, &error))
             }
             Self::Store(store) => {
                 let change = AccessChange::RevokeToken(id);
@@ -118,7 +118,7 @@ impl<'c> Place<'c> {
 }
 
 /// The error of a request to the service that has the store.
-fn through(by: &str, error: Error) -> Error {
+fn through(by: &str, error: &Error) -> Error {
     Error::Failed(format!(
         "{by}; so the command goes through the API of this configuration, with API_TOKEN: {error}"
     ))
