@@ -1,6 +1,6 @@
 //! All functions: names, arguments, results, and what computes them.
 
-use super::eval::{calendar, instant, over_time, rates, trend};
+use super::eval::{calendar, elementwise, over_time, rates, trend};
 use super::range_window::RangeWindow;
 use super::value_type::Type::{self, Matrix, Scalar, Text, Vector};
 
@@ -210,7 +210,7 @@ pub const FUNCTIONS: &[Function] = &[
     over_time("resets", over_time::resets),
     with_more(special("round", &[Vector, Scalar], Vector, Special::Round), More::Optional),
     special("scalar", &[Vector], Scalar, Special::Scalar),
-    map("sgn", instant::sgn),
+    map("sgn", elementwise::sgn),
     map("sin", f64::sin),
     map("sinh", f64::sinh),
     special("sort", &[Vector], Vector, Special::Sort),

@@ -9,8 +9,8 @@ use crate::promql::tree::{Expr, Kind};
 
 use super::absent::absent_labels;
 use super::calendar::Civil;
+use super::elementwise::{clamp, round};
 use super::evaluator::{Evaluator, Value};
-use super::instant::{clamp, round};
 use super::sorting::{sort_by_labels, sort_by_value};
 
 type Outcome<T> = Result<T, EvalError>;

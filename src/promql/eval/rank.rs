@@ -6,7 +6,7 @@ use crate::promql::labels::Labels;
 use crate::promql::number::format_plain;
 use crate::promql::series::{Point, Series, Steps};
 
-use super::aggregate::Group;
+use super::group::Group;
 use super::sorting::compare_values;
 use super::sum::quantile;
 

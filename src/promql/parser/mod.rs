@@ -10,7 +10,7 @@ use super::check;
 use super::error::ParseError;
 use super::labels::Matcher;
 use super::lexer::{TokenKind, error_at, tokens};
-use super::limits::{MAX_DEPTH, MAX_QUERY_BYTES};
+use super::limits::MAX_QUERY_BYTES;
 use super::tree::{Binary, Expr, Kind, Operator, Selector, Shift};
 
 use stream::{Outcome, Stream};
@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Result<Query, ParseError> {
     if stream.peek() == &TokenKind::End {
         return Err(stream.error_here("no expression found in input"));
     }
-    let expr = expression(&mut stream, 0)?;
+    let expr = stream.expression(0)?;
     if stream.peek() != &TokenKind::End {
         return Err(stream.unexpected("end of input"));
     }
@@ -58,48 +58,41 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
 /// Binds tighter than every operator but `^`.
 const UNARY_BINDING: u8 = 6;
 
-/// An expression whose binary operators bind at least as tight as `lowest`.
-fn expression(stream: &mut Stream<'_>, lowest: u8) -> Outcome<Expr> {
-    stream.enter()?;
-    let mut left = unary(stream)?;
-    while let Some((operator, binding)) = operator(stream.peek()) {
-        if binding < lowest {
-            break;
+impl Stream<'_> {
+    /// An expression whose binary operators bind at least as tight as `lowest`.
+    pub fn expression(&mut self, lowest: u8) -> Outcome<Expr> {
+        self.enter()?;
+        let mut left = self.unary()?;
+        while let Some((operator, binding)) = operator(self.peek()) {
+            if binding < lowest {
+                break;
+            }
+            let operator_span = self.next().span;
+            let (is_bool, matching) = matching::modifiers(self)?;
+            // `^` is right-associative.
+            let right_binding = if operator == Operator::Power { binding } else { binding + 1 };
+            let right = self.expression(right_binding)?;
+            let span = left.span.to(right.span);
+            let binary = Binary { operator, left, right, is_bool, matching, operator_span };
+            left = self.limited(Expr::new(Kind::Binary(Box::new(binary)), span))?;
         }
-        let operator_span = stream.next().span;
-        let modifiers = matching::modifiers(stream)?;
-        // `^` is right-associative.
-        let right_binding = if operator == Operator::Power { binding } else { binding + 1 };
-        let right = expression(stream, right_binding)?;
-        let span = left.span.to(right.span);
-        let (is_bool, matching) = modifiers;
-        let binary = Binary { operator, left, right, is_bool, matching, operator_span };
-        left = limited(stream, Expr::new(Kind::Binary(Box::new(binary)), span))?;
+        self.leave();
+        Ok(left)
     }
-    stream.leave();
-    Ok(left)
-}
 
-fn unary(stream: &mut Stream<'_>) -> Outcome<Expr> {
-    let is_minus = stream.is_symbol("-");
-    if !is_minus && !stream.is_symbol("+") {
-        let primary = primary::primary(stream)?;
-        return postfix::postfix(stream, primary);
+    fn unary(&mut self) -> Outcome<Expr> {
+        let is_minus = self.is_symbol("-");
+        if !is_minus && !self.is_symbol("+") {
+            let primary = primary::primary(self)?;
+            return postfix::postfix(self, primary);
+        }
+        let sign = self.next().span;
+        let operand = self.expression(UNARY_BINDING)?;
+        let span = sign.to(operand.span);
+        let operand = Box::new(operand);
+        let kind = if is_minus { Kind::Negate(operand) } else { Kind::Same(operand) };
+        self.limited(Expr::new(kind, span))
     }
-    let sign = stream.next().span;
-    let operand = expression(stream, UNARY_BINDING)?;
-    let span = sign.to(operand.span);
-    let operand = Box::new(operand);
-    let kind = if is_minus { Kind::Negate(operand) } else { Kind::Same(operand) };
-    limited(stream, Expr::new(kind, span))
-}
-
-/// Fails for an expression that is nested too deep.
-fn limited(stream: &Stream<'_>, expr: Expr) -> Outcome<Expr> {
-    if expr.height > MAX_DEPTH {
-        return Err(stream.too_deep(expr.span));
-    }
-    Ok(expr)
 }
 
 /// The binary operator that a token is, and how tight it binds.

@@ -3,7 +3,6 @@
 use crate::promql::lexer::TokenKind;
 use crate::promql::tree::{At, Expr, Kind, Shift, Subquery};
 
-use super::limited;
 use super::stream::{Outcome, Stream};
 
 /// Largest time of `@` and of a duration that is a number.
@@ -68,7 +67,7 @@ fn range(stream: &mut Stream<'_>, expr: Expr) -> Outcome<Expr> {
         Kind::Range { selector, range_ms }
     };
     stream.expect_symbol("]")?;
-    limited(stream, Expr::new(kind, span))
+    stream.limited(Expr::new(kind, span))
 }
 
 fn shift<'e>(stream: &Stream<'_>, expr: &'e mut Expr, modifier: &str) -> Outcome<&'e mut Shift> {

@@ -10,7 +10,7 @@ use crate::promql::tree::{
 };
 
 use super::stream::{Outcome, Stream};
-use super::{expression, limited, matching, selector};
+use super::{matching, selector};
 
 /// Words that are no metric names at the beginning of an expression.
 const RESERVED: [&str; 8] =
@@ -38,7 +38,7 @@ pub fn primary(stream: &mut Stream<'_>) -> Outcome<Expr> {
         }
         TokenKind::Symbol("(") => {
             stream.next();
-            let inner = expression(stream, 0)?;
+            let inner = stream.expression(0)?;
             stream.expect_symbol(")")?;
             Kind::Same(Box::new(inner))
         }
@@ -51,7 +51,7 @@ pub fn primary(stream: &mut Stream<'_>) -> Outcome<Expr> {
 
 fn finish(stream: &Stream<'_>, kind: Kind, from: Span) -> Outcome<Expr> {
     let span = Span { start: from.start, end: stream.end_of_previous() };
-    limited(stream, Expr::new(kind, span))
+    stream.limited(Expr::new(kind, span))
 }
 
 fn word_expression(stream: &mut Stream<'_>, word: &str, span: Span) -> Outcome<Expr> {
@@ -102,7 +102,7 @@ fn arguments(stream: &mut Stream<'_>) -> Outcome<Vec<Expr>> {
     stream.expect_symbol("(")?;
     let mut arguments = Vec::new();
     while !stream.accept_symbol(")") {
-        arguments.push(expression(stream, 0)?);
+        arguments.push(stream.expression(0)?);
         if stream.accept_symbol(",") {
             if stream.is_symbol(")") {
                 return Err(stream.error_here("trailing commas not allowed in function call args"));

@@ -4,6 +4,7 @@ use crate::promql::error::ParseError;
 use crate::promql::lexer::{Token, TokenKind, error_at};
 use crate::promql::limits::MAX_DEPTH;
 use crate::promql::position::Span;
+use crate::promql::tree::Expr;
 
 pub type Outcome<T> = Result<T, ParseError>;
 
@@ -88,7 +89,12 @@ impl<'a> Stream<'a> {
         self.depth -= 1;
     }
 
-    pub fn too_deep(&self, span: Span) -> ParseError {
+    /// Fails for an expression that is nested too deep.
+    pub fn limited(&self, expr: Expr) -> Outcome<Expr> {
+        if expr.height > MAX_DEPTH { Err(self.too_deep(expr.span)) } else { Ok(expr) }
+    }
+
+    fn too_deep(&self, span: Span) -> ParseError {
         self.error_at(span, format!("expressions are nested more than {MAX_DEPTH} deep"))
     }
 

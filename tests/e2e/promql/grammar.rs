@@ -2,8 +2,9 @@
 //!
 //! Left out are what version 2 of Prometheus lacks, what depends on the order of equal values or on
 //! the last digits of large ones, and what version 3 changed: when the metric name is removed (also
-//! by `atan2`), the variance of infinities, `predict_linear` with `@`, and comparisons of several
-//! series with one, which fail there even where they filter all of them.
+//! by `atan2`), the variance of infinities, `predict_linear` with `@`, rates of series that begin
+//! within the window, and comparisons of several series with one, which fail there even where they
+//! filter all of them.
 
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -182,7 +183,10 @@ fn over_time(random: &mut SmallRng, depth: u32) -> String {
         let (selector, range) = (pick(random, SELECTORS), pick(random, RANGES));
         return format!("predict_linear({selector}[{range}] offset 1m, 600)");
     }
-    format!("{}({})", pick(random, OVER_TIME), range(random, depth))
+    let (function, range) = (pick(random, OVER_TIME), range(random, depth));
+    let is_rate = matches!(function, "rate" | "increase");
+    let function = if is_rate && range.contains("intermittent") { "delta" } else { function };
+    format!("{function}({range})")
 }
 
 fn special(random: &mut SmallRng, depth: u32) -> String {
