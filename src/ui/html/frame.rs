@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use crate::ui::assets;
-use crate::ui::html::parts::{Notice, icon};
+use crate::ui::html::parts::{Notice, Tone, icon};
 use crate::ui::html::text;
 
 /// A part of the navigation.
@@ -100,6 +100,8 @@ pub struct Frame {
     pub access: Access,
     pub stream: Option<Stream>,
     pub notices: Vec<Notice>,
+    /// Whether the monitor itself has no network.
+    pub is_cut_off: bool,
 }
 
 impl Frame {
@@ -108,6 +110,7 @@ impl Frame {
         let content = html! {
             (self.header())
             main.wrap #main tabindex="-1" {
+                div #banner data-live { (self.banner()) }
                 div #notices {@for notice in &self.notices { (notice.markup()) }}
                 (content)
             }
@@ -149,6 +152,18 @@ impl Frame {
                     p.vh #said role="status" {}
                     (help())
                 }
+            }
+        }
+    }
+
+    /// What makes the whole page doubtful.
+    pub fn banner(&self) -> Markup {
+        html! {
+            @if self.is_cut_off {
+                (Notice::new(
+                    Tone::Bad,
+                    "Our own network is unreachable: what stands here is from before.",
+                ).markup())
             }
         }
     }
@@ -255,6 +270,15 @@ mod tests {
         assert!(![" onclick=", " onload=", " onerror="].iter().any(|it| page.contains(it)));
         assert!(page.contains("data-stream=\"/v1/stream?services=1\" data-since=\"a-1\""));
         assert!(page.contains("back=%2F%3Fa%3D%22%3Cb%3E"), "{page}");
+    }
+
+    #[test]
+    fn a_monitor_without_network_says_so() {
+        let page = |is_cut_off| {
+            Frame { is_cut_off, ..Frame::default() }.page("x", &html! {}).into_string()
+        };
+        assert!(page(true).contains("Our own network is unreachable"));
+        assert!(page(false).contains("<div id=\"banner\" data-live></div>"));
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub fn page(frame: &Frame, facts: &Wall) -> Markup {
                 (icon("logo", "")) span.vh { "To the overview" }
             }
         }
+        div #banner data-live { (frame.banner()) }
         div.tiles #rows data-live {
             @for row in &facts.rows { (trouble(row, frame.now_ms)) }
             @for group in &facts.groups { (tile(group)) }

@@ -147,6 +147,7 @@ impl Viewer {
             access: self.access(),
             stream: None,
             notices: self.notice().into_iter().collect(),
+            is_cut_off: self.api.telemetry.cut_off.get() == 1,
         }
     }
 
