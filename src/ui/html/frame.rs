@@ -162,7 +162,7 @@ impl Frame {
             @if self.is_cut_off {
                 (Notice::new(
                     Tone::Bad,
-                    "Our own network is unreachable: what stands here is from before.",
+                    "The network of this monitor is unreachable: what stands here is from before.",
                 ).markup())
             }
         }
@@ -277,7 +277,7 @@ mod tests {
         let page = |is_cut_off| {
             Frame { is_cut_off, ..Frame::default() }.page("x", &html! {}).into_string()
         };
-        assert!(page(true).contains("Our own network is unreachable"));
+        assert!(page(true).contains("The network of this monitor is unreachable"));
         assert!(page(false).contains("<div id=\"banner\" data-live></div>"));
     }
 
