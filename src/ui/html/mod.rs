@@ -17,6 +17,7 @@ pub mod phases;
 pub mod rows;
 pub mod service;
 pub mod service_form;
+pub mod service_history;
 pub mod services;
 pub mod strip;
 pub mod text;

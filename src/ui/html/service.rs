@@ -5,12 +5,11 @@ use maud::{Markup, html};
 use crate::domain::history::timeline::Totals;
 use crate::domain::shown_state::ShownState;
 use crate::domain::strip::Slot;
-use crate::ui::html::chart::{Series, chart, table};
 use crate::ui::html::events::{self, Event};
 use crate::ui::html::frame::{Frame, Section};
 use crate::ui::html::parts::{icon, post_button, state_icon};
-use crate::ui::html::phases;
-use crate::ui::html::rows::{Why, beside, uptime};
+use crate::ui::html::rows::{Why, beside};
+use crate::ui::html::service_history::{Check, Objective, Response, checks, response, windows};
 use crate::ui::html::strip::days;
 use crate::ui::html::text;
 
@@ -38,13 +37,7 @@ pub struct Service {
     /// Name and totals of each window.
     pub windows: Vec<(&'static str, Totals)>,
     pub objective: Option<Objective>,
-    /// The window of the chart, as it stands in the address.
-    pub window: String,
-    pub series: Series,
-    /// Whether the series stands as a table too.
-    pub has_table: bool,
-    /// Mean of each phase in the window, in milliseconds.
-    pub phases: Option<[f64; 5]>,
+    pub response: Response,
     pub events: Vec<Event>,
     pub checks: Vec<Check>,
     /// Unix milliseconds at which the certificate expires.
@@ -56,39 +49,15 @@ pub struct Service {
     pub alert: Option<(i64, &'static str)>,
 }
 
-/// A service level objective.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Objective {
-    pub target: f64,
-    pub window: String,
-    pub left_percent: f64,
-    /// Burn rate over an hour.
-    pub burn: Option<f64>,
-}
-
-/// A result.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Check {
-    pub at_ms: i64,
-    pub state: ShownState,
-    pub response_ms: f64,
-    pub phases_ms: Option<[f64; 5]>,
-    pub status: Option<u16>,
-    pub reason: Option<&'static str>,
-}
-
-/// Windows of the chart.
-pub const WINDOWS: [&str; 6] = ["1h", "24h", "7d", "30d", "90d", "1y"];
-
 /// The page of a service.
 pub fn page(frame: &Frame, facts: &Service) -> Markup {
     let content = html! {
         (head(frame, facts))
         section.card aria-labelledby="days-title" #history data-live {
             header { h2 #days-title { "Uptime" } span.sub { "days of UTC" } }
-            div.in.form-wide { (days(&facts.days)) (windows(facts)) }
+            div.in.form-wide { (days(&facts.days)) (windows(&facts.windows, facts.objective.as_ref())) }
         }
-        (response(facts))
+        (response(&facts.response))
         div.cols.even {
             section.card #events data-live aria-labelledby="events-title" {
                 header {
@@ -186,122 +155,6 @@ fn actions(frame: &Frame, facts: &Service) -> Markup {
     }
 }
 
-fn windows(facts: &Service) -> Markup {
-    html! {
-        dl.stats {
-            @for (name, totals) in &facts.windows {
-                div {
-                    dt { (name) }
-                    dd { b { (uptime(totals)) }
-                        @if totals.down_ms > 0 {
-                            span.sub { "down for " (text::span(totals.down_ms)) }
-                        }
-                    }
-                }
-            }
-            @if let Some(objective) = &facts.objective {
-                div {
-                    dt { "Error budget, " (objective.target) " % in " (objective.window) }
-                    dd {
-                        b class=[(objective.left_percent < 0.0).then_some("s-down")] {
-                            (format!("{:.0} % left", objective.left_percent))
-                        }
-                        @if let Some(burn) = objective.burn {
-                            span.sub { "burn rate " (format!("{burn:.1}")) " in the last hour" }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Chart and phases.
-fn response(facts: &Service) -> Markup {
-    let address = |window: &str| format!("/services/{}?window={window}", facts.id);
-    let has_results = facts.series.points.iter().any(|point| point.p50.is_some());
-    html! {
-        section.card #response data-live aria-labelledby="response-title" {
-            header {
-                h2 #response-title { "Response time" }
-                nav.tabs.end aria-label="Window of the chart" {
-                    @for window in WINDOWS {
-                        a href={ (address(window)) "#response" }
-                            aria-current=[(window == facts.window).then_some("true")] { (window) }
-                    }
-                }
-            }
-            div.in.form-wide {
-                @if has_results { (chart(&facts.series)) }
-                @else { p.muted { "No result in this window." } }
-                @if let Some(means) = &facts.phases {
-                    @let whole: f64 = means.iter().sum();
-                    div.field {
-                        h3 { "Phases, mean of " (text::response(whole)) }
-                        (phases::bar(means, whole))
-                        (phases::legend(means))
-                    }
-                }
-                @if has_results {
-                    @if facts.has_table {
-                        div.scroll tabindex="0" role="region" aria-label="Response times" {
-                            (table(&facts.series))
-                        }
-                    }
-                    @else {
-                        p {
-                            a href={ (address(&facts.window)) "&table=1#response" } { "As a table" }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn checks(checks: &[Check]) -> Markup {
-    let checked = checks.iter().filter_map(|check| check.phases_ms);
-    let longest = checked.map(|phases| phases.iter().sum::<f64>()).fold(0.0, f64::max);
-    html! {
-        @if checks.is_empty() { div.in { p.muted { "No result yet." } } }
-        @else {
-            table {
-                caption.vh { "Newest checks" }
-                thead {
-                    tr {
-                        th scope="col" { "At" }
-                        th scope="col" { "Result" }
-                        th scope="col" { "Phases" }
-                        th.num scope="col" { "Response" }
-                    }
-                }
-                tbody {
-                    @for check in checks {
-                        tr {
-                            th.thin scope="row" { (text::clock(check.at_ms)) }
-                            td {
-                                span.row.nowrap {
-                                    (state_icon(check.state))
-                                    @if let Some(reason) = check.reason {
-                                        (reason.replace('_', " "))
-                                    } @else { (check.state.word()) }
-                                    @if let Some(status) = check.status {
-                                        span.muted { (status) }
-                                    }
-                                }
-                            }
-                            td { @if let Some(phases) = &check.phases_ms {
-                                (phases::bar(phases, longest))
-                            } }
-                            td.num { (text::response(check.response_ms)) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 fn definition(frame: &Frame, facts: &Service) -> Markup {
     let now_ms = frame.now_ms;
     let left = |at_ms: i64| {
@@ -372,10 +225,7 @@ mod tests {
             days: strip::days(&[], Planned::NONE, 90, NOW_MS),
             windows: vec![("24 h", Totals { up_ms: 90, down_ms: 10, ..Totals::default() })],
             objective: None,
-            window: "24h".to_owned(),
-            series: Series::default(),
-            has_table: false,
-            phases: None,
+            response: Response::default(),
             events: Vec::new(),
             checks: Vec::new(),
             certificate_ms: Some(NOW_MS + 86_400_000 * 61),

@@ -20,7 +20,8 @@ use crate::storage::history::uptime::{GetSpans, ServiceSpans, totals_with};
 use crate::storage::records::{GetService, ListEvents, ServiceRecord};
 use crate::ui::html::chart::{Point, Series};
 use crate::ui::html::frame::Section;
-use crate::ui::html::service::{Check, Objective, Service, WINDOWS, page};
+use crate::ui::html::service::{Service, page};
+use crate::ui::html::service_history::{Check, Objective, Response, WINDOWS};
 use crate::ui::html::text;
 use crate::ui::pages::facts;
 use crate::ui::pages::respond::{PageResult, html};
@@ -105,10 +106,13 @@ pub async fn show(viewer: Viewer) -> PageResult {
         days: strip::days(&spans, &planned, DAYS, now_ms),
         windows: UPTIME_WINDOWS.map(|(name, days)| (name, totals(days * DAY_MS))).into(),
         objective: objective(&record, totals),
-        series: series(grid, &stats),
-        phases: mean_phases(&stats),
-        window,
-        has_table: viewer.has_query("table"),
+        response: Response {
+            service_id: id.get(),
+            window,
+            series: series(grid, &stats),
+            has_table: viewer.has_query("table"),
+            phases: mean_phases(&stats),
+        },
         events: events.items.into_iter().map(facts::event).collect(),
         checks: ticks.ticks.iter().map(|(_, tick)| check(tick)).collect(),
         certificate_ms: certificates.0.map(|at_s| at_s.saturating_mul(1_000)),
