@@ -55,7 +55,10 @@ pub fn page(frame: &Frame, facts: &Service) -> Markup {
         (head(frame, facts))
         section.card aria-labelledby="days-title" #history data-live {
             header { h2 #days-title { "Uptime" } span.sub { "days of UTC" } }
-            div.in.form-wide { (days(&facts.days)) (windows(&facts.windows, facts.objective.as_ref())) }
+            div.in.form-wide {
+                (days(&facts.days))
+                (windows(&facts.windows, facts.objective.as_ref()))
+            }
         }
         (response(&facts.response))
         div.cols.even {
