@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := condition services_file api_body chunk alerting promql
 
 .PHONY: help run local-run build test lint deny fmt bench bench-smoke bench-history fuzz schema \
-	migrate-check docker-build docker-up test-matrix
+	migrate-check docker-build docker-up screenshots test-matrix
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ test: ## run every test; STORES=sqlite, postgres, both; as root, installs missin
 
 test-matrix: ## run the test with a Matrix server; installs Synapse from PyPI into target/tools
 	tests/matrix.sh
+
+screenshots: ## take the screenshots of docs/images again
+	tests/needs.sh browser
+	SCREENSHOTS="$(CURDIR)/docs/images" cargo test --locked --test e2e -- ui::screenshots
 
 lint: ## check line width, formatting, clippy and documentation; warnings are errors
 	tests/width.sh

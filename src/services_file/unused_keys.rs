@@ -20,7 +20,7 @@ pub const TOP_LEVEL: &[(&str, &str)] = &[
     ("storage", "not used: results are stored in SQLite, in the file of DB_FILE"),
     ("suites", "not used: the endpoints of suites are not probed; list them under endpoints"),
     ("tunneling", "not used: there are no SSH tunnels; run one beside the service (ssh -L)"),
-    ("ui", "not used: there is no dashboard yet"),
+    ("ui", "not used: the dashboard has no settings, and there is no status page yet"),
     ("web", "not used: set API_PORT and API_HOST instead; for TLS, put a proxy before the API"),
 ];
 
@@ -43,7 +43,7 @@ pub const OF_ENDPOINTS: &[(&str, &str)] = &[
          service (ssh -L) and probe its local port",
     ),
     ("store", "not used: a key of endpoints in suites"),
-    ("ui", "not used: there is no dashboard yet"),
+    ("ui", "not used: the dashboard shows every endpoint alike"),
 ];
 
 /// Keys in `ui` of an endpoint that hide something from readers.
@@ -51,8 +51,8 @@ pub const HIDING: &[&str] =
     &["hide-conditions", "hide-errors", "hide-hostname", "hide-port", "hide-url"];
 
 /// The advice for [`HIDING`].
-pub const HIDING_ADVICE: &str = "not used: there is no dashboard yet, and the API shows it to \
-     every client that may read; restrict who reaches the API";
+pub const HIDING_ADVICE: &str = "not used: dashboard and API show it to every client that may \
+     read; give readers tokens that are limited to groups";
 
 pub fn advice(table: &[(&str, &'static str)], key: &str) -> Option<&'static str> {
     table.iter().find(|(known, _)| *known == key).map(|(_, advice)| *advice)

@@ -110,13 +110,16 @@ const handlers = {
 };
 
 // Fetches the page again and replaces what may change: at once, then every 2 s at most.
-let last = 0, waiting;
+let last = 0, waiting, again;
 function refresh() {
-  if (waiting) return;
-  waiting = setTimeout(async () => {
+  // A page that is under way may be older than this change.
+  again = true;
+  waiting ??= setTimeout(async () => {
     last = Date.now();
+    again = false;
     try { await fetchRows(); } catch { /* the notice tells it */ }
     waiting = null;
+    if (again) refresh();
   }, Math.max(0, last + GAP - Date.now()));
 }
 
@@ -144,6 +147,8 @@ async function fetchRows() {
 
 // Keeps focus and what is unfolded; a part that is being used stays.
 function replace(part, other) {
+  // Screen readers announce a notice again whenever it is put in.
+  if (part.innerHTML === other.innerHTML) return;
   if (part.querySelector('form :focus, [role=slider]:focus, details[open] form')) return;
   const focus = part.contains(document.activeElement) ? document.activeElement : null;
   const key = focus?.getAttribute('href') ?? focus?.textContent;
@@ -224,8 +229,10 @@ if (box) {
   box.checked = hasKeys();
   box.onchange = () => localStorage.setItem('keys', box.checked ? 'on' : 'off');
   const button = document.querySelector('[data-help]');
-  button.hidden = false;
-  button.onclick = () => help.showModal();
+  if (button) {
+    button.hidden = false;
+    button.onclick = () => help.showModal();
+  }
 }
 document.addEventListener('keydown', (event) => {
   const busy = event.target.closest?.('input, select, textarea, dialog');

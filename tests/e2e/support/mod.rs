@@ -3,7 +3,6 @@
 pub mod alertmanager;
 mod app;
 mod blackbox;
-#[allow(dead_code, unused_imports, reason = "the journeys follow the pages")]
 pub mod browser;
 mod certificates;
 mod db;

@@ -5,38 +5,56 @@ use serde_json::{Value, json};
 use super::installation::{PAGES, busy};
 use crate::support::browser::{Browser, Scheme, browse};
 
-/// How many pixels the page is wider than its window.
-fn overhang(browser: &Browser) -> i64 {
-    let script = "return document.documentElement.scrollWidth - innerWidth";
-    browser.run(script, &[]).as_i64().unwrap()
+/// The elements beyond the sides of the window, when the page scrolls sideways.
+fn beyond(browser: &Browser) -> Vec<String> {
+    let script = "const page = document.documentElement;
+        if (page.scrollWidth <= innerWidth) return [];
+        return [...document.querySelectorAll('body *')].filter(element => {
+            const box = element.getBoundingClientRect();
+            return box.width > 0 && (box.right > innerWidth + 0.5 || box.left < -0.5)
+                && !element.closest('.vh, .skip');
+        }).slice(0, 6).map(element => {
+            const box = element.getBoundingClientRect();
+            return `${element.outerHTML.slice(0, 80)}: ${box.left} to ${box.right}`;
+        }).concat(page.scrollWidth)";
+    let found = browser.run(script, &[]);
+    found.as_array().unwrap().iter().map(Value::to_string).collect()
 }
 
 #[test]
 fn no_page_scrolls_sideways() {
     let (app, _targets) = busy();
     browse(&app, |browser| {
+        let mut faults = Vec::new();
         for path in PAGES {
             for width in [320, 768] {
                 browser.emulate_size(width, 800);
                 browser.visit(path);
-                assert!(overhang(browser) <= 0, "{path} at {width}: {}", overhang(browser));
-                browser.run("document.documentElement.dir = 'rtl'", &[]);
-                assert!(overhang(browser) <= 0, "{path} at {width}, right to left");
+                for direction in ["ltr", "rtl"] {
+                    browser.run("document.documentElement.dir = arguments[0]", &[json!(direction)]);
+                    let found = beyond(browser).into_iter();
+                    faults.extend(found.map(|it| format!("{path} at {width}, {direction}: {it}")));
+                }
             }
         }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
     });
 }
 
 #[test]
-fn every_page_is_accessible_in_all_colours_and_directions() {
+fn every_page_is_accessible_in_light_and_dark_and_from_right_to_left() {
     let (app, _targets) = busy();
     browse(&app, |browser| {
+        let mut faults = Vec::new();
         for path in PAGES {
             browser.visit(path);
-            browser.check();
+            let mut found = browser.console_faults();
+            found.extend(browser.accessibility_faults());
             browser.run("document.documentElement.dir = 'rtl'", &[]);
-            browser.check();
+            found.extend(browser.run_axe(&Value::Null));
+            faults.extend(found.into_iter().map(|fault| format!("{path}: {fault}")));
         }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
     });
 }
 
@@ -44,7 +62,7 @@ fn every_page_is_accessible_in_all_colours_and_directions() {
 fn the_system_or_the_reader_chooses_the_colours() {
     let (app, _targets) = busy();
     let background = |browser: &Browser| {
-        browser.run("return getComputedStyle(document.body).backgroundColor", &[])
+        browser.run("return getComputedStyle(document.documentElement).backgroundColor", &[])
     };
     browse(&app, |browser| {
         browser.dashboard();
@@ -74,7 +92,7 @@ fn states_are_told_apart_in_forced_colours() {
         browser.emulate_forced_colours();
         browser.dashboard();
         // Bars of the strips have another colour than the surface below them.
-        let script = "const surface = getComputedStyle(document.body).backgroundColor;
+        let script = "const surface = getComputedStyle(document.documentElement).backgroundColor;
             return [...document.querySelectorAll('svg.strip path')]
                 .filter(bar => getComputedStyle(bar).stroke === surface).length";
         assert_eq!(browser.run(script, &[]), json!(0));

@@ -40,14 +40,14 @@ fn a_lost_network_is_a_banner_and_unwatched_time_but_no_downtime() {
         hosts.remove_route();
         services.row("pay").wait_for_state("unknown");
         browser.wait_for_services_in("down", 0);
-        browser.wait_for_text("Our own network");
+        browser.wait_for_text("The network of this monitor");
         browser.check();
         browser.reload();
-        browser.wait_for_text("Our own network");
+        browser.wait_for_text("The network of this monitor");
         hosts.restore_route();
         services.row("pay").wait_for_state("up");
         browser.reload();
-        assert!(!browser.page_text().contains("Our own network"));
+        assert!(!browser.page_text().contains("The network of this monitor"));
         // The time without a network is hatched in the strip of the hours.
         assert!(browser.has("svg.strip path.b-part, svg.strip path.b-none"));
         let label = browser.attribute("tr[data-id] svg.strip", "aria-label");

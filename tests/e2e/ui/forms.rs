@@ -90,7 +90,7 @@ fn a_service_is_edited_paused_probed_and_deleted() {
 
         browser.click("Delete this service");
         browser.click("Delete mail");
-        browser.wait_for_text("Add your first service");
+        browser.wait_for_text("No service yet");
         assert_eq!(app.names(), [""; 0]);
     });
 }

@@ -70,13 +70,16 @@ pub fn busy() -> (App, [Target; 3]) {
     app.wait_for_state(paused, "up");
     app.pause(paused);
     let now_s = unix_ms() / 1_000;
-    for (from, note) in [(now_s - 60, "Upgrade of the database"), (now_s + 3_600, "New disks")] {
+    for (from, note) in [(now_s + 2, "Upgrade of the database"), (now_s + 3_600, "New disks")] {
         post(
             "/v1/maintenance",
-            json!({"match": {"name": "pay"}, "from": from, "to": from + 7_200, "note": note}),
+            json!({"match": {"name": ["pay"]}, "from": from, "to": from + 7_200, "note": note}),
         );
     }
-    post("/v1/silences", json!({"match": {"name": "sh*"}, "to": now_s + 3_600, "note": "moving"}));
+    post(
+        "/v1/silences",
+        json!({"match": {"name": ["sh*"]}, "to": now_s + 3_600, "note": "moving"}),
+    );
     wait_for("an alert", || app.get("/v1/alerts?state=firing").list("alerts").first().map(|_| ()));
     (app, [healthy, failing, receiver])
 }

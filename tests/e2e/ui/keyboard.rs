@@ -63,10 +63,10 @@ fn single_keys_search_walk_the_rows_and_explain_themselves() {
             wait_until(&format!("{expected} to have the focus"), || focused(browser) == expected);
         }
         browser.press(&["?"]);
-        browser.wait_for_text("Next row");
+        browser.wait_for_text("next and previous row");
         browser.check();
         browser.press(&[key::ESCAPE]);
-        wait_until("the help to close", || !browser.page_text().contains("Next row"));
+        wait_until("the help to close", || !browser.page_text().contains("next and previous row"));
 
         browser.press(&["/"]);
         wait_until("the search to have the focus", || focused(browser) == "Search services");

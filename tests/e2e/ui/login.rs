@@ -23,7 +23,7 @@ fn pages_need_a_session_which_a_token_begins_and_a_click_ends() {
         browser.check();
         browser.fill("Token", "shc_wrong");
         browser.click("Sign in");
-        wait_until("the error", || browser.text("#h-token .error").contains("token"));
+        wait_until("the error", || browser.text(".error, .note.bad").contains("token"));
         assert_eq!(browser.value_of("Token"), "", "a wrong token is not repeated");
         browser.check();
         browser.fill("Token", TOKEN);
@@ -39,8 +39,9 @@ fn pages_need_a_session_which_a_token_begins_and_a_click_ends() {
         browser.wait_for_text("Paused");
 
         browser.click("Sign out");
+        browser.wait_for_path("/login");
         browser.visit("/services");
-        browser.wait_for_text("Sign in");
+        browser.wait_for_path("/login?back=%2Fservices");
         assert!(!browser.has("tr[data-id]"));
     });
 }

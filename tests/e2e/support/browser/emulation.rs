@@ -26,8 +26,10 @@ impl Browser {
 
     #[track_caller]
     fn emulate_feature(&self, name: &str, value: &str) {
-        let features = json!({"features": [{"name": name, "value": value}]});
-        self.session.devtools("Emulation.setEmulatedMedia", features);
+        // Without motion, colours change at once, so that contrast is measured of the last ones.
+        let features = [(name, value), ("prefers-reduced-motion", "reduce")];
+        let features = features.map(|(name, value)| json!({"name": name, "value": value}));
+        self.session.devtools("Emulation.setEmulatedMedia", json!({"features": features}));
     }
 
     /// The zone of the visitor, for pages that are opened from now on.

@@ -45,7 +45,8 @@ impl Browser {
     /// The visible texts of all elements that `selector` selects.
     #[track_caller]
     pub fn texts(&self, selector: &str) -> Vec<String> {
-        let script = "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText)";
+        let script =
+            "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText ?? '')";
         let texts = self.run(script, &[json!(selector)]);
         texts
             .as_array()
@@ -59,6 +60,13 @@ impl Browser {
     #[track_caller]
     pub fn count(&self, selector: &str) -> usize {
         self.texts(selector).len()
+    }
+
+    /// Whether the first element that `selector` selects can be seen.
+    #[track_caller]
+    pub fn is_visible(&self, selector: &str) -> bool {
+        let script = "return !!document.querySelector(arguments[0])?.checkVisibility()";
+        self.run(script, &[json!(selector)]) == json!(true)
     }
 
     /// Whether `selector` selects an element.
@@ -79,6 +87,15 @@ impl Browser {
     #[track_caller]
     pub fn wait_for_text(&self, text: &str) {
         wait_until(&format!("{text:?} on the page"), || self.page_text().contains(text));
+    }
+
+    /// Loads the page again until it shows `text`: not every page has a stream.
+    #[track_caller]
+    pub fn reload_until_text(&self, text: &str) {
+        wait_until(&format!("{text:?} on the page"), || {
+            self.reload();
+            self.page_text().contains(text)
+        });
     }
 
     /// Clicks the link or button with this text or name, as soon as there is one.
@@ -122,6 +139,9 @@ impl Browser {
 
     #[track_caller]
     fn click_element(&self, id: &str) {
+        // Where the header does not cover it.
+        let script = "arguments[0].scrollIntoView({block: 'center'})";
+        self.run(script, &[json!({ELEMENT: id})]);
         self.session.post(&format!("element/{id}/click"), &json!({}));
     }
 

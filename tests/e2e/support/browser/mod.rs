@@ -24,7 +24,6 @@ pub use emulation::Scheme;
 use driver::{Driver, Permit};
 use webdriver::Session;
 
-pub use pages::{Row, Services};
 pub use relay::Relay;
 
 /// Keys without a character (W3C WebDriver, section 17.4.2).
@@ -87,7 +86,10 @@ impl Browser {
         });
         let session = Session::start(&driver.url, &arguments, &preferences);
         let origin = format!("http://{address}");
-        Self { session, origin, expected: RefCell::default(), profile, _permit: permit }
+        let expected = RefCell::default();
+        let browser = Self { session, origin, expected, profile, _permit: permit };
+        browser.emulate_scheme(Scheme::Light);
+        browser
     }
 
     /// Opens the page at `path` and waits until it is loaded.
@@ -171,10 +173,12 @@ impl Browser {
         assert!(faults.is_empty(), "axe-core on {}:\n{}", self.path(), faults.join("\n"));
     }
 
-    /// Entries of the console since the last call, but for the expected ones.
+    /// Entries of the console since the last call, but for the expected ones, and for hints that a
+    /// console hides by default.
     pub fn console_faults(&self) -> Vec<String> {
         let expected = self.expected.borrow();
-        let entries = self.session.console();
+        let mut entries = self.session.console();
+        entries.retain(|entry| entry["level"] != "DEBUG");
         let texts = entries.iter().map(|entry| entry["message"].as_str().unwrap().to_owned());
         texts.filter(|text| !expected.iter().any(|part| text.contains(part))).collect()
     }

@@ -79,12 +79,6 @@ impl Row<'_> {
         self.field("reason")
     }
 
-    /// The newest response time, with its unit.
-    #[track_caller]
-    pub fn response(&self) -> String {
-        self.field("ms")
-    }
-
     #[track_caller]
     fn field(&self, field: &str) -> String {
         let text = self.browser.run(FIELD, &[json!(self.name), json!(field)]);

@@ -27,12 +27,6 @@ struct Line {
 }
 
 impl Relay {
-    /// Relays to this host and port.
-    pub fn to(address: &str) -> Self {
-        let address = address.to_owned();
-        Self::through(move || TcpStream::connect(&address))
-    }
-
     /// Relays to what `connect` connects to, in a thread for each connection.
     pub fn through(connect: impl Fn() -> io::Result<TcpStream> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
