@@ -215,9 +215,9 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
             limit: config.storage.buffer_limit,
         },
     };
-    let windows = CurrentWindows::new(Windows::default());
+    let (windows, access) = (CurrentWindows::new(Windows::default()), AccessRegistry::default());
     let live = Arbiter::new().handle();
-    let live = LiveState::spawn(&live, Vec::new(), windows.clone(), 0, runtime);
+    let live = LiveState::spawn(&live, Vec::new(), (windows.clone(), access.clone()), 0, runtime);
     let deps = RecorderDeps {
         revision: Revision::default(),
         last_results: LastResults::default(),
@@ -226,7 +226,7 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
         written: stores.written.clone(),
         push_keys: PushKeys::default(),
         windows,
-        access: AccessRegistry::default(),
+        access,
         writer: stores.writer_recipients(),
         readers: Readers::new(stores.readers.clone(), store.read_deadline()),
     };

@@ -94,7 +94,7 @@ impl Actors {
         let stores = StoreActors::start(&store.access(), (source, marks), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
-        let live = start_live_state(config, live, &windows, runtime);
+        let live = start_live_state(config, live, (&windows, &access), runtime);
         let settings = recorder_settings(config, store, &resumed);
         let deps = RecorderDeps {
             revision: revision.clone(),
@@ -199,11 +199,11 @@ fn start_queriers(
 fn start_live_state(
     config: &Config,
     services: Vec<LiveService>,
-    windows: &CurrentWindows,
+    (windows, access): (&CurrentWindows, &AccessRegistry),
     runtime: &Runtime,
 ) -> Addr<LiveState> {
-    let (arbiter, windows) = (Arbiter::new(), windows.clone());
-    LiveState::spawn(&arbiter.handle(), services, windows, config.api.max_streams, runtime)
+    let (arbiter, shared) = (Arbiter::new(), (windows.clone(), access.clone()));
+    LiveState::spawn(&arbiter.handle(), services, shared, config.api.max_streams, runtime)
 }
 
 /// On an arbiter of its own, so that nothing of sending delays probes.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
+use crate::actors::access_registry::AccessRegistry;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::messages::live;
 use crate::actors::messages::live::{
@@ -38,12 +39,12 @@ impl LiveState {
     pub fn spawn(
         arbiter: &ArbiterHandle,
         services: Vec<LiveService>,
-        windows: CurrentWindows,
+        (windows, access): (CurrentWindows, AccessRegistry),
         max_streams: usize,
         runtime: &Runtime,
     ) -> Addr<Self> {
         let lifeline = runtime.lifeline("live state");
-        let streams = Streams::new(max_streams, runtime.telemetry.clone());
+        let streams = Streams::new(max_streams, access, runtime.telemetry.clone());
         Self::start_in_arbiter(arbiter, move |_| {
             let now_ms = unix_ms();
             let mut overview = Overview::new(now_ms.unsigned_abs());

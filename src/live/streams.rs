@@ -6,7 +6,9 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::actors::access_registry::AccessRegistry;
 use crate::actors::messages::live::{OpenStream, StreamReply};
+use crate::domain::access::Caller;
 use crate::live::overview::Overview;
 use crate::live::subscribers::{Subscriber, Texts};
 use crate::metrics::Telemetry;
@@ -16,18 +18,20 @@ pub struct Streams {
     limit: usize,
     open: Vec<Stream>,
     is_closing: bool,
+    access: AccessRegistry,
     telemetry: Telemetry,
 }
 
 struct Stream {
     subscriber: Subscriber,
+    caller: Caller,
     /// Closed when the client has gone. Dropping it ends the response.
     chunks: mpsc::Sender<Bytes>,
 }
 
 impl Streams {
-    pub fn new(limit: usize, telemetry: Telemetry) -> Self {
-        Self { limit, open: Vec::new(), is_closing: false, telemetry }
+    pub fn new(limit: usize, access: AccessRegistry, telemetry: Telemetry) -> Self {
+        Self { limit, open: Vec::new(), is_closing: false, access, telemetry }
     }
 
     /// Opens a stream and sends its first chunk.
@@ -46,8 +50,9 @@ impl Streams {
             self.telemetry.streams_refused.inc();
             return StreamReply::TooMany;
         }
-        let OpenStream { view, since, chunks } = open;
-        let mut stream = Stream { subscriber: Subscriber::new(view, since, now), chunks };
+        let OpenStream { view, since, caller, chunks } = open;
+        let subscriber = Subscriber::new(view, since, now);
+        let mut stream = Stream { subscriber, caller, chunks };
         if stream.send(overview, &mut Texts::default(), now, now_ms) {
             self.open.push(stream);
         }
@@ -59,7 +64,16 @@ impl Streams {
     pub fn flush(&mut self, overview: &Overview, now: Instant, now_ms: i64) {
         let mut texts = Texts::default();
         let telemetry = &self.telemetry;
+        let admitted: Vec<bool> = {
+            let access = self.access.lock();
+            let callers = self.open.iter().map(|stream| &stream.caller);
+            callers.map(|caller| access.still_admits(caller, now_ms)).collect()
+        };
+        let mut admitted = admitted.into_iter();
         self.open.retain_mut(|stream| {
+            if admitted.next() != Some(true) {
+                return false;
+            }
             if stream.subscriber.is_slow(now) {
                 telemetry.streams_cut.inc();
                 return false;

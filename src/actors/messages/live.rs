@@ -4,7 +4,7 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::domain::access::GroupLimit;
+use crate::domain::access::{Caller, GroupLimit};
 use crate::domain::live::{
     Counts, GroupCounts, LiveMoment, LiveService, LiveView, ServiceFilter, ServiceList,
     ServiceOrder, ServiceUpdate,
@@ -84,6 +84,8 @@ pub struct OpenStream {
     pub view: LiveView,
     /// `None` for the changes from now on.
     pub since: Option<LiveMoment>,
+    /// The stream ends with the token or the session of the caller.
+    pub caller: Caller,
     /// Of one chunk: what does not fit in is merged.
     pub chunks: mpsc::Sender<Bytes>,
 }

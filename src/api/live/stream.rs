@@ -49,7 +49,7 @@ pub async fn stream(api: web::Data<Api>, caller: Caller, request: HttpRequest) -
         return Ok(response.finish());
     }
     let (chunks, received) = mpsc::channel(1);
-    match api.recorder.send(OpenStream { view, since, chunks }).await?? {
+    match api.recorder.send(OpenStream { view, since, caller, chunks }).await?? {
         StreamReply::Opened => {}
         StreamReply::TooMany => return Err(ApiError::too_many_streams()),
         StreamReply::Closing => return Err(ApiError::stopping()),

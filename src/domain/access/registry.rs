@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::caller::{Caller, Proof};
 use super::session::{Session, SessionKey, SessionOwner};
 use super::token::{LAST_USED_STEP_MS, Token, TokenId, TokenState};
 use super::token_text::{PREFIX, TokenHash, TokenText};
@@ -101,6 +102,21 @@ impl Registry {
         (session.token_id == 0).then_some((session, None))
     }
 
+    /// Whether the token and the session of a caller, which the guard let through, have not ended
+    /// since.
+    pub fn still_admits(&self, caller: &Caller, now_ms: i64) -> bool {
+        let has_token = caller.token_id().is_none_or(|id| {
+            self.tokens.get(&id).is_some_and(|token| token.state(now_ms) == TokenState::Active)
+        });
+        let has_session = match caller.proof {
+            Proof::Cookie(hash) => {
+                self.sessions.get(&hash).is_some_and(|session| !session.is_over(now_ms))
+            }
+            Proof::None | Proof::Header => true,
+        };
+        has_token && has_session
+    }
+
     /// When a token ends, in unix milliseconds; `None` for never.
     pub fn token_end(&self, id: TokenId) -> Option<i64> {
         self.tokens.get(&id)?.expires_at_ms
@@ -195,6 +211,29 @@ mod tests {
         let mut registry = begin();
         registry.end_session(key.hash(&SessionOwner::Token(1)));
         assert!(registry.session(&key, None, NOW_MS).is_none());
+    }
+
+    #[test]
+    fn a_caller_is_admitted_until_its_token_or_its_session_ends() {
+        let key = SessionKey::from_random([5; 32]);
+        let session = session(&key, &SessionOwner::Token(1));
+        let token = sample(1, "a");
+        let mut registry = Registry::new([token.clone()], [session]);
+        let by_token = Caller::token(&token, Proof::Header);
+        let by_cookie = Caller::token(&token, Proof::Cookie(session.hash));
+        let api_token = Caller::api_token(Proof::Header);
+        let admits = |registry: &Registry, now_ms| {
+            [&by_token, &by_cookie, &api_token].map(|it| registry.still_admits(it, now_ms))
+        };
+        assert_eq!(admits(&registry, NOW_MS), [true, true, true]);
+        assert_eq!(admits(&registry, NOW_MS + IDLE_MS), [true, false, true]);
+        registry.end_session(session.hash);
+        assert_eq!(admits(&registry, NOW_MS), [true, false, true]);
+        registry.put_session(session);
+        registry.put_token(Token { revoked_at_ms: Some(NOW_MS), ..token.clone() });
+        assert_eq!(admits(&registry, NOW_MS), [false, false, true]);
+        registry.put_token(Token { expires_at_ms: Some(NOW_MS), ..token.clone() });
+        assert!(!registry.still_admits(&by_token, NOW_MS));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod groups;
 mod reads;
 mod routes;
 mod sessions;
+mod streams;
 mod tokens;
 
 use client::Client;

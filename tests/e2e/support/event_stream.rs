@@ -52,6 +52,10 @@ impl EventStream {
         Self::open_with(app, query, &format!("Last-Event-ID: {last_id}\r\n"))
     }
 
+    pub fn open_as(app: &App, query: &str, token: &str) -> Self {
+        Self::open_with(app, query, &format!("Authorization: Bearer {token}\r\n"))
+    }
+
     fn open_with(app: &App, query: &str, headers: &str) -> Self {
         let (socket, head) = open_unread(app, query, headers);
         assert!(head.starts_with("http/1.1 200 "), "{head}");
