@@ -117,7 +117,8 @@ function refresh() {
   waiting ??= setTimeout(async () => {
     last = Date.now();
     again = false;
-    try { await fetchRows(); } catch { /* the notice tells it */ }
+    // The notice tells an error.
+    try { await fetchRows(); } catch {}
     waiting = null;
     if (again) refresh();
   }, Math.max(0, last + GAP - Date.now()));
@@ -197,7 +198,8 @@ async function poll() {
   polling = true;
   fresh.dataset.live = 'poll';
   for (let rounds = 0; rounds < 3 && !document.hidden; rounds++) {
-    try { await fetchRows(); } catch { /* the notice tells it */ }
+    // The notice tells an error.
+    try { await fetchRows(); } catch {}
     await new Promise((done) => setTimeout(done, POLL));
   }
   polling = false;
@@ -211,7 +213,8 @@ async function run() {
       });
       continue;
     }
-    try { await listen(); } catch { /* tried again below */ }
+    // Tried again below.
+    try { await listen(); } catch {}
     await new Promise((done) => setTimeout(done, RETRY));
   }
 }
@@ -228,8 +231,7 @@ const box = help?.querySelector('input');
 if (box) {
   box.checked = hasKeys();
   box.onchange = () => localStorage.setItem('keys', box.checked ? 'on' : 'off');
-  const button = document.querySelector('[data-help]');
-  if (button) {
+  for (const button of document.querySelectorAll('[data-help]')) {
     button.hidden = false;
     button.onclick = () => help.showModal();
   }
