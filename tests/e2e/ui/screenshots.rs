@@ -170,7 +170,7 @@ fn screenshots_are_small_and_of_pages_without_faults() {
     std::fs::create_dir_all(&folder).unwrap();
     let (app, _targets) = with_history();
     browse(&app, |browser| {
-        browser.emulate_size(1_280, 880);
+        browser.emulate_size(1_200, 800);
         for (name, path, scheme) in [
             ("overview-light", "/", Scheme::Light),
             ("overview-dark", "/", Scheme::Dark),
