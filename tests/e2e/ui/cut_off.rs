@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::support::browser::{Relay, browse_at};
 use crate::support::namespace::Hosts;
-use crate::support::{App, Behaviour, Launch, Target};
+use crate::support::{App, Behaviour, Launch, Target, wait_until};
 
 /// A monitor on one host and a target on the other, with a service that is up.
 fn watched(hosts: &Hosts) -> (App, Target) {
@@ -46,8 +46,11 @@ fn a_lost_network_is_a_banner_and_unwatched_time_but_no_downtime() {
         browser.wait_for_text("The network of this monitor");
         hosts.restore_route();
         services.row("pay").wait_for_state("up");
-        browser.reload();
-        assert!(!browser.page_text().contains("The network of this monitor"));
+        // The self-check may find the network a little later than the first probe.
+        wait_until("no banner", || {
+            browser.reload();
+            !browser.page_text().contains("The network of this monitor")
+        });
         // The time without a network is hatched in the strip of the hours.
         assert!(browser.has("svg.strip path.b-part, svg.strip path.b-none"));
         let label = browser.attribute("tr[data-id] svg.strip", "aria-label");
