@@ -34,9 +34,15 @@ pub fn accepts_gzip(request: &HttpRequest) -> bool {
     values.any(|value| {
         value.split(',').any(|coding| {
             let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
-            name.trim().eq_ignore_ascii_case("gzip") && !quality.trim().starts_with("q=0")
+            name.trim().eq_ignore_ascii_case("gzip") && !is_refused(quality)
         })
     })
+}
+
+/// Whether a weight such as `q=0.0` is 0.
+fn is_refused(quality: &str) -> bool {
+    let weight = quality.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+    weight == Some(0.0)
 }
 
 #[cfg(test)]
@@ -51,6 +57,7 @@ mod tests {
             ("gzip, deflate, br", true),
             ("br;q=1.0, GZIP;q=0.8", true),
             ("gzip;q=0", false),
+            ("gzip;q=0.000", false),
             ("br", false),
             ("", false),
         ] {
