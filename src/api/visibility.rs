@@ -12,8 +12,7 @@ use crate::domain::{Definition, Group, Invalid, ServiceId};
 use crate::storage::alerting::GetAlerts;
 use crate::storage::records::GetService;
 
-/// 404 for a route of one service that the caller does not see. An invalid id is left to the
-/// handler.
+/// 404 for a route of one service that the caller does not see, 400 for an invalid id.
 pub async fn check_route(
     api: &Api,
     caller: &Caller,
@@ -24,12 +23,11 @@ pub async fn check_route(
         pattern.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let is_of_service = OF_SERVICE.into_iter().any(is_below);
-    match input::service_id(request) {
-        Ok(id) if is_of_service && caller.groups.is_limited() => {
-            check_service(api, caller, id).await
-        }
-        _ => Ok(()),
+    if !is_of_service || !caller.groups.is_limited() {
+        return Ok(());
     }
+    let id = input::service_id_before_routing(request, &pattern)?;
+    check_service(api, caller, id).await
 }
 
 /// 404 for a service that the caller does not see.

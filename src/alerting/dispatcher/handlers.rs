@@ -41,9 +41,8 @@ impl Handler<AlertingChanged> for Dispatcher {
     fn handle(&mut self, _: AlertingChanged, context: &mut Self::Context) {
         self.has_signals = true;
         self.search_objectives_again();
-        if self.loaded.is_some() {
-            self.load(context);
-        }
+        self.is_outdated = true;
+        self.turn(context);
     }
 }
 

@@ -97,6 +97,8 @@ pub struct Dispatcher {
     /// `None` until the store was read.
     loaded: Option<Loaded>,
     is_loading: bool,
+    /// Channels, policies or silences were changed since they were read.
+    is_outdated: bool,
     /// There may be signals that are not read.
     has_signals: bool,
     is_reading: bool,
@@ -155,6 +157,7 @@ impl Dispatcher {
             mirrors: Mirrors::default(),
             loaded: None,
             is_loading: false,
+            is_outdated: false,
             has_signals: true,
             is_reading: false,
             settlement: None,
@@ -192,7 +195,8 @@ impl Dispatcher {
     }
 
     fn is_idle(&self) -> bool {
-        let has_work = self.has_signals || self.times_moved || self.is_busy();
+        let has_work =
+            self.has_signals || self.times_moved || self.is_outdated || self.is_busy();
         !has_work && self.loaded.as_ref().is_some_and(|loaded| loaded.engine.is_idle())
     }
 
@@ -201,7 +205,10 @@ impl Dispatcher {
         if now_ms < self.paused_until_ms {
             return;
         }
-        let Some(loaded) = &mut self.loaded else { return self.load(context) };
+        if self.is_outdated || self.loaded.is_none() {
+            self.load(context);
+        }
+        let Some(loaded) = &mut self.loaded else { return };
         let engine = &loaded.engine;
         let is_open = |id| engine.is_open(id, AlertKind::Down);
         loaded.rules.parents.refresh(&self.links.last_results, is_open, now_ms);
@@ -227,6 +234,7 @@ impl Dispatcher {
         if std::mem::replace(&mut self.is_loading, true) {
             return;
         }
+        self.is_outdated = false;
         let state = self.links.readers.ask(Ask(GetAlertingState)).into_actor(self);
         context.spawn(state.map(|state, dispatcher, context| {
             dispatcher.is_loading = false;
@@ -238,6 +246,7 @@ impl Dispatcher {
                 Err(error) => {
                     warn!(dispatcher.log, "alerting was not read from the store";
                         "error" => %error);
+                    dispatcher.is_outdated = true;
                     dispatcher.pause();
                 }
             }
@@ -363,9 +372,11 @@ impl Dispatcher {
         self.is_reading || self.is_settling || self.settlement.is_some()
     }
 
-    /// Reads the next signals, once those before are settled.
+    /// Reads the next signals, once those before are settled and every change of a policy is read
+    /// that was made before them.
     fn read_signals(&mut self, context: &mut Context<Self>) {
-        if !self.has_signals || self.is_busy() {
+        let is_behind = self.is_loading || self.is_outdated;
+        if !self.has_signals || self.is_busy() || is_behind {
             return;
         }
         self.is_reading = true;

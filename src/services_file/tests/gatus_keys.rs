@@ -90,7 +90,7 @@ fn what_a_dashboard_would_hide_has_a_notice_of_its_own() {
     let notices = content(text).notices.messages();
     assert_eq!(notices.len(), 2, "{notices:#?}");
     assert!(notices[0].starts_with("s.yaml:5: endpoints: ui: hide-url: not used"), "{notices:#?}");
-    assert!(notices[0].contains("the API shows it"), "{notices:#?}");
+    assert!(notices[0].contains("API show it to every client"), "{notices:#?}");
     assert!(notices[1].starts_with("s.yaml:7: endpoints: ui: not used"), "{notices:#?}");
 }
 

@@ -102,13 +102,13 @@ fn a_service_has_a_row_for_each_change_and_none_for_what_changes_nothing(kind: K
 }
 
 fn a_refused_change_has_no_row(kind: Kind) {
-    let mut f = Fixture::new(kind.open(), 1);
+    let mut f = Fixture::new(kind.open(), 2);
     let before = rows(&mut f, ALL);
     let taken = Change::Create(Box::new(sample::definition("service-0")));
     let error = f.writer.define(taken, &deploy(), START_MS).unwrap_err();
     assert!(matches!(error, StorageError::Conflict(_)), "{error:?}");
-    let invalid = Change::Update(f.ids[0], patch(&json!({"timeout_seconds": -1})));
-    f.writer.define(invalid, &deploy(), START_MS).unwrap_err();
+    let taken = Change::Update(f.ids[0], patch(&json!({"name": "service-1"})));
+    f.writer.define(taken, &deploy(), START_MS).unwrap_err();
     let gone = ServiceId::new(4_711).unwrap();
     f.writer.define(Change::Delete(gone), &deploy(), START_MS).unwrap_err();
     let unknown = AlertingChange::DeletePolicy(4_711);

@@ -190,8 +190,8 @@ fn every_route_answers_every_caller_by_its_scope_and_its_groups() {
         json!({"name": "api", "group": "core", "url": "http://127.0.0.1:9/", "enabled": false});
     let service = client.add(&service);
     let job = json!({
-        "name": "job", "group": "core", "url": "push://job",
-        "heartbeat": {"token": "token-of-the-job", "interval_seconds": 3600}
+        "name": "job", "group": "core", "url": "push://job", "interval_seconds": 3600,
+        "heartbeat": {"token": "token-of-the-job"}
     });
     let job = client.add(&job);
 
