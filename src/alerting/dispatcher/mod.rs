@@ -195,8 +195,7 @@ impl Dispatcher {
     }
 
     fn is_idle(&self) -> bool {
-        let has_work =
-            self.has_signals || self.times_moved || self.is_outdated || self.is_busy();
+        let has_work = self.has_signals || self.times_moved || self.is_outdated || self.is_busy();
         !has_work && self.loaded.as_ref().is_some_and(|loaded| loaded.engine.is_idle())
     }
 

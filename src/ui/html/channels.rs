@@ -149,8 +149,8 @@ fn empty(frame: &Frame, facts: &Channels) -> Markup {
             div.empty {
                 div {
                     h2 { "No channel yet" }
-                    p { "A channel delivers alerts: mail, chat, paging, a webhook. 47 kinds are "
-                        "built in. Then “Send a test” shows whether it works." }
+                    p { "A channel delivers alerts: mail, chat, paging, a webhook. All kinds of "
+                        "Gatus are built in. Then “Send a test” shows whether it works." }
                 }
                 @if frame.access.can_write {
                     div { a.btn.go href="/channels/new" { (icon("add", "")) "Add a channel" } }
