@@ -154,6 +154,9 @@ fn check_expiry(expires_at_ms: Option<i64>, now_ms: i64) -> Result<(), Invalid> 
 }
 
 #[cfg(test)]
+pub use tests::sample;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -218,6 +221,3 @@ mod tests {
         }
     }
 }
-
-#[cfg(test)]
-pub use tests::sample;

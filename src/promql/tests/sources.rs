@@ -12,10 +12,13 @@ fn labels(name: &str) -> Labels {
     Labels::new([("__name__", "a"), ("name", name)])
 }
 
+/// Function, arguments and windows of a query that was folded.
+type Folding = (String, Vec<f64>, Vec<Window>);
+
 /// Two series whose samples hold for different times, and windows that it knows by itself.
 #[derive(Default)]
 struct Slow {
-    folds: RefCell<Vec<(String, Vec<f64>, Vec<Window>)>>,
+    folds: RefCell<Vec<Folding>>,
 }
 
 impl Source for Slow {

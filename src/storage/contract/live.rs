@@ -40,7 +40,7 @@ enum Step {
     File(Vec<(Fields, bool)>),
     /// Seconds.
     Stall(i64),
-    StepBack(i64),
+    ClockBack(i64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => any::<Index>().prop_map(Step::Delete),
         1 => prop::collection::vec(entry, 0..4).prop_map(Step::File),
         1 => (11i64..100).prop_map(Step::Stall),
-        1 => (1i64..100).prop_map(Step::StepBack),
+        1 => (1i64..100).prop_map(Step::ClockBack),
     ]
 }
 
@@ -140,7 +140,7 @@ impl World {
                 self.f.ledger.stalled(self.now_ms);
                 self.reload();
             }
-            Step::StepBack(seconds) => {
+            Step::ClockBack(seconds) => {
                 let by_ms = (seconds * 1_000).min(self.now_ms - START_MS);
                 self.now_ms -= by_ms;
                 let step = StepBack { by_ms, to_ms: self.now_ms, after_ms: self.now_ms };

@@ -83,8 +83,8 @@ fn every_token_is_legible_on_every_surface() {
             }
         }
     }
-    for theme in 0..2 {
-        let contrast = contrast(tokens["on-accent"][theme], tokens["accent"][theme]);
+    for (text, surface) in tokens["on-accent"].iter().zip(&tokens["accent"]) {
+        let contrast = contrast(*text, *surface);
         assert!(contrast >= 4.5, "text of a button: {contrast:.2}");
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

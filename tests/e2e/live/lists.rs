@@ -1,9 +1,10 @@
 //! Lists and the overview, as far as requests can tell.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use service_healthcheck::clock::unix_ms;
 
 use crate::support::{App, Behaviour, EventStream, Launch, Store, Target, stores, wait_until};
 
@@ -59,7 +60,7 @@ fn the_overview_counts_every_state_and_shows_trouble_first(store: Store) {
     app.assert_bad_request("/v1/overview?limit=0", "limit: invalid value");
     app.assert_bad_request("/v1/overview?page=1", "unknown parameter");
 
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = unix_ms() / 1_000;
     let now = json!({"from": now - 60, "to": now + 3_600, "service_ids": [first],
         "retroactive": true});
     let planned = app.send("POST", "/v1/maintenance", &now);

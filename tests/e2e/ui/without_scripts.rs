@@ -29,6 +29,6 @@ fn everything_works_without_scripts() {
             for hidden in ["[data-help]", "[data-copy]"] {
                 assert!(!browser.is_visible(hidden), "{hidden} needs scripts");
             }
-        })
+        });
     });
 }

@@ -202,6 +202,7 @@ impl Source for StoreSource<'_> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature of map_err")]
 fn unavailable(error: StorageError) -> EvalError {
     EvalError::Source(error.to_string())
 }

@@ -45,7 +45,7 @@ impl Browser {
     /// The faults by all rules, or by those of `rules`.
     pub fn run_axe(&self, rules: &Value) -> Vec<String> {
         let script = format!("{}\n{RUN}", axe());
-        let faults = self.session.run_async(&script, &[rules.clone()]);
+        let faults = self.session.run_async(&script, std::slice::from_ref(rules));
         faults.as_array().unwrap().iter().map(|fault| fault.as_str().unwrap().to_owned()).collect()
     }
 }
