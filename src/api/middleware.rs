@@ -29,7 +29,8 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
     ),
 ];
 
-/// Passes requests on that the guard lets through, with their [`Caller`].
+/// Passes requests on that the guard lets through, with their
+/// [`Caller`](crate::domain::access::Caller).
 pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -65,8 +65,8 @@ pub fn write(connection: &mut StoreConnection, entries: &[AuditEntry]) -> Result
     Ok(())
 }
 
-/// As [`write`], for changes that may be written a second time: the same change of the same object
-/// at the same moment has one row.
+/// As [`write()`], for changes that may be written a second time: the same change of the same
+/// object at the same moment has one row.
 pub fn write_once(connection: &mut StoreConnection, entries: &[AuditEntry]) -> Result<()> {
     for entry in entries {
         let same = audit::table
