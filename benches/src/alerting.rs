@@ -1,4 +1,4 @@
-//! Part 11: alerting. A storm of 100,000 services, and one receiver beside 200 that hang.
+//! Parts 11 and 12: alerting. A storm of 100,000 services, and one receiver beside 200 that hang.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -44,18 +44,16 @@ const SETTLES: Duration = Duration::from_secs(16);
 /// after the commit, which is at most 200 after the probe.
 const DELIVERY_GOAL_MS: f64 = 450.0;
 
-/// Measures and adds the rows.
-pub fn run(table: &mut Table) {
+/// Measures a storm and adds the rows.
+pub fn storm(table: &mut Table) {
     table.part(
         "11. Alerting: 100,000 services at 60 s go down within 60 s, 1,000 groups, 2 channels",
     );
     let [without, with] = [false, true].map(|alerts| {
         table.progress(if alerts { "  with alerting" } else { "  without alerting" });
-        storm(alerts)
+        measure_storm(alerts)
     });
     report_storm(table, &without, &with);
-    table.part("11. Alerting: 200 receivers hang, one does not");
-    hung_receivers(table);
 }
 
 /// What a storm cost.
@@ -69,7 +67,7 @@ struct Storm {
     members: [i64; 2],
 }
 
-fn storm(has_alerts: bool) -> Storm {
+fn measure_storm(has_alerts: bool) -> Storm {
     let target = Target::start(&Behaviour::Switched);
     let receivers = [0, 1].map(|_| Target::start(&Behaviour::Holding(0)));
     let folder = program::folder();
@@ -184,7 +182,9 @@ fn report_storm(table: &mut Table, without: &Storm, with: &Storm) {
     );
 }
 
-fn hung_receivers(table: &mut Table) {
+/// Measures a receiver beside others that hang, and adds the rows.
+pub fn receivers(table: &mut Table) {
+    table.part("12. Alerting: 200 receivers hang, one does not");
     let target = Target::start(&Behaviour::FailingInTurn(APART.as_millis() as u64));
     let (hung, well) = (Target::start(&Behaviour::Silent), Target::start(&Behaviour::Holding(0)));
     let folder = program::folder();
