@@ -110,12 +110,12 @@ fn times_are_those_of_the_readers_zone() {
     browse(&app, |browser| {
         browser.emulate_time_zone("Asia/Kolkata");
         browser.visit("/events");
-        // 5 h 30 min after UTC, in minutes of the day.
+        // 5 h 30 min after UTC, in minutes of half a day: a reader's clock may have 12 hours.
         let script = "return [...document.querySelectorAll('time[data-t=moment]')].map(time => {
             const shown = time.innerText.match(/(\\d\\d):(\\d\\d)/).slice(1).map(Number);
             const utc = new Date(time.dateTime);
             const minutes = utc.getUTCHours() * 60 + utc.getUTCMinutes();
-            return (shown[0] * 60 + shown[1] - minutes + 1440) % 1440;
+            return (shown[0] * 60 + shown[1] - minutes + 1440) % 720;
         })";
         let shifts = browser.run(script, &[]);
         let shifts = shifts.as_array().unwrap();
