@@ -18,7 +18,7 @@ pub(super) struct LivePublisher {
     pub updates: Updates,
     /// Incremented by the writer with each write.
     written: Revision,
-    /// Up to here, the live state was told of the writes.
+    /// The newest write of which the live state has received the notice.
     seen: u64,
     /// Queries that wait for the end of a write that is in the store already. Bound: one a
     /// connection.

@@ -97,8 +97,8 @@ impl Handler<Acknowledge> for Dispatcher {
         let now_ms = unix_ms();
         let before = engine.alert(alert_id).cloned();
         match acknowledgement {
-            Some(acknowledgement) => drop(engine.acknowledge(alert_id, acknowledgement)),
-            None => drop(engine.unacknowledge(alert_id, now_ms)),
+            Some(acknowledgement) => _ = engine.acknowledge(alert_id, acknowledgement),
+            None => _ = engine.unacknowledge(alert_id, now_ms),
         }
         let is_open = before.is_some();
         let after = engine.alert(alert_id);

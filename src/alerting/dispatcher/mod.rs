@@ -214,7 +214,8 @@ impl Dispatcher {
         let env = Env { now_ms, suppressions: &loaded.rules };
         loaded.engine.tick(&env);
         self.settle(context);
-        if self.times_moved && !self.is_busy() {
+        // A read that has begun may have found the times of before.
+        if self.times_moved && !self.is_busy() && !self.is_loading {
             return self.read_again(context);
         }
         self.read_unrouted(context);

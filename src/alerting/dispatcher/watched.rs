@@ -110,7 +110,7 @@ impl Default for OwnWatch {
     }
 }
 
-/// The services that are looked at.
+/// The services whose burn rates are evaluated.
 #[derive(Debug, Default)]
 pub struct BurnRates {
     /// Bound: the services with an objective and a route for it.

@@ -146,7 +146,7 @@ pub fn stream(
     let group = params.get("group").map(str::to_owned);
     let view = LiveView { services, group, state, groups: groups.clone() };
     let last = request.headers().get("Last-Event-ID");
-    // A moment of another program is unknown: the client is told to fetch everything again.
+    // A moment of another program is unknown: the stream begins with `reset`.
     let unknown = LiveMoment { boot: 0, seq: 0 };
     let last = last.map(|id| id.to_str().ok().and_then(|id| id.parse().ok()).unwrap_or(unknown));
     params.done((view, last.or(since)))

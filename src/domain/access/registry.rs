@@ -67,7 +67,7 @@ impl Registry {
         self.ids.retain(|_, id| tokens.contains_key(id));
     }
 
-    /// The text is compared by its hash, so the time that it takes tells nothing about the text.
+    /// The text is compared by its hash, so its duration does not depend on the text.
     pub fn find(&self, text: &str, now_ms: i64) -> Found<'_> {
         let text = match TokenText::parse(text) {
             Ok(text) => text,

@@ -352,7 +352,7 @@ proptest! {
         }
     }
 
-    /// A client that keeps what it was told of its view knows it as well as one that asks for all.
+    /// A client that applies every change of its view has the same rows as one that fetches all.
     #[test]
     fn a_view_follows_its_changes(
         before in prop::collection::vec(any_step(), 0..12),

@@ -30,7 +30,7 @@ pub struct ShownService<'o> {
 pub enum ViewChanges {
     /// Services in view that have changed, and services that were in view and are not any more.
     Some { shown: Vec<ServiceId>, gone: Vec<ServiceId> },
-    /// More services than were asked for.
+    /// More services than were requested.
     Many(usize),
     /// The moment is of another run, or too long ago.
     Unknown,

@@ -267,7 +267,7 @@ fn a_silent_stream_has_a_comment_every_fifteen_seconds() {
     assert_eq!(names(&stream.at(&overview, 30.0)), [":"]);
 }
 
-/// A page: it keeps what its stream says, and fetches everything when it is told to.
+/// A page: it applies the events of its stream, and fetches everything after `reset` or `many`.
 struct Page {
     view: LiveView,
     states: BTreeMap<i64, Value>,

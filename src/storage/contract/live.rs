@@ -98,7 +98,7 @@ fn definition(fields: Fields, failure: u32, enabled: bool) -> Definition {
     }
 }
 
-/// A store, and the overview that is told what the writer tells the live state.
+/// A store, and an overview that receives the notices of the writer.
 struct World {
     f: Fixture,
     overview: Overview,

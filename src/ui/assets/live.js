@@ -117,7 +117,7 @@ function refresh() {
   waiting ??= setTimeout(async () => {
     last = Date.now();
     again = false;
-    // The notice tells an error.
+    // The notice shows the error.
     try { await fetchRows(); } catch {}
     waiting = null;
     if (again) refresh();
@@ -163,7 +163,7 @@ function replace(part, other) {
   }
 }
 
-// The stream, read by hand: a comment is heard too, and a status can be told apart.
+// Reads the stream by fetch: EventSource hides comments and the status of a refusal.
 async function listen() {
   stop = new AbortController();
   const url = new URL(body.dataset.stream, location.origin);
@@ -198,7 +198,7 @@ async function poll() {
   polling = true;
   fresh.dataset.live = 'poll';
   for (let rounds = 0; rounds < 3 && !document.hidden; rounds++) {
-    // The notice tells an error.
+    // The notice shows the error.
     try { await fetchRows(); } catch {}
     await new Promise((done) => setTimeout(done, POLL));
   }

@@ -94,7 +94,7 @@ fn error_page(viewer: &Viewer, error: &ApiError) -> HttpResponse {
 }
 
 /// The answer to a request for a page that the guard refused; `None` for one of the API. Without
-/// the token that a page requires, its reader is asked for one.
+/// the token that a page requires, it redirects to the login page.
 pub fn refusal(request: &HttpRequest, error: &ApiError) -> Option<HttpResponse> {
     let pattern = request.match_pattern()?;
     let is_page = !["/v1", "/api", "/metrics", "/openapi.json", "/assets"]

@@ -70,7 +70,7 @@ fn the_overview_counts_every_state_and_shows_trouble_first(store: Store) {
     assert_eq!(found["counts"]["down"], 2, "the measured state stays");
 }
 
-/// Names, groups, pauses and removals are in the next list, however quickly it is asked for.
+/// Names, groups, pauses and removals are in the next list, however soon it is requested.
 fn a_list_has_every_change_that_was_answered(store: Store) {
     let launch = Launch::on(store).with_services_file(
         "endpoints:\n  - {name: from-file, group: file, enabled: false, url: 'http://a:1/'}\n",

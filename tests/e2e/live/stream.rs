@@ -1,4 +1,4 @@
-//! What a stream tells, and when.
+//! The events of a stream, and when they arrive.
 
 use std::time::{Duration, Instant};
 

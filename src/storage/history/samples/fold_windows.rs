@@ -11,7 +11,7 @@ pub struct Parts {
     pub hours: Option<Window>,
     /// Read from ticks.
     pub ends: [Option<Window>; 2],
-    /// The window that is used instead of the one that was asked for.
+    /// The window that is used instead of the requested one.
     pub widened: Option<Window>,
 }
 

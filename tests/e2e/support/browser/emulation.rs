@@ -1,4 +1,4 @@
-//! What the visitor's system tells the browser.
+//! Emulates settings of the visitor's system: colours, motion, time zone.
 
 use serde_json::json;
 
