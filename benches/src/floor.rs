@@ -52,12 +52,18 @@ pub enum Pace {
 /// A loop over new connections: connect, GET, read to the end, close.
 pub fn bare(target: &Target, pace: Pace, lasts: Duration) -> Cost {
     let addresses = addresses(target);
-    requests(pace, lasts, move |nth| {
-        let address = addresses[nth % addresses.len()];
-        async move {
-            exchange(TcpStream::connect(address).await.expect("a connection")).await;
-        }
-    })
+    requests(pace, lasts, move |nth| bare_request(addresses[nth % addresses.len()]))
+}
+
+/// The same, a request each `distance`, which may be seconds.
+pub fn bare_every(target: &Target, distance: Duration, lasts: Duration) -> Cost {
+    let addresses = addresses(target);
+    let send = move |nth: usize| bare_request(addresses[nth % addresses.len()]);
+    measured(async move |started| paced(distance, started, lasts, send).await)
+}
+
+async fn bare_request(address: SocketAddr) {
+    exchange(TcpStream::connect(address).await.expect("a connection")).await;
 }
 
 /// The same with a full TLS handshake each.
@@ -148,12 +154,17 @@ fn requests<Request: Future<Output = ()> + 'static>(
     lasts: Duration,
     send: impl Fn(usize) -> Request + 'static,
 ) -> Cost {
+    measured(async move |started| match pace {
+        Pace::Saturated => saturated(started + lasts, send).await,
+        Pace::Paced(rate) => paced(Duration::from_secs(1) / rate, started, lasts, send).await,
+    })
+}
+
+/// What `run` costs for each of the requests whose number it returns.
+fn measured(run: impl AsyncFnOnce(Instant) -> usize) -> Cost {
     actix_rt::System::new().block_on(async {
         let (started, before) = (Instant::now(), Cpu::own());
-        let count = match pace {
-            Pace::Saturated => saturated(started + lasts, send).await,
-            Pace::Paced(rate) => paced(rate, started, lasts, send).await,
-        };
+        let count = run(started).await;
         Cost {
             cpu_us: Cpu::own().us_since(&before) / count as f64,
             rate: count as f64 / started.elapsed().as_secs_f64(),
@@ -184,15 +195,15 @@ async fn saturated<Request: Future<Output = ()> + 'static>(
 }
 
 async fn paced<Request: Future<Output = ()> + 'static>(
-    rate: u32,
+    distance: Duration,
     started: Instant,
     lasts: Duration,
     send: impl Fn(usize) -> Request,
 ) -> usize {
-    let count = (lasts.as_secs_f64() * f64::from(rate)) as usize;
+    let count = lasts.div_duration_f64(distance) as usize;
     let mut requests = Vec::with_capacity(count);
     for nth in 0..count {
-        let due = started + Duration::from_secs_f64(nth as f64 / f64::from(rate));
+        let due = started + distance.mul_f64(nth as f64);
         if due > Instant::now() {
             tokio::time::sleep_until(due.into()).await;
         }

@@ -10,6 +10,7 @@ mod alerting;
 mod api;
 mod commits;
 mod conditions;
+mod everyday;
 mod figures;
 mod floor;
 mod isolation;
@@ -26,6 +27,7 @@ mod table;
 mod target;
 mod ticks;
 mod ui;
+mod usage;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,10 +38,10 @@ use table::Table;
 type Part = fn(&mut Table);
 
 /// Parts that run only when named, so that the others take less than 15 minutes with the build.
-const WHEN_NAMED: [&str; 5] = ["stall", "postgres", "ui", "storm", "receivers"];
+const WHEN_NAMED: [&str; 6] = ["stall", "postgres", "ui", "storm", "receivers", "everyday"];
 
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, Part); 13] = [
+const PARTS: [(&str, Part); 14] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -52,6 +54,7 @@ const PARTS: [(&str, Part); 13] = [
     ("ui", ui::run),
     ("storm", alerting::storm),
     ("receivers", alerting::receivers),
+    ("everyday", everyday::run),
     ("conditions", conditions::run),
 ];
 

@@ -11,6 +11,8 @@ use procfs::process::Process;
 use rustix::process::{Pid, Signal, kill_process};
 use service_healthcheck::metrics::{Format, Telemetry};
 
+use crate::usage::Usage;
+
 /// Longest wait for any condition.
 const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
@@ -75,6 +77,10 @@ impl Program {
 
     pub fn cpu(&self) -> Cpu {
         Cpu::of(self.child.id())
+    }
+
+    pub fn usage(&self) -> Usage {
+        Usage::of(self.child.id())
     }
 
     /// Resident memory now, and its maximum so far, in MiB.

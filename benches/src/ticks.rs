@@ -72,10 +72,15 @@ impl Ticks {
 
     /// The same, right after a commit, or after two seconds without one.
     pub fn just_committed(&mut self) -> i64 {
+        self.just_committed_within(COMMIT_WITHIN)
+    }
+
+    /// The same, right after a commit, or after `limit` without one.
+    pub fn just_committed_within(&mut self, limit: Duration) -> i64 {
         let (before, since) = (self.committed(), Instant::now());
         loop {
             let now = self.committed();
-            if now != before || since.elapsed() > COMMIT_WITHIN {
+            if now != before || since.elapsed() > limit {
                 return now;
             }
             std::thread::sleep(Duration::from_millis(1));
