@@ -7,6 +7,8 @@ DENY := $(shell command -v cargo-deny || echo $(TOOLS)/bin/cargo-deny)
 
 FUZZ := $(shell command -v cargo-fuzz || echo $(TOOLS)/bin/cargo-fuzz)
 FUZZ_SECONDS ?= 60
+# `--dev` builds faster and runs slower.
+FUZZ_BUILD ?=
 FUZZ_TARGETS := condition services_file api_body chunk alerting promql
 
 .PHONY: help run local-run build test lint deny fmt bench bench-smoke bench-history fuzz schema \
@@ -61,9 +63,10 @@ bench: ## measure cost and capacity, into docs/benchmarks.md; PARTS, BENCH_OTHER
 	$(BUILD_BENCH) --release --bin bench
 	target/release/bench $(or $(PARTS),--into docs/benchmarks.md)
 
+# The debug build of the tests, with their features; the floors are of the same build.
 bench-smoke: ## small benchmark for CI: parts 1, 3 and 6, with generous limits on the ratios
-	$(BUILD_BENCH) --profile smoke --bin bench
-	target/smoke/bench smoke
+	$(BUILD_BENCH) --bin bench --features service-healthcheck/failpoints
+	target/debug/bench smoke
 
 bench-history: ## write and query a year of results; BENCH_SERVICES (100), BENCH_DAYS (365)
 	$(BUILD_BENCH) --release --bin bench-history
@@ -74,7 +77,7 @@ bench-history: ## write and query a year of results; BENCH_SERVICES (100), BENCH
 fuzz: $(FUZZ) ## fuzz every parser and the rendering of alerts, FUZZ_SECONDS (60) each
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p target/fuzz/corpus/$$target; \
-		RUSTC_BOOTSTRAP=1 $(FUZZ) run --sanitizer none --target-dir target/fuzz $$target \
+		RUSTC_BOOTSTRAP=1 $(FUZZ) run $(FUZZ_BUILD) --sanitizer none --target-dir target/fuzz $$target \
 			target/fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
 	done
@@ -94,14 +97,17 @@ docker-up: docker-build ## run the image, with data on the volume service-health
 	docker run --rm --name service-healthcheck -p 127.0.0.1:9999:9999 \
 		-v service-healthcheck-data:/data -e API_TOKEN -e API_READ=open service-healthcheck
 
+# Tools that run for seconds: without optimization they build faster.
+INSTALL := CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug --locked
+
 # libpq is a dependency of this tool alone.
 $(TOOLS)/diesel/bin/diesel:
 	tests/needs.sh libpq-dev
-	cargo install diesel_cli --version 2.3.14 --locked --no-default-features \
+	$(INSTALL) diesel_cli --version 2.3.14 --no-default-features \
 		--features sqlite-bundled,postgres --root $(TOOLS)/diesel
 
 $(TOOLS)/bin/cargo-fuzz:
-	cargo install cargo-fuzz --version 0.13.1 --locked --root $(TOOLS)
+	$(INSTALL) cargo-fuzz --version 0.13.1 --root $(TOOLS)
 
 $(TOOLS)/bin/cargo-deny:
-	cargo install cargo-deny --version 0.20.2 --locked --root $(TOOLS)
+	$(INSTALL) cargo-deny --version 0.20.2 --root $(TOOLS)

@@ -14,6 +14,7 @@ need cc build-essential
 need c++ build-essential
 need ip iproute2
 need openssl openssl
+need systemd-analyze systemd
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
 need /usr/lib/nagios/plugins/check_tcp monitoring-plugins-basic
 need redis-server redis-server

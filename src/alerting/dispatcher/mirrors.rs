@@ -37,7 +37,7 @@ impl MirrorChannel {
 
 impl Mirrors {
     /// Takes over the channels as they are defined now. Whether one of them is new or has changed,
-    /// and has to be told of all alerts that fire.
+    /// and must receive all alerts that fire.
     pub fn set_channels(
         &mut self,
         channels: &HashMap<ChannelId, Rc<Channel>>,

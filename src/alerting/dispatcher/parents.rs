@@ -144,7 +144,7 @@ mod tests {
         last_results.update(&Outcome { failure, ..sample::outcome(1, 0) });
     }
 
-    fn asked() -> Parents {
+    fn waiting() -> Parents {
         let mut parents = Parents::default();
         assert!(parents.failed(id(CHILD), SETTLES, 0));
         assert!(!parents.failed(id(CHILD), SETTLES, 0), "asked once");
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_child_waits_for_the_probe_of_its_parent_but_not_forever() {
-        let mut parents = asked();
+        let mut parents = waiting();
         assert_eq!(parents.blocked_until(id(CHILD), 1_000), Some(1_001));
         assert_eq!(parents.blocked_until(id(CHILD), 7_000), None, "timeout and 5 s");
         parents.probed(id(CHILD), false, 1_000);
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_child_of_a_parent_that_is_down_is_reported_when_it_fails_on_after_its_end() {
         let last_results = last_results();
-        let mut parents = asked();
+        let mut parents = waiting();
         parent_result(&last_results, false);
         parents.probed(id(CHILD), true, 900);
         parents.refresh(&last_results, |_| true, 1_000);

@@ -43,10 +43,10 @@ fn signals(f: &mut Fixture) -> Vec<Signal> {
 }
 
 /// Kind, edge, count, time and begin of each signal.
-fn told(f: &mut Fixture) -> Vec<(AlertKind, Edge, u32, i64, i64)> {
-    let told =
+fn summaries(f: &mut Fixture) -> Vec<(AlertKind, Edge, u32, i64, i64)> {
+    let summary =
         |signal: &Signal| (signal.kind, signal.edge, signal.count, signal.at_ms, signal.since_ms);
-    signals(f).iter().map(told).collect()
+    signals(f).iter().map(summary).collect()
 }
 
 /// An alert that fires since 0.
@@ -85,7 +85,7 @@ fn a_run_is_signalled_with_its_tick_and_once(kind: Kind) {
         (down, begin, 3, 3_000, 1_000),
         (down, Edge::End, 2, 6_000, 5_000),
     ];
-    assert_eq!(told(&mut f), expected);
+    assert_eq!(summaries(&mut f), expected);
     let first = signals(&mut f).remove(0);
     assert_eq!(first.service_id, id);
     let facts = Facts {
@@ -129,7 +129,7 @@ fn runs_go_on_when_the_rows_are_read_again(kind: Kind) {
         (AlertKind::Degraded, Edge::Begin, 3, 5_000, 5_000),
         (AlertKind::Down, Edge::Begin, 3, 8_000, 6_000),
     ];
-    assert_eq!(told(&mut f), expected);
+    assert_eq!(summaries(&mut f), expected);
     let runs =
         Runs { results: -3, slow: -3, certificate_step: Some(14), certificate_fine_since_ms: None };
     assert_eq!(f.writer.entries(&[id]).unwrap()[0].runs, runs);
@@ -253,7 +253,7 @@ fn signals_move_when_the_clock_is_set_back(kind: Kind) {
     let step = StepBack { by_ms: 1_500_000, to_ms: 600_000, after_ms: 600_000 };
     f.ledger.step_back(&mut *f.writer, &[step]).unwrap();
     let expected = [(AlertKind::Down, Edge::Begin, 2, 500_000, 0)];
-    assert_eq!(told(&mut f), expected, "the downtime lasts for a million milliseconds");
+    assert_eq!(summaries(&mut f), expected, "the downtime lasts for a million milliseconds");
 }
 
 fn runs_of_a_service_without_marks_are_not_stored(kind: Kind) {

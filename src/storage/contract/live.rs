@@ -180,10 +180,10 @@ impl World {
         };
         self.f.ledger.forget(applied.id);
         let live = applied.record.as_ref().map(|record| record.live());
-        self.told([(applied.id, live)]);
+        self.published([(applied.id, live)]);
     }
 
-    fn told(&mut self, services: impl IntoIterator<Item = (ServiceId, Option<LiveService>)>) {
+    fn published(&mut self, services: impl IntoIterator<Item = (ServiceId, Option<LiveService>)>) {
         for (id, service) in services {
             self.ids.retain(|known| *known != id);
             self.ids.extend(service.is_some().then_some(id));
@@ -212,7 +212,7 @@ impl World {
         let Ok(applied) = applied else { return };
         let removed = applied.plan.remove.iter().map(|id| (*id, None));
         let defined = applied.live.into_iter().map(|service| (service.id, Some(service)));
-        self.told(removed.chain(defined).collect::<Vec<_>>());
+        self.published(removed.chain(defined).collect::<Vec<_>>());
     }
 
     fn reload_if_moved(&mut self) {

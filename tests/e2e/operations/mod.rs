@@ -3,6 +3,7 @@
 mod check_file;
 mod command_line;
 mod configuration;
+mod deploy;
 mod documents;
 mod gatus_files;
 mod hanging_files;

@@ -32,9 +32,9 @@ fn outcome(letter: char, nth: usize) -> Outcome {
     }
 }
 
-type Told = (AlertKind, Edge, u32, i64, i64);
+type Summary = (AlertKind, Edge, u32, i64, i64);
 
-fn told(signal: &NewSignal) -> Told {
+fn summary(signal: &NewSignal) -> Summary {
     (signal.kind, signal.edge, signal.count, signal.at_ms, signal.since_ms)
 }
 
@@ -44,7 +44,7 @@ fn signalled(
     marks: &Marks,
     thresholds: Thresholds,
     sizes: &[usize],
-) -> Vec<Told> {
+) -> Vec<Summary> {
     let mut ledger = Ledger::default();
     ledger.set_marks([(id(), Arc::new(marks.clone()))].into_iter().collect());
     let mut entry = Entry { is_watched: true, thresholds, ..Entry::default() };
@@ -54,7 +54,7 @@ fn signalled(
         rest = later;
         let metrics = BTreeMap::from([(id(), NewMetric::new(entry))]);
         let draft = ledger.draft(metrics, group, 100, i64::MAX);
-        all.extend(draft.batch.signals.iter().map(told));
+        all.extend(draft.batch.signals.iter().map(summary));
         let signals = draft.batch.signals.len();
         let event_ids = (1..).take(draft.batch.begun.len()).collect();
         assert_eq!(ledger.adopt(draft, &Stored { event_ids }).signals, signals);
@@ -65,7 +65,7 @@ fn signalled(
 
 /// The model: after each result, looks back for how many results in a row of the same kind there
 /// are, and whether an event of that kind is open.
-fn expected(outcomes: &[Outcome], marks: &Marks, thresholds: Thresholds) -> Vec<Told> {
+fn expected(outcomes: &[Outcome], marks: &Marks, thresholds: Thresholds) -> Vec<Summary> {
     let mut all = Vec::new();
     let mut tally = Tally::default();
     let (mut down_before, mut up_before) = (0, 0);
