@@ -34,8 +34,11 @@ const DAY_MS: i64 = 86_400_000;
 const EVENTS: u32 = 20;
 const CHECKS: usize = 20;
 
-/// Window of the chart unless the address says another one.
+/// Window of the chart unless the address says another one, and that of a service which was created
+/// less than [`NEW_S`] seconds ago: its results would be a dot.
 const WINDOW: &str = "24h";
+const WINDOW_OF_NEW: &str = "1h";
+const NEW_S: i64 = 3 * 3_600;
 
 /// Name and days of the windows of uptime.
 const UPTIME_WINDOWS: [(&str, i64); 5] =
@@ -47,7 +50,7 @@ pub async fn show(viewer: Viewer) -> PageResult {
     let id = viewer.service_id()?;
     let record = viewer.visible(api.query(GetService(id)).await?)?;
     let window = viewer.query("window").filter(|window| WINDOWS.contains(&window.as_str()));
-    let window = window.unwrap_or_else(|| WINDOW.to_owned());
+    let window = window.unwrap_or_else(|| usual_window(now_ms / 1_000 - record.created_at).into());
     let grid = grid(&window, now_ms);
     let history = Window { from_ms: now_ms - 366 * DAY_MS, to_ms: now_ms };
     let events = ListEvents {
@@ -121,6 +124,11 @@ pub async fn show(viewer: Viewer) -> PageResult {
         alert: alerts.first().map(|alert| (alert.id, alert.state.as_str())),
     };
     Ok(html(&viewer, StatusCode::OK, page(&frame, &facts)))
+}
+
+/// Window of the chart of a service that was created `age_s` seconds ago.
+fn usual_window(age_s: i64) -> &'static str {
+    if age_s < NEW_S { WINDOW_OF_NEW } else { WINDOW }
 }
 
 /// The buckets of the chart.
@@ -207,6 +215,11 @@ mod tests {
             let grid = grid(window, 1_795_948_867_500);
             assert!((12..=402).contains(&grid.count), "{window}: {}", grid.count);
         }
-        assert!(WINDOWS.contains(&WINDOW));
+    }
+
+    #[test]
+    fn the_chart_of_a_new_service_shows_an_hour() {
+        assert_eq!([-60, 0, 10_799, 10_800].map(usual_window), ["1h", "1h", "1h", "24h"]);
+        assert!([WINDOW, WINDOW_OF_NEW].iter().all(|window| WINDOWS.contains(window)));
     }
 }
