@@ -85,6 +85,23 @@ pub struct NewService {
     /// Masked in responses unless `SHOW_REQUESTS` is true.
     #[schema(required = false, example = "220 *ESMTP")]
     expect: Option<String>,
+    /// Statuses of HTTP that are up, instead of those below 400: statuses, and ranges such as
+    /// `200-299`. They hold beside conditions.
+    #[schema(required = false, max_items = 50, example = json!(["200-299", "404"]))]
+    accept_status: Option<Vec<String>>,
+    /// Regular expressions in the syntax of RE2, of 1 to 2,048 bytes, which must each match the
+    /// body of the HTTP response. They hold beside conditions.
+    #[schema(required = false, max_items = 50, example = json!(["(?i)welcome"]))]
+    body_matches: Option<Vec<String>>,
+    /// Regular expressions of which none may match the body of the HTTP response.
+    #[schema(required = false, max_items = 50, example = json!(["(?i)fatal error"]))]
+    body_lacks: Option<Vec<String>>,
+    /// Regular expressions which must each match a value of a header of the HTTP response.
+    #[schema(required = false, inline, max_items = 50)]
+    header_matches: Option<Vec<HeaderRegex>>,
+    /// Regular expressions of which none may match a value of a header of the HTTP response.
+    #[schema(required = false, inline, max_items = 50)]
+    header_lacks: Option<Vec<HeaderRegex>>,
     /// Whether to skip the verification of the target's certificate.
     #[schema(required = false, default = false)]
     insecure: Option<bool>,
@@ -150,6 +167,21 @@ pub struct NewService {
     /// `certificate`), from 1 to 365; `[14, 7, 1]` by default.
     #[schema(required = false, max_items = 10, example = json!([30, 7]))]
     certificate_days: Option<Vec<i64>>,
+}
+
+/// An entry of `header_matches` and `header_lacks`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderRegex {
+    /// Name of the header, in any case.
+    #[schema(min_length = 1, max_length = 256, example = "Content-Type")]
+    name: String,
+    /// Regular expression in the syntax of RE2.
+    #[schema(min_length = 1, max_length = 2048, example = "^application/json")]
+    regex: String,
+    /// Whether a response without the header fulfils the expectation.
+    #[schema(required = false, default = false)]
+    allow_missing: Option<bool>,
 }
 
 /// An entry of `alerts`.

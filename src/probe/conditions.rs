@@ -1,19 +1,28 @@
-//! Evaluates all conditions of a service.
+//! Evaluates all conditions of a service, beside its expectations.
 
 use crate::domain::outcome::sanitize_detail;
+use crate::domain::service::expectations::Check;
 use crate::domain::{Condition, ConditionResult, Facts, Failure, Reason};
 
-/// The result of each condition, and one failure that explains all that are not fulfilled.
+/// The result of each expectation and each condition, and one failure that explains all that are
+/// not fulfilled; a status that is not accepted is the failure by itself.
 ///
 /// With `domain`, the expiry of the domain is not known, so the conditions on it cannot be
 /// evaluated: then that is the failure, unless another condition is not fulfilled.
 pub fn judge(
     conditions: &[Condition],
+    checks: Vec<Check>,
     facts: &Facts,
     domain: Option<&Failure>,
 ) -> (Vec<ConditionResult>, Option<Failure>) {
-    let mut unmet = Vec::new();
-    let results = conditions.iter().map(|condition| {
+    let status = checks.iter().find(|check| check.failure == Some(Reason::Status));
+    let status = status.map(|check| Failure::new(Reason::Status, check.text.clone()));
+    let failed = checks.iter().filter(|check| check.failure.is_some());
+    let mut unmet: Vec<String> = failed.map(|check| check.text.clone()).collect();
+    let checks = checks
+        .into_iter()
+        .map(|check| ConditionResult { fulfilled: check.failure.is_none(), text: check.text });
+    let conditions = conditions.iter().map(|condition| {
         if domain.is_some() && condition.needs_domain() {
             return ConditionResult { text: format!("{condition} (unknown)"), fulfilled: false };
         }
@@ -23,9 +32,9 @@ pub fn judge(
         let text = sanitize_detail(text.unwrap_or_else(|| condition.to_string()));
         ConditionResult { text, fulfilled }
     });
-    let results = results.collect();
+    let results = checks.chain(conditions).collect();
     let failure = (!unmet.is_empty()).then(|| Failure::new(Reason::Condition, unmet.join("; ")));
-    (results, failure.or_else(|| domain.cloned()))
+    (results, status.or(failure).or_else(|| domain.cloned()))
 }
 
 #[cfg(test)]
@@ -38,7 +47,7 @@ mod tests {
         let judged = |conditions: &[&str], unknown: Option<&Failure>| {
             let conditions: Vec<Condition> = conditions.iter().map(parse).collect();
             let facts = Facts { status: Some(200), ..Facts::default() };
-            let (results, failure) = judge(&conditions, &facts, unknown);
+            let (results, failure) = judge(&conditions, Vec::new(), &facts, unknown);
             let fulfilled: Vec<bool> = results.iter().map(|result| result.fulfilled).collect();
             (fulfilled, failure.map(|failure| failure.reason))
         };

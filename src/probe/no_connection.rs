@@ -22,15 +22,19 @@ pub fn judge(
     let ip = address.map(|address| address.ip());
     let domain_expires_in = recorded.details.domain_expires_at.map(|at| time_until(at, unix_ms()));
     let facts = Facts { response_time, ip, domain_expires_in, ..Facts::no_connection() };
-    let (results, failure) = conditions::judge(&service.conditions, &facts, None);
+    let (results, failure) = conditions::judge(&service.conditions, Vec::new(), &facts, None);
     if let Some(report) = &mut recorded.report {
         report.conditions = results;
     }
     failure
 }
 
-/// Whether a condition of the service expects no connection.
+/// Whether a condition of the service expects no connection. Expectations of a response are not
+/// fulfilled without one.
 pub fn is_expected(service: &Service) -> bool {
+    if service.options.expectations.is_some() {
+        return false;
+    }
     let zero_is_success = matches!(service.target.kind(), Kind::Ssh | Kind::Exec);
     let expects = |condition: &Condition| condition.expects_no_connection(zero_is_success);
     service.conditions.iter().any(expects)

@@ -1,6 +1,7 @@
 //! What a probe received from its target.
 
 use crate::domain::Failure;
+use crate::domain::service::expectations::Check;
 
 /// The facts for conditions, and the result that counts where a service has no conditions.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct ProbeResponse {
     pub records: Vec<String>,
     /// The mnemonic of a DNS response code, for example `NOERROR`.
     pub rcode: Option<String>,
+    /// The results of the service's expectations.
+    pub checks: Vec<Check>,
     /// The result of the protocol's plain rule.
     pub plain: Result<(), Failure>,
 }
@@ -34,6 +37,7 @@ impl Default for ProbeResponse {
             json: None,
             records: Vec::new(),
             rcode: None,
+            checks: Vec::new(),
             plain: Ok(()),
         }
     }

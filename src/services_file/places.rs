@@ -3,20 +3,25 @@
 use crate::services_file::gatus_keys;
 use crate::services_file::unused_keys;
 use crate::spec::field::{
-    ARGS, CONDITIONS, EXPECT, EXPECTED, GRACE, GRPC_SERVICE, NAME, QUERY_NAME, QUERY_TYPE, TOKEN,
-    URL,
+    ACCEPT_STATUS, ARGS, BODY_LACKS, BODY_MATCHES, CONDITIONS, EXPECT, EXPECTED, GRACE,
+    GRPC_SERVICE, HEADER_LACKS, HEADER_MATCHES, NAME, QUERY_NAME, QUERY_TYPE, TOKEN, URL,
 };
 use crate::spec::{FIELDS, Field};
 
 /// Options that define a probe or judge it: they are refused at a wrong place of an endpoint, and
 /// on a kind that does not use them.
-pub const DEFINING: [Field; 11] = [
+pub const DEFINING: [Field; 16] = [
+    ACCEPT_STATUS,
     ARGS,
+    BODY_LACKS,
+    BODY_MATCHES,
     CONDITIONS,
     EXPECT,
     EXPECTED,
     GRACE,
     GRPC_SERVICE,
+    HEADER_LACKS,
+    HEADER_MATCHES,
     NAME,
     QUERY_NAME,
     QUERY_TYPE,
@@ -43,7 +48,9 @@ pub fn in_endpoint(path: &str) -> Option<String> {
     if path == "dns.query-port" {
         return Some("the port in url".to_owned());
     }
-    let defining = DEFINING.iter().any(|field| field.file.split('.').any(|step| step == key));
+    // `client` has other options too.
+    let mut steps = DEFINING.iter().flat_map(|field| field.file.split('.'));
+    let defining = key != "client" && steps.any(|step| step == key);
     // Its own keys define the question.
     let mut of_gatus = gatus_keys::OF_ENDPOINTS.iter().chain(&OF_ALERTS);
     let is_of_dns = path.starts_with("dns.") && of_gatus.any(is_last(key));

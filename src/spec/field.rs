@@ -86,6 +86,11 @@ fields! {
     HTTP_VERSION = "http_version", "client.http-version", &[Kind::Http];
     BODY_LIMIT = "body_limit_bytes", "client.body-limit", BODY;
     EXPECT = "expect", "expect", EXCHANGE;
+    ACCEPT_STATUS = "accept_status", "client.accept-status", &[Kind::Http];
+    BODY_MATCHES = "body_matches", "client.body-matches", &[Kind::Http];
+    BODY_LACKS = "body_lacks", "client.body-lacks", &[Kind::Http];
+    HEADER_MATCHES = "header_matches", "client.header-matches", &[Kind::Http];
+    HEADER_LACKS = "header_lacks", "client.header-lacks", &[Kind::Http];
     INSECURE = "insecure", "client.insecure", SECURED;
     CA = "tls.ca", "client.tls.ca-file", SECURED;
     CERTIFICATE = "tls.certificate", "client.tls.certificate-file", SECURED;

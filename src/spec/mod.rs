@@ -5,6 +5,7 @@
 
 pub mod alert_rules;
 mod destination;
+mod expectations;
 pub mod field;
 mod field_reader;
 pub mod form;

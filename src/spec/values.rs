@@ -257,6 +257,13 @@ fn header_name(name: &str) -> Result<String, Invalid> {
     ))
 }
 
+/// The name of a header of a response (RFC 9110, section 5.6.2).
+pub fn response_header(value: &Value, dialect: Dialect) -> Result<String, Invalid> {
+    let name = line(value, dialect)?;
+    let fits = (1..=256).contains(&name.len()) && name.chars().all(is_name_character);
+    if fits { Ok(name.to_owned()) } else { Err(Invalid::quoted(name, "the name of a header")) }
+}
+
 fn is_name_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(character)
 }

@@ -20,6 +20,7 @@ use crate::domain::service::template::Template;
 use crate::domain::service::thresholds::Thresholds;
 use crate::domain::time::duration;
 use crate::spec::alert_rules;
+use crate::spec::expectations;
 use crate::spec::field::*;
 use crate::spec::form::Form;
 
@@ -46,6 +47,11 @@ pub fn write(definition: &Definition, form: Form) -> Map<String, Value> {
 pub fn write_options(options: &Options, form: Form) -> Map<String, Value> {
     let mut writer = Writer { map: Map::new(), form };
     writer.request(options);
+    if let Some(expected) = &options.expectations {
+        for (field, value) in expectations::write(expected) {
+            writer.put(field, Some(value));
+        }
+    }
     writer.tls(options);
     let family = match options.ip_family {
         IpFamily::Any => None,
@@ -264,6 +270,10 @@ mod tests {
             "body": "costs $5", "graphql": true,
             "basic_auth": {"username": "u", "password": "s3cret"},
             "max_redirects": 3, "http_version": "1.1", "body_limit_bytes": 99,
+            "accept_status": ["200-299", "404"], "body_matches": ["^ok$", "a|b"],
+            "body_lacks": ["(?i)error"],
+            "header_matches": [{"name": "Content-Type", "regex": "json"}],
+            "header_lacks": [{"name": "X-Debug", "regex": ".", "allow_missing": true}],
             "insecure": true,
             "tls": {"ca": "-----BEGIN X", "certificate": "-----BEGIN C",
                     "private_key": "-----BEGIN s3cret", "server_name": "b.example",

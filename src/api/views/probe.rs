@@ -68,7 +68,7 @@ pub struct Probe {
     domain_expires_at: Option<i64>,
     /// Certificate chain of the target, leaf first.
     certificates: Vec<Certificate>,
-    /// The evaluated conditions.
+    /// The evaluated expectations and conditions.
     conditions: Vec<ConditionResult>,
 }
 

@@ -1,8 +1,10 @@
 //! A service to monitor. Its values are valid by construction: each `parse` returns the value or
 //! [`Invalid`](crate::domain::invalid::Invalid).
 
+pub mod bytes_regex;
 pub mod definition;
 pub mod dns_question;
+pub mod expectations;
 pub mod interval;
 pub mod label;
 pub mod labels;

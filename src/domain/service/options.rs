@@ -11,7 +11,9 @@ use http::Method;
 use crate::domain::alert::rule::{AlertRule, Degraded};
 use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::history::slo::Slo;
+use crate::domain::service::bytes_regex::BytesRegex;
 use crate::domain::service::dns_question::DnsQuestion;
+use crate::domain::service::expectations::Expectations;
 use crate::domain::service::labels::Labels;
 use crate::domain::service::server_url::ServerUrl;
 use crate::domain::service::starttls::StartTlsProtocol;
@@ -50,6 +52,11 @@ pub struct Options {
     pub body_limit: usize,
     /// A pattern that must occur in the response over TCP, TLS or WebSocket.
     pub expect: Option<Wildcard>,
+    /// An expression that a line of the response over TCP or TLS must match. Modules of
+    /// blackbox_exporter have it, and no field of a service.
+    pub expect_line: Option<BytesRegex>,
+    /// Of an HTTP response.
+    pub expectations: Option<Box<Expectations>>,
     pub tls: TlsOptions,
     /// The protocol that is upgraded to TLS; by the port when not set.
     pub starttls_protocol: Option<StartTlsProtocol>,
@@ -120,6 +127,8 @@ impl Default for Options {
             http_version: None,
             body_limit: BODY_LIMIT,
             expect: None,
+            expect_line: None,
+            expectations: None,
             tls: TlsOptions::default(),
             starttls_protocol: None,
             ip_family: IpFamily::Any,

@@ -24,6 +24,7 @@ pub mod token;
 use http::StatusCode;
 use http::response::Parts;
 
+use crate::domain::service::expectations::Check;
 use crate::domain::service::options::HttpVersion;
 use crate::domain::{Failure, ProbeDetails, Reason};
 use crate::probe::context::ProbeContext;
@@ -86,15 +87,16 @@ async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
         let detail = format!("the target spoke HTTP {actual}, expected HTTP {expected}");
         return Err(Failure::new(Reason::Protocol, detail));
     }
-    let mut probe_response = ProbeResponse::with_status(status.as_u16(), plain_rule(status));
-    let fields = &response.head().fields;
-    if let Some(mode) = body_mode(context, fields, &probe_response.plain)? {
-        let fields = fields.clone();
-        context.enter(Phase::Transfer);
-        let body = response.read_body(mode).await?;
-        probe_response.body = text(context, mode, &fields, body).await?;
-    }
-    Ok(HopResponse::Final(probe_response))
+    let fields = response.head().fields.clone();
+    let mode = body_mode(context, &fields, status)?;
+    let body = match mode {
+        Some(mode) => {
+            context.enter(Phase::Transfer);
+            response.read_body(mode).await?
+        }
+        None => Vec::new(),
+    };
+    final_response(context, status, &fields, (mode, body)).await
 }
 
 async fn send_http2(context: &ProbeContext<'_>, request: &Request) -> Result<HopResponse, Failure> {
@@ -111,22 +113,56 @@ async fn send_http2(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
         if followed_location(head).is_some() {
             return Ok(None);
         }
-        let mode = body_mode(context, &Fields::from(&head.headers), &plain_rule(head.status))?;
+        let mode = body_mode(context, &Fields::from(&head.headers), head.status)?;
         if mode.is_some() {
             context.enter(Phase::Transfer);
         }
         Ok(mode)
     });
     let Http2Response { head, body, .. } = response.await?;
-    let (status, fields) = (head.status.as_u16(), Fields::from(&head.headers));
+    let fields = Fields::from(&head.headers);
     if let Some(location) = followed_location(&head) {
-        return Ok(HopResponse::Redirect { status, location, fields });
+        return Ok(HopResponse::Redirect { status: head.status.as_u16(), location, fields });
     }
-    let mut response = ProbeResponse::with_status(status, plain_rule(head.status));
-    if let Some(mode) = body_mode(context, &fields, &response.plain)? {
-        response.body = text(context, mode, &fields, body).await?;
-    }
-    Ok(HopResponse::Final(response))
+    let mode = body_mode(context, &fields, head.status)?;
+    final_response(context, head.status, &fields, (mode, body)).await
+}
+
+/// The last response, with its body as it was read with a mode.
+async fn final_response(
+    context: &ProbeContext<'_>,
+    status: StatusCode,
+    fields: &Fields,
+    (mode, body): (Option<BodyMode>, Vec<u8>),
+) -> Result<HopResponse, Failure> {
+    let body = match mode {
+        Some(mode) => text(context, mode, fields, body).await?,
+        None => Vec::new(),
+    };
+    let plain = plain_rule(context, status);
+    Ok(HopResponse::Final(ProbeResponse {
+        checks: checks(context, status, fields, &body),
+        body,
+        ..ProbeResponse::with_status(status.as_u16(), plain)
+    }))
+}
+
+/// The results of the service's expectations.
+fn checks(
+    context: &ProbeContext<'_>,
+    status: StatusCode,
+    fields: &Fields,
+    body: &[u8],
+) -> Vec<Check> {
+    let Some(expectations) = &context.options().expectations else { return Vec::new() };
+    let content = expectations.check_content(|name| fields.all(name).collect(), body);
+    status_check(context, status).into_iter().chain(content).collect()
+}
+
+/// The expectation of the status, if the service has one.
+fn status_check(context: &ProbeContext<'_>, status: StatusCode) -> Option<Check> {
+    let expectations = context.options().expectations.as_ref()?;
+    expectations.check_status(status.as_u16(), &status_text(status))
 }
 
 /// The text of a body that was read with `mode`; a discarded one has none.
@@ -146,25 +182,27 @@ async fn text(
 }
 
 /// Whether to read the body. Without conditions, only a complete response counts as up; with
-/// conditions, the body is read only when one of them needs it.
+/// conditions, the body is read only when one of them, or an expectation, needs it.
 fn body_mode(
     context: &ProbeContext<'_>,
     fields: &Fields,
-    plain: &Result<(), Failure>,
+    status: StatusCode,
 ) -> Result<Option<BodyMode>, Failure> {
     let limit = context.options().body_limit;
     if context.needs_body() {
         let limit = Content::of(fields)?.packed_limit(limit);
         return Ok(Some(BodyMode::Keep { limit }));
     }
-    let is_judged = context.service.conditions.is_empty() && plain.is_ok();
+    let is_judged = context.service.conditions.is_empty() && plain_rule(context, status).is_ok();
     Ok(is_judged.then_some(BodyMode::Discard { limit }))
 }
 
-/// A status below 400 is up.
-fn plain_rule(status: StatusCode) -> Result<(), Failure> {
-    if status.as_u16() < 400 {
-        return Ok(());
+/// A status that the service accepts is up; by default, a status below 400.
+fn plain_rule(context: &ProbeContext<'_>, status: StatusCode) -> Result<(), Failure> {
+    match status_check(context, status) {
+        Some(Check { failure: None, .. }) => Ok(()),
+        Some(Check { failure: Some(reason), text }) => Err(Failure::new(reason, text)),
+        None if status.as_u16() < 400 => Ok(()),
+        None => Err(Failure::new(Reason::Status, status_text(status))),
     }
-    Err(Failure::new(Reason::Status, status_text(status)))
 }

@@ -10,6 +10,7 @@ mod dns;
 mod dns_records;
 mod domain_expiration;
 mod edns;
+mod expectations;
 mod external_checks;
 mod external_endpoints;
 mod failure_reasons;
