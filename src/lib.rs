@@ -16,6 +16,7 @@
 //! | [`metrics`] | counters and gauges for `GET /metrics` |
 //! | [`config`] | settings: names, defaults, valid values |
 //! | [`services_file`] | services from YAML files in the form of Gatus |
+//! | [`modules`] | modules of blackbox_exporter, for `GET /probe` |
 //! | [`actors`] | scheduler, pool, probers, recorder, self-check, upkeep, and the store's threads |
 //! | [`live`] | the current state of every service in memory: lists, counts, searches |
 //! | [`alerting`] | sending of alerts: kinds of channels, requests, answers |
@@ -30,9 +31,9 @@
 //! `service-healthcheck run` calls [`app::run`].
 //!
 //! Imports go in one direction: `domain` ← `spec` ← `probe`, `storage`, `metrics` ← `config`,
-//! `services_file` ← `actors` ← `alerting`, `live` ← `api` ← `ui` ← `app` ← `commands` ← `main`. No
-//! two files import each other, directly or through others. The test `tests/e2e/imports/` checks
-//! both.
+//! `services_file` ← `modules`, `actors` ← `alerting`, `live` ← `api` ← `ui` ← `app` ← `commands` ←
+//! `main`. No two files import each other, directly or through others. The test
+//! `tests/e2e/imports/` checks both.
 //!
 //! # The path of one probe
 //!
@@ -82,6 +83,7 @@
 //! | How much may a target send without data? | `probe/limits.rs` |
 //! | Which failure has which reason? | `probe/failure.rs`; the list: `domain/outcome.rs` |
 //! | Is this *response* up or down? | `domain/condition/judge.rs`; default: `probe/http/mod.rs` |
+//! | Which status, body or header is expected? | `domain/service/expectations.rs` |
 //! | Which conditions are refused? | `domain/condition/contradiction.rs` |
 //! | When is a missing connection up? | `domain/condition/absence.rs`, `probe/no_connection.rs` |
 //! | Is the *service* down, and since when? | `domain/rollup/tally.rs`: thresholds, state, events |
@@ -91,6 +93,8 @@
 //! | When is the time of a maintenance written? | `domain/maintenance/spans.rs` |
 //! | When is a service unobserved? | `actors/recorder/observation.rs` |
 //! | When does an alert begin, end, or wait? | `domain/alert/engine/` |
+//! | Which module of blackbox_exporter is which service? | `modules/http.rs`, `probers.rs` |
+//! | Which targets may `/probe` dial? | `probe/net/policy.rs`: guests; `probe/net/targets.rs` |
 //! | Which services notify which channels? | `domain/alert/routing.rs` |
 //! | What is a kind of channel? | a row of `alerting/providers.yaml`; `alerting/row.rs` |
 //! | When is a message tried again? | `domain/alert/engine/attempts.rs`, `lane.rs` |
@@ -155,6 +159,7 @@ pub mod error;
 pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod modules;
 pub mod probe;
 pub mod promql;
 pub mod services_file;

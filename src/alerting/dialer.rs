@@ -58,7 +58,7 @@ impl Dialer {
 
     async fn dial(&self, url: &Url, deadline: Instant) -> Result<Connected, Failure> {
         let found = dial::resolve(&self.resolver, url, IpFamily::Any, deadline).await?;
-        let addresses = dial::filter_allowed(&self.policy, found)?;
+        let addresses = dial::filter_allowed(&self.policy, None, found)?;
         let (stream, address) = dial::connect(&addresses).await?;
         Ok(Connected { transport: stream.into(), address })
     }

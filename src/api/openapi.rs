@@ -20,7 +20,7 @@ use crate::api::views::alerting::alert::OpenAlert;
 use crate::api::views::event::{Event, Failure};
 use crate::api::views::probe::Probe;
 use crate::api::views::service::{Metric, Service};
-use crate::api::{audit, heartbeats, history, input, internal, live, probes, services};
+use crate::api::{audit, heartbeats, history, input, internal, live, probes, prometheus, services};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -82,6 +82,7 @@ use crate::api::{audit, heartbeats, history, input, internal, live, probes, serv
         internal::ready,
         internal::storage,
         internal::metrics,
+        prometheus::probe::probe,
         document,
     ),
     components(schemas(Service, OpenAlert, Event, Failure, Metric, Probe)),

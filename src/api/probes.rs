@@ -49,7 +49,7 @@ pub async fn probe_now(
     let records = record.definition.enabled;
     let service = Service::new(record.id, record.definition, &api.defaults).at_revision(revision);
     let service = Arc::new(service);
-    let message = ProbeNow { service: Arc::clone(&service), records };
+    let message = ProbeNow { service: Arc::clone(&service), records, policy: None };
     let busy = "probe: cannot start: a probe of this service is running, or no prober is idle";
     let outcome = api.pool.send(message).await?.map_err(|_| ApiError::busy(busy))?;
     Ok((service, outcome))

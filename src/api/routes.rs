@@ -8,7 +8,7 @@ use crate::api::alerting::{
     acknowledgements, alerts, channel_tests, channels, deliveries, maintenance, policies, silences,
 };
 use crate::api::error::ApiError;
-use crate::api::guard::{EXTERNAL, HEARTBEAT};
+use crate::api::guard::{EXTERNAL, HEARTBEAT, PROBE_TARGET};
 use crate::api::services::{create, delete, events, get, list, patch};
 use crate::api::{audit, heartbeats, history, internal, live, openapi, probes, prometheus};
 
@@ -108,6 +108,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
         .service(read(path("/v1/_internal/storage", "GET, HEAD"), internal::storage))
         .service(read(path("/metrics", "GET, HEAD"), internal::metrics))
+        .service(read(path(PROBE_TARGET, "GET, HEAD"), prometheus::probe::probe))
         .service(read(path("/openapi.json", "GET, HEAD"), openapi::document))
         .service(web::resource("/api/v1/{rest:.*}").to(prometheus::not_found));
 }

@@ -29,6 +29,7 @@ use crate::api::budget::{Items, ResponseBudget};
 use crate::api::certificate::CurrentCertificate;
 use crate::api::error::ApiError;
 use crate::api::guard::Guard;
+use crate::api::module_probes::ModuleProbes;
 use crate::api::response_cache::ResponseCache;
 use crate::api::scrapes::Scrapes;
 use crate::api::text::SharedText;
@@ -65,6 +66,8 @@ pub struct Api {
     pub queriers: Queriers,
     /// Longest time of a query.
     pub query_timeout: Duration,
+    /// `None` without `MODULES_FILE`.
+    pub module_probes: Option<ModuleProbes>,
     /// Interval and timeout of services that set none.
     pub defaults: Defaults,
     /// Values of the `${…}` variables in heartbeat tokens.

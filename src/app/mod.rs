@@ -3,6 +3,7 @@
 mod actors;
 mod certificate;
 mod heartbeat_tokens;
+mod modules;
 pub mod reload;
 pub mod services_file;
 pub mod shutdown;
@@ -28,11 +29,12 @@ use crate::actors::messages::recording::Flush;
 use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
 use crate::api::{
-    Api, Connections, CurrentCertificate, Guard, Pages, ResponseBudget, ResponseCache, Scrapes,
-    ServerSettings, UseWriter, WriteAccess,
+    Api, Connections, CurrentCertificate, CurrentModules, Guard, ModuleProbes, Pages,
+    ResponseBudget, ResponseCache, Scrapes, ServerSettings, UseWriter, WriteAccess,
 };
 use crate::app::actors::{Actors, Stored};
 use crate::app::certificate::CertificateWatch;
+use crate::app::modules::ModulesWatch;
 use crate::app::reload::Reload;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
@@ -43,6 +45,7 @@ use crate::error::Error;
 use crate::metrics::Telemetry;
 use crate::probe::Rules;
 use crate::probe::exec::group::kill_all;
+use crate::services_file::Snapshot;
 use crate::storage::{OpenError, Rescued, SavedFiles, Store};
 use crate::ui;
 
@@ -159,6 +162,8 @@ struct App {
     reload: JoinHandle<()>,
     /// Reads the certificate of the API again; `None` without TLS.
     certificate: Option<JoinHandle<()>>,
+    /// Reads the modules again; `None` without `MODULES_FILE`.
+    modules: Option<JoinHandle<()>>,
     /// Keeps other processes away from the store.
     store: Store,
 }
@@ -191,8 +196,12 @@ impl App {
         let stored = Stored { services, live, policies: ready.policies, windows, access, resumed };
         let actors = Actors::start(config, &store, stored, probing, &runtime);
         let certificate = ready.certificate.map(CurrentCertificate::new);
-        let server = start_server(config, listener, &actors, certificate.clone(), &runtime);
+        let modules = ready.modules.map(|(modules, read)| (CurrentModules::new(modules), read));
+        let current_modules = modules.as_ref().map(|(modules, _)| modules.clone());
+        let files = (certificate.clone(), current_modules);
+        let server = start_server(config, listener, &actors, files, &runtime);
         let server = server.map_err(Error::failed)?;
+        let modules = watch_modules(config, modules, log)?;
         let certificate = watch_certificate(config, certificate, &runtime)?;
         actors.dispatcher.do_send(SetAlertingSettings(ready.alerting));
         let reload = Reload {
@@ -216,7 +225,7 @@ impl App {
                 example_command(config, address)
             );
         }
-        Ok(Self { actors, server, runtime, faults, reload, certificate, store })
+        Ok(Self { actors, server, runtime, faults, reload, certificate, modules, store })
     }
 
     /// Waits for a signal or a fault, and stops in order.
@@ -273,7 +282,7 @@ impl App {
             Some(Fault::StoreChanged) | None => grace,
         };
         self.reload.abort();
-        if let Some(watch) = &self.certificate {
+        for watch in self.certificate.iter().chain(&self.modules) {
             watch.abort();
         }
         // Their clients resume with the next run.
@@ -380,12 +389,26 @@ fn watch_certificate(
     Ok(Some(actix_rt::spawn(watch.run(hangup, certificate::CHECK_INTERVAL))))
 }
 
+/// Reads the modules again and again; `None` without `MODULES_FILE`.
+fn watch_modules(
+    config: &Config,
+    modules: Option<(CurrentModules, Snapshot)>,
+    log: &Logger,
+) -> Result<Option<JoinHandle<()>>, Error> {
+    let (Some(file), Some((current, read))) = (config.modules.file.clone(), modules) else {
+        return Ok(None);
+    };
+    let hangup = signal(SignalKind::hangup()).map_err(Error::failed)?;
+    let watch = ModulesWatch { file, current, log: log.clone() };
+    Ok(Some(actix_rt::spawn(watch.run(hangup, read))))
+}
+
 /// Starts the API. Its lifeline reports when it serves no longer.
 fn start_server(
     config: &Config,
     listener: TcpListener,
     actors: &Actors,
-    certificate: Option<CurrentCertificate>,
+    (certificate, modules): (Option<CurrentCertificate>, Option<CurrentModules>),
     runtime: &Runtime,
 ) -> std::io::Result<ServerHandle> {
     let connections = Connections::new(config.api.max_connections, config.api.client_timeout);
@@ -408,6 +431,7 @@ fn start_server(
         telemetry: runtime.telemetry.clone(),
         queriers: actors.queriers.clone(),
         query_timeout: config.queries.timeout,
+        module_probes: modules.map(|modules| ModuleProbes::new(config, modules)),
         defaults: config.services.defaults,
         requests: config.process.requests,
         guard: Guard::new(config, actors.access.clone(), &runtime.telemetry),

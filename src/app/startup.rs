@@ -12,7 +12,7 @@ use crate::api::{ApiCertificate, WriteAccess};
 use crate::app::heartbeat_tokens::warn_about_tokens;
 use crate::app::services_file::{canaries, check_canary, read};
 use crate::clock::unix_ms;
-use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP, StorageConfig};
+use crate::config::{Config, ConfigError, MODULES_FILE, RDAP_BOOTSTRAP, StorageConfig};
 use crate::domain::alert::Policy;
 use crate::domain::alert::settings::AlertingSettings;
 use crate::domain::live::LiveService;
@@ -20,6 +20,7 @@ use crate::domain::maintenance::Windows;
 use crate::domain::time::timestamp;
 use crate::domain::{FullName, Invalid, Target};
 use crate::error::Error;
+use crate::modules::Modules;
 use crate::probe::Rules;
 use crate::probe::exec::folder::{self, Trusted};
 use crate::probe::net::tls::Trust;
@@ -55,6 +56,8 @@ pub struct Prepared {
     pub alerting: AlertingSettings,
     /// The certificate of the API; `None` without TLS.
     pub certificate: Option<ApiCertificate>,
+    /// The modules, and the state of their file; `None` without `MODULES_FILE`.
+    pub modules: Option<(Modules, Snapshot)>,
 }
 
 /// Takes the address, and then opens the store: with [`read_files`] before, a failed start changes
@@ -67,7 +70,7 @@ pub fn prepare(
     is_stopping: &AtomicBool,
     log: &Logger,
 ) -> Result<Prepared, Error> {
-    let Files { services_file, rules, content, certificate } = files;
+    let Files { services_file, rules, content, certificate, modules } = files;
     let listener = listen(config)?;
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
@@ -98,6 +101,7 @@ pub fn prepare(
         canaries,
         alerting,
         certificate,
+        modules,
     })
 }
 
@@ -109,6 +113,7 @@ pub struct Files {
     /// `None` without a services file.
     content: Option<Content>,
     certificate: Option<ApiCertificate>,
+    modules: Option<(Modules, Snapshot)>,
 }
 
 /// Checks the configuration against this machine and reads its files. Reports every problem.
@@ -129,14 +134,24 @@ pub fn read_files(config: &Config) -> Result<Files, Error> {
     );
     let certificate = config.api.tls.as_ref().map(ApiCertificate::load).transpose();
     let certificate = certificate.map_err(|problem| problems.push(problem));
-    match (rules, content, certificate) {
-        (Ok(rules), Ok(content), Ok(certificate)) if problems.is_empty() => {
+    let modules = config.modules.file.as_deref().map(read_modules).transpose();
+    let modules = modules.map_err(|found| problems.extend(found));
+    match (rules, content, certificate, modules) {
+        (Ok(rules), Ok(content), Ok(certificate), Ok(modules)) if problems.is_empty() => {
             let services_file = file.map(|file| services_file::snapshot_since(stats, file));
             let services_file = services_file.unwrap_or_default();
-            Ok(Files { services_file, rules, content, certificate })
+            Ok(Files { services_file, rules, content, certificate, modules })
         }
         _ => Err(ConfigError { problems }.into()),
     }
+}
+
+fn read_modules(file: &Path) -> Result<(Modules, Snapshot), Vec<String>> {
+    let stats = services_file::stats(file);
+    let modules = Modules::read(file).map_err(|problems| {
+        problems.into_iter().map(|problem| format!("{}: {problem}", MODULES_FILE.name)).collect()
+    });
+    modules.map(|modules: Modules| (modules, services_file::snapshot_since(stats, file)))
 }
 
 /// The rules of every probe, from `config`.

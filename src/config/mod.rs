@@ -14,6 +14,7 @@ mod env_example;
 mod env_file;
 mod error;
 mod instance_name;
+mod modules;
 mod plugins;
 mod probing;
 mod process;
@@ -36,6 +37,7 @@ pub use api::{
 };
 pub use domain_registry::BOOTSTRAP as RDAP_BOOTSTRAP;
 pub use error::ConfigError;
+pub use modules::{FILE as MODULES_FILE, ModulesConfig};
 pub use probing::ProbingConfig;
 pub use process::ProcessConfig;
 pub use queries::QueriesConfig;
@@ -51,10 +53,11 @@ use crate::probe::exec::launcher::PluginRules;
 use crate::probe::registry;
 
 /// All variables by subject, in the order of `.env.example`.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 11] = [
     api::SECTION,
     services::SECTION,
     probing::SECTION,
+    modules::SECTION,
     plugins::SECTION,
     domain_registry::SECTION,
     self_check::SECTION,
@@ -70,6 +73,7 @@ pub struct Config {
     pub api: ApiConfig,
     pub services: ServicesConfig,
     pub probing: ProbingConfig,
+    pub modules: ModulesConfig,
     /// `None` without a folder of plugins.
     pub plugins: Option<PluginRules>,
     pub domain_registry: registry::Settings,
@@ -115,6 +119,7 @@ impl Config {
             api,
             services: ServicesConfig::read(&mut reader),
             probing: ProbingConfig::read(&mut reader),
+            modules: ModulesConfig::read(&mut reader),
             plugins: plugins::read(&mut reader),
             domain_registry: domain_registry::read(&mut reader),
             self_check: SelfCheckConfig::read(&mut reader),

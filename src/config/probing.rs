@@ -32,7 +32,7 @@ const DENY_NETWORKS: Variable = Variable::optional(
 const ALLOW_NETWORKS: Variable = Variable::optional(
     "PROBE_ALLOW_NETWORKS",
     "networks or addresses such as 10.1.0.0/16, separated by commas",
-    "exceptions from PROBE_DENY_NETWORKS",
+    "exceptions from PROBE_DENY_NETWORKS, and the addresses of this machine that `/probe` may dial",
 );
 
 pub const SECTION: Section = Section {

@@ -24,6 +24,13 @@ pub const PROBE_TLS_VERSION_INFO: &str = "probe_tls_version_info";
 pub const VERSION: &str = "version";
 /// Of the phases of a ping, with [`PHASE`]: `resolve`, `setup` and `rtt`.
 pub const PROBE_ICMP_DURATION_SECONDS: &str = "probe_icmp_duration_seconds";
+/// Of `/probe` only.
+pub const PROBE_FAILED_DUE_TO_REGEX: &str = "probe_failed_due_to_regex";
+/// Of the phases of a DNS query, with [`PHASE`]: `resolve`, `connect` and `request`.
+pub const PROBE_DNS_DURATION_SECONDS: &str = "probe_dns_duration_seconds";
+/// Of the phases of a health check of gRPC, with [`PHASE`]: `resolve` and `check`.
+pub const PROBE_GRPC_DURATION_SECONDS: &str = "probe_grpc_duration_seconds";
+pub const PROBE_GRPC_SSL: &str = "probe_grpc_ssl";
 /// A name of this program, of queries only: whether the service is up, by its events.
 pub const SERVICE_UP: &str = "service_up";
 

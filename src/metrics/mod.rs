@@ -7,6 +7,7 @@
 mod alerting;
 mod format;
 mod last_result;
+mod module_families;
 pub mod names;
 mod process;
 mod queries;
@@ -16,6 +17,7 @@ mod telemetry;
 pub use alerting::{AlertMetrics, Outbox};
 pub use format::Format;
 pub use last_result::{LastResult, ServiceResult};
+pub use module_families::module_families;
 pub use queries::{QueryMetrics, QueryResult};
 pub use service_collector::{query_gauge_help, query_gauges};
 pub use telemetry::{AuthFailure, RecordResult, Telemetry};

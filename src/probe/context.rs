@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::domain::condition::wildcard::Wildcard;
 use crate::domain::secret::url::mask;
+use crate::domain::service::bytes_regex::BytesRegex;
 use crate::domain::service::options::TlsOptions;
 use crate::domain::service::placeholders::{self, Placeholder};
 use crate::domain::service::server_url::ServerUrl;
@@ -18,6 +19,7 @@ use crate::domain::{
     Body, Condition, Facts, Failure, Options, ProbeDetails, Reason, Requests, Service, Template,
 };
 use crate::probe::http::connection::Connection;
+use crate::probe::net::policy::Policy;
 use crate::probe::net::proxy::Proxy;
 use crate::probe::net::tls::Alpn;
 use crate::probe::net::tls_stream::{TlsStream, Transport};
@@ -34,6 +36,8 @@ const REFUSAL_WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration:
 pub struct ProbeContext<'a> {
     pub resources: &'a Resources,
     pub service: &'a Service,
+    /// Which addresses it may dial.
+    pub policy: &'a Policy,
     /// The service's own URL, its variables filled in; redirects may lead to others.
     pub url: &'a Url,
     pub timings: &'a Timings,
@@ -55,13 +59,14 @@ pub struct SentToken {
 impl<'a> ProbeContext<'a> {
     pub fn new(
         resources: &'a Resources,
-        service: &'a Service,
+        (service, policy): (&'a Service, &'a Policy),
         url: &'a Url,
         timings: &'a Timings,
     ) -> Self {
         Self {
             resources,
             service,
+            policy,
             url,
             timings,
             local_address: Cell::default(),
@@ -73,9 +78,11 @@ impl<'a> ProbeContext<'a> {
         &self.service.options
     }
 
-    /// Whether a condition of the service reads the body.
+    /// Whether a condition or an expectation of the service reads the body.
     pub fn needs_body(&self) -> bool {
+        let expectations = self.options().expectations.as_ref();
         self.service.conditions.iter().any(Condition::needs_body)
+            || expectations.is_some_and(|expectations| expectations.needs_body())
     }
 
     /// Ends the current phase and begins `phase`.
@@ -137,6 +144,14 @@ impl<'a> ProbeContext<'a> {
         match self.resources.rules.requests {
             Requests::Masked => "the expected text".to_owned(),
             Requests::Shown => format!("\"{expected}\""),
+        }
+    }
+
+    /// The expression of a line as the detail of a failure shows it.
+    pub fn expected_line(&self, regex: &BytesRegex) -> String {
+        match self.resources.rules.requests {
+            Requests::Masked => "the expected line".to_owned(),
+            Requests::Shown => format!("a line that matches {:?}", regex.as_str()),
         }
     }
 
@@ -209,14 +224,14 @@ impl<'a> ProbeContext<'a> {
         self.enter(Phase::Resolve);
         let is_own = url.host() == self.url.host();
         self.timings.set_lookup(url.host_str().filter(|_| !is_own).map(str::to_owned));
-        let policy = &self.resources.rules.policy;
         let server = self.options().resolver;
         // A client of the API can set the name server, so the policy applies to it too.
-        dial::filter_allowed(policy, server.iter().map(|server| server.address).collect())?;
+        let server_address = server.iter().map(|server| server.address).collect();
+        dial::filter_allowed(self.policy, None, server_address)?;
         let resolver = self.resources.resolver(server);
         let deadline = self.timings.started() + self.service.timeout.get();
         let found = dial::resolve(&resolver, url, self.options().ip_family, deadline).await?;
-        let addresses = dial::filter_allowed(policy, found)?;
+        let addresses = dial::filter_allowed(self.policy, url.host(), found)?;
         self.update_details(|details| details.address = addresses.first().copied());
         Ok(addresses)
     }
@@ -308,7 +323,7 @@ impl<'a> ProbeContext<'a> {
 
     /// Opens a connection to `proxy`, which is to forward requests for `url`.
     pub async fn open_proxy(&self, proxy: &Proxy<'_>, url: &Url) -> Result<Transport, Failure> {
-        dial::check_written(&self.resources.rules.policy, url)?;
+        dial::check_written(self.policy, url)?;
         let connected = async {
             self.update_details(|details| details.via_proxy = true);
             let stream = self.connect(&proxy.url).await?;

@@ -7,6 +7,7 @@ use crate::clock::unix_ms;
 use crate::domain::outcome::sanitize_detail;
 use crate::domain::{Condition, Failure, Kind, Outcome, Reason, Redactor, Service};
 use crate::probe::context::ProbeContext;
+use crate::probe::net::policy::Policy;
 use crate::probe::resources::{Resources, Rules};
 use crate::probe::response::ProbeResponse;
 use crate::probe::stall::StallMonitor;
@@ -34,12 +35,17 @@ impl Engine {
     /// Probes `service` once, within its timeout; with `reports`, the outcome has a report. A
     /// failure of the target is a result, not an error.
     pub async fn probe(&self, service: &Service, reports: bool) -> Outcome {
+        self.probe_within(&self.resources.rules.policy, service, reports).await
+    }
+
+    /// As [`probe`](Self::probe), with another policy of addresses.
+    pub async fn probe_within(&self, policy: &Policy, service: &Service, reports: bool) -> Outcome {
         let started_at_ms = unix_ms();
         let started = Instant::now();
         let timings = Timings::new(started, reports);
         let running = self.stalls.probe_begins();
         let timeout = service.timeout.get();
-        let probe = probe_target(&self.resources, service, &timings);
+        let probe = probe_target(&self.resources, (service, policy), &timings);
         let result = tokio::time::timeout(timeout, probe).await;
         let ended = Instant::now();
         let mut recorded = timings.finish(ended);
@@ -130,12 +136,12 @@ impl Engine {
 
 async fn probe_target(
     resources: &Resources,
-    service: &Service,
+    (service, policy): (&Service, &Policy),
     timings: &Timings,
 ) -> Result<(), Failure> {
     let url = service.target.url(&resources.rules.variables);
     let url = url.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))?;
-    let context = &ProbeContext::new(resources, service, &url, timings);
+    let context = &ProbeContext::new(resources, (service, policy), &url, timings);
     let domain = domain_expiry::prepare(context)?;
     let mut response = exchange(context).await;
     if context.judge_token(timings.http_status()).await {
@@ -171,16 +177,18 @@ async fn exchange(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> 
     Ok(response)
 }
 
-/// Evaluates the service's conditions; without any, the plain rule of the protocol counts. `domain`
-/// is why the expiry of the domain is not known.
+/// Evaluates the service's conditions and expectations; without conditions, the plain rule of the
+/// protocol counts too. `domain` is why the expiry of the domain is not known.
 fn check_conditions(
     context: &ProbeContext<'_>,
-    response: ProbeResponse,
+    mut response: ProbeResponse,
     domain: Option<&Failure>,
 ) -> Result<(), Failure> {
     let service_conditions = &context.service.conditions;
-    if service_conditions.is_empty() {
-        return response.plain;
+    let plain = std::mem::replace(&mut response.plain, Ok(()));
+    let checks = std::mem::take(&mut response.checks);
+    if service_conditions.is_empty() && checks.is_empty() {
+        return plain;
     }
     let reads_json = service_conditions.iter().any(Condition::reads_json);
     if reads_json && response.body.len() > JSON_LIMIT {
@@ -188,8 +196,11 @@ fn check_conditions(
         return Err(Failure::new(Reason::TooLarge, detail));
     }
     let facts = context.timings.facts(response, reads_json, Instant::now(), unix_ms());
-    let (results, failure) = conditions::judge(service_conditions, &facts, domain);
+    let (results, failure) = conditions::judge(service_conditions, checks, &facts, domain);
     context.timings.update_report(|report| report.conditions = results);
+    if service_conditions.is_empty() {
+        plain?;
+    }
     failure.map_or(Ok(()), Err)
 }
 

@@ -41,7 +41,7 @@ mod unsupported;
 mod unused_fields;
 mod unused_keys;
 mod variables;
-mod yaml;
+pub mod yaml;
 mod yaml_anchors;
 mod yaml_limits;
 

@@ -11,6 +11,9 @@ use crate::domain::service::template::Template;
 use crate::services_file::yaml_anchors::RootAnchors;
 use crate::services_file::yaml_limits::Limits;
 
+/// A node with its line.
+pub type Node<'y> = MarkedYaml<'y>;
+
 /// A text that was loaded.
 pub struct Loaded<'t> {
     pub documents: Vec<MarkedYaml<'t>>,
@@ -184,6 +187,14 @@ impl<'a, 'y> Mapping<'a, 'y> {
 
 pub fn line(node: &MarkedYaml) -> usize {
     node.span.start.line()
+}
+
+/// The entries of a list; `None` for another node.
+pub fn items<'a, 'y>(node: &'a MarkedYaml<'y>) -> Option<&'a [MarkedYaml<'y>]> {
+    match &node.data {
+        YamlData::Sequence(items) => Some(items),
+        _ => None,
+    }
 }
 
 /// A scalar as written.

@@ -23,6 +23,7 @@ mod history;
 mod imports;
 mod lifecycle;
 mod live;
+mod modules;
 mod operations;
 mod probing;
 mod promql;

@@ -7,6 +7,7 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::domain::{Definition, Outcome, Service, ServiceId, Verdict};
+use crate::probe::net::policy::Policy;
 
 /// A probe that takes at least this long is slow: with a full pool it is preempted once slow probes
 /// hold more than their share of the slots.
@@ -73,6 +74,8 @@ pub struct Requester {
     pub reply: oneshot::Sender<Outcome>,
     /// Whether the outcome is also recorded as a tick.
     pub records: bool,
+    /// Instead of the policy of services.
+    pub policy: Option<Policy>,
 }
 
 /// Notice from the recorder to the scheduler: a service was created, changed or deleted, and the
@@ -171,6 +174,8 @@ pub struct ProbeNow {
     pub service: Arc<Service>,
     /// Whether the outcome is also recorded as a tick.
     pub records: bool,
+    /// Which addresses it may dial, instead of the policy of services.
+    pub policy: Option<Policy>,
 }
 
 /// Command from the app to the pool: start nothing more. The reply means that no probe is running.

@@ -197,13 +197,13 @@ impl Handler<ProbeNow> for Pool {
     type Result = ResponseFuture<Result<Outcome, oneshot::error::RecvError>>;
 
     fn handle(&mut self, request: ProbeNow, context: &mut Self::Context) -> Self::Result {
-        let ProbeNow { service, records } = request;
+        let ProbeNow { service, records, policy } = request;
         let (reply, outcome) = oneshot::channel();
         let (now, id) = (Instant::now(), service.id);
         if self.draining.is_none() && !self.queue.contains(id) {
             let next_due = now + service.timeout.get();
             let job = Job { due: now, next_due, service, on_demand: true };
-            let requester = Requester { reply, records };
+            let requester = Requester { reply, records, policy };
             match self.queue.offer(job, now) {
                 Admission::Start(lease, job) => {
                     self.requesters.insert(id, requester);

@@ -67,7 +67,7 @@ impl ArbiterState {
         service: &Service,
         requester: Option<Requester>,
     ) {
-        let mut outcome = self.probe_or_fault(service, requester.is_some()).await;
+        let mut outcome = self.probe_or_fault(service, requester.as_ref()).await;
         self.deps.runtime.telemetry.probed(&outcome);
         self.report_resolver();
         self.report_domain_lookups();
@@ -158,11 +158,13 @@ impl ArbiterState {
     }
 
     /// The outcome of a probe; a panic in it is a local fault.
-    async fn probe_or_fault(&self, service: &Service, reports: bool) -> Outcome {
+    async fn probe_or_fault(&self, service: &Service, requester: Option<&Requester>) -> Outcome {
         let (started_at_ms, started) = (unix_ms(), Instant::now());
         let probe = async {
             fail::fail_point!("probe");
-            self.engine.probe(service, reports).await
+            let policy = requester.and_then(|requester| requester.policy.as_ref());
+            let policy = policy.unwrap_or(&self.deps.rules.policy);
+            self.engine.probe_within(policy, service, requester.is_some()).await
         };
         match AssertUnwindSafe(probe).catch_unwind().await {
             Ok(outcome) => outcome,

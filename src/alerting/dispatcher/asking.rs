@@ -64,7 +64,7 @@ impl Dispatcher {
         let ids = parents.iter().map(|parent| (parent.id, parent.timeout.get()));
         rules.parents.probing(child, ids.collect(), unix_ms());
         for parent in parents {
-            let probe = ProbeNow { service: Arc::new(parent), records: true };
+            let probe = ProbeNow { service: Arc::new(parent), records: true, policy: None };
             let probed = self.links.probe.send(probe).into_actor(self);
             context.spawn(probed.map(move |outcome, dispatcher, context| {
                 // A parent that is being probed already has its result a moment later.

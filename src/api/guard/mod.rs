@@ -20,7 +20,7 @@ pub use credential::{SECURE_SESSION_COOKIE, SESSION_COOKIE, bearer_token};
 pub use decision::WriteAccess;
 use decision::{Credential, Facts, Policy, Refusal};
 use host::OwnHosts;
-pub use routes::{EXTERNAL, HEARTBEAT, OF_SERVICE};
+pub use routes::{EXTERNAL, HEARTBEAT, OF_SERVICE, PROBE_TARGET};
 use routes::{Required, is_change, required};
 use throttle::Throttle;
 

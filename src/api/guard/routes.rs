@@ -9,6 +9,10 @@ use crate::domain::access::Scope;
 pub const HEARTBEAT: &str = "/v1/services/{id}/heartbeat";
 pub const EXTERNAL: &str = "/api/v1/endpoints/{key}/external";
 
+/// Starts a probe of any target. Each request is a change, whatever its method: a page of another
+/// origin must not start one.
+pub const PROBE_TARGET: &str = "/probe";
+
 /// The prefixes of routes of one service.
 pub const OF_SERVICE: [&str; 2] = ["/v1/services/{id}", "/services/{id}"];
 
@@ -121,6 +125,7 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/v1/_internal/ready", Nothing, Within),
     row("GET", "/v1/_internal/storage", READ, Refused),
     row("GET", "/metrics", METRICS, Within),
+    row("GET", PROBE_TARGET, PROBE, Refused),
     row("GET", "/openapi.json", READ, Within),
 ];
 
@@ -187,7 +192,7 @@ pub fn is_read(method: &Method) -> bool {
 pub fn is_change(method: &Method, pattern: Option<&str>) -> bool {
     let is_query = QUERIES.iter().any(|route| Some(route.pattern) == pattern);
     let has_own_token = required(method, pattern).0 == OwnToken;
-    has_own_token || !is_query && !is_read(method)
+    has_own_token || pattern == Some(PROBE_TARGET) || !is_query && !is_read(method)
 }
 
 /// What a request requires. A read of a route without a row requires `read`, and a change `admin`,
@@ -242,5 +247,8 @@ mod tests {
         assert_eq!(required(&Method::HEAD, Some("/metrics")), (METRICS, Within));
         assert_eq!(required(&Method::PUT, Some(HEARTBEAT)), (OwnToken, Within), "405");
         assert_eq!(required(&Method::POST, Some("/v1/services")), (WRITE, Within));
+        assert_eq!(required(&Method::HEAD, Some(PROBE_TARGET)), (PROBE, Refused));
+        assert!(is_change(&Method::GET, Some(PROBE_TARGET)));
+        assert!(!is_change(&Method::GET, Some("/metrics")));
     }
 }

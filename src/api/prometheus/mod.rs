@@ -6,6 +6,7 @@ mod discovery;
 mod envelope;
 mod information;
 mod parameters;
+pub mod probe;
 mod queries;
 mod selectors;
 

@@ -1,6 +1,6 @@
 //! Applies the services file while the service runs: on SIGHUP, and when its content has changed.
 
-mod decision;
+pub mod decision;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Reload {
     pub async fn watch(mut self, mut hangup: Signal, applied: Snapshot) {
         let Some(file) = self.config.services.file.clone() else {
             while hangup.recv().await.is_some() {
-                if self.config.api.tls.is_none() {
+                if self.config.api.tls.is_none() && self.config.modules.file.is_none() {
                     info!(self.log, "SIGHUP ignored: SERVICES_FILE is not set");
                 }
             }

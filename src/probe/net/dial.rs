@@ -45,13 +45,19 @@ pub async fn resolve(
     Ok(vec![SocketAddr::new(literal, port)])
 }
 
-/// The addresses that `policy` allows; the failure names the first refused address when all are.
+/// The addresses of `host` (`None` for no host) that `policy` allows; the failure names the first
+/// refused address when all are.
 pub fn filter_allowed(
     policy: &Policy,
+    host: Option<Host<&str>>,
     mut addresses: Vec<SocketAddr>,
 ) -> Result<Vec<SocketAddr>, Failure> {
+    let name = match host {
+        Some(Host::Domain(name)) => Some(name),
+        _ => None,
+    };
     let mut refused = None;
-    addresses.retain(|address| match policy.check(address.ip()) {
+    addresses.retain(|address| match policy.check_host(name, address.ip()) {
         Ok(()) => true,
         Err(why) => {
             refused.get_or_insert((address.ip(), why));

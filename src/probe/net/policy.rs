@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::probe::net::embedded_v4::embedded;
+use crate::probe::net::targets::Targets;
 
 /// Metadata services of clouds that are not link-local (as most are for IPv4): Azure's wire server,
 /// Alibaba, Oracle; over IPv6 AWS, Google, Oracle, Scaleway.
@@ -24,6 +25,16 @@ const METADATA: [IpAddr; 7] = [
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     networks: Arc<Networks>,
+    guest: Option<Arc<Guest>>,
+}
+
+/// What also bounds a probe whose requester names the target.
+#[derive(Debug)]
+struct Guest {
+    /// The addresses of this machine, which are refused beside loopback.
+    own: Vec<IpAddr>,
+    /// The only targets that are dialled; `None` for all.
+    targets: Option<Targets>,
 }
 
 #[derive(Debug)]
@@ -58,6 +69,10 @@ pub enum Refusal {
     Multicast,
     #[error("is in {network} of {setting}")]
     Denied { network: IpNet, setting: &'static str },
+    #[error("is an address of this machine, and not in PROBE_ALLOW_NETWORKS")]
+    Own,
+    #[error("is no target of MODULES_TARGETS")]
+    NoTarget,
 }
 
 impl Policy {
@@ -68,7 +83,25 @@ impl Policy {
 
     /// As [`new`](Self::new), with the name of the setting of `deny`.
     pub fn named(setting: &'static str, deny: Vec<IpNet>, allow: Vec<IpNet>) -> Self {
-        Self { networks: Arc::new(Networks { setting, deny, allow }) }
+        Self { networks: Arc::new(Networks { setting, deny, allow }), guest: None }
+    }
+
+    /// As this policy, for a probe whose requester names the target: refuses loopback and `own`,
+    /// the addresses of this machine, unless the operator allows them, and every target but
+    /// `targets`.
+    pub fn for_guests(&self, own: Vec<IpAddr>, targets: Option<Targets>) -> Self {
+        let guest = Some(Arc::new(Guest { own, targets }));
+        Self { networks: Arc::clone(&self.networks), guest }
+    }
+
+    /// As [`check`](Self::check), for a host with this name; `None` for an address.
+    pub fn check_host(&self, name: Option<&str>, address: IpAddr) -> Result<(), Refusal> {
+        self.check(address)?;
+        let targets = self.guest.as_ref().and_then(|guest| guest.targets.as_ref());
+        match targets {
+            Some(targets) if !targets.contain(name, address) => Err(Refusal::NoTarget),
+            _ => Ok(()),
+        }
     }
 
     pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
@@ -91,6 +124,9 @@ impl Policy {
             }
             let within =
                 |networks: &[IpNet]| networks.iter().find(|n| n.contains(&address)).copied();
+            if self.is_own(address) && within(&self.networks.allow).is_none() {
+                return Err(Refusal::Own);
+            }
             if let Some(network) = within(&self.networks.deny)
                 && within(&self.networks.allow).is_none()
             {
@@ -98,6 +134,12 @@ impl Policy {
             }
         }
         Ok(())
+    }
+
+    /// Whether guests reach this machine at `address`.
+    fn is_own(&self, address: IpAddr) -> bool {
+        let is_own = |guest: &Guest| address.is_loopback() || guest.own.contains(&address);
+        self.guest.as_deref().is_some_and(is_own)
     }
 }
 
@@ -192,6 +234,48 @@ mod tests {
 
     fn refused(policy: &Policy, address: &str) -> bool {
         policy.check(address.parse().unwrap()).is_err()
+    }
+
+    #[test]
+    fn guests_reach_this_machine_only_where_it_is_allowed_and_targets_only() {
+        let own = || vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+        let operator = Policy::new(
+            parse_networks("10.0.0.0/8").unwrap(),
+            parse_networks("127.0.0.2,10.1.0.0/16").unwrap(),
+        );
+        let guests = operator.for_guests(own(), None);
+        for (address, expected) in [
+            ("192.0.2.1", Err(Refusal::Own)),
+            ("::ffff:192.0.2.1", Err(Refusal::Own)),
+            ("2001:db8::1", Err(Refusal::Own)),
+            ("127.0.0.1", Err(Refusal::Own)),
+            ("127.1.2.3", Err(Refusal::Own)),
+            ("::1", Err(Refusal::Own)),
+            ("0.0.0.0", Err(Refusal::Own)),
+            ("::", Err(Refusal::Own)),
+            ("64:ff9b::7f00:1", Err(Refusal::Own)),
+            ("127.0.0.2", Ok(())),
+            ("169.254.169.254", Err(Refusal::LinkLocal)),
+            ("10.1.2.3", Ok(())),
+            ("192.0.2.2", Ok(())),
+        ] {
+            assert_eq!(guests.check(address.parse().unwrap()), expected, "{address}");
+        }
+        assert!(refused(&guests, "10.2.0.1") && !refused(&operator, "127.0.0.1"));
+        let narrowed = operator.for_guests(own(), Targets::parse("127.0.0.0/8, *.example.org"));
+        for (name, address, expected) in [
+            (None, "127.0.0.2", Ok(())),
+            (None, "127.0.0.3", Err(Refusal::Own)),
+            (None, "192.0.2.2", Err(Refusal::NoTarget)),
+            (Some("a.example.org"), "192.0.2.2", Ok(())),
+            (Some("a.example.org"), "192.0.2.1", Err(Refusal::Own)),
+            (Some("a.example.com"), "192.0.2.2", Err(Refusal::NoTarget)),
+        ] {
+            let checked = narrowed.check_host(name, address.parse().unwrap());
+            assert_eq!(checked, expected, "{name:?} {address}");
+        }
+        let anywhere = operator.check_host(Some("a"), "192.0.2.2".parse().unwrap());
+        assert_eq!(anywhere, Ok(()), "the operator's own services have no such list");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod dns;
 mod excerpt;
 mod grpc;
 mod icmp;
+mod line_search;
 mod ssh;
 mod starttls;
 mod tcp;

@@ -10,6 +10,7 @@ use crate::probe::context::ProbeContext;
 use crate::probe::failure;
 use crate::probe::net::tls::Alpn;
 use crate::probe::protocols::excerpt::excerpt;
+use crate::probe::protocols::line_search::LineSearch;
 use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
 
@@ -43,7 +44,8 @@ where
 {
     let mut response = ProbeResponse::default();
     let expected = context.options().expect.as_ref();
-    let reads = expected.is_some() || context.needs_body();
+    let line = context.options().expect_line.as_ref();
+    let reads = expected.is_some() || line.is_some() || context.needs_body();
     let text = context.text_to_send()?;
     if text.is_none() && !reads {
         return Ok(response);
@@ -55,6 +57,16 @@ where
             .map_err(|error| failure::of_io("sending the text", &error))?;
     }
     if !reads {
+        return Ok(response);
+    }
+    if let Some(regex) = line {
+        let mut lines = LineSearch::new(regex);
+        let is_complete = |received: &[u8]| lines.found_in(received);
+        let (body, found) = read_until(context, &mut stream, None, is_complete).await?;
+        if !found && !lines.ends_in(&body) {
+            return Err(missing(&context.expected_line(regex), &body));
+        }
+        response.body = body;
         return Ok(response);
     }
     response.body = match expected {

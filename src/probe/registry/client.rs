@@ -121,7 +121,7 @@ impl Client {
     async fn connect(&self, url: &Url, policy: &Policy) -> Result<Connection, Failure> {
         let deadline = Instant::now() + TIMEOUT;
         let found = dial::resolve(&self.resolver, url, IpFamily::Any, deadline).await?;
-        let (stream, _) = dial::connect(&dial::filter_allowed(policy, found)?).await?;
+        let (stream, _) = dial::connect(&dial::filter_allowed(policy, None, found)?).await?;
         if url.scheme() == "http" {
             return Ok(Connection::plain(stream));
         }
@@ -156,7 +156,7 @@ impl Client {
     ) -> Result<String, Failure> {
         let deadline = Instant::now() + TIMEOUT;
         let found = dial::resolve(&self.resolver, url, IpFamily::Any, deadline).await?;
-        let (mut stream, _) = dial::connect(&dial::filter_allowed(policy, found)?).await?;
+        let (mut stream, _) = dial::connect(&dial::filter_allowed(policy, None, found)?).await?;
         let sent = stream.write_all(question.as_bytes()).await;
         sent.map_err(|error| failure::of_io("sending the question", &error))?;
         let mut answer = Vec::new();

@@ -26,20 +26,21 @@ const ALLOWED: &[(&str, &str)] = &[
     ("metrics", "clock domain spec"),
     ("config", "bounded_file clock domain metrics probe spec storage"),
     ("services_file", "bounded_file clock domain metrics probe spec storage"),
+    ("modules", "bounded_file domain services_file spec"),
     ("error", "config domain services_file storage"),
     ("actors", "clock config domain logging metrics probe promql services_file spec storage"),
     ("alerting", "actors clock config domain metrics probe services_file spec storage"),
     ("live", "actors clock domain metrics storage"),
     (
         "api",
-        "actors alerting clock config domain logging metrics probe promql services_file spec \
-         storage",
+        "actors alerting clock config domain logging metrics modules probe promql services_file \
+         spec storage",
     ),
     ("ui", "actors alerting api clock domain spec storage"),
     (
         "app",
-        "actors alerting api bounded_file clock config domain error live logging metrics probe \
-         services_file spec storage ui",
+        "actors alerting api bounded_file clock config domain error live logging metrics modules \
+         probe services_file spec storage ui",
     ),
     ("cli", "domain"),
     (
@@ -61,7 +62,7 @@ const CRATES: &[(&str, &str)] = &[
     ("diesel_async", "storage"),
     ("lettre", "alerting"),
     ("prometheus_client", "metrics"),
-    ("regex", "promql"),
+    ("regex", "domain promql"),
     ("tokio", "actors alerting api app bounded_file commands live probe storage"),
     ("tokio_postgres", "storage"),
 ];

@@ -56,17 +56,22 @@ impl Blackbox {
 
     /// Probes `target` with a module.
     pub fn probe(&self, module: &str, target: &str) -> Exported {
-        let request = ureq::get(format!("http://{}/probe", self.address))
-            .query("module", module)
-            .query("target", target);
-        let mut response =
-            request.config().timeout_global(Some(WAIT_LIMIT)).build().call().unwrap();
-        let text = response.body_mut().read_to_string().unwrap();
+        let text = self.probe_text(module, target);
         let series = text.lines().filter(|line| !line.starts_with('#')).map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap();
             (name.to_owned(), value.parse().unwrap())
         });
         Exported(series.collect())
+    }
+
+    /// The answer to a probe of `target` with a module.
+    pub fn probe_text(&self, module: &str, target: &str) -> String {
+        let request = ureq::get(format!("http://{}/probe", self.address))
+            .query("module", module)
+            .query("target", target);
+        let mut response =
+            request.config().timeout_global(Some(WAIT_LIMIT)).build().call().unwrap();
+        response.body_mut().read_to_string().unwrap()
     }
 }
 

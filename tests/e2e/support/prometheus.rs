@@ -11,7 +11,7 @@ use super::{WAIT_LIMIT, loopback_address};
 const BINARY: &str = "/usr/bin/prometheus";
 const TOOL: &str = "/usr/bin/promtool";
 
-/// A running Prometheus that scrapes nothing, killed on drop.
+/// A running Prometheus, killed on drop.
 pub struct Prometheus {
     child: Child,
     address: String,
@@ -35,7 +35,16 @@ impl Prometheus {
             .output()
             .unwrap_or_else(|error| panic!("{TOOL}: {error}; install Debian's prometheus"));
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        std::fs::write(folder.path().join("prometheus.yml"), "{}").unwrap();
+        Self::start_in(folder, "{}")
+    }
+
+    /// Starts a Prometheus with this configuration and no samples.
+    pub fn scraping(config: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), config)
+    }
+
+    fn start_in(folder: TempDir, config: &str) -> Self {
+        std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
         let address = format!("{}:9090", loopback_address());
         let mut child = Command::new(BINARY)
             .arg(format!("--web.listen-address={address}"))
