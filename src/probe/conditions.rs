@@ -1,7 +1,7 @@
 //! Evaluates all conditions of a service, beside its expectations.
 
 use crate::domain::outcome::sanitize_detail;
-use crate::domain::service::expectations::Check;
+use crate::domain::service::expectations::{Check, Unmet};
 use crate::domain::{Condition, ConditionResult, Facts, Failure, Reason};
 
 /// The result of each expectation and each condition, and one failure that explains all that are
@@ -15,13 +15,14 @@ pub fn judge(
     facts: &Facts,
     domain: Option<&Failure>,
 ) -> (Vec<ConditionResult>, Option<Failure>) {
-    let status = checks.iter().find(|check| check.failure == Some(Reason::Status));
+    let status = checks.iter().find(|check| check.unmet == Some(Unmet::Status));
     let status = status.map(|check| Failure::new(Reason::Status, check.text.clone()));
-    let failed = checks.iter().filter(|check| check.failure.is_some());
+    let failed = checks.iter().filter(|check| check.unmet.is_some());
     let mut unmet: Vec<String> = failed.map(|check| check.text.clone()).collect();
-    let checks = checks
-        .into_iter()
-        .map(|check| ConditionResult { fulfilled: check.failure.is_none(), text: check.text });
+    let checks = checks.into_iter().map(|check| ConditionResult {
+        fulfilled: check.unmet.is_none(),
+        text: sanitize_detail(check.text),
+    });
     let conditions = conditions.iter().map(|condition| {
         if domain.is_some() && condition.needs_domain() {
             return ConditionResult { text: format!("{condition} (unknown)"), fulfilled: false };

@@ -4,7 +4,6 @@
 use std::fmt;
 
 use crate::domain::invalid::Invalid;
-use crate::domain::outcome::{Reason, sanitize_detail};
 use crate::domain::service::bytes_regex::BytesRegex;
 
 /// The fields of the API, which results name.
@@ -77,22 +76,29 @@ pub struct Expectations {
     pub header_lacks: Vec<HeaderRegex>,
 }
 
+/// What a response does not fulfil.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmet {
+    Status,
+    /// A header or the body.
+    Content,
+}
+
 /// The result of one expectation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// The field and the expectation, and what was found where it is not fulfilled; one line.
+    /// The field and the expectation, and what was found where it is not fulfilled.
     pub text: String,
     /// `None` when it is fulfilled.
-    pub failure: Option<Reason>,
+    pub unmet: Option<Unmet>,
 }
 
 impl Check {
-    fn new(expectation: String, unmet: Option<&str>, reason: Reason) -> Self {
-        let text = match unmet {
-            None => expectation,
-            Some(found) => format!("{expectation}: {found}"),
-        };
-        Self { text: sanitize_detail(text), failure: unmet.map(|_| reason) }
+    fn new(expectation: String, found: Option<&str>, unmet: Unmet) -> Self {
+        match found {
+            None => Self { text: expectation, unmet: None },
+            Some(found) => Self { text: format!("{expectation}: {found}"), unmet: Some(unmet) },
+        }
     }
 }
 
@@ -109,7 +115,7 @@ impl Expectations {
         let accepted: Vec<String> = self.accept_status.iter().map(ToString::to_string).collect();
         let expectation = format!("{ACCEPT_STATUS} {}", accepted.join(", "));
         let is_accepted = self.accept_status.iter().any(|range| range.contains(status));
-        Some(Check::new(expectation, (!is_accepted).then_some(text), Reason::Status))
+        Some(Check::new(expectation, (!is_accepted).then_some(text), Unmet::Status))
     }
 
     /// The expectations of headers and body; `values` are those of the header with a name in lower
@@ -131,7 +137,7 @@ impl Expectations {
                     true => (!allow_missing).then_some("no such header"),
                     false => unmet(values.iter().any(|it| regex.is_match(it)), must_match),
                 };
-                checks.push(Check::new(expectation, unmet, Reason::Condition));
+                checks.push(Check::new(expectation, unmet, Unmet::Content));
             }
         }
         for (field, all, must_match) in
@@ -140,7 +146,7 @@ impl Expectations {
             for regex in all {
                 let expectation = format!("{field} {:?}", regex.as_str());
                 let unmet = unmet(regex.is_match(body), must_match);
-                checks.push(Check::new(expectation, unmet, Reason::Condition));
+                checks.push(Check::new(expectation, unmet, Unmet::Content));
             }
         }
         checks
@@ -199,10 +205,10 @@ mod tests {
         let expectations = Expectations { accept_status, ..Expectations::default() };
         let check = |status, text: &str| expectations.check_status(status, text).unwrap();
         for status in [200, 299, 404] {
-            assert_eq!(check(status, "?").failure, None, "{status}");
+            assert_eq!(check(status, "?").unmet, None, "{status}");
         }
         let refused = check(503, "503 Service Unavailable");
-        assert_eq!(refused.failure, Some(Reason::Status));
+        assert_eq!(refused.unmet, Some(Unmet::Status));
         assert_eq!(refused.text, "accept_status 200-299, 404: 503 Service Unavailable");
         assert_eq!(Expectations::default().check_status(503, ""), None);
     }
@@ -239,7 +245,7 @@ mod tests {
         let checks = expectations.check_content(values, b"ok");
         let unmet: Vec<&str> = checks
             .iter()
-            .filter(|check| check.failure == Some(Reason::Condition))
+            .filter(|check| check.unmet == Some(Unmet::Content))
             .map(|check| check.text.as_str())
             .collect();
         assert_eq!(

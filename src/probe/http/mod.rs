@@ -200,8 +200,8 @@ fn body_mode(
 /// A status that the service accepts is up; by default, a status below 400.
 fn plain_rule(context: &ProbeContext<'_>, status: StatusCode) -> Result<(), Failure> {
     match status_check(context, status) {
-        Some(Check { failure: None, .. }) => Ok(()),
-        Some(Check { failure: Some(reason), text }) => Err(Failure::new(reason, text)),
+        Some(Check { unmet: None, .. }) => Ok(()),
+        Some(Check { unmet: Some(_), text }) => Err(Failure::new(Reason::Status, text)),
         None if status.as_u16() < 400 => Ok(()),
         None => Err(Failure::new(Reason::Status, status_text(status))),
     }
