@@ -12,7 +12,7 @@ use crate::api::{ApiCertificate, WriteAccess};
 use crate::app::heartbeat_tokens::warn_about_tokens;
 use crate::app::services_file::{canaries, check_canary, read};
 use crate::clock::unix_ms;
-use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP, StorageConfig};
+use crate::config::{Config, ConfigError, RDAP_BOOTSTRAP, REMOTE_WRITE_CA_FILE, StorageConfig};
 use crate::domain::alert::Policy;
 use crate::domain::alert::settings::AlertingSettings;
 use crate::domain::live::LiveService;
@@ -55,6 +55,8 @@ pub struct Prepared {
     pub alerting: AlertingSettings,
     /// The certificate of the API; `None` without TLS.
     pub certificate: Option<ApiCertificate>,
+    /// Of the receiver of remote write.
+    pub remote_write_trust: Option<Trust>,
 }
 
 /// Takes the address, and then opens the store: with [`read_files`] before, a failed start changes
@@ -67,7 +69,7 @@ pub fn prepare(
     is_stopping: &AtomicBool,
     log: &Logger,
 ) -> Result<Prepared, Error> {
-    let Files { services_file, rules, content, certificate } = files;
+    let Files { services_file, rules, content, certificate, remote_write_trust } = files;
     let listener = listen(config)?;
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
@@ -98,6 +100,7 @@ pub fn prepare(
         canaries,
         alerting,
         certificate,
+        remote_write_trust,
     })
 }
 
@@ -109,6 +112,7 @@ pub struct Files {
     /// `None` without a services file.
     content: Option<Content>,
     certificate: Option<ApiCertificate>,
+    remote_write_trust: Option<Trust>,
 }
 
 /// Checks the configuration against this machine and reads its files. Reports every problem.
@@ -129,11 +133,17 @@ pub fn read_files(config: &Config) -> Result<Files, Error> {
     );
     let certificate = config.api.tls.as_ref().map(ApiCertificate::load).transpose();
     let certificate = certificate.map_err(|problem| problems.push(problem));
-    match (rules, content, certificate) {
-        (Ok(rules), Ok(content), Ok(certificate)) if problems.is_empty() => {
+    let remote_write = config.remote_write.as_ref().map(|it| Trust::load(it.ca_file.as_deref()));
+    let remote_write = remote_write.transpose();
+    let remote_write =
+        remote_write.map_err(|invalid| problems.push(invalid.of(REMOTE_WRITE_CA_FILE.name)));
+    match (rules, content, certificate, remote_write) {
+        (Ok(rules), Ok(content), Ok(certificate), Ok(remote_write_trust))
+            if problems.is_empty() =>
+        {
             let services_file = file.map(|file| services_file::snapshot_since(stats, file));
             let services_file = services_file.unwrap_or_default();
-            Ok(Files { services_file, rules, content, certificate })
+            Ok(Files { services_file, rules, content, certificate, remote_write_trust })
         }
         _ => Err(ConfigError { problems }.into()),
     }
