@@ -20,6 +20,7 @@
 //! | [`actors`] | scheduler, pool, probers, recorder, self-check, upkeep, and the store's threads |
 //! | [`live`] | the current state of every service in memory: lists, counts, searches |
 //! | [`alerting`] | sending of alerts: kinds of channels, requests, answers |
+//! | [`relay`] | remote write: every result on to a time series database |
 //! | [`api`] | the HTTP API |
 //! | [`ui`] | the dashboard: HTML pages, stylesheet, scripts |
 //! | [`app`] | startup checks, start and stop of all actors in order, reload of the services file |
@@ -31,8 +32,8 @@
 //! `service-healthcheck run` calls [`app::run`].
 //!
 //! Imports go in one direction: `domain` ← `spec` ← `probe`, `storage`, `metrics` ← `config`,
-//! `services_file` ← `modules`, `actors` ← `alerting`, `live` ← `api` ← `ui` ← `app` ← `commands` ←
-//! `main`. No two files import each other, directly or through others. The test
+//! `services_file` ← `modules`, `actors` ← `alerting`, `live` ← `relay`, `api` ← `ui` ← `app` ←
+//! `commands` ← `main`. No two files import each other, directly or through others. The test
 //! `tests/e2e/imports/` checks both.
 //!
 //! # The path of one probe
@@ -58,7 +59,8 @@
 //!    [`rollup`](domain::rollup::rollup) decides what the tick changes: counts, the state of the
 //!    service, and whether an event begins or ends.
 //! 7. After the commit, the recorder publishes the events that began; the
-//!    [log](actors::event_log) is a subscriber. If the commit wrote signals of alerts, the
+//!    [log](actors::event_log) is a subscriber. With remote write, it hands the ticks to the
+//!    [relay](relay::actor). If the commit wrote signals of alerts, the
 //!    [dispatcher](alerting::dispatcher) reads them, decides, and sends what is due.
 //!
 //! A request of the [`api`] goes to the recorder, which forwards queries to the
@@ -95,6 +97,7 @@
 //! | When does an alert begin, end, or wait? | `domain/alert/engine/` |
 //! | Which module of blackbox_exporter is which service? | `modules/http.rs`, `probers.rs` |
 //! | Which targets may `/probe` dial? | `probe/net/policy.rs`: guests; `probe/net/targets.rs` |
+//! | What is sent by remote write next? | `relay/state.rs`; its answers: `relay/response.rs` |
 //! | Which services notify which channels? | `domain/alert/routing.rs` |
 //! | What is a kind of channel? | a row of `alerting/providers.yaml`; `alerting/row.rs` |
 //! | When is a message tried again? | `domain/alert/engine/attempts.rs`, `lane.rs` |
@@ -162,6 +165,8 @@ pub mod metrics;
 pub mod modules;
 pub mod probe;
 pub mod promql;
+pub mod relay;
+pub mod remote;
 pub mod services_file;
 pub mod spec;
 pub mod storage;

@@ -20,6 +20,7 @@ need /usr/lib/nagios/plugins/check_tcp monitoring-plugins-basic
 need redis-server redis-server
 need prometheus-alertmanager prometheus-alertmanager
 need prometheus prometheus
+need victoria-metrics victoria-metrics
 need /usr/lib/postfix/sbin/master postfix
 need /usr/sbin/saslpasswd2 sasl2-bin
 plain=(/usr/lib/*/sasl2/libplain.so)

@@ -1,8 +1,9 @@
 //! The actors. Each has a folder with its pure decisions beside it; [`messages`] is a leaf.
 //!
 //! Scheduler, pool, recorder, upkeep and event log run on the main arbiter; probers and canaries on
-//! one arbiter a core; the live state ([`live`](crate::live)) on an arbiter of its own; the writer,
-//! each reader and each querier on a thread of their own.
+//! one arbiter a core; the live state ([`live`](crate::live)) and the relay
+//! ([`relay`](crate::relay)) on arbiters of their own; the writer, each reader and each querier on
+//! a thread of their own.
 //!
 //! | actor | messages | from | bound |
 //! |---|---|---|---|
@@ -24,6 +25,7 @@
 //! | | `ChangeMaintenance` | HTTP, span writer | `CHANGES_LIMIT`, then `Busy` |
 //! | | `ChangeAccess` | HTTP | `CHANGES_LIMIT`, then `Busy` |
 //! | | `Ask<Q>` | HTTP | `READS_LIMIT`, then `Busy` |
+//! | | `SaveRelayed` | relay | one at a time |
 //! | | `FindServices`, `GetOverview`, `OpenStream` | HTTP | connections |
 //! | | `QueueUpkeepWrite` | upkeep | one at a time |
 //! | | `GetStoreFailure` | HTTP, upkeep | connections; one |
@@ -31,6 +33,9 @@
 //! | | `Subscribe`, `Flush` | app | one |
 //! | [`Upkeep`] | `TicksCommitted` | recorder | one a commit |
 //! | [`EventLog`] | `EventsBegan` | recorder | `MAILBOX_CAPACITY`, then dropped and counted |
+//! | `Relay` | `TicksStored` | recorder | one a commit; its queue, then the store |
+//! | | `LabelsChanged` | recorder | one a change |
+//! | | `StopRelay` | app | one |
 //! | `LiveState` | `ServicesUpdated` | recorder | one at a time, and one a query or change |
 //! | | `ServicesDefined`, `MaintenanceChanged` | recorder | one a change |
 //! | | `FindServices`, `GetOverview`, `OpenStream` | recorder | connections |

@@ -6,7 +6,6 @@ use std::time::Instant;
 use crate::alerting::client_options::ClientOptions;
 use crate::alerting::dialer::Dialer;
 use crate::alerting::judge::Answer;
-use crate::alerting::parts::Request;
 use crate::domain::{Failure, Reason};
 use crate::probe::exchange::{ExchangeAnswer, ExchangeClient, ExchangeRequest};
 use crate::probe::net::proxy::Proxy;
@@ -21,30 +20,24 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 pub async fn send(
     dialer: &Dialer,
     exchanges: &ExchangeClient,
-    request: &Request,
+    request: &ExchangeRequest<'_>,
     client: &ClientOptions,
     proxy: Option<&Proxy<'_>>,
 ) -> Result<(Answer, IpAddr), Failure> {
     let deadline = Instant::now() + client.timeout;
     let attempt = async {
-        let connected = dialer.connect(&request.url, proxy, deadline).await?;
+        let connected = dialer.connect(request.url, proxy, deadline).await?;
         let peer = connected.address.ip();
         let transport = match request.url.scheme() {
             "http" => connected.transport,
             _ => {
                 let options = &client.tls;
                 let secured =
-                    dialer.handshake(&request.url, options, Alpn::Http1, connected.transport);
+                    dialer.handshake(request.url, options, Alpn::Http1, connected.transport);
                 Transport::Tls(Box::new(secured.await?))
             }
         };
-        let sent = ExchangeRequest {
-            method: &request.method,
-            url: &request.url,
-            headers: &request.headers,
-            body: request.body.as_deref(),
-        };
-        let answer = exchanges.run(transport, &sent, deadline.into(), ANSWER_LIMIT).await?;
+        let answer = exchanges.run(transport, request, deadline.into(), ANSWER_LIMIT).await?;
         Ok((answer_of(answer), peer))
     };
     // A little longer, since the body ends itself at the deadline.

@@ -118,6 +118,11 @@ pub fn safe_error(error: &str, secrets: &[String]) -> String {
     clean(&error, ERROR_LIMIT)
 }
 
+/// `answer` in one line, for the operator.
+pub fn describe(answer: &Answer) -> String {
+    sentence(answer, &AnswerRules { quotes: true, ..AnswerRules::default() })
+}
+
 /// The status, the target of a redirect, and the begin of the body.
 fn sentence(answer: &Answer, rules: &AnswerRules<'_>) -> String {
     let phrase = StatusCode::from_u16(answer.status).ok().and_then(|it| it.canonical_reason());

@@ -33,7 +33,7 @@ mod gatus_kinds;
 mod golden;
 #[cfg(test)]
 mod golden_messages;
-mod http;
+pub mod http;
 mod judge;
 pub mod kept_secrets;
 mod key;
@@ -63,6 +63,7 @@ mod tree;
 mod webhook;
 
 pub use client_options::ClientOptions;
+pub use judge::{Answer, describe, safe_error};
 pub use key::{Key, ValueType};
 pub use kind::Kind;
 pub use request::{Job, Renderer, ShownRequest};

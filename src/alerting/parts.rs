@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::alerting::template::TemplateError;
 use crate::domain::alert::Message;
+use crate::probe::exchange::ExchangeRequest;
 
 /// A request, ready to be sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,6 +14,13 @@ pub struct Request {
     pub url: Url,
     pub headers: Vec<(String, String)>,
     pub body: Option<String>,
+}
+
+impl Request {
+    pub fn exchange(&self) -> ExchangeRequest<'_> {
+        let Self { method, url, headers, body } = self;
+        ExchangeRequest { method, url, headers, body: body.as_deref().map(str::as_bytes) }
+    }
 }
 
 /// The parts of a request as texts.

@@ -196,7 +196,8 @@ impl Sender {
         secrets: &[String],
     ) -> Attempt {
         let Route { client, proxy } = route;
-        let sent = http::send(&self.dialer, &self.exchanges, request, client, *proxy);
+        let exchange = request.exchange();
+        let sent = http::send(&self.dialer, &self.exchanges, &exchange, client, *proxy);
         let (answer, peer) = match sent.await {
             Ok(answered) => answered,
             Err(failure) => return channel_failed(&failure.detail, secrets),

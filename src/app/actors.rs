@@ -29,7 +29,7 @@ use crate::actors::upkeep::decision::UpkeepSettings;
 use crate::actors::upkeep::{Upkeep, UpkeepLinks};
 use crate::alerting::dispatcher::{Dispatcher, DispatcherLinks, DispatcherSettings};
 use crate::alerting::sender::SenderRules;
-use crate::config::Config;
+use crate::config::{Config, RemoteWriteConfig};
 use crate::domain::Target;
 use crate::domain::alert::Policy;
 use crate::domain::live::LiveService;
@@ -38,8 +38,12 @@ use crate::domain::maintenance::zone::Zone;
 use crate::live::live_state::LiveState;
 use crate::logging::Throttle;
 use crate::probe::Rules;
+use crate::probe::net::tls::Trust;
+use crate::relay::actor::{Relay, RelayLinks, RelaySettings};
+use crate::relay::sender::Receiver;
 use crate::storage::Store;
 use crate::storage::records::{LoadedService, Resumed};
+use crate::storage::relayed::RelayedSeqs;
 
 /// The actors that HTTP and the app send messages to.
 pub struct Actors {
@@ -48,6 +52,8 @@ pub struct Actors {
     pub recorder: Addr<Recorder>,
     pub canaries: Recipient<SetCanaries>,
     pub dispatcher: Addr<Dispatcher>,
+    /// `None` without remote write.
+    pub relay: Option<Addr<Relay>>,
     pub live: Addr<LiveState>,
     pub last_results: LastResults,
     pub push_keys: PushKeys,
@@ -70,15 +76,26 @@ pub struct Stored {
     pub resumed: Resumed,
 }
 
+/// How targets and receivers are reached.
+pub struct Network {
+    pub rules: Rules,
+    pub canaries: Vec<Target>,
+    /// In which times are written.
+    pub zone: Zone,
+    /// The certificates that the receiver of remote write is trusted by.
+    pub remote_write_trust: Option<Trust>,
+}
+
 impl Actors {
     /// Starts the actors and connects them.
     pub fn start(
         config: &Config,
         store: &Store,
         Stored { services, live, policies, windows, access, resumed }: Stored,
-        (rules, canaries, zone): (Rules, Vec<Target>, Zone),
+        network: Network,
         runtime: &Runtime,
     ) -> Self {
+        let Network { rules, canaries, zone, remote_write_trust } = network;
         let last_results = LastResults::default();
         for service in services.iter().filter(|service| service.definition.enabled) {
             last_results.watch(service.id, &service.definition);
@@ -91,7 +108,9 @@ impl Actors {
         let revision = Revision::default();
         let mut source = MarksSource::new(policies);
         let marks = source.of_all(&services);
-        let stores = StoreActors::start(&store.access(), (source, marks), runtime);
+        let relay = relay_settings(config, remote_write_trust, &rules);
+        let relayed = relay.is_some().then(RelayedSeqs::default);
+        let stores = StoreActors::start(&store.access(), (source, marks), relayed.clone(), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
         let live = start_live_state(config, live, (&windows, &access), runtime);
@@ -131,6 +150,15 @@ impl Actors {
             runtime,
         );
 
+        let relay = relay.zip(relayed).map(|(settings, relayed)| {
+            let links = RelayLinks {
+                readers: Readers::new(stores.readers.clone(), store.read_deadline()),
+                recorder: recorder.clone().recipient(),
+                relayed,
+            };
+            // On an arbiter of its own, so that nothing of sending delays probes.
+            Relay::spawn(&Arbiter::new().handle(), settings, links, runtime)
+        });
         recorder.do_send(Subscribe {
             scheduler: scheduler.clone().recipient(),
             heartbeat_waits: scheduler.clone().recipient(),
@@ -143,6 +171,7 @@ impl Actors {
                 own: dispatcher.clone().recipient(),
                 clock: dispatcher.clone().recipient(),
             },
+            relay: relay.as_ref().map(Relay::recipients),
         });
         pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
         let canaries = canaries.recipient();
@@ -153,6 +182,7 @@ impl Actors {
             recorder,
             canaries,
             dispatcher,
+            relay,
             live,
             last_results,
             push_keys,
@@ -163,6 +193,15 @@ impl Actors {
             arbiters,
         }
     }
+}
+
+/// `None` without remote write.
+fn relay_settings(config: &Config, trust: Option<Trust>, rules: &Rules) -> Option<RelaySettings> {
+    let RemoteWriteConfig { url, token, labels, ca_file: _ } = config.remote_write.clone()?;
+    let token = token.map(|token| token.reveal().to_owned());
+    let resolver_health = Arc::clone(&rules.resolver_health);
+    let receiver = Receiver { url, token, trust: trust?, resolver_health };
+    Some(RelaySettings { receiver, labels })
 }
 
 fn recorder_settings(config: &Config, store: &Store, resumed: &Resumed) -> RecorderSettings {

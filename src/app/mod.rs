@@ -26,13 +26,14 @@ use crate::actors::messages::alerting::{SetAlertingSettings, StopDispatcher};
 use crate::actors::messages::live::CloseStreams;
 use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
+use crate::actors::messages::relaying::StopRelay;
 use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
 use crate::api::{
     Api, Connections, CurrentCertificate, CurrentModules, Guard, ModuleProbes, Pages,
     ResponseBudget, ResponseCache, Scrapes, ServerSettings, UseWriter, WriteAccess,
 };
-use crate::app::actors::{Actors, Stored};
+use crate::app::actors::{Actors, Network, Stored};
 use crate::app::certificate::CertificateWatch;
 use crate::app::modules::ModulesWatch;
 use crate::app::reload::Reload;
@@ -192,9 +193,10 @@ impl App {
         let has_services = !services.is_empty();
 
         let zone = ready.alerting.timezone.clone().unwrap_or_else(Zone::utc);
-        let probing = (rules, canaries, zone);
+        let remote_write_trust = ready.remote_write_trust;
+        let network = Network { rules, canaries, zone, remote_write_trust };
         let stored = Stored { services, live, policies: ready.policies, windows, access, resumed };
-        let actors = Actors::start(config, &store, stored, probing, &runtime);
+        let actors = Actors::start(config, &store, stored, network, &runtime);
         let certificate = ready.certificate.map(CurrentCertificate::new);
         let modules = ready.modules.map(|(modules, read)| (CurrentModules::new(modules), read));
         let current_modules = modules.as_ref().map(|(modules, _)| modules.clone());
@@ -313,9 +315,14 @@ impl App {
             let _ = self.actors.scheduler.send(Stop).await;
             let _ = self.actors.pool.send(Drain).await;
         };
-        // What was sent is settled before the recorder closes.
+        // What was sent is stored before the recorder closes.
         let dispatcher = self.actors.dispatcher.send(StopDispatcher);
-        let probes = async { tokio::join!(probes, dispatcher) };
+        let relay = async {
+            if let Some(relay) = &self.actors.relay {
+                let _ = relay.send(StopRelay).await;
+            }
+        };
+        let probes = async { tokio::join!(probes, dispatcher, relay) };
         if timeout_at(deadline, probes).await.is_err() {
             let running = self.runtime.telemetry.slots_busy.get();
             info!(self.runtime.log, "running probes were cancelled at the end of the grace period";

@@ -12,7 +12,9 @@ use crate::api::{ApiCertificate, WriteAccess};
 use crate::app::heartbeat_tokens::warn_about_tokens;
 use crate::app::services_file::{canaries, check_canary, read};
 use crate::clock::unix_ms;
-use crate::config::{Config, ConfigError, MODULES_FILE, RDAP_BOOTSTRAP, StorageConfig};
+use crate::config::{
+    Config, ConfigError, MODULES_FILE, RDAP_BOOTSTRAP, REMOTE_WRITE_CA_FILE, StorageConfig,
+};
 use crate::domain::alert::Policy;
 use crate::domain::alert::settings::AlertingSettings;
 use crate::domain::live::LiveService;
@@ -58,6 +60,8 @@ pub struct Prepared {
     pub certificate: Option<ApiCertificate>,
     /// The modules, and the state of their file; `None` without `MODULES_FILE`.
     pub modules: Option<(Modules, Snapshot)>,
+    /// Of the receiver of remote write.
+    pub remote_write_trust: Option<Trust>,
 }
 
 /// Takes the address, and then opens the store: with [`read_files`] before, a failed start changes
@@ -70,7 +74,7 @@ pub fn prepare(
     is_stopping: &AtomicBool,
     log: &Logger,
 ) -> Result<Prepared, Error> {
-    let Files { services_file, rules, content, certificate, modules } = files;
+    let Files { services_file, rules, content, certificate, modules, remote_write_trust } = files;
     let listener = listen(config)?;
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
@@ -102,6 +106,7 @@ pub fn prepare(
         alerting,
         certificate,
         modules,
+        remote_write_trust,
     })
 }
 
@@ -114,6 +119,7 @@ pub struct Files {
     content: Option<Content>,
     certificate: Option<ApiCertificate>,
     modules: Option<(Modules, Snapshot)>,
+    remote_write_trust: Option<Trust>,
 }
 
 /// Checks the configuration against this machine and reads its files. Reports every problem.
@@ -136,11 +142,24 @@ pub fn read_files(config: &Config) -> Result<Files, Error> {
     let certificate = certificate.map_err(|problem| problems.push(problem));
     let modules = config.modules.file.as_deref().map(read_modules).transpose();
     let modules = modules.map_err(|found| problems.extend(found));
-    match (rules, content, certificate, modules) {
-        (Ok(rules), Ok(content), Ok(certificate), Ok(modules)) if problems.is_empty() => {
+    let remote_write = config.remote_write.as_ref().map(|it| Trust::load(it.ca_file.as_deref()));
+    let remote_write = remote_write.transpose();
+    let remote_write =
+        remote_write.map_err(|invalid| problems.push(invalid.of(REMOTE_WRITE_CA_FILE.name)));
+    match (rules, content, certificate, modules, remote_write) {
+        (Ok(rules), Ok(content), Ok(certificate), Ok(modules), Ok(remote_write_trust))
+            if problems.is_empty() =>
+        {
             let services_file = file.map(|file| services_file::snapshot_since(stats, file));
             let services_file = services_file.unwrap_or_default();
-            Ok(Files { services_file, rules, content, certificate, modules })
+            Ok(Files {
+                services_file,
+                rules,
+                content,
+                certificate,
+                modules,
+                remote_write_trust,
+            })
         }
         _ => Err(ConfigError { problems }.into()),
     }

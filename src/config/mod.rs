@@ -20,6 +20,7 @@ mod probing;
 mod process;
 mod queries;
 mod reader;
+mod remote_write;
 mod secret;
 mod self_check;
 mod services;
@@ -41,6 +42,7 @@ pub use modules::{FILE as MODULES_FILE, ModulesConfig};
 pub use probing::ProbingConfig;
 pub use process::ProcessConfig;
 pub use queries::QueriesConfig;
+pub use remote_write::{CA_FILE as REMOTE_WRITE_CA_FILE, RemoteWriteConfig};
 pub use secret::Secret;
 pub use self_check::SelfCheckConfig;
 pub use services::ServicesConfig;
@@ -64,6 +66,7 @@ pub const SECTIONS: [Section; 11] = [
     alerting::SECTION,
     queries::SECTION,
     storage::SECTION,
+    remote_write::SECTION,
     process::SECTION,
 ];
 
@@ -81,8 +84,10 @@ pub struct Config {
     pub alerting: AlertingConfig,
     pub queries: QueriesConfig,
     pub storage: StorageConfig,
+    /// `None` without a receiver.
+    pub remote_write: Option<RemoteWriteConfig>,
     pub process: ProcessConfig,
-    /// The environment without `DATABASE_URL`, for the templates of services.
+    /// The environment without secrets of servers of this program, for the templates of services.
     pub variables: Variables,
 }
 
@@ -126,6 +131,7 @@ impl Config {
             alerting: AlertingConfig::read(&mut reader),
             queries: QueriesConfig::read(&mut reader),
             storage: StorageConfig::read(&mut reader, port),
+            remote_write: remote_write::read(&mut reader),
             process: ProcessConfig::read(&mut reader),
             variables: Variables::default(),
         };
@@ -142,9 +148,11 @@ impl Config {
     }
 }
 
-/// A services file must not send the password of the store to a target.
+/// A services file must not send the password of the store, or the token of the receiver of remote
+/// write, to a target.
 fn for_templates(mut variables: HashMap<String, String>) -> Variables {
     variables.remove(storage::DATABASE_URL.name);
+    variables.remove(remote_write::TOKEN.name);
     Variables::new(variables)
 }
 
@@ -284,10 +292,11 @@ mod tests {
     }
 
     #[test]
-    fn a_services_file_does_not_see_the_url_of_the_database() {
-        let variables = ["DATABASE_URL", "ENV"].map(|name| (name.to_owned(), "x".to_owned()));
+    fn a_services_file_does_not_see_secrets_of_this_programs_servers() {
+        let names = ["DATABASE_URL", "REMOTE_WRITE_TOKEN", "ENV"];
+        let variables = names.map(|name| (name.to_owned(), "x".to_owned()));
         let variables = for_templates(HashMap::from(variables));
-        assert_eq!((variables.get("DATABASE_URL"), variables.get("ENV")), (None, Some("x")));
+        assert_eq!(names.map(|name| variables.get(name)), [None, None, Some("x")]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text itself, only for comparison.
+    /// The text itself, for comparison and for sending it to its receiver.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -11,13 +11,16 @@ mod module_families;
 pub mod names;
 mod process;
 mod queries;
+mod remote_write;
 mod service_collector;
 mod telemetry;
+pub mod tick_samples;
 
 pub use alerting::{AlertMetrics, Outbox};
 pub use format::Format;
 pub use last_result::{LastResult, ServiceResult};
 pub use module_families::module_families;
 pub use queries::{QueryMetrics, QueryResult};
+pub use remote_write::{Relayed, RemoteWriteMetrics};
 pub use service_collector::{query_gauge_help, query_gauges};
 pub use telemetry::{AuthFailure, RecordResult, Telemetry};

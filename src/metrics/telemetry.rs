@@ -15,6 +15,7 @@ use crate::metrics::format::{Format, PlainText};
 use crate::metrics::last_result::ServiceResult;
 use crate::metrics::process::ProcessCollector;
 use crate::metrics::queries::QueryMetrics;
+use crate::metrics::remote_write::RemoteWriteMetrics;
 use crate::metrics::service_collector::ServiceCollector;
 
 /// Value of the label `result` for probes that neither succeeded nor failed because of the target:
@@ -169,6 +170,7 @@ pub struct Telemetry {
     pub streams_cut: Counter,
     pub alerting: AlertMetrics,
     pub queries: QueryMetrics,
+    pub remote_write: RemoteWriteMetrics,
 }
 
 impl Telemetry {
@@ -209,6 +211,7 @@ impl Telemetry {
             streams_cut: Counter::default(),
             alerting: AlertMetrics::default(),
             queries: QueryMetrics::default(),
+            remote_write: RemoteWriteMetrics::default(),
         };
         telemetry.registry = Arc::new(telemetry.registry());
         telemetry.init_labels();
@@ -326,6 +329,7 @@ impl Telemetry {
         );
         self.alerting.register(own);
         self.queries.register(own);
+        self.remote_write.register(own);
         registry
     }
 

@@ -28,7 +28,7 @@ pub struct ExchangeRequest<'e> {
     pub method: &'e Method,
     pub url: &'e Url,
     pub headers: &'e [(String, String)],
-    pub body: Option<&'e str>,
+    pub body: Option<&'e [u8]>,
 }
 
 /// An answer, whatever its status.
@@ -92,7 +92,7 @@ impl ExchangeClient {
             request = request.insert_header((name.as_str(), header_value(value.as_bytes())?));
         }
         let expects_body = matches!(**method, Method::POST | Method::PUT | Method::PATCH);
-        let sent = match body.or(expects_body.then_some("")) {
+        let sent = match body.or(expects_body.then_some(&[][..])) {
             None => with_connection(connection.clone(), request.send_body(NoBody::new())).await,
             Some(body) => {
                 with_connection(connection.clone(), request.send_body(body.to_owned())).await

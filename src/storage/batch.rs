@@ -54,6 +54,8 @@ pub struct Batch<'g> {
     pub metrics: BTreeMap<ServiceId, NewMetric>,
     /// In the order in which they were made.
     pub signals: Vec<NewSignal>,
+    /// Whether metrics may have a [`relayed_seq`](NewMetric::relayed_seq).
+    pub relays: bool,
 }
 
 /// A [`Signal`](crate::domain::alert::Signal) without its id.
@@ -70,7 +72,7 @@ pub struct NewSignal {
     pub facts: Facts,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewTick {
     pub service_id: ServiceId,
     pub id: i64,
@@ -112,11 +114,20 @@ pub struct NewMetric {
     pub changes_runs: bool,
     /// The newest tick of the batch.
     pub result: Option<LastResult>,
+    /// Number of the newest tick that is relayed, if the row does not have it.
+    pub relayed_seq: Option<u64>,
 }
 
 impl NewMetric {
     pub fn new(entry: Entry) -> Self {
-        Self { entry, begun: None, clears_unwatched: false, changes_runs: false, result: None }
+        Self {
+            entry,
+            begun: None,
+            clears_unwatched: false,
+            changes_runs: false,
+            result: None,
+            relayed_seq: None,
+        }
     }
 }
 

@@ -27,6 +27,7 @@ use crate::domain::{
 use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, NewTick, Stored};
 use crate::storage::error::StorageError;
 use crate::storage::port::StoreWrite;
+use crate::storage::relayed::RelayedSeqs;
 
 /// Result of one commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Committed {
     pub updates: Vec<(ServiceId, ServiceUpdate)>,
     /// Number of signals of alerts.
     pub signals: usize,
+    /// The ticks that are stored, in order; empty unless they are [relayed](Ledger::relay).
+    pub ticks: Vec<NewTick>,
     /// Outcomes that are not stored, since they contradict the store, and how. Filled in by the
     /// caller that commits them one by one.
     pub refused: Vec<(ServiceId, String)>,
@@ -55,6 +58,7 @@ impl Committed {
         self.began.extend(later.began);
         self.updates.extend(later.updates);
         self.signals += later.signals;
+        self.ticks.extend(later.ticks);
         self.refused.extend(later.refused);
     }
 }
@@ -81,6 +85,8 @@ pub struct Ledger {
     stored_ahead: Unanswered,
     /// Whether events may have been moved since the last call of [`Ledger::take_has_moved`].
     has_moved: bool,
+    /// The cursors of remote write; `None` without it.
+    relayed: Option<RelayedSeqs>,
 }
 
 /// A group whose commit failed, and which is stored or may be.
@@ -181,7 +187,8 @@ impl Ledger {
             if matches!(error, StorageError::Unavailable(_)) {
                 let recorded = draft.batch.ticks.len();
                 let signals = draft.batch.signals.len();
-                let committed = Committed { recorded, signals, ..draft.committed.clone() };
+                let ticks = self.reported_ticks(&draft.batch);
+                let committed = Committed { recorded, signals, ticks, ..draft.committed.clone() };
                 self.in_doubt = Some(Unanswered { outcomes: group.len(), committed });
             }
         })?;
@@ -237,6 +244,7 @@ impl Ledger {
             begun: Vec::new(),
             metrics: BTreeMap::new(),
             signals: Vec::new(),
+            relays: self.relayed.is_some(),
         };
         let mut draft = Draft { batch, committed: Committed::default() };
         let mut all_watched = true;
@@ -256,6 +264,12 @@ impl Ledger {
         if !all_watched {
             metrics.retain(|_, metric| metric.entry.is_watched);
         }
+        if let Some(relayed) = &self.relayed {
+            // A new row has no cursor.
+            for (id, metric) in metrics.iter_mut().filter(|(_, metric)| metric.entry.has_metric) {
+                metric.relayed_seq = relayed.unsaved(*id);
+            }
+        }
         draft.batch.metrics = metrics;
         draft.committed.updates = updates(&draft.batch);
         draft
@@ -263,11 +277,17 @@ impl Ledger {
 
     /// Takes the entries of a stored batch over.
     fn adopt(&mut self, draft: Draft<'_>, stored: &Stored) -> Committed {
-        let Draft { batch, mut committed } = draft;
+        let Draft { mut batch, mut committed } = draft;
         committed.recorded = batch.ticks.len();
         committed.signals = batch.signals.len();
         self.fresh.ticks += committed.recorded as u64;
+        if self.relayed.is_some() {
+            committed.ticks = std::mem::take(&mut batch.ticks);
+        }
         for (id, metric) in batch.metrics {
+            if let (Some(relayed), Some(seq)) = (&self.relayed, metric.relayed_seq) {
+                relayed.saved(id, seq);
+            }
             let begun = metric.begun.and_then(|nth| stored.event_ids.get(nth).copied());
             let entry = Entry {
                 has_metric: true,
@@ -281,6 +301,15 @@ impl Ledger {
             }
         }
         committed
+    }
+
+    fn reported_ticks(&self, batch: &Batch<'_>) -> Vec<NewTick> {
+        if self.relayed.is_some() { batch.ticks.clone() } else { Vec::new() }
+    }
+
+    /// From now on, commits report their ticks and store these cursors.
+    pub fn relay(&mut self, relayed: RelayedSeqs) {
+        self.relayed = Some(relayed);
     }
 
     /// Drops the entry of `id`, whose service was changed or deleted.

@@ -24,6 +24,7 @@ pub mod port;
 pub mod postgres;
 pub mod query;
 pub mod records;
+pub mod relayed;
 pub mod sqlite;
 pub mod store;
 pub mod transfer;

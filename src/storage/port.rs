@@ -20,7 +20,7 @@ use crate::storage::audit::port::{AuditRead, AuditWrite};
 use crate::storage::batch::{Batch, Entry, Extent, Stored};
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::{
-    Backlog, Bucket, ChunkInfo, Marks, Portion, Rollup, Sealing, Slice, UnsealedService,
+    Backlog, Bucket, ChunkInfo, Marks, Portion, Rollup, Sealing, Slice, Unrelayed, UnsealedService,
     UnsealedTick,
 };
 use crate::storage::import::{ImportedEvent, ImportedService, NewService};
@@ -125,6 +125,9 @@ pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead + AuditRead + Acce
         each: &mut EachTick<'_, UnsealedTick>,
     ) -> Result<()>;
 
+    /// The next `limit` living services after `after` that have ticks which are not relayed, by id.
+    fn unrelayed(&mut self, after: i64, limit: u32) -> Result<Vec<Unrelayed>>;
+
     fn marks(&mut self) -> Result<Marks>;
     fn usage(&mut self) -> Result<Usage>;
     /// Compares the counters of the store with its rows; one sentence a difference.
@@ -184,6 +187,9 @@ pub trait StoreWrite: StoreRead + AlertWrite + MaintenanceWrite + AuditWrite + A
         source: &AuditSource,
         now_ms: i64,
     ) -> Result<AppliedPlan>;
+
+    /// Stores up to which tick these services are relayed. Never moves a cursor back.
+    fn set_relayed(&mut self, seqs: &[(ServiceId, u64)]) -> Result<()>;
 
     /// Ends the open events of the living services at the liveness mark; unknown, or a pause for
     /// services that are not enabled, begins there. A service that missed at most one interval

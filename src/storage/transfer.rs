@@ -81,6 +81,7 @@ pub struct MetricCopy {
     pub slow_run: i32,
     pub certificate_step: Option<i16>,
     pub certificate_fine_since_ms: Option<i64>,
+    pub relayed_seq: i64,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -6,4 +6,5 @@ pub mod live;
 pub mod probing;
 pub mod querying;
 pub mod recording;
+pub mod relaying;
 pub mod store;

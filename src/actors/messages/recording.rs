@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::alerting::{AlertTimesMoved, AlertingChanged, OwnStateChanged, SignalsCommitted};
 use super::probing::{EndedProbe, ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
+use super::relaying::RelayRecipients;
 use crate::domain::{EventBegan, FullName, Outcome, Target};
 use crate::storage::Rescued;
 use crate::storage::ledger::Fresh;
@@ -60,6 +61,8 @@ pub struct Subscribe {
     pub canaries: Recipient<AreCanariesDead>,
     pub upkeep: Recipient<TicksCommitted>,
     pub dispatcher: DispatcherRecipients,
+    /// `None` without remote write.
+    pub relay: Option<RelayRecipients>,
 }
 
 /// The dispatcher of alerting, by the messages that the recorder sends.

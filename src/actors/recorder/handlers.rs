@@ -11,6 +11,7 @@ use crate::actors::messages::recording::{
     Flush, GetObservationFailure, GetStoreFailure, ProbesEnded, RecordOutcome, RecordReply,
     Subscribe,
 };
+use crate::actors::messages::relaying::SaveRelayed;
 use crate::actors::messages::store::{
     ApplyFile, Ask, ChangeAccess, ChangeAlerting, ChangeMaintenance, MakeChange, QueueUpkeepWrite,
     SettleAlerts, UpkeepReply,
@@ -90,6 +91,16 @@ impl Handler<SettleAlerts> for Recorder {
     fn handle(&mut self, settle: SettleAlerts, context: &mut Self::Context) -> Self::Result {
         let (reply, made) = oneshot::channel();
         self.queue_change(Change::Settlement(settle.0, reply), context);
+        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+    }
+}
+
+impl Handler<SaveRelayed> for Recorder {
+    type Result = Response<Result<(), StorageError>>;
+
+    fn handle(&mut self, _: SaveRelayed, context: &mut Self::Context) -> Self::Result {
+        let (reply, made) = oneshot::channel();
+        self.queue_change(Change::Relayed(reply), context);
         Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
     }
 }
@@ -179,9 +190,10 @@ impl Handler<Subscribe> for Recorder {
     type Result = ();
 
     fn handle(&mut self, subscribe: Subscribe, _: &mut Self::Context) {
-        let Subscribe { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher } =
+        let Subscribe { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher, relay } =
             subscribe;
-        self.links = Some(Links { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher });
+        self.links =
+            Some(Links { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher, relay });
     }
 }
 

@@ -42,6 +42,7 @@ use crate::actors::last_results::LastResults;
 use crate::actors::messages::live::LiveRecipients;
 use crate::actors::messages::probing::{ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
 use crate::actors::messages::recording::{AreCanariesDead, DispatcherRecipients, TicksCommitted};
+use crate::actors::messages::relaying::RelayRecipients;
 use crate::actors::messages::store::{UpkeepReply, UpkeepWrite};
 use crate::actors::push_keys::PushKeys;
 use crate::actors::revision::Revision;
@@ -145,6 +146,8 @@ struct Links {
     canaries: Recipient<AreCanariesDead>,
     upkeep: Recipient<TicksCommitted>,
     dispatcher: DispatcherRecipients,
+    /// `None` without remote write.
+    relay: Option<RelayRecipients>,
 }
 
 /// Settings of the recorder.

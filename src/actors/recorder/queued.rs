@@ -29,6 +29,8 @@ pub enum Change {
     Maintenance(ChangeMaintenance, Reply<Result<MaintenanceApplied, StorageError>>),
     /// Of tokens and sessions, from HTTP.
     Access(ChangeAccess, Reply<Result<AccessApplied, StorageError>>),
+    /// The cursors of remote write, from the relay.
+    Relayed(Reply<Result<(), StorageError>>),
     /// Of all that belongs to the services file, from the app.
     File(Arc<Content>, Reply<Result<FileApplied, FileError>>),
 }
@@ -42,6 +44,7 @@ impl Change {
             Self::Alerting(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Maintenance(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Access(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Relayed(reply) => drop(reply.send(Err(why.clone()))),
             Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
         }
     }

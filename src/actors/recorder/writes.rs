@@ -12,6 +12,7 @@ use crate::actors::messages::alerting::{AlertingChanged, SignalsCommitted};
 use crate::actors::messages::live::ServicesDefined;
 use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{DispatcherRecipients, NamedEvent, TicksCommitted};
+use crate::actors::messages::relaying::{LabelsChanged, SaveRelayed, TicksStored};
 use crate::actors::messages::store::{
     ApplyFile, ChangeAccess, ChangeAlerting, ChangeMaintenance, Close, Commit, CommitDone,
     MakeChange, NotCommitted, SettleAlerts, UpkeepReply, UpkeepWrite,
@@ -44,9 +45,9 @@ impl Recorder {
         } else if self.changes.len() >= CHANGES_LIMIT {
             change.reject(&StorageError::Busy);
         } else {
-            // A settlement decides no result that is measured before it.
+            // Neither decides a result that is measured before it.
             let position = match change {
-                Change::Settlement(..) => 0,
+                Change::Settlement(..) | Change::Relayed(..) => 0,
                 _ => self.buffer.pushed(),
             };
             self.changes.push_back((position, change));
@@ -78,6 +79,7 @@ impl Recorder {
 
     fn finish_commit(&mut self, mut done: CommitDone, took: Duration, context: &mut Context<Self>) {
         self.count_committed(&done.committed, took);
+        self.publish_ticks(&mut done.committed);
         self.publish_events(&done.committed);
         self.publish_updates(std::mem::take(&mut done.committed.updates), context);
         self.publish_all(done.services.take());
@@ -124,6 +126,16 @@ impl Recorder {
         }
     }
 
+    /// There are none without remote write.
+    fn publish_ticks(&self, committed: &mut Committed) {
+        if committed.ticks.is_empty() {
+            return;
+        }
+        if let Some(relay) = self.links.as_ref().and_then(|links| links.relay.as_ref()) {
+            relay.ticks.do_send(TicksStored(std::mem::take(&mut committed.ticks)));
+        }
+    }
+
     fn publish_events(&mut self, committed: &Committed) {
         let named = committed.began.iter().map(|event| NamedEvent {
             name: self.last_results.name(event.service_id),
@@ -139,6 +151,10 @@ impl Recorder {
             Change::Service(change, reply) => self.write_service(change, reply, context),
             Change::Settlement(settlement, reply) => {
                 self.write_settlement(settlement, reply, context);
+            }
+            Change::Relayed(reply) => {
+                let write = self.writer.relayed.send(SaveRelayed);
+                self.await_write(write, reply, |_, ()| {}, context);
             }
             Change::Alerting(change, reply) => self.write_alerting(change, reply, context),
             Change::Maintenance(change, reply) => self.write_maintenance(change, reply, context),
@@ -337,6 +353,9 @@ impl Recorder {
         if let Some(links) = &self.links {
             let revision = self.revision.current();
             links.scheduler.do_send(ServiceChanged { id, definition, first, revision });
+            if let Some(relay) = &links.relay {
+                relay.labels.do_send(LabelsChanged(id));
+            }
         }
     }
 

@@ -8,6 +8,7 @@ pub mod writer;
 
 use actix::prelude::*;
 
+use crate::actors::messages::relaying::SaveRelayed;
 use crate::actors::messages::store::{
     ApplyFile, ChangeAccess, ChangeAlerting, ChangeMaintenance, Close, Commit, MakeChange,
     SettleAlerts, UpkeepWrite,
@@ -16,6 +17,7 @@ use crate::actors::revision::Revision;
 use crate::actors::runtime::Runtime;
 use crate::domain::alert::AlertMarks;
 use crate::storage::StoreAccess;
+use crate::storage::relayed::RelayedSeqs;
 use marks::MarksSource;
 use readers::Reader;
 use writer::Writer;
@@ -29,6 +31,7 @@ pub struct WriterRecipients {
     pub change: Recipient<MakeChange>,
     pub alerting: Recipient<ChangeAlerting>,
     pub settle: Recipient<SettleAlerts>,
+    pub relayed: Recipient<SaveRelayed>,
     pub maintenance: Recipient<ChangeMaintenance>,
     pub access: Recipient<ChangeAccess>,
     pub file: Recipient<ApplyFile>,
@@ -48,10 +51,11 @@ pub struct StoreActors {
 }
 
 impl StoreActors {
-    /// Starts the actors on the open store.
+    /// Starts the actors on the open store. `relayed` are the cursors of remote write, if it is on.
     pub fn start(
         access: &StoreAccess,
         marks: (MarksSource, AlertMarks),
+        relayed: Option<RelayedSeqs>,
         runtime: &Runtime,
     ) -> Self {
         let written = Revision::default();
@@ -59,7 +63,8 @@ impl StoreActors {
         let of_writer = written.clone();
         let writer = SyncArbiter::start(1, move || {
             let lifeline = lifelines.lifeline("writer");
-            Writer::new(store.clone(), marks.clone(), of_writer.clone(), lifeline)
+            let (marks, relayed) = (marks.clone(), relayed.clone());
+            Writer::new(store.clone(), marks, of_writer.clone(), relayed, lifeline)
         });
         Self {
             written,
@@ -76,6 +81,7 @@ impl StoreActors {
             change: writer().recipient(),
             alerting: writer().recipient(),
             settle: writer().recipient(),
+            relayed: writer().recipient(),
             maintenance: writer().recipient(),
             access: writer().recipient(),
             file: writer().recipient(),

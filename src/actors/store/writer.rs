@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
+use crate::actors::messages::relaying::SaveRelayed;
 use crate::actors::messages::store::{
     ApplyFile, ChangeAccess, ChangeAlerting, ChangeMaintenance, ClockNotes, Close, Commit,
     CommitDone, MakeChange, NotCommitted, SettleAlerts, UpkeepWrite, UpkeepWritten,
@@ -26,6 +27,7 @@ use crate::storage::ledger::Ledger;
 use crate::storage::maintenance::MaintenanceApplied;
 use crate::storage::port::StoreWrite;
 use crate::storage::records::{Applied, SetBack};
+use crate::storage::relayed::RelayedSeqs;
 use crate::storage::{StorageError, StoreAccess};
 
 /// Owns the writing store and the cached rows of the services it commits to.
@@ -37,6 +39,8 @@ pub struct Writer {
     must_reload: bool,
     /// Incremented with each write, before its sender learns of it.
     written: Revision,
+    /// Empty without remote write.
+    relayed: RelayedSeqs,
     _lifeline: Lifeline,
 }
 
@@ -45,12 +49,24 @@ impl Writer {
         access: StoreAccess,
         (source, marks): (MarksSource, AlertMarks),
         written: Revision,
+        relayed: Option<RelayedSeqs>,
         lifeline: Lifeline,
     ) -> Self {
         let mut ledger = Ledger::default();
         ledger.set_marks(marks);
+        if let Some(relayed) = &relayed {
+            ledger.relay(relayed.clone());
+        }
         let store = WatchedStore::new(access);
-        Self { store, ledger, marks: source, must_reload: false, written, _lifeline: lifeline }
+        Self {
+            store,
+            ledger,
+            marks: source,
+            must_reload: false,
+            written,
+            relayed: relayed.unwrap_or_default(),
+            _lifeline: lifeline,
+        }
     }
 
     /// All services, if others than those of commits and changes may have changed.
@@ -215,6 +231,17 @@ impl Handler<SettleAlerts> for Writer {
 
     fn handle(&mut self, settle: SettleAlerts, _: &mut Self::Context) -> Self::Result {
         self.store.run(|store| store.settle_alerts(&settle.0))
+    }
+}
+
+impl Handler<SaveRelayed> for Writer {
+    type Result = Result<(), StorageError>;
+
+    fn handle(&mut self, _: SaveRelayed, _: &mut Self::Context) -> Self::Result {
+        let seqs = self.relayed.all_unsaved();
+        self.store.run(|store| store.set_relayed(&seqs))?;
+        seqs.into_iter().for_each(|(id, seq)| self.relayed.saved(id, seq));
+        Ok(())
     }
 }
 

@@ -80,6 +80,7 @@ impl Sender {
         headers.extend(authorization.map(|value| ("Authorization".to_owned(), value)));
         let request = Request { method: Method::POST, url, headers, body: Some(body) };
         let secrets: Vec<String> = endpoint.password().map(decoded).into_iter().collect();
+        let request = request.exchange();
         let sent = exchange::send(&self.dialer, &self.exchanges, &request, &client, proxy.as_ref());
         match sent.await {
             Err(failure) => channel_failed(&failure.detail, &secrets),

@@ -16,6 +16,7 @@ use crate::domain::{
     Definition, Event, FullName, Group, Invalid, Name, Page, PageRequest, ServiceId, State, Status,
 };
 use crate::storage::error::StorageError;
+use crate::storage::history::rows::Unrelayed;
 use crate::storage::records::{ListServices, LoadedService, NamedService, ServiceRecord};
 
 /// The living service `id`.
@@ -142,6 +143,32 @@ fn newest_seqs(
     let newest =
         counts.into_iter().map(|(id, known, unknown)| (id, (known + unknown).cast_unsigned()));
     Ok(newest.collect())
+}
+
+/// The next living services that have ticks which are not relayed, by id.
+pub fn unrelayed(
+    connection: &mut StoreConnection,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Unrelayed>, StorageError> {
+    let newest_seq = || service_metrics::tick_count + service_metrics::unknown_count;
+    let rows: Vec<(i64, i64, i64)> = service_metrics::table
+        .inner_join(services::table)
+        .filter(services::deleted_at.is_null())
+        .filter(service_metrics::service_id.gt(after))
+        .filter(service_metrics::relayed_seq.lt(newest_seq()))
+        .order(service_metrics::service_id)
+        .limit(limit.into())
+        .select((service_metrics::service_id, service_metrics::relayed_seq, newest_seq()))
+        .load(connection)?;
+    let rows = rows.into_iter().map(|(id, relayed_seq, newest_seq)| {
+        Ok(Unrelayed {
+            service_id: service_id(id)?,
+            relayed_seq: relayed_seq.cast_unsigned(),
+            newest_seq: newest_seq.cast_unsigned(),
+        })
+    });
+    rows.collect()
 }
 
 /// Deleted ones included.

@@ -16,6 +16,7 @@ mod model;
 #[path = "../../../tests/support/postgres_cluster.rs"]
 pub mod postgres_cluster;
 mod references;
+mod relayed;
 pub mod retention;
 mod samples;
 mod scan;

@@ -18,4 +18,5 @@ pub mod sealing;
 pub mod series;
 pub mod slice;
 pub mod ticks;
+pub mod unrelayed;
 pub mod uptime;

@@ -237,6 +237,16 @@ pub struct Portion {
     pub ticks: u64,
 }
 
+/// A living service that has ticks which are not relayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unrelayed {
+    pub service_id: ServiceId,
+    /// Number of the newest tick that is relayed.
+    pub relayed_seq: u64,
+    /// Number of its newest tick.
+    pub newest_seq: u64,
+}
+
 /// How far sealing and retention have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {

@@ -151,6 +151,8 @@ pub struct Metrics {
     pub clears_unwatched: Vec<bool>,
     /// Index in [`Runs`] from 1; `None` if the runs are unchanged.
     pub runs: Vec<Option<i32>>,
+    /// The cursor of remote write, if it changes. Empty without remote write.
+    pub relayed_seq: Vec<Option<i64>>,
 }
 
 impl Metrics {
@@ -161,6 +163,9 @@ impl Metrics {
         for (id, metric) in rows() {
             columns.push(id.get(), metric);
             columns.runs.push(metric.changes_runs.then(|| runs.push(&metric.entry.runs)));
+            if batch.relays {
+                columns.relayed_seq.push(metric.relayed_seq.map(u64::cast_signed));
+            }
         }
         columns
     }
@@ -182,11 +187,12 @@ impl Metrics {
             is_flapping: Vec::with_capacity(rows),
             clears_unwatched: Vec::with_capacity(rows),
             runs: Vec::with_capacity(rows),
+            relayed_seq: Vec::new(),
         }
     }
 
     fn push(&mut self, service_id: i64, metric: &NewMetric) {
-        let NewMetric { entry, begun, clears_unwatched, changes_runs: _, result: _ } = metric;
+        let NewMetric { entry, begun, clears_unwatched, .. } = metric;
         let tally = &entry.tally;
         self.service_id.push(service_id);
         self.tick_count.push(tally.tick_count.cast_signed());

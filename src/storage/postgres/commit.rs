@@ -25,22 +25,12 @@ pub fn commit(
     batch: &Batch<'_>,
 ) -> Result<Stored> {
     let number = instance.next_number();
-    let mut runs = Runs::default();
-    let changed = Metrics::of(batch, true, &mut runs);
-    let statement = Commit {
-        instance_id: instance.id,
-        number,
-        now_ms: batch.now_ms,
-        ticks: Ticks::of(batch),
-        ended: Ended::of(batch),
-        begun: Begun::of(batch),
-        changed_count: changed.service_id.len() as i64,
-        changed,
-        added: Metrics::of(batch, false, &mut runs),
-        runs,
-        signals: Signals::of(batch),
+    let done = if batch.relays {
+        Commit::<true>::new(instance, number, batch).get_result(connection)
+    } else {
+        Commit::<false>::new(instance, number, batch).get_result(connection)
     };
-    let done: QueryResult<(bool, Option<Vec<i64>>)> = statement.get_result(connection);
+    let done: QueryResult<(bool, Option<Vec<i64>>)> = done;
     let (has_passed, event_ids) = done.map_err(explain)?;
     if has_passed {
         return Ok(Stored { event_ids: event_ids.unwrap_or_default() });
@@ -57,8 +47,8 @@ fn explain(error: diesel::result::Error) -> StorageError {
     }
 }
 
-/// The statement.
-struct Commit<'b> {
+/// The statement; with the cursors of remote write if `RELAYS`.
+struct Commit<'b, const RELAYS: bool> {
     instance_id: i64,
     number: i64,
     now_ms: i64,
@@ -75,26 +65,48 @@ struct Commit<'b> {
     signals: Signals,
 }
 
-impl QueryId for Commit<'_> {
-    type QueryId = Commit<'static>;
+impl<'b, const RELAYS: bool> Commit<'b, RELAYS> {
+    fn new(instance: &Instance, number: i64, batch: &Batch<'b>) -> Self {
+        let mut runs = Runs::default();
+        let changed = Metrics::of(batch, true, &mut runs);
+        Self {
+            instance_id: instance.id,
+            number,
+            now_ms: batch.now_ms,
+            ticks: Ticks::of(batch),
+            ended: Ended::of(batch),
+            begun: Begun::of(batch),
+            changed_count: changed.service_id.len() as i64,
+            changed,
+            added: Metrics::of(batch, false, &mut runs),
+            runs,
+            signals: Signals::of(batch),
+        }
+    }
+}
+
+impl<const RELAYS: bool> QueryId for Commit<'_, RELAYS> {
+    type QueryId = Commit<'static, RELAYS>;
 
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl Query for Commit<'_> {
+impl<const RELAYS: bool> Query for Commit<'_, RELAYS> {
     /// Whether the fence let it pass; the ids of the events that begin, in their order.
     type SqlType = (Bool, Nullable<Array<BigInt>>);
 }
 
-impl RunQueryDsl<StoreConnection> for Commit<'_> {}
+impl<const RELAYS: bool> RunQueryDsl<StoreConnection> for Commit<'_, RELAYS> {}
 
-/// A derived table `u` of parameters, an array a column; all arrays have the same length. `unnest`
+/// A derived table `u` of parameters, an array a column; all arrays have the same length. A column
+/// behind `; if` is left out unless its condition holds. `unnest`
 /// stands in the list of columns, since a function in `FROM` stores its rows before they are read.
 macro_rules! push_rows {
     (
         $out:ident,
         $first:ident: $type:ty = $values:expr
         $(, $name:ident: $types:ty = $more:expr)* $(,)?
+        $(; if $condition:expr, $last:ident: $last_type:ty = $last_values:expr)?
     ) => {
         $out.push_sql("(SELECT unnest(");
         $out.push_bind_param::<Array<$type>, _>($values)?;
@@ -104,6 +116,13 @@ macro_rules! push_rows {
             $out.push_bind_param::<Array<$types>, _>($more)?;
             $out.push_sql(concat!(") AS ", stringify!($name)));
         )*
+        $(
+            if $condition {
+                $out.push_sql(", unnest(");
+                $out.push_bind_param::<Array<$last_type>, _>($last_values)?;
+                $out.push_sql(concat!(") AS ", stringify!($last)));
+            }
+        )?
         $out.push_sql(") u");
     };
 }
@@ -112,7 +131,7 @@ macro_rules! push_rows {
 /// So one look-up by key seems cheaper than reading the table, however small that is.
 const ALWAYS: &str = " BETWEEN 1 AND 9223372036854775807";
 
-impl QueryFragment<Pg> for Commit<'_> {
+impl<const RELAYS: bool> QueryFragment<Pg> for Commit<'_, RELAYS> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         self.push_fence(out.reborrow())?;
         self.push_ticks(out.reborrow())?;
@@ -125,7 +144,7 @@ impl QueryFragment<Pg> for Commit<'_> {
     }
 }
 
-impl Commit<'_> {
+impl<const RELAYS: bool> Commit<'_, RELAYS> {
     fn push_fence<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("WITH fence AS (UPDATE instances SET commit_no = ");
         out.push_bind_param::<BigInt, _>(&self.number)?;
@@ -263,12 +282,15 @@ impl Commit<'_> {
                     THEN m.certificate_fine_since_ms \
                     ELSE nullif(runs.certificate_fine_since_ms[u.runs], -1) END, \
                 unwatched_from_ms = CASE WHEN u.clears_unwatched THEN NULL \
-                    ELSE m.unwatched_from_ms END, \
-                updated_at = ",
+                    ELSE m.unwatched_from_ms END, ",
         );
+        if RELAYS {
+            out.push_sql("relayed_seq = coalesce(u.relayed_seq, m.relayed_seq), ");
+        }
+        out.push_sql("updated_at = ");
         out.push_bind_param::<BigInt, _>(&self.now_ms)?;
         out.push_sql(" / 1000 FROM fence, events, runs, ");
-        self.changed.push_rows(out.reborrow())?;
+        self.changed.push_rows(out.reborrow(), RELAYS)?;
         out.push_sql(" WHERE m.service_id = u.service_id AND u.service_id");
         out.push_sql(ALWAYS);
         out.push_sql(
@@ -287,7 +309,7 @@ impl Commit<'_> {
         );
         out.push_bind_param::<BigInt, _>(&self.now_ms)?;
         out.push_sql(" / 1000 AS now_s) t, ");
-        self.added.push_rows(out.reborrow())?;
+        self.added.push_rows(out.reborrow(), false)?;
         out.push_sql(
             "), missing AS (INSERT INTO duties (name) SELECT NULL FROM fence \
                 WHERE (SELECT count(*) FROM changed) <> ",
@@ -299,7 +321,7 @@ impl Commit<'_> {
 }
 
 impl Metrics {
-    fn push_rows<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+    fn push_rows<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>, relays: bool) -> QueryResult<()> {
         push_rows!(
             out,
             service_id: BigInt = &self.service_id,
@@ -317,6 +339,7 @@ impl Metrics {
             is_flapping: Bool = &self.is_flapping,
             clears_unwatched: Bool = &self.clears_unwatched,
             runs: Nullable<Integer> = &self.runs,
+            ; if relays, relayed_seq: Nullable<BigInt> = &self.relayed_seq
         );
         Ok(())
     }

@@ -30,6 +30,7 @@ mod migrations;
 pub mod offline;
 mod read;
 mod registration;
+mod relayed;
 mod retention;
 mod rollup_columns;
 mod rows;

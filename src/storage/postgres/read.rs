@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
-    Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
+    Backlog, ChunkInfo, Marks, Rollup, Sealing, Unrelayed, UnsealedService, UnsealedTick,
 };
 use crate::storage::port::{EachTick, ReadWork, Result, RollupRead, StoreRead};
 use crate::storage::records::{
@@ -140,6 +140,10 @@ impl StoreRead for PostgresStore {
         each: &mut EachTick<'_, UnsealedTick>,
     ) -> Result<()> {
         self.run(|connection| fresh::unsealed(connection, sealing, limit, each))
+    }
+
+    fn unrelayed(&mut self, after: i64, limit: u32) -> Result<Vec<Unrelayed>> {
+        self.run(|connection| services::unrelayed(connection, after, limit))
     }
 
     fn marks(&mut self) -> Result<Marks> {

@@ -219,6 +219,7 @@ impl Range {
             (Option<bool>, Option<bool>, Option<i64>, Option<i64>, i64, bool),
             (i64, i64),
             (i32, i32, Option<i16>, Option<i64>),
+            i64,
         );
         let rows = rows_of!(service_metrics, self)
             .order(service_metrics::service_id)
@@ -247,10 +248,11 @@ impl Range {
                     service_metrics::certificate_step,
                     service_metrics::certificate_fine_since_ms,
                 ),
+                service_metrics::relayed_seq,
             ))
             .load_iter::<Columns, DefaultLoadingMode>(connection)?;
         for row in rows {
-            let (counts, state, (created_at, updated_at), runs) = row?;
+            let (counts, state, (created_at, updated_at), runs, relayed_seq) = row?;
             let (result_run, slow_run, certificate_step, certificate_fine_since_ms) = runs;
             let (service_id, tick_count, up_count, unknown_count, sum_ns, latest, unwatched) =
                 counts;
@@ -273,6 +275,7 @@ impl Range {
                 slow_run,
                 certificate_step,
                 certificate_fine_since_ms,
+                relayed_seq,
                 created_at,
                 updated_at,
             }))?;

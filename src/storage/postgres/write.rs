@@ -7,7 +7,7 @@ use super::import::Import;
 use super::instance::Write;
 use super::retention::Next;
 use super::store::PostgresStore;
-use super::{clock_step, commit, entries, retention, sealing};
+use super::{clock_step, commit, entries, relayed, retention, sealing};
 use crate::domain::ServiceId;
 use crate::domain::audit::AuditSource;
 use crate::domain::time::step_back::StepBack;
@@ -47,6 +47,10 @@ impl StoreWrite for PostgresStore {
         self.write_bulk(None, |store| {
             definitions::define_all(&mut store.connection, plan, source, now_ms)
         })
+    }
+
+    fn set_relayed(&mut self, seqs: &[(ServiceId, u64)]) -> Result<()> {
+        self.write_bulk(None, |store| relayed::set(&mut store.connection, seqs))
     }
 
     fn close_gap(&mut self, now_ms: i64, default_interval: Duration) -> Result<Resumed> {

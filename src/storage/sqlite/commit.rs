@@ -143,7 +143,7 @@ fn write_metric(
     stored: &Stored,
     now_ms: i64,
 ) -> Result<(), StorageError> {
-    let NewMetric { entry, begun, clears_unwatched, changes_runs, result: _ } = metric;
+    let NewMetric { entry, begun, clears_unwatched, changes_runs, result: _, relayed_seq } = metric;
     let begun = begun.and_then(|nth| stored.event_ids.get(nth).copied());
     let now = now_ms / 1_000;
     // Without a tally, the entry's event is one that a lost metric referenced.
@@ -165,7 +165,7 @@ fn write_metric(
     if *changes_runs {
         metrics::set_runs(connection, id, &entry.runs)?;
     }
-    row.update(connection)
+    row.update(connection, *relayed_seq)
 }
 
 /// Sets the liveness mark. Part of the caller's transaction.

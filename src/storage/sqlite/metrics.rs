@@ -69,8 +69,30 @@ impl TallyRow {
 
     /// Updates the row of its service, except for `latest_event_id`. Error `Conflict` when the row
     /// is missing.
-    pub fn update(&self, connection: &mut SqliteConnection) -> Result<(), StorageError> {
-        let numbers = [
+    pub fn update(
+        &self,
+        connection: &mut SqliteConnection,
+        relayed_seq: Option<u64>,
+    ) -> Result<(), StorageError> {
+        let numbers = self.numbers();
+        let updated = match relayed_seq {
+            None => Prepared::new(Update, numbers).execute(connection)?,
+            Some(seq) => {
+                let [head @ .., service_id] = numbers;
+                let [a, b, c, d, e, f, g, h, i, j, k, l] = head;
+                let seq = Some(seq.cast_signed());
+                let numbers = [a, b, c, d, e, f, g, h, i, j, k, l, seq, service_id];
+                Prepared::new(UpdateRelayed, numbers).execute(connection)?
+            }
+        };
+        match updated {
+            0 => Err(StorageError::Conflict("its row in service_metrics is missing".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn numbers(&self) -> [Option<i64>; 13] {
+        [
             Some(self.tick_count),
             Some(self.up_count),
             Some(self.unknown_count),
@@ -84,11 +106,7 @@ impl TallyRow {
             Some(self.is_flapping.into()),
             Some(self.updated_at),
             Some(self.service_id),
-        ];
-        match Prepared::new(Update, numbers).execute(connection)? {
-            0 => Err(StorageError::Conflict("its row in service_metrics is missing".to_owned())),
-            _ => Ok(()),
-        }
+        ]
     }
 }
 
@@ -111,6 +129,49 @@ impl Text<13> for Update {
         ", is_flapping = ",
         ", updated_at = ",
         " WHERE service_id = ",
+    ];
+}
+
+/// As [`Update`], with the cursor of remote write.
+struct UpdateRelayed;
+
+impl Text<14> for UpdateRelayed {
+    const PARTS: [&'static str; 14] = [
+        "UPDATE service_metrics SET tick_count = ",
+        ", up_count = ",
+        ", unknown_count = ",
+        ", response_time_sum_ns = ",
+        ", latest_tick_id = ",
+        ", known_is_up = ",
+        ", streak_is_up = ",
+        ", streak_count = ",
+        ", streak_since_ms = ",
+        ", recent_states = ",
+        ", is_flapping = ",
+        ", updated_at = ",
+        ", relayed_seq = ",
+        " WHERE service_id = ",
+    ];
+}
+
+/// Stores up to which tick a service is relayed, unless its row has a later one.
+pub fn set_relayed(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+    seq: u64,
+) -> Result<(), StorageError> {
+    let seq = Some(seq.cast_signed());
+    Prepared::new(SetRelayed, [seq, Some(id.get()), seq]).execute(connection)?;
+    Ok(())
+}
+
+struct SetRelayed;
+
+impl Text<3> for SetRelayed {
+    const PARTS: [&'static str; 3] = [
+        "UPDATE service_metrics SET relayed_seq = ",
+        " WHERE service_id = ",
+        " AND relayed_seq < ",
     ];
 }
 

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
-    Backlog, ChunkInfo, Marks, Rollup, Sealing, UnsealedService, UnsealedTick,
+    Backlog, ChunkInfo, Marks, Rollup, Sealing, Unrelayed, UnsealedService, UnsealedTick,
 };
 use crate::storage::port::{EachTick, ReadWork, Result, RollupRead, StoreRead};
 use crate::storage::records::{
@@ -142,6 +142,10 @@ impl StoreRead for SqliteConnection {
         each: &mut EachTick<'_, UnsealedTick>,
     ) -> Result<()> {
         fresh::unsealed(self, sealing, limit, each)
+    }
+
+    fn unrelayed(&mut self, after: i64, limit: u32) -> Result<Vec<Unrelayed>> {
+        services::unrelayed(self, after, limit)
     }
 
     fn marks(&mut self) -> Result<Marks> {

@@ -270,6 +270,7 @@ diesel::table! {
         slow_run -> Integer,
         certificate_step -> Nullable<SmallInt>,
         certificate_fine_since_ms -> Nullable<BigInt>,
+        relayed_seq -> BigInt,
     }
 }
 

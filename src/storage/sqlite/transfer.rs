@@ -219,6 +219,7 @@ fn add_metric(
             service_metrics::slow_run.eq(metric.slow_run),
             service_metrics::certificate_step.eq(metric.certificate_step),
             service_metrics::certificate_fine_since_ms.eq(metric.certificate_fine_since_ms),
+            service_metrics::relayed_seq.eq(metric.relayed_seq),
         ))
         .execute(connection)?;
     Ok(())

@@ -8,7 +8,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::cold::definitions;
 use super::import::Import;
-use super::{clock_step, commit, retention, sealing};
+use super::{clock_step, commit, metrics, retention, sealing};
 use crate::domain::ServiceId;
 use crate::domain::audit::AuditSource;
 use crate::domain::time::step_back::StepBack;
@@ -46,6 +46,12 @@ impl StoreWrite for SqliteConnection {
     ) -> Result<AppliedPlan> {
         // Takes the write lock with the first change, so a plan without changes needs none.
         self.transaction(|connection| definitions::define_all(connection, plan, source, now_ms))
+    }
+
+    fn set_relayed(&mut self, seqs: &[(ServiceId, u64)]) -> Result<()> {
+        self.immediate_transaction(|connection| {
+            seqs.iter().try_for_each(|(id, seq)| metrics::set_relayed(connection, *id, *seq))
+        })
     }
 
     fn close_gap(&mut self, now_ms: i64, default_interval: Duration) -> Result<Resumed> {

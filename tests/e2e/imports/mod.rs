@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("logging", ""),
     ("domain", ""),
     ("promql", ""),
+    ("remote", ""),
     ("spec", "domain"),
     ("probe", "bounded_file clock domain spec"),
     ("storage", "bounded_file clock domain promql spec"),
@@ -31,6 +32,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("actors", "clock config domain logging metrics probe promql services_file spec storage"),
     ("alerting", "actors clock config domain metrics probe services_file spec storage"),
     ("live", "actors clock domain metrics storage"),
+    ("relay", "actors alerting domain logging metrics probe remote storage"),
     (
         "api",
         "actors alerting clock config domain logging metrics modules probe promql services_file \
@@ -40,7 +42,7 @@ const ALLOWED: &[(&str, &str)] = &[
     (
         "app",
         "actors alerting api bounded_file clock config domain error live logging metrics modules \
-         probe services_file spec storage ui",
+         probe relay services_file spec storage ui",
     ),
     ("cli", "domain"),
     (
@@ -54,7 +56,7 @@ const ALLOWED: &[(&str, &str)] = &[
 
 /// Crates that only some top-level modules use, and those modules.
 const CRATES: &[(&str, &str)] = &[
-    ("actix", "actors alerting api app commands live"),
+    ("actix", "actors alerting api app commands live relay"),
     ("actix_web", "api app ui"),
     ("awc", "alerting commands probe"),
     ("clap", "cli main"),
@@ -63,7 +65,7 @@ const CRATES: &[(&str, &str)] = &[
     ("lettre", "alerting"),
     ("prometheus_client", "metrics"),
     ("regex", "domain promql"),
-    ("tokio", "actors alerting api app bounded_file commands live probe storage"),
+    ("tokio", "actors alerting api app bounded_file commands live probe relay storage"),
     ("tokio_postgres", "storage"),
 ];
 

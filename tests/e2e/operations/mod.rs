@@ -10,5 +10,6 @@ mod hanging_files;
 mod labels;
 mod metrics;
 mod reload;
+mod remote_write;
 mod services_file;
 mod stores;

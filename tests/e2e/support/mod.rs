@@ -31,6 +31,7 @@ mod stores;
 mod target;
 pub mod tls;
 mod token_server;
+mod tsdb;
 mod udp;
 pub mod upgrade;
 pub mod wire;
@@ -59,6 +60,7 @@ pub use stores::{Store, new_database_of};
 pub use target::{Behaviour, Target, basic, has_line};
 pub use tls::{OldTls, TlsServer};
 pub use token_server::{Credentials, TokenServer};
+pub use tsdb::{Series, Tsdb, TsdbKind};
 pub use udp::UdpPeer;
 pub use wire::Peer;
 

@@ -18,6 +18,7 @@ use crate::storage::ledger::Committed;
 use crate::storage::postgres::connection::{Connection, Mode};
 use crate::storage::postgres::instance::Instance;
 use crate::storage::records::Change;
+use crate::storage::relayed::RelayedSeqs;
 
 /// Limit of the calls whose answer is to be lost.
 const LIMIT: Duration = Duration::from_millis(400);
@@ -30,14 +31,17 @@ struct Fenced {
     id: ServiceId,
     /// Number of outcomes so far.
     made: i64,
+    /// Numbers of the ticks that commits reported, for remote write.
+    reported: Vec<u64>,
 }
 
 impl Fenced {
     fn new() -> Self {
         let (store, database, instance) = open_with_limit(Some(LIMIT));
-        let f = Fixture::new(store, 1);
+        let mut f = Fixture::new(store, 1);
+        f.ledger.relay(RelayedSeqs::default());
         let id = f.ids[0];
-        Self { f, database, instance, id, made: 0 }
+        Self { f, database, instance, id, made: 0, reported: Vec::new() }
     }
 
     /// The next outcomes, which alternate between up and down.
@@ -51,7 +55,9 @@ impl Fenced {
 
     fn commit(&mut self, group: &[Outcome]) -> Result<Committed, StorageError> {
         let now_ms = START_MS + self.made * 1_000;
-        self.f.ledger.commit(&mut *self.f.writer, group, now_ms)
+        let committed = self.f.ledger.commit(&mut *self.f.writer, group, now_ms)?;
+        self.reported.extend(committed.ticks.iter().map(|tick| tick.seq));
+        Ok(committed)
     }
 
     /// Commits a group whose answer is lost. The statement waits for a lock until the process has
@@ -82,6 +88,8 @@ impl Fenced {
     #[track_caller]
     fn assert_recorded(&mut self) {
         assert_eq!(self.f.ticks(self.id).len() as i64, self.made);
+        let all: Vec<u64> = (1..=self.made.cast_unsigned()).collect();
+        assert_eq!(self.reported, all, "each tick is reported once, in order");
         self.f.assert_consistent();
     }
 }

@@ -1,0 +1,2 @@
+-- service_metrics.relayed_seq has been there from the start.
+SELECT 1;

@@ -1,0 +1,1 @@
+ALTER TABLE service_metrics DROP COLUMN relayed_seq;
