@@ -9,7 +9,7 @@ use crate::api::input::series_grid;
 use crate::domain::history::slo;
 use crate::domain::shown_state::ShownState;
 use crate::domain::strip;
-use crate::domain::time::duration;
+use crate::domain::time::{duration, timestamp};
 use crate::domain::{CountAs, Group, Kind, Origin, PageRequest, Stats, StoredTick, Totals, Window};
 use crate::spec;
 use crate::spec::Form;
@@ -21,7 +21,7 @@ use crate::storage::records::{GetService, ListEvents, ServiceRecord};
 use crate::ui::html::chart::{Point, Series};
 use crate::ui::html::frame::Section;
 use crate::ui::html::service::{Service, page};
-use crate::ui::html::service_history::{Check, Objective, Response, WINDOWS};
+use crate::ui::html::service_history::{ChartWindow, Check, Objective, Response, WINDOWS};
 use crate::ui::html::text;
 use crate::ui::pages::facts;
 use crate::ui::pages::respond::{PageResult, html};
@@ -34,8 +34,8 @@ const DAY_MS: i64 = 86_400_000;
 const EVENTS: u32 = 20;
 const CHECKS: usize = 20;
 
-/// Window of the chart unless the address says another one.
-const WINDOW: &str = "24h";
+/// Longest window of the chart, in milliseconds.
+const LONGEST_MS: i64 = 3_660 * DAY_MS;
 
 /// Name and days of the windows of uptime.
 const UPTIME_WINDOWS: [(&str, i64); 5] =
@@ -46,9 +46,9 @@ pub async fn show(viewer: Viewer) -> PageResult {
     let (api, now_ms) = (&viewer.api, viewer.now_ms);
     let id = viewer.service_id()?;
     let record = viewer.visible(api.query(GetService(id)).await?)?;
-    let window = viewer.query("window").filter(|window| WINDOWS.contains(&window.as_str()));
-    let window = window.unwrap_or_else(|| WINDOW.to_owned());
-    let grid = grid(&window, now_ms);
+    let [length, from, to] = ["window", "from", "to"].map(|name| viewer.query(name));
+    let window = chart_window(length.as_deref(), from.as_deref().zip(to.as_deref()));
+    let grid = grid(window, now_ms);
     let history = Window { from_ms: now_ms - 366 * DAY_MS, to_ms: now_ms };
     let events = ListEvents {
         service_id: Some(id),
@@ -123,11 +123,28 @@ pub async fn show(viewer: Viewer) -> PageResult {
     Ok(html(&viewer, StatusCode::OK, page(&frame, &facts)))
 }
 
+/// The window that the address has; the default one for anything else.
+fn chart_window(length: Option<&str>, between: Option<(&str, &str)>) -> ChartWindow {
+    let minute = |text: &str| timestamp::parse(&format!("{text}:00Z"));
+    let between = between.and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
+    let between = between.filter(|(from_ms, to_ms)| (1..=LONGEST_MS).contains(&(to_ms - from_ms)));
+    if let Some((from_ms, to_ms)) = between {
+        return ChartWindow::Between { from_ms, to_ms };
+    }
+    let length = WINDOWS.into_iter().find(|known| Some(*known) == length);
+    length.map_or_else(ChartWindow::default, ChartWindow::UpToNow)
+}
+
 /// The buckets of the chart.
-fn grid(window: &str, now_ms: i64) -> Grid {
-    let length = duration::parse_span(window).unwrap_or(Duration::from_secs(86_400));
-    let length_ms = i64::try_from(length.as_millis()).unwrap_or(DAY_MS);
-    series_grid(Window { from_ms: now_ms - length_ms, to_ms: now_ms })
+fn grid(window: ChartWindow, now_ms: i64) -> Grid {
+    series_grid(match window {
+        ChartWindow::Between { from_ms, to_ms } => Window { from_ms, to_ms },
+        ChartWindow::UpToNow(length) => {
+            let length = duration::parse_span(length).unwrap_or(Duration::from_secs(86_400));
+            let length_ms = i64::try_from(length.as_millis()).unwrap_or(DAY_MS);
+            Window { from_ms: now_ms - length_ms, to_ms: now_ms }
+        }
+    })
 }
 
 fn series(grid: Grid, stats: &[Stats]) -> Series {
@@ -203,10 +220,30 @@ mod tests {
 
     #[test]
     fn each_window_has_at_most_402_buckets() {
-        for window in WINDOWS {
-            let grid = grid(window, 1_795_948_867_500);
-            assert!((12..=402).contains(&grid.count), "{window}: {}", grid.count);
+        for length in WINDOWS {
+            let grid = grid(ChartWindow::UpToNow(length), 1_795_948_867_500);
+            assert!((12..=402).contains(&grid.count), "{length}: {}", grid.count);
         }
-        assert!(WINDOWS.contains(&WINDOW));
+        for length_ms in [1, 60_000, DAY_MS, 366 * DAY_MS, LONGEST_MS] {
+            let to_ms = 1_795_948_860_000;
+            let grid = grid(ChartWindow::Between { from_ms: to_ms - length_ms, to_ms }, 0);
+            assert!((1..=402).contains(&grid.count), "{length_ms}: {}", grid.count);
+        }
+    }
+
+    #[test]
+    fn a_window_between_two_times_is_in_utc_and_what_is_invalid_is_the_default() {
+        let between = |from, to| chart_window(Some("7d"), Some((from, to)));
+        let hour = ChartWindow::Between { from_ms: 1_795_948_800_000, to_ms: 1_795_952_400_000 };
+        assert_eq!(between("2026-11-29T10:40", "2026-11-29T11:40"), hour);
+        for (from, to) in [
+            ("2026-11-29T11:40", "2026-11-29T10:40"),
+            ("2026-11-29T10:40", "2026-11-29T10:40"),
+            ("1970-01-01T00:00", "2026-11-29T10:40"),
+            ("yesterday", "2026-11-29T10:40"),
+        ] {
+            assert_eq!(between(from, to), ChartWindow::UpToNow("7d"), "{from} {to}");
+        }
+        assert_eq!(chart_window(Some("2h"), None), ChartWindow::default());
     }
 }
