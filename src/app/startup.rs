@@ -152,14 +152,7 @@ pub fn read_files(config: &Config) -> Result<Files, Error> {
         {
             let services_file = file.map(|file| services_file::snapshot_since(stats, file));
             let services_file = services_file.unwrap_or_default();
-            Ok(Files {
-                services_file,
-                rules,
-                content,
-                certificate,
-                modules,
-                remote_write_trust,
-            })
+            Ok(Files { services_file, rules, content, certificate, modules, remote_write_trust })
         }
         _ => Err(ConfigError { problems }.into()),
     }
