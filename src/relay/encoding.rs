@@ -121,8 +121,7 @@ mod tests {
             ]),
             ..Options::default()
         };
-        let definition =
-            crate::domain::Definition { options: Arc::new(options), ..sample::definition("shop") };
+        let definition = Definition { options: Arc::new(options), ..sample::definition("shop") };
         let external = [("job", "uptime"), ("site", "berlin")];
         let external = external.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let labels = HashMap::from([(id(7), service_labels(id(7), &definition, &external))]);

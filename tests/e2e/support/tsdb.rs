@@ -104,9 +104,9 @@ impl Tsdb {
             let values = series["values"].as_array().unwrap().iter();
             let sample = |value: &Value| {
                 let at_ms = (value[0].as_f64().unwrap() * 1e3).round() as i64;
-                (at_ms, value[1].as_str().unwrap().parse().unwrap())
+                (at_ms, value[1].as_str().unwrap().parse::<f64>().unwrap())
             };
-            values.map(sample).collect()
+            values.map(sample).collect::<Vec<_>>()
         };
         result.iter().map(|series| (labels(&series["metric"]), samples(series))).collect()
     }
