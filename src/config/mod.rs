@@ -55,7 +55,7 @@ use crate::probe::exec::launcher::PluginRules;
 use crate::probe::registry;
 
 /// All variables by subject, in the order of `.env.example`.
-pub const SECTIONS: [Section; 11] = [
+pub const SECTIONS: [Section; 12] = [
     api::SECTION,
     services::SECTION,
     probing::SECTION,
