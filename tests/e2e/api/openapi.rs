@@ -32,10 +32,14 @@ fn object_for(field: &str) -> Map<String, Value> {
         "slo" => json!({"target": 99.0}),
         "degraded" => json!({"response_time_seconds": 1.0}),
         "alerts" => json!({"channel": "ops"}),
+        "header_matches" | "header_lacks" => json!({"name": "Server", "regex": "x"}),
         _ => json!({}),
     };
     object.as_object().unwrap().clone()
 }
+
+/// Lists of objects.
+const LISTS: [&str; 3] = ["alerts", "header_matches", "header_lacks"];
 
 /// Fields with a syntax of their own: the schema allows texts that the program rejects.
 const SYNTAX: [&str; 15] = [
@@ -74,7 +78,7 @@ fn the_program_accepts_the_bodies_that_the_document_describes() {
                     let mut object = object_for(field);
                     object.insert(inner.to_owned(), value.clone());
                     let object = Value::Object(object);
-                    body[field] = if field == "alerts" { json!([object]) } else { object };
+                    body[field] = if LISTS.contains(&field) { json!([object]) } else { object };
                 }
                 None => body[field] = value.clone(),
             }
