@@ -9,8 +9,8 @@ use crate::probe::net::targets::Targets;
 pub const FILE: Variable = Variable::optional(
     "MODULES_FILE",
     "a file name",
-    "modules of blackbox_exporter (blackbox.yml) for `GET /probe`, which is 404 without it; applied \
-     at the start, on SIGHUP and after a change",
+    "modules of blackbox_exporter (blackbox.yml) for `GET /probe`, which is 404 without it; \
+     applied at the start, on SIGHUP and after a change",
 );
 const TARGETS: Variable = Variable::optional(
     "MODULES_TARGETS",

@@ -205,7 +205,8 @@ modules:
         ("{prober: dns, dns: {query_name: a, transport_protocol: tcp}}", "not supported"),
         ("{prober: dns, dns: {query_name: a, query_type: X Y}}", "modules.m.dns.query_type: inv"),
         (
-            "{prober: dns, dns: {query_name: a, validate_answer_rrs: {fail_if_matches_regexp: [a]}}}",
+            "{prober: dns, dns: {query_name: a, validate_answer_rrs: {fail_if_matches_regexp: \
+             [a]}}}",
             "modules.m.dns.validate_answer_rrs: not supported",
         ),
         ("{prober: tcp, tcp: {query_response: [{starttls: true}]}}", "not supported, expected"),
@@ -236,8 +237,8 @@ fn the_file_of_the_package_is_read_once_two_modules_are_taken_out() {
 #[test]
 fn a_target_becomes_the_url_of_its_prober() {
     let text = "modules:\n  http: {prober: http}\n  tcp: {prober: tcp}\n  tls: {prober: tcp, tcp: \
-                {tls: true}}\n  icmp: {prober: icmp}\n  dns: {prober: dns, dns: {query_name: a}}\n  \
-                grpc: {prober: grpc}\n  ws: {prober: websocket}\n";
+                {tls: true}}\n  icmp: {prober: icmp}\n  dns: {prober: dns, dns: {query_name: \
+                a}}\n  grpc: {prober: grpc}\n  ws: {prober: websocket}\n";
     let modules = parse(text);
     let url = |module: &str, target: &str| {
         let definition = modules.get(module).unwrap().definition(target, None);

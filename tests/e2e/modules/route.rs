@@ -17,7 +17,8 @@ fn a_request_without_target_or_with_an_unknown_module_is_refused() {
     assert_eq!(probe(&off, &[("target", &target.url())]).status, 404, "without MODULES_FILE");
 
     let app = with_modules(&json!({
-        "http_2xx": {"prober": "http"}, "fixed": {"prober": "http", "http": {"headers": {"Host": "a"}}}
+        "http_2xx": {"prober": "http"},
+        "fixed": {"prober": "http", "http": {"headers": {"Host": "a"}}},
     }));
     let app = app.start();
     let url = target.url();
@@ -104,7 +105,9 @@ fn a_page_of_another_site_starts_no_probe() {
 fn on_a_network_a_probe_takes_the_scope_and_its_detail_an_admin() {
     let target = Target::healthy();
     let app = with_modules(&json!({
-        "http_2xx": {"prober": "http", "http": {"basic_auth": {"username": "u", "password": "s3cret"}}}
+        "http_2xx": {"prober": "http", "http": {
+            "basic_auth": {"username": "u", "password": "s3cret"},
+        }},
     }));
     let app = app.with("API_HOST", "0.0.0.0").with("API_READ", "open").with("API_TOKEN", API_TOKEN);
     let app = app.start();

@@ -137,6 +137,7 @@ fn openapi_lists_every_path_and_the_limits_of_the_code() {
         "delete /v1/tokens/{id}",
         "get /metrics",
         "get /openapi.json",
+        "get /probe",
         "get /v1/_internal/health",
         "get /v1/_internal/ready",
         "get /v1/_internal/storage",
