@@ -206,8 +206,9 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     let stores = StoreActors::start(&store.access(), marks, runtime);
     let settings = RecorderSettings {
         stopped_at_ms: None,
-        liveness_interval: store.liveness_interval(),
+        liveness_interval: store.liveness_interval(config.storage.commit_window),
         buffer_limit: config.storage.buffer_limit,
+        commit_window: config.storage.commit_window,
         defaults: config.services.defaults,
         self_check: SelfCheckSettings {
             window: config.self_check.window,
