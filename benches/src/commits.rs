@@ -11,6 +11,7 @@ use service_healthcheck::actors::current_windows::CurrentWindows;
 use service_healthcheck::actors::last_results::LastResults;
 use service_healthcheck::actors::messages::probing::{EndedProbe, Lease, ProbeEnd};
 use service_healthcheck::actors::messages::recording::{Flush, ProbesEnded};
+use service_healthcheck::actors::open_alerts::OpenAlerts;
 use service_healthcheck::actors::push_keys::PushKeys;
 use service_healthcheck::actors::recorder::{Recorder, RecorderDeps, RecorderSettings};
 use service_healthcheck::actors::revision::Revision;
@@ -203,11 +204,12 @@ fn counted(telemetry: &Telemetry) -> Counted {
 fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     let config = Config::from_lookup(|_| None).expect("the defaults are valid");
     let marks = (MarksSource::default(), AlertMarks::default());
-    let stores = StoreActors::start(&store.access(), marks, runtime);
+    let stores = StoreActors::start(&store.access(), marks, None, runtime);
     let settings = RecorderSettings {
         stopped_at_ms: None,
-        liveness_interval: store.liveness_interval(),
+        liveness_interval: store.liveness_interval(config.storage.commit_window),
         buffer_limit: config.storage.buffer_limit,
+        commit_window: config.storage.commit_window,
         defaults: config.services.defaults,
         self_check: SelfCheckSettings {
             window: config.self_check.window,
@@ -217,7 +219,8 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     };
     let (windows, access) = (CurrentWindows::new(Windows::default()), AccessRegistry::default());
     let live = Arbiter::new().handle();
-    let live = LiveState::spawn(&live, Vec::new(), (windows.clone(), access.clone()), 0, runtime);
+    let shared = (windows.clone(), access.clone(), OpenAlerts::default());
+    let live = LiveState::spawn(&live, Vec::new(), shared, 0, runtime);
     let deps = RecorderDeps {
         revision: Revision::default(),
         last_results: LastResults::default(),

@@ -18,8 +18,8 @@ const HEALTHY_INTERVAL: Duration = Duration::from_secs(5);
 /// Interval and timeout of the hung services.
 const HUNG_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Time for the last probes to end and to be committed.
-const REST: Duration = Duration::from_secs(1);
+/// Time for the last probes to end and to be committed, a quarter of their interval later.
+const REST: Duration = Duration::from_secs(3);
 
 /// Goal for p99 of the lateness of healthy probes, in milliseconds.
 const LATENESS_GOAL_MS: f64 = 50.0;

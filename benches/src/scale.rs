@@ -15,8 +15,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Whole rounds to measure, from the moment when the service is ready.
 const ROUNDS: u32 = 2;
 
-/// Time for the last probes to end and to be committed.
-const REST: Duration = Duration::from_secs(2);
+/// Time for the last probes to end and to be committed, which may take a commit window.
+const REST: Duration = Duration::from_secs(7);
 
 /// Goal for p99 of the lateness, in milliseconds.
 const LATENESS_GOAL_MS: f64 = 100.0;

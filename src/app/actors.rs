@@ -212,7 +212,8 @@ fn relay_settings(config: &Config, trust: Option<Trust>, rules: &Rules) -> Optio
 fn recorder_settings(config: &Config, store: &Store, resumed: &Resumed) -> RecorderSettings {
     RecorderSettings {
         buffer_limit: config.storage.buffer_limit,
-        liveness_interval: store.liveness_interval(),
+        commit_window: config.storage.commit_window,
+        liveness_interval: store.liveness_interval(config.storage.commit_window),
         stopped_at_ms: resumed.stopped_at_ms,
         defaults: config.services.defaults,
         self_check: SelfCheckSettings {
@@ -340,8 +341,12 @@ fn start_scheduler(
         revise: pool.clone().recipient(),
         remove: pool.clone().recipient(),
     };
-    let (defaults, pool_size) = (config.services.defaults, config.probing.pool_size);
-    Scheduler::new(services, SchedulerSettings { defaults, pool_size }, pool, runtime).start()
+    let settings = SchedulerSettings {
+        defaults: config.services.defaults,
+        pool_size: config.probing.pool_size,
+        tolerance: config.probing.tolerance,
+    };
+    Scheduler::new(services, settings, pool, runtime).start()
 }
 
 fn cores() -> usize {

@@ -74,17 +74,18 @@ pub fn prepare(
     is_stopping: &AtomicBool,
     log: &Logger,
 ) -> Result<Prepared, Error> {
-    let Files { services_file, rules, content, certificate, modules, remote_write_trust } = files;
+    let Files { services_file, rules, mut content, certificate, modules, remote_write_trust } =
+        files;
     let listener = listen(config)?;
     let store = open_store(config, is_stopping, log)?;
     log_warnings(&store, log);
-    let Stored { services, live, policies, windows, access, resumed } =
-        prepare_store(config, &store, content.as_ref(), log)?;
-    warn_about_tokens(&services, &config.variables, log);
     let canaries = canaries(config, content.as_ref());
     let defaults = &config.services.defaults;
     let of_content = |content| services_file::differences_from_gatus(content, defaults);
     let differences = content.as_ref().map(of_content).unwrap_or_default();
+    let Stored { services, live, policies, windows, access, resumed } =
+        prepare_store(config, &store, content.as_mut(), log)?;
+    warn_about_tokens(&services, &config.variables, log);
     if !differences.is_empty() {
         info!(log, "services file: {}", differences.join("; "));
     }
@@ -251,11 +252,12 @@ struct Stored {
     resumed: Resumed,
 }
 
-/// Records the gap since the last run, applies the services file, and loads the services.
+/// Records the gap since the last run, applies the services file, and loads the services. Takes the
+/// entries out of `content`.
 fn prepare_store(
     config: &Config,
     store: &Store,
-    content: Option<&Content>,
+    content: Option<&mut Content>,
     log: &Logger,
 ) -> Result<Stored, Error> {
     let mut writer = store.access().writer()?;
@@ -274,6 +276,8 @@ fn prepare_store(
     if let (Some(file), Some(content)) = (&config.services.file, content) {
         let applied = services_file::apply(&mut *writer, content, unix_ms())?;
         log_applied(log, file, content, &applied);
+        // Before the services are loaded, so that both are never in memory together.
+        content.entries = Vec::new();
     }
     let maintenance = writer.maintenances()?.into_iter().map(|record| record.maintenance);
     let windows = maintenance.collect();

@@ -176,6 +176,7 @@ mod tests {
             network_down: false,
             revision: None,
             is_outdated: false,
+            scheduled_every: None,
             report: None,
         };
         let text = as_text(&service, &outcome, Requests::Masked);

@@ -1,6 +1,7 @@
 //! Settings of the probes.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::reader::Reader;
 use crate::config::variable::{Section, Variable};
@@ -17,6 +18,13 @@ const QUEUE_LIMIT: Variable = Variable::new(
     "65536",
     "a number from 1 to 10000000",
     "capacity of the probe queue; a probe that finds the queue full is missed",
+);
+const COALESCE: Variable = Variable::new(
+    "COALESCE_MS",
+    "100",
+    "a number of milliseconds from 0 to 1000",
+    "longest time by which a probe may start early, together with another one, which saves \
+     wake-ups; at most a fortieth of its interval",
 );
 const CA_FILE: Variable = Variable::optional(
     "PROBE_CA_FILE",
@@ -37,7 +45,7 @@ const ALLOW_NETWORKS: Variable = Variable::optional(
 
 pub const SECTION: Section = Section {
     title: "Probing",
-    variables: &[POOL_SIZE, QUEUE_LIMIT, CA_FILE, DENY_NETWORKS, ALLOW_NETWORKS],
+    variables: &[POOL_SIZE, QUEUE_LIMIT, COALESCE, CA_FILE, DENY_NETWORKS, ALLOW_NETWORKS],
 };
 
 /// Settings of the probes.
@@ -47,6 +55,8 @@ pub struct ProbingConfig {
     pub pool_size: usize,
     /// Capacity of the probe queue.
     pub queue_limit: usize,
+    /// How much earlier than due a probe may start together with another one.
+    pub tolerance: Duration,
     /// Authorities in addition to those of the system.
     pub ca_file: Option<PathBuf>,
     /// Which addresses probes may dial.
@@ -58,6 +68,7 @@ impl ProbingConfig {
         Self {
             pool_size: reader.number(&POOL_SIZE, 1, 100_000),
             queue_limit: reader.number(&QUEUE_LIMIT, 1, 10_000_000),
+            tolerance: Duration::from_millis(reader.number(&COALESCE, 0, 1_000)),
             ca_file: reader.optional(&CA_FILE, |text| Some(PathBuf::from(text))),
             policy: Policy::new(
                 reader.optional(&DENY_NETWORKS, parse_networks).unwrap_or_default(),

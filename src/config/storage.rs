@@ -44,6 +44,13 @@ const BUFFER_LIMIT: Variable = Variable::new(
     "a number from 1 to 10000000",
     "most outcomes that wait for the store",
 );
+const COMMIT_WINDOW: Variable = Variable::new(
+    "COMMIT_WINDOW_MS",
+    "5000",
+    "a number of milliseconds from 0 to 30000",
+    "longest time that a result which changes no state waits, to be written together with others; \
+     at most a quarter of its interval. A crash loses the results that wait",
+);
 const TICK_RETENTION: Variable = Variable::new(
     "TICK_RETENTION_DAYS",
     "30",
@@ -73,6 +80,7 @@ pub const SECTION: Section = Section {
         INSTANCE_NAME,
         INSTANCE_TTL,
         BUFFER_LIMIT,
+        COMMIT_WINDOW,
         TICK_RETENTION,
         ROLLUP_RETENTION,
         CHUNK_TICKS,
@@ -92,6 +100,8 @@ pub struct StorageConfig {
     pub instance_ttl: Duration,
     /// Most outcomes that wait for the store.
     pub buffer_limit: usize,
+    /// Longest wait of a result that changes no state for others to share its commit.
+    pub commit_window: Duration,
     pub retention: Retention,
     /// Ticks of a full chunk.
     pub chunk_ticks: u32,
@@ -107,6 +117,7 @@ impl StorageConfig {
             instance_name: instance_name.unwrap_or_else(|| instance_name::of_this_machine(port)),
             instance_ttl: Duration::from_secs(reader.number(&INSTANCE_TTL, 3, 300)),
             buffer_limit: reader.number(&BUFFER_LIMIT, 1, 10_000_000),
+            commit_window: Duration::from_millis(reader.number(&COMMIT_WINDOW, 0, 30_000)),
             retention: Retention {
                 ticks: reader.days(&TICK_RETENTION),
                 rollups: reader.days(&ROLLUP_RETENTION),

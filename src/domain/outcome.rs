@@ -338,6 +338,9 @@ pub struct Outcome {
     pub revision: Option<u64>,
     /// Whether the definition changed before the commit: nothing is stored.
     pub is_outdated: bool,
+    /// The interval of the schedule that made the probe; `None` for a probe on demand and for a
+    /// report, whose sender waits.
+    pub scheduled_every: Option<Duration>,
     pub report: Option<Box<ProbeReport>>,
 }
 
@@ -361,6 +364,7 @@ impl Outcome {
             network_down: false,
             revision: None,
             is_outdated: false,
+            scheduled_every: None,
             report: None,
         }
     }

@@ -88,6 +88,7 @@ impl Engine {
             network_down: false,
             revision: Some(service.revision),
             is_outdated: false,
+            scheduled_every: (!reports).then(|| service.interval.get()),
             report: recorded.report,
         };
         self.redact(service, recorded.secret.as_deref(), &mut outcome);

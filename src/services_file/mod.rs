@@ -44,6 +44,7 @@ mod variables;
 pub mod yaml;
 mod yaml_anchors;
 mod yaml_limits;
+mod yaml_place;
 
 pub use apply::{FileApplied, FileError, apply};
 pub use channel_kinds::{ChannelKinds, Unchecked};

@@ -94,7 +94,7 @@ pub fn read_texts(
     }
     let roots: Vec<Root> =
         documents.iter().map(|document| root::read(document, &mut findings)).collect();
-    if findings.problems.is_empty() && !roots.iter().any(Root::has_list) {
+    if findings.problems.is_empty() && !roots.iter().any(|root| root.has_list) {
         let (file, _) = &texts[0];
         findings.problems.add(file, 1, "endpoints: required".to_owned());
     }
@@ -120,17 +120,17 @@ pub fn read_texts(
             windows.extend(maintenance::window(&item, variables, &mut findings));
         }
     }
+    let defaults_key = roots.iter().map(|root| root.defaults_key).max().unwrap_or_default();
     let mut entries = Vec::new();
-    for root in &roots {
-        for item in items(root, "endpoints", root.endpoints) {
-            entries.extend(endpoint::entry(&item, &defaults, context, &mut findings));
-        }
-        for item in items(root, "external-endpoints", root.external_endpoints) {
-            entries.extend(external::entry(&item, context, &mut findings));
-        }
+    for mut document in documents {
+        each_item(&mut document, "endpoints", |item| {
+            entries.extend(endpoint::entry(item, &defaults, context, &mut findings));
+        });
+        each_item(&mut document, "external-endpoints", |item| {
+            entries.extend(external::entry(item, context, &mut findings));
+        });
     }
     let Findings { problems, notices } = findings;
-    let defaults_key = roots.iter().map(|root| root.defaults_key).max().unwrap_or_default();
     let content = Content {
         unalerted: unalerted::notices(&entries, &alerting),
         entries,
@@ -153,14 +153,17 @@ fn block<'a, 't>(
     Some(Item { file: &root.document.file, node: node?, key, number: None, renamed: &[] })
 }
 
-fn items<'a, 't>(
-    root: &Root<'a, 't>,
+/// Reads the items of a list one after the other.
+fn each_item<'t>(
+    document: &mut Document<'t>,
     key: &'static str,
-    nodes: Option<&'a [MarkedYaml<'t>]>,
-) -> impl Iterator<Item = Item<'a, 't>> {
-    let file = &root.document.file;
-    let nodes = nodes.unwrap_or_default().iter().enumerate();
-    nodes.map(move |(nth, node)| Item { file, node, key, number: Some(nth + 1), renamed: &[] })
+    mut read: impl FnMut(&Item<'_, 't>),
+) {
+    let (file, mut number) = (Arc::clone(&document.file), 0);
+    document.each_item(key, &mut |node| {
+        number += 1;
+        read(&Item { file: &file, node, key, number: Some(number), renamed: &[] });
+    });
 }
 
 /// Checks names and certificate files of all entries together.

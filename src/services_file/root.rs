@@ -26,37 +26,25 @@ const OWN_DEFAULTS: &str = "holds an anchor, so it is a block for merge keys and
 /// The used parts of one file.
 pub struct Root<'a, 't> {
     pub document: &'a Document<'t>,
-    /// `None` when the file has no such key.
-    pub endpoints: Option<&'a [MarkedYaml<'t>]>,
-    pub external_endpoints: Option<&'a [MarkedYaml<'t>]>,
     pub alerting: Option<&'a MarkedYaml<'t>>,
     pub connectivity: Option<&'a MarkedYaml<'t>>,
     pub defaults: Option<&'a MarkedYaml<'t>>,
     pub maintenance: Option<&'a MarkedYaml<'t>>,
     pub defaults_key: DefaultsKey,
-    /// The file has `suites`, so that it may lack endpoints.
-    pub has_suites: bool,
-}
-
-impl Root<'_, '_> {
-    /// Whether the file has a list of endpoints, which may be empty.
-    pub fn has_list(&self) -> bool {
-        self.endpoints.is_some() || self.external_endpoints.is_some() || self.has_suites
-    }
+    /// Whether the file has a list of endpoints, which may be empty, or `suites`.
+    pub has_list: bool,
 }
 
 /// The used parts of `document`. Adds a notice for each key that is not used.
 pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root<'a, 't> {
     let mut root = Root {
         document,
-        endpoints: None,
-        external_endpoints: None,
         alerting: None,
         connectivity: None,
         defaults: None,
         maintenance: None,
         defaults_key: if document.is_json { DefaultsKey::Unusable } else { DefaultsKey::Absent },
-        has_suites: false,
+        has_list: false,
     };
     let file = &document.file;
     let map = match Mapping::of(&document.root) {
@@ -89,9 +77,10 @@ pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root
         }
         match (name, advice) {
             _ if yaml::is_null(value) => {}
-            ("endpoints", _) => root.endpoints = list(document, name, value, findings),
-            ("external-endpoints", _) => {
-                root.external_endpoints = list(document, name, value, findings);
+            ("endpoints" | "external-endpoints", _) => {
+                // A value that is no list is not missing either.
+                root.has_list = true;
+                check_list(document, name, value, findings);
             }
             ("alerting", _) => root.alerting = Some(value),
             ("connectivity", _) => root.connectivity = Some(value),
@@ -101,7 +90,7 @@ pub fn read<'a, 't>(document: &'a Document<'t>, findings: &mut Findings) -> Root
             }
             ("defaults", _) => root.defaults = Some(value),
             (_, Some(advice)) => {
-                root.has_suites |= name == "suites";
+                root.has_list |= name == "suites";
                 findings.notices.add(file, yaml::line(key), name, advice);
             }
             _ if is_own_block(document, name, value) => {}
@@ -131,17 +120,9 @@ fn is_own_block(document: &Document, name: &str, value: &MarkedYaml) -> bool {
     (document.anchored.contains(name) && !is_misspelt) || name.starts_with("x-")
 }
 
-fn list<'a, 't>(
-    document: &Document,
-    name: &str,
-    value: &'a MarkedYaml<'t>,
-    findings: &mut Findings,
-) -> Option<&'a [MarkedYaml<'t>]> {
-    if let YamlData::Sequence(items) = &value.data {
-        return Some(items);
+fn check_list(document: &Document, name: &str, value: &MarkedYaml, findings: &mut Findings) {
+    if !matches!(value.data, YamlData::Sequence(_)) {
+        let problem = format!("the file: {name}: {}", Invalid::hidden("a list"));
+        findings.problems.add(&document.file, yaml::line(value), problem);
     }
-    let problem = format!("the file: {name}: {}", Invalid::hidden("a list"));
-    findings.problems.add(&document.file, yaml::line(value), problem);
-    // Not missing.
-    Some(&[])
 }

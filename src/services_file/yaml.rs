@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use saphyr::{MarkedYaml, ScanError, YamlData, YamlLoader};
-use saphyr_parser::{Parser, ScalarStyle, SpannedEventReceiver};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, SpannedEventReceiver};
 use serde_json::Value;
 
 use crate::domain::invalid::Invalid;
 use crate::domain::service::template::Template;
 use crate::services_file::yaml_anchors::RootAnchors;
 use crate::services_file::yaml_limits::Limits;
+use crate::services_file::yaml_place::{Part, Place};
 
 /// A node with its line.
 pub type Node<'y> = MarkedYaml<'y>;
@@ -19,6 +20,8 @@ pub struct Loaded<'t> {
     pub documents: Vec<MarkedYaml<'t>>,
     /// Keys of the root whose value is an anchor or contains one.
     pub anchored: HashSet<String>,
+    /// The items of the lists of services are left out of the documents: [`each_item`] reads them.
+    pub is_split: bool,
 }
 
 /// Why a text is not loaded.
@@ -36,22 +39,96 @@ impl From<&ScanError> for LoadError {
 
 /// Loads all documents within [`Limits`]. Scalars remain texts, so that a service may have the name
 /// 007.
+///
+/// The nodes of an entry take ten times as much memory as the service, so the items of the lists of
+/// services are read one by one later, unless they depend on other nodes.
 pub fn load(text: &str) -> Result<Loaded<'_>, LoadError> {
-    let mut loader = YamlLoader::default();
-    loader.early_parse(false);
-    loader.alias_limit(usize::MAX);
+    let split = load_parts(text, true)?;
+    let loaded = split.map_or_else(|| load_parts(text, false), |loaded| Ok(Some(loaded)))?;
+    // Only a split text may be given up.
+    Ok(loaded.unwrap_or(Loaded { documents: vec![], anchored: HashSet::new(), is_split: false }))
+}
+
+/// With `splits`, items are checked and dropped; `None` when the text has an alias, or an item a
+/// merge key.
+fn load_parts(text: &str, splits: bool) -> Result<Option<Loaded<'_>>, LoadError> {
+    let (mut rest, mut item) = (new_loader(), ItemLoader::default());
     let (mut limits, mut anchors) = (Limits::default(), RootAnchors::default());
+    let mut place = Place::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| LoadError::from(&error))?;
         let line = span.start.line();
         limits.count(&event).map_err(|problem| LoadError { line, problem })?;
-        anchors.follow(&event);
+        anchors.note(&place, &event);
+        match place.follow(&event) {
+            _ if splits && matches!(event, Event::Alias(_)) => return Ok(None),
+            Part::Item { .. } if splits && is_merge_key(&event) => return Ok(None),
+            Part::Item { ends } if splits => drop(item.add(event, span, ends)?),
+            _ => {
+                rest.on_event(event, span);
+                if let Some(error) = rest.error() {
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+    let (documents, anchored) = (rest.into_documents(), anchors.into_keys());
+    Ok(Some(Loaded { documents, anchored, is_split: splits }))
+}
+
+fn is_merge_key(event: &Event) -> bool {
+    matches!(event, Event::Scalar(text, ..) if text == "<<")
+}
+
+/// Reads the items of a list of services of a document, counted from 0, one after the other.
+pub fn each_item<'t>(
+    text: &'t str,
+    document: usize,
+    key: &str,
+    read: &mut dyn FnMut(&MarkedYaml<'t>),
+) -> Result<(), LoadError> {
+    let (mut place, mut item) = (Place::default(), ItemLoader::default());
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| LoadError::from(&error))?;
+        let Part::Item { ends } = place.follow(&event) else { continue };
+        if place.document() == document
+            && place.key() == Some(key)
+            && let Some(node) = item.add(event, span, ends)?
+        {
+            read(&node);
+        }
+    }
+    Ok(())
+}
+
+fn new_loader<'t>() -> YamlLoader<'t, MarkedYaml<'t>> {
+    let mut loader = YamlLoader::default();
+    loader.early_parse(false);
+    loader.alias_limit(usize::MAX);
+    loader
+}
+
+/// Loads one node after the other.
+#[derive(Default)]
+struct ItemLoader<'t>(Option<YamlLoader<'t, MarkedYaml<'t>>>);
+
+impl<'t> ItemLoader<'t> {
+    /// Adds an event of a node; returns the node if it `ends` with the event.
+    fn add(
+        &mut self,
+        event: Event<'t>,
+        span: Span,
+        ends: bool,
+    ) -> Result<Option<MarkedYaml<'t>>, LoadError> {
+        let loader = self.0.get_or_insert_with(new_loader);
         loader.on_event(event, span);
         if let Some(error) = loader.error() {
             return Err(error.into());
         }
+        let Some(mut loader) = self.0.take_if(|_| ends) else { return Ok(None) };
+        loader.on_event(Event::DocumentEnd, span);
+        Ok(loader.into_documents().pop())
     }
-    Ok(Loaded { documents: loader.into_documents(), anchored: anchors.into_keys() })
 }
 
 /// Replaces surrogate pairs by their character. JSON escapes a character beyond the first plane as

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::alert::{AlertKind, Edge, Facts, Runs};
+use crate::domain::alert::{AlertKind, Edge, Facts, Marks, Runs};
 use crate::domain::live::LastResult;
 use crate::domain::{Failure, ServiceId, State, StoredTick, Tally, Thresholds};
 
@@ -127,6 +127,25 @@ impl NewMetric {
             changes_runs: false,
             result: None,
             relayed_seq: None,
+        }
+    }
+
+    /// The state of the newest result, up (`true`) or down, if another result with that state
+    /// would begin no event and no signal of an alert, except for one about a certificate.
+    pub fn settled_state(&self, marks: Option<&Marks>) -> Option<bool> {
+        let state = self.result?.state;
+        let tally = &self.entry.tally;
+        let lasts = tally.latest.is_some_and(|latest| latest.open && latest.state == state);
+        // A single slow result may begin an alert.
+        let is_watched_closely = marks.is_some_and(|marks| matches!(marks.degraded, Some((_, 1))));
+        let is_settled = lasts
+            && tally.streak.is_none()
+            && !tally.is_flapping
+            && !self.changes_runs
+            && !is_watched_closely;
+        match state {
+            State::Up | State::Down => is_settled.then_some(state == State::Up),
+            State::Unknown | State::Paused => None,
         }
     }
 }

@@ -13,7 +13,7 @@
 mod signals;
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,9 @@ pub struct Committed {
     pub began: Vec<EventBegan>,
     /// What changed of each service, in order.
     pub updates: Vec<(ServiceId, ServiceUpdate)>,
+    /// The services whose next result changes nothing unless its state is another one, with their
+    /// state: up (`true`) or down. See [`NewMetric::settled_state`].
+    pub settled: Vec<(ServiceId, bool)>,
     /// Number of signals of alerts.
     pub signals: usize,
     /// The ticks that are stored, in order; empty unless they are [relayed](Ledger::relay).
@@ -56,7 +59,12 @@ impl Committed {
         self.recorded += later.recorded;
         self.orphaned.extend(later.orphaned);
         self.began.extend(later.began);
+        if !self.settled.is_empty() {
+            let updated: HashSet<ServiceId> = later.updates.iter().map(|(id, _)| *id).collect();
+            self.settled.retain(|(id, _)| !updated.contains(id));
+        }
         self.updates.extend(later.updates);
+        self.settled.extend(later.settled);
         self.signals += later.signals;
         self.ticks.extend(later.ticks);
         self.refused.extend(later.refused);
@@ -272,7 +280,17 @@ impl Ledger {
         }
         draft.batch.metrics = metrics;
         draft.committed.updates = updates(&draft.batch);
+        draft.committed.settled = self.settled(&draft.batch);
         draft
+    }
+
+    fn settled(&self, batch: &Batch<'_>) -> Vec<(ServiceId, bool)> {
+        let metrics = batch.metrics.iter();
+        let settled = metrics.filter_map(|(id, metric)| {
+            let marks = self.marks.get(*id).map(Arc::as_ref);
+            Some((*id, metric.settled_state(marks)?))
+        });
+        settled.collect()
     }
 
     /// Takes the entries of a stored batch over.

@@ -122,10 +122,11 @@ impl Store {
     }
 
     /// Longest time without a write; after it an empty group moves the liveness mark. The recorder
-    /// checks once a second, so that the next write may come a second later.
-    pub fn liveness_interval(&self) -> Duration {
+    /// checks once a second, so that the next write may come a second later. An empty group would
+    /// end a longer `commit_window`.
+    pub fn liveness_interval(&self, commit_window: Duration) -> Duration {
         match self {
-            Self::File(_) => Duration::from_secs(5),
+            Self::File(_) => commit_window.max(Duration::from_secs(5)),
             // A write every two seconds: an instance that writes nothing for INSTANCE_TTL_SECONDS,
             // which are at least three, is taken for dead.
             Self::Server(_) => Duration::from_millis(1_500),

@@ -86,10 +86,13 @@ impl Recorder {
         if self.buffer.has_room() && self.phase != Phase::Closed {
             self.update_last_result(&outcome);
             let (id, now) = (outcome.service_id, Instant::now());
-            let position = match self.observe(&outcome, now) {
-                Some(hole) => self.buffer.push_behind_hole(hole, outcome, now),
-                None => self.buffer.push(outcome, now),
+            let hole = self.observe(&outcome, now);
+            let due = now + self.commit_window.wait(hole.as_ref().unwrap_or(&outcome));
+            let position = match hole {
+                Some(hole) => self.buffer.push_behind_hole(hole, outcome, due),
+                None => self.buffer.push(outcome, due),
             };
+            self.commit_window.buffered(id, position);
             if let Some(client) = client {
                 self.reports.wait(position, id, client);
             }

@@ -1,12 +1,9 @@
 //! Outcomes that wait for their commit, and when a group is due. Pure; time is passed in.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::domain::Outcome;
-
-/// Longest time an outcome waits for others to share its commit.
-const GROUP_WAIT: Duration = Duration::from_millis(200);
 
 /// A group of this size is due at once, and so is one that fills the buffer.
 const GROUP_FULL: usize = 512;
@@ -24,14 +21,14 @@ pub struct Buffer {
     pushed: u64,
     /// Outcomes that have left the buffer, the oldest first.
     finished: u64,
-    /// When the oldest of `waiting` arrived; `None` when it is empty.
-    since: Option<Instant>,
+    /// When the most urgent of `waiting` is due; `None` when it is empty.
+    due: Option<Instant>,
     limit: usize,
 }
 
 impl Buffer {
     pub fn new(limit: usize) -> Self {
-        Self { waiting: VecDeque::new(), committing: 0, pushed: 0, finished: 0, since: None, limit }
+        Self { waiting: VecDeque::new(), committing: 0, pushed: 0, finished: 0, due: None, limit }
     }
 
     /// Buffered outcomes, including those being committed.
@@ -47,12 +44,13 @@ impl Buffer {
         self.len() < self.limit
     }
 
-    /// Returns the outcome's position: it is committed once [`Self::finished`] reaches it. The
-    /// caller has checked [`Self::has_room`].
-    pub fn push(&mut self, outcome: Outcome, now: Instant) -> u64 {
+    /// Adds an outcome that is to be committed at `due`, or before with others. Returns its
+    /// position: it is committed once [`Self::finished`] reaches it. The caller has checked
+    /// [`Self::has_room`].
+    pub fn push(&mut self, outcome: Outcome, due: Instant) -> u64 {
         debug_assert!(self.has_room());
         self.waiting.push_back(outcome);
-        self.since.get_or_insert(now);
+        self.due = Some(self.due.map_or(due, |known| known.min(due)));
         self.pushed += 1;
         self.pushed
     }
@@ -69,8 +67,8 @@ impl Buffer {
 
     /// Pushes the hole of a service and the result that ends it, which may exceed the limit by one.
     /// Returns the position of the result.
-    pub fn push_behind_hole(&mut self, hole: Outcome, outcome: Outcome, now: Instant) -> u64 {
-        self.push(hole, now);
+    pub fn push_behind_hole(&mut self, hole: Outcome, outcome: Outcome, due: Instant) -> u64 {
+        self.push(hole, due);
         self.waiting.push_back(outcome);
         self.pushed += 1;
         self.pushed
@@ -82,10 +80,9 @@ impl Buffer {
     }
 
     /// When the next group is due; `None` when no outcome waits.
-    pub fn group_due(&self) -> Option<Instant> {
-        let since = self.since?;
+    pub fn group_due(&self, now: Instant) -> Option<Instant> {
         let is_full = self.waiting.len() >= GROUP_FULL || !self.has_room();
-        Some(if is_full { since } else { since + GROUP_WAIT })
+        self.due.map(|due| if is_full { due.min(now) } else { due })
     }
 
     /// Whether the oldest waiting outcome began before `at_ms` (unix milliseconds).
@@ -100,7 +97,7 @@ impl Buffer {
         let size = self.waiting.iter().take(GROUP_LIMIT).take_while(is_wanted).count();
         self.committing = size;
         let group = self.waiting.drain(..size).collect();
-        self.since = (!self.waiting.is_empty()).then_some(now);
+        self.due = (!self.waiting.is_empty()).then_some(now);
         group
     }
 
@@ -117,12 +114,14 @@ impl Buffer {
         for outcome in group.into_iter().rev() {
             self.waiting.push_front(outcome);
         }
-        self.since = (!self.waiting.is_empty()).then_some(now);
+        self.due = (!self.waiting.is_empty()).then_some(now);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::sample;
 
@@ -175,14 +174,45 @@ mod tests {
     }
 
     #[test]
-    fn a_single_outcome_waits_a_fifth_of_a_second_and_a_full_group_is_due_at_once() {
+    fn the_most_urgent_outcome_decides_when_the_group_is_due() {
+        let (mut buffer, now) = (Buffer::new(9), Instant::now());
+        let later = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(buffer.group_due(now), None);
+        buffer.push(outcome(1), later(5));
+        buffer.push(outcome(2), later(9));
+        assert_eq!(buffer.group_due(now), Some(later(5)));
+        buffer.push(outcome(3), later(1));
+        assert_eq!(buffer.group_due(now), Some(later(1)));
+        let group = buffer.take_group(None, now);
+        assert_eq!((group.len(), buffer.group_due(now)), (3, None), "all of them share it");
+    }
+
+    #[test]
+    fn a_full_group_is_due_at_once() {
         let (mut buffer, now) = (Buffer::new(9_999), Instant::now());
-        assert_eq!(buffer.group_due(), None);
-        buffer.push(outcome(1), now);
-        assert_eq!(buffer.group_due(), Some(now + GROUP_WAIT));
+        let later = now + Duration::from_secs(5);
         for at in 1..GROUP_FULL as i64 {
-            buffer.push(outcome(at), now);
+            buffer.push(outcome(at), later);
         }
-        assert_eq!(buffer.group_due(), Some(now));
+        assert_eq!(buffer.group_due(now), Some(later));
+        buffer.push(outcome(0), later);
+        assert_eq!(buffer.group_due(now), Some(now));
+    }
+
+    #[test]
+    fn a_full_buffer_is_due_at_once() {
+        let (mut buffer, now) = (Buffer::new(1), Instant::now());
+        buffer.push(outcome(1), now + Duration::from_secs(5));
+        assert_eq!(buffer.group_due(now), Some(now));
+    }
+
+    #[test]
+    fn what_a_group_leaves_behind_is_due_at_once() {
+        let (mut buffer, now) = (Buffer::new(9_999), Instant::now());
+        for at in 0..=GROUP_LIMIT as i64 {
+            buffer.push(outcome(at), now + Duration::from_secs(5));
+        }
+        assert_eq!(buffer.take_group(None, now).len(), GROUP_LIMIT);
+        assert_eq!(buffer.group_due(now), Some(now));
     }
 }

@@ -52,7 +52,10 @@ impl Recorder {
             && self.phase != Phase::Closed
             && let Some(hole) = self.observations.next_hole()
         {
-            self.buffer.push(hole, Instant::now());
+            let due = Instant::now() + self.commit_window.wait(&hole);
+            let id = hole.service_id;
+            let position = self.buffer.push(hole, due);
+            self.commit_window.buffered(id, position);
         }
     }
 

@@ -14,6 +14,9 @@
 mod admission;
 mod buffer;
 mod clocks;
+mod commit_window;
+#[cfg(test)]
+mod commit_window_scripts;
 mod events;
 mod handlers;
 #[cfg(test)]
@@ -58,6 +61,7 @@ use crate::metrics::Telemetry;
 use crate::storage::records::LoadedService;
 use crate::storage::{Rescued, StoreChange};
 use buffer::Buffer;
+use commit_window::CommitWindow;
 use events::EventPublisher;
 pub use events::EventSubscriber;
 use live::LivePublisher;
@@ -88,6 +92,7 @@ enum Phase {
 /// Owns the buffer and the queue of writes.
 pub struct Recorder {
     buffer: Buffer,
+    commit_window: CommitWindow,
     /// Outcomes that wait for room in the buffer. Bound: one a slot, which stays leased, and one a
     /// connection.
     parked: VecDeque<(Outcome, Ack)>,
@@ -155,6 +160,8 @@ struct Links {
 pub struct RecorderSettings {
     /// Most buffered outcomes.
     pub buffer_limit: usize,
+    /// Longest wait of a result that changes no state for others to share its commit.
+    pub commit_window: Duration,
     /// Without other writes the liveness mark is moved this often, which also shows that the store
     /// takes writes.
     pub liveness_interval: Duration,
@@ -196,6 +203,7 @@ impl Recorder {
         }
         Self {
             buffer: Buffer::new(settings.buffer_limit),
+            commit_window: CommitWindow::new(settings.commit_window),
             parked: VecDeque::new(),
             reports: Reports::default(),
             changes: VecDeque::new(),
@@ -297,7 +305,7 @@ impl Recorder {
     /// A group is due at once while closing and while a client waits for its commit; and even
     /// without outcomes for a retry, a stall or a step of the clock.
     fn next_group_due(&self, now: Instant) -> Option<Instant> {
-        let due = self.buffer.group_due();
+        let due = self.buffer.group_due(now);
         let at_once = self.store.retry_at().is_some()
             || !self.pending_clock.is_empty()
             || (due.is_some() && (self.phase == Phase::Closing || self.reports.is_waiting()));

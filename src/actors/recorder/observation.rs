@@ -51,13 +51,14 @@ struct Entry {
     /// Whether a probe has ended since watching began.
     is_attempted: bool,
     /// Results that are held or wait for room: recorded later, or dropped.
-    pending: usize,
+    pending: u32,
     /// Start of the first result that was dropped since the last recorded one, in unix
     /// milliseconds.
     first_dropped_ms: Option<i64>,
     /// Why the newest probe has no recorded result.
-    cause: Option<Failure>,
-    hole: Option<Hole>,
+    cause: Option<Box<Failure>>,
+    /// Boxed, as few services have one, and half of a large map is empty.
+    hole: Option<Box<Hole>>,
     check: Instant,
 }
 
@@ -119,7 +120,7 @@ impl Entry {
             (Some(_), _) => {
                 Failure::new(Reason::Dropped, "results were dropped: the store took no writes")
             }
-            (None, Some(cause)) => cause.clone(),
+            (None, Some(cause)) => Failure::clone(cause),
             (None, None) => Failure::new(Reason::Missed, "no probe was made in time"),
         };
         (from_ms, failure)
@@ -240,7 +241,7 @@ impl Observations {
     pub fn failed(&mut self, outcome: &Outcome) {
         if let Some(entry) = self.services.get_mut(&outcome.service_id) {
             let is_first = !std::mem::replace(&mut entry.is_attempted, true);
-            entry.cause.clone_from(&outcome.failure);
+            entry.cause = outcome.failure.clone().map(Box::new);
             if is_first {
                 self.schedule_check(outcome.service_id);
             }
@@ -278,7 +279,7 @@ impl Observations {
                 if entry.hole.is_none() {
                     let (since_ms, failure) = entry.missing();
                     let outcome = Some(hole_outcome(id, since_ms, failure.clone()));
-                    entry.hole = Some(Hole { outcome, reason: failure.reason });
+                    entry.hole = Some(Box::new(Hole { outcome, reason: failure.reason }));
                     *self.unobserved.entry(failure.reason).or_default() += 1;
                     self.waiting.push_back(id);
                     overdue.push(Unobserved { id, since_ms, failure });
@@ -309,7 +310,7 @@ impl Observations {
                 *self.unobserved.entry(failure.reason).or_default() += 1;
                 let reason = failure.reason;
                 let outcome = Some(hole_outcome(*id, since_ms, failure));
-                entry.hole = Some(Hole { outcome, reason });
+                entry.hole = Some(Box::new(Hole { outcome, reason }));
                 self.waiting.push_back(*id);
             }
         }
@@ -375,6 +376,11 @@ mod tests {
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
+    }
+
+    #[test]
+    fn an_entry_is_small_since_each_service_has_one() {
+        assert!(size_of::<Entry>() <= 112, "{} bytes", size_of::<Entry>());
     }
 
     fn id() -> ServiceId {

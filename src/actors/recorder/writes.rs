@@ -78,6 +78,11 @@ impl Recorder {
     }
 
     fn finish_commit(&mut self, mut done: CommitDone, took: Duration, context: &mut Context<Self>) {
+        let failure = self.take_back(done.failed.take());
+        if done.services.is_some() || done.gap.is_some() || done.set_back.is_some() {
+            self.commit_window.all_changed();
+        }
+        self.commit_window.committed(&done.committed, self.buffer.finished());
         self.count_committed(&done.committed, took);
         self.publish_ticks(&mut done.committed);
         self.publish_events(&done.committed);
@@ -88,19 +93,13 @@ impl Recorder {
             self.notify_dispatcher(|to| to.signals.do_send(SignalsCommitted));
         }
         self.clock_noted(&done.noted, done.set_back, done.gap);
-        match done.failed {
-            None => {
-                self.buffer.group_done();
-                self.reports.committed(self.buffer.finished(), &done.committed);
-                match done.given_up {
-                    None => self.note_success(),
-                    Some(lost) => self.telemetry.outcomes(RecordResult::Dropped, lost),
-                }
-            }
-            Some(NotCommitted { mut group, why }) => {
-                self.move_failed(&mut group);
-                self.buffer.put_back(group, Instant::now());
-                self.reports.committed(self.buffer.finished(), &done.committed);
+        self.reports.committed(self.buffer.finished(), &done.committed);
+        match failure {
+            None => match done.given_up {
+                None => self.note_success(),
+                Some(lost) => self.telemetry.outcomes(RecordResult::Dropped, lost),
+            },
+            Some(why) => {
                 self.telemetry.commit_failures.inc();
                 self.note_failure(why);
                 self.note_store_change(done.store_change);
@@ -109,6 +108,17 @@ impl Recorder {
         if let Some(links) = &self.links {
             links.upkeep.do_send(TicksCommitted(done.fresh));
         }
+    }
+
+    /// The group has left the buffer, except for what was not committed. Returns why that was not.
+    fn take_back(&mut self, failed: Option<NotCommitted>) -> Option<String> {
+        let Some(NotCommitted { mut group, why }) = failed else {
+            self.buffer.group_done();
+            return None;
+        };
+        self.move_failed(&mut group);
+        self.buffer.put_back(group, Instant::now());
+        Some(why)
     }
 
     fn count_committed(&self, committed: &Committed, took: Duration) {
@@ -213,6 +223,7 @@ impl Recorder {
     ) {
         let write = self.writer.alerting.send(change);
         let notify = |recorder: &mut Self, _: &AlertingApplied| {
+            recorder.commit_window.all_changed();
             recorder.notify_dispatcher(|to| to.changes.do_send(AlertingChanged));
         };
         self.await_write(write, reply, notify, context);
@@ -292,6 +303,7 @@ impl Recorder {
                     recorder.note_success();
                     recorder.discard_outdated(applied.redefined.iter().copied());
                     if applied.alerting_changed {
+                        recorder.commit_window.all_changed();
                         recorder.notify_dispatcher(|dispatcher| {
                             dispatcher.changes.do_send(AlertingChanged);
                         });
@@ -347,6 +359,7 @@ impl Recorder {
             }
         }
         self.push_keys.update(id, definition.as_ref());
+        self.commit_window.changed(id);
         if definition.is_none() {
             self.outdated.deleted(id);
         }

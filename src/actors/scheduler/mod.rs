@@ -40,6 +40,8 @@ pub struct SchedulerSettings {
     pub defaults: Defaults,
     /// `RUNNER_POOL_SIZE`.
     pub pool_size: usize,
+    /// How much earlier than due a probe may start together with another one.
+    pub tolerance: Duration,
 }
 
 /// The pool, by the messages that the scheduler sends.
@@ -70,7 +72,7 @@ impl Scheduler {
         pool: PoolRecipients,
         runtime: &Runtime,
     ) -> Self {
-        let mut schedule = Schedule::new(Spread::of(loaded.len()));
+        let mut schedule = Schedule::new(Spread::of(loaded.len()), settings.tolerance);
         let now = Moment::from(clock::read());
         let enabled = || loaded.iter().filter(|loaded| loaded.definition.enabled);
         let new_services = enabled().filter(|loaded| loaded.last_tick.is_none()).count();

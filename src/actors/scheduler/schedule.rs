@@ -18,10 +18,10 @@ use crate::domain::{Kind, Service, ServiceId};
 const FIRST_PROBES_WITHIN: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(60));
 
 /// How much earlier than its due time a slot may join a batch that is due, which saves wake-ups: at
-/// most `EARLY` and at most a 20th of its interval, while the batch has fewer than `EARLY_TOGETHER`
-/// jobs. A larger burst would distort the times that are measured.
-const EARLY: Duration = Duration::from_millis(25);
-const EARLY_SHARE: u32 = 20;
+/// most the tolerance (`COALESCE_MS`) and at most a 40th of its interval, while the batch has fewer
+/// than `EARLY_TOGETHER` jobs. A larger burst would distort the times that are measured.
+pub const DEFAULT_TOLERANCE: Duration = Duration::from_millis(100);
+const EARLY_SHARE: u32 = 40;
 const EARLY_TOGETHER: usize = 16;
 
 /// When the first slot of a service is due.
@@ -59,17 +59,26 @@ struct Entry {
 }
 
 /// Bound: one entry for each watched service, and at most as many stale heap items again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Schedule {
     spread: Spread,
+    /// How much earlier than due a slot may join a batch.
+    tolerance: Duration,
     entries: HashMap<ServiceId, Entry>,
     heap: BinaryHeap<Reverse<(Instant, ServiceId, u64)>>,
     versions: u64,
 }
 
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::new(Spread::default(), DEFAULT_TOLERANCE)
+    }
+}
+
 impl Schedule {
-    pub fn new(spread: Spread) -> Self {
-        Self { spread, ..Self::default() }
+    pub fn new(spread: Spread, tolerance: Duration) -> Self {
+        let (entries, heap) = (HashMap::new(), BinaryHeap::new());
+        Self { spread, tolerance, entries, heap, versions: 0 }
     }
 
     /// Watched services.
@@ -172,7 +181,7 @@ impl Schedule {
     }
 
     /// At most `most` jobs that are due at `now`, the longest due first, and how many whole slots
-    /// were skipped. Slots that are due soon join a small batch ([`EARLY`]).
+    /// were skipped. Slots that are due soon join a small batch ([`early`]).
     pub fn pop_due(&mut self, now: Instant, most: usize) -> (Vec<Job>, u64) {
         let mut jobs = Vec::new();
         let mut skipped = 0;
@@ -192,7 +201,7 @@ impl Schedule {
             let Some(Entry { service, .. }) = self.entries.get(id) else { return false };
             // A push service is late only once its slot is due.
             service.target.kind() != Kind::Push
-                && *due <= now + early(service.interval.get())
+                && *due <= now + early(service.interval.get(), self.tolerance)
                 && jobs.iter().all(|job| job.service.id != *id)
         })
     }
@@ -240,16 +249,16 @@ impl Schedule {
 }
 
 /// How much earlier than due a service with this interval may be probed.
-fn early(interval: Duration) -> Duration {
-    EARLY.min(interval / EARLY_SHARE)
+fn early(interval: Duration, tolerance: Duration) -> Duration {
+    tolerance.min(interval / EARLY_SHARE)
 }
 
 /// Milliseconds from a service's slot to the start of its probe at `wall_ms` (unix milliseconds);
-/// negative for a probe that joined a batch early. For benchmarks.
+/// negative for a probe that joined a batch early. With the default tolerance, for benchmarks.
 pub fn lateness_ms(spread: Spread, id: ServiceId, interval: Duration, wall_ms: i64) -> f64 {
     let ahead = spread.until_grid(id, interval, wall_ms);
     // Plus a millisecond, the resolution of the wall clock here.
-    let is_early = ahead <= early(interval) + Duration::from_millis(1);
+    let is_early = ahead <= early(interval, DEFAULT_TOLERANCE) + Duration::from_millis(1);
     let late = if is_early { Duration::ZERO } else { interval };
     (late.as_secs_f64() - ahead.as_secs_f64()) * 1e3
 }
@@ -303,7 +312,7 @@ mod tests {
         assert!((0.0..=1.0).contains(&at(0)));
         assert!((250.0..=251.0).contains(&at(250)));
         assert!((-20.0..=-19.0).contains(&at(-20)), "the slot joined a batch early");
-        assert!((59_899.0..=59_901.0).contains(&at(-100)), "no slot joins so early");
+        assert!((59_799.0..=59_801.0).contains(&at(-200)), "no slot joins so early");
     }
 
     #[test]
@@ -350,7 +359,8 @@ mod tests {
     #[test]
     fn load_is_even_over_the_interval_however_many_there_are() {
         for services in [10, 100, 1_000, 3_000, 100_000] {
-            let (mut schedule, now) = (Schedule::new(Spread::of(services)), now());
+            let (mut schedule, now) =
+                (Schedule::new(Spread::of(services), DEFAULT_TOLERANCE), now());
             for id in 1..=services as i64 {
                 schedule.watch(service(id, 10.0), First::OnGrid, now);
             }
@@ -366,8 +376,9 @@ mod tests {
     #[test]
     fn slots_due_soon_join_a_small_batch_and_not_a_large_one() {
         let start = now();
-        let pop = |services: i64, interval: f64| {
-            let mut schedule = Schedule::default();
+        let pop = |services: i64, interval: f64, tolerance_ms: u64| {
+            let tolerance = Duration::from_millis(tolerance_ms);
+            let mut schedule = Schedule::new(Spread::default(), tolerance);
             for id in 1..=services {
                 schedule.watch(service(id, interval), First::OnGrid, start);
             }
@@ -380,12 +391,16 @@ mod tests {
             );
             (jobs.len(), earliest)
         };
-        let (together, early) = pop(200, 1.0);
-        assert!((3..=EARLY_TOGETHER).contains(&together) && early <= EARLY, "{together} {early:?}");
-        let (together, early) = pop(20_000, 1.0);
-        assert!(together == EARLY_TOGETHER && early < EARLY / 10, "{early:?}");
-        let (_, early) = pop(200, 0.1);
-        assert!(early <= Duration::from_millis(5), "{early:?}");
+        let ms = Duration::from_millis;
+        let (together, early) = pop(200, 1.0, 100);
+        assert!((3..=EARLY_TOGETHER).contains(&together) && early <= ms(25), "{early:?}");
+        let (together, early) = pop(20_000, 1.0, 100);
+        assert!(together == EARLY_TOGETHER && early < ms(3), "{early:?}");
+        let (_, early) = pop(200, 0.1, 100);
+        assert!(early <= ms(3), "{early:?}");
+        let (together, early) = pop(1_000, 60.0, 100);
+        assert!((2..=3).contains(&together) && early <= ms(100), "{together} {early:?}");
+        assert_eq!(pop(1_000, 60.0, 0), (1, ms(0)), "without a tolerance none joins");
     }
 
     #[test]
@@ -417,7 +432,8 @@ mod tests {
         assert!((9.0..10.0).contains(&secs_f64(10_000, 1_024)));
         assert_eq!((secs_f64(10_000, 0), secs_f64(1_000_000, 1_024)), (60.0, 60.0));
         for (services, pool) in [(10, 16), (3_000, 1_024), (10_000, 1_024), (40_000, 1_024)] {
-            let (mut schedule, now) = (Schedule::new(Spread::of(services)), now());
+            let (mut schedule, now) =
+                (Schedule::new(Spread::of(services), DEFAULT_TOLERANCE), now());
             let first = First::Soon(first_probes_within(services, pool));
             for id in 1..=services as i64 {
                 schedule.watch(service(id, 86_400.0), first, now);

@@ -91,6 +91,8 @@ pub trait Inspect {
     fn fill_tokens(&mut self, count: usize);
     /// Size of the sealed ticks, added up.
     fn sealed_bytes(&mut self) -> u64;
+    /// The liveness mark as the next start finds it, in unix milliseconds.
+    fn mark_ms(&mut self) -> Option<i64>;
     /// Every row that a sealing writes, as text.
     fn dump(&mut self) -> Vec<String>;
 }

@@ -22,7 +22,38 @@ for_each_store!(
     a_stall_is_unknown_except_for_later_events,
     a_probe_that_began_before_a_stall_does_not_end_its_gap,
     a_gap_does_not_change_what_an_optional_heartbeat_reported,
+    a_commit_leaves_a_mark_that_is_at_most_two_seconds_old,
+    a_sealing_keeps_the_mark,
 );
+
+const SECOND_MS: i64 = 1_000;
+
+fn a_commit_leaves_a_mark_that_is_at_most_two_seconds_old(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 1);
+    let id = f.ids[0];
+    let mut now_ms = START_MS;
+    // How long before the commit the probe began: also one that took long, and none at all.
+    let probes = [Some(0), Some(500), Some(2_000), Some(2_001), Some(30_000), None, Some(1), None];
+    for took_ms in probes.into_iter().cycle().take(80) {
+        now_ms += 5 * SECOND_MS;
+        let tick = |took_ms| outcome(id, &plain(State::Up, now_ms - took_ms));
+        let group: Vec<_> = took_ms.map(tick).into_iter().collect();
+        f.commit(&group, now_ms);
+        let age_ms = now_ms - f.inspect.mark_ms().unwrap();
+        assert!((0..=2 * SECOND_MS).contains(&age_ms), "{took_ms:?}: {age_ms} ms");
+    }
+}
+
+fn a_sealing_keeps_the_mark(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 1);
+    let id = f.ids[0];
+    let at_ms = |nth: i64| START_MS + nth * SECOND_MS;
+    for nth in 0..20 {
+        f.commit(&[outcome(id, &plain(State::Up, at_ms(nth)))], at_ms(nth));
+    }
+    f.seal(4, at_ms(20));
+    assert!(f.inspect.mark_ms().unwrap() >= at_ms(19), "no fresh tick is left");
+}
 
 fn a_gap_does_not_change_what_an_optional_heartbeat_reported(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 0);

@@ -95,9 +95,22 @@ pub fn commit(
     for (id, metric) in &batch.metrics {
         write_metric(connection, *id, metric, &stored, batch.now_ms)?;
     }
-    move_liveness(connection, batch.now_ms)?;
+    match batch.ticks.last() {
+        Some(newest) if newest.tick.at_ms >= batch.now_ms - TICK_IS_MARK_MS => {
+            move_old_liveness(connection, batch.now_ms)?;
+        }
+        _ => move_liveness(connection, batch.now_ms)?,
+    }
     Ok(stored)
 }
+
+/// The newest tick takes the place of the liveness mark
+/// ([`moments`](crate::storage::gaps::GapWrite::moments)) when it began at most this long before
+/// the commit: moving the mark would write one more page with each commit.
+const TICK_IS_MARK_MS: i64 = 2_000;
+
+/// The mark is moved all the same when it is older, for programs that read the table.
+const MARK_MOST_MS: i64 = 60_000;
 
 fn end(connection: &mut SqliteConnection, event: &EndedEvent) -> Result<(), StorageError> {
     let EndedEvent { id, at_ms } = *event;
@@ -166,6 +179,22 @@ fn write_metric(
         metrics::set_runs(connection, id, &entry.runs)?;
     }
     row.update(connection, *relayed_seq)
+}
+
+/// Sets the liveness mark if it is old or missing; otherwise no page is written.
+fn move_old_liveness(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StorageError> {
+    Prepared::new(MoveOld, [now_ms, now_ms - MARK_MOST_MS].map(Some)).execute(connection)?;
+    Ok(())
+}
+
+struct MoveOld;
+
+impl Text<2> for MoveOld {
+    const PARTS: [&'static str; 2] = [
+        "INSERT INTO liveness (id, at_ms) VALUES (1, ",
+        ") ON CONFLICT (id) DO UPDATE \
+            SET at_ms = excluded.at_ms WHERE liveness.at_ms < ",
+    ];
 }
 
 /// Sets the liveness mark. Part of the caller's transaction.

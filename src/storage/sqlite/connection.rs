@@ -7,13 +7,13 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 
-use super::functions;
+use super::{functions, page_cache};
 
 /// How long one statement waits for a lock of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// PRAGMAs of a connection that may write.
-pub const WRITING: [&str; 6] = [
+pub const WRITING: [&str; 5] = [
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -21,14 +21,13 @@ pub const WRITING: [&str; 6] = [
     // 16 MiB: pages that are written again meanwhile go into the file once (docs/design/storage.md,
     // "PRAGMAs").
     "wal_autocheckpoint = 4000",
-    // At most 8 MiB, the size of the metrics of 100,000 services: with SQLite's 2 MiB they were
-    // read again and again, and a large commit was written in parts (docs/benchmarks.md).
-    "cache_size = -8192",
 ];
 
 /// A connection that may write. A store has one.
 pub fn writer(path: &str) -> ConnectionResult<SqliteConnection> {
-    connect_with(path, &WRITING)
+    let mut connection = connect_with(path, &WRITING)?;
+    page_cache::fit(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
 }
 
 /// A connection that can only read.

@@ -6,7 +6,6 @@ use diesel::sqlite::SqliteConnection;
 
 use super::clock_step;
 use super::commit::move_liveness;
-use super::schema::liveness;
 use crate::domain::time::step_back::StepBack;
 use crate::storage::gaps::{GapWrite, Moments, Unobserved};
 use crate::storage::port::Result;
@@ -14,8 +13,8 @@ use crate::storage::port::Result;
 impl GapWrite for SqliteConnection {
     fn moments(&mut self) -> Result<Moments> {
         let newest: Newest = diesel::sql_query(NEWEST).get_result(self)?;
-        let mark_ms = liveness::table.select(liveness::at_ms).first(self).optional()?;
-        Ok(Moments { mark_ms, newest_ms: newest.at_ms })
+        let mark: Newest = diesel::sql_query(MARK).get_result(self)?;
+        Ok(Moments { mark_ms: mark.at_ms, newest_ms: newest.at_ms })
     }
 
     fn move_back(&mut self, step: &StepBack) -> Result<usize> {
@@ -49,17 +48,27 @@ struct Newest {
     at_ms: Option<i64>,
 }
 
-/// Of the ticks only the newest rows: the others are older unless a clock was set back, and then
-/// they were moved.
-const NEWEST: &str = "\
-    SELECT max(at_ms) AS at_ms FROM ( \
-        SELECT at_ms FROM liveness \
-        UNION ALL SELECT max(date_started_ms) FROM service_events \
-        UNION ALL SELECT max(date_ended_ms) FROM service_events \
+/// The liveness mark, or the start of a newer tick, which a commit leaves in its place. Of the
+/// ticks only the newest rows: the others are older unless a clock was set back, and then they were
+/// moved.
+macro_rules! marks {
+    () => {
+        "SELECT at_ms FROM liveness \
         UNION ALL SELECT created_at_ms FROM service_ticks \
             WHERE id = (SELECT max(id) FROM service_ticks) \
         UNION ALL SELECT created_at_ms FROM sealing_ticks \
-            WHERE id = (SELECT max(id) FROM sealing_ticks))";
+            WHERE id = (SELECT max(id) FROM sealing_ticks)"
+    };
+}
+
+const MARK: &str = concat!("SELECT max(at_ms) AS at_ms FROM (", marks!(), ")");
+
+const NEWEST: &str = concat!(
+    "SELECT max(at_ms) AS at_ms FROM (",
+    marks!(),
+    " UNION ALL SELECT max(date_started_ms) FROM service_events \
+    UNION ALL SELECT max(date_ended_ms) FROM service_events)"
+);
 
 /// Whether the service `s` with the metric `m` missed more than one interval from `?1` to `?2`;
 /// `?3` is the default interval, or null to excuse none. A job that reports by heartbeat is not

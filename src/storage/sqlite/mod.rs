@@ -26,6 +26,7 @@ mod maintenance;
 mod metrics;
 mod migrations;
 pub mod offline;
+mod page_cache;
 pub mod prepared;
 mod read;
 pub mod rescue;

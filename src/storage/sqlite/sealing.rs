@@ -165,6 +165,8 @@ pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64> {
         history::table.select(history::sealing_event_id).first(connection)?;
     let free_before = free_pages(connection)?;
     let sealed: i64 = history::table.select(history::sealing_tick_count).first(connection)?;
+    // The newest of them may be the liveness mark.
+    diesel::sql_query(KEEP_MARK).execute(connection)?;
     let rows = diesel::delete(sealing_ticks::table).execute(connection)?;
     let emptied = free_pages(connection)? - free_before;
     diesel::update(history::table)
@@ -181,6 +183,10 @@ pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64> {
         .execute(connection)?;
     Ok((rows as u64).saturating_sub(sealed.cast_unsigned()))
 }
+
+const KEEP_MARK: &str = "\
+    UPDATE liveness SET at_ms = t.created_at_ms FROM sealing_ticks t \
+    WHERE t.id = (SELECT max(id) FROM sealing_ticks) AND at_ms < t.created_at_ms";
 
 fn free_pages(connection: &mut SqliteConnection) -> Result<i64> {
     let free = diesel::select(sql::<BigInt>("(SELECT freelist_count FROM pragma_freelist_count)"));

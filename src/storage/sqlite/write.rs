@@ -8,7 +8,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::cold::definitions;
 use super::import::Import;
-use super::{clock_step, commit, metrics, retention, sealing};
+use super::{clock_step, commit, metrics, page_cache, retention, sealing};
 use crate::domain::ServiceId;
 use crate::domain::audit::AuditSource;
 use crate::domain::time::step_back::StepBack;
@@ -44,8 +44,12 @@ impl StoreWrite for SqliteConnection {
         source: &AuditSource,
         now_ms: i64,
     ) -> Result<AppliedPlan> {
+        page_cache::widen(self)?;
         // Takes the write lock with the first change, so a plan without changes needs none.
-        self.transaction(|connection| definitions::define_all(connection, plan, source, now_ms))
+        let applied = self
+            .transaction(|connection| definitions::define_all(connection, plan, source, now_ms));
+        page_cache::fit(self)?;
+        applied
     }
 
     fn set_relayed(&mut self, seqs: &[(ServiceId, u64)]) -> Result<()> {

@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod changed_files;
+mod commit_window;
 mod crash_recovery;
 mod database_commands;
 mod database_outage;

@@ -29,6 +29,9 @@ const SECOND_MS: i64 = 1_000;
 /// Without other writes the liveness mark is moved this often.
 const LIVENESS_EVERY_MS: i64 = 5_000;
 
+/// How old the mark of a commit may be: the newest tick takes its place.
+const MARK_AGE_MOST_MS: i64 = 2_000;
+
 /// Longest time that the self-check holds a result.
 const HELD_MOST_MS: i64 = 5_000;
 
@@ -256,7 +259,9 @@ impl World {
             let group = self.buffer.take_group(None, self.now());
             self.store.commit(&group, self.now_ms);
             self.buffer.group_done();
-            self.marked_ms = self.now_ms;
+            self.marked_ms = self.store.inspect.mark_ms().unwrap();
+            let age_ms = self.now_ms - self.marked_ms;
+            assert!((0..=MARK_AGE_MOST_MS).contains(&age_ms), "{age_ms} ms");
             for outcome in &group {
                 self.stored(outcome);
             }

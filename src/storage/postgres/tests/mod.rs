@@ -24,6 +24,7 @@ use super::settings::Settings;
 use super::store::PostgresStore;
 use crate::storage::contract::fixture::{Inspect, TestStore};
 use crate::storage::contract::postgres_cluster::{Cluster, ClusterOptions, Database};
+use crate::storage::gaps::GapWrite;
 
 /// A new store in a database of its own.
 pub fn open() -> TestStore {
@@ -146,6 +147,10 @@ impl Inspect for PostgresStore {
     fn sealed_bytes(&mut self) -> u64 {
         let bytes = service_tick_chunks::table.select(sum("length(data)"));
         i64::cast_unsigned(bytes.first(&mut *self.connection).unwrap())
+    }
+
+    fn mark_ms(&mut self) -> Option<i64> {
+        self.moments().unwrap().mark_ms
     }
 
     fn fill_tokens(&mut self, count: usize) {

@@ -14,6 +14,7 @@ use super::connection;
 use super::schema::{service_events, service_rollups, service_tick_chunks, services};
 use super::store::Store;
 use crate::storage::contract::fixture::{Inspect, TestStore};
+use crate::storage::gaps::GapWrite;
 
 /// A new store in a folder of its own, without syncs.
 pub fn open() -> TestStore {
@@ -52,6 +53,10 @@ impl Inspect for SqliteConnection {
     fn sealed_bytes(&mut self) -> u64 {
         let bytes = service_tick_chunks::table.select(sum("length(data)")).first(self).unwrap();
         i64::cast_unsigned(bytes)
+    }
+
+    fn mark_ms(&mut self) -> Option<i64> {
+        self.moments().unwrap().mark_ms
     }
 
     fn fill_tokens(&mut self, count: usize) {
