@@ -11,13 +11,17 @@ use actix::prelude::*;
 use tokio::sync::Semaphore;
 
 use crate::actors::last_results::LastResults;
-use crate::actors::messages::querying::{QueryAnswer, QueryWork, RunQuery};
+use crate::actors::messages::querying::{QueryAnswer, QueryWork, RunQuery, SampleWindow};
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::actors::store::reopening::Reopening;
 use crate::clock::unix_ms;
 use crate::domain::Requests;
+use crate::domain::access::GroupLimit;
 use crate::metrics::{QueryMetrics, QueryResult};
-use crate::promql::{EvalError, Labels, Matcher, Meter, Options, SamplePool, Stop, instant, range};
+use crate::promql::{
+    EvalError, Labels, MAX_SERIES, Matcher, Meter, Options, SamplePool, SelectedSeries, Selection,
+    Source, Stop, instant, range,
+};
 use crate::storage::StoreAccess;
 use crate::storage::history::samples::{Board, Catalog, StoreSource};
 use crate::storage::port::StoreRead;
@@ -78,10 +82,12 @@ impl Queriers {
         Self { queriers, permits, metrics }
     }
 
-    /// Runs a query; it is canceled when the future is dropped. `None` when too many wait already.
+    /// Runs a query over the services of `groups`; it is canceled when the future is dropped. `None`
+    /// when too many wait already.
     pub async fn run(
         &self,
         work: QueryWork,
+        groups: GroupLimit,
         timeout: Duration,
     ) -> Option<Result<QueryAnswer, EvalError>> {
         let Ok(_permit) = self.permits.try_acquire() else {
@@ -91,7 +97,7 @@ impl Queriers {
         let is_canceled = Arc::new(AtomicBool::new(false));
         let cancel = CancelOnDrop(Arc::clone(&is_canceled));
         let deadline = Instant::now() + timeout;
-        let answer = self.queriers.send(RunQuery { work, deadline, is_canceled }).await;
+        let answer = self.queriers.send(RunQuery { work, groups, deadline, is_canceled }).await;
         drop(cancel);
         let stopping = || EvalError::Source("the service is shutting down".to_owned());
         Some(answer.unwrap_or_else(|_| Err(stopping())))
@@ -116,7 +122,7 @@ impl Handler<RunQuery> for Querier {
     type Result = Result<QueryAnswer, EvalError>;
 
     fn handle(&mut self, message: RunQuery, _: &mut Self::Context) -> Self::Result {
-        let RunQuery { work, deadline, is_canceled } = message;
+        let RunQuery { work, groups, deadline, is_canceled } = message;
         let stop = || {
             if is_canceled.load(Ordering::Relaxed) {
                 Some(Stop::Canceled)
@@ -137,6 +143,7 @@ impl Handler<RunQuery> for Querier {
                     &settings.job,
                     settings.requests,
                     settings.default_interval,
+                    &groups,
                 )?;
                 Ok(answer(rows, &catalog, &board, &work, &meter))
             });
@@ -178,7 +185,32 @@ fn answer(
         QueryWork::Series { selectors } => {
             Ok(QueryAnswer::Series(series(catalog, board, selectors)))
         }
+        QueryWork::Samples { windows } => {
+            let samples = windows.iter().map(|window| samples(&source, window, meter));
+            Ok(QueryAnswer::Samples(samples.collect::<Result<_, _>>()?))
+        }
     }
+}
+
+fn samples(
+    source: &StoreSource<'_>,
+    window: &SampleWindow,
+    meter: &Meter<'_>,
+) -> Result<Vec<SelectedSeries>, EvalError> {
+    let selection = Selection {
+        matchers: &window.matchers,
+        after_ms: window.from_ms.saturating_sub(1),
+        to_ms: window.to_ms,
+        lookback_ms: None,
+        moments: None,
+    };
+    let series = source.select(&selection, meter)?.series;
+    if series.len() > MAX_SERIES {
+        let count = series.len();
+        let message = format!("{count} series are selected, at most {MAX_SERIES} are allowed");
+        return Err(EvalError::Execution(message));
+    }
+    Ok(series)
 }
 
 fn series(catalog: &Catalog, board: &Board, selectors: &[Vec<Matcher>]) -> Vec<Labels> {

@@ -126,21 +126,22 @@ pub const ROUTES: &[Route] = &[
 
 /// The API of Prometheus. Its queries change nothing, by POST neither.
 pub const QUERIES: &[Route] = &[
-    row("GET", "/api/v1/query", READ, Refused),
-    row("POST", "/api/v1/query", READ, Refused),
-    row("GET", "/api/v1/query_range", READ, Refused),
-    row("POST", "/api/v1/query_range", READ, Refused),
-    row("GET", "/api/v1/labels", READ, Refused),
-    row("POST", "/api/v1/labels", READ, Refused),
-    row("GET", "/api/v1/series", READ, Refused),
-    row("POST", "/api/v1/series", READ, Refused),
-    row("GET", "/api/v1/query_exemplars", READ, Refused),
-    row("POST", "/api/v1/query_exemplars", READ, Refused),
-    row("GET", "/api/v1/label/{name}/values", READ, Refused),
-    row("GET", "/api/v1/metadata", READ, Refused),
-    row("GET", "/api/v1/rules", READ, Refused),
-    row("GET", "/api/v1/alerts", READ, Refused),
-    row("GET", "/api/v1/status/buildinfo", READ, Refused),
+    row("GET", "/api/v1/query", READ, Within),
+    row("POST", "/api/v1/query", READ, Within),
+    row("GET", "/api/v1/query_range", READ, Within),
+    row("POST", "/api/v1/query_range", READ, Within),
+    row("GET", "/api/v1/labels", READ, Within),
+    row("POST", "/api/v1/labels", READ, Within),
+    row("GET", "/api/v1/series", READ, Within),
+    row("POST", "/api/v1/series", READ, Within),
+    row("GET", "/api/v1/query_exemplars", READ, Within),
+    row("POST", "/api/v1/query_exemplars", READ, Within),
+    row("GET", "/api/v1/label/{name}/values", READ, Within),
+    row("GET", "/api/v1/metadata", READ, Within),
+    row("GET", "/api/v1/rules", READ, Within),
+    row("GET", "/api/v1/alerts", READ, Within),
+    row("GET", "/api/v1/status/buildinfo", READ, Within),
+    row("POST", "/api/v1/read", READ, Within),
 ];
 
 /// The pages, and what is sent with them. Like the reads and changes that they show.

@@ -7,6 +7,7 @@ mod envelope;
 mod information;
 mod parameters;
 mod queries;
+mod remote_read;
 mod selectors;
 
 use actix_web::web;
@@ -14,6 +15,7 @@ use actix_web::web;
 pub use discovery::{label_values, labels, series};
 pub use information::{alerts, build_information, exemplars, metadata, rules};
 pub use queries::{query, query_range};
+pub use remote_read::read;
 
 use envelope::PrometheusError;
 

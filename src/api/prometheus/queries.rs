@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, web};
 use crate::actors::messages::querying::{QueryAnswer, QueryWork};
 use crate::api::state::Api;
 use crate::clock::unix_ms;
+use crate::domain::access::Caller;
 use crate::promql::{Answer, MAX_STEPS, Query, Results, Series, Steps, parse};
 
 use super::answer::{MAX_ANSWER, data};
@@ -22,6 +23,7 @@ pub const CUT: &str = "results truncated due to limit";
 /// The value of a query at one moment.
 pub async fn query(
     api: web::Data<Api>,
+    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> PrometheusResult {
@@ -30,12 +32,13 @@ pub async fn query(
     let at_ms = parameters.time("time")?.unwrap_or_else(unix_ms);
     let lookback_ms = parameters.duration("lookback_delta")?.unwrap_or(LOOKBACK_MS);
     let work = QueryWork::Instant { query, at_ms, lookback_ms };
-    respond(&api, work, &parameters).await
+    respond(&api, &caller, work, &parameters).await
 }
 
 /// The values of a query at regular steps.
 pub async fn query_range(
     api: web::Data<Api>,
+    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> PrometheusResult {
@@ -44,7 +47,7 @@ pub async fn query_range(
     let steps = steps(&parameters)?;
     let lookback_ms = parameters.duration("lookback_delta")?.unwrap_or(LOOKBACK_MS);
     let work = QueryWork::Range { query, steps, lookback_ms };
-    respond(&api, work, &parameters).await
+    respond(&api, &caller, work, &parameters).await
 }
 
 fn parsed(parameters: &Parameters) -> Result<Query, PrometheusError> {
@@ -72,10 +75,15 @@ fn steps(parameters: &Parameters) -> Result<Steps, PrometheusError> {
     Ok(Steps { start_ms, end_ms, step_ms })
 }
 
-async fn respond(api: &Api, work: QueryWork, parameters: &Parameters) -> PrometheusResult {
+async fn respond(
+    api: &Api,
+    caller: &Caller,
+    work: QueryWork,
+    parameters: &Parameters,
+) -> PrometheusResult {
     let limit = parameters.limit()?;
     let timeout = parameters.timeout(api.query_timeout)?;
-    let QueryAnswer::Values(answer) = run(api, work, timeout).await? else {
+    let QueryAnswer::Values(answer) = run(api, caller, work, timeout).await? else {
         return Err(PrometheusError::internal("expected values"));
     };
     let Answer { mut results, mut warnings, infos } = answer;
@@ -98,13 +106,15 @@ fn cut(series: &mut Vec<Series>, limit: usize) -> bool {
     is_cut
 }
 
-/// Runs a query on a thread of its own, when there is a place.
+/// Runs a query on a thread of its own, when there is a place. Services that the caller does not
+/// see do not exist for the query.
 pub async fn run(
     api: &Api,
+    caller: &Caller,
     work: QueryWork,
     timeout: Duration,
 ) -> Result<QueryAnswer, PrometheusError> {
-    match api.queriers.run(work, timeout).await {
+    match api.queriers.run(work, caller.groups.clone(), timeout).await {
         Some(answer) => Ok(answer?),
         None => Err(PrometheusError::busy()),
     }

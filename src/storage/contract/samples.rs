@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcomes, plain};
 use super::retention::{HOUR_MS, MINUTE_MS};
+use crate::domain::access::GroupLimit;
 use crate::domain::{Requests, Retention, State, StoredTick};
 use crate::promql::{
     Answer, EvalError, Meter, Options, Results, SamplePool, Selected, Selection, Series, Source,
@@ -34,7 +35,8 @@ enum Times {
 
 fn ask(store: &mut Fixture, board: &Board, query: &str, times: Times, folds: bool) -> Answer {
     let rows = &mut *store.reader;
-    let catalog = Catalog::read(rows, "jobs", Requests::Masked, Duration::from_secs(60)).unwrap();
+    let (interval, groups) = (Duration::from_secs(60), GroupLimit::NONE);
+    let catalog = Catalog::read(rows, "jobs", Requests::Masked, interval, &groups).unwrap();
     let source = StoreSource::new(rows, &catalog, board, START_MS + 100 * HOUR_MS);
     let plain = OnlySamples(&source);
     let source: &dyn Source = if folds { &source } else { &plain };

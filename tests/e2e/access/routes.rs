@@ -42,21 +42,22 @@ type Row = (&'static str, &'static str, Needs, OtherGroup);
 
 /// The API of Prometheus, which describes itself.
 const QUERIES: &[Row] = &[
-    ("get", "/api/v1/query", READ, Refused),
-    ("post", "/api/v1/query", READ, Refused),
-    ("get", "/api/v1/query_range", READ, Refused),
-    ("post", "/api/v1/query_range", READ, Refused),
-    ("get", "/api/v1/labels", READ, Refused),
-    ("post", "/api/v1/labels", READ, Refused),
-    ("get", "/api/v1/series", READ, Refused),
-    ("post", "/api/v1/series", READ, Refused),
-    ("get", "/api/v1/query_exemplars", READ, Refused),
-    ("post", "/api/v1/query_exemplars", READ, Refused),
-    ("get", "/api/v1/label/{name}/values", READ, Refused),
-    ("get", "/api/v1/metadata", READ, Refused),
-    ("get", "/api/v1/rules", READ, Refused),
-    ("get", "/api/v1/alerts", READ, Refused),
-    ("get", "/api/v1/status/buildinfo", READ, Refused),
+    ("get", "/api/v1/query", READ, Filtered),
+    ("post", "/api/v1/query", READ, Filtered),
+    ("get", "/api/v1/query_range", READ, Filtered),
+    ("post", "/api/v1/query_range", READ, Filtered),
+    ("get", "/api/v1/labels", READ, Filtered),
+    ("post", "/api/v1/labels", READ, Filtered),
+    ("get", "/api/v1/series", READ, Filtered),
+    ("post", "/api/v1/series", READ, Filtered),
+    ("get", "/api/v1/query_exemplars", READ, Filtered),
+    ("post", "/api/v1/query_exemplars", READ, Filtered),
+    ("get", "/api/v1/label/{name}/values", READ, Filtered),
+    ("get", "/api/v1/metadata", READ, Filtered),
+    ("get", "/api/v1/rules", READ, Filtered),
+    ("get", "/api/v1/alerts", READ, Filtered),
+    ("get", "/api/v1/status/buildinfo", READ, Filtered),
+    ("post", "/api/v1/read", READ, Filtered),
 ];
 
 /// The operations of the OpenAPI document. Independent of the table of the program.

@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("logging", ""),
     ("domain", ""),
     ("promql", ""),
+    ("remote", ""),
     ("spec", "domain"),
     ("probe", "bounded_file clock domain spec"),
     ("storage", "bounded_file clock domain promql spec"),
@@ -32,8 +33,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("live", "actors clock domain metrics storage"),
     (
         "api",
-        "actors alerting clock config domain logging metrics probe promql services_file spec \
-         storage",
+        "actors alerting clock config domain logging metrics probe promql remote \
+         services_file spec storage",
     ),
     ("ui", "actors alerting api clock domain spec storage"),
     (
@@ -61,7 +62,9 @@ const CRATES: &[(&str, &str)] = &[
     ("diesel_async", "storage"),
     ("lettre", "alerting"),
     ("prometheus_client", "metrics"),
+    ("prost", "api remote"),
     ("regex", "promql"),
+    ("snap", "remote"),
     ("tokio", "actors alerting api app bounded_file commands live probe storage"),
     ("tokio_postgres", "storage"),
 ];

@@ -12,7 +12,7 @@ use crate::support::prometheus::query;
 use crate::support::{App, Behaviour, Launch, Target};
 
 /// Queries of public dashboards.
-const DASHBOARD_QUERIES: usize = 47;
+pub const DASHBOARD_QUERIES: usize = 47;
 
 /// Calls of Grafana.
 const GRAFANA_CALLS: usize = 11;
@@ -21,7 +21,7 @@ fn server(app: &App) -> String {
     format!("http://{}", app.address())
 }
 
-fn data_file(name: &str) -> String {
+pub fn data_file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/promql").join(name);
     fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("no data in {}: {error}", path.display()))
@@ -125,8 +125,17 @@ fn the_calls_of_grafana_have_the_answers_that_it_expects() {
         }
     }
     assert_eq!(calls.len(), GRAFANA_CALLS);
-    let names = query(&server(&app), "labels", &[]).unwrap();
+    let names = query::<&str>(&server(&app), "labels", &[]).unwrap();
     assert_eq!(names, json!(["__name__", "instance", "job", "name", "phase", "service_id"]));
+}
+
+/// A query of a dashboard with values for its variables.
+pub fn filled(line: &str) -> String {
+    let mut expr = line.replace("cluster=\"$cluster\", ", "");
+    for variable in ["$job", "$instance", "$project", "$app"] {
+        expr = expr.replace(variable, ".*");
+    }
+    expr
 }
 
 #[test]
@@ -135,12 +144,7 @@ fn the_queries_of_public_dashboards_are_answered() {
     let text = data_file("dashboard-exprs.txt");
     let mut answered = 0;
     for line in text.lines() {
-        let expr = line
-            .replace("cluster=\"$cluster\", ", "")
-            .replace("$job", ".*")
-            .replace("$instance", ".*")
-            .replace("$project", ".*")
-            .replace("$app", ".*");
+        let expr = filled(line);
         let data = query(&server(&app), "query", &[("query", &expr)])
             .unwrap_or_else(|error| panic!("{expr}: {error:?}"));
         answered += usize::from(!data["result"].as_array().unwrap().is_empty());

@@ -35,7 +35,18 @@ impl Prometheus {
             .output()
             .unwrap_or_else(|error| panic!("{TOOL}: {error}; install Debian's prometheus"));
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        std::fs::write(folder.path().join("prometheus.yml"), "{}").unwrap();
+        Self::run(folder, "{}")
+    }
+
+    /// Starts a Prometheus that has no samples but those of the server at `address`.
+    pub fn reading_from(server: &str) -> Self {
+        let config =
+            format!("remote_read: [{{url: 'http://{server}/api/v1/read', read_recent: true}}]");
+        Self::run(tempfile::tempdir().unwrap(), &config)
+    }
+
+    fn run(folder: TempDir, config: &str) -> Self {
+        std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
         let address = format!("{}:9090", loopback_address());
         let mut child = Command::new(BINARY)
             .arg(format!("--web.listen-address={address}"))
@@ -62,16 +73,25 @@ impl Prometheus {
     }
 
     /// `data` of an answer.
-    pub fn query(&self, path: &str, form: &[(&str, &str)]) -> Result<Value, QueryError> {
+    pub fn query<V: AsRef<str>>(
+        &self,
+        path: &str,
+        form: &[(&str, V)],
+    ) -> Result<Value, QueryError> {
         query(&format!("http://{}", self.address), path, form)
     }
 }
 
 /// Asks a server with the API of Prometheus.
-pub fn query(server: &str, path: &str, form: &[(&str, &str)]) -> Result<Value, QueryError> {
+pub fn query<V: AsRef<str>>(
+    server: &str,
+    path: &str,
+    form: &[(&str, V)],
+) -> Result<Value, QueryError> {
     let request = ureq::post(format!("{server}/api/v1/{path}"));
     let config = request.config().timeout_global(Some(WAIT_LIMIT)).http_status_as_error(false);
-    let mut response = config.build().send_form(form.iter().copied()).unwrap();
+    let mut response =
+        config.build().send_form(form.iter().map(|(name, value)| (*name, value.as_ref()))).unwrap();
     let body = response.body_mut().with_config().limit(1 << 28);
     let mut answer: Value = body.read_json().unwrap();
     if answer["status"] == "success" {
