@@ -7,11 +7,13 @@ use std::time::Instant;
 use actix::Message;
 
 use crate::domain::access::GroupLimit;
-use crate::promql::{Answer, EvalError, Labels, Matcher, Query, SelectedSeries, Steps};
+use crate::promql::{
+    Answer, EvalError, KeptSamples, Labels, Matcher, Query, SelectedSeries, Steps,
+};
 
 /// Query from HTTP to a querier. The reply is its answer, or why there is none.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<QueryAnswer, EvalError>")]
+#[rtype(result = "Result<QueryReply, EvalError>")]
 pub struct RunQuery {
     pub work: QueryWork,
     /// The groups whose services exist for the query.
@@ -49,6 +51,13 @@ pub struct SampleWindow {
     pub matchers: Vec<Matcher>,
     pub from_ms: i64,
     pub to_ms: i64,
+}
+
+#[derive(Debug)]
+pub struct QueryReply {
+    pub answer: QueryAnswer,
+    /// The samples of the answer.
+    pub kept: KeptSamples,
 }
 
 #[derive(Debug)]

@@ -63,6 +63,7 @@ const PROBE: Required = Required::Scope(Scope::Probe);
 const METRICS: Required = Required::Scope(Scope::Metrics);
 const ADMIN: Required = Required::Scope(Scope::Admin);
 
+/// The API. A test compares this table and [`QUERIES`] with the OpenAPI document.
 pub const ROUTES: &[Route] = &[
     row("GET", "/v1/services", READ, Within),
     row("POST", "/v1/services", WRITE, Within),
@@ -228,8 +229,11 @@ mod tests {
                 methods.map(move |method| format!("{} {path}", method.to_uppercase()))
             })
             .collect();
-        let rows: Vec<String> =
-            ROUTES.iter().map(|route| format!("{} {}", route.method, route.pattern)).collect();
+        let rows: Vec<String> = ROUTES
+            .iter()
+            .chain(QUERIES)
+            .map(|route| format!("{} {}", route.method, route.pattern))
+            .collect();
         let unique: BTreeSet<String> = rows.iter().cloned().collect();
         assert_eq!(unique.len(), rows.len(), "a row is there twice");
         assert_eq!(unique, operations);

@@ -1,13 +1,14 @@
 //! The HTTP API of Prometheus, for Grafana, `promtool query` and their like: its paths, parameters
 //! and envelope, which are not those of the rest of the API.
 
-mod answer;
-mod discovery;
+mod body;
+pub mod discovery;
 mod envelope;
-mod information;
+pub mod information;
 mod parameters;
-mod queries;
-mod remote_read;
+pub mod queries;
+pub mod remote_read;
+mod schemas;
 mod selectors;
 
 use actix_web::web;

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 
-use crate::actors::messages::querying::{QueryAnswer, QueryWork};
+use crate::actors::messages::querying::{QueryAnswer, QueryReply, QueryWork};
 use crate::api::state::Api;
 use crate::clock::unix_ms;
 use crate::domain::access::Caller;
 use crate::promql::{Answer, MAX_STEPS, Query, Results, Series, Steps, parse};
 
-use super::answer::{MAX_ANSWER, data};
-use super::envelope::{PrometheusError, PrometheusResult, success};
+use super::body::{Body, Content};
+use super::envelope::{PrometheusError, PrometheusResult, streamed};
 use super::parameters::Parameters;
+use super::schemas;
+use super::schemas::{EvaluationParams, QueryData, QueryErrors};
 
 /// How long a sample holds, unless the request says otherwise.
 const LOOKBACK_MS: i64 = 300_000;
@@ -20,7 +22,19 @@ const LOOKBACK_MS: i64 = 300_000;
 /// A warning beside a list that `limit` cut.
 pub const CUT: &str = "results truncated due to limit";
 
-/// The value of a query at one moment.
+/// The value of a query in PromQL at one moment.
+///
+/// As in Prometheus. A POST takes the parameters as a form.
+#[utoipa::path(method(get, post), path = "/api/v1/query", tag = "queries",
+    params(
+        EvaluationParams,
+        ("time" = Option<String>, Query,
+            description = "Unix seconds with a fraction, or RFC 3339; default now"),
+    ),
+    responses(
+        (status = 200, description = "The value", body = schemas::QueryAnswer<QueryData>),
+        QueryErrors,
+    ))]
 pub async fn query(
     api: web::Data<Api>,
     caller: Caller,
@@ -35,7 +49,20 @@ pub async fn query(
     respond(&api, &caller, work, &parameters).await
 }
 
-/// The values of a query at regular steps.
+/// The values of a query in PromQL at regular steps, at most 11,000.
+///
+/// As in Prometheus. A POST takes the parameters as a form.
+#[utoipa::path(method(get, post), path = "/api/v1/query_range", tag = "queries",
+    params(
+        EvaluationParams,
+        ("start" = String, Query, description = "Unix seconds with a fraction, or RFC 3339"),
+        ("end" = String, Query, description = "Unix seconds with a fraction, or RFC 3339"),
+        ("step" = String, Query, description = "Seconds, or a duration such as `1m`"),
+    ),
+    responses(
+        (status = 200, description = "The values", body = schemas::QueryAnswer<QueryData>),
+        QueryErrors,
+    ))]
 pub async fn query_range(
     api: web::Data<Api>,
     caller: Caller,
@@ -83,7 +110,8 @@ async fn respond(
 ) -> PrometheusResult {
     let limit = parameters.limit()?;
     let timeout = parameters.timeout(api.query_timeout)?;
-    let QueryAnswer::Values(answer) = run(api, caller, work, timeout).await? else {
+    let QueryReply { answer, kept } = run(api, caller, work, timeout).await?;
+    let QueryAnswer::Values(answer) = answer else {
         return Err(PrometheusError::internal("expected values"));
     };
     let Answer { mut results, mut warnings, infos } = answer;
@@ -93,10 +121,8 @@ async fn respond(
     {
         warnings.push(CUT.to_owned());
     }
-    let text = web::block(move || data(&results, MAX_ANSWER)).await;
-    let text = text.map_err(|error| PrometheusError::internal(error.to_string()))?;
-    let text = text.map_err(|_| PrometheusError::too_large(MAX_ANSWER))?;
-    Ok(success(&text, &warnings, &infos))
+    let body = Body::new(Content::Values(results), Some(kept), &warnings, &infos);
+    streamed(body).await
 }
 
 /// Whether there were more.
@@ -113,7 +139,7 @@ pub async fn run(
     caller: &Caller,
     work: QueryWork,
     timeout: Duration,
-) -> Result<QueryAnswer, PrometheusError> {
+) -> Result<QueryReply, PrometheusError> {
     match api.queriers.run(work, caller.groups.clone(), timeout).await {
         Some(answer) => Ok(answer?),
         None => Err(PrometheusError::busy()),

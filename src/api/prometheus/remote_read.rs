@@ -4,9 +4,10 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use prost::Message;
 
-use crate::actors::messages::querying::{QueryAnswer, QueryWork, SampleWindow};
+use crate::actors::messages::querying::{QueryAnswer, QueryReply, QueryWork, SampleWindow};
 use crate::api::input;
 use crate::api::state::Api;
+use crate::api::text::SharedText;
 use crate::domain::access::Caller;
 use crate::promql::{Comparison, Matcher, SelectedSeries};
 use crate::remote::{
@@ -14,9 +15,10 @@ use crate::remote::{
     ReadRequest, ResponseType, Sample, TimeSeries, pack, unpack,
 };
 
-use super::answer::{MAX_ANSWER, TooLarge};
+use super::body::MAX_ANSWER;
 use super::envelope::{PrometheusError, PrometheusResult};
 use super::queries::run;
+use super::schemas::QueryErrors;
 
 /// Bytes of an unpacked request.
 const MAX_REQUEST: usize = 1 << 20;
@@ -24,7 +26,17 @@ const MAX_REQUEST: usize = 1 << 20;
 /// Queries of one request; Prometheus sends one.
 const MAX_QUERIES: usize = 100;
 
-/// All samples that the queries of the request select, in one message.
+/// All samples that the queries of the request select, for a Prometheus with `remote_read`.
+///
+/// Request and response are `prometheus.ReadRequest` and `prometheus.ReadResponse` in Protocol
+/// Buffers, packed by snappy.
+#[utoipa::path(post, path = "/api/v1/read", tag = "queries",
+    request_body(content = Vec<u8>, content_type = "application/x-protobuf"),
+    responses(
+        (status = 200, description = "The samples of each query", body = Vec<u8>,
+            content_type = "application/x-protobuf"),
+        QueryErrors,
+    ))]
 pub async fn read(
     api: web::Data<Api>,
     caller: Caller,
@@ -34,13 +46,24 @@ pub async fn read(
     let packed = input::protobuf(&request, payload, &api).await?;
     let windows = windows(&packed)?;
     let work = QueryWork::Samples { windows };
-    let QueryAnswer::Samples(results) = run(&api, &caller, work, api.query_timeout).await? else {
+    let QueryReply { answer, kept } = run(&api, &caller, work, api.query_timeout).await?;
+    let QueryAnswer::Samples(results) = answer else {
         return Err(PrometheusError::internal("expected samples"));
     };
-    let packed = web::block(move || encoded(results, MAX_ANSWER).map(|message| pack(&message)));
+    let packed = web::block(move || {
+        let packed = encoded(results, MAX_ANSWER).map(|message| pack(&message));
+        drop(kept);
+        packed
+    });
     let packed = packed.await.map_err(|error| PrometheusError::internal(error.to_string()))?;
     let packed = packed.map_err(|TooLarge| PrometheusError::too_large(MAX_ANSWER))?;
     let packed = packed.map_err(|error| PrometheusError::internal(error.to_string()))?;
+    let mut memory = None;
+    api.budget.extend(&mut memory, packed.len())?;
+    let packed = match memory {
+        Some(memory) => SharedText::new(packed, memory).into_bytes(),
+        None => packed.into(),
+    };
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, MEDIA_TYPE))
         .insert_header((CONTENT_ENCODING, CODING))
@@ -81,6 +104,10 @@ fn matcher(sent: LabelMatcher) -> Result<Matcher, PrometheusError> {
     };
     matcher.map_err(|error| PrometheusError::bad_data(format!("invalid matcher: {error}")))
 }
+
+/// The answer is larger than the limit.
+#[derive(Debug, PartialEq)]
+struct TooLarge;
 
 /// A message of at most `limit` bytes. Series are dropped as soon as they are encoded.
 fn encoded(

@@ -158,6 +158,7 @@ fn refused(id: ServiceId) -> Batch<'static> {
             since_ms: 1_000,
             facts: Facts::default(),
         }],
+        facts: Vec::new(),
     }
 }
 

@@ -67,11 +67,13 @@ impl Catalog {
 }
 
 impl Catalog {
-    /// The labels of all series that fulfil the matchers.
+    /// The labels of all series that fulfil the matchers; of the facts, those that the board has.
     pub fn series(&self, matchers: &[Matcher], board: &Board) -> Vec<Labels> {
         let mut series = Vec::new();
         for service in &self.services {
-            series.extend(service.matching(matchers).into_iter().map(|(_, labels)| labels));
+            let families = service.matching(matchers).into_iter();
+            let families = families.filter(|(family, _)| !matches!(family, Family::Fact(_)));
+            series.extend(families.map(|(_, labels)| labels));
             let samples = board.get(&service.id).into_iter().flatten();
             let labels = samples.map(|one| service.labels(one.name, one.label.as_slice()));
             series.extend(labels.filter(|labels| {
