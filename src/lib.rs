@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`domain`] | services, conditions, outcomes, events, history: values and pure decisions |
 //! | [`promql`] | the query language of Prometheus, over any source of series |
+//! | [`remote`] | the messages of Prometheus's remote read and remote write |
 //! | [`spec`] | the fields of a service, as the API, the services file and the store write them |
 //! | [`probe`] | one probe under one deadline: resolve, connect, TLS, protocol → an outcome |
 //! | [`storage`] | the store: its operations, queries and errors; all SQL |

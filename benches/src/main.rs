@@ -20,6 +20,7 @@ mod postgres;
 mod prepare;
 mod probes;
 mod program;
+mod queries;
 mod scale;
 mod smoke;
 mod stall;
@@ -38,10 +39,11 @@ use table::Table;
 type Part = fn(&mut Table);
 
 /// Parts that run only when named, so that the others take less than 15 minutes with the build.
-const WHEN_NAMED: [&str; 6] = ["stall", "postgres", "ui", "storm", "receivers", "everyday"];
+const WHEN_NAMED: [&str; 7] =
+    ["stall", "postgres", "ui", "storm", "receivers", "everyday", "queries"];
 
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, Part); 14] = [
+const PARTS: [(&str, Part); 15] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -55,6 +57,7 @@ const PARTS: [(&str, Part); 14] = [
     ("storm", alerting::storm),
     ("receivers", alerting::receivers),
     ("everyday", everyday::run),
+    ("queries", queries::run),
     ("conditions", conditions::run),
 ];
 

@@ -16,6 +16,7 @@ use crate::api::alerting::{
 };
 use crate::api::error::{ApiResult, ErrorBody};
 use crate::api::parameter_schemas::ParameterSchemas;
+use crate::api::prometheus::{discovery, information, queries, remote_read};
 use crate::api::views::alerting::alert::OpenAlert;
 use crate::api::views::event::{Event, Failure};
 use crate::api::views::probe::Probe;
@@ -78,6 +79,17 @@ use crate::api::{audit, heartbeats, history, input, internal, live, probes, prom
         sessions::get,
         sessions::create,
         sessions::delete,
+        queries::query,
+        queries::query_range,
+        discovery::labels,
+        discovery::label_values,
+        discovery::series,
+        information::metadata,
+        information::build_information,
+        information::exemplars,
+        information::rules,
+        information::alerts,
+        remote_read::read,
         internal::health,
         internal::ready,
         internal::storage,
@@ -89,6 +101,7 @@ use crate::api::{audit, heartbeats, history, input, internal, live, probes, prom
     tags(
         (name = "services", description = "Monitored services, their state and their events"),
         (name = "history", description = "Past results: ticks, events, series, uptime, objectives"),
+        (name = "queries", description = "PromQL, with the paths and answers of Prometheus"),
         (name = "alerting", description = "Channels, policies, silences, alerts and deliveries"),
         (name = "maintenance", description = "Planned work on services"),
         (name = "access", description = "Tokens and sessions"),

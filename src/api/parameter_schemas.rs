@@ -43,6 +43,10 @@ impl Modify for ParameterSchemas {
 }
 
 fn set_schemas(path: &str, operation: &mut Operation) {
+    // Their parameters are those of Prometheus.
+    if path.starts_with("/api/v1/") {
+        return;
+    }
     for parameter in operation.parameters.iter_mut().flatten() {
         if parameter.parameter_in == ParameterIn::Query
             && let Some(schema) = schema(path, &parameter.name)

@@ -49,6 +49,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(queries("/api/v1/labels", prometheus::labels))
         .service(queries("/api/v1/series", prometheus::series))
         .service(queries("/api/v1/query_exemplars", prometheus::exemplars))
+        .service(path("/api/v1/read", "POST").route(web::post().to(prometheus::read)))
         .service(read(path("/api/v1/label/{name}/values", "GET, HEAD"), prometheus::label_values))
         .service(read(path("/api/v1/metadata", "GET, HEAD"), prometheus::metadata))
         .service(read(path("/api/v1/rules", "GET, HEAD"), prometheus::rules))

@@ -119,6 +119,18 @@ impl Matcher {
         Self { name: name.to_owned(), value: value.to_owned(), comparison: Comparison::Equal }
     }
 
+    /// `=~`, or `!~`. The error says what is wrong with the pattern.
+    pub fn pattern(name: &str, pattern: &str, is_negated: bool) -> Result<Self, String> {
+        let regex = anchored(pattern).map_err(|error| {
+            let reason = error.to_string();
+            let last = reason.lines().last().unwrap_or_default();
+            format!("invalid regular expression {pattern:?}: {last}")
+        })?;
+        let comparison =
+            if is_negated { Comparison::MatchesNot(regex) } else { Comparison::Matches(regex) };
+        Ok(Self { name: name.to_owned(), value: pattern.to_owned(), comparison })
+    }
+
     pub fn matches(&self, value: &str) -> bool {
         match &self.comparison {
             Comparison::Equal => self.value == value,

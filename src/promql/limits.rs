@@ -1,6 +1,7 @@
 //! Bounds of a query.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::error::EvalError;
@@ -43,6 +44,19 @@ impl SamplePool {
         }
         self.used.fetch_sub(count, Ordering::Relaxed);
         Err(EvalError::TooManySamples(self.max))
+    }
+}
+
+/// Samples of an answer, which outlive the query. They are given back when this is dropped.
+#[derive(Debug)]
+pub struct KeptSamples {
+    pool: Arc<SamplePool>,
+    count: usize,
+}
+
+impl Drop for KeptSamples {
+    fn drop(&mut self) {
+        self.pool.used.fetch_sub(self.count, Ordering::Relaxed);
     }
 }
 
@@ -90,6 +104,12 @@ impl<'a> Meter<'a> {
         self.held.set(self.held.get() - released);
     }
 
+    /// What the query holds, for its answer; the meter holds nothing afterwards. `pool` is that of
+    /// the meter.
+    pub fn keep(&self, pool: &Arc<SamplePool>) -> KeptSamples {
+        KeptSamples { pool: Arc::clone(pool), count: self.held.replace(0) }
+    }
+
     /// Fails when the query must stop.
     pub fn check(&self) -> Result<(), EvalError> {
         match (self.stop)() {
@@ -126,6 +146,21 @@ mod tests {
         }
         assert_eq!(pool.used(), 60);
         drop(first);
+        assert_eq!(pool.used(), 0);
+    }
+
+    #[test]
+    fn an_answer_keeps_its_samples_after_the_query() {
+        let pool = Arc::new(SamplePool::new(100));
+        let never = || None;
+        let meter = Meter::new(&pool, &never);
+        meter.hold(60).unwrap();
+        meter.release_to(20);
+        let kept = meter.keep(&pool);
+        assert_eq!(meter.held(), 0);
+        drop(meter);
+        assert_eq!(pool.used(), 20);
+        drop(kept);
         assert_eq!(pool.used(), 0);
     }
 }

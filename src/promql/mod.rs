@@ -30,7 +30,7 @@ pub use duration::parse_duration;
 pub use error::{EvalError, ParseError};
 pub use eval::{Answer, Options, Results, instant, range};
 pub use labels::{Comparison, Labels, METRIC_NAME, Matcher, is_label_name};
-pub use limits::{MAX_QUERY_BYTES, MAX_SERIES, MAX_STEPS, Meter, SamplePool, Stop};
+pub use limits::{KeptSamples, MAX_QUERY_BYTES, MAX_SERIES, MAX_STEPS, Meter, SamplePool, Stop};
 pub use number::format_value;
 pub use parser::{Query, parse, parse_selector};
 pub use series::{Point, STALE, Series, Steps, count_points, is_stale};

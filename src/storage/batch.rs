@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::alert::{AlertKind, Edge, Facts, Marks, Runs};
+use crate::domain::history::facts::FactsSince;
 use crate::domain::live::LastResult;
 use crate::domain::{Failure, ServiceId, State, StoredTick, Tally, Thresholds};
 
@@ -17,6 +18,8 @@ pub struct Entry {
     pub tally: Tally,
     /// Default for a service without marks.
     pub runs: Runs,
+    /// The newest facts.
+    pub facts: Option<FactsSince>,
     /// Row of the newest event. Without a metric row, which another program may have deleted, it
     /// is the row of the open event.
     pub latest_event_id: Option<i64>,
@@ -56,6 +59,8 @@ pub struct Batch<'g> {
     pub signals: Vec<NewSignal>,
     /// Whether metrics may have a [`relayed_seq`](NewMetric::relayed_seq).
     pub relays: bool,
+    /// In the order in which they were recorded.
+    pub facts: Vec<NewFacts>,
 }
 
 /// A [`Signal`](crate::domain::alert::Signal) without its id.
@@ -70,6 +75,12 @@ pub struct NewSignal {
     /// Unix milliseconds.
     pub since_ms: i64,
     pub facts: Facts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewFacts {
+    pub service_id: ServiceId,
+    pub since: FactsSince,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,13 +18,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::alert::{AlertMarks, Marks, Runs};
+use crate::domain::history::facts::ProbeFacts;
 use crate::domain::live::{LastResult, NewestEvent, ServiceUpdate};
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
     EventBegan, EventChange, EventFailure, Failure, LatestEvent, Outcome, ServiceId, State,
     StoredTick, Tick, Verdict, rollup,
 };
-use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, NewTick, Stored};
+use crate::storage::batch::{
+    Batch, EndedEvent, Entry, NewEvent, NewFacts, NewMetric, NewTick, Stored,
+};
 use crate::storage::error::StorageError;
 use crate::storage::port::StoreWrite;
 use crate::storage::relayed::RelayedSeqs;
@@ -73,7 +76,7 @@ impl Committed {
 
 /// The entries of the services that this process has written to.
 ///
-/// Bound: one entry of about 250 bytes for each living service that is probed. Invariant: an entry
+/// Bound: one entry of about 300 bytes for each living service that is probed. Invariant: an entry
 /// equals the stored rows.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -253,6 +256,7 @@ impl Ledger {
             metrics: BTreeMap::new(),
             signals: Vec::new(),
             relays: self.relayed.is_some(),
+            facts: Vec::new(),
         };
         let mut draft = Draft { batch, committed: Committed::default() };
         let mut all_watched = true;
@@ -430,6 +434,13 @@ impl<'g> Draft<'g> {
         metric.entry.fresh_run += 1;
         let StoredTick { at_ms, response_time_us, .. } = stored;
         metric.result = Some(LastResult { state, at_ms, response_time_us });
+        // Without connectivity, the probe learned nothing.
+        if state != State::Unknown
+            && let Some(since) = ProbeFacts::of(outcome).after(metric.entry.facts, at_ms)
+        {
+            metric.entry.facts = Some(since);
+            self.batch.facts.push(NewFacts { service_id, since });
+        }
 
         // As stored, so that the sum stays that of the ticks.
         let response_time = Duration::from_micros(stored.response_time_us);

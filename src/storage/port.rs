@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use crate::domain::access::GroupLimit;
 use crate::domain::audit::{AuditEntry, AuditSource};
+use crate::domain::history::facts::FactsSince;
 use crate::domain::live::LiveService;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
-    Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Tally,
-    Totals, Window,
+    Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, Stats, StoredTick,
+    Tally, Totals, Window,
 };
 use crate::storage::access::port::{AccessRead, AccessWrite};
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
@@ -40,6 +41,9 @@ pub type ImportWork<'a> = dyn FnMut(&mut dyn StoreImport) -> Result<()> + 'a;
 
 /// Receives ticks until it breaks.
 pub type EachTick<'a, T> = dyn FnMut(T) -> ControlFlow<()> + 'a;
+
+/// Receives a service, the start of a roll-up in unix seconds, and its sums.
+pub type EachSum<'a> = dyn FnMut(ServiceId, i64, Stats) + 'a;
 
 /// A query over a store.
 pub trait Query: Send + 'static {
@@ -89,6 +93,14 @@ pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead + AuditRead + Acce
     fn newest_seq(&mut self, id: ServiceId) -> Result<u64>;
     /// The fresh ticks of a service, newest first.
     fn fresh_ticks(&mut self, id: ServiceId, each: &mut EachTick<'_, StoredTick>) -> Result<()>;
+    /// The fresh ticks of these services in no order; without `has_durations`, only their times and
+    /// states.
+    fn fresh_ticks_of(
+        &mut self,
+        ids: &[ServiceId],
+        has_durations: bool,
+        each: &mut EachTick<'_, (ServiceId, StoredTick)>,
+    ) -> Result<()>;
     /// Number of fresh ticks by service.
     fn fresh_counts(&mut self) -> Result<HashMap<ServiceId, u64>>;
     fn fresh_extent(&mut self) -> Result<Extent>;
@@ -127,6 +139,23 @@ pub trait StoreRead: RollupRead + AlertRead + MaintenanceRead + AuditRead + Acce
 
     /// The next `limit` living services after `after` that have ticks which are not relayed, by id.
     fn unrelayed(&mut self, after: i64, limit: u32) -> Result<Vec<Unrelayed>>;
+    /// The counts of the roll-ups of that length that start in `window`; with `has_durations`, all
+    /// but their sketches. In no order.
+    fn rollup_sums(
+        &mut self,
+        ids: &[ServiceId],
+        step_s: i32,
+        window: Window,
+        has_durations: bool,
+        each: &mut EachSum<'_>,
+    ) -> Result<()>;
+
+    /// The facts of each service that hold at some time of `window`, oldest first.
+    fn facts(
+        &mut self,
+        ids: &[ServiceId],
+        window: Window,
+    ) -> Result<HashMap<ServiceId, Vec<FactsSince>>>;
 
     fn marks(&mut self) -> Result<Marks>;
     fn usage(&mut self) -> Result<Usage>;
@@ -226,7 +255,7 @@ pub trait StoreWrite: StoreRead + AlertWrite + MaintenanceWrite + AuditWrite + A
     /// Deletes at most `limit` chunks whose newest tick is older than `cutoff_ms`. Whether there
     /// may be more.
     fn expire_chunks(&mut self, cutoff_ms: i64, limit: u32) -> Result<bool>;
-    /// Deletes at most `limit` roll-ups and `limit` events of the first service after `after`,
+    /// Deletes at most `limit` roll-ups, events and facts each of the first service after `after`,
     /// living or not. `None` when there is no such service.
     fn expire_service(&mut self, after: i64, cutoff_ms: i64, limit: u32)
     -> Result<Option<Expired>>;

@@ -8,6 +8,7 @@ use crate::domain::access::{Session, Token};
 use crate::domain::alert::{Alert, Channel, Notification, Policy, Signal, Silence};
 use crate::domain::audit::AuditRecord;
 use crate::storage::alerting::DeliveryRecord;
+use crate::storage::batch::NewFacts;
 use crate::storage::history::rows::{Marks, NewChunk, Rollup};
 use crate::storage::port::Result;
 
@@ -96,6 +97,7 @@ pub enum Row {
     Metric(MetricCopy),
     Rollup(i64, Box<Rollup>),
     Chunk(i64, NewChunk),
+    Facts(NewFacts),
 }
 
 /// A row of alerting, of maintenance, of access or of the audit.
@@ -156,8 +158,8 @@ pub type EachRow<'a> = dyn FnMut(Row) -> Result<()> + 'a;
 pub trait TransferSource {
     fn store(&mut self) -> Result<StoreCopy>;
     /// Passes the rows of the next `limit` services after the id `after`, deleted ones included:
-    /// services, events, ticks, metrics, roll-ups and chunks, in this order; ticks of a service
-    /// oldest first. Returns the last of these services; `None` when none is left.
+    /// services, events, ticks, metrics, roll-ups, chunks and facts, in this order; ticks and facts
+    /// of a service oldest first. Returns the last of these services; `None` when none is left.
     fn portion(&mut self, after: i64, limit: usize, each: &mut EachRow<'_>) -> Result<Option<i64>>;
     /// Passes the rows of alerting, maintenance, access and the audit.
     fn alerting(&mut self, each: &mut EachAlertingRow<'_>) -> Result<()>;
@@ -195,7 +197,7 @@ pub fn copy(source: &mut dyn TransferSource, target: &mut dyn TransferTarget) ->
                 Row::Service(_) => copied.services += 1,
                 Row::Tick(..) => copied.ticks += 1,
                 Row::Chunk(_, chunk) => copied.ticks += chunk.tick_count.cast_unsigned(),
-                Row::Event(_) | Row::Metric(_) | Row::Rollup(..) => {}
+                Row::Event(_) | Row::Metric(_) | Row::Rollup(..) | Row::Facts(_) => {}
             }
             target.add(row)
         })?;

@@ -6,13 +6,18 @@ use std::time::Instant;
 
 use actix::Message;
 
-use crate::promql::{Answer, EvalError, Labels, Matcher, Query, Steps};
+use crate::domain::access::GroupLimit;
+use crate::promql::{
+    Answer, EvalError, KeptSamples, Labels, Matcher, Query, SelectedSeries, Steps,
+};
 
 /// Query from HTTP to a querier. The reply is its answer, or why there is none.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<QueryAnswer, EvalError>")]
+#[rtype(result = "Result<QueryReply, EvalError>")]
 pub struct RunQuery {
     pub work: QueryWork,
+    /// The groups whose services exist for the query.
+    pub groups: GroupLimit,
     pub deadline: Instant,
     /// Set when the client has gone.
     pub is_canceled: Arc<AtomicBool>,
@@ -34,6 +39,25 @@ pub enum QueryWork {
     Series {
         selectors: Vec<Vec<Matcher>>,
     },
+    /// All samples of these windows.
+    Samples {
+        windows: Vec<SampleWindow>,
+    },
+}
+
+/// The samples of some series from `from_ms` to `to_ms`, both included.
+#[derive(Debug, Clone)]
+pub struct SampleWindow {
+    pub matchers: Vec<Matcher>,
+    pub from_ms: i64,
+    pub to_ms: i64,
+}
+
+#[derive(Debug)]
+pub struct QueryReply {
+    pub answer: QueryAnswer,
+    /// The samples of the answer.
+    pub kept: KeptSamples,
 }
 
 #[derive(Debug)]
@@ -41,4 +65,6 @@ pub enum QueryAnswer {
     Values(Answer),
     /// Sorted, each once.
     Series(Vec<Labels>),
+    /// Of each window.
+    Samples(Vec<Vec<SelectedSeries>>),
 }

@@ -2,6 +2,7 @@
 //! no list of the API waits behind a query.
 
 mod board;
+mod program;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,16 +12,24 @@ use actix::prelude::*;
 use tokio::sync::Semaphore;
 
 use crate::actors::last_results::LastResults;
-use crate::actors::messages::querying::{QueryAnswer, QueryWork, RunQuery};
+use crate::actors::messages::querying::{
+    QueryAnswer, QueryReply, QueryWork, RunQuery, SampleWindow,
+};
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::actors::store::reopening::Reopening;
 use crate::clock::unix_ms;
 use crate::domain::Requests;
-use crate::metrics::{QueryMetrics, QueryResult};
-use crate::promql::{EvalError, Labels, Matcher, Meter, Options, SamplePool, Stop, instant, range};
+use crate::domain::access::GroupLimit;
+use crate::metrics::{QueryMetrics, QueryResult, Telemetry};
+use crate::promql::{
+    EvalError, Labels, MAX_SERIES, Matcher, Meter, Options, SamplePool, SelectedSeries, Selection,
+    Source, Stop, instant, range,
+};
 use crate::storage::StoreAccess;
 use crate::storage::history::samples::{Board, Catalog, StoreSource};
 use crate::storage::port::StoreRead;
+
+use program::{ProgramMetrics, WithProgram};
 
 /// Queries that may wait for a thread.
 const WAITING_LIMIT: usize = 16;
@@ -65,25 +74,27 @@ impl Queriers {
         let concurrency = settings.concurrency;
         let pool = Arc::new(SamplePool::new(settings.max_samples));
         let metrics = runtime.telemetry.queries.clone();
-        let (counted, lifelines) = (metrics.clone(), runtime.lifelines.clone());
+        let (telemetry, lifelines) = (runtime.telemetry.clone(), runtime.lifelines.clone());
         let queriers = SyncArbiter::start(concurrency, move || Querier {
             settings: settings.clone(),
             store: Reopening::new(access.clone(), StoreAccess::reader),
             last_results: last_results.clone(),
             pool: Arc::clone(&pool),
-            metrics: counted.clone(),
+            telemetry: telemetry.clone(),
             _lifeline: lifelines.lifeline("querier"),
         });
         let permits = Arc::new(Semaphore::new(concurrency + WAITING_LIMIT));
         Self { queriers, permits, metrics }
     }
 
-    /// Runs a query; it is canceled when the future is dropped. `None` when too many wait already.
+    /// Runs a query over the services of `groups`; it is canceled when the future is dropped.
+    /// `None` when too many wait already.
     pub async fn run(
         &self,
         work: QueryWork,
+        groups: GroupLimit,
         timeout: Duration,
-    ) -> Option<Result<QueryAnswer, EvalError>> {
+    ) -> Option<Result<QueryReply, EvalError>> {
         let Ok(_permit) = self.permits.try_acquire() else {
             self.metrics.rejected(QueryResult::Unavailable);
             return None;
@@ -91,7 +102,7 @@ impl Queriers {
         let is_canceled = Arc::new(AtomicBool::new(false));
         let cancel = CancelOnDrop(Arc::clone(&is_canceled));
         let deadline = Instant::now() + timeout;
-        let answer = self.queriers.send(RunQuery { work, deadline, is_canceled }).await;
+        let answer = self.queriers.send(RunQuery { work, groups, deadline, is_canceled }).await;
         drop(cancel);
         let stopping = || EvalError::Source("the service is shutting down".to_owned());
         Some(answer.unwrap_or_else(|_| Err(stopping())))
@@ -104,7 +115,7 @@ pub struct Querier {
     store: Reopening<dyn StoreRead>,
     last_results: LastResults,
     pool: Arc<SamplePool>,
-    metrics: QueryMetrics,
+    telemetry: Telemetry,
     _lifeline: Lifeline,
 }
 
@@ -113,10 +124,10 @@ impl Actor for Querier {
 }
 
 impl Handler<RunQuery> for Querier {
-    type Result = Result<QueryAnswer, EvalError>;
+    type Result = Result<QueryReply, EvalError>;
 
     fn handle(&mut self, message: RunQuery, _: &mut Self::Context) -> Self::Result {
-        let RunQuery { work, deadline, is_canceled } = message;
+        let RunQuery { work, groups, deadline, is_canceled } = message;
         let stop = || {
             if is_canceled.load(Ordering::Relaxed) {
                 Some(Stop::Canceled)
@@ -130,6 +141,8 @@ impl Handler<RunQuery> for Querier {
         let meter = Meter::new(&pool, &stop);
         let began = Instant::now();
         let (settings, board) = (&self.settings, board::board(&self.last_results));
+        let are_visible = !groups.is_limited();
+        let program = ProgramMetrics::new(&self.telemetry, &settings.job, are_visible, unix_ms());
         let answer = meter.check().and_then(|()| {
             let answer = self.store.run(|rows| {
                 let catalog = Catalog::read(
@@ -137,8 +150,10 @@ impl Handler<RunQuery> for Querier {
                     &settings.job,
                     settings.requests,
                     settings.default_interval,
+                    &groups,
                 )?;
-                Ok(answer(rows, &catalog, &board, &work, &meter))
+                let known = Known { catalog: &catalog, board: &board, program: &program };
+                Ok(answer(rows, &known, &work, &meter))
             });
             answer.unwrap_or_else(|error| Err(EvalError::Source(error.to_string())))
         });
@@ -153,19 +168,26 @@ impl Handler<RunQuery> for Querier {
             Err(EvalError::Canceled) => QueryResult::Canceled,
             Err(EvalError::Source(_)) => QueryResult::Unavailable,
         };
-        self.metrics.evaluated(result, began.elapsed(), meter.peak());
-        answer
+        self.telemetry.queries.evaluated(result, began.elapsed(), meter.peak());
+        answer.map(|answer| QueryReply { answer, kept: meter.keep(&self.pool) })
     }
+}
+
+/// What a query knows besides the rows of the history.
+struct Known<'a> {
+    catalog: &'a Catalog,
+    board: &'a Board,
+    program: &'a ProgramMetrics<'a>,
 }
 
 fn answer(
     rows: &mut (dyn StoreRead + 'static),
-    catalog: &Catalog,
-    board: &Board,
+    known: &Known<'_>,
     work: &QueryWork,
     meter: &Meter<'_>,
 ) -> Result<QueryAnswer, EvalError> {
-    let source = StoreSource::new(rows, catalog, board, unix_ms());
+    let source = StoreSource::new(rows, known.catalog, known.board, unix_ms());
+    let source = WithProgram { source: &source, program: known.program };
     match work {
         QueryWork::Instant { query, at_ms, lookback_ms } => {
             let options = Options { lookback_ms: *lookback_ms };
@@ -175,17 +197,43 @@ fn answer(
             let options = Options { lookback_ms: *lookback_ms };
             range(query, *steps, options, &source, meter).map(QueryAnswer::Values)
         }
-        QueryWork::Series { selectors } => {
-            Ok(QueryAnswer::Series(series(catalog, board, selectors)))
+        QueryWork::Series { selectors } => Ok(QueryAnswer::Series(series(known, selectors))),
+        QueryWork::Samples { windows } => {
+            let samples = windows.iter().map(|window| samples(&source, window, meter));
+            Ok(QueryAnswer::Samples(samples.collect::<Result<_, _>>()?))
         }
     }
 }
 
-fn series(catalog: &Catalog, board: &Board, selectors: &[Vec<Matcher>]) -> Vec<Labels> {
+fn samples(
+    source: &dyn Source,
+    window: &SampleWindow,
+    meter: &Meter<'_>,
+) -> Result<Vec<SelectedSeries>, EvalError> {
+    let selection = Selection {
+        matchers: &window.matchers,
+        after_ms: window.from_ms.saturating_sub(1),
+        to_ms: window.to_ms,
+        lookback_ms: None,
+        moments: None,
+    };
+    let series = source.select(&selection, meter)?.series;
+    if series.len() > MAX_SERIES {
+        let count = series.len();
+        let message = format!("{count} series are selected, at most {MAX_SERIES} are allowed");
+        return Err(EvalError::Execution(message));
+    }
+    Ok(series)
+}
+
+fn series(known: &Known<'_>, selectors: &[Vec<Matcher>]) -> Vec<Labels> {
     let all = [Vec::new()];
     let selectors = if selectors.is_empty() { &all[..] } else { selectors };
-    let mut series: Vec<Labels> =
-        selectors.iter().flat_map(|matchers| catalog.series(matchers, board)).collect();
+    let mut series = Vec::new();
+    for matchers in selectors {
+        series.extend(known.catalog.series(matchers, known.board));
+        series.extend(known.program.matching(matchers).map(|(labels, _)| labels.clone()));
+    }
     series.sort();
     series.dedup();
     series

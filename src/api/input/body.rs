@@ -15,6 +15,7 @@ use crate::api::transport::Connection;
 use crate::domain::service::options::TOKEN_MIN_LENGTH;
 use crate::domain::{Definition, Invalid, Options};
 use crate::probe::net::tls;
+use crate::remote;
 use crate::spec;
 use crate::spec::{Dialect, Patch, Problem, masks, override_masks};
 
@@ -33,6 +34,9 @@ const MAX_FIELDS: usize = 500;
 /// Media type of HTML forms.
 const FORM: &[&str] = &["application/x-www-form-urlencoded"];
 
+/// Media types of the messages of Prometheus.
+const PROTOBUF: &[&str] = &[remote::MEDIA_TYPE];
+
 /// Media types of a new service.
 pub const JSON: &[&str] = &["application/json"];
 
@@ -47,11 +51,7 @@ pub async fn json_object(
     media_types: &'static [&'static str],
     api: &Api,
 ) -> Result<Map<String, Value>, ApiError> {
-    if !has_media_type(request, media_types) {
-        let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
-        let content_type = String::from_utf8_lossy(content_type.unwrap_or_default());
-        return Err(ApiError::unsupported_media_type(&content_type, media_types));
-    }
+    check_media_type(request, media_types)?;
     let body = whole_body(request, payload, api).await?;
     match serde_json::from_slice(&body) {
         Ok(Value::Object(object)) => Ok(object),
@@ -62,6 +62,18 @@ pub async fn json_object(
         }
         Err(error) => Err(ApiError::bad_request(vec![format!("body: malformed JSON: {error}")])),
     }
+}
+
+fn check_media_type(
+    request: &HttpRequest,
+    media_types: &'static [&'static str],
+) -> Result<(), ApiError> {
+    if has_media_type(request, media_types) {
+        return Ok(());
+    }
+    let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
+    let content_type = String::from_utf8_lossy(content_type.unwrap_or_default());
+    Err(ApiError::unsupported_media_type(&content_type, media_types))
 }
 
 fn has_media_type(request: &HttpRequest, media_types: &[&str]) -> bool {
@@ -89,11 +101,7 @@ pub async fn form_fields(
     payload: web::Payload,
     api: &Api,
 ) -> Result<Vec<(String, String)>, ApiError> {
-    if !has_media_type(request, FORM) {
-        let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
-        let content_type = String::from_utf8_lossy(content_type.unwrap_or_default());
-        return Err(ApiError::unsupported_media_type(&content_type, FORM));
-    }
+    check_media_type(request, FORM)?;
     let body = whole_body(request, payload, api).await?;
     let fields: Vec<_> =
         url::form_urlencoded::parse(&body).into_owned().take(MAX_FIELDS + 1).collect();
@@ -102,6 +110,16 @@ pub async fn form_fields(
         return Err(ApiError::bad_request(vec![invalid.of("body")]));
     }
     Ok(fields)
+}
+
+/// The bytes of a message in Protocol Buffers, as they were sent.
+pub async fn protobuf(
+    request: &HttpRequest,
+    payload: web::Payload,
+    api: &Api,
+) -> Result<web::BytesMut, ApiError> {
+    check_media_type(request, PROTOBUF)?;
+    whole_body(request, payload, api).await
 }
 
 /// The body, once it has arrived and its connection has a place.

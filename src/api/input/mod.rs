@@ -13,6 +13,7 @@ mod query;
 
 pub use body::{
     JSON, MERGE_PATCH, definition, error_message, form_fields, json_object, patch, patched,
+    protobuf,
 };
 pub use fields::Fields;
 pub use heartbeat::{Report, external, heartbeat};

@@ -1,13 +1,15 @@
 //! Prometheus's envelope.
 
-use actix_web::body::BoxBody;
+use actix_web::body::{BodyStream, BoxBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError, web};
 use serde_json::json;
 
 use crate::api::error::ApiError;
 use crate::promql::{EvalError, ParseError};
+
+use super::body::{Body, MAX_ANSWER};
 
 /// The result of a handler.
 pub type PrometheusResult = Result<HttpResponse, PrometheusError>;
@@ -97,13 +99,27 @@ impl From<ApiError> for PrometheusError {
 }
 
 /// 200 with a JSON text as `data`, and what was noted about it.
-pub fn success(data: &str, warnings: &[String], infos: &[String]) -> HttpResponse {
-    let mut body = format!("{{\"status\":\"success\",\"data\":{data}");
-    for (name, notes) in [("warnings", warnings), ("infos", infos)] {
-        if !notes.is_empty() {
-            body.push_str(&format!(",\"{name}\":{}", json!(notes)));
-        }
-    }
-    body.push('}');
+pub fn success(data: &str, warnings: &[String]) -> HttpResponse {
+    let warnings = match warnings {
+        [] => String::new(),
+        warnings => format!(",\"warnings\":{}", json!(warnings)),
+    };
+    let body = format!("{{\"status\":\"success\",\"data\":{data}{warnings}}}");
     HttpResponse::Ok().content_type(ContentType::json()).body(body)
+}
+
+/// 200 with a body that is written while it is sent, or why it is too large.
+pub async fn streamed(body: Body) -> PrometheusResult {
+    // Counts the bytes of a large body.
+    let counted = web::block(move || (body.fits(MAX_ANSWER), body)).await;
+    let (fits, body) = counted.map_err(|error| PrometheusError::internal(error.to_string()))?;
+    if !fits {
+        return Err(PrometheusError::too_large(MAX_ANSWER));
+    }
+    let mut response = HttpResponse::Ok();
+    response.content_type(ContentType::json());
+    Ok(match body.short() {
+        Some(text) => response.body(text),
+        None => response.body(BodyStream::new(body)),
+    })
 }

@@ -1,5 +1,7 @@
 //! What clients ask about the server: its version, its metrics, and what it does not have.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value, json};
 
@@ -9,19 +11,37 @@ use crate::storage::history::samples::family::METRICS;
 
 use super::envelope::{PrometheusError, PrometheusResult, success};
 use super::parameters::Parameters;
+use super::schemas::{QueryAnswer, QueryErrors};
 
 /// The version of Prometheus whose semantics the queries have.
 const VERSION: &str = "3.0.0";
 
-/// Without `features`, by which Grafana would take this for Mimir.
+/// The version of Prometheus whose semantics the queries have.
+// Without `features`, by which Grafana would take this for Mimir.
+#[utoipa::path(get, path = "/api/v1/status/buildinfo", tag = "queries",
+    responses(
+        (status = 200, description = "The version", body = QueryAnswer<HashMap<String, String>>),
+    ))]
 pub async fn build_information() -> PrometheusResult {
     let revision = format!("service-healthcheck {}", env!("CARGO_PKG_VERSION"));
     let data = json!({"version": VERSION, "revision": revision, "branch": "", "buildUser": "",
         "buildDate": "", "goVersion": ""});
-    Ok(success(&data.to_string(), &[], &[]))
+    Ok(success(&data.to_string(), &[]))
 }
 
 /// Type and help of each metric.
+#[utoipa::path(get, path = "/api/v1/metadata", tag = "queries",
+    params(
+        ("metric" = Option<String>, Query, description = "Name of the only metric"),
+        ("limit" = Option<u64>, Query, description = "Most metrics; 0 for all", minimum = 0),
+        ("limit_per_metric" = Option<i64>, Query,
+            description = "Most entries of a metric; each has one"),
+    ),
+    responses(
+        (status = 200, description = "Entries by metric",
+            body = QueryAnswer<HashMap<String, Vec<HashMap<String, String>>>>),
+        QueryErrors,
+    ))]
 pub async fn metadata(
     api: web::Data<Api>,
     request: HttpRequest,
@@ -43,20 +63,30 @@ pub async fn metadata(
         (name.to_owned(), entry)
     });
     let entries: Map<String, Value> = entries.collect();
-    Ok(success(&Value::Object(entries).to_string(), &[], &[]))
+    Ok(success(&Value::Object(entries).to_string(), &[]))
 }
 
 /// There are no exemplars.
+#[utoipa::path(method(get, post), path = "/api/v1/query_exemplars", tag = "queries",
+    responses((status = 200, description = "An empty list", body = QueryAnswer<Vec<String>>)))]
 pub async fn exemplars() -> PrometheusResult {
-    Ok(success("[]", &[], &[]))
+    Ok(success("[]", &[]))
 }
 
 /// There are no rules.
+#[utoipa::path(get, path = "/api/v1/rules", tag = "queries",
+    responses(
+        (status = 200, description = "No groups", body = QueryAnswer<HashMap<String, Vec<String>>>),
+    ))]
 pub async fn rules() -> PrometheusResult {
-    Ok(success("{\"groups\":[]}", &[], &[]))
+    Ok(success("{\"groups\":[]}", &[]))
 }
 
 /// There are no alerts of rules.
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "queries",
+    responses(
+        (status = 200, description = "No alerts", body = QueryAnswer<HashMap<String, Vec<String>>>),
+    ))]
 pub async fn alerts() -> PrometheusResult {
-    Ok(success("{\"alerts\":[]}", &[], &[]))
+    Ok(success("{\"alerts\":[]}", &[]))
 }

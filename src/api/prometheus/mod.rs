@@ -1,13 +1,15 @@
 //! The HTTP API of Prometheus, for Grafana, `promtool query` and their like: its paths, parameters
 //! and envelope, which are not those of the rest of the API.
 
-mod answer;
-mod discovery;
+mod body;
+pub mod discovery;
 mod envelope;
-mod information;
+pub mod information;
 mod parameters;
 pub mod probe;
-mod queries;
+pub mod queries;
+pub mod remote_read;
+mod schemas;
 mod selectors;
 
 use actix_web::web;
@@ -15,6 +17,7 @@ use actix_web::web;
 pub use discovery::{label_values, labels, series};
 pub use information::{alerts, build_information, exemplars, metadata, rules};
 pub use queries::{query, query_range};
+pub use remote_read::read;
 
 use envelope::PrometheusError;
 

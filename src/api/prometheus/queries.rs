@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 
-use crate::actors::messages::querying::{QueryAnswer, QueryWork};
+use crate::actors::messages::querying::{QueryAnswer, QueryReply, QueryWork};
 use crate::api::state::Api;
 use crate::clock::unix_ms;
+use crate::domain::access::Caller;
 use crate::promql::{Answer, MAX_STEPS, Query, Results, Series, Steps, parse};
 
-use super::answer::{MAX_ANSWER, data};
-use super::envelope::{PrometheusError, PrometheusResult, success};
+use super::body::{Body, Content};
+use super::envelope::{PrometheusError, PrometheusResult, streamed};
 use super::parameters::Parameters;
+use super::schemas;
+use super::schemas::{EvaluationParams, QueryData, QueryErrors};
 
 /// How long a sample holds, unless the request says otherwise.
 const LOOKBACK_MS: i64 = 300_000;
@@ -19,9 +22,22 @@ const LOOKBACK_MS: i64 = 300_000;
 /// A warning beside a list that `limit` cut.
 pub const CUT: &str = "results truncated due to limit";
 
-/// The value of a query at one moment.
+/// The value of a query in PromQL at one moment.
+///
+/// As in Prometheus. A POST takes the parameters as a form.
+#[utoipa::path(method(get, post), path = "/api/v1/query", tag = "queries",
+    params(
+        EvaluationParams,
+        ("time" = Option<String>, Query,
+            description = "Unix seconds with a fraction, or RFC 3339; default now"),
+    ),
+    responses(
+        (status = 200, description = "The value", body = schemas::QueryAnswer<QueryData>),
+        QueryErrors,
+    ))]
 pub async fn query(
     api: web::Data<Api>,
+    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> PrometheusResult {
@@ -30,12 +46,26 @@ pub async fn query(
     let at_ms = parameters.time("time")?.unwrap_or_else(unix_ms);
     let lookback_ms = parameters.duration("lookback_delta")?.unwrap_or(LOOKBACK_MS);
     let work = QueryWork::Instant { query, at_ms, lookback_ms };
-    respond(&api, work, &parameters).await
+    respond(&api, &caller, work, &parameters).await
 }
 
-/// The values of a query at regular steps.
+/// The values of a query in PromQL at regular steps, at most 11,000.
+///
+/// As in Prometheus. A POST takes the parameters as a form.
+#[utoipa::path(method(get, post), path = "/api/v1/query_range", tag = "queries",
+    params(
+        EvaluationParams,
+        ("start" = String, Query, description = "Unix seconds with a fraction, or RFC 3339"),
+        ("end" = String, Query, description = "Unix seconds with a fraction, or RFC 3339"),
+        ("step" = String, Query, description = "Seconds, or a duration such as `1m`"),
+    ),
+    responses(
+        (status = 200, description = "The values", body = schemas::QueryAnswer<QueryData>),
+        QueryErrors,
+    ))]
 pub async fn query_range(
     api: web::Data<Api>,
+    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> PrometheusResult {
@@ -44,7 +74,7 @@ pub async fn query_range(
     let steps = steps(&parameters)?;
     let lookback_ms = parameters.duration("lookback_delta")?.unwrap_or(LOOKBACK_MS);
     let work = QueryWork::Range { query, steps, lookback_ms };
-    respond(&api, work, &parameters).await
+    respond(&api, &caller, work, &parameters).await
 }
 
 fn parsed(parameters: &Parameters) -> Result<Query, PrometheusError> {
@@ -72,10 +102,16 @@ fn steps(parameters: &Parameters) -> Result<Steps, PrometheusError> {
     Ok(Steps { start_ms, end_ms, step_ms })
 }
 
-async fn respond(api: &Api, work: QueryWork, parameters: &Parameters) -> PrometheusResult {
+async fn respond(
+    api: &Api,
+    caller: &Caller,
+    work: QueryWork,
+    parameters: &Parameters,
+) -> PrometheusResult {
     let limit = parameters.limit()?;
     let timeout = parameters.timeout(api.query_timeout)?;
-    let QueryAnswer::Values(answer) = run(api, work, timeout).await? else {
+    let QueryReply { answer, kept } = run(api, caller, work, timeout).await?;
+    let QueryAnswer::Values(answer) = answer else {
         return Err(PrometheusError::internal("expected values"));
     };
     let Answer { mut results, mut warnings, infos } = answer;
@@ -85,10 +121,8 @@ async fn respond(api: &Api, work: QueryWork, parameters: &Parameters) -> Prometh
     {
         warnings.push(CUT.to_owned());
     }
-    let text = web::block(move || data(&results, MAX_ANSWER)).await;
-    let text = text.map_err(|error| PrometheusError::internal(error.to_string()))?;
-    let text = text.map_err(|_| PrometheusError::too_large(MAX_ANSWER))?;
-    Ok(success(&text, &warnings, &infos))
+    let body = Body::new(Content::Values(results), Some(kept), &warnings, &infos);
+    streamed(body).await
 }
 
 /// Whether there were more.
@@ -98,13 +132,15 @@ fn cut(series: &mut Vec<Series>, limit: usize) -> bool {
     is_cut
 }
 
-/// Runs a query on a thread of its own, when there is a place.
+/// Runs a query on a thread of its own, when there is a place. Services that the caller does not
+/// see do not exist for the query.
 pub async fn run(
     api: &Api,
+    caller: &Caller,
     work: QueryWork,
     timeout: Duration,
-) -> Result<QueryAnswer, PrometheusError> {
-    match api.queriers.run(work, timeout).await {
+) -> Result<QueryReply, PrometheusError> {
+    match api.queriers.run(work, caller.groups.clone(), timeout).await {
         Some(answer) => Ok(answer?),
         None => Err(PrometheusError::busy()),
     }

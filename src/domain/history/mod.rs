@@ -1,6 +1,7 @@
 //! Values of the history: ticks, statistics, events, uptime and objectives.
 
 pub mod event;
+pub mod facts;
 pub mod planned;
 pub mod retention;
 pub mod sketch;

@@ -53,6 +53,16 @@ impl Stats {
         }
     }
 
+    /// Counts a tick of that state, and nothing else of it.
+    pub fn count(&mut self, state: State) {
+        match state {
+            State::Up => self.up += 1,
+            State::Down => self.down += 1,
+            State::Unknown => self.unknown += 1,
+            State::Paused => {}
+        }
+    }
+
     pub fn merge(&mut self, other: &Self) {
         self.up = self.up.saturating_add(other.up);
         self.down = self.down.saturating_add(other.down);

@@ -21,3 +21,10 @@ pub struct StoredTick {
     /// `None` for a success, and for an imported failure.
     pub reason: Option<Reason>,
 }
+
+impl StoredTick {
+    /// A tick of which only the time and the state are known.
+    pub fn of_state(at_ms: i64, state: State) -> Self {
+        Self { at_ms, state, response_time_us: 0, phases_us: None, http_status: None, reason: None }
+    }
+}

@@ -251,6 +251,13 @@ pub enum TlsVersion {
 }
 
 impl TlsVersion {
+    pub const ALL: [Self; 2] = [Self::Tls12, Self::Tls13];
+
+    /// The version that [`as_str`](Self::as_str) writes as `text`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tls12 => "TLS 1.2",

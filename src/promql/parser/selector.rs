@@ -1,6 +1,6 @@
 //! The matchers of a selector.
 
-use crate::promql::labels::{Comparison, METRIC_NAME, Matcher, anchored, is_label_name};
+use crate::promql::labels::{Comparison, METRIC_NAME, Matcher, is_label_name};
 use crate::promql::lexer::TokenKind;
 
 use super::stream::{Outcome, Stream};
@@ -39,19 +39,12 @@ fn matcher(stream: &mut Stream<'_>, name: String) -> Outcome<Matcher> {
     let TokenKind::Text(value) = stream.peek().clone() else {
         return Err(stream.unexpected("string"));
     };
-    let regex = || {
-        anchored(&value).map_err(|error| {
-            let reason = error.to_string();
-            let last = reason.lines().last().unwrap_or_default();
-            stream.error_here(format!("invalid regular expression {value:?}: {last}"))
-        })
-    };
-    let comparison = match operator {
-        "=" => Comparison::Equal,
-        "!=" => Comparison::NotEqual,
-        "=~" => Comparison::Matches(regex()?),
-        _ => Comparison::MatchesNot(regex()?),
+    let matcher = match operator {
+        "=" => Matcher::equal(&name, &value),
+        "!=" => Matcher { name, value, comparison: Comparison::NotEqual },
+        pattern => Matcher::pattern(&name, &value, pattern == "!~")
+            .map_err(|error| stream.error_here(error))?,
     };
     stream.next();
-    Ok(Matcher { name, value, comparison })
+    Ok(matcher)
 }

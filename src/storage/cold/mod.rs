@@ -11,6 +11,7 @@ pub mod audit;
 pub mod chunks;
 pub mod definitions;
 pub mod events;
+pub mod facts;
 pub mod maintenance;
 mod references;
 pub mod rollups;

@@ -3,12 +3,12 @@
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
-use super::keys::rollups_of;
+use super::keys::{rollups_of, rollups_of_all};
 use super::schema::service_rollups;
 use super::{Backend, StoreConnection};
-use crate::domain::{PHASES, ServiceId, Totals, Window};
+use crate::domain::{PHASES, ServiceId, Stats, Totals, Window};
 use crate::storage::history::rows::{Bucket, PackedStats, Rollup};
-use crate::storage::port::Result;
+use crate::storage::port::{EachSum, Result};
 
 /// A row of `service_rollups`, but for the id of its service.
 #[derive(Debug, Queryable, Selectable)]
@@ -76,6 +76,69 @@ pub fn rollups(
         .select(RollupRow::as_select())
         .load_iter::<RollupRow, DefaultLoadingMode>(connection)?;
     rows.map(|row| Ok(row?.into())).collect()
+}
+
+/// The counts of roll-ups; with `has_durations`, all but their sketches.
+pub fn sums(
+    connection: &mut StoreConnection,
+    ids: &[ServiceId],
+    step_s: i32,
+    window: Window,
+    has_durations: bool,
+    each: &mut EachSum<'_>,
+) -> Result<()> {
+    type Counts = (i64, i64, i64, i64, i64);
+    type Durations = (i64, Option<i64>, Option<i64>, i64, i64, i64, i64, i64, i64);
+    let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    let rows = rollups_of_all(ids, step_s)
+        .filter(service_rollups::start_s.ge(window.from_ms.div_euclid(1_000)))
+        .filter(service_rollups::start_s.lt((window.to_ms - 1).div_euclid(1_000) + 1));
+    let counts = (
+        service_rollups::service_id,
+        service_rollups::start_s,
+        service_rollups::up_count,
+        service_rollups::down_count,
+        service_rollups::unknown_count,
+    );
+    let mut add = |(id, start_s, up, down, unknown): Counts, stats: Stats| {
+        let [up, down, unknown] = [up, down, unknown].map(i64::cast_unsigned);
+        if let Some(id) = ServiceId::new(id) {
+            each(id, start_s, Stats { up, down, unknown, ..stats });
+        }
+    };
+    if !has_durations {
+        let rows = rows.select(counts).load_iter::<Counts, DefaultLoadingMode>(connection)?;
+        for row in rows {
+            add(row?, Stats::default());
+        }
+        return Ok(());
+    }
+    let durations = (
+        service_rollups::response_sum_us,
+        service_rollups::response_min_us,
+        service_rollups::response_max_us,
+        service_rollups::phased_count,
+        service_rollups::dns_us,
+        service_rollups::connect_us,
+        service_rollups::tls_us,
+        service_rollups::first_byte_us,
+        service_rollups::transfer_us,
+    );
+    let rows = rows.select((counts, durations));
+    let rows = rows.load_iter::<(Counts, Durations), DefaultLoadingMode>(connection)?;
+    for row in rows {
+        let (counts, (sum, min, max, phased, dns, connect, tls, first_byte, transfer)) = row?;
+        let stats = Stats {
+            sum_us: sum.cast_unsigned(),
+            min_us: min.map(i64::cast_unsigned),
+            max_us: max.map(i64::cast_unsigned),
+            phased: phased.cast_unsigned(),
+            phases_us: [dns, connect, tls, first_byte, transfer].map(i64::cast_unsigned),
+            ..Stats::default()
+        };
+        add(counts, stats);
+    }
+    Ok(())
 }
 
 pub fn rollup_starts(

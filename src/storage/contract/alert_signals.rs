@@ -159,6 +159,7 @@ fn refused(id: ServiceId) -> Batch<'static> {
             facts: Facts::default(),
         }],
         relays: false,
+        facts: Vec::new(),
     }
 }
 

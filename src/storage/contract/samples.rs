@@ -4,17 +4,23 @@ use std::time::Duration;
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcomes, plain};
 use super::retention::{HOUR_MS, MINUTE_MS};
-use crate::domain::{Requests, Retention, State, StoredTick};
+use crate::domain::access::GroupLimit;
+use crate::domain::outcome::ProbeDetails;
+use crate::domain::service::options::{HttpVersion, TlsVersion};
+use crate::domain::{Requests, Retention, State, StoredTick, Window};
 use crate::promql::{
     Answer, EvalError, Meter, Options, Results, SamplePool, Selected, Selection, Series, Source,
     Steps, instant, parse, range,
 };
+use crate::storage::history::check::check;
 use crate::storage::history::samples::{Board, BoardSample, Catalog, StoreSource};
+use crate::storage::ledger::Ledger;
 
 for_each_store!(
     a_folded_window_has_the_value_of_its_ticks,
     an_old_window_is_widened_and_an_old_sample_is_never_invented,
     series_follow_ticks_events_and_last_results,
+    facts_are_samples_of_each_tick_as_long_as_they_hold,
 );
 
 /// Hides that windows may be answered from roll-ups.
@@ -34,7 +40,8 @@ enum Times {
 
 fn ask(store: &mut Fixture, board: &Board, query: &str, times: Times, folds: bool) -> Answer {
     let rows = &mut *store.reader;
-    let catalog = Catalog::read(rows, "jobs", Requests::Masked, Duration::from_secs(60)).unwrap();
+    let (interval, groups) = (Duration::from_secs(60), GroupLimit::NONE);
+    let catalog = Catalog::read(rows, "jobs", Requests::Masked, interval, &groups).unwrap();
     let source = StoreSource::new(rows, &catalog, board, START_MS + 100 * HOUR_MS);
     let plain = OnlySamples(&source);
     let source: &dyn Source = if folds { &source } else { &plain };
@@ -183,7 +190,12 @@ fn series_follow_ticks_events_and_last_results(kind: Kind) {
     store.commit(&outcomes(id, &ticks), minute(8));
     let board = Board::from([(
         id,
-        vec![BoardSample { name: "probe_http_version", label: None, at_ms: minute(8), value: 2.0 }],
+        vec![BoardSample {
+            name: "probe_plugin_exit_code",
+            label: None,
+            at_ms: minute(8),
+            value: 2.0,
+        }],
     )]);
     let steps = Steps { start_ms: minute(0), end_ms: minute(9), step_ms: MINUTE_MS };
     let mut points = |query: &str| -> Vec<(i64, f64)> {
@@ -208,11 +220,99 @@ fn series_follow_ticks_events_and_last_results(kind: Kind) {
             (9, 200.0)
         ]
     );
-    assert_eq!(points("probe_http_version"), [(8, 2.0), (9, 2.0)]);
+    assert_eq!(points("probe_plugin_exit_code"), [(8, 2.0), (9, 2.0)]);
     let query = "label_replace(probe_success, \"x\", \"$1\", \"instance\", \"(.*)\")";
     let answer = ask(&mut store, &board, query, Times::At(minute(4)), true);
     let labels = &series(&answer)[0].labels;
     assert_eq!((labels.get("job"), labels.get("name")), ("jobs", "service-0"));
     assert_eq!(labels.get("service_id"), id.to_string());
     assert!(labels.get("instance").starts_with("http") && labels.get("group").is_empty());
+}
+
+fn facts_are_samples_of_each_tick_as_long_as_they_hold(kind: Kind) {
+    let mut store = Fixture::new(kind.open(), 2);
+    let minute = |nth: i64| START_MS + nth * MINUTE_MS;
+    let [id, other] = store.ids[..] else { panic!("two services") };
+    let (first_expiry, second_expiry) = (1_800_000_000, 1_900_000_000);
+    let https = |expires_at, tls_version| ProbeDetails {
+        address: Some("[::1]:443".parse().unwrap()),
+        redirects: 1,
+        http_version: Some(HttpVersion::Http2),
+        tls_version: Some(tls_version),
+        certificate_expires_at: Some(expires_at),
+        ..ProbeDetails::default()
+    };
+    let old = || https(first_expiry, TlsVersion::Tls12);
+    let new = || https(second_expiry, TlsVersion::Tls13);
+    let none = ProbeDetails::default;
+    // Minutes 4 and 5 have no connection, and 6 no network. Half a minute after 7 is too soon.
+    let details = [
+        (0, old()),
+        (60, old()),
+        (120, new()),
+        (180, new()),
+        (240, none()),
+        (300, none()),
+        (360, none()),
+        (420, new()),
+        (450, old()),
+        (480, new()),
+    ];
+    for (second, details) in details {
+        let at_ms = START_MS + second * 1_000;
+        let state = match second {
+            240 | 300 => State::Down,
+            360 => State::Unknown,
+            _ => State::Up,
+        };
+        let mut group = outcomes(id, &[plain(state, at_ms)]);
+        group[0].details = details;
+        group.extend(outcomes(other, &[plain(state, at_ms)]));
+        store.commit(&group, at_ms);
+        // The newest facts are read from the rows again.
+        if second == 180 {
+            store.ledger = Ledger::default();
+        }
+    }
+    let window = Window { from_ms: START_MS, to_ms: minute(10) };
+    let rows = store.reader.facts(&[id, other], window).unwrap();
+    let times = |id| -> Vec<i64> {
+        rows[&id].iter().map(|one| (one.at_ms - START_MS) / MINUTE_MS).collect()
+    };
+    assert_eq!((times(id), times(other)), (vec![0, 2, 4, 7], vec![0]));
+    assert!(check(&mut *store.reader).unwrap().problems.is_empty());
+
+    let steps = Steps { start_ms: minute(0), end_ms: minute(8), step_ms: MINUTE_MS };
+    let mut points = |query: &str| -> Vec<(i64, f64)> {
+        let query = format!("{query}{{service_id=\"{id}\"}}");
+        let answer = ask(&mut store, &Board::new(), &query, Times::Over(steps), true);
+        let all = series(&answer).iter().flat_map(|one| &one.points);
+        all.map(|point| ((point.at_ms - START_MS) / MINUTE_MS, point.value)).collect()
+    };
+    let at = |minutes: &[i64], value: f64| -> Vec<(i64, f64)> {
+        minutes.iter().map(|minute| (*minute, value)).collect()
+    };
+    let (before, after) = (first_expiry as f64, second_expiry as f64);
+    let expiries = [at(&[0, 1], before), at(&[2, 3, 7, 8], after)].concat();
+    assert_eq!(points("probe_ssl_earliest_cert_expiry"), expiries);
+    assert_eq!(points("probe_http_version"), at(&[0, 1, 2, 3, 7, 8], 2.0));
+    assert_eq!(points("probe_ip_protocol"), at(&[0, 1, 2, 3, 7, 8], 6.0));
+    let counted = |value| [at(&[0, 1, 2, 3], value), at(&[4, 5], 0.0), at(&[7, 8], value)].concat();
+    assert_eq!(points("probe_http_redirects"), counted(1.0));
+    assert_eq!(points("probe_http_ssl"), counted(1.0));
+    let versions = [at(&[0, 1], 1.0), at(&[2, 3, 7, 8], 1.0)].concat();
+    assert_eq!(points("probe_tls_version_info"), versions);
+    let query = "probe_tls_version_info{version=\"TLS 1.3\"}";
+    let answer = ask(&mut store, &Board::new(), query, Times::At(minute(3)), true);
+    assert_eq!(series(&answer).len(), 1);
+    let answer = ask(&mut store, &Board::new(), query, Times::At(minute(1)), true);
+    assert!(series(&answer).is_empty());
+
+    // What holds at the cutoff stays.
+    let (day, kept) = (Duration::from_secs(86_400), Duration::from_secs(180));
+    let retention = Retention { ticks: day, rollups: kept, deliveries: day };
+    store.retain(retention, minute(8));
+    let rows = store.reader.facts(&[id, other], window).unwrap();
+    let count = |id| rows[&id].len();
+    assert_eq!((count(id), count(other)), (2, 1), "of minutes 4 and 7; and the only one");
 }

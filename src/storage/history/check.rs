@@ -120,6 +120,10 @@ fn check_service(
     let events = spans(rows, id, Window::ALL)?;
     check_rollups(rows, id, &sealed, &events, &marks, checked)?;
     check_events(id, &events, checked);
+    match rows.facts(&[id], Window::ALL) {
+        Err(StorageError::Unreadable(row)) => checked.problem(format!("service {id}: {row}")),
+        facts => drop(facts?),
+    }
     Ok(missing)
 }
 

@@ -11,7 +11,7 @@ use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
 use crate::domain::history::tick::{PHASES, StoredTick};
 use crate::domain::leb128::{read, unzigzag, write, zigzag};
-use crate::domain::{Reason, State};
+use crate::domain::{Reason, State, Window};
 use crate::storage::error::StorageError;
 
 /// Of the layout above.
@@ -81,14 +81,45 @@ fn write_column(bytes: &mut Vec<u8>, column: &[i64], delta: DeltaSpec) -> Result
     Ok(())
 }
 
+/// What is read of each tick besides its time and its state. What is not read is empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TickParts {
+    pub has_status: bool,
+    pub has_reason: bool,
+    /// Response time and phases.
+    pub has_durations: bool,
+}
+
+impl TickParts {
+    pub const ALL: Self = Self { has_status: true, has_reason: true, has_durations: true };
+
+    fn has(self, column: usize) -> bool {
+        match column {
+            0 | 1 => true,
+            2 => self.has_status,
+            3 => self.has_reason,
+            _ => self.has_durations,
+        }
+    }
+}
+
 /// Decodes what [`encode`] returned.
 pub fn decode(bytes: &[u8]) -> Result<Vec<StoredTick>, StorageError> {
-    parse(bytes).ok_or_else(|| {
+    Ok(decode_part(bytes, TickParts::ALL, Window::ALL)?.1)
+}
+
+/// The number of ticks in what [`encode`] returned, and those in `window`.
+pub fn decode_part(
+    bytes: &[u8],
+    parts: TickParts,
+    window: Window,
+) -> Result<(usize, Vec<StoredTick>), StorageError> {
+    parse(bytes, parts, window).ok_or_else(|| {
         StorageError::Unreadable("a chunk of ticks is not in the format of this version".to_owned())
     })
 }
 
-fn parse(bytes: &[u8]) -> Option<Vec<StoredTick>> {
+fn parse(bytes: &[u8], parts: TickParts, window: Window) -> Option<(usize, Vec<StoredTick>)> {
     let (&version, mut rest) = bytes.split_first()?;
     let count = usize::try_from(read(&mut rest)?).ok()?;
     if version != VERSION || count > TICKS_LIMIT {
@@ -102,10 +133,26 @@ fn parse(bytes: &[u8]) -> Option<Vec<StoredTick>> {
         rest = after;
     }
     let mut columns: [Vec<i64>; COLUMNS] = std::array::from_fn(|_| Vec::new());
-    for column in &mut columns {
-        *column = read_column(&mut rest, count)?;
+    for (nth, column) in columns.iter_mut().enumerate() {
+        if parts.has(nth) {
+            *column = read_column(&mut rest, count)?;
+        } else {
+            skip_column(&mut rest)?;
+        }
     }
-    (0..count).map(|nth| tick(&columns, nth, &words)).collect()
+    let inside = (0..count).filter(|nth| window.contains(columns[0][*nth]));
+    let ticks: Option<Vec<StoredTick>> = inside.map(|nth| tick(&columns, nth, &words)).collect();
+    Some((count, ticks?))
+}
+
+fn skip_column(rest: &mut &[u8]) -> Option<()> {
+    let length = usize::try_from(read(rest)?).ok()?;
+    if length == 0 {
+        read(rest)?;
+    } else {
+        *rest = rest.split_at_checked(length)?.1;
+    }
+    Some(())
 }
 
 fn read_column(rest: &mut &[u8], count: usize) -> Option<Vec<i64>> {
@@ -122,7 +169,8 @@ fn read_column(rest: &mut &[u8], count: usize) -> Option<Vec<i64>> {
 }
 
 fn tick(columns: &[Vec<i64>; COLUMNS], nth: usize, words: &[Reason]) -> Option<StoredTick> {
-    let at = |column: usize| columns[column][nth];
+    // A column that was skipped is empty.
+    let at = |column: usize| columns[column].get(nth).copied().unwrap_or_default();
     let phases: [u64; PHASES] = std::array::from_fn(|phase| at(6 + phase).cast_unsigned());
     let phased = phases.iter().try_fold(0u64, |sum, us| sum.checked_add(*us))?;
     let reason = match usize::try_from(at(3)).ok()? {
@@ -193,6 +241,30 @@ pub(super) mod tests {
         fn every_tick_comes_back(ticks in prop::collection::vec(any_tick(), 0..200)) {
             let bytes = encode(&ticks).unwrap();
             prop_assert_eq!(decode(&bytes).unwrap(), ticks);
+        }
+
+        #[test]
+        fn a_part_is_the_same_ticks_without_the_rest(
+            ticks in prop::collection::vec(any_tick(), 0..100),
+            (has_status, has_reason, has_durations) in any::<(bool, bool, bool)>(),
+            window in (0i64..4_000_000_000_000, 0i64..4_000_000_000_000),
+        ) {
+            let parts = TickParts { has_status, has_reason, has_durations };
+            let window = Window { from_ms: window.0.min(window.1), to_ms: window.0.max(window.1) };
+            let bytes = encode(&ticks).unwrap();
+            let (count, found) = decode_part(&bytes, parts, window).unwrap();
+            prop_assert_eq!(count, ticks.len());
+            let inside = ticks.into_iter().filter(|tick| window.contains(tick.at_ms));
+            let expected: Vec<StoredTick> = inside
+                .map(|tick| StoredTick {
+                    http_status: tick.http_status.filter(|_| has_status),
+                    reason: tick.reason.filter(|_| has_reason),
+                    phases_us: tick.phases_us.filter(|_| has_durations),
+                    response_time_us: if has_durations { tick.response_time_us } else { 0 },
+                    ..tick
+                })
+                .collect();
+            prop_assert_eq!(found, expected);
         }
 
         #[test]

@@ -9,8 +9,12 @@ use std::ops::ControlFlow;
 use crate::domain::{Reason, ServiceId, State, StoredTick, Window};
 use crate::storage::error::StorageError;
 use crate::storage::history::codec;
+use crate::storage::history::codec::TickParts;
 use crate::storage::history::rows::ChunkInfo;
 use crate::storage::port::{Query, StoreRead, snapshot};
+
+/// The longest timeout, and some time for what waits to be recorded.
+const LONGEST_PROBE_MS: i64 = 2 * 3_600_000;
 
 /// The ticks of a chunk, oldest first, with the number of the first.
 pub fn open(
@@ -18,12 +22,17 @@ pub fn open(
     chunk: &ChunkInfo,
 ) -> Result<(u64, Vec<StoredTick>), StorageError> {
     let ticks = codec::decode(&rows.chunk_data(chunk)?)?;
-    if ticks.len() as i64 != chunk.tick_count {
-        let ChunkInfo { service_id, first_seq, .. } = chunk;
-        let row = format!("service_tick_chunks ({service_id}, {first_seq}): tick_count");
-        return Err(StorageError::Unreadable(row));
-    }
+    check_count(chunk, ticks.len())?;
     Ok((chunk.first_seq.cast_unsigned(), ticks))
+}
+
+fn check_count(chunk: &ChunkInfo, count: usize) -> Result<(), StorageError> {
+    if count as i64 == chunk.tick_count {
+        return Ok(());
+    }
+    let ChunkInfo { service_id, first_seq, .. } = chunk;
+    let row = format!("service_tick_chunks ({service_id}, {first_seq}): tick_count");
+    Err(StorageError::Unreadable(row))
 }
 
 /// Calls `each` with the ticks of a service in `window` and their numbers, newest first, until it
@@ -82,21 +91,38 @@ pub fn within(
     rows: &mut dyn StoreRead,
     id: ServiceId,
     window: Window,
+    parts: TickParts,
 ) -> Result<Vec<StoredTick>, StorageError> {
-    let mut ticks = Vec::new();
-    newest_first(
-        rows,
-        id,
-        window,
-        None,
-        |_| true,
-        |_, tick| {
-            ticks.push(tick);
-            ControlFlow::Continue(())
-        },
-    )?;
-    ticks.reverse();
+    let mut fresh = Vec::new();
+    rows.fresh_ticks(id, &mut |tick| {
+        if window.contains(tick.at_ms) {
+            fresh.push(tick);
+        }
+        // Ticks are recorded when their probes end, so those before began at most this much later.
+        match tick.at_ms < window.from_ms.saturating_sub(LONGEST_PROBE_MS) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    let mut ticks = sealed_within(rows, id, window, parts)?;
+    ticks.extend(fresh.into_iter().rev());
     Ok(ticks)
+}
+
+/// As [`within`], without the fresh ticks.
+pub fn sealed_within(
+    rows: &mut dyn StoreRead,
+    id: ServiceId,
+    window: Window,
+    parts: TickParts,
+) -> Result<Vec<StoredTick>, StorageError> {
+    let mut all = Vec::new();
+    for chunk in rows.chunks(id, window, None)?.iter().rev() {
+        let (count, ticks) = codec::decode_part(&rows.chunk_data(chunk)?, parts, window)?;
+        check_count(chunk, count)?;
+        all.extend(ticks);
+    }
+    Ok(all)
 }
 
 /// Query: the ticks of one living service that match every filter, newest first.

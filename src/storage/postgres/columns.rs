@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::cold::alerting::alert_rows::NewSignalRow;
+use super::cold::facts::FactsRow;
 use crate::domain::alert;
 use crate::domain::{PHASES, State, StoredTick};
 use crate::storage::batch::{Batch, NewMetric};
@@ -234,6 +235,34 @@ impl Runs {
         self.certificate_step.push(runs.certificate_step.unwrap_or(-1));
         self.certificate_fine_since_ms.push(runs.certificate_fine_since_ms.unwrap_or(-1));
         i32::try_from(self.results.len()).unwrap_or(i32::MAX)
+    }
+}
+
+/// The rows of `service_facts`.
+#[derive(Debug, Default)]
+pub struct FactColumns {
+    pub service_id: Vec<i64>,
+    pub at_ms: Vec<i64>,
+    pub certificate_expires_at: Vec<Option<i64>>,
+    pub tls_version: Vec<Option<String>>,
+    pub http_version: Vec<Option<String>>,
+    pub redirects: Vec<i32>,
+    pub ip_version: Vec<Option<i32>>,
+}
+
+impl FactColumns {
+    pub fn of(batch: &Batch<'_>) -> Self {
+        let mut columns = Self::default();
+        for row in batch.facts.iter().map(FactsRow::from) {
+            columns.service_id.push(row.service_id);
+            columns.at_ms.push(row.at_ms);
+            columns.certificate_expires_at.push(row.certificate_expires_at);
+            columns.tls_version.push(row.tls_version);
+            columns.http_version.push(row.http_version);
+            columns.redirects.push(row.redirects);
+            columns.ip_version.push(row.ip_version);
+        }
+        columns
     }
 }
 

@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text};
 
-use super::columns::{Begun, Ended, Metrics, Runs, Signals, Ticks};
+use super::columns::{Begun, Ended, FactColumns, Metrics, Runs, Signals, Ticks};
 use super::connection::StoreConnection;
 use super::instance::Instance;
 use crate::storage::batch::{Batch, Stored};
@@ -63,6 +63,7 @@ struct Commit<'b, const RELAYS: bool> {
     /// Of both.
     runs: Runs,
     signals: Signals,
+    facts: FactColumns,
 }
 
 impl<'b, const RELAYS: bool> Commit<'b, RELAYS> {
@@ -81,6 +82,7 @@ impl<'b, const RELAYS: bool> Commit<'b, RELAYS> {
             added: Metrics::of(batch, false, &mut runs),
             runs,
             signals: Signals::of(batch),
+            facts: FactColumns::of(batch),
         }
     }
 }
@@ -139,6 +141,7 @@ impl<const RELAYS: bool> QueryFragment<Pg> for Commit<'_, RELAYS> {
         self.push_runs(out.reborrow())?;
         self.push_metrics(out.reborrow())?;
         self.push_signals(out.reborrow())?;
+        self.push_facts(out.reborrow())?;
         out.push_sql(" SELECT EXISTS (SELECT FROM fence), (SELECT ids FROM events)");
         Ok(())
     }
@@ -261,6 +264,34 @@ impl<const RELAYS: bool> Commit<'_, RELAYS> {
             facts: Text = facts,
         );
         out.push_sql(" ORDER BY u.nth)");
+        Ok(())
+    }
+
+    fn push_facts<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let FactColumns {
+            service_id,
+            at_ms,
+            certificate_expires_at,
+            tls_version,
+            http_version,
+            redirects,
+            ip_version,
+        } = &self.facts;
+        out.push_sql(
+            ", facts AS (INSERT INTO service_facts (service_id, at_ms, certificate_expires_at, \
+                tls_version, http_version, redirects, ip_version) SELECT u.* FROM fence, ",
+        );
+        push_rows!(
+            out,
+            service_id: BigInt = service_id,
+            at_ms: BigInt = at_ms,
+            certificate_expires_at: Nullable<BigInt> = certificate_expires_at,
+            tls_version: Nullable<Text> = tls_version,
+            http_version: Nullable<Text> = http_version,
+            redirects: Integer = redirects,
+            ip_version: Nullable<Integer> = ip_version,
+        );
+        out.push_sql(")");
         Ok(())
     }
 

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 
+use super::cold::facts::FactsRow;
 use super::cold::rows::{EventRow, MetricRow};
 use super::cold::services::{RecordRow, record_columns, records};
 use super::connection::StoreConnection;
 use super::schema::{service_events, services};
+use super::statement::statement;
 use crate::domain::{Event, ServiceId, Thresholds};
 use crate::storage::batch::Entry;
 use crate::storage::port::Result;
@@ -25,6 +28,11 @@ pub fn of(connection: &mut StoreConnection, ids: &[ServiceId]) -> Result<Vec<Ent
     for (service, metric, event) in rows {
         entries.insert(service.id, entry(service.thresholds(), metric, event)?);
     }
+    let living: Vec<i64> = entries.keys().copied().collect();
+    for row in (NewestFacts { service_id: &living }).load::<FactsRow>(connection)? {
+        let since = row.since()?;
+        entries.entry(row.service_id).and_modify(|entry| entry.facts = Some(since));
+    }
     // Another program may have deleted the metric of a service with events, or its reference.
     let eventless = entries.iter().filter(|(_, entry)| entry.latest_event_id.is_none());
     let eventless: Vec<i64> = eventless.map(|(id, _)| *id).collect();
@@ -40,6 +48,19 @@ pub fn of(connection: &mut StoreConnection, ids: &[ServiceId]) -> Result<Vec<Ent
     }
     Ok(ids.iter().map(|id| entries.get(&id.get()).copied().unwrap_or_default()).collect())
 }
+
+statement!(
+    NewestFacts { service_id: Array<BigInt> = [i64] } -> (
+        BigInt, BigInt, Nullable<BigInt>, Nullable<Text>, Nullable<Text>, Integer,
+        Nullable<Integer>
+    ),
+    "SELECT u.service_id, f.at_ms, f.certificate_expires_at, f.tls_version, f.http_version, \
+            f.redirects, f.ip_version \
+        FROM unnest(?) u(service_id) \
+        CROSS JOIN LATERAL ( \
+            SELECT * FROM service_facts WHERE service_id = u.service_id \
+            ORDER BY at_ms DESC, id DESC LIMIT 1) f"
+);
 
 fn entry(
     thresholds: Thresholds,

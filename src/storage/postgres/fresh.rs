@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::REGION;
+use super::columns::state_of;
 use super::connection::StoreConnection;
 use super::history::sealing;
 use super::rows::TickRow;
@@ -68,6 +69,43 @@ statement!(
         SELECT FROM service_ticks WHERE service_id > ? AND service_id <= ? AND region_id = 0 \
         LIMIT ?) t"
 );
+
+/// The fresh ticks of these services in no order; without `has_durations`, only their times and
+/// states.
+pub fn of(
+    connection: &mut StoreConnection,
+    ids: &[ServiceId],
+    has_durations: bool,
+    each: &mut EachTick<'_, (ServiceId, StoredTick)>,
+) -> Result<()> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    let fresh = service_ticks::table
+        .filter(service_ticks::service_id.eq_any(ids))
+        .filter(service_ticks::region_id.eq(REGION));
+    let mut pass = |service_id, tick| match ServiceId::new(service_id) {
+        Some(id) => each((id, tick)),
+        None => ControlFlow::Continue(()),
+    };
+    if has_durations {
+        let rows = fresh.select(TickRow::as_select());
+        for row in rows.load_iter::<TickRow, DefaultLoadingMode>(connection)? {
+            let row = row?;
+            if pass(row.service_id, row.tick()).is_break() {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    let rows =
+        fresh.select((service_ticks::service_id, service_ticks::at_ms, service_ticks::state));
+    for row in rows.load_iter::<(i64, i64, i16), DefaultLoadingMode>(connection)? {
+        let (service_id, at_ms, state) = row?;
+        if pass(service_id, StoredTick::of_state(at_ms, state_of(state))).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
 
 /// The fresh ticks of a service, newest first.
 pub fn newest_first(

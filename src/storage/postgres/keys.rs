@@ -35,3 +35,12 @@ pub fn rollups_of(id: ServiceId, step_s: i32) -> _ {
         .filter(service_rollups::region_id.eq(region_id))
         .filter(service_rollups::step_s.eq(step_s))
 }
+
+#[diesel::dsl::auto_type]
+pub fn rollups_of_all(ids: Vec<i64>, step_s: i32) -> _ {
+    let region_id: i16 = REGION;
+    service_rollups::table
+        .filter(service_rollups::service_id.eq_any(ids))
+        .filter(service_rollups::region_id.eq(region_id))
+        .filter(service_rollups::step_s.eq(step_s))
+}

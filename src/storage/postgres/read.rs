@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::cold::{chunks, events, rollups, services};
+use super::cold::{chunks, events, facts, rollups, services};
 use super::store::PostgresStore;
 use super::{counters, fresh, history, usage};
 use crate::domain::access::GroupLimit;
+use crate::domain::history::facts::FactsSince;
 use crate::domain::live::LiveService;
 use crate::domain::{
     Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
@@ -14,7 +15,7 @@ use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
     Backlog, ChunkInfo, Marks, Rollup, Sealing, Unrelayed, UnsealedService, UnsealedTick,
 };
-use crate::storage::port::{EachTick, ReadWork, Result, RollupRead, StoreRead};
+use crate::storage::port::{EachSum, EachTick, ReadWork, Result, RollupRead, StoreRead};
 use crate::storage::records::{
     ListEvents, ListServices, LoadedService, NamedService, ServiceRecord, Usage,
 };
@@ -88,6 +89,15 @@ impl StoreRead for PostgresStore {
         self.run(|connection| fresh::newest_first(connection, id, each))
     }
 
+    fn fresh_ticks_of(
+        &mut self,
+        ids: &[ServiceId],
+        has_durations: bool,
+        each: &mut EachTick<'_, (ServiceId, StoredTick)>,
+    ) -> Result<()> {
+        self.run(|connection| fresh::of(connection, ids, has_durations, each))
+    }
+
     fn fresh_counts(&mut self) -> Result<HashMap<ServiceId, u64>> {
         self.run(fresh::counts)
     }
@@ -144,6 +154,25 @@ impl StoreRead for PostgresStore {
 
     fn unrelayed(&mut self, after: i64, limit: u32) -> Result<Vec<Unrelayed>> {
         self.run(|connection| services::unrelayed(connection, after, limit))
+    }
+
+    fn rollup_sums(
+        &mut self,
+        ids: &[ServiceId],
+        step_s: i32,
+        window: Window,
+        has_durations: bool,
+        each: &mut EachSum<'_>,
+    ) -> Result<()> {
+        self.run(|connection| rollups::sums(connection, ids, step_s, window, has_durations, each))
+    }
+
+    fn facts(
+        &mut self,
+        ids: &[ServiceId],
+        window: Window,
+    ) -> Result<HashMap<ServiceId, Vec<FactsSince>>> {
+        self.run(|connection| facts::facts(connection, ids, window))
     }
 
     fn marks(&mut self) -> Result<Marks> {

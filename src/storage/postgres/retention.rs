@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, SmallInt};
 
+use super::cold::facts;
 use super::connection::StoreConnection;
 use super::history::delete_chunks;
 use super::schema::{service_rollups, service_tick_chunks};
@@ -120,7 +121,11 @@ statement!(
                 SELECT FROM service_events e WHERE e.service_id = s.id AND e.region_id = 0 \
                     AND e.date_started_ms < cutoff.ms AND e.date_ended_ms < cutoff.ms \
                     AND NOT EXISTS (SELECT FROM service_metrics m \
-                        WHERE m.service_id = s.id AND m.latest_event_id = e.id)) AS is_old) o \
+                        WHERE m.service_id = s.id AND m.latest_event_id = e.id)) \
+            OR EXISTS ( \
+                SELECT FROM service_facts WHERE service_id = s.id AND at_ms < ( \
+                    SELECT max(at_ms) FROM service_facts \
+                    WHERE service_id = s.id AND at_ms <= cutoff.ms)) AS is_old) o \
         ORDER BY o.is_old DESC, CASE WHEN o.is_old THEN s.id ELSE -s.id END LIMIT 1"
 );
 
@@ -154,7 +159,9 @@ pub fn expire_service(
     let events =
         DeleteEvents { cutoff_ms: &cutoff_ms, service_id: &service_id, limit: &limit_rows }
             .execute(connection)?;
-    Ok(Expired { service_id, is_done: old.len().max(events) < limit as usize })
+    let facts = facts::expire(connection, service_id, cutoff_ms, limit)?;
+    let deleted = old.len().max(events).max(facts);
+    Ok(Expired { service_id, is_done: deleted < limit as usize })
 }
 
 statement!(

@@ -230,6 +230,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    service_facts (id) {
+        id -> Int8,
+        service_id -> Int8,
+        at_ms -> Int8,
+        certificate_expires_at -> Nullable<Int8>,
+        tls_version -> Nullable<Text>,
+        http_version -> Nullable<Text>,
+        redirects -> Int4,
+        ip_version -> Nullable<Int4>,
+    }
+}
+
+diesel::table! {
     service_metrics (service_id, region_id) {
         service_id -> Int8,
         region_id -> Int2,
@@ -393,6 +406,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     policies,
     regions,
     service_events,
+    service_facts,
     service_metrics,
     service_rollups,
     service_tick_chunks,

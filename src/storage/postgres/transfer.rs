@@ -5,11 +5,13 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::REGION;
+use super::cold::facts::FactsRow;
 use super::cold::rollups::RollupRow;
 use super::connection::StoreConnection;
 use super::rows::TickRow;
 use super::schema::{
-    service_events, service_metrics, service_rollups, service_tick_chunks, service_ticks, services,
+    service_events, service_facts, service_metrics, service_rollups, service_tick_chunks,
+    service_ticks, services,
 };
 use super::store::PostgresStore;
 use super::{history, transfer_alerting};
@@ -60,6 +62,7 @@ impl TransferSource for PostgresStore {
             range.metrics(connection, each)?;
             range.rollups(connection, each)?;
             range.chunks(connection, each)?;
+            range.facts(connection, each)?;
             Ok(Some(last))
         })
     }
@@ -291,6 +294,18 @@ impl Range {
         for row in rows {
             let (service_id, row) = row?;
             each(Row::Rollup(service_id, Box::new(row.into())))?;
+        }
+        Ok(())
+    }
+
+    fn facts(self, connection: &mut StoreConnection, each: &mut EachRow<'_>) -> Result<()> {
+        let rows = service_facts::table
+            .filter(service_facts::service_id.between(self.first, self.last))
+            .order((service_facts::service_id, service_facts::at_ms, service_facts::id))
+            .select(FactsRow::as_select())
+            .load_iter::<FactsRow, DefaultLoadingMode>(connection)?;
+        for row in rows {
+            each(Row::Facts(row?.new_facts()?))?;
         }
         Ok(())
     }

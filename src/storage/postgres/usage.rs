@@ -37,7 +37,7 @@ const COUNT: &str = "\
         (SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest(ARRAY[ \
             'store', 'regions', 'instances', 'shards', 'services', 'service_metrics', \
             'service_ticks', 'service_events', 'service_tick_chunks', 'service_rollups', \
-            'inbox', 'duties', 'alerting', 'channels', 'policies', 'silences', \
+            'service_facts', 'inbox', 'duties', 'alerting', 'channels', 'policies', 'silences', \
             'alert_signals', 'alerts', 'notifications', 'notification_alerts', 'deliveries', \
             'maintenances', 'maintenance_spans', 'api_tokens', 'api_sessions', 'audit']) name) \
             AS bytes, \

@@ -98,6 +98,7 @@ const MOVE: [&str; 8] = [
         WHERE created_at_ms > ?3",
     "UPDATE sealing_ticks SET created_at_ms = min(max(created_at_ms - ?1, 0), ?2) \
         WHERE created_at_ms > ?3",
+    "UPDATE service_facts SET at_ms = min(max(at_ms - ?1, 0), ?2) WHERE at_ms > ?3",
     "UPDATE service_metrics SET streak_since_ms = min(max(streak_since_ms - ?1, 0), ?2) \
         WHERE streak_since_ms > ?3 OR (streak_since_ms IS NOT NULL AND NOT streak_is_up)",
     "UPDATE service_metrics SET unwatched_from_ms = min(max(unwatched_from_ms - ?1, 0), ?2) \

@@ -4,13 +4,16 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::cold::alerting::alert_rows::NewSignalRow;
+use super::cold::facts;
+use super::cold::facts::FactsRow;
 use super::cold::rows::{EventRow, MetricRow, NewEventRow, ServiceRow};
 use super::metrics;
 use super::metrics::TallyRow;
 use super::prepared::{Prepared, Text};
 use super::rows::TickRow;
 use super::schema::{
-    alert_signals, liveness, service_events, service_metrics, service_ticks, services,
+    alert_signals, liveness, service_events, service_facts, service_metrics, service_ticks,
+    services,
 };
 use crate::domain::{Event, ServiceId};
 use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, Stored};
@@ -37,7 +40,8 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
         ))
         .first::<(MetricRow, Option<i64>, Option<EventRow>)>(connection)
         .optional()?;
-    let watched = Entry { is_watched: true, thresholds, ..Entry::default() };
+    let facts = facts::newest(connection, id, i64::MAX)?;
+    let watched = Entry { is_watched: true, thresholds, facts, ..Entry::default() };
     let Some((metric, latest_tick_id, event)) = rows else {
         // Another program may have deleted the metric of a service with events.
         return Ok(Entry { latest_event_id: open_event(connection, id)?, ..watched });
@@ -91,6 +95,10 @@ pub fn commit(
     for signal in &batch.signals {
         let insert = diesel::insert_into(alert_signals::table);
         insert.values(NewSignalRow::from(signal)).execute(connection)?;
+    }
+    for new in &batch.facts {
+        let insert = diesel::insert_into(service_facts::table);
+        insert.values(FactsRow::from(new)).execute(connection)?;
     }
     for (id, metric) in &batch.metrics {
         write_metric(connection, *id, metric, &stored, batch.now_ms)?;

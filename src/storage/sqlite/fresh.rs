@@ -8,16 +8,17 @@
 //! `sealing_ticks`, where a tick is fresh until its service is sealed ([`super::sealing`]). So a
 //! chain passes through both tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::sqlite::SqliteConnection;
 
-use super::rows::TickRow;
-use super::schema::service_metrics;
+use super::ids::json_of;
+use super::rows::{TickRow, state_of};
+use super::schema::{service_count, service_metrics};
 use crate::domain::{ServiceId, StoredTick};
 use crate::storage::batch::Extent;
 use crate::storage::error::StorageError;
@@ -135,6 +136,74 @@ pub fn newest_first(
         .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
     for row in rows {
         if each(row?.tick()).is_break() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The tables are read as a whole when at least one service of so many is wanted: a step along a
+/// chain takes six times as long as the next row.
+const SCAN_FROM: i64 = 6;
+
+/// The fresh ticks of these services in no order; without `has_durations`, only their times and
+/// states.
+pub fn of(
+    connection: &mut SqliteConnection,
+    ids: &[ServiceId],
+    has_durations: bool,
+    each: &mut EachTick<'_, (ServiceId, StoredTick)>,
+) -> Result<(), StorageError> {
+    let living: i64 = service_count::table.select(service_count::living).first(connection)?;
+    let is_scan = ids.len() as i64 * SCAN_FROM >= living;
+    if is_scan && !has_durations {
+        return states_of(connection, ids, each);
+    }
+    const ALL: &str = concat!("SELECT ", columns!(), "FROM fresh_ticks t");
+    const CHAINS: &str = chain!("WHERE service_id IN (SELECT value FROM json_each(?))");
+    let wanted: HashSet<ServiceId> = ids.iter().copied().collect();
+    let mut pass = |row: QueryResult<TickRow>| -> Result<ControlFlow<()>, StorageError> {
+        let row = row?;
+        let id = ServiceId::new(row.service_id).filter(|id| wanted.contains(id));
+        Ok(id.map_or(ControlFlow::Continue(()), |id| each((id, row.tick()))))
+    };
+    if is_scan {
+        let rows = diesel::sql_query(ALL).load_iter::<TickRow, DefaultLoadingMode>(connection)?;
+        for row in rows {
+            if pass(row)?.is_break() {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    let rows = diesel::sql_query(CHAINS)
+        .bind::<Text, _>(json_of(ids))
+        .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
+    for row in rows {
+        if pass(row)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Times and states of the fresh ticks of these services, from all of them.
+fn states_of(
+    connection: &mut SqliteConnection,
+    ids: &[ServiceId],
+    each: &mut EachTick<'_, (ServiceId, StoredTick)>,
+) -> Result<(), StorageError> {
+    type Row = (i64, i64, bool, bool);
+    let wanted: HashSet<ServiceId> = ids.iter().copied().collect();
+    let states = diesel::dsl::sql::<(BigInt, BigInt, Bool, Bool)>(
+        "SELECT service_id, created_at_ms, is_up, is_unknown FROM fresh_ticks",
+    );
+    for row in states.load_iter::<Row, DefaultLoadingMode>(connection)? {
+        let (service_id, at_ms, is_up, is_unknown) = row?;
+        let Some(id) = ServiceId::new(service_id).filter(|id| wanted.contains(id)) else {
+            continue;
+        };
+        if each((id, StoredTick::of_state(at_ms, state_of(is_up, is_unknown)))).is_break() {
             return Ok(());
         }
     }

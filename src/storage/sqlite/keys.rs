@@ -33,6 +33,13 @@ pub fn rollups_of(id: ServiceId, step_s: i32) -> _ {
 }
 
 #[diesel::dsl::auto_type]
+pub fn rollups_of_all(ids: Vec<i64>, step_s: i32) -> _ {
+    service_rollups::table
+        .filter(service_rollups::service_id.eq_any(ids))
+        .filter(service_rollups::step_s.eq(step_s))
+}
+
+#[diesel::dsl::auto_type]
 pub fn rollup_of(id: ServiceId, bucket: Bucket) -> _ {
     let (id, step_s, start_s): (i64, i32, i64) = (id.get(), bucket.step_s, bucket.start_s);
     service_rollups::table.find((id, step_s, start_s))

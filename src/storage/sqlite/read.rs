@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::cold::{chunks, events, rollups, services};
+use super::cold::{chunks, events, facts, rollups, services};
 use super::{counters, fresh, history, usage};
 use crate::domain::access::GroupLimit;
+use crate::domain::history::facts::FactsSince;
 use crate::domain::live::LiveService;
 use crate::domain::{
     Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, StoredTick, Window,
@@ -16,7 +17,7 @@ use crate::storage::batch::Extent;
 use crate::storage::history::rows::{
     Backlog, ChunkInfo, Marks, Rollup, Sealing, Unrelayed, UnsealedService, UnsealedTick,
 };
-use crate::storage::port::{EachTick, ReadWork, Result, RollupRead, StoreRead};
+use crate::storage::port::{EachSum, EachTick, ReadWork, Result, RollupRead, StoreRead};
 use crate::storage::records::{
     ListEvents, ListServices, LoadedService, NamedService, ServiceRecord, Usage,
 };
@@ -90,6 +91,15 @@ impl StoreRead for SqliteConnection {
         fresh::newest_first(self, id, each)
     }
 
+    fn fresh_ticks_of(
+        &mut self,
+        ids: &[ServiceId],
+        has_durations: bool,
+        each: &mut EachTick<'_, (ServiceId, StoredTick)>,
+    ) -> Result<()> {
+        fresh::of(self, ids, has_durations, each)
+    }
+
     fn fresh_counts(&mut self) -> Result<HashMap<ServiceId, u64>> {
         fresh::counts(self)
     }
@@ -146,6 +156,25 @@ impl StoreRead for SqliteConnection {
 
     fn unrelayed(&mut self, after: i64, limit: u32) -> Result<Vec<Unrelayed>> {
         services::unrelayed(self, after, limit)
+    }
+
+    fn rollup_sums(
+        &mut self,
+        ids: &[ServiceId],
+        step_s: i32,
+        window: Window,
+        has_durations: bool,
+        each: &mut EachSum<'_>,
+    ) -> Result<()> {
+        rollups::sums(self, ids, step_s, window, has_durations, each)
+    }
+
+    fn facts(
+        &mut self,
+        ids: &[ServiceId],
+        window: Window,
+    ) -> Result<HashMap<ServiceId, Vec<FactsSince>>> {
+        facts::facts(self, ids, window)
     }
 
     fn marks(&mut self) -> Result<Marks> {

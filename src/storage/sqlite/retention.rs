@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
+use super::cold::facts;
 use super::schema::{service_tick_chunks, services};
 use crate::storage::port::{Expired, Result};
 
@@ -83,7 +84,9 @@ pub fn expire_service(
         .bind::<BigInt, _>(cutoff_ms)
         .bind::<BigInt, _>(i64::from(limit))
         .execute(connection)?;
-    Ok(Expired { service_id, is_done: rollups.max(events) < limit as usize })
+    let facts = facts::expire(connection, service_id, cutoff_ms, limit)?;
+    let deleted = rollups.max(events).max(facts);
+    Ok(Expired { service_id, is_done: deleted < limit as usize })
 }
 
 /// A day is deleted together with its hours.

@@ -28,6 +28,15 @@ pub struct TickRow {
     pub unphased_us: Option<i64>,
 }
 
+/// The state of a fresh tick.
+pub fn state_of(is_up: bool, is_unknown: bool) -> State {
+    match (is_unknown, is_up) {
+        (true, _) => State::Unknown,
+        (false, true) => State::Up,
+        (false, false) => State::Down,
+    }
+}
+
 impl TickRow {
     /// `previous_id` is the row of the previous tick of the service.
     pub fn new(
@@ -65,11 +74,7 @@ impl TickRow {
                 .map(micros);
         StoredTick {
             at_ms: self.created_at_ms,
-            state: match (self.is_unknown, self.is_up) {
-                (true, _) => State::Unknown,
-                (false, true) => State::Up,
-                (false, false) => State::Down,
-            },
+            state: state_of(self.is_up, self.is_unknown),
             response_time_us: phases
                 .iter()
                 .sum::<u64>()

@@ -247,6 +247,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    service_facts (id) {
+        id -> BigInt,
+        service_id -> BigInt,
+        at_ms -> BigInt,
+        certificate_expires_at -> Nullable<BigInt>,
+        tls_version -> Nullable<Text>,
+        http_version -> Nullable<Text>,
+        redirects -> Integer,
+        ip_version -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
     service_metrics (service_id) {
         service_id -> BigInt,
         tick_count -> BigInt,
@@ -387,6 +400,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sealing_ticks,
     service_count,
     service_events,
+    service_facts,
     service_metrics,
     service_rollups,
     service_tick_chunks,

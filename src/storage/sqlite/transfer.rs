@@ -8,11 +8,12 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
+use super::cold::facts::FactsRow;
 use super::connection::{connect, set};
 use super::rows::{NewChunkRow, NewRollupRow, TickRow};
 use super::schema::{
-    history, liveness, service_events, service_metrics, service_rollups, service_tick_chunks,
-    service_ticks, services,
+    history, liveness, service_events, service_facts, service_metrics, service_rollups,
+    service_tick_chunks, service_ticks, services,
 };
 use super::store::set_up_if_empty;
 use super::{migrations, transfer_alerting};
@@ -98,6 +99,11 @@ impl TransferTarget for NewFile {
                 self.counters.sealed_ticks += chunk.tick_count;
                 self.counters.sealed_bytes += chunk.data.len() as i64;
                 insert.execute(&mut self.connection).map(drop).map_err(Into::into)
+            }
+            Row::Facts(new) => {
+                let insert = diesel::insert_into(service_facts::table);
+                insert.values(FactsRow::from(&new)).execute(&mut self.connection)?;
+                Ok(())
             }
         }
     }

@@ -44,6 +44,22 @@ fn a_limited_token_sees_and_changes_its_groups_alone(store: Store) {
         assert!(names.iter().all(has), "{lines:?}");
         assert!(!metrics.contains("service_healthcheck_"), "nothing about the program");
     }
+    for (token, names) in [(&token, &["a"][..]), (&ungrouped, &["b", "c"])] {
+        let listed = |path: &str| client.get(token, path).json()["data"].clone();
+        assert_eq!(listed("/api/v1/label/name/values"), json!(names));
+        let series = listed("/api/v1/series?match[]=probe_success");
+        assert_eq!(series.as_array().unwrap().len(), names.len(), "{series}");
+        let count = json!(names.len().to_string());
+        for query in [
+            "probe_success",
+            // Answered from roll-ups.
+            "count_over_time(probe_success%5B1d%5D)",
+            "count+by+(name)+(%7Bjob=~%22.%2B%22%7D)",
+        ] {
+            let answer = listed(&format!("/api/v1/query?query=count({query})"));
+            assert_eq!(answer["result"][0]["value"][1], count, "{query}: {answer}");
+        }
+    }
     let filtered = client.get(&token, "/v1/services?group=web");
     assert_eq!(filtered.names("services", "name"), [""; 0]);
     let events = client.get(&token, &format!("/v1/events?service={web}"));

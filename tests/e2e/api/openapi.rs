@@ -177,9 +177,11 @@ fn the_program_accepts_the_parameters_that_the_document_describes() {
     app.add_with(&json!({"name": "a", "url": "http://a/", "enabled": false, "slo": {"target": 9}}));
     let document = app.get("/openapi.json").body;
     let mut problems = Vec::new();
-    // A heartbeat ignores unknown parameters, and so does a probe of a target.
+    // A heartbeat ignores unknown parameters, and so does a probe of a target; queries have a test of
+    // their own.
     let paths = document["paths"].as_object().unwrap().keys();
-    for path in paths.filter(|path| !path.ends_with("/heartbeat") && *path != "/probe") {
+    let paths = paths.filter(|path| !path.ends_with("/heartbeat") && *path != "/probe");
+    for path in paths.filter(|path| !path.starts_with("/api/v1/")) {
         let parameters = parameters(&document, path);
         let url = path.replace("{id}", "1");
         if path != "/metrics" && document["paths"][path]["get"].is_object() {
@@ -215,6 +217,102 @@ fn the_program_accepts_the_parameters_that_the_document_describes() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Path, parameters that are valid together, and an invalid value of each parameter; `None` where
+/// every text is valid.
+type QueryRow = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [(&'static str, Option<&'static str>)],
+);
+
+const SELECTION: &[(&str, Option<&str>)] =
+    &[("match[]", Some("1")), ("start", Some("x")), ("end", Some("x")), ("limit", Some("-1"))];
+
+const QUERIES: &[QueryRow] = &[
+    (
+        "/api/v1/query",
+        &[("query", "1"), ("time", "4"), ("timeout", "1s"), ("lookback_delta", "60")],
+        &[
+            ("query", Some("1 +")),
+            ("time", Some("x")),
+            ("timeout", Some("x")),
+            ("lookback_delta", Some("0")),
+            ("limit", Some("x")),
+        ],
+    ),
+    (
+        "/api/v1/query_range",
+        &[("query", "1"), ("start", "1"), ("end", "2026-11-23T05:50:00Z"), ("step", "20w")],
+        &[
+            ("query", Some("1 +")),
+            ("start", Some("x")),
+            ("end", Some("0")),
+            ("step", Some("0")),
+            ("timeout", Some("x")),
+            ("lookback_delta", Some("0")),
+            ("limit", Some("x")),
+        ],
+    ),
+    ("/api/v1/labels", &[("match[]", "a"), ("start", "1"), ("end", "2")], SELECTION),
+    ("/api/v1/label/{name}/values", &[("match[]", "a"), ("limit", "0")], SELECTION),
+    ("/api/v1/series", &[("match[]", "a"), ("limit", "3")], SELECTION),
+    (
+        "/api/v1/metadata",
+        &[("metric", "probe_success"), ("limit_per_metric", "-1")],
+        &[("metric", None), ("limit", Some("x")), ("limit_per_metric", Some("x"))],
+    ),
+    ("/api/v1/query_exemplars", &[], &[]),
+    ("/api/v1/rules", &[], &[]),
+    ("/api/v1/alerts", &[], &[]),
+    ("/api/v1/status/buildinfo", &[], &[]),
+];
+
+#[test]
+fn queries_have_the_parameters_and_the_answers_that_the_document_describes() {
+    let app = Launch::new().start();
+    let document = app.get("/openapi.json").body;
+    let paths = document["paths"].as_object().unwrap();
+    let gets =
+        paths.iter().filter(|(path, item)| path.starts_with("/api/v1/") && item["get"].is_object());
+    let described: BTreeSet<&str> = gets.map(|(path, _)| path.as_str()).collect();
+    let tested: BTreeSet<&str> = QUERIES.iter().map(|(path, ..)| *path).collect();
+    assert_eq!(described, tested);
+    let answer = &document["components"]["schemas"]["QueryAnswer_QueryData"]["properties"];
+    for (path, valid, invalid) in QUERIES {
+        let names: BTreeSet<&str> =
+            parameters(&document, path).iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, invalid.iter().map(|(name, _)| *name).collect(), "{path}");
+        let has_post = paths[*path]["post"].is_object();
+        let ask = |pairs: &[(&str, &str)]| {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            let query = query.extend_pairs(pairs).finish();
+            let path = path.replace("{name}", "job");
+            let mut replies = vec![app.get(&format!("{path}?{query}"))];
+            if has_post {
+                let form = [("Content-Type", "application/x-www-form-urlencoded")];
+                replies.push(app.request("POST", &path, &form, &query));
+            }
+            replies
+        };
+        for reply in ask(valid) {
+            assert_eq!((reply.status, &reply.body["status"]), (200, &json!("success")), "{path}");
+            let mut fields = reply.body.as_object().unwrap().keys();
+            assert!(fields.all(|field| answer[field].is_object()), "{path}: {}", reply.text);
+        }
+        for (name, text) in *invalid {
+            let Some(text) = text else { continue };
+            let mut pairs: Vec<(&str, &str)> =
+                valid.iter().copied().filter(|(known, _)| known != name).collect();
+            pairs.push((name, text));
+            for reply in ask(&pairs) {
+                let error = reply.body["error"].as_str().unwrap_or_default();
+                let is_refused = reply.status == 400 && error.contains(&format!("\"{name}\""));
+                assert!(is_refused, "{path}?{name}={text}: {}", reply.text);
+            }
+        }
+    }
 }
 
 /// The error about an unknown parameter lists those of the document.

@@ -35,8 +35,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("relay", "actors alerting domain logging metrics probe remote storage"),
     (
         "api",
-        "actors alerting clock config domain logging metrics modules probe promql services_file \
-         spec storage",
+        "actors alerting clock config domain logging metrics modules probe promql remote \
+         services_file spec storage",
     ),
     ("ui", "actors alerting api clock domain spec storage"),
     (
@@ -64,7 +64,9 @@ const CRATES: &[(&str, &str)] = &[
     ("diesel_async", "storage"),
     ("lettre", "alerting"),
     ("prometheus_client", "metrics"),
+    ("prost", "api remote"),
     ("regex", "domain promql"),
+    ("snap", "remote"),
     ("tokio", "actors alerting api app bounded_file commands live probe relay storage"),
     ("tokio_postgres", "storage"),
 ];

@@ -12,7 +12,7 @@ use crate::support::prometheus::query;
 use crate::support::{App, Behaviour, Launch, Target};
 
 /// Queries of public dashboards.
-const DASHBOARD_QUERIES: usize = 47;
+pub const DASHBOARD_QUERIES: usize = 47;
 
 /// Calls of Grafana.
 const GRAFANA_CALLS: usize = 11;
@@ -21,7 +21,7 @@ fn server(app: &App) -> String {
     format!("http://{}", app.address())
 }
 
-fn data_file(name: &str) -> String {
+pub fn data_file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/promql").join(name);
     fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("no data in {}: {error}", path.display()))
@@ -125,8 +125,18 @@ fn the_calls_of_grafana_have_the_answers_that_it_expects() {
         }
     }
     assert_eq!(calls.len(), GRAFANA_CALLS);
-    let names = query(&server(&app), "labels", &[]).unwrap();
+    let selector = [("match[]", "{service_id!=\"\"}")];
+    let names = query(&server(&app), "labels", &selector).unwrap();
     assert_eq!(names, json!(["__name__", "instance", "job", "name", "phase", "service_id"]));
+}
+
+/// A query of a dashboard with values for its variables.
+pub fn filled(line: &str) -> String {
+    let mut expr = line.replace("cluster=\"$cluster\", ", "");
+    for variable in ["$job", "$instance", "$project", "$app"] {
+        expr = expr.replace(variable, ".*");
+    }
+    expr
 }
 
 #[test]
@@ -135,12 +145,7 @@ fn the_queries_of_public_dashboards_are_answered() {
     let text = data_file("dashboard-exprs.txt");
     let mut answered = 0;
     for line in text.lines() {
-        let expr = line
-            .replace("cluster=\"$cluster\", ", "")
-            .replace("$job", ".*")
-            .replace("$instance", ".*")
-            .replace("$project", ".*")
-            .replace("$app", ".*");
+        let expr = filled(line);
         let data = query(&server(&app), "query", &[("query", &expr)])
             .unwrap_or_else(|error| panic!("{expr}: {error:?}"));
         answered += usize::from(!data["result"].as_array().unwrap().is_empty());
@@ -148,6 +153,22 @@ fn the_queries_of_public_dashboards_are_answered() {
     assert_eq!(text.lines().count(), DASHBOARD_QUERIES);
     // Empty: certificates and TLS, since the targets speak HTTP, and names of other exporters.
     assert!(answered >= 30, "{answered}");
+}
+
+#[test]
+fn metrics_of_the_program_are_series_with_one_sample() {
+    let (app, _targets) = two_services(Launch::new());
+    let ask = |expr: &str| query(&server(&app), "query", &[("query", expr)]).unwrap();
+    let uptime = ask("time() - process_start_time_seconds");
+    let seconds: f64 = uptime["result"][0]["value"][1].as_str().unwrap().parse().unwrap();
+    assert!((0.0..3_600.0).contains(&seconds), "{uptime}");
+    let recorded = ask("service_healthcheck_outcomes_total{result=\"recorded\"} >= 6");
+    let metric = &recorded["result"][0]["metric"];
+    assert_eq!(metric["job"], "service-healthcheck", "{recorded}");
+    let names = query::<&str>(&server(&app), "label/__name__/values", &[]);
+    assert!(names.is_err(), "by GET alone");
+    let before = ask("process_start_time_seconds offset 1h");
+    assert_eq!(before["result"], json!([]));
 }
 
 #[test]

@@ -21,6 +21,27 @@ pub enum Times {
     Range(Steps),
 }
 
+impl Times {
+    /// Path and form of a request.
+    pub fn form(self, query: &str) -> (&'static str, Vec<(&'static str, String)>) {
+        let seconds = |ms: i64| format!("{}.{:03}", ms / 1000, ms % 1000);
+        let mut form = vec![("query", query.to_owned())];
+        match self {
+            Self::Instant(at_ms) => {
+                form.push(("time", seconds(at_ms)));
+                ("query", form)
+            }
+            Self::Range(Steps { start_ms, end_ms, step_ms }) => {
+                form.extend(
+                    [("start", start_ms), ("end", end_ms), ("step", step_ms)]
+                        .map(|(name, ms)| (name, seconds(ms))),
+                );
+                ("query_range", form)
+            }
+        }
+    }
+}
+
 /// What both answer to a query.
 pub struct Answers {
     pub ours: Result<Answer, String>,
@@ -28,21 +49,8 @@ pub struct Answers {
 }
 
 pub fn ask(memory: &Memory, prometheus: &Prometheus, query: &str, times: Times) -> Answers {
-    let seconds = |ms: i64| format!("{}.{:03}", ms / 1000, ms % 1000);
-    let theirs = match times {
-        Times::Instant(at_ms) => {
-            prometheus.query("query", &[("query", query), ("time", &seconds(at_ms))])
-        }
-        Times::Range(steps) => prometheus.query(
-            "query_range",
-            &[
-                ("query", query),
-                ("start", &seconds(steps.start_ms)),
-                ("end", &seconds(steps.end_ms)),
-                ("step", &seconds(steps.step_ms)),
-            ],
-        ),
-    };
+    let (path, form) = times.form(query);
+    let theirs = prometheus.query(path, &form);
     Answers { ours: evaluate(memory, query, times), theirs }
 }
 
@@ -66,6 +74,18 @@ impl Answers {
             (Err(error), Ok(theirs)) => Some(format!("fails: {error}; Prometheus: {theirs}")),
             (Ok(ours), Ok(theirs)) => compare(&values(&ours.results), &their_values(theirs)),
         }
+    }
+}
+
+/// As [`Answers::difference`], for answers of two servers.
+pub fn difference(
+    ours: &Result<Value, QueryError>,
+    theirs: &Result<Value, QueryError>,
+) -> Option<String> {
+    match (ours, theirs) {
+        (Err(_), Err(_)) => None,
+        (Ok(ours), Ok(theirs)) => compare(&their_values(ours), &their_values(theirs)),
+        (ours, theirs) => Some(format!("{ours:?}, Prometheus {theirs:?}")),
     }
 }
 

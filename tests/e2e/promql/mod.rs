@@ -11,3 +11,4 @@ mod demo;
 mod grammar;
 mod memory;
 mod random_queries;
+mod remote_read;

@@ -43,6 +43,13 @@ impl Prometheus {
         Self::start_in(tempfile::tempdir().unwrap(), config)
     }
 
+    /// Starts a Prometheus that has no samples but those of the server at `address`.
+    pub fn reading_from(server: &str) -> Self {
+        Self::scraping(&format!(
+            "remote_read: [{{url: 'http://{server}/api/v1/read', read_recent: true}}]"
+        ))
+    }
+
     fn start_in(folder: TempDir, config: &str) -> Self {
         std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
         let address = format!("{}:9090", loopback_address());
@@ -71,16 +78,25 @@ impl Prometheus {
     }
 
     /// `data` of an answer.
-    pub fn query(&self, path: &str, form: &[(&str, &str)]) -> Result<Value, QueryError> {
+    pub fn query<V: AsRef<str>>(
+        &self,
+        path: &str,
+        form: &[(&str, V)],
+    ) -> Result<Value, QueryError> {
         query(&format!("http://{}", self.address), path, form)
     }
 }
 
 /// Asks a server with the API of Prometheus.
-pub fn query(server: &str, path: &str, form: &[(&str, &str)]) -> Result<Value, QueryError> {
+pub fn query<V: AsRef<str>>(
+    server: &str,
+    path: &str,
+    form: &[(&str, V)],
+) -> Result<Value, QueryError> {
     let request = ureq::post(format!("{server}/api/v1/{path}"));
     let config = request.config().timeout_global(Some(WAIT_LIMIT)).http_status_as_error(false);
-    let mut response = config.build().send_form(form.iter().copied()).unwrap();
+    let mut response =
+        config.build().send_form(form.iter().map(|(name, value)| (*name, value.as_ref()))).unwrap();
     let body = response.body_mut().with_config().limit(1 << 28);
     let mut answer: Value = body.read_json().unwrap();
     if answer["status"] == "success" {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::access::GroupLimit;
 use crate::domain::metric_names::service_labels;
 use crate::domain::{Group, Kind, Requests, ServiceId};
 use crate::promql::{Labels, METRIC_NAME, Matcher};
@@ -12,7 +13,7 @@ use crate::storage::port::StoreRead;
 use super::board::Board;
 use super::family::Family;
 
-/// The living services.
+/// The living services that a query sees.
 #[derive(Debug)]
 pub struct Catalog {
     pub services: Vec<CatalogService>,
@@ -27,17 +28,21 @@ pub struct CatalogService {
 }
 
 impl Catalog {
-    /// Reads all living services. `job` is the value of their label `job`.
+    /// Reads the living services of `groups`. `job` is the value of their label `job`.
     pub fn read(
         rows: &mut dyn StoreRead,
         job: &str,
         requests: Requests,
         default_interval: Duration,
+        groups: &GroupLimit,
     ) -> Result<Self, StorageError> {
-        let services = rows.load_services()?.into_iter().map(|service| {
+        let services = rows.load_services()?.into_iter().filter_map(|service| {
             let definition = &service.definition;
             let id = service.id.to_string();
             let group = definition.group.as_ref().map(Group::as_str);
+            if !groups.contains(group) {
+                return None;
+            }
             let instance = definition.target.shown(requests);
             let own = [("job", job), ("instance", instance.as_str())];
             let all =
@@ -50,23 +55,25 @@ impl Catalog {
             });
             let labels = own.into_iter().chain(others);
             let interval = definition.interval.map_or(default_interval, |own| own.get());
-            CatalogService {
+            Some(CatalogService {
                 id: service.id,
                 kind: definition.target.kind(),
                 interval_ms: i64::try_from(interval.as_millis()).unwrap_or(i64::MAX),
                 labels: labels.map(|(name, value)| (name.into(), value.into())).collect(),
-            }
+            })
         });
         Ok(Self { services: services.collect() })
     }
 }
 
 impl Catalog {
-    /// The labels of all series that fulfil the matchers.
+    /// The labels of all series that fulfil the matchers; of the facts, those that the board has.
     pub fn series(&self, matchers: &[Matcher], board: &Board) -> Vec<Labels> {
         let mut series = Vec::new();
         for service in &self.services {
-            series.extend(service.matching(matchers).into_iter().map(|(_, labels)| labels));
+            let families = service.matching(matchers).into_iter();
+            let families = families.filter(|(family, _)| !matches!(family, Family::Fact(_)));
+            series.extend(families.map(|(_, labels)| labels));
             let samples = board.get(&service.id).into_iter().flatten();
             let labels = samples.map(|one| service.labels(one.name, one.label.as_slice()));
             series.extend(labels.filter(|labels| {

@@ -1,9 +1,13 @@
 //! The families of series, and their samples.
 
+use crate::domain::history::facts::ProbeFacts;
 use crate::domain::metric_names::{
     PHASE, PROBE_DNS_LOOKUP_TIME_SECONDS, PROBE_DURATION_SECONDS, PROBE_HTTP_DURATION_SECONDS,
-    PROBE_HTTP_STATUS_CODE, PROBE_ICMP_DURATION_SECONDS, PROBE_SUCCESS, SERVICE_UP,
+    PROBE_HTTP_REDIRECTS, PROBE_HTTP_SSL, PROBE_HTTP_STATUS_CODE, PROBE_HTTP_VERSION,
+    PROBE_ICMP_DURATION_SECONDS, PROBE_IP_PROTOCOL, PROBE_SSL_EARLIEST_CERT_EXPIRY, PROBE_SUCCESS,
+    PROBE_TLS_VERSION_INFO, SERVICE_UP, VERSION,
 };
+use crate::domain::service::options::{HttpVersion, TlsVersion};
 use crate::domain::{Kind, Phases, Stats, StoredTick};
 
 /// A series of each service of some kinds.
@@ -20,6 +24,56 @@ pub enum Family {
     PingPhase(usize),
     /// By events, at whole minutes.
     Up,
+    Fact(Fact),
+}
+
+/// A series of the facts that hold at each tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    CertificateExpiry,
+    HttpVersion,
+    Redirects,
+    Secured,
+    IpProtocol,
+    /// 1 while this is the version.
+    TlsVersion(TlsVersion),
+}
+
+impl Fact {
+    pub fn all() -> impl Iterator<Item = Self> {
+        use Fact::{CertificateExpiry, HttpVersion, IpProtocol, Redirects, Secured};
+        [CertificateExpiry, HttpVersion, Redirects, Secured, IpProtocol]
+            .into_iter()
+            .chain(TlsVersion::ALL.map(Self::TlsVersion))
+    }
+
+    /// Whether the series with this name are facts.
+    pub fn has(name: &str) -> bool {
+        Self::all().any(|fact| fact.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::CertificateExpiry => PROBE_SSL_EARLIEST_CERT_EXPIRY,
+            Self::HttpVersion => PROBE_HTTP_VERSION,
+            Self::Redirects => PROBE_HTTP_REDIRECTS,
+            Self::Secured => PROBE_HTTP_SSL,
+            Self::IpProtocol => PROBE_IP_PROTOCOL,
+            Self::TlsVersion(_) => PROBE_TLS_VERSION_INFO,
+        }
+    }
+
+    pub fn value(self, facts: &ProbeFacts) -> Option<f64> {
+        let number = |is_so: bool| f64::from(u8::from(is_so));
+        match self {
+            Self::CertificateExpiry => facts.certificate_expires_at.map(|at| at as f64),
+            Self::HttpVersion => facts.http_version.map(HttpVersion::number),
+            Self::Redirects => Some(f64::from(facts.redirects)),
+            Self::Secured => Some(number(facts.tls_version.is_some())),
+            Self::IpProtocol => facts.is_ipv6.map(|is_ipv6| if is_ipv6 { 6.0 } else { 4.0 }),
+            Self::TlsVersion(version) => (facts.tls_version == Some(version)).then_some(1.0),
+        }
+    }
 }
 
 /// Phases of a ping, and those of a tick that each adds up.
@@ -47,6 +101,7 @@ impl Family {
             .chain(has_status.then_some(Self::HttpStatus))
             .chain((0..Phases::default().named().len()).map(Self::Phase))
             .chain((0..pings).map(Self::PingPhase))
+            .chain(Fact::all().map(Self::Fact))
     }
 
     pub fn name(self) -> &'static str {
@@ -58,6 +113,7 @@ impl Family {
             Self::Phase(_) => PROBE_HTTP_DURATION_SECONDS,
             Self::PingPhase(_) => PROBE_ICMP_DURATION_SECONDS,
             Self::Up => SERVICE_UP,
+            Self::Fact(fact) => fact.name(),
         }
     }
 
@@ -66,6 +122,7 @@ impl Family {
         match self {
             Self::Phase(index) => Some((PHASE, Phases::default().named()[index].0)),
             Self::PingPhase(index) => Some((PHASE, PING_PHASES[index].0)),
+            Self::Fact(Fact::TlsVersion(version)) => Some((VERSION, version.as_str())),
             _ => None,
         }
     }
@@ -84,8 +141,13 @@ impl Family {
             Self::DnsLookup => phase(&[0]),
             Self::Phase(index) => phase(&[index]),
             Self::PingPhase(index) => phase(PING_PHASES[index].1),
-            Self::Up => None,
+            Self::Up | Self::Fact(_) => None,
         }
+    }
+
+    /// Whether its samples, or functions over them, need more of a tick than its state.
+    pub fn has_durations(self) -> bool {
+        matches!(self, Self::Duration | Self::DnsLookup | Self::Phase(_) | Self::PingPhase(_))
     }
 
     /// The value of a function over the ticks that `stats` add up; outer `None` when they do not
@@ -100,7 +162,7 @@ impl Family {
                 let parts = PING_PHASES[index].1.iter().map(|index| stats.phases_us[*index]);
                 (stats.phased, parts.sum::<u64>() as f64 / 1e6)
             }
-            Self::HttpStatus | Self::Up => return None,
+            Self::HttpStatus | Self::Up | Self::Fact(_) => return None,
         };
         let value = match function {
             FoldedFunction::Count => count as f64,

@@ -4,26 +4,77 @@
 //! ticks that are not sealed yet, its two ends from ticks. So the values are those of the ticks,
 //! however old the window is; only quantiles of durations are estimates.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
 use crate::domain::time::timestamp::to_rfc3339;
-use crate::domain::{ServiceId, Stats, Window};
-use crate::promql::{Fold, Labels, Notice, Point, Series};
+use crate::domain::{ServiceId, Stats, StoredTick, Window};
+use crate::promql::{EvalError, Fold, Labels, Meter, Notice, Point, Series};
 use crate::storage::error::StorageError;
-use crate::storage::history::rollups::{days_within, stats};
+use crate::storage::history::codec::TickParts;
+use crate::storage::history::rollups::stats;
 use crate::storage::history::rows::{Bucket, DAY_S, HOUR_S, Marks};
-use crate::storage::history::ticks::within;
-use crate::storage::port::StoreRead;
+use crate::storage::history::ticks::sealed_within;
+use crate::storage::port::{EachSum, StoreRead};
 
 use super::family::{Family, FoldedFunction};
 use super::fold_windows::{HOUR_MS, Parts, merged, parts};
 
+const DAY_MS: i64 = DAY_S as i64 * 1_000;
+
 /// Windows of at least this length are folded where ticks are there, too.
 const LONG_MS: i64 = 6 * HOUR_MS;
+
+/// Services whose sums one transaction reads. Many, since on SQLite the fresh ticks of all services
+/// may be read for them.
+pub const BATCH: usize = 2_048;
+
+/// Services of one statement.
+const IDS: usize = 256;
+
+/// Samples in memory that take as much as a tick.
+const SAMPLES_A_TICK: usize = size_of::<StoredTick>() / size_of::<Point>();
 
 /// The windows of a fold, divided.
 pub struct Plan {
     pub windows: Vec<Parts>,
+    /// From the first whole hour to the last one.
+    hours: Option<Window>,
+    /// The hours that are part of no whole day of a window.
+    outside_of_days: Vec<Window>,
+    /// Windows that do not touch, with the ends that each contains.
+    ends: Vec<(Window, Vec<Window>)>,
+}
+
+impl Plan {
+    fn new(windows: Vec<Parts>) -> Self {
+        let whole = windows.iter().filter_map(|parts| parts.hours);
+        let from_ms = whole.clone().map(|hours| hours.from_ms).min();
+        let to_ms = whole.clone().map(|hours| hours.to_ms).max();
+        let hours = from_ms.zip(to_ms).map(|(from_ms, to_ms)| Window { from_ms, to_ms });
+        let outside_of_days = merged(whole.flat_map(outside_of_days).collect());
+        let mut all: Vec<Window> =
+            windows.iter().flat_map(|parts| parts.ends.into_iter().flatten()).collect();
+        all.sort_by_key(|end| end.from_ms);
+        all.dedup();
+        let mut ends: Vec<(Window, Vec<Window>)> =
+            merged(all.clone()).into_iter().map(|window| (window, Vec::new())).collect();
+        let mut nth = 0;
+        for end in all {
+            while ends.get(nth).is_some_and(|(window, _)| end.from_ms >= window.to_ms) {
+                nth += 1;
+            }
+            if let Some((_, inside)) = ends.get_mut(nth) {
+                inside.push(end);
+            }
+        }
+        Self { windows, hours, outside_of_days, ends }
+    }
+
+    fn is_in_end(&self, at_ms: i64) -> bool {
+        let after = self.ends.partition_point(|(window, _)| window.from_ms <= at_ms);
+        after.checked_sub(1).is_some_and(|nth| self.ends[nth].0.contains(at_ms))
+    }
 }
 
 /// `None` when ticks answer the windows better: when they are short, and ticks are there.
@@ -46,7 +97,7 @@ pub fn plan(fold: &Fold<'_>, marks: &Marks) -> Option<Plan> {
         let from_ms = to_ms.saturating_sub(fold.range_ms);
         parts(Window { from_ms, to_ms }, kept_from_ms)
     });
-    Some(Plan { windows: windows.collect() })
+    Some(Plan::new(windows.collect()))
 }
 
 /// Whether the sums of ticks tell the function's value for the family.
@@ -55,100 +106,149 @@ pub fn is_foldable(fold: &Fold<'_>, family: Family) -> bool {
     function.is_some_and(|function| family.folded(function, &Stats::default()).is_some())
 }
 
-/// The series of one service.
-pub fn service(
+/// The series of some services, sorted by nothing. The inner error is that of the meter.
+pub fn services(
     rows: &mut dyn StoreRead,
-    id: ServiceId,
-    families: &[(Family, Labels)],
+    services: &[(ServiceId, &[(Family, Labels)])],
     fold: &Fold<'_>,
     plan: &Plan,
-) -> Result<Vec<Series>, StorageError> {
-    let sums = Sums::read(rows, id, plan)?;
-    let mut series: Vec<Series> =
-        families.iter().map(|(_, labels)| Series::new(labels.clone(), Vec::new())).collect();
-    for (index, (window, parts)) in fold.windows.iter().zip(&plan.windows).enumerate() {
-        let sum = sums.of(parts);
-        let parameter = fold.parameter.get(index).copied().unwrap_or(0.0);
-        let Some(function) = FoldedFunction::new(fold.function, parameter) else { continue };
-        for ((family, _), series) in families.iter().zip(&mut series) {
-            if let Some(value) = family.folded(function, &sum).flatten() {
-                series.points.push(Point { at_ms: window.at_ms, value });
-            }
+    meter: &Meter<'_>,
+) -> Result<Result<Vec<Series>, EvalError>, StorageError> {
+    let ids: Vec<ServiceId> = services.iter().map(|(id, _)| *id).collect();
+    let needs = Needs::of(fold, services.iter().flat_map(|(_, families)| *families));
+    let held = meter.held();
+    let mut all = match Sums::read(rows, &ids, plan, needs, meter)? {
+        Ok(all) => all,
+        Err(error) => return Ok(Err(error)),
+    };
+    meter.release_to(held);
+    let mut series = Vec::new();
+    for (id, families) in services {
+        let sums = all.remove(id).unwrap_or_default();
+        series.extend(sums.series(families, fold, plan));
+    }
+    Ok(Ok(series))
+}
+
+/// What is read of ticks and roll-ups besides the counts of states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Needs {
+    has_durations: bool,
+    has_sketches: bool,
+}
+
+impl Needs {
+    fn of<'f>(fold: &Fold<'_>, families: impl Iterator<Item = &'f (Family, Labels)>) -> Self {
+        let (mut has_durations, mut has_sketches) = (false, false);
+        for (family, _) in families {
+            has_durations |= family.has_durations();
+            has_sketches |= *family == Family::Duration && fold.function == "quantile_over_time";
+        }
+        Self { has_durations, has_sketches }
+    }
+
+    fn parts(self) -> TickParts {
+        TickParts { has_durations: self.has_durations, ..TickParts::default() }
+    }
+
+    fn add(self, sum: &mut Stats, tick: &StoredTick) {
+        if self.has_durations {
+            sum.add(tick);
+        } else {
+            sum.count(tick.state);
         }
     }
-    series.retain(|one| !one.points.is_empty());
-    Ok(series)
 }
 
 /// The ticks of a service, added up as far as the windows allow.
+#[derive(Default)]
 struct Sums {
     hours: HashMap<i64, Stats>,
     days: HashMap<i64, Stats>,
     /// Sums of the ends of windows.
     ends: HashMap<(i64, i64), Stats>,
+    /// Fresh ticks within the ends.
+    fresh: Vec<StoredTick>,
 }
 
 impl Sums {
-    fn read(rows: &mut dyn StoreRead, id: ServiceId, plan: &Plan) -> Result<Self, StorageError> {
-        let mut sums = Self { hours: HashMap::new(), days: HashMap::new(), ends: HashMap::new() };
-        let whole = plan.windows.iter().filter_map(|parts| parts.hours);
-        let from_ms = whole.clone().map(|hours| hours.from_ms).min();
-        let to_ms = whole.map(|hours| hours.to_ms).max();
-        if let (Some(from_ms), Some(to_ms)) = (from_ms, to_ms) {
-            sums.read_rollups(rows, id, Window { from_ms, to_ms }, plan)?;
-        }
-        let ends = plan.windows.iter().flat_map(|parts| parts.ends.iter().flatten());
-        for window in merged(ends.clone().copied().collect()) {
-            let mut ticks = within(rows, id, window)?;
-            ticks.sort_by_key(|tick| tick.at_ms);
-            for end in ends.clone().filter(|end| window.contains(end.from_ms)) {
-                let place = |at_ms| ticks.partition_point(|tick| tick.at_ms < at_ms);
-                let mut sum = Stats::default();
-                ticks[place(end.from_ms)..place(end.to_ms)].iter().for_each(|tick| sum.add(tick));
-                sums.ends.insert((end.from_ms, end.to_ms), sum);
+    fn read(
+        rows: &mut dyn StoreRead,
+        ids: &[ServiceId],
+        plan: &Plan,
+        needs: Needs,
+        meter: &Meter<'_>,
+    ) -> Result<Result<HashMap<ServiceId, Self>, EvalError>, StorageError> {
+        let mut all: HashMap<ServiceId, Self> =
+            ids.iter().map(|id| (*id, Self::default())).collect();
+        for ids in ids.chunks(IDS) {
+            if let Err(error) = meter.check() {
+                return Ok(Err(error));
+            }
+            if let Some(hours) = plan.hours {
+                read_rollups(rows, ids, &mut all, hours, plan, needs)?;
             }
         }
-        Ok(sums)
+        let mut fresh = 0;
+        rows.fresh_ticks_of(ids, needs.has_durations, &mut |(id, tick)| {
+            let Some(sums) = all.get_mut(&id) else { return ControlFlow::Continue(()) };
+            // What is not sealed yet is in no roll-up.
+            if plan.hours.is_some_and(|hours| hours.contains(tick.at_ms)) {
+                sums.add(&tick, needs);
+            }
+            if plan.is_in_end(tick.at_ms) {
+                sums.fresh.push(tick);
+                fresh += 1;
+            }
+            ControlFlow::Continue(())
+        })?;
+        if let Err(error) = meter.hold(fresh * SAMPLES_A_TICK) {
+            return Ok(Err(error));
+        }
+        for (id, sums) in &mut all {
+            for (window, inside) in &plan.ends {
+                if let Err(error) = meter.check() {
+                    return Ok(Err(error));
+                }
+                let mut ticks = sealed_within(rows, *id, *window, needs.parts())?;
+                ticks.extend(sums.fresh.iter().filter(|tick| window.contains(tick.at_ms)));
+                ticks.sort_by_key(|tick| tick.at_ms);
+                let place = |at_ms| ticks.partition_point(|tick| tick.at_ms < at_ms);
+                for end in inside {
+                    let mut sum = Stats::default();
+                    let ticks = &ticks[place(end.from_ms)..place(end.to_ms)];
+                    ticks.iter().for_each(|tick| needs.add(&mut sum, tick));
+                    sums.ends.insert((end.from_ms, end.to_ms), sum);
+                }
+            }
+        }
+        Ok(Ok(all))
     }
 
-    fn read_rollups(
-        &mut self,
-        rows: &mut dyn StoreRead,
-        id: ServiceId,
-        window: Window,
-        plan: &Plan,
-    ) -> Result<(), StorageError> {
-        for rollup in days_within(rows, id, window)? {
-            let bucket = rollup.bucket;
-            let sum = stats(id, &rollup)?;
-            let sums = if bucket.step_s == DAY_S { &mut self.days } else { &mut self.hours };
-            sums.insert(bucket.start_s * 1_000, sum);
+    /// Adds a tick that is in no roll-up.
+    fn add(&mut self, tick: &StoredTick, needs: Needs) {
+        let hour = Bucket::hour(tick.at_ms);
+        needs.add(self.hours.entry(hour.start_s * 1_000).or_default(), tick);
+        if let Some(day) = self.days.get_mut(&(hour.day().start_s * 1_000)) {
+            needs.add(day, tick);
         }
-        // The hours of the days that no window contains as a whole.
-        let parts = plan.windows.iter().filter_map(|parts| parts.hours);
-        for window in merged(parts.flat_map(outside_of_days).collect()) {
-            for rollup in rows.rollups(id, HOUR_S, window)? {
-                let sum = stats(id, &rollup)?;
-                self.hours.insert(rollup.bucket.start_s * 1_000, sum);
+    }
+
+    fn series(&self, families: &[(Family, Labels)], fold: &Fold<'_>, plan: &Plan) -> Vec<Series> {
+        let mut series: Vec<Series> =
+            families.iter().map(|(_, labels)| Series::new(labels.clone(), Vec::new())).collect();
+        for (index, (window, parts)) in fold.windows.iter().zip(&plan.windows).enumerate() {
+            let sum = self.of(parts);
+            let parameter = fold.parameter.get(index).copied().unwrap_or(0.0);
+            let Some(function) = FoldedFunction::new(fold.function, parameter) else { continue };
+            for ((family, _), series) in families.iter().zip(&mut series) {
+                if let Some(value) = family.folded(function, &sum).flatten() {
+                    series.points.push(Point { at_ms: window.at_ms, value });
+                }
             }
         }
-        // What is not sealed yet is in no roll-up.
-        let mut fresh = Vec::new();
-        rows.fresh_ticks(id, &mut |tick| {
-            if window.contains(tick.at_ms) {
-                fresh.push(tick);
-            }
-            std::ops::ControlFlow::Continue(())
-        })?;
-        for tick in fresh {
-            let hour = Bucket::hour(tick.at_ms);
-            let day = hour.day().start_s * 1_000;
-            self.hours.entry(hour.start_s * 1_000).or_default().add(&tick);
-            if let Some(day) = self.days.get_mut(&day) {
-                day.add(&tick);
-            }
-        }
-        Ok(())
+        series.retain(|one| !one.points.is_empty());
+        series
     }
 
     /// The sum of all ticks of a window.
@@ -160,28 +260,83 @@ impl Sums {
             }
         }
         let Some(Window { from_ms, to_ms }) = parts.hours else { return sum };
-        let day_ms = i64::from(DAY_S) * 1_000;
         let mut at_ms = from_ms;
         while at_ms < to_ms {
-            let is_day = at_ms.rem_euclid(day_ms) == 0 && at_ms + day_ms <= to_ms;
+            let is_day = at_ms.rem_euclid(DAY_MS) == 0 && at_ms + DAY_MS <= to_ms;
             let day = if is_day { self.days.get(&at_ms) } else { None };
             let part = day.or_else(|| self.hours.get(&at_ms));
             if let Some(part) = part {
                 sum.merge(part);
             }
-            at_ms += if day.is_some() { day_ms } else { HOUR_MS };
+            at_ms += if day.is_some() { DAY_MS } else { HOUR_MS };
         }
         sum
     }
 }
 
+/// Reads the days of `window`, the hours of days that have no roll-up, and those outside of days.
+fn read_rollups(
+    rows: &mut dyn StoreRead,
+    ids: &[ServiceId],
+    all: &mut HashMap<ServiceId, Sums>,
+    window: Window,
+    plan: &Plan,
+    needs: Needs,
+) -> Result<(), StorageError> {
+    read_sums(rows, ids, DAY_S, window, needs, &mut |id, start_ms, sum| {
+        if let Some(sums) = all.get_mut(&id) {
+            sums.days.insert(start_ms, sum);
+        }
+    })?;
+    let mut lagging: BTreeMap<i64, Vec<ServiceId>> = BTreeMap::new();
+    for id in ids {
+        let Some(sums) = all.get(id) else { continue };
+        let made_to_ms = sums.days.keys().max().map_or(window.from_ms, |start| start + DAY_MS);
+        lagging.entry(made_to_ms).or_default().push(*id);
+    }
+    let after_days =
+        lagging.iter().map(|(from_ms, ids)| (Window { from_ms: *from_ms, ..window }, &ids[..]));
+    let outside = plan.outside_of_days.iter().map(|window| (*window, ids));
+    for (window, ids) in after_days.chain(outside) {
+        if window.from_ms >= window.to_ms {
+            continue;
+        }
+        read_sums(rows, ids, HOUR_S, window, needs, &mut |id, start_ms, sum| {
+            if let Some(sums) = all.get_mut(&id) {
+                sums.hours.insert(start_ms, sum);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Calls `each` with service, start in unix milliseconds and sum of each roll-up.
+fn read_sums(
+    rows: &mut dyn StoreRead,
+    ids: &[ServiceId],
+    step_s: i32,
+    window: Window,
+    needs: Needs,
+    each: &mut EachSum<'_>,
+) -> Result<(), StorageError> {
+    if !needs.has_sketches {
+        let each = &mut |id, start_s: i64, sum| each(id, start_s * 1_000, sum);
+        return rows.rollup_sums(ids, step_s, window, needs.has_durations, each);
+    }
+    for id in ids {
+        for rollup in rows.rollups(*id, step_s, window)? {
+            each(*id, rollup.bucket.start_s * 1_000, stats(*id, &rollup)?);
+        }
+    }
+    Ok(())
+}
+
 /// The hours of a window before its first whole day and after its last one.
 fn outside_of_days(hours: Window) -> Vec<Window> {
-    let day_ms = i64::from(DAY_S) * 1_000;
     let Window { from_ms, to_ms } = hours;
-    let first = from_ms.div_euclid(day_ms) * day_ms;
-    let first = if first < from_ms { first + day_ms } else { first };
-    let last = to_ms.div_euclid(day_ms) * day_ms;
+    let first = from_ms.div_euclid(DAY_MS) * DAY_MS;
+    let first = if first < from_ms { first + DAY_MS } else { first };
+    let last = to_ms.div_euclid(DAY_MS) * DAY_MS;
     if first >= last {
         return vec![hours];
     }

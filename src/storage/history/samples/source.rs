@@ -1,7 +1,9 @@
 //! The source of queries over a store.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
+use crate::domain::history::facts::FactsSince;
 use crate::domain::time::timestamp::to_rfc3339;
 use crate::domain::{ServiceId, Window};
 use crate::promql::{
@@ -9,16 +11,19 @@ use crate::promql::{
     Selection, Source,
 };
 use crate::storage::error::StorageError;
+use crate::storage::history::codec::TickParts;
 use crate::storage::history::rows::Marks;
 use crate::storage::history::ticks::within;
 use crate::storage::port::{StoreRead, snapshot};
 
 use super::board::{Board, BoardSample};
 use super::catalog::{Catalog, CatalogService};
-use super::family::Family;
+use super::family::{Fact, Family};
 use super::fold;
 use super::thin::newest_at;
-use super::ticks::{MINUTE_MS, minute, points_of_events, points_of_ticks, with_ends};
+use super::ticks::{
+    MINUTE_MS, minute, points_of_events, points_of_facts, points_of_ticks, with_ends,
+};
 
 /// Services whose ticks one transaction reads, so that a long query never keeps a log from being
 /// folded.
@@ -59,6 +64,7 @@ impl<'a> StoreSource<'a> {
         selection: &Selection<'_>,
         meter: &Meter<'_>,
     ) -> Result<Result<Vec<SelectedSeries>, EvalError>, StorageError> {
+        let facts = self.facts(rows, batch, selection)?;
         let mut series = Vec::new();
         for (service, families) in batch {
             if let Err(error) = meter.check() {
@@ -71,10 +77,22 @@ impl<'a> StoreSource<'a> {
                 to_ms: selection.to_ms.saturating_add(1),
             };
             let has_ticks = families.iter().any(|(family, _)| *family != Family::Up);
-            let ticks = if has_ticks { within(rows, service.id, window)? } else { Vec::new() };
+            let parts = TickParts {
+                has_status: families.iter().any(|(family, _)| *family == Family::HttpStatus),
+                has_reason: false,
+                has_durations: families.iter().any(|(family, _)| family.has_durations()),
+            };
+            let ticks = match has_ticks {
+                true => within(rows, service.id, window, parts)?,
+                false => Vec::new(),
+            };
             for (family, labels) in families {
                 let points = match family {
                     Family::Up => self.events(rows, service.id, window, selection)?,
+                    Family::Fact(fact) => {
+                        let facts = facts.get(&service.id).map_or(&[][..], Vec::as_slice);
+                        points_of_facts(*fact, &ticks, facts)
+                    }
                     _ => points_of_ticks(*family, &ticks),
                 };
                 let points = newest_at(points, selection.moments);
@@ -88,6 +106,28 @@ impl<'a> StoreSource<'a> {
             }
         }
         Ok(Ok(series))
+    }
+
+    /// The facts of the services whose families have some.
+    fn facts(
+        &self,
+        rows: &mut dyn StoreRead,
+        batch: &[Wanted<'_>],
+        selection: &Selection<'_>,
+    ) -> Result<HashMap<ServiceId, Vec<FactsSince>>, StorageError> {
+        let has_facts = |families: &[(Family, Labels)]| {
+            families.iter().any(|(family, _)| matches!(family, Family::Fact(_)))
+        };
+        let with_facts = batch.iter().filter(|(_, families)| has_facts(families));
+        let ids: Vec<ServiceId> = with_facts.map(|(service, _)| service.id).collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let least = selection.lookback_ms;
+        let lookbacks = batch.iter().map(|(service, _)| least.map(|it| service.lookback_ms(it)));
+        let lookback_ms = lookbacks.flatten().max().unwrap_or(0);
+        let from_ms = selection.after_ms.saturating_sub(lookback_ms);
+        rows.facts(&ids, Window { from_ms, to_ms: selection.to_ms.saturating_add(1) })
     }
 
     /// The samples of [`Family::Up`], up to now; for moments, only what they need.
@@ -120,7 +160,7 @@ impl<'a> StoreSource<'a> {
         Ok(with_ends(points, &spans, window.from_ms - 1, to_ms - 1))
     }
 
-    /// The last results that a selector selects.
+    /// The last results that a selector selects, but for what the facts have.
     fn of_board(&self, selection: &Selection<'_>) -> Vec<SelectedSeries> {
         let mut series = Vec::new();
         for service in &self.catalog.services {
@@ -129,7 +169,8 @@ impl<'a> StoreSource<'a> {
             }
             let lookback_ms = selection.lookback_ms.map_or(0, |least| service.lookback_ms(least));
             let after_ms = selection.after_ms.saturating_sub(lookback_ms);
-            for sample in self.board.get(&service.id).into_iter().flatten() {
+            let samples = self.board.get(&service.id).into_iter().flatten();
+            for sample in samples.filter(|sample| !Fact::has(sample.name)) {
                 let labels = service.labels(sample.name, sample.label.as_slice());
                 let is_inside = sample.at_ms > after_ms && sample.at_ms <= selection.to_ms;
                 let fits = |one: &Matcher| one.matches(labels.get(&one.name));
@@ -181,17 +222,12 @@ impl Source for StoreSource<'_> {
             return Ok(None);
         }
         let mut series = Vec::new();
-        for batch in wanted.chunks(BATCH) {
-            let read = snapshot(&mut **rows, |rows| {
-                let mut series = Vec::new();
-                for (service, families) in batch {
-                    if let Err(error) = meter.check() {
-                        return Ok(Err(error));
-                    }
-                    series.extend(fold::service(rows, service.id, families, fold, &plan)?);
-                }
-                Ok(Ok(series))
-            });
+        for batch in wanted.chunks(fold::BATCH) {
+            meter.check()?;
+            let services: Vec<(ServiceId, &[(Family, Labels)])> =
+                batch.iter().map(|(service, families)| (service.id, &families[..])).collect();
+            let read =
+                snapshot(&mut **rows, |rows| fold::services(rows, &services, fold, &plan, meter));
             let read = read.map_err(unavailable)??;
             meter.hold(crate::promql::count_points(&read))?;
             series.extend(read);

@@ -1,9 +1,10 @@
 //! The samples of ticks and of events.
 
+use crate::domain::history::facts::{FactsSince, holding_at};
 use crate::domain::{Span, State, StoredTick};
-use crate::promql::{Point, STALE};
+use crate::promql::{Point, STALE, is_stale};
 
-use super::family::Family;
+use super::family::{Fact, Family};
 
 /// Interval of the samples of [`Family::Up`].
 pub const MINUTE_MS: i64 = 60_000;
@@ -22,6 +23,33 @@ pub fn points_of_ticks(family: Family, ticks: &[StoredTick]) -> Vec<Point> {
         let Some(value) = value else { continue };
         if points.last().is_none_or(|point| point.at_ms < tick.at_ms) {
             points.push(Point { at_ms: tick.at_ms, value });
+        }
+    }
+    points
+}
+
+/// The samples of a fact: its value at each tick, as long as it has one; then the series ends.
+/// `facts` are in order.
+pub fn points_of_facts(fact: Fact, ticks: &[StoredTick], facts: &[FactsSince]) -> Vec<Point> {
+    let mut points: Vec<Point> = Vec::new();
+    for tick in ticks {
+        let value = match tick.state {
+            State::Up | State::Down => {
+                holding_at(facts, tick.at_ms).and_then(|facts| fact.value(&facts))
+            }
+            State::Unknown => None,
+            State::Paused => continue,
+        };
+        let last = points.last();
+        if last.is_some_and(|last| last.at_ms >= tick.at_ms) {
+            continue;
+        }
+        match value {
+            Some(value) => points.push(Point { at_ms: tick.at_ms, value }),
+            None if last.is_some_and(|last| !is_stale(last.value)) => {
+                points.push(Point { at_ms: tick.at_ms, value: STALE });
+            }
+            None => {}
         }
     }
     points

@@ -95,8 +95,8 @@ impl Drop for TestDatabase {
         let Some(database) = self.0.take().filter(|_| !thread::panicking()) else { return };
         database.query(
             "TRUNCATE instances, services, service_metrics, service_ticks, service_events, \
-                 service_tick_chunks, service_rollups, inbox, duties, channels, policies, \
-                 silences, alert_signals, alerts, notifications, notification_alerts, \
+                 service_tick_chunks, service_rollups, service_facts, inbox, duties, channels, \
+                 policies, silences, alert_signals, alerts, notifications, notification_alerts, \
                  deliveries, maintenances, maintenance_spans, api_tokens, api_sessions, \
                  audit RESTART IDENTITY; \
              UPDATE alerting SET next_alert_id = 1, next_notification_id = 1; \
