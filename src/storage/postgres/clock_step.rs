@@ -166,7 +166,7 @@ macro_rules! moved {
 }
 
 /// A streak of failures keeps its length, as an outage does.
-const MOVE: [&str; 5] = [
+const MOVE: [&str; 6] = [
     concat!("UPDATE service_ticks SET at_ms = ", moved!("at_ms"), " WHERE at_ms > $3"),
     concat!("UPDATE service_facts SET at_ms = ", moved!("at_ms"), " WHERE at_ms > $3"),
     concat!(

@@ -93,7 +93,7 @@ fn write(connection: &mut SqliteConnection, event: &MovedEvent, step: &StepBack)
 }
 
 /// As [`StepBack::moved`]; a streak of failures keeps its length, as an outage does.
-const MOVE: [&str; 8] = [
+const MOVE: [&str; 9] = [
     "UPDATE service_ticks SET created_at_ms = min(max(created_at_ms - ?1, 0), ?2) \
         WHERE created_at_ms > ?3",
     "UPDATE sealing_ticks SET created_at_ms = min(max(created_at_ms - ?1, 0), ?2) \
