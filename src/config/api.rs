@@ -70,7 +70,8 @@ const CORS_ORIGINS: Variable = Variable::optional(
 const TRUSTED_PROXIES: Variable = Variable::optional(
     "API_TRUSTED_PROXIES",
     "networks or addresses such as 10.0.0.0/8, separated by commas",
-    "reverse proxies whose last `X-Forwarded-For` is the address of the client in the audit",
+    "reverse proxies whose last `X-Forwarded-For` is the address of the client in the audit, and \
+     whose `X-Forwarded-Proto` says whether the client uses TLS",
 );
 const BODY_LIMIT: Variable = Variable::new(
     "API_BODY_LIMIT_BYTES",

@@ -1,7 +1,7 @@
 //! Handlers of `/v1/session`, and the cookies of sessions.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ORIGIN, SET_COOKIE};
+use actix_web::http::header::SET_COOKIE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cookie::{Cookie, SameSite};
 
@@ -103,8 +103,8 @@ pub async fn begin(
     match api.change_access(AccessChange::BeginSession(session), source).await? {
         AccessApplied::Session { session, .. } => {
             // The cookie of a session that moves on lives for as long as the session may.
-            let cookie =
-                cookie(key.reveal(), is_secure(request), session.last_end_ms() - unix_ms());
+            let life_ms = session.last_end_ms() - unix_ms();
+            let cookie = cookie(key.reveal(), api.guard.is_secure(request), life_ms);
             Ok((caller, session, cookie))
         }
         _ => Err(ApiError::not_found()),
@@ -120,13 +120,6 @@ pub async fn end(
     let Proof::Cookie(hash) = caller.proof else { return Err(ApiError::not_found()) };
     api.change_access(AccessChange::EndSession(hash), api.source(request)).await?;
     Ok([true, false].map(|is_secure| cookie(String::new(), is_secure, 0)))
-}
-
-/// Whether the browser reached this service over TLS, here or at a proxy: it says so in `Origin`,
-/// which the guard has compared with the own hosts. Browsers send it with every POST.
-fn is_secure(request: &HttpRequest) -> bool {
-    let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok());
-    origin.is_some_and(|origin| origin.to_ascii_lowercase().starts_with("https://"))
 }
 
 fn cookie(value: String, is_secure: bool, life_ms: i64) -> Cookie<'static> {

@@ -42,9 +42,11 @@ fn of_scheme<'r>(request: &'r HttpRequest, expected: &str) -> Option<&'r str> {
     (scheme.eq_ignore_ascii_case(expected) && !rest.is_empty()).then_some(rest)
 }
 
-/// The key of the session cookie; of the secure one when there are both.
-pub fn session_key(request: &HttpRequest) -> Option<SessionKey> {
-    [SECURE_SESSION_COOKIE, SESSION_COOKIE].into_iter().find_map(|name| {
+/// The key of the session cookie; of the secure one when there are both. Over the TLS of this
+/// service, only of the secure one: the other one may be of a page without TLS.
+pub fn session_key(request: &HttpRequest, has_tls: bool) -> Option<SessionKey> {
+    let plain = Some(SESSION_COOKIE).filter(|_| !has_tls);
+    std::iter::once(SECURE_SESSION_COOKIE).chain(plain).find_map(|name| {
         let headers = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
         let mut cookies = headers.flat_map(Cookie::split_parse).filter_map(Result::ok);
         cookies.find_map(|cookie| {
@@ -88,14 +90,18 @@ mod tests {
     #[test]
     fn the_secure_cookie_comes_first_and_another_value_is_none() {
         let key = |nth: u8| SessionKey::from_random([nth; 32]);
-        let of = |cookies: &str| {
-            session_key(&TestRequest::get().insert_header((COOKIE, cookies)).to_http_request())
+        let with = |cookies: &str, has_tls| {
+            let request = TestRequest::get().insert_header((COOKIE, cookies));
+            session_key(&request.to_http_request(), has_tls)
         };
+        let of = |cookies: &str| with(cookies, false);
         let cookie = |name: &str, nth| format!("{name}={}", key(nth).reveal());
         let plain = cookie(SESSION_COOKIE, 1);
         assert_eq!(of(&format!("a=b; {plain}; c=d")), Some(key(1)));
         let secure = cookie(SECURE_SESSION_COOKIE, 2);
         assert_eq!(of(&format!("{plain}; {secure}")), Some(key(2)));
+        assert_eq!(with(&format!("{plain}; {secure}"), true), Some(key(2)));
+        assert_eq!(with(&plain, true), None, "a page without TLS may have set it");
         assert_eq!(of(&format!("{SESSION_COOKIE}=abc; {plain}")), Some(key(1)));
         assert_eq!(of(&format!("x{plain}")), None);
         assert_eq!(of(&format!("{SESSION_COOKIE}=abc")), None);

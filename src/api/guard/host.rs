@@ -66,11 +66,19 @@ pub struct OwnHosts {
     listens_on: IpAddr,
     /// `API_DOMAIN` and `API_HOSTS`.
     names: Vec<Host>,
+    /// Whether the API speaks TLS.
+    has_tls: bool,
 }
 
 impl OwnHosts {
     pub fn new(listens_on: IpAddr, names: impl IntoIterator<Item = Host>) -> Self {
-        Self { listens_on, names: names.into_iter().map(unmapped).collect() }
+        let names = names.into_iter().map(unmapped).collect();
+        Self { listens_on, names, has_tls: false }
+    }
+
+    /// As these, of an API that speaks TLS or not.
+    pub fn with_tls(self, has_tls: bool) -> Self {
+        Self { has_tls, ..self }
     }
 
     /// Whether `host` is loopback, `localhost`, below `localhost`, or a configured name. Behind an
@@ -82,8 +90,8 @@ impl OwnHosts {
     }
 
     /// Whether pages of this origin belong to the service: the origin is the host (and port) of the
-    /// request, or a configured name that is not loopback, at the default port of its scheme, as
-    /// behind a proxy. `null` is foreign.
+    /// request, with the scheme `https` when the API speaks TLS; or a configured name that is not
+    /// loopback, at the default port of its scheme, as behind a proxy. `null` is foreign.
     pub fn is_own_origin(&self, origin: &str, requested: Option<&Authority>) -> bool {
         let Some((scheme, authority)) = origin.split_once("://") else { return false };
         let default_port = match scheme.to_ascii_lowercase().as_str() {
@@ -93,7 +101,9 @@ impl OwnHosts {
         };
         let Some(from) = Authority::parse(authority) else { return false };
         let port = |authority: &Authority| authority.port.unwrap_or(default_port);
-        if requested.is_some_and(|to| to.host == from.host && port(to) == port(&from)) {
+        let can_be_here = !self.has_tls || default_port == 443;
+        let is_here = |to: &Authority| to.host == from.host && port(to) == port(&from);
+        if can_be_here && requested.is_some_and(is_here) {
             return true;
         }
         let is_configured = self.names.contains(&from.host) && !is_loopback(&from.host);
@@ -237,5 +247,15 @@ mod tests {
         let authority = Authority::parse("[::ffff:10.0.0.1]:80").unwrap();
         let host = Host::Ipv4(Ipv4Addr::new(10, 0, 0, 1));
         assert_eq!(authority, Authority { host, port: Some(80) });
+    }
+
+    #[test]
+    fn over_tls_a_page_without_it_is_foreign() {
+        let hosts = own("127.0.0.1", &["mon.example.org"]).with_tls(true);
+        let is_own =
+            |origin: &str, host: &str| hosts.is_own_origin(origin, Authority::parse(host).as_ref());
+        assert!(is_own("https://localhost:9999", "localhost:9999"));
+        assert!(!is_own("http://localhost:9999", "localhost:9999"));
+        assert!(is_own("http://mon.example.org", "10.0.0.1:9999"), "a proxy in front");
     }
 }

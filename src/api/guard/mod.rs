@@ -34,6 +34,7 @@ use crate::metrics::{AuthFailure, Telemetry};
 use crate::storage::access::Uses;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Decides which requests reach a handler, and who sends them. Clones share the counts of wrong
 /// tokens.
@@ -47,6 +48,8 @@ pub struct Guard {
     domain: Arc<str>,
     throttle: Arc<Mutex<Throttle>>,
     trusted_proxies: Arc<[IpNet]>,
+    /// Whether the API speaks TLS.
+    has_tls: bool,
     telemetry: Telemetry,
 }
 
@@ -65,9 +68,9 @@ impl WriteAccess {
 
 impl Guard {
     pub fn new(config: &Config, registry: AccessRegistry, telemetry: &Telemetry) -> Self {
-        let names = config.api.own_names();
+        let (names, has_tls) = (config.api.own_names(), config.api.tls.is_some());
         let policy = Policy {
-            own_hosts: OwnHosts::new(config.api.host, names),
+            own_hosts: OwnHosts::new(config.api.host, names).with_tls(has_tls),
             writes: WriteAccess::from_config(config),
             reads_are_open: config.api.reads_are_open(),
         };
@@ -78,6 +81,7 @@ impl Guard {
             domain: config.api.domain.as_str().into(),
             throttle: Arc::new(Mutex::new(Throttle::new(Instant::now()))),
             trusted_proxies: config.api.trusted_proxies.as_slice().into(),
+            has_tls,
             telemetry: telemetry.clone(),
         }
     }
@@ -174,6 +178,15 @@ impl Guard {
         AuditSource { actor, address }
     }
 
+    /// Whether the client uses TLS, here or at a proxy, as far as is known. For a request that
+    /// [`check`](Self::check) has passed: its origin is this service.
+    pub fn is_secure(&self, request: &HttpRequest) -> bool {
+        let origin = texts(request, &ORIGIN).first().copied();
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let proto = texts(request, &X_FORWARDED_PROTO);
+        forwarded::is_secure(self.has_tls, origin, (peer, &proto), &self.trusted_proxies)
+    }
+
     /// The hash of `API_TOKEN`, with which its sessions are found.
     pub fn api_token_hash(&self) -> Option<TokenHash> {
         self.token.as_ref().map(|token| TokenHash::of(token.reveal().as_bytes()))
@@ -210,7 +223,7 @@ impl Guard {
             None => {}
         }
         let other = judged.unwrap_or(Credential::Missing);
-        let Some(key) = session_key(request) else { return other };
+        let Some(key) = session_key(request, self.has_tls) else { return other };
         let registry = self.registry.lock();
         match registry.session(&key, self.api_token_hash(), now_ms) {
             None => other,
