@@ -97,6 +97,7 @@
 //! | Which request may read or write? | `api/guard/decision.rs` |
 //! | Which scope does a route require? | `api/guard/routes.rs` |
 //! | What does a scope, a group or a token permit? | `domain/access/` |
+//! | Which silences may a token with groups change? | `domain/access/reach.rs` |
 //! | Which fields does a row of the audit have? | `domain/audit/differences.rs` |
 //! | What is the address of a client behind a proxy? | `api/guard/forwarded.rs` |
 //! | When is the certificate of the API replaced? | `app/certificate.rs` |

@@ -111,6 +111,11 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, vec![message.to_owned()])
     }
 
+    /// 403: the change concerns services of other groups than those of the token.
+    pub fn beyond_groups(problem: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, vec![problem])
+    }
+
     /// 403: a change by the cookie of a session that does not come from a page of this service.
     pub fn foreign_page() -> Self {
         let message = "origin: a change by the cookie of a session must come from a page of this \

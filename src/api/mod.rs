@@ -40,6 +40,7 @@ mod text;
 mod transport;
 pub mod views;
 pub(crate) mod visibility;
+pub(crate) mod visible_plans;
 
 pub use access::sessions::{begin as begin_session, end as end_session};
 pub use access::{UseWriter, token_json};

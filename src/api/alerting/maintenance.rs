@@ -13,9 +13,12 @@ use crate::api::query_parameters::PageParams;
 use crate::api::state::Api;
 use crate::api::views::envelope::{List, One, Success, success};
 use crate::api::views::maintenance::{Maintenance, MaintenanceData, MaintenancesData};
+use crate::api::visible_plans;
+use crate::api::visible_plans::VisibleMaintenance;
 use crate::clock::unix_ms;
 use crate::domain::Invalid;
-use crate::domain::maintenance::MaintenanceDefinition;
+use crate::domain::access::Caller;
+use crate::domain::maintenance::{KeyProblem, MaintenanceDefinition, MaintenanceId};
 use crate::storage::maintenance::{
     GetMaintenance, ListMaintenance, MaintenanceChange, MaintenanceRecord,
 };
@@ -27,11 +30,12 @@ use crate::storage::maintenance::{
         (status = 200, description = "A page of maintenances", body = Success<MaintenancesData>),
         ReadErrors,
     ))]
-pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn list(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let requested = input::alerting::page(&request)?;
-    let found = page(requested, api.query(ListMaintenance).await?);
+    let all = api.query(ListMaintenance).await?;
+    let found = page(requested, visible_plans::maintenance(&api, &caller, all).await?);
     let now_ms = unix_ms();
-    let view = |record: MaintenanceRecord| Maintenance::new(&record, now_ms);
+    let view = |visible: VisibleMaintenance| Maintenance::new(&visible.record, now_ms);
     let maintenance = List::new(requested, found, view);
     Ok(success(StatusCode::OK, MaintenancesData { maintenance }))
 }
@@ -46,16 +50,16 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         WriteErrors,
         BodyErrors,
     ))]
-pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+pub async fn create(
+    api: web::Data<Api>,
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> ApiResult {
     input::no_params(&request)?;
     let mut object = input::json_object(&request, payload, input::JSON, &api).await?;
     let retroactive = retroactive(&mut object)?;
-    let definition = MaintenanceDefinition::read(&object).map_err(|problems| {
-        let problems = problems.into_iter().map(|one| format!("{}: {}", one.key, one.problem));
-        ApiError::unprocessable(problems.collect())
-    })?;
-    let record =
-        changed(&api, MaintenanceChange::Create { definition, retroactive }, &request).await?;
+    let record = plan(&api, &caller, &request, (&object, retroactive)).await?;
     Ok(created("/v1/maintenance", record.maintenance.id, data(&record)))
 }
 
@@ -67,11 +71,13 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
         ReadErrors,
         NotFoundError,
     ))]
-pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn get(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
     let record = api.query(GetMaintenance(id)).await?;
-    Ok(success(StatusCode::OK, data(&record)))
+    let visible = visible_plans::maintenance(&api, &caller, vec![record]).await?;
+    let visible = visible.first().ok_or_else(ApiError::not_found)?;
+    Ok(success(StatusCode::OK, data(&visible.record)))
 }
 
 /// Changes a maintenance from now on. An absent field stays unchanged, and null removes it. What
@@ -86,13 +92,17 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         BodyErrors,
         NotFoundError,
     ))]
-pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+pub async fn patch(
+    api: web::Data<Api>,
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
     let mut patch = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let retroactive = retroactive(&mut patch)?;
-    let record =
-        changed(&api, MaintenanceChange::Update { id, patch, retroactive }, &request).await?;
+    let record = change(&api, &caller, &request, id, (patch, retroactive)).await?;
     Ok(success(StatusCode::OK, data(&record)))
 }
 
@@ -105,11 +115,63 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
         WriteErrors,
         NotFoundError,
     ))]
-pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn delete(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
-    api.change_maintenance(MaintenanceChange::Delete(id), api.source(&request)).await?;
+    end(&api, &caller, &request, id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Plans maintenance within the groups of the caller: its written form, and whether it may begin
+/// in the past.
+pub async fn plan(
+    api: &Api,
+    caller: &Caller,
+    request: &HttpRequest,
+    (object, retroactive): (&Map<String, Value>, bool),
+) -> Result<MaintenanceRecord, ApiError> {
+    let definition = MaintenanceDefinition::read(object).map_err(invalid)?;
+    visible_plans::check_new_scope(api, caller, None, &definition.scope).await?;
+    changed(api, MaintenanceChange::Create { definition, retroactive }, request).await
+}
+
+/// Changes maintenance within the groups of the caller.
+pub async fn change(
+    api: &Api,
+    caller: &Caller,
+    request: &HttpRequest,
+    id: MaintenanceId,
+    (patch, retroactive): (Map<String, Value>, bool),
+) -> Result<MaintenanceRecord, ApiError> {
+    let _order = api.alerting_changes.lock().await;
+    if caller.groups.is_limited() {
+        let before = api.query(GetMaintenance(id)).await?.maintenance.definition;
+        visible_plans::check_scope(api, caller, &before.scope).await?;
+        let after = before.patched(&patch).map_err(invalid)?;
+        visible_plans::check_new_scope(api, caller, Some(&before.scope), &after.scope).await?;
+    }
+    changed(api, MaintenanceChange::Update { id, patch, retroactive }, request).await
+}
+
+/// Ends and deletes maintenance within the groups of the caller.
+pub async fn end(
+    api: &Api,
+    caller: &Caller,
+    request: &HttpRequest,
+    id: MaintenanceId,
+) -> Result<(), ApiError> {
+    let _order = api.alerting_changes.lock().await;
+    if caller.groups.is_limited() {
+        let before = api.query(GetMaintenance(id)).await?.maintenance.definition;
+        visible_plans::check_scope(api, caller, &before.scope).await?;
+    }
+    api.change_maintenance(MaintenanceChange::Delete(id), api.source(request)).await?;
+    Ok(())
+}
+
+fn invalid(problems: Vec<KeyProblem>) -> ApiError {
+    let problems = problems.into_iter().map(|one| format!("{}: {}", one.key, one.problem));
+    ApiError::unprocessable(problems.collect())
 }
 
 /// Takes `retroactive` out of a body.

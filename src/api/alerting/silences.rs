@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Map, Value};
 
 use crate::api::alerting::{created, fields, page};
 use crate::api::alerting_bodies::{NewSilence, SilenceChange};
@@ -12,7 +13,9 @@ use crate::api::query_parameters::PageParams;
 use crate::api::state::Api;
 use crate::api::views::alerting::silence::{Silence, SilenceData, SilencesData};
 use crate::api::views::envelope::{List, One, Success, success};
+use crate::api::visible_plans;
 use crate::clock::unix_ms;
+use crate::domain::access::Caller;
 use crate::domain::alert;
 use crate::spec;
 use crate::storage::alerting::{AlertingApplied, AlertingChange, GetSilence, ListSilences};
@@ -24,9 +27,10 @@ use crate::storage::alerting::{AlertingApplied, AlertingChange, GetSilence, List
         (status = 200, description = "A page of silences", body = Success<SilencesData>),
         ReadErrors,
     ))]
-pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn list(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let requested = input::alerting::page(&request)?;
-    let found = page(requested, api.query(ListSilences).await?);
+    let all = visible_plans::silences(&caller, api.query(ListSilences).await?);
+    let found = page(requested, all);
     let now_ms = unix_ms();
     let silences = List::new(requested, found, |silence| Silence::new(&silence, now_ms));
     Ok(success(StatusCode::OK, SilencesData { silences }))
@@ -43,11 +47,15 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         WriteErrors,
         BodyErrors,
     ))]
-pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+pub async fn create(
+    api: web::Data<Api>,
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> ApiResult {
     input::no_params(&request)?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
-    let silence = input::alerting::silence(&object, unix_ms())?;
-    let silence = changed(&api, AlertingChange::CreateSilence(silence), &request).await?;
+    let silence = add(&api, &caller, &request, &object).await?;
     Ok(created("/v1/silences", silence.id, data(&silence)))
 }
 
@@ -59,10 +67,10 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
         ReadErrors,
         NotFoundError,
     ))]
-pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn get(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
-    let silence = api.query(GetSilence(id)).await?;
+    let silence = visible_plans::silence(&caller, api.query(GetSilence(id)).await?)?;
     Ok(success(StatusCode::OK, data(&silence)))
 }
 
@@ -76,16 +84,23 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         BodyErrors,
         NotFoundError,
     ))]
-pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+pub async fn patch(
+    api: web::Data<Api>,
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
     let change = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let _order = api.alerting_changes.lock().await;
     let before = api.query(GetSilence(id)).await?;
+    visible_plans::check_silence(&caller, &before.matcher)?;
     let now_ms = unix_ms();
     let mut fields = fields(&Silence::new(&before, now_ms), &["id", "state"]);
     spec::merge(&mut fields, &change);
     let silence = input::alerting::silence(&fields, now_ms)?;
+    visible_plans::check_new_silence(&caller, &silence.matcher)?;
     let silence = changed(&api, AlertingChange::UpdateSilence(id, silence), &request).await?;
     Ok(success(StatusCode::OK, data(&silence)))
 }
@@ -98,12 +113,37 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
         WriteErrors,
         NotFoundError,
     ))]
-pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+pub async fn delete(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
-    let _order = api.alerting_changes.lock().await;
-    api.change_alerting(AlertingChange::DeleteSilence(id), api.source(&request)).await?;
+    end(&api, &caller, &request, id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Adds a silence within the groups of the caller.
+pub async fn add(
+    api: &Api,
+    caller: &Caller,
+    request: &HttpRequest,
+    object: &Map<String, Value>,
+) -> Result<alert::Silence, ApiError> {
+    let silence = input::alerting::silence(object, unix_ms())?;
+    visible_plans::check_new_silence(caller, &silence.matcher)?;
+    changed(api, AlertingChange::CreateSilence(silence), request).await
+}
+
+/// Deletes a silence within the groups of the caller.
+pub async fn end(
+    api: &Api,
+    caller: &Caller,
+    request: &HttpRequest,
+    id: i64,
+) -> Result<(), ApiError> {
+    let _order = api.alerting_changes.lock().await;
+    let silence = api.query(GetSilence(id)).await?;
+    visible_plans::check_silence(caller, &silence.matcher)?;
+    api.change_alerting(AlertingChange::DeleteSilence(id), api.source(request)).await?;
+    Ok(())
 }
 
 async fn changed(

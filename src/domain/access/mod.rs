@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod group_limit;
+mod reach;
 pub mod registry;
 pub mod scope;
 pub mod session;

@@ -35,6 +35,14 @@ impl Matcher {
     pub fn may_match(&self, name: &str, group: Option<&str>) -> bool {
         fits(&self.name, name) && fits(&self.group, group.unwrap_or_default())
     }
+
+    /// Whether alerts of the monitor itself can match; they have neither a name nor a group.
+    pub fn may_match_own(&self) -> bool {
+        let is_matched = |kind: AlertKind| {
+            Severity::ALL.into_iter().any(|severity| self.matches("", None, kind, severity))
+        };
+        AlertKind::ALL.into_iter().filter(|kind| kind.is_own()).any(is_matched)
+    }
 }
 
 fn fits(patterns: &[String], text: &str) -> bool {
@@ -43,7 +51,7 @@ fn fits(patterns: &[String], text: &str) -> bool {
 
 /// Whether `text` is `pattern`, in which `*` stands for any characters. Linear in both but for
 /// one restart a star.
-fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(first) else { return false };
     let mut pieces: Vec<&str> = rest.split('*').collect();

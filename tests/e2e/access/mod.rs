@@ -3,6 +3,7 @@
 mod client;
 mod commands;
 mod groups;
+mod plans;
 mod reads;
 mod routes;
 mod sessions;

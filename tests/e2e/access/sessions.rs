@@ -34,6 +34,10 @@ fn a_session_stands_for_its_token_until_either_ends(store: Store) {
     let session = &who["data"]["session"]["data"];
     assert_eq!(session["actor"], "token ann");
     assert!(session["session_expires_at"].is_i64(), "{session}");
+    let audit = client.get(API_TOKEN, "/v1/audit?action=session.create");
+    let row = &audit.json()["data"]["audit"]["data"][0];
+    assert_eq!((&row["actor"], &row["after"]["token_id"]), (&json!("token ann"), &json!(id)));
+    assert!(!audit.body.contains(cookie.split('=').nth(1).unwrap()), "{audit:?}");
 
     // A page of another site has no cookie, since it is strict; should it have one, it is refused.
     let body = json!({"name": "a", "url": "http://127.0.0.1:9/", "enabled": false}).to_string();
@@ -91,6 +95,23 @@ fn over_tls_the_cookie_is_bound_to_the_host() {
     let cookie = cookie.replace("__host-", "__Host-");
     let who = client.send("GET", "/v1/session", &[cookie], "").json();
     assert_eq!(who["data"]["session"]["data"]["actor"], "API_TOKEN");
+    let unknown = log_in(&client, API_TOKEN, &["X-Forwarded-Proto: https".to_owned()]);
+    assert!(!unknown.head.contains("; secure"), "any client can write it: {unknown:?}");
+}
+
+#[test]
+fn a_trusted_proxy_says_whether_its_client_uses_tls() {
+    let launch = Launch::new().with("API_TOKEN", API_TOKEN);
+    let app = launch.with("API_TRUSTED_PROXIES", "127.0.0.0/8").start();
+    let client = Client(&app);
+    for (proto, is_secure) in [("https", true), ("http", false), ("https, http", false)] {
+        let reply = log_in(&client, API_TOKEN, &[format!("X-Forwarded-Proto: {proto}")]);
+        assert_eq!(reply.cookie().starts_with("__host-"), is_secure, "{proto}: {reply:?}");
+        assert_eq!(reply.head.contains("; secure"), is_secure, "{proto}: {reply:?}");
+    }
+    let headers = ["X-Forwarded-Proto: https".to_owned()];
+    let page = client.send("GET", "/services/new", &headers, "");
+    assert_eq!(page.status, 200, "{page:?}");
 }
 
 #[test]
