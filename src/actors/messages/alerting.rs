@@ -10,13 +10,14 @@ use crate::domain::audit::AuditSource;
 use crate::storage::StorageError;
 
 /// Command from HTTP: deliver a test message in this state to the channel, over the way of every
-/// other message but outside its lane. Nothing of it is stored, and it is tried once. Error
-/// `NotFound` for a channel that does not exist.
-#[derive(Debug, Clone, Copy, Message)]
+/// other message but outside its lane. Nothing of it is stored but a row of the audit, and it is
+/// tried once. Error `NotFound` for a channel that does not exist.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<TestedChannel, StorageError>")]
 pub struct TestChannel {
     pub channel_id: ChannelId,
     pub state: MessageState,
+    pub source: AuditSource,
 }
 
 /// Result of a [`TestChannel`].
@@ -37,12 +38,16 @@ pub struct Acknowledge {
     pub source: AuditSource,
 }
 
-/// Command from HTTP: try to deliver a notification now, also one that was given up. The reply
-/// means that its next attempt is due and on the disk. Errors: `NotFound`; `Conflict` for a
-/// notification whose newest revision is delivered.
-#[derive(Debug, Clone, Copy, Message)]
+/// Command from HTTP: try to deliver the notification of a delivery now, also one that was given
+/// up. The reply means that its next attempt is due and on the disk. Errors: `NotFound`; `Conflict`
+/// for a notification whose newest revision is delivered.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<(), StorageError>")]
-pub struct RetryNotification(pub i64);
+pub struct RetryNotification {
+    pub delivery_id: i64,
+    pub notification_id: i64,
+    pub source: AuditSource,
+}
 
 /// Notice from the recorder after a commit or a change that wrote signals.
 #[derive(Debug, Clone, Copy, Message)]

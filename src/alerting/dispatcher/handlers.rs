@@ -1,5 +1,6 @@
 //! Messages to the dispatcher.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix::Response;
@@ -16,7 +17,7 @@ use crate::actors::messages::alerting::{
 use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
 use crate::domain::alert::engine::open::OpenAlert;
-use crate::domain::alert::{Acknowledgement, Alert, AlertKind, Message};
+use crate::domain::alert::{Acknowledgement, Alert, AlertKind, Channel, Message};
 use crate::domain::audit::{Action, AuditEntry, AuditSource, Differences, Object, ObjectKind};
 use crate::domain::maintenance::zone::Zone;
 use crate::storage::StorageError;
@@ -25,6 +26,9 @@ use crate::storage::audit::fields::acknowledgement;
 
 /// Longest wait for requests under way at the end.
 const STOP_WAIT: Duration = Duration::from_secs(2);
+
+/// Longest wait for the row of a test in the audit; a store that fails writes it later.
+const AUDIT_WAIT: Duration = Duration::from_secs(2);
 
 impl Handler<SignalsCommitted> for Dispatcher {
     type Result = ();
@@ -41,7 +45,7 @@ impl Handler<AlertingChanged> for Dispatcher {
     fn handle(&mut self, _: AlertingChanged, context: &mut Self::Context) {
         self.has_signals = true;
         self.search_objectives_again();
-        self.is_outdated = true;
+        self.definitions.changed();
         self.turn(context);
     }
 }
@@ -150,41 +154,56 @@ impl Handler<RetryNotification> for Dispatcher {
     type Result = Response<Result<(), StorageError>>;
 
     fn handle(&mut self, retry: RetryNotification, context: &mut Self::Context) -> Self::Result {
-        let Some(Loaded { engine, .. }) = &mut self.loaded else {
+        let RetryNotification { delivery_id, notification_id, source } = retry;
+        let Some(Loaded { engine, channels, .. }) = &mut self.loaded else {
             return Response::reply(Err(StorageError::Busy));
         };
-        if engine.notification(retry.0).is_none() {
+        let Some(channel_id) = engine.notification(notification_id).map(|it| it.row.channel_id)
+        else {
             return Response::reply(Err(StorageError::NotFound));
-        }
-        if !engine.retry(retry.0, unix_ms()) {
-            let why = format!("the newest revision of notification {} is delivered", retry.0);
+        };
+        let now_ms = unix_ms();
+        if !engine.retry(notification_id, now_ms) {
+            let why = format!("the newest revision of notification {notification_id} is delivered");
             return Response::reply(Err(StorageError::Conflict(why)));
         }
+        let name = channels.get(&channel_id).map(|channel| channel.name.clone());
+        let object = Object { kind: ObjectKind::Delivery, id: Some(delivery_id), name };
+        engine.record_audit(event(Action::DeliveryRetry, object, source, now_ms));
         let stored = self.wait_for_settlement(context);
         Response::fut(async move { stored.await.unwrap_or(Err(StorageError::Busy)) })
     }
 }
 
 impl Handler<TestChannel> for Dispatcher {
-    type Result = Response<Result<TestedChannel, StorageError>>;
+    type Result = ResponseActFuture<Self, Result<TestedChannel, StorageError>>;
 
     fn handle(&mut self, test: TestChannel, _: &mut Self::Context) -> Self::Result {
-        let Some(Loaded { source, .. }) = &self.loaded else {
-            return Response::reply(Err(StorageError::Busy));
-        };
-        self.next_test += 1;
-        let message = source.test_message(test.state, self.next_test, unix_ms());
-        let (sender, readers) = (std::rc::Rc::clone(&self.sender), self.links.readers.clone());
-        Response::fut(async move {
-            // From the store: a channel that was created a moment ago is not in memory yet.
-            let channel = readers.ask(Ask(GetChannel(test.channel_id))).await?;
-            let recipient = super::lane_settings(&channel).recipients.first().cloned();
-            let message = Message { recipient, ..message };
-            let began = Instant::now();
-            let attempt = sender.send(&channel, &Map::new(), &message).await;
-            Ok(TestedChannel { attempt, took: began.elapsed() })
-        })
+        // From the store: a channel that was created a moment ago is not in memory yet.
+        let channel = self.links.readers.ask(Ask(GetChannel(test.channel_id))).into_actor(self);
+        Box::pin(channel.then(move |channel, dispatcher, context| {
+            let prepared = channel.and_then(|channel| {
+                let (message, recorded) = dispatcher.prepare_test(&channel, test, context)?;
+                Ok((channel, message, recorded))
+            });
+            let sender = Rc::clone(&dispatcher.sender);
+            let tested = async move {
+                let (channel, message, recorded) = prepared?;
+                // A store that fails does not keep a test from being sent.
+                let _ = timeout(AUDIT_WAIT, recorded).await;
+                let began = Instant::now();
+                let attempt = sender.send(&channel, &Map::new(), &message).await;
+                Ok(TestedChannel { attempt, took: began.elapsed() })
+            };
+            tested.into_actor(dispatcher)
+        }))
     }
+}
+
+/// The row of the audit for a request that changes no field.
+fn event(action: Action, object: Object, source: AuditSource, now_ms: i64) -> AuditEntry {
+    let differences = Differences::default();
+    AuditEntry { at_ms: now_ms, source, action, object, differences }
 }
 
 impl Handler<StopDispatcher> for Dispatcher {
@@ -201,6 +220,25 @@ impl Handler<StopDispatcher> for Dispatcher {
 }
 
 impl Dispatcher {
+    /// The message of a test, and the reply to its row in the audit.
+    fn prepare_test(
+        &mut self,
+        channel: &Channel,
+        test: TestChannel,
+        context: &mut Context<Self>,
+    ) -> Result<(Message, oneshot::Receiver<Result<(), StorageError>>), StorageError> {
+        let Some(Loaded { source, engine, .. }) = &mut self.loaded else {
+            return Err(StorageError::Busy);
+        };
+        self.next_test += 1;
+        let now_ms = unix_ms();
+        let recipient = super::lane_settings(channel).recipients.first().cloned();
+        let message = source.test_message(test.state, self.next_test, now_ms);
+        let object = Object::new(ObjectKind::Channel, channel.id, &channel.name);
+        engine.record_audit(event(Action::ChannelTest, object, test.source, now_ms));
+        Ok((Message { recipient, ..message }, self.wait_for_settlement(context)))
+    }
+
     /// The reply to what was decided until now, once it is on the disk.
     fn wait_for_settlement(
         &mut self,

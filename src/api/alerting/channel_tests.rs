@@ -12,14 +12,13 @@ use crate::api::input;
 use crate::api::state::Api;
 use crate::api::views::alerting::delivery::{Test, TestData};
 use crate::api::views::envelope::{One, Success, success};
-use crate::domain::alert::MessageState;
 
 /// Longest wait for the result.
 const TEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// Delivers a test message to a channel, and responds with the result within 10 seconds.
 ///
-/// Nothing of it is stored, and it is tried once. One test runs at a time.
+/// Nothing of it is stored but a row of the audit, and it is tried once. One test runs at a time.
 #[utoipa::path(post, path = "/v1/channels/{id}/test", tag = "alerting",
     security((), ("token" = [])),
     params(
@@ -35,15 +34,17 @@ const TEST_LIMIT: Duration = Duration::from_secs(10);
 pub async fn test(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let channel_id = input::record_id(&request)?;
     let state = input::alerting::test_state(&request)?;
-    let test = One::new(run(&api, channel_id, state).await?);
+    let source = api.source(&request);
+    let test = One::new(run(&api, TestChannel { channel_id, state, source }).await?);
     Ok(success(StatusCode::OK, TestData { test }))
 }
 
 /// Delivers a test message and waits for the result.
-pub async fn run(api: &Api, channel_id: i64, state: MessageState) -> Result<Test, ApiError> {
+pub async fn run(api: &Api, test: TestChannel) -> Result<Test, ApiError> {
     let busy = "test: cannot start: a test of a channel is running";
     let _running = api.channel_tests.try_acquire().map_err(|_| ApiError::busy(busy))?;
-    let tested = api.dispatcher.test.send(TestChannel { channel_id, state });
+    let state = test.state;
+    let tested = api.dispatcher.test.send(test);
     match tokio::time::timeout(TEST_LIMIT, tested).await {
         Ok(tested) => Ok(Test::new(state, tested??)),
         Err(_elapsed) => Ok(Test::timed_out(state, TEST_LIMIT)),

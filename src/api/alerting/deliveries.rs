@@ -46,7 +46,11 @@ pub async fn retry(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
     let found = api.query(GetDelivery(id)).await?;
-    let command = RetryNotification(found.delivery.notification_id);
+    let command = RetryNotification {
+        delivery_id: id,
+        notification_id: found.delivery.notification_id,
+        source: api.source(&request),
+    };
     api.dispatcher.retry.send(command).await??;
     Ok(HttpResponse::Ok().json(StatusOnly::ok()))
 }

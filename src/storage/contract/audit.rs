@@ -42,7 +42,7 @@ pub const ALL: ListAudit = ListAudit {
     limit: 1_000,
 };
 
-fn deploy() -> AuditSource {
+pub fn deploy() -> AuditSource {
     AuditSource {
         actor: Actor::Token { id: 7, name: "deploy".to_owned() },
         address: Some(IpAddr::from([192, 0, 2, 7])),
@@ -50,17 +50,17 @@ fn deploy() -> AuditSource {
 }
 
 /// Oldest first.
-fn rows(f: &mut Fixture, list: ListAudit) -> Vec<AuditRecord> {
+pub fn rows(f: &mut Fixture, list: ListAudit) -> Vec<AuditRecord> {
     let mut rows = list.run(&mut *f.reader).unwrap();
     rows.reverse();
     rows
 }
 
-fn actions(rows: &[AuditRecord]) -> Vec<(&str, Option<&str>)> {
+pub fn actions(rows: &[AuditRecord]) -> Vec<(&str, Option<&str>)> {
     rows.iter().map(|row| (row.action.as_str(), row.object_name.as_deref())).collect()
 }
 
-fn fields(map: Option<&serde_json::Map<String, Value>>) -> Value {
+pub fn fields(map: Option<&serde_json::Map<String, Value>>) -> Value {
     map.cloned().map_or(Value::Null, Value::Object)
 }
 
@@ -275,7 +275,7 @@ fn maintenance_has_rows(kind: Kind) {
     assert_eq!(update, (json!({"duration": "1h"}), json!({"duration": "2h"})));
 }
 
-fn entry(at_ms: i64, object_id: i64) -> AuditEntry {
+pub fn entry(at_ms: i64, object_id: i64) -> AuditEntry {
     AuditEntry {
         at_ms,
         source: deploy(),

@@ -4,6 +4,7 @@ mod access;
 pub mod alert_signals;
 pub mod alerting;
 pub mod audit;
+mod audit_rows;
 mod clock_steps;
 pub mod fixture;
 mod gaps;

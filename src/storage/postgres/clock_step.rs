@@ -34,8 +34,8 @@ const MAY_MOVE: &str = "\
     WHERE region_id = 0 AND (date_started_ms > $1 OR date_ended_ms > $1 \
         OR (date_ended_ms IS NULL AND event = 'downtime')) ORDER BY service_id";
 
-/// Moves events, fresh ticks, streaks and marks. Returns the number of services whose events
-/// changed. Part of the caller's transaction.
+/// Moves events, fresh ticks, streaks, marks and rows of the audit. Returns the number of services
+/// whose events changed. Part of the caller's transaction.
 pub fn apply(connection: &mut StoreConnection, step: &StepBack) -> Result<usize> {
     let services: Vec<ServiceRow> =
         diesel::sql_query(MAY_MOVE).bind::<BigInt, _>(step.after_ms).load(connection)?;
@@ -166,7 +166,7 @@ macro_rules! moved {
 }
 
 /// A streak of failures keeps its length, as an outage does.
-const MOVE: [&str; 4] = [
+const MOVE: [&str; 5] = [
     concat!("UPDATE service_ticks SET at_ms = ", moved!("at_ms"), " WHERE at_ms > $3"),
     concat!(
         "UPDATE service_metrics SET \
@@ -190,4 +190,5 @@ const MOVE: [&str; 4] = [
         " WHERE committed_at_ms > $3"
     ),
     concat!("UPDATE store SET sealed_at_ms = ", moved!("sealed_at_ms"), " WHERE sealed_at_ms > $3"),
+    concat!("UPDATE audit SET at_ms = ", moved!("at_ms"), " WHERE at_ms > $3"),
 ];

@@ -27,8 +27,8 @@ const MAY_MOVE: &str = "\
     WHERE date_started_ms > ?1 OR date_ended_ms > ?1 \
         OR (date_ended_ms IS NULL AND event = 'downtime') ORDER BY service_id";
 
-/// Moves events, fresh ticks, streaks and marks. Returns the number of services whose events
-/// changed. Part of the caller's transaction.
+/// Moves events, fresh ticks, streaks, marks and rows of the audit. Returns the number of services
+/// whose events changed. Part of the caller's transaction.
 pub fn apply(connection: &mut SqliteConnection, step: &StepBack) -> Result<usize> {
     let services: Vec<ServiceRow> =
         diesel::sql_query(MAY_MOVE).bind::<BigInt, _>(step.after_ms).load(connection)?;
@@ -93,7 +93,7 @@ fn write(connection: &mut SqliteConnection, event: &MovedEvent, step: &StepBack)
 }
 
 /// As [`StepBack::moved`]; a streak of failures keeps its length, as an outage does.
-const MOVE: [&str; 7] = [
+const MOVE: [&str; 8] = [
     "UPDATE service_ticks SET created_at_ms = min(max(created_at_ms - ?1, 0), ?2) \
         WHERE created_at_ms > ?3",
     "UPDATE sealing_ticks SET created_at_ms = min(max(created_at_ms - ?1, 0), ?2) \
@@ -106,6 +106,7 @@ const MOVE: [&str; 7] = [
         WHERE updated_at * 1000 > ?3",
     "UPDATE liveness SET at_ms = min(max(at_ms - ?1, 0), ?2) WHERE at_ms > ?3",
     "UPDATE history SET sealed_at_ms = min(max(sealed_at_ms - ?1, 0), ?2) WHERE sealed_at_ms > ?3",
+    "UPDATE audit SET at_ms = min(max(at_ms - ?1, 0), ?2) WHERE at_ms > ?3",
 ];
 
 /// The times of the roll-ups do not contain the moved events any more.

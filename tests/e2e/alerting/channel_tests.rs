@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::alerts::add_channel;
-use crate::support::{App, Behaviour, Launch, Target};
+use crate::support::{App, Behaviour, Launch, Store, Target, stores};
 
 fn test(app: &App, query: &str) -> Value {
     let reply = app.send("POST", &format!("/v1/channels/1/test{query}"), &Value::Null);
@@ -11,9 +11,10 @@ fn test(app: &App, query: &str) -> Value {
     reply.body["data"]["test"]["data"].clone()
 }
 
-#[test]
-fn a_test_reports_what_came_of_the_message() {
-    let app = Launch::new().start();
+stores!(a_test_reports_what_came_of_the_message);
+
+fn a_test_reports_what_came_of_the_message(store: Store) {
+    let app = Launch::on(store).start();
     let receiver = Target::healthy();
     add_channel(&app, &receiver);
     for state in ["firing", "still", "resolved", "digest"] {
@@ -31,6 +32,13 @@ fn a_test_reports_what_came_of_the_message() {
 
     let unknown = app.send("POST", "/v1/channels/9/test", &Value::Null);
     assert_eq!(unknown.status, 404, "{}", unknown.text);
+    let audit = app.get("/v1/audit?action=channel.test");
+    let rows = audit.list("audit");
+    assert_eq!(rows.len(), 5, "one each: {}", audit.text);
+    for row in rows {
+        assert_eq!(row["object"], json!({"kind": "channel", "id": 1, "name": "ops"}));
+        assert_eq!((&row["actor"], &row["after"]), (&json!("this machine"), &Value::Null));
+    }
     app.assert_bad_request("/v1/channels?state=firing", "state");
     let state = app.send("POST", "/v1/channels/1/test?state=missed", &Value::Null);
     assert!(state.errors().contains("state: invalid value \"missed\""), "{}", state.text);

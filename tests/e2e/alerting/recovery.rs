@@ -66,6 +66,10 @@ fn a_refused_message_arrives_when_it_is_retried(store: Store) {
     assert!(receiver.received().iter().all(|message| message.revision == 1));
     let again = app.send("POST", &format!("/v1/deliveries/{id}/retry"), &json!({}));
     assert_eq!(again.status, 409, "{}", again.text);
+    let audit = app.get("/v1/audit?action=delivery.retry");
+    let [row] = audit.list("audit") else { panic!("{}", audit.text) };
+    assert_eq!(row["object"], json!({"kind": "delivery", "id": id, "name": "hook"}));
+    assert_eq!(row["actor"], "this machine");
 }
 
 fn a_store_that_fails_for_a_minute_is_reported_once_and_so_is_its_end(store: Store) {
