@@ -63,6 +63,7 @@ pub mod current_windows;
 pub mod event_log;
 pub mod last_results;
 pub mod messages;
+pub mod open_alerts;
 pub mod pool;
 pub mod prober;
 pub mod push_keys;

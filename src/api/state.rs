@@ -18,6 +18,7 @@ use crate::actors::messages::live::{FindServices, GetOverview, Overview};
 use crate::actors::messages::store::{
     Ask, ChangeAccess, ChangeAlerting, ChangeMaintenance, MakeChange,
 };
+use crate::actors::open_alerts::OpenAlerts;
 use crate::actors::pool::Pool;
 use crate::actors::push_keys::PushKeys;
 use crate::actors::querier::Queriers;
@@ -60,6 +61,7 @@ pub struct Api {
     pub push_keys: PushKeys,
     /// All maintenance; read for the services that are under it.
     pub windows: CurrentWindows,
+    pub open_alerts: OpenAlerts,
     pub telemetry: Telemetry,
     /// Evaluate queries in PromQL.
     pub queriers: Queriers,
@@ -73,7 +75,7 @@ pub struct Api {
     pub has_plugins: bool,
     /// Whether responses show requests.
     pub requests: Requests,
-    /// Held while a channel, a policy or a silence is read and changed.
+    /// Held while a channel, a policy, a silence or a maintenance is read and changed.
     pub alerting_changes: Arc<Mutex<()>>,
     pub dispatcher: Dispatcher,
     /// A permit of each running test of a channel.

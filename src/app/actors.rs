@@ -10,6 +10,7 @@ use crate::actors::event_log::EventLog;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::SubscribeConfirmations;
 use crate::actors::messages::recording::{DispatcherRecipients, SetCanaries, Subscribe};
+use crate::actors::open_alerts::OpenAlerts;
 use crate::actors::pool::Pool;
 use crate::actors::prober::arbiters::ArbiterPool;
 use crate::actors::prober::state::ProberDeps;
@@ -54,6 +55,7 @@ pub struct Actors {
     pub queriers: Queriers,
     pub windows: CurrentWindows,
     pub access: AccessRegistry,
+    pub open_alerts: OpenAlerts,
     pub revision: Revision,
     /// Of the probers.
     pub arbiters: Vec<Arbiter>,
@@ -94,7 +96,9 @@ impl Actors {
         let stores = StoreActors::start(&store.access(), (source, marks), runtime);
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
-        let live = start_live_state(config, live, (&windows, &access), runtime);
+        let open_alerts = OpenAlerts::default();
+        let shared = (windows.clone(), access.clone(), open_alerts.clone());
+        let live = start_live_state(config, live, shared, runtime);
         let settings = recorder_settings(config, store, &resumed);
         let deps = RecorderDeps {
             revision: revision.clone(),
@@ -126,7 +130,7 @@ impl Actors {
             store,
             &stores,
             (&recorder, &scheduler, &pool),
-            (&last_results, &windows),
+            (&last_results, &windows, &open_alerts),
             sender_rules,
             runtime,
         );
@@ -159,6 +163,7 @@ impl Actors {
             queriers,
             windows,
             access,
+            open_alerts,
             revision,
             arbiters,
         }
@@ -199,10 +204,10 @@ fn start_queriers(
 fn start_live_state(
     config: &Config,
     services: Vec<LiveService>,
-    (windows, access): (&CurrentWindows, &AccessRegistry),
+    shared: (CurrentWindows, AccessRegistry, OpenAlerts),
     runtime: &Runtime,
 ) -> Addr<LiveState> {
-    let (arbiter, shared) = (Arbiter::new(), (windows.clone(), access.clone()));
+    let arbiter = Arbiter::new();
     LiveState::spawn(&arbiter.handle(), services, shared, config.api.max_streams, runtime)
 }
 
@@ -212,7 +217,7 @@ fn start_dispatcher(
     store: &Store,
     stores: &StoreActors,
     (recorder, scheduler, pool): (&Addr<Recorder>, &Addr<Scheduler>, &Addr<Pool>),
-    (last_results, windows): (&LastResults, &CurrentWindows),
+    (last_results, windows, open_alerts): (&LastResults, &CurrentWindows, &OpenAlerts),
     rules: SenderRules,
     runtime: &Runtime,
 ) -> Addr<Dispatcher> {
@@ -229,6 +234,7 @@ fn start_dispatcher(
         probe: pool.clone().recipient(),
         last_results: last_results.clone(),
         windows: windows.clone(),
+        open_alerts: open_alerts.clone(),
     };
     let arbiter = Arbiter::new();
     Dispatcher::spawn(&arbiter.handle(), settings, links, rules, runtime)

@@ -403,6 +403,7 @@ fn start_server(
         last_results: actors.last_results.clone(),
         push_keys: actors.push_keys.clone(),
         windows: actors.windows.clone(),
+        open_alerts: actors.open_alerts.clone(),
         variables: config.variables.clone(),
         has_plugins: config.plugins.is_some(),
         telemetry: runtime.telemetry.clone(),

@@ -11,6 +11,7 @@ use crate::actors::messages::live::{
     CloseStreams, FindServices, GetOverview, LiveRecipients, MaintenanceChanged, OpenStream,
     ServicesDefined, ServicesUpdated, StreamReply,
 };
+use crate::actors::open_alerts::OpenAlerts;
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::clock::unix_ms;
 use crate::domain::PageRequest;
@@ -39,12 +40,12 @@ impl LiveState {
     pub fn spawn(
         arbiter: &ArbiterHandle,
         services: Vec<LiveService>,
-        (windows, access): (CurrentWindows, AccessRegistry),
+        (windows, access, alerts): (CurrentWindows, AccessRegistry, OpenAlerts),
         max_streams: usize,
         runtime: &Runtime,
     ) -> Addr<Self> {
         let lifeline = runtime.lifeline("live state");
-        let streams = Streams::new(max_streams, access, runtime.telemetry.clone());
+        let streams = Streams::new(max_streams, (access, alerts), runtime.telemetry.clone());
         Self::start_in_arbiter(arbiter, move |_| {
             let now_ms = unix_ms();
             let mut overview = Overview::new(now_ms.unsigned_abs());

@@ -133,6 +133,11 @@ pub(super) fn counts(chunk: &mut String, all: &Counts, groups: Option<&[GroupCou
     event(chunk, "counts", &json!({"counts": CountsData::new(all), "groups": groups}));
 }
 
+/// The number of open alerts.
+pub(super) fn alerts(chunk: &mut String, open: u64) {
+    event(chunk, "alerts", &json!({"open": open}));
+}
+
 /// Shows the client that the stream is alive.
 pub(super) fn comment(chunk: &mut String) {
     chunk.push_str(":\n\n");

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::actors::access_registry::AccessRegistry;
 use crate::actors::messages::live::{OpenStream, StreamReply};
+use crate::actors::open_alerts::OpenAlerts;
 use crate::domain::access::Caller;
 use crate::live::overview::Overview;
 use crate::live::subscribers::{Subscriber, Texts};
@@ -19,6 +20,7 @@ pub struct Streams {
     open: Vec<Stream>,
     is_closing: bool,
     access: AccessRegistry,
+    alerts: OpenAlerts,
     telemetry: Telemetry,
 }
 
@@ -30,8 +32,12 @@ struct Stream {
 }
 
 impl Streams {
-    pub fn new(limit: usize, access: AccessRegistry, telemetry: Telemetry) -> Self {
-        Self { limit, open: Vec::new(), is_closing: false, access, telemetry }
+    pub fn new(
+        limit: usize,
+        (access, alerts): (AccessRegistry, OpenAlerts),
+        telemetry: Telemetry,
+    ) -> Self {
+        Self { limit, open: Vec::new(), is_closing: false, access, alerts, telemetry }
     }
 
     /// Opens a stream and sends its first chunk.
@@ -53,7 +59,7 @@ impl Streams {
         let OpenStream { view, since, caller, chunks } = open;
         let subscriber = Subscriber::new(view, since, now);
         let mut stream = Stream { subscriber, caller, chunks };
-        if stream.send(overview, &mut Texts::default(), now, now_ms) {
+        if stream.send(overview, &mut Texts::new(self.alerts.get()), now, now_ms) {
             self.open.push(stream);
         }
         self.telemetry.streams.set(self.open.len() as i64);
@@ -62,7 +68,7 @@ impl Streams {
 
     /// Sends to each stream what is due, and ends those that are over.
     pub fn flush(&mut self, overview: &Overview, now: Instant, now_ms: i64) {
-        let mut texts = Texts::default();
+        let mut texts = Texts::new(self.alerts.get());
         let telemetry = &self.telemetry;
         let admitted: Vec<bool> = {
             let access = self.access.lock();

@@ -6,8 +6,10 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::domain::alert::open_counts::OpenAlertCounts;
 use crate::domain::live::{LastResult, LiveMoment, LiveView};
 use crate::domain::{Group, ServiceId};
 use crate::live::overview::{Overview, ShownService, ViewChanges};
@@ -36,17 +38,25 @@ pub const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 /// A stream ends after this long; its client resumes.
 pub const LIFETIME: Duration = Duration::from_secs(3_600);
 
-/// Texts of changed services, made once for all streams of a flush.
+/// What all streams of a flush share.
 #[derive(Debug, Default)]
-pub struct Texts(HashMap<ServiceId, Rc<str>>);
+pub struct Texts {
+    /// Of changed services, made once.
+    states: HashMap<ServiceId, Rc<str>>,
+    alerts: Arc<OpenAlertCounts>,
+}
 
 impl Texts {
+    pub fn new(alerts: Arc<OpenAlertCounts>) -> Self {
+        Self { states: HashMap::new(), alerts }
+    }
+
     fn of(&mut self, overview: &Overview, id: ServiceId) -> Option<Rc<str>> {
-        if let Some(text) = self.0.get(&id) {
+        if let Some(text) = self.states.get(&id) {
             return Some(Rc::clone(text));
         }
         let text: Rc<str> = sse::state(&overview.service(id)?).into();
-        self.0.insert(id, Rc::clone(&text));
+        self.states.insert(id, Rc::clone(&text));
         Some(text)
     }
 }
@@ -60,6 +70,8 @@ pub struct Subscriber {
     known: Option<LiveMoment>,
     /// As `known`, of the counts.
     counts_known: Option<LiveMoment>,
+    /// The number of open alerts that the client knows.
+    alerts_known: Option<u64>,
     /// The results that the client knows, of the services that the view names.
     results: Vec<Option<LastResult>>,
     is_greeted: bool,
@@ -80,6 +92,7 @@ impl Subscriber {
             view,
             known: since,
             counts_known: since,
+            alerts_known: None,
             results: vec![None; named],
             is_greeted: false,
             opened: now,
@@ -125,6 +138,7 @@ impl Subscriber {
         }
         self.add_changes(&mut chunk, overview, texts);
         self.add_counts(&mut chunk, overview, now);
+        self.add_alerts(&mut chunk, &texts.alerts);
         self.add_results(&mut chunk, overview, now);
         if chunk.is_empty() && now.saturating_duration_since(self.sent_at) >= COMMENT_EVERY {
             sse::comment(&mut chunk);
@@ -186,6 +200,13 @@ impl Subscriber {
         self.counts_at = now;
         let groups = (groups.len() <= GROUPS_MOST).then_some(groups);
         sse::counts(chunk, &overview.counts(&self.view.groups), groups.as_deref());
+    }
+
+    fn add_alerts(&mut self, chunk: &mut String, alerts: &OpenAlertCounts) {
+        let open = alerts.visible(&self.view.groups);
+        if self.alerts_known.replace(open) != Some(open) {
+            sse::alerts(chunk, open);
+        }
     }
 
     fn add_results(&mut self, chunk: &mut String, overview: &Overview, now: Instant) {

@@ -7,6 +7,7 @@
 
 mod asking;
 mod burn_rates;
+mod definition_reads;
 mod handlers;
 mod messages;
 mod mirrors;
@@ -31,6 +32,7 @@ use crate::actors::last_results::LastResults;
 use crate::actors::messages::probing::{GetLateness, ProbeNow};
 use crate::actors::messages::recording::GetStoreFailure;
 use crate::actors::messages::store::{Ask, SettleAlerts};
+use crate::actors::open_alerts::OpenAlerts;
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::actors::store::readers::Readers;
 use crate::alerting::kind::Kind;
@@ -39,6 +41,7 @@ use crate::clock::unix_ms;
 use crate::domain::alert::engine::lane::{LaneSettings, REFILL_MS};
 use crate::domain::alert::engine::open::Subject;
 use crate::domain::alert::engine::{Backlog, Engine, Env, Restored, Routed};
+use crate::domain::alert::open_counts::OpenAlertCounts;
 use crate::domain::alert::{AlertKind, Channel, ChannelId, Policy, Route, Settlement, Watched};
 use crate::domain::{Defaults, Definition, Group, Requests, ServiceId};
 use crate::metrics::Outbox;
@@ -47,6 +50,7 @@ use crate::storage::StorageError;
 use crate::storage::alerting::{
     AlertingState, GetAlertingState, GetDefinitions, ReadSignals, SignalBatch,
 };
+use definition_reads::DefinitionReads;
 pub use messages::MessageSource;
 use mirrors::Mirrors;
 use suppressions::SuppressionRules;
@@ -65,6 +69,9 @@ const BATCH: u32 = 1_000;
 
 /// Interval between two counts for `/metrics`.
 const COUNT_EVERY_MS: i64 = 5_000;
+
+/// The same for the number of open alerts on pages, when they may have changed.
+const OPEN_COUNT_EVERY_MS: u64 = 500;
 
 #[derive(Debug, Clone)]
 pub struct DispatcherSettings {
@@ -85,6 +92,8 @@ pub struct DispatcherLinks {
     pub probe: Recipient<ProbeNow>,
     pub last_results: LastResults,
     pub windows: CurrentWindows,
+    /// Written by the dispatcher.
+    pub open_alerts: OpenAlerts,
 }
 
 /// Bounds: those of the [`Engine`]; one query and one settlement under way; a command of HTTP a
@@ -96,9 +105,8 @@ pub struct Dispatcher {
     mirrors: Mirrors,
     /// `None` until the store was read.
     loaded: Option<Loaded>,
-    is_loading: bool,
-    /// Channels, policies or silences were changed since they were read.
-    is_outdated: bool,
+    /// Of channels, policies and silences; at first, of alerts and notifications too.
+    definitions: DefinitionReads,
     /// There may be signals that are not read.
     has_signals: bool,
     is_reading: bool,
@@ -118,6 +126,8 @@ pub struct Dispatcher {
     /// No new attempt begins.
     is_stopping: bool,
     counted_ms: i64,
+    /// Whether open alerts may be others than those that were counted, and when that was.
+    open_alerts: (bool, i64),
     next_test: u64,
     own: watched::OwnWatch,
     burn_rates: watched::BurnRates,
@@ -156,8 +166,7 @@ impl Dispatcher {
             sender: Rc::new(Sender::new(rules)),
             mirrors: Mirrors::default(),
             loaded: None,
-            is_loading: false,
-            is_outdated: false,
+            definitions: DefinitionReads::default(),
             has_signals: true,
             is_reading: false,
             settlement: None,
@@ -169,6 +178,7 @@ impl Dispatcher {
             is_cut_off: false,
             is_stopping: false,
             counted_ms: 0,
+            open_alerts: (true, 0),
             next_test: 1,
             own: watched::OwnWatch::default(),
             burn_rates: watched::BurnRates::default(),
@@ -195,7 +205,8 @@ impl Dispatcher {
     }
 
     fn is_idle(&self) -> bool {
-        let has_work = self.has_signals || self.times_moved || self.is_outdated || self.is_busy();
+        let is_behind = self.times_moved || self.definitions.is_outdated() || self.open_alerts.0;
+        let has_work = self.has_signals || is_behind || self.is_busy();
         !has_work && self.loaded.as_ref().is_some_and(|loaded| loaded.engine.is_idle())
     }
 
@@ -204,7 +215,7 @@ impl Dispatcher {
         if now_ms < self.paused_until_ms {
             return;
         }
-        if self.is_outdated || self.loaded.is_none() {
+        if self.definitions.is_outdated() || self.loaded.is_none() {
             self.load(context);
         }
         let Some(loaded) = &mut self.loaded else { return };
@@ -215,7 +226,7 @@ impl Dispatcher {
         loaded.engine.tick(&env);
         self.settle(context);
         // A read that has begun may have found the times of before.
-        if self.times_moved && !self.is_busy() && !self.is_loading {
+        if self.times_moved && !self.is_busy() && !self.definitions.is_reading() {
             return self.read_again(context);
         }
         self.read_unrouted(context);
@@ -223,6 +234,7 @@ impl Dispatcher {
         self.send_due(context);
         self.push_due(context);
         self.count(now_ms);
+        self.count_open(now_ms);
     }
 
     fn pause(&mut self) {
@@ -231,13 +243,12 @@ impl Dispatcher {
 
     /// Reads the store; the open alerts and notifications only at the start.
     fn load(&mut self, context: &mut Context<Self>) {
-        if std::mem::replace(&mut self.is_loading, true) {
+        if !self.definitions.begin() {
             return;
         }
-        self.is_outdated = false;
         let state = self.links.readers.ask(Ask(GetAlertingState)).into_actor(self);
         context.spawn(state.map(|state, dispatcher, context| {
-            dispatcher.is_loading = false;
+            dispatcher.definitions.ended(state.is_err());
             match state {
                 Ok(state) => {
                     dispatcher.take_over(state);
@@ -246,7 +257,6 @@ impl Dispatcher {
                 Err(error) => {
                     warn!(dispatcher.log, "alerting was not read from the store";
                         "error" => %error);
-                    dispatcher.is_outdated = true;
                     dispatcher.pause();
                 }
             }
@@ -317,6 +327,7 @@ impl Dispatcher {
         };
         let engine = Engine::restore(restored, escalates);
         self.loaded = Some(Loaded { engine, source, channels: by_id, policies, rules });
+        self.open_alerts.0 = true;
     }
 
     /// Writes what was decided. A settlement that may be stored is written again as it is.
@@ -350,6 +361,7 @@ impl Dispatcher {
         match result {
             Ok(()) => {
                 self.settlement = None;
+                self.open_alerts.0 = true;
                 if let Some(loaded) = &mut self.loaded {
                     loaded.engine.settled();
                     self.mirrors.settled(&loaded.engine);
@@ -375,8 +387,7 @@ impl Dispatcher {
     /// Reads the next signals, once those before are settled and every change of a policy is read
     /// that was made before them.
     fn read_signals(&mut self, context: &mut Context<Self>) {
-        let is_behind = self.is_loading || self.is_outdated;
-        if !self.has_signals || self.is_busy() || is_behind {
+        if !self.has_signals || self.is_busy() || self.definitions.is_behind() {
             return;
         }
         self.is_reading = true;
@@ -466,6 +477,20 @@ impl Dispatcher {
             };
             engine.route(*alert_id, &routes, &env);
         }
+    }
+
+    /// Counts the open alerts for pages and streams.
+    fn count_open(&mut self, now_ms: i64) {
+        let (has_changed, counted_ms) = self.open_alerts;
+        let Some(loaded) = &self.loaded else { return };
+        if !has_changed || now_ms.abs_diff(counted_ms) < OPEN_COUNT_EVERY_MS {
+            return;
+        }
+        self.open_alerts = (false, now_ms);
+        let alerts = loaded.engine.open_alerts();
+        let alerts =
+            alerts.map(|alert| (alert.service_id.is_some(), alert.subject.group.as_deref()));
+        self.links.open_alerts.set(OpenAlertCounts::of(alerts));
     }
 
     fn count(&mut self, now_ms: i64) {

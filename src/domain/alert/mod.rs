@@ -9,6 +9,7 @@ pub mod kind;
 pub mod marks;
 pub mod message;
 pub mod notification;
+pub mod open_counts;
 pub mod routing;
 pub mod rule;
 pub mod runs;

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::access::GroupLimit;
 use crate::domain::live::{
     ListedDefinition, LiveService, NewestEvent, ServiceState, ServiceUpdate, StateFilter,
 };
@@ -85,10 +86,21 @@ impl Stream {
         Self { subscriber: Subscriber::new(view, since, start), start }
     }
 
-    /// What the client receives at a second after the start.
+    /// What the client receives at a second after the start, but for open alerts.
     fn at(&mut self, overview: &Overview, second: f64) -> Vec<Received> {
+        let mut received = self.with_alerts(overview, second, Arc::default());
+        received.retain(|event| event.name != "alerts");
+        received
+    }
+
+    fn with_alerts(
+        &mut self,
+        overview: &Overview,
+        second: f64,
+        alerts: Arc<OpenAlertCounts>,
+    ) -> Vec<Received> {
         let now = self.start + Duration::from_secs_f64(second);
-        let chunk = self.subscriber.chunk(overview, &mut Texts::default(), now, 1_000);
+        let chunk = self.subscriber.chunk(overview, &mut Texts::new(alerts), now, 1_000);
         chunk.map(|chunk| parse(&chunk)).unwrap_or_default()
     }
 }
@@ -118,6 +130,29 @@ fn a_stream_begins_with_hello_and_continues_with_changes() {
         "detail": "503 Service Unavailable", "last_result": null});
     assert_eq!(changes[1].data, expected, "the newest state alone");
     assert_eq!(changes[2].id, Some(overview.moment()));
+}
+
+#[test]
+fn the_number_of_open_alerts_is_sent_at_first_and_when_it_changes() {
+    let overview = overview(1);
+    let groups = GroupLimit::to(["g1".to_owned()]);
+    let mut limited = Stream::of(LiveView { groups, ..LiveView::default() }, None);
+    let mut stream = Stream::of(LiveView::default(), None);
+    let alerts = |groups: &[&str]| {
+        Arc::new(OpenAlertCounts::of(groups.iter().map(|group| (true, Some(*group)))))
+    };
+    let mut at = |second, open: &[&str]| {
+        let numbers = |received: &[Received]| -> Vec<u64> {
+            let alerts = received.iter().filter(|event| event.name == "alerts");
+            alerts.map(|event| event.data["open"].as_u64().unwrap()).collect()
+        };
+        let all = numbers(&stream.with_alerts(&overview, second, alerts(open)));
+        (all, numbers(&limited.with_alerts(&overview, second, alerts(open))))
+    };
+    assert_eq!(at(0.0, &[]), (vec![0], vec![0]), "a page may be older");
+    assert_eq!(at(0.25, &[]), (vec![], vec![]));
+    assert_eq!(at(0.5, &["g1", "g2"]), (vec![2], vec![1]));
+    assert_eq!(at(0.75, &["g1", "g2", "g2"]), (vec![3], vec![]));
 }
 
 #[test]
