@@ -92,11 +92,12 @@ pub fn serve(
             let acceptor = acceptor.clone();
             let app = map_config(app().into_factory(), |()| AppConfig::default())
                 .map_err(|error: actix_web::Error| error.error_response());
+            let stopped = move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            };
             let http = HttpService::build()
-                .graceful_shutdown_signal(move || {
-                    let stopping = stopping.clone();
-                    async move { stopping.notified().await }
-                })
+                .graceful_shutdown_signal(stopped.clone())
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(FIRST_HEAD_TIMEOUT)
                 // For the last bytes of a response, and the rest of a body that nobody reads.
@@ -106,7 +107,8 @@ pub fn serve(
                     data.insert(Arc::clone(stream.connection()));
                 })
                 .h1(app);
-            let admit = move |stream| admit(connections.clone(), acceptor.clone(), stream);
+            let admit =
+                move |stream| admit(connections.clone(), acceptor.clone(), stream, stopped());
             fn_service(admit).and_then(http)
         })?
         .run();
@@ -118,10 +120,12 @@ async fn admit(
     connections: Connections,
     acceptor: Option<TlsAcceptor>,
     stream: TcpStream,
+    stopped: impl Future<Output = ()>,
 ) -> Result<(ClientStream, Option<SocketAddr>), DispatchError> {
     let peer = stream.peer_addr().ok();
     let connection = connections.admit(Instant::now());
-    let opening = ClientStream::open(stream, connection, acceptor.as_ref(), HANDSHAKE_TIMEOUT);
+    let acceptor = acceptor.as_ref();
+    let opening = ClientStream::open(stream, connection, acceptor, HANDSHAKE_TIMEOUT, stopped);
     Ok((opening.await.map_err(DispatchError::Io)?, peer))
 }
 

@@ -46,12 +46,14 @@ pub struct ClientStream {
 
 impl ClientStream {
     /// With `acceptor`, completes the handshake of TLS first; an error when the client takes longer
-    /// than `handshake_timeout`, or has to make room for another connection.
+    /// than `handshake_timeout`, has to make room for another connection, or the server is
+    /// `stopped`.
     pub async fn open(
         stream: TcpStream,
         connection: Connection,
         acceptor: Option<&TlsAcceptor>,
         handshake_timeout: Duration,
+        stopped: impl Future<Output = ()>,
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let socket = SockRef::from(&stream);
@@ -67,6 +69,7 @@ impl ClientStream {
                     () = connection.closed() => {
                         return Err(io::ErrorKind::ConnectionAborted.into());
                     }
+                    () = stopped => return Err(io::ErrorKind::ConnectionAborted.into()),
                 }
             }
         };
@@ -239,5 +242,44 @@ impl AsyncWrite for ClientStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use actix_web::rt::net::TcpListener;
+    use rustls::ServerConfig;
+    use rustls::crypto::ring::default_provider;
+    use rustls::server::ResolvesServerCertUsingSni;
+
+    use super::*;
+    use crate::api::transport::Connections;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[actix_web::test]
+    async fn a_stop_ends_a_handshake_at_once() {
+        let config = ServerConfig::builder_with_provider(default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connections = Connections::new(2, HOUR);
+        let accept = async || {
+            // It sends nothing.
+            let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            (client, listener.accept().await.unwrap().0, connections.admit(Instant::now()))
+        };
+        let (_client, stream, connection) = accept().await;
+        let opening = ClientStream::open(stream, connection, Some(&acceptor), HOUR, ready(()));
+        assert_eq!(opening.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        let (_client, stream, connection) = accept().await;
+        let opening = ClientStream::open(stream, connection, Some(&acceptor), HOUR, pending());
+        let waited = tokio::time::timeout(Duration::from_millis(10), opening).await;
+        assert!(waited.is_err(), "it goes on while the server runs");
     }
 }

@@ -13,7 +13,9 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::slow_clients;
-use crate::support::{App, Authority, Identity, Launch, Shape, wait_for, wait_until};
+use crate::support::{
+    App, Authority, Identity, Launch, Shape, ensure, retry_while_busy, wait_for, wait_until,
+};
 
 /// Files of the certificate and the key, in the folder of the program.
 const FILES: [(&str, &str); 2] =
@@ -198,6 +200,44 @@ fn the_end_of_the_certificate_is_a_metric_and_a_warning_before() {
     app.stop();
     let without = Launch::new().start();
     assert_eq!(without.metric("service_healthcheck_api_certificate_expiry_seconds"), None);
+}
+
+#[test]
+fn a_session_over_tls_has_a_cookie_for_tls_alone() {
+    let authority = Authority::new();
+    let app = with_tls(&authority).with("API_TOKEN", "token-of-the-api").start();
+    let json = ["-i", "-H", "Content-Type: application/json", "-d"];
+    let words = [&json[..], &["{\"token\": \"token-of-the-api\"}"]].concat();
+    let (code, reply) = curl(&app, &authority.file(), &words, "/v1/session");
+    assert_eq!(code, Some(0), "{reply}");
+    let cookie = reply.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    assert!(cookie.starts_with("__Host-shc_session=") && cookie.contains("; Secure"), "{cookie}");
+    let pair = cookie.split(';').next().unwrap();
+    let actor = |cookie: &str| {
+        let header = format!("Cookie: {cookie}");
+        curl(&app, &authority.file(), &["-H", &header], "/v1/session").1
+    };
+    assert!(actor(pair).contains("\"API_TOKEN\""), "{}", actor(pair));
+    let plain = pair.replace("__Host-", "");
+    assert!(!actor(&plain).contains("\"API_TOKEN\""), "a page without TLS may have set it");
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_handshake() {
+    /// As in `api/server.rs`.
+    const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+    let authority = Authority::new();
+    retry_while_busy(|| {
+        let mut app = with_tls(&authority).start();
+        let silent = TcpStream::connect(app.address()).unwrap();
+        assert!(get(&mut connect(&app, &authority), "/v1/services").starts_with("HTTP/1.1 200"));
+        let began = Instant::now();
+        app.signal(Signal::TERM);
+        assert_eq!(app.exit_code(), Some(0), "{}", app.log());
+        drop(silent);
+        let took = began.elapsed();
+        ensure(took < HANDSHAKE_TIMEOUT, || format!("{took:?} of {HANDSHAKE_TIMEOUT:?}"))
+    });
 }
 
 #[test]
