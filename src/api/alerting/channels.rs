@@ -22,6 +22,9 @@ use crate::domain::{Origin, alert};
 use crate::spec;
 use crate::storage::alerting::{AlertingApplied, AlertingChange, GetChannel, ListChannels};
 
+/// Fields of a channel that no request writes.
+const READ_ONLY: [&str; 3] = ["id", "origin", "failing_since"];
+
 /// The channels, by name. Requires the token when one is configured.
 #[utoipa::path(get, path = "/v1/channels", tag = "alerting", security((), ("token" = [])),
     params(PageParams),
@@ -86,15 +89,31 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
 pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
     let id = input::record_id(&request)?;
     input::no_params(&request)?;
-    let change = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
-    let _order = api.alerting_changes.lock().await;
-    let before = api.query(GetChannel(id)).await?;
-    if before.origin == Origin::File {
-        return Err(ApiError::of_the_file("channel", id, &before.name));
-    }
-    let channel = input::alerting::changed_channel(&before, &merged(&before, &change), &change)?;
-    let channel = changed(&api, AlertingChange::UpdateChannel(id, channel), &request).await?;
+    let patch = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
+    let channel = change(&api, &request, id, &patch).await?;
     Ok(success(StatusCode::OK, data(&channel)))
+}
+
+/// Changes a channel by a patch (RFC 7396).
+pub async fn change(
+    api: &Api,
+    request: &HttpRequest,
+    id: i64,
+    patch: &Map<String, Value>,
+) -> Result<alert::Channel, ApiError> {
+    let _order = api.alerting_changes.lock().await;
+    let before = writable(api, id).await?;
+    let channel = input::alerting::changed_channel(&before, &merged(&before, patch), patch)?;
+    changed(api, AlertingChange::UpdateChannel(id, channel), request).await
+}
+
+/// The channel, unless the services file defines it.
+pub async fn writable(api: &Api, id: i64) -> Result<alert::Channel, ApiError> {
+    let channel = api.query(GetChannel(id)).await?;
+    match channel.origin {
+        Origin::Api => Ok(channel),
+        Origin::File => Err(ApiError::of_the_file("channel", id, &channel.name)),
+    }
 }
 
 /// Deletes a channel that no policy names. Its deliveries stay in the store.
@@ -142,6 +161,11 @@ fn view(channel: &alert::Channel) -> Channel {
     Channel::new(channel, shown(channel))
 }
 
+/// The fields of a channel that can be changed, with masked secrets.
+pub fn writable_fields(channel: &alert::Channel) -> Map<String, Value> {
+    fields(&view(channel), &READ_ONLY)
+}
+
 fn data(channel: &alert::Channel) -> ChannelData {
     ChannelData { channel: One::new(view(channel)) }
 }
@@ -149,7 +173,7 @@ fn data(channel: &alert::Channel) -> ChannelData {
 /// The fields of `channel`, with its secrets, after `change` (RFC 7396).
 fn merged(channel: &alert::Channel, change: &Map<String, Value>) -> Map<String, Value> {
     let view = Channel::new(channel, channel.options.clone());
-    let mut fields = fields(&view, &["id", "origin", "failing_since"]);
+    let mut fields = fields(&view, &READ_ONLY);
     spec::merge(&mut fields, change);
     fields
 }

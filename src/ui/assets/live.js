@@ -87,6 +87,10 @@ const handlers = {
   many: refresh,
   counts: refresh,
   gone: refresh,
+  alerts({ open }) {
+    const shown = document.querySelector('#open b')?.textContent.replace(/\D/g, '') ?? 0;
+    if (+shown !== open) refresh();
+  },
   state(change) {
     const row = document.querySelector(`[data-id="${change.id}"]`);
     if (row && paint(row, change.state)) {

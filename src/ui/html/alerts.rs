@@ -50,6 +50,8 @@ pub struct Silence {
     pub to_ms: i64,
     /// Who and why.
     pub note: String,
+    /// Whether the reader may end it, as far as groups decide that.
+    pub can_end: bool,
 }
 
 /// Facts of the page.
@@ -94,13 +96,15 @@ pub fn page(frame: &Frame, facts: &Alerts) -> Markup {
     };
     let current = |has_ended| (facts.has_ended == has_ended).then_some("true");
     let content = html! {
-        div.head { h1 { "Alerts" } (tabs("/alerts")) }
+        div.head { h1 { "Alerts" } (tabs("/alerts", frame.access)) }
         @if !facts.has_channel {
             div.note.warn {
                 (icon("warn", "s-degraded"))
                 p {
                     "No channel exists, so no alert is delivered. "
-                    a href="/channels/new" { "Add a channel" } "."
+                    @if !frame.access.is_limited {
+                        a href="/channels/new" { "Add a channel" } "."
+                    }
                 }
             }
         }
@@ -269,7 +273,7 @@ fn silences(frame: &Frame, facts: &Alerts) -> Markup {
                                     }
                                 }
                                 td.num {
-                                    @if frame.access.can_write {
+                                    @if frame.access.can_write && silence.can_end {
                                         (post_button(&format!("/silences/{}/delete", silence.id),
                                             "bell", "End", "small"))
                                     }

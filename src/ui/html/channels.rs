@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::domain::shown_state::ShownState;
 use crate::ui::html::field::{Field, Form, Input, field, other_problems};
-use crate::ui::html::frame::{Frame, Section};
+use crate::ui::html::frame::{Access, Frame, Section};
 use crate::ui::html::parts::{command, icon, post_button, state_icon};
 use crate::ui::html::text;
 
@@ -47,14 +47,45 @@ pub struct ChannelForm {
     pub kind: String,
     pub keys: Vec<Key>,
     pub form: Form,
+    /// Id and name of the channel that is changed; `None` for a new one.
+    pub channel: Option<(i64, String)>,
 }
 
-/// Links between the pages of alerting.
-pub fn tabs(current: &str) -> Markup {
+const NAME: Field<'static> = Field {
+    name: "name",
+    label: "Name",
+    help: "",
+    placeholder: "ops",
+    input: Input::Text,
+    is_required: true,
+};
+
+const ENABLED: Field<'static> = Field {
+    name: "enabled",
+    label: "Deliver messages",
+    placeholder: "",
+    input: Input::Check,
+    is_required: false,
+    ..NAME
+};
+
+const MORE: Field<'static> = Field {
+    name: "more",
+    label: "Other fields",
+    help: "Every other field of the API, as a JSON object.",
+    placeholder: "{\"title\": \"[[ALERT_DESCRIPTION]]\"}",
+    input: Input::Lines,
+    is_required: false,
+};
+
+/// Links between the pages of alerting. Channels concern the whole monitor.
+pub fn tabs(current: &str, access: Access) -> Markup {
     html! {
-        nav.tabs aria-label="Alerting" {
-            @for (href, word) in [("/alerts", "Alerts"), ("/channels", "Channels")] {
-                a href=(href) aria-current=[(href == current).then_some("page")] { (word) }
+        @if !access.is_limited {
+            nav.tabs aria-label="Alerting" {
+                @for (href, word) in [("/alerts", "Alerts"), ("/channels", "Channels")] {
+                    a href=(href) aria-current=[(href == current).then_some("page")] { (word) }
+                }
             }
         }
     }
@@ -65,7 +96,7 @@ pub fn page(frame: &Frame, facts: &Channels) -> Markup {
     let content = html! {
         div.head {
             h1 { "Channels" }
-            (tabs("/channels"))
+            (tabs("/channels", frame.access))
             @if frame.access.can_write {
                 a.btn.go.end href="/channels/new" { (icon("add", "")) "Add a channel" }
             }
@@ -124,6 +155,8 @@ fn row(frame: &Frame, channel: &Channel) -> Markup {
                         (post_button(&format!("/channels/{}/test", channel.id), "bell",
                             "Send a test", "small"))
                         @if !channel.is_of_file {
+                            a.btn.small href={ "/channels/" (channel.id) "/edit" }
+                                aria-label={ "Edit " (channel.name) } { "Edit" }
                             details {
                                 summary { "Delete" }
                                 form method="post" action={ "/channels/" (channel.id) "/delete" } {
@@ -168,42 +201,25 @@ fn empty(frame: &Frame, facts: &Channels) -> Markup {
     }
 }
 
-/// The form of a new channel: first its kind, then the keys of the kind.
+/// The form of a channel: of a new one, first its kind, and then the keys of the kind.
 pub fn form_page(frame: &Frame, facts: &ChannelForm) -> Markup {
-    let form = &facts.form;
-    let name = Field {
-        name: "name",
-        label: "Name",
-        help: "",
-        placeholder: "ops",
-        input: Input::Text,
-        is_required: true,
+    let title = match &facts.channel {
+        Some((_, name)) => format!("Edit {name}"),
+        None => "Add a channel".to_owned(),
     };
-    let key = |key: &Key| {
-        let input = if key.is_secret { Input::Secret } else { Input::Text };
-        let name = format!("keys.{}", key.name);
-        field(
-            &Field {
-                name: &name,
-                label: &key.name,
-                help: &key.expected,
-                placeholder: "",
-                input,
-                is_required: key.is_required,
-            },
-            form,
-        )
-    };
-    let names: Vec<String> = facts.keys.iter().map(|key| format!("keys.{}", key.name)).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).chain(["name"]).collect();
-    let (required, optional): (Vec<_>, Vec<_>) = facts.keys.iter().partition(|key| key.is_required);
-    let has_error =
-        optional.iter().any(|key| !form.errors(&format!("keys.{}", key.name)).is_empty());
     let content = html! {
         div {
             p.crumbs { a href="/channels" { "Channels" } }
-            h1 { "Add a channel" }
+            h1 { (title) }
         }
+        @if facts.channel.is_none() { (kinds(facts)) }
+        @if !facts.kind.is_empty() { (form(facts)) }
+    };
+    Frame { section: Section::Alerts, ..frame.clone() }.page(&title, &content)
+}
+
+fn kinds(facts: &ChannelForm) -> Markup {
+    html! {
         form.filters action="/channels/new" {
             div.field {
                 label for="kind" { "Kind" }
@@ -215,32 +231,58 @@ pub fn form_page(frame: &Frame, facts: &ChannelForm) -> Markup {
             }
             button.btn { "Choose" }
         }
-        @if !facts.kind.is_empty() {
-            (other_problems(form, &names))
-            form.form method="post" action="/channels/new" {
-                input type="hidden" name="kind" value=(facts.kind);
-                (field(&name, form))
-                @for one in required { (key(one)) }
-                @if !optional.is_empty() {
-                    details open[has_error] {
-                        summary { "More settings" }
-                        div.form { @for one in optional { (key(one)) } }
-                    }
-                }
-                div.row {
-                    button.btn.go { "Add the channel" }
-                    a.btn href="/channels" { "Cancel" }
+    }
+}
+
+fn form(facts: &ChannelForm) -> Markup {
+    let form = &facts.form;
+    let key_field = |key: &Key| {
+        let input = if key.is_secret { Input::Secret } else { Input::Text };
+        let (name, is_required) = (format!("keys.{}", key.name), key.is_required);
+        let (label, help) = (&key.name, &key.expected);
+        field(&Field { name: &name, label, help, placeholder: "", input, is_required }, form)
+    };
+    let names: Vec<String> = facts.keys.iter().map(|key| format!("keys.{}", key.name)).collect();
+    let names = names.iter().map(String::as_str).chain(["name", "enabled", "more"]);
+    let names: Vec<&str> = names.collect();
+    let (required, optional): (Vec<_>, Vec<_>) = facts.keys.iter().partition(|key| key.is_required);
+    let is_used = |name: &str| !form.value(name).is_empty() || !form.errors(name).is_empty();
+    let is_open =
+        is_used("more") || optional.iter().any(|key| is_used(&format!("keys.{}", key.name)));
+    let action = match &facts.channel {
+        Some((id, _)) => format!("/channels/{id}/edit"),
+        None => "/channels/new".to_owned(),
+    };
+    html! {
+        (other_problems(form, &names))
+        form.form method="post" action=(action) {
+            input type="hidden" name="kind" value=(facts.kind);
+            (field(&NAME, form))
+            @if facts.channel.is_some() {
+                p.help { "A channel of the kind " (facts.kind) ". The value *** keeps a secret." }
+                (field(&ENABLED, form))
+            }
+            @for one in required { (key_field(one)) }
+            details open[is_open] {
+                summary { "More settings" }
+                div.form {
+                    @for one in optional { (key_field(one)) }
+                    (field(&MORE, form))
                 }
             }
+            div.row {
+                button.btn.go {
+                    @if facts.channel.is_some() { "Save" } @else { "Add the channel" }
+                }
+                a.btn href="/channels" { "Cancel" }
+            }
         }
-    };
-    Frame { section: Section::Alerts, ..frame.clone() }.page("Add a channel", &content)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::html::frame::Access;
 
     #[test]
     fn a_secret_key_is_a_password_field() {
@@ -255,10 +297,35 @@ mod tests {
             kind: "slack".to_owned(),
             keys: vec![key("webhook-url", true, true), key("channel", false, false)],
             form: Form::default(),
+            channel: None,
         };
         let page = form_page(&Frame::default(), &facts).into_string();
         assert!(page.contains("name=\"keys.webhook-url\" type=\"password\""), "{page}");
         assert!(page.contains("<details><summary>More settings") && page.contains("keys.channel"));
+        assert!(!page.contains("name=\"enabled\""), "a new channel delivers");
+        let values = [("keys.channel".to_owned(), "#ops".to_owned())].into();
+        let form = Form { values, problems: vec!["keys.channel: invalid value".to_owned()] };
+        let channel = Some((5, "ops".to_owned()));
+        let edit = form_page(&Frame::default(), &ChannelForm { form, channel, ..facts });
+        let edit = edit.into_string();
+        for part in [
+            "<h1>Edit ops</h1>",
+            "action=\"/channels/5/edit\"",
+            "name=\"enabled\" type=\"checkbox\"",
+            "<details open>",
+            "value=\"#ops\"",
+            "keys.channel: invalid value</p>",
+        ] {
+            assert!(edit.contains(part), "{part} in {edit}");
+        }
+        assert!(!edit.contains("<select"), "the kind stays");
+    }
+
+    #[test]
+    fn a_token_that_is_limited_to_groups_sees_no_link_to_channels() {
+        let tabs =
+            |is_limited| tabs("/alerts", Access { is_limited, ..Access::default() }).into_string();
+        assert!(tabs(false).contains("href=\"/channels\"") && tabs(true).is_empty());
     }
 
     #[test]

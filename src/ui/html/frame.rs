@@ -1,5 +1,7 @@
 //! What every page has: head, header, navigation, freshness, footer.
 
+use std::time::Duration;
+
 use maud::{DOCTYPE, Markup, html};
 
 use crate::ui::assets;
@@ -69,6 +71,8 @@ pub struct Access {
     pub has_session: bool,
     /// Whether a token gives more rights.
     pub can_sign_in: bool,
+    /// Whether the token is limited to groups: what concerns the whole monitor is left out.
+    pub is_limited: bool,
 }
 
 /// The stream that updates a page.
@@ -102,7 +106,12 @@ pub struct Frame {
     pub notices: Vec<Notice>,
     /// Whether the monitor itself has no network.
     pub is_cut_off: bool,
+    /// How long the oldest due probe waits.
+    pub late: Duration,
 }
+
+/// A monitor that is late by this is doubtful.
+const LATE: Duration = Duration::from_secs(5);
 
 impl Frame {
     /// The whole page.
@@ -165,6 +174,15 @@ impl Frame {
                     "The network of this monitor is unreachable: what stands here is from before.",
                 ).markup())
             }
+            @if self.late >= LATE {
+                (Notice::new(
+                    Tone::Warning,
+                    format!(
+                        "Probes are late by {}: the machine or the pool of probers is overloaded.",
+                        text::span(u64::try_from(self.late.as_millis()).unwrap_or(u64::MAX)),
+                    ),
+                ).markup())
+            }
         }
     }
 
@@ -181,9 +199,7 @@ impl Frame {
                             @let current = (section == self.section).then_some("page");
                             a href=(href) aria-current=[current] {
                                 (word)
-                                @if section == Section::Alerts && self.alerts > 0 {
-                                    b.s-down { (text::count(self.alerts)) span.vh { " open" } }
-                                }
+                                @if section == Section::Alerts { (self.open_alerts()) }
                             }
                         }
                     }
@@ -206,12 +222,24 @@ impl Frame {
         }
     }
 
+    /// The number of open alerts, which the script keeps fresh.
+    fn open_alerts(&self) -> Markup {
+        html! {
+            span #open data-live {
+                @if self.alerts > 0 {
+                    b.s-down { (text::count(self.alerts)) } span.vh { " open" }
+                }
+            }
+        }
+    }
+
     fn footer(&self) -> Markup {
         html! {
             footer.foot {
                 div.wrap {
                     span { "Version " (env!("CARGO_PKG_VERSION")) }
                     span #zone { "Times are UTC" }
+                    span.printed { "As of " (text::moment(self.now_ms, self.now_ms)) }
                     a href="/wall" { "Wall display" }
                     a href="/openapi.json" { "API" }
                     button type="button" data-help hidden { "Keyboard" }
@@ -261,6 +289,15 @@ mod tests {
     }
 
     #[test]
+    fn open_alerts_are_counted_in_the_navigation() {
+        let page = |alerts| Frame { alerts, ..Frame::default() }.page("x", &html! {}).into_string();
+        let link = "Alerts<span id=\"open\" data-live>";
+        let counted = "<b class=\"s-down\">1,204</b><span class=\"vh\"> open</span></span>";
+        assert!(page(1_204).contains(&format!("{link}{counted}")), "{}", page(1_204));
+        assert!(page(0).contains(&format!("{link}</span>")));
+    }
+
+    #[test]
     fn a_page_has_no_inline_style_or_script() {
         let stream = Stream { url: "/v1/stream?services=1".to_owned(), since: "a-1".to_owned() };
         let path = "/?a=\"<b>".to_owned();
@@ -273,12 +310,17 @@ mod tests {
     }
 
     #[test]
-    fn a_monitor_without_network_says_so() {
+    fn a_monitor_that_is_cut_off_or_late_says_so() {
         let page = |is_cut_off| {
             Frame { is_cut_off, ..Frame::default() }.page("x", &html! {}).into_string()
         };
         assert!(page(true).contains("The network of this monitor is unreachable"));
         assert!(page(false).contains("<div id=\"banner\" data-live></div>"));
+        let late = |seconds| {
+            let late = Duration::from_secs(seconds);
+            Frame { late, ..Frame::default() }.banner().into_string()
+        };
+        assert!(late(75).contains("Probes are late by 1 min:") && late(4).is_empty());
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Planned work: the list, and the form of a new one.
+//! Planned work: the list, with the form of a new one.
 
 use maud::{Markup, html};
 
 use crate::domain::shown_state::ShownState;
-use crate::ui::html::field::{Field, Form, Input, field, other_problems};
+use crate::ui::html::field::Form;
 use crate::ui::html::frame::Frame;
+use crate::ui::html::maintenance_form::form;
 use crate::ui::html::parts::{post_button, state_icon};
 use crate::ui::html::text;
 
@@ -22,6 +23,54 @@ pub struct Maintenance {
     pub next_start_ms: Option<i64>,
     pub is_enabled: bool,
     pub is_of_file: bool,
+    /// Whether the reader may change it, as far as file and groups decide that.
+    pub can_change: bool,
+}
+
+impl Maintenance {
+    /// The note, or the id without one.
+    fn name(&self) -> String {
+        let of_id = || format!("Maintenance {}", self.id);
+        Some(&self.note).filter(|note| !note.is_empty()).cloned().unwrap_or_else(of_id)
+    }
+}
+
+/// Milliseconds before its start from which maintenance stands on the first page.
+const NEAR_MS: i64 = 86_400_000;
+
+/// Most lines on the first page.
+const LINES: usize = 3;
+
+/// What is under way or begins within a day, for the first page.
+pub fn near(all: &[Maintenance], now_ms: i64) -> Markup {
+    let is_near = |one: &&Maintenance| {
+        let starts_soon = one.next_start_ms.is_some_and(|at_ms| at_ms - now_ms <= NEAR_MS);
+        one.is_enabled && (one.active_until_ms.is_some() || starts_soon)
+    };
+    let mut near: Vec<&Maintenance> = all.iter().filter(is_near).collect();
+    near.sort_by_key(|one| (one.active_until_ms.is_none(), one.next_start_ms));
+    html! {
+        @for one in near.iter().take(LINES) {
+            div.note.planned {
+                (state_icon(ShownState::Maintenance))
+                p {
+                    a href={ "/maintenance#m" (one.id) } { (one.name()) }
+                    span.muted { ", " (one.services) ", " }
+                    @match (one.active_until_ms, one.next_start_ms) {
+                        (Some(until_ms), _) => { "until " (text::moment(until_ms, now_ms)) }
+                        (None, Some(at_ms)) => {
+                            "in " (text::span((at_ms - now_ms).unsigned_abs())) ", "
+                            (text::moment(at_ms, now_ms))
+                        }
+                        (None, None) => {}
+                    }
+                }
+            }
+        }
+        @if near.len() > LINES {
+            p { a href="/maintenance" { "and " (near.len() - LINES) " more maintenance" } }
+        }
+    }
 }
 
 /// Facts of the page.
@@ -29,43 +78,6 @@ pub struct Maintenance {
 pub struct Maintenances {
     pub all: Vec<Maintenance>,
     pub form: Form,
-}
-
-const fn one(name: &'static str, label: &'static str, input: Input) -> Field<'static> {
-    Field { name, label, help: "", placeholder: "", input, is_required: false }
-}
-
-const NOTE: Field<'static> =
-    Field { placeholder: "database upgrade", ..one("note", "Note", Input::Text) };
-
-const SCOPE: [Field<'static>; 2] = [
-    Field {
-        help: "A * stands for any characters.",
-        placeholder: "db-*",
-        ..one("match.name", "Services", Input::Text)
-    },
-    Field { placeholder: "core", ..one("match.group", "Group", Input::Text) },
-];
-
-const ONCE: [Field<'static>; 2] = [
-    Field { help: "In UTC.", ..one("from", "From", Input::Moment) },
-    Field { help: "In UTC.", ..one("to", "To", Input::Moment) },
-];
-
-const REPEATED: [Field<'static>; 4] = [
-    Field { placeholder: "23:00", ..one("start", "Start", Input::Text) },
-    Field { placeholder: "1h", ..one("duration", "Duration", Input::Text) },
-    Field { placeholder: "Europe/Berlin", ..one("timezone", "Time zone", Input::Text) },
-    Field {
-        help: "Days, such as Saturday, Sunday; every day when empty.",
-        placeholder: "Sunday",
-        ..one("every", "On", Input::Text)
-    },
-];
-
-/// Every field of the form.
-pub fn fields() -> impl Iterator<Item = &'static Field<'static>> {
-    std::iter::once(&NOTE).chain(&SCOPE).chain(&ONCE).chain(&REPEATED)
 }
 
 /// The page of planned work.
@@ -86,7 +98,12 @@ pub fn page(frame: &Frame, facts: &Maintenances) -> Markup {
                 }
             } @else { (table(frame, &facts.all)) }
         }
-        @if frame.access.can_write { (form(&facts.form)) }
+        @if frame.access.can_write {
+            section.card aria-labelledby="plan-title" {
+                header { h2 #plan-title { "Plan maintenance" } }
+                div.in { (form(&facts.form, None)) }
+            }
+        }
     };
     frame.page("Maintenance", &content)
 }
@@ -109,7 +126,7 @@ fn table(frame: &Frame, all: &[Maintenance]) -> Markup {
                 @for one in all {
                     tr id={ "m" (one.id) } {
                         th.all scope="row" {
-                            @if one.note.is_empty() { "Maintenance " (one.id) } @else { (one.note) }
+                            (one.name())
                             @if one.is_of_file { " " span.sub { "from the services file" } }
                         }
                         td data-label="Services" { (one.services) }
@@ -124,9 +141,13 @@ fn table(frame: &Frame, all: &[Maintenance]) -> Markup {
                         }
                         td { (state(one, now_ms)) }
                         td.num {
-                            @if frame.access.can_write && !one.is_of_file {
-                                (post_button(&format!("/maintenance/{}/delete", one.id),
-                                    "maintenance", "End and delete", "small"))
+                            @if frame.access.can_write && one.can_change {
+                                div.row.ends {
+                                    a.btn.small href={ "/maintenance/" (one.id) "/edit" }
+                                        aria-label={ "Edit " (one.name()) } { "Edit" }
+                                    (post_button(&format!("/maintenance/{}/delete", one.id),
+                                        "maintenance", "End and delete", "small"))
+                                }
                             }
                         }
                     }
@@ -160,34 +181,6 @@ fn state(one: &Maintenance, now_ms: i64) -> Markup {
     }
 }
 
-fn form(form: &Form) -> Markup {
-    let names: Vec<&str> = fields().map(|field| field.name).collect();
-    let is_repeated = REPEATED
-        .iter()
-        .any(|field| !form.value(field.name).is_empty() || !form.errors(field.name).is_empty());
-    html! {
-        section.card aria-labelledby="plan-title" {
-            header { h2 #plan-title { "Plan maintenance" } }
-            div.in {
-                (other_problems(form, &names))
-                form.form method="post" action="/maintenance" {
-                    (field(&NOTE, form))
-                    div.pair { @for one in &SCOPE { (field(one, form)) } }
-                    div.pair { @for one in &ONCE { (field(one, form)) } }
-                    details open[is_repeated] {
-                        summary { "Or repeated" }
-                        div.form {
-                            div.pair { @for one in &REPEATED[..2] { (field(one, form)) } }
-                            div.pair { @for one in &REPEATED[2..] { (field(one, form)) } }
-                        }
-                    }
-                    div { button.btn.go { "Plan it" } }
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +198,7 @@ mod tests {
             next_start_ms: None,
             is_enabled: true,
             is_of_file: false,
+            can_change: true,
         }
     }
 
@@ -220,10 +214,22 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_form_stays_unfolded() {
-        let values = [("start".to_owned(), "25:00".to_owned())].into();
-        let form = Form { values, problems: vec!["start: invalid value".to_owned()] };
-        let markup = super::form(&form).into_string();
-        assert!(markup.contains("<details open>") && markup.contains("start: invalid value</p>"));
+    fn the_first_page_has_what_is_under_way_and_what_begins_within_a_day() {
+        let hour_ms = 3_600_000;
+        let later = |hours: i64| Maintenance {
+            note: format!("in {hours} h"),
+            next_start_ms: Some(NOW_MS + hours * hour_ms),
+            ..sample()
+        };
+        let active = Maintenance { note: String::new(), active_until_ms: Some(NOW_MS), ..sample() };
+        let disabled = Maintenance { is_enabled: false, ..later(1) };
+        let shown = near(&[later(25), later(4), disabled, active.clone()], NOW_MS).into_string();
+        assert_eq!(shown.matches("class=\"note planned\"").count(), 2, "{shown}");
+        let (first, second) =
+            (shown.find("Maintenance 2").unwrap(), shown.find("in 4 h, ").unwrap());
+        assert!(first < second, "{shown}");
+        let many = near(&[later(1), later(2), later(3), later(4), active], NOW_MS).into_string();
+        assert!(many.contains("and 2 more maintenance"), "{many}");
+        assert!(near(&[], NOW_MS).into_string().is_empty());
     }
 }

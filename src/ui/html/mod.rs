@@ -10,6 +10,7 @@ pub mod field;
 pub mod frame;
 pub mod login;
 pub mod maintenance;
+pub mod maintenance_form;
 pub mod overview;
 pub mod paging;
 pub mod parts;

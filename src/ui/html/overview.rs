@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::domain::shown_state::ShownState;
 use crate::ui::html::events::{Event, feed};
 use crate::ui::html::frame::Frame;
+use crate::ui::html::maintenance::{Maintenance, near};
 use crate::ui::html::parts::{command, icon, state_icon};
 use crate::ui::html::rows::{self, Row};
 use crate::ui::html::service_form::{ServiceForm, simple_form};
@@ -65,6 +66,8 @@ pub struct Overview {
     pub has_all: bool,
     /// In trouble first.
     pub groups: Vec<Group>,
+    /// All maintenance.
+    pub planned: Vec<Maintenance>,
     /// The newest events.
     pub events: Vec<Event>,
     /// For the form of an empty installation.
@@ -82,6 +85,7 @@ pub fn page(frame: &Frame, facts: &Overview) -> Markup {
     let trouble = counts.down + counts.unknown;
     let content = html! {
         div.summary #summary data-live { (headline(counts, false)) (pills(counts, None)) }
+        div.notes #planned data-live { (near(&facts.planned, frame.now_ms)) }
         @if !facts.rows.is_empty() {
             section.card #rows data-live aria-labelledby="rows-title" {
                 header {

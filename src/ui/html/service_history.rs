@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::domain::history::timeline::Totals;
 use crate::domain::shown_state::ShownState;
 use crate::ui::html::chart::{Series, chart, table};
+use crate::ui::html::field::{Field, Form, Input, field};
 use crate::ui::html::parts::state_icon;
 use crate::ui::html::phases;
 use crate::ui::html::rows::uptime;
@@ -31,15 +32,40 @@ pub struct Check {
     pub reason: Option<&'static str>,
 }
 
-/// Windows of the chart.
+/// Windows of the chart up to now.
 pub const WINDOWS: [&str; 6] = ["1h", "24h", "7d", "30d", "90d", "1y"];
+
+/// The window of the chart, as it stands in the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChartWindow {
+    /// One of [`WINDOWS`].
+    UpToNow(&'static str),
+    /// Unix milliseconds of whole minutes.
+    Between { from_ms: i64, to_ms: i64 },
+}
+
+impl Default for ChartWindow {
+    fn default() -> Self {
+        Self::UpToNow("24h")
+    }
+}
+
+impl ChartWindow {
+    fn query(self) -> String {
+        match self {
+            Self::UpToNow(length) => format!("window={length}"),
+            Self::Between { from_ms, to_ms } => {
+                format!("from={}&to={}", text::input_minute(from_ms), text::input_minute(to_ms))
+            }
+        }
+    }
+}
 
 /// Facts of the response times.
 #[derive(Debug, Clone, Default)]
 pub struct Response {
     pub service_id: i64,
-    /// The window of the chart, as it stands in the address.
-    pub window: String,
+    pub window: ChartWindow,
     pub series: Series,
     /// Whether the series stands as a table too.
     pub has_table: bool,
@@ -80,19 +106,22 @@ pub fn windows(windows: &[(&'static str, Totals)], objective: Option<&Objective>
 
 /// Chart and phases.
 pub fn response(facts: &Response) -> Markup {
-    let address = |window: &str| format!("/services/{}?window={window}", facts.service_id);
+    let address =
+        |window: ChartWindow| format!("/services/{}?{}", facts.service_id, window.query());
     let has_results = facts.series.points.iter().any(|point| point.p50.is_some());
     html! {
         section.card #response data-live aria-labelledby="response-title" {
             header {
                 h2 #response-title { "Response time" }
                 nav.tabs.end aria-label="Window of the chart" {
-                    @for window in WINDOWS {
+                    @for length in WINDOWS {
+                        @let window = ChartWindow::UpToNow(length);
                         a href={ (address(window)) "#response" }
-                            aria-current=[(window == facts.window).then_some("true")] { (window) }
+                            aria-current=[(window == facts.window).then_some("true")] { (length) }
                     }
                 }
             }
+            div.in { (range(facts)) }
             div.in.form-wide {
                 @if has_results { (chart(&facts.series)) }
                 @else { p.muted { "No result in this window." } }
@@ -112,10 +141,40 @@ pub fn response(facts: &Response) -> Markup {
                     }
                     @else {
                         p {
-                            a href={ (address(&facts.window)) "&table=1#response" } { "As a table" }
+                            a href={ (address(facts.window)) "&table=1#response" } { "As a table" }
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// The form of a window between two times.
+fn range(facts: &Response) -> Markup {
+    let values = match facts.window {
+        ChartWindow::UpToNow(_) => Default::default(),
+        ChartWindow::Between { from_ms, to_ms } => {
+            let value = |name: &str, ms| (name.to_owned(), text::input_minute(ms));
+            [value("from", from_ms), value("to", to_ms)].into()
+        }
+    };
+    let form = Form { values, problems: Vec::new() };
+    let moment = |name, label| Field {
+        name,
+        label,
+        help: "",
+        placeholder: "",
+        input: Input::Moment,
+        is_required: true,
+    };
+    html! {
+        details open[!form.values.is_empty()] {
+            summary { "From – to" }
+            form.filters action={ "/services/" (facts.service_id) "#response" } {
+                (field(&moment("from", "From, UTC"), &form))
+                (field(&moment("to", "To, UTC"), &form))
+                button.btn { "Show" }
             }
         }
     }
@@ -162,5 +221,29 @@ pub fn checks(checks: &[Check]) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_of_the_chart_stands_in_every_link() {
+        let facts = Response { service_id: 7, ..Response::default() };
+        let page = response(&facts).into_string();
+        assert!(page.contains("<details><summary>From – to"), "{page}");
+        assert!(page.contains("href=\"/services/7?window=24h#response\" aria-current=\"true\""));
+        let window = ChartWindow::Between { from_ms: 0, to_ms: 3_600_000 };
+        let points = vec![Default::default(); 3];
+        let series = Series { points, from_ms: 0, step_ms: 60_000 };
+        let mut facts = Response { window, series, ..facts };
+        facts.series.points[0].p50 = Some(1.0);
+        let page = response(&facts).into_string();
+        assert!(!page.contains("aria-current"), "{page}");
+        assert!(page.contains("<details open>") && page.contains("value=\"1970-01-01T01:00\""));
+        let table =
+            "/services/7?from=1970-01-01T00:00&amp;to=1970-01-01T01:00&amp;table=1#response";
+        assert!(page.contains(table), "{page}");
     }
 }

@@ -7,16 +7,17 @@ use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::actors::messages::alerting::Acknowledge;
+use crate::api::alerting::silences;
 use crate::api::error::ApiError;
 use crate::api::input;
 use crate::api::visibility;
+use crate::api::visible_plans;
+use crate::domain::access::Caller;
 use crate::domain::alert;
 use crate::domain::alert::{Acknowledgement, AlertState, Matcher, Suppression};
 use crate::domain::time::duration;
 use crate::domain::{Page, PageRequest, ServiceId};
-use crate::storage::alerting::{
-    AlertingApplied, AlertingChange, ListAlerts, ListChannels, ListSilences,
-};
+use crate::storage::alerting::{ListAlerts, ListChannels, ListSilences};
 use crate::storage::records::GetService;
 use crate::ui::html::alerts::{Alert, Alerts, Silence, page};
 use crate::ui::html::field::Form;
@@ -27,7 +28,7 @@ use crate::ui::pages::forms;
 use crate::ui::pages::forms::Values;
 use crate::ui::pages::respond::{PageResult, html, see};
 use crate::ui::pages::service_form::problems;
-use crate::ui::pages::viewer::Viewer;
+use crate::ui::pages::viewer::{Viewer, stream_of};
 
 /// Alerts of a state a page.
 const ROWS: u32 = 50;
@@ -73,16 +74,13 @@ async fn listed(viewer: &Viewer, status: StatusCode, form: Form) -> PageResult {
         found.total += of_state.total;
     }
     found.items.sort_by_key(|alert| Reverse(alert.id));
-    let (mut silences, has_channel) =
-        (api.query(ListSilences).await?, !api.query(ListChannels).await?.is_empty());
-    if caller.groups.is_limited() {
-        // They match services of all groups.
-        silences.clear();
-    }
+    let mut silences = api.query(ListSilences).await?;
+    silences.retain(|silence| silence.to_ms > viewer.now_ms);
+    let silences = silences.into_iter().filter_map(|silence| of_silence(&caller, silence));
+    let has_channel = !api.query(ListChannels).await?.is_empty();
     let overview = viewer.overview().await?;
     let mut frame = viewer.frame(Section::Alerts, overview.counts.down.into());
-    frame.alerts = if has_ended { 0 } else { found.total };
-    let now_ms = viewer.now_ms;
+    frame.stream = stream_of(&[], overview.moment).filter(|_| request.page == 1);
     let facts = Alerts {
         alerts: found.items.iter().map(of_alert).collect(),
         position: Position {
@@ -91,7 +89,7 @@ async fn listed(viewer: &Viewer, status: StatusCode, form: Form) -> PageResult {
             total: found.total,
         },
         has_ended,
-        silences: silences.iter().filter(|it| it.to_ms > now_ms).map(of_silence).collect(),
+        silences: silences.collect(),
         form,
         has_channel,
     };
@@ -129,19 +127,8 @@ async fn set(viewer: Viewer, acknowledgement: Option<Acknowledgement>, word: &st
 pub async fn silence(mut viewer: Viewer) -> PageResult {
     let values = forms::values(viewer.form().await?);
     let object = silence_of(&values, viewer.now_ms);
-    let added = async {
-        let silence = input::alerting::silence(&object, viewer.now_ms)?;
-        match viewer
-            .api
-            .change_alerting(AlertingChange::CreateSilence(silence), viewer.source())
-            .await?
-        {
-            AlertingApplied::Silence(_) => Ok(()),
-            _ => Err(ApiError::not_found()),
-        }
-    };
-    match added.await {
-        Ok(()) => see("/alerts?done=silenced#silence"),
+    match silences::add(&viewer.api, &viewer.caller(), &viewer.request, &object).await {
+        Ok(_) => see("/alerts?done=silenced#silence"),
         Err(error) => {
             let problems = problems(error)?;
             listed(&viewer, StatusCode::UNPROCESSABLE_ENTITY, Form { values, problems }).await
@@ -173,8 +160,7 @@ fn silence_of(values: &Values, now_ms: i64) -> Map<String, Value> {
 /// Ends a silence.
 pub async fn end_silence(viewer: Viewer) -> PageResult {
     let id = viewer.record_id()?;
-    let _order = viewer.api.alerting_changes.lock().await;
-    viewer.api.change_alerting(AlertingChange::DeleteSilence(id), viewer.source()).await?;
+    silences::end(&viewer.api, &viewer.caller(), &viewer.request, id).await?;
     see("/alerts?done=ended#silence")
 }
 
@@ -196,14 +182,18 @@ fn of_alert(alert: &alert::Alert) -> Alert {
     }
 }
 
-fn of_silence(silence: &alert::Silence) -> Silence {
-    Silence {
+/// The silence as the caller sees it, if it concerns services of the caller.
+fn of_silence(caller: &Caller, silence: alert::Silence) -> Option<Silence> {
+    let can_end = visible_plans::check_silence(caller, &silence.matcher).is_ok();
+    let silence = visible_plans::silence(caller, silence).ok()?;
+    Some(Silence {
         id: silence.id,
+        can_end,
         matches: in_words(&silence.matcher),
         from_ms: silence.from_ms,
         to_ms: silence.to_ms,
         note: joined(&silence.by, &silence.note),
-    }
+    })
 }
 
 /// `ann: on it`

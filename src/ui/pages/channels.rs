@@ -1,10 +1,11 @@
-//! `/channels`: the list, a test, a new channel.
+//! `/channels`: the list, a test, a new channel, a change.
 
 use actix_web::http::StatusCode;
-use serde_json::{Map, Value, json};
 
+use crate::actors::messages::alerting::TestChannel;
 use crate::alerting::{Kind, shown};
 use crate::api::alerting::channel_tests::run;
+use crate::api::alerting::channels::{change, writable, writable_fields};
 use crate::api::error::ApiError;
 use crate::api::input;
 use crate::domain::Origin;
@@ -16,8 +17,8 @@ use crate::ui::html::field::Form;
 use crate::ui::html::frame::Section;
 use crate::ui::html::parts::{Notice, Tone};
 use crate::ui::html::text;
+use crate::ui::pages::channel_form;
 use crate::ui::pages::forms;
-use crate::ui::pages::forms::Values;
 use crate::ui::pages::respond::{PageResult, html, see};
 use crate::ui::pages::service_form::problems;
 use crate::ui::pages::viewer::Viewer;
@@ -40,7 +41,8 @@ async fn listed(viewer: &Viewer, notice: Option<Notice>) -> PageResult {
 pub async fn test(viewer: Viewer) -> PageResult {
     let id = viewer.record_id()?;
     let channel = viewer.api.query(GetChannel(id)).await?;
-    let test = run(&viewer.api, id, MessageState::Firing).await?;
+    let (state, source) = (MessageState::Firing, viewer.source());
+    let test = run(&viewer.api, TestChannel { channel_id: id, state, source }).await?;
     let (name, took) = (&channel.name, text::response(test.took_ms() as f64));
     let notice = match test.error() {
         None => {
@@ -66,15 +68,15 @@ pub async fn delete(viewer: Viewer) -> PageResult {
 /// The form of a new channel of the chosen kind.
 pub async fn new(viewer: Viewer) -> PageResult {
     let kind = viewer.query("kind").unwrap_or_default();
-    form(&viewer, StatusCode::OK, &kind, Form::default())
+    form(&viewer, StatusCode::OK, &kind, Form::default(), None)
 }
 
 /// Adds the channel of the form, or shows the form with what is wrong.
 pub async fn create(mut viewer: Viewer) -> PageResult {
     let values = forms::values(viewer.form().await?);
     let kind = values.get("kind").cloned().unwrap_or_default();
-    let object = channel_of(&values);
     let added = async {
+        let object = channel_form::object(&values, false).map_err(ApiError::unprocessable)?;
         let channel = input::alerting::channel(&object)?;
         match viewer
             .api
@@ -88,13 +90,50 @@ pub async fn create(mut viewer: Viewer) -> PageResult {
     match added.await {
         Ok(channel) => see(&format!("/channels?done=channel#c{}", channel.id)),
         Err(error) => {
-            let form = Form { values, problems: problems(error)? };
-            self::form(&viewer, StatusCode::UNPROCESSABLE_ENTITY, &kind, form)
+            let form = Form { problems: problems(error)?, values };
+            self::form(&viewer, StatusCode::UNPROCESSABLE_ENTITY, &kind, form, None)
         }
     }
 }
 
-fn form(viewer: &Viewer, status: StatusCode, kind: &str, form: Form) -> PageResult {
+/// The form of a channel.
+pub async fn edit(viewer: Viewer) -> PageResult {
+    let channel = writable(&viewer.api, viewer.record_id()?).await?;
+    let values = channel_form::values(&writable_fields(&channel));
+    let form = Form { values, problems: Vec::new() };
+    let named = Some((channel.id, channel.name.clone()));
+    self::form(&viewer, StatusCode::OK, &channel.kind, form, named)
+}
+
+/// Changes the channel as the form says, or shows the form with what is wrong.
+pub async fn save(mut viewer: Viewer) -> PageResult {
+    let values = forms::values(viewer.form().await?);
+    let channel = writable(&viewer.api, viewer.record_id()?).await?;
+    let before = channel_form::values(&writable_fields(&channel));
+    let saved = async {
+        let before = channel_form::object(&before, true).unwrap_or_default();
+        let after = channel_form::object(&values, true).map_err(ApiError::unprocessable)?;
+        let patch = forms::change(&before, &after);
+        change(&viewer.api, &viewer.request, channel.id, &patch).await
+    };
+    match saved.await {
+        Ok(_) => see(&format!("/channels?done=changed#c{}", channel.id)),
+        Err(error) => {
+            let form = Form { problems: problems(error)?, values };
+            let named = Some((channel.id, channel.name));
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            self::form(&viewer, status, &channel.kind, form, named)
+        }
+    }
+}
+
+fn form(
+    viewer: &Viewer,
+    status: StatusCode,
+    kind: &str,
+    form: Form,
+    channel: Option<(i64, String)>,
+) -> PageResult {
     let found = Kind::find(kind);
     let keys = found.iter().flat_map(|kind| kind.row.keys.iter());
     let keys = keys.map(|(name, key)| Key {
@@ -108,39 +147,10 @@ fn form(viewer: &Viewer, status: StatusCode, kind: &str, form: Form) -> PageResu
         kind: found.map_or("", |kind| kind.name).to_owned(),
         keys: keys.collect(),
         form,
+        channel,
     };
     let frame = viewer.frame(Section::Alerts, 0);
     Ok(html(viewer, status, form_page(&frame, &facts)))
-}
-
-/// The channel of a form as the JSON of the API. A key that is no text is written as JSON, or as a
-/// list between commas.
-fn channel_of(values: &Values) -> Map<String, Value> {
-    let kind = values.get("kind").map_or("", String::as_str);
-    let mut object = Map::new();
-    for name in ["name", "kind"] {
-        if let Some(text) = forms::filled(values, name) {
-            object.insert(name.to_owned(), json!(text));
-        }
-    }
-    let mut keys = Map::new();
-    for (name, value) in values {
-        let Some(key) = name.strip_prefix("keys.") else { continue };
-        if value.trim().is_empty() {
-            continue;
-        }
-        let known = Kind::find(kind).and_then(|kind| kind.row.keys.get(key));
-        let value = match known.map(|key| key.value_type.as_str()) {
-            Some("integer") => forms::number(value.trim()),
-            Some("boolean") => json!(value.trim() == "true"),
-            Some("list") => json!(forms::list(value)),
-            Some("map") => serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
-            _ => json!(value),
-        };
-        keys.insert(key.to_owned(), value);
-    }
-    object.insert("keys".to_owned(), Value::Object(keys));
-    object
 }
 
 fn of_channel(channel: &alert::Channel) -> Channel {
@@ -156,25 +166,5 @@ fn of_channel(channel: &alert::Channel) -> Channel {
         is_of_file: channel.origin == Origin::File,
         failing_since_ms: channel.failing_since_ms,
         keys: keys.collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_have_the_types_of_their_kind() {
-        let values = [
-            ("name", "ops"),
-            ("kind", "webhook"),
-            ("keys.url", "https://hooks.example/"),
-            ("keys.empty", " "),
-        ];
-        let values: Values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let object = channel_of(&values);
-        let keys = json!({"url": "https://hooks.example/"});
-        let expected = json!({"name": "ops", "kind": "webhook", "keys": keys});
-        assert_eq!(Value::Object(object), expected);
     }
 }

@@ -1,18 +1,22 @@
 //! `/maintenance`
 
 use actix_web::http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use crate::api::alerting::maintenance;
 use crate::api::error::ApiError;
+use crate::api::visible_plans;
+use crate::api::visible_plans::VisibleMaintenance;
 use crate::domain::Origin;
-use crate::domain::maintenance::{MaintenanceDefinition, Scope, Timing};
-use crate::storage::maintenance::{ListMaintenance, MaintenanceChange, MaintenanceRecord};
+use crate::domain::maintenance::{Maintenance, MaintenanceDefinition, Scope, Timing};
+use crate::storage::maintenance::{GetMaintenance, ListMaintenance};
 use crate::ui::html::field::Form;
 use crate::ui::html::frame::Section;
-use crate::ui::html::maintenance::{Maintenance, Maintenances, page};
+use crate::ui::html::maintenance::{Maintenance as Row, Maintenances, page};
+use crate::ui::html::maintenance_form::edit_page;
 use crate::ui::pages::alerts::in_words;
 use crate::ui::pages::forms;
-use crate::ui::pages::forms::Values;
+use crate::ui::pages::maintenance_form;
 use crate::ui::pages::respond::{PageResult, html, see};
 use crate::ui::pages::service_form::problems;
 use crate::ui::pages::viewer::Viewer;
@@ -23,25 +27,24 @@ pub async fn show(viewer: Viewer) -> PageResult {
 }
 
 async fn listed(viewer: &Viewer, status: StatusCode, form: Form) -> PageResult {
-    let all = viewer.api.query(ListMaintenance).await?;
+    let all = rows(viewer).await?;
     let frame = viewer.frame(Section::Maintenance, 0);
-    let all = all.iter().map(|record| of_record(record, viewer.now_ms)).collect();
     Ok(html(viewer, status, page(&frame, &Maintenances { all, form })))
+}
+
+/// The maintenance that the reader sees.
+pub async fn rows(viewer: &Viewer) -> Result<Vec<Row>, ApiError> {
+    let all = viewer.api.query(ListMaintenance).await?;
+    let all = visible_plans::maintenance(&viewer.api, &viewer.caller(), all).await?;
+    Ok(all.iter().map(|visible| of_record(visible, viewer.now_ms)).collect())
 }
 
 /// Plans the maintenance of the form, or shows the form with what is wrong.
 pub async fn create(mut viewer: Viewer) -> PageResult {
     let values = forms::values(viewer.form().await?);
-    let object = maintenance_of(&values);
-    let planned = async {
-        let definition = MaintenanceDefinition::read(&object).map_err(|problems| {
-            let problems = problems.into_iter().map(|one| format!("{}: {}", one.key, one.problem));
-            ApiError::unprocessable(problems.collect())
-        })?;
-        let change = MaintenanceChange::Create { definition, retroactive: false };
-        viewer.api.change_maintenance(change, viewer.source()).await
-    };
-    match planned.await {
+    let object = maintenance_form::object(&values, false);
+    let (api, request) = (&viewer.api, &viewer.request);
+    match maintenance::plan(api, &viewer.caller(), request, (&object, false)).await {
         Ok(_) => see("/maintenance?done=planned"),
         Err(error) => {
             let problems = problems(error)?;
@@ -50,40 +53,63 @@ pub async fn create(mut viewer: Viewer) -> PageResult {
     }
 }
 
+/// The form of a maintenance.
+pub async fn edit(viewer: Viewer) -> PageResult {
+    let definition = editable(&viewer).await?;
+    let form = Form { values: maintenance_form::values(&definition), problems: Vec::new() };
+    edit_form(&viewer, StatusCode::OK, &definition, &form)
+}
+
+/// Changes the maintenance as the form says, or shows the form with what is wrong.
+pub async fn save(mut viewer: Viewer) -> PageResult {
+    let values = forms::values(viewer.form().await?);
+    let definition = editable(&viewer).await?;
+    let before = maintenance_form::object(&maintenance_form::values(&definition), true);
+    let patch = maintenance_form::change(&before, &maintenance_form::object(&values, true));
+    let (api, id) = (&viewer.api, viewer.record_id()?);
+    match maintenance::change(api, &viewer.caller(), &viewer.request, id, (patch, false)).await {
+        Ok(_) => see(&format!("/maintenance?done=changed#m{id}")),
+        Err(error) => {
+            let form = Form { problems: problems(error)?, values };
+            edit_form(&viewer, StatusCode::UNPROCESSABLE_ENTITY, &definition, &form)
+        }
+    }
+}
+
+/// The maintenance, if the reader may change it.
+async fn editable(viewer: &Viewer) -> Result<MaintenanceDefinition, ApiError> {
+    let record = viewer.api.query(GetMaintenance(viewer.record_id()?)).await?;
+    let Maintenance { id, origin, definition } = record.maintenance;
+    visible_plans::check_scope(&viewer.api, &viewer.caller(), &definition.scope).await?;
+    match origin {
+        Origin::Api => Ok(definition),
+        Origin::File => {
+            let note = definition.note.as_deref().unwrap_or_default();
+            Err(ApiError::of_the_file("maintenance", id, note))
+        }
+    }
+}
+
+fn edit_form(
+    viewer: &Viewer,
+    status: StatusCode,
+    definition: &MaintenanceDefinition,
+    form: &Form,
+) -> PageResult {
+    let frame = viewer.frame(Section::Maintenance, 0);
+    let note = definition.note.as_deref().unwrap_or_default();
+    Ok(html(viewer, status, edit_page(&frame, viewer.record_id()?, note, form)))
+}
+
 /// Ends a maintenance and deletes it.
 pub async fn delete(viewer: Viewer) -> PageResult {
     let id = viewer.record_id()?;
-    viewer.api.change_maintenance(MaintenanceChange::Delete(id), viewer.source()).await?;
+    maintenance::end(&viewer.api, &viewer.caller(), &viewer.request, id).await?;
     see("/maintenance?done=deleted")
 }
 
-/// The maintenance of a form as the JSON of the API. A moment without a zone is one of UTC.
-fn maintenance_of(values: &Values) -> Map<String, Value> {
-    let mut object = Map::new();
-    forms::put(&mut object, "match", json!({}));
-    for name in ["match.name", "match.group", "every"] {
-        if let Some(text) = forms::filled(values, name) {
-            forms::put(&mut object, name, json!(forms::list(text)));
-        }
-    }
-    for name in ["note", "start", "duration", "timezone"] {
-        if let Some(text) = forms::filled(values, name) {
-            object.insert(name.to_owned(), json!(text));
-        }
-    }
-    for name in ["from", "to"] {
-        if let Some(text) = forms::filled(values, name) {
-            let has_seconds = text.matches(':').count() > 1;
-            let seconds = if has_seconds { "" } else { ":00" };
-            let zone = if text.ends_with('Z') { "" } else { "Z" };
-            object.insert(name.to_owned(), json!(format!("{text}{seconds}{zone}")));
-        }
-    }
-    object
-}
-
-fn of_record(record: &MaintenanceRecord, now_ms: i64) -> Maintenance {
-    let maintenance = &record.maintenance;
+fn of_record(visible: &VisibleMaintenance, now_ms: i64) -> Row {
+    let maintenance = &visible.record.maintenance;
     let definition = &maintenance.definition;
     let schedule = definition.schedule();
     let written = &definition.written.keys;
@@ -101,7 +127,7 @@ fn of_record(record: &MaintenanceRecord, now_ms: i64) -> Maintenance {
             (Some(format!("{when} for {}, {}", text("duration"), recurrence.zone.name())), None)
         }
     };
-    Maintenance {
+    Row {
         id: maintenance.id,
         note: definition.note.as_deref().unwrap_or_default().to_owned(),
         services: match &definition.scope {
@@ -117,27 +143,6 @@ fn of_record(record: &MaintenanceRecord, now_ms: i64) -> Maintenance {
         next_start_ms: schedule.next_start(now_ms.saturating_add(1)),
         is_enabled: schedule.enabled,
         is_of_file: maintenance.origin == Origin::File,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_form_plans_once_or_repeatedly() {
-        let of = |pairs: &[(&str, &str)]| {
-            let pairs = pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-            MaintenanceDefinition::read(&maintenance_of(&pairs.collect()))
-        };
-        let times =
-            [("from", "2030-01-01T10:00"), ("to", "2030-01-01T11:30"), ("match.name", "a*")];
-        let once = of(&times).unwrap();
-        let Timing::Once { from_ms, to_ms } = once.schedule().timing else { unreachable!() };
-        assert_eq!(to_ms - from_ms, 5_400_000);
-        let weekly =
-            [("start", "23:00"), ("duration", "1h"), ("every", "Sunday, Monday"), ("note", "x")];
-        assert!(of(&weekly).is_ok());
-        assert!(of(&[]).is_err());
+        can_change: visible.is_within && maintenance.origin == Origin::Api,
     }
 }

@@ -3,11 +3,13 @@
 mod alerts;
 mod assets;
 mod changes;
+mod channel_form;
 mod channels;
 mod events;
 mod facts;
 mod forms;
 mod maintenance;
+mod maintenance_form;
 mod overview;
 mod respond;
 mod service;
@@ -53,11 +55,19 @@ pub fn routes(config: &mut web::ServiceConfig) {
             read(path("/channels/new", "GET, HEAD, POST"), page(channels::new))
                 .route(web::post().to(page(channels::create))),
         )
+        .service(
+            read(path("/channels/{id}/edit", "GET, HEAD, POST"), page(channels::edit))
+                .route(web::post().to(page(channels::save))),
+        )
         .service(post("/channels/{id}/test", channels::test))
         .service(post("/channels/{id}/delete", channels::delete))
         .service(
             read(path("/maintenance", "GET, HEAD, POST"), page(maintenance::show))
                 .route(web::post().to(page(maintenance::create))),
+        )
+        .service(
+            read(path("/maintenance/{id}/edit", "GET, HEAD, POST"), page(maintenance::edit))
+                .route(web::post().to(page(maintenance::save))),
         )
         .service(post("/maintenance/{id}/delete", maintenance::delete))
         .service(read(path("/wall", "GET, HEAD"), page(wall::show)))

@@ -9,7 +9,7 @@ use crate::api::input::series_grid;
 use crate::domain::history::slo;
 use crate::domain::shown_state::ShownState;
 use crate::domain::strip;
-use crate::domain::time::duration;
+use crate::domain::time::{duration, timestamp};
 use crate::domain::{CountAs, Group, Kind, Origin, PageRequest, Stats, StoredTick, Totals, Window};
 use crate::spec;
 use crate::spec::Form;
@@ -21,7 +21,7 @@ use crate::storage::records::{GetService, ListEvents, ServiceRecord};
 use crate::ui::html::chart::{Point, Series};
 use crate::ui::html::frame::Section;
 use crate::ui::html::service::{Service, page};
-use crate::ui::html::service_history::{Check, Objective, Response, WINDOWS};
+use crate::ui::html::service_history::{ChartWindow, Check, Objective, Response, WINDOWS};
 use crate::ui::html::text;
 use crate::ui::pages::facts;
 use crate::ui::pages::respond::{PageResult, html};
@@ -40,6 +40,9 @@ const WINDOW: &str = "24h";
 const WINDOW_OF_NEW: &str = "1h";
 const NEW_S: i64 = 3 * 3_600;
 
+/// Longest window of the chart, in milliseconds.
+const LONGEST_MS: i64 = 3_660 * DAY_MS;
+
 /// Name and days of the windows of uptime.
 const UPTIME_WINDOWS: [(&str, i64); 5] =
     [("24 hours", 1), ("7 days", 7), ("30 days", 30), ("90 days", 90), ("1 year", 365)];
@@ -49,9 +52,11 @@ pub async fn show(viewer: Viewer) -> PageResult {
     let (api, now_ms) = (&viewer.api, viewer.now_ms);
     let id = viewer.service_id()?;
     let record = viewer.visible(api.query(GetService(id)).await?)?;
-    let window = viewer.query("window").filter(|window| WINDOWS.contains(&window.as_str()));
-    let window = window.unwrap_or_else(|| usual_window(now_ms / 1_000 - record.created_at).into());
-    let grid = grid(&window, now_ms);
+    let [length, from, to] = ["window", "from", "to"].map(|name| viewer.query(name));
+    let length = WINDOWS.into_iter().find(|known| Some(*known) == length.as_deref());
+    let length = length.unwrap_or_else(|| usual_window(now_ms / 1_000 - record.created_at));
+    let window = chart_window(length, from.as_deref().zip(to.as_deref()));
+    let grid = grid(window, now_ms);
     let history = Window { from_ms: now_ms - 366 * DAY_MS, to_ms: now_ms };
     let events = ListEvents {
         service_id: Some(id),
@@ -131,11 +136,27 @@ fn usual_window(age_s: i64) -> &'static str {
     if age_s < NEW_S { WINDOW_OF_NEW } else { WINDOW }
 }
 
+/// The window that the address has between two times; up to now for anything else.
+fn chart_window(length: &'static str, between: Option<(&str, &str)>) -> ChartWindow {
+    let minute = |text: &str| timestamp::parse(&format!("{text}:00Z"));
+    let between = between.and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
+    let between = between.filter(|(from_ms, to_ms)| (1..=LONGEST_MS).contains(&(to_ms - from_ms)));
+    match between {
+        Some((from_ms, to_ms)) => ChartWindow::Between { from_ms, to_ms },
+        None => ChartWindow::UpToNow(length),
+    }
+}
+
 /// The buckets of the chart.
-fn grid(window: &str, now_ms: i64) -> Grid {
-    let length = duration::parse_span(window).unwrap_or(Duration::from_secs(86_400));
-    let length_ms = i64::try_from(length.as_millis()).unwrap_or(DAY_MS);
-    series_grid(Window { from_ms: now_ms - length_ms, to_ms: now_ms })
+fn grid(window: ChartWindow, now_ms: i64) -> Grid {
+    series_grid(match window {
+        ChartWindow::Between { from_ms, to_ms } => Window { from_ms, to_ms },
+        ChartWindow::UpToNow(length) => {
+            let length = duration::parse_span(length).unwrap_or(Duration::from_secs(86_400));
+            let length_ms = i64::try_from(length.as_millis()).unwrap_or(DAY_MS);
+            Window { from_ms: now_ms - length_ms, to_ms: now_ms }
+        }
+    })
 }
 
 fn series(grid: Grid, stats: &[Stats]) -> Series {
@@ -211,9 +232,14 @@ mod tests {
 
     #[test]
     fn each_window_has_at_most_402_buckets() {
-        for window in WINDOWS {
-            let grid = grid(window, 1_795_948_867_500);
-            assert!((12..=402).contains(&grid.count), "{window}: {}", grid.count);
+        for length in WINDOWS {
+            let grid = grid(ChartWindow::UpToNow(length), 1_795_948_867_500);
+            assert!((12..=402).contains(&grid.count), "{length}: {}", grid.count);
+        }
+        for length_ms in [1, 60_000, DAY_MS, 366 * DAY_MS, LONGEST_MS] {
+            let to_ms = 1_795_948_860_000;
+            let grid = grid(ChartWindow::Between { from_ms: to_ms - length_ms, to_ms }, 0);
+            assert!((1..=402).contains(&grid.count), "{length_ms}: {}", grid.count);
         }
     }
 
@@ -221,5 +247,21 @@ mod tests {
     fn the_chart_of_a_new_service_shows_an_hour() {
         assert_eq!([-60, 0, 10_799, 10_800].map(usual_window), ["1h", "1h", "1h", "24h"]);
         assert!([WINDOW, WINDOW_OF_NEW].iter().all(|window| WINDOWS.contains(window)));
+    }
+
+    #[test]
+    fn a_window_between_two_times_is_in_utc_and_what_is_invalid_is_the_default() {
+        let between = |from, to| chart_window("7d", Some((from, to)));
+        let hour = ChartWindow::Between { from_ms: 1_795_948_800_000, to_ms: 1_795_952_400_000 };
+        assert_eq!(between("2026-11-29T10:40", "2026-11-29T11:40"), hour);
+        for (from, to) in [
+            ("2026-11-29T11:40", "2026-11-29T10:40"),
+            ("2026-11-29T10:40", "2026-11-29T10:40"),
+            ("1970-01-01T00:00", "2026-11-29T10:40"),
+            ("yesterday", "2026-11-29T10:40"),
+        ] {
+            assert_eq!(between(from, to), ChartWindow::UpToNow("7d"), "{from} {to}");
+        }
+        assert_eq!(chart_window("1h", None), ChartWindow::UpToNow("1h"));
     }
 }

@@ -104,7 +104,9 @@ fn of_record(viewer: &Viewer, record: &ServiceRecord) -> Values {
 /// What is wrong with a form; another error is a page of its own.
 pub fn problems(error: ApiError) -> Result<Vec<String>, ApiError> {
     match error.status() {
-        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT => Ok(error.errors().to_vec()),
+        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT | StatusCode::FORBIDDEN => {
+            Ok(error.errors().to_vec())
+        }
         _ => Err(error),
     }
 }

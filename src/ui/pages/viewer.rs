@@ -1,6 +1,7 @@
 //! The reader of a page: the request, what its sender may do, and the frame of the page.
 
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{COOKIE, HOST};
@@ -23,9 +24,10 @@ use crate::ui::html::parts::{Notice, Tone};
 pub const THEME: &str = "theme";
 
 /// Messages after a change, by the word in the address that it leads to.
-const NOTICES: [(&str, Tone, &str); 12] = [
+const NOTICES: [(&str, Tone, &str); 13] = [
     ("added", Tone::Good, "The service was added; its first probe has started."),
     ("saved", Tone::Good, "The change holds from the next probe on."),
+    ("changed", Tone::Good, "The change is saved."),
     ("paused", Tone::Good, "The service is paused."),
     ("resumed", Tone::Good, "The service is probed again."),
     ("deleted", Tone::Good, "Deleted."),
@@ -127,7 +129,10 @@ impl Viewer {
 
     /// The address under which the reader sees this installation.
     pub fn base_url(&self) -> String {
-        let scheme = self.request.connection_info().scheme().to_owned();
+        let scheme = match self.api.guard.is_secure(&self.request) {
+            true => "https".to_owned(),
+            false => self.request.connection_info().scheme().to_owned(),
+        };
         let host = self.request.headers().get(HOST).and_then(|host| host.to_str().ok());
         format!("{scheme}://{}", host.unwrap_or("localhost"))
     }
@@ -143,11 +148,12 @@ impl Viewer {
             path: path.to_owned(),
             search: String::new(),
             down,
-            alerts: 0,
+            alerts: self.open_alerts(),
             access: self.access(),
             stream: None,
             notices: self.notice().into_iter().collect(),
             is_cut_off: self.api.telemetry.cut_off.get() == 1,
+            late: Duration::ZERO,
         }
     }
 
@@ -157,7 +163,17 @@ impl Viewer {
             can_write: caller.may(Scope::Write),
             has_session: matches!(caller.proof, Proof::Cookie(_)),
             can_sign_in: !caller.has_token() && !caller.may(Scope::Write),
+            is_limited: caller.groups.is_limited(),
         }
+    }
+
+    /// Number of open alerts; 0 for a caller that may not read.
+    fn open_alerts(&self) -> u64 {
+        let caller = self.caller();
+        if !caller.may(Scope::Read) {
+            return 0;
+        }
+        self.api.open_alerts.get().visible(&caller.groups)
     }
 
     pub fn theme(&self) -> Theme {

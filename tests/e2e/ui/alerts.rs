@@ -29,6 +29,7 @@ fn an_alert_is_acknowledged_and_taken_back() {
     open_alert(&app);
     browse(&app, |browser| {
         browser.dashboard();
+        wait_until("the number of open alerts", || browser.text("#open b") == "1");
         browser.click_on("nav a[href='/alerts']");
         browser.wait_for_text("503");
         assert!(browser.text("#rows tbody").contains("firing"));
@@ -50,7 +51,9 @@ fn an_alert_is_acknowledged_and_taken_back() {
         assert_eq!(open_alert(&app)["acknowledged"], Value::Null);
 
         target.set_behaviour(Behaviour::Status(200));
-        browser.reload_until_text("No open alert");
+        browser.wait_for_text("No open alert");
+        wait_until("no number", || !browser.has("#open b"));
+        browser.reload();
         browser.click("all");
         wait_until("the ended alert", || browser.text("#rows tbody").contains("resolved"));
     });
@@ -87,7 +90,7 @@ fn a_silence_keeps_an_alert_from_being_delivered() {
 }
 
 #[test]
-fn maintenance_is_planned_and_ended() {
+fn maintenance_is_planned_changed_and_ended() {
     let target = Target::healthy();
     let app = Launch::new().start();
     let id = app.add("pay", &target.url());
@@ -112,17 +115,37 @@ fn maintenance_is_planned_and_ended() {
         });
         browser.services("/services").row("pay").wait_for_state("up");
         assert!(browser.text("tr[data-id]").contains("maintenance"), "beside the state");
+        browser.dashboard();
+        assert!(browser.text("#planned").contains("Upgrade"), "{}", browser.text("#planned"));
         browser.visit("/maintenance");
+        browser.click("Edit Upgrade");
+        browser.wait_for_text("Edit Upgrade");
+        browser.check();
+        browser.fill("Start", "25:00");
+        browser.click("Save");
+        wait_until("the refusal", || browser.text("#h-start .error").contains("start: "));
+        browser.check();
+        browser.fill("Start", "01:30");
+        browser.fill("Note", "Disks");
+        browser.click_on("#f-enabled");
+        browser.click("Save");
+        browser.wait_for_text("The change is saved");
+        wait_until("the new note", || browser.text("tbody").contains("Disks"));
+        assert!(
+            browser.text("tbody").contains("01:30") && browser.text("tbody").contains("disabled")
+        );
+        wait_until("no maintenance of the service", || app.service(id)["planned"].is_null());
         browser.click("End and delete");
         browser.wait_for_text("No maintenance is planned");
     });
 }
 
 #[test]
-fn a_channel_is_added_tested_and_deleted() {
+fn a_channel_is_added_tested_changed_and_deleted() {
     let receiver = Receiver::start();
     let app = Launch::new().start();
     browse(&app, |browser| {
+        browser.expect_in_console("status of 422");
         browser.visit("/channels");
         browser.wait_for_text("No channel yet");
         browser.check();
@@ -141,8 +164,28 @@ fn a_channel_is_added_tested_and_deleted() {
         receiver.target.set_behaviour(Behaviour::Status(500));
         browser.click("Send a test");
         browser.wait_for_text("500");
+        browser.click("Edit ops");
+        browser.wait_for_text("Edit ops");
+        browser.check();
+        browser.fill("Name", "");
+        browser.fill("url", "ftp://receiver.example/");
+        browser.run("document.querySelector('form.form').noValidate = true", &[]);
+        browser.click("Save");
+        wait_until("the refusals", || {
+            browser.text("[id='h-keys.url'] .error").contains("keys.url: invalid value")
+                && browser.text("#h-name .error").contains("name: ")
+        });
+        browser.check();
+        browser.fill("Name", "ops-2");
+        browser.fill("url", &receiver.target.at("/other"));
+        browser.click_on("#f-enabled");
+        browser.click("Save");
+        browser.wait_for_text("The change is saved");
+        browser.wait_for_text("disabled");
+        let changed = app.get("/v1/channels").list("channels")[0].clone();
+        assert_eq!((&changed["name"], &changed["enabled"]), (&json!("ops-2"), &json!(false)));
         browser.click("Delete");
-        browser.click("Delete ops");
+        browser.click("Delete ops-2");
         browser.wait_for_text("No channel yet");
         assert_eq!(app.get("/v1/channels").list("channels"), [] as [Value; 0]);
     });

@@ -82,6 +82,19 @@ fn the_system_or_the_reader_chooses_the_colours() {
         assert_eq!(background(browser), light, "chosen light");
         browser.click("Change colours to auto");
         assert_eq!(background(browser), dark, "as the system");
+        browser.click("Change colours to dark");
+        browser.wait_for_path("/services");
+        browser.emulate_print();
+        assert_eq!(background(browser), light, "paper is light, whatever was chosen");
+        assert!(browser.text(".foot").contains("As of "), "{}", browser.text(".foot"));
+        for control in [".top nav", "form", ".tabs", ".square"] {
+            assert!(!browser.is_visible(control), "{control} is of no use on paper");
+        }
+        browser.emulate_high_contrast();
+        assert!(!browser.text(".foot").contains("As of "), "on paper alone");
+        let script = "const colour = element => getComputedStyle(element).color;
+            return colour(document.querySelector('.foot')) === colour(document.body)";
+        assert_eq!(browser.run(script, &[]), json!(true), "no muted text");
     });
 }
 

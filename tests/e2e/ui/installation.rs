@@ -6,7 +6,7 @@ use service_healthcheck::clock::unix_ms;
 use crate::support::{App, Behaviour, Launch, Target, wait_for};
 
 /// Every page that a reader can open.
-pub const PAGES: [&str; 13] = [
+pub const PAGES: [&str; 15] = [
     "/",
     "/services",
     "/services?q=nothing-has-this-name",
@@ -17,7 +17,9 @@ pub const PAGES: [&str; 13] = [
     "/events",
     "/alerts",
     "/channels",
+    "/channels/1/edit",
     "/maintenance",
+    "/maintenance/1/edit",
     "/wall",
     "/login",
 ];

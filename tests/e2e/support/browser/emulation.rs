@@ -24,12 +24,30 @@ impl Browser {
         self.emulate_feature("forced-colors", "active");
     }
 
+    /// Colours with more contrast.
+    #[track_caller]
+    pub fn emulate_high_contrast(&self) {
+        self.emulate_feature("prefers-contrast", "more");
+    }
+
+    /// A dark system that prints the page; until another setting is emulated.
+    #[track_caller]
+    pub fn emulate_print(&self) {
+        self.emulate("print", "prefers-color-scheme", "dark");
+    }
+
     #[track_caller]
     fn emulate_feature(&self, name: &str, value: &str) {
+        self.emulate("", name, value);
+    }
+
+    #[track_caller]
+    fn emulate(&self, media: &str, name: &str, value: &str) {
         // Without motion, colours change at once, so that contrast is measured of the last ones.
         let features = [(name, value), ("prefers-reduced-motion", "reduce")];
         let features = features.map(|(name, value)| json!({"name": name, "value": value}));
-        self.session.devtools("Emulation.setEmulatedMedia", json!({"features": features}));
+        let parameters = json!({"media": media, "features": features});
+        self.session.devtools("Emulation.setEmulatedMedia", parameters);
     }
 
     /// The zone of the visitor, for pages that are opened from now on.
