@@ -143,6 +143,8 @@ pub struct Telemetry {
     unobserved: Family<ReasonLabel, Gauge>,
     /// 1 while the local network is unreachable, else 0.
     pub cut_off: Gauge,
+    /// Unix milliseconds since when it has been so; shown on pages, and no metric.
+    pub cut_off_since_ms: Gauge,
     resolver_checks: Family<ResultLabel, Counter>,
     /// 1 while no name server of the system works, else 0.
     pub resolver_failing: Gauge,
@@ -191,6 +193,7 @@ impl Telemetry {
             buffered: Gauge::default(),
             unobserved: Family::default(),
             cut_off: Gauge::default(),
+            cut_off_since_ms: Gauge::default(),
             resolver_checks: Family::default(),
             resolver_failing: Gauge::default(),
             domain_lookups: Family::default(),

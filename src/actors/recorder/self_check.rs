@@ -10,6 +10,7 @@ use crate::actors::messages::alerting::OwnStateChanged;
 use crate::actors::messages::probing::RestartHeartbeatWaits;
 use crate::actors::messages::recording::AreCanariesDead;
 use crate::actors::self_check::decision::NetworkChange;
+use crate::clock::unix_ms;
 use crate::domain::alert::AlertKind;
 use crate::domain::{Outcome, Verdict};
 
@@ -92,6 +93,7 @@ impl Recorder {
             Some(NetworkChange::Lost) => {
                 let detail = "most probes fail and no canary answers".to_owned();
                 self.notify_connectivity(Some(detail));
+                self.telemetry.cut_off_since_ms.set(unix_ms());
                 self.telemetry.cut_off.set(1);
                 warn!(
                     self.log,

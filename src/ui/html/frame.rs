@@ -104,8 +104,8 @@ pub struct Frame {
     pub access: Access,
     pub stream: Option<Stream>,
     pub notices: Vec<Notice>,
-    /// Whether the monitor itself has no network.
-    pub is_cut_off: bool,
+    /// Unix milliseconds since when the monitor itself has no network.
+    pub cut_off_since_ms: Option<i64>,
     /// How long the oldest due probe waits.
     pub late: Duration,
 }
@@ -168,11 +168,16 @@ impl Frame {
     /// What makes the whole page doubtful.
     pub fn banner(&self) -> Markup {
         html! {
-            @if self.is_cut_off {
-                (Notice::new(
-                    Tone::Bad,
-                    "The network of this monitor is unreachable: what stands here is from before.",
-                ).markup())
+            @if let Some(since_ms) = self.cut_off_since_ms {
+                div.note.bad role="alert" {
+                    (icon("warn", "s-down"))
+                    p {
+                        "The network of this monitor has been unreachable since "
+                        // Not in the zone of the reader: a text that the script changes would be
+                        // replaced, and announced, with each refresh.
+                        (text::rfc3339(since_ms)[11..16]) " UTC: what stands here is from before."
+                    }
+                }
             }
             @if self.late >= LATE {
                 (Notice::new(
@@ -311,11 +316,12 @@ mod tests {
 
     #[test]
     fn a_monitor_that_is_cut_off_or_late_says_so() {
-        let page = |is_cut_off| {
-            Frame { is_cut_off, ..Frame::default() }.page("x", &html! {}).into_string()
+        let page = |cut_off_since_ms| {
+            Frame { cut_off_since_ms, ..Frame::default() }.page("x", &html! {}).into_string()
         };
-        assert!(page(true).contains("The network of this monitor is unreachable"));
-        assert!(page(false).contains("<div id=\"banner\" data-live></div>"));
+        let since = page(Some(36_120_000));
+        assert!(since.contains("monitor has been unreachable since 10:02 UTC: what"), "{since}");
+        assert!(page(None).contains("<div id=\"banner\" data-live></div>"));
         let late = |seconds| {
             let late = Duration::from_secs(seconds);
             Frame { late, ..Frame::default() }.banner().into_string()

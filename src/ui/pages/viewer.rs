@@ -152,7 +152,9 @@ impl Viewer {
             access: self.access(),
             stream: None,
             notices: self.notice().into_iter().collect(),
-            is_cut_off: self.api.telemetry.cut_off.get() == 1,
+            cut_off_since_ms: Some(&self.api.telemetry)
+                .filter(|telemetry| telemetry.cut_off.get() == 1)
+                .map(|telemetry| telemetry.cut_off_since_ms.get()),
             late: Duration::ZERO,
         }
     }
