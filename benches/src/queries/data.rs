@@ -341,6 +341,7 @@ fn metric(id: i64, ticks: i64, up: i64, created_ms: i64) -> Row {
         slow_run: 0,
         certificate_step: None,
         certificate_fine_since_ms: None,
+        relayed_seq: 0,
         created_at: created_ms / 1_000,
         updated_at: created_ms / 1_000,
     })

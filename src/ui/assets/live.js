@@ -88,8 +88,7 @@ const handlers = {
   counts: refresh,
   gone: refresh,
   alerts({ open }) {
-    const shown = document.querySelector('#open b')?.textContent.replace(/\D/g, '') ?? 0;
-    if (+shown !== open) refresh();
+    if (open != (field(document, 'open')?.textContent ?? 0)) refresh();
   },
   state(change) {
     const row = document.querySelector(`[data-id="${change.id}"]`);
@@ -139,8 +138,8 @@ async function fetchRows() {
     if (other) replace(part, other);
   }
   document.title = page.title;
-  const icon = page.querySelector('link[rel=icon]')?.getAttribute('href');
-  if (icon) document.querySelector('link[rel=icon]').setAttribute('href', icon);
+  // The first one is the icon.
+  document.querySelector('link').href = page.querySelector('link').href;
   const { stream } = page.body.dataset;
   if (stream && stream !== body.dataset.stream) {
     body.dataset.stream = stream;
@@ -174,7 +173,7 @@ async function listen() {
   if (since) url.searchParams.set('since', since);
   const answer = await fetch(url, { signal: stop.signal, cache: 'no-store' });
   if (answer.status === 503 || answer.status === 429) return poll();
-  if (!answer.ok) throw new Error(answer.statusText);
+  if (!answer.ok) throw answer;
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   hear('on');
   for (let rest = ''; ;) {

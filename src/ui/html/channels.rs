@@ -237,8 +237,10 @@ fn kinds(facts: &ChannelForm) -> Markup {
 fn form(facts: &ChannelForm) -> Markup {
     let form = &facts.form;
     let key_field = |key: &Key| {
-        let input = if key.is_secret { Input::Secret } else { Input::Text };
         let (name, is_required) = (format!("keys.{}", key.name), key.is_required);
+        // A URL with a mask shows what is no secret.
+        let is_masked = form.value(&name).ends_with("/***");
+        let input = if key.is_secret && !is_masked { Input::Secret } else { Input::Text };
         let (label, help) = (&key.name, &key.expected);
         field(&Field { name: &name, label, help, placeholder: "", input, is_required }, form)
     };
@@ -303,7 +305,8 @@ mod tests {
         assert!(page.contains("name=\"keys.webhook-url\" type=\"password\""), "{page}");
         assert!(page.contains("<details><summary>More settings") && page.contains("keys.channel"));
         assert!(!page.contains("name=\"enabled\""), "a new channel delivers");
-        let values = [("keys.channel".to_owned(), "#ops".to_owned())].into();
+        let values = [("keys.channel", "#ops"), ("keys.webhook-url", "https://hooks.example/***")];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let form = Form { values, problems: vec!["keys.channel: invalid value".to_owned()] };
         let channel = Some((5, "ops".to_owned()));
         let edit = form_page(&Frame::default(), &ChannelForm { form, channel, ..facts });
@@ -314,6 +317,7 @@ mod tests {
             "name=\"enabled\" type=\"checkbox\"",
             "<details open>",
             "value=\"#ops\"",
+            "type=\"text\" value=\"https://hooks.example/***\"",
             "keys.channel: invalid value</p>",
         ] {
             assert!(edit.contains(part), "{part} in {edit}");

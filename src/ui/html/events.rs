@@ -183,8 +183,10 @@ pub fn table(events: &[Event], has_names: bool, now_ms: i64) -> Markup {
                         }
                         td.nowrap data-label="Since" { (text::moment(event.from_ms, now_ms)) }
                         td.num data-label="Lasted" {
-                            (event.lasted(now_ms))
-                            @if event.to_ms.is_none() { span.sub { " so far" } }
+                            span {
+                                (event.lasted(now_ms))
+                                @if event.to_ms.is_none() { span.sub { " so far" } }
+                            }
                         }
                     }
                 }

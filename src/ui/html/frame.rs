@@ -232,7 +232,7 @@ impl Frame {
         html! {
             span #open data-live {
                 @if self.alerts > 0 {
-                    b.s-down { (text::count(self.alerts)) } span.vh { " open" }
+                    b.s-down data-field="open" { (text::count(self.alerts)) } span.vh { " open" }
                 }
             }
         }
@@ -297,7 +297,7 @@ mod tests {
     fn open_alerts_are_counted_in_the_navigation() {
         let page = |alerts| Frame { alerts, ..Frame::default() }.page("x", &html! {}).into_string();
         let link = "Alerts<span id=\"open\" data-live>";
-        let counted = "<b class=\"s-down\">1,204</b><span class=\"vh\"> open</span></span>";
+        let counted = "<b class=\"s-down\" data-field=\"open\">1,204</b>";
         assert!(page(1_204).contains(&format!("{link}{counted}")), "{}", page(1_204));
         assert!(page(0).contains(&format!("{link}</span>")));
     }

@@ -139,7 +139,7 @@ fn table(frame: &Frame, all: &[Maintenance]) -> Markup {
                                 }
                             }
                         }
-                        td { (state(one, now_ms)) }
+                        td.all { (state(one, now_ms)) }
                         td.num {
                             @if frame.access.can_write && one.can_change {
                                 div.row.ends {

@@ -34,11 +34,14 @@ const DAY_MS: i64 = 86_400_000;
 const EVENTS: u32 = 20;
 const CHECKS: usize = 20;
 
+/// Window of the chart unless the address says another one, and that of a service which was created
+/// less than [`NEW_S`] seconds ago: its results would be a dot.
+const WINDOW: &str = "24h";
+const WINDOW_OF_NEW: &str = "1h";
+const NEW_S: i64 = 3 * 3_600;
+
 /// Longest window of the chart, in milliseconds.
 const LONGEST_MS: i64 = 3_660 * DAY_MS;
-
-/// A service that was created less than this number of seconds ago is new.
-const NEW_S: i64 = 3 * 3_600;
 
 /// Name and days of the windows of uptime.
 const UPTIME_WINDOWS: [(&str, i64); 5] =
@@ -50,8 +53,9 @@ pub async fn show(viewer: Viewer) -> PageResult {
     let id = viewer.service_id()?;
     let record = viewer.visible(api.query(GetService(id)).await?)?;
     let [length, from, to] = ["window", "from", "to"].map(|name| viewer.query(name));
-    let age_s = now_ms / 1_000 - record.created_at;
-    let window = chart_window(length.as_deref(), from.as_deref().zip(to.as_deref()), age_s);
+    let length = WINDOWS.into_iter().find(|known| Some(*known) == length.as_deref());
+    let length = length.unwrap_or_else(|| usual_window(now_ms / 1_000 - record.created_at));
+    let window = chart_window(length, from.as_deref().zip(to.as_deref()));
     let grid = grid(window, now_ms);
     let history = Window { from_ms: now_ms - 366 * DAY_MS, to_ms: now_ms };
     let events = ListEvents {
@@ -127,17 +131,20 @@ pub async fn show(viewer: Viewer) -> PageResult {
     Ok(html(&viewer, StatusCode::OK, page(&frame, &facts)))
 }
 
-/// The window that the address has; for anything else 24 hours, and an hour of a new service, whose
-/// results would be a dot.
-fn chart_window(length: Option<&str>, between: Option<(&str, &str)>, age_s: i64) -> ChartWindow {
+/// Window of the chart of a service that was created `age_s` seconds ago.
+fn usual_window(age_s: i64) -> &'static str {
+    if age_s < NEW_S { WINDOW_OF_NEW } else { WINDOW }
+}
+
+/// The window that the address has between two times; up to now for anything else.
+fn chart_window(length: &'static str, between: Option<(&str, &str)>) -> ChartWindow {
     let minute = |text: &str| timestamp::parse(&format!("{text}:00Z"));
     let between = between.and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
     let between = between.filter(|(from_ms, to_ms)| (1..=LONGEST_MS).contains(&(to_ms - from_ms)));
-    if let Some((from_ms, to_ms)) = between {
-        return ChartWindow::Between { from_ms, to_ms };
+    match between {
+        Some((from_ms, to_ms)) => ChartWindow::Between { from_ms, to_ms },
+        None => ChartWindow::UpToNow(length),
     }
-    let length = WINDOWS.into_iter().find(|known| Some(*known) == length);
-    ChartWindow::UpToNow(length.unwrap_or(if age_s < NEW_S { "1h" } else { "24h" }))
 }
 
 /// The buckets of the chart.
@@ -237,8 +244,14 @@ mod tests {
     }
 
     #[test]
+    fn the_chart_of_a_new_service_shows_an_hour() {
+        assert_eq!([-60, 0, 10_799, 10_800].map(usual_window), ["1h", "1h", "1h", "24h"]);
+        assert!([WINDOW, WINDOW_OF_NEW].iter().all(|window| WINDOWS.contains(window)));
+    }
+
+    #[test]
     fn a_window_between_two_times_is_in_utc_and_what_is_invalid_is_the_default() {
-        let between = |from, to| chart_window(Some("7d"), Some((from, to)), DAY_MS);
+        let between = |from, to| chart_window("7d", Some((from, to)));
         let hour = ChartWindow::Between { from_ms: 1_795_948_800_000, to_ms: 1_795_952_400_000 };
         assert_eq!(between("2026-11-29T10:40", "2026-11-29T11:40"), hour);
         for (from, to) in [
@@ -249,13 +262,6 @@ mod tests {
         ] {
             assert_eq!(between(from, to), ChartWindow::UpToNow("7d"), "{from} {to}");
         }
-        assert_eq!(chart_window(Some("2h"), None, DAY_MS), ChartWindow::UpToNow("24h"));
-    }
-
-    #[test]
-    fn the_chart_of_a_new_service_shows_an_hour() {
-        let window = |age_s| chart_window(None, None, age_s);
-        let expected = ["1h", "1h", "1h", "24h"].map(ChartWindow::UpToNow);
-        assert_eq!([-60, 0, 10_799, 10_800].map(window), expected);
+        assert_eq!(chart_window("1h", None), ChartWindow::UpToNow("1h"));
     }
 }

@@ -64,6 +64,7 @@ fn a_page_of_another_origin_changes_nothing_with_the_session_of_its_reader() {
     let other = Target::start(Behaviour::Raw(page.into_bytes()));
     browse(&app, |browser| {
         browser.expect_in_console("status of 403");
+        browser.expect_in_console("ERR_BLOCKED_BY_RESPONSE");
         browser.visit("/");
         browser.fill("Token", TOKEN);
         browser.click("Sign in");
