@@ -352,6 +352,7 @@ mod tests {
         .unwrap();
         let mut read = names.into_inner();
         read.sort();
+        read.dedup();
         let variables = SECTIONS.iter().flat_map(|section| section.variables);
         let mut listed: Vec<_> = variables.map(|variable| variable.name).collect();
         listed.sort();

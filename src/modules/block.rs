@@ -55,7 +55,7 @@ impl<'a, 'y> Block<'a, 'y> {
         }
     }
 
-    /// Names, their places and values; names once each.
+    /// Names, their places and values; the YAML loader refuses equal names.
     pub fn entries(&self, problems: &mut Problems) -> Vec<(&'a str, Place, &'a Node<'y>)> {
         let mut entries: Vec<(&str, Place, &Node)> = Vec::new();
         for (key, value) in self.mapping.iter().flat_map(Mapping::pairs) {
@@ -65,11 +65,7 @@ impl<'a, 'y> Block<'a, 'y> {
                 continue;
             };
             let place = self.at(name, yaml::line(key));
-            if entries.iter().any(|(known, _, _)| *known == name) {
-                problems.add(place.line, format!("{}: duplicate key", place.path));
-            } else {
-                entries.push((name, place, value));
-            }
+            entries.push((name, place, value));
         }
         entries
     }

@@ -153,7 +153,6 @@ modules:
   e: {prober: dns}
   f: {prober: unix}
   g: {timeout: 5}
-  a: {prober: http}
 ";
     let found = problems(text);
     let expected = [
@@ -168,8 +167,9 @@ modules:
         "b.yml:23: modules.g.timeout: invalid value 5, expected a duration as in Go, such as \
              5s, of at most 1h",
         "b.yml:23: modules.g.prober: required",
-        "b.yml:24: modules.a: duplicate key",
     ];
+    let twice = problems("modules:\n  a: {prober: http}\n  a: {prober: tcp}\n");
+    assert_eq!(twice, ["b.yml:3: duplicated key in mapping"]);
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
         assert!(found.starts_with(expected), "{found}");

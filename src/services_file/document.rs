@@ -137,7 +137,7 @@ external-endpoints: [{name: c}]
         let merged = items("endpoints: [{<<: {a: b}, c: d}]");
         assert_eq!(merged, (false, vec![(json!({"a": "b", "c": "d"}), 1)]));
         let own = "x: &x {a: b}\nendpoints: [*x]";
-        assert_eq!(items(own), (false, vec![(json!({"a": "b"}), 1)]));
+        assert_eq!(items(own), (false, vec![(json!({"a": "b"}), 2)]));
         let json = "{\"endpoints\": [{\"name\": \"a\"}]}";
         assert_eq!(items(json), (true, vec![(json!({"name": "a"}), 1)]));
     }

@@ -145,7 +145,7 @@ fn mistakes_that_gatus_passes_over_are_notices_and_others_are_problems() {
     );
     for (nth, expected) in [
         "s.yaml:7: endpoint 1 (a): alrets: unknown key, did you mean alerts? expected one of",
-        "s.yaml:5: endpoint 1 (a): client: conditions: unknown key, expected one of body-limit,",
+        "s.yaml:5: endpoint 1 (a): client: conditions: unknown key, expected one of accept-status,",
         "s.yaml:6: endpoint 1 (a): intreval: unknown key, did you mean interval? expected",
     ]
     .into_iter()

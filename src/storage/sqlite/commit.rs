@@ -117,8 +117,9 @@ pub fn commit(
 /// the commit: moving the mark would write one more page with each commit.
 const TICK_IS_MARK_MS: i64 = 2_000;
 
-/// The mark is moved all the same when it is older, for programs that read the table.
-const MARK_MOST_MS: i64 = 60_000;
+/// The mark is moved all the same when it is older, so that it bounds the ticks that may take its
+/// place, and for programs that read the table.
+pub const MARK_MOST_MS: i64 = 60_000;
 
 fn end(connection: &mut SqliteConnection, event: &EndedEvent) -> Result<(), StorageError> {
     let EndedEvent { id, at_ms } = *event;

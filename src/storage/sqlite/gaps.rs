@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Nullable};
 use diesel::sqlite::SqliteConnection;
 
 use super::clock_step;
-use super::commit::move_liveness;
+use super::commit::{MARK_MOST_MS, move_liveness};
 use crate::domain::time::step_back::StepBack;
 use crate::storage::gaps::{GapWrite, Moments, Unobserved};
 use crate::storage::port::Result;
@@ -13,7 +13,8 @@ use crate::storage::port::Result;
 impl GapWrite for SqliteConnection {
     fn moments(&mut self) -> Result<Moments> {
         let newest: Newest = diesel::sql_query(NEWEST).get_result(self)?;
-        let mark: Newest = diesel::sql_query(MARK).get_result(self)?;
+        let mark: Newest =
+            diesel::sql_query(MARK).bind::<BigInt, _>(MARK_MOST_MS).get_result(self)?;
         Ok(Moments { mark_ms: mark.at_ms, newest_ms: newest.at_ms })
     }
 
@@ -48,24 +49,32 @@ struct Newest {
     at_ms: Option<i64>,
 }
 
-/// The liveness mark, or the start of a newer tick, which a commit leaves in its place. Of the
-/// ticks only the newest rows: the others are older unless a clock was set back, and then they were
-/// moved.
-macro_rules! marks {
-    () => {
-        "SELECT at_ms FROM liveness \
-        UNION ALL SELECT created_at_ms FROM service_ticks \
-            WHERE id = (SELECT max(id) FROM service_ticks) \
-        UNION ALL SELECT created_at_ms FROM sealing_ticks \
-            WHERE id = (SELECT max(id) FROM sealing_ticks)"
+/// The starts of the newest rows of ticks, with a further condition: the other rows are older
+/// unless a clock was set back, and then they were moved.
+macro_rules! newest_ticks {
+    ($condition:literal) => {
+        concat!(
+            " UNION ALL SELECT created_at_ms FROM service_ticks \
+                WHERE id = (SELECT max(id) FROM service_ticks)",
+            $condition,
+            " UNION ALL SELECT created_at_ms FROM sealing_ticks \
+                WHERE id = (SELECT max(id) FROM sealing_ticks)",
+            $condition,
+        )
     };
 }
 
-const MARK: &str = concat!("SELECT max(at_ms) AS at_ms FROM (", marks!(), ")");
+/// The liveness mark, or the start of a newer tick, which a commit leaves in its place. A tick that
+/// is more than `?1`, [`MARK_MOST_MS`], later than the mark is of a clock that was wrong.
+const MARK: &str = concat!(
+    "SELECT max(at_ms) AS at_ms FROM (SELECT at_ms FROM liveness",
+    newest_ticks!(" AND created_at_ms <= (SELECT at_ms FROM liveness) + ?1"),
+    ")"
+);
 
 const NEWEST: &str = concat!(
-    "SELECT max(at_ms) AS at_ms FROM (",
-    marks!(),
+    "SELECT max(at_ms) AS at_ms FROM (SELECT at_ms FROM liveness",
+    newest_ticks!(""),
     " UNION ALL SELECT max(date_started_ms) FROM service_events \
     UNION ALL SELECT max(date_ended_ms) FROM service_events)"
 );

@@ -97,7 +97,7 @@ fn error_page(viewer: &Viewer, error: &ApiError) -> HttpResponse {
 /// the token that a page requires, it redirects to the login page.
 pub fn refusal(request: &HttpRequest, error: &ApiError) -> Option<HttpResponse> {
     let pattern = request.match_pattern()?;
-    let is_page = !["/v1", "/api", "/metrics", "/openapi.json", "/assets"]
+    let is_page = !["/v1", "/api", "/metrics", "/probe", "/openapi.json", "/assets"]
         .iter()
         .any(|prefix| pattern.starts_with(prefix));
     if !is_page {

@@ -177,8 +177,8 @@ fn the_program_accepts_the_parameters_that_the_document_describes() {
     app.add_with(&json!({"name": "a", "url": "http://a/", "enabled": false, "slo": {"target": 9}}));
     let document = app.get("/openapi.json").body;
     let mut problems = Vec::new();
-    // A heartbeat ignores unknown parameters, and so does a probe of a target; queries have a test of
-    // their own.
+    // A heartbeat ignores unknown parameters, and so does a probe of a target; queries have a test
+    // of their own.
     let paths = document["paths"].as_object().unwrap().keys();
     let paths = paths.filter(|path| !path.ends_with("/heartbeat") && *path != "/probe");
     for path in paths.filter(|path| !path.starts_with("/api/v1/")) {

@@ -65,7 +65,7 @@ const CRATES: &[(&str, &str)] = &[
     ("lettre", "alerting"),
     ("prometheus_client", "metrics"),
     ("prost", "api remote"),
-    ("regex", "domain promql"),
+    ("regex", "domain modules probe promql spec"),
     ("snap", "remote"),
     ("tokio", "actors alerting api app bounded_file commands live probe relay storage"),
     ("tokio_postgres", "storage"),

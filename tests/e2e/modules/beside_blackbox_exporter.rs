@@ -141,7 +141,7 @@ fn verdicts_and_families_are_those_of_the_exporter() {
         ("below_400", moved.url(), true),
         ("below_400", sick.url(), false),
         ("post", node.url(), true),
-        ("matches", node.url(), false),
+        ("matches", node.url(), true),
         ("lacks", node.url(), false),
         ("lacks", healthy.url(), true),
         ("node_a", node.url(), true),
