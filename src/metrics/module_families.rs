@@ -137,7 +137,8 @@ fn certificates(families: &mut Families, kind: Kind, outcome: &Outcome) {
         );
     }
     let Some(version) = details.tls_version else { return };
-    if let Some(expiry) = details.verified_chain_expires_at {
+    // The exporter has none of gRPC.
+    if let Some(expiry) = details.verified_chain_expires_at.filter(|_| kind != Kind::Grpc) {
         families.gauge(
             names::PROBE_SSL_LAST_CHAIN_EXPIRY,
             "Earliest expiry of the certificate chain that was verified, in unix seconds",

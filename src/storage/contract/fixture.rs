@@ -40,6 +40,11 @@ impl Kind {
         matches!(self, Self::Postgres)
     }
 
+    /// Whether a new tick takes the place of the liveness mark.
+    pub fn has_ticks_as_marks(self) -> bool {
+        matches!(self, Self::Sqlite)
+    }
+
     /// A new, empty store.
     pub fn open(self) -> TestStore {
         match self {

@@ -37,6 +37,11 @@ struct Pair {
     now_ms: i64,
     /// Unix milliseconds of the last commit.
     watched_ms: Option<i64>,
+    /// The liveness mark, which is [`watched_ms`](Self::watched_ms) unless a tick took its place.
+    mark_ms: Option<i64>,
+    /// Starts of the newest tick, and of the newest one of the sealing.
+    newest_tick_ms: Option<i64>,
+    sealing_tick_ms: Option<i64>,
     /// Prepared slices, with the number of their sealing.
     slices: Vec<(Slice, u64)>,
     /// Sealings that have begun.
@@ -62,6 +67,9 @@ impl Pair {
             services: thresholds.into_iter().map(Service::new).collect(),
             now_ms: START_MS,
             watched_ms: None,
+            mark_ms: None,
+            newest_tick_ms: None,
+            sealing_tick_ms: None,
             slices: Vec::new(),
             sealings: 0,
             sealing: None,
@@ -119,6 +127,7 @@ impl Pair {
     fn commit(&mut self, results: &[(Index, StoredTick)], every_ms: i64) {
         let (mut group, mut orphaned) = (Vec::new(), 0);
         let mut is_recorded = vec![false; self.services.len()];
+        let mut newest_ms = None;
         for (nth, tick) in results {
             let nth = nth.index(self.services.len());
             self.now_ms += every_ms;
@@ -128,15 +137,29 @@ impl Pair {
             if self.services[nth].is_enabled {
                 self.services[nth].tick(tick);
                 is_recorded[nth] = true;
+                newest_ms = Some(tick.at_ms);
             } else {
                 orphaned += 1;
             }
         }
         let done = self.store.commit(&group, self.now_ms);
         assert_eq!((done.recorded, done.orphaned.len()), (group.len() - orphaned, orphaned));
-        self.watched_ms = Some(self.now_ms);
+        self.mark(newest_ms);
         for (service, _) in self.services.iter_mut().zip(is_recorded).filter(|(_, is)| *is) {
             service.recorded_s = Some(self.now_ms / 1_000);
+        }
+    }
+
+    /// A commit with this newest tick sets the end of the observation. On SQLite the tick takes the
+    /// place of the mark if it is new, and the mark is not old.
+    fn mark(&mut self, newest_ms: Option<i64>) {
+        let now_ms = self.now_ms;
+        self.newest_tick_ms = newest_ms.or(self.newest_tick_ms);
+        let is_in_place = |at_ms: &i64| self.kind.has_ticks_as_marks() && *at_ms >= now_ms - 2_000;
+        let mark_ms = self.mark_ms.filter(|mark_ms| *mark_ms >= now_ms - 60_000);
+        match (newest_ms.filter(is_in_place), mark_ms) {
+            (Some(newest_ms), Some(mark_ms)) => self.watched_ms = Some(newest_ms.max(mark_ms)),
+            _ => (self.mark_ms, self.watched_ms) = (Some(now_ms), Some(now_ms)),
         }
     }
 
@@ -151,9 +174,12 @@ impl Pair {
             service.set_back(by_ms, self.now_ms, fresh as usize);
         }
         let now_ms = self.now_ms;
-        self.watched_ms = self
-            .watched_ms
-            .map(|at_ms| if at_ms > now_ms { (at_ms - by_ms).min(now_ms) } else { at_ms });
+        let Self { watched_ms, mark_ms, newest_tick_ms, sealing_tick_ms, .. } = self;
+        for at_ms in [watched_ms, mark_ms, newest_tick_ms, sealing_tick_ms].into_iter().flatten() {
+            if *at_ms > now_ms {
+                *at_ms = (*at_ms - by_ms).min(now_ms);
+            }
+        }
     }
 
     fn enable(&mut self, nth: usize, is_enabled: bool) {
@@ -195,7 +221,7 @@ impl Pair {
         }
         let expected = Gap { from_ms, services: began };
         assert_eq!(resumed.gap, (began > 0).then_some(expected));
-        self.watched_ms = Some(self.now_ms);
+        (self.mark_ms, self.watched_ms) = (Some(now_ms), Some(now_ms));
     }
 
     fn begin(&mut self) {
@@ -205,6 +231,7 @@ impl Pair {
         if is_sealing && self.sealing.is_none() {
             let counts = self.services.iter().map(|service| service.ticks.len() as u64);
             self.sealing = Some(counts.collect());
+            self.sealing_tick_ms = self.newest_tick_ms;
             self.sealings += 1;
         }
     }
@@ -243,6 +270,8 @@ impl Pair {
             return;
         }
         let before = self.sealing.take().unwrap();
+        // The ticks of the sealing are deleted, and the newest may have been the mark.
+        self.mark_ms = self.mark_ms.max(self.sealing_tick_ms.take());
         let fresh = self.store.reader.fresh_counts().unwrap();
         for ((service, id), before) in self.services.iter().zip(&self.store.ids).zip(before) {
             let fresh = fresh.get(id).copied().unwrap_or_default();

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
+use super::commit::MARK_MOST_MS;
 use super::history::sealing;
 use super::keys::rollup_of;
 use super::rows::{NewChunkRow, NewRollupRow};
@@ -166,7 +167,7 @@ pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64> {
     let free_before = free_pages(connection)?;
     let sealed: i64 = history::table.select(history::sealing_tick_count).first(connection)?;
     // The newest of them may be the liveness mark.
-    diesel::sql_query(KEEP_MARK).execute(connection)?;
+    diesel::sql_query(KEEP_MARK).bind::<BigInt, _>(MARK_MOST_MS).execute(connection)?;
     let rows = diesel::delete(sealing_ticks::table).execute(connection)?;
     let emptied = free_pages(connection)? - free_before;
     diesel::update(history::table)
@@ -186,7 +187,8 @@ pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64> {
 
 const KEEP_MARK: &str = "\
     UPDATE liveness SET at_ms = t.created_at_ms FROM sealing_ticks t \
-    WHERE t.id = (SELECT max(id) FROM sealing_ticks) AND at_ms < t.created_at_ms";
+    WHERE t.id = (SELECT max(id) FROM sealing_ticks) \
+        AND t.created_at_ms BETWEEN at_ms AND at_ms + ?1";
 
 fn free_pages(connection: &mut SqliteConnection) -> Result<i64> {
     let free = diesel::select(sql::<BigInt>("(SELECT freelist_count FROM pragma_freelist_count)"));
