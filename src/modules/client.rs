@@ -159,8 +159,8 @@ fn header_entries(block: &Block, problems: &mut Problems) -> Vec<(String, Place,
 
 /// The header `Host`. Its problems are reported by [`read_headers`].
 fn host_header(block: &Block) -> Option<(Place, String)> {
-    let entries = header_entries(block, &mut Problems::default()).into_iter();
-    let host = entries.filter(|(name, _, _)| name.eq_ignore_ascii_case("host")).next_back()?;
+    let mut entries = header_entries(block, &mut Problems::default()).into_iter();
+    let host = entries.rfind(|(name, _, _)| name.eq_ignore_ascii_case("host"))?;
     Some((host.1, host.2))
 }
 

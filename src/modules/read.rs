@@ -64,14 +64,14 @@ fn read_document(document: &Node<'_>, problems: &mut Problems) -> BTreeMap<Strin
     let Some(modules) = root.block("modules", problems) else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for (name, place, node) in modules.entries(problems) {
-        if let Some(module) = read_module(node, place, problems) {
+        if let Some(module) = read_module(node, &place, problems) {
             read.insert(name.to_owned(), module);
         }
     }
     read
 }
 
-fn read_module(node: &Node<'_>, place: Place, problems: &mut Problems) -> Option<Module> {
+fn read_module(node: &Node<'_>, place: &Place, problems: &mut Problems) -> Option<Module> {
     let before = problems.0.len();
     let module = Block::of(node, place.clone(), problems)?;
     let names = Prober::ALL.map(|(name, _)| name);
@@ -111,7 +111,7 @@ fn read_module(node: &Node<'_>, place: Place, problems: &mut Problems) -> Option
     if problems.0.len() > before {
         return None;
     }
-    let mut template = draft.definition(prober, &place, problems)?;
+    let mut template = draft.definition(prober, place, problems)?;
     if let Some(regex) = draft.expect_line {
         let options = Options { expect_line: Some(regex), ..Options::clone(&template.options) };
         template = Definition { options: Arc::new(options), ..template };

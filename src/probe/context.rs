@@ -231,7 +231,7 @@ impl<'a> ProbeContext<'a> {
         let resolver = self.resources.resolver(server);
         let deadline = self.timings.started() + self.service.timeout.get();
         let found = dial::resolve(&resolver, url, self.options().ip_family, deadline).await?;
-        let addresses = dial::filter_allowed(self.policy, url.host(), found)?;
+        let addresses = dial::filter_allowed(self.policy, url.domain(), found)?;
         self.update_details(|details| details.address = addresses.first().copied());
         Ok(addresses)
     }

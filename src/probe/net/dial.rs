@@ -45,17 +45,13 @@ pub async fn resolve(
     Ok(vec![SocketAddr::new(literal, port)])
 }
 
-/// The addresses of `host` (`None` for no host) that `policy` allows; the failure names the first
-/// refused address when all are.
+/// Those of the addresses, which `name` resolved to if there is one, that `policy` allows; the
+/// failure names the first refused address when all are.
 pub fn filter_allowed(
     policy: &Policy,
-    host: Option<Host<&str>>,
+    name: Option<&str>,
     mut addresses: Vec<SocketAddr>,
 ) -> Result<Vec<SocketAddr>, Failure> {
-    let name = match host {
-        Some(Host::Domain(name)) => Some(name),
-        _ => None,
-    };
     let mut refused = None;
     addresses.retain(|address| match policy.check_host(name, address.ip()) {
         Ok(()) => true,

@@ -116,7 +116,7 @@ fn verdicts_and_families_are_those_of_the_exporter() {
     let mail = Peer::tcp(smtp_greeting);
     let refusing = Peer::tcp(|stream| {
         // Data that is not read would reset the connection.
-        stream.read(&mut [0; 64])?;
+        let _ = stream.read(&mut [0; 64])?;
         stream.write_all(b"-ERR\r\n")
     });
     let terms = || TlsServer::new(authority.certify("127.0.0.1", Shape::Good));
