@@ -159,7 +159,7 @@ mod tests {
         };
         let query =
             Query { start_timestamp_ms: 1_000, end_timestamp_ms: 2_000, matchers: vec![matcher] };
-        assert_eq!(request.queries, [query.clone()]);
+        assert_eq!(request.queries, std::slice::from_ref(&query));
         // Hints are left out, and types are read packed and unpacked.
         let mut hinted = query.encode_to_vec();
         hinted.extend(b"\x22\x03\x08\xe8\x07");
