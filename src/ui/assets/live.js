@@ -56,7 +56,8 @@ function write(row, name, text) {
 }
 function age(cell, ms) {
   if (!cell) return;
-  const time = cell.querySelector('time') ?? cell.appendChild(document.createElement('time'));
+  const time = cell.querySelector('time') ?? document.createElement('time');
+  cell.replaceChildren(time);
   time.dataset.t = 'age';
   time.dateTime = new Date(ms).toISOString();
 }

@@ -46,6 +46,11 @@ fn a_service_goes_down_and_up_under_an_open_page() {
         browser.wait_for_text("All 2 services are up");
         wait_until("the title to be calm", || browser.title().starts_with("Overview"));
         assert_eq!(app.service(id)["state"], "up");
+        // As before the first result after a start of the program.
+        let checked = "[data-field=checked]";
+        browser.run(&format!("document.querySelector('{checked}').textContent = '–'"), &[]);
+        wait_until("the next result", || browser.text(checked) != "–");
+        assert!(!browser.text(checked).contains('–'), "{}", browser.text(checked));
         assert!(is_marked(browser), "the page was loaded again");
     });
 }
