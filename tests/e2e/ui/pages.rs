@@ -76,7 +76,10 @@ fn a_service_is_changed_paused_resumed_probed_and_deleted_by_its_page() {
     assert_eq!(changed["headers"]["Authorization"], "***");
     has(&submit(&app, "/services/1/resume", &[]), &["is probed again", "Pause"]);
     app.wait_for_state(id, "up");
-    has(&submit(&app, "/services/1/probe", &[]), &["Newest checks"]);
+    // A probe that is still running refuses another one.
+    wait_until("a probe by the page", || {
+        submit(&app, "/services/1/probe", &[]).text.contains("Newest checks")
+    });
     has(&submit(&app, "/services/1/pause", &[]), &["The service is paused.", "Resume"]);
     assert!(target.last_head().contains("secret-of-pay"), "the stored secret is sent");
     has(&submit(&app, "/services/1/delete", &[]), &["Deleted.", "No service yet"]);
