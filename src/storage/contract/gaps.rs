@@ -24,6 +24,7 @@ for_each_store!(
     a_gap_does_not_change_what_an_optional_heartbeat_reported,
     a_commit_leaves_a_mark_that_is_at_most_two_seconds_old,
     a_sealing_keeps_the_mark,
+    a_gap_begins_after_the_newest_result_of_its_service,
 );
 
 const SECOND_MS: i64 = 1_000;
@@ -41,6 +42,25 @@ fn a_commit_leaves_a_mark_that_is_at_most_two_seconds_old(kind: Kind) {
         f.commit(&group, now_ms);
         let age_ms = now_ms - f.inspect.mark_ms().unwrap();
         assert!((0..=2 * SECOND_MS).contains(&age_ms), "{took_ms:?}: {age_ms} ms");
+    }
+}
+
+/// Also when the row of an older probe of another service, which was held back, is newer.
+fn a_gap_begins_after_the_newest_result_of_its_service(kind: Kind) {
+    for is_sealing in [false, true] {
+        let mut f = Fixture::new(kind.open(), 2);
+        let (seen, held) = (f.ids[0], f.ids[1]);
+        let up = |id, at_ms| outcome(id, &plain(State::Up, at_ms));
+        f.commit(&[up(seen, START_MS), up(held, START_MS)], START_MS);
+        let last_ms = START_MS + 20 * SECOND_MS;
+        f.commit(&[up(seen, last_ms), up(held, last_ms - 2 * SECOND_MS)], last_ms);
+        if is_sealing {
+            assert!(f.begin_sealing());
+        }
+        f.writer.close_gap(START_MS + HOUR_MS, DEFAULT_INTERVAL).unwrap();
+        let newest = spans(&mut *f.reader, seen, Window::ALL).unwrap().pop();
+        assert_eq!(newest, Some(Span { state: State::Unknown, from_ms: last_ms, to_ms: None }));
+        f.assert_consistent();
     }
 }
 
