@@ -20,7 +20,7 @@ pub const FULL_LOAD: f64 = 0.95;
 
 /// Until the load is steady: a first round, in which each service begins an event and stores its
 /// facts, and the commits that are behind then.
-pub const WARM_UP: Duration = Duration::from_secs(20);
+pub const WARM_UP: Duration = Duration::from_secs(45);
 
 /// Arguments of wrk.
 const WRK: [&str; 7] = ["--threads", "2", "--connections", "16", "--duration", "3s", "--latency"];
