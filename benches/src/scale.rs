@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const ROUNDS: u32 = 2;
 
 /// Time for the last probes to end and to be committed, which may take a commit window.
-const REST: Duration = Duration::from_secs(7);
+const REST: Duration = Duration::from_secs(10);
 
 /// Goal for p99 of the lateness, in milliseconds.
 const LATENESS_GOAL_MS: f64 = 100.0;
