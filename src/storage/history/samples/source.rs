@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::domain::history::facts::FactsSince;
+use crate::domain::metric_names::OF_LAST_RESULT;
 use crate::domain::time::timestamp::to_rfc3339;
 use crate::domain::{ServiceId, Window};
 use crate::promql::{
-    EvalError, Fold, Folded, Labels, Matcher, Meter, Notice, Point, Selected, SelectedSeries,
-    Selection, Source,
+    EvalError, Fold, Folded, Labels, METRIC_NAME, Matcher, Meter, Notice, Point, Selected,
+    SelectedSeries, Selection, Source,
 };
 use crate::storage::error::StorageError;
 use crate::storage::history::codec::TickParts;
@@ -16,9 +17,9 @@ use crate::storage::history::rows::Marks;
 use crate::storage::history::ticks::within;
 use crate::storage::port::{StoreRead, snapshot};
 
-use super::board::{Board, BoardSample};
+use super::board::Board;
 use super::catalog::{Catalog, CatalogService};
-use super::family::{Fact, Family};
+use super::family::Family;
 use super::fold;
 use super::thin::newest_at;
 use super::ticks::{
@@ -33,7 +34,7 @@ const BATCH: usize = 256;
 pub struct StoreSource<'a> {
     rows: RefCell<&'a mut dyn StoreRead>,
     catalog: &'a Catalog,
-    board: &'a Board,
+    board: &'a Board<'a>,
     now_ms: i64,
 }
 
@@ -44,7 +45,7 @@ impl<'a> StoreSource<'a> {
     pub fn new(
         rows: &'a mut dyn StoreRead,
         catalog: &'a Catalog,
-        board: &'a Board,
+        board: &'a Board<'a>,
         now_ms: i64,
     ) -> Self {
         Self { rows: RefCell::new(rows), catalog, board, now_ms }
@@ -52,7 +53,7 @@ impl<'a> StoreSource<'a> {
 
     fn wanted(&self, matchers: &[Matcher]) -> Vec<Wanted<'a>> {
         let services = self.catalog.services.iter();
-        let wanted = services.map(|service| (service, service.matching(matchers)));
+        let wanted = services.map(|service| (&**service, service.matching(matchers)));
         wanted.filter(|(_, families)| !families.is_empty()).collect()
     }
 
@@ -163,25 +164,35 @@ impl<'a> StoreSource<'a> {
     /// The last results that a selector selects, but for what the facts have.
     fn of_board(&self, selection: &Selection<'_>) -> Vec<SelectedSeries> {
         let mut series = Vec::new();
+        if !may_be_of_board(selection.matchers) {
+            return series;
+        }
         for service in &self.catalog.services {
             if !service.may_match(selection.matchers) {
                 continue;
             }
             let lookback_ms = selection.lookback_ms.map_or(0, |least| service.lookback_ms(least));
             let after_ms = selection.after_ms.saturating_sub(lookback_ms);
-            let samples = self.board.get(&service.id).into_iter().flatten();
-            for sample in samples.filter(|sample| !Fact::has(sample.name)) {
-                let labels = service.labels(sample.name, sample.label.as_slice());
+            let samples = (self.board)(service.id).into_iter();
+            for sample in samples.filter(|sample| OF_LAST_RESULT.contains(&sample.name)) {
+                let key = service.series(sample.name, sample.label);
                 let is_inside = sample.at_ms > after_ms && sample.at_ms <= selection.to_ms;
-                let fits = |one: &Matcher| one.matches(labels.get(&one.name));
-                if is_inside && selection.matchers.iter().all(fits) {
+                if is_inside && key.matches(selection.matchers) {
                     let points = vec![Point { at_ms: sample.at_ms, value: sample.value }];
-                    series.push(SelectedSeries { labels, lookback_ms, points });
+                    series.push(SelectedSeries { labels: key.labels(), lookback_ms, points });
                 }
             }
         }
         series
     }
+}
+
+/// Whether a series that only the last result has may fulfil the matchers.
+fn may_be_of_board(matchers: &[Matcher]) -> bool {
+    let fits = |name: &str| {
+        matchers.iter().all(|matcher| matcher.name != METRIC_NAME || matcher.matches(name))
+    };
+    OF_LAST_RESULT.into_iter().any(fits)
 }
 
 impl Source for StoreSource<'_> {
@@ -210,15 +221,10 @@ impl Source for StoreSource<'_> {
         let mut rows = self.rows.borrow_mut();
         let marks = rows.marks().map_err(unavailable)?;
         let Some(plan) = fold::plan(fold, &marks) else { return Ok(None) };
-        let names_board = |sample: &BoardSample| {
-            let name =
-                |one: &Matcher| one.name != crate::promql::METRIC_NAME || one.matches(sample.name);
-            fold.matchers.iter().all(name)
-        };
         let wanted = self.wanted(fold.matchers);
         let families = || wanted.iter().flat_map(|(_, families)| families);
         let is_foldable = families().all(|(family, _)| fold::is_foldable(fold, *family));
-        if !is_foldable || self.board.values().flatten().any(names_board) {
+        if !is_foldable || may_be_of_board(fold.matchers) {
             return Ok(None);
         }
         let mut series = Vec::new();
