@@ -39,6 +39,9 @@ use program::{ProgramMetrics, WithProgram};
 /// Queries that may wait for a thread.
 const WAITING_LIMIT: usize = 16;
 
+/// Niceness of the threads, so that probes do not wait for queries.
+const NICENESS: i32 = 10;
+
 /// Settings of the queriers.
 #[derive(Debug, Clone)]
 pub struct QuerierSettings {
@@ -78,14 +81,17 @@ impl Queriers {
         let pool = Arc::new(SamplePool::new(max_samples));
         let metrics = runtime.telemetry.queries.clone();
         let (telemetry, lifelines) = (runtime.telemetry.clone(), runtime.lifelines.clone());
-        let queriers = SyncArbiter::start(concurrency, move || Querier {
-            job: job.clone(),
-            services: Arc::clone(&services),
-            store: Reopening::new(access.clone(), StoreAccess::reader),
-            last_results: last_results.clone(),
-            pool: Arc::clone(&pool),
-            telemetry: telemetry.clone(),
-            _lifeline: lifelines.lifeline("querier"),
+        let queriers = SyncArbiter::start(concurrency, move || {
+            lower_priority();
+            Querier {
+                job: job.clone(),
+                services: Arc::clone(&services),
+                store: Reopening::new(access.clone(), StoreAccess::reader),
+                last_results: last_results.clone(),
+                pool: Arc::clone(&pool),
+                telemetry: telemetry.clone(),
+                _lifeline: lifelines.lifeline("querier"),
+            }
         });
         let permits = Arc::new(Semaphore::new(concurrency + WAITING_LIMIT));
         Self { queriers, permits, metrics }
@@ -111,6 +117,14 @@ impl Queriers {
         drop(cancel);
         let stopping = || EvalError::Source("the service is shutting down".to_owned());
         Some(answer.unwrap_or_else(|_| Err(stopping())))
+    }
+}
+
+/// Of this thread: elsewhere than on Linux, niceness is that of the process.
+fn lower_priority() {
+    if cfg!(target_os = "linux") {
+        // After an error the thread has the priority of the others.
+        let _ = rustix::process::nice(NICENESS);
     }
 }
 

@@ -27,6 +27,7 @@ for_each_store!(
     series_follow_ticks_events_and_last_results,
     facts_are_samples_of_each_tick_as_long_as_they_hold,
     a_catalog_follows_the_changed_services_and_is_limited_to_groups,
+    a_fold_counts_what_it_reads_and_keeps_its_points,
 );
 
 /// Hides that windows may be answered from roll-ups.
@@ -327,6 +328,29 @@ fn facts_are_samples_of_each_tick_as_long_as_they_hold(kind: Kind) {
     let rows = store.reader.facts(&[id, other], window).unwrap();
     let count = |id| rows[&id].len();
     assert_eq!((count(id), count(other)), (2, 1), "of minutes 4 and 7; and the only one");
+}
+
+fn a_fold_counts_what_it_reads_and_keeps_its_points(kind: Kind) {
+    let mut store = stored(kind, &sixty_hours());
+    let rows = &mut *store.reader;
+    let catalog = Catalog::read(rows, &settings()).unwrap();
+    let source = StoreSource::new(rows, &catalog, &no_results, START_MS + 100 * HOUR_MS);
+    let query = parse("avg_over_time(probe_success[9h30m])").unwrap();
+    let end_ms = START_MS + 59 * HOUR_MS;
+    let steps = Steps { start_ms: end_ms - 39 * HOUR_MS, end_ms, step_ms: 23 * MINUTE_MS };
+    let options = Options { lookback_ms: 300_000 };
+    let ask = |max_samples: usize| {
+        let pool = SamplePool::new(max_samples);
+        let meter = Meter::new(&pool, &|| None);
+        let answer = range(&query, steps, options, &source, &meter)?;
+        let points: usize = series(&answer).iter().map(|one| one.points.len()).sum();
+        Ok((meter.held(), points, meter.peak()))
+    };
+    let (held, points, peak) = ask(1_000_000).unwrap();
+    assert_eq!((held, points), (204, 204));
+    assert!((1_000..20_000).contains(&peak), "windows, hours and ticks: {peak}");
+    assert_eq!(ask(peak).unwrap().0, 204);
+    assert_eq!(ask(peak - 1), Err(EvalError::TooManySamples(peak - 1)));
 }
 
 fn a_catalog_follows_the_changed_services_and_is_limited_to_groups(kind: Kind) {
