@@ -11,6 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 
 use crate::api::error::ApiError;
+use crate::api::prometheus;
 use crate::api::state::Api;
 use crate::api::visibility;
 
@@ -56,7 +57,8 @@ pub async fn guard(
         }
         Err(error) => {
             let page = api.and_then(|api| (api.pages.refusal)(request.request(), &error));
-            let response = page.unwrap_or_else(|| error.error_response());
+            let response = page.or_else(|| prometheus::refusal(request.request(), &error));
+            let response = response.unwrap_or_else(|| error.error_response());
             Ok(request.into_response(response).map_into_right_body())
         }
     }

@@ -50,6 +50,7 @@ pub use budget::ResponseBudget;
 pub use certificate::{ApiCertificate, CurrentCertificate};
 pub use guard::{Guard, WriteAccess};
 pub use module_probes::{CurrentModules, ModuleProbes};
+pub use prometheus::remote_read::windows as remote_read_windows;
 pub use response_cache::ResponseCache;
 pub use scrapes::Scrapes;
 pub use server::{ServerSettings, serve};

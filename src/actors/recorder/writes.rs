@@ -361,6 +361,7 @@ impl Recorder {
             }
         }
         self.push_keys.update(id, definition.as_ref());
+        self.service_changes.note(id);
         self.commit_window.changed(id);
         if definition.is_none() {
             self.outdated.deleted(id);

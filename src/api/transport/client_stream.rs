@@ -194,7 +194,7 @@ impl AsyncRead for ClientStream {
         let progress = self.connection.progress();
         let wait = progress.wait();
         if matches!(wait, Wait::Reader(_) | Wait::Server) && !is_closed {
-            if progress.is_stream {
+            if progress.is_watched {
                 return self.poll_end(context);
             }
             // The end of a request, the reading of a body and progress of a write wake the task.
