@@ -71,7 +71,7 @@ impl Halves {
 
     fn keep(&mut self, id: ServiceId, kept: VersionedText, max_bytes: usize) {
         self.old.remove(&id);
-        let bytes = |kept: &VersionedText| kept.text.len() + ENTRY_BYTES;
+        let bytes = |kept: &VersionedText| kept.text.bytes() + ENTRY_BYTES;
         self.young_bytes += bytes(&kept);
         if let Some(before) = self.young.insert(id, kept) {
             self.young_bytes -= bytes(&before);
@@ -115,14 +115,14 @@ mod tests {
     #[test]
     fn texts_are_bounded_and_those_in_use_stay() {
         let most = 100;
-        let each = text("text").len() + ENTRY_BYTES;
+        let each = text("text").bytes() + ENTRY_BYTES;
         let texts = ServiceTexts::new(most * each);
         for number in 1..=10 * most as i64 {
             texts.keep(id(number), 1, text("text"));
             assert!(get(&texts, 1, Some(1)).is_some(), "in use, with {number}");
             let halves = texts.halves.lock().unwrap();
             assert!(halves.young.len() + halves.old.len() <= most + 1);
-            let bytes: usize = halves.young.values().map(|it| it.text.len() + ENTRY_BYTES).sum();
+            let bytes: usize = halves.young.values().map(|it| it.text.bytes() + ENTRY_BYTES).sum();
             assert_eq!(halves.young_bytes, bytes);
         }
         assert_eq!(get(&texts, 2, Some(1)), None, "not used for long");

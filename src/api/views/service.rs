@@ -43,8 +43,8 @@ impl ServiceText {
         Self(text.into())
     }
 
-    /// In bytes.
-    pub fn len(&self) -> usize {
+    /// Length of the JSON, in bytes.
+    pub fn bytes(&self) -> usize {
         self.0.get().len()
     }
 }
