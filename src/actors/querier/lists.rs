@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Known, check_count};
+use super::known::Known;
 use crate::promql::{EvalError, Labels, MAX_SERIES, Matcher, Meter};
 use crate::storage::history::samples::SeriesKey;
 
@@ -104,4 +104,13 @@ impl Texts {
     fn sorted(self) -> Vec<String> {
         self.0.into_iter().collect()
     }
+}
+
+/// Rejects more series than a query may select.
+pub fn check_count(series: usize) -> Result<(), EvalError> {
+    if series <= MAX_SERIES {
+        return Ok(());
+    }
+    let message = format!("{series} series are selected, at most {MAX_SERIES} are allowed");
+    Err(EvalError::Execution(message))
 }

@@ -2,6 +2,7 @@
 //! no list of the API waits behind a query.
 
 mod board;
+mod known;
 mod known_services;
 mod lists;
 mod program;
@@ -25,13 +26,13 @@ use crate::domain::ServiceId;
 use crate::domain::access::GroupLimit;
 use crate::metrics::{QueryMetrics, QueryResult, Telemetry};
 use crate::promql::{
-    EvalError, MAX_SERIES, Meter, Options, SamplePool, SelectedSeries, Selection, Source, Stop,
-    instant, range,
+    EvalError, Meter, Options, SamplePool, SelectedSeries, Selection, Source, Stop, instant, range,
 };
 use crate::storage::StoreAccess;
-use crate::storage::history::samples::{Board, Catalog, CatalogSettings, StoreSource};
+use crate::storage::history::samples::{CatalogSettings, StoreSource};
 use crate::storage::port::StoreRead;
 
+use known::Known;
 use known_services::KnownServices;
 pub use program::is_of_program;
 use program::{ProgramMetrics, WithProgram};
@@ -189,13 +190,6 @@ impl Handler<RunQuery> for Querier {
     }
 }
 
-/// What a query knows besides the rows of the history.
-struct Known<'a> {
-    catalog: &'a Catalog,
-    board: &'a Board<'a>,
-    program: &'a ProgramMetrics<'a>,
-}
-
 fn answer(
     rows: &mut (dyn StoreRead + 'static),
     known: &Known<'_>,
@@ -242,14 +236,6 @@ fn samples(
         moments: None,
     };
     let series = source.select(&selection, meter)?.series;
-    check_count(series.len())?;
+    lists::check_count(series.len())?;
     Ok(series)
-}
-
-fn check_count(series: usize) -> Result<(), EvalError> {
-    if series <= MAX_SERIES {
-        return Ok(());
-    }
-    let message = format!("{series} series are selected, at most {MAX_SERIES} are allowed");
-    Err(EvalError::Execution(message))
 }

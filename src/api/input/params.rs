@@ -18,6 +18,11 @@ const MAX_PARAMS: usize = 20;
 const TIMESTAMP: &str = "unix seconds or RFC 3339, such as 1795413298 or 2026-11-23T10:00:00Z";
 const DURATION: &str = "a duration such as 24h, 7d, 30d, 90d or 1y";
 
+/// Rejects every query parameter.
+pub fn no_params(request: &HttpRequest) -> Result<(), ApiError> {
+    Params::new(request, &[]).done(())
+}
+
 /// The parameters of a query string, and the problems found so far.
 pub struct Params {
     pairs: Vec<(String, String)>,

@@ -4,8 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::dev::{Path, ResourceDef, Url};
 
 use crate::api::error::ApiError;
-use crate::api::input::params::whole_number;
-use crate::api::input::query::no_params;
+use crate::api::input::params::{no_params, whole_number};
 use crate::domain::{Invalid, ServiceId};
 
 /// The `{id}` of the path.

@@ -295,11 +295,6 @@ pub fn slo(request: &HttpRequest) -> Result<(ServiceId, CountAs), ApiError> {
     params.done((service_id, planned))
 }
 
-/// Rejects every query parameter.
-pub fn no_params(request: &HttpRequest) -> Result<(), ApiError> {
-    Params::new(request, &[]).done(())
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;

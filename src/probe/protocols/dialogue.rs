@@ -1,13 +1,15 @@
 //! A dialogue of lines over TCP or TLS, as modules of blackbox_exporter describe it.
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::domain::service::bytes_regex::BytesRegex;
 use crate::domain::service::options::DialogueStep;
 use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
-use crate::probe::protocols::tcp::{missing, send};
+use crate::probe::protocols::excerpt::missing;
 use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
 
@@ -62,7 +64,7 @@ async fn expect<S: AsyncRead + Unpin>(
         let read = match stream.read(&mut buffer).await {
             Ok(read) => read,
             // Many servers close without close_notify.
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => 0,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Err(failure::of_io("waiting for the response", &error)),
         };
         if read == 0 {
@@ -126,6 +128,11 @@ impl Lines {
 
 fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+pub(super) async fn send<S: AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) -> io::Result<()> {
+    stream.write_all(text).await?;
+    stream.flush().await
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
 use crate::probe::net::tls::Alpn;
 use crate::probe::protocols::dialogue;
-use crate::probe::protocols::excerpt::excerpt;
+use crate::probe::protocols::dialogue::send;
+use crate::probe::protocols::excerpt::missing;
 use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
 
@@ -98,11 +99,6 @@ where
     Ok(response)
 }
 
-pub(super) async fn send<S: AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) -> io::Result<()> {
-    stream.write_all(text).await?;
-    stream.flush().await
-}
-
 /// Reads until the received data `is_complete`, the peer closes, or, after the first bytes, the
 /// peer pauses for `idle_limit`. Returns the data and whether it is complete.
 async fn read_until<S: AsyncRead + Unpin>(
@@ -142,31 +138,5 @@ async fn read_until<S: AsyncRead + Unpin>(
         if read == 0 {
             return Ok((received, false));
         }
-    }
-}
-
-/// The failure of a response `body` without the expected text.
-pub(super) fn missing(expected: &str, body: &[u8]) -> Failure {
-    let shown = excerpt(body);
-    let detail = if shown.is_empty() {
-        format!("no response that contains {expected}")
-    } else {
-        format!("the response \"{shown}\" does not contain {expected}")
-    };
-    Failure::new(Reason::Condition, detail)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unexpected_response_is_in_the_detail() {
-        let missing = |body| missing("the expected text", body);
-        let failure = missing(b"554 go away\r\n");
-        assert_eq!(failure.reason, Reason::Condition);
-        let detail = "the response \"554 go away\\r\\n\" does not contain the expected text";
-        assert_eq!(failure.detail, detail);
-        assert_eq!(missing(b"").detail, "no response that contains the expected text");
     }
 }

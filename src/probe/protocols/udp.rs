@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
 use crate::probe::protocols::datagram::{self, Attempt, DATAGRAM_MAX, PeerSocket};
-use crate::probe::protocols::tcp::missing;
+use crate::probe::protocols::excerpt::missing;
 use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
 
