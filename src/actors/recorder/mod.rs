@@ -26,6 +26,7 @@ mod live;
 mod observation;
 mod outdated;
 mod pending_clock;
+mod posts;
 mod publishing;
 mod queued;
 mod reports;
@@ -73,9 +74,9 @@ use live::LivePublisher;
 use observation::{Back, Observations};
 use outdated::OutdatedResults;
 use pending_clock::PendingClock;
+use posts::Posts;
 use queued::{Ack, Change, Reply};
 use reports::Reports;
-use shards::Posts;
 use store_health::StoreHealth;
 
 /// Most changes that wait for the writer.

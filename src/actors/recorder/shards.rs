@@ -11,6 +11,7 @@ use actix::prelude::*;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
+use super::posts::POSTS_LIMIT;
 use super::queued::{Ack, Change, Reply};
 use super::{Phase, Recorder};
 use crate::actors::messages::alerting::{AlertingChanged, SignalsCommitted};
@@ -29,22 +30,12 @@ use crate::storage::StorageError;
 use crate::storage::coordination::Claimed;
 use crate::storage::records::Gap;
 
-/// Most outcomes for other instances that wait for the writer.
-const POSTS_LIMIT: usize = 4_096;
-
 /// Longest wait for the probes of services that are given back. A probe that takes longer is
 /// discarded.
 const PROBES_WAIT: Duration = Duration::from_secs(30);
 
 /// Interval between checks for such probes.
 const PROBES_CHECK: Duration = Duration::from_millis(100);
-
-/// Outcomes for services of other instances. Bound: [`POSTS_LIMIT`].
-#[derive(Default)]
-pub(super) struct Posts {
-    waiting: Vec<(Outcome, Option<Reply<RecordReply>>)>,
-    is_under_way: bool,
-}
 
 fn closed<E>(_: E) -> StorageError {
     StorageError::Unavailable("it is being closed".to_owned())

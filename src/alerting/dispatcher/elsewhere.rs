@@ -7,22 +7,35 @@ use actix::prelude::*;
 use serde_json::Map;
 use tokio::time::{sleep, timeout};
 
-use super::handlers::{AUDIT_WAIT, event};
 use super::{Dispatcher, MessageSource, lane_settings};
 use crate::actors::messages::alerting::{TestChannel, TestedChannel};
 use crate::actors::messages::store::{Ask, SettleAlerts};
 use crate::actors::store::readers::Readers;
 use crate::clock::unix_ms;
 use crate::domain::alert::{Acknowledgement, Alert, AlertState, Message, Settlement};
-use crate::domain::audit::{Action, Object, ObjectKind};
+use crate::domain::audit::{Action, AuditEntry, AuditSource, Differences, Object, ObjectKind};
 use crate::storage::StorageError;
 use crate::storage::alerting::{GetAlert, GetAlertingState, GetChannel};
+
+/// Longest wait for the row of a test in the audit; a store that fails writes it later.
+pub(super) const AUDIT_WAIT: Duration = Duration::from_secs(2);
 
 /// Longest wait for the instance that decides.
 const WAIT: Duration = Duration::from_secs(8);
 
 /// Interval between two looks at what it has done.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
+
+/// The row of the audit for a request that changes no field.
+pub(super) fn event(
+    action: Action,
+    object: Object,
+    source: AuditSource,
+    now_ms: i64,
+) -> AuditEntry {
+    let differences = Differences::default();
+    AuditEntry { at_ms: now_ms, source, action, object, differences }
+}
 
 /// The alert, once its acknowledgement is `wanted`. Errors: `NotFound`; `Conflict` for an alert
 /// that has ended; `Busy` when nothing has changed for too long.

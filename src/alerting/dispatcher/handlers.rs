@@ -9,6 +9,7 @@ use serde_json::Map;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::elsewhere::{AUDIT_WAIT, event};
 use super::{Dispatcher, Loaded, elsewhere};
 use crate::actors::messages::alerting::{
     Acknowledge, AlertTimesMoved, AlertingChanged, OwnStateChanged, RetryNotification,
@@ -28,9 +29,6 @@ use crate::storage::coordination::command::AlertCommand;
 
 /// Longest wait for requests under way at the end.
 const STOP_WAIT: Duration = Duration::from_secs(2);
-
-/// Longest wait for the row of a test in the audit; a store that fails writes it later.
-pub(super) const AUDIT_WAIT: Duration = Duration::from_secs(2);
 
 impl Handler<SignalsCommitted> for Dispatcher {
     type Result = ();
@@ -268,17 +266,6 @@ impl Handler<TestChannel> for Dispatcher {
             tested.into_actor(dispatcher)
         }))
     }
-}
-
-/// The row of the audit for a request that changes no field.
-pub(super) fn event(
-    action: Action,
-    object: Object,
-    source: AuditSource,
-    now_ms: i64,
-) -> AuditEntry {
-    let differences = Differences::default();
-    AuditEntry { at_ms: now_ms, source, action, object, differences }
 }
 
 impl Handler<StopDispatcher> for Dispatcher {

@@ -37,7 +37,7 @@ pub struct Instance {
     pub is_this: bool,
     /// Of 1,024 shards, those whose services it probes.
     #[schema(example = 512)]
-    pub shards: usize,
+    pub shards: u64,
     /// Seconds since its newest commit, by the clock of the database; null before the first, and
     /// while the store is a file.
     #[schema(required = true, example = 0.8)]
@@ -64,7 +64,7 @@ impl Instance {
             role,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             is_this: true,
-            shards: SHARDS,
+            shards: SHARDS as u64,
             committed_seconds_ago: None,
         }
     }
@@ -77,7 +77,7 @@ impl Instance {
             role: seen.role.as_str(),
             version: seen.version.clone(),
             is_this: seen.id == roster.own_id,
-            shards: seen.shards,
+            shards: seen.shards as u64,
             committed_seconds_ago: age_ms.map(|age_ms| age_ms as f64 / 1e3),
         }
     }

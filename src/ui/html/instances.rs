@@ -13,7 +13,7 @@ pub struct Instance {
     pub role: &'static str,
     pub version: String,
     pub is_this: bool,
-    pub shards: usize,
+    pub shards: u64,
     /// Milliseconds since its newest commit.
     pub committed_ms_ago: Option<u64>,
 }

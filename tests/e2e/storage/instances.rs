@@ -97,13 +97,14 @@ mod on_postgres {
             began.elapsed()
         }
 
-        /// Number of the slot of a result. A probe may be a little early, and late until the next
-        /// slot.
-        fn slot(&self, id: i64, at_ms: i64) -> i64 {
+        /// The slots that a result may be of. A probe may be a little early, and late until the
+        /// next slot.
+        fn slots(&self, id: i64, at_ms: i64) -> [i64; 2] {
             let interval_ms = self.interval.as_millis() as i64;
             let phase = Spread::of(SERVICES).phase(ServiceId::new(id).unwrap(), self.interval);
             let early_ms = (interval_ms / 40).min(100) + 2;
-            (at_ms + early_ms - phase.as_millis() as i64).div_euclid(interval_ms)
+            let slot = |at_ms: i64| (at_ms - phase.as_millis() as i64).div_euclid(interval_ms);
+            [slot(at_ms), slot(at_ms + early_ms)]
         }
 
         /// No slot has two results, results are in order, and the counts are those of the results.
@@ -112,14 +113,15 @@ mod on_postgres {
                 .database
                 .query("SELECT service_id, at_ms FROM service_ticks ORDER BY service_id, seq");
             let number = |text: &Option<String>| text.as_deref().unwrap().parse::<i64>().unwrap();
+            // Service, slot and time of the result before.
             let mut before = (0, 0, 0);
             for row in &rows {
                 let (id, at_ms) = (number(&row[0]), number(&row[1]));
-                let slot = self.slot(id, at_ms);
-                let (before_id, before_slot, before_ms) =
-                    std::mem::replace(&mut before, (id, slot, at_ms));
-                let is_next = id != before_id || slot > before_slot;
-                assert!(is_next, "service {id}, slot {slot}: {at_ms} after {before_ms}");
+                let (before_id, before_slot, before_ms) = before;
+                let [first, last] = self.slots(id, at_ms);
+                let slot = if id == before_id { first.max(before_slot + 1) } else { first };
+                assert!(slot <= last, "service {id}, slot {last}: {at_ms} after {before_ms}");
+                before = (id, slot, at_ms);
             }
             let miscounted = self.number(
                 "SELECT count(*) FROM service_metrics m WHERE m.tick_count + m.unknown_count <> \
