@@ -12,7 +12,7 @@ FUZZ_BUILD ?=
 FUZZ_TARGETS := condition services_file api_body chunk alerting promql
 
 .PHONY: help run local-run build test lint deny fmt bench bench-smoke bench-history fuzz schema \
-	migrate-check docker-build docker-up screenshots test-matrix
+	migrate-check docker-build docker-up screenshots test-matrix deploy-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ schema: $(DIESEL) ## regenerate the diesel schemas of both stores from the migra
 migrate-check: $(DIESEL) ## run the migrations of both stores up, down, up; compare the schemas
 	tests/needs.sh postgresql
 	tests/migrations.sh $(DIESEL) check
+
+deploy-check: ## check the files of deploy/ against the schemas of Compose and Kubernetes
+	tests/deploy.sh
 
 docker-build: ## build the image service-healthcheck
 	docker build -t service-healthcheck .

@@ -17,8 +17,8 @@ use crate::actors::messages::instances::{
 };
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::clock;
-use crate::domain::Role;
 use crate::domain::time::shared_clock::{adjustment_ms, is_step};
+use crate::domain::{Role, ShardSet};
 use crate::metrics::Telemetry;
 use crate::storage::StorageError;
 use crate::storage::coordination::command::AlertCommand;
@@ -90,7 +90,8 @@ pub struct Coordinator {
     /// Rows of the inbox that the recorder has, and that the store still has.
     delivered: HashSet<i64>,
     is_looking: bool,
-    is_giving_back: bool,
+    /// The shards that are being given back; empty for none.
+    leaving: ShardSet,
     is_stopping: bool,
     is_failing: bool,
     telemetry: Telemetry,
@@ -118,7 +119,7 @@ impl Coordinator {
             links,
             delivered: HashSet::new(),
             is_looking: false,
-            is_giving_back: false,
+            leaving: ShardSet::EMPTY,
             is_stopping: false,
             is_failing: false,
             telemetry: runtime.telemetry.clone(),
@@ -132,7 +133,8 @@ impl Coordinator {
             return;
         }
         self.is_looking = true;
-        let look = Look { since: self.revision, wanted: self.settings.wanted.clone() };
+        let (since, leaving) = (self.revision, self.leaving);
+        let look = Look { leaving, since, wanted: self.settings.wanted.clone() };
         let looked = self.links.look.send(look).into_actor(self);
         context.spawn(looked.then(|looked, coordinator, context| {
             let died = |_| Err(StorageError::Unavailable("the coordinator has died".to_owned()));
@@ -191,7 +193,7 @@ impl Coordinator {
         inbox.retain(|(id, _)| !self.delivered.contains(id));
 
         if let Some(Move::GiveBack(most)) = moves.iter().find(|it| matches!(it, Move::GiveBack(_)))
-            && !self.is_giving_back
+            && self.leaving.is_empty()
         {
             self.give_back(*most, context);
         }
@@ -241,10 +243,12 @@ impl Coordinator {
 
     fn give_back(&mut self, most: usize, context: &mut Context<Self>) {
         let shards = self.links.owned.get().some(most);
-        self.is_giving_back = true;
+        self.leaving = shards;
         info!(self.log, "shards are given back"; "shards" => shards.len());
         let given = self.links.give_back.send(GiveBackShards(shards)).into_actor(self);
-        context.spawn(given.map(|_, coordinator, _| coordinator.is_giving_back = false));
+        context.spawn(given.map(|_, coordinator, _| {
+            coordinator.leaving = ShardSet::EMPTY;
+        }));
     }
 
     fn follow_clock(&self, behind_ms: i64) {

@@ -34,6 +34,7 @@ use crate::api::guard::Guard;
 use crate::api::module_probes::ModuleProbes;
 use crate::api::response_cache::ResponseCache;
 use crate::api::scrapes::Scrapes;
+use crate::api::service_texts::ServiceTexts;
 use crate::api::text::SharedText;
 use crate::api::transport::Connections;
 use crate::api::views::envelope;
@@ -45,6 +46,7 @@ use crate::domain::{Defaults, Requests, Role, Variables};
 use crate::metrics::Telemetry;
 use crate::storage::access::{AccessApplied, AccessChange};
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
+use crate::storage::coordination::owned::OwnedShards;
 use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
 use crate::storage::port::Query;
 use crate::storage::records::{Applied, Change};
@@ -99,6 +101,8 @@ pub struct Api {
     /// Advances with each write to the store; the version of the cached responses.
     pub revision: Revision,
     pub response_cache: Arc<ResponseCache>,
+    /// Of services in lists.
+    pub service_texts: Arc<ServiceTexts>,
     /// Memory of large responses.
     pub budget: ResponseBudget,
     pub connections: Connections,
@@ -114,6 +118,8 @@ pub struct Instances {
     /// Of this one.
     pub role: Role,
     pub roster: CurrentRoster,
+    /// The shards of this one.
+    pub owned: OwnedShards,
     /// Whether the store may have several.
     pub has_several: bool,
     /// When this one started, in unix milliseconds.

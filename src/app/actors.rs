@@ -74,6 +74,7 @@ pub struct Actors {
     /// `None` for a store with one instance.
     pub coordinator: Option<Addr<Coordinator>>,
     pub roster: CurrentRoster,
+    pub owned: OwnedShards,
     pub revision: Revision,
     /// Of the probers.
     pub arbiters: Vec<Arbiter>,
@@ -233,6 +234,7 @@ impl Actors {
             open_alerts,
             coordinator,
             roster,
+            owned,
             revision,
             arbiters,
         }

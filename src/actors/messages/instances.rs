@@ -17,6 +17,8 @@ use crate::storage::records::LoadedService;
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Looked, StorageError>")]
 pub struct Look {
+    /// The shards that are being given back.
+    pub leaving: ShardSet,
     /// The newest change of definitions that is taken over.
     pub since: i64,
     /// Duties that this instance takes if nobody has them.
@@ -122,8 +124,10 @@ pub struct RecordInbox(pub Vec<Outcome>);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<ShardsWritten, StorageError>")]
 pub enum ShardsWrite {
-    Claim(usize),
-    GiveBack(ShardSet),
+    /// At most so many, and none of these, which are being given back.
+    Claim(usize, ShardSet),
+    /// They were watched until this time, in unix milliseconds.
+    GiveBack(ShardSet, i64),
     /// Others have changed these services; `None` for deleted ones.
     Settle(Vec<(ServiceId, Option<Definition>)>),
     /// Policies may have changed.

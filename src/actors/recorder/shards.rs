@@ -23,6 +23,7 @@ use crate::actors::messages::live::ServicesDefined;
 use crate::actors::messages::probing::{FirstProbe, HeartbeatReceived};
 use crate::actors::messages::recording::RecordReply;
 use crate::actors::messages::relaying::{CatchUp, LabelsChanged};
+use crate::clock::unix_ms;
 use crate::domain::time::timestamp;
 use crate::domain::{Definition, Outcome, ServiceId, ShardSet, Verdict};
 use crate::metrics::RecordResult;
@@ -33,6 +34,9 @@ use crate::storage::records::Gap;
 /// Longest wait for the probes of services that are given back. A probe that takes longer is
 /// discarded.
 const PROBES_WAIT: Duration = Duration::from_secs(30);
+
+/// Pause before shards that the store did not take back are given back again.
+const GIVE_UP_AGAIN: Duration = Duration::from_secs(1);
 
 /// Interval between checks for such probes.
 const PROBES_CHECK: Duration = Duration::from_millis(100);
@@ -233,7 +237,7 @@ impl Handler<ClaimShards> for Recorder {
         context: &mut Self::Context,
     ) -> Self::Result {
         let (reply, claimed) = oneshot::channel();
-        self.queue_change(Change::Shards(ShardsWrite::Claim(most), reply), context);
+        self.queue_change(Change::Shards(ShardsWrite::Claim(most, self.leaving), reply), context);
         Box::pin(async move { claimed.await.unwrap_or_else(|gone| Err(closed(gone))).map(|_| ()) })
     }
 }
@@ -260,26 +264,57 @@ impl Handler<GiveBackShards> for Recorder {
         GiveBackShards(shards): GiveBackShards,
         _: &mut Self::Context,
     ) -> Self::Result {
+        // While the store takes no writes, everything goes on being probed here.
+        if let Some(why) = self.store_failure() {
+            return Box::pin(fut::ready(Err(StorageError::Unavailable(why))));
+        }
         self.leaving = self.leaving.union(&shards);
         let links = self.links.as_ref();
         let links = links.map(|links| (links.leave.clone(), links.probes.clone()));
         let idle = async move {
-            let Some((leave, probes)) = links else { return };
+            let Some((leave, probes)) = links else { return unix_ms() };
             // An error means that the actor has died, and the process ends.
             let _ = leave.send(LeaveShards(shards)).await;
+            let watched_to_ms = unix_ms();
             let deadline = Instant::now() + PROBES_WAIT;
             while probes.send(HasProbes(shards)).await == Ok(true) && Instant::now() < deadline {
                 tokio::time::sleep(PROBES_CHECK).await;
             }
+            watched_to_ms
         };
-        Box::pin(idle.into_actor(self).then(move |(), recorder, context| {
-            let (reply, given) = oneshot::channel();
-            recorder.queue_change(Change::Shards(ShardsWrite::GiveBack(shards), reply), context);
-            given.into_actor(recorder).map(move |given, recorder, _| {
-                // After an error too: what the store says is found by the next look.
-                recorder.left(&shards);
-                given.unwrap_or_else(|gone| Err(closed(gone))).map(|_| ())
-            })
+        let idle = idle.into_actor(self);
+        Box::pin(idle.then(move |watched_to_ms, recorder, context| {
+            recorder.give_up(shards, watched_to_ms, context)
+        }))
+    }
+}
+
+impl Recorder {
+    /// Gives up shards that are not probed any more, behind the results that wait. A write that
+    /// fails is repeated until the store takes it, or until this instance was ended.
+    fn give_up(
+        &mut self,
+        shards: ShardSet,
+        watched_to_ms: i64,
+        context: &mut Context<Self>,
+    ) -> ResponseActFuture<Self, Result<(), StorageError>> {
+        let (reply, given) = oneshot::channel();
+        let write = ShardsWrite::GiveBack(shards, watched_to_ms);
+        self.queue_change(Change::Shards(write, reply), context);
+        Box::pin(given.into_actor(self).then(move |given, recorder, _| {
+            let given = given.unwrap_or_else(|gone| Err(closed(gone))).map(|_| ());
+            let is_still_leaving = shards.without(&recorder.leaving).is_empty();
+            if given.is_ok() || !is_still_leaving || recorder.phase != Phase::Open {
+                if is_still_leaving {
+                    recorder.left(&shards);
+                }
+                return Box::pin(fut::ready(given)) as ResponseActFuture<Self, _>;
+            }
+            let pause = tokio::time::sleep(GIVE_UP_AGAIN).into_actor(recorder);
+            let again = pause.then(move |(), recorder: &mut Self, context| {
+                recorder.give_up(shards, watched_to_ms, context)
+            });
+            Box::pin(again) as ResponseActFuture<Self, _>
         }))
     }
 }

@@ -50,7 +50,7 @@ impl Recorder {
             let position = match change {
                 Change::Settlement(..) | Change::Relayed(..) => 0,
                 Change::Shards(
-                    ShardsWrite::Post(_) | ShardsWrite::PostCommand(_) | ShardsWrite::Claim(_),
+                    ShardsWrite::Post(_) | ShardsWrite::PostCommand(_) | ShardsWrite::Claim(..),
                     _,
                 ) => 0,
                 _ => self.buffer.pushed(),
@@ -217,8 +217,10 @@ impl Recorder {
         reply: Reply<Result<(), StorageError>>,
         context: &mut Context<Self>,
     ) {
+        let services = settlement.alerts.iter().filter_map(|alert| alert.service_id).collect();
         let write = self.writer.settle.send(SettleAlerts(settlement));
-        self.await_write(write, reply, |_, _| {}, context);
+        let publish = |recorder: &mut Self, (): &()| recorder.live.alerts_changed(services);
+        self.await_write(write, reply, publish, context);
     }
 
     fn write_alerting(

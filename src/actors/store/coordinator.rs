@@ -71,7 +71,8 @@ impl Handler<Look> for CoordinatorStore {
 
     fn handle(&mut self, look: Look, _: &mut Self::Context) -> Self::Result {
         let Self { store, access, owned, events, .. } = self;
-        store.run(|store| look_at(store, access, &owned.get(), events, &look))
+        let owned = owned.get().union(&look.leaving);
+        store.run(|store| look_at(store, access, &owned, events, &look))
     }
 }
 
@@ -139,8 +140,9 @@ fn look_at(
     for part in ids.chunks(STATES) {
         looked.states.extend(store.live_services(Some(part))?);
     }
-    if !owned.is_empty() {
-        looked.inbox = store.inbox(owned, INBOX_LIMIT)?;
+    let own = owned.without(&look.leaving);
+    if !own.is_empty() {
+        looked.inbox = store.inbox(&own, INBOX_LIMIT)?;
     }
     if roster.duties.contains(&Duty::Alerts) && !roster.is_alone() {
         looked.commands = store.commands(COMMANDS_LIMIT)?;

@@ -331,8 +331,8 @@ impl Handler<ShardsWrite> for Writer {
 
     fn handle(&mut self, write: ShardsWrite, _: &mut Self::Context) -> Self::Result {
         let written = match write {
-            ShardsWrite::Claim(most) => self.claim(most),
-            ShardsWrite::GiveBack(shards) => self.give_back(&shards),
+            ShardsWrite::Claim(most, except) => self.claim(most, &except),
+            ShardsWrite::GiveBack(shards, watched_to_ms) => self.give_back(&shards, watched_to_ms),
             ShardsWrite::Settle(services) => self.settle_definitions(&services),
             ShardsWrite::ReloadPolicies => {
                 self.reload_marks();
@@ -356,9 +356,10 @@ impl Handler<ShardsWrite> for Writer {
 }
 
 impl Writer {
-    fn claim(&mut self, most: usize) -> Result<ShardsWritten, StorageError> {
+    fn claim(&mut self, most: usize, except: &ShardSet) -> Result<ShardsWritten, StorageError> {
         let interval_ms = i64::try_from(self.default_interval.as_millis()).unwrap_or(i64::MAX);
-        let claimed = self.store.run(|store| store.claim(most, unix_ms(), interval_ms))?;
+        let claimed =
+            self.store.run(|store| store.claim((most, except), unix_ms(), interval_ms))?;
         self.ledger.forget_shards(&claimed.shards);
         for service in &claimed.services {
             let definition = Some(&service.definition);
@@ -367,14 +368,18 @@ impl Writer {
         Ok(ShardsWritten::Claimed(Box::new(claimed)))
     }
 
-    fn give_back(&mut self, shards: &ShardSet) -> Result<ShardsWritten, StorageError> {
+    fn give_back(
+        &mut self,
+        shards: &ShardSet,
+        watched_to_ms: i64,
+    ) -> Result<ShardsWritten, StorageError> {
         let seqs = self.relayed.all_unsaved();
         let seqs: Vec<_> = seqs.into_iter().filter(|(id, _)| shards.contains(*id)).collect();
         let given = self.store.run(|store| {
             if !seqs.is_empty() {
                 store.set_relayed(&seqs)?;
             }
-            store.give_back(shards, unix_ms())
+            store.give_back(shards, watched_to_ms)
         });
         self.ledger.forget_shards(shards);
         self.relayed.forget_shards(shards);

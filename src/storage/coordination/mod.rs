@@ -33,8 +33,10 @@ pub struct Roster {
     pub instances: Vec<Seen>,
     /// The id of this instance.
     pub own_id: i64,
-    /// Shards without an owner, and those of this instance that it has not taken over.
+    /// Shards without an owner.
     pub orphans: usize,
+    /// Shards of this instance that it has not taken over: an answer was lost.
+    pub unadopted: usize,
     /// Number of the newest change of definitions of any kind.
     pub revision: i64,
     /// The duties of this instance.

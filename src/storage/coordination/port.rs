@@ -9,12 +9,18 @@ type Result<T> = std::result::Result<T, StorageError>;
 
 /// The writes of an instance about its shards. Each is one transaction.
 pub trait ShardWrite {
-    /// Takes at most `most` shards that have no owner, closes the gap since they were watched, and
-    /// makes up for changes of definitions that no owner has seen.
-    fn claim(&mut self, most: usize, now_ms: i64, default_interval_ms: i64) -> Result<Claimed>;
-    /// Gives shards back, which were watched until now. They are not owned any more, whatever the
-    /// result is.
-    fn give_back(&mut self, shards: &ShardSet, now_ms: i64) -> Result<()>;
+    /// Takes shards that have no owner: at most as many as `wanted` says, and none of its set.
+    /// Closes the gap since they were watched, and makes up for changes of definitions that no
+    /// owner has seen.
+    fn claim(
+        &mut self,
+        wanted: (usize, &ShardSet),
+        now_ms: i64,
+        default_interval_ms: i64,
+    ) -> Result<Claimed>;
+    /// Gives shards back, which were watched until `watched_to_ms`. They are not owned any more,
+    /// whatever the result is; after an error it is to be repeated.
+    fn give_back(&mut self, shards: &ShardSet, watched_to_ms: i64) -> Result<()>;
     /// Writes what changes of definitions mean for the events of those of these services that are
     /// owned: a pause, the end of one, or a deletion.
     fn settle_definitions(&mut self, ids: &[ServiceId]) -> Result<()>;

@@ -27,7 +27,7 @@ impl Coordinate for PostgresStore {
         self.run(|connection| {
             let seen: Vec<SeenRow> = Living { region_id: &REGION }.load(connection)?;
             let before_ms = clock::followed_ms();
-            let (orphans, revision, now_ms, held): (i64, i64, i64, Vec<String>) =
+            let (orphans, unadopted, revision, now_ms, held): (i64, i64, i64, i64, Vec<String>) =
                 Shared { id: &own_id, owned: &owned.to_bytes() }.get_result(connection)?;
             let clock_behind_ms = behind_ms(before_ms, now_ms, clock::followed_ms());
             let is_living = seen.iter().any(|row| row.0 == own_id);
@@ -37,6 +37,7 @@ impl Coordinate for PostgresStore {
                 instances: seen.into_iter().map(living).collect(),
                 own_id,
                 orphans: usize::try_from(orphans).unwrap_or_default(),
+                unadopted: usize::try_from(unadopted).unwrap_or_default(),
                 revision,
                 duties: duties.collect(),
                 now_ms,
@@ -158,9 +159,11 @@ statement!(
 );
 
 statement!(
-    Shared { id: BigInt = i64, owned: Bytea = Vec<u8> } -> (BigInt, BigInt, BigInt, Array<Text>),
-    "SELECT (SELECT count(*) FROM shards WHERE region_id = 0 AND (owner_id IS NULL \
-            OR (owner_id = p.id AND get_bit(p.owned, shard::bigint) = 0))), \
+    Shared { id: BigInt = i64, owned: Bytea = Vec<u8> }
+        -> (BigInt, BigInt, BigInt, BigInt, Array<Text>),
+    "SELECT (SELECT count(*) FROM shards WHERE region_id = 0 AND owner_id IS NULL), \
+        (SELECT count(*) FROM shards WHERE region_id = 0 \
+            AND owner_id = p.id AND get_bit(p.owned, shard::bigint) = 0), \
         s.revision, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
         ARRAY(SELECT name FROM duties WHERE owner_id = p.id) \
         FROM store s, (SELECT ?::bigint AS id, ?::bytea AS owned) p"

@@ -25,9 +25,14 @@ use crate::storage::port::Result;
 use crate::storage::records::Gap;
 
 impl ShardWrite for PostgresStore {
-    fn claim(&mut self, most: usize, now_ms: i64, default_interval_ms: i64) -> Result<Claimed> {
+    fn claim(
+        &mut self,
+        (most, except): (usize, &ShardSet),
+        now_ms: i64,
+        default_interval_ms: i64,
+    ) -> Result<Claimed> {
         let instance = self.instance()?;
-        let (id, owned) = (instance.id(), instance.owned.get());
+        let (id, owned) = (instance.id(), instance.owned.get().union(except));
         let claimed = self.write_bulk(None, |store| {
             let taken = take(&mut store.connection, id, &owned, most)?;
             let shards: ShardSet = taken.iter().map(|(shard, _)| *shard).collect();
@@ -50,14 +55,14 @@ impl ShardWrite for PostgresStore {
         Ok(claimed)
     }
 
-    fn give_back(&mut self, shards: &ShardSet, now_ms: i64) -> Result<()> {
+    fn give_back(&mut self, shards: &ShardSet, watched_to_ms: i64) -> Result<()> {
         let instance = self.instance()?;
         let id = instance.id();
         // Before: if the answer is lost, another one may own them already.
         instance.owned.remove(shards);
         self.write(None, |store| {
             let shards = shards.to_bytes();
-            GiveBack { now_ms: &now_ms, id: &id, shards: &shards }
+            GiveBack { watched_to_ms: &watched_to_ms, id: &id, shards: &shards }
                 .execute(&mut *store.connection)?;
             Ok(())
         })
@@ -116,13 +121,14 @@ statement!(
     "UPDATE shards s SET owner_id = ? FROM ( \
             SELECT region_id, shard FROM shards WHERE region_id = 0 AND (owner_id IS NULL \
                 OR (owner_id = ? AND get_bit(?, shard::bigint) = 0)) \
-            ORDER BY shard::integer * 389 % 1024 LIMIT ? FOR UPDATE SKIP LOCKED) f \
+            ORDER BY owner_id IS NULL, shard::integer * 389 % 1024 LIMIT ? \
+            FOR UPDATE SKIP LOCKED) f \
         WHERE s.region_id = f.region_id AND s.shard = f.shard \
         RETURNING s.shard, s.watched_to_ms"
 );
 
 statement!(
-    GiveBack { now_ms: BigInt = i64, id: BigInt = i64, shards: Bytea = Vec<u8> } -> (),
+    GiveBack { watched_to_ms: BigInt = i64, id: BigInt = i64, shards: Bytea = Vec<u8> } -> (),
     "UPDATE shards SET owner_id = NULL, watched_to_ms = ? \
         WHERE owner_id = ? AND get_bit(?, shard::bigint) = 1"
 );

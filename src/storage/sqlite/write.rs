@@ -131,7 +131,7 @@ impl StoreWrite for SqliteConnection {
 
 /// A file has one instance, which owns all shards, and no inbox.
 impl ShardWrite for SqliteConnection {
-    fn claim(&mut self, _: usize, _: i64, _: i64) -> Result<Claimed> {
+    fn claim(&mut self, _: (usize, &ShardSet), _: i64, _: i64) -> Result<Claimed> {
         Ok(Claimed::default())
     }
 

@@ -53,7 +53,7 @@ impl Member {
     }
 
     fn claim(&mut self, most: usize, now_ms: i64) -> usize {
-        let claimed = self.writer.claim(most, now_ms, INTERVAL_MS).unwrap();
+        let claimed = self.writer.claim((most, &ShardSet::EMPTY), now_ms, INTERVAL_MS).unwrap();
         self.ledger.forget_shards(&claimed.shards);
         claimed.shards.len()
     }
@@ -116,7 +116,8 @@ fn what_one_gives_back_the_other_takes_without_a_gap() {
     first.writer.give_back(&half, START_MS + 1_000).unwrap();
     assert_eq!(first.owned().len(), 512);
     assert_eq!(second.look().orphans, 512);
-    let claimed = second.writer.claim(600, START_MS + 2_000, INTERVAL_MS).unwrap();
+    let claimed =
+        second.writer.claim((600, &ShardSet::EMPTY), START_MS + 2_000, INTERVAL_MS).unwrap();
     assert_eq!((claimed.shards, claimed.gap), (half, None));
     assert_eq!(claimed.services.iter().map(|it| it.id).collect::<Vec<_>>(), [id]);
     assert_eq!(claimed.newest_ms, [(id, START_MS)]);
@@ -216,9 +217,14 @@ fn an_answer_that_was_lost_with_a_claim_is_made_up_for() {
     first.writer.give_back(&ShardSet::ALL, START_MS).unwrap();
     // As after a claim of all whose answer was lost.
     database.query("UPDATE shards SET owner_id = 2 WHERE shard < 100");
-    assert_eq!((first.look().orphans, second.look().orphans), (924, 1_024));
-    assert_eq!(second.claim(2_000, START_MS), 1_024);
-    assert_eq!(second.look().orphans, 0);
+    let counts = |roster: Roster| (roster.orphans, roster.unadopted);
+    assert_eq!((counts(first.look()), counts(second.look())), ((924, 0), (924, 100)));
+    // Those that are being given back are left, and its own come first.
+    let except = (0..10).collect();
+    let claimed = second.writer.claim((90, &except), START_MS, INTERVAL_MS).unwrap();
+    assert_eq!(claimed.shards, (10..100).collect());
+    assert_eq!(second.claim(2_000, START_MS), 934);
+    assert_eq!(counts(second.look()), (0, 0));
 }
 
 #[test]
