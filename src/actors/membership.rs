@@ -21,6 +21,10 @@ pub const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
 /// TTL.
 const OWN_WRITE: Duration = Duration::from_secs(1);
 
+/// Longest time between two looks that find new writes of this instance, while the store takes
+/// them: it writes every 2.5 s at the latest.
+const OWN_SILENCE: Duration = Duration::from_secs(4);
+
 /// What this instance is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Move {
@@ -67,6 +71,10 @@ impl Membership {
             return vec![Move::Leave];
         };
         if self.own.is_none_or(|(commit_no, _)| commit_no != own.commit_no) {
+            // The store takes writes again: the others have their time for one, too.
+            if self.own.is_some_and(|(_, at)| now.saturating_duration_since(at) > OWN_SILENCE) {
+                self.seen.clear();
+            }
             self.own = Some((own.commit_no, now));
         }
         let mut moves: Vec<Move> = self.silent(roster, now).into_iter().map(Move::End).collect();
@@ -165,7 +173,7 @@ mod tests {
     fn an_instance_that_writes_nothing_for_the_ttl_is_ended_and_not_before() {
         let (mut membership, start) = (membership(), Instant::now());
         let both = || roster(&[(1, 0), (2, 7)], 0);
-        for seconds in [0.0, 5.0, 9.9] {
+        for seconds in [0.0, 3.0, 6.0, 9.9] {
             assert_eq!(membership.look(Ok(&both()), 512, start + secs(seconds)), []);
         }
         assert_eq!(membership.next_end(), Some(start + TTL));
@@ -176,13 +184,21 @@ mod tests {
     #[test]
     fn a_number_that_moves_or_a_failed_look_begins_the_observation_anew() {
         let (mut membership, start) = (membership(), Instant::now());
-        membership.look(Ok(&roster(&[(1, 0), (2, 7)], 0)), 512, start);
-        assert_eq!(membership.look(Ok(&roster(&[(1, 0), (2, 8)], 0)), 512, start + TTL), []);
-        let again = || roster(&[(1, 0), (2, 8)], 0);
-        assert_eq!(membership.look(Err(()), 512, start + secs(19.0)), []);
-        assert_eq!(membership.look(Ok(&again()), 512, start + secs(25.0)), []);
-        assert_eq!(membership.look(Ok(&again()), 512, start + secs(34.9)), []);
-        assert_eq!(membership.look(Ok(&again()), 512, start + secs(35.0)).len(), 1);
+        let mut look = |no: Option<i64>, seconds: f64| {
+            let seen = no.map(|no| roster(&[(1, 0), (2, no)], 0));
+            membership.look(seen.as_ref().ok_or(()), 512, start + secs(seconds)).len()
+        };
+        for seconds in [0.0, 3.0, 6.0, 9.0] {
+            assert_eq!(look(Some(7), seconds), 0);
+        }
+        for seconds in [10.0, 13.0, 16.0, 19.0] {
+            assert_eq!(look(Some(8), seconds), 0, "it has written");
+        }
+        assert_eq!(look(None, 19.5), 0);
+        for seconds in [22.0, 25.0, 28.0, 31.0] {
+            assert_eq!(look(Some(8), seconds), 0, "a look has failed");
+        }
+        assert_eq!(look(Some(8), 32.0), 1);
     }
 
     #[test]
@@ -192,8 +208,13 @@ mod tests {
         for seconds in [0.0, 5.0, 10.0, 60.0] {
             assert_eq!(membership.look(Ok(&both), 512, start + secs(seconds)), []);
         }
+        // The other one has its time for a write, too.
+        for seconds in [61.0, 64.0, 67.0, 70.9] {
+            both.instances[0].commit_no += 1;
+            assert_eq!(membership.look(Ok(&both), 512, start + secs(seconds)), []);
+        }
         both.instances[0].commit_no += 1;
-        assert_eq!(membership.look(Ok(&both), 512, start + secs(61.0)).len(), 1);
+        assert_eq!(membership.look(Ok(&both), 512, start + secs(71.0)).len(), 1);
     }
 
     #[test]
@@ -229,7 +250,10 @@ mod tests {
         assert_eq!(moves, [Move::Claim(1_024)]);
         // It ends a silent one as the others do.
         let start = Instant::now();
-        api.look(Ok(&of_both), 0, start);
+        for seconds in [0.0, 3.0, 6.0, 9.0] {
+            of_both.instances[0].commit_no += 1;
+            assert_eq!(api.look(Ok(&of_both), 0, start + secs(seconds)), []);
+        }
         of_both.instances[0].commit_no += 1;
         assert_eq!(api.look(Ok(&of_both), 0, start + TTL).len(), 1);
     }

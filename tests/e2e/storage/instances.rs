@@ -102,7 +102,7 @@ mod on_postgres {
         fn slots(&self, id: i64, at_ms: i64) -> [i64; 2] {
             let interval_ms = self.interval.as_millis() as i64;
             let phase = Spread::of(SERVICES).phase(ServiceId::new(id).unwrap(), self.interval);
-            let early_ms = (interval_ms / 40).min(100) + 2;
+            let early_ms = interval_ms / 40 + 2;
             let slot = |at_ms: i64| (at_ms - phase.as_millis() as i64).div_euclid(interval_ms);
             [slot(at_ms), slot(at_ms + early_ms)]
         }
