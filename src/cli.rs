@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::Role;
 use crate::domain::access::Scope;
 use crate::domain::alert::MessageState;
 use crate::domain::time::{duration, timestamp};
@@ -25,7 +26,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the monitor: the probers and the HTTP API.
-    Run,
+    Run(RunArgs),
     /// Probe one URL now and print the result; the exit code is 0 when the target is up.
     Probe(ProbeArgs),
     /// Print what a services file would add, change and remove; change nothing.
@@ -65,6 +66,33 @@ pub enum Command {
     /// Become a plugin; the monitor starts this for external checks.
     #[command(hide = true)]
     ExecPlugin(PluginArgs),
+}
+
+#[derive(Debug, Default, Args)]
+pub struct RunArgs {
+    /// Part of this instance, if several run on a PostgreSQL database; by default ROLE.
+    #[arg(long, value_enum)]
+    pub role: Option<InstanceRole>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InstanceRole {
+    /// Probe, and serve everything
+    All,
+    /// Probe, and serve metrics and health only
+    Runner,
+    /// Serve pages and the API, and probe on demand only
+    Api,
+}
+
+impl From<InstanceRole> for Role {
+    fn from(role: InstanceRole) -> Self {
+        match role {
+            InstanceRole::All => Self::All,
+            InstanceRole::Runner => Self::Runner,
+            InstanceRole::Api => Self::Api,
+        }
+    }
 }
 
 #[derive(Debug, Default, Args)]

@@ -117,7 +117,9 @@
 //! | What if the database file is removed or replaced? | `storage/sqlite/watch.rs` |
 //! | Which database is refused at the start? | `storage/postgres/start_checks.rs` |
 //! | How does a state look on a page? | `domain/shown_state.rs`, `domain/strip.rs` |
-//! | When is another instance dead, and ended? | `storage/postgres/takeover.rs` |
+//! | When is another instance dead, and ended? | `actors/membership.rs` |
+//! | Which instance probes a service? | `domain/shards.rs`, `storage/postgres/shards.rs` |
+//! | Whom does a command refuse to write beside? | `storage/postgres/takeover.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | Which PromQL functions exist, and what computes them? | `promql/functions.rs` |
 //! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |

@@ -205,7 +205,13 @@ fn counted(telemetry: &Telemetry) -> Counted {
 fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
     let config = Config::from_lookup(|_| None).expect("the defaults are valid");
     let marks = (MarksSource::default(), AlertMarks::default());
-    let stores = StoreActors::start(&store.access(), marks, None, runtime);
+    let stores = StoreActors::start(
+        &store.access(),
+        marks,
+        None,
+        config.services.defaults.interval.get(),
+        runtime,
+    );
     let settings = RecorderSettings {
         stopped_at_ms: None,
         liveness_interval: store.liveness_interval(config.storage.commit_window),
@@ -227,6 +233,7 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
         last_results: LastResults::default(),
         subscribers: Vec::new(),
         live: LiveState::recipients(&live),
+        owned: store.access().owned(),
         written: stores.written.clone(),
         push_keys: PushKeys::default(),
         service_changes: ServiceChanges::default(),

@@ -21,6 +21,11 @@ impl AccessRegistry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Replaces everything by what the store has.
+    pub fn replace(&self, tokens: Vec<Token>, sessions: Vec<Session>) {
+        *self.lock() = Registry::new(tokens, sessions);
+    }
+
     /// Takes over a change that is stored, and removes what the store no longer keeps.
     pub fn apply(&self, applied: &AccessApplied, now_ms: i64) {
         let mut registry = self.lock();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::{Definition, FullName, Labels, Outcome, ServiceId};
+use crate::domain::{Definition, FullName, Labels, Outcome, ServiceId, ShardSet};
 use crate::metrics::{LastResult, ServiceResult};
 
 /// The recorder locks one of this many parts for each outcome, so that a scrape, which copies one
@@ -58,6 +58,15 @@ impl LastResults {
     pub fn unwatch(&self, id: ServiceId) {
         if self.shard(id).remove(&id).is_some() {
             self.0.watched.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn unwatch_shards(&self, shards: &ShardSet) {
+        for part in &self.0.shards {
+            let mut part = lock(part);
+            let before = part.len();
+            part.retain(|id, _| !shards.contains(*id));
+            self.0.watched.fetch_sub(before - part.len(), Ordering::Relaxed);
         }
     }
 

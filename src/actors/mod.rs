@@ -11,11 +11,13 @@
 //! | | `ConfirmationResult` | pool | slots |
 //! | | `HeartbeatReceived`, `GetLateness` | HTTP | connections |
 //! | | `RestartHeartbeatWaits` | recorder | one a change of the self-check |
+//! | | `LeaveShards` | recorder | one at a time |
 //! | | `Stop` | app | one |
 //! | [`Pool`] | `Dispatch` | scheduler | due slots, `DISPATCH_LIMIT` jobs each |
 //! | | `ReviseService`, `RemoveService` | scheduler | one a change |
 //! | | `ProbesFinished` | recorder | slots |
 //! | | `ProbeNow` | HTTP | connections; the queue's limit |
+//! | | `HasProbes` | recorder | one at a time |
 //! | | `SubscribeConfirmations`, `Drain` | app | one |
 //! | [`Prober`] × `RUNNER_POOL_SIZE` | `RunProbe`, `Preempt` | pool | one each, by its lease |
 //! | [`Canaries`] | `AreCanariesDead` | recorder | one at a time |
@@ -31,6 +33,8 @@
 //! | | `GetStoreFailure` | HTTP, upkeep | connections; one |
 //! | | `GetObservationFailure` | HTTP | connections |
 //! | | `Subscribe`, `Flush` | app | one |
+//! | | `ClaimShards`, `ChangesFound`, `RecordInbox`, `DropShards` | coordinator | one at a time |
+//! | | `GiveBackShards` | coordinator | one at a time |
 //! | [`Upkeep`] | `TicksCommitted` | recorder | one a commit |
 //! | [`EventLog`] | `EventsBegan` | recorder | `MAILBOX_CAPACITY`, then dropped and counted |
 //! | `Relay` | `TicksStored` | recorder | one a commit; its queue, then the store |
@@ -42,10 +46,12 @@
 //! | | `CloseStreams` | app | one |
 //! | [`Writer`] | `Commit`, `MakeChange`, `ApplyFile` | recorder | one at a time |
 //! | | `ChangeMaintenance`, `ChangeAccess` | recorder | one at a time |
-//! | | `UpkeepWrite`, `Close` | recorder | one at a time |
+//! | | `UpkeepWrite`, `ShardsWrite`, `Close` | recorder | one at a time |
 //! | [`Reader`] × 2 | `Ask<Q>` | recorder | `READS_LIMIT` |
 //! | [`Reader`] of the upkeep | `Ask<Prepare>`, `Ask<GetUsage>` | upkeep | one of each at a time |
 //! | | `Ask<ListDueSpans>` | span writer | one at a time |
+//! | [`Coordinator`] | `StopCoordinator` | app | one |
+//! | [`CoordinatorStore`] | `Look`, `EndInstance`, `Rejoin` | coordinator | one at a time |
 //! | [`Querier`] × `QUERY_CONCURRENCY` | `RunQuery` | HTTP | as many, and `WAITING_LIMIT` more |
 //!
 //! Actix does not enforce the capacity of a mailbox (docs/design/actors.md), so every bound above
@@ -53,6 +59,8 @@
 //! because the recorder sends through one recipient that is never cloned.
 //!
 //! [`Canaries`]: self_check::canaries::Canaries
+//! [`Coordinator`]: coordinator::Coordinator
+//! [`CoordinatorStore`]: store::coordinator::CoordinatorStore
 //! [`EventLog`]: event_log::EventLog
 //! [`Pool`]: pool::Pool
 //! [`Prober`]: prober::Prober
@@ -64,9 +72,11 @@
 //! [`Writer`]: store::writer::Writer
 
 pub mod access_registry;
+pub mod coordinator;
 pub mod current_windows;
 pub mod event_log;
 pub mod last_results;
+pub mod membership;
 pub mod messages;
 pub mod open_alerts;
 pub mod pool;

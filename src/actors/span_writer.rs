@@ -15,6 +15,8 @@ use crate::clock::unix_ms;
 use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::Windows;
 use crate::storage::StorageError;
+use crate::storage::coordination::Duty;
+use crate::storage::coordination::owned::Duties;
 use crate::storage::maintenance::{
     ListDueSpans, MaintenanceApplied, MaintenanceChange, SpanPortion,
 };
@@ -47,6 +49,7 @@ pub struct SpanWriter {
 pub struct SpanWriterLinks {
     pub due: Recipient<Ask<ListDueSpans>>,
     pub recorder: Recipient<ChangeMaintenance>,
+    pub duties: Duties,
 }
 
 impl SpanWriter {
@@ -65,6 +68,9 @@ impl SpanWriter {
 
     fn check(&mut self, context: &mut Context<Self>) {
         let (now_ms, windows) = (unix_ms(), self.windows.get());
+        if !self.links.duties.has(Duty::Alerts) {
+            return;
+        }
         if self.is_busy || (windows.is_empty() && self.seen.is_empty()) {
             return;
         }

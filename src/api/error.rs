@@ -176,6 +176,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, vec![StorageError::NotFound.to_string()])
     }
 
+    /// 404: this instance only probes.
+    pub fn served_elsewhere() -> Self {
+        let message = "this instance has the role runner, which serves /metrics and \
+                       /v1/_internal only; ask one with the role all or api";
+        Self::new(StatusCode::NOT_FOUND, vec![message.to_owned()])
+    }
+
     /// 404: the service has no objective.
     pub fn no_slo() -> Self {
         let message = "slo: this service has no objective; set slo.target and slo.window";

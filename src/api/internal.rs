@@ -13,6 +13,7 @@ use crate::api::error_responses::ReadErrors;
 use crate::api::input;
 use crate::api::state::Api;
 use crate::api::views::envelope::{One, Ready, StatusOnly, Success, success};
+use crate::api::views::instances::{Instance, InstanceList, InstancesData};
 use crate::api::views::storage::{Storage, StorageData};
 use crate::clock::unix_ms;
 use crate::domain::Group;
@@ -26,6 +27,9 @@ const MAX_LATENESS: Duration = Duration::from_secs(1);
 /// The service is not ready when an actor does not respond within this time; below a second, within
 /// which a probe of readiness must have its response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(900);
+
+/// An instance that only serves the API is not ready when its newest look at the others is older.
+const MAX_LOOK_AGE: Duration = Duration::from_secs(5);
 
 /// Liveness: responds with 200 while the process serves requests.
 #[utoipa::path(get, path = "/v1/_internal/health", tag = "operations",
@@ -68,6 +72,7 @@ pub async fn ready(api: web::Data<Api>, caller: Caller, request: HttpRequest) ->
         }
         Err(_) => errors.push("scheduler: does not respond".to_owned()),
     }
+    errors.extend(roster_failure(&api));
     // A recorder that does not respond is reported above.
     let probes = api.recorder.send(GetObservationFailure).timeout(RESPONSE_TIMEOUT).await;
     if let Ok(Some(error)) = probes {
@@ -98,6 +103,41 @@ pub async fn storage(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
     let usage = api.query(GetUsage).await?;
     let storage = One::new(Storage::new(&usage));
     Ok(success(StatusCode::OK, StorageData { storage }))
+}
+
+/// The living instances on the same store: their roles, their shares, and how old their newest
+/// commits are. They are at most a few seconds old.
+#[utoipa::path(get, path = "/v1/_internal/instances", tag = "operations",
+    responses(
+        (status = 200, description = "The instances, by id", body = Success<InstancesData>),
+        ReadErrors,
+    ))]
+pub async fn instances(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
+    input::no_params(&request)?;
+    let instances = InstanceList::new(instances_of(&api));
+    Ok(success(StatusCode::OK, InstancesData { instances }))
+}
+
+/// The living instances; this one alone while the store is a file.
+pub fn instances_of(api: &Api) -> Vec<Instance> {
+    match api.instances.roster.get() {
+        Some((roster, _)) => Instance::all(&roster),
+        None => vec![Instance::only(&api.name, api.instances.role.as_str())],
+    }
+}
+
+/// Why an instance that owns nothing is not ready: it has not seen the others for too long.
+fn roster_failure(api: &Api) -> Option<String> {
+    if !api.instances.has_several || api.instances.role.owns() {
+        return None;
+    }
+    match api.instances.roster.get() {
+        None => Some("instances: not seen yet".to_owned()),
+        Some((_, at)) if at.elapsed() > MAX_LOOK_AGE => {
+            Some(format!("instances: seen {} s ago", at.elapsed().as_secs()))
+        }
+        Some(_) => None,
+    }
 }
 
 /// All metrics, in the Prometheus text format or OpenMetrics. A token that is limited to groups

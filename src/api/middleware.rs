@@ -38,6 +38,11 @@ pub async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let api = request.app_data::<web::Data<Api>>();
+    if api.is_some_and(|api| !api.instances.role.serves()) && !is_served_by_runners(request.path())
+    {
+        let response = ApiError::served_elsewhere().error_response();
+        return Ok(request.into_response(response).map_into_right_body());
+    }
     let checked = match api {
         Some(api) => api.guard.check(request.request()),
         None => Err(ApiError::unauthorized()),
@@ -62,6 +67,11 @@ pub async fn guard(
             Ok(request.into_response(response).map_into_right_body())
         }
     }
+}
+
+/// What an instance serves that only probes.
+fn is_served_by_runners(path: &str) -> bool {
+    path == "/metrics" || path.starts_with("/v1/_internal/")
 }
 
 /// Adds [`HEADERS`] where they are missing, also to errors. HTTP/1.0 knows no chunks (RFC 9112,

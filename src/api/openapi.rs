@@ -93,6 +93,7 @@ use crate::api::{audit, heartbeats, history, input, internal, live, probes, prom
         internal::health,
         internal::ready,
         internal::storage,
+        internal::instances,
         internal::metrics,
         prometheus::probe::probe,
         document,
@@ -217,7 +218,7 @@ impl Modify for Representations {
 
 /// Example responses by path, recorded from a running service; a test compares their shapes with
 /// those of current responses.
-const EXAMPLES: [(&str, &str); 8] = [
+const EXAMPLES: [(&str, &str); 9] = [
     ("/v1/services/{id}/ticks", include_str!("examples/ticks.json")),
     ("/v1/services/{id}/series", include_str!("examples/series.json")),
     ("/v1/services/{id}/uptime", include_str!("examples/uptime.json")),
@@ -226,6 +227,7 @@ const EXAMPLES: [(&str, &str); 8] = [
     ("/v1/uptime", include_str!("examples/all_uptime.json")),
     ("/v1/events", include_str!("examples/all_events.json")),
     ("/v1/_internal/storage", include_str!("examples/storage.json")),
+    ("/v1/_internal/instances", include_str!("examples/instances.json")),
 ];
 
 /// Adds [`EXAMPLES`] to the successful responses.

@@ -108,6 +108,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read(path("/v1/_internal/health", "GET, HEAD"), internal::health))
         .service(read(path("/v1/_internal/ready", "GET, HEAD"), internal::ready))
         .service(read(path("/v1/_internal/storage", "GET, HEAD"), internal::storage))
+        .service(read(path("/v1/_internal/instances", "GET, HEAD"), internal::instances))
         .service(read(path("/metrics", "GET, HEAD"), internal::metrics))
         .service(read(path(PROBE_TARGET, "GET, HEAD"), prometheus::probe::probe))
         .service(read(path("/openapi.json", "GET, HEAD"), openapi::document))

@@ -17,7 +17,7 @@ use crate::api::input;
 use crate::api::query_parameters::{EventParams, PageParams};
 use crate::api::request_bodies::{NewService, ServiceChange};
 use crate::api::service_texts::ServiceTexts;
-use crate::api::state::Api;
+use crate::api::state::{Api, Instances};
 use crate::api::views::envelope::{List, Success, json, success};
 use crate::api::views::event::{Event, EventsData};
 use crate::api::views::service::{
@@ -32,6 +32,7 @@ use crate::domain::{Definition, Origin, Page, ServiceEvent, ServiceId};
 use crate::spec::Patch;
 use crate::storage::alerting::query::GetServicesWithAlerts;
 use crate::storage::alerting::{ListChannels, ListOpenAlerts};
+use crate::storage::coordination::Duty;
 use crate::storage::records::{Applied, Change, GetService, ListServices, ServiceRecord};
 
 /// The services, ordered by id.
@@ -105,6 +106,15 @@ async fn found(api: &Api, list: ListServices) -> Result<Page<Found>, ApiError> {
     let (order, page) = (ServiceOrder::Id, list.page);
     let ServiceList { ids, versions, total, .. } =
         api.find(FindServices { filter: list.filter(), order, page }).await?;
+    // Results of services of other owners, and alerts that another instance settles, change no
+    // version here.
+    let Instances { owned, duties, .. } = &api.instances;
+    let settles = duties.has(Duty::Alerts);
+    let versions: Vec<Option<u32>> = ids
+        .iter()
+        .zip(versions)
+        .map(|(id, version)| version.filter(|_| settles && owned.contains(*id)))
+        .collect();
     let services = ids.iter().copied().zip(versions.iter().copied());
     // A kept text may be newer than the list, so that a state does not match any more.
     let kept = match list.has_state() {

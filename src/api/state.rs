@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Semaphore};
 use utoipa::ToSchema;
 
 use crate::actors::access_registry::AccessRegistry;
+use crate::actors::coordinator::CurrentRoster;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
 use crate::actors::messages::alerting::{Acknowledge, RetryNotification, TestChannel};
@@ -41,10 +42,11 @@ use crate::api::views::service::ServiceContext;
 use crate::clock::unix_ms;
 use crate::domain::audit::AuditSource;
 use crate::domain::live::ServiceList;
-use crate::domain::{Defaults, Requests, Variables};
+use crate::domain::{Defaults, Requests, Role, Variables};
 use crate::metrics::Telemetry;
 use crate::storage::access::{AccessApplied, AccessChange};
 use crate::storage::alerting::{AlertingApplied, AlertingChange};
+use crate::storage::coordination::owned::{Duties, OwnedShards};
 use crate::storage::maintenance::{MaintenanceApplied, MaintenanceChange};
 use crate::storage::port::Query;
 use crate::storage::records::{Applied, Change};
@@ -64,6 +66,7 @@ pub struct Api {
     /// All maintenance; read for the services that are under it.
     pub windows: CurrentWindows,
     pub open_alerts: OpenAlerts,
+    pub instances: Instances,
     pub telemetry: Telemetry,
     /// Evaluate queries in PromQL.
     pub queriers: Queriers,
@@ -107,6 +110,22 @@ pub struct Api {
     pub certificate: Option<CurrentCertificate>,
     /// The access log.
     pub log: Logger,
+}
+
+/// What is known of the instances on the same store.
+#[derive(Clone)]
+pub struct Instances {
+    /// Of this one.
+    pub role: Role,
+    pub roster: CurrentRoster,
+    /// The shards of this one.
+    pub owned: OwnedShards,
+    /// The duties of this one.
+    pub duties: Duties,
+    /// Whether the store may have several.
+    pub has_several: bool,
+    /// When this one started, in unix milliseconds.
+    pub started_at_ms: i64,
 }
 
 /// The pages beside the API.

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use crate::actors::access_registry::AccessRegistry;
+use crate::actors::coordinator::{
+    Coordinator, CoordinatorLinks, CoordinatorSettings, CurrentRoster,
+};
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::event_log::EventLog;
 use crate::actors::last_results::LastResults;
@@ -25,12 +28,14 @@ use crate::actors::self_check::decision::SelfCheckSettings;
 use crate::actors::service_changes::ServiceChanges;
 use crate::actors::span_writer::{SpanWriter, SpanWriterLinks};
 use crate::actors::store::StoreActors;
+use crate::actors::store::coordinator::CoordinatorStore;
 use crate::actors::store::marks::MarksSource;
 use crate::actors::store::readers::Readers;
 use crate::actors::upkeep::decision::UpkeepSettings;
 use crate::actors::upkeep::{Upkeep, UpkeepLinks};
 use crate::alerting::dispatcher::{Dispatcher, DispatcherLinks, DispatcherSettings};
 use crate::alerting::sender::SenderRules;
+use crate::app::startup;
 use crate::config::{Config, RemoteWriteConfig};
 use crate::domain::Target;
 use crate::domain::alert::Policy;
@@ -44,9 +49,13 @@ use crate::probe::net::tls::Trust;
 use crate::relay::actor::{Relay, RelayLinks, RelaySettings};
 use crate::relay::sender::Receiver;
 use crate::storage::Store;
+use crate::storage::coordination::owned::{Duties, OwnedShards};
 use crate::storage::history::samples::CatalogSettings;
 use crate::storage::records::{LoadedService, Resumed};
 use crate::storage::relayed::RelayedSeqs;
+
+/// Probers of an instance that only serves the API.
+const API_POOL_SIZE: usize = 16;
 
 /// The actors that HTTP and the app send messages to.
 pub struct Actors {
@@ -64,6 +73,11 @@ pub struct Actors {
     pub windows: CurrentWindows,
     pub access: AccessRegistry,
     pub open_alerts: OpenAlerts,
+    /// `None` for a store with one instance.
+    pub coordinator: Option<Addr<Coordinator>>,
+    pub roster: CurrentRoster,
+    pub owned: OwnedShards,
+    pub duties: Duties,
     pub revision: Revision,
     /// Of the probers.
     pub arbiters: Vec<Arbiter>,
@@ -78,6 +92,10 @@ pub struct Stored {
     /// Tokens and sessions of the API.
     pub access: AccessRegistry,
     pub resumed: Resumed,
+    /// Number of services that the grid of slots is computed from.
+    pub spread: usize,
+    /// The newest change of definitions that is loaded.
+    pub revision: i64,
 }
 
 /// How targets and receivers are reached.
@@ -95,13 +113,20 @@ impl Actors {
     pub fn start(
         config: &Config,
         store: &Store,
-        Stored { services, live, policies, windows, access, resumed }: Stored,
+        stored: Stored,
         network: Network,
         runtime: &Runtime,
     ) -> Self {
+        let (spread, loaded) = (stored.spread, stored.revision);
+        let Stored { services, live, policies, windows, access, resumed, .. } = stored;
+        let (owned, duties) = (store.access().owned(), store.access().duties());
+        runtime.telemetry.shards_owned.set(owned.get().len() as i64);
+        runtime.telemetry.instances.set(1);
         let Network { rules, canaries, zone, remote_write_trust } = network;
         let last_results = LastResults::default();
-        for service in services.iter().filter(|service| service.definition.enabled) {
+        let is_watched =
+            |service: &&LoadedService| service.definition.enabled && owned.contains(service.id);
+        for service in services.iter().filter(is_watched) {
             last_results.watch(service.id, &service.definition);
         }
         let push_keys = PushKeys::default();
@@ -115,7 +140,14 @@ impl Actors {
         let marks = source.of_all(&services);
         let relay = relay_settings(config, remote_write_trust, &rules);
         let relayed = relay.is_some().then(RelayedSeqs::default);
-        let stores = StoreActors::start(&store.access(), (source, marks), relayed.clone(), runtime);
+        let default_interval = config.services.defaults.interval.get();
+        let stores = StoreActors::start(
+            &store.access(),
+            (source, marks),
+            relayed.clone(),
+            default_interval,
+            runtime,
+        );
         let arbiters: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
 
         let open_alerts = OpenAlerts::default();
@@ -131,13 +163,14 @@ impl Actors {
             access: access.clone(),
             subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
             live: LiveState::recipients(&live),
+            owned: owned.clone(),
             written: stores.written.clone(),
             writer: stores.writer_recipients(),
             readers: Readers::new(stores.readers.clone(), store.read_deadline()),
         };
         let recorder = Recorder::new(settings, &services, deps, runtime).start();
         let upkeep = start_upkeep(config, &stores, &last_results, &recorder, runtime);
-        start_span_writer(&stores, &windows, &recorder, runtime);
+        start_span_writer(&stores, &windows, &duties, &recorder, runtime);
         let canaries = Canaries::spawn(&arbiters[0].handle(), canaries, rules.clone());
         let sender_rules = SenderRules {
             trust: rules.trust.clone(),
@@ -147,13 +180,13 @@ impl Actors {
             zone,
         };
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
-        let scheduler = start_scheduler(config, &services, &pool, runtime);
+        let scheduler = start_scheduler(config, (&services, spread), &owned, &pool, runtime);
         let dispatcher = start_dispatcher(
             config,
             store,
             &stores,
             (&recorder, &scheduler, &pool),
-            (&last_results, &windows, &open_alerts),
+            (&last_results, &windows, &open_alerts, &duties),
             sender_rules,
             runtime,
         );
@@ -170,7 +203,10 @@ impl Actors {
         recorder.do_send(Subscribe {
             scheduler: scheduler.clone().recipient(),
             heartbeat_waits: scheduler.clone().recipient(),
+            leave: scheduler.clone().recipient(),
+            heartbeats: scheduler.clone().recipient(),
             pool: pool.clone().recipient(),
+            probes: pool.clone().recipient(),
             canaries: canaries.clone().recipient(),
             upkeep: upkeep.recipient(),
             dispatcher: DispatcherRecipients {
@@ -184,6 +220,9 @@ impl Actors {
         pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
         let canaries = canaries.recipient();
         let queriers = start_queriers(config, store, (&last_results, service_changes), runtime);
+        let roster = CurrentRoster::default();
+        let links = (&recorder, &dispatcher, &roster);
+        let coordinator = start_coordinator(config, store, loaded, links, runtime);
         Self {
             scheduler,
             pool,
@@ -198,6 +237,10 @@ impl Actors {
             windows,
             access,
             open_alerts,
+            coordinator,
+            roster,
+            owned,
+            duties,
             revision,
             arbiters,
         }
@@ -263,10 +306,11 @@ fn start_dispatcher(
     store: &Store,
     stores: &StoreActors,
     (recorder, scheduler, pool): (&Addr<Recorder>, &Addr<Scheduler>, &Addr<Pool>),
-    (last_results, windows, open_alerts): (&LastResults, &CurrentWindows, &OpenAlerts),
+    shared: (&LastResults, &CurrentWindows, &OpenAlerts, &Duties),
     rules: SenderRules,
     runtime: &Runtime,
 ) -> Addr<Dispatcher> {
+    let (last_results, windows, open_alerts, duties) = shared;
     let settings = DispatcherSettings {
         monitor: config.process.service_name.clone(),
         public_url: config.alerting.public_url.clone(),
@@ -281,6 +325,8 @@ fn start_dispatcher(
         last_results: last_results.clone(),
         windows: windows.clone(),
         open_alerts: open_alerts.clone(),
+        duties: duties.clone(),
+        commands: recorder.clone().recipient(),
     };
     let arbiter = Arbiter::new();
     Dispatcher::spawn(&arbiter.handle(), settings, links, rules, runtime)
@@ -309,10 +355,12 @@ fn start_upkeep(
 fn start_span_writer(
     stores: &StoreActors,
     windows: &CurrentWindows,
+    duties: &Duties,
     recorder: &Addr<Recorder>,
     runtime: &Runtime,
 ) {
     let links = SpanWriterLinks {
+        duties: duties.clone(),
         due: stores.upkeep_reader.clone().recipient(),
         recorder: recorder.clone().recipient(),
     };
@@ -333,12 +381,13 @@ fn start_pool(
         faults: Arc::new(Throttle::default()),
     };
     let arbiters = ArbiterPool::new(arbiters.iter().map(Arbiter::handle).collect(), deps);
-    Pool::new(config.probing.pool_size, config.probing.queue_limit, arbiters, runtime).start()
+    Pool::new(pool_size(config), config.probing.queue_limit, arbiters, runtime).start()
 }
 
 fn start_scheduler(
     config: &Config,
-    services: &[LoadedService],
+    (services, spread): (&[LoadedService], usize),
+    owned: &OwnedShards,
     pool: &Addr<Pool>,
     runtime: &Runtime,
 ) -> Addr<Scheduler> {
@@ -351,8 +400,57 @@ fn start_scheduler(
         defaults: config.services.defaults,
         pool_size: config.probing.pool_size,
         tolerance: config.probing.tolerance,
+        spread,
     };
-    Scheduler::new(services, settings, pool, runtime).start()
+    Scheduler::new(services, owned, settings, pool, runtime).start()
+}
+
+/// Number of probers. An instance of the API only probes on demand.
+pub fn pool_size(config: &Config) -> usize {
+    match config.storage.role.owns() {
+        true => config.probing.pool_size,
+        false => config.probing.pool_size.min(API_POOL_SIZE),
+    }
+}
+
+/// `None` for a store with one instance.
+fn start_coordinator(
+    config: &Config,
+    store: &Store,
+    revision: i64,
+    (recorder, dispatcher, roster): (&Addr<Recorder>, &Addr<Dispatcher>, &CurrentRoster),
+    runtime: &Runtime,
+) -> Option<Addr<Coordinator>> {
+    let access = store.access();
+    access.coordinator()?;
+    let (of_thread, lifelines) = (access.clone(), runtime.lifelines.clone());
+    let thread = SyncArbiter::start(1, move || {
+        let lifeline = lifelines.lifeline("coordinator store");
+        CoordinatorStore::new(&of_thread, lifeline)
+            .unwrap_or_else(|| unreachable!("the store has a coordinator"))
+    });
+    let settings = CoordinatorSettings {
+        role: config.storage.role,
+        ttl: config.storage.instance_ttl,
+        wanted: startup::duties(config),
+        revision,
+    };
+    let links = CoordinatorLinks {
+        look: thread.clone().recipient(),
+        end: thread.clone().recipient(),
+        rejoin: thread.clone().recipient(),
+        commands: dispatcher.clone().recipient(),
+        commands_done: thread.recipient(),
+        claim: recorder.clone().recipient(),
+        give_back: recorder.clone().recipient(),
+        drop: recorder.clone().recipient(),
+        changes: recorder.clone().recipient(),
+        inbox: recorder.clone().recipient(),
+        owned: access.owned(),
+        duties: access.duties(),
+        roster: roster.clone(),
+    };
+    Some(Coordinator::new(settings, links, runtime).start())
 }
 
 fn cores() -> usize {

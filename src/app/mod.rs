@@ -23,6 +23,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::actors::messages::alerting::{SetAlertingSettings, StopDispatcher};
+use crate::actors::messages::instances::StopCoordinator;
 use crate::actors::messages::live::CloseStreams;
 use crate::actors::messages::probing::{Drain, Stop};
 use crate::actors::messages::recording::Flush;
@@ -33,13 +34,14 @@ use crate::api::{
     Api, Connections, CurrentCertificate, CurrentModules, Guard, ModuleProbes, Pages,
     ResponseBudget, ResponseCache, Scrapes, ServerSettings, ServiceTexts, UseWriter, WriteAccess,
 };
-use crate::app::actors::{Actors, Network, Stored};
+use crate::app::actors::{Actors, Network, Stored, pool_size};
 use crate::app::certificate::CertificateWatch;
 use crate::app::modules::ModulesWatch;
 use crate::app::reload::Reload;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
 use crate::bounded_file::detached;
+use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::domain::maintenance::zone::Zone;
 use crate::error::Error;
@@ -185,6 +187,8 @@ impl App {
             windows,
             access,
             resumed,
+            spread,
+            revision,
             canaries,
             ..
         } = ready;
@@ -195,7 +199,9 @@ impl App {
         let zone = ready.alerting.timezone.clone().unwrap_or_else(Zone::utc);
         let remote_write_trust = ready.remote_write_trust;
         let network = Network { rules, canaries, zone, remote_write_trust };
-        let stored = Stored { services, live, policies: ready.policies, windows, access, resumed };
+        let policies = ready.policies;
+        let stored =
+            Stored { services, live, policies, windows, access, resumed, spread, revision };
         let actors = Actors::start(config, &store, stored, network, &runtime);
         let certificate = ready.certificate.map(CurrentCertificate::new);
         let modules = ready.modules.map(|(modules, read)| (CurrentModules::new(modules), read));
@@ -212,6 +218,7 @@ impl App {
             canaries: actors.canaries.clone(),
             dispatcher: actors.dispatcher.clone().recipient(),
             alerting: actors.dispatcher.clone().recipient(),
+            duties: store.access().duties(),
             notices: ready.notices,
             problems: Vec::new(),
             log: log.clone(),
@@ -286,6 +293,9 @@ impl App {
         self.reload.abort();
         for watch in self.certificate.iter().chain(&self.modules) {
             watch.abort();
+        }
+        if let Some(coordinator) = &self.actors.coordinator {
+            coordinator.do_send(StopCoordinator);
         }
         // Their clients resume with the next run.
         self.actors.live.do_send(CloseStreams);
@@ -434,6 +444,14 @@ fn start_server(
         push_keys: actors.push_keys.clone(),
         windows: actors.windows.clone(),
         open_alerts: actors.open_alerts.clone(),
+        instances: api::Instances {
+            role: config.storage.role,
+            roster: actors.roster.clone(),
+            owned: actors.owned.clone(),
+            duties: actors.duties.clone(),
+            has_several: config.storage.database.is_some(),
+            started_at_ms: unix_ms(),
+        },
         variables: config.variables.clone(),
         has_plugins: config.plugins.is_some(),
         telemetry: runtime.telemetry.clone(),
@@ -476,6 +494,6 @@ fn log_started(config: &Config, store: &Store, address: SocketAddr, log: &Logger
     let process = &config.process;
     info!(log, "started"; "name" => &process.service_name, "env" => &process.environment,
         "version" => env!("CARGO_PKG_VERSION"), store.kind() => store.name(),
-        "pool_size" => config.probing.pool_size);
+        "pool_size" => pool_size(config), "role" => config.storage.role.as_str());
     info!(log, "listening"; "address" => %address);
 }

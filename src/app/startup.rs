@@ -20,7 +20,7 @@ use crate::domain::alert::settings::AlertingSettings;
 use crate::domain::live::LiveService;
 use crate::domain::maintenance::Windows;
 use crate::domain::time::timestamp;
-use crate::domain::{FullName, Invalid, Target};
+use crate::domain::{FullName, Invalid, ShardSet, Target};
 use crate::error::Error;
 use crate::modules::Modules;
 use crate::probe::Rules;
@@ -29,8 +29,9 @@ use crate::probe::net::tls::Trust;
 use crate::probe::registry::DomainRegistry;
 use crate::services_file;
 use crate::services_file::{Content, FileApplied, Notices, Snapshot};
+use crate::storage::coordination::Duty;
 use crate::storage::records::{Gap, LoadedService, Resumed, SetBack};
-use crate::storage::{Awaiting, Newcomer, OpenError, PATIENCE, Store, StoreWarning};
+use crate::storage::{Awaiting, Joiner, OpenError, PATIENCE, Store, StoreWarning};
 
 /// What the actors and the API need to start.
 pub struct Prepared {
@@ -48,6 +49,10 @@ pub struct Prepared {
     /// Tokens and sessions of the API.
     pub access: AccessRegistry,
     pub resumed: Resumed,
+    /// Number of services that the grid of slots is computed from.
+    pub spread: usize,
+    /// The newest change of definitions that is loaded, if others may change them.
+    pub revision: i64,
     /// State of the services file that was read.
     pub services_file: Snapshot,
     /// Keys of the services file that are not used, as they were logged.
@@ -83,7 +88,7 @@ pub fn prepare(
     let defaults = &config.services.defaults;
     let of_content = |content| services_file::differences_from_gatus(content, defaults);
     let differences = content.as_ref().map(of_content).unwrap_or_default();
-    let Stored { services, live, policies, windows, access, resumed } =
+    let Stored { services, live, policies, windows, access, resumed, spread, revision } =
         prepare_store(config, &store, content.as_mut(), log)?;
     warn_about_tokens(&services, &config.variables, log);
     if !differences.is_empty() {
@@ -101,6 +106,8 @@ pub fn prepare(
         windows,
         access,
         resumed,
+        spread,
+        revision,
         services_file,
         notices,
         canaries,
@@ -215,15 +222,25 @@ fn listen(config: &Config) -> Result<TcpListener, Error> {
 }
 
 fn open_store(config: &Config, is_stopping: &AtomicBool, log: &Logger) -> Result<Store, OpenError> {
-    let StorageConfig { file, database, instance_name, instance_ttl, .. } = &config.storage;
+    let StorageConfig { file, database, instance_name, role, .. } = &config.storage;
     let Some(database) = database else { return Store::open_file(file) };
-    let newcomer = Newcomer { name: instance_name, ttl: *instance_ttl };
+    let joiner = Joiner { name: instance_name, role: *role, duties: &duties(config) };
     let awaiting = Awaiting {
         patience: PATIENCE,
         is_stopping: &|| is_stopping.load(Ordering::Relaxed),
         report: &|why| warn!(log, "waiting for the database"; "why" => why),
     };
-    Store::open_server(database, &newcomer, &awaiting)
+    Store::join_server(database, &joiner, &awaiting)
+}
+
+/// The duties that this instance may have.
+pub fn duties(config: &Config) -> Vec<Duty> {
+    let has_file = config.services.file.is_some();
+    let wanted = |duty: &Duty| match duty {
+        Duty::Alerts => config.storage.role.owns(),
+        Duty::ServicesFile => config.storage.role.owns() && has_file,
+    };
+    Duty::ALL.into_iter().filter(wanted).collect()
 }
 
 fn log_warnings(store: &Store, log: &Logger) {
@@ -250,6 +267,8 @@ struct Stored {
     windows: Windows,
     access: AccessRegistry,
     resumed: Resumed,
+    spread: usize,
+    revision: i64,
 }
 
 /// Records the gap since the last run, applies the services file, and loads the services. Takes the
@@ -274,14 +293,26 @@ fn prepare_store(
             "since" => timestamp::to_rfc3339(from_ms), "services" => services);
     }
     if let (Some(file), Some(content)) = (&config.services.file, content) {
-        let applied = services_file::apply(&mut *writer, content, unix_ms())?;
-        log_applied(log, file, content, &applied);
-        // Before the services are loaded, so that both are never in memory together.
-        content.entries = Vec::new();
+        if !store.access().duties().has(Duty::ServicesFile) {
+            info!(log, "services file: another instance applies its own";
+                "file" => %file.display());
+            content.entries = Vec::new();
+        } else {
+            let applied = services_file::apply(&mut *writer, content, unix_ms())?;
+            log_applied(log, file, content, &applied);
+            // Before the services are loaded, so that both are never in memory together.
+            content.entries = Vec::new();
+        }
     }
+    // Before anything is read: what others change meanwhile is found by the first look.
+    let revision = match store.access().coordinator() {
+        Some(coordinator) => coordinator.open()?.look(&ShardSet::ALL)?.revision,
+        None => 0,
+    };
     let maintenance = writer.maintenances()?.into_iter().map(|record| record.maintenance);
     let windows = maintenance.collect();
     let services = writer.load_services()?;
+    let spread = writer.agree_spread(services.len(), store.was_alone())?;
     let mut live = writer.live_services(None)?;
     for (live, service) in live.iter_mut().zip(&services) {
         // Shares its texts with the scheduler.
@@ -290,7 +321,7 @@ fn prepare_store(
     }
     let access = AccessRegistry::new(writer.tokens()?, writer.sessions()?);
     let policies = writer.policies()?;
-    Ok(Stored { services, live, policies, windows, access, resumed })
+    Ok(Stored { services, live, policies, windows, access, resumed, spread, revision })
 }
 
 pub fn log_applied(log: &Logger, file: &Path, content: &Content, applied: &FileApplied) {

@@ -30,7 +30,7 @@ use crate::error::Error;
 /// Runs `command` and returns its exit code. The caller prints the error.
 pub fn run(command: &Command, config: &Config) -> Result<ExitCode, Error> {
     match command {
-        Command::Run => return run::run(config),
+        Command::Run(args) => return run::run(config, args),
         Command::Probe(args) => return probe::run(config, args),
         Command::CheckFile { file } => check_file::run(config, file),
         Command::Import(Import::GoDb { file }) => import::go_db::run(config, file),

@@ -177,6 +177,7 @@ mod tests {
             revision: None,
             is_outdated: false,
             scheduled_every: None,
+            inbox_id: None,
             report: None,
         };
         let text = as_text(&service, &outcome, Requests::Masked);

@@ -6,13 +6,17 @@ use slog::crit;
 
 use super::allocator::restart_with_settings;
 use crate::app;
+use crate::cli::RunArgs;
 use crate::config::Config;
+use crate::domain::Role;
 use crate::error::Error;
 use crate::logging;
 
 /// Runs the monitor until a signal stops it. The log has every error but those of the
 /// configuration, which the caller prints.
-pub(super) fn run(config: &Config) -> Result<ExitCode, Error> {
+pub(super) fn run(config: &Config, args: &RunArgs) -> Result<ExitCode, Error> {
+    let storage = config.storage.clone().with_role(args.role.map(Role::from))?;
+    let config = &Config { storage, ..config.clone() };
     restart_with_settings();
     let (log, queue) = logging::root(config.process.debug);
     logging::log_panics(log.clone());

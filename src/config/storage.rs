@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::alerting::DELIVERY_RETENTION;
+use crate::config::error::ConfigError;
 use crate::config::instance_name;
 use crate::config::reader::Reader;
 use crate::config::variable::{Section, Variable};
 use crate::domain::history::retention::Retention;
+use crate::domain::{Invalid, Role};
 use crate::storage::postgres::settings::Settings;
 
 const FILE: Variable =
@@ -37,6 +39,13 @@ const INSTANCE_TTL: Variable = Variable::new(
     "10",
     "a number from 3 to 300",
     "an instance of another name that has written nothing for this long has ended",
+);
+pub const ROLE: Variable = Variable::new(
+    "ROLE",
+    "all",
+    "all, runner or api; runner and api need DATABASE_URL",
+    "part of this instance: runner probes, and serves metrics and its health; api serves pages and \
+     the API, and probes on demand only; all does both. `run --role` takes precedence",
 );
 const BUFFER_LIMIT: Variable = Variable::new(
     "RECORDER_BUFFER_LIMIT",
@@ -79,6 +88,7 @@ pub const SECTION: Section = Section {
         DATABASE_CA_FILE,
         INSTANCE_NAME,
         INSTANCE_TTL,
+        ROLE,
         BUFFER_LIMIT,
         COMMIT_WINDOW,
         TICK_RETENTION,
@@ -98,6 +108,7 @@ pub struct StorageConfig {
     pub instance_name: String,
     /// An instance that has written nothing for this long has ended.
     pub instance_ttl: Duration,
+    pub role: Role,
     /// Most outcomes that wait for the store.
     pub buffer_limit: usize,
     /// Longest wait of a result that changes no state for others to share its commit.
@@ -111,11 +122,17 @@ impl StorageConfig {
     /// `port` is that of the API.
     pub fn read(reader: &mut Reader, port: u16) -> Self {
         let instance_name = reader.optional(&INSTANCE_NAME, instance_name::parse);
+        let database = database(reader);
+        let role = reader.value(&ROLE, Role::from_word);
+        if let Err(problem) = check_role(role, database.is_some()) {
+            reader.problems.push(problem);
+        }
         Self {
             file: reader.value(&FILE, |text| Some(PathBuf::from(text))),
-            database: database(reader),
+            database,
             instance_name: instance_name.unwrap_or_else(|| instance_name::of_this_machine(port)),
             instance_ttl: Duration::from_secs(reader.number(&INSTANCE_TTL, 3, 300)),
+            role,
             buffer_limit: reader.number(&BUFFER_LIMIT, 1, 10_000_000),
             commit_window: Duration::from_millis(reader.number(&COMMIT_WINDOW, 0, 30_000)),
             retention: Retention {
@@ -125,6 +142,26 @@ impl StorageConfig {
             },
             chunk_ticks: reader.number(&CHUNK_TICKS, 2, 65_536),
         }
+    }
+}
+
+/// Error for a role that a store in a file cannot have.
+fn check_role(role: Role, has_database: bool) -> Result<(), String> {
+    if role == Role::All || has_database {
+        return Ok(());
+    }
+    let expected = "all while the store is a file, which one process uses; set DATABASE_URL to run \
+                    several instances on a PostgreSQL database";
+    Err(Invalid::new(role.as_str(), expected).of(ROLE.name))
+}
+
+impl StorageConfig {
+    /// The same settings with the role of the command line, if it has one.
+    pub fn with_role(self, role: Option<Role>) -> Result<Self, ConfigError> {
+        let role = role.unwrap_or(self.role);
+        let checked = check_role(role, self.database.is_some());
+        checked.map_err(|problem| ConfigError { problems: vec![problem] })?;
+        Ok(Self { role, ..self })
     }
 }
 

@@ -15,11 +15,13 @@ pub mod missed;
 pub mod outcome;
 pub mod page;
 pub mod plugin;
+pub mod role;
 pub mod rollup;
 #[cfg(test)]
 pub mod sample;
 pub mod secret;
 pub mod service;
+pub mod shards;
 pub mod shown_state;
 pub mod status;
 pub mod strip;
@@ -43,10 +45,12 @@ pub use outcome::{
 };
 pub use page::{Page, PageRequest};
 pub use plugin::{Decimal, Perfdata, PluginResult, PluginState};
+pub use role::Role;
 pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
 pub use secret::{Redactor, Requests};
 pub use service::{
     Defaults, Definition, FullName, Group, HttpVersion, Interval, Kind, Labels, Name, Options,
     Origin, Service, ServiceId, Target, Template, Thresholds, Timeout, Variables,
 };
+pub use shards::ShardSet;
 pub use status::Status;

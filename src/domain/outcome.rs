@@ -341,6 +341,8 @@ pub struct Outcome {
     /// The interval of the schedule that made the probe; `None` for a probe on demand and for a
     /// report, whose sender waits.
     pub scheduled_every: Option<Duration>,
+    /// Its row in the inbox, if another instance has received or made it.
+    pub inbox_id: Option<i64>,
     pub report: Option<Box<ProbeReport>>,
 }
 
@@ -365,6 +367,7 @@ impl Outcome {
             revision: None,
             is_outdated: false,
             scheduled_every: None,
+            inbox_id: None,
             report: None,
         }
     }

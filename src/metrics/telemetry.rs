@@ -33,10 +33,13 @@ pub enum RecordResult {
     Outdated,
     /// Lost: the store was unavailable and the buffer full, or the outcome contradicts the store.
     Dropped,
+    /// Discarded: another instance owns the service.
+    Fenced,
 }
 
 impl RecordResult {
-    const ALL: [Self; 4] = [Self::Recorded, Self::Orphaned, Self::Outdated, Self::Dropped];
+    const ALL: [Self; 5] =
+        [Self::Recorded, Self::Orphaned, Self::Outdated, Self::Dropped, Self::Fenced];
 
     /// Value of the label `result`.
     pub fn as_str(self) -> &'static str {
@@ -45,6 +48,7 @@ impl RecordResult {
             Self::Orphaned => "orphaned",
             Self::Outdated => "outdated",
             Self::Dropped => "dropped",
+            Self::Fenced => "fenced",
         }
     }
 }
@@ -164,6 +168,11 @@ pub struct Telemetry {
     seal_duration: Histogram,
     storage_bytes: Family<PartLabel, Gauge>,
     storage_rows: Family<TableLabel, Gauge>,
+    /// Shards of this instance.
+    pub shards_owned: Gauge,
+    pub takeovers: Counter,
+    /// Living instances on the store.
+    pub instances: Gauge,
     /// Open streams of changes.
     pub streams: Gauge,
     /// Streams that were not opened, since too many were open.
@@ -209,6 +218,9 @@ impl Telemetry {
             seal_duration: seconds(0.001, 15),
             storage_bytes: Family::default(),
             storage_rows: Family::default(),
+            shards_owned: Gauge::default(),
+            takeovers: Counter::default(),
+            instances: Gauge::default(),
             streams: Gauge::default(),
             streams_refused: Counter::default(),
             streams_cut: Counter::default(),
@@ -248,7 +260,7 @@ impl Telemetry {
         );
         own.register(
             "outcomes",
-            "Outcomes by result: recorded, orphaned, outdated or dropped",
+            "Outcomes by result: recorded, orphaned, outdated, dropped or fenced",
             self.outcomes.clone(),
         );
         own.register(
@@ -298,6 +310,17 @@ impl Telemetry {
             "Requests with a missing or wrong token, by reason",
             self.auth_failures.clone(),
         );
+        own.register(
+            "shards_owned",
+            "Of 1,024 shards, those whose services this instance probes",
+            self.shards_owned.clone(),
+        );
+        own.register(
+            "takeovers",
+            "Times that this instance has taken shards over",
+            self.takeovers.clone(),
+        );
+        own.register("instances", "Living instances on the same store", self.instances.clone());
         own.register("streams", "Open streams of changes", self.streams.clone());
         own.register(
             "streams_refused",

@@ -89,6 +89,7 @@ impl Engine {
             revision: Some(service.revision),
             is_outdated: false,
             scheduled_every: (!reports).then(|| service.interval.get()),
+            inbox_id: None,
             report: recorded.report,
         };
         self.redact(service, recorded.secret.as_deref(), &mut outcome);

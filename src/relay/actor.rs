@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::actors::messages::relaying::{
-    LabelsChanged, RelayRecipients, SaveRelayed, StopRelay, TicksStored,
+    CatchUp, LabelsChanged, RelayRecipients, SaveRelayed, StopRelay, TicksStored,
 };
 use crate::actors::messages::store::Ask;
 use crate::actors::runtime::{Lifeline, Runtime};
@@ -100,7 +100,11 @@ impl Relay {
     }
 
     pub fn recipients(relay: &Addr<Self>) -> RelayRecipients {
-        RelayRecipients { ticks: relay.clone().recipient(), labels: relay.clone().recipient() }
+        RelayRecipients {
+            ticks: relay.clone().recipient(),
+            labels: relay.clone().recipient(),
+            behind: relay.clone().recipient(),
+        }
     }
 
     /// Begins the next step unless one is under way.
@@ -281,6 +285,15 @@ impl Handler<TicksStored> for Relay {
             tick: new.tick,
         });
         self.state.committed(ticks, Instant::now());
+        self.turn(context);
+    }
+}
+
+impl Handler<CatchUp> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, _: CatchUp, context: &mut Self::Context) {
+        self.state.catch_up();
         self.turn(context);
     }
 }

@@ -112,6 +112,11 @@ impl RelayState {
         }
     }
 
+    /// The store may have ticks that were never in the queue.
+    pub fn catch_up(&mut self) {
+        self.is_behind = true;
+    }
+
     pub fn next(&mut self, now: Instant) -> Step {
         if let Some(until) = self.paused_until.filter(|until| *until > now) {
             return Step::Wait(until);

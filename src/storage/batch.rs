@@ -61,6 +61,8 @@ pub struct Batch<'g> {
     pub relays: bool,
     /// In the order in which they were recorded.
     pub facts: Vec<NewFacts>,
+    /// Rows of the inbox that the outcomes came from.
+    pub taken: Vec<i64>,
 }
 
 /// A [`Signal`](crate::domain::alert::Signal) without its id.

@@ -22,8 +22,8 @@ use crate::domain::history::facts::ProbeFacts;
 use crate::domain::live::{LastResult, NewestEvent, ServiceUpdate};
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
-    EventBegan, EventChange, EventFailure, Failure, LatestEvent, Outcome, ServiceId, State,
-    StoredTick, Tick, Verdict, rollup,
+    EventBegan, EventChange, EventFailure, Failure, LatestEvent, Outcome, ServiceId, ShardSet,
+    State, StoredTick, Tick, Verdict, rollup,
 };
 use crate::storage::batch::{
     Batch, EndedEvent, Entry, NewEvent, NewFacts, NewMetric, NewTick, Stored,
@@ -257,6 +257,7 @@ impl Ledger {
             signals: Vec::new(),
             relays: self.relayed.is_some(),
             facts: Vec::new(),
+            taken: group.iter().filter_map(|outcome| outcome.inbox_id).collect(),
         };
         let mut draft = Draft { batch, committed: Committed::default() };
         let mut all_watched = true;
@@ -332,6 +333,21 @@ impl Ledger {
     /// From now on, commits report their ticks and store these cursors.
     pub fn relay(&mut self, relayed: RelayedSeqs) {
         self.relayed = Some(relayed);
+    }
+
+    /// This instance was ended, and owns nothing: what it could not commit is given up.
+    pub fn fenced(&mut self) {
+        self.forget_all();
+        self.in_doubt = None;
+        self.stored_ahead = Unanswered::default();
+        self.not_before_ms = None;
+    }
+
+    /// Drops the entries of the services of `shards`, to which another instance may write, and the
+    /// number of fresh ticks.
+    pub fn forget_shards(&mut self, shards: &ShardSet) {
+        self.entries.retain(|id, _| !shards.contains(*id));
+        self.next_tick_id = None;
     }
 
     /// Drops the entry of `id`, whose service was changed or deleted.

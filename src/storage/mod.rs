@@ -13,6 +13,7 @@ pub mod batch;
 pub mod clock_step;
 #[cfg(test)]
 pub mod contract;
+pub mod coordination;
 mod diesel_error;
 pub mod error;
 pub mod gaps;
@@ -31,6 +32,6 @@ pub mod transfer;
 
 pub use error::{OpenError, StorageError, StoreChange};
 pub use port::{StoreRead, StoreWrite};
-pub use postgres::server::{Awaiting, Newcomer, PATIENCE};
+pub use postgres::server::{Awaiting, Joiner, Newcomer, PATIENCE};
 pub use sqlite::rescue::SavedFiles;
-pub use store::{Rescue, Rescued, Store, StoreAccess, StoreWarning};
+pub use store::{CoordinatorAccess, Rescue, Rescued, Store, StoreAccess, StoreWarning};

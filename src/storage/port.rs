@@ -12,13 +12,16 @@ use crate::domain::history::facts::FactsSince;
 use crate::domain::live::LiveService;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
-    Definition, FullName, Page, PageRequest, ServiceEvent, ServiceId, Span, Stats, StoredTick,
-    Tally, Totals, Window,
+    Definition, FullName, Outcome, Page, PageRequest, ServiceEvent, ServiceId, ShardSet, Span,
+    Stats, StoredTick, Tally, Totals, Window,
 };
 use crate::storage::access::port::{AccessRead, AccessWrite};
 use crate::storage::alerting::port::{AlertRead, AlertWrite};
 use crate::storage::audit::port::{AuditRead, AuditWrite};
 use crate::storage::batch::{Batch, Entry, Extent, Stored};
+use crate::storage::coordination::command::AlertCommand;
+use crate::storage::coordination::port::ShardWrite;
+use crate::storage::coordination::{Duty, Roster, Seen};
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::{
     Backlog, Bucket, ChunkInfo, Marks, Portion, Rollup, Sealing, Slice, Unrelayed, UnsealedService,
@@ -195,7 +198,9 @@ pub fn snapshot<T>(
 
 /// What can be written. Each method is one transaction, which has the rows of the audit for what
 /// `source` changes.
-pub trait StoreWrite: StoreRead + AlertWrite + MaintenanceWrite + AuditWrite + AccessWrite {
+pub trait StoreWrite:
+    StoreRead + AlertWrite + MaintenanceWrite + AuditWrite + AccessWrite + ShardWrite
+{
     /// The stored state of each service, in the same order.
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>>;
     /// Error `Conflict` when a row that the batch needs is missing, or contradicts it. After
@@ -304,4 +309,33 @@ pub trait StoreImport {
     /// Seals all fresh ticks in chunks of `chunk_ticks`.
     fn seal_all(&mut self, chunk_ticks: usize, now_ms: i64) -> Result<()>;
     fn record_audit(&mut self, entry: &AuditEntry) -> Result<()>;
+}
+
+/// What an instance can see and do beside its writer, on a connection of its own.
+pub trait Coordinate: StoreRead {
+    /// One look at all instances. `owned` are the shards that this instance has taken over.
+    fn look(&mut self, owned: &ShardSet) -> Result<Roster>;
+    /// Ends another instance, unless it has written something since it was seen. Its shards have no
+    /// owner then. Waits for a write of it that is under way.
+    fn end(&mut self, other: &Seen, now_ms: i64) -> Result<bool>;
+    /// Takes the duty, unless a living instance has it. Whether this instance has it afterwards.
+    fn take_duty(&mut self, duty: Duty) -> Result<bool>;
+    /// Registers this instance anew after it was ended. It owns nothing then.
+    fn rejoin(&mut self) -> Result<()>;
+    /// The services whose definitions were changed after revision `since`, deleted ones included,
+    /// each with its revision.
+    fn changed_services(&mut self, since: i64) -> Result<Vec<(ServiceId, i64)>>;
+    /// The living services of these, by id.
+    fn load_services_of(&mut self, ids: &[ServiceId]) -> Result<Vec<LoadedService>>;
+    /// The next events after the one with id `after`, by id: at most `limit` of their ids, with
+    /// their services.
+    fn events_after(&mut self, after: i64, limit: u32) -> Result<Vec<(i64, ServiceId)>>;
+    /// The id of the newest event.
+    fn newest_event(&mut self) -> Result<i64>;
+    /// The first `limit` commands about alerts in the inbox, by id.
+    fn commands(&mut self, limit: u32) -> Result<Vec<(i64, AlertCommand)>>;
+    /// Removes commands that were carried out.
+    fn commands_done(&mut self, ids: &[i64]) -> Result<()>;
+    /// The first `limit` outcomes in the inbox for services of these shards, by id.
+    fn inbox(&mut self, shards: &ShardSet, limit: u32) -> Result<Vec<(i64, Outcome)>>;
 }

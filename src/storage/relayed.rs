@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::ServiceId;
+use crate::domain::{ServiceId, ShardSet};
 
 /// Up to which tick each service is relayed, as far as the store does not have it. Written by the
 /// relay, and stored by the writer with the next commit of the service; clones share the content.
@@ -58,6 +58,11 @@ impl RelayedSeqs {
                 known.get_mut().first = seq + 1;
             }
         }
+    }
+
+    /// Another instance stores the cursors of these shards.
+    pub fn forget_shards(&self, shards: &ShardSet) {
+        self.lock().retain(|id, _| !shards.contains(*id));
     }
 
     /// The content is consistent after every statement.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::domain::Outcome;
+use crate::storage::coordination::owned::{Duties, OwnedShards};
 use crate::storage::error::{OpenError, StorageError, StoreChange};
-use crate::storage::port::{StoreRead, StoreWrite};
-use crate::storage::postgres::server::{Awaiting, Newcomer, Server};
+use crate::storage::port::{Coordinate, StoreRead, StoreWrite};
+use crate::storage::postgres::server::{Awaiting, Joiner, Newcomer, Server};
 use crate::storage::postgres::settings::Settings;
 use crate::storage::sqlite::rescue::{Rescue as FileRescue, SavedFiles};
 use crate::storage::sqlite::store::{Store as OpenFile, StoreFile};
@@ -28,6 +29,22 @@ pub enum Store {
 pub enum StoreAccess {
     File(StoreFile),
     Server(Server),
+}
+
+/// Opens the store of a coordinator.
+#[derive(Debug, Clone)]
+pub struct CoordinatorAccess(Server);
+
+impl CoordinatorAccess {
+    pub fn open(&self) -> Result<Box<dyn Coordinate>, StorageError> {
+        self.0.coordinator()
+    }
+
+    /// Whether this instance made the change of definitions with this revision. `false` when that
+    /// is unknown.
+    pub fn made(&self, revision: i64) -> bool {
+        self.0.made(revision)
+    }
 }
 
 /// What an operator should know about an opened store.
@@ -80,6 +97,24 @@ impl Store {
         awaiting: &Awaiting<'_>,
     ) -> Result<Self, OpenError> {
         Server::open(settings, newcomer, awaiting).map(Self::Server)
+    }
+
+    /// Opens the store in a database beside the instances that use it, creating it in an empty
+    /// schema, and migrates it.
+    pub fn join_server(
+        settings: &Settings,
+        joiner: &Joiner<'_>,
+        awaiting: &Awaiting<'_>,
+    ) -> Result<Self, OpenError> {
+        Server::join(settings, joiner, awaiting).map(Self::Server)
+    }
+
+    /// Whether no other instance used the store when it was opened.
+    pub fn was_alone(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Server(server) => server.was_alone(),
+        }
     }
 
     pub fn access(&self) -> StoreAccess {
@@ -156,6 +191,31 @@ impl StoreAccess {
         match self {
             Self::File(file) => file.writer(),
             Self::Server(server) => server.writer(),
+        }
+    }
+
+    /// A store beside the writer and the readers, for what several instances share. `None` for a
+    /// file.
+    pub fn coordinator(&self) -> Option<CoordinatorAccess> {
+        match self {
+            Self::File(_) => None,
+            Self::Server(server) => Some(CoordinatorAccess(server.clone())),
+        }
+    }
+
+    /// The shards that this instance owns.
+    pub fn owned(&self) -> OwnedShards {
+        match self {
+            Self::File(_) => OwnedShards::default(),
+            Self::Server(server) => server.owned().clone(),
+        }
+    }
+
+    /// The duties that this instance has.
+    pub fn duties(&self) -> Duties {
+        match self {
+            Self::File(_) => Duties::default(),
+            Self::Server(server) => server.duties().clone(),
         }
     }
 

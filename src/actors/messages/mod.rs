@@ -2,6 +2,7 @@
 //! actors hold `Recipient`s of messages instead of each other's types.
 
 pub mod alerting;
+pub mod instances;
 pub mod live;
 pub mod probing;
 pub mod querying;

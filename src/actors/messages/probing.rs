@@ -99,6 +99,9 @@ pub enum FirstProbe {
     Now,
     /// Soon: the services file added so many services together.
     Spread(usize),
+    /// In the first slot that is later than this time, in unix milliseconds, by more than half an
+    /// interval: the newest result of the owner before.
+    After(i64),
 }
 
 /// Notice from the recorder to the scheduler: the local network is up again. No push service could

@@ -6,7 +6,10 @@ use actix::{Message, Recipient};
 use tokio::sync::oneshot;
 
 use super::alerting::{AlertTimesMoved, AlertingChanged, OwnStateChanged, SignalsCommitted};
-use super::probing::{EndedProbe, ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
+use super::instances::{HasProbes, LeaveShards};
+use super::probing::{
+    EndedProbe, HeartbeatReceived, ProbesFinished, RestartHeartbeatWaits, ServiceChanged,
+};
 use super::relaying::RelayRecipients;
 use crate::domain::{EventBegan, FullName, Outcome, Target};
 use crate::storage::Rescued;
@@ -57,7 +60,10 @@ pub struct GetObservationFailure;
 pub struct Subscribe {
     pub scheduler: Recipient<ServiceChanged>,
     pub heartbeat_waits: Recipient<RestartHeartbeatWaits>,
+    pub leave: Recipient<LeaveShards>,
+    pub heartbeats: Recipient<HeartbeatReceived>,
     pub pool: Recipient<ProbesFinished>,
+    pub probes: Recipient<HasProbes>,
     pub canaries: Recipient<AreCanariesDead>,
     pub upkeep: Recipient<TicksCommitted>,
     pub dispatcher: DispatcherRecipients,

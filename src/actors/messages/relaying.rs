@@ -16,11 +16,17 @@ pub struct TicksStored(pub Vec<NewTick>);
 #[rtype(result = "()")]
 pub struct LabelsChanged(pub ServiceId);
 
+/// Notice from the recorder: services were taken over, and others may have stored ticks of them.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct CatchUp;
+
 /// The relay, by the messages that the recorder sends.
 #[derive(Debug, Clone)]
 pub struct RelayRecipients {
     pub ticks: Recipient<TicksStored>,
     pub labels: Recipient<LabelsChanged>,
+    pub behind: Recipient<CatchUp>,
 }
 
 /// Command from the relay to the recorder, which forwards it to the writer: store the cursors that

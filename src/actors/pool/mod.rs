@@ -9,6 +9,7 @@ use actix::prelude::*;
 use slog::{Logger, error};
 use tokio::sync::oneshot;
 
+use crate::actors::messages::instances::HasProbes;
 use crate::actors::messages::probing::{
     ConfirmationResult, Dispatch, Drain, EndedProbe, Job, Lease, Preempt, ProbeEnd, ProbeNow,
     ProbesFinished, RemoveService, Requester, ReviseService, RunProbe, SubscribeConfirmations,
@@ -233,6 +234,14 @@ impl Handler<RemoveService> for Pool {
         self.queue.remove(remove.id);
         self.requesters.remove(&remove.id);
         self.publish_state();
+    }
+}
+
+impl Handler<HasProbes> for Pool {
+    type Result = bool;
+
+    fn handle(&mut self, HasProbes(shards): HasProbes, _: &mut Self::Context) -> Self::Result {
+        self.queue.services().any(|id| shards.contains(id))
     }
 }
 

@@ -108,6 +108,11 @@ impl ProbeQueue {
         self.queued.len()
     }
 
+    /// The services with a running or queued probe.
+    pub fn services(&self) -> impl Iterator<Item = ServiceId> {
+        self.busy.iter().chain(self.queued.keys()).copied()
+    }
+
     pub fn contains(&self, id: ServiceId) -> bool {
         self.queued.contains_key(&id)
     }

@@ -83,6 +83,10 @@ impl Recorder {
         if self.outdated.contains(&outcome) {
             return self.telemetry.outcomes(RecordResult::Outdated, 1);
         }
+        if !self.owned.contains(outcome.service_id) {
+            // It waited while its service was given back.
+            return self.telemetry.outcomes(RecordResult::Fenced, 1);
+        }
         if self.buffer.has_room() && self.phase != Phase::Closed {
             self.update_last_result(&outcome);
             let (id, now) = (outcome.service_id, Instant::now());

@@ -101,6 +101,15 @@ impl Buffer {
         group
     }
 
+    /// Drops the outcomes that wait; returns the number of those that were not outdated.
+    pub fn discard(&mut self) -> usize {
+        let count = self.waiting.iter().filter(|outcome| !outcome.is_outdated).count();
+        self.finished += self.waiting.len() as u64;
+        self.waiting.clear();
+        self.due = None;
+        count
+    }
+
     /// The group is committed.
     pub fn group_done(&mut self) {
         self.finished += self.committing as u64;

@@ -41,6 +41,10 @@ impl Handler<ProbesEnded> for Recorder {
         let mut ended = Vec::with_capacity(probes.len());
         for (probe, outcome) in probes {
             match outcome {
+                Some(outcome) if !self.owned.contains(outcome.service_id) => {
+                    self.receive_of_other(outcome, context);
+                    ended.push(probe);
+                }
                 Some(outcome) => self.receive(outcome, Ack::Slot(probe), &mut ended),
                 None => ended.push(probe),
             }
@@ -57,8 +61,12 @@ impl Handler<RecordOutcome> for Recorder {
     fn handle(&mut self, record: RecordOutcome, context: &mut Self::Context) -> Self::Result {
         self.watch_clocks();
         let (reply, acknowledged) = oneshot::channel();
-        self.receive(record.outcome, Ack::Client(reply), &mut Vec::new());
-        self.run_self_check(context);
+        if self.is_own(record.outcome.service_id) {
+            self.receive(record.outcome, Ack::Client(reply), &mut Vec::new());
+            self.run_self_check(context);
+        } else {
+            self.post(record.outcome, Some(reply), context);
+        }
         self.start_next_write(context);
         Response::fut(async move { acknowledged.await.unwrap_or(RecordReply::Dropped) })
     }
@@ -190,10 +198,30 @@ impl Handler<Subscribe> for Recorder {
     type Result = ();
 
     fn handle(&mut self, subscribe: Subscribe, _: &mut Self::Context) {
-        let Subscribe { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher, relay } =
-            subscribe;
-        self.links =
-            Some(Links { scheduler, heartbeat_waits, pool, canaries, upkeep, dispatcher, relay });
+        let Subscribe {
+            scheduler,
+            heartbeat_waits,
+            leave,
+            heartbeats,
+            pool,
+            probes,
+            canaries,
+            upkeep,
+            dispatcher,
+            relay,
+        } = subscribe;
+        self.links = Some(Links {
+            scheduler,
+            heartbeat_waits,
+            leave,
+            heartbeats,
+            pool,
+            probes,
+            canaries,
+            upkeep,
+            dispatcher,
+            relay,
+        });
     }
 }
 

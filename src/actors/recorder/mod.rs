@@ -26,10 +26,12 @@ mod live;
 mod observation;
 mod outdated;
 mod pending_clock;
+mod posts;
 mod publishing;
 mod queued;
 mod reports;
 mod self_check;
+mod shards;
 mod store_health;
 mod writes;
 
@@ -42,8 +44,11 @@ use slog::Logger;
 use crate::actors::access_registry::AccessRegistry;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
+use crate::actors::messages::instances::{HasProbes, LeaveShards};
 use crate::actors::messages::live::LiveRecipients;
-use crate::actors::messages::probing::{ProbesFinished, RestartHeartbeatWaits, ServiceChanged};
+use crate::actors::messages::probing::{
+    HeartbeatReceived, ProbesFinished, RestartHeartbeatWaits, ServiceChanged,
+};
 use crate::actors::messages::recording::{AreCanariesDead, DispatcherRecipients, TicksCommitted};
 use crate::actors::messages::relaying::RelayRecipients;
 use crate::actors::messages::store::{UpkeepReply, UpkeepWrite};
@@ -57,8 +62,9 @@ use crate::actors::store::readers::Readers;
 use crate::clock;
 use crate::domain::time::clock_watch::ClockWatch;
 use crate::domain::time::step_back::StepBack;
-use crate::domain::{Defaults, Outcome};
+use crate::domain::{Defaults, Outcome, ShardSet};
 use crate::metrics::Telemetry;
+use crate::storage::coordination::owned::OwnedShards;
 use crate::storage::records::LoadedService;
 use crate::storage::{Rescued, StoreChange};
 use buffer::Buffer;
@@ -69,6 +75,7 @@ use live::LivePublisher;
 use observation::{Back, Observations};
 use outdated::OutdatedResults;
 use pending_clock::PendingClock;
+use posts::Posts;
 use queued::{Ack, Change, Reply};
 use reports::Reports;
 use store_health::StoreHealth;
@@ -121,6 +128,13 @@ pub struct Recorder {
     /// Outcomes that the self-check released and the buffer has no room for. Bound: what was held.
     released: VecDeque<Outcome>,
     defaults: Defaults,
+    /// The shards whose services are probed here.
+    owned: OwnedShards,
+    /// Those of them that are being given back: their reports go to the inbox.
+    leaving: ShardSet,
+    posts: Posts,
+    /// This instance was ended, and what it could not commit is not discarded yet.
+    is_fenced: bool,
     observations: Observations,
     outdated: OutdatedResults,
     /// Services that became observed again and are not logged yet.
@@ -149,7 +163,10 @@ pub struct Recorder {
 struct Links {
     scheduler: Recipient<ServiceChanged>,
     heartbeat_waits: Recipient<RestartHeartbeatWaits>,
+    leave: Recipient<LeaveShards>,
+    heartbeats: Recipient<HeartbeatReceived>,
     pool: Recipient<ProbesFinished>,
+    probes: Recipient<HasProbes>,
     canaries: Recipient<AreCanariesDead>,
     upkeep: Recipient<TicksCommitted>,
     dispatcher: DispatcherRecipients,
@@ -186,6 +203,7 @@ pub struct RecorderDeps {
     /// Receive the events of each commit.
     pub subscribers: Vec<EventSubscriber>,
     pub live: LiveRecipients,
+    pub owned: OwnedShards,
     /// Incremented by the writer with each write.
     pub written: Revision,
     pub writer: WriterRecipients,
@@ -226,7 +244,15 @@ impl Recorder {
             self_check: SelfCheck::new(settings.self_check),
             released: VecDeque::new(),
             defaults: settings.defaults,
-            observations: Observations::of(services, &settings.defaults, Instant::now()),
+            leaving: ShardSet::EMPTY,
+            posts: Posts::default(),
+            is_fenced: false,
+            observations: Observations::of(
+                services.iter().filter(|service| deps.owned.contains(service.id)),
+                &settings.defaults,
+                Instant::now(),
+            ),
+            owned: deps.owned,
             back: Back::default(),
             outdated: OutdatedResults::default(),
             self_check_timer: None,
@@ -254,6 +280,7 @@ impl Recorder {
     /// Starts the next write unless one is under way: changes first, since their clients wait, and
     /// before them the outcomes that were measured before them.
     fn start_next_write(&mut self, context: &mut Context<Self>) {
+        self.discard_if_fenced();
         self.update_buffered_gauge();
         if self.store_failure().is_some() {
             self.reports.store_fails();

@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::domain::time::step_back::StepBack;
-use crate::domain::{Defaults, Definition, Failure, Outcome, Reason, ServiceId};
+use crate::domain::{Defaults, Definition, Failure, Outcome, Reason, ServiceId, ShardSet};
 use crate::storage::records::LoadedService;
 
 /// Delay of a result beyond the allowance that makes no hole: a busy machine is late, and results
@@ -134,9 +134,13 @@ fn hole_outcome(id: ServiceId, from_ms: i64, failure: Failure) -> Outcome {
 
 impl Observations {
     /// The enabled services of `services`. A service without a result counts from its creation.
-    pub fn of(services: &[LoadedService], defaults: &Defaults, now: Instant) -> Self {
+    pub fn of<'s>(
+        services: impl IntoIterator<Item = &'s LoadedService>,
+        defaults: &Defaults,
+        now: Instant,
+    ) -> Self {
         let mut observations = Self::default();
-        for service in services.iter().filter(|service| service.definition.enabled) {
+        for service in services.into_iter().filter(|service| service.definition.enabled) {
             let last_ms = service.last_tick.unwrap_or(service.created_at).saturating_mul(1_000);
             observations.watch(service.id, allowance(&service.definition, defaults), last_ms, now);
         }
@@ -185,6 +189,12 @@ impl Observations {
         }
         self.remove_stale();
         hole.is_some()
+    }
+
+    pub fn unwatch_shards(&mut self, shards: &ShardSet) {
+        let ids: Vec<ServiceId> =
+            self.services.keys().copied().filter(|id| shards.contains(*id)).collect();
+        ids.into_iter().for_each(|id| _ = self.unwatch(id));
     }
 
     pub fn watched(&self) -> usize {

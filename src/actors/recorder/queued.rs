@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::actors::messages::instances::{ShardsReply, ShardsWrite};
 use crate::actors::messages::probing::EndedProbe;
 use crate::actors::messages::recording::RecordReply;
 use crate::actors::messages::store::{ChangeAccess, ChangeAlerting, ChangeMaintenance, MakeChange};
@@ -31,6 +32,8 @@ pub enum Change {
     Access(ChangeAccess, Reply<Result<AccessApplied, StorageError>>),
     /// The cursors of remote write, from the relay.
     Relayed(Reply<Result<(), StorageError>>),
+    /// About shards, from the coordinator, and of outcomes for other instances.
+    Shards(ShardsWrite, ShardsReply),
     /// Of all that belongs to the services file, from the app.
     File(Arc<Content>, Reply<Result<FileApplied, FileError>>),
 }
@@ -44,6 +47,7 @@ impl Change {
             Self::Alerting(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Maintenance(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Access(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Shards(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Relayed(reply) => drop(reply.send(Err(why.clone()))),
             Self::File(_, reply) => drop(reply.send(Err(FileError::Store(why.clone())))),
         }

@@ -9,6 +9,7 @@ use slog::{error, info};
 use super::queued::{Change, Reply};
 use super::{CHANGES_LIMIT, Phase, Recorder};
 use crate::actors::messages::alerting::{AlertingChanged, SignalsCommitted};
+use crate::actors::messages::instances::ShardsWrite;
 use crate::actors::messages::live::ServicesDefined;
 use crate::actors::messages::probing::{FirstProbe, ServiceChanged};
 use crate::actors::messages::recording::{DispatcherRecipients, NamedEvent, TicksCommitted};
@@ -48,6 +49,10 @@ impl Recorder {
             // Neither decides a result that is measured before it.
             let position = match change {
                 Change::Settlement(..) | Change::Relayed(..) => 0,
+                Change::Shards(
+                    ShardsWrite::Post(_) | ShardsWrite::PostCommand(_) | ShardsWrite::Claim(..),
+                    _,
+                ) => 0,
                 _ => self.buffer.pushed(),
             };
             self.changes.push_back((position, change));
@@ -166,6 +171,7 @@ impl Recorder {
                 let write = self.writer.relayed.send(SaveRelayed);
                 self.await_write(write, reply, |_, ()| {}, context);
             }
+            Change::Shards(write, reply) => self.write_shards(write, reply, context),
             Change::Alerting(change, reply) => self.write_alerting(change, reply, context),
             Change::Maintenance(change, reply) => self.write_maintenance(change, reply, context),
             Change::Access(change, reply) => self.write_access(change, reply, context),
@@ -282,7 +288,7 @@ impl Recorder {
         }));
     }
 
-    fn publish_windows(&self, windows: Option<&Windows>) {
+    pub(super) fn publish_windows(&self, windows: Option<&Windows>) {
         if let Some(windows) = windows {
             self.windows.set(windows.clone());
             self.live.maintenance_changed();
@@ -349,7 +355,15 @@ impl Recorder {
     }
 
     /// Updates the watched services and notifies the scheduler.
-    fn publish_change(&mut self, id: ServiceId, definition: Option<Definition>, first: FirstProbe) {
+    pub(super) fn publish_change(
+        &mut self,
+        id: ServiceId,
+        definition: Option<Definition>,
+        first: FirstProbe,
+    ) {
+        if !self.is_own(id) {
+            return self.publish_change_of_other(id, definition.as_ref());
+        }
         match &definition {
             Some(definition) if definition.enabled => {
                 self.last_results.watch(id, definition);
@@ -422,13 +436,13 @@ impl Recorder {
 
     /// A write is over. It may have been committed even if it failed, so cached responses are
     /// invalid.
-    fn end_write(&mut self) {
+    pub(super) fn end_write(&mut self) {
         self.store.end();
         self.revision.increment();
     }
 
     /// The store took a write.
-    fn note_success(&mut self) {
+    pub(super) fn note_success(&mut self) {
         let recovered = self.store.succeeded(Instant::now());
         if recovered || self.dropped > 0 {
             info!(self.log, "the store takes writes again";
@@ -437,7 +451,7 @@ impl Recorder {
         self.dropped = 0;
     }
 
-    fn note_error(&mut self, error: &StorageError) {
+    pub(super) fn note_error(&mut self, error: &StorageError) {
         if let StorageError::Unavailable(why) = error {
             self.note_failure(why.clone());
         }
@@ -461,7 +475,7 @@ impl Recorder {
 
     /// The writer's lifeline has notified the app. Dropping the replies tells their receivers that
     /// nothing was written.
-    fn handle_writer_death(&mut self) {
+    pub(super) fn handle_writer_death(&mut self) {
         self.writer_died = true;
         self.flush = None;
         self.reports.clear();

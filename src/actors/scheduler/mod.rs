@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
+use crate::actors::messages::instances::LeaveShards;
 use crate::actors::messages::probing::{
     ConfirmationResult, Dispatch, FirstProbe, GetLateness, HeartbeatReceived, RemoveService,
     RestartHeartbeatWaits, ReviseService, ServiceChanged, Stop,
@@ -17,6 +18,7 @@ use crate::clock;
 use crate::domain::time::clock_watch::{ClockWatch, Moment};
 use crate::domain::{Defaults, Missed, Service};
 use crate::metrics::Telemetry;
+use crate::storage::coordination::owned::OwnedShards;
 use crate::storage::records::LoadedService;
 use schedule::{First, Schedule, first_probes_within};
 use spread::Spread;
@@ -42,6 +44,8 @@ pub struct SchedulerSettings {
     pub pool_size: usize,
     /// How much earlier than due a probe may start together with another one.
     pub tolerance: Duration,
+    /// Number of services that the grid is computed from.
+    pub spread: usize,
 }
 
 /// The pool, by the messages that the scheduler sends.
@@ -65,16 +69,19 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Schedules every enabled service of `loaded`.
+    /// Schedules every enabled service of `loaded` that this instance owns.
     pub fn new(
         loaded: &[LoadedService],
+        owned: &OwnedShards,
         settings: SchedulerSettings,
         pool: PoolRecipients,
         runtime: &Runtime,
     ) -> Self {
-        let mut schedule = Schedule::new(Spread::of(loaded.len()), settings.tolerance);
+        let mut schedule = Schedule::new(Spread::of(settings.spread), settings.tolerance);
         let now = Moment::from(clock::read());
-        let enabled = || loaded.iter().filter(|loaded| loaded.definition.enabled);
+        let is_watched =
+            |loaded: &&LoadedService| loaded.definition.enabled && owned.contains(loaded.id);
+        let enabled = || loaded.iter().filter(is_watched);
         let new_services = enabled().filter(|loaded| loaded.last_tick.is_none()).count();
         let soon = First::Soon(first_probes_within(new_services, settings.pool_size));
         for loaded in enabled() {
@@ -167,10 +174,23 @@ impl Handler<ServiceChanged> for Scheduler {
                     let first = match change.first {
                         FirstProbe::Now => First::Now,
                         FirstProbe::Spread(new) => First::Soon(first_probes_within(new, pool_size)),
+                        FirstProbe::After(newest_ms) => First::After(newest_ms),
                     };
                     self.schedule.watch(service, first, now);
                 }
             }
+        }
+        self.telemetry.services.set(self.schedule.len() as i64);
+        self.sleep_until_due(Duration::ZERO, context);
+    }
+}
+
+impl Handler<LeaveShards> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, LeaveShards(shards): LeaveShards, context: &mut Self::Context) {
+        for id in self.schedule.unwatch_shards(&shards) {
+            self.pool.remove.do_send(RemoveService { id });
         }
         self.telemetry.services.set(self.schedule.len() as i64);
         self.sleep_until_due(Duration::ZERO, context);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::spread::Spread;
 use crate::actors::messages::probing::Job;
 use crate::domain::time::clock_watch::Moment;
-use crate::domain::{Kind, Service, ServiceId};
+use crate::domain::{Kind, Service, ServiceId, ShardSet};
 
 /// Shortest and longest time over which the first probes of new services are spread.
 const FIRST_PROBES_WITHIN: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(60));
@@ -34,6 +34,10 @@ pub enum First {
     Soon(Duration),
     /// On its grid: the service has a history.
     OnGrid,
+    /// In the newest slot that is later than this time, in unix milliseconds, by more than half an
+    /// interval, or in the next one: the newest result that another owner of the service recorded.
+    /// So no slot is probed twice, and the one that nobody has probed is.
+    After(i64),
 }
 
 /// Time over which the first probes of so many new services are spread: a few seconds, but at most
@@ -105,7 +109,21 @@ impl Schedule {
             First::Soon(within) => {
                 now.instant + self.spread.phase(service.id, interval.min(within))
             }
+            First::After(newest_ms) => {
+                let since = Duration::from_millis(now.wall_ms.abs_diff(newest_ms));
+                let next = on_grid.saturating_duration_since(now.instant);
+                if newest_ms > now.wall_ms || since + next <= interval / 2 {
+                    on_grid + interval
+                } else if since + next > interval + interval / 2 {
+                    on_grid.checked_sub(interval).unwrap_or(on_grid)
+                } else {
+                    on_grid
+                }
+            }
         };
+        if let First::After(_) = first {
+            return self.insert(Entry { service, due, grid: due, version: 0, failures: 0 });
+        }
         let mut grid = on_grid;
         if due != grid {
             // The slot after one off the grid is at least half an interval later.
@@ -132,11 +150,12 @@ impl Schedule {
 
     /// A push service reported: it may be silent for its interval and grace from `now` on.
     pub fn heartbeat(&mut self, id: ServiceId, now: Instant) {
+        let is_push = |entry: &Entry| entry.service.target.kind() == Kind::Push;
+        if !self.entries.get(&id).is_some_and(is_push) {
+            return;
+        }
         let Some(entry) = self.entries.remove(&id) else { return };
-        let due = match entry.service.target.kind() {
-            Kind::Push => now + entry.service.heartbeat_timeout(),
-            _ => entry.due,
-        };
+        let due = now + entry.service.heartbeat_timeout();
         self.insert(Entry { due, grid: due, failures: 0, ..entry });
     }
 
@@ -172,6 +191,15 @@ impl Schedule {
     pub fn unwatch(&mut self, id: ServiceId) {
         self.entries.remove(&id);
         self.remove_stale();
+    }
+
+    /// Removes the services of these shards; returns them.
+    pub fn unwatch_shards(&mut self, shards: &ShardSet) -> Vec<ServiceId> {
+        let ids: Vec<ServiceId> =
+            self.entries.keys().copied().filter(|id| shards.contains(*id)).collect();
+        ids.iter().for_each(|id| drop(self.entries.remove(id)));
+        self.remove_stale();
+        ids
     }
 
     /// The next slot of all services.
@@ -313,6 +341,31 @@ mod tests {
         assert!((250.0..=251.0).contains(&at(250)));
         assert!((-20.0..=-19.0).contains(&at(-20)), "the slot joined a batch early");
         assert!((59_399.0..=59_401.0).contains(&at(-600)), "no slot joins so early");
+    }
+
+    #[test]
+    fn a_new_owner_begins_with_the_first_slot_that_nobody_has_probed() {
+        let (id, interval, now) = (ServiceId::new(7).unwrap(), secs(60), now());
+        let next = Schedule::default().spread.until_grid(id, interval, now.wall_ms);
+        let next_ms = next.as_millis() as i64;
+        let due = |newest_ms: i64| {
+            let mut schedule = Schedule::default();
+            schedule.watch(service(7, 60.0), First::After(now.wall_ms + newest_ms), now);
+            schedule.next_due().unwrap()
+        };
+        let [before, on_grid, after] =
+            [now.instant + next - interval, now.instant + next, now.instant + next + interval];
+        // Of the slot before: also a little early, or late.
+        for late_ms in [-100, 0, (60_000 - next_ms).min(29_000)] {
+            assert_eq!(due(next_ms - 60_000 + late_ms), on_grid, "{late_ms}");
+        }
+        // Of the one before that, or of none for long.
+        for late_ms in [-120_000, -119_000, -92_000, -3_600_000] {
+            assert_eq!(due(next_ms + late_ms), before, "{late_ms}");
+        }
+        // The next slot was probed a little early.
+        assert_eq!(due(next_ms - 50), after);
+        assert_eq!(due(60_000), after, "another clock is ahead");
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! The actors that own the store's connections, one thread each.
 
+pub mod coordinator;
 pub mod marks;
 pub mod readers;
 pub mod reopening;
 mod watched;
 pub mod writer;
 
+use std::time::Duration;
+
 use actix::prelude::*;
 
+use crate::actors::messages::instances::ShardsWrite;
 use crate::actors::messages::relaying::SaveRelayed;
 use crate::actors::messages::store::{
     ApplyFile, ChangeAccess, ChangeAlerting, ChangeMaintenance, Close, Commit, MakeChange,
@@ -36,6 +40,7 @@ pub struct WriterRecipients {
     pub access: Recipient<ChangeAccess>,
     pub file: Recipient<ApplyFile>,
     pub upkeep: Recipient<UpkeepWrite>,
+    pub shards: Recipient<ShardsWrite>,
     pub close: Recipient<Close>,
 }
 
@@ -56,6 +61,7 @@ impl StoreActors {
         access: &StoreAccess,
         marks: (MarksSource, AlertMarks),
         relayed: Option<RelayedSeqs>,
+        default_interval: Duration,
         runtime: &Runtime,
     ) -> Self {
         let written = Revision::default();
@@ -64,7 +70,8 @@ impl StoreActors {
         let writer = SyncArbiter::start(1, move || {
             let lifeline = lifelines.lifeline("writer");
             let (marks, relayed) = (marks.clone(), relayed.clone());
-            Writer::new(store.clone(), marks, of_writer.clone(), relayed, lifeline)
+            let written = of_writer.clone();
+            Writer::new(store.clone(), marks, written, relayed, default_interval, lifeline)
         });
         Self {
             written,
@@ -86,6 +93,7 @@ impl StoreActors {
             access: writer().recipient(),
             file: writer().recipient(),
             upkeep: writer().recipient(),
+            shards: writer().recipient(),
             close: writer().recipient(),
         }
     }

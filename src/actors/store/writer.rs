@@ -1,9 +1,10 @@
 //! The writer: the only store that writes, on its own thread.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
+use crate::actors::messages::instances::{ShardsWrite, ShardsWritten};
 use crate::actors::messages::relaying::SaveRelayed;
 use crate::actors::messages::store::{
     ApplyFile, ChangeAccess, ChangeAlerting, ChangeMaintenance, ClockNotes, Close, Commit,
@@ -14,10 +15,10 @@ use crate::actors::runtime::Lifeline;
 use crate::actors::store::marks::MarksSource;
 use crate::actors::store::watched::WatchedStore;
 use crate::clock::unix_ms;
-use crate::domain::Outcome;
 use crate::domain::alert::AlertMarks;
 use crate::domain::live::LiveService;
 use crate::domain::time::stall::Stall;
+use crate::domain::{Definition, Outcome, ServiceId, ShardSet};
 use crate::services_file;
 use crate::services_file::{FileApplied, FileError};
 use crate::storage::access::AccessApplied;
@@ -41,6 +42,8 @@ pub struct Writer {
     written: Revision,
     /// Empty without remote write.
     relayed: RelayedSeqs,
+    /// Of services that set none.
+    default_interval: Duration,
     _lifeline: Lifeline,
 }
 
@@ -50,6 +53,7 @@ impl Writer {
         (source, marks): (MarksSource, AlertMarks),
         written: Revision,
         relayed: Option<RelayedSeqs>,
+        default_interval: Duration,
         lifeline: Lifeline,
     ) -> Self {
         let mut ledger = Ledger::default();
@@ -65,6 +69,7 @@ impl Writer {
             must_reload: false,
             written,
             relayed: relayed.unwrap_or_default(),
+            default_interval,
             _lifeline: lifeline,
         }
     }
@@ -318,6 +323,80 @@ impl Handler<UpkeepWrite> for Writer {
                 step.map(UpkeepWritten::Retained)
             }
         }
+    }
+}
+
+impl Handler<ShardsWrite> for Writer {
+    type Result = Result<ShardsWritten, StorageError>;
+
+    fn handle(&mut self, write: ShardsWrite, _: &mut Self::Context) -> Self::Result {
+        let written = match write {
+            ShardsWrite::Claim(most, except) => self.claim(most, &except),
+            ShardsWrite::GiveBack(shards, watched_to_ms) => self.give_back(&shards, watched_to_ms),
+            ShardsWrite::Settle(services) => self.settle_definitions(&services),
+            ShardsWrite::ReloadPolicies => {
+                self.reload_marks();
+                Ok(ShardsWritten::Done)
+            }
+            ShardsWrite::Post(outcomes) => {
+                self.store.run(|store| store.post(&outcomes)).map(|()| ShardsWritten::Done)
+            }
+            ShardsWrite::PostCommand(command) => {
+                self.store.run(|store| store.post_command(&command)).map(|()| ShardsWritten::Done)
+            }
+            ShardsWrite::Forget => {
+                self.ledger.fenced();
+                self.relayed.forget_shards(&ShardSet::ALL);
+                Ok(ShardsWritten::Done)
+            }
+        };
+        self.written.increment();
+        written
+    }
+}
+
+impl Writer {
+    fn claim(&mut self, most: usize, except: &ShardSet) -> Result<ShardsWritten, StorageError> {
+        let interval_ms = i64::try_from(self.default_interval.as_millis()).unwrap_or(i64::MAX);
+        let claimed =
+            self.store.run(|store| store.claim((most, except), unix_ms(), interval_ms))?;
+        self.ledger.forget_shards(&claimed.shards);
+        for service in &claimed.services {
+            let definition = Some(&service.definition);
+            self.marks.changed(service.id, definition, self.ledger.marks_mut());
+        }
+        Ok(ShardsWritten::Claimed(Box::new(claimed)))
+    }
+
+    fn give_back(
+        &mut self,
+        shards: &ShardSet,
+        watched_to_ms: i64,
+    ) -> Result<ShardsWritten, StorageError> {
+        let seqs = self.relayed.all_unsaved();
+        let seqs: Vec<_> = seqs.into_iter().filter(|(id, _)| shards.contains(*id)).collect();
+        let given = self.store.run(|store| {
+            if !seqs.is_empty() {
+                store.set_relayed(&seqs)?;
+            }
+            store.give_back(shards, watched_to_ms)
+        });
+        self.ledger.forget_shards(shards);
+        self.relayed.forget_shards(shards);
+        given.map(|()| ShardsWritten::Done)
+    }
+
+    fn settle_definitions(
+        &mut self,
+        services: &[(ServiceId, Option<Definition>)],
+    ) -> Result<ShardsWritten, StorageError> {
+        let ids: Vec<ServiceId> = services.iter().map(|(id, _)| *id).collect();
+        self.store.run(|store| store.settle_definitions(&ids))?;
+        for (id, definition) in services {
+            self.ledger.forget(*id);
+            self.marks.changed(*id, definition.as_ref(), self.ledger.marks_mut());
+        }
+        Ok(ShardsWritten::Done)
     }
 }
 

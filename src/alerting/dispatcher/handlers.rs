@@ -9,11 +9,13 @@ use serde_json::Map;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Dispatcher, Loaded};
+use super::elsewhere::{AUDIT_WAIT, event};
+use super::{Dispatcher, Loaded, elsewhere};
 use crate::actors::messages::alerting::{
     Acknowledge, AlertTimesMoved, AlertingChanged, OwnStateChanged, RetryNotification,
     SetAlertingSettings, SignalsCommitted, StopDispatcher, TestChannel, TestedChannel,
 };
+use crate::actors::messages::instances::{CarryOut, PostCommand};
 use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
 use crate::domain::alert::engine::open::OpenAlert;
@@ -23,12 +25,10 @@ use crate::domain::maintenance::zone::Zone;
 use crate::storage::StorageError;
 use crate::storage::alerting::{GetAlert, GetChannel};
 use crate::storage::audit::fields::acknowledgement;
+use crate::storage::coordination::command::AlertCommand;
 
 /// Longest wait for requests under way at the end.
 const STOP_WAIT: Duration = Duration::from_secs(2);
-
-/// Longest wait for the row of a test in the audit; a store that fails writes it later.
-const AUDIT_WAIT: Duration = Duration::from_secs(2);
 
 impl Handler<SignalsCommitted> for Dispatcher {
     type Result = ();
@@ -95,8 +95,42 @@ impl Handler<Acknowledge> for Dispatcher {
 
     fn handle(&mut self, acknowledge: Acknowledge, context: &mut Self::Context) -> Self::Result {
         let Acknowledge { alert_id, acknowledgement, source } = acknowledge;
+        let readers = self.links.readers.clone();
+        if !self.decides() {
+            let wanted = acknowledgement.clone();
+            let command = AlertCommand::Acknowledge { alert_id, acknowledgement, source };
+            let posted = self.links.commands.send(PostCommand(command));
+            return Response::fut(async move {
+                posted.await.unwrap_or(Err(StorageError::Busy))?;
+                elsewhere::acknowledged(&readers, alert_id, wanted.as_ref()).await
+            });
+        }
+        let settled = match self.acknowledge(alert_id, acknowledgement, source, context) {
+            Ok(settled) => settled,
+            Err(error) => return Response::reply(Err(error)),
+        };
+        Response::fut(async move {
+            let is_open = settled.await?;
+            let alert = readers.ask(Ask(GetAlert(alert_id))).await?.alert;
+            if is_open {
+                return Ok(alert);
+            }
+            Err(StorageError::Conflict(format!("alert {alert_id} has ended")))
+        })
+    }
+}
+
+impl Dispatcher {
+    /// The future ends when the change is on the disk; whether the alert was open.
+    fn acknowledge(
+        &mut self,
+        alert_id: i64,
+        acknowledgement: Option<Acknowledgement>,
+        source: AuditSource,
+        context: &mut Context<Self>,
+    ) -> Result<impl Future<Output = Result<bool, StorageError>> + use<>, StorageError> {
         let Some(Loaded { engine, .. }) = &mut self.loaded else {
-            return Response::reply(Err(StorageError::Busy));
+            return Err(StorageError::Busy);
         };
         let now_ms = unix_ms();
         let before = engine.alert(alert_id).cloned();
@@ -112,15 +146,25 @@ impl Handler<Acknowledge> for Dispatcher {
             engine.record_audit(entry);
         }
         let stored = self.wait_for_settlement(context);
-        let readers = self.links.readers.clone();
-        Response::fut(async move {
-            stored.await.unwrap_or(Err(StorageError::Busy))?;
-            let alert = readers.ask(Ask(GetAlert(alert_id))).await?.alert;
-            if is_open {
-                return Ok(alert);
+        Ok(async move { stored.await.unwrap_or(Err(StorageError::Busy)).map(|()| is_open) })
+    }
+}
+
+impl Handler<CarryOut> for Dispatcher {
+    type Result = ResponseFuture<Result<(), StorageError>>;
+
+    fn handle(&mut self, CarryOut(command): CarryOut, context: &mut Self::Context) -> Self::Result {
+        match command {
+            AlertCommand::Acknowledge { alert_id, acknowledgement, source } => {
+                let settled = self.acknowledge(alert_id, acknowledgement, source, context);
+                Box::pin(async move { settled?.await.map(|_| ()) })
             }
-            Err(StorageError::Conflict(format!("alert {alert_id} has ended")))
-        })
+            AlertCommand::Retry { delivery_id, notification_id, source } => {
+                let retry = RetryNotification { delivery_id, notification_id, source };
+                let settled = self.retry(retry, context);
+                Box::pin(async move { settled?.await.unwrap_or(Err(StorageError::Busy)) })
+            }
+        }
     }
 }
 
@@ -154,24 +198,45 @@ impl Handler<RetryNotification> for Dispatcher {
     type Result = Response<Result<(), StorageError>>;
 
     fn handle(&mut self, retry: RetryNotification, context: &mut Self::Context) -> Self::Result {
+        if !self.decides() {
+            let RetryNotification { delivery_id, notification_id, source } = retry;
+            let command = AlertCommand::Retry { delivery_id, notification_id, source };
+            let posted = self.links.commands.send(PostCommand(command));
+            return Response::fut(async move { posted.await.unwrap_or(Err(StorageError::Busy)) });
+        }
+        match self.retry(retry, context) {
+            Err(error) => Response::reply(Err(error)),
+            Ok(stored) => {
+                Response::fut(async move { stored.await.unwrap_or(Err(StorageError::Busy)) })
+            }
+        }
+    }
+}
+
+impl Dispatcher {
+    /// The reply comes when the next attempt is due and on the disk.
+    fn retry(
+        &mut self,
+        retry: RetryNotification,
+        context: &mut Context<Self>,
+    ) -> Result<oneshot::Receiver<Result<(), StorageError>>, StorageError> {
         let RetryNotification { delivery_id, notification_id, source } = retry;
         let Some(Loaded { engine, channels, .. }) = &mut self.loaded else {
-            return Response::reply(Err(StorageError::Busy));
+            return Err(StorageError::Busy);
         };
         let Some(channel_id) = engine.notification(notification_id).map(|it| it.row.channel_id)
         else {
-            return Response::reply(Err(StorageError::NotFound));
+            return Err(StorageError::NotFound);
         };
         let now_ms = unix_ms();
         if !engine.retry(notification_id, now_ms) {
             let why = format!("the newest revision of notification {notification_id} is delivered");
-            return Response::reply(Err(StorageError::Conflict(why)));
+            return Err(StorageError::Conflict(why));
         }
         let name = channels.get(&channel_id).map(|channel| channel.name.clone());
         let object = Object { kind: ObjectKind::Delivery, id: Some(delivery_id), name };
         engine.record_audit(event(Action::DeliveryRetry, object, source, now_ms));
-        let stored = self.wait_for_settlement(context);
-        Response::fut(async move { stored.await.unwrap_or(Err(StorageError::Busy)) })
+        Ok(self.wait_for_settlement(context))
     }
 }
 
@@ -179,6 +244,9 @@ impl Handler<TestChannel> for Dispatcher {
     type Result = ResponseActFuture<Self, Result<TestedChannel, StorageError>>;
 
     fn handle(&mut self, test: TestChannel, _: &mut Self::Context) -> Self::Result {
+        if !self.decides() {
+            return self.test_elsewhere(test);
+        }
         // From the store: a channel that was created a moment ago is not in memory yet.
         let channel = self.links.readers.ask(Ask(GetChannel(test.channel_id))).into_actor(self);
         Box::pin(channel.then(move |channel, dispatcher, context| {
@@ -198,12 +266,6 @@ impl Handler<TestChannel> for Dispatcher {
             tested.into_actor(dispatcher)
         }))
     }
-}
-
-/// The row of the audit for a request that changes no field.
-fn event(action: Action, object: Object, source: AuditSource, now_ms: i64) -> AuditEntry {
-    let differences = Differences::default();
-    AuditEntry { at_ms: now_ms, source, action, object, differences }
 }
 
 impl Handler<StopDispatcher> for Dispatcher {

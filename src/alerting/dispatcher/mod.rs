@@ -8,6 +8,7 @@
 mod asking;
 mod burn_rates;
 mod definition_reads;
+mod elsewhere;
 mod handlers;
 mod messages;
 mod mirrors;
@@ -29,6 +30,7 @@ use tokio::sync::oneshot;
 
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
+use crate::actors::messages::instances::PostCommand;
 use crate::actors::messages::probing::{GetLateness, ProbeNow};
 use crate::actors::messages::recording::GetStoreFailure;
 use crate::actors::messages::store::{Ask, SettleAlerts};
@@ -50,6 +52,8 @@ use crate::storage::StorageError;
 use crate::storage::alerting::{
     AlertingState, GetAlertingState, GetDefinitions, ReadSignals, SignalBatch,
 };
+use crate::storage::coordination::Duty;
+use crate::storage::coordination::owned::Duties;
 use definition_reads::DefinitionReads;
 pub use messages::MessageSource;
 use mirrors::Mirrors;
@@ -94,6 +98,9 @@ pub struct DispatcherLinks {
     pub windows: CurrentWindows,
     /// Written by the dispatcher.
     pub open_alerts: OpenAlerts,
+    pub duties: Duties,
+    /// Commands for the instance that decides about alerts.
+    pub commands: Recipient<PostCommand>,
 }
 
 /// Bounds: those of the [`Engine`]; one query and one settlement under way; a command of HTTP a
@@ -207,11 +214,17 @@ impl Dispatcher {
     fn is_idle(&self) -> bool {
         let is_behind = self.times_moved || self.definitions.is_outdated() || self.open_alerts.0;
         let has_work = self.has_signals || is_behind || self.is_busy();
+        if !self.decides() {
+            return true;
+        }
         !has_work && self.loaded.as_ref().is_some_and(|loaded| loaded.engine.is_idle())
     }
 
     fn do_due(&mut self, context: &mut Context<Self>) {
         let now_ms = unix_ms();
+        if !self.decides() {
+            return self.stand_by();
+        }
         if now_ms < self.paused_until_ms {
             return;
         }
@@ -235,6 +248,22 @@ impl Dispatcher {
         self.push_due(context);
         self.count(now_ms);
         self.count_open(now_ms);
+    }
+
+    /// Another instance decides and sends. What is under way here ends as in a crash: that instance
+    /// repeats it, with the same keys.
+    fn stand_by(&mut self) {
+        if self.loaded.is_some() {
+            self.forget();
+            self.definitions = DefinitionReads::default();
+            let waiting = self.waiting.drain(..).chain(self.settling.drain(..));
+            waiting.for_each(|reply| _ = reply.send(Err(StorageError::Busy)));
+        }
+    }
+
+    /// Whether this instance decides about alerts.
+    fn decides(&self) -> bool {
+        self.links.duties.has(Duty::Alerts)
     }
 
     fn pause(&mut self) {

@@ -4,6 +4,7 @@ pub mod alerting;
 pub mod audit;
 pub mod envelope;
 pub mod event;
+pub mod instances;
 pub mod maintenance;
 pub mod overview;
 pub mod phases;

@@ -23,6 +23,8 @@ use crate::domain::alert::AlertKind;
 use crate::domain::outcome::sanitize_detail;
 use crate::services_file;
 use crate::services_file::{FileError, Notices, Snapshot};
+use crate::storage::coordination::Duty;
+use crate::storage::coordination::owned::Duties;
 
 /// Interval between checks of the file.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,6 +36,7 @@ pub struct Reload {
     pub canaries: Recipient<SetCanaries>,
     pub dispatcher: Recipient<OwnStateChanged>,
     pub alerting: Recipient<SetAlertingSettings>,
+    pub duties: Duties,
     /// The notices that were logged last.
     pub notices: Notices,
     /// The problems that were logged last: a rejected file is tried again.
@@ -63,11 +66,22 @@ impl Reload {
             return;
         };
         let mut changes = Changes::new(applied, Instant::now());
+        let mut applies = self.duties.has(Duty::ServicesFile);
         loop {
-            let is_requested = tokio::select! {
+            let mut is_requested = tokio::select! {
                 _ = hangup.recv() => true,
                 () = tokio::time::sleep(CHECK_INTERVAL) => false,
             };
+            // The instance that applied its file has ended, and this one takes its place.
+            let applied_before =
+                std::mem::replace(&mut applies, self.duties.has(Duty::ServicesFile));
+            if !applies {
+                if is_requested {
+                    info!(self.log, "SIGHUP ignored: another instance applies its services file");
+                }
+                continue;
+            }
+            is_requested |= !applied_before;
             let path = file.clone();
             let Some(stats) = on_thread(move || services_file::stats(&path)).await else {
                 continue;

@@ -187,8 +187,9 @@ pub enum Attempt {
 /// What one turn of the dispatcher writes: all of it, or nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settlement {
-    /// Signals up to this id are deleted.
-    pub signals_up_to: Option<i64>,
+    /// These signals are deleted. Not all up to one: several instances write signals, and a smaller
+    /// id may be committed later.
+    pub signals: Vec<i64>,
     /// Inserted, or replaced by id; one with empty facts keeps those that are stored.
     pub alerts: Vec<Alert>,
     /// Inserted, or replaced by id.

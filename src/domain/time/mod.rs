@@ -2,6 +2,7 @@
 
 pub mod clock_watch;
 pub mod duration;
+pub mod shared_clock;
 pub mod stall;
 pub mod step_back;
 pub mod timestamp;

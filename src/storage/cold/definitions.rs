@@ -19,12 +19,16 @@ use crate::storage::audit::fields;
 use crate::storage::error::StorageError;
 use crate::storage::records::{Applied, AppliedPlan, Change, FilePlan, LoadedService, MakePlan};
 
+/// Whether the instance that makes a change owns the service, and so writes what the change means
+/// for its events; otherwise its owner does.
+pub type Owns<'a> = dyn Fn(ServiceId) -> bool + 'a;
+
 /// Applies `change`. Part of the caller's transaction.
 pub fn define(
     connection: &mut StoreConnection,
     change: Change,
-    source: &AuditSource,
-    now_ms: i64,
+    (source, now_ms): (&AuditSource, i64),
+    owns: &Owns<'_>,
 ) -> Result<Applied, StorageError> {
     let audit = Audit { source, now_ms };
     let mut changes_probes = false;
@@ -45,7 +49,7 @@ pub fn define(
             changes_probes = !after.probes_as(&before);
             if after != before {
                 references::check(connection, Some(&before), &after)?;
-                if update(connection, id, &after, Origin::Api, now_ms)? {
+                if update(connection, id, &after, (Origin::Api, owns(id)), now_ms)? {
                     alerting::gone::signal(connection, &[id], EndCause::Paused, now_ms)?;
                 }
                 living::changed(connection, &[id], 0, now_ms)?;
@@ -57,8 +61,10 @@ pub fn define(
         }
         Change::Delete(id) => {
             let before = writable(connection, id)?.definition()?;
-            delete(connection, id, now_ms)?;
-            alerting::gone::signal(connection, &[id], EndCause::Removed, now_ms)?;
+            delete(connection, id, owns(id), now_ms)?;
+            if owns(id) {
+                alerting::gone::signal(connection, &[id], EndCause::Removed, now_ms)?;
+            }
             living::changed(connection, &[id], -1, now_ms)?;
             let deleted = service_entry(audit, Action::ServiceDelete, id, Some(&before), None);
             audit::write(connection, &[deleted])?;
@@ -73,20 +79,21 @@ pub fn define(
 pub fn define_all(
     connection: &mut StoreConnection,
     plan: &mut MakePlan<'_>,
-    source: &AuditSource,
-    now_ms: i64,
+    (source, now_ms): (&AuditSource, i64),
+    owns: &Owns<'_>,
 ) -> Result<AppliedPlan, StorageError> {
     let audit = Audit { source, now_ms };
-    let stored = reads::load(connection)?;
+    let stored = reads::load(connection, None)?;
     let plan = plan(&stored).map_err(StorageError::Invalid)?;
     let FilePlan { add, change, remove, channels, policies, maintenance: planned } = &plan;
     for &id in remove {
-        delete(connection, id, now_ms)?;
+        delete(connection, id, owns(id), now_ms)?;
     }
-    alerting::gone::signal(connection, remove, EndCause::Removed, now_ms)?;
+    let removed: Vec<ServiceId> = remove.iter().copied().filter(|id| owns(*id)).collect();
+    alerting::gone::signal(connection, &removed, EndCause::Removed, now_ms)?;
     let mut paused = Vec::new();
     for (id, definition) in change {
-        if update(connection, *id, definition, Origin::File, now_ms)? {
+        if update(connection, *id, definition, (Origin::File, owns(*id)), now_ms)? {
             paused.push(*id);
         }
     }
@@ -184,12 +191,12 @@ pub fn insert(
     ServiceId::new(id).ok_or(StorageError::NotFound)
 }
 
-/// Whether the service was paused.
+/// Whether the service was paused, and the caller owns it.
 fn update(
     connection: &mut StoreConnection,
     id: ServiceId,
     definition: &Definition,
-    origin: Origin,
+    (origin, is_own): (Origin, bool),
     now_ms: i64,
 ) -> Result<bool, StorageError> {
     let was_enabled: bool =
@@ -198,10 +205,12 @@ fn update(
         .set(DefinitionRow::new(definition, origin, now_ms / 1_000))
         .execute(connection)
         .map_err(|error| name_taken(error, definition))?;
+    if !is_own {
+        return Ok(false);
+    }
     match (was_enabled, definition.enabled) {
         (true, false) => pause(connection, id, now_ms)?,
-        // Unknown until the next result.
-        (false, true) => events::replace(connection, id, State::Unknown, now_ms)?,
+        (false, true) => resume(connection, id, now_ms)?,
         _ => {}
     }
     Ok(was_enabled && !definition.enabled)
@@ -226,7 +235,11 @@ pub fn name_taken(error: DieselError, definition: &Definition) -> StorageError {
 
 /// Begins a pause, which lasts until the first result after it. A service without results has no
 /// event, and gets none.
-fn pause(connection: &mut StoreConnection, id: ServiceId, now_ms: i64) -> Result<(), StorageError> {
+pub fn pause(
+    connection: &mut StoreConnection,
+    id: ServiceId,
+    now_ms: i64,
+) -> Result<(), StorageError> {
     diesel::update(service_metrics::table.filter(service_metrics::service_id.eq(id.get())))
         .set((
             service_metrics::streak_is_up.eq(None::<bool>),
@@ -239,15 +252,27 @@ fn pause(connection: &mut StoreConnection, id: ServiceId, now_ms: i64) -> Result
     events::replace(connection, id, State::Paused, now_ms)
 }
 
+/// Ends a pause. The service is unknown until its next result.
+pub fn resume(
+    connection: &mut StoreConnection,
+    id: ServiceId,
+    now_ms: i64,
+) -> Result<(), StorageError> {
+    events::replace(connection, id, State::Unknown, now_ms)
+}
+
 fn delete(
     connection: &mut StoreConnection,
     id: ServiceId,
+    is_own: bool,
     now_ms: i64,
 ) -> Result<(), StorageError> {
     let now = now_ms / 1_000;
     diesel::update(services::table.find(id.get()))
         .set((services::deleted_at.eq(now), services::updated_at.eq(now)))
         .execute(connection)?;
-    events::end(connection, id, now_ms)?;
+    if is_own {
+        events::end(connection, id, now_ms)?;
+    }
     Ok(())
 }

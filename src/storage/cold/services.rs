@@ -311,15 +311,23 @@ pub fn by_name(
     Ok(found)
 }
 
-/// All living services, by id.
-pub fn load(connection: &mut StoreConnection) -> Result<Vec<LoadedService>, StorageError> {
-    // Row by row, since all rows at once would need as much memory again.
-    let rows = services::table
+/// The living services, by id; all, or those of these ids.
+pub fn load(
+    connection: &mut StoreConnection,
+    ids: Option<&[ServiceId]>,
+) -> Result<Vec<LoadedService>, StorageError> {
+    let mut living = services::table
         .left_join(service_metrics::table)
         .filter(services::deleted_at.is_null())
         .order(services::id)
         .select((ServiceRow::as_select(), service_metrics::updated_at.nullable()))
-        .load_iter::<(ServiceRow, Option<i64>), DefaultLoadingMode>(connection)?;
+        .into_boxed::<Backend>();
+    if let Some(ids) = ids {
+        let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+        living = living.filter(services::id.eq_any(ids));
+    }
+    // Row by row, since all rows at once would need as much memory again.
+    let rows = living.load_iter::<(ServiceRow, Option<i64>), DefaultLoadingMode>(connection)?;
     rows.map(|row| {
         let (row, last_tick) = row?;
         Ok(LoadedService {

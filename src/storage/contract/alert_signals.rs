@@ -160,6 +160,7 @@ fn refused(id: ServiceId) -> Batch<'static> {
         }],
         relays: false,
         facts: Vec::new(),
+        taken: Vec::new(),
     }
 }
 
@@ -180,7 +181,7 @@ fn an_id_of_a_signal_is_never_given_twice(kind: Kind) {
     with_marks(&mut f, down(&[1]));
     f.commit(&[result(id, false, 1_000)], 0);
     let first = signals(&mut f)[0].id;
-    let settlement = Settlement { signals_up_to: Some(first), ..Settlement::default() };
+    let settlement = Settlement { signals: vec![first], ..Settlement::default() };
     f.writer.settle_alerts(&settlement).unwrap();
     f.commit(&[result(id, true, 2_000), result(id, false, 3_000)], 0);
     // The same settlement again, after an answer that was lost.
@@ -197,14 +198,14 @@ fn pausing_or_removing_a_service_signals_its_open_alert(kind: Kind) {
     f.commit(&ids.iter().map(|id| result(*id, false, 1_000)).collect::<Vec<_>>(), 0);
     // The alert of the first is open, that of the second has ended; the signals of the others are
     // not settled.
-    let up_to = signals(&mut f)[1].id;
+    let settled: Vec<i64> = signals(&mut f)[..2].iter().map(|signal| signal.id).collect();
     let ended = Alert {
         state: AlertState::Resolved,
         resolved_ms: Some(5),
         ..firing(2, Some(ids[1]), AlertKind::Down)
     };
     let settlement = Settlement {
-        signals_up_to: Some(up_to),
+        signals: settled,
         alerts: vec![firing(1, Some(ids[0]), AlertKind::Down), ended],
         ..Settlement::default()
     };

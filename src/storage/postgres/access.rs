@@ -1,6 +1,7 @@
 //! [`AccessRead`] and [`AccessWrite`] on PostgreSQL.
 
 use super::cold::access::{changes, rows};
+use super::living;
 use super::store::PostgresStore;
 use crate::domain::access::{Session, Token};
 use crate::domain::audit::AuditSource;
@@ -25,7 +26,17 @@ impl AccessWrite for PostgresStore {
         source: &AuditSource,
         now_ms: i64,
     ) -> Result<AccessApplied> {
-        self.write(None, |store| changes::change(&mut store.connection, change, source, now_ms))
+        // The time of a use is no definition.
+        if matches!(change, AccessChange::NoteUses(_)) {
+            return self.write(None, |store| {
+                changes::change(&mut store.connection, change, source, now_ms)
+            });
+        }
+        self.define_as_own(None, |store| {
+            let applied = changes::change(&mut store.connection, change, source, now_ms)?;
+            living::settings_changed(&mut store.connection)?;
+            Ok(applied)
+        })
     }
 
     fn expire_access(&mut self, revoked_ms: i64, now_ms: i64, limit: u32) -> Result<bool> {

@@ -1,6 +1,7 @@
 //! [`AlertRead`] and [`AlertWrite`] on PostgreSQL.
 
 use super::cold::alerting::{changes, definitions, expiry, lists, settle, state};
+use super::living;
 use super::store::PostgresStore;
 use crate::domain::alert::{Alert, Channel, ChannelId, Policy, Settlement, Signal, Silence};
 use crate::domain::audit::AuditSource;
@@ -85,7 +86,11 @@ impl AlertWrite for PostgresStore {
         source: &AuditSource,
         now_ms: i64,
     ) -> Result<AlertingApplied> {
-        self.write(None, |store| changes::change(&mut store.connection, change, source, now_ms))
+        self.define_as_own(None, |store| {
+            let applied = changes::change(&mut store.connection, change, source, now_ms)?;
+            living::settings_changed(&mut store.connection)?;
+            Ok(applied)
+        })
     }
 
     fn expire_alerting(&mut self, cutoffs: AlertingCutoffs, limit: u32) -> Result<bool> {

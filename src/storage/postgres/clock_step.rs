@@ -8,10 +8,11 @@ use std::collections::HashMap;
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Nullable};
 
 use super::cold::alerting;
 use super::connection::StoreConnection;
+use crate::domain::ShardSet;
 use crate::domain::time::step_back::{Period, StepBack};
 use crate::storage::clock_step::MovedEvents;
 use crate::storage::port::Result;
@@ -31,14 +32,19 @@ struct ServiceRow {
 /// Services with a moment after the step, and those with an outage that lasts.
 const MAY_MOVE: &str = "\
     SELECT DISTINCT service_id FROM service_events \
-    WHERE region_id = 0 AND (date_started_ms > $1 OR date_ended_ms > $1 \
+    WHERE region_id = 0 AND get_bit($2, service_id / 16 % 1024) = 1 \
+        AND (date_started_ms > $1 OR date_ended_ms > $1 \
         OR (date_ended_ms IS NULL AND event = 'downtime')) ORDER BY service_id";
 
-/// Moves events, fresh ticks, streaks, marks and rows of the audit. Returns the number of services
-/// whose events changed. Part of the caller's transaction.
-pub fn apply(connection: &mut StoreConnection, step: &StepBack) -> Result<usize> {
-    let services: Vec<ServiceRow> =
-        diesel::sql_query(MAY_MOVE).bind::<BigInt, _>(step.after_ms).load(connection)?;
+/// Moves events, fresh ticks, streaks, marks and rows of the audit; beside other instances, only
+/// what belongs to `owned`. Returns the number of services whose events changed. Part of the
+/// caller's transaction.
+pub fn apply(connection: &mut StoreConnection, step: &StepBack, owned: &ShardSet) -> Result<usize> {
+    let shards = owned.to_bytes();
+    let services: Vec<ServiceRow> = diesel::sql_query(MAY_MOVE)
+        .bind::<BigInt, _>(step.after_ms)
+        .bind::<Bytea, _>(&shards)
+        .load(connection)?;
     let services: Vec<i64> = services.into_iter().map(|row| row.service_id).collect();
     let mut moved = 0;
     for ids in services.chunks(PORTION) {
@@ -49,14 +55,24 @@ pub fn apply(connection: &mut StoreConnection, step: &StepBack) -> Result<usize>
         moved += all.len();
         write(connection, &all, step)?;
     }
-    for text in MOVE {
+    for text in MOVE_OWNED {
         diesel::sql_query(text)
             .bind::<BigInt, _>(step.by_ms)
             .bind::<BigInt, _>(step.to_ms)
             .bind::<BigInt, _>(step.after_ms)
+            .bind::<Bytea, _>(&shards)
             .execute(connection)?;
     }
-    alerting::clock_step::apply(connection, step)?;
+    if *owned == ShardSet::ALL {
+        for text in MOVE {
+            diesel::sql_query(text)
+                .bind::<BigInt, _>(step.by_ms)
+                .bind::<BigInt, _>(step.to_ms)
+                .bind::<BigInt, _>(step.after_ms)
+                .execute(connection)?;
+        }
+        alerting::clock_step::apply(connection, step)?;
+    }
     Ok(moved)
 }
 
@@ -166,9 +182,17 @@ macro_rules! moved {
 }
 
 /// A streak of failures keeps its length, as an outage does.
-const MOVE: [&str; 6] = [
-    concat!("UPDATE service_ticks SET at_ms = ", moved!("at_ms"), " WHERE at_ms > $3"),
-    concat!("UPDATE service_facts SET at_ms = ", moved!("at_ms"), " WHERE at_ms > $3"),
+const MOVE_OWNED: [&str; 3] = [
+    concat!(
+        "UPDATE service_ticks SET at_ms = ",
+        moved!("at_ms"),
+        " WHERE at_ms > $3 AND get_bit($4, service_id / 16 % 1024) = 1"
+    ),
+    concat!(
+        "UPDATE service_facts SET at_ms = ",
+        moved!("at_ms"),
+        " WHERE at_ms > $3 AND get_bit($4, service_id / 16 % 1024) = 1"
+    ),
     concat!(
         "UPDATE service_metrics SET \
             streak_since_ms = CASE WHEN streak_since_ms IS NOT NULL \
@@ -182,9 +206,14 @@ const MOVE: [&str; 6] = [
         " ELSE unwatched_from_ms END, \
             updated_at = CASE WHEN updated_at * 1000 > $3 \
                 THEN least(greatest(updated_at - $1 / 1000, 0), $2 / 1000) ELSE updated_at END \
-        WHERE streak_since_ms > $3 OR (streak_since_ms IS NOT NULL AND NOT streak_is_up) \
-            OR unwatched_from_ms > $3 OR updated_at * 1000 > $3"
+        WHERE (streak_since_ms > $3 OR (streak_since_ms IS NOT NULL AND NOT streak_is_up) \
+            OR unwatched_from_ms > $3 OR updated_at * 1000 > $3) \
+            AND get_bit($4, service_id / 16 % 1024) = 1"
     ),
+];
+
+/// What all instances share.
+const MOVE: [&str; 3] = [
     concat!(
         "UPDATE instances SET committed_at_ms = ",
         moved!("committed_at_ms"),

@@ -64,6 +64,8 @@ struct Commit<'b, const RELAYS: bool> {
     runs: Runs,
     signals: Signals,
     facts: FactColumns,
+    /// Rows of the inbox.
+    taken: Vec<i64>,
 }
 
 impl<'b, const RELAYS: bool> Commit<'b, RELAYS> {
@@ -71,7 +73,7 @@ impl<'b, const RELAYS: bool> Commit<'b, RELAYS> {
         let mut runs = Runs::default();
         let changed = Metrics::of(batch, true, &mut runs);
         Self {
-            instance_id: instance.id,
+            instance_id: instance.id(),
             number,
             now_ms: batch.now_ms,
             ticks: Ticks::of(batch),
@@ -83,6 +85,7 @@ impl<'b, const RELAYS: bool> Commit<'b, RELAYS> {
             runs,
             signals: Signals::of(batch),
             facts: FactColumns::of(batch),
+            taken: batch.taken.clone(),
         }
     }
 }
@@ -142,6 +145,7 @@ impl<const RELAYS: bool> QueryFragment<Pg> for Commit<'_, RELAYS> {
         self.push_metrics(out.reborrow())?;
         self.push_signals(out.reborrow())?;
         self.push_facts(out.reborrow())?;
+        self.push_taken(out.reborrow())?;
         out.push_sql(" SELECT EXISTS (SELECT FROM fence), (SELECT ids FROM events)");
         Ok(())
     }
@@ -292,6 +296,14 @@ impl<const RELAYS: bool> Commit<'_, RELAYS> {
             ip_version: Nullable<Integer> = ip_version,
         );
         out.push_sql(")");
+        Ok(())
+    }
+
+    /// What the batch contains is not in the inbox any more.
+    fn push_taken<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(", taken AS (DELETE FROM inbox i USING fence WHERE i.id = ANY(");
+        out.push_bind_param::<Array<BigInt>, _>(&self.taken)?;
+        out.push_sql("))");
         Ok(())
     }
 

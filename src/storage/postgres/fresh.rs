@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use diesel::connection::DefaultLoadingMode;
 use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::{BigInt, Bool, Bytea, Nullable};
 
 use super::REGION;
 use super::columns::state_of;
@@ -16,7 +16,7 @@ use super::rows::TickRow;
 use super::schema::service_ticks;
 use super::statement::statement;
 use super::store::PostgresStore;
-use crate::domain::{ServiceId, StoredTick};
+use crate::domain::{ServiceId, ShardSet, StoredTick};
 use crate::storage::batch::Extent;
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::{Backlog, Sealing, UnsealedTick};
@@ -29,24 +29,34 @@ const BACKLOG_TICKS: i64 = 262_144;
 /// A tick has no id of its own, so the next one is always 1.
 pub fn extent(store: &mut PostgresStore) -> Result<Extent> {
     let is_sealing = sealing(store)?.is_some();
-    Ok(Extent { ticks: count(&mut store.connection)?, next_id: 1, is_sealing })
+    let owned = store.owned();
+    Ok(Extent { ticks: count(&mut store.connection, &owned)?, next_id: 1, is_sealing })
 }
 
-/// Number of fresh ticks: those of all services, without the sealed and the deleted ones. So no
-/// tick is read, and a commit counts nothing.
-pub fn count(connection: &mut StoreConnection) -> Result<u64> {
-    let count: i64 = diesel::select(sql::<BigInt>(COUNT)).get_result(connection)?;
+/// Number of fresh ticks of these shards: those of all services, without the sealed and the deleted
+/// ones. So no tick is read, and a commit counts nothing.
+pub fn count(connection: &mut StoreConnection, shards: &ShardSet) -> Result<u64> {
+    let count: i64 = Count { shards: &shards.to_bytes() }.get_result(connection)?;
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
-const COUNT: &str = "\
-    ((SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics) \
-        - (SELECT sum(sealed_tick_count + expired_tick_count) FROM shards))::bigint";
+statement!(
+    Count { shards: Bytea = Vec<u8> } -> BigInt,
+    "SELECT ((SELECT coalesce(sum(tick_count + unknown_count), 0) FROM service_metrics \
+            WHERE get_bit(p.shards, service_id / 16 % 1024) = 1) \
+        - (SELECT coalesce(sum(sealed_tick_count + expired_tick_count), 0) FROM shards \
+            WHERE get_bit(p.shards, shard::bigint) = 1))::bigint \
+        FROM (SELECT ?::bytea AS shards) p"
+);
 
-pub fn backlog(connection: &mut StoreConnection, sealing: &Sealing) -> Result<Backlog> {
+pub fn backlog(
+    connection: &mut StoreConnection,
+    sealing: &Sealing,
+    shards: &ShardSet,
+) -> Result<Backlog> {
     let after = sealing.done_through;
-    let (services, last): (i64, Option<i64>) =
-        NextServices { after: &after, limit: &BACKLOG_SERVICES }.get_result(connection)?;
+    let next = NextServices { after: &after, shards: &shards.to_bytes(), limit: &BACKLOG_SERVICES };
+    let (services, last): (i64, Option<i64>) = next.get_result(connection)?;
     let ticks: i64 = match last {
         Some(last) => TicksWithin { after: &after, last: &last, limit: &BACKLOG_TICKS }
             .get_result(connection)?,
@@ -57,9 +67,11 @@ pub fn backlog(connection: &mut StoreConnection, sealing: &Sealing) -> Result<Ba
 
 statement!(
     /// The next services with a metric: their number, and the last of them.
-    NextServices { after: BigInt = i64, limit: BigInt = i64 } -> (BigInt, Nullable<BigInt>),
+    NextServices { after: BigInt = i64, shards: Bytea = Vec<u8>, limit: BigInt = i64 }
+        -> (BigInt, Nullable<BigInt>),
     "SELECT count(*), max(service_id) FROM ( \
         SELECT service_id FROM service_metrics WHERE service_id > ? AND region_id = 0 \
+            AND get_bit(?, service_id / 16 % 1024) = 1 \
         ORDER BY service_id LIMIT ?) m"
 );
 
@@ -131,19 +143,24 @@ pub fn newest_first(
 /// sealing: it contains every tick that it finds.
 pub fn unsealed(
     connection: &mut StoreConnection,
-    sealing: &Sealing,
+    (sealing, shards): (&Sealing, &ShardSet),
     limit: usize,
     each: &mut EachTick<'_, UnsealedTick>,
 ) -> Result<()> {
     let (after, limit) = (sealing.done_through, i64::try_from(limit).unwrap_or(i64::MAX));
+    let bytes = shards.to_bytes();
     let (_, last): (i64, Option<i64>) =
-        NextServices { after: &after, limit: &limit }.get_result(connection)?;
+        NextServices { after: &after, shards: &bytes, limit: &limit }.get_result(connection)?;
     let Some(last) = last else { return Ok(()) };
+    let is_owned = sql::<Bool>("get_bit(")
+        .bind::<Bytea, _>(bytes)
+        .sql(", service_ticks.service_id / 16 % 1024) = 1");
     // The order of the key, backwards.
     let rows = service_ticks::table
         .filter(service_ticks::service_id.gt(after))
         .filter(service_ticks::service_id.le(last))
         .filter(service_ticks::region_id.eq(REGION))
+        .filter(is_owned)
         .order((service_ticks::service_id.desc(), service_ticks::seq.desc()))
         .select(TickRow::as_select())
         .load_iter::<TickRow, DefaultLoadingMode>(connection)?;

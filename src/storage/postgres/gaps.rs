@@ -3,37 +3,70 @@
 use diesel::connection::DefaultLoadingMode;
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Nullable};
 
 use super::clock_step;
 use super::cold::rows::ServiceRow;
 use super::connection::StoreConnection;
 use super::schema::{instances, services};
 use super::store::PostgresStore;
+use crate::domain::ShardSet;
 use crate::domain::time::step_back::StepBack;
 use crate::storage::gaps::{GapWrite, Moments, Unobserved};
 use crate::storage::port::Result;
 
-impl GapWrite for PostgresStore {
-    fn moments(&mut self) -> Result<Moments> {
-        self.run(|connection| {
-            let mark_ms = instances::table
-                .select(diesel::dsl::max(instances::committed_at_ms))
-                .first(connection)?;
-            let newest: Newest = diesel::sql_query(NEWEST).get_result(connection)?;
+/// Shards that were watched until the same moment.
+pub struct Watched<'s> {
+    store: &'s mut PostgresStore,
+    shards: ShardSet,
+    moments: Moments,
+}
+
+impl<'s> Watched<'s> {
+    /// What this instance owns at its start, or when it stalled. Its liveness mark is that of the
+    /// run before it until its first commit.
+    pub fn of_start(store: &'s mut PostgresStore, shards: ShardSet) -> Result<Self> {
+        let id = store.instance()?.id();
+        let moments = store.run(|connection| {
+            let mark_ms =
+                instances::table.find(id).select(instances::committed_at_ms).first(connection)?;
+            let newest: Newest = diesel::sql_query(NEWEST)
+                .bind::<Bytea, _>(shards.to_bytes())
+                .get_result(connection)?;
             Ok(Moments { mark_ms, newest_ms: newest.at_ms.max(mark_ms) })
-        })
+        })?;
+        Ok(Self { store, shards, moments })
+    }
+
+    /// Shards that another instance watched until `mark_ms`. Both have the same clock, and so
+    /// nothing is later than `now_ms`.
+    pub fn of_claim(
+        store: &'s mut PostgresStore,
+        shards: ShardSet,
+        mark_ms: Option<i64>,
+        now_ms: i64,
+    ) -> Self {
+        let mark_ms = mark_ms.map(|mark_ms| mark_ms.min(now_ms));
+        Self { store, shards, moments: Moments { mark_ms, newest_ms: mark_ms } }
+    }
+}
+
+impl GapWrite for Watched<'_> {
+    fn moments(&mut self) -> Result<Moments> {
+        Ok(self.moments)
     }
 
     fn move_back(&mut self, step: &StepBack) -> Result<usize> {
-        self.run(|connection| clock_step::apply(connection, step))
+        let shards = self.shards;
+        self.store.run(|connection| clock_step::apply(connection, step, &shards))
     }
 
     fn begin_unobserved(&mut self, gap: &Unobserved) -> Result<usize> {
-        let id = self.instance()?.id;
-        self.run(|connection| {
+        let id = self.store.instance()?.id();
+        let shards = self.shards.to_bytes();
+        self.store.run(|connection| {
             let optional = optional_jobs(connection)?;
-            let services = begin_unobserved(connection, gap, &optional)?;
+            let services = begin_unobserved(connection, gap, &optional, &shards)?;
             diesel::update(instances::table.find(id))
                 .set(instances::committed_at_ms.eq(gap.now_ms))
                 .execute(connection)?;
@@ -52,10 +85,12 @@ struct Newest {
 /// back, and then they were moved.
 const NEWEST: &str = "\
     SELECT greatest( \
-        (SELECT max(greatest(date_started_ms, date_ended_ms)) FROM service_events), \
+        (SELECT max(greatest(date_started_ms, date_ended_ms)) FROM service_events \
+            WHERE get_bit($1, service_id / 16 % 1024) = 1), \
         (SELECT max(t.at_ms) FROM service_metrics m JOIN service_ticks t \
             ON t.service_id = m.service_id AND t.region_id = m.region_id \
-            AND t.seq = m.tick_count + m.unknown_count)) AS at_ms";
+            AND t.seq = m.tick_count + m.unknown_count \
+            WHERE get_bit($1, m.service_id / 16 % 1024) = 1)) AS at_ms";
 
 /// The services whose heartbeats are optional, by id. Read here, since a JSON function of the
 /// server fails for a text with an escaped NUL character.
@@ -78,11 +113,13 @@ fn optional_jobs(connection: &mut StoreConnection) -> Result<Vec<i64>> {
     Ok(ids)
 }
 
-/// `optional` are the ids of services whose heartbeats are optional.
+/// `optional` are the ids of services whose heartbeats are optional; `shards` are those of the gap,
+/// as bits.
 fn begin_unobserved(
     connection: &mut StoreConnection,
     gap: &Unobserved,
     optional: &[i64],
+    shards: &[u8],
 ) -> Result<usize> {
     let Unobserved { from_ms, now_ms, until_ms, excused_ms } = *gap;
     diesel::sql_query(END_AT_MARK)
@@ -91,18 +128,21 @@ fn begin_unobserved(
         .bind::<Nullable<BigInt>, _>(excused_ms)
         .bind::<Array<BigInt>, _>(optional)
         .bind::<BigInt, _>(until_ms)
+        .bind::<Bytea, _>(shards)
         .execute(connection)?;
     let services = diesel::sql_query(BEGIN_UNOBSERVED)
         .bind::<BigInt, _>(now_ms / 1_000)
+        .bind::<Bytea, _>(shards)
         .execute(connection)?;
     diesel::sql_query(DATE_STREAKS)
         .bind::<BigInt, _>(from_ms)
         .bind::<BigInt, _>(now_ms)
         .bind::<Nullable<BigInt>, _>(excused_ms)
         .bind::<Array<BigInt>, _>(optional)
+        .bind::<Bytea, _>(shards)
         .execute(connection)?;
     if services > 0 {
-        diesel::sql_query(SET_LATEST).execute(connection)?;
+        diesel::sql_query(SET_LATEST).bind::<Bytea, _>(shards).execute(connection)?;
     }
     Ok(services)
 }
@@ -129,6 +169,7 @@ const END_AT_MARK: &str = concat!(
     FROM services s LEFT JOIN service_metrics m ON m.service_id = s.id AND m.region_id = 0 \
     WHERE e.date_ended_ms IS NULL AND e.date_started_ms <= $5 AND e.region_id = 0 \
         AND s.id = e.service_id AND s.deleted_at IS NULL \
+        AND get_bit($6, s.id / 16 % 1024) = 1 \
         AND e.event <> CASE WHEN s.enabled THEN 'unknown' ELSE 'paused' END AND ",
     missed_more!(),
 );
@@ -139,16 +180,19 @@ const BEGIN_UNOBSERVED: &str = "\
     SELECT s.id, CASE WHEN s.enabled THEN 'unknown' ELSE 'paused' END, e.date_ended_ms, $1, $1 \
     FROM services s JOIN service_metrics m ON m.service_id = s.id AND m.region_id = 0 \
     JOIN service_events e ON e.id = m.latest_event_id \
-    WHERE s.deleted_at IS NULL AND e.date_ended_ms IS NOT NULL ORDER BY s.id";
+    WHERE s.deleted_at IS NULL AND e.date_ended_ms IS NOT NULL \
+        AND get_bit($2, s.id / 16 % 1024) = 1 ORDER BY s.id";
 
 const SET_LATEST: &str = "\
     UPDATE service_metrics m SET latest_event_id = e.id, unwatched_from_ms = NULL \
     FROM service_events e WHERE e.service_id = m.service_id AND e.region_id = m.region_id \
-        AND e.date_ended_ms IS NULL AND e.id <> m.latest_event_id AND m.region_id = 0";
+        AND e.date_ended_ms IS NULL AND e.id <> m.latest_event_id AND m.region_id = 0 \
+        AND get_bit($1, m.service_id / 16 % 1024) = 1";
 
 /// A streak continues, but its event begins after the gap: dated before it, it would cover it.
 const DATE_STREAKS: &str = concat!(
     "UPDATE service_metrics m SET streak_since_ms = $2 FROM services s \
-    WHERE s.id = m.service_id AND m.region_id = 0 AND m.streak_count IS NOT NULL AND ",
+    WHERE s.id = m.service_id AND m.region_id = 0 AND m.streak_count IS NOT NULL \
+        AND get_bit($5, m.service_id / 16 % 1024) = 1 AND ",
     missed_more!(),
 );

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use diesel::dsl::{max, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text};
 
 use super::REGION;
 use super::connection::StoreConnection;
 use super::schema::{instances, service_metrics, shards};
 use super::statement::statement;
 use super::store::PostgresStore;
-use crate::domain::{ServiceId, Span, State, Window};
+use crate::domain::{ServiceId, ShardSet, Span, State, Window};
 use crate::storage::error::StorageError;
 use crate::storage::history::rows::{ChunkInfo, Marks, Sealing, UnsealedService};
 use crate::storage::port::Result;
@@ -123,7 +123,7 @@ statement!(
 pub fn sealing(store: &mut PostgresStore) -> Result<Option<Sealing>> {
     let Some(instance) = store.instance.clone() else { return Ok(None) };
     let row: Option<(i64, Option<i64>)> = instances::table
-        .find(instance.id)
+        .find(instance.id())
         .select((instances::sealing_no, instances::sealing_service_id))
         .first(&mut *store.connection)
         .optional()?;
@@ -133,12 +133,16 @@ pub fn sealing(store: &mut PostgresStore) -> Result<Option<Sealing>> {
 /// The next services that are not sealed, by id.
 pub fn unsealed_services(
     connection: &mut StoreConnection,
-    sealing: &Sealing,
+    (sealing, shards): (&Sealing, &ShardSet),
     limit: usize,
 ) -> Result<Vec<UnsealedService>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows: Vec<(i64, i64, Option<i64>)> =
-        UnsealedServices { after: &sealing.done_through, limit: &limit }.load(connection)?;
+    let services = UnsealedServices {
+        after: &sealing.done_through,
+        shards: &shards.to_bytes(),
+        limit: &limit,
+    };
+    let rows: Vec<(i64, i64, Option<i64>)> = services.load(connection)?;
     let services = rows.into_iter().map(|(service_id, newest_seq, begun_ms)| {
         let id = ServiceId::new(service_id).ok_or_else(|| {
             StorageError::Unreadable(format!("service_metrics, service_id {service_id}"))
@@ -152,14 +156,15 @@ statement!(
     /// New events by their ids and not by time, since a clock may be set back: whatever the date of
     /// an event, the times of the roll-ups there are outdated. Most services have no new event, and
     /// theirs are not read.
-    UnsealedServices { after: BigInt = i64, limit: BigInt = i64 }
+    UnsealedServices { after: BigInt = i64, shards: Bytea = Vec<u8>, limit: BigInt = i64 }
         -> (BigInt, BigInt, Nullable<BigInt>),
     "SELECT m.service_id, m.tick_count + m.unknown_count, e.begun_ms FROM service_metrics m \
         CROSS JOIN LATERAL ( \
             SELECT min(date_started_ms) AS begun_ms FROM service_events \
             WHERE m.latest_event_id > m.sealed_event_id AND service_id = m.service_id \
                 AND region_id = 0 AND id > m.sealed_event_id) e \
-        WHERE m.service_id > ? AND m.region_id = 0 ORDER BY m.service_id LIMIT ?"
+        WHERE m.service_id > ? AND m.region_id = 0 AND get_bit(?, m.service_id / 16 % 1024) = 1 \
+        ORDER BY m.service_id LIMIT ?"
 );
 
 /// How far sealing and retention have come.

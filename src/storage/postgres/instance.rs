@@ -6,22 +6,41 @@
 //! which takes the number after it: so it is known whether the lost transaction was stored, and it
 //! is never stored later.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use diesel::prelude::*;
 
 use super::connection::StoreConnection;
 use super::schema::{instances, store};
+use crate::domain::{Role, ShardSet};
+use crate::storage::coordination::owned::OwnedShards;
 use crate::storage::error::StorageError;
 use crate::storage::port::Result;
+
+/// Most changes of this instance whose revisions are remembered until a look has passed them.
+const OWN_REVISIONS: usize = 4_096;
 
 /// The registered instance. Invariant: one transaction of it runs at a time.
 #[derive(Debug)]
 pub struct Instance {
-    pub id: i64,
+    /// Another one after the instance was ended and has registered anew.
+    id: AtomicI64,
+    /// The shards that it may write to.
+    pub owned: OwnedShards,
+    /// `None` for a command, which runs alone.
+    joined: Option<Joined>,
     /// Of the store in which it is registered; `None` when connections are not checked.
     store_id: Option<String>,
     state: Mutex<State>,
+}
+
+/// An instance that runs beside others. It registers anew after one of another name has ended it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    pub name: String,
+    pub role: Role,
 }
 
 #[derive(Debug, Default)]
@@ -33,7 +52,17 @@ struct State {
     /// Whether a commit that was in doubt has turned out to be stored, until this is asked for.
     has_stored_commit: bool,
     /// Why nothing can be written any more.
-    end: Option<String>,
+    end: Option<End>,
+    /// The revisions of its own changes of definitions.
+    own_revisions: BTreeSet<i64>,
+}
+
+/// Why an instance may not write.
+#[derive(Debug)]
+struct End {
+    detail: String,
+    /// Whether it may register anew.
+    may_rejoin: bool,
 }
 
 /// Kinds of writes.
@@ -56,7 +85,56 @@ struct Row {
 impl Instance {
     /// An instance that has just been registered, with the number 0.
     pub fn new(id: i64) -> Self {
-        Self { id, store_id: None, state: Mutex::default() }
+        Self {
+            id: AtomicI64::new(id),
+            owned: OwnedShards::default(),
+            joined: None,
+            store_id: None,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The same instance beside others, which owns `owned`.
+    pub fn of_several(self, joined: Joined, owned: OwnedShards) -> Self {
+        Self { owned, joined: Some(joined), ..self }
+    }
+
+    /// `None` for a command.
+    pub fn joined(&self) -> Option<&Joined> {
+        self.joined.as_ref()
+    }
+
+    pub fn id(&self) -> i64 {
+        self.id.load(Ordering::Acquire)
+    }
+
+    /// It has registered anew, with the number 0, and owns nothing.
+    pub fn rejoined(&self, id: i64) {
+        self.owned.remove(&ShardSet::ALL);
+        let mut state = self.state();
+        let own_revisions = std::mem::take(&mut state.own_revisions);
+        *state = State { own_revisions, ..State::default() };
+        self.id.store(id, Ordering::Release);
+    }
+
+    /// A change of definitions is stored with this revision.
+    pub fn note_revision(&self, revision: i64) {
+        let own = &mut self.state().own_revisions;
+        own.insert(revision);
+        if own.len() > OWN_REVISIONS {
+            own.pop_first();
+        }
+    }
+
+    /// Whether this instance made the change with this revision. `false` when that is unknown.
+    pub fn made(&self, revision: i64) -> bool {
+        self.state().own_revisions.contains(&revision)
+    }
+
+    /// No revision up to this one is asked for any more.
+    pub fn forget_revisions(&self, up_to: i64) {
+        let own = &mut self.state().own_revisions;
+        *own = own.split_off(&(up_to + 1));
     }
 
     /// The same instance, registered in the store with this id.
@@ -73,14 +151,22 @@ impl Instance {
         if found.as_ref() == Some(own) {
             return Ok(());
         }
-        let end = "DATABASE_URL leads to another store than at the start";
-        self.state().end = Some(end.to_owned());
-        Err(StorageError::Unavailable(end.to_owned()))
+        let detail = "DATABASE_URL leads to another store than at the start".to_owned();
+        self.state().end = Some(End { detail: detail.clone(), may_rejoin: false });
+        Err(StorageError::Unavailable(detail))
     }
 
-    /// Why this instance must stop: another one has ended it, or the store is another one.
+    /// Why this process must stop: one of the same name has ended this instance, or the store is
+    /// another one.
     pub fn end(&self) -> Option<String> {
-        self.state().end.clone()
+        let state = self.state();
+        state.end.as_ref().filter(|end| !end.may_rejoin).map(|end| end.detail.clone())
+    }
+
+    /// Why this instance may not write until it has registered anew: another one took it for dead.
+    pub fn fenced(&self) -> Option<String> {
+        let state = self.state();
+        state.end.as_ref().filter(|end| end.may_rejoin).map(|end| end.detail.clone())
     }
 
     /// The number of the next write.
@@ -106,7 +192,7 @@ impl Instance {
     pub fn settle(&self, connection: &mut StoreConnection) -> Result<()> {
         let Some(write) = self.state().in_doubt else { return Ok(()) };
         let lost = self.next_number();
-        let was_stored = match settle(connection, self.id, lost)? {
+        let was_stored = match settle(connection, self.id(), lost)? {
             Some(was_stored) => was_stored,
             None => {
                 let row = self.living_row(connection)?;
@@ -135,7 +221,7 @@ impl Instance {
         committed_at_ms: Option<i64>,
     ) -> Result<()> {
         let number = self.next_number();
-        if take(connection, self.id, number, committed_at_ms)? {
+        if take(connection, self.id(), number, committed_at_ms)? {
             return Ok(());
         }
         Err(self.stopped_by_fence(connection)?)
@@ -155,8 +241,9 @@ impl Instance {
 
     /// The row of this instance; an error when it was ended.
     fn living_row(&self, connection: &mut StoreConnection) -> Result<Row> {
+        let id = self.id();
         let row: Option<Row> = instances::table
-            .find(self.id)
+            .find(id)
             .select((
                 instances::commit_no,
                 instances::was_stored,
@@ -165,19 +252,34 @@ impl Instance {
             ))
             .first(connection)
             .optional()?;
-        let id = self.id;
-        let end = match row {
+        let (detail, may_rejoin) = match row {
             Some(row @ Row { ended_at_ms: None, .. }) => return Ok(row),
-            None => "this instance is unknown to the database: it is another one, or an old copy",
-            Some(Row { ended_by: None, .. }) => "this instance was ended",
+            None => {
+                let unknown = "this instance is unknown to the database: it is another one, or an \
+                               old copy";
+                (unknown.to_owned(), false)
+            }
+            Some(Row { ended_by: None, .. }) => ("this instance was ended".to_owned(), false),
             Some(Row { ended_by: Some(other), .. }) => {
                 let name = name_of(connection, other)?;
+                let is_other = |own: &Joined| name.as_ref() != Some(&own.name);
+                let may_rejoin = self.joined.as_ref().is_some_and(is_other);
                 let name = name.map(|name| format!(" ({name:?})")).unwrap_or_default();
-                &format!("this instance ({id}) was ended by instance {other}{name}")
+                (format!("this instance ({id}) was ended by instance {other}{name}"), may_rejoin)
             }
         };
-        self.state().end = Some(end.to_owned());
-        Err(StorageError::Unavailable(end.to_owned()))
+        self.state().end = Some(End { detail: detail.clone(), may_rejoin });
+        Err(StorageError::Unavailable(detail))
+    }
+
+    /// For an instance that does not live any more: whether it may register anew.
+    pub fn was_fenced(&self, connection: &mut StoreConnection) -> Result<bool> {
+        match self.living_row(connection) {
+            Ok(_) => Ok(false),
+            Err(_) if self.fenced().is_some() => Ok(true),
+            Err(_) if self.end().is_some() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn go_back_to(&self, commit_no: i64) {

@@ -1,4 +1,4 @@
-//! The number of living services, and of the changes of services.
+//! The number of living services, and of the changes of definitions.
 
 use diesel::prelude::*;
 
@@ -26,6 +26,19 @@ pub fn changed(
     let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
     diesel::update(services::table.filter(services::id.eq_any(ids)))
         .set((services::revision.eq(revision), services::changed_ms.eq(now_ms)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// The newest revision. Nothing else changes it until the transaction of the caller ends.
+pub fn lock_revision(connection: &mut StoreConnection) -> Result<i64> {
+    Ok(store::table.select(store::revision).for_update().first(connection)?)
+}
+
+/// Definitions of other kinds than services were changed.
+pub fn settings_changed(connection: &mut StoreConnection) -> Result<()> {
+    diesel::update(store::table)
+        .set(store::revision.eq(store::revision + 1))
         .execute(connection)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::cold::maintenance::{changes, definitions, due, spans};
+use super::living;
 use super::store::PostgresStore;
 use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::MaintenanceId;
@@ -42,7 +43,16 @@ impl MaintenanceWrite for PostgresStore {
         source: &AuditSource,
         now_ms: i64,
     ) -> Result<MaintenanceApplied> {
-        self.write(None, |store| changes::change(&mut store.connection, change, source, now_ms))
+        if matches!(change, MaintenanceChange::WriteSpans(_)) {
+            return self.write(None, |store| {
+                changes::change(&mut store.connection, change, source, now_ms)
+            });
+        }
+        self.define_as_own(None, |store| {
+            let applied = changes::change(&mut store.connection, change, source, now_ms)?;
+            living::settings_changed(&mut store.connection)?;
+            Ok(applied)
+        })
     }
 
     fn expire_spans(&mut self, cutoff_ms: i64, limit: u32) -> Result<bool> {

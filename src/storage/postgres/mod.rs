@@ -12,6 +12,7 @@ mod columns;
 mod commit;
 pub mod connect_error;
 pub mod connection;
+mod coordinator;
 mod counters;
 mod database_url;
 mod driver;
@@ -20,6 +21,7 @@ mod fresh;
 mod gaps;
 mod history;
 mod import;
+mod inbox;
 mod insertion;
 pub mod instance;
 mod joins;
@@ -41,6 +43,7 @@ mod sealing;
 mod search;
 pub mod server;
 pub mod settings;
+mod shards;
 mod staged;
 mod start_checks;
 pub mod start_error;
@@ -58,12 +61,13 @@ mod write;
 use connection::StoreConnection;
 use diesel::pg::Pg as Backend;
 
+use crate::domain::shards::shard_of;
+
 /// The region of a service as a whole; so far, it has every row.
 const REGION: i16 = 0;
 
-/// Shard of a service within its region. Services with neighbouring ids share one, since their
-/// rows are neighbours, too.
+/// Shard of a service within its region.
 fn shard(service_id: i64) -> i16 {
     // Below 1,024.
-    (service_id.div_euclid(16).rem_euclid(1_024)) as i16
+    shard_of(service_id) as i16
 }

@@ -58,7 +58,7 @@ impl StoreRead for PostgresStore {
     }
 
     fn load_services(&mut self) -> Result<Vec<LoadedService>> {
-        self.run(services::load)
+        self.run(|connection| services::load(connection, None))
     }
 
     fn live_services(&mut self, ids: Option<&[ServiceId]>) -> Result<Vec<LiveService>> {
@@ -132,7 +132,8 @@ impl StoreRead for PostgresStore {
     }
 
     fn backlog(&mut self, sealing: &Sealing) -> Result<Backlog> {
-        self.run(|connection| fresh::backlog(connection, sealing))
+        let owned = self.owned();
+        self.run(|connection| fresh::backlog(connection, sealing, &owned))
     }
 
     fn unsealed_services(
@@ -140,7 +141,8 @@ impl StoreRead for PostgresStore {
         sealing: &Sealing,
         limit: usize,
     ) -> Result<Vec<UnsealedService>> {
-        self.run(|connection| history::unsealed_services(connection, sealing, limit))
+        let owned = self.owned();
+        self.run(|connection| history::unsealed_services(connection, (sealing, &owned), limit))
     }
 
     fn unsealed_ticks(
@@ -149,11 +151,25 @@ impl StoreRead for PostgresStore {
         limit: usize,
         each: &mut EachTick<'_, UnsealedTick>,
     ) -> Result<()> {
-        self.run(|connection| fresh::unsealed(connection, sealing, limit, each))
+        let owned = self.owned();
+        self.run(|connection| fresh::unsealed(connection, (sealing, &owned), limit, each))
     }
 
     fn unrelayed(&mut self, after: i64, limit: u32) -> Result<Vec<Unrelayed>> {
-        self.run(|connection| services::unrelayed(connection, after, limit))
+        let owned = self.owned();
+        self.run(|connection| {
+            let mut after = after;
+            loop {
+                let all = services::unrelayed(connection, after, limit)?;
+                let (is_last, last) = (all.len() < limit as usize, all.last().copied());
+                let own = all.into_iter().filter(|row| owned.contains(row.service_id));
+                let own: Vec<Unrelayed> = own.collect();
+                match last {
+                    Some(last) if own.is_empty() && !is_last => after = last.service_id.get(),
+                    _ => return Ok(own),
+                }
+            }
+        })
     }
 
     fn rollup_sums(

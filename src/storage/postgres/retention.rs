@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, SmallInt};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, SmallInt};
 
 use super::cold::facts;
 use super::connection::StoreConnection;
@@ -11,6 +12,7 @@ use super::history::delete_chunks;
 use super::schema::{service_rollups, service_tick_chunks};
 use super::statement::statement;
 use super::{REGION, shard};
+use crate::domain::ShardSet;
 use crate::storage::history::rows::{DAY_S, HOUR_S};
 use crate::storage::port::{Expired, Result};
 
@@ -20,9 +22,18 @@ const DAY_MS: i64 = 1_000 * DAY_S as i64;
 const SEARCHED: i64 = 256;
 
 /// Part of the caller's transaction.
-pub fn expire_chunks(connection: &mut StoreConnection, cutoff_ms: i64, limit: u32) -> Result<bool> {
+pub fn expire_chunks(
+    connection: &mut StoreConnection,
+    owned: &ShardSet,
+    cutoff_ms: i64,
+    limit: u32,
+) -> Result<bool> {
+    let is_owned = sql::<Bool>("get_bit(")
+        .bind::<Bytea, _>(owned.to_bytes())
+        .sql(", service_tick_chunks.service_id / 16 % 1024) = 1");
     let old: Vec<(i64, i64, i64, i64)> = service_tick_chunks::table
         .filter(service_tick_chunks::to_ms.lt(cutoff_ms))
+        .filter(is_owned)
         .order(service_tick_chunks::to_ms)
         .limit(limit.into())
         .select((
@@ -88,12 +99,17 @@ pub enum Next {
 /// `None` when no service follows. So a service with nothing to delete takes no transaction.
 pub fn next_service(
     connection: &mut StoreConnection,
+    owned: &ShardSet,
     after: i64,
     cutoff_ms: i64,
 ) -> Result<Option<Next>> {
-    let day_s = cutoff_day_s(cutoff_ms);
-    let found =
-        NextService { cutoff_ms: &cutoff_ms, day_s: &day_s, after: &after, limit: &SEARCHED };
+    let found = NextService {
+        cutoff_ms: &cutoff_ms,
+        day_s: &cutoff_day_s(cutoff_ms),
+        after: &after,
+        shards: &owned.to_bytes(),
+        limit: &SEARCHED,
+    };
     let found: Option<(i64, bool)> = found.get_result(connection).optional()?;
     Ok(found.map(|(id, is_old)| if is_old { Next::Old(id) } else { Next::NoneUpTo(id) }))
 }
@@ -109,11 +125,13 @@ statement!(
         cutoff_ms: BigInt = i64,
         day_s: BigInt = i64,
         after: BigInt = i64,
+        shards: Bytea = Vec<u8>,
         limit: BigInt = i64,
     } -> (BigInt, Bool),
     "SELECT s.id, o.is_old \
         FROM (SELECT ?::bigint AS ms, ?::bigint AS day_s) cutoff \
-        CROSS JOIN (SELECT id FROM services WHERE id > ? ORDER BY id LIMIT ?) s \
+        CROSS JOIN (SELECT id FROM services WHERE id > ? \
+            AND get_bit(?, id / 16 % 1024) = 1 ORDER BY id LIMIT ?) s \
         CROSS JOIN LATERAL (SELECT EXISTS ( \
                 SELECT FROM service_rollups WHERE service_id = s.id AND region_id = 0 \
                     AND step_s IN (3600, 86400) AND start_s < cutoff.day_s) \

@@ -33,7 +33,7 @@ pub fn begin(store: &mut PostgresStore) -> Result<bool> {
     if sealing(store)?.is_some() {
         return Ok(true);
     }
-    let instance_id = store.instance()?.id;
+    let instance_id = store.instance()?.id();
     let connection = &mut *store.connection;
     let fresh: Option<i64> =
         service_ticks::table.select(service_ticks::seq).first(connection).optional()?;
@@ -60,7 +60,7 @@ pub fn publish(
     if !sealing(store)?.as_ref().is_some_and(is_next) {
         return Err(StorageError::Conflict("these ticks are sealed already".to_owned()));
     }
-    let instance_id = store.instance()?.id;
+    let instance_id = store.instance()?.id();
     let connection = &mut *store.connection;
     let services: Vec<&Packed> = slice.services.iter().collect();
     let (mut portion, mut growth) = (Portion::default(), Growth::default());
@@ -274,7 +274,7 @@ pub fn finish(store: &mut PostgresStore, now_ms: i64) -> Result<u64> {
     if !sealing(store)?.as_ref().is_some_and(Sealing::is_done) {
         return Err(StorageError::Conflict("no sealing can be finished".to_owned()));
     }
-    let instance_id = store.instance()?.id;
+    let instance_id = store.instance()?.id();
     let connection = &mut *store.connection;
     Finish { instance_id: &instance_id }.execute(connection)?;
     diesel::update(store_row::table).set(store_row::sealed_at_ms.eq(now_ms)).execute(connection)?;

@@ -10,11 +10,11 @@ use diesel::Connection as _;
 use diesel::connection::SimpleConnection;
 
 use super::connection::{Connection, Mode, StoreConnection};
-use super::instance::Instance;
+use super::instance::{Instance, Joined};
 use super::migrations;
 use super::migrations::Version;
 use super::registration;
-use super::registration::Registered;
+use super::registration::{Member, Registered};
 use super::settings::Settings;
 use super::start_checks;
 use super::start_checks::Content;
@@ -22,8 +22,11 @@ use super::start_error::StartError;
 use super::store::PostgresStore;
 use super::takeover::{Found, Takeover, Verdict};
 use crate::clock::unix_ms;
+use crate::domain::Role;
+use crate::storage::coordination::Duty;
+use crate::storage::coordination::owned::{Duties, OwnedShards};
 use crate::storage::error::{OpenError, StorageError, StoreChange};
-use crate::storage::port::{StoreRead, StoreWrite};
+use crate::storage::port::{Coordinate, StoreRead, StoreWrite};
 
 /// A start tries this long to reach a database that fails for a reason that may pass: a compose
 /// file may start both at once.
@@ -57,6 +60,9 @@ pub struct Server {
 struct OpenServer {
     settings: Arc<Settings>,
     instance: Arc<Instance>,
+    duties: Duties,
+    /// Whether no other instance lived at the start.
+    was_alone: bool,
     /// What an operator should know, as sentences.
     warnings: Vec<String>,
     has_left: AtomicBool,
@@ -69,6 +75,16 @@ pub struct Newcomer<'a> {
     pub name: &'a str,
     /// An instance of another name that writes nothing for this long has ended.
     pub ttl: Duration,
+}
+
+/// The instance that joins others.
+#[derive(Debug, Clone, Copy)]
+pub struct Joiner<'a> {
+    /// Takes the place of an instance of this name at once.
+    pub name: &'a str,
+    pub role: Role,
+    /// Those that it may have.
+    pub duties: &'a [Duty],
 }
 
 /// The surroundings of a start that may have to wait.
@@ -96,25 +112,80 @@ impl Server {
         newcomer: &Newcomer<'_>,
         awaiting: &Awaiting<'_>,
     ) -> Result<Self, OpenError> {
-        let mut start = Start {
-            settings,
-            name: newcomer.name,
-            takeover: Takeover::new(newcomer.name, newcomer.ttl),
-            connection: None,
-            warnings: Vec::new(),
-        };
-        let registered = start.run(awaiting);
-        let Registered { id, store_id } = registered.map_err(|why| match why {
+        let Newcomer { name, ttl } = *newcomer;
+        let entry = Entry::Alone { name, takeover: Takeover::new(name, ttl) };
+        Self::enter(settings, entry, awaiting)
+    }
+
+    /// Opens the store beside the instances that use it, creating it in an empty schema, and
+    /// registers this instance.
+    pub fn join(
+        settings: &Settings,
+        joiner: &Joiner<'_>,
+        awaiting: &Awaiting<'_>,
+    ) -> Result<Self, OpenError> {
+        let joined = Joined { name: joiner.name.to_owned(), role: joiner.role };
+        let entry = Entry::Joins { joined, duties: joiner.duties };
+        Self::enter(settings, entry, awaiting)
+    }
+
+    fn enter(
+        settings: &Settings,
+        entry: Entry<'_>,
+        awaiting: &Awaiting<'_>,
+    ) -> Result<Self, OpenError> {
+        let mut start = Start { settings, entry, connection: None, warnings: Vec::new() };
+        let entered = start.run(awaiting);
+        let entered = entered.map_err(|why| match why {
             None => OpenError::Interrupted,
             Some(why) => OpenError::Database { database: settings.shown(), why },
         })?;
+        let (instance, duties, was_alone) = match entered {
+            Entered::Alone(Registered { id, store_id }) => {
+                (Instance::new(id).in_store(store_id), Duties::default(), true)
+            }
+            Entered::Joined(joined, Member { id, store_id, shards, duties, is_alone }) => {
+                let owned = OwnedShards::new(&shards);
+                let instance = Instance::new(id).in_store(store_id).of_several(joined, owned);
+                (instance, Duties::new(&duties), is_alone)
+            }
+        };
         let open = OpenServer {
             settings: Arc::new(settings.clone()),
-            instance: Arc::new(Instance::new(id).in_store(store_id)),
+            instance: Arc::new(instance),
+            duties,
+            was_alone,
             warnings: start.warnings,
             has_left: AtomicBool::new(false),
         };
         Ok(Self { open: Arc::new(open) })
+    }
+
+    /// The shards that this instance may write to.
+    pub fn owned(&self) -> &OwnedShards {
+        &self.open.instance.owned
+    }
+
+    pub fn duties(&self) -> &Duties {
+        &self.open.duties
+    }
+
+    /// Whether no other instance lived when this one started.
+    pub fn was_alone(&self) -> bool {
+        self.open.was_alone
+    }
+
+    /// Whether this instance made the change of definitions with this revision; see
+    /// [`Instance::made`].
+    pub fn made(&self, revision: i64) -> bool {
+        self.open.instance.made(revision)
+    }
+
+    /// A connection beside those of the writer and the readers.
+    pub fn coordinator(&self) -> Result<Box<dyn Coordinate>, StorageError> {
+        let OpenServer { settings, instance, .. } = &*self.open;
+        let (settings, instance) = (Arc::clone(settings), Arc::clone(instance));
+        Ok(Box::new(PostgresStore::coordinator(settings, instance)?))
     }
 
     /// The URL of the database without its password.
@@ -141,7 +212,9 @@ impl Server {
 
     /// Error after a change of the store.
     pub fn check(&self) -> Result<(), StorageError> {
-        self.change().map_or(Ok(()), |change| Err(StorageError::Unavailable(change.detail)))
+        let detail = self.change().map(|change| change.detail);
+        let detail = detail.or_else(|| self.open.instance.fenced());
+        detail.map_or(Ok(()), |detail| Err(StorageError::Unavailable(detail)))
     }
 
     /// Why this instance may not use the store any more. It stays.
@@ -159,10 +232,11 @@ impl Server {
 
 impl OpenServer {
     fn leave(&self) {
-        if self.has_left.swap(true, Ordering::Relaxed) || self.instance.end().is_some() {
+        let has_ended = self.instance.end().is_some() || self.instance.fenced().is_some();
+        if self.has_left.swap(true, Ordering::Relaxed) || has_ended {
             return;
         }
-        let (settings, id) = (&self.settings, self.instance.id);
+        let (settings, id) = (&self.settings, self.instance.id());
         // On a thread of its own, since the caller may be in an asynchronous runtime.
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -185,22 +259,33 @@ impl Drop for OpenServer {
 /// A start under way.
 struct Start<'a> {
     settings: &'a Settings,
-    name: &'a str,
-    takeover: Takeover,
+    entry: Entry<'a>,
     connection: Option<Connection>,
     warnings: Vec<String>,
 }
 
+/// Beside which instances a start may run.
+enum Entry<'a> {
+    Alone { name: &'a str, takeover: Takeover },
+    Joins { joined: Joined, duties: &'a [Duty] },
+}
+
+/// What a start has registered.
+enum Entered {
+    Alone(Registered),
+    Joined(Joined, Member),
+}
+
 /// What a step of the start leads to.
 enum Step {
-    Registered(Registered),
+    Entered(Entered),
     /// The next look may find something else. The reason is a sentence.
     Waits(String),
 }
 
 impl Start<'_> {
     /// Error `None` when a signal ended the start.
-    fn run(&mut self, awaiting: &Awaiting<'_>) -> Result<Registered, Option<StartError>> {
+    fn run(&mut self, awaiting: &Awaiting<'_>) -> Result<Entered, Option<StartError>> {
         let mut failing_since = None;
         let mut reported = String::new();
         loop {
@@ -209,14 +294,16 @@ impl Start<'_> {
             }
             let began = Instant::now();
             let (pause, why) = match self.step() {
-                Ok(Step::Registered(registered)) => return Ok(registered),
+                Ok(Step::Entered(entered)) => return Ok(entered),
                 Ok(Step::Waits(why)) => {
                     failing_since = None;
                     (LOOK_EVERY, why)
                 }
                 Err(error) => {
                     self.connection = None;
-                    self.takeover.interrupted();
+                    if let Entry::Alone { takeover, .. } = &mut self.entry {
+                        takeover.interrupted();
+                    }
                     let since = *failing_since.get_or_insert(began);
                     if !error.is_temporary() || since.elapsed() >= awaiting.patience {
                         return Err(Some(error));
@@ -241,7 +328,7 @@ impl Start<'_> {
             none => none.insert(Connection::open(self.settings, Mode::Write)?),
         };
         connection.limit(Some(STEP_TIMEOUT));
-        let step = look(connection, self.name, &mut self.takeover, &mut self.warnings);
+        let step = look(connection, &mut self.entry, &mut self.warnings);
         step.map_err(|error| match connection.end() {
             Some(why) => StartError::Interrupted(why),
             None => error,
@@ -251,8 +338,7 @@ impl Start<'_> {
 
 fn look(
     connection: &mut Connection,
-    name: &str,
-    takeover: &mut Takeover,
+    entry: &mut Entry<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Step, StartError> {
     *warnings = start_checks::check_server(connection)?;
@@ -266,6 +352,15 @@ fn look(
     start_checks::check_program(connection)?;
     // Such as a deadlock, or a lock of an instance that is being suspended.
     let interrupted = |error: &dyn ToString| StartError::Interrupted(error.to_string());
+    let (name, takeover) = match entry {
+        Entry::Alone { name, takeover } => (name, takeover),
+        Entry::Joins { joined, duties } => {
+            registration::follow_clock(connection).map_err(|error| interrupted(&error))?;
+            let member = registration::join(connection, joined, duties, unix_ms());
+            let member = member.map_err(|error| interrupted(&error))?;
+            return Ok(Step::Entered(Entered::Joined(joined.clone(), member)));
+        }
+    };
     let found = registration::living(connection).map_err(|error| interrupted(&error))?;
     match takeover.look(found, Instant::now()) {
         Verdict::InUse(other) => Err(StartError::InUse(other)),
@@ -276,7 +371,7 @@ fn look(
         Verdict::Free(others) => {
             let registered = registration::register(connection, name, &others, unix_ms());
             Ok(match registered.map_err(|error| interrupted(&error))? {
-                Some(registered) => Step::Registered(registered),
+                Some(registered) => Step::Entered(Entered::Alone(registered)),
                 None => Step::Waits("another service-healthcheck starts too".to_owned()),
             })
         }

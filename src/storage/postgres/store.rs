@@ -8,6 +8,7 @@ use diesel::connection::{SimpleConnection, TransactionManager};
 use super::connection::{Connection, Mode, StoreConnection};
 use super::instance::{Instance, Write};
 use super::settings::Settings;
+use crate::domain::ShardSet;
 use crate::storage::error::StorageError;
 use crate::storage::port::Result;
 
@@ -17,7 +18,7 @@ type Manager = <StoreConnection as diesel::Connection>::TransactionManager;
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Longest time of a call that may change every service.
-const BULK_CALL_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const BULK_CALL_LIMIT: Duration = Duration::from_secs(120);
 
 const NO_STATEMENT_LIMIT: &str = "SET statement_timeout = 0";
 
@@ -53,6 +54,11 @@ impl PostgresStore {
 
     /// The store that writes as `instance`. There is one at a time.
     pub fn writer(settings: Arc<Settings>, instance: Arc<Instance>) -> Result<Self> {
+        Self::open(settings, Mode::Write, Some(instance))
+    }
+
+    /// A store beside the writer of `instance`, for what needs no fence.
+    pub fn coordinator(settings: Arc<Settings>, instance: Arc<Instance>) -> Result<Self> {
         Self::open(settings, Mode::Write, Some(instance))
     }
 
@@ -175,6 +181,11 @@ impl PostgresStore {
             instance.note(kind, &done);
             done
         })
+    }
+
+    /// The shards that this instance may write to; without an instance, all.
+    pub(super) fn owned(&self) -> ShardSet {
+        self.instance.as_ref().map_or(ShardSet::ALL, |instance| instance.owned.get())
     }
 
     pub(super) fn instance(&self) -> Result<Arc<Instance>> {

@@ -5,6 +5,7 @@ use diesel::sql_types::{BigInt, Nullable};
 
 use super::connection::StoreConnection;
 use super::fresh;
+use crate::domain::ShardSet;
 use crate::storage::port::Result;
 use crate::storage::records::Usage;
 
@@ -50,7 +51,7 @@ const COUNT: &str = "\
 
 pub fn usage(connection: &mut StoreConnection) -> Result<Usage> {
     let counts: Counts = diesel::sql_query(COUNT).get_result(connection)?;
-    let fresh_ticks = fresh::count(connection)?;
+    let fresh_ticks = fresh::count(connection, &ShardSet::ALL)?;
     let number = i64::cast_unsigned;
     Ok(Usage {
         file_bytes: number(counts.bytes),

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::cold::definitions;
+use super::gaps::Watched;
 use super::import::Import;
 use super::instance::Write;
 use super::retention::Next;
-use super::store::PostgresStore;
-use super::{clock_step, commit, entries, relayed, retention, sealing};
+use super::store::{BULK_CALL_LIMIT, PostgresStore};
+use super::{clock_step, commit, entries, living, relayed, retention, sealing};
 use crate::domain::ServiceId;
 use crate::domain::audit::AuditSource;
 use crate::domain::time::step_back::StepBack;
@@ -16,6 +17,33 @@ use crate::storage::gaps;
 use crate::storage::history::rows::{Portion, Slice};
 use crate::storage::port::{Expired, ImportWork, Result, StoreWrite};
 use crate::storage::records::{Applied, AppliedPlan, Change, Gap, MakePlan, Resumed};
+
+impl PostgresStore {
+    /// Runs a write that may change definitions, within at least this limit. The looks of this
+    /// instance need not read its own changes.
+    pub(super) fn define_as_own<T>(
+        &mut self,
+        limit: Option<Duration>,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let instance = self.instance()?;
+        let write = |store: &mut Self| {
+            if instance.joined().is_none() {
+                return Ok((work(store)?, 0..0));
+            }
+            let before = living::lock_revision(&mut store.connection)?;
+            let done = work(store)?;
+            let after = living::lock_revision(&mut store.connection)?;
+            Ok((done, before + 1..after + 1))
+        };
+        let (done, revisions) = match limit {
+            None => self.write(None, write),
+            limit => self.write_within(limit, None, write),
+        }?;
+        revisions.for_each(|revision| instance.note_revision(revision));
+        Ok(done)
+    }
+}
 
 impl StoreWrite for PostgresStore {
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>> {
@@ -35,7 +63,11 @@ impl StoreWrite for PostgresStore {
     }
 
     fn define(&mut self, change: Change, source: &AuditSource, now_ms: i64) -> Result<Applied> {
-        self.write(None, |store| definitions::define(&mut store.connection, change, source, now_ms))
+        let owned = self.owned();
+        self.define_as_own(None, |store| {
+            let owns = |id| owned.contains(id);
+            definitions::define(&mut store.connection, change, (source, now_ms), &owns)
+        })
     }
 
     fn define_all(
@@ -44,8 +76,15 @@ impl StoreWrite for PostgresStore {
         source: &AuditSource,
         now_ms: i64,
     ) -> Result<AppliedPlan> {
-        self.write_bulk(None, |store| {
-            definitions::define_all(&mut store.connection, plan, source, now_ms)
+        let owned = self.owned();
+        self.define_as_own(Some(BULK_CALL_LIMIT), |store| {
+            let owns = |id| owned.contains(id);
+            let connection = &mut store.connection;
+            let applied = definitions::define_all(connection, plan, (source, now_ms), &owns)?;
+            if applied.alerting_changed || applied.windows.is_some() {
+                living::settings_changed(connection)?;
+            }
+            Ok(applied)
         })
     }
 
@@ -55,16 +94,27 @@ impl StoreWrite for PostgresStore {
 
     fn close_gap(&mut self, now_ms: i64, default_interval: Duration) -> Result<Resumed> {
         let interval_ms = i64::try_from(default_interval.as_millis()).unwrap_or(i64::MAX);
-        self.write_bulk(None, |store| gaps::close(store, now_ms, interval_ms))
+        let owned = self.owned();
+        if owned.is_empty() {
+            return Ok(Resumed::default());
+        }
+        self.write_bulk(None, |store| {
+            gaps::close(&mut Watched::of_start(store, owned)?, now_ms, interval_ms)
+        })
     }
 
     fn record_stall(&mut self, from_ms: i64, now_ms: i64) -> Result<Option<Gap>> {
-        self.write_bulk(None, |store| gaps::stall(store, from_ms, now_ms))
+        let owned = self.owned();
+        self.write_bulk(None, |store| {
+            gaps::stall(&mut Watched::of_start(store, owned)?, from_ms, now_ms)
+        })
     }
 
     fn step_back(&mut self, steps: &[StepBack]) -> Result<usize> {
         self.write_bulk(None, |store| {
-            let moved = steps.iter().map(|step| clock_step::apply(&mut store.connection, step));
+            let owned = store.owned();
+            let connection = &mut store.connection;
+            let moved = steps.iter().map(|step| clock_step::apply(connection, step, &owned));
             Ok(moved.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or_default())
         })
     }
@@ -87,7 +137,10 @@ impl StoreWrite for PostgresStore {
     }
 
     fn expire_chunks(&mut self, cutoff_ms: i64, limit: u32) -> Result<bool> {
-        self.write(None, |store| retention::expire_chunks(&mut store.connection, cutoff_ms, limit))
+        let owned = self.owned();
+        self.write(None, |store| {
+            retention::expire_chunks(&mut store.connection, &owned, cutoff_ms, limit)
+        })
     }
 
     fn expire_service(
@@ -96,7 +149,9 @@ impl StoreWrite for PostgresStore {
         cutoff_ms: i64,
         limit: u32,
     ) -> Result<Option<Expired>> {
-        let next = self.run(|connection| retention::next_service(connection, after, cutoff_ms))?;
+        let owned = self.owned();
+        let next =
+            self.run(|connection| retention::next_service(connection, &owned, after, cutoff_ms))?;
         let service_id = match next {
             None => return Ok(None),
             Some(Next::NoneUpTo(service_id)) => {

@@ -60,7 +60,7 @@ impl StoreRead for SqliteConnection {
     }
 
     fn load_services(&mut self) -> Result<Vec<LoadedService>> {
-        services::load(self)
+        services::load(self, None)
     }
 
     fn live_services(&mut self, ids: Option<&[ServiceId]>) -> Result<Vec<LiveService>> {

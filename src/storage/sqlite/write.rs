@@ -9,10 +9,13 @@ use diesel::sqlite::SqliteConnection;
 use super::cold::definitions;
 use super::import::Import;
 use super::{clock_step, commit, metrics, page_cache, retention, sealing};
-use crate::domain::ServiceId;
 use crate::domain::audit::AuditSource;
 use crate::domain::time::step_back::StepBack;
+use crate::domain::{Outcome, ServiceId, ShardSet};
 use crate::storage::batch::{Batch, Entry, Stored};
+use crate::storage::coordination::Claimed;
+use crate::storage::coordination::command::AlertCommand;
+use crate::storage::coordination::port::ShardWrite;
 use crate::storage::gaps;
 use crate::storage::history::rows::{Portion, Slice};
 use crate::storage::port::{Expired, ImportWork, Result, StoreWrite};
@@ -34,7 +37,7 @@ impl StoreWrite for SqliteConnection {
 
     fn define(&mut self, change: Change, source: &AuditSource, now_ms: i64) -> Result<Applied> {
         self.immediate_transaction(|connection| {
-            definitions::define(connection, change, source, now_ms)
+            definitions::define(connection, change, (source, now_ms), &|_| true)
         })
     }
 
@@ -46,8 +49,9 @@ impl StoreWrite for SqliteConnection {
     ) -> Result<AppliedPlan> {
         page_cache::widen(self)?;
         // Takes the write lock with the first change, so a plan without changes needs none.
-        let applied = self
-            .transaction(|connection| definitions::define_all(connection, plan, source, now_ms));
+        let applied = self.transaction(|connection| {
+            definitions::define_all(connection, plan, (source, now_ms), &|_| true)
+        });
         page_cache::fit(self)?;
         applied
     }
@@ -122,5 +126,32 @@ impl StoreWrite for SqliteConnection {
 
     fn checkpoint(&mut self) -> Result<()> {
         Ok(self.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)
+    }
+}
+
+/// A file has one instance, which owns all shards, and no inbox.
+impl ShardWrite for SqliteConnection {
+    fn claim(&mut self, _: (usize, &ShardSet), _: i64, _: i64) -> Result<Claimed> {
+        Ok(Claimed::default())
+    }
+
+    fn give_back(&mut self, _: &ShardSet, _: i64) -> Result<()> {
+        Ok(())
+    }
+
+    fn settle_definitions(&mut self, _: &[ServiceId]) -> Result<()> {
+        Ok(())
+    }
+
+    fn post(&mut self, _: &[Outcome]) -> Result<()> {
+        Ok(())
+    }
+
+    fn post_command(&mut self, _: &AlertCommand) -> Result<()> {
+        Ok(())
+    }
+
+    fn agree_spread(&mut self, services: usize, _: bool) -> Result<usize> {
+        Ok(services)
     }
 }

@@ -246,6 +246,7 @@ impl Frame {
                     span #zone { "Times are UTC" }
                     span.printed { "As of " (text::moment(self.now_ms, self.now_ms)) }
                     a href="/wall" { "Wall display" }
+                    a href="/instances" { "Instances" }
                     a href="/openapi.json" { "API" }
                     button type="button" data-help hidden { "Keyboard" }
                     span.end {}

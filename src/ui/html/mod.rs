@@ -8,6 +8,7 @@ mod contrast;
 pub mod events;
 pub mod field;
 pub mod frame;
+pub mod instances;
 pub mod login;
 pub mod maintenance;
 pub mod maintenance_form;

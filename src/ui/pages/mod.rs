@@ -8,6 +8,7 @@ mod channels;
 mod events;
 mod facts;
 mod forms;
+mod instances;
 mod maintenance;
 mod maintenance_form;
 mod overview;
@@ -70,6 +71,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(page(maintenance::save))),
         )
         .service(post("/maintenance/{id}/delete", maintenance::delete))
+        .service(read(path("/instances", "GET, HEAD"), page(instances::show)))
         .service(read(path("/wall", "GET, HEAD"), page(wall::show)))
         .service(read(path("/theme", "GET, HEAD"), page(session::theme)))
         .service(

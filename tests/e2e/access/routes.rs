@@ -118,6 +118,7 @@ const TABLE: &[Row] = &[
     ("get", "/v1/_internal/health", Nothing, Filtered),
     ("get", "/v1/_internal/ready", Nothing, Filtered),
     ("get", "/v1/_internal/storage", READ, Refused),
+    ("get", "/v1/_internal/instances", READ, Refused),
     ("get", "/metrics", Scope("metrics"), Filtered),
     ("get", "/probe", Scope("probe"), Refused),
     ("get", "/openapi.json", READ, Filtered),

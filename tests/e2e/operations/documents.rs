@@ -149,6 +149,7 @@ fn openapi_lists_every_path_and_the_limits_of_the_code() {
         "get /openapi.json",
         "get /probe",
         "get /v1/_internal/health",
+        "get /v1/_internal/instances",
         "get /v1/_internal/ready",
         "get /v1/_internal/storage",
         "get /v1/alerts",

@@ -45,6 +45,6 @@ pub fn new_database_of(cluster: &Cluster) -> Arc<Database> {
     Arc::new(cluster.new_database(|template| {
         Launch::new().with("DATABASE_URL", template.url()).start().stop();
         // Its liveness mark would be the start of unobserved time.
-        template.query("DELETE FROM instances");
+        template.query("DELETE FROM instances; UPDATE shards SET watched_to_ms = NULL");
     }))
 }

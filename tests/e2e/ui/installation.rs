@@ -6,7 +6,7 @@ use service_healthcheck::clock::unix_ms;
 use crate::support::{App, Behaviour, Launch, Target, wait_for};
 
 /// Every page that a reader can open.
-pub const PAGES: [&str; 15] = [
+pub const PAGES: [&str; 16] = [
     "/",
     "/services",
     "/services?q=nothing-has-this-name",
@@ -20,6 +20,7 @@ pub const PAGES: [&str; 15] = [
     "/channels/1/edit",
     "/maintenance",
     "/maintenance/1/edit",
+    "/instances",
     "/wall",
     "/login",
 ];

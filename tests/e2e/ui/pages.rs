@@ -120,6 +120,7 @@ fn pages_have_a_strict_policy_and_nothing_of_another_host() {
         "/channels",
         "/channels/new?kind=slack",
         "/maintenance",
+        "/instances",
         "/wall",
     ];
     for path in paths {
@@ -168,6 +169,7 @@ fn names_of_services_are_never_markup() {
         "/services/1",
         "/services/1/edit",
         "/events",
+        "/instances",
         "/wall",
         "/alerts?service=1",
         "/services?q=%3Cscript%3E%22&group=%3Ci%3Ea",

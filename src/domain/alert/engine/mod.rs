@@ -147,7 +147,8 @@ pub enum Mirrored {
 /// What is not stored yet.
 #[derive(Debug, Default)]
 struct Outbox {
-    signals_up_to: Option<i64>,
+    /// Those that were decided.
+    signals: Vec<i64>,
     alerts: BTreeSet<i64>,
     /// Of new alerts; dropped once stored.
     facts: HashMap<i64, Facts>,
@@ -357,7 +358,7 @@ impl Engine {
         settlement.deliveries = std::mem::take(&mut outbox.deliveries);
         settlement.failing = std::mem::take(&mut outbox.failing).into_iter().collect();
         settlement.audit = std::mem::take(&mut outbox.audit);
-        settlement.signals_up_to = outbox.signals_up_to.take();
+        settlement.signals = std::mem::take(&mut outbox.signals);
         if settlement.is_empty() {
             return None;
         }

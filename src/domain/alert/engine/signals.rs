@@ -18,7 +18,7 @@ impl Engine {
     /// Decides what a signal means. `service` is `None` when the service was paused or removed
     /// meanwhile, or has no routes for the signal's kind.
     pub fn signal(&mut self, signal: &Signal, service: Option<&Routed<'_>>, env: &Env<'_>) {
-        self.outbox.signals_up_to = Some(signal.id);
+        self.outbox.signals.push(signal.id);
         self.apply(signal, service, env);
     }
 

@@ -20,10 +20,10 @@ pub const ROWS: usize = 1_000;
 
 /// Part of the caller's transaction. The same settlement again changes nothing.
 pub fn settle(connection: &mut StoreConnection, settlement: &Settlement) -> Result<()> {
-    let Settlement { signals_up_to, alerts, notifications, members, deliveries, failing, audit } =
+    let Settlement { signals, alerts, notifications, members, deliveries, failing, audit } =
         settlement;
-    if let Some(id) = signals_up_to {
-        diesel::delete(alert_signals::table.filter(alert_signals::id.le(*id)))
+    for part in signals.chunks(ROWS) {
+        diesel::delete(alert_signals::table.filter(alert_signals::id.eq_any(part)))
             .execute(connection)?;
     }
     replace_alerts(connection, alerts)?;

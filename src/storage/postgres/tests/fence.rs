@@ -169,7 +169,7 @@ fn an_instance_that_was_ended_writes_nothing() {
     fenced.database.query("UPDATE instances SET ended_at_ms = 1, ended_by = 77");
     let more = fenced.next(1);
     let error = fenced.commit(&more).unwrap_err();
-    let why = format!("this instance ({}) was ended by instance 77", fenced.instance.id);
+    let why = format!("this instance ({}) was ended by instance 77", fenced.instance.id());
     assert_eq!(error, StorageError::Unavailable(why.clone()));
     assert_eq!(fenced.instance.end(), Some(why.clone()));
     let other = crate::domain::sample::definition("another");
@@ -236,7 +236,7 @@ fn a_settlement_whose_answer_is_lost_can_be_repeated() {
         assert_eq!(fenced.commit(&group).unwrap().signals, 1);
         let signal = fenced.f.reader.alert_signals(9).unwrap().remove(0);
         let settlement = Settlement {
-            signals_up_to: Some(signal.id),
+            signals: vec![signal.id],
             alerts: vec![firing(1, Some(fenced.id), AlertKind::Down)],
             notifications: vec![due(1)],
             members: vec![(1, 1)],

@@ -3,6 +3,7 @@
 mod fence;
 mod history;
 mod plans;
+mod several;
 mod starts;
 mod transfer;
 
@@ -15,6 +16,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use super::connection::{Connection, Mode, StoreConnection};
+use super::gaps::Watched;
 use super::instance::Instance;
 use super::migrations;
 use super::schema::{
@@ -22,6 +24,7 @@ use super::schema::{
 };
 use super::settings::Settings;
 use super::store::PostgresStore;
+use crate::domain::ShardSet;
 use crate::storage::contract::fixture::{Inspect, TestStore};
 use crate::storage::contract::postgres_cluster::{Cluster, ClusterOptions, Database};
 use crate::storage::gaps::GapWrite;
@@ -150,7 +153,7 @@ impl Inspect for PostgresStore {
     }
 
     fn mark_ms(&mut self) -> Option<i64> {
-        self.moments().unwrap().mark_ms
+        Watched::of_start(self, ShardSet::ALL).unwrap().moments().unwrap().mark_ms
     }
 
     fn fill_tokens(&mut self, count: usize) {

@@ -1,0 +1,310 @@
+//! The coordinator: what this instance does because of the others on the same store.
+//!
+//! It looks once a second and carries out what [`Membership`] decides. It exists only for a store
+//! that may have several instances.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use slog::{Logger, info, warn};
+
+use crate::actors::membership::{Membership, Move};
+use crate::actors::messages::instances::{
+    CarryOut, ChangesFound, ClaimShards, CommandsDone, DropShards, EndInstance, GiveBackShards,
+    Look, Looked, RecordInbox, Rejoin, StopCoordinator,
+};
+use crate::actors::runtime::{Lifeline, Runtime};
+use crate::clock;
+use crate::domain::time::shared_clock::{adjustment_ms, is_step};
+use crate::domain::{Role, ShardSet};
+use crate::metrics::Telemetry;
+use crate::storage::StorageError;
+use crate::storage::coordination::command::AlertCommand;
+use crate::storage::coordination::owned::{Duties, OwnedShards};
+use crate::storage::coordination::{Duty, Roster};
+
+/// Interval between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Shortest time between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+#[derive(Debug, Clone)]
+pub struct CoordinatorSettings {
+    pub role: Role,
+    /// An instance that writes nothing for this long is ended.
+    pub ttl: Duration,
+    /// The duties that this instance may have.
+    pub wanted: Vec<Duty>,
+    /// The newest change of definitions that was read at the start.
+    pub revision: i64,
+}
+
+/// What the coordinator sends messages to, and what it shares.
+#[derive(Clone)]
+pub struct CoordinatorLinks {
+    pub look: Recipient<Look>,
+    pub end: Recipient<EndInstance>,
+    pub rejoin: Recipient<Rejoin>,
+    pub claim: Recipient<ClaimShards>,
+    pub give_back: Recipient<GiveBackShards>,
+    pub drop: Recipient<DropShards>,
+    pub changes: Recipient<ChangesFound>,
+    pub inbox: Recipient<RecordInbox>,
+    pub commands: Recipient<CarryOut>,
+    pub commands_done: Recipient<CommandsDone>,
+    pub owned: OwnedShards,
+    pub duties: Duties,
+    pub roster: CurrentRoster,
+}
+
+/// The newest look, for the API; clones share it. `None` before the first one, and always for a
+/// store with one instance.
+#[derive(Debug, Clone, Default)]
+pub struct CurrentRoster(Arc<Mutex<Option<(Roster, Instant)>>>);
+
+impl CurrentRoster {
+    /// The instances, and when they were seen.
+    pub fn get(&self) -> Option<(Roster, Instant)> {
+        self.lock().clone()
+    }
+
+    fn set(&self, roster: Roster, now: Instant) {
+        *self.lock() = Some((roster, now));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Roster, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One look, and what follows from it, is under way at a time; and one give-back.
+pub struct Coordinator {
+    membership: Membership,
+    settings: CoordinatorSettings,
+    links: CoordinatorLinks,
+    /// The newest change of definitions that is taken over.
+    revision: i64,
+    /// Rows of the inbox that the recorder has, and that the store still has.
+    delivered: HashSet<i64>,
+    is_looking: bool,
+    /// The shards that are being given back; empty for none.
+    leaving: ShardSet,
+    is_stopping: bool,
+    is_failing: bool,
+    telemetry: Telemetry,
+    log: Logger,
+    _lifeline: Lifeline,
+}
+
+/// What the moves of a look led to.
+#[derive(Debug, Default)]
+struct Carried {
+    /// The next look follows at once.
+    looks_again: bool,
+    /// Definitions up to this change are taken over.
+    revision: Option<i64>,
+    /// Rows of the inbox that the recorder has accepted.
+    accepted: Vec<i64>,
+}
+
+impl Coordinator {
+    pub fn new(settings: CoordinatorSettings, links: CoordinatorLinks, runtime: &Runtime) -> Self {
+        Self {
+            membership: Membership::new(settings.role, settings.ttl),
+            revision: settings.revision,
+            settings,
+            links,
+            delivered: HashSet::new(),
+            is_looking: false,
+            leaving: ShardSet::EMPTY,
+            is_stopping: false,
+            is_failing: false,
+            telemetry: runtime.telemetry.clone(),
+            log: runtime.log.clone(),
+            _lifeline: runtime.lifeline("coordinator"),
+        }
+    }
+
+    fn look(&mut self, context: &mut Context<Self>) {
+        if self.is_looking || self.is_stopping {
+            return;
+        }
+        self.is_looking = true;
+        let (since, leaving) = (self.revision, self.leaving);
+        let look = Look { leaving, since, wanted: self.settings.wanted.clone() };
+        let looked = self.links.look.send(look).into_actor(self);
+        context.spawn(looked.then(|looked, coordinator, context| {
+            let died = |_| Err(StorageError::Unavailable("the coordinator has died".to_owned()));
+            let carried = match looked.unwrap_or_else(died) {
+                Ok(looked) => coordinator.carry(looked, context),
+                Err(error) => coordinator.fail(&error),
+            };
+            carried.map(|carried, coordinator, context| coordinator.carried(carried, context))
+        }));
+    }
+
+    fn fail(&mut self, error: &StorageError) -> ResponseActFuture<Self, Carried> {
+        let owned = self.links.owned.get().len();
+        self.membership.look(Err(()), owned, Instant::now());
+        if !std::mem::replace(&mut self.is_failing, true) {
+            warn!(self.log, "the other instances cannot be seen"; "error" => %error);
+        }
+        Box::pin(fut::ready(Carried::default()))
+    }
+
+    fn carried(&mut self, carried: Carried, context: &mut Context<Self>) {
+        self.is_looking = false;
+        self.revision = carried.revision.unwrap_or(self.revision);
+        self.delivered.extend(carried.accepted);
+        let now = Instant::now();
+        let next = match self.membership.next_end() {
+            _ if carried.looks_again => now,
+            Some(end) => end.min(now + LOOK_EVERY),
+            None => now + LOOK_EVERY,
+        };
+        let wait = next.saturating_duration_since(now).max(LOOK_AGAIN);
+        context.run_later(wait, Self::look);
+    }
+
+    /// Does what follows from a look.
+    fn carry(
+        &mut self,
+        looked: Looked,
+        context: &mut Context<Self>,
+    ) -> ResponseActFuture<Self, Carried> {
+        if std::mem::take(&mut self.is_failing) {
+            info!(self.log, "the other instances can be seen again");
+        }
+        let Looked { roster, changed, deleted, settings, states, mut inbox, commands } = looked;
+        let owned = self.links.owned.get();
+        let moves = self.membership.look(Ok(&roster), owned.len(), Instant::now());
+        let lives = roster.own().is_some();
+        self.links.duties.set(if lives { &roster.duties } else { &[] });
+        if lives {
+            self.links.roster.set(roster.clone(), Instant::now());
+        }
+        self.telemetry.instances.set(roster.instances.len() as i64);
+        self.telemetry.shards_owned.set(owned.len() as i64);
+        self.follow_clock(roster.clock_behind_ms);
+        self.delivered.retain(|id| inbox.iter().any(|(row, _)| row == id));
+        inbox.retain(|(id, _)| !self.delivered.contains(id));
+
+        if let Some(Move::GiveBack(most)) = moves.iter().find(|it| matches!(it, Move::GiveBack(_)))
+            && self.leaving.is_empty()
+        {
+            self.give_back(*most, context);
+        }
+        let (links, log) = (self.links.clone(), self.log.clone());
+        let revision = roster.revision;
+        let found = ChangesFound { changed, deleted, settings, states };
+        let is_alone = roster.is_alone() && revision == self.revision;
+        let may_rejoin = roster.may_rejoin;
+        let carried = async move {
+            if moves.contains(&Move::Leave) {
+                // Otherwise the recorder finds that its place is taken, and the process ends.
+                return if may_rejoin { links.leave(&log).await } else { Carried::default() };
+            }
+            let mut carried = Carried::default();
+            for it in moves {
+                match it {
+                    Move::End(other) => {
+                        let (id, name) = (other.id, other.name.clone());
+                        if let Ok(Ok(true)) = links.end.send(EndInstance(other)).await {
+                            warn!(log, "an instance has written nothing for too long and was ended";
+                                "instance" => id, "name" => name);
+                            carried.looks_again = true;
+                        }
+                    }
+                    Move::Claim(most) => {
+                        // A failure is that of the store, which the recorder logs.
+                        let _ = links.claim.send(ClaimShards(most)).await;
+                    }
+                    Move::GiveBack(_) | Move::Leave => {}
+                }
+            }
+            if is_alone {
+                carried.revision = Some(revision);
+            } else if let Ok(Ok(())) = links.changes.send(found).await {
+                carried.revision = Some(revision);
+            }
+            links.carry_out(commands).await;
+            let (ids, outcomes): (Vec<i64>, Vec<_>) = inbox.into_iter().unzip();
+            if !outcomes.is_empty() {
+                let accepted = links.inbox.send(RecordInbox(outcomes)).await.unwrap_or_default();
+                carried.accepted = ids.into_iter().take(accepted).collect();
+            }
+            carried
+        };
+        Box::pin(carried.into_actor(self))
+    }
+
+    fn give_back(&mut self, most: usize, context: &mut Context<Self>) {
+        let shards = self.links.owned.get().some(most);
+        self.leaving = shards;
+        info!(self.log, "shards are given back"; "shards" => shards.len());
+        let given = self.links.give_back.send(GiveBackShards(shards)).into_actor(self);
+        context.spawn(given.map(|_, coordinator, _| {
+            coordinator.leaving = ShardSet::EMPTY;
+        }));
+    }
+
+    fn follow_clock(&self, behind_ms: i64) {
+        clock::adjust(adjustment_ms(behind_ms));
+        if is_step(behind_ms) {
+            warn!(self.log, "the clock of this machine was set, or that of the database; \
+                the database has the time"; "behind_by_seconds" => behind_ms as f64 / 1e3);
+        }
+    }
+}
+
+impl CoordinatorLinks {
+    /// Commands about alerts that other instances have received. To carry one out again changes
+    /// nothing.
+    async fn carry_out(&self, commands: Vec<(i64, AlertCommand)>) {
+        let mut done = Vec::new();
+        for (id, command) in commands {
+            match self.commands.send(CarryOut(command)).await {
+                Ok(Err(StorageError::Busy | StorageError::Unavailable(_))) | Err(_) => {}
+                Ok(_) => done.push(id),
+            }
+        }
+        if !done.is_empty() {
+            // After an error the next look finds them again.
+            let _ = self.commands_done.send(CommandsDone(done)).await;
+        }
+    }
+
+    /// This instance was ended: it gives up what it holds and registers anew.
+    async fn leave(&self, log: &Logger) -> Carried {
+        self.duties.set(&[]);
+        // An error means that the recorder has died, and the process ends.
+        let _ = self.drop.send(DropShards).await;
+        let looks_again = match self.rejoin.send(Rejoin).await {
+            Ok(Ok(())) => {
+                info!(log, "this instance has registered anew");
+                true
+            }
+            _ => false,
+        };
+        Carried { looks_again, ..Carried::default() }
+    }
+}
+
+impl Actor for Coordinator {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.look(context);
+    }
+}
+
+impl Handler<StopCoordinator> for Coordinator {
+    type Result = ();
+
+    fn handle(&mut self, _: StopCoordinator, _: &mut Self::Context) {
+        self.is_stopping = true;
+    }
+}

@@ -1,0 +1,501 @@
+//! Several instances over one PostgreSQL database: what happens when one dies, is paused, stops or
+//! joins.
+
+mod on_postgres {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use rustix::process::Signal;
+    use serde_json::{Value, json};
+    use service_healthcheck::actors::scheduler::spread::Spread;
+    use service_healthcheck::domain::ServiceId;
+
+    use crate::support::{
+        App, Behaviour, Cluster, Database, Launch, Receiver, Target, new_database_of, wait_for,
+        wait_until,
+    };
+
+    /// `INSTANCE_TTL_SECONDS`.
+    const TTL: Duration = Duration::from_secs(3);
+
+    /// What the design promises beyond the TTL.
+    const TAKEOVER: Duration = Duration::from_secs(2);
+
+    /// How much longer a machine that is busy with other tests may take.
+    const BUSY: Duration = Duration::from_secs(8);
+
+    /// Services of the first five shards; those of shard 0, up to id 15, are the first ones that
+    /// an instance gives back.
+    const SERVICES: usize = 75;
+
+    /// Instances that share a database.
+    struct Fleet {
+        database: Arc<Database>,
+        base: Launch,
+        interval: Duration,
+    }
+
+    impl Fleet {
+        /// Each service is probed in this interval, in seconds.
+        fn new(interval_seconds: u64) -> Self {
+            let interval = Duration::from_secs(interval_seconds);
+            let database = new_database_of(Cluster::shared());
+            let base = Launch::new()
+                .with_database(Arc::clone(&database))
+                .with("INSTANCE_TTL_SECONDS", TTL.as_secs())
+                .with("RUNNER_SCRAPE_INTERVAL_SECONDS", interval_seconds)
+                .with("COMMIT_WINDOW_MS", 200);
+            Self { database, base, interval }
+        }
+
+        fn launch(&self, name: &str) -> Launch {
+            self.base.clone().with("INSTANCE_NAME", name)
+        }
+
+        fn start(&self, name: &str) -> App {
+            self.launch(name).start()
+        }
+
+        fn text(&self, query: &str) -> String {
+            self.database.query(query)[0][0].clone().unwrap_or_default()
+        }
+
+        fn number(&self, query: &str) -> i64 {
+            self.text(query).parse().unwrap()
+        }
+
+        /// Name of the instance that probes the service.
+        fn owner(&self, id: i64) -> String {
+            self.text(&format!(
+                "SELECT max(i.name) FROM shards s JOIN instances i ON i.id = s.owner_id \
+                 AND i.ended_at_ms IS NULL WHERE s.shard = {id} / 16 % 1024"
+            ))
+        }
+
+        /// Shards without a living owner.
+        fn orphans(&self) -> i64 {
+            self.number(
+                "SELECT count(*) FROM shards s LEFT JOIN instances i ON i.id = s.owner_id \
+                 AND i.ended_at_ms IS NULL WHERE i.id IS NULL",
+            )
+        }
+
+        fn shards_of(&self, name: &str) -> i64 {
+            self.number(&format!(
+                "SELECT count(*) FROM shards s JOIN instances i ON i.id = s.owner_id \
+                 AND i.ended_at_ms IS NULL WHERE i.name = '{name}'"
+            ))
+        }
+
+        /// Waits until every shard has a living owner and that of `before` has none; returns how
+        /// long that took.
+        fn wait_for_takeover(&self, before: &str) -> Duration {
+            let began = Instant::now();
+            wait_until(&format!("the shards of {before} to be taken over"), || {
+                self.shards_of(before) == 0 && self.orphans() == 0
+            });
+            began.elapsed()
+        }
+
+        /// The slots that a result may be of. A probe may be a little early, and late until the
+        /// next slot.
+        fn slots(&self, id: i64, at_ms: i64) -> [i64; 2] {
+            let interval_ms = self.interval.as_millis() as i64;
+            let phase = Spread::of(SERVICES).phase(ServiceId::new(id).unwrap(), self.interval);
+            let early_ms = interval_ms / 40 + 2;
+            let slot = |at_ms: i64| (at_ms - phase.as_millis() as i64).div_euclid(interval_ms);
+            [slot(at_ms), slot(at_ms + early_ms)]
+        }
+
+        /// No slot has two results, results are in order, and the counts are those of the results.
+        fn assert_sound(&self) {
+            let rows = self
+                .database
+                .query("SELECT service_id, at_ms FROM service_ticks ORDER BY service_id, seq");
+            let number = |text: &Option<String>| text.as_deref().unwrap().parse::<i64>().unwrap();
+            // Service, slot and time of the result before.
+            let mut before = (0, 0, 0);
+            for row in &rows {
+                let (id, at_ms) = (number(&row[0]), number(&row[1]));
+                let (before_id, before_slot, before_ms) = before;
+                let [first, last] = self.slots(id, at_ms);
+                let slot = if id == before_id { first.max(before_slot + 1) } else { first };
+                assert!(slot <= last, "service {id}, slot {last}: {at_ms} after {before_ms}");
+                before = (id, slot, at_ms);
+            }
+            let miscounted = self.number(
+                "SELECT count(*) FROM service_metrics m WHERE m.tick_count + m.unknown_count <> \
+                 (SELECT count(*) FROM service_ticks t WHERE t.service_id = m.service_id) \
+                 + (SELECT coalesce(sum(c.tick_count), 0) FROM service_tick_chunks c \
+                 WHERE c.service_id = m.service_id)",
+            );
+            assert_eq!(miscounted, 0, "counts of results");
+            let several = self.number(
+                "SELECT count(*) FROM (SELECT service_id FROM service_events \
+                 WHERE date_ended_ms IS NULL GROUP BY 1 HAVING count(*) > 1) t",
+            );
+            assert_eq!(several, 0, "services with several open events");
+        }
+    }
+
+    fn add_services(app: &App, target: &Target) {
+        for nth in 0..SERVICES {
+            app.add(&format!("s{nth}"), &target.url());
+        }
+    }
+
+    fn metric(app: &App, name: &str) -> f64 {
+        app.metric(&format!("service_healthcheck_{name}")).unwrap_or_default()
+    }
+
+    fn rounds() -> u32 {
+        std::env::var("INSTANCE_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap())
+    }
+
+    /// A second instance that has taken shard 0 over from the first.
+    fn two(fleet: &Fleet) -> [App; 2] {
+        let first = fleet.start("a");
+        let second = fleet.start("b");
+        wait_until("b to own shard 0", || fleet.owner(1) == "b");
+        [first, second]
+    }
+
+    #[test]
+    fn instances_that_die_are_paused_or_stop_are_replaced_and_no_slot_counts_twice() {
+        let (fleet, target) = (Fleet::new(2), Target::healthy());
+        let mut apps: Vec<App> = vec![fleet.start("i0")];
+        add_services(&apps[0], &target);
+        apps.extend(["i1", "i2"].map(|name| fleet.start(name)));
+        let mut took = Vec::new();
+        for round in 0..rounds() {
+            wait_until("every instance to own shards", || {
+                (0..3).all(|nth| fleet.shards_of(&format!("i{nth}")) > 0) && fleet.orphans() == 0
+            });
+            let nth = (round as usize) % 3;
+            let name = format!("i{nth}");
+            let app = apps.remove(nth);
+            let kind = round / 3 % 3;
+            let app = match kind {
+                0 => {
+                    app.kill();
+                    took.push(fleet.wait_for_takeover(&name));
+                    fleet.start(&name)
+                }
+                1 => {
+                    let number =
+                        fleet.text(&format!("SELECT max(id) FROM instances WHERE name = '{name}'"));
+                    app.signal(Signal::STOP);
+                    took.push(fleet.wait_for_takeover(&name));
+                    app.signal(Signal::CONT);
+                    app.wait_for_log("this instance has registered anew");
+                    let again = fleet.text(&format!(
+                        "SELECT max(id) FROM instances WHERE name = '{name}' \
+                         AND ended_at_ms IS NULL"
+                    ));
+                    assert_ne!(again, number);
+                    app
+                }
+                _ => {
+                    app.stop();
+                    let took = fleet.wait_for_takeover(&name);
+                    assert!(took < BUSY, "an orderly stop waits for no TTL: {took:?}");
+                    fleet.start(&name)
+                }
+            };
+            apps.insert(nth, app);
+        }
+        println!("takeovers: {took:?}");
+        let longest = took.iter().max().copied().unwrap_or_default();
+        assert!(longest <= TTL + TAKEOVER + BUSY, "{took:?}");
+        fleet.assert_sound();
+        let ended = "SELECT count(*) FROM service_metrics";
+        assert_eq!(fleet.number(ended), SERVICES as i64, "every service has results");
+    }
+
+    #[test]
+    fn an_instance_that_was_paused_discards_what_it_holds_and_registers_anew() {
+        let (fleet, target) = (Fleet::new(2), Target::healthy());
+        let [first, second] = two(&fleet);
+        add_services(&first, &target);
+        let in_shard_0 = 1;
+        second.signal(Signal::STOP);
+        fleet.wait_for_takeover("b");
+        wait_until("a result of the new owner", || {
+            let most = "SELECT coalesce(max(tick_count), 0) FROM service_metrics \
+                        WHERE service_id < 16";
+            fleet.number(most) > 0
+        });
+        second.signal(Signal::CONT);
+        second.wait_for_log("what was not committed is discarded");
+        second.wait_for_log("this instance has registered anew");
+        second.wait_until_ready();
+        // It gets its share again.
+        wait_until("b to own shards", || fleet.owner(in_shard_0) == "b");
+        assert!(metric(&second, "takeovers_total") >= 2.0);
+        assert!(metric(&second, "outcomes_total{result=\"fenced\"}") >= 0.0);
+        assert_eq!(metric(&second, "instances"), 2.0);
+        first.stop();
+        fleet.wait_for_takeover("a");
+        assert_eq!(metric(&second, "shards_owned"), 1_024.0);
+        fleet.assert_sound();
+    }
+
+    #[test]
+    fn a_join_and_an_orderly_stop_miss_no_slot_and_make_nothing_unknown() {
+        let (fleet, target) = (Fleet::new(5), Target::healthy());
+        let first = fleet.start("a");
+        add_services(&first, &target);
+        for id in [1, SERVICES as i64] {
+            first.wait_for_ticks(id, 1);
+        }
+        let second = fleet.start("b");
+        wait_until("b to own shard 0", || fleet.owner(1) == "b");
+        second.wait_for_ticks(1, 3);
+        second.stop();
+        wait_until("a to own everything", || fleet.shards_of("a") == 1_024);
+        let ticks = first.service(1)["metric"]["data"]["tick_count"].as_u64().unwrap();
+        first.wait_for_ticks(1, ticks + 2);
+        first.stop();
+        let unknown = "SELECT count(*) FROM service_events WHERE event = 'unknown'";
+        assert_eq!(fleet.number(unknown), 0);
+        let longest = fleet.number(
+            "SELECT max(at_ms - before_ms) FROM (SELECT at_ms, lag(at_ms) OVER \
+             (PARTITION BY service_id ORDER BY seq) AS before_ms FROM service_ticks) t",
+        );
+        assert!(longest < 9_000, "a slot was missed: {longest} ms");
+        fleet.assert_sound();
+    }
+
+    #[test]
+    fn every_instance_shows_and_changes_every_service() {
+        let (fleet, target) = (Fleet::new(1), Target::healthy());
+        let [first, second] = two(&fleet);
+        let of_second = first.add("elsewhere", &target.url());
+        assert_eq!(fleet.owner(of_second), "b");
+        first.wait_for_state(of_second, "up");
+
+        // A change here is probed there, and shown here.
+        let other = Target::start(Behaviour::Status(503));
+        first.change(of_second, &json!({"url": other.url()}));
+        first.wait_for_state(of_second, "down");
+        let down =
+            |app: &App| app.data("overview", "/v1/overview")["counts"]["down"].as_u64() == Some(1);
+        wait_until("both to count it as down", || down(&first) && down(&second));
+
+        first.pause(of_second);
+        assert_eq!(first.service(of_second)["state"], "paused");
+        wait_until("its pause to be an event", || {
+            fleet.text("SELECT event FROM service_events ORDER BY id DESC LIMIT 1") == "paused"
+        });
+        let hits = other.request_count();
+        first.change(of_second, &json!({"enabled": true, "name": "renamed"}));
+        wait_until("it to be probed again", || other.request_count() > hits);
+        wait_until("the other one to list the name", || second.names() == ["renamed"]);
+        assert_eq!(first.delete(&format!("/v1/services/{of_second}")).status, 204);
+        wait_until("the other one to list nothing", || {
+            second.names().is_empty()
+                && second.data("overview", "/v1/overview")["counts"]["total"] == 0
+        });
+        wait_until("the end of its last event", || {
+            fleet.number("SELECT count(*) FROM service_events WHERE date_ended_ms IS NULL") == 0
+        });
+    }
+
+    #[test]
+    fn a_report_and_a_probe_by_hand_arrive_at_the_owner() {
+        let (fleet, target) = (Fleet::new(60), Target::healthy());
+        let [first, second] = two(&fleet);
+        let job = first.add_with(&json!({
+            "name": "job", "url": "push://job", "interval_seconds": 60,
+            "heartbeat": {"token": "s3cret-of-the-job", "grace_seconds": 1}
+        }));
+        assert_eq!(fleet.owner(job), "b");
+        let beat = format!("/v1/services/{job}/heartbeat?token=s3cret-of-the-job");
+        for (nth, app) in (1..).zip([&first, &second]) {
+            assert_eq!(app.request("POST", &beat, &[], "").status, 200);
+            app.wait_for_ticks(job, nth);
+        }
+        first.wait_for_state(job, "up");
+        let probed = first.add("probed", &target.url());
+        first.wait_for_ticks(probed, 1);
+        let probe = first.send("POST", &format!("/v1/services/{probed}/probe"), &Value::Null);
+        assert_eq!(probe.status, 200, "{}", probe.text);
+        first.wait_for_ticks(probed, 2);
+        let rest = "SELECT count(*) FROM inbox";
+        wait_until("the inbox to be empty", || fleet.number(rest) == 0);
+        assert_eq!(fleet.number("SELECT count(*) FROM service_ticks"), 4);
+    }
+
+    #[test]
+    fn an_alert_is_sent_once_whoever_finds_it_and_whoever_dies() {
+        let (fleet, target) = (Fleet::new(1), Target::healthy());
+        let [first, second] = two(&fleet);
+        let receiver = Receiver::start();
+        // The other one learns of the channel.
+        receiver.create_channel(&second, "hook");
+        let id = second.add_with(&json!({
+            "name": "api", "url": target.url(),
+            "alerts": [{"channel": "hook", "failure_threshold": 1, "success_threshold": 1,
+                "send_on_resolved": true}],
+        }));
+        assert_eq!(fleet.owner(id), "b");
+        let duty = "SELECT i.name FROM duties d JOIN instances i ON i.id = d.owner_id \
+                    AND i.ended_at_ms IS NULL WHERE d.name = 'alerts'";
+        assert_eq!(fleet.text(duty), "a");
+        second.wait_for_state(id, "up");
+        target.set_behaviour(Behaviour::Status(503));
+        receiver.wait_for_states("api", &["firing"]);
+        // Acknowledged at the instance that does not decide.
+        let alert = second.get("/v1/alerts").list("alerts")[0]["id"].clone();
+        let path = format!("/v1/alerts/{alert}/acknowledge");
+        let reply = second.send("POST", &path, &json!({"by": "Ann"}));
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        assert_eq!(reply.body["data"]["alert"]["data"]["state"], "acknowledged", "{}", reply.text);
+        first.kill();
+        wait_until("b to decide about alerts", || {
+            !fleet.database.query(duty).is_empty() && fleet.text(duty) == "b"
+        });
+        target.set_behaviour(Behaviour::Status(200));
+        receiver.wait_for_states("api", &["firing", "resolved"]);
+        assert_eq!(receiver.received().len(), 2, "{:?}", receiver.received());
+    }
+
+    #[test]
+    fn machines_whose_clocks_are_an_hour_apart_write_the_same_time() {
+        let (fleet, target) = (Fleet::new(1), Target::healthy());
+        let ahead = |name: &str, ms: i64| {
+            fleet.launch(name).with("FAILPOINTS_MACHINE_CLOCK_OFFSET_MS", ms).start()
+        };
+        let first = ahead("a", -3_600_000);
+        add_services(&first, &target);
+        let second = ahead("b", 3_600_000);
+        wait_until("b to own shard 0", || fleet.owner(1) == "b");
+        let ticks = "SELECT coalesce(min(tick_count), 0) FROM service_metrics";
+        let before = fleet.number(ticks);
+        wait_until("each service to have more results", || fleet.number(ticks) > before + 3);
+        second.stop();
+        first.stop();
+        let off = "SELECT count(*) FROM service_ticks WHERE abs(at_ms - \
+                   extract(epoch FROM clock_timestamp()) * 1000) > 600000";
+        assert_eq!(fleet.number(off), 0);
+        let unknown = "SELECT count(*) FROM service_events WHERE event = 'unknown'";
+        assert_eq!(fleet.number(unknown), 0);
+        fleet.assert_sound();
+    }
+
+    #[test]
+    fn a_token_and_a_session_hold_at_every_instance() {
+        let fleet = Fleet::new(60);
+        let with_token = |name: &str| {
+            fleet.launch(name).with("API_TOKEN", "token-of-the-api").with("API_READ", "token")
+        };
+        let (first, second) = (with_token("a").start(), with_token("b").start());
+        let headers =
+            [("authorization", "Bearer token-of-the-api"), ("content-type", "application/json")];
+        let body = json!({"name": "reader", "scopes": ["read"]}).to_string();
+        let created = first.request("POST", "/v1/tokens", &headers, &body);
+        assert_eq!(created.status, 201, "{}", created.text);
+        let token = created.body["data"]["token"]["data"]["text"].as_str().unwrap().to_owned();
+        let bearer = format!("Bearer {token}");
+        wait_until("the other instance to know the token", || {
+            let headers = [("authorization", bearer.as_str())];
+            second.request("GET", "/v1/services", &headers, "").status == 200
+        });
+    }
+
+    #[test]
+    fn a_runner_probes_and_an_api_instance_shows() {
+        let (fleet, target) = (Fleet::new(1), Target::healthy());
+        let api = fleet.launch("web").with("ROLE", "api").start();
+        assert_eq!(api.get("/").status, 200);
+        let id = api.add("a", &target.url());
+        let probe = api.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
+        assert_eq!(probe.status, 200, "it probes by hand: {}", probe.text);
+        assert_eq!(fleet.number("SELECT count(*) FROM service_ticks"), 0, "nobody owns it");
+
+        let runner = fleet.launch("probes").with("ROLE", "runner").start();
+        api.wait_for_ticks(id, 3);
+        api.wait_for_state(id, "up");
+        api.wait_until_ready();
+        runner.wait_until_ready();
+        for path in ["/", "/v1/services", "/openapi.json"] {
+            let refused = runner.get(path);
+            assert_eq!(refused.status, 404, "{path}");
+            assert!(refused.errors().contains("role runner"), "{}", refused.text);
+        }
+        assert!(metric(&runner, "probes_total{result=\"up\"") > 0.0);
+
+        let all = wait_for("both instances to be listed", || {
+            let all = runner.data("instances", "/v1/_internal/instances");
+            Some(all).filter(|all| all.as_array().is_some_and(|all| all.len() == 2))
+        });
+        let row = |nth: usize, key: &str| all[nth][key].clone();
+        assert_eq!([row(0, "name"), row(0, "role")], [json!("web"), json!("api")]);
+        assert_eq!([row(1, "name"), row(1, "role")], [json!("probes"), json!("runner")]);
+        assert_eq!([row(0, "shards"), row(1, "shards")], [json!(0), json!(1_024)]);
+        assert_eq!([row(0, "is_this"), row(1, "is_this")], [json!(false), json!(true)]);
+        let page = api.get("/instances").text;
+        for text in ["web", "probes", "runner", "this one", "100"] {
+            assert!(page.contains(text), "{text:?} in {page}");
+        }
+    }
+
+    #[test]
+    fn the_services_file_is_applied_by_one_instance_and_by_its_successor() {
+        let (fleet, target) = (Fleet::new(1), Target::healthy());
+        let file = |name: &str| {
+            format!("endpoints:\n  - name: {name}\n    url: {}\n    interval: 1s\n", target.url())
+        };
+        let first = fleet.launch("a").with_services_file(&file("one")).start();
+        assert_eq!(first.names(), ["one"]);
+        let launch = Launch::new()
+            .with_database(Arc::clone(&fleet.database))
+            .with("INSTANCE_TTL_SECONDS", TTL.as_secs())
+            .with("INSTANCE_NAME", "b")
+            .with_services_file(&file("two"));
+        let second = launch.start();
+        second.wait_for_log("another instance applies its own");
+        assert_eq!(second.names(), ["one"]);
+        first.stop();
+        wait_until("its successor to apply its file", || second.names() == ["two"]);
+    }
+
+    #[test]
+    fn a_dead_instance_of_another_name_is_ended_after_the_ttl() {
+        let (fleet, target) = (Fleet::new(1), Target::healthy());
+        let first = fleet.start("first");
+        let id = first.add("a", &target.url());
+        first.wait_for_ticks(id, 1);
+        first.kill();
+        let second = fleet.start("second");
+        assert_eq!(fleet.shards_of("second"), 0, "the other may be alive");
+        fleet.wait_for_takeover("first");
+        let before = second.service(id)["metric"]["data"]["tick_count"].as_u64().unwrap();
+        second.wait_for_ticks(id, before + 1);
+        second.wait_for_log("has written nothing for too long and was ended");
+        second.stop();
+    }
+}
+
+mod on_sqlite {
+    use crate::support::Launch;
+
+    #[test]
+    fn a_role_needs_a_database() {
+        for launch in [Launch::new().with("ROLE", "runner"), Launch::new().with("ROLE", "api")] {
+            let (code, output) = launch.run_to_end();
+            assert_eq!(code, Some(2), "{output}");
+            assert!(output.contains("ROLE") && output.contains("DATABASE_URL"), "{output}");
+        }
+        let (code, output) = Launch::new().run(&["run", "--role=runner"]);
+        assert_eq!(code, Some(2), "{output}");
+        assert!(output.contains("DATABASE_URL"), "{output}");
+        let app = Launch::new().start();
+        let all = app.data("instances", "/v1/_internal/instances");
+        assert_eq!(
+            (all[0]["shards"].as_u64(), all[0]["role"].as_str()),
+            (Some(1_024), Some("all"))
+        );
+        assert_eq!(app.get("/instances").status, 200);
+    }
+}
