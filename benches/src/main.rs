@@ -39,11 +39,11 @@ use table::Table;
 type Part = fn(&mut Table);
 
 /// Parts that run only when named, so that the others take less than 15 minutes with the build.
-const WHEN_NAMED: [&str; 7] =
-    ["stall", "postgres", "ui", "storm", "receivers", "everyday", "queries"];
+const WHEN_NAMED: [&str; 8] =
+    ["stall", "postgres", "move", "ui", "storm", "receivers", "everyday", "queries"];
 
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, Part); 15] = [
+const PARTS: [(&str, Part); 16] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -53,6 +53,7 @@ const PARTS: [(&str, Part); 15] = [
     ("lifecycle", lifecycle::run),
     ("stall", stall::run),
     ("postgres", postgres::run),
+    ("move", postgres::run_move),
     ("ui", ui::run),
     ("storm", alerting::storm),
     ("receivers", alerting::receivers),
