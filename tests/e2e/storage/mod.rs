@@ -11,6 +11,7 @@ mod database_start;
 mod export;
 mod file_checks;
 mod import_go_db;
+mod moving;
 mod postgres_cluster;
 mod private_files;
 mod recording;
