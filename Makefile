@@ -9,10 +9,10 @@ FUZZ := $(shell command -v cargo-fuzz || echo $(TOOLS)/bin/cargo-fuzz)
 FUZZ_SECONDS ?= 60
 # `--dev` builds faster and runs slower.
 FUZZ_BUILD ?=
-FUZZ_TARGETS := condition services_file api_body chunk alerting promql
+FUZZ_TARGETS := condition services_file api_body chunk alerting promql remote_read
 
 .PHONY: help run local-run build test lint deny fmt bench bench-smoke bench-history fuzz schema \
-	migrate-check docker-build docker-up screenshots test-matrix
+	migrate-check docker-build docker-up screenshots test-matrix test-python-client deploy-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: ## run every test; STORES=sqlite, postgres, both; as root, installs missin
 
 test-matrix: ## run the test with a Matrix server; installs Synapse from PyPI into target/tools
 	tests/matrix.sh
+
+test-python-client: ## query the monitor with a Prometheus client from PyPI, into target/tools
+	tests/python_client.sh
 
 screenshots: ## take the screenshots of docs/images again
 	tests/needs.sh browser
@@ -90,6 +93,9 @@ schema: $(DIESEL) ## regenerate the diesel schemas of both stores from the migra
 migrate-check: $(DIESEL) ## run the migrations of both stores up, down, up; compare the schemas
 	tests/needs.sh postgresql
 	tests/migrations.sh $(DIESEL) check
+
+deploy-check: ## check the files of deploy/ against the schemas of Compose and Kubernetes
+	tests/deploy.sh
 
 docker-build: ## build the image service-healthcheck
 	docker build -t service-healthcheck .

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the missing Debian packages that tests, fuzzing and benchmarks need besides a Rust
 # toolchain. Arguments: further packages, which not everything needs: `postgresql`, `libpq-dev`,
-# `browser` (Chromium, its driver, and axe-core from PyPI in target/tools/axe), or a package with a
+# `browser` (Chromium, its driver, and axe-core from PyPI in target/tools/axe), `deploy` (Caddy, and
+# the schemas for the files of deploy/ from PyPI in target/tools/schemas), or a package with a
 # program of the same name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +10,10 @@ cd "$(dirname "$0")/.."
 missing=()
 need() { # PROGRAM PACKAGE
     command -v "$1" >/dev/null || missing+=("$2")
+}
+need_pip() {
+    need python3 python3
+    python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 }
 need cc build-essential
 need c++ build-essential
@@ -30,6 +35,8 @@ sasldb=(/usr/lib/*/sasl2/libsasldb.so)
 need /usr/sbin/sshd openssh-server
 axe=target/tools/axe
 axe_is_needed=
+schemas=target/tools/schemas
+schemas_are_needed=
 initdb=(/usr/lib/postgresql/*/bin/initdb)
 for package in "$@"; do
     case $package in
@@ -40,8 +47,19 @@ for package in "$@"; do
             # The downloaded wheel is that of the current pin.
             if ! cmp -s tests/axe.txt "$axe/axe.txt"; then
                 axe_is_needed=1
-                need python3 python3
-                python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+                need_pip
+            fi
+            ;;
+        deploy)
+            need caddy caddy
+            # Debian's Python, whichever other one is installed.
+            need /usr/bin/python3 python3
+            for module in yaml jsonschema; do
+                /usr/bin/python3 -c "import $module" 2>/dev/null || missing+=("python3-$module")
+            done
+            if ! cmp -s tests/deploy/schemas.txt "$schemas/schemas.txt"; then
+                schemas_are_needed=1
+                need_pip
             fi
             ;;
         libpq-dev) [ -e /usr/include/postgresql/libpq-fe.h ] || missing+=("$package") ;;
@@ -68,17 +86,27 @@ install_packages() {
     fi
 }
 
-# pip compares the wheel with the hash of tests/axe.txt.
-download_axe() {
-    echo "downloading axe-core from PyPI into $axe"
-    rm -rf "$axe"
-    mkdir -p "$axe"
+# pip compares the wheels with the hashes of REQUIREMENTS.
+download_wheels() { # REQUIREMENTS FOLDER
+    echo "downloading from PyPI into $2: $(grep -o '^[^# ]*==[^ ]*' "$1" | tr '\n' ' ')"
+    rm -rf "$2"
+    mkdir -p "$2"
     python3 -m pip --disable-pip-version-check download --quiet --no-deps --only-binary :all: \
-        --require-hashes --requirement tests/axe.txt --dest "$axe"
+        --require-hashes --requirement "$1" --dest "$2"
+}
+
+download_axe() {
+    download_wheels tests/axe.txt "$axe"
     python3 -m zipfile -e "$axe"/*.whl "$axe/wheel"
     cp "$axe/wheel/axe_playwright_python/axe.min.js" "$axe/axe.min.js"
     cp tests/axe.txt "$axe/axe.txt"
 }
 
+download_schemas() {
+    download_wheels tests/deploy/schemas.txt "$schemas"
+    cp tests/deploy/schemas.txt "$schemas/schemas.txt"
+}
+
 install_packages
 [ -z "$axe_is_needed" ] || download_axe
+[ -z "$schemas_are_needed" ] || download_schemas

@@ -17,6 +17,7 @@ use service_healthcheck::actors::recorder::{Recorder, RecorderDeps, RecorderSett
 use service_healthcheck::actors::revision::Revision;
 use service_healthcheck::actors::runtime::Runtime;
 use service_healthcheck::actors::self_check::decision::SelfCheckSettings;
+use service_healthcheck::actors::service_changes::ServiceChanges;
 use service_healthcheck::actors::store::StoreActors;
 use service_healthcheck::actors::store::marks::MarksSource;
 use service_healthcheck::actors::store::readers::Readers;
@@ -228,6 +229,7 @@ fn start_recorder(store: &Store, runtime: &Runtime) -> Addr<Recorder> {
         live: LiveState::recipients(&live),
         written: stores.written.clone(),
         push_keys: PushKeys::default(),
+        service_changes: ServiceChanges::default(),
         windows,
         access,
         writer: stores.writer_recipients(),

@@ -13,6 +13,7 @@ mod conditions;
 mod everyday;
 mod figures;
 mod floor;
+mod hour;
 mod isolation;
 mod lifecycle;
 mod note;
@@ -39,11 +40,21 @@ use table::Table;
 type Part = fn(&mut Table);
 
 /// Parts that run only when named, so that the others take less than 15 minutes with the build.
-const WHEN_NAMED: [&str; 8] =
-    ["stall", "postgres", "move", "ui", "storm", "receivers", "everyday", "queries"];
+const WHEN_NAMED: [&str; 10] = [
+    "stall",
+    "postgres",
+    "move",
+    "ui",
+    "storm",
+    "receivers",
+    "everyday",
+    "queries",
+    "million",
+    "hour",
+];
 
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, Part); 16] = [
+const PARTS: [(&str, Part); 18] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -59,6 +70,8 @@ const PARTS: [(&str, Part); 16] = [
     ("receivers", alerting::receivers),
     ("everyday", everyday::run),
     ("queries", queries::run),
+    ("million", scale::million),
+    ("hour", hour::run),
     ("conditions", conditions::run),
 ];
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use procfs::process::Process;
+use procfs::process::{MemoryMap, Process};
 use rustix::process::{Pid, Signal, kill_process};
 use service_healthcheck::metrics::{Format, Telemetry};
 
@@ -88,6 +88,11 @@ impl Program {
         let status = process(self.child.id()).status().expect("its status");
         let mib = |kib: Option<u64>| kib.unwrap_or_default() as f64 / 1_024.0;
         (mib(status.vmrss), mib(status.vmhwm))
+    }
+
+    /// Its memory by mapping.
+    pub fn smaps(&self) -> Vec<MemoryMap> {
+        process(self.child.id()).smaps().expect("its memory").0
     }
 
     /// Its metrics. Expensive with many services, so not for use during a measurement.

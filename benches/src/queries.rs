@@ -28,8 +28,8 @@ const CLIENTS: usize = 4;
 /// Window for the lateness of probes; a whole number of rounds.
 const WINDOW: Duration = Duration::from_secs(30);
 
-/// Time for the last probes to end and to be committed.
-const REST: Duration = Duration::from_secs(1);
+/// Time for the last probes to end and to be committed, a quarter of their interval later.
+const REST: Duration = Duration::from_secs(3);
 
 /// Goals.
 const MONTH_GOAL_MS: f64 = 100.0;

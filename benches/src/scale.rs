@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const ROUNDS: u32 = 2;
 
 /// Time for the last probes to end and to be committed, which may take a commit window.
-const REST: Duration = Duration::from_secs(7);
+const REST: Duration = Duration::from_secs(10);
 
 /// Goal for p99 of the lateness, in milliseconds.
 const LATENESS_GOAL_MS: f64 = 100.0;
@@ -42,6 +42,8 @@ const TOGETHER: [Size; 3] = [
 ];
 const ALONE: [Size; 1] = [size(500_000, 500.0, None)];
 
+const MILLION: [Size; 1] = [size(1_000_000, 900.0, Some(Duration::from_secs(10)))];
+
 /// Measures and adds the rows.
 pub fn run(table: &mut Table) {
     table.part("2. Scale, services at 60 s, over two whole rounds");
@@ -49,6 +51,12 @@ pub fn run(table: &mut Table) {
     for sizes in [TOGETHER.as_slice(), ALONE.as_slice()] {
         side_by_side(table, &target, sizes);
     }
+}
+
+/// A million services, some 16,700 probes a second.
+pub fn million(table: &mut Table) {
+    table.part("15. A million services at 60 s, over two whole rounds");
+    side_by_side(table, &Target::start(&Behaviour::Prompt), &MILLION);
 }
 
 fn side_by_side(table: &mut Table, target: &Target, sizes: &[Size]) {

@@ -86,6 +86,11 @@ impl LastResults {
         result.map(LastResult::expiries).unwrap_or_default()
     }
 
+    /// The last result of a watched service.
+    pub fn result(&self, id: ServiceId) -> Option<LastResult> {
+        self.shard(id).get(&id)?.result.clone()
+    }
+
     /// Name and group of a watched service.
     pub fn name(&self, id: ServiceId) -> Option<FullName> {
         self.shard(id).get(&id).map(|entry| entry.name.clone())

@@ -78,6 +78,7 @@ pub mod revision;
 pub mod runtime;
 pub mod scheduler;
 pub mod self_check;
+pub mod service_changes;
 pub mod span_writer;
 pub mod store;
 pub mod upkeep;

@@ -63,6 +63,11 @@ impl ApiError {
         &self.errors
     }
 
+    /// A header of the response.
+    pub fn header(&self) -> Option<&(HeaderName, HeaderValue)> {
+        self.header.as_ref()
+    }
+
     /// 400: the path, the query string or the JSON syntax is invalid.
     pub fn bad_request(errors: Vec<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, errors)

@@ -1,15 +1,17 @@
 //! What every request and response passes: the guard, and the headers for browsers.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 
 use crate::api::error::ApiError;
+use crate::api::prometheus;
 use crate::api::state::Api;
 use crate::api::visibility;
 
@@ -55,13 +57,15 @@ pub async fn guard(
         }
         Err(error) => {
             let page = api.and_then(|api| (api.pages.refusal)(request.request(), &error));
-            let response = page.unwrap_or_else(|| error.error_response());
+            let response = page.or_else(|| prometheus::refusal(request.request(), &error));
+            let response = response.unwrap_or_else(|| error.error_response());
             Ok(request.into_response(response).map_into_right_body())
         }
     }
 }
 
-/// Adds [`HEADERS`] where they are missing, also to errors.
+/// Adds [`HEADERS`] where they are missing, also to errors. HTTP/1.0 knows no chunks (RFC 9112,
+/// section 6.1): there, the end of the connection is the end of a body without a length.
 pub async fn response_headers(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -71,6 +75,12 @@ pub async fn response_headers(
         if !response.headers().contains_key(&name) {
             response.headers_mut().insert(name, value);
         }
+    }
+    let is_stream = matches!(response.response().body().size(), BodySize::Stream);
+    if is_stream && response.request().version() < Version::HTTP_11 {
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
     }
     Ok(response)
 }

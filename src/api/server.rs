@@ -63,6 +63,7 @@ pub fn serve(
             Some(TlsAcceptor::from(config))
         }
     };
+    ClientStream::prepare(&listener)?;
     let has_cors = !cors_origins.is_empty();
     let app = move || {
         App::new()

@@ -1,5 +1,8 @@
 //! Handlers of `/v1/services`.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -13,16 +16,19 @@ use crate::api::error_responses::{BodyErrors, NotFoundError, ReadErrors, WriteEr
 use crate::api::input;
 use crate::api::query_parameters::{EventParams, PageParams};
 use crate::api::request_bodies::{NewService, ServiceChange};
+use crate::api::service_texts::ServiceTexts;
 use crate::api::state::Api;
 use crate::api::views::envelope::{List, Success, json, success};
 use crate::api::views::event::{Event, EventsData};
-use crate::api::views::service::{Service, ServiceData, ServicesData, one_service};
+use crate::api::views::service::{
+    Service, ServiceContext, ServiceData, ServiceText, ServicesData, one_service,
+};
 use crate::api::visibility;
 use crate::clock::unix_ms;
 use crate::domain::access::Caller;
 use crate::domain::alert::Alert;
 use crate::domain::live::{ServiceList, ServiceOrder};
-use crate::domain::{Definition, Origin, Page, ServiceEvent};
+use crate::domain::{Definition, Origin, Page, ServiceEvent, ServiceId};
 use crate::spec::Patch;
 use crate::storage::alerting::query::GetServicesWithAlerts;
 use crate::storage::alerting::{ListChannels, ListOpenAlerts};
@@ -54,14 +60,13 @@ pub async fn list(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> 
     let is_cached = query.part.is_none() && !query.groups.is_limited();
     let compute = async {
         let (requested, context) = (query.page, api.service_context());
+        let texts = Arc::clone(&api.service_texts);
         let view = move |page| {
-            let view = |(record, alerts): (ServiceRecord, Vec<Alert>)| {
-                Service::new(&record, &alerts, &context)
-            };
-            ServicesData { services: List::new(requested, page, view) }
+            let text = |found: Found| found.text(&context, &texts);
+            ServicesData { services: List::new(requested, page, text) }
         };
-        let rows = found(&api, query);
-        api.text_of((Items::Services, requested.limit as usize), rows, view).await
+        let page = found(&api, query);
+        api.text_of((Items::Services, requested.limit as usize), page, view).await
     };
     let text = if is_cached {
         api.response_cache.get_or_compute(revision, key, compute).await?
@@ -71,18 +76,57 @@ pub async fn list(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> 
     Ok(json(text))
 }
 
-/// The services that match, with their open alerts: their ids from the live state, their rows from
-/// the store. A row that has changed meanwhile, and does not match any more, is left out.
-async fn found(
-    api: &Api,
-    list: ListServices,
-) -> Result<Page<(ServiceRecord, Vec<Alert>)>, ApiError> {
+/// A service of a list.
+enum Found {
+    Kept(ServiceText),
+    /// As it is stored, with its open alerts, and its version before it was read.
+    Read(Box<ServiceRecord>, Vec<Alert>, Option<u32>),
+}
+
+impl Found {
+    fn text(self, context: &ServiceContext, texts: &ServiceTexts) -> ServiceText {
+        let (record, alerts, version) = match self {
+            Self::Kept(text) => return text,
+            Self::Read(record, alerts, version) => (record, alerts, version),
+        };
+        let service = Service::new(&record, &alerts, context);
+        let text = ServiceText::of(&service);
+        if let Some(version) = version.filter(|_| service.is_lasting()) {
+            texts.keep(record.id, version, text.clone());
+        }
+        text
+    }
+}
+
+/// The services that match: their ids from the live state, and their texts that are kept; the rows
+/// of the others, with their open alerts, from the store. A row that has changed meanwhile, and
+/// does not match any more, is left out.
+async fn found(api: &Api, list: ListServices) -> Result<Page<Found>, ApiError> {
     let (order, page) = (ServiceOrder::Id, list.page);
-    let ServiceList { ids, total, .. } =
+    let ServiceList { ids, versions, total, .. } =
         api.find(FindServices { filter: list.filter(), order, page }).await?;
-    let mut items = api.query(GetServicesWithAlerts(ids)).await?;
-    items.retain(|(record, _)| list.matches_state(record));
-    Ok(Page { items, total })
+    let services = ids.iter().copied().zip(versions.iter().copied());
+    // A kept text may be newer than the list, so that a state does not match any more.
+    let kept = match list.has_state() {
+        true => vec![None; ids.len()],
+        false => api.service_texts.get(services.clone()),
+    };
+    let missing = services.zip(&kept).filter(|(_, kept)| kept.is_none());
+    let missing: Vec<(ServiceId, Option<u32>)> = missing.map(|(service, _)| service).collect();
+    let read = match missing.is_empty() {
+        true => Vec::new(),
+        false => api.query(GetServicesWithAlerts(missing.iter().map(|it| it.0).collect())).await?,
+    };
+    let mut read: HashMap<ServiceId, (ServiceRecord, Vec<Alert>)> =
+        read.into_iter().map(|(record, alerts)| (record.id, (record, alerts))).collect();
+    let found = ids.into_iter().zip(versions).zip(kept).filter_map(|((id, version), kept)| {
+        if let Some(text) = kept {
+            return Some(Found::Kept(text));
+        }
+        let (record, alerts) = read.remove(&id)?;
+        list.matches_state(&record).then(|| Found::Read(Box::new(record), alerts, version))
+    });
+    Ok(Page { items: found.collect(), total })
 }
 
 /// Adds a service. Its first probe starts immediately.

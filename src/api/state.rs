@@ -33,6 +33,7 @@ use crate::api::guard::Guard;
 use crate::api::module_probes::ModuleProbes;
 use crate::api::response_cache::ResponseCache;
 use crate::api::scrapes::Scrapes;
+use crate::api::service_texts::ServiceTexts;
 use crate::api::text::SharedText;
 use crate::api::transport::Connections;
 use crate::api::views::envelope;
@@ -97,6 +98,8 @@ pub struct Api {
     /// Advances with each write to the store; the version of the cached responses.
     pub revision: Revision,
     pub response_cache: Arc<ResponseCache>,
+    /// Of services in lists.
+    pub service_texts: Arc<ServiceTexts>,
     /// Memory of large responses.
     pub budget: ResponseBudget,
     pub connections: Connections,

@@ -22,6 +22,7 @@ use crate::actors::runtime::Runtime;
 use crate::actors::scheduler::{PoolRecipients, Scheduler, SchedulerSettings};
 use crate::actors::self_check::canaries::Canaries;
 use crate::actors::self_check::decision::SelfCheckSettings;
+use crate::actors::service_changes::ServiceChanges;
 use crate::actors::span_writer::{SpanWriter, SpanWriterLinks};
 use crate::actors::store::StoreActors;
 use crate::actors::store::marks::MarksSource;
@@ -43,6 +44,7 @@ use crate::probe::net::tls::Trust;
 use crate::relay::actor::{Relay, RelayLinks, RelaySettings};
 use crate::relay::sender::Receiver;
 use crate::storage::Store;
+use crate::storage::history::samples::CatalogSettings;
 use crate::storage::records::{LoadedService, Resumed};
 use crate::storage::relayed::RelayedSeqs;
 
@@ -106,6 +108,7 @@ impl Actors {
         for service in &services {
             push_keys.update(service.id, Some(&service.definition));
         }
+        let service_changes = ServiceChanges::default();
         let windows = CurrentWindows::new(windows);
         let revision = Revision::default();
         let mut source = MarksSource::new(policies);
@@ -123,6 +126,7 @@ impl Actors {
             revision: revision.clone(),
             last_results: last_results.clone(),
             push_keys: push_keys.clone(),
+            service_changes: service_changes.clone(),
             windows: windows.clone(),
             access: access.clone(),
             subscribers: vec![EventSubscriber::new("log", EventLog::spawn(runtime).recipient())],
@@ -179,7 +183,7 @@ impl Actors {
         });
         pool.do_send(SubscribeConfirmations(scheduler.clone().recipient()));
         let canaries = canaries.recipient();
-        let queriers = start_queriers(config, store, &last_results, runtime);
+        let queriers = start_queriers(config, store, (&last_results, service_changes), runtime);
         Self {
             scheduler,
             pool,
@@ -227,17 +231,19 @@ fn recorder_settings(config: &Config, store: &Store, resumed: &Resumed) -> Recor
 fn start_queriers(
     config: &Config,
     store: &Store,
-    last_results: &LastResults,
+    (last_results, changes): (&LastResults, ServiceChanges),
     runtime: &Runtime,
 ) -> Queriers {
     let settings = QuerierSettings {
         concurrency: config.queries.concurrency,
         max_samples: config.queries.max_samples,
-        job: config.queries.job.clone(),
-        requests: config.process.requests,
-        default_interval: config.services.defaults.interval.get(),
+        catalog: CatalogSettings {
+            job: config.queries.job.clone(),
+            requests: config.process.requests,
+            default_interval: config.services.defaults.interval.get(),
+        },
     };
-    Queriers::start(settings, store.access(), last_results.clone(), runtime)
+    Queriers::start(settings, store.access(), (last_results.clone(), changes), runtime)
 }
 
 /// On an arbiter of its own, so that no list delays probes.

@@ -31,7 +31,7 @@ use crate::actors::runtime::{Fault, Runtime};
 use crate::api;
 use crate::api::{
     Api, Connections, CurrentCertificate, CurrentModules, Guard, ModuleProbes, Pages,
-    ResponseBudget, ResponseCache, Scrapes, ServerSettings, UseWriter, WriteAccess,
+    ResponseBudget, ResponseCache, Scrapes, ServerSettings, ServiceTexts, UseWriter, WriteAccess,
 };
 use crate::app::actors::{Actors, Network, Stored};
 use crate::app::certificate::CertificateWatch;
@@ -451,6 +451,7 @@ fn start_server(
         scrapes: Arc::new(Scrapes::new(connections.clone())),
         revision: actors.revision.clone(),
         response_cache: Arc::new(ResponseCache::new(config.api.response_bytes)),
+        service_texts: Arc::new(ServiceTexts::new(config.api.service_text_bytes)),
         budget: ResponseBudget::new(config.api.response_bytes, connections.clone()),
         connections,
         certificate,

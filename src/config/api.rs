@@ -105,6 +105,13 @@ const RESPONSE_BYTES: Variable = Variable::new(
     "most memory for lists and histories that are computed or sent; beyond it they are 503 with \
      Retry-After",
 );
+const SERVICE_TEXT_BYTES: Variable = Variable::new(
+    "API_SERVICE_TEXT_BYTES",
+    "134217728",
+    "a number from 0 to 1099511627776",
+    "most memory for the texts of services that lists have shown and that are current, about 1 KB \
+     each; with less, lists take more CPU",
+);
 
 pub const SECTION: Section = Section {
     title: "API",
@@ -124,6 +131,7 @@ pub const SECTION: Section = Section {
         STREAMS,
         CLIENT_TIMEOUT,
         RESPONSE_BYTES,
+        SERVICE_TEXT_BYTES,
     ],
 };
 
@@ -165,6 +173,8 @@ pub struct ApiConfig {
     pub client_timeout: Duration,
     /// Most memory of responses that are computed or sent.
     pub response_bytes: usize,
+    /// Most memory of kept texts of services.
+    pub service_text_bytes: usize,
 }
 
 /// The files of the certificate of the API.
@@ -218,6 +228,7 @@ impl ApiConfig {
             max_streams: max_streams.unwrap_or_else(by_default),
             client_timeout: reader.value(&CLIENT_TIMEOUT, client_timeout),
             response_bytes: reader.number(&RESPONSE_BYTES, 1 << 20, 1 << 40),
+            service_text_bytes: reader.number(&SERVICE_TEXT_BYTES, 0, 1 << 40),
         }
     }
 

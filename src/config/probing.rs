@@ -21,7 +21,7 @@ const QUEUE_LIMIT: Variable = Variable::new(
 );
 const COALESCE: Variable = Variable::new(
     "COALESCE_MS",
-    "100",
+    "500",
     "a number of milliseconds from 0 to 1000",
     "longest time by which a probe may start early, together with another one, which saves \
      wake-ups; at most a fortieth of its interval",

@@ -46,7 +46,7 @@ const BUFFER_LIMIT: Variable = Variable::new(
 );
 const COMMIT_WINDOW: Variable = Variable::new(
     "COMMIT_WINDOW_MS",
-    "5000",
+    "7000",
     "a number of milliseconds from 0 to 30000",
     "longest time that a result which changes no state waits, to be written together with others; \
      at most a quarter of its interval. A crash loses the results that wait",

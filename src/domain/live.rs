@@ -222,6 +222,9 @@ pub struct ServiceList {
     pub ids: Vec<ServiceId>,
     /// The newest result of each of them; `None` before the first one since the start.
     pub results: Vec<Option<LastResult>>,
+    /// The version of what is stored of each of them, alerts included; it never repeats. `None`
+    /// under maintenance: what is shown then depends on the time.
+    pub versions: Vec<Option<u32>>,
     /// Of the whole list.
     pub total: u64,
     /// When the list was made.

@@ -43,6 +43,10 @@ pub const PROBE_PLUGIN_PERFDATA: &str = "probe_plugin_perfdata";
 pub const PERFDATA_LABEL: &str = "label";
 pub const UNIT: &str = "unit";
 
+/// What queries read of the last result, since neither ticks nor facts have it.
+pub const OF_LAST_RESULT: [&str; 3] =
+    [PROBE_SSL_LAST_CHAIN_EXPIRY, PROBE_PLUGIN_EXIT_CODE, PROBE_DOMAIN_EXPIRY_TIMESTAMP_SECONDS];
+
 /// Label of the series of [`PROBE_HTTP_DURATION_SECONDS`].
 pub const PHASE: &str = "phase";
 

@@ -8,8 +8,8 @@ use crate::actors::access_registry::AccessRegistry;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::messages::live;
 use crate::actors::messages::live::{
-    CloseStreams, FindServices, GetOverview, LiveRecipients, MaintenanceChanged, OpenStream,
-    ServicesDefined, ServicesUpdated, StreamReply,
+    AlertsChanged, CloseStreams, FindServices, GetOverview, LiveRecipients, MaintenanceChanged,
+    OpenStream, ServicesDefined, ServicesUpdated, StreamReply,
 };
 use crate::actors::open_alerts::OpenAlerts;
 use crate::actors::runtime::{Lifeline, Runtime};
@@ -64,6 +64,7 @@ impl LiveState {
         LiveRecipients {
             updated: live.clone().recipient(),
             defined: live.clone().recipient(),
+            alerted: live.clone().recipient(),
             planned: live.clone().recipient(),
             find: live.clone().recipient(),
             overview: live.clone().recipient(),
@@ -118,6 +119,14 @@ impl Handler<ServicesDefined> for LiveState {
             ServicesDefined::Changed(services) => self.overview.define(services, unix_ms()),
             ServicesDefined::All(services) => self.overview.replace(services, unix_ms()),
         }
+    }
+}
+
+impl Handler<AlertsChanged> for LiveState {
+    type Result = ();
+
+    fn handle(&mut self, AlertsChanged(services): AlertsChanged, _: &mut Self::Context) {
+        self.overview.alerts_changed(services);
     }
 }
 

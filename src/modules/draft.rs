@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::Definition;
-use crate::domain::service::bytes_regex::BytesRegex;
+use crate::domain::service::options::ModuleOptions;
 use crate::domain::service::template::Template;
 use crate::modules::block::{Place, Problems};
 use crate::modules::{Prober, TlsRule};
@@ -22,7 +22,7 @@ pub struct Draft {
     pub is_secured: bool,
     pub upgrades: bool,
     pub tls_rule: Option<TlsRule>,
-    pub expect_line: Option<BytesRegex>,
+    pub of_module: ModuleOptions,
 }
 
 impl Draft {
@@ -81,8 +81,8 @@ impl Draft {
     fn sample_url(&self, prober: Prober) -> &'static str {
         match prober {
             Prober::Http => "http://127.0.0.1/",
-            Prober::Tcp if self.upgrades => "starttls://127.0.0.1:1",
-            Prober::Tcp if self.is_secured => "tls://127.0.0.1:1",
+            // Of these, only `tls` has the fields of TLS.
+            Prober::Tcp if self.is_secured || self.upgrades => "tls://127.0.0.1:1",
             Prober::Tcp => "tcp://127.0.0.1:1",
             Prober::Icmp => "icmp://127.0.0.1",
             Prober::Dns => "dns://127.0.0.1",

@@ -82,7 +82,5 @@ pub struct Module {
     template: Definition,
     /// Whether the connection is TLS, where the target does not say so (tcp, grpc).
     is_secured: bool,
-    /// Whether a connection in plain text is upgraded to TLS (tcp).
-    upgrades: bool,
     pub tls_rule: Option<TlsRule>,
 }

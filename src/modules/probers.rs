@@ -16,12 +16,12 @@ pub fn tcp(block: &Block, draft: &mut Draft, problems: &mut Problems) {
     block.check_keys(&known, &["source_ip_address"], problems);
     read_family(block, draft, problems);
     draft.is_secured = block.boolean("tls", problems).is_some_and(|(_, tls)| tls);
-    query_response::read(block, "\n", draft, problems);
+    query_response::read(block, true, draft, problems);
     if draft.is_secured || draft.upgrades {
         read_tls(block, draft, problems);
     }
     if let Some((place, _)) = block.get("tls").filter(|_| draft.is_secured && draft.upgrades) {
-        place.unsupported(problems);
+        problems.add(place.line, format!("{}: not supported beside starttls", place.path));
     }
 }
 
@@ -30,10 +30,12 @@ pub fn icmp(block: &Block, draft: &mut Draft, problems: &mut Problems) {
     let unsupported = ["source_ip_address", "payload_size", "dont_fragment"];
     block.check_keys(&known, &unsupported, problems);
     read_family(block, draft, problems);
-    match block.text("ttl", problems) {
-        // The default of both.
-        None | Some((_, "0" | "64")) => {}
-        Some((place, _)) => place.unsupported(problems),
+    // 0 stands for the default of the exporter.
+    if let Some((place, text)) = block.text("ttl", problems).filter(|(_, text)| *text != "0") {
+        match text.parse() {
+            Ok(ttl) => draft.of_module.ttl = Some(ttl),
+            Err(_) => place.reject(&Invalid::new(text, "0 to 255"), problems),
+        }
     }
 }
 
@@ -66,16 +68,17 @@ pub fn dns(block: &Block, draft: &mut Draft, problems: &mut Problems) {
     let query_type = block.text("query_type", problems);
     let (place, name) = query_type.unwrap_or_else(|| (block.place().clone(), "ANY"));
     draft.put(QUERY_TYPE, name, place);
-    for (key, supported) in [("query_class", "IN"), ("transport_protocol", "udp")] {
-        match block.text(key, problems) {
-            Some((place, value)) if !value.eq_ignore_ascii_case(supported) => {
-                place.unsupported(problems);
-            }
-            _ => {}
-        }
+    match block.text("query_class", problems) {
+        None | Some((_, "" | "IN")) => {}
+        Some((place, _)) => place.unsupported(problems),
     }
-    if let Some((place, false)) = block.boolean("recursion_desired", problems) {
-        place.unsupported(problems);
+    match block.text("transport_protocol", problems) {
+        None | Some((_, "udp" | "")) => {}
+        Some((_, "tcp")) => draft.of_module.is_dns_over_tcp = true,
+        Some((place, other)) => place.reject(&Invalid::new(other, "udp or tcp"), problems),
+    }
+    if let Some((_, false)) = block.boolean("recursion_desired", problems) {
+        draft.of_module.has_no_recursion = true;
     }
     let rcodes = block.texts("valid_rcodes", problems);
     let place = block.get("valid_rcodes").map_or_else(|| block.place().clone(), |(it, _)| it);
@@ -108,12 +111,7 @@ pub fn grpc(block: &Block, draft: &mut Draft, problems: &mut Problems) {
 
 pub fn websocket(block: &Block, draft: &mut Draft, problems: &mut Problems) {
     block.check_keys(&["headers", "http_config", "query_response"], &[], problems);
-    query_response::read(block, "", draft, problems);
-    if draft.expect_line.take().is_some() {
-        // A message has no lines.
-        let place = block.get("query_response").map_or_else(|| block.place().clone(), |it| it.0);
-        problems.add(place.line, format!("{}: expect: not supported", place.path));
-    }
+    query_response::read(block, false, draft, problems);
     read_headers(block, draft, problems);
     let Some(client) = block.block("http_config", problems) else { return };
     let known = [&CLIENT[..], &FAMILY].concat();

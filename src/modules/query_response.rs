@@ -1,82 +1,32 @@
-//! The dialogue of the probers `tcp` and `websocket`: at most one expectation.
-
-use serde_json::json;
+//! The dialogue of the probers `tcp` and `websocket`.
 
 use crate::domain::service::bytes_regex::BytesRegex;
-use crate::modules::block::{Block, Place, Problems};
-use crate::modules::draft::{Draft, literal};
-use crate::spec::field::{SENT, STARTTLS_PROTOCOL};
+use crate::domain::service::options::DialogueStep;
+use crate::modules::block::{Block, Problems};
+use crate::modules::draft::Draft;
 
-/// One thing that is done, in its order.
-#[derive(Debug, PartialEq)]
-enum Step<'a> {
-    Send(&'a str),
-    Expect(Place, &'a str),
-    StartTls,
-}
-
-/// Reads `query_response`. What is sent before the expectation is sent together; what is sent after
-/// it decides nothing, and is left out. `line_end` is what the exporter adds to a text.
-pub fn read(block: &Block, line_end: &str, draft: &mut Draft, problems: &mut Problems) {
-    let key = "query_response";
-    let mut steps = Vec::new();
-    for (place, node) in block.list(key, problems) {
+/// Reads `query_response`. Where `upgrades`, one step may begin TLS.
+pub fn read(block: &Block, upgrades: bool, draft: &mut Draft, problems: &mut Problems) {
+    let known = if upgrades { &["expect", "send", "starttls"][..] } else { &["expect", "send"] };
+    for (place, node) in block.list("query_response", problems) {
         let Some(entry) = Block::of(node, place, problems) else { return };
-        let unsupported = ["labels", "expect_bytes"];
-        entry.check_keys(&["expect", "send", "starttls"], &unsupported, problems);
-        if let Some((place, expect)) = entry.text("expect", problems).filter(|it| !it.1.is_empty())
-        {
-            steps.push(Step::Expect(place, expect));
-        }
-        if let Some((_, text)) = entry.text("send", problems).filter(|it| !it.1.is_empty()) {
-            steps.push(Step::Send(text));
-        }
-        if let Some((_, true)) = entry.boolean("starttls", problems) {
-            steps.push(Step::StartTls);
-        }
-    }
-    let Some((place, _)) = block.get(key).filter(|_| !steps.is_empty()) else { return };
-    if is_starttls_of_smtp(&steps) {
-        draft.upgrades = true;
-        draft.put(STARTTLS_PROTOCOL, json!("smtp"), place);
-        return;
-    }
-    let expects = steps.iter().filter(|step| matches!(step, Step::Expect(..))).count();
-    if expects > 1 || steps.contains(&Step::StartTls) {
-        let expected = "texts to send and at most one expect, or the dialogue of SMTP up to \
-                        starttls";
-        problems.add(place.line, format!("{}: not supported, expected {expected}", place.path));
-        return;
-    }
-    let mut sent = String::new();
-    for step in &steps {
-        match step {
-            Step::Send(text) => sent.push_str(&format!("{text}{line_end}")),
-            Step::Expect(place, text) => {
-                match BytesRegex::parse(text) {
-                    Ok(regex) => draft.expect_line = Some(regex),
-                    Err(invalid) => place.reject(&invalid, problems),
-                }
-                break;
+        entry.check_keys(known, &["labels", "expect_bytes", "starttls"], problems);
+        let mut step = DialogueStep::default();
+        if let Some((place, text)) = entry.text("expect", problems).filter(|it| !it.1.is_empty()) {
+            match BytesRegex::parse(text) {
+                Ok(regex) => step.expect = Some(regex),
+                Err(invalid) => place.reject(&invalid, problems),
             }
-            Step::StartTls => {}
         }
+        let send = entry.text("send", problems).filter(|(_, text)| !text.is_empty());
+        step.send = send.map(|(_, text)| text.to_owned());
+        if let Some((place, true)) = entry.boolean("starttls", problems).filter(|_| upgrades) {
+            step.upgrades = true;
+            if draft.upgrades {
+                problems.add(place.line, format!("{}: not supported twice", place.path));
+            }
+            draft.upgrades = true;
+        }
+        draft.of_module.dialogue.push(step);
     }
-    if !sent.is_empty() {
-        draft.put(SENT, literal(&sent), place);
-    }
-}
-
-/// `EHLO`, then `STARTTLS`, then TLS; the greeting has the code 220.
-fn is_starttls_of_smtp(steps: &[Step<'_>]) -> bool {
-    let Some(upgrade) = steps.iter().position(|step| *step == Step::StartTls) else { return false };
-    let sent = |text: &str| {
-        steps[..upgrade].iter().position(|step| match step {
-            Step::Send(sent) => sent.trim().to_ascii_uppercase().starts_with(text),
-            _ => false,
-        })
-    };
-    let greets = matches!(steps.first(), Some(Step::Expect(_, expect)) if expect.contains("220"));
-    let says_hello = sent("EHLO").or_else(|| sent("HELO"));
-    greets && says_hello.zip(sent("STARTTLS")).is_some_and(|(hello, upgrade)| hello < upgrade)
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::service::options::ModuleOptions;
 use crate::domain::time::duration;
 use crate::domain::{Definition, Invalid, Options};
 use crate::modules::block::{Block, Place, Problems};
 use crate::modules::draft::Draft;
 use crate::modules::{Module, Modules, Prober, http, probers};
-use crate::services_file::yaml::{self, Node};
+use crate::services_file::merge_keys;
+use crate::services_file::yaml::{self, LoadError, Node};
 
 /// Most problems that are reported.
 const REPORTED: usize = 50;
@@ -31,8 +33,9 @@ impl Prober {
 impl Modules {
     /// Reads the text of `file`. Errors: each with file and line.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<String>> {
-        let loaded = yaml::load(text)
-            .map_err(|error| vec![format!("{file}:{}: {}", error.line, error.problem)])?;
+        let refused = |error: LoadError| vec![format!("{file}:{}: {}", error.line, error.problem)];
+        let mut loaded = yaml::load(text).map_err(refused)?;
+        loaded.documents.iter_mut().try_for_each(merge_keys::resolve).map_err(refused)?;
         let mut problems = Problems::default();
         let modules = match loaded.documents.as_slice() {
             [] => BTreeMap::new(),
@@ -112,13 +115,14 @@ fn read_module(node: &Node<'_>, place: &Place, problems: &mut Problems) -> Optio
         return None;
     }
     let mut template = draft.definition(prober, place, problems)?;
-    if let Some(regex) = draft.expect_line {
-        let options = Options { expect_line: Some(regex), ..Options::clone(&template.options) };
+    let Draft { is_secured, tls_rule, of_module, .. } = draft;
+    if of_module != ModuleOptions::default() {
+        let of_module = Some(Box::new(of_module));
+        let options = Options { of_module, ..Options::clone(&template.options) };
         template = Definition { options: Arc::new(options), ..template };
     }
-    let Draft { is_secured, upgrades, tls_rule, .. } = draft;
     let timeout = timeout.filter(|timeout| !timeout.is_zero());
-    Some(Module { prober, timeout, template, is_secured, upgrades, tls_rule })
+    Some(Module { prober, timeout, template, is_secured, tls_rule })
 }
 
 /// 0 for none.

@@ -33,11 +33,6 @@ impl Module {
         Ok(Definition { target, options, ..self.template.clone() })
     }
 
-    /// Whether the module has an expression that a response must match.
-    pub fn expects(&self) -> bool {
-        self.template.options.expectations.is_some() || self.template.options.expect_line.is_some()
-    }
-
     /// The fields of the module, with its secrets, for a target that stands for another one.
     pub fn template(&self) -> &Definition {
         &self.template
@@ -51,12 +46,7 @@ impl Module {
             Prober::WebSocket if has("ws://") || has("wss://") => Ok(target.to_owned()),
             Prober::WebSocket => Err(Invalid::hidden("a URL that begins with ws:// or wss://")),
             Prober::Tcp => {
-                let scheme = match (self.upgrades, self.is_secured) {
-                    (true, _) => "starttls",
-                    (false, true) => "tls",
-                    (false, false) => "tcp",
-                };
-                // Of these schemes, only starttls has a default port.
+                let scheme = if self.is_secured { "tls" } else { "tcp" };
                 let has_port = without_port(target) != target;
                 let url = has_port.then(|| format!("{scheme}://{}", authority(target)));
                 url.ok_or_else(|| Invalid::hidden("a host and a port, such as example.org:443"))

@@ -1,11 +1,11 @@
 //! Files of modules: what they mean, and what is refused.
 
-use std::time::Duration;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::service::bytes_regex::BytesRegex;
+use crate::domain::service::options::{DialogueStep, ModuleOptions};
 use crate::modules::target::TargetError;
 use crate::spec::{Form, write};
 
@@ -108,23 +108,77 @@ fn options_of_the_other_probers_are_the_fields_of_a_service() {
             "{prober: tcp, tcp: {tls: true, tls_config: {insecure_skip_verify: true}}}",
             json!({"insecure": true}),
         ),
-        (
-            "{prober: tcp, tcp: {query_response: [{send: A}, {send: B}, {expect: C, send: D}]}}",
-            json!({"body": "A\nB\n"}),
-        ),
-        (
-            "{prober: tcp, tcp: {query_response: [{expect: '^220 ([^ ]+) ESMTP (.+)$'}, \
-             {send: \"EHLO prober\\r\"}, {expect: '^250-STARTTLS'}, {send: \"STARTTLS\\r\"}, \
-             {expect: '^220'}, {starttls: true}, {send: \"EHLO prober\\r\"}]}}",
-            json!({"starttls_protocol": "smtp"}),
-        ),
-        (
-            "{prober: websocket, websocket: {query_response: [{send: hi}], headers: {A: [b]}}}",
-            json!({"body": "hi", "headers": {"A": "b"}}),
-        ),
+        ("{prober: websocket, websocket: {headers: {A: [b]}}}", json!({"headers": {"A": "b"}})),
     ] {
         assert_eq!(fields(module), expected, "{module}");
     }
+}
+
+#[test]
+fn some_options_of_modules_are_no_fields_of_a_service() {
+    let of = |module: &str| {
+        let modules = parse(&format!("modules:\n  m: {module}\n"));
+        let options = &modules.get("m").unwrap().template().options;
+        options.of_module.as_deref().cloned().unwrap_or_default()
+    };
+    let regex = |text: &str| Some(BytesRegex::parse(text).unwrap());
+    let step = |expect: Option<&str>, send: Option<&str>, upgrades: bool| DialogueStep {
+        expect: expect.and_then(regex),
+        send: send.map(str::to_owned),
+        upgrades,
+    };
+    let with = |dialogue: &[DialogueStep]| ModuleOptions {
+        dialogue: dialogue.to_vec(),
+        ..ModuleOptions::default()
+    };
+    for (module, expected) in [
+        ("{prober: tcp, tcp: {query_response: []}}", ModuleOptions::default()),
+        (
+            "{prober: tcp, tcp: {query_response: [{send: A}, \
+             {expect: 'B (.)', send: '${1} $HOME'}, {starttls: true}, {send: C, expect: ''}]}}",
+            with(&[
+                step(None, Some("A"), false),
+                step(Some("B (.)"), Some("${1} $HOME"), false),
+                step(None, None, true),
+                step(None, Some("C"), false),
+            ]),
+        ),
+        (
+            "{prober: websocket, websocket: {query_response: [{expect: a, send: b}]}}",
+            with(&[step(Some("a"), Some("b"), false)]),
+        ),
+        (
+            "{prober: icmp, icmp: {ttl: 5}}",
+            ModuleOptions { ttl: Some(5), ..ModuleOptions::default() },
+        ),
+        ("{prober: icmp, icmp: {ttl: 0}}", ModuleOptions::default()),
+        (
+            "{prober: dns, dns: {query_name: a, transport_protocol: tcp, \
+             recursion_desired: false}}",
+            ModuleOptions {
+                is_dns_over_tcp: true,
+                has_no_recursion: true,
+                ..ModuleOptions::default()
+            },
+        ),
+    ] {
+        assert_eq!(of(module), expected, "{module}");
+    }
+}
+
+#[test]
+fn a_module_may_merge_another_one_and_a_file_may_be_empty() {
+    let modules = parse(
+        "modules:\n  all: &all\n    prober: http\n    timeout: 3s\n    http: {method: PUT}\n  \
+         own:\n    <<: *all\n    timeout: 4s\n",
+    );
+    let [all, own] = ["all", "own"].map(|name| modules.get(name).unwrap());
+    assert_eq!(own.template(), all.template());
+    let seconds = [all, own].map(|module| module.timeout.unwrap().as_secs());
+    assert_eq!(seconds, [3, 4]);
+    assert!(parse("").is_empty() && parse("modules:").is_empty());
+    let found = problems("modules:\n  a:\n    <<: text\n");
+    assert_eq!(found, ["b.yml:3: <<: invalid value, expected a mapping or a list of mappings"]);
 }
 
 #[test]
@@ -143,13 +197,13 @@ modules:
       colour: red
   c:
     prober: icmp
-    icmp: {ttl: 5}
+    icmp: {ttl: 500}
   d:
     prober: tcp
     tcp:
       query_response:
-        - expect: PING
-        - expect: PONG
+        - starttls: true
+        - starttls: true
   e: {prober: dns}
   f: {prober: unix}
   g: {timeout: 5}
@@ -158,9 +212,8 @@ modules:
     let expected = [
         "b.yml:5: modules.a.http.proxy_url: not supported",
         "b.yml:11: modules.b.http.colour: unknown key, expected one of ",
-        "b.yml:14: modules.c.icmp.ttl: not supported",
-        "b.yml:18: modules.d.tcp.query_response: not supported, expected texts to send and at \
-             most one expect, or the dialogue of SMTP up to starttls",
+        "b.yml:14: modules.c.icmp.ttl: invalid value 500, expected 0 to 255",
+        "b.yml:20: modules.d.tcp.query_response.2.starttls: not supported twice",
         "b.yml:21: modules.e.dns.query_name: required",
         "b.yml:22: modules.f.prober: invalid value unix, expected http, tcp, icmp, dns, grpc, \
              websocket",
@@ -202,14 +255,26 @@ modules:
         ),
         ("{prober: http, http: {compression: gzip}}", "modules.m.http.compression: not supported"),
         ("{prober: http, http: 7}", "modules.m.http: invalid value, expected a mapping"),
-        ("{prober: dns, dns: {query_name: a, transport_protocol: tcp}}", "not supported"),
+        (
+            "{prober: dns, dns: {query_name: a, transport_protocol: sctp}}",
+            "modules.m.dns.transport_protocol: invalid value sctp, expected udp or tcp",
+        ),
+        ("{prober: dns, dns: {query_name: a, query_class: CH}}", "query_class: not supported"),
+        ("{prober: icmp, icmp: {payload_size: 9}}", "modules.m.icmp.payload_size: not supported"),
         ("{prober: dns, dns: {query_name: a, query_type: X Y}}", "modules.m.dns.query_type: inv"),
         (
             "{prober: dns, dns: {query_name: a, validate_answer_rrs: {fail_if_matches_regexp: \
              [a]}}}",
             "modules.m.dns.validate_answer_rrs: not supported",
         ),
-        ("{prober: tcp, tcp: {query_response: [{starttls: true}]}}", "not supported, expected"),
+        (
+            "{prober: tcp, tcp: {tls: true, query_response: [{starttls: true}]}}",
+            "modules.m.tcp.tls: not supported beside starttls",
+        ),
+        (
+            "{prober: websocket, websocket: {query_response: [{starttls: true}]}}",
+            "modules.m.websocket.query_response.1.starttls: not supported",
+        ),
         ("{prober: tcp, tcp: {source_ip_address: 127.0.0.1}}", "source_ip_address: not supported"),
     ] {
         let found = problems(&format!("modules:\n  m: {module}\n"));
@@ -217,21 +282,6 @@ modules:
     }
     assert_eq!(problems("modules: {}\nother: 1\n").len(), 1);
     assert!(problems("modules: [").first().unwrap().starts_with("b.yml:"));
-}
-
-#[test]
-fn the_file_of_the_package_is_read_once_two_modules_are_taken_out() {
-    let text = "modules:\n  http_2xx:\n    prober: http\n  http_post_2xx:\n    prober: http\n    \
-                http:\n      method: POST\n  ssh_banner:\n    prober: tcp\n    timeout: 5s\n    \
-                tcp:\n      query_response:\n      - expect: \"^SSH-2.0-\"\n      - send: \
-                \"SSH-2.0-blackbox-ssh-check\"\n  icmp:\n    prober: icmp\n";
-    let modules = parse(text);
-    assert_eq!(modules.len(), 4);
-    let ssh = modules.get("ssh_banner").unwrap();
-    assert_eq!((ssh.prober, ssh.timeout), (Prober::Tcp, Some(Duration::from_secs(5))));
-    let expects = ssh.template().options.expect_line.as_ref().unwrap();
-    assert!(expects.is_match(b"SSH-2.0-OpenSSH") && !expects.is_match(b"x SSH-2.0-"));
-    assert!(parse("").is_empty() && parse("modules:").is_empty());
 }
 
 #[test]

@@ -147,11 +147,11 @@ impl<'a> ProbeContext<'a> {
         }
     }
 
-    /// The expression of a line as the detail of a failure shows it.
-    pub fn expected_line(&self, regex: &BytesRegex) -> String {
+    /// The expression that a line or a message must match, as the detail of a failure shows it.
+    pub fn expected_match(&self, regex: &BytesRegex) -> String {
         match self.resources.rules.requests {
-            Requests::Masked => "the expected line".to_owned(),
-            Requests::Shown => format!("a line that matches {:?}", regex.as_str()),
+            Requests::Masked => "a match of the expression".to_owned(),
+            Requests::Shown => format!("a match of {:?}", regex.as_str()),
         }
     }
 

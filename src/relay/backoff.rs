@@ -21,7 +21,7 @@ impl Backoff {
     pub fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
         let own = LEAST.saturating_mul(2u32.saturating_pow(self.failures)).min(MOST);
         self.failures = self.failures.saturating_add(1);
-        retry_after.map_or(own, |asked| asked.clamp(LEAST, RETRY_AFTER_MOST))
+        retry_after.map_or(own, |requested| requested.clamp(LEAST, RETRY_AFTER_MOST))
     }
 
     pub fn succeeded(&mut self) {
@@ -45,8 +45,8 @@ mod tests {
     #[test]
     fn the_receiver_may_ask_for_another_pause() {
         let mut backoff = Backoff::default();
-        let mut asked = |secs| backoff.failed(Some(Duration::from_secs(secs))).as_secs();
-        assert_eq!((asked(0), asked(90), asked(86_400)), (1, 90, 300));
+        let mut requested = |secs| backoff.failed(Some(Duration::from_secs(secs))).as_secs();
+        assert_eq!((requested(0), requested(90), requested(86_400)), (1, 90, 300));
         (0..40).for_each(|_| _ = backoff.failed(None));
         assert_eq!(backoff.failed(None).as_secs(), 30);
     }

@@ -19,7 +19,7 @@ pub struct Walk {
     /// To be read.
     services: VecDeque<Unrelayed>,
     /// Being read.
-    asked: Vec<Unrelayed>,
+    requested: Vec<Unrelayed>,
     /// Read, and to be relayed.
     ticks: VecDeque<NumberedTick>,
 }
@@ -40,12 +40,12 @@ impl Walk {
     pub fn next(&mut self) -> WalkStep {
         if !self.ticks.is_empty() {
             WalkStep::Relay
-        } else if !self.services.is_empty() || !self.asked.is_empty() {
-            if self.asked.is_empty() {
+        } else if !self.services.is_empty() || !self.requested.is_empty() {
+            if self.requested.is_empty() {
                 let count = self.services.len().min(READ_SERVICES);
-                self.asked = self.services.drain(..count).collect();
+                self.requested = self.services.drain(..count).collect();
             }
-            WalkStep::Read(self.asked.clone())
+            WalkStep::Read(self.requested.clone())
         } else if !self.is_listed {
             WalkStep::List { after: self.after }
         } else {
@@ -61,19 +61,19 @@ impl Walk {
         self.services.extend(behind);
     }
 
-    /// The ticks of the services that were asked for. Returns the services that have none left:
+    /// The ticks of the services that were requested. Returns the services that have none left:
     /// retention has deleted them.
     pub fn read(&mut self, UnrelayedTicks { ticks, rest }: UnrelayedTicks) -> Vec<Unrelayed> {
-        let mut asked = std::mem::take(&mut self.asked);
+        let mut requested = std::mem::take(&mut self.requested);
         let with_ticks = ticks.iter().map(|tick| tick.service_id);
         let left: HashSet<ServiceId> =
             with_ticks.chain(rest.iter().map(|service| service.service_id)).collect();
-        asked.retain(|service| !left.contains(&service.service_id));
+        requested.retain(|service| !left.contains(&service.service_id));
         self.ticks.extend(ticks);
         for service in rest.into_iter().rev() {
             self.services.push_front(service);
         }
-        asked
+        requested
     }
 
     pub fn pop(&mut self) -> Option<NumberedTick> {

@@ -24,7 +24,7 @@ mod gatus_keys;
 mod item;
 mod joined_conditions;
 mod maintenance;
-mod merge_keys;
+pub mod merge_keys;
 mod notices;
 mod parents;
 mod paths;

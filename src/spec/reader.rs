@@ -211,7 +211,7 @@ impl<'v> FieldReader<'v> {
             body_limit: body_limit.map_or(BODY_LIMIT_BYTES, |number| number as usize),
             expect: self
                 .take(EXPECT, |value, dialect| Ok(Wildcard::new(values::text(value, dialect)?))),
-            expect_line: None,
+            of_module: None,
             expectations: self.expectations(),
             tls: self.tls(),
             starttls_protocol: self.take(STARTTLS_PROTOCOL, values::starttls_protocol),

@@ -96,6 +96,11 @@ impl ListServices {
         ServiceFilter { state: status.map(StateFilter::Status), part, group, reason, groups }
     }
 
+    /// Whether only services in some state match.
+    pub fn has_state(&self) -> bool {
+        self.status.is_some() || self.reason.is_some()
+    }
+
     /// Whether the state of a service matches, which may change at any time.
     pub fn matches_state(&self, record: &ServiceRecord) -> bool {
         let failure = || record.latest_event.as_ref()?.failure.as_ref();

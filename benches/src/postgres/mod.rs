@@ -1,4 +1,4 @@
-//! Part 9: the store on PostgreSQL, with its server on the same machine; part 15: moves to it.
+//! Part 9: the store on PostgreSQL, with its server on the same machine; part 17: moves to it.
 
 #[path = "../../../tests/support/postgres_cluster.rs"]
 #[allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "shared with the tests")]
@@ -16,7 +16,7 @@ use crate::table::Table;
 
 /// Measures moves, and adds the rows.
 pub fn run_move(table: &mut Table) {
-    table.part("15. Moves between SQLite and PostgreSQL");
+    table.part("17. Moves between SQLite and PostgreSQL");
     moving::run(table);
 }
 

@@ -17,6 +17,7 @@ use crate::storage::StorageError;
 pub struct LiveRecipients {
     pub updated: Recipient<ServicesUpdated>,
     pub defined: Recipient<ServicesDefined>,
+    pub alerted: Recipient<AlertsChanged>,
     pub planned: Recipient<MaintenanceChanged>,
     pub find: Recipient<FindServices>,
     pub overview: Recipient<GetOverview>,
@@ -38,6 +39,11 @@ pub enum ServicesDefined {
     /// All services, by id: others than those of commits and changes may have changed.
     All(Vec<LiveService>),
 }
+
+/// Notice from the recorder: the alerts of these services were changed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AlertsChanged(pub Vec<ServiceId>);
 
 /// Notice from the recorder: the maintenance was changed.
 #[derive(Debug, Clone, Copy, Message)]

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use actix::Message;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::domain::access::GroupLimit;
 use crate::promql::{
@@ -21,6 +22,8 @@ pub struct RunQuery {
     pub deadline: Instant,
     /// Set when the client has gone.
     pub is_canceled: Arc<AtomicBool>,
+    /// Its place among those that run or wait, also when the client has gone.
+    pub place: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -37,6 +40,17 @@ pub enum QueryWork {
     },
     /// The series of any of these selectors; of all services without one.
     Series {
+        selectors: Vec<Vec<Matcher>>,
+        /// Most series; the answer has one more if there are more.
+        limit: Option<usize>,
+    },
+    /// The names of the labels of those series.
+    LabelNames {
+        selectors: Vec<Vec<Matcher>>,
+    },
+    /// The values that the label `name` has in those series.
+    LabelValues {
+        name: String,
         selectors: Vec<Vec<Matcher>>,
     },
     /// All samples of these windows.
@@ -65,6 +79,8 @@ pub enum QueryAnswer {
     Values(Answer),
     /// Sorted, each once.
     Series(Vec<Labels>),
+    /// Sorted, each once.
+    Texts(Vec<String>),
     /// Of each window.
     Samples(Vec<Vec<SelectedSeries>>),
 }

@@ -2,6 +2,8 @@
 //! no list of the API waits behind a query.
 
 mod board;
+mod known_services;
+mod lists;
 mod program;
 
 use std::sync::Arc;
@@ -16,23 +18,29 @@ use crate::actors::messages::querying::{
     QueryAnswer, QueryReply, QueryWork, RunQuery, SampleWindow,
 };
 use crate::actors::runtime::{Lifeline, Runtime};
+use crate::actors::service_changes::ServiceChanges;
 use crate::actors::store::reopening::Reopening;
 use crate::clock::unix_ms;
-use crate::domain::Requests;
+use crate::domain::ServiceId;
 use crate::domain::access::GroupLimit;
 use crate::metrics::{QueryMetrics, QueryResult, Telemetry};
 use crate::promql::{
-    EvalError, Labels, MAX_SERIES, Matcher, Meter, Options, SamplePool, SelectedSeries, Selection,
-    Source, Stop, instant, range,
+    EvalError, MAX_SERIES, Meter, Options, SamplePool, SelectedSeries, Selection, Source, Stop,
+    instant, range,
 };
 use crate::storage::StoreAccess;
-use crate::storage::history::samples::{Board, Catalog, StoreSource};
+use crate::storage::history::samples::{Board, Catalog, CatalogSettings, StoreSource};
 use crate::storage::port::StoreRead;
 
+use known_services::KnownServices;
+pub use program::is_of_program;
 use program::{ProgramMetrics, WithProgram};
 
 /// Queries that may wait for a thread.
 const WAITING_LIMIT: usize = 16;
+
+/// Niceness of the threads, so that probes do not wait for queries.
+const NICENESS: i32 = 10;
 
 /// Settings of the queriers.
 #[derive(Debug, Clone)]
@@ -40,11 +48,7 @@ pub struct QuerierSettings {
     /// Threads.
     pub concurrency: usize,
     pub max_samples: usize,
-    /// Value of the label `job`.
-    pub job: String,
-    pub requests: Requests,
-    /// Interval of services that set none.
-    pub default_interval: Duration,
+    pub catalog: CatalogSettings,
 }
 
 /// Limits the queries to the threads. Clones share the limit.
@@ -68,20 +72,26 @@ impl Queriers {
     pub fn start(
         settings: QuerierSettings,
         access: StoreAccess,
-        last_results: LastResults,
+        (last_results, changes): (LastResults, ServiceChanges),
         runtime: &Runtime,
     ) -> Self {
-        let concurrency = settings.concurrency;
-        let pool = Arc::new(SamplePool::new(settings.max_samples));
+        let QuerierSettings { concurrency, max_samples, catalog } = settings;
+        let job = catalog.job.clone();
+        let services = Arc::new(KnownServices::new(catalog, changes));
+        let pool = Arc::new(SamplePool::new(max_samples));
         let metrics = runtime.telemetry.queries.clone();
         let (telemetry, lifelines) = (runtime.telemetry.clone(), runtime.lifelines.clone());
-        let queriers = SyncArbiter::start(concurrency, move || Querier {
-            settings: settings.clone(),
-            store: Reopening::new(access.clone(), StoreAccess::reader),
-            last_results: last_results.clone(),
-            pool: Arc::clone(&pool),
-            telemetry: telemetry.clone(),
-            _lifeline: lifelines.lifeline("querier"),
+        let queriers = SyncArbiter::start(concurrency, move || {
+            lower_priority();
+            Querier {
+                job: job.clone(),
+                services: Arc::clone(&services),
+                store: Reopening::new(access.clone(), StoreAccess::reader),
+                last_results: last_results.clone(),
+                pool: Arc::clone(&pool),
+                telemetry: telemetry.clone(),
+                _lifeline: lifelines.lifeline("querier"),
+            }
         });
         let permits = Arc::new(Semaphore::new(concurrency + WAITING_LIMIT));
         Self { queriers, permits, metrics }
@@ -95,23 +105,34 @@ impl Queriers {
         groups: GroupLimit,
         timeout: Duration,
     ) -> Option<Result<QueryReply, EvalError>> {
-        let Ok(_permit) = self.permits.try_acquire() else {
+        let Ok(place) = Arc::clone(&self.permits).try_acquire_owned() else {
             self.metrics.rejected(QueryResult::Unavailable);
             return None;
         };
         let is_canceled = Arc::new(AtomicBool::new(false));
         let cancel = CancelOnDrop(Arc::clone(&is_canceled));
         let deadline = Instant::now() + timeout;
-        let answer = self.queriers.send(RunQuery { work, groups, deadline, is_canceled }).await;
+        let query = RunQuery { work, groups, deadline, is_canceled, place };
+        let answer = self.queriers.send(query).await;
         drop(cancel);
         let stopping = || EvalError::Source("the service is shutting down".to_owned());
         Some(answer.unwrap_or_else(|_| Err(stopping())))
     }
 }
 
+/// Of this thread: elsewhere than on Linux, niceness is that of the process.
+fn lower_priority() {
+    if cfg!(target_os = "linux") {
+        // After an error the thread has the priority of the others.
+        let _ = rustix::process::nice(NICENESS);
+    }
+}
+
 /// Owns a store that cannot write.
 pub struct Querier {
-    settings: QuerierSettings,
+    /// Value of the label `job`.
+    job: String,
+    services: Arc<KnownServices>,
     store: Reopening<dyn StoreRead>,
     last_results: LastResults,
     pool: Arc<SamplePool>,
@@ -127,7 +148,7 @@ impl Handler<RunQuery> for Querier {
     type Result = Result<QueryReply, EvalError>;
 
     fn handle(&mut self, message: RunQuery, _: &mut Self::Context) -> Self::Result {
-        let RunQuery { work, groups, deadline, is_canceled } = message;
+        let RunQuery { work, groups, deadline, is_canceled, place: _place } = message;
         let stop = || {
             if is_canceled.load(Ordering::Relaxed) {
                 Some(Stop::Canceled)
@@ -140,18 +161,13 @@ impl Handler<RunQuery> for Querier {
         let pool = Arc::clone(&self.pool);
         let meter = Meter::new(&pool, &stop);
         let began = Instant::now();
-        let (settings, board) = (&self.settings, board::board(&self.last_results));
+        let board = |id: ServiceId| board::samples(&self.last_results, id);
         let are_visible = !groups.is_limited();
-        let program = ProgramMetrics::new(&self.telemetry, &settings.job, are_visible, unix_ms());
+        let program = ProgramMetrics::new(&self.telemetry, &self.job, are_visible, unix_ms());
         let answer = meter.check().and_then(|()| {
+            let services = &self.services;
             let answer = self.store.run(|rows| {
-                let catalog = Catalog::read(
-                    rows,
-                    &settings.job,
-                    settings.requests,
-                    settings.default_interval,
-                    &groups,
-                )?;
+                let catalog = services.current(rows)?.seen_by(&groups);
                 let known = Known { catalog: &catalog, board: &board, program: &program };
                 Ok(answer(rows, &known, &work, &meter))
             });
@@ -176,7 +192,7 @@ impl Handler<RunQuery> for Querier {
 /// What a query knows besides the rows of the history.
 struct Known<'a> {
     catalog: &'a Catalog,
-    board: &'a Board,
+    board: &'a Board<'a>,
     program: &'a ProgramMetrics<'a>,
 }
 
@@ -197,7 +213,15 @@ fn answer(
             let options = Options { lookback_ms: *lookback_ms };
             range(query, *steps, options, &source, meter).map(QueryAnswer::Values)
         }
-        QueryWork::Series { selectors } => Ok(QueryAnswer::Series(series(known, selectors))),
+        QueryWork::Series { selectors, limit } => {
+            lists::series(known, selectors, *limit, meter).map(QueryAnswer::Series)
+        }
+        QueryWork::LabelNames { selectors } => {
+            lists::label_names(known, selectors, meter).map(QueryAnswer::Texts)
+        }
+        QueryWork::LabelValues { name, selectors } => {
+            lists::label_values(known, name, selectors, meter).map(QueryAnswer::Texts)
+        }
         QueryWork::Samples { windows } => {
             let samples = windows.iter().map(|window| samples(&source, window, meter));
             Ok(QueryAnswer::Samples(samples.collect::<Result<_, _>>()?))
@@ -218,23 +242,14 @@ fn samples(
         moments: None,
     };
     let series = source.select(&selection, meter)?.series;
-    if series.len() > MAX_SERIES {
-        let count = series.len();
-        let message = format!("{count} series are selected, at most {MAX_SERIES} are allowed");
-        return Err(EvalError::Execution(message));
-    }
+    check_count(series.len())?;
     Ok(series)
 }
 
-fn series(known: &Known<'_>, selectors: &[Vec<Matcher>]) -> Vec<Labels> {
-    let all = [Vec::new()];
-    let selectors = if selectors.is_empty() { &all[..] } else { selectors };
-    let mut series = Vec::new();
-    for matchers in selectors {
-        series.extend(known.catalog.series(matchers, known.board));
-        series.extend(known.program.matching(matchers).map(|(labels, _)| labels.clone()));
+fn check_count(series: usize) -> Result<(), EvalError> {
+    if series <= MAX_SERIES {
+        return Ok(());
     }
-    series.sort();
-    series.dedup();
-    series
+    let message = format!("{series} series are selected, at most {MAX_SERIES} are allowed");
+    Err(EvalError::Execution(message))
 }

@@ -51,10 +51,15 @@ impl<'a> ProgramMetrics<'a> {
     }
 }
 
+/// Whether a metric is one of the program, by its name.
+pub fn is_of_program(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Whether a metric of the program may fulfil the matcher.
 fn may_be_name(matcher: &Matcher) -> bool {
     let is_name = matcher.name == METRIC_NAME && matches!(matcher.comparison, Comparison::Equal);
-    !is_name || PREFIXES.iter().any(|prefix| matcher.value.starts_with(prefix))
+    !is_name || is_of_program(&matcher.value)
 }
 
 /// A line `name{labels} value` of the text format, whose labels are a selector.
@@ -63,8 +68,7 @@ fn sample(line: &str, job: &str) -> Option<(Labels, f64)> {
     let matchers = parse_selector(series).ok()?;
     let labels = matchers.iter().map(|one| (one.name.as_str(), one.value.as_str()));
     let labels = Labels::new(labels.chain([("job", job)]));
-    let is_own = PREFIXES.iter().any(|prefix| labels.metric_name().starts_with(prefix));
-    is_own.then_some((labels, value.parse().ok()?))
+    is_of_program(labels.metric_name()).then_some((labels, value.parse().ok()?))
 }
 
 /// A source with the metrics of the program.

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 use tokio::sync::oneshot;
 
 use crate::actors::messages::live::{
-    LiveRecipients, MaintenanceChanged, ServicesDefined, ServicesUpdated,
+    AlertsChanged, LiveRecipients, MaintenanceChanged, ServicesDefined, ServicesUpdated,
 };
 use crate::actors::revision::Revision;
 use crate::domain::ServiceId;
@@ -81,6 +81,12 @@ impl LivePublisher {
     fn flush(&mut self) {
         if let Some(updates) = self.updates.take() {
             self.recipients.updated.do_send(updates);
+        }
+    }
+
+    pub fn alerts_changed(&self, services: Vec<ServiceId>) {
+        if !services.is_empty() {
+            self.recipients.alerted.do_send(AlertsChanged(services));
         }
     }
 

@@ -51,6 +51,7 @@ use crate::actors::push_keys::PushKeys;
 use crate::actors::revision::Revision;
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::actors::self_check::decision::{SelfCheck, SelfCheckSettings};
+use crate::actors::service_changes::ServiceChanges;
 use crate::actors::store::WriterRecipients;
 use crate::actors::store::readers::Readers;
 use crate::clock;
@@ -109,6 +110,7 @@ pub struct Recorder {
     dropped: usize,
     last_results: LastResults,
     push_keys: PushKeys,
+    service_changes: ServiceChanges,
     windows: CurrentWindows,
     access: AccessRegistry,
     clock_watch: ClockWatch,
@@ -178,6 +180,7 @@ pub struct RecorderDeps {
     pub revision: Revision,
     pub last_results: LastResults,
     pub push_keys: PushKeys,
+    pub service_changes: ServiceChanges,
     pub windows: CurrentWindows,
     pub access: AccessRegistry,
     /// Receive the events of each commit.
@@ -214,6 +217,7 @@ impl Recorder {
             dropped: 0,
             last_results: deps.last_results,
             push_keys: deps.push_keys,
+            service_changes: deps.service_changes,
             windows: deps.windows,
             access: deps.access,
             clock_watch,

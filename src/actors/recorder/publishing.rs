@@ -33,6 +33,7 @@ impl Recorder {
     /// After a write that may have changed other services than it was about.
     pub(super) fn publish_all(&mut self, services: Option<Vec<LiveService>>) {
         if let Some(services) = services {
+            self.service_changes.note_all();
             self.live.define(ServicesDefined::All(services));
         }
     }

@@ -211,8 +211,10 @@ impl Recorder {
         reply: Reply<Result<(), StorageError>>,
         context: &mut Context<Self>,
     ) {
+        let services = settlement.alerts.iter().filter_map(|alert| alert.service_id).collect();
         let write = self.writer.settle.send(SettleAlerts(settlement));
-        self.await_write(write, reply, |_, _| {}, context);
+        let publish = |recorder: &mut Self, (): &()| recorder.live.alerts_changed(services);
+        self.await_write(write, reply, publish, context);
     }
 
     fn write_alerting(
@@ -359,6 +361,7 @@ impl Recorder {
             }
         }
         self.push_keys.update(id, definition.as_ref());
+        self.service_changes.note(id);
         self.commit_window.changed(id);
         if definition.is_none() {
             self.outdated.deleted(id);

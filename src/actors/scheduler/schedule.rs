@@ -20,7 +20,7 @@ const FIRST_PROBES_WITHIN: (Duration, Duration) = (Duration::from_secs(3), Durat
 /// How much earlier than its due time a slot may join a batch that is due, which saves wake-ups: at
 /// most the tolerance (`COALESCE_MS`) and at most a 40th of its interval, while the batch has fewer
 /// than `EARLY_TOGETHER` jobs. A larger burst would distort the times that are measured.
-pub const DEFAULT_TOLERANCE: Duration = Duration::from_millis(100);
+pub const DEFAULT_TOLERANCE: Duration = Duration::from_millis(500);
 const EARLY_SHARE: u32 = 40;
 const EARLY_TOGETHER: usize = 16;
 
@@ -312,7 +312,7 @@ mod tests {
         assert!((0.0..=1.0).contains(&at(0)));
         assert!((250.0..=251.0).contains(&at(250)));
         assert!((-20.0..=-19.0).contains(&at(-20)), "the slot joined a batch early");
-        assert!((59_799.0..=59_801.0).contains(&at(-200)), "no slot joins so early");
+        assert!((59_399.0..=59_401.0).contains(&at(-600)), "no slot joins so early");
     }
 
     #[test]
@@ -368,7 +368,8 @@ mod tests {
             for tenth in 1..=10 {
                 let (jobs, _) = schedule.pop_due(now.instant + secs(tenth), services);
                 let uneven = jobs.len().abs_diff(fair);
-                assert!(uneven <= 2 + fair / 20, "{} of {services} in second {tenth}", jobs.len());
+                // A quarter of a second joins a small batch early.
+                assert!(uneven <= 3 + fair / 20, "{} of {services} in second {tenth}", jobs.len());
             }
         }
     }
@@ -392,14 +393,14 @@ mod tests {
             (jobs.len(), earliest)
         };
         let ms = Duration::from_millis;
-        let (together, early) = pop(200, 1.0, 100);
+        let (together, early) = pop(200, 1.0, 500);
         assert!((3..=EARLY_TOGETHER).contains(&together) && early <= ms(25), "{early:?}");
-        let (together, early) = pop(20_000, 1.0, 100);
+        let (together, early) = pop(20_000, 1.0, 500);
         assert!(together == EARLY_TOGETHER && early < ms(3), "{early:?}");
-        let (_, early) = pop(200, 0.1, 100);
+        let (_, early) = pop(200, 0.1, 500);
         assert!(early <= ms(3), "{early:?}");
-        let (together, early) = pop(1_000, 60.0, 100);
-        assert!((2..=3).contains(&together) && early <= ms(100), "{together} {early:?}");
+        let (together, early) = pop(1_000, 60.0, 500);
+        assert!((8..=10).contains(&together) && early <= ms(500), "{together} {early:?}");
         assert_eq!(pop(1_000, 60.0, 0), (1, ms(0)), "without a tolerance none joins");
     }
 

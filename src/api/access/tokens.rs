@@ -75,8 +75,7 @@ pub async fn create(
         NotFoundError,
     ))]
 pub async fn revoke(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     api.change_access(AccessChange::RevokeToken(id), api.source(&request)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -34,8 +34,7 @@ pub async fn acknowledge(
     request: HttpRequest,
     payload: web::Payload,
 ) -> ApiResult {
-    let alert_id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let alert_id = input::only_record_id(&request)?;
     visibility::check_alert_id(&api, &caller, alert_id).await?;
     let object = input::json_object(&request, payload, input::JSON, &api).await?;
     let acknowledgement = Some(input::alerting::acknowledgement(&object, unix_ms())?);
@@ -53,8 +52,7 @@ pub async fn acknowledge(
         NotFoundError,
     ))]
 pub async fn unacknowledge(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
-    let alert_id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let alert_id = input::only_record_id(&request)?;
     visibility::check_alert_id(&api, &caller, alert_id).await?;
     let source = api.source(&request);
     set_acknowledgement(&api, Acknowledge { alert_id, acknowledgement: None, source }).await

@@ -43,8 +43,7 @@ pub async fn list(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> 
         NotFoundError,
     ))]
 pub async fn get(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let mut history = api.query(GetAlertHistory(id)).await?;
     visibility::check_alert(&caller, &history.alert)?;
     if caller.groups.is_limited() {

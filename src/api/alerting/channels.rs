@@ -67,8 +67,7 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
         NotFoundError,
     ))]
 pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let channel = api.query(GetChannel(id)).await?;
     Ok(success(StatusCode::OK, data(&channel)))
 }
@@ -87,8 +86,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         NotFoundError,
     ))]
 pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let patch = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let channel = change(&api, &request, id, &patch).await?;
     Ok(success(StatusCode::OK, data(&channel)))
@@ -125,8 +123,7 @@ pub async fn writable(api: &Api, id: i64) -> Result<alert::Channel, ApiError> {
         NotFoundError,
     ))]
 pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let _order = api.alerting_changes.lock().await;
     api.change_alerting(AlertingChange::DeleteChannel(id), api.source(&request)).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -43,8 +43,7 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         NotFoundError,
     ))]
 pub async fn retry(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let found = api.query(GetDelivery(id)).await?;
     let command = RetryNotification {
         delivery_id: id,

@@ -72,8 +72,7 @@ pub async fn create(
         NotFoundError,
     ))]
 pub async fn get(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let record = api.query(GetMaintenance(id)).await?;
     let visible = visible_plans::maintenance(&api, &caller, vec![record]).await?;
     let visible = visible.first().ok_or_else(ApiError::not_found)?;
@@ -98,8 +97,7 @@ pub async fn patch(
     request: HttpRequest,
     payload: web::Payload,
 ) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let mut patch = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let retroactive = retroactive(&mut patch)?;
     let record = change(&api, &caller, &request, id, (patch, retroactive)).await?;
@@ -116,8 +114,7 @@ pub async fn patch(
         NotFoundError,
     ))]
 pub async fn delete(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     end(&api, &caller, &request, id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

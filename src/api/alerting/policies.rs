@@ -57,8 +57,7 @@ pub async fn create(api: web::Data<Api>, request: HttpRequest, payload: web::Pay
         NotFoundError,
     ))]
 pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let policy = api.query(GetPolicy(id)).await?;
     Ok(success(StatusCode::OK, data(&policy)))
 }
@@ -74,8 +73,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
         NotFoundError,
     ))]
 pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payload) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let change = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let _order = api.alerting_changes.lock().await;
     let before = api.query(GetPolicy(id)).await?;
@@ -96,8 +94,7 @@ pub async fn patch(api: web::Data<Api>, request: HttpRequest, payload: web::Payl
         NotFoundError,
     ))]
 pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let _order = api.alerting_changes.lock().await;
     api.change_alerting(AlertingChange::DeletePolicy(id), api.source(&request)).await?;
     Ok(HttpResponse::NoContent().finish())

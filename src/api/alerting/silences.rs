@@ -68,8 +68,7 @@ pub async fn create(
         NotFoundError,
     ))]
 pub async fn get(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let silence = visible_plans::silence(&caller, api.query(GetSilence(id)).await?)?;
     Ok(success(StatusCode::OK, data(&silence)))
 }
@@ -90,8 +89,7 @@ pub async fn patch(
     request: HttpRequest,
     payload: web::Payload,
 ) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     let change = input::json_object(&request, payload, input::MERGE_PATCH, &api).await?;
     let _order = api.alerting_changes.lock().await;
     let before = api.query(GetSilence(id)).await?;
@@ -114,8 +112,7 @@ pub async fn patch(
         NotFoundError,
     ))]
 pub async fn delete(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> ApiResult {
-    let id = input::record_id(&request)?;
-    input::no_params(&request)?;
+    let id = input::only_record_id(&request)?;
     end(&api, &caller, &request, id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

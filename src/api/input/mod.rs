@@ -18,7 +18,7 @@ pub use body::{
 pub use fields::Fields;
 pub use heartbeat::{Report, external, heartbeat};
 pub use params::PAGE_LIMIT;
-pub use path::{record_id, service_id, service_id_before_routing};
+pub use path::{only_record_id, record_id, service_id, service_id_before_routing};
 pub use query::{
     TICK_STATES, list_all_events, list_audit, list_events, list_services, list_ticks, list_uptime,
     no_params, overview, series, series_grid, slo, stream, uptime,

@@ -5,11 +5,19 @@ use actix_web::dev::{Path, ResourceDef, Url};
 
 use crate::api::error::ApiError;
 use crate::api::input::params::whole_number;
+use crate::api::input::query::no_params;
 use crate::domain::{Invalid, ServiceId};
 
 /// The `{id}` of the path.
 pub fn record_id(request: &HttpRequest) -> Result<i64, ApiError> {
     service_id(request).map(ServiceId::get)
+}
+
+/// The `{id}` of the path of a request without query parameters.
+pub fn only_record_id(request: &HttpRequest) -> Result<i64, ApiError> {
+    let id = record_id(request)?;
+    no_params(request)?;
+    Ok(id)
 }
 
 /// The `{id}` of the path.

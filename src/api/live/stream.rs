@@ -55,7 +55,7 @@ pub async fn stream(api: web::Data<Api>, caller: Caller, request: HttpRequest) -
         StreamReply::Closing => return Err(ApiError::stopping()),
     }
     if let Some(connection) = request.conn_data::<Arc<Connection>>() {
-        connection.begin_stream();
+        connection.watch_client();
     }
     Ok(response.body(Chunks(received)))
 }

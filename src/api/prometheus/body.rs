@@ -1,6 +1,7 @@
 //! The body of an answer in pieces, so that no more than one of them is in memory as text.
 
 use std::convert::Infallible;
+use std::fmt::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -26,6 +27,8 @@ pub enum Content {
     Values(Results),
     /// Label sets.
     Series(Vec<Labels>),
+    /// Names or values of labels.
+    Texts(Vec<String>),
 }
 
 /// The body of a successful answer.
@@ -55,7 +58,7 @@ impl Body {
     ) -> Self {
         let mut tail = match content {
             Content::Values(_) => "}".to_owned(),
-            Content::Series(_) => String::new(),
+            Content::Series(_) | Content::Texts(_) => String::new(),
         };
         for (name, notes) in [("warnings", warnings), ("infos", infos)] {
             if !notes.is_empty() {
@@ -78,6 +81,7 @@ impl Body {
                 all.iter().map(|one| 32 + labels(&one.labels) + points(one)).sum()
             }
             Content::Series(all) => all.iter().map(|one| 8 + labels(one)).sum(),
+            Content::Texts(all) => all.iter().map(|one| 3 + 6 * one.len()).sum(),
             Content::Values(Results::Scalar(_) | Results::Text { .. }) => 0,
         };
         if most + self.tail.len() + 100 <= limit {
@@ -102,7 +106,7 @@ impl Body {
         self.place = Place::Item { series: 0, point: 0 };
         let results = match &*self.content {
             Content::Values(results) => results,
-            Content::Series(_) => return text.push('['),
+            Content::Series(_) | Content::Texts(_) => return text.push('['),
         };
         let kind = match results {
             Results::Scalar(_) => "scalar",
@@ -114,7 +118,9 @@ impl Body {
         match results {
             Results::Scalar(point) => push_point(text, point),
             Results::Text { at_ms, text: value } => {
-                text.push_str(&format!("[{},{}]", seconds(*at_ms), quoted(value)));
+                text.push('[');
+                push_seconds(text, *at_ms);
+                text.push_str(&format!(",{}]", quoted(value)));
             }
             Results::Vector(_) | Results::Matrix(_) => return text.push('['),
         }
@@ -129,6 +135,11 @@ impl Body {
             Content::Series(all) => all.get(series).map(|labels| {
                 push_comma(text, series);
                 push_labels(text, labels);
+                next
+            }),
+            Content::Texts(all) => all.get(series).map(|one| {
+                push_comma(text, series);
+                text.push_str(&quoted(one));
                 next
             }),
             Content::Values(Results::Vector(all)) => all.get(series).map(|one| {
@@ -198,9 +209,8 @@ impl Stream for Body {
 
 /// Most bytes of a point with its comma: cheap, and close for small whole numbers.
 fn most_bytes(point: &Point) -> usize {
-    let is_short = point.value.fract() == 0.0 && point.value.abs() < 1e9;
     let is_usual = (0..10_000_000_000_000).contains(&point.at_ms);
-    let value = if is_short { 10 } else { 24 };
+    let value = if small_whole(point.value).is_some() { 10 } else { 24 };
     // Ten digits in the years to 2286, and a fraction.
     6 + value + if is_usual { 14 } else { 24 }
 }
@@ -228,15 +238,33 @@ fn push_labels(text: &mut String, labels: &Labels) {
     text.push('}');
 }
 
+/// Without allocations for a small whole number: an answer has millions of points.
 fn push_point(text: &mut String, point: &Point) {
-    text.push_str(&format!("[{},\"{}\"]", seconds(point.at_ms), format_value(point.value)));
+    text.push('[');
+    push_seconds(text, point.at_ms);
+    text.push_str(",\"");
+    // Writing to a `String` cannot fail.
+    let _ = match small_whole(point.value) {
+        Some(whole) => write!(text, "{whole}"),
+        None => write!(text, "{}", format_value(point.value)),
+    };
+    text.push_str("\"]");
+}
+
+/// `value`, if it is a whole number with at most nine digits; a negative zero is none.
+fn small_whole(value: f64) -> Option<i32> {
+    let is_small = value.fract() == 0.0 && value.abs() < 1e9;
+    (is_small && (value != 0.0 || value.is_sign_positive())).then_some(value as i32)
 }
 
 /// Unix seconds, with a fraction where there is one.
-fn seconds(ms: i64) -> String {
+fn push_seconds(text: &mut String, ms: i64) {
     let sign = if ms < 0 { "-" } else { "" };
     let (whole, rest) = (ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000);
-    if rest == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest:03}") }
+    let _ = match rest {
+        0 => write!(text, "{sign}{whole}"),
+        _ => write!(text, "{sign}{whole}.{rest:03}"),
+    };
 }
 
 fn quoted(text: &str) -> String {
@@ -273,6 +301,8 @@ mod tests {
             data(Results::Text { at_ms: 1_500, text: "\u{e9}\"".into() }),
             json!({"resultType": "string", "result": [1.5, "\u{e9}\""]})
         );
+        assert_eq!(data(Results::Scalar(point(4_000, -0.0)))["result"], json!([4, "-0"]));
+        assert_eq!(data(Results::Scalar(point(1, -7.0)))["result"], json!([0.001, "-7"]));
         let points = vec![point(-1_250, f64::NAN), point(0, f64::INFINITY)];
         let series = Series::new(labels.clone(), points);
         let metric = json!({"__name__": "b", "a": "x\"\n"});
@@ -293,6 +323,12 @@ mod tests {
         let expected =
             json!({"status": "success", "data": data, "warnings": ["w"], "infos": ["i"]});
         assert_eq!(written(body), expected);
+        let texts = Content::Texts(vec!["a".to_owned(), "\u{1}\"".to_owned()]);
+        let body = Body::new(texts, None, &[], &[]);
+        assert!(body.fits(100 + 64) && body.short().is_some());
+        assert_eq!(written(body), json!({"status": "success", "data": ["a", "\u{1}\""]}));
+        let empty = Body::new(Content::Texts(Vec::new()), None, &[], &[]);
+        assert_eq!(written(empty)["data"], json!([]));
     }
 
     fn matrix(lengths: &[usize]) -> Content {

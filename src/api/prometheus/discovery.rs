@@ -1,18 +1,18 @@
 //! `labels`, `label/{name}/values` and `series`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use actix_web::{HttpRequest, web};
 
 use crate::actors::messages::querying::{QueryAnswer, QueryWork};
 use crate::api::state::Api;
 use crate::domain::access::Caller;
-use crate::promql::Labels;
+use crate::promql::Matcher;
 
 use super::body::{Body, Content};
-use super::envelope::{PrometheusError, PrometheusResult, streamed, success};
+use super::envelope::{PrometheusError, PrometheusResult, streamed};
 use super::parameters::Parameters;
-use super::queries::{CUT, run};
+use super::queries::{CUT, cut, run};
 use super::schemas;
 use super::schemas::{QueryErrors, SelectionParams};
 use super::selectors::{selectors, unescaped};
@@ -33,10 +33,8 @@ pub async fn labels(
     payload: web::Payload,
 ) -> PrometheusResult {
     let parameters = Parameters::read(&request, payload, &api).await?;
-    let series = selected(&api, &caller, &parameters).await?;
-    let names: BTreeSet<&str> =
-        series.iter().flat_map(|labels| labels.iter().map(|(name, _)| name)).collect();
-    list(&parameters, &names)
+    let work = QueryWork::LabelNames { selectors: selected(&parameters)? };
+    list(&api, &caller, &request, work, &parameters).await
 }
 
 /// The values of a label.
@@ -57,9 +55,8 @@ pub async fn label_values(
 ) -> PrometheusResult {
     let parameters = Parameters::read(&request, payload, &api).await?;
     let name = unescaped(request.match_info().query("name"));
-    let series = selected(&api, &caller, &parameters).await?;
-    let values = series.iter().map(|labels| labels.get(&name));
-    list(&parameters, &values.filter(|value| !value.is_empty()).collect())
+    let work = QueryWork::LabelValues { name, selectors: selected(&parameters)? };
+    list(&api, &caller, &request, work, &parameters).await
 }
 
 /// The series of at least one selector.
@@ -80,37 +77,40 @@ pub async fn series(
 ) -> PrometheusResult {
     let parameters = Parameters::read(&request, payload, &api).await?;
     parameters.required("match[]")?;
-    let series = selected(&api, &caller, &parameters).await?;
-    let limit = parameters.limit()?.unwrap_or(usize::MAX);
-    let warnings = warning(series.len() > limit);
-    let listed = Content::Series(series.into_iter().take(limit).collect());
-    streamed(Body::new(listed, None, &warnings, &[])).await
+    let (selectors, limit) = (selected(&parameters)?, parameters.limit()?);
+    let work = QueryWork::Series { selectors, limit };
+    list(&api, &caller, &request, work, &parameters).await
 }
 
-async fn selected(
-    api: &Api,
-    caller: &Caller,
-    parameters: &Parameters,
-) -> Result<Vec<Labels>, PrometheusError> {
-    let selectors = selectors(parameters)?;
+fn selected(parameters: &Parameters) -> Result<Vec<Vec<Matcher>>, PrometheusError> {
     // Every living service is in every window, so the times are only checked.
     parameters.time("start")?;
     parameters.time("end")?;
-    match run(api, caller, QueryWork::Series { selectors }, api.query_timeout).await?.answer {
-        QueryAnswer::Series(series) => Ok(series),
-        QueryAnswer::Values(_) | QueryAnswer::Samples(_) => {
-            Err(PrometheusError::internal("expected series"))
-        }
-    }
+    selectors(parameters)
 }
 
-fn list(parameters: &Parameters, texts: &BTreeSet<&str>) -> PrometheusResult {
+async fn list(
+    api: &Api,
+    caller: &Caller,
+    request: &HttpRequest,
+    work: QueryWork,
+    parameters: &Parameters,
+) -> PrometheusResult {
     let limit = parameters.limit()?.unwrap_or(usize::MAX);
-    let listed: Vec<&str> = texts.iter().copied().take(limit).collect();
-    let text = serde_json::Value::from(listed).to_string();
-    Ok(success(&text, &warning(texts.len() > limit)))
-}
-
-fn warning(is_cut: bool) -> Vec<String> {
-    if is_cut { vec![CUT.to_owned()] } else { Vec::new() }
+    let reply = run(api, caller, request, work, api.query_timeout).await?;
+    let (listed, is_cut) = match reply.answer {
+        QueryAnswer::Series(mut series) => {
+            let is_cut = cut(&mut series, limit);
+            (Content::Series(series), is_cut)
+        }
+        QueryAnswer::Texts(mut texts) => {
+            let is_cut = cut(&mut texts, limit);
+            (Content::Texts(texts), is_cut)
+        }
+        QueryAnswer::Values(_) | QueryAnswer::Samples(_) => {
+            return Err(PrometheusError::internal("expected a list"));
+        }
+    };
+    let warnings = if is_cut { vec![CUT.to_owned()] } else { Vec::new() };
+    streamed(Body::new(listed, None, &warnings, &[])).await
 }

@@ -2,7 +2,7 @@
 
 use actix_web::body::{BodyStream, BoxBody};
 use actix_web::http::StatusCode;
-use actix_web::http::header::ContentType;
+use actix_web::http::header::{ContentType, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError, web};
 use serde_json::json;
 
@@ -22,11 +22,12 @@ pub struct PrometheusError {
     /// `errorType`
     kind: &'static str,
     message: String,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl PrometheusError {
     fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, message: message.into() }
+        Self { status, kind, message: message.into(), header: None }
     }
 
     /// 400: a parameter is invalid.
@@ -67,7 +68,11 @@ impl ResponseError for PrometheusError {
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let body = json!({"status": "error", "errorType": self.kind, "error": self.message});
-        HttpResponse::build(self.status).content_type(ContentType::json()).body(body.to_string())
+        let mut response = HttpResponse::build(self.status);
+        if let Some(header) = &self.header {
+            response.insert_header(header.clone());
+        }
+        response.content_type(ContentType::json()).body(body.to_string())
     }
 }
 
@@ -92,9 +97,17 @@ impl From<ParseError> for PrometheusError {
 }
 
 impl From<ApiError> for PrometheusError {
-    /// Of reading a body.
+    /// Of the guard, and of reading a body.
     fn from(error: ApiError) -> Self {
-        Self::new(error.status_code(), "bad_data", error.to_string())
+        let status = error.status_code();
+        let kind = match status {
+            StatusCode::UNAUTHORIZED => "unauthorized",
+            StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => "forbidden",
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            _ => "bad_data",
+        };
+        let header = error.header().cloned();
+        Self { header, ..Self::new(status, kind, error.errors().join("; ")) }
     }
 }
 

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value, json};
 
+use crate::actors::querier::is_of_program;
 use crate::api::state::Api;
-use crate::metrics::query_gauge_help;
+use crate::domain::access::Caller;
+use crate::metrics::{Format, query_gauge_help};
 use crate::storage::history::samples::family::METRICS;
 
 use super::envelope::{PrometheusError, PrometheusResult, success};
@@ -44,6 +46,7 @@ pub async fn build_information() -> PrometheusResult {
     ))]
 pub async fn metadata(
     api: web::Data<Api>,
+    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> PrometheusResult {
@@ -54,16 +57,48 @@ pub async fn metadata(
         return Err(PrometheusError::invalid("limit_per_metric", "expected a number"));
     }
     let wanted = parameters.get("metric");
-    let mut metrics: Vec<(&str, &str)> = METRICS.into_iter().chain(query_gauge_help()).collect();
-    metrics.retain(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));
-    metrics.sort_unstable();
+    let of_services = METRICS.into_iter().chain(query_gauge_help());
+    let of_services = of_services.map(|(name, help)| Metadata::new(name, "gauge", help));
+    // The metrics of the program do not exist for a token that is limited to groups.
+    let text = match caller.groups.is_limited() {
+        true => String::new(),
+        false => api.telemetry.expose(Vec::new(), Format::Plain).unwrap_or_default(),
+    };
+    let mut metrics: Vec<Metadata> = of_services.chain(metadata_of(&text)).collect();
+    metrics.retain(|metric| wanted.is_none_or(|wanted| wanted == metric.name));
+    metrics.sort_unstable_by(|a, b| a.name.cmp(b.name));
     metrics.truncate(limit);
-    let entries = metrics.into_iter().map(|(name, help)| {
-        let entry = json!([{"type": "gauge", "help": help, "unit": ""}]);
+    let entries = metrics.into_iter().map(|Metadata { name, kind, help }| {
+        let entry = json!([{"type": kind, "help": help, "unit": ""}]);
         (name.to_owned(), entry)
     });
     let entries: Map<String, Value> = entries.collect();
     Ok(success(&Value::Object(entries).to_string(), &[]))
+}
+
+/// Name, type and help of a metric.
+struct Metadata<'t> {
+    name: &'t str,
+    kind: &'t str,
+    help: &'t str,
+}
+
+impl<'t> Metadata<'t> {
+    fn new(name: &'t str, kind: &'t str, help: &'t str) -> Self {
+        Self { name, kind, help }
+    }
+}
+
+/// The metrics of the program in the text format, which has HELP before TYPE.
+fn metadata_of(text: &str) -> impl Iterator<Item = Metadata<'_>> {
+    let mut help = "";
+    text.lines().filter_map(move |line| {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ').map_or("", |(_, help)| help);
+        }
+        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        is_of_program(name).then(|| Metadata::new(name, kind, help))
+    })
 }
 
 /// There are no exemplars.

@@ -1,14 +1,16 @@
 //! `query` and `query_range`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 
 use crate::actors::messages::querying::{QueryAnswer, QueryReply, QueryWork};
 use crate::api::state::Api;
+use crate::api::transport::Connection;
 use crate::clock::unix_ms;
 use crate::domain::access::Caller;
-use crate::promql::{Answer, MAX_STEPS, Query, Results, Series, Steps, parse};
+use crate::promql::{Answer, MAX_STEPS, Query, Results, Steps, parse};
 
 use super::body::{Body, Content};
 use super::envelope::{PrometheusError, PrometheusResult, streamed};
@@ -46,7 +48,7 @@ pub async fn query(
     let at_ms = parameters.time("time")?.unwrap_or_else(unix_ms);
     let lookback_ms = parameters.duration("lookback_delta")?.unwrap_or(LOOKBACK_MS);
     let work = QueryWork::Instant { query, at_ms, lookback_ms };
-    respond(&api, &caller, work, &parameters).await
+    respond(&api, &caller, &request, work, &parameters).await
 }
 
 /// The values of a query in PromQL at regular steps, at most 11,000.
@@ -74,7 +76,7 @@ pub async fn query_range(
     let steps = steps(&parameters)?;
     let lookback_ms = parameters.duration("lookback_delta")?.unwrap_or(LOOKBACK_MS);
     let work = QueryWork::Range { query, steps, lookback_ms };
-    respond(&api, &caller, work, &parameters).await
+    respond(&api, &caller, &request, work, &parameters).await
 }
 
 fn parsed(parameters: &Parameters) -> Result<Query, PrometheusError> {
@@ -105,12 +107,13 @@ fn steps(parameters: &Parameters) -> Result<Steps, PrometheusError> {
 async fn respond(
     api: &Api,
     caller: &Caller,
+    request: &HttpRequest,
     work: QueryWork,
     parameters: &Parameters,
 ) -> PrometheusResult {
     let limit = parameters.limit()?;
     let timeout = parameters.timeout(api.query_timeout)?;
-    let QueryReply { answer, kept } = run(api, caller, work, timeout).await?;
+    let QueryReply { answer, kept } = run(api, caller, request, work, timeout).await?;
     let QueryAnswer::Values(answer) = answer else {
         return Err(PrometheusError::internal("expected values"));
     };
@@ -125,21 +128,25 @@ async fn respond(
     streamed(body).await
 }
 
-/// Whether there were more.
-fn cut(series: &mut Vec<Series>, limit: usize) -> bool {
-    let is_cut = series.len() > limit;
-    series.truncate(limit);
+/// Whether there were more than `limit`.
+pub fn cut<T>(items: &mut Vec<T>, limit: usize) -> bool {
+    let is_cut = items.len() > limit;
+    items.truncate(limit);
     is_cut
 }
 
-/// Runs a query on a thread of its own, when there is a place. Services that the caller does not
-/// see do not exist for the query.
+/// Runs a query on a thread of its own, when there is a place, until its client closes the
+/// connection. Services that the caller does not see do not exist for the query.
 pub async fn run(
     api: &Api,
     caller: &Caller,
+    request: &HttpRequest,
     work: QueryWork,
     timeout: Duration,
 ) -> Result<QueryReply, PrometheusError> {
+    if let Some(connection) = request.conn_data::<Arc<Connection>>() {
+        connection.watch_client();
+    }
     match api.queriers.run(work, caller.groups.clone(), timeout).await {
         Some(answer) => Ok(answer?),
         None => Err(PrometheusError::busy()),

@@ -46,7 +46,7 @@ pub async fn read(
     let packed = input::protobuf(&request, payload, &api).await?;
     let windows = windows(&packed)?;
     let work = QueryWork::Samples { windows };
-    let QueryReply { answer, kept } = run(&api, &caller, work, api.query_timeout).await?;
+    let QueryReply { answer, kept } = run(&api, &caller, &request, work, api.query_timeout).await?;
     let QueryAnswer::Samples(results) = answer else {
         return Err(PrometheusError::internal("expected samples"));
     };
@@ -70,7 +70,8 @@ pub async fn read(
         .body(packed))
 }
 
-fn windows(packed: &[u8]) -> Result<Vec<SampleWindow>, PrometheusError> {
+/// The windows of a packed request, one a query. Error 400: what is wrong with the request.
+pub fn windows(packed: &[u8]) -> Result<Vec<SampleWindow>, PrometheusError> {
     let request: ReadRequest = unpack(packed, MAX_REQUEST)
         .map_err(|error| PrometheusError::bad_data(format!("invalid ReadRequest: {error}")))?;
     let types = &request.accepted_response_types;

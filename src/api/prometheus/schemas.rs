@@ -31,7 +31,8 @@ pub struct QueryData {
 pub struct QueryError {
     /// `error`
     status: String,
-    /// `bad_data`, `execution`, `timeout`, `canceled`, `unavailable` or `internal`
+    /// `bad_data`, `execution`, `timeout`, `canceled`, `unavailable`, `unauthorized`, `forbidden`
+    /// or `internal`
     #[schema(rename = "errorType")]
     error_type: String,
     error: String,
@@ -44,6 +45,12 @@ pub enum QueryErrors {
     /// Missing or invalid parameter
     #[response(status = 400)]
     BadData(QueryError),
+    /// Missing or wrong token
+    #[response(status = 401, headers(("WWW-Authenticate" = String, description = "Bearer")))]
+    Unauthorized(QueryError),
+    /// The token lacks the scope
+    #[response(status = 403)]
+    Forbidden(QueryError),
     /// The query cannot be evaluated, or exceeds a limit
     #[response(status = 422)]
     Execution(QueryError),

@@ -209,9 +209,10 @@ impl Connection {
         OpenRequest(Arc::clone(self))
     }
 
-    /// The response to the request is a stream.
-    pub fn begin_stream(&self) {
-        self.update(|progress| progress.is_stream = true);
+    /// The request ends when its client closes the connection: its response is a stream, or takes
+    /// long to compute.
+    pub fn watch_client(&self) {
+        self.update(|progress| progress.is_watched = true);
         self.wake();
     }
 
@@ -297,7 +298,7 @@ impl Drop for OpenRequest {
         let mut open = connection.connections.open();
         let Some(entry) = open.by_id.get_mut(&connection.id) else { return };
         entry.progress.is_served = true;
-        entry.progress.is_stream = false;
+        entry.progress.is_watched = false;
         entry.progress.open_requests -= 1;
         entry.progress.idle_since = Instant::now();
         if entry.progress.open_requests == 0 {

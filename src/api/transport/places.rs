@@ -25,8 +25,8 @@ pub struct Progress {
     pub has_place: bool,
     /// When the last response was finished; at first, when the connection was accepted.
     pub idle_since: Instant,
-    /// The response is a stream, which ends when the client closes the connection.
-    pub is_stream: bool,
+    /// The request ends when its client closes the connection.
+    pub is_watched: bool,
     /// Since when a handler has been reading the body of a request.
     pub body_since: Option<Instant>,
     /// Since when the client has not taken any byte, while there are bytes to take.
@@ -54,7 +54,7 @@ impl Progress {
             open_requests: 0,
             has_place: false,
             idle_since: now,
-            is_stream: false,
+            is_watched: false,
             body_since: None,
             blocked_since: None,
         }

@@ -1,8 +1,13 @@
 //! A service and its metric (contract, "Service", "Metric").
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::views::alerting::alert::OpenAlert;
 use crate::api::views::envelope::{List, One};
@@ -24,7 +29,46 @@ pub struct ServiceData {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ServicesData {
     /// The services, ordered by id.
-    pub services: List<Service>,
+    pub services: List<ServiceText>,
+}
+
+/// A [`Service`] in JSON.
+#[derive(Debug, Clone)]
+pub struct ServiceText(Arc<RawValue>);
+
+impl ServiceText {
+    pub fn of(service: &impl Serialize) -> Self {
+        // Serialization cannot fail: every map has string keys.
+        let text = to_raw_value(service).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        Self(text.into())
+    }
+
+    /// Length of the JSON, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.0.get().len()
+    }
+}
+
+impl Serialize for ServiceText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl PartialSchema for ServiceText {
+    fn schema() -> RefOr<Schema> {
+        Service::schema()
+    }
+}
+
+impl ToSchema for ServiceText {
+    fn name() -> Cow<'static, str> {
+        Service::name()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Service::schemas(schemas);
+    }
 }
 
 /// The response data for `record`.
@@ -109,6 +153,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// Whether it is shown the same until something that is stored of it changes.
+    pub fn is_lasting(&self) -> bool {
+        self.planned.is_none()
+    }
+
     /// `alerts` are the open ones.
     pub fn new(record: &ServiceRecord, alerts: &[alert::Alert], context: &ServiceContext) -> Self {
         let ServiceContext { defaults, requests, windows, now_ms } = context;

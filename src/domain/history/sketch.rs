@@ -50,6 +50,11 @@ impl Sketch {
         self.buckets = merged;
     }
 
+    /// Number of buckets, which take 16 bytes each.
+    pub fn buckets(&self) -> usize {
+        self.buckets.len()
+    }
+
     pub fn count(&self) -> u64 {
         self.buckets.iter().fold(0, |total: u64, (_, count)| total.saturating_add(*count))
     }

@@ -1,7 +1,7 @@
 //! A range of time that a query covers.
 
 /// From `from_ms` up to but not including `to_ms`, in unix milliseconds; never empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     pub from_ms: i64,
     pub to_ms: i64,

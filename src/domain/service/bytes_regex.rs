@@ -45,6 +45,21 @@ impl BytesRegex {
         self.0.as_str()
     }
 
+    /// `template` with the groups of the first match in `bytes`: `$1`, `${1}` or `${name}`, and
+    /// `$$` for a dollar sign. `None` without a match.
+    pub fn expand(&self, bytes: &[u8], template: &str) -> Option<Vec<u8>> {
+        // Finding the groups takes longer than finding the match.
+        if !self.is_match(bytes) {
+            return None;
+        }
+        if !template.contains('$') {
+            return Some(template.as_bytes().to_vec());
+        }
+        let mut expanded = Vec::new();
+        self.0.captures(bytes)?.expand(template.as_bytes(), &mut expanded);
+        Some(expanded)
+    }
+
     /// Whether the expression matches anywhere in `bytes`.
     pub fn is_match(&self, bytes: &[u8]) -> bool {
         self.0.is_match(bytes)
@@ -126,6 +141,18 @@ mod tests {
         assert!(matches("k", b"ok") && matches("(?i)OK$", b"is ok") && !matches("^k", b"ok"));
         assert!(matches("b", b"a\xff\x00b"), "no valid UTF-8");
         assert!(matches("a.b", "a\u{fc}b".as_bytes()) && !matches("a.b", b"a\nb"));
+    }
+
+    #[test]
+    fn groups_of_a_match_fill_a_template() {
+        let regex = BytesRegex::parse("PING :([^ ]+) (?<rest>.*)").unwrap();
+        let filled = |template: &str| {
+            let expanded = regex.expand("x PING :\u{fc} b c".as_bytes(), template);
+            expanded.map(|text| String::from_utf8(text).unwrap())
+        };
+        assert_eq!(filled("PONG ${1}").as_deref(), Some("PONG \u{fc}"));
+        assert_eq!(filled("$rest ${2}. $$1 ${9}").as_deref(), Some("b c b c. $1 "));
+        assert_eq!(regex.expand(b"PONG", "a"), None);
     }
 
     #[test]

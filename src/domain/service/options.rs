@@ -52,9 +52,8 @@ pub struct Options {
     pub body_limit: usize,
     /// A pattern that must occur in the response over TCP, TLS or WebSocket.
     pub expect: Option<Wildcard>,
-    /// An expression that a line of the response over TCP or TLS must match. Modules of
-    /// blackbox_exporter have it, and no field of a service.
-    pub expect_line: Option<BytesRegex>,
+    /// What modules of blackbox_exporter have, and no field of a service.
+    pub of_module: Option<Box<ModuleOptions>>,
     /// Of an HTTP response.
     pub expectations: Option<Box<Expectations>>,
     pub tls: TlsOptions,
@@ -89,6 +88,11 @@ impl Options {
     pub fn none() -> Arc<Self> {
         static NONE: LazyLock<Arc<Options>> = LazyLock::new(Arc::default);
         Arc::clone(&NONE)
+    }
+
+    /// The dialogue of a module; empty without one.
+    pub fn dialogue(&self) -> &[DialogueStep] {
+        self.of_module.as_ref().map_or(&[], |module| module.dialogue.as_slice())
     }
 
     /// Most redirects that are followed; with 0, the redirect itself is judged.
@@ -127,7 +131,7 @@ impl Default for Options {
             http_version: None,
             body_limit: BODY_LIMIT,
             expect: None,
-            expect_line: None,
+            of_module: None,
             expectations: None,
             tls: TlsOptions::default(),
             starttls_protocol: None,
@@ -146,6 +150,30 @@ impl Default for Options {
             certificate_days: None,
         }
     }
+}
+
+/// What a module of blackbox_exporter may require of a probe.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModuleOptions {
+    /// What is expected and sent over TCP or TLS, and what is received over a WebSocket.
+    pub dialogue: Vec<DialogueStep>,
+    /// The question is sent over TCP.
+    pub is_dns_over_tcp: bool,
+    /// The name server is not asked to query others.
+    pub has_no_recursion: bool,
+    /// Time to live of a ping, or its hop limit.
+    pub ttl: Option<u8>,
+}
+
+/// A part of a dialogue. What it has is done in the order of the fields.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DialogueStep {
+    /// Lines are read until one matches; over a WebSocket, messages.
+    pub expect: Option<BytesRegex>,
+    /// Is sent with a line end. `${1}` stands for a group of the match.
+    pub send: Option<String>,
+    /// The connection is upgraded to TLS.
+    pub upgrades: bool,
 }
 
 /// Basic authentication (RFC 7617).

@@ -44,8 +44,8 @@ pub(super) struct Entry {
     flags: u8,
 }
 
-// The order by name has four bytes of each service. A last result takes 13 bytes.
-const _: () = assert!(size_of::<Entry>() + 4 - 13 <= 60);
+// The order by name and the versions have four bytes of each service. A last result takes 13 bytes.
+const _: () = assert!(size_of::<Entry>() + 4 + 4 - 13 <= 60);
 
 impl Entry {
     pub fn new(id: ServiceId, name: Name, group: u32, text: TextPart) -> Self {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use memchr::memmem::Finder;
 
 use super::Overview;
-use super::entry::Entry;
+use super::entry::{Entry, Flag};
 use crate::domain::access::GroupLimit;
 use crate::domain::live::{
     Counts, GroupCounts, ServiceFilter, ServiceList, ServiceOrder, StateFilter,
@@ -49,7 +49,14 @@ impl Overview {
         let (ids, total) = self.page(filter, order, page);
         let result = |id: &ServiceId| self.entry(*id).and_then(Entry::result);
         let results = ids.iter().map(result).collect();
-        ServiceList { ids, results, total: total as u64, moment: self.moment() }
+        let versions = ids.iter().map(|id| self.version(*id)).collect();
+        ServiceList { ids, results, versions, total: total as u64, moment: self.moment() }
+    }
+
+    /// As in [`ServiceList::versions`].
+    fn version(&self, id: ServiceId) -> Option<u32> {
+        let at = self.position(id).ok()?;
+        (!self.entries[at].has(Flag::Planned)).then(|| self.versions[at])
     }
 
     fn page(

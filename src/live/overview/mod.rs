@@ -31,6 +31,8 @@ pub struct Overview {
     boot: u64,
     /// By id. Removed ones stay until there are many.
     entries: Vec<Entry>,
+    /// Of each entry, incremented whenever something stored of its service has changed.
+    versions: Vec<u32>,
     living: usize,
     /// Positions in `entries` by group and name.
     order: Vec<u32>,
@@ -50,6 +52,7 @@ impl Overview {
         Self {
             boot,
             entries: Vec::new(),
+            versions: Vec::new(),
             living: 0,
             order: Vec::new(),
             unordered: Vec::new(),
@@ -101,7 +104,22 @@ impl Overview {
                 self.define_one(service, now_ms);
             }
         }
+        // Metrics, which the services do not have here, may have changed.
+        self.versions.iter_mut().for_each(|version| *version = version.wrapping_add(1));
         self.settle();
+    }
+
+    /// The alerts of these services have changed.
+    pub fn alerts_changed(&mut self, services: impl IntoIterator<Item = ServiceId>) {
+        for id in services {
+            if let Ok(at) = self.position(id) {
+                self.has_changed(at);
+            }
+        }
+    }
+
+    fn has_changed(&mut self, at: usize) {
+        self.versions[at] = self.versions[at].wrapping_add(1);
     }
 
     fn is_known(&self, service: &LiveService) -> bool {
@@ -184,6 +202,7 @@ impl Overview {
                 (at, None)
             }
         };
+        self.has_changed(at);
         self.living += usize::from(before.is_none());
         let is_planned = self.is_planned(id, &name, group, now_ms);
         let entry = &mut self.entries[at];
@@ -200,6 +219,7 @@ impl Overview {
     fn insert(&mut self, at: usize, entry: Entry) {
         let is_last = at == self.entries.len();
         self.entries.insert(at, entry);
+        self.versions.insert(at, 0);
         if !is_last {
             self.order.clear();
             self.entries.iter_mut().for_each(|entry| entry.set(Flag::Ordered, false));
@@ -234,6 +254,7 @@ impl Overview {
         if let Some(result) = &result {
             entry.set_result(result);
         }
+        self.has_changed(at);
         let event = event.filter(|event| !self.is_newest(id, event));
         if event.is_none() && is_flapping == self.entries[at].has(Flag::Flapping) {
             return;

@@ -74,6 +74,9 @@ impl Overview {
             positions.push(living);
             living += u32::from(!entry.is_removed());
         }
+        let mut entries = self.entries.iter();
+        self.versions.retain(|_| entries.next().is_some_and(|entry| !entry.is_removed()));
+        self.versions.shrink_to_fit();
         self.entries.retain(|entry| !entry.is_removed());
         self.entries.shrink_to_fit();
         self.order.iter_mut().for_each(|at| *at = positions[*at as usize]);

@@ -466,6 +466,50 @@ fn changes_beyond_those_that_are_known_are_unknown() {
 }
 
 #[test]
+fn a_version_is_of_everything_that_is_stored_of_a_service() {
+    let mut overview = Overview::new(1);
+    overview.define(all_of(1..=3), NOW_MS);
+    let versions = |overview: &Overview| -> Vec<Option<u32>> {
+        let page = PageRequest { page: 1, limit: 10 };
+        overview.find(&ServiceFilter::default(), ServiceOrder::Id, page).versions
+    };
+    let mut before = versions(&overview);
+    let mut only_the_second = |overview: &Overview, what: &str| {
+        let now = versions(overview);
+        let changed: Vec<bool> = before.iter().zip(&now).map(|(old, new)| old != new).collect();
+        assert_eq!(changed, [false, true, false], "{what}");
+        before = now;
+    };
+    let result = Some(LastResult { state: State::Up, at_ms: 5, response_time_us: 70 });
+    let update = ServiceUpdate { event: None, is_flapping: false, result };
+    overview.update([(id(2), update.clone())]);
+    only_the_second(&overview, "a result");
+    overview.update([(id(2), update)]);
+    only_the_second(&overview, "an equal result");
+    overview.alerts_changed([id(2), id(99)]);
+    only_the_second(&overview, "an alert");
+    overview.define([added(2, definition("s2"), ServiceState::default())], NOW_MS);
+    only_the_second(&overview, "a definition");
+    let group = Group::parse("core").unwrap();
+    let in_group = ListedDefinition { group, ..definition("s2") };
+    overview.define([added(2, in_group, ServiceState::default())], NOW_MS);
+    only_the_second(&overview, "another group");
+    overview.plan(windows_of(Some("core")), NOW_MS);
+    assert_eq!(versions(&overview)[1], None, "under maintenance");
+    overview.plan(Windows::default(), NOW_MS);
+    assert!(versions(&overview)[1].is_some());
+
+    let before = versions(&overview);
+    overview.define(all_of(4..=200), NOW_MS);
+    overview.define((4..=200).map(|nth| (id(nth), None)), NOW_MS);
+    assert_eq!(overview.entries.len(), overview.versions.len());
+    assert_eq!(versions(&overview), before, "of others");
+    let all = all_of(1..=3).filter_map(|(_, service)| service);
+    overview.replace(all.collect(), NOW_MS);
+    assert!(versions(&overview).iter().zip(&before).all(|(new, old)| new != old), "all");
+}
+
+#[test]
 fn a_result_alone_is_no_change() {
     let mut overview = Overview::new(1);
     overview.define(all_of(1..=1), 0);

@@ -16,11 +16,11 @@
 //! override that.
 
 mod datagram;
+mod dialogue;
 mod dns;
 mod excerpt;
 mod grpc;
 mod icmp;
-mod line_search;
 mod ssh;
 mod starttls;
 mod tcp;

@@ -9,8 +9,8 @@ use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
 use crate::probe::net::tls::Alpn;
+use crate::probe::protocols::dialogue;
 use crate::probe::protocols::excerpt::excerpt;
-use crate::probe::protocols::line_search::LineSearch;
 use crate::probe::response::ProbeResponse;
 use crate::probe::timings::Phase;
 
@@ -27,7 +27,14 @@ const CHECKED_READS: usize = 100;
 /// configured.
 pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> {
     // `ProbeContext::open` would drop data that looks like an interim response of HTTP.
-    let stream = context.connect(context.url).await?;
+    let mut stream = context.connect(context.url).await?;
+    let dialogue = context.options().dialogue();
+    let upgrade = dialogue.iter().position(|step| step.upgrades);
+    if let Some((before, after)) = upgrade.map(|nth| dialogue.split_at(nth + 1)) {
+        dialogue::talk(context, &mut stream, before).await?;
+        let mut stream = context.tls_handshake(context.url, stream, Alpn::None).await?;
+        return dialogue::talk(context, &mut stream, after).await;
+    }
     if context.url.scheme() == "https" {
         let stream = context.tls_handshake(context.url, stream, Alpn::None).await?;
         return send_and_read(context, stream).await;
@@ -42,10 +49,13 @@ async fn send_and_read<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let dialogue = context.options().dialogue();
+    if !dialogue.is_empty() {
+        return dialogue::talk(context, &mut stream, dialogue).await;
+    }
     let mut response = ProbeResponse::default();
     let expected = context.options().expect.as_ref();
-    let line = context.options().expect_line.as_ref();
-    let reads = expected.is_some() || line.is_some() || context.needs_body();
+    let reads = expected.is_some() || context.needs_body();
     let text = context.text_to_send()?;
     if text.is_none() && !reads {
         return Ok(response);
@@ -57,16 +67,6 @@ where
             .map_err(|error| failure::of_io("sending the text", &error))?;
     }
     if !reads {
-        return Ok(response);
-    }
-    if let Some(regex) = line {
-        let mut lines = LineSearch::new(regex);
-        let is_complete = |received: &[u8]| lines.found_in(received);
-        let (body, found) = read_until(context, &mut stream, None, is_complete).await?;
-        if !found && !lines.ends_in(&body) {
-            return Err(missing(&context.expected_line(regex), &body));
-        }
-        response.body = body;
         return Ok(response);
     }
     response.body = match expected {
@@ -98,7 +98,7 @@ where
     Ok(response)
 }
 
-async fn send<S: AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) -> io::Result<()> {
+pub(super) async fn send<S: AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) -> io::Result<()> {
     stream.write_all(text).await?;
     stream.flush().await
 }

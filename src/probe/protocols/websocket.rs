@@ -6,6 +6,7 @@ use awc::ws::WebsocketsRequest;
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::domain::service::bytes_regex::BytesRegex;
 use crate::domain::{Failure, Reason};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
@@ -91,6 +92,16 @@ where
 {
     let status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
     let mut response = ProbeResponse::with_status(status, Ok(()));
+    for step in context.options().dialogue() {
+        let template = step.send.as_deref().unwrap_or_default();
+        let text = match &step.expect {
+            Some(regex) => expect(context, socket, regex, template).await?,
+            None => template.to_owned(),
+        };
+        if step.send.is_some() {
+            socket.send_text(&text).await?;
+        }
+    }
     if let Some(text) = context.text_to_send()? {
         socket.send_text(&text).await?;
     }
@@ -107,6 +118,26 @@ where
     let expected = expected.map(|expected| context.expected_text(expected));
     let expected = expected.map(|expected| format!(" that contains {expected}"));
     let detail = format!("closed by the peer before a message{}", expected.unwrap_or_default());
+    Err(Failure::new(Reason::Condition, detail))
+}
+
+/// Reads messages until one matches. Returns `template`, filled in with the groups of the match.
+async fn expect<S>(
+    context: &ProbeContext<'_>,
+    socket: &mut WebSocket<S>,
+    regex: &BytesRegex,
+    template: &str,
+) -> Result<String, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = socket.read_message().await? {
+        if let Some(text) = regex.expand(&message, template) {
+            return Ok(String::from_utf8_lossy(&text).into_owned());
+        }
+    }
+    let expected = context.expected_match(regex);
+    let detail = format!("closed by the peer before a message that contains {expected}");
     Err(Failure::new(Reason::Condition, detail))
 }
 

@@ -15,6 +15,9 @@ use super::select::RangeInput;
 
 type WindowFunction = fn(&RangeWindow<'_>) -> Option<f64>;
 
+/// Samples of windows after which a query may stop.
+const CHECKED_SAMPLES: usize = 65_536;
+
 /// Names of counters end in one of these.
 const COUNTER_ENDINGS: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 
@@ -79,8 +82,7 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Series>, EvalError> {
         let mut series = Vec::with_capacity(input.series.len());
         for one in &input.series {
-            self.context.meter.check()?;
-            let points = self.apply_to(one, input, body, parameters);
+            let points = self.apply_to(one, input, body, parameters)?;
             self.context.meter.hold(points.len())?;
             if !points.is_empty() {
                 let drops_name = one.drops_name || !keeps_name;
@@ -96,9 +98,10 @@ impl Evaluator<'_> {
         input: &RangeInput,
         body: WindowFunction,
         parameters: &[Vec<f64>],
-    ) -> Vec<Point> {
+    ) -> Result<Vec<Point>, EvalError> {
+        self.context.meter.check()?;
         let mut results = Vec::new();
-        let (mut from, mut to) = (0, 0);
+        let (mut from, mut to, mut since_check) = (0, 0, 0);
         for (index, at_ms) in self.steps.iter().enumerate() {
             let end_ms = self.shifted(input.shift, at_ms);
             let start_ms = end_ms.saturating_sub(input.range_ms);
@@ -116,6 +119,11 @@ impl Evaluator<'_> {
             if points.is_empty() {
                 continue;
             }
+            since_check += points.len();
+            if since_check >= CHECKED_SAMPLES {
+                self.context.meter.check()?;
+                since_check = 0;
+            }
             let parameter = |place: usize| {
                 parameters.get(place).and_then(|values| values.get(index)).copied().unwrap_or(0.0)
             };
@@ -125,7 +133,7 @@ impl Evaluator<'_> {
                 results.push(Point { at_ms, value });
             }
         }
-        results
+        Ok(results)
     }
 
     /// The answer of a source that knows the function's value without the samples.

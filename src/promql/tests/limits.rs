@@ -3,7 +3,10 @@
 use std::cell::Cell;
 
 use super::memory::Memory;
-use crate::promql::{EvalError, Labels, Meter, Options, SamplePool, Steps, Stop, parse, range};
+use crate::promql::{
+    EvalError, Labels, MAX_SERIES, Meter, Options, SamplePool, Selected, SelectedSeries, Selection,
+    Source, Steps, Stop, instant, parse, range,
+};
 
 fn memory() -> Memory {
     let mut memory = Memory::default();
@@ -54,6 +57,46 @@ fn a_query_stops_in_the_middle() {
         assert_eq!(stop_after(count, Stop::TimedOut), Err(EvalError::TimedOut), "{count}");
         assert_eq!(stop_after(count, Stop::Canceled), Err(EvalError::Canceled), "{count}");
     }
+    // Between the windows of one series.
+    calls.set(0);
+    let stop = || {
+        calls.set(calls.get() + 1);
+        (calls.get() > 50).then_some(Stop::TimedOut)
+    };
+    let query = "sum_over_time(vector(1)[70000s:1s])";
+    assert_eq!(run(query, 1_000_000, &stop), Err(EvalError::TimedOut));
+}
+
+/// A source with this many series, without samples.
+struct Many(usize);
+
+impl Source for Many {
+    fn select(&self, _: &Selection<'_>, _: &Meter<'_>) -> Result<Selected, EvalError> {
+        let series = SelectedSeries {
+            labels: Labels::new([("__name__", "a")]),
+            lookback_ms: 0,
+            points: Vec::new(),
+        };
+        Ok(Selected { series: vec![series; self.0], notices: Vec::new() })
+    }
+}
+
+#[test]
+fn a_selector_selects_a_bounded_number_of_series() {
+    let (query, pool) = (parse("count(a)").unwrap(), SamplePool::new(1_000));
+    let count = |series: usize| {
+        let meter = Meter::new(&pool, &|| None);
+        instant(&query, 0, Options { lookback_ms: 1 }, &Many(series), &meter).map(drop)
+    };
+    assert_eq!(count(MAX_SERIES), Ok(()));
+    let message = "a selector selects 100001 series, at most 100000 are allowed".to_owned();
+    assert_eq!(count(MAX_SERIES + 1), Err(EvalError::Execution(message)));
+}
+
+#[test]
+fn the_program_of_a_regular_expression_is_bounded() {
+    let error = parse("a{b=~\"\\\\w{500}{9}\"}").unwrap_err().to_string();
+    assert!(error.contains("exceeds size limit"), "{error}");
 }
 
 #[test]

@@ -1,26 +1,33 @@
 //! The history as series of samples: ticks, events, and windows that roll-ups answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::fixture::{Fixture, Kind, START_MS, for_each_store, outcomes, plain};
 use super::retention::{HOUR_MS, MINUTE_MS};
 use crate::domain::access::GroupLimit;
+use crate::domain::audit::AuditSource;
 use crate::domain::outcome::ProbeDetails;
 use crate::domain::service::options::{HttpVersion, TlsVersion};
-use crate::domain::{Requests, Retention, State, StoredTick, Window};
+use crate::domain::{
+    Definition, Group, Requests, Retention, ServiceId, State, StoredTick, Window, sample,
+};
 use crate::promql::{
     Answer, EvalError, Meter, Options, Results, SamplePool, Selected, Selection, Series, Source,
     Steps, instant, parse, range,
 };
 use crate::storage::history::check::check;
-use crate::storage::history::samples::{Board, BoardSample, Catalog, StoreSource};
+use crate::storage::history::samples::{Board, BoardSample, Catalog, CatalogSettings, StoreSource};
 use crate::storage::ledger::Ledger;
+use crate::storage::records::Change;
 
 for_each_store!(
     a_folded_window_has_the_value_of_its_ticks,
     an_old_window_is_widened_and_an_old_sample_is_never_invented,
     series_follow_ticks_events_and_last_results,
     facts_are_samples_of_each_tick_as_long_as_they_hold,
+    a_catalog_follows_the_changed_services_and_is_limited_to_groups,
+    a_fold_counts_what_it_reads_and_keeps_its_points,
 );
 
 /// Hides that windows may be answered from roll-ups.
@@ -38,10 +45,22 @@ enum Times {
     Over(Steps),
 }
 
-fn ask(store: &mut Fixture, board: &Board, query: &str, times: Times, folds: bool) -> Answer {
+fn settings() -> CatalogSettings {
+    CatalogSettings {
+        job: "jobs".to_owned(),
+        requests: Requests::Masked,
+        default_interval: Duration::from_secs(60),
+    }
+}
+
+/// The board of a program without results.
+fn no_results(_: ServiceId) -> Vec<BoardSample> {
+    Vec::new()
+}
+
+fn ask(store: &mut Fixture, board: &Board<'_>, query: &str, times: Times, folds: bool) -> Answer {
     let rows = &mut *store.reader;
-    let (interval, groups) = (Duration::from_secs(60), GroupLimit::NONE);
-    let catalog = Catalog::read(rows, "jobs", Requests::Masked, interval, &groups).unwrap();
+    let catalog = Catalog::read(rows, &settings()).unwrap();
     let source = StoreSource::new(rows, &catalog, board, START_MS + 100 * HOUR_MS);
     let plain = OnlySamples(&source);
     let source: &dyn Source = if folds { &source } else { &plain };
@@ -124,7 +143,7 @@ fn a_folded_window_has_the_value_of_its_ticks(kind: Kind) {
                 for at_ms in [end_ms, end_ms + 1_234_567, START_MS + 24 * HOUR_MS] {
                     let query = format!("{function}_over_time({metric}[{window}])");
                     for times in [Times::At(at_ms), Times::Over(steps)] {
-                        let board = Board::new();
+                        let board = no_results;
                         let folded = ask(&mut store, &board, &query, times, true);
                         let exact = ask(&mut store, &board, &query, times, false);
                         assert!(series(&folded).len() >= 2, "{query}");
@@ -136,12 +155,12 @@ fn a_folded_window_has_the_value_of_its_ticks(kind: Kind) {
     }
     for q in ["0.03", "0.5", "0.97"] {
         let query = format!("quantile_over_time({q}, probe_success[1d])");
-        let folded = ask(&mut store, &Board::new(), &query, Times::At(end_ms), true);
-        let exact = ask(&mut store, &Board::new(), &query, Times::At(end_ms), false);
+        let folded = ask(&mut store, &no_results, &query, Times::At(end_ms), true);
+        let exact = ask(&mut store, &no_results, &query, Times::At(end_ms), false);
         assert_close(&folded, &exact, 1e-9, &query);
         assert!(folded.infos.is_empty());
         let query = format!("quantile_over_time({q}, probe_duration_seconds[1d])");
-        let folded = ask(&mut store, &Board::new(), &query, Times::At(end_ms), true);
+        let folded = ask(&mut store, &no_results, &query, Times::At(end_ms), true);
         assert!(folded.infos[0].contains("estimate"), "{:?}", folded.infos);
     }
 }
@@ -154,7 +173,7 @@ fn an_old_window_is_widened_and_an_old_sample_is_never_invented(kind: Kind) {
     store.retain(Retention { ticks: kept, rollups: all, deliveries: all }, now_ms);
     let at_ms = START_MS + 30 * HOUR_MS + 90_000;
     let query = "count_over_time(probe_success[10h])";
-    let answer = ask(&mut store, &Board::new(), query, Times::At(at_ms), true);
+    let answer = ask(&mut store, &no_results, query, Times::At(at_ms), true);
     let hours = |from: i64, to: i64| {
         let window = START_MS + from * HOUR_MS..START_MS + to * HOUR_MS;
         let known =
@@ -165,14 +184,14 @@ fn an_old_window_is_widened_and_an_old_sample_is_never_invented(kind: Kind) {
     assert_eq!(counts, [hours(20, 31); 2], "whole hours");
     assert!(answer.warnings[0].contains("widened to whole hours"), "{:?}", answer.warnings);
     // A plain selector, and a short window, where no tick is left.
-    let answer = ask(&mut store, &Board::new(), "probe_success", Times::At(at_ms), true);
+    let answer = ask(&mut store, &no_results, "probe_success", Times::At(at_ms), true);
     assert!(series(&answer).is_empty());
     assert!(answer.warnings[0].contains("ticks are kept since"), "{:?}", answer.warnings);
     let query = "count_over_time(probe_success[30m])";
-    let answer = ask(&mut store, &Board::new(), query, Times::At(at_ms), true);
+    let answer = ask(&mut store, &no_results, query, Times::At(at_ms), true);
     assert_eq!(series(&answer)[0].points[0].value, hours(29, 31));
     let query = "changes(probe_success[10h])";
-    let answer = ask(&mut store, &Board::new(), query, Times::At(at_ms), true);
+    let answer = ask(&mut store, &no_results, query, Times::At(at_ms), true);
     assert!(series(&answer).is_empty() && !answer.warnings.is_empty());
 }
 
@@ -188,15 +207,9 @@ fn series_follow_ticks_events_and_last_results(kind: Kind) {
     ];
     let id = store.ids[0];
     store.commit(&outcomes(id, &ticks), minute(8));
-    let board = Board::from([(
-        id,
-        vec![BoardSample {
-            name: "probe_plugin_exit_code",
-            label: None,
-            at_ms: minute(8),
-            value: 2.0,
-        }],
-    )]);
+    let exit_code =
+        BoardSample { name: "probe_plugin_exit_code", label: None, at_ms: minute(8), value: 2.0 };
+    let board = |of: ServiceId| if of == id { vec![exit_code] } else { Vec::new() };
     let steps = Steps { start_ms: minute(0), end_ms: minute(9), step_ms: MINUTE_MS };
     let mut points = |query: &str| -> Vec<(i64, f64)> {
         let answer = ask(&mut store, &board, query, Times::Over(steps), true);
@@ -285,7 +298,7 @@ fn facts_are_samples_of_each_tick_as_long_as_they_hold(kind: Kind) {
     let steps = Steps { start_ms: minute(0), end_ms: minute(8), step_ms: MINUTE_MS };
     let mut points = |query: &str| -> Vec<(i64, f64)> {
         let query = format!("{query}{{service_id=\"{id}\"}}");
-        let answer = ask(&mut store, &Board::new(), &query, Times::Over(steps), true);
+        let answer = ask(&mut store, &no_results, &query, Times::Over(steps), true);
         let all = series(&answer).iter().flat_map(|one| &one.points);
         all.map(|point| ((point.at_ms - START_MS) / MINUTE_MS, point.value)).collect()
     };
@@ -303,9 +316,9 @@ fn facts_are_samples_of_each_tick_as_long_as_they_hold(kind: Kind) {
     let versions = [at(&[0, 1], 1.0), at(&[2, 3, 7, 8], 1.0)].concat();
     assert_eq!(points("probe_tls_version_info"), versions);
     let query = "probe_tls_version_info{version=\"TLS 1.3\"}";
-    let answer = ask(&mut store, &Board::new(), query, Times::At(minute(3)), true);
+    let answer = ask(&mut store, &no_results, query, Times::At(minute(3)), true);
     assert_eq!(series(&answer).len(), 1);
-    let answer = ask(&mut store, &Board::new(), query, Times::At(minute(1)), true);
+    let answer = ask(&mut store, &no_results, query, Times::At(minute(1)), true);
     assert!(series(&answer).is_empty());
 
     // What holds at the cutoff stays.
@@ -315,4 +328,53 @@ fn facts_are_samples_of_each_tick_as_long_as_they_hold(kind: Kind) {
     let rows = store.reader.facts(&[id, other], window).unwrap();
     let count = |id| rows[&id].len();
     assert_eq!((count(id), count(other)), (2, 1), "of minutes 4 and 7; and the only one");
+}
+
+fn a_fold_counts_what_it_reads_and_keeps_its_points(kind: Kind) {
+    let mut store = stored(kind, &sixty_hours());
+    let rows = &mut *store.reader;
+    let catalog = Catalog::read(rows, &settings()).unwrap();
+    let source = StoreSource::new(rows, &catalog, &no_results, START_MS + 100 * HOUR_MS);
+    let query = parse("avg_over_time(probe_success[9h30m])").unwrap();
+    let end_ms = START_MS + 59 * HOUR_MS;
+    let steps = Steps { start_ms: end_ms - 39 * HOUR_MS, end_ms, step_ms: 23 * MINUTE_MS };
+    let options = Options { lookback_ms: 300_000 };
+    let ask = |max_samples: usize| {
+        let pool = SamplePool::new(max_samples);
+        let meter = Meter::new(&pool, &|| None);
+        let answer = range(&query, steps, options, &source, &meter)?;
+        let points: usize = series(&answer).iter().map(|one| one.points.len()).sum();
+        Ok((meter.held(), points, meter.peak()))
+    };
+    let (held, points, peak) = ask(1_000_000).unwrap();
+    assert_eq!((held, points), (204, 204));
+    assert!((1_000..20_000).contains(&peak), "windows, hours and ticks: {peak}");
+    assert_eq!(ask(peak).unwrap().0, 204);
+    assert_eq!(ask(peak - 1), Err(EvalError::TooManySamples(peak - 1)));
+}
+
+fn a_catalog_follows_the_changed_services_and_is_limited_to_groups(kind: Kind) {
+    let mut store = Fixture::new(kind.open(), 3);
+    let [first, second, third] = store.ids[..] else { panic!("three services") };
+    let mut catalog = Catalog::read(&mut *store.reader, &settings()).unwrap();
+    let ids = |catalog: &Catalog| catalog.services.iter().map(|it| it.id).collect::<Vec<_>>();
+    assert_eq!(ids(&catalog), [first, second, third]);
+    let mut define = |change| store.writer.define(change, &AuditSource::COMMAND, 0).unwrap().id;
+    let group = Group::parse("core").unwrap();
+    let added = Definition { group, ..sample::definition("added") };
+    let added = define(Change::Create(Box::new(added)));
+    define(Change::Delete(second));
+    catalog.update(&mut *store.reader, &[added, second, first], &settings()).unwrap();
+    assert_eq!(ids(&catalog), [first, third, added]);
+    let named = |name: &str| catalog.services[2].series("probe_success", None).value(name);
+    assert_eq!((named("name"), named("group"), named("job")), ("added", "core", "jobs"));
+
+    let catalog = Arc::new(catalog);
+    let seen = |groups: &[&str]| {
+        ids(&catalog.seen_by(&GroupLimit::to(groups.iter().map(|it| (*it).to_owned()))))
+    };
+    assert_eq!(ids(&catalog.seen_by(&GroupLimit::NONE)), [first, third, added]);
+    assert_eq!(seen(&["core"]), [added]);
+    assert_eq!(seen(&["", "other"]), [first, third]);
+    assert!(seen(&[]).is_empty());
 }

@@ -86,13 +86,15 @@ pub fn all_within(
     newest_first(rows, id, window, None, |_| true, each)
 }
 
-/// The ticks of a service in `window`, oldest first by their numbers.
-pub fn within(
+/// Calls `each` with the ticks of a service in `window`, oldest first by their numbers, those of a
+/// chunk at once, until it breaks.
+pub fn each_within(
     rows: &mut dyn StoreRead,
     id: ServiceId,
     window: Window,
     parts: TickParts,
-) -> Result<Vec<StoredTick>, StorageError> {
+    each: &mut dyn FnMut(&[StoredTick]) -> ControlFlow<()>,
+) -> Result<(), StorageError> {
     let mut fresh = Vec::new();
     rows.fresh_ticks(id, &mut |tick| {
         if window.contains(tick.at_ms) {
@@ -104,12 +106,18 @@ pub fn within(
             false => ControlFlow::Continue(()),
         }
     })?;
-    let mut ticks = sealed_within(rows, id, window, parts)?;
-    ticks.extend(fresh.into_iter().rev());
-    Ok(ticks)
+    for chunk in rows.chunks(id, window, None)?.iter().rev() {
+        if each(&open_part(rows, chunk, window, parts)?).is_break() {
+            return Ok(());
+        }
+    }
+    fresh.reverse();
+    // Nothing follows that could be left out.
+    let _ = each(&fresh);
+    Ok(())
 }
 
-/// As [`within`], without the fresh ticks.
+/// The ticks of a service in `window` that are sealed, oldest first by their numbers.
 pub fn sealed_within(
     rows: &mut dyn StoreRead,
     id: ServiceId,
@@ -118,11 +126,21 @@ pub fn sealed_within(
 ) -> Result<Vec<StoredTick>, StorageError> {
     let mut all = Vec::new();
     for chunk in rows.chunks(id, window, None)?.iter().rev() {
-        let (count, ticks) = codec::decode_part(&rows.chunk_data(chunk)?, parts, window)?;
-        check_count(chunk, count)?;
-        all.extend(ticks);
+        all.extend(open_part(rows, chunk, window, parts)?);
     }
     Ok(all)
+}
+
+/// The ticks of a chunk in `window`.
+fn open_part(
+    rows: &mut dyn StoreRead,
+    chunk: &ChunkInfo,
+    window: Window,
+    parts: TickParts,
+) -> Result<Vec<StoredTick>, StorageError> {
+    let (count, ticks) = codec::decode_part(&rows.chunk_data(chunk)?, parts, window)?;
+    check_count(chunk, count)?;
+    Ok(ticks)
 }
 
 /// Query: the ticks of one living service that match every filter, newest first.

@@ -103,16 +103,16 @@ pub fn commit(
     for (id, metric) in &batch.metrics {
         write_metric(connection, *id, metric, &stored, batch.now_ms)?;
     }
-    match batch.ticks.last() {
-        Some(newest) if newest.tick.at_ms >= batch.now_ms - TICK_IS_MARK_MS => {
-            move_old_liveness(connection, batch.now_ms)?;
-        }
-        _ => move_liveness(connection, batch.now_ms)?,
+    let latest_ms = batch.ticks.iter().map(|new| new.tick.at_ms).max();
+    if latest_ms.is_some_and(|at_ms| at_ms >= batch.now_ms - TICK_IS_MARK_MS) {
+        move_old_liveness(connection, batch.now_ms)?;
+    } else {
+        move_liveness(connection, batch.now_ms)?;
     }
     Ok(stored)
 }
 
-/// The newest tick takes the place of the liveness mark
+/// The latest tick takes the place of the liveness mark
 /// ([`moments`](crate::storage::gaps::GapWrite::moments)) when it began at most this long before
 /// the commit: moving the mark would write one more page with each commit.
 const TICK_IS_MARK_MS: i64 = 2_000;

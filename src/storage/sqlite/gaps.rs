@@ -49,16 +49,17 @@ struct Newest {
     at_ms: Option<i64>,
 }
 
-/// The starts of the newest rows of ticks, with a further condition: the other rows are older
-/// unless a clock was set back, and then they were moved.
+/// The start of the latest of the newest rows of ticks, under a condition. Rows are in the order of
+/// commits, which is not that of starts: a probe may end long after others that began after it. The
+/// other rows are of earlier probes unless a clock was set back, and then they were moved.
 macro_rules! newest_ticks {
     ($condition:literal) => {
         concat!(
-            " UNION ALL SELECT created_at_ms FROM service_ticks \
-                WHERE id = (SELECT max(id) FROM service_ticks)",
+            " UNION ALL SELECT max(created_at_ms) FROM \
+                (SELECT created_at_ms FROM service_ticks ORDER BY id DESC LIMIT 65536)",
             $condition,
-            " UNION ALL SELECT created_at_ms FROM sealing_ticks \
-                WHERE id = (SELECT max(id) FROM sealing_ticks)",
+            " UNION ALL SELECT max(created_at_ms) FROM \
+                (SELECT created_at_ms FROM sealing_ticks ORDER BY id DESC LIMIT 65536)",
             $condition,
         )
     };
@@ -68,7 +69,7 @@ macro_rules! newest_ticks {
 /// is more than `?1`, [`MARK_MOST_MS`], later than the mark is of a clock that was wrong.
 const MARK: &str = concat!(
     "SELECT max(at_ms) AS at_ms FROM (SELECT at_ms FROM liveness",
-    newest_ticks!(" AND created_at_ms <= (SELECT at_ms FROM liveness) + ?1"),
+    newest_ticks!(" WHERE created_at_ms <= (SELECT at_ms FROM liveness) + ?1"),
     ")"
 );
 
@@ -79,41 +80,28 @@ const NEWEST: &str = concat!(
     UNION ALL SELECT max(date_ended_ms) FROM service_events)"
 );
 
-/// The start of the newest fresh tick of the metric `m`, or null.
-macro_rules! latest_tick {
-    () => {
-        "coalesce((SELECT created_at_ms FROM service_ticks WHERE id = m.latest_tick_id), \
-            (SELECT created_at_ms FROM sealing_ticks WHERE id = m.latest_tick_id))"
-    };
-}
-
 /// Whether the service `s` with the metric `m` missed more than one interval from `?1` to `?2`;
 /// `?3` is the default interval, or null to excuse none. A job that reports by heartbeat is not
 /// judged by its last report, since its wait begins anew; and one whose heartbeats are optional
 /// misses nothing.
 macro_rules! missed_more {
     () => {
-        concat!(
-            "(NOT s.enabled OR m.unwatched_from_ms IS NOT NULL OR NOT (s.url LIKE 'push:%' \
-                AND json_valid(s.options) \
-                AND coalesce(s.options ->> '$.heartbeat.optional', FALSE)) \
-            AND (?3 IS NULL OR ?2 - ?1 > coalesce(s.interval_seconds * 1000, ?3) \
-            OR (s.url NOT LIKE 'push:%' AND ?2 - coalesce(",
-            latest_tick!(),
-            ", m.updated_at * 1000) > 2 * coalesce(s.interval_seconds * 1000, ?3))))"
-        )
+        "(NOT s.enabled OR m.unwatched_from_ms IS NOT NULL OR NOT (s.url LIKE 'push:%' \
+            AND json_valid(s.options) AND coalesce(s.options ->> '$.heartbeat.optional', FALSE)) \
+        AND (?3 IS NULL OR ?2 - ?1 > coalesce(s.interval_seconds * 1000, ?3) \
+        OR (s.url NOT LIKE 'push:%' AND ?2 - coalesce( \
+            (SELECT created_at_ms FROM service_ticks WHERE id = m.latest_tick_id), \
+            (SELECT created_at_ms FROM sealing_ticks WHERE id = m.latest_tick_id), \
+            m.updated_at * 1000) > 2 * coalesce(s.interval_seconds * 1000, ?3))))"
     };
 }
 
 /// Of an enabled service, an open event that is not unknown; of another, one that is not a pause.
-/// The mark may be the start of another service's tick, which began before the newest one of this
-/// service and was committed after it: what was observed is no part of the gap.
 const END_AT_MARK: &str = concat!(
     "UPDATE service_events SET updated_at = ?2 / 1000, \
         date_ended_ms = max(date_started_ms, coalesce( \
-            (SELECT coalesce(m.unwatched_from_ms, min(?2, max(?1, ",
-    latest_tick!(),
-    "))) FROM service_metrics m WHERE m.service_id = service_events.service_id), ?1)) \
+            (SELECT unwatched_from_ms FROM service_metrics m \
+                WHERE m.service_id = service_events.service_id), ?1)) \
     WHERE date_ended_ms IS NULL AND date_started_ms <= ?4 AND EXISTS ( \
         SELECT 1 FROM services s LEFT JOIN service_metrics m ON m.service_id = s.id \
         WHERE s.id = service_events.service_id AND s.deleted_at IS NULL \

@@ -78,10 +78,10 @@ impl TallyRow {
         let updated = match relayed_seq {
             None => Prepared::new(Update, numbers).execute(connection)?,
             Some(seq) => {
-                let [head @ .., service_id] = numbers;
-                let [a, b, c, d, e, f, g, h, i, j, k, l] = head;
-                let seq = Some(seq.cast_signed());
-                let numbers = [a, b, c, d, e, f, g, h, i, j, k, l, seq, service_id];
+                let [columns @ .., service_id] = numbers;
+                let mut numbers = [service_id; 14];
+                numbers[..columns.len()].copy_from_slice(&columns);
+                numbers[columns.len()] = Some(seq.cast_signed());
                 Prepared::new(UpdateRelayed, numbers).execute(connection)?
             }
         };
@@ -110,48 +110,41 @@ impl TallyRow {
     }
 }
 
+/// The parts of an update, with those of `$more` before the service.
+macro_rules! update {
+    ($($more:literal)?) => {
+        [
+            "UPDATE service_metrics SET tick_count = ",
+            ", up_count = ",
+            ", unknown_count = ",
+            ", response_time_sum_ns = ",
+            ", latest_tick_id = ",
+            ", known_is_up = ",
+            ", streak_is_up = ",
+            ", streak_count = ",
+            ", streak_since_ms = ",
+            ", recent_states = ",
+            ", is_flapping = ",
+            ", updated_at = ",
+            $($more,)?
+            " WHERE service_id = ",
+        ]
+    };
+}
+
 /// Without `latest_event_id`, which changes seldom and whose foreign key SQLite would check each
 /// time.
 struct Update;
 
 impl Text<13> for Update {
-    const PARTS: [&'static str; 13] = [
-        "UPDATE service_metrics SET tick_count = ",
-        ", up_count = ",
-        ", unknown_count = ",
-        ", response_time_sum_ns = ",
-        ", latest_tick_id = ",
-        ", known_is_up = ",
-        ", streak_is_up = ",
-        ", streak_count = ",
-        ", streak_since_ms = ",
-        ", recent_states = ",
-        ", is_flapping = ",
-        ", updated_at = ",
-        " WHERE service_id = ",
-    ];
+    const PARTS: [&'static str; 13] = update!();
 }
 
 /// As [`Update`], with the cursor of remote write.
 struct UpdateRelayed;
 
 impl Text<14> for UpdateRelayed {
-    const PARTS: [&'static str; 14] = [
-        "UPDATE service_metrics SET tick_count = ",
-        ", up_count = ",
-        ", unknown_count = ",
-        ", response_time_sum_ns = ",
-        ", latest_tick_id = ",
-        ", known_is_up = ",
-        ", streak_is_up = ",
-        ", streak_count = ",
-        ", streak_since_ms = ",
-        ", recent_states = ",
-        ", is_flapping = ",
-        ", updated_at = ",
-        ", relayed_seq = ",
-        " WHERE service_id = ",
-    ];
+    const PARTS: [&'static str; 14] = update!(", relayed_seq = ");
 }
 
 /// Stores up to which tick a service is relayed, unless its row has a later one.

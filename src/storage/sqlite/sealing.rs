@@ -186,9 +186,11 @@ pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64> {
 }
 
 const KEEP_MARK: &str = "\
-    UPDATE liveness SET at_ms = t.created_at_ms FROM sealing_ticks t \
-    WHERE t.id = (SELECT max(id) FROM sealing_ticks) \
-        AND t.created_at_ms BETWEEN at_ms AND at_ms + ?1";
+    UPDATE liveness SET at_ms = max(at_ms, coalesce( \
+        (SELECT max(created_at_ms) FROM \
+            (SELECT created_at_ms FROM sealing_ticks ORDER BY id DESC LIMIT 65536) \
+            WHERE created_at_ms <= at_ms + ?1), \
+        at_ms))";
 
 fn free_pages(connection: &mut SqliteConnection) -> Result<i64> {
     let free = diesel::select(sql::<BigInt>("(SELECT freelist_count FROM pragma_freelist_count)"));

@@ -126,7 +126,7 @@ pub fn page(frame: &Frame, facts: &Channels) -> Markup {
 fn row(frame: &Frame, channel: &Channel) -> Markup {
     let (state, words) = match channel {
         Channel { is_enabled: false, .. } => (ShownState::Paused, "disabled"),
-        Channel { failing_since_ms: Some(_), .. } => (ShownState::Down, "failing for "),
+        Channel { failing_since_ms: Some(_), .. } => (ShownState::Down, "failing for"),
         _ => (ShownState::Up, "works"),
     };
     html! {

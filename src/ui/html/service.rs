@@ -208,6 +208,7 @@ mod tests {
     use crate::domain::history::planned::Planned;
     use crate::domain::strip;
     use crate::ui::html::frame::Access;
+    use crate::ui::html::service_history;
 
     const NOW_MS: i64 = 1_795_948_867_500;
 
@@ -228,7 +229,7 @@ mod tests {
             days: strip::days(&[], Planned::NONE, 90, NOW_MS),
             windows: vec![("24 h", Totals { up_ms: 90, down_ms: 10, ..Totals::default() })],
             objective: None,
-            response: Response::default(),
+            response: service_history::tests::no_results(),
             events: Vec::new(),
             checks: Vec::new(),
             certificate_ms: Some(NOW_MS + 86_400_000 * 61),

@@ -44,12 +44,6 @@ pub enum ChartWindow {
     Between { from_ms: i64, to_ms: i64 },
 }
 
-impl Default for ChartWindow {
-    fn default() -> Self {
-        Self::UpToNow("24h")
-    }
-}
-
 impl ChartWindow {
     fn query(self) -> String {
         match self {
@@ -62,7 +56,7 @@ impl ChartWindow {
 }
 
 /// Facts of the response times.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Response {
     pub service_id: i64,
     pub window: ChartWindow,
@@ -225,12 +219,23 @@ pub fn checks(checks: &[Check]) -> Markup {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    /// A service without results.
+    pub fn no_results() -> Response {
+        Response {
+            service_id: 7,
+            window: ChartWindow::UpToNow("24h"),
+            series: Series::default(),
+            has_table: false,
+            phases: None,
+        }
+    }
 
     #[test]
     fn the_window_of_the_chart_stands_in_every_link() {
-        let facts = Response { service_id: 7, ..Response::default() };
+        let facts = no_results();
         let page = response(&facts).into_string();
         assert!(page.contains("<details><summary>From – to"), "{page}");
         assert!(page.contains("href=\"/services/7?window=24h#response\" aria-current=\"true\""));

@@ -1,6 +1,7 @@
 //! Entity tags, content codings, and CORS.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -160,4 +161,35 @@ fn without_the_setting_no_other_origin_may_read() {
     assert_eq!(app.request("OPTIONS", "/v1/services", &preflight, "").status, 405);
     assert_eq!(app.get("/v1/services").body["status"], Value::from(200));
     app.stop();
+}
+
+/// HTTP/1.0 knows no chunks: the end of the connection is the end of a long answer.
+#[test]
+fn a_client_of_http_1_0_gets_no_chunks() {
+    let app = launch().start();
+    for path in [
+        "/api/v1/query_range?query=vector(1)&start=0&end=10000&step=1",
+        "/api/v1/query?query=1",
+        "/v1/services",
+    ] {
+        let mut socket = TcpStream::connect(app.address()).unwrap();
+        let request = format!("GET {path} HTTP/1.0\r\nhost: {}\r\n\r\n", app.address());
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.0 200") && !head.contains("chunked"), "{path}: {head}");
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert!(path.starts_with("/v1") || body["status"] == "success", "{path}");
+    }
+    let mut socket = TcpStream::connect(app.address()).unwrap();
+    socket.write_all(b"GET /v1/stream HTTP/1.0\r\nhost: 127.0.0.1\r\n\r\n").unwrap();
+    let mut first = vec![0; 4096];
+    let mut text = String::new();
+    while !text.contains("\r\n\r\n") {
+        let read = socket.read(&mut first).unwrap();
+        assert!(read > 0, "{text}");
+        text.push_str(&String::from_utf8_lossy(&first[..read]));
+    }
+    assert!(text.starts_with("HTTP/1.0 200") && !text.contains("chunked"), "{text}");
 }

@@ -5,6 +5,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use crate::support::{App, Launch, WAIT_LIMIT, ensure, retry_while_busy, wait_for, wait_until};
 
 /// The time that actix-http gives to the first head of a connection.
@@ -40,6 +42,14 @@ fn send(app: &App, text: &str) -> TcpStream {
 fn assert_healthy(app: &App) {
     assert_eq!(app.get("/v1/_internal/health").status, 200);
     wait_until("ready", || app.get("/v1/_internal/ready").status == 200);
+}
+
+/// Acknowledgements of smaller segments than those of loopback do not wait.
+#[test]
+fn segments_are_smaller_than_the_send_buffer() {
+    let app = Launch::new().start();
+    let client = TcpStream::connect(app.address()).unwrap();
+    assert!(SockRef::from(&client).tcp_mss().unwrap() <= 8 * 1024);
 }
 
 #[test]

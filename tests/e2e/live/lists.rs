@@ -11,6 +11,7 @@ use crate::support::{App, Behaviour, EventStream, Launch, Store, Target, stores,
 stores!(
     the_overview_counts_every_state_and_shows_trouble_first,
     a_list_has_every_change_that_was_answered,
+    a_list_shows_a_service_as_it_is_after_every_kind_of_change,
     a_stall_moves_every_service_to_unknown_in_lists_and_streams,
 );
 
@@ -105,6 +106,72 @@ fn a_list_has_every_change_that_was_answered(store: Store) {
     let id = app.add("fails", "http://127.0.0.1:1/");
     app.wait_for_state(id, "down");
     assert_eq!(names(&app, "?status=down&reason=refused"), ["fails"]);
+}
+
+/// The texts of services in lists are kept while they are current.
+fn a_list_shows_a_service_as_it_is_after_every_kind_of_change(store: Store) {
+    let app = Launch::on(store).with("ALERT_RESOLVE_MIN_SECONDS", "0").start();
+    let (receiver, target) = (Target::healthy(), Target::healthy());
+    let job = json!({"name": "job", "url": "push://job", "interval_seconds": 3_600,
+        "heartbeat": {"token": "s3cret-of-the-job"}});
+    let id = app.add_with(&job);
+    let other = app.add_with(&json!({"name": "other", "url": target.url(),
+        "interval_seconds": 3_600}));
+    app.wait_for_state(other, "up");
+    let mut shown = Vec::new();
+    let mut is_listed = |what: &str| {
+        // Twice: the first list may have read the store.
+        for limit in [10, 11] {
+            let listed = app.get(&format!("/v1/services?limit={limit}"));
+            for (nth, id) in [id, other].into_iter().enumerate() {
+                assert_eq!(listed.list("services")[nth], app.service(id), "{what}");
+            }
+        }
+        let now = app.service(id);
+        assert!(!shown.contains(&now), "nothing has changed: {what}");
+        shown.push(now);
+    };
+    let beat = |query: &str| {
+        let path = format!("/v1/services/{id}/heartbeat{query}");
+        let headers = [("authorization", "Bearer s3cret-of-the-job")];
+        assert_eq!(app.request("POST", &path, &headers, "").status, 200);
+    };
+    is_listed("a new service");
+    for _ in 0..3 {
+        beat("");
+        is_listed("a result that changes the metric alone");
+    }
+    app.change(id, &json!({"group": "core"}));
+    is_listed("a change");
+    let now = unix_ms() / 1_000;
+    let maintenance = json!({"from": now - 60, "to": now + 3_600, "service_ids": [id],
+        "retroactive": true});
+    let planned = app.send("POST", "/v1/maintenance", &maintenance);
+    assert_eq!(planned.status, 201, "{}", planned.text);
+    is_listed("maintenance");
+    let maintenance_id = &planned.body["data"]["maintenance"]["data"]["id"];
+    let deleted = app.delete(&format!("/v1/maintenance/{maintenance_id}"));
+    assert_eq!(deleted.status, 204, "{}", deleted.text);
+    beat("");
+    is_listed("the end of the maintenance");
+    let keys = json!({"url": receiver.url()});
+    let channel = json!({"name": "ops", "kind": "webhook", "keys": keys});
+    assert_eq!(app.send("POST", "/v1/channels", &channel).status, 201);
+    let policy = json!({"name": "all", "channels": ["ops"], "failure_threshold": 1,
+        "success_threshold": 1, "group_wait_seconds": 0});
+    assert_eq!(app.send("POST", "/v1/policies", &policy).status, 201);
+    beat("?success=false&error=disk%20full");
+    wait_until("an alert", || !app.service(id)["alert"].is_null());
+    is_listed("an alert");
+    let alert = app.service(id)["alert"]["id"].clone();
+    let path = format!("/v1/alerts/{alert}/acknowledge");
+    assert_eq!(app.send("POST", &path, &json!({"by": "ann"})).status, 200);
+    is_listed("an acknowledgement");
+    beat("");
+    wait_until("the end of the alert", || app.service(id)["alert"].is_null());
+    is_listed("the end of an alert");
+    app.change(id, &json!({"enabled": false}));
+    is_listed("a pause");
 }
 
 /// The heartbeat of the recorder finds stalls of more than ten seconds.

@@ -2,8 +2,6 @@
 //! scrapes it.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hickory_resolver::proto::op::ResponseCode;
@@ -11,10 +9,11 @@ use hickory_resolver::proto::rr::RecordType;
 use serde_json::{Value, json};
 
 use super::{is_up, path, probe, value, with_modules};
-use crate::support::prometheus::Prometheus;
+use crate::support::prometheus::{Prometheus, check_metrics};
+use crate::support::wire::read_until;
 use crate::support::{
-    Answer, Authority, Behaviour, Blackbox, GrpcHealth, MailServer, NameServer, Peer, Shape,
-    Target, TlsServer, smtp_greeting, wait_for,
+    Answer, Authority, Behaviour, Blackbox, GrpcHealth, Launch, MailServer, NameServer, Peer,
+    Shape, Target, TlsServer, smtp_greeting, wait_for,
 };
 
 /// Families of blackbox_exporter that a probe does not measure; the documentation lists them.
@@ -58,9 +57,16 @@ fn modules(authority: &Authority) -> Value {
         {"send": "STARTTLS\r"}, {"expect": "^220 "}, {"starttls": true},
     ]);
     let banner = json!([{"expect": "^220 .*ESMTP"}, {"send": "QUIT\r"}]);
+    let irc = json!([
+        {"send": "NICK prober"}, {"send": "USER prober prober prober :prober"},
+        {"expect": "PING :([^ ]+)", "send": "PONG ${1}"}, {"expect": "^:[^ ]+ 001"},
+    ]);
     let question = |name: &str| json!({"query_name": name, "query_type": "A"});
     let mut nowhere = question("nowhere.example");
     nowhere["valid_rcodes"] = json!(["NOERROR", "NXDOMAIN"]);
+    let mut over_tcp = question("web.example");
+    over_tcp["transport_protocol"] = json!("tcp");
+    over_tcp["recursion_desired"] = json!(false);
     json!({
         "http_2xx": module("http", json!({"tls_config": tls})),
         "below_400": module("http", json!({
@@ -76,12 +82,15 @@ fn modules(authority: &Authority) -> Value {
         "tcp": module("tcp", json!({})),
         "banner": module("tcp", json!({"query_response": banner})),
         "pong": module("tcp", json!({"query_response": [{"send": "PING\r"}, {"expect": "PONG"}]})),
+        "irc": module("tcp", json!({"query_response": irc})),
         "tls": module("tcp", json!({"tls": true, "tls_config": tls})),
         "starttls": module("tcp", json!({"query_response": starttls, "tls_config": tls})),
         "dns": module("dns", question("web.example")),
         "sick": module("dns", question("sick.example")),
         "nowhere": module("dns", nowhere),
+        "over_tcp": module("dns", over_tcp),
         "icmp": module("icmp", json!({})),
+        "ttl": module("icmp", json!({"ttl": 5})),
         "grpc": module("grpc", json!({})),
         "grpc_bad": module("grpc", json!({"service": "bad"})),
         "grpc_tls": module("grpc", json!({"tls": true, "tls_config": tls})),
@@ -119,6 +128,16 @@ fn verdicts_and_families_are_those_of_the_exporter() {
         let _ = stream.read(&mut [0; 64])?;
         stream.write_all(b"-ERR\r\n")
     });
+    let irc = |welcome: &'static str| {
+        Peer::tcp(move |stream| {
+            read_until(stream, b":prober\n")?;
+            stream.write_all(b"NOTICE * :wait\r\nPING :a-token\r\n")?;
+            let is_pong = read_until(stream, b"\n")? == "PONG a-token\n";
+            let numeral = if is_pong { welcome } else { "451" };
+            stream.write_all(format!(":irc.example {numeral} prober :Hello\r\n").as_bytes())
+        })
+    };
+    let (irc, full) = (irc("001"), irc("465"));
     let terms = || TlsServer::new(authority.certify("127.0.0.1", Shape::Good));
     let upgrades = MailServer::Good.serve(terms().config());
     let names = NameServer::start();
@@ -156,13 +175,17 @@ fn verdicts_and_families_are_those_of_the_exporter() {
         ("tcp", "127.0.0.1:1".to_owned(), false),
         ("banner", bare(mail.url("tcp")), true),
         ("pong", bare(refusing.url("tcp")), false),
+        ("irc", bare(irc.url("tcp")), true),
+        ("irc", bare(full.url("tcp")), false),
         ("tls", bare(good.url("tls")), true),
         ("tls", bare(expired.url("tls")), false),
         ("starttls", bare(upgrades.url("starttls")), true),
         ("dns", names.address(), true),
         ("sick", names.address(), false),
         ("nowhere", names.address(), true),
+        ("over_tcp", names.address(), true),
         ("icmp", "127.0.0.1".to_owned(), true),
+        ("ttl", "127.0.0.1".to_owned(), true),
         ("grpc", bare(grpc.url("grpc")), true),
         ("grpc_bad", bare(grpc.url("grpc")), false),
         ("grpc_tls", bare(grpc_tls.url("grpcs")), true),
@@ -195,19 +218,19 @@ fn verdicts_and_families_are_those_of_the_exporter() {
     }
 }
 
-/// Prometheus's linter must find nothing.
-fn check_metrics(text: &str) {
-    let mut promtool = Command::new("/usr/bin/promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("promtool: {error}; install Debian's prometheus"));
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let done = promtool.wait_with_output().unwrap();
-    let found = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(done.status.success() && found.is_empty(), "{found}\n{text}");
+#[test]
+fn the_file_of_the_package_is_taken_as_it_is() {
+    let launch = Launch::new()
+        .with("MODULES_FILE", "/etc/prometheus/blackbox.yml")
+        .with("PROBE_ALLOW_NETWORKS", "127.0.0.0/8");
+    let app = launch.start();
+    let ssh = Peer::tcp(|stream| stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n"));
+    let ssh_address = ssh.url("tcp").replace("tcp://", "");
+    let healthy = Target::healthy();
+    assert!(is_up(&app, "http_2xx", &healthy.url()));
+    assert!(is_up(&app, "ssh_banner", &ssh_address));
+    assert!(is_up(&app, "icmp_ttl5", "127.0.0.1"));
+    assert!(!is_up(&app, "irc_banner", &ssh_address));
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::thread;
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{is_up, path, probe, value, with_modules};
-use crate::support::{Behaviour, Launch, Target, has_line, wait_until};
+use crate::support::{
+    Behaviour, Launch, Peer, Target, has_line, wait_until, websocket_echo, websocket_that_closes,
+};
 
 const API_TOKEN: &str = "0123456789abcdef-api";
 
@@ -87,6 +89,25 @@ fn this_machine_is_no_target_unless_it_is_allowed_on_every_hop() {
     assert!(found.contains("127.0.0.2 is no target of MODULES_TARGETS"), "{found}");
     assert!(is_up(&narrowed.start(), "http_2xx", &there.url()));
     assert!(is_up(&launch.start(), "http_2xx", &via));
+}
+
+#[test]
+fn a_message_of_a_websocket_must_match() {
+    let (echo, closing) = (Peer::tcp(websocket_echo), Peer::tcp(websocket_that_closes));
+    let module =
+        |dialogue: Value| json!({"prober": "websocket", "websocket": {"query_response": dialogue}});
+    let app = with_modules(&json!({
+        "echo": module(json!([
+            {"send": "one"}, {"expect": "^(on)e$", "send": "${1}ce"}, {"expect": "^once$"},
+        ])),
+        "other": module(json!([{"send": "one"}, {"expect": "^two$"}])),
+    }));
+    let app = app.start();
+    assert!(is_up(&app, "echo", &echo.url("ws")));
+    assert!(!is_up(&app, "echo", &closing.url("ws")));
+    let debug = [("module", "other"), ("target", &closing.url("ws")), ("debug", "true")];
+    let text = probe(&app, &debug).text;
+    assert!(text.contains("condition: closed by the peer before a message"), "{text}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{Behaviour, Launch, Store, Target, stores};
+use crate::support::prometheus::{Prometheus, check_metrics};
+use crate::support::{Behaviour, Launch, Store, Target, stores, wait_for};
 
 stores!(every_documented_metric_is_exposed, every_probe_is_recorded,);
 
@@ -65,4 +66,25 @@ fn every_probe_is_recorded(store: Store) {
         recorded >= hits as i64 && recorded == target.request_count() as i64,
         "{recorded} of {hits}"
     );
+}
+
+#[test]
+fn prometheus_scrapes_the_monitor_and_its_linter_finds_nothing() {
+    let app = Launch::new().start();
+    let target = Target::healthy();
+    let id = app.add("one", &target.url());
+    app.wait_for_ticks(id, 2);
+    check_metrics(&app.get("/metrics").text);
+    let prometheus = Prometheus::scraping(&format!(
+        "scrape_configs:\n- job_name: monitor\n  scrape_interval: 1s\n  static_configs:\n  - \
+         targets: ['{}']\n",
+        app.address()
+    ));
+    for query in ["probe_success{name=\"one\"}", "service_healthcheck_services", "up"] {
+        let found = wait_for(query, || {
+            let data = prometheus.query("query", &[("query", query)]).unwrap();
+            data["result"][0]["value"][1].as_str().map(str::to_owned)
+        });
+        assert_eq!(found, "1", "{query}");
+    }
 }

@@ -156,6 +156,21 @@ fn the_queries_of_public_dashboards_are_answered() {
 }
 
 #[test]
+fn the_queries_of_the_documentation_are_answered() {
+    let (app, _targets) = two_services(Launch::new());
+    let (_, text) = include_str!("../../../docs/queries.md").split_once("## Ten useful").unwrap();
+    let (text, _) = text.split_once("\n## ").unwrap();
+    // Rows with a question; the others have answers.
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
+    let queries: Vec<&str> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+    assert_eq!(queries.len(), 10, "{queries:?}");
+    for expr in queries {
+        let data = query(&server(&app), "query", &[("query", expr)]);
+        assert!(data.is_ok(), "{expr}: {data:?}");
+    }
+}
+
+#[test]
 fn metrics_of_the_program_are_series_with_one_sample() {
     let (app, _targets) = two_services(Launch::new());
     let ask = |expr: &str| query(&server(&app), "query", &[("query", expr)]).unwrap();
@@ -169,6 +184,101 @@ fn metrics_of_the_program_are_series_with_one_sample() {
     assert!(names.is_err(), "by GET alone");
     let before = ask("process_start_time_seconds offset 1h");
     assert_eq!(before["result"], json!([]));
+}
+
+#[test]
+fn types_and_helps_are_known_of_every_series() {
+    let (app, _targets) = two_services(Launch::new());
+    let data = |path: &str| app.get(&format!("/api/v1/{path}")).body["data"].clone();
+    let metadata = data("metadata");
+    let names = data("label/__name__/values");
+    for name in names.as_array().unwrap() {
+        let entry = &metadata[name.as_str().unwrap()][0];
+        // The series of a histogram have other names than their family.
+        let is_of_histogram = ["_bucket", "_sum", "_count"].iter().any(|end| {
+            let family = name.as_str().unwrap().strip_suffix(end);
+            family.is_some_and(|family| metadata[family][0]["type"] == "histogram")
+        });
+        assert!(entry.is_object() || is_of_histogram, "{name}: {metadata}");
+    }
+    let one = data("metadata?metric=service_healthcheck_queries_total");
+    assert_eq!(one["service_healthcheck_queries_total"][0]["type"], "counter", "{one}");
+    assert_eq!(one.as_object().unwrap().len(), 1);
+    assert_eq!(data("metadata?limit=2").as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn lists_of_labels_are_cut_with_a_warning() {
+    let (app, _targets) = two_services(Launch::new());
+    let get = |path: &str| app.get(&format!("/api/v1/{path}")).body;
+    let all = get("label/name/values");
+    assert_eq!((&all["data"], &all["warnings"]), (&json!(["bad", "good"]), &Value::Null));
+    for (path, first) in [("label/name/values?limit=1", "bad"), ("labels?limit=1", "__name__")] {
+        let cut = get(path);
+        let warnings = json!(["results truncated due to limit"]);
+        assert_eq!((&cut["data"], &cut["warnings"]), (&json!([first]), &warnings));
+    }
+    let cut = get("series?match[]=probe_http_duration_seconds&limit=3");
+    let phases: Vec<&str> =
+        cut["data"].as_array().unwrap().iter().map(|one| one["phase"].as_str().unwrap()).collect();
+    assert_eq!(
+        (phases, cut["warnings"].is_array()),
+        (vec!["connect", "processing", "resolve"], true)
+    );
+    let all = get("series?match[]=probe_http_duration_seconds&match[]=probe_success");
+    assert_eq!((all["data"].as_array().unwrap().len(), &all["warnings"]), (12, &Value::Null));
+    let of_program = get("label/result/values?match[]=service_healthcheck_queries_total");
+    assert!(of_program["data"].as_array().unwrap().contains(&json!("canceled")), "{of_program}");
+    assert_eq!(get("label/phase/values?match[]=probe_success")["data"], json!([]));
+    let both = "labels?match[]=probe_success&match[]=probe_tls_version_info";
+    assert_eq!(get(both)["data"], json!(["__name__", "instance", "job", "name", "service_id"]));
+}
+
+#[test]
+fn a_changed_service_is_another_series_at_once() {
+    let (app, targets) = two_services(Launch::new());
+    let names = || app.get("/api/v1/label/name/values").body["data"].clone();
+    assert_eq!(names(), json!(["bad", "good"]));
+    let id = app.add("third", &targets[0].url());
+    assert_eq!(names(), json!(["bad", "good", "third"]));
+    let path = format!("/v1/services/{id}");
+    assert_eq!(app.send("PATCH", &path, &json!({"name": "other", "group": "g"})).status, 200);
+    assert_eq!(names(), json!(["bad", "good", "other"]));
+    assert_eq!(app.get("/api/v1/label/group/values").body["data"], json!(["g"]));
+    app.delete(&path);
+    assert_eq!(names(), json!(["bad", "good"]));
+}
+
+#[test]
+fn refusals_of_access_have_the_form_of_prometheus() {
+    let token = "0123456789abcdef-api";
+    let app = Launch::new().with("API_TOKEN", token).with("API_READ", "token").start();
+    let bearer = |token: &str| format!("Bearer {token}");
+    let json = ("content-type", "application/json");
+    let body = json!({"name": "scraper", "scopes": ["metrics"]}).to_string();
+    let reply =
+        app.request("POST", "/v1/tokens", &[("authorization", &bearer(token)), json], &body);
+    let scraper = reply.body["data"]["token"]["data"]["text"].as_str().unwrap().to_owned();
+    for (path, authorization, status, kind) in [
+        ("/api/v1/query?query=1", None, 401, "unauthorized"),
+        ("/api/v1/nothing", None, 401, "unauthorized"),
+        ("/api/v1/query?query=1", Some(bearer("shc_wrong")), 401, "unauthorized"),
+        ("/api/v1/series", Some(bearer(&scraper)), 403, "forbidden"),
+    ] {
+        let authorization = authorization.as_deref().map(|value| ("authorization", value));
+        let reply = app.request("GET", path, authorization.as_slice(), "");
+        assert_eq!(reply.status, status, "{path}: {reply:?}");
+        assert_eq!(
+            (&reply.body["status"], &reply.body["errorType"]),
+            (&json!("error"), &json!(kind))
+        );
+        assert!(reply.body["error"].as_str().unwrap().contains("authorization: "), "{reply:?}");
+        assert_eq!(reply.header("www-authenticate"), if status == 401 { "Bearer" } else { "" });
+    }
+    let gatus = app.request("POST", "/api/v1/endpoints/a_b/external?success=true", &[], "");
+    assert!(gatus.status == 401 && gatus.body["errors"].is_array(), "{gatus:?}");
+    let ok = app.request("GET", "/api/v1/query?query=1", &[("authorization", &bearer(token))], "");
+    assert_eq!(ok.body["data"]["resultType"], "scalar", "{ok:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod comparison;
 mod compliance;
 mod demo;
 mod grammar;
+mod limits;
 mod memory;
 mod random_queries;
 mod remote_read;

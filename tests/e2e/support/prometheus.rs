@@ -87,6 +87,21 @@ impl Prometheus {
     }
 }
 
+/// Prometheus's linter must find nothing in the answer to a scrape.
+pub fn check_metrics(text: &str) {
+    let mut promtool = Command::new(TOOL)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{TOOL}: {error}; install Debian's prometheus"));
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let done = promtool.wait_with_output().unwrap();
+    let found = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success() && found.is_empty(), "{found}\n{text}");
+}
+
 /// Asks a server with the API of Prometheus.
 pub fn query<V: AsRef<str>>(
     server: &str,

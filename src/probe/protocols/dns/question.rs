@@ -43,14 +43,15 @@ enum Reply {
 
 impl Question {
     /// A question for the records of `name` of type `kind`, with random ids.
-    pub fn new(name: &str, kind: RecordKind) -> Result<Self, String> {
+    /// Without `recursion`, the server answers by what it has.
+    pub fn new(name: &str, kind: RecordKind, recursion: bool) -> Result<Self, String> {
         // Label by label, since names of reverse zones may contain a slash (RFC 2317).
         let labels = name.split('.').filter(|label| !label.is_empty());
         let mut fqdn = Name::from_labels(labels.map(str::as_bytes))
             .map_err(|error| format!("{name:?} is not a valid name: {error}"))?;
         fqdn.set_fqdn(true);
         let mut plain = Message::query();
-        plain.metadata.recursion_desired = true;
+        plain.metadata.recursion_desired = recursion;
         plain.add_query(Query::query(fqdn, RecordType::from(kind.number())));
         let mut with_edns = plain.clone();
         with_edns.metadata.id = plain.metadata.id.wrapping_add(1);
@@ -114,10 +115,33 @@ impl Question {
         Ok(None)
     }
 
-    /// Over TCP, messages are preceded by their length (RFC 1035, section 4.2.2).
+    /// Queries the server at the other end of `stream`, without EDNS: over TCP, a response has
+    /// room for all records.
+    pub async fn ask_over(
+        &self,
+        server: SocketAddr,
+        stream: TcpStream,
+    ) -> Result<Message, Failure> {
+        match self.exchange(server, stream, &self.plain).await? {
+            Reply::Answer { message, .. } => Ok(*message),
+            Reply::EdnsRejected => Err(foreign_reply()),
+        }
+    }
+
     async fn query_over_tcp(&self, server: SocketAddr, form: &Form) -> Result<Reply, Failure> {
+        let stream = TcpStream::connect(server).await;
+        let stream = stream.map_err(|error| datagram::socket_failure(server, &error))?;
+        self.exchange(server, stream, form).await
+    }
+
+    /// Over TCP, messages are preceded by their length (RFC 1035, section 4.2.2).
+    async fn exchange(
+        &self,
+        server: SocketAddr,
+        mut stream: TcpStream,
+        form: &Form,
+    ) -> Result<Reply, Failure> {
         let exchange = async {
-            let mut stream = TcpStream::connect(server).await?;
             let length = u16::try_from(form.packet.len()).map_err(io::Error::other)?;
             stream.write_all(&[&length.to_be_bytes()[..], &form.packet].concat()).await?;
             let length = stream.read_u16().await?;
@@ -181,7 +205,7 @@ mod tests {
     use super::*;
 
     fn question() -> Question {
-        Question::new("_dmarc.Example.com", RecordKind::TXT).unwrap()
+        Question::new("_dmarc.Example.com", RecordKind::TXT, true).unwrap()
     }
 
     fn response_to(form: &Form) -> Message {
@@ -201,7 +225,7 @@ mod tests {
             late.metadata.id = late.metadata.id.wrapping_add(7);
             assert_eq!(parse(&late), Ok(None));
             let mut forged = response.clone();
-            let other = Question::new("other.example", RecordKind::TXT).unwrap();
+            let other = Question::new("other.example", RecordKind::TXT, true).unwrap();
             forged.queries = other.plain.message.queries;
             assert_eq!(parse(&forged), Ok(None));
             let mut refusal = response;
@@ -212,9 +236,12 @@ mod tests {
             let broken = [&form.message.metadata.id.to_be_bytes()[..], b"nonsense"].concat();
             assert_eq!(question.parse(&broken).unwrap_err().reason, Reason::DnsServer);
         }
-        assert!(Question::new(&"x".repeat(64), RecordKind::A).is_err());
-        let root = Question::new(".", RecordKind::NS).unwrap();
+        assert!(Question::new(&"x".repeat(64), RecordKind::A, true).is_err());
+        let root = Question::new(".", RecordKind::NS, false).unwrap();
         assert!(root.plain.message.queries[0].name().is_root());
+        let forms = [&root.plain, &root.with_edns, &question.plain];
+        let recursion = forms.map(|form| form.message.metadata.recursion_desired);
+        assert_eq!(recursion, [false, false, true]);
     }
 
     #[test]

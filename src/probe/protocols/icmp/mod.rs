@@ -30,7 +30,8 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
     };
     let parse =
         |socket: &EchoSocket, packet: &[u8]| Ok(socket.is_reply(&echo, packet).then_some(()));
-    let open = |address| open(address, echo.id());
+    let ttl = context.options().of_module.as_ref().and_then(|module| module.ttl);
+    let open = |address| open(address, echo.id(), ttl);
     let (address, ()) = datagram::query_any(&addresses, open, request, parse).await?;
     context.update_details(|details| details.address = Some(address));
     Ok(ProbeResponse::default())

@@ -28,9 +28,14 @@ impl EchoSocket {
     }
 }
 
-/// A socket for echo requests with the identifier `id` to `address`. A ping socket is given an
-/// identifier by the kernel, and receives only replies with it.
-pub fn open(address: SocketAddr, id: u16) -> Result<(UdpSocket, EchoSocket), Failure> {
+/// A socket for echo requests with the identifier `id` to `address`; `ttl` instead of the time to
+/// live of the system. A ping socket is given an identifier by the kernel, and receives only
+/// replies with it.
+pub fn open(
+    address: SocketAddr,
+    id: u16,
+    ttl: Option<u8>,
+) -> Result<(UdpSocket, EchoSocket), Failure> {
     let (family, protocol) = match address {
         SocketAddr::V4(_) => (Family::V4, Protocol::ICMPV4),
         SocketAddr::V6(_) => (Family::V6, Protocol::ICMPV6),
@@ -45,6 +50,14 @@ pub fn open(address: SocketAddr, id: u16) -> Result<(UdpSocket, EchoSocket), Fai
         Err(error) if is_forbidden(&error) => (new(Type::DGRAM), false),
         Err(error) => (Err(error), true),
     };
+    let socket = socket.and_then(|socket| {
+        match (ttl.map(u32::from), family) {
+            (None, _) => {}
+            (Some(ttl), Family::V4) => socket.set_ttl_v4(ttl)?,
+            (Some(hops), Family::V6) => socket.set_unicast_hops_v6(hops)?,
+        }
+        Ok(socket)
+    });
     match socket {
         Ok(socket) => Ok((socket.into(), EchoSocket { family, is_raw })),
         Err(error) if is_forbidden(&error) => Err(Failure::new(

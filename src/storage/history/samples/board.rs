@@ -1,11 +1,10 @@
 //! Values that the store does not have.
 
-use std::collections::HashMap;
-
 use crate::domain::ServiceId;
 
-/// Values of the last results, which the store does not have.
-pub type Board = HashMap<ServiceId, Vec<BoardSample>>;
+/// The values of the last result of a service. Each is a fact, or one of
+/// [`OF_LAST_RESULT`](crate::domain::metric_names::OF_LAST_RESULT).
+pub type Board<'a> = dyn Fn(ServiceId) -> Vec<BoardSample> + 'a;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoardSample {

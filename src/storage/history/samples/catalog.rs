@@ -1,11 +1,12 @@
-//! The services that a query may select, and their labels.
+//! The services that queries may select, and their labels.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::access::GroupLimit;
 use crate::domain::metric_names::service_labels;
-use crate::domain::{Group, Kind, Requests, ServiceId};
+use crate::domain::{Definition, Group, Kind, Requests, ServiceId};
 use crate::promql::{Labels, METRIC_NAME, Matcher};
 use crate::storage::error::StorageError;
 use crate::storage::port::StoreRead;
@@ -13,10 +14,26 @@ use crate::storage::port::StoreRead;
 use super::board::Board;
 use super::family::Family;
 
-/// The living services that a query sees.
-#[derive(Debug)]
+/// Services whose definitions one statement reads.
+const IDS: usize = 1_024;
+
+/// Labels whose values differ from service to service.
+const UNIQUE: [&str; 3] = ["instance", "name", "service_id"];
+
+/// What the labels of services depend on, besides their definitions.
+#[derive(Debug, Clone)]
+pub struct CatalogSettings {
+    /// Value of the label `job`.
+    pub job: String,
+    pub requests: Requests,
+    /// Interval of services that set none.
+    pub default_interval: Duration,
+}
+
+/// The living services, by id. Cloning copies pointers.
+#[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    pub services: Vec<CatalogService>,
+    pub services: Vec<Arc<CatalogService>>,
 }
 
 #[derive(Debug)]
@@ -24,77 +41,134 @@ pub struct CatalogService {
     pub id: ServiceId,
     pub kind: Kind,
     pub interval_ms: i64,
-    labels: Vec<(Arc<str>, Arc<str>)>,
+    group: Option<Arc<str>>,
+    labels: Box<[(Arc<str>, Arc<str>)]>,
 }
 
-impl Catalog {
-    /// Reads the living services of `groups`. `job` is the value of their label `job`.
-    pub fn read(
-        rows: &mut dyn StoreRead,
-        job: &str,
-        requests: Requests,
-        default_interval: Duration,
-        groups: &GroupLimit,
-    ) -> Result<Self, StorageError> {
-        let services = rows.load_services()?.into_iter().filter_map(|service| {
-            let definition = &service.definition;
-            let id = service.id.to_string();
-            let group = definition.group.as_ref().map(Group::as_str);
-            if !groups.contains(group) {
-                return None;
-            }
-            let instance = definition.target.shown(requests);
-            let own = [("job", job), ("instance", instance.as_str())];
-            let all =
-                service_labels(&id, definition.name.as_str(), group, &definition.options.labels);
-            // As Prometheus renames labels of a target that it sets itself.
-            let others = all.into_iter().map(|(name, value)| match name {
-                "job" => ("exported_job", value),
-                "instance" => ("exported_instance", value),
-                _ => (name, value),
-            });
-            let labels = own.into_iter().chain(others);
-            let interval = definition.interval.map_or(default_interval, |own| own.get());
-            Some(CatalogService {
-                id: service.id,
-                kind: definition.target.kind(),
-                interval_ms: i64::try_from(interval.as_millis()).unwrap_or(i64::MAX),
-                labels: labels.map(|(name, value)| (name.into(), value.into())).collect(),
-            })
-        });
-        Ok(Self { services: services.collect() })
+/// A series of a service: what its labels are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct SeriesKey<'a> {
+    service: &'a CatalogService,
+    name: &'static str,
+    /// A label that other series of the service lack.
+    extra: Option<(&'static str, &'static str)>,
+}
+
+/// Texts that many services have, each once in memory.
+#[derive(Default)]
+struct Texts(HashSet<Arc<str>>);
+
+impl Texts {
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&new));
+        new
     }
 }
 
 impl Catalog {
-    /// The labels of all series that fulfil the matchers; of the facts, those that the board has.
-    pub fn series(&self, matchers: &[Matcher], board: &Board) -> Vec<Labels> {
-        let mut series = Vec::new();
-        for service in &self.services {
-            let families = service.matching(matchers).into_iter();
-            let families = families.filter(|(family, _)| !matches!(family, Family::Fact(_)));
-            series.extend(families.map(|(_, labels)| labels));
-            let samples = board.get(&service.id).into_iter().flatten();
-            let labels = samples.map(|one| service.labels(one.name, one.label.as_slice()));
-            series.extend(labels.filter(|labels| {
-                matchers.iter().all(|matcher| matcher.matches(labels.get(&matcher.name)))
-            }));
+    /// Reads all definitions, not all at once: they take several times the memory of the catalog.
+    pub fn read(
+        rows: &mut dyn StoreRead,
+        settings: &CatalogSettings,
+    ) -> Result<Self, StorageError> {
+        let mut catalog = Self::default();
+        let ids = rows.all_service_ids()?;
+        catalog.update(rows, &ids, settings)?;
+        Ok(catalog)
+    }
+
+    /// Reads the definitions of `ids` again, which have changed, are new or are gone.
+    pub fn update(
+        &mut self,
+        rows: &mut dyn StoreRead,
+        ids: &[ServiceId],
+        settings: &CatalogSettings,
+    ) -> Result<(), StorageError> {
+        let mut changed: HashMap<ServiceId, Option<Arc<CatalogService>>> =
+            ids.iter().map(|id| (*id, None)).collect();
+        let mut texts = Texts::default();
+        for ids in ids.chunks(IDS) {
+            for (id, definition) in rows.definitions(ids)? {
+                let service = CatalogService::new(id, &definition, settings, &mut texts);
+                changed.insert(id, Some(Arc::new(service)));
+            }
         }
-        series
+        self.services.retain_mut(|service| match changed.remove(&service.id) {
+            None => true,
+            Some(None) => false,
+            Some(Some(newer)) => {
+                *service = newer;
+                true
+            }
+        });
+        // What is left was not there.
+        self.services.extend(changed.into_values().flatten());
+        self.services.sort_by_key(|service| service.id);
+        Ok(())
+    }
+
+    /// The services of `groups`.
+    pub fn seen_by(self: &Arc<Self>, groups: &GroupLimit) -> Arc<Self> {
+        if !groups.is_limited() {
+            return Arc::clone(self);
+        }
+        let visible = self.services.iter().filter(|it| groups.contains(it.group.as_deref()));
+        Arc::new(Self { services: visible.cloned().collect() })
     }
 }
 
 impl CatalogService {
+    fn new(
+        id: ServiceId,
+        definition: &Definition,
+        settings: &CatalogSettings,
+        texts: &mut Texts,
+    ) -> Self {
+        let text_of_id = id.to_string();
+        let group = definition.group.as_ref().map(Group::as_str);
+        let instance = definition.target.shown(settings.requests);
+        let own = [("job", settings.job.as_str()), ("instance", instance.as_str())];
+        let given = &definition.options.labels;
+        let all = service_labels(&text_of_id, definition.name.as_str(), group, given);
+        // As Prometheus renames labels of a target that it sets itself.
+        let others = all.into_iter().map(|(name, value)| match name {
+            "job" => ("exported_job", value),
+            "instance" => ("exported_instance", value),
+            _ => (name, value),
+        });
+        let labels = own.into_iter().chain(others).map(|(name, value)| {
+            let value = match UNIQUE.contains(&name) {
+                true => value.into(),
+                false => texts.shared(value),
+            };
+            (texts.shared(name), value)
+        });
+        let labels = labels.collect();
+        let interval = definition.interval.map_or(settings.default_interval, |own| own.get());
+        Self {
+            id,
+            kind: definition.target.kind(),
+            interval_ms: i64::try_from(interval.as_millis()).unwrap_or(i64::MAX),
+            group: group.map(|group| texts.shared(group)),
+            labels,
+        }
+    }
+
     /// How long a sample holds: until the next result is due, and half an interval more.
     pub fn lookback_ms(&self, least_ms: i64) -> i64 {
         least_ms.max(self.interval_ms.saturating_mul(5) / 2)
     }
 
-    /// The labels of a series.
-    pub fn labels(&self, name: &str, extra: &[(&str, &str)]) -> Labels {
-        let named = (Arc::from(METRIC_NAME), Arc::from(name));
-        let extra = extra.iter().map(|(name, value)| (Arc::from(*name), Arc::from(*value)));
-        Labels::new(self.labels.iter().cloned().chain([named]).chain(extra))
+    pub fn series(
+        &self,
+        name: &'static str,
+        extra: Option<(&'static str, &'static str)>,
+    ) -> SeriesKey<'_> {
+        SeriesKey { service: self, name, extra }
     }
 
     /// The families that fulfil all matchers, with their labels.
@@ -103,18 +177,22 @@ impl CatalogService {
             return Vec::new();
         }
         let families = Family::of(self.kind).filter_map(|family| {
-            let extra = family.label();
-            let value = |name: &str| match name {
-                METRIC_NAME => family.name(),
-                _ => match extra {
-                    Some((label, value)) if label == name => value,
-                    _ => self.value(name),
-                },
-            };
-            let matches = matchers.iter().all(|matcher| matcher.matches(value(&matcher.name)));
-            matches.then(|| (family, self.labels(family.name(), extra.as_slice())))
+            let series = self.series(family.name(), family.label());
+            series.matches(matchers).then(|| (family, series.labels()))
         });
         families.collect()
+    }
+
+    /// The series that fulfil all matchers; of the facts, those that the board has.
+    pub fn listed(&self, matchers: &[Matcher], board: &Board<'_>) -> Vec<SeriesKey<'_>> {
+        if !self.may_match(matchers) {
+            return Vec::new();
+        }
+        let families = Family::of(self.kind).filter(|family| !matches!(family, Family::Fact(_)));
+        let of_ticks = families.map(|family| self.series(family.name(), family.label()));
+        let of_board = board(self.id).into_iter();
+        let of_board = of_board.map(|sample| self.series(sample.name, sample.label));
+        of_ticks.chain(of_board).filter(|series| series.matches(matchers)).collect()
     }
 
     /// Whether the labels that all its series share fulfil the matchers.
@@ -127,5 +205,33 @@ impl CatalogService {
 
     fn value(&self, name: &str) -> &str {
         self.labels.iter().find(|label| &*label.0 == name).map_or("", |label| &*label.1)
+    }
+}
+
+impl<'a> SeriesKey<'a> {
+    /// The value of a label; empty when the series has no such label.
+    pub fn value(&self, name: &str) -> &'a str {
+        match (name, self.extra) {
+            (METRIC_NAME, _) => self.name,
+            (_, Some((label, value))) if label == name => value,
+            _ => self.service.value(name),
+        }
+    }
+
+    /// The names of its labels that have a value, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        let shared = self.service.labels.iter().filter(|(_, value)| !value.is_empty());
+        let own = [METRIC_NAME].into_iter().chain(self.extra.map(|(name, _)| name));
+        shared.map(|(name, _)| &**name).chain(own)
+    }
+
+    pub fn labels(&self) -> Labels {
+        let own = [(METRIC_NAME, self.name)].into_iter().chain(self.extra);
+        let own = own.map(|(name, value)| (Arc::from(name), Arc::from(value)));
+        Labels::new(self.service.labels.iter().cloned().chain(own))
+    }
+
+    pub fn matches(&self, matchers: &[Matcher]) -> bool {
+        matchers.iter().all(|matcher| matcher.matches(self.value(&matcher.name)))
     }
 }

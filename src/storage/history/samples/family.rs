@@ -47,11 +47,6 @@ impl Fact {
             .chain(TlsVersion::ALL.map(Self::TlsVersion))
     }
 
-    /// Whether the series with this name are facts.
-    pub fn has(name: &str) -> bool {
-        Self::all().any(|fact| fact.name() == name)
-    }
-
     fn name(self) -> &'static str {
         match self {
             Self::CertificateExpiry => PROBE_SSL_EARLIEST_CERT_EXPIRY,

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use crate::domain::time::timestamp::to_rfc3339;
 use crate::domain::{ServiceId, Stats, StoredTick, Window};
-use crate::promql::{EvalError, Fold, Labels, Meter, Notice, Point, Series};
+use crate::promql::{EvalError, Fold, Labels, Meter, Notice, Point, Series, count_points};
 use crate::storage::error::StorageError;
 use crate::storage::history::codec::TickParts;
 use crate::storage::history::rollups::stats;
@@ -29,11 +29,19 @@ const LONG_MS: i64 = 6 * HOUR_MS;
 /// may be read for them.
 pub const BATCH: usize = 2_048;
 
-/// Services of one statement.
-const IDS: usize = 256;
+/// Most services whose roll-ups are in memory at once, and as many sums of them as a rule.
+const SERVICES_AT_ONCE: usize = 256;
+const SUMS_AT_ONCE: usize = 65_536;
 
-/// Samples in memory that take as much as a tick.
+/// Hours of roll-ups that a service may have beside its days where they are not made yet.
+const LAGGING_HOURS: usize = 48;
+
+/// Samples in memory that take as much as a tick, and as a sum without its sketch.
 const SAMPLES_A_TICK: usize = size_of::<StoredTick>() / size_of::<Point>();
+const SAMPLES_A_SUM: usize = size_of::<(i64, Stats)>() / size_of::<Point>();
+
+/// Samples in memory that take as much as a divided window.
+const SAMPLES_A_WINDOW: usize = size_of::<(Parts, [Window; 2])>() / size_of::<Point>();
 
 /// The windows of a fold, divided.
 pub struct Plan {
@@ -57,18 +65,31 @@ impl Plan {
             windows.iter().flat_map(|parts| parts.ends.into_iter().flatten()).collect();
         all.sort_by_key(|end| end.from_ms);
         all.dedup();
-        let mut ends: Vec<(Window, Vec<Window>)> =
-            merged(all.clone()).into_iter().map(|window| (window, Vec::new())).collect();
-        let mut nth = 0;
+        // Those that overlap, and those that follow each other within a day.
+        let mut ends: Vec<(Window, Vec<Window>)> = Vec::new();
         for end in all {
-            while ends.get(nth).is_some_and(|(window, _)| end.from_ms >= window.to_ms) {
-                nth += 1;
-            }
-            if let Some((_, inside)) = ends.get_mut(nth) {
-                inside.push(end);
+            match ends.last_mut() {
+                Some((window, inside))
+                    if end.from_ms < window.to_ms
+                        || (end.from_ms == window.to_ms
+                            && end.to_ms - window.from_ms <= DAY_MS) =>
+                {
+                    window.to_ms = window.to_ms.max(end.to_ms);
+                    inside.push(end);
+                }
+                _ => ends.push((end, vec![end])),
             }
         }
         Self { windows, hours, outside_of_days, ends }
+    }
+
+    /// Services whose roll-ups are read at once.
+    fn services_at_once(&self) -> usize {
+        let length = |window: &Window| window.to_ms - window.from_ms;
+        let days = self.hours.as_ref().map_or(0, length) / DAY_MS;
+        let hours = self.outside_of_days.iter().map(length).sum::<i64>() / HOUR_MS;
+        let sums = usize::try_from(days + hours).unwrap_or(usize::MAX);
+        (SUMS_AT_ONCE / sums.saturating_add(LAGGING_HOURS)).clamp(1, SERVICES_AT_ONCE)
     }
 
     fn is_in_end(&self, at_ms: i64) -> bool {
@@ -77,9 +98,12 @@ impl Plan {
     }
 }
 
-/// `None` when ticks answer the windows better: when they are short, and ticks are there.
-pub fn plan(fold: &Fold<'_>, marks: &Marks) -> Option<Plan> {
-    FoldedFunction::new(fold.function, 0.0)?;
+/// `None` when ticks answer the windows better: when they are short, and ticks are there. Holds the
+/// plan in `meter`.
+pub fn plan(fold: &Fold<'_>, marks: &Marks, meter: &Meter<'_>) -> Result<Option<Plan>, EvalError> {
+    if FoldedFunction::new(fold.function, 0.0).is_none() {
+        return Ok(None);
+    }
     let kept_from_ms = if marks.expired_ticks == 0 {
         i64::MIN
     } else {
@@ -90,14 +114,15 @@ pub fn plan(fold: &Fold<'_>, marks: &Marks) -> Option<Plan> {
         .iter()
         .any(|window| window.end_ms.saturating_sub(fold.range_ms).saturating_add(1) < kept_from_ms);
     if fold.range_ms < LONG_MS && !is_old {
-        return None;
+        return Ok(None);
     }
+    meter.hold(fold.windows.len() * SAMPLES_A_WINDOW)?;
     let windows = fold.windows.iter().map(|window| {
         let to_ms = window.end_ms.saturating_add(1);
         let from_ms = to_ms.saturating_sub(fold.range_ms);
         parts(Window { from_ms, to_ms }, kept_from_ms)
     });
-    Some(Plan::new(windows.collect()))
+    Ok(Some(Plan::new(windows.collect())))
 }
 
 /// Whether the sums of ticks tell the function's value for the family.
@@ -106,7 +131,8 @@ pub fn is_foldable(fold: &Fold<'_>, family: Family) -> bool {
     function.is_some_and(|function| family.folded(function, &Stats::default()).is_some())
 }
 
-/// The series of some services, sorted by nothing. The inner error is that of the meter.
+/// The series of some services, sorted by nothing; `meter` holds their points. The inner error is
+/// that of the meter.
 pub fn services(
     rows: &mut dyn StoreRead,
     services: &[(ServiceId, &[(Family, Labels)])],
@@ -114,20 +140,56 @@ pub fn services(
     plan: &Plan,
     meter: &Meter<'_>,
 ) -> Result<Result<Vec<Series>, EvalError>, StorageError> {
-    let ids: Vec<ServiceId> = services.iter().map(|(id, _)| *id).collect();
     let needs = Needs::of(fold, services.iter().flat_map(|(_, families)| *families));
-    let held = meter.held();
-    let mut all = match Sums::read(rows, &ids, plan, needs, meter)? {
-        Ok(all) => all,
-        Err(error) => return Ok(Err(error)),
-    };
-    meter.release_to(held);
+    let mut held = Held { meter, before: meter.held(), points: 0, fresh: 0, sums: 0 };
     let mut series = Vec::new();
-    for (id, families) in services {
-        let sums = all.remove(id).unwrap_or_default();
-        series.extend(sums.series(families, fold, plan));
+    let ids: Vec<ServiceId> = services.iter().map(|(id, _)| *id).collect();
+    let mut all_fresh = read_fresh(rows, &ids, plan, needs)?;
+    held.fresh = all_fresh.values().map(Fresh::samples).sum();
+    for part in services.chunks(plan.services_at_once()) {
+        let ids: Vec<ServiceId> = part.iter().map(|(id, _)| *id).collect();
+        let mut all_sums: HashMap<ServiceId, Sums> =
+            ids.iter().map(|id| (*id, Sums::default())).collect();
+        if let Some(hours) = plan.hours {
+            read_rollups(rows, &ids, &mut all_sums, hours, plan, needs)?;
+        }
+        held.sums = all_sums.values().map(Sums::samples).sum();
+        for (id, families) in part {
+            if let Err(error) = held.update() {
+                return Ok(Err(error));
+            }
+            let mut sums = all_sums.remove(id).unwrap_or_default();
+            let fresh = all_fresh.remove(id).unwrap_or_default();
+            sums.add(&fresh.hours);
+            let ends = match read_ends(rows, *id, plan, (&fresh.ticks, needs), meter)? {
+                Ok(ends) => ends,
+                Err(error) => return Ok(Err(error)),
+            };
+            let of_service = sums.series(&ends, families, fold, plan);
+            held.points += count_points(&of_service);
+            series.extend(of_service);
+        }
     }
-    Ok(Ok(series))
+    (held.fresh, held.sums) = (0, 0);
+    Ok(held.update().map(|()| series))
+}
+
+/// Samples that a fold holds.
+struct Held<'a, 'm> {
+    meter: &'a Meter<'m>,
+    before: usize,
+    points: usize,
+    fresh: usize,
+    sums: usize,
+}
+
+impl Held<'_, '_> {
+    /// Tells the meter; an error when the query must stop.
+    fn update(&self) -> Result<(), EvalError> {
+        self.meter.release_to(self.before);
+        self.meter.hold(self.points + self.fresh + self.sums)?;
+        self.meter.check()
+    }
 }
 
 /// What is read of ticks and roll-ups besides the counts of states.
@@ -160,85 +222,110 @@ impl Needs {
     }
 }
 
-/// The ticks of a service, added up as far as the windows allow.
+/// The ticks of a service that are in no roll-up yet.
+#[derive(Default)]
+struct Fresh {
+    hours: HashMap<i64, Stats>,
+    /// Within the ends of windows.
+    ticks: Vec<StoredTick>,
+}
+
+impl Fresh {
+    fn samples(&self) -> usize {
+        samples_of(&self.hours) + self.ticks.len() * SAMPLES_A_TICK
+    }
+}
+
+fn read_fresh(
+    rows: &mut dyn StoreRead,
+    ids: &[ServiceId],
+    plan: &Plan,
+    needs: Needs,
+) -> Result<HashMap<ServiceId, Fresh>, StorageError> {
+    let mut all: HashMap<ServiceId, Fresh> = ids.iter().map(|id| (*id, Fresh::default())).collect();
+    rows.fresh_ticks_of(ids, needs.has_durations, &mut |(id, tick)| {
+        let Some(fresh) = all.get_mut(&id) else { return ControlFlow::Continue(()) };
+        if plan.hours.is_some_and(|hours| hours.contains(tick.at_ms)) {
+            let hour_ms = Bucket::hour(tick.at_ms).start_s * 1_000;
+            needs.add(fresh.hours.entry(hour_ms).or_default(), &tick);
+        }
+        if plan.is_in_end(tick.at_ms) {
+            fresh.ticks.push(tick);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(all)
+}
+
+/// The sums of the ends of windows. The inner error is that of the meter.
+fn read_ends(
+    rows: &mut dyn StoreRead,
+    id: ServiceId,
+    plan: &Plan,
+    (fresh, needs): (&[StoredTick], Needs),
+    meter: &Meter<'_>,
+) -> Result<Result<HashMap<Window, Stats>, EvalError>, StorageError> {
+    let mut sums = HashMap::new();
+    let held = meter.held();
+    for (window, inside) in &plan.ends {
+        let mut ticks = sealed_within(rows, id, *window, needs.parts())?;
+        ticks.extend(fresh.iter().filter(|tick| window.contains(tick.at_ms)));
+        ticks.sort_by_key(|tick| tick.at_ms);
+        let samples = ticks.len() * SAMPLES_A_TICK + sums.len() * SAMPLES_A_SUM;
+        if let Err(error) = meter.hold(samples).and_then(|()| meter.check()) {
+            return Ok(Err(error));
+        }
+        meter.release_to(held);
+        let place = |at_ms| ticks.partition_point(|tick| tick.at_ms < at_ms);
+        for end in inside {
+            let mut sum = Stats::default();
+            let ticks = &ticks[place(end.from_ms)..place(end.to_ms)];
+            ticks.iter().for_each(|tick| needs.add(&mut sum, tick));
+            sums.insert(*end, sum);
+        }
+    }
+    Ok(Ok(sums))
+}
+
+/// Samples that take as much memory.
+fn samples_of(sums: &HashMap<i64, Stats>) -> usize {
+    sums.values().map(|sum| SAMPLES_A_SUM + sum.sketch.buckets()).sum()
+}
+
+/// The roll-ups of a service.
 #[derive(Default)]
 struct Sums {
     hours: HashMap<i64, Stats>,
     days: HashMap<i64, Stats>,
-    /// Sums of the ends of windows.
-    ends: HashMap<(i64, i64), Stats>,
-    /// Fresh ticks within the ends.
-    fresh: Vec<StoredTick>,
 }
 
 impl Sums {
-    fn read(
-        rows: &mut dyn StoreRead,
-        ids: &[ServiceId],
+    fn samples(&self) -> usize {
+        samples_of(&self.hours) + samples_of(&self.days)
+    }
+
+    /// Adds hours that are in no roll-up.
+    fn add(&mut self, fresh: &HashMap<i64, Stats>) {
+        for (hour_ms, sum) in fresh {
+            self.hours.entry(*hour_ms).or_default().merge(sum);
+            let day_ms = hour_ms.div_euclid(DAY_MS) * DAY_MS;
+            if let Some(day) = self.days.get_mut(&day_ms) {
+                day.merge(sum);
+            }
+        }
+    }
+
+    fn series(
+        &self,
+        ends: &HashMap<Window, Stats>,
+        families: &[(Family, Labels)],
+        fold: &Fold<'_>,
         plan: &Plan,
-        needs: Needs,
-        meter: &Meter<'_>,
-    ) -> Result<Result<HashMap<ServiceId, Self>, EvalError>, StorageError> {
-        let mut all: HashMap<ServiceId, Self> =
-            ids.iter().map(|id| (*id, Self::default())).collect();
-        for ids in ids.chunks(IDS) {
-            if let Err(error) = meter.check() {
-                return Ok(Err(error));
-            }
-            if let Some(hours) = plan.hours {
-                read_rollups(rows, ids, &mut all, hours, plan, needs)?;
-            }
-        }
-        let mut fresh = 0;
-        rows.fresh_ticks_of(ids, needs.has_durations, &mut |(id, tick)| {
-            let Some(sums) = all.get_mut(&id) else { return ControlFlow::Continue(()) };
-            // What is not sealed yet is in no roll-up.
-            if plan.hours.is_some_and(|hours| hours.contains(tick.at_ms)) {
-                sums.add(&tick, needs);
-            }
-            if plan.is_in_end(tick.at_ms) {
-                sums.fresh.push(tick);
-                fresh += 1;
-            }
-            ControlFlow::Continue(())
-        })?;
-        if let Err(error) = meter.hold(fresh * SAMPLES_A_TICK) {
-            return Ok(Err(error));
-        }
-        for (id, sums) in &mut all {
-            for (window, inside) in &plan.ends {
-                if let Err(error) = meter.check() {
-                    return Ok(Err(error));
-                }
-                let mut ticks = sealed_within(rows, *id, *window, needs.parts())?;
-                ticks.extend(sums.fresh.iter().filter(|tick| window.contains(tick.at_ms)));
-                ticks.sort_by_key(|tick| tick.at_ms);
-                let place = |at_ms| ticks.partition_point(|tick| tick.at_ms < at_ms);
-                for end in inside {
-                    let mut sum = Stats::default();
-                    let ticks = &ticks[place(end.from_ms)..place(end.to_ms)];
-                    ticks.iter().for_each(|tick| needs.add(&mut sum, tick));
-                    sums.ends.insert((end.from_ms, end.to_ms), sum);
-                }
-            }
-        }
-        Ok(Ok(all))
-    }
-
-    /// Adds a tick that is in no roll-up.
-    fn add(&mut self, tick: &StoredTick, needs: Needs) {
-        let hour = Bucket::hour(tick.at_ms);
-        needs.add(self.hours.entry(hour.start_s * 1_000).or_default(), tick);
-        if let Some(day) = self.days.get_mut(&(hour.day().start_s * 1_000)) {
-            needs.add(day, tick);
-        }
-    }
-
-    fn series(&self, families: &[(Family, Labels)], fold: &Fold<'_>, plan: &Plan) -> Vec<Series> {
+    ) -> Vec<Series> {
         let mut series: Vec<Series> =
             families.iter().map(|(_, labels)| Series::new(labels.clone(), Vec::new())).collect();
         for (index, (window, parts)) in fold.windows.iter().zip(&plan.windows).enumerate() {
-            let sum = self.of(parts);
+            let sum = self.of(parts, ends);
             let parameter = fold.parameter.get(index).copied().unwrap_or(0.0);
             let Some(function) = FoldedFunction::new(fold.function, parameter) else { continue };
             for ((family, _), series) in families.iter().zip(&mut series) {
@@ -252,13 +339,9 @@ impl Sums {
     }
 
     /// The sum of all ticks of a window.
-    fn of(&self, parts: &Parts) -> Stats {
+    fn of(&self, parts: &Parts, ends: &HashMap<Window, Stats>) -> Stats {
         let mut sum = Stats::default();
-        for end in parts.ends.iter().flatten() {
-            if let Some(part) = self.ends.get(&(end.from_ms, end.to_ms)) {
-                sum.merge(part);
-            }
-        }
+        parts.ends.iter().flatten().filter_map(|end| ends.get(end)).for_each(|it| sum.merge(it));
         let Some(Window { from_ms, to_ms }) = parts.hours else { return sum };
         let mut at_ms = from_ms;
         while at_ms < to_ms {

@@ -13,5 +13,5 @@ mod thin;
 mod ticks;
 
 pub use board::{Board, BoardSample};
-pub use catalog::{Catalog, CatalogService};
+pub use catalog::{Catalog, CatalogService, CatalogSettings, SeriesKey};
 pub use source::StoreSource;

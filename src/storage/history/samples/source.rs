@@ -2,28 +2,28 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use crate::domain::history::facts::FactsSince;
+use crate::domain::metric_names::OF_LAST_RESULT;
 use crate::domain::time::timestamp::to_rfc3339;
-use crate::domain::{ServiceId, Window};
+use crate::domain::{ServiceId, StoredTick, Window};
 use crate::promql::{
-    EvalError, Fold, Folded, Labels, Matcher, Meter, Notice, Point, Selected, SelectedSeries,
-    Selection, Source,
+    EvalError, Fold, Folded, Labels, METRIC_NAME, Matcher, Meter, Notice, Point, Selected,
+    SelectedSeries, Selection, Source, count_points,
 };
 use crate::storage::error::StorageError;
 use crate::storage::history::codec::TickParts;
 use crate::storage::history::rows::Marks;
-use crate::storage::history::ticks::within;
+use crate::storage::history::ticks::each_within;
 use crate::storage::port::{StoreRead, snapshot};
 
-use super::board::{Board, BoardSample};
+use super::board::Board;
 use super::catalog::{Catalog, CatalogService};
-use super::family::{Fact, Family};
+use super::family::Family;
 use super::fold;
-use super::thin::newest_at;
-use super::ticks::{
-    MINUTE_MS, minute, points_of_events, points_of_facts, points_of_ticks, with_ends,
-};
+use super::thin::{newest_at, thin_if_many};
+use super::ticks::{MINUTE_MS, add_facts, add_ticks, minute, points_of_events, with_ends};
 
 /// Services whose ticks one transaction reads, so that a long query never keeps a log from being
 /// folded.
@@ -33,7 +33,7 @@ const BATCH: usize = 256;
 pub struct StoreSource<'a> {
     rows: RefCell<&'a mut dyn StoreRead>,
     catalog: &'a Catalog,
-    board: &'a Board,
+    board: &'a Board<'a>,
     now_ms: i64,
 }
 
@@ -44,7 +44,7 @@ impl<'a> StoreSource<'a> {
     pub fn new(
         rows: &'a mut dyn StoreRead,
         catalog: &'a Catalog,
-        board: &'a Board,
+        board: &'a Board<'a>,
         now_ms: i64,
     ) -> Self {
         Self { rows: RefCell::new(rows), catalog, board, now_ms }
@@ -52,7 +52,7 @@ impl<'a> StoreSource<'a> {
 
     fn wanted(&self, matchers: &[Matcher]) -> Vec<Wanted<'a>> {
         let services = self.catalog.services.iter();
-        let wanted = services.map(|service| (service, service.matching(matchers)));
+        let wanted = services.map(|service| (&**service, service.matching(matchers)));
         wanted.filter(|(_, families)| !families.is_empty()).collect()
     }
 
@@ -82,20 +82,38 @@ impl<'a> StoreSource<'a> {
                 has_reason: false,
                 has_durations: families.iter().any(|(family, _)| family.has_durations()),
             };
-            let ticks = match has_ticks {
-                true => within(rows, service.id, window, parts)?,
-                false => Vec::new(),
+            let facts = facts.get(&service.id).map_or(&[][..], Vec::as_slice);
+            let held = meter.held();
+            let mut points: Vec<Vec<Point>> = vec![Vec::new(); families.len()];
+            let mut stopped = None;
+            let mut add = |ticks: &[StoredTick]| {
+                for ((family, _), points) in families.iter().zip(&mut points) {
+                    match family {
+                        Family::Up => {}
+                        Family::Fact(fact) => add_facts(points, *fact, ticks, facts),
+                        _ => add_ticks(points, *family, ticks),
+                    }
+                    thin_if_many(points, selection.moments);
+                }
+                meter.release_to(held);
+                let count = points.iter().map(Vec::len).sum();
+                stopped = meter.hold(count).and_then(|()| meter.check()).err();
+                if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            for (family, labels) in families {
+            if has_ticks {
+                each_within(rows, service.id, window, parts, &mut add)?;
+            }
+            if let Some(error) = stopped {
+                return Ok(Err(error));
+            }
+            meter.release_to(held);
+            for ((family, labels), points) in families.iter().zip(points) {
                 let points = match family {
                     Family::Up => self.events(rows, service.id, window, selection)?,
-                    Family::Fact(fact) => {
-                        let facts = facts.get(&service.id).map_or(&[][..], Vec::as_slice);
-                        points_of_facts(*fact, &ticks, facts)
-                    }
-                    _ => points_of_ticks(*family, &ticks),
+                    _ => points,
                 };
-                let points = newest_at(points, selection.moments);
+                let mut points = newest_at(points, selection.moments);
+                points.shrink_to_fit();
                 if let Err(error) = meter.hold(points.len()) {
                     return Ok(Err(error));
                 }
@@ -163,25 +181,35 @@ impl<'a> StoreSource<'a> {
     /// The last results that a selector selects, but for what the facts have.
     fn of_board(&self, selection: &Selection<'_>) -> Vec<SelectedSeries> {
         let mut series = Vec::new();
+        if !may_be_of_board(selection.matchers) {
+            return series;
+        }
         for service in &self.catalog.services {
             if !service.may_match(selection.matchers) {
                 continue;
             }
             let lookback_ms = selection.lookback_ms.map_or(0, |least| service.lookback_ms(least));
             let after_ms = selection.after_ms.saturating_sub(lookback_ms);
-            let samples = self.board.get(&service.id).into_iter().flatten();
-            for sample in samples.filter(|sample| !Fact::has(sample.name)) {
-                let labels = service.labels(sample.name, sample.label.as_slice());
+            let samples = (self.board)(service.id).into_iter();
+            for sample in samples.filter(|sample| OF_LAST_RESULT.contains(&sample.name)) {
+                let key = service.series(sample.name, sample.label);
                 let is_inside = sample.at_ms > after_ms && sample.at_ms <= selection.to_ms;
-                let fits = |one: &Matcher| one.matches(labels.get(&one.name));
-                if is_inside && selection.matchers.iter().all(fits) {
+                if is_inside && key.matches(selection.matchers) {
                     let points = vec![Point { at_ms: sample.at_ms, value: sample.value }];
-                    series.push(SelectedSeries { labels, lookback_ms, points });
+                    series.push(SelectedSeries { labels: key.labels(), lookback_ms, points });
                 }
             }
         }
         series
     }
+}
+
+/// Whether a series that only the last result has may fulfil the matchers.
+fn may_be_of_board(matchers: &[Matcher]) -> bool {
+    let fits = |name: &str| {
+        matchers.iter().all(|matcher| matcher.name != METRIC_NAME || matcher.matches(name))
+    };
+    OF_LAST_RESULT.into_iter().any(fits)
 }
 
 impl Source for StoreSource<'_> {
@@ -209,16 +237,13 @@ impl Source for StoreSource<'_> {
     fn fold(&self, fold: &Fold<'_>, meter: &Meter<'_>) -> Result<Option<Folded>, EvalError> {
         let mut rows = self.rows.borrow_mut();
         let marks = rows.marks().map_err(unavailable)?;
-        let Some(plan) = fold::plan(fold, &marks) else { return Ok(None) };
-        let names_board = |sample: &BoardSample| {
-            let name =
-                |one: &Matcher| one.name != crate::promql::METRIC_NAME || one.matches(sample.name);
-            fold.matchers.iter().all(name)
-        };
+        let held = meter.held();
+        let Some(plan) = fold::plan(fold, &marks, meter)? else { return Ok(None) };
         let wanted = self.wanted(fold.matchers);
         let families = || wanted.iter().flat_map(|(_, families)| families);
         let is_foldable = families().all(|(family, _)| fold::is_foldable(fold, *family));
-        if !is_foldable || self.board.values().flatten().any(names_board) {
+        if !is_foldable || may_be_of_board(fold.matchers) {
+            meter.release_to(held);
             return Ok(None);
         }
         let mut series = Vec::new();
@@ -228,10 +253,10 @@ impl Source for StoreSource<'_> {
                 batch.iter().map(|(service, families)| (service.id, &families[..])).collect();
             let read =
                 snapshot(&mut **rows, |rows| fold::services(rows, &services, fold, &plan, meter));
-            let read = read.map_err(unavailable)??;
-            meter.hold(crate::promql::count_points(&read))?;
-            series.extend(read);
+            series.extend(read.map_err(unavailable)??);
         }
+        meter.release_to(held);
+        meter.hold(count_points(&series))?;
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         let has_duration = families().any(|(family, _)| *family == Family::Duration);
         Ok(Some(Folded { series, notices: fold::notices(fold, &plan, has_duration, &marks) }))

@@ -2,6 +2,9 @@
 
 use crate::promql::{Point, Steps};
 
+/// Samples beyond twice the number of moments that are kept until more are there.
+const MANY: usize = 4_096;
+
 /// The newest sample at or before each moment.
 pub fn newest_at(points: Vec<Point>, moments: Option<Steps>) -> Vec<Point> {
     let Some(moments) = moments else { return points };
@@ -25,6 +28,13 @@ pub fn newest_at(points: Vec<Point>, moments: Option<Steps>) -> Vec<Point> {
     kept
 }
 
+/// Leaves out what no moment needs when that may be most of the samples, to which others are added.
+pub fn thin_if_many(points: &mut Vec<Point>, moments: Option<Steps>) {
+    if moments.is_some_and(|moments| points.len() > 2 * moments.count() + MANY) {
+        *points = newest_at(std::mem::take(points), moments);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +51,19 @@ mod tests {
         assert_eq!(newest_at(points.clone(), None).len(), 100);
         let early = Steps { start_ms: -20, end_ms: 5, step_ms: 25 };
         assert_eq!(times(newest_at(points, Some(early))), [0]);
+    }
+
+    #[test]
+    fn what_is_left_out_meanwhile_changes_nothing() {
+        let points: Vec<Point> =
+            (0..50_000).map(|at_ms| Point { at_ms: at_ms * 10, value: 0.0 }).collect();
+        let moments = Steps { start_ms: 105, end_ms: 490_000, step_ms: 9_876 };
+        let mut added = Vec::new();
+        for part in points.chunks(777) {
+            added.extend(part);
+            thin_if_many(&mut added, Some(moments));
+            assert!(added.len() <= 2 * moments.count() + MANY);
+        }
+        assert_eq!(newest_at(added, Some(moments)), newest_at(points, Some(moments)));
     }
 }

@@ -9,10 +9,10 @@ use super::family::{Fact, Family};
 /// Interval of the samples of [`Family::Up`].
 pub const MINUTE_MS: i64 = 60_000;
 
-/// The samples of a series. A tick that is not later than the one before is left out; an unknown
-/// one ends the series until the next.
-pub fn points_of_ticks(family: Family, ticks: &[StoredTick]) -> Vec<Point> {
-    let mut points: Vec<Point> = Vec::with_capacity(ticks.len());
+/// Adds the samples of further ticks to a series. A tick that is not later than the one before is
+/// left out; an unknown one ends the series until the next.
+pub fn add_ticks(points: &mut Vec<Point>, family: Family, ticks: &[StoredTick]) {
+    points.reserve(ticks.len());
     for tick in ticks {
         let value = match tick.state {
             State::Up => family.value(tick, true),
@@ -25,13 +25,11 @@ pub fn points_of_ticks(family: Family, ticks: &[StoredTick]) -> Vec<Point> {
             points.push(Point { at_ms: tick.at_ms, value });
         }
     }
-    points
 }
 
-/// The samples of a fact: its value at each tick, as long as it has one; then the series ends.
-/// `facts` are in order.
-pub fn points_of_facts(fact: Fact, ticks: &[StoredTick], facts: &[FactsSince]) -> Vec<Point> {
-    let mut points: Vec<Point> = Vec::new();
+/// As [`add_ticks`], for a fact: its value at each tick, as long as it has one; then the series
+/// ends. `facts` are in order.
+pub fn add_facts(points: &mut Vec<Point>, fact: Fact, ticks: &[StoredTick], facts: &[FactsSince]) {
     for tick in ticks {
         let value = match tick.state {
             State::Up | State::Down => {
@@ -52,7 +50,6 @@ pub fn points_of_facts(fact: Fact, ticks: &[StoredTick], facts: &[FactsSince]) -
             None => {}
         }
     }
-    points
 }
 
 /// The newest whole minute at or before `at_ms`.
