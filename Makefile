@@ -62,7 +62,8 @@ BUILD_BENCH = cargo build --locked \
 	-p service-healthcheck -p service-healthcheck-bench --bin service-healthcheck
 
 bench: ## measure cost and capacity, into docs/benchmarks.md; PARTS, BENCH_OTHER
-	tests/needs.sh wrk $(if $(filter postgres,$(PARTS)),postgresql) $(if $(filter ui,$(PARTS)),browser)
+	tests/needs.sh wrk $(if $(filter postgres move,$(PARTS)),postgresql) \
+		$(if $(filter ui,$(PARTS)),browser)
 	$(BUILD_BENCH) --release --bin bench
 	target/release/bench $(or $(PARTS),--into docs/benchmarks.md)
 

@@ -2,11 +2,12 @@
 //!
 //! Results of `BENCH_SERVICES` (100) services, one a minute for `BENCH_DAYS` (365) days, go through
 //! the ledger in groups of 4,096; sealing and retention run when the upkeep of the service decides.
-//! Time is simulated, files and disk are real.
+//! Time is simulated, files and disk are real. `BENCH_FILE` names the file and keeps it; ticks are
+//! stored for `BENCH_RETENTION_DAYS` (30) days.
 
 #![expect(clippy::unwrap_used, reason = "a failed benchmark ends")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use service_healthcheck::actors::upkeep::decision::{UpkeepPlan, UpkeepSettings};
@@ -44,15 +45,18 @@ fn main() {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
     };
     let (services, days) = (number("BENCH_SERVICES", 100), number("BENCH_DAYS", 365));
+    let stored_days = number("BENCH_RETENTION_DAYS", 30);
     let folder = tempfile::Builder::new().prefix("history").tempdir_in("target").unwrap();
-    let file = folder.path().join("year.db");
+    let kept = std::env::var_os("BENCH_FILE").map(PathBuf::from);
+    let file = kept.unwrap_or_else(|| folder.path().join("year.db"));
     let store = Store::open_file(&file).unwrap();
     let mut writing = store.access().writer().unwrap();
     let mut reading = store.access().reader().unwrap();
     let ids: Vec<ServiceId> = (0..services).map(|nth| add(&mut *writing, nth)).collect();
 
     println!("{services} services, a result a minute each, for {days} days");
-    let end_ms = write(&mut *writing, &mut *reading, &ids, days, &file);
+    let history = History { ids: &ids, days, stored_days };
+    let end_ms = write(&mut *writing, &mut *reading, &history, &file);
     run_queries(&mut *reading, &ids, end_ms);
 }
 
@@ -101,16 +105,25 @@ fn outcome(id: ServiceId, at_ms: i64, noise: &mut Noise) -> Outcome {
     }
 }
 
+/// What is written.
+struct History<'a> {
+    ids: &'a [ServiceId],
+    days: i64,
+    /// Ticks are deleted after so many days.
+    stored_days: i64,
+}
+
 /// Writes the history, prints the figures, and returns the end of the history.
 fn write(
     writing: &mut dyn StoreWrite,
     reading: &mut dyn StoreRead,
-    ids: &[ServiceId],
-    days: i64,
+    history: &History<'_>,
     file: &Path,
 ) -> i64 {
+    let History { ids, days, stored_days } = *history;
     let day = Duration::from_secs(86_400);
-    let retention = Retention { ticks: 30 * day, rollups: 1_830 * day, deliveries: 30 * day };
+    let ticks = u32::try_from(stored_days).unwrap() * day;
+    let retention = Retention { ticks, rollups: 1_830 * day, deliveries: 30 * day };
     let rules = UpkeepSettings { chunk_ticks: CHUNK_TICKS, retention };
     let mut upkeep = UpkeepPlan::new(rules, Instant::now());
     let (mut ledger, mut noise) = (Ledger::default(), Noise(88_172_645_463_325_252));

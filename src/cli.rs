@@ -50,6 +50,13 @@ pub enum Command {
         /// The backup; the command only reads it.
         file: PathBuf,
     },
+    /// Move the configured store to another, empty one, and compare both; no service may use them.
+    /// An interrupted move goes on when it is run again.
+    Move {
+        /// A PostgreSQL database (postgres://USER:PASSWORD@HOST:PORT/DATABASE) or an SQLite file.
+        #[arg(long, value_name = "URL-or-FILE")]
+        to: String,
+    },
     /// Check the integrity of a store; change nothing.
     CheckDb {
         /// An SQLite file; by default the configured store.

@@ -122,6 +122,8 @@
 //! | Whom does a command refuse to write beside? | `storage/postgres/takeover.rs` |
 //! | When does retention run? | `actors/upkeep/decision.rs` |
 //! | Which PromQL functions exist, and what computes them? | `promql/functions.rs` |
+//! | What does a move to another store copy, and what not? | `storage/transfer/tables.rs` |
+//! | When does an interrupted move go on, or begin anew? | `storage/cold/transfer/moves.rs` |
 //! | What does retention delete? | `storage/history/` and, in SQL, `storage/sqlite/retention.rs` |
 //! | Which values are secret, and how are they masked? | `domain/secret/` |
 //! | When must a change repeat the secrets? | `spec/destination.rs` |

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::storage::postgres::settings::Settings;
 use crate::storage::sqlite::files::beside;
 use crate::storage::sqlite::offline::{Counts, OfflineStore};
-use crate::storage::sqlite::transfer::NewFile;
+use crate::storage::sqlite::target::TargetFile;
 use crate::storage::transfer::Copied;
 
 /// Copies the store, as it is at one moment, to `file`, an SQLite file, which must not exist and
@@ -57,7 +57,7 @@ fn copy_database(database: &Settings, file: &Path) -> Result<String, Error> {
     let failed = |why: &dyn fmt::Display| failed(file, why);
     let mut source = require_database(database)?;
     let staged = StagedFile::create(file).map_err(|why| failed(&why))?;
-    let mut target = NewFile::create(staged.path()).map_err(|why| failed(&why))?;
+    let mut target = TargetFile::create(staged.path()).map_err(|why| failed(&why))?;
     let copied = source.copy_to(&mut target);
     drop(target);
     let Copied { services, ticks } = copied.map_err(|error| {

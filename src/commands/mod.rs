@@ -10,6 +10,7 @@ mod exec_plugin;
 mod export;
 mod health;
 mod import;
+mod move_store;
 mod output;
 mod probe;
 mod restore;
@@ -37,6 +38,7 @@ pub fn run(command: &Command, config: &Config) -> Result<ExitCode, Error> {
         Command::Export(args) => export::run(config, args),
         Command::Backup { file } => backup::run(config, file),
         Command::Restore { file } => restore::run(config, file),
+        Command::Move { to } => move_store::run(config, to),
         Command::CheckDb { file } => check_db::run(config, file.as_deref()),
         Command::Health => health::run(config),
         Command::Token(command) => token::run(config, command),

@@ -34,8 +34,8 @@ pub(super) fn run(config: &Config, file: &Path) -> Result<(), Error> {
         return Err(Error::Failed(format!(
             "restore replaces an SQLite file, and the store is DATABASE_URL {}; restore a dump of \
              the database with pg_restore or psql. A copy that backup has written is an SQLite \
-             file: unset DATABASE_URL to restore it to DB_FILE; this version cannot load it into a \
-             database",
+             file: unset DATABASE_URL to restore it to DB_FILE, or to move it to an empty database \
+             with move",
             database.shown()
         )));
     }

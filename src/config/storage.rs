@@ -1,6 +1,6 @@
 //! Settings of the store and the history.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::alerting::DELIVERY_RETENTION;
@@ -104,6 +104,8 @@ pub struct StorageConfig {
     pub file: PathBuf,
     /// `None` for the SQLite file.
     pub database: Option<Settings>,
+    /// Authorities that connections to a database trust besides those of the system.
+    pub ca_file: Option<PathBuf>,
     /// Name of this instance in the database.
     pub instance_name: String,
     /// An instance that has written nothing for this long has ended.
@@ -122,7 +124,8 @@ impl StorageConfig {
     /// `port` is that of the API.
     pub fn read(reader: &mut Reader, port: u16) -> Self {
         let instance_name = reader.optional(&INSTANCE_NAME, instance_name::parse);
-        let database = database(reader);
+        let ca_file = reader.text(&DATABASE_CA_FILE).map(PathBuf::from);
+        let database = database(reader, ca_file.as_deref());
         let role = reader.value(&ROLE, Role::from_word);
         if let Err(problem) = check_role(role, database.is_some()) {
             reader.problems.push(problem);
@@ -130,6 +133,7 @@ impl StorageConfig {
         Self {
             file: reader.value(&FILE, |text| Some(PathBuf::from(text))),
             database,
+            ca_file,
             instance_name: instance_name.unwrap_or_else(|| instance_name::of_this_machine(port)),
             instance_ttl: Duration::from_secs(reader.number(&INSTANCE_TTL, 3, 300)),
             role,
@@ -165,10 +169,9 @@ impl StorageConfig {
     }
 }
 
-fn database(reader: &mut Reader) -> Option<Settings> {
-    let ca_file = reader.text(&DATABASE_CA_FILE).map(PathBuf::from);
+fn database(reader: &mut Reader, ca_file: Option<&Path>) -> Option<Settings> {
     let url = reader.text(&DATABASE_URL)?;
-    match Settings::parse(&url, ca_file.as_deref()) {
+    match Settings::parse(&url, ca_file) {
         Ok(settings) => Some(settings),
         Err(invalid) => {
             reader.problems.push(invalid.to_string());

@@ -3,6 +3,7 @@
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::storage::error::StorageError;
+use crate::storage::transfer::target_error::TargetError;
 
 impl From<DieselError> for StorageError {
     fn from(error: DieselError) -> Self {
@@ -20,5 +21,17 @@ impl From<DieselError> for StorageError {
             ) => Self::Conflict(violation.message().to_owned()),
             other => Self::Unavailable(other.to_string()),
         }
+    }
+}
+
+impl From<DieselError> for TargetError {
+    fn from(error: DieselError) -> Self {
+        StorageError::from(error).into()
+    }
+}
+
+impl From<StorageError> for TargetError {
+    fn from(error: StorageError) -> Self {
+        Self::Failed(error.to_string())
     }
 }

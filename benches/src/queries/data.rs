@@ -14,9 +14,10 @@ use service_healthcheck::storage::history::codec;
 use service_healthcheck::storage::history::rows::{
     Bucket, DAY_S, HOUR_S, Marks, NewChunk, PackedStats, Rollup,
 };
-use service_healthcheck::storage::sqlite::transfer::NewFile;
+use service_healthcheck::storage::sqlite::target::TargetFile;
+use service_healthcheck::storage::transfer::tables::{Event, Metric, NUMBERED, PlainRow, Service};
 use service_healthcheck::storage::transfer::{
-    EventCopy, MetricCopy, Row, ServiceCopy, StoreCopy, TransferTarget,
+    AlertingCopy, Row, StoreCopy, TickCopy, TransferTarget,
 };
 
 use crate::prepare::DATABASE;
@@ -75,7 +76,7 @@ impl History {
     /// Writes the store; returns the size of its file.
     pub fn write(&self, folder: &Path, port: u16) -> u64 {
         let file = folder.join(DATABASE);
-        let mut store = NewFile::create(&file).expect("a new store");
+        let mut store = TargetFile::create(&file).expect("a new store");
         let shapes: Vec<[PackedStats; 2]> = (0..16).map(shape).collect();
         let ids: Vec<i64> = (1..=(SERVICES + PROBED) as i64).collect();
         for portion in ids.chunks(PORTION) {
@@ -103,10 +104,19 @@ impl History {
             sealed_at_ms: self.end_ms,
             sealed_event_id: ids.len() as i64,
             marks,
-            last_service_id: ids.len() as i64,
-            last_event_id: ids.len() as i64,
+            last_ids: NUMBERED.map(|table| match table {
+                "services" | "service_events" => ids.len() as i64,
+                _ => 0,
+            }),
+            alerting: AlertingCopy {
+                instance_key: "benchmark".to_owned(),
+                next_alert_id: 1,
+                next_notification_id: 1,
+            },
         };
-        store.finish(&copy).expect("the end of the copy");
+        store.begin().expect("a transaction");
+        store.set_store(&copy).expect("the end of the copy");
+        store.commit().expect("a commit");
         drop(store);
         file.metadata().expect("its size").len()
     }
@@ -122,8 +132,8 @@ impl History {
             service(id, url, "history", false, None, self.first_day_ms()),
             event(id, self.first_day_ms()),
         ];
-        rows.extend(ticks(id, self.minutes(FRESH, FRESH)).map(|tick| Row::Tick(id, tick)));
         let recorded = self.recorded();
+        rows.extend(fresh(id, recorded - FRESH + 1, ticks(id, self.minutes(FRESH, FRESH))));
         let up = self.minutes(recorded, recorded).filter(|minute| !is_down(id, *minute)).count();
         rows.push(metric(id, recorded, up as i64, self.first_day_ms()));
         let mut start_ms = self.first_day_ms();
@@ -162,7 +172,7 @@ impl History {
             service(id, url, "probed", true, Some(interval), self.end_ms),
             event(id, self.end_ms - MINUTE_MS),
         ];
-        rows.extend(ticks(id, self.minutes(1, 1)).map(|tick| Row::Tick(id, tick)));
+        rows.extend(fresh(id, 1, ticks(id, self.minutes(1, 1))));
         rows.push(metric(id, 1, 1, self.end_ms));
         rows
     }
@@ -232,6 +242,16 @@ fn ticks(id: i64, minutes: std::ops::Range<i64>) -> impl Iterator<Item = StoredT
     minutes.map(move |minute| tick(id, minute))
 }
 
+/// Ticks that are not sealed; the first of them has the number `first_seq`.
+fn fresh(
+    service_id: i64,
+    first_seq: i64,
+    ticks: impl Iterator<Item = StoredTick>,
+) -> impl Iterator<Item = Row> {
+    let numbered = (first_seq.cast_unsigned()..).zip(ticks);
+    numbered.map(move |(seq, tick)| Row::Tick(TickCopy { service_id, seq, tick }))
+}
+
 fn tick(id: i64, minute: i64) -> StoredTick {
     let is_down = is_down(id, minute);
     let part = |nth: i64, least: u64| least + least * noise(minute * 7 + nth) / 1_024;
@@ -290,7 +310,7 @@ fn service(
     interval_seconds: Option<f64>,
     created_ms: i64,
 ) -> Row {
-    Row::Service(Box::new(ServiceCopy {
+    Row::Plain(Box::new(PlainRow::Service(Service {
         id,
         name: format!("service-{id}"),
         url,
@@ -304,12 +324,12 @@ fn service(
         deleted_at: None,
         conditions: None,
         options: None,
-    }))
+    })))
 }
 
 /// The service is up since then.
 fn event(id: i64, since_ms: i64) -> Row {
-    Row::Event(EventCopy {
+    Row::Plain(Box::new(PlainRow::Event(Event {
         id,
         service_id: id,
         event: State::Up.event().to_owned(),
@@ -319,11 +339,11 @@ fn event(id: i64, since_ms: i64) -> Row {
         date_ended_ms: None,
         created_at: since_ms / 1_000,
         updated_at: since_ms / 1_000,
-    })
+    })))
 }
 
 fn metric(id: i64, ticks: i64, up: i64, created_ms: i64) -> Row {
-    Row::Metric(MetricCopy {
+    Row::Plain(Box::new(PlainRow::Metric(Metric {
         service_id: id,
         tick_count: ticks,
         up_count: up,
@@ -344,5 +364,5 @@ fn metric(id: i64, ticks: i64, up: i64, created_ms: i64) -> Row {
         relayed_seq: 0,
         created_at: created_ms / 1_000,
         updated_at: created_ms / 1_000,
-    })
+    })))
 }

@@ -53,6 +53,7 @@ words! {
         SessionCreate => "session.create",
         Import => "import",
         Restore => "restore",
+        Move => "move",
     }
 }
 

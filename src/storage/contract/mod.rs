@@ -6,6 +6,7 @@ pub mod alerting;
 pub mod audit;
 mod audit_rows;
 mod clock_steps;
+pub mod everything;
 pub mod fixture;
 mod gaps;
 mod histories;
@@ -13,6 +14,8 @@ pub mod ledger;
 mod live;
 mod maintenance;
 mod model;
+mod moving;
+pub mod place;
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 #[path = "../../../tests/support/postgres_cluster.rs"]
 pub mod postgres_cluster;

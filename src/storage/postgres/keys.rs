@@ -44,3 +44,17 @@ pub fn rollups_of_all(ids: Vec<i64>, step_s: i32) -> _ {
         .filter(service_rollups::region_id.eq(region_id))
         .filter(service_rollups::step_s.eq(step_s))
 }
+
+/// The rows of a table that belongs to services.
+macro_rules! rows_of {
+    (services) => {
+        services::table
+    };
+    (service_facts) => {
+        service_facts::table
+    };
+    ($table:ident) => {
+        $table::table.filter($table::region_id.eq($crate::storage::postgres::REGION))
+    };
+}
+pub(super) use rows_of;

@@ -50,10 +50,10 @@ pub mod start_error;
 mod statement;
 pub mod store;
 pub mod takeover;
+pub mod target;
 #[cfg(test)]
 pub mod tests;
 mod transfer;
-mod transfer_alerting;
 mod usage;
 mod write;
 

@@ -209,8 +209,8 @@ pub struct EventColumns {
 }
 
 impl EventColumns {
-    pub fn push(&mut self, id: ServiceId, event_id: i64) {
-        self.service_id.push(id.get());
+    pub fn push(&mut self, service_id: i64, event_id: i64) {
+        self.service_id.push(service_id);
         self.event_id.push(event_id);
     }
 

@@ -167,6 +167,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    moves (id) {
+        id -> Int8,
+        source_id -> Text,
+        source_state -> Text,
+        source_name -> Text,
+        mover -> Text,
+        behind_service_id -> Int8,
+        is_copied -> Bool,
+        finished_ms -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
     notification_alerts (notification_id, alert_id) {
         notification_id -> Int8,
         alert_id -> Int8,
@@ -401,6 +414,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     instances,
     maintenance_spans,
     maintenances,
+    moves,
     notification_alerts,
     notifications,
     policies,

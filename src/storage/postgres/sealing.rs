@@ -18,7 +18,7 @@ use super::statement::statement;
 use super::store::PostgresStore;
 use crate::domain::ServiceId;
 use crate::storage::error::StorageError;
-use crate::storage::history::rows::{Packed, Portion, Sealing, Slice};
+use crate::storage::history::rows::{NewChunk, Packed, Portion, Sealing, Slice};
 use crate::storage::history::{rollups, slice};
 use crate::storage::port::Result;
 
@@ -130,27 +130,39 @@ fn write_chunks(
     let mut columns = ChunkColumns::default();
     for service in group {
         for chunk in &service.chunks {
-            let numbers = [
-                service.id.get(),
-                chunk.first_seq,
-                chunk.from_ms,
-                chunk.to_ms,
-                chunk.tick_count,
-                chunk.up_count,
-                chunk.down_count,
-            ];
-            columns.numbers.iter_mut().zip(numbers).for_each(|(column, value)| column.push(value));
-            columns.data.push(chunk.data.clone());
+            columns.push(service.id.get(), chunk);
             let growth = growth.of(service.id);
             growth.chunks += 1;
             growth.ticks += chunk.tick_count;
             growth.bytes += chunk.data.len() as i64;
         }
     }
-    if !columns.data.is_empty() {
+    columns.insert(connection)
+}
+
+/// Chunks to be written, as arrays: one a column.
+#[derive(Default)]
+pub struct ChunkColumns {
+    numbers: [Vec<i64>; 7],
+    data: Vec<Vec<u8>>,
+}
+
+impl ChunkColumns {
+    pub fn push(&mut self, service_id: i64, chunk: &NewChunk) {
+        let NewChunk { first_seq, from_ms, to_ms, tick_count, up_count, down_count, data } = chunk;
+        let numbers =
+            [service_id, *first_seq, *from_ms, *to_ms, *tick_count, *up_count, *down_count];
+        self.numbers.iter_mut().zip(numbers).for_each(|(column, value)| column.push(value));
+        self.data.push(data.clone());
+    }
+
+    /// Stores rows that do not exist.
+    pub fn insert(&self, connection: &mut StoreConnection) -> Result<()> {
+        if self.data.is_empty() {
+            return Ok(());
+        }
         let [service_id, first_seq, from_ms, to_ms, tick_count, up_count, down_count] =
-            &columns.numbers;
-        let data = &columns.data;
+            &self.numbers;
         InsertChunks {
             service_id,
             first_seq,
@@ -159,17 +171,11 @@ fn write_chunks(
             tick_count,
             up_count,
             down_count,
-            data,
+            data: &self.data,
         }
         .execute(connection)?;
+        Ok(())
     }
-    Ok(())
-}
-
-#[derive(Default)]
-struct ChunkColumns {
-    numbers: [Vec<i64>; 7],
-    data: Vec<Vec<u8>>,
 }
 
 statement!(

@@ -50,19 +50,32 @@ pub struct Settings {
 impl Settings {
     /// Reads `ca_file`, and the authorities of the system if a server is reached over TLS.
     pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Self, InvalidSetting> {
-        let of = |variable| move |invalid| InvalidSetting { variable, invalid };
-        let url = DatabaseUrl::parse(url).map_err(of(URL))?;
-        let has_tls = url.servers.iter().any(|server| uses_tls(&url, server));
-        let tls = match ca_file {
-            Some(file) if !has_tls => {
+        let settings = Self::parse_argument(URL, url, ca_file)?;
+        match ca_file {
+            Some(file) if settings.tls.is_none() => {
                 let expected = "no file, since DATABASE_URL uses no TLS; sslmode=require uses TLS";
-                return Err(of(CA_FILE)(Invalid::quoted(file, expected)));
+                let invalid = Invalid::quoted(file, expected);
+                Err(InvalidSetting { variable: CA_FILE, invalid })
             }
-            _ if !has_tls => None,
-            _ => {
-                let config = authorities::client_config(ca_file).map_err(of(CA_FILE))?;
-                Some(MakeRustlsConnect::new(config))
-            }
+            _ => Ok(settings),
+        }
+    }
+
+    /// As [`parse`](Self::parse), of the argument `name`. `ca_file` may be there for another
+    /// database.
+    pub fn parse_argument(
+        name: &'static str,
+        url: &str,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, InvalidSetting> {
+        let of = |variable| move |invalid| InvalidSetting { variable, invalid };
+        let url = DatabaseUrl::parse(url).map_err(of(name))?;
+        let has_tls = url.servers.iter().any(|server| uses_tls(&url, server));
+        let tls = if has_tls {
+            let config = authorities::client_config(ca_file).map_err(of(CA_FILE))?;
+            Some(MakeRustlsConnect::new(config))
+        } else {
+            None
         };
         Ok(Self { url, tls, connect_timeout: CONNECT_TIMEOUT })
     }

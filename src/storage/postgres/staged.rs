@@ -181,7 +181,7 @@ impl Staged {
                 times.push(packed.id, *bucket, totals);
             }
             if let Some((_, event_id)) = service.begun {
-                events.push(packed.id, event_id);
+                events.push(packed.id.get(), event_id);
             }
         }
         inserted.insert(connection)?;

@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Nullable, Text};
 
+use super::cold::transfer::moves;
 use super::connection::StoreConnection;
 use super::migrations;
 use super::migrations::Version;
@@ -117,13 +118,16 @@ pub fn inspect(connection: &mut StoreConnection) -> Result<Content, StartError> 
     }
 }
 
-/// Error when the store needs a newer version of the program.
+/// Error when the store needs a newer version of the program, or a move has not filled it yet.
 pub fn check_program(connection: &mut StoreConnection) -> Result<(), StartError> {
     let oldest: Option<String> = store::table.select(store::oldest_version).first(connection)?;
-    match oldest {
-        Some(oldest) if !migrations::names()?.contains(&oldest) => {
-            Err(StartError::OldProgram(oldest))
-        }
-        _ => Ok(()),
+    if let Some(oldest) = oldest
+        && !migrations::names()?.contains(&oldest)
+    {
+        return Err(StartError::OldProgram(oldest));
+    }
+    match moves::unfinished(connection)? {
+        Some(source) => Err(StartError::UnfinishedMove(source)),
+        None => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::connect_error::ConnectError;
 use super::takeover::Found;
+use crate::storage::transfer::target_error::{TargetError, unfinished_move};
 
 /// Why the store in a database could not be opened. What the database contains is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +47,18 @@ pub enum StartError {
          INSTANCE_NAME would take its place", .0.name, .0.id
     )]
     InUse(Found),
+    /// It cannot receive a move.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A move has not filled it yet: the name of its source.
+    #[error("{}", unfinished_move(.0, "drop its schema"))]
+    UnfinishedMove(String),
+    /// For a command that needs it for itself.
+    #[error("a service uses it ({:?}, instance {}); stop it first", .0.name, .0.id)]
+    Used(Found),
+    /// It cannot be moved.
+    #[error("{0}")]
+    LeftOver(String),
     #[error("its tables could not be migrated: {0}")]
     Migration(String),
     /// A statement failed.

@@ -1,75 +1,94 @@
-//! A copy of the store into another one.
+//! What a copy reads and writes in its own way in a database.
 
-use diesel::connection::DefaultLoadingMode;
+use diesel::connection::{DefaultLoadingMode, TransactionManager};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::REGION;
-use super::cold::facts::FactsRow;
-use super::cold::rollups::RollupRow;
+use super::cold::transfer::rows::Range;
+use super::cold::transfer::set_alerting;
 use super::connection::StoreConnection;
+use super::history;
+use super::keys::rows_of;
 use super::rows::TickRow;
-use super::schema::{
-    service_events, service_facts, service_metrics, service_rollups, service_tick_chunks,
-    service_ticks, services,
-};
+use super::schema::{instances, service_metrics, service_ticks, shards};
 use super::store::PostgresStore;
-use super::{history, transfer_alerting};
-use crate::storage::history::rows::NewChunk;
+use crate::storage::error::StorageError;
 use crate::storage::port::Result;
 use crate::storage::transfer;
+use crate::storage::transfer::tables::NUMBERED;
 use crate::storage::transfer::{
-    Copied, EachAlertingRow, EachRow, EventCopy, MetricCopy, Row, ServiceCopy, StoreCopy,
-    TransferSource, TransferTarget,
+    AlertingCopy, Copied, EachRow, Progress, Row, StoreCopy, TickCopy, TransferSource,
+    TransferTarget,
 };
+
+type Manager = <StoreConnection as Connection>::TransactionManager;
+
+/// The role of an instance that is a move.
+const ROLE: &str = "move";
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl PostgresStore {
     /// Copies the store, as it is at one moment, to `target`.
     pub fn copy_to(&mut self, target: &mut dyn TransferTarget) -> Result<Copied> {
-        self.transaction(|store| transfer::copy(store, target))
+        self.transaction(|store| {
+            transfer::copy(&mut *store.connection, target, Progress::START, &mut |_| {})
+        })
     }
 }
 
-impl TransferSource for PostgresStore {
-    fn store(&mut self) -> Result<StoreCopy> {
-        self.run(|connection| {
-            let marks = history::marks(connection)?;
-            let row: StoreRow = diesel::sql_query(STORE).get_result(connection)?;
-            Ok(StoreCopy {
-                liveness_ms: row.liveness_ms,
-                sealed_at_ms: row.sealed_at_ms,
-                sealed_event_id: row.sealed_event_id,
-                marks,
-                last_service_id: row.last_service_id,
-                last_event_id: row.last_event_id,
-            })
-        })
+impl PostgresStore {
+    /// Runs `work` on one snapshot. For a store that only reads.
+    pub fn snapshot<T, E: From<StorageError>>(
+        &mut self,
+        work: impl FnOnce(&mut dyn TransferSource) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.connection.begin().map_err(StorageError::from)?;
+        let done = work(&mut *self.connection);
+        // The connection is dropped when this fails.
+        let _ = Manager::rollback_transaction(&mut *self.connection);
+        done
     }
+}
 
-    fn portion(&mut self, after: i64, limit: usize, each: &mut EachRow<'_>) -> Result<Option<i64>> {
-        self.run(|connection| {
-            let ids: Vec<i64> = services::table
-                .filter(services::id.gt(after))
-                .order(services::id)
-                .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-                .select(services::id)
-                .load(connection)?;
-            let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else { return Ok(None) };
-            let range = Range { first, last };
-            range.services(connection, each)?;
-            range.events(connection, each)?;
-            range.ticks(connection, each)?;
-            range.metrics(connection, each)?;
-            range.rollups(connection, each)?;
-            range.chunks(connection, each)?;
-            range.facts(connection, each)?;
-            Ok(Some(last))
-        })
+/// The newest instance, and the number of all writes: each service that uses the store changes one
+/// of them.
+pub fn use_mark(connection: &mut StoreConnection) -> Result<String> {
+    #[derive(QueryableByName)]
+    struct Mark {
+        #[diesel(sql_type = Text)]
+        mark: String,
     }
+    const MARK: &str = "\
+        SELECT coalesce(max(id), 0) || '.' || coalesce(sum(commit_no), 0) AS mark FROM instances";
+    let mark: Mark = diesel::sql_query(MARK).get_result(connection)?;
+    Ok(mark.mark)
+}
 
-    fn alerting(&mut self, each: &mut EachAlertingRow<'_>) -> Result<()> {
-        self.run(|connection| transfer_alerting::read(connection, each))
+/// Whether a service has used the database.
+pub fn is_used(connection: &mut StoreConnection) -> Result<bool> {
+    let used: i64 =
+        instances::table.filter(instances::role.ne(ROLE)).count().get_result(connection)?;
+    Ok(used > 0)
+}
+
+pub fn store(connection: &mut StoreConnection, alerting: AlertingCopy) -> Result<StoreCopy> {
+    let marks = history::marks(connection)?;
+    let row: StoreRow = diesel::sql_query(STORE).get_result(connection)?;
+    let mut last_ids = [0; NUMBERED.len()];
+    for (table, last_id) in NUMBERED.iter().zip(&mut last_ids) {
+        let query = LAST_ID.replace("TABLE", table);
+        let last: LastId = diesel::sql_query(query).get_result(connection)?;
+        *last_id = last.last_id;
     }
+    Ok(StoreCopy {
+        liveness_ms: row.liveness_ms,
+        sealed_at_ms: row.sealed_at_ms,
+        sealed_event_id: row.sealed_event_id,
+        marks,
+        last_ids,
+        alerting,
+    })
 }
 
 #[derive(QueryableByName)]
@@ -80,258 +99,152 @@ struct StoreRow {
     sealed_at_ms: i64,
     #[diesel(sql_type = BigInt)]
     sealed_event_id: i64,
-    #[diesel(sql_type = BigInt)]
-    last_service_id: i64,
-    #[diesel(sql_type = BigInt)]
-    last_event_id: i64,
 }
 
-/// An identity may be behind ids that another program has written. The times of the roll-ups of a
-/// service contain its events up to a mark of its own.
+/// The times of the roll-ups of a service contain its events up to a mark of its own.
 const STORE: &str = "\
     SELECT sealed_at_ms, (SELECT max(committed_at_ms) FROM instances) AS liveness_ms, \
         coalesce((SELECT min(e.id) - 1 FROM service_events e \
                 LEFT JOIN service_metrics m USING (service_id, region_id) \
                 WHERE e.id > coalesce(m.sealed_event_id, 0)), \
-            (SELECT max(id) FROM service_events), 0) AS sealed_event_id, \
-        greatest(0, (SELECT max(id) FROM services), pg_sequence_last_value( \
-            pg_get_serial_sequence('services', 'id')::regclass)) AS last_service_id, \
-        greatest(0, (SELECT max(id) FROM service_events), pg_sequence_last_value( \
-            pg_get_serial_sequence('service_events', 'id')::regclass)) AS last_event_id \
+            (SELECT max(id) FROM service_events), 0) AS sealed_event_id \
     FROM store";
 
-/// The services from one id to another.
-#[derive(Clone, Copy)]
-struct Range {
-    first: i64,
-    last: i64,
+#[derive(QueryableByName)]
+struct LastId {
+    #[diesel(sql_type = BigInt)]
+    last_id: i64,
 }
 
-/// The rows of a table of these services.
-macro_rules! rows_of {
-    ($table:ident, $range:expr) => {
-        $table::table
-            .filter($table::service_id.between($range.first, $range.last))
-            .filter($table::region_id.eq(REGION))
-    };
+/// An identity may be behind ids that another program has written.
+const LAST_ID: &str = "\
+    SELECT greatest(0, (SELECT max(id) FROM TABLE), pg_sequence_last_value( \
+        pg_get_serial_sequence('TABLE', 'id')::regclass)) AS last_id";
+
+/// Writes what is beside the rows, which are all there.
+pub fn set_store(connection: &mut StoreConnection, copy: &StoreCopy, now_ms: i64) -> Result<()> {
+    let StoreCopy { liveness_ms, sealed_at_ms, marks, last_ids, alerting, .. } = copy;
+    for (table, last_id) in NUMBERED.iter().zip(last_ids) {
+        // A sequence begins at 1, and with FALSE it gives that number next.
+        diesel::sql_query(format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', 'id'), greatest($1, 1), $1 > 0)"
+        ))
+        .bind::<BigInt, _>(last_id)
+        .execute(connection)?;
+    }
+    diesel::sql_query(FOLLOW_FACTS).execute(connection)?;
+    diesel::sql_query(SET_STORE).bind::<BigInt, _>(sealed_at_ms).execute(connection)?;
+    diesel::sql_query(DATE_CHANGES).execute(connection)?;
+    diesel::sql_query(COUNT_SHARDS).execute(connection)?;
+    diesel::update(shards::table)
+        .set((
+            shards::watched_to_ms.eq(liveness_ms),
+            shards::ticks_expired_to_ms.eq(marks.ticks_expired_to_ms),
+            shards::rollups_expired_to_ms.eq(marks.rollups_expired_to_ms),
+        ))
+        .execute(connection)?;
+    // Only the sum over all shards is ever compared with anything.
+    diesel::update(shards::table.filter(shards::shard.eq(0)))
+        .set(shards::expired_tick_count.eq(marks.expired_ticks.cast_signed()))
+        .execute(connection)?;
+    // Its liveness mark is the one from which the next instance goes on.
+    let id: i64 = diesel::insert_into(instances::table)
+        .values((
+            instances::name.eq(ROLE),
+            instances::role.eq(ROLE),
+            instances::version.eq(VERSION),
+            instances::committed_at_ms.eq(liveness_ms),
+            instances::ended_at_ms.eq(now_ms),
+        ))
+        .returning(instances::id)
+        .get_result(connection)?;
+    diesel::update(instances::table.find(id))
+        .set(instances::ended_by.eq(id))
+        .execute(connection)?;
+    set_alerting(connection, alerting)
 }
 
-impl Range {
-    fn services(self, connection: &mut StoreConnection, each: &mut EachRow<'_>) -> Result<()> {
-        type Columns = (
-            (i64, String, String, Option<String>, bool, Option<f64>, Option<f64>, String),
-            (i64, i64, Option<i64>, Option<String>, Option<String>),
-        );
-        let rows = services::table
-            .filter(services::id.between(self.first, self.last))
-            .order(services::id)
-            .select((
-                (
-                    services::id,
-                    services::name,
-                    services::url,
-                    services::group_name,
-                    services::enabled,
-                    services::interval_seconds,
-                    services::timeout_seconds,
-                    services::origin,
-                ),
-                (
-                    services::created_at,
-                    services::updated_at,
-                    services::deleted_at,
-                    services::conditions,
-                    services::options,
-                ),
-            ))
-            .load_iter::<Columns, DefaultLoadingMode>(connection)?;
-        for row in rows {
-            let (
-                (id, name, url, group_name, enabled, interval_seconds, timeout_seconds, origin),
-                (created_at, updated_at, deleted_at, conditions, options),
-            ) = row?;
-            each(Row::Service(Box::new(ServiceCopy {
-                id,
-                name,
-                url,
-                group_name,
-                enabled,
-                interval_seconds,
-                timeout_seconds,
-                origin,
-                created_at,
-                updated_at,
-                deleted_at,
-                conditions,
-                options,
-            })))?;
-        }
-        Ok(())
-    }
+const FOLLOW_FACTS: &str = "\
+    SELECT setval(pg_get_serial_sequence('service_facts', 'id'), coalesce(max(id), 1), \
+        max(id) IS NOT NULL) FROM service_facts";
 
-    fn events(self, connection: &mut StoreConnection, each: &mut EachRow<'_>) -> Result<()> {
-        type Columns =
-            (i64, i64, String, Option<String>, Option<String>, i64, Option<i64>, i64, i64);
-        let rows = rows_of!(service_events, self)
-            .order(service_events::id)
-            .select((
-                service_events::id,
-                service_events::service_id,
-                service_events::event,
-                service_events::failure,
-                service_events::failure_detail,
-                service_events::date_started_ms,
-                service_events::date_ended_ms,
-                service_events::created_at,
-                service_events::updated_at,
-            ))
-            .load_iter::<Columns, DefaultLoadingMode>(connection)?;
-        for row in rows {
-            let (id, service_id, event, failure, failure_detail, started_ms, ended_ms, at, to) =
-                row?;
-            each(Row::Event(EventCopy {
-                id,
-                service_id,
-                event,
-                failure,
-                failure_detail,
-                date_started_ms: started_ms,
-                date_ended_ms: ended_ms,
-                created_at: at,
-                updated_at: to,
-            }))?;
-        }
-        Ok(())
-    }
+const SET_STORE: &str = "\
+    UPDATE store SET sealed_at_ms = $1, \
+        living = (SELECT count(*) FROM services WHERE deleted_at IS NULL)";
 
-    fn ticks(self, connection: &mut StoreConnection, each: &mut EachRow<'_>) -> Result<()> {
-        let rows = rows_of!(service_ticks, self)
-            .order((service_ticks::service_id, service_ticks::seq))
-            .select(TickRow::as_select())
-            .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
-        for row in rows {
-            let row = row?;
-            each(Row::Tick(row.service_id, row.tick()))?;
-        }
-        Ok(())
-    }
+/// As an import does: the moment of the newest change in milliseconds is not in every store.
+const DATE_CHANGES: &str = "UPDATE services SET changed_ms = updated_at * 1000";
 
-    fn metrics(self, connection: &mut StoreConnection, each: &mut EachRow<'_>) -> Result<()> {
-        type Columns = (
-            (i64, i64, i64, i64, i64, Option<i64>, Option<i64>),
-            (Option<bool>, Option<bool>, Option<i64>, Option<i64>, i64, bool),
-            (i64, i64),
-            (i32, i32, Option<i16>, Option<i64>),
-            i64,
-        );
-        let rows = rows_of!(service_metrics, self)
-            .order(service_metrics::service_id)
-            .select((
-                (
-                    service_metrics::service_id,
-                    service_metrics::tick_count,
-                    service_metrics::up_count,
-                    service_metrics::unknown_count,
-                    service_metrics::response_time_sum_ns,
-                    service_metrics::latest_event_id,
-                    service_metrics::unwatched_from_ms,
-                ),
-                (
-                    service_metrics::known_is_up,
-                    service_metrics::streak_is_up,
-                    service_metrics::streak_count,
-                    service_metrics::streak_since_ms,
-                    service_metrics::recent_states,
-                    service_metrics::is_flapping,
-                ),
-                (service_metrics::created_at, service_metrics::updated_at),
-                (
-                    service_metrics::result_run,
-                    service_metrics::slow_run,
-                    service_metrics::certificate_step,
-                    service_metrics::certificate_fine_since_ms,
-                ),
-                service_metrics::relayed_seq,
-            ))
-            .load_iter::<Columns, DefaultLoadingMode>(connection)?;
-        for row in rows {
-            let (counts, state, (created_at, updated_at), runs, relayed_seq) = row?;
-            let (result_run, slow_run, certificate_step, certificate_fine_since_ms) = runs;
-            let (service_id, tick_count, up_count, unknown_count, sum_ns, latest, unwatched) =
-                counts;
-            let (known, streak_is_up, streak_count, streak_since_ms, recent, is_flapping) = state;
-            each(Row::Metric(MetricCopy {
-                service_id,
-                tick_count,
-                up_count,
-                unknown_count,
-                response_time_sum_ns: sum_ns,
-                latest_event_id: latest,
-                known_is_up: known,
-                streak_is_up,
-                streak_count,
-                streak_since_ms,
-                recent_states: recent,
-                is_flapping,
-                unwatched_from_ms: unwatched,
-                result_run,
-                slow_run,
-                certificate_step,
-                certificate_fine_since_ms,
-                relayed_seq,
-                created_at,
-                updated_at,
-            }))?;
-        }
-        Ok(())
-    }
+const COUNT_SHARDS: &str = "\
+    WITH chunks AS ( \
+        SELECT region_id, (service_id / 16 % 1024)::smallint AS shard, count(*) AS chunks, \
+            sum(tick_count)::bigint AS ticks, sum(length(data))::bigint AS bytes \
+        FROM service_tick_chunks GROUP BY 1, 2), \
+    rollups AS ( \
+        SELECT region_id, (service_id / 16 % 1024)::smallint AS shard, count(*) AS rollups \
+        FROM service_rollups GROUP BY 1, 2) \
+    UPDATE shards s SET chunk_count = coalesce(u.chunks, 0), \
+        sealed_tick_count = coalesce(u.ticks, 0), sealed_byte_count = coalesce(u.bytes, 0), \
+        rollup_count = coalesce(u.rollups, 0), expired_tick_count = 0 \
+    FROM (SELECT region_id, shard, chunks, ticks, bytes, rollups FROM shards \
+        LEFT JOIN chunks USING (region_id, shard) LEFT JOIN rollups USING (region_id, shard)) u \
+    WHERE s.region_id = u.region_id AND s.shard = u.shard";
 
-    fn rollups(self, connection: &mut StoreConnection, each: &mut EachRow<'_>) -> Result<()> {
-        let rows = rows_of!(service_rollups, self)
-            .order((service_rollups::service_id, service_rollups::step_s, service_rollups::start_s))
-            .select((service_rollups::service_id, RollupRow::as_select()))
-            .load_iter::<(i64, RollupRow), DefaultLoadingMode>(connection)?;
-        for row in rows {
-            let (service_id, row) = row?;
-            each(Row::Rollup(service_id, Box::new(row.into())))?;
-        }
-        Ok(())
-    }
+/// Deletes what is beside the rows and is not set by [`set_store`].
+pub fn clear(connection: &mut StoreConnection) -> Result<()> {
+    diesel::delete(instances::table).execute(connection)?;
+    Ok(())
+}
 
-    fn facts(self, connection: &mut StoreConnection, each: &mut EachRow<'_>) -> Result<()> {
-        let rows = service_facts::table
-            .filter(service_facts::service_id.between(self.first, self.last))
-            .order((service_facts::service_id, service_facts::at_ms, service_facts::id))
-            .select(FactsRow::as_select())
-            .load_iter::<FactsRow, DefaultLoadingMode>(connection)?;
-        for row in rows {
-            each(Row::Facts(row?.new_facts()?))?;
-        }
-        Ok(())
-    }
+/// Passes how many events of each service the roll-ups contain.
+pub fn sealed_events(
+    connection: &mut StoreConnection,
+    range: Range,
+    each: &mut EachRow<'_>,
+) -> Result<()> {
+    let rows: Vec<(i64, i64)> = rows_of!(service_metrics)
+        .filter(service_metrics::service_id.between(range.first, range.last))
+        .order(service_metrics::service_id)
+        .select((service_metrics::service_id, service_metrics::sealed_event_id))
+        .load(connection)?;
+    rows.into_iter()
+        .try_for_each(|(service_id, event_id)| each(Row::SealedEvents { service_id, event_id }))
+}
 
-    fn chunks(self, connection: &mut StoreConnection, each: &mut EachRow<'_>) -> Result<()> {
-        type Columns = (i64, i64, i64, i64, i64, i64, i64, Vec<u8>);
-        let rows = rows_of!(service_tick_chunks, self)
-            .order((service_tick_chunks::service_id, service_tick_chunks::first_seq))
-            .select((
-                service_tick_chunks::service_id,
-                service_tick_chunks::first_seq,
-                service_tick_chunks::from_ms,
-                service_tick_chunks::to_ms,
-                service_tick_chunks::tick_count,
-                service_tick_chunks::up_count,
-                service_tick_chunks::down_count,
-                service_tick_chunks::data,
-            ))
-            .load_iter::<Columns, DefaultLoadingMode>(connection)?;
-        for row in rows {
-            let (service_id, first_seq, from_ms, to_ms, tick_count, up_count, down_count, data) =
-                row?;
-            let chunk =
-                NewChunk { first_seq, from_ms, to_ms, tick_count, up_count, down_count, data };
-            each(Row::Chunk(service_id, chunk))?;
-        }
-        Ok(())
+/// Passes the fresh ticks of these services, oldest first.
+pub fn ticks(connection: &mut StoreConnection, range: Range, each: &mut EachRow<'_>) -> Result<()> {
+    let rows = rows_of!(service_ticks)
+        .filter(service_ticks::service_id.between(range.first, range.last))
+        .order((service_ticks::service_id, service_ticks::seq))
+        .select((service_ticks::seq, TickRow::as_select()))
+        .load_iter::<(i64, TickRow), DefaultLoadingMode>(connection)?;
+    for row in rows {
+        let (seq, row) = row?;
+        let (service_id, tick) = (row.service_id, row.tick());
+        each(Row::Tick(TickCopy { service_id, seq: seq.cast_unsigned(), tick }))?;
     }
+    Ok(())
+}
+
+/// Why the store cannot be copied as a whole: `None` when it can.
+pub fn left_over(connection: &mut StoreConnection) -> Result<Option<String>> {
+    #[derive(QueryableByName)]
+    struct LeftOver {
+        #[diesel(sql_type = BigInt)]
+        regions: i64,
+        #[diesel(sql_type = BigInt)]
+        outcomes: i64,
+    }
+    const LEFT_OVER: &str = "\
+        SELECT (SELECT count(*) FROM regions) AS regions, (SELECT count(*) FROM inbox) AS outcomes";
+    let LeftOver { regions, outcomes } = diesel::sql_query(LEFT_OVER).get_result(connection)?;
+    Ok(if regions > 1 {
+        Some(format!("it has {regions} regions, and a store with one region can be moved"))
+    } else if outcomes > 0 {
+        Some(format!(
+            "{outcomes} outcomes in it are not recorded yet; start the service and stop it"
+        ))
+    } else {
+        None
+    })
 }

@@ -101,18 +101,28 @@ pub fn is_new(file: &Path, path: &Path) -> Result<bool, OpenError> {
             Err(OpenError::Foreign { file: file.to_owned(), found: found.into() })
         }
         // An interrupted checkpoint leaves the new length in the first page and the other pages in
-        // the log.
-        Kind::Truncated(_) if has_log(path) => Ok(false),
+        // the log. An interrupted commit of a move leaves the old pages in the journal.
+        Kind::Truncated(_) if has_log(path) || has_journal(path) => Ok(false),
         Kind::Truncated(found) => Err(OpenError::Damaged { file: file.to_owned(), found }),
     }
 }
 
 /// Whether a log that SQLite would read is beside the database.
 fn has_log(path: &Path) -> bool {
+    header::is_log(&head_beside(path, "-wal"))
+}
+
+/// Whether a journal that SQLite would roll back is beside the database.
+fn has_journal(path: &Path) -> bool {
+    header::is_journal(&head_beside(path, "-journal"))
+}
+
+/// The first bytes of a file beside the database; none without the file.
+fn head_beside(path: &Path, ending: &str) -> Vec<u8> {
     let mut head = Vec::new();
-    let opened = File::open(beside(path, "-wal"));
+    let opened = File::open(beside(path, ending));
     let read = opened.and_then(|log| log.take(header::LOG_HEAD_LENGTH).read_to_end(&mut head));
-    read.is_ok() && header::is_log(&head)
+    if read.is_ok() { head } else { Vec::new() }
 }
 
 /// Whether a file of that ending, which is not empty, is beside the database.

@@ -210,6 +210,25 @@ fn states_of(
     Ok(())
 }
 
+/// The fresh ticks of the services from one id to another: the newest of each, then the one before
+/// it of each, and so on.
+pub fn of_range(
+    connection: &mut SqliteConnection,
+    (first, last): (i64, i64),
+    each: &mut dyn FnMut(i64, StoredTick),
+) -> Result<(), StorageError> {
+    const CHAINS: &str = chain!("WHERE service_id BETWEEN ? AND ?");
+    let rows = diesel::sql_query(CHAINS)
+        .bind::<BigInt, _>(first)
+        .bind::<BigInt, _>(last)
+        .load_iter::<TickRow, DefaultLoadingMode>(connection)?;
+    for row in rows {
+        let row = row?;
+        each(row.service_id, row.tick());
+    }
+    Ok(())
+}
+
 /// The fresh ticks of the `limit` services that follow the sealed ones: the newest of each, then
 /// the one before it of each, and so on. In this order they are close together in the table;
 /// one chain after the other, each would pass through the whole of it.

@@ -61,13 +61,21 @@ pub fn change_counter(head: &[u8]) -> u32 {
     be32(head, 24)
 }
 
-/// Length of the head of a log, in bytes.
-pub const LOG_HEAD_LENGTH: u64 = 4;
+/// Length of the head of a log or a journal, in bytes.
+pub const LOG_HEAD_LENGTH: u64 = 8;
+
+/// The first bytes of a rollback journal (the same source, section 3).
+const JOURNAL: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// Whether `head` is that of a write-ahead log (the same source, section 4.1); SQLite ignores other
 /// files.
 pub fn is_log(head: &[u8]) -> bool {
     matches!(head, [0x37, 0x7f, 0x06, 0x82 | 0x83, ..])
+}
+
+/// Whether `head` is that of a rollback journal; SQLite ignores other files.
+pub fn is_journal(head: &[u8]) -> bool {
+    head.starts_with(&JOURNAL)
 }
 
 fn be32(head: &[u8], at: usize) -> u32 {
@@ -95,6 +103,7 @@ mod tests {
         assert!(matches!(inspect(&header(0, 2), 8192), Kind::Foreign(_)));
         assert!(matches!(inspect(b"hello", 5), Kind::Foreign(_)));
         assert!(matches!(inspect(&[7; 100], 100), Kind::Foreign(_)));
+        assert!(is_journal(&JOURNAL) && !is_journal(&JOURNAL[1..]) && !is_journal(b"a journal"));
         assert!(is_log(&[0x37, 0x7f, 0x06, 0x82]) && !is_log(b"a log") && !is_log(&[]));
     }
 }

@@ -44,3 +44,11 @@ pub fn rollup_of(id: ServiceId, bucket: Bucket) -> _ {
     let (id, step_s, start_s): (i64, i32, i64) = (id.get(), bucket.step_s, bucket.start_s);
     service_rollups::table.find((id, step_s, start_s))
 }
+
+/// The rows of a table that belongs to services.
+macro_rules! rows_of {
+    ($table:ident) => {
+        $table::table
+    };
+}
+pub(super) use rows_of;

@@ -4,6 +4,10 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::cold::transfer::moves;
+use crate::storage::error::StorageError;
+use crate::storage::transfer::target_error::unfinished_move;
+
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// Migrates the tables to this version of the program.
@@ -12,7 +16,15 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 pub fn run(connection: &mut SqliteConnection) -> Result<(), String> {
     version(connection)?;
     connection.run_pending_migrations(MIGRATIONS).map_err(|error| error.to_string())?;
+    // An older version may have begun it.
+    require_no_move(connection)?;
     recount(connection).map_err(|error| error.to_string())
+}
+
+/// Creates the tables in an empty file, in the transaction of the caller.
+pub fn create(connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    let done = connection.run_pending_migrations(MIGRATIONS);
+    done.map(drop).map_err(|error| StorageError::Unavailable(error.to_string()))
 }
 
 /// Corrects the number of living services, in case another program changed services without the
@@ -36,9 +48,25 @@ pub enum Version {
     Older,
 }
 
+/// As [`version_of_tables`]; an error, too, for a file that a move has not filled yet.
+pub fn version(connection: &mut SqliteConnection) -> Result<Version, String> {
+    let version = version_of_tables(connection)?;
+    if version == Version::Current {
+        require_no_move(connection)?;
+    }
+    Ok(version)
+}
+
+fn require_no_move(connection: &mut SqliteConnection) -> Result<(), String> {
+    match moves::unfinished(connection).map_err(|error| error.to_string())? {
+        Some(source) => Err(unfinished_move(&source, "remove the file")),
+        None => Ok(()),
+    }
+}
+
 /// Error for a file of a newer version. Reads only; diesel's `applied_migrations` would create its
 /// table.
-pub fn version(connection: &mut SqliteConnection) -> Result<Version, String> {
+pub fn version_of_tables(connection: &mut SqliteConnection) -> Result<Version, String> {
     let text = |error: diesel::result::Error| error.to_string();
     let exists =
         "SELECT name AS version FROM sqlite_schema WHERE name = '__diesel_schema_migrations'";

@@ -37,10 +37,10 @@ pub mod schema;
 mod sealing;
 mod search;
 pub mod store;
+pub mod target;
 #[cfg(test)]
 pub mod tests;
-pub mod transfer;
-mod transfer_alerting;
+mod transfer;
 mod usage;
 mod watch;
 mod write;

@@ -3,18 +3,20 @@
 
 use std::path::Path;
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use super::connection::{Line, connect};
 use super::files::{absolute, escaped, explain, has_beside, is_new, unusable};
+use super::lock::FileLock;
 use super::migrations;
 use crate::domain::audit::AuditEntry;
 use crate::storage::audit::port::AuditWrite;
-use crate::storage::error::OpenError;
+use crate::storage::error::{OpenError, StorageError};
 use crate::storage::port::StoreRead;
+use crate::storage::transfer::TransferSource;
 
 pub use super::migrations::Version;
 
@@ -155,6 +157,42 @@ pub(super) fn vacuum_into(connection: &mut SqliteConnection, copy: &Path) -> Res
     // The caller syncs the copy, and removes it when this fails.
     let unmark = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA user_version = 0";
     copied.batch_execute(unmark).map_err(|error| text(&error))
+}
+
+/// A database of this version that no service uses until this is dropped. It is only read.
+pub struct UnusedStore {
+    connection: SqliteConnection,
+    /// After the connection, which loses its locks when this is dropped.
+    lock: FileLock,
+}
+
+impl UnusedStore {
+    pub fn open(file: &Path) -> Result<Self, OpenError> {
+        // Before the lock, so that no lock file is created beside a foreign file or none.
+        drop(OfflineStore::open(file)?);
+        let lock = FileLock::acquire(file)?;
+        let mut store = OfflineStore::open(file)?;
+        store.require_current().map_err(|why| unusable(file, why))?;
+        Ok(Self { connection: store.connection, lock })
+    }
+
+    /// The absolute path of the file, without symbolic links.
+    pub fn path(&self) -> &Path {
+        self.lock.path()
+    }
+
+    /// Runs `work` on one snapshot.
+    pub fn snapshot<T, E: From<StorageError>>(
+        &mut self,
+        work: impl FnOnce(&mut dyn TransferSource) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let connection = &mut self.connection;
+        AnsiTransactionManager::begin_transaction(connection).map_err(StorageError::from)?;
+        let done = work(connection);
+        // The connection is dropped when this fails.
+        let _ = AnsiTransactionManager::rollback_transaction(connection);
+        done
+    }
 }
 
 /// A read-only connection, after a first read.

@@ -118,6 +118,7 @@ impl<'a> NewChunkRow<'a> {
 /// A row of `service_rollups` to be written.
 #[derive(Debug, Insertable, AsChangeset)]
 #[diesel(table_name = service_rollups, treat_none_as_null = true)]
+#[diesel(treat_none_as_default_value = false)]
 #[diesel(primary_key(service_id, step_s, start_s))]
 pub struct NewRollupRow<'a> {
     service_id: i64,

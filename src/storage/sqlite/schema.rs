@@ -161,6 +161,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    moves (id) {
+        id -> BigInt,
+        source_id -> Text,
+        source_state -> Text,
+        source_name -> Text,
+        mover -> Text,
+        behind_service_id -> BigInt,
+        is_copied -> Bool,
+        finished_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     notification_alerts (notification_id, alert_id) {
         notification_id -> BigInt,
         alert_id -> BigInt,
@@ -377,6 +390,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    store (id) {
+        id -> BigInt,
+        store_id -> Text,
+    }
+}
+
 diesel::joinable!(service_events -> services (service_id));
 diesel::joinable!(service_metrics -> service_events (latest_event_id));
 diesel::joinable!(service_metrics -> services (service_id));
@@ -394,6 +414,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     liveness,
     maintenance_spans,
     maintenances,
+    moves,
     notification_alerts,
     notifications,
     policies,
@@ -407,4 +428,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     service_ticks,
     services,
     silences,
+    store,
 );

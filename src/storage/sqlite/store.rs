@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
@@ -187,19 +188,26 @@ fn mark_run(connection: &mut SqliteConnection) -> QueryResult<u32> {
     Ok(mark)
 }
 
+pub(super) fn has_tables(connection: &mut SqliteConnection) -> QueryResult<bool> {
+    let tables: Line =
+        diesel::sql_query("SELECT CAST(count(*) AS TEXT) AS line FROM sqlite_schema")
+            .get_result(connection)?;
+    Ok(tables.line != "0")
+}
+
 /// Marks a file without tables as a database of this program. Whether it has tables is read
 /// through SQLite and not from the header: a killed first start may have left a mark that its
 /// journal rolls back.
 pub(super) fn set_up_if_empty(connection: &mut SqliteConnection) -> QueryResult<()> {
-    let tables: Line =
-        diesel::sql_query("SELECT CAST(count(*) AS TEXT) AS line FROM sqlite_schema")
-            .get_result(connection)?;
-    if tables.line != "0" {
+    if has_tables(connection)? {
         return Ok(());
     }
-    // Can only be set before the first table; lets retention return space later.
+    // The first can only be set before the first table; it lets retention return space later. Each
+    // writes the first page: a killed process must not leave one without the mark of this program.
     let mark = format!("application_id = {}", header::APPLICATION_ID);
-    set(connection, &["auto_vacuum = INCREMENTAL", &mark])
+    connection.batch_execute("BEGIN")?;
+    set(connection, &["auto_vacuum = INCREMENTAL", &mark])?;
+    connection.batch_execute("COMMIT")
 }
 
 fn check_version(connection: &mut SqliteConnection) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! Commands on a PostgreSQL database, beside the service that uses it.
 
-mod on_postgres {
+pub mod on_postgres {
     use serde_json::{Value, json};
 
     use crate::storage::{files, run_err, run_ok};
@@ -18,7 +18,7 @@ mod on_postgres {
     }
 
     /// What the API says about everything that is stored.
-    fn answers(app: &App, ids: &[i64], to: i64) -> Vec<Value> {
+    pub fn answers(app: &App, ids: &[i64], to: i64) -> Vec<Value> {
         let of_service = |id: &i64| {
             let base = format!("/v1/services/{id}");
             let window = format!("from={}&to={to}", to - 86_400);

@@ -12,6 +12,7 @@ mod export;
 mod file_checks;
 mod import_go_db;
 mod instances;
+mod moving;
 mod postgres_cluster;
 mod private_files;
 mod recording;

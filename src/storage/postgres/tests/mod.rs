@@ -61,6 +61,19 @@ fn open_in(
     (store, database, instance)
 }
 
+/// The store in this database, which is created when it is missing.
+pub fn open_at(url: &str) -> TestStore {
+    migrate(url);
+    let settings = settings(url);
+    let instance = Arc::new(register(&settings));
+    let reader = || {
+        let reader = PostgresStore::reader(Arc::clone(&settings), Some(Arc::clone(&instance)));
+        Box::new(reader.unwrap().with_limit(None))
+    };
+    let writer = PostgresStore::writer(Arc::clone(&settings), Arc::clone(&instance)).unwrap();
+    TestStore { writer: Box::new(writer), reader: reader(), inspect: reader(), guard: Box::new(()) }
+}
+
 /// A migrated database.
 struct TestDatabase(Option<Database>);
 
@@ -101,7 +114,7 @@ impl Drop for TestDatabase {
                  service_tick_chunks, service_rollups, service_facts, inbox, duties, channels, \
                  policies, silences, alert_signals, alerts, notifications, notification_alerts, \
                  deliveries, maintenances, maintenance_spans, api_tokens, api_sessions, \
-                 audit RESTART IDENTITY; \
+                 audit, moves RESTART IDENTITY; \
              UPDATE alerting SET next_alert_id = 1, next_notification_id = 1; \
              UPDATE store SET revision = 0, living = 0, spread = NULL, oldest_version = NULL, \
                  sealed_at_ms = 0; \
@@ -112,7 +125,7 @@ impl Drop for TestDatabase {
     }
 }
 
-fn settings(url: &str) -> Arc<Settings> {
+pub fn settings(url: &str) -> Arc<Settings> {
     Arc::new(Settings::parse(url, None).unwrap())
 }
 

@@ -9,71 +9,26 @@ use diesel::prelude::*;
 use super::{open_with_limit, settings};
 use crate::domain::alert::{AlertKind, DeliveryOutcome, Marks, Notification, Settlement};
 use crate::domain::audit::AuditSource;
-use crate::domain::{Retention, ServiceId, State, Window, sample};
+use crate::domain::{Retention, ServiceId, State, sample};
 use crate::storage::alerting::AlertingChange;
 use crate::storage::contract::alert_signals::firing;
 use crate::storage::contract::alerting::samples::{
-    ALL_ALERTS, ALL_DELIVERIES, channel, delivery, due, policy, resolved, silence,
+    channel, delivery, due, policy, resolved, silence,
 };
-use crate::storage::contract::audit::ALL as ALL_CHANGES;
+use crate::storage::contract::everything::everything;
 use crate::storage::contract::fixture::{Fixture, START_MS, outcome, outcomes, plain, quiet};
-use crate::storage::contract::ledger::events;
 use crate::storage::contract::postgres_cluster::Database;
 use crate::storage::contract::retention::{HOUR_MS, MINUTE_MS};
 use crate::storage::history::check::{Checked, check};
-use crate::storage::history::rows::{DAY_S, HOUR_S};
-use crate::storage::history::ticks::ListTicks;
 use crate::storage::ledger::Ledger;
-use crate::storage::port::{Query, StoreRead, StoreWrite};
+use crate::storage::port::StoreWrite;
 use crate::storage::postgres::store::PostgresStore;
-use crate::storage::records::{Change, GetUsage};
+use crate::storage::records::Change;
 use crate::storage::sqlite::connection;
 use crate::storage::sqlite::schema::{maintenance_spans, maintenances};
 use crate::storage::sqlite::store::Store;
-use crate::storage::sqlite::transfer::NewFile;
+use crate::storage::sqlite::target::TargetFile;
 use crate::storage::transfer::Copied;
-
-/// Everything that can be read, as text.
-fn everything(rows: &mut dyn StoreRead) -> Vec<String> {
-    let mut all = vec![format!("{:?}", rows.load_services().unwrap())];
-    all.push(format!("{:?}", rows.marks().unwrap()));
-    let usage = GetUsage.run(rows).unwrap();
-    all.push(format!("{:?} {} {:?}", usage.rows(), usage.sealed_bytes, usage.ticks_since_ms));
-    all.push(format!("sealed at {}", usage.sealed_at_ms));
-    all.push(format!("{:?}", rows.alert_signals(100)));
-    all.push(format!("{:?}", rows.alerting_state()));
-    all.push(format!("{:?}", rows.alerts(&ALL_ALERTS)));
-    all.push(format!("{:?}", rows.deliveries(&ALL_DELIVERIES)));
-    all.push(format!("{:?}", rows.audit(&ALL_CHANGES)));
-    all.push(format!("{:?}", (rows.tokens(), rows.sessions())));
-    for id in rows.all_service_ids().unwrap() {
-        all.push(format!("{id}: {:?}", rows.service(id)));
-        for step_s in [HOUR_S, DAY_S] {
-            all.push(format!("{id}: {:?}", rows.rollups(id, step_s, Window::ALL).unwrap()));
-        }
-        all.push(format!("{id}: {:?}", rows.spans(&[id], Window::ALL).unwrap()));
-        if rows.service(id).is_ok() {
-            all.push(format!("{id}: {:?}", events(rows, id)));
-        }
-        let mut fresh = Vec::new();
-        let fresh_ticks = rows.fresh_ticks(id, &mut |tick| {
-            fresh.push(tick);
-            std::ops::ControlFlow::Continue(())
-        });
-        fresh_ticks.unwrap();
-        all.push(format!("{id}: {fresh:?}"));
-        let list = ListTicks {
-            service_id: id,
-            window: Window::ALL,
-            state: None,
-            reason: None,
-            before: None,
-            limit: usize::MAX,
-        };
-        all.push(format!("{id}: {:?}", list.run(rows)));
-    }
-    all
-}
 
 /// Rows of each table of alerting.
 fn add_alerting(f: &mut Fixture, id: ServiceId, database: &Database) {
@@ -156,7 +111,7 @@ fn a_copy_has_every_row_and_can_be_used() {
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("copy.db");
-    let mut target = NewFile::create(&file).unwrap();
+    let mut target = TargetFile::create(&file).unwrap();
     let mut source = PostgresStore::reader(settings(&database.url()), None).unwrap();
     let copied = source.copy_to(&mut target).unwrap();
     drop(target);
@@ -192,7 +147,7 @@ fn a_copy_of_an_empty_store_is_an_empty_store() {
     let (store, database, _instance) = open_with_limit(None);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("copy.db");
-    let mut target = NewFile::create(&file).unwrap();
+    let mut target = TargetFile::create(&file).unwrap();
     let mut source = PostgresStore::reader(settings(&database.url()), None).unwrap();
     assert_eq!(source.copy_to(&mut target).unwrap(), Copied::default());
     drop((target, store));

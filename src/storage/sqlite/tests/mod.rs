@@ -5,6 +5,8 @@ mod offline;
 mod opening;
 mod watching;
 
+use std::path::Path;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -24,17 +26,25 @@ pub fn open() -> TestStore {
 /// As [`open`], with the path of the file.
 fn open_with_path() -> (TestStore, String) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("a.db")).unwrap();
+    let file = folder.path().join("a.db");
+    let TestStore { guard, writer, reader, inspect } = open_at(&file);
+    let guard = Box::new((guard, folder));
+    let path = file.canonicalize().unwrap().to_str().unwrap().to_owned();
+    (TestStore { guard, writer, reader, inspect }, path)
+}
+
+/// The store in this file, which is created when it is missing, without syncs.
+pub fn open_at(file: &Path) -> TestStore {
+    let store = Store::open(file).unwrap();
     let path = store.path().to_owned();
     let mut writer = connection::writer(&path).unwrap();
     writer.batch_execute("PRAGMA synchronous = OFF").unwrap();
-    let test_store = TestStore {
+    TestStore {
         writer: Box::new(writer),
         reader: Box::new(connection::reader(&path).unwrap()),
         inspect: Box::new(connection::reader(&path).unwrap()),
-        guard: Box::new((store, folder)),
-    };
-    (test_store, path)
+        guard: Box::new(store),
+    }
 }
 
 impl Inspect for SqliteConnection {
