@@ -79,7 +79,9 @@ pub fn register(
         if found.len() != others.len() || !found.iter().zip(others).all(is_same) {
             return Ok(None);
         }
+        // One that has only moved or looked has no mark.
         let mark: Option<Option<i64>> = instances::table
+            .filter(instances::committed_at_ms.is_not_null())
             .order(instances::id.desc())
             .select(instances::committed_at_ms)
             .first(connection)

@@ -134,10 +134,22 @@ fn migrate(url: &str) {
     migrations::run(&mut connection).unwrap();
 }
 
+/// With the liveness mark of the instance before it, as a start.
 fn register(settings: &Settings) -> Instance {
     let mut connection = Connection::open(settings, Mode::Write).unwrap();
-    let row =
-        (instances::name.eq("test"), instances::role.eq("all"), instances::version.eq("0.0.0"));
+    let mark: Option<Option<i64>> = instances::table
+        .filter(instances::committed_at_ms.is_not_null())
+        .order(instances::id.desc())
+        .select(instances::committed_at_ms)
+        .first(&mut *connection)
+        .optional()
+        .unwrap();
+    let row = (
+        instances::name.eq("test"),
+        instances::role.eq("all"),
+        instances::version.eq("0.0.0"),
+        instances::committed_at_ms.eq(mark.flatten()),
+    );
     let id: i64 = diesel::insert_into(instances::table)
         .values(row)
         .returning(instances::id)
