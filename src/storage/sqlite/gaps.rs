@@ -49,17 +49,29 @@ struct Newest {
     at_ms: Option<i64>,
 }
 
-/// The start of the latest of the newest rows of ticks, under a condition. Rows are in the order of
+/// The start of the latest of the newest rows of a table of ticks. Rows are in the order of
 /// commits, which is not that of starts: a probe may end long after others that began after it. The
 /// other rows are of earlier probes unless a clock was set back, and then they were moved.
+macro_rules! latest_start {
+    ($table:literal) => {
+        concat!(
+            "SELECT max(created_at_ms) FROM (SELECT created_at_ms FROM ",
+            $table,
+            " ORDER BY id DESC LIMIT 65536)",
+        )
+    };
+}
+pub(super) use latest_start;
+
+/// The latest starts of both tables of fresh ticks, under a condition.
 macro_rules! newest_ticks {
     ($condition:literal) => {
         concat!(
-            " UNION ALL SELECT max(created_at_ms) FROM \
-                (SELECT created_at_ms FROM service_ticks ORDER BY id DESC LIMIT 65536)",
+            " UNION ALL ",
+            latest_start!("service_ticks"),
             $condition,
-            " UNION ALL SELECT max(created_at_ms) FROM \
-                (SELECT created_at_ms FROM sealing_ticks ORDER BY id DESC LIMIT 65536)",
+            " UNION ALL ",
+            latest_start!("sealing_ticks"),
             $condition,
         )
     };

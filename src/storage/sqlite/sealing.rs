@@ -10,6 +10,7 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use super::commit::MARK_MOST_MS;
+use super::gaps::latest_start;
 use super::history::sealing;
 use super::keys::rollup_of;
 use super::rows::{NewChunkRow, NewRollupRow};
@@ -185,12 +186,11 @@ pub fn finish(connection: &mut SqliteConnection, now_ms: i64) -> Result<u64> {
     Ok((rows as u64).saturating_sub(sealed.cast_unsigned()))
 }
 
-const KEEP_MARK: &str = "\
-    UPDATE liveness SET at_ms = max(at_ms, coalesce( \
-        (SELECT max(created_at_ms) FROM \
-            (SELECT created_at_ms FROM sealing_ticks ORDER BY id DESC LIMIT 65536) \
-            WHERE created_at_ms <= at_ms + ?1), \
-        at_ms))";
+const KEEP_MARK: &str = concat!(
+    "UPDATE liveness SET at_ms = max(at_ms, coalesce((",
+    latest_start!("sealing_ticks"),
+    " WHERE created_at_ms <= at_ms + ?1), at_ms))",
+);
 
 fn free_pages(connection: &mut SqliteConnection) -> Result<i64> {
     let free = diesel::select(sql::<BigInt>("(SELECT freelist_count FROM pragma_freelist_count)"));
