@@ -436,6 +436,10 @@ mod on_postgres {
         assert_eq!([row(1, "name"), row(1, "role")], [json!("probes"), json!("runner")]);
         assert_eq!([row(0, "shards"), row(1, "shards")], [json!(0), json!(1_024)]);
         assert_eq!([row(0, "is_this"), row(1, "is_this")], [json!(false), json!(true)]);
+        wait_until("results of the runner on pages of the other one", || {
+            let page = api.get("/services").text;
+            page.contains("data-field=\"checked\"><time")
+        });
         let page = api.get("/instances").text;
         for text in ["web", "probes", "runner", "this one", "100"] {
             assert!(page.contains(text), "{text:?} in {page}");
