@@ -40,7 +40,7 @@ use table::Table;
 type Part = fn(&mut Table);
 
 /// Parts that run only when named, so that the others take less than 15 minutes with the build.
-const WHEN_NAMED: [&str; 10] = [
+const WHEN_NAMED: [&str; 11] = [
     "stall",
     "postgres",
     "move",
@@ -51,10 +51,11 @@ const WHEN_NAMED: [&str; 10] = [
     "queries",
     "million",
     "hour",
+    "alerts",
 ];
 
 /// The parts, by name, in the order in which they run.
-const PARTS: [(&str, Part); 18] = [
+const PARTS: [(&str, Part); 19] = [
     ("probes", probes::run),
     ("scale", scale::run),
     ("isolation", isolation::run),
@@ -72,6 +73,7 @@ const PARTS: [(&str, Part); 18] = [
     ("queries", queries::run),
     ("million", scale::million),
     ("hour", hour::run),
+    ("alerts", probes::alerts),
     ("conditions", conditions::run),
 ];
 

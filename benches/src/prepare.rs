@@ -36,34 +36,49 @@ pub struct Services {
     pub port: u16,
     pub interval: Duration,
     pub timeout: Duration,
+    /// Whether each has a rule for alerts. In a services file only.
+    pub has_alerts: bool,
 }
 
 impl Services {
     /// Services over http with a timeout of 15 s.
     pub fn new(count: usize, port: u16, interval: Duration) -> Self {
-        Self { count, scheme: "http", port, interval, timeout: Duration::from_secs(15) }
+        let timeout = Duration::from_secs(15);
+        Self { count, scheme: "http", port, interval, timeout, has_alerts: false }
     }
 
     /// The same over https.
     pub fn secured(self) -> Self {
         Self { scheme: "https", ..self }
     }
+
+    /// The same with a rule for alerts each.
+    pub fn with_alerts(self) -> Self {
+        Self { has_alerts: true, ..self }
+    }
 }
 
 /// Writes a services file.
 pub fn services_file(folder: &Path, services: &Services) {
-    let Services { count, scheme, port, interval, timeout } = *services;
+    let Services { count, scheme, port, interval, timeout, has_alerts } = *services;
     let (interval, timeout) = (interval.as_millis(), timeout.as_millis());
+    // Nobody listens there, and nothing is sent.
+    let (channel, alerts) = match has_alerts {
+        true => {
+            ("alerting: {webhook: {url: 'http://127.0.0.1:9/'}}\n", ", alerts: [{type: webhook}]")
+        }
+        false => ("", ""),
+    };
     let entry = |nth: usize| {
         let last = 1 + nth % usize::from(ADDRESSES);
         format!(
             "  - {{name: service-{nth}, url: '{scheme}://127.0.0.{last}:{port}/{nth}', \
-             interval: {interval}ms, client: {{timeout: {timeout}ms}}}}\n"
+             interval: {interval}ms, client: {{timeout: {timeout}ms}}{alerts}}}\n"
         )
     };
     let entries: String = (0..count).map(entry).collect();
     let none = if entries.is_empty() { " []" } else { "" };
-    std::fs::write(folder.join(SERVICES_FILE), format!("endpoints:{none}\n{entries}"))
+    std::fs::write(folder.join(SERVICES_FILE), format!("{channel}endpoints:{none}\n{entries}"))
         .expect("a file");
 }
 
@@ -106,7 +121,7 @@ pub fn database(folder: &Path, kinds: &[Services], has_history: bool) -> Vec<Ran
 }
 
 fn add(writing: &mut SqliteConnection, kind: &Services, first: i64) {
-    let Services { count, scheme, port, interval, timeout } = kind;
+    let Services { count, scheme, port, interval, timeout, .. } = kind;
     let (interval, timeout) = (interval.as_secs_f64(), timeout.as_secs_f64());
     diesel::sql_query(format!(
         "INSERT INTO services \

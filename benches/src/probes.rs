@@ -60,6 +60,15 @@ const HTTPS: [Case; 4] = [
 const HTTP_TURNS: usize = 3;
 const HTTPS_TURNS: usize = 2;
 
+/// Cases with a rule for alerts on every service.
+const WITH_ALERTS: [Case; 2] =
+    [case(Pace::Paced(1_000), 0, 4_000, None), case(Pace::Saturated, 0, 3_000, None)];
+
+const ALERTS_TURNS: usize = 5;
+
+/// Goal for a probe with a rule for alerts, as a ratio to one without.
+const ALERTS_GOAL: f64 = 1.05;
+
 /// Goal for probes a second, with nothing lost.
 const RATE_GOAL: f64 = 10_000.0;
 
@@ -85,6 +94,39 @@ pub fn run(table: &mut Table) {
     for case in HTTPS {
         let took = measure(&builds, &secured, Some(&certificate), case, HTTPS_TURNS);
         report(table, &builds, "https", case, &took);
+    }
+}
+
+/// Measures what alerts on every service cost while none fires, and adds the rows.
+pub fn alerts(table: &mut Table) {
+    table.part("17. CPU a recorded probe over http, alerts on every service, none firing");
+    let (binary, target) = (program::own_binary(), Target::start(&Behaviour::Prompt));
+    for case in WITH_ALERTS {
+        let plain = services(&target, case);
+        let kinds = [plain, plain.with_alerts()];
+        let mut served: [Served; 2] = Default::default();
+        for _ in 0..ALERTS_TURNS {
+            for (kind, served) in kinds.iter().zip(&mut served) {
+                serve(&binary, kind, None, case, served);
+            }
+        }
+        let [without, with] = served.map(|served| served.cost.cpu_us);
+        let ratio = with.median() / without.median();
+        let what = format!("{}: without, with", pace_name(case.pace));
+        let measured = format!("{:.1}, {:.1} µs", without.median(), with.median());
+        table.row(
+            Row::new(what, measured)
+                .ratio(format!("{ratio:.3} ×"))
+                .goal(&format!("≤ {ALERTS_GOAL} ×"), ratio <= ALERTS_GOAL)
+                .spread(with.spread(1)),
+        );
+    }
+}
+
+fn pace_name(pace: Pace) -> String {
+    match pace {
+        Pace::Saturated => "saturated".to_owned(),
+        Pace::Paced(rate) => format!("{rate}/s"),
     }
 }
 
@@ -146,30 +188,34 @@ pub fn measure(
             }
         }
         took.inserts.push(floor::inserts(INSERTS_LAST));
+        let services = services(target, case);
+        let services = if certificate.is_some() { services.secured() } else { services };
         for ((_, binary), served) in builds.iter().zip(&mut took.services) {
-            serve(binary, target, certificate, case, served);
+            serve(binary, &services, certificate, case, served);
         }
     }
     took
 }
 
-/// One turn of the service.
-fn serve(
-    binary: &Path,
-    target: &Target,
-    certificate: Option<&Path>,
-    case: Case,
-    served: &mut Served,
-) {
-    let folder = program::folder();
+fn services(target: &Target, case: Case) -> Services {
     let (count, interval) = match case.pace {
         // Far more than possible.
         Pace::Saturated => (4_000, Duration::from_millis(100)),
         Pace::Paced(rate) => (rate as usize, Duration::from_secs(1)),
     };
-    let services = Services::new(count, target.port, interval);
-    let services = if certificate.is_some() { services.secured() } else { services };
-    prepare::services_file(folder.path(), &services);
+    Services::new(count, target.port, interval)
+}
+
+/// One turn of the service.
+fn serve(
+    binary: &Path,
+    services: &Services,
+    certificate: Option<&Path>,
+    case: Case,
+    served: &mut Served,
+) {
+    let folder = program::folder();
+    prepare::services_file(folder.path(), services);
     let certificate = certificate.map(|file| file.to_string_lossy()).unwrap_or_default();
     let settings = [
         ("SERVICES_FILE", SERVICES_FILE),
@@ -197,10 +243,7 @@ fn serve(
 }
 
 fn report(table: &mut Table, builds: &[(&str, PathBuf)], scheme: &str, case: Case, took: &Took) {
-    let pace = match case.pace {
-        Pace::Saturated => "saturated".to_owned(),
-        Pace::Paced(rate) => format!("{rate}/s"),
-    };
+    let pace = pace_name(case.pace);
     let inserts = took.inserts.cpu_us.median();
     let bare = took.bare.cpu_us.median();
     let awc = took.awc.cpu_us.median();

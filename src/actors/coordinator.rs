@@ -31,6 +31,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Shortest time between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// Interval between two reads of results of other owners, which is that of results in streams.
+const RESULTS_EVERY: Duration = Duration::from_secs(5);
+
+/// A result may become visible this much after the time of its commit, in seconds: the longest
+/// usual write. One that takes longer is shown with the next result of its service.
+const RESULTS_LATE_S: i64 = 5;
+
 #[derive(Debug, Clone)]
 pub struct CoordinatorSettings {
     pub role: Role,
@@ -89,6 +96,7 @@ pub struct Coordinator {
     revision: i64,
     /// Rows of the inbox that the recorder has, and that the store still has.
     delivered: HashSet<i64>,
+    results: ResultReads,
     is_looking: bool,
     /// The shards that are being given back; empty for none.
     leaving: ShardSet,
@@ -110,6 +118,38 @@ struct Carried {
     accepted: Vec<i64>,
 }
 
+/// When the results of other owners are read, for pages and streams of this instance.
+#[derive(Debug, Default)]
+struct ResultReads {
+    /// Of the newest read: when, and the time of the database in unix seconds. `None` before the
+    /// first one beside others, which reads all.
+    newest: Option<(Instant, i64)>,
+    /// Whether the look that is under way, or the newest one, reads them.
+    is_due: bool,
+}
+
+impl ResultReads {
+    /// A look begins. Results since then are read, in unix seconds; `None` when none are due.
+    fn begin(&mut self, now: Instant) -> Option<i64> {
+        let since_s = match self.newest {
+            None => Some(0),
+            Some((at, _)) if now.saturating_duration_since(at) < RESULTS_EVERY => None,
+            Some((_, at_s)) => Some(at_s - RESULTS_LATE_S),
+        };
+        self.is_due = since_s.is_some();
+        since_s
+    }
+
+    /// The look has succeeded.
+    fn ended(&mut self, roster: &Roster, now: Instant) {
+        if roster.is_alone() || roster.own().is_none() {
+            self.newest = None;
+        } else if self.is_due {
+            self.newest = Some((now, roster.now_ms / 1_000));
+        }
+    }
+}
+
 impl Coordinator {
     pub fn new(settings: CoordinatorSettings, links: CoordinatorLinks, runtime: &Runtime) -> Self {
         Self {
@@ -118,6 +158,7 @@ impl Coordinator {
             settings,
             links,
             delivered: HashSet::new(),
+            results: ResultReads::default(),
             is_looking: false,
             leaving: ShardSet::EMPTY,
             is_stopping: false,
@@ -134,7 +175,10 @@ impl Coordinator {
         }
         self.is_looking = true;
         let (since, leaving) = (self.revision, self.leaving);
-        let look = Look { leaving, since, wanted: self.settings.wanted.clone() };
+        let is_shown = self.settings.role.serves();
+        let results_since_s = is_shown.then(|| self.results.begin(Instant::now())).flatten();
+        let wanted = self.settings.wanted.clone();
+        let look = Look { leaving, since, wanted, results_since_s };
         let looked = self.links.look.send(look).into_actor(self);
         context.spawn(looked.then(|looked, coordinator, context| {
             let died = |_| Err(StorageError::Unavailable("the coordinator has died".to_owned()));
@@ -178,7 +222,9 @@ impl Coordinator {
         if std::mem::take(&mut self.is_failing) {
             info!(self.log, "the other instances can be seen again");
         }
-        let Looked { roster, changed, deleted, settings, states, mut inbox, commands } = looked;
+        let Looked { roster, changed, deleted, settings, states, results, mut inbox, commands } =
+            looked;
+        self.results.ended(&roster, Instant::now());
         let owned = self.links.owned.get();
         let moves = self.membership.look(Ok(&roster), owned.len(), Instant::now());
         let lives = roster.own().is_some();
@@ -199,7 +245,7 @@ impl Coordinator {
         }
         let (links, log) = (self.links.clone(), self.log.clone());
         let revision = roster.revision;
-        let found = ChangesFound { changed, deleted, settings, states };
+        let found = ChangesFound { changed, deleted, settings, states, results };
         let is_alone = roster.is_alone() && revision == self.revision;
         let may_rejoin = roster.may_rejoin;
         let carried = async move {

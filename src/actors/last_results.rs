@@ -88,13 +88,6 @@ impl LastResults {
         self.shard(id).get(&id)?.result.as_ref().map(LastResult::is_up)
     }
 
-    /// When the certificate and the domain of a watched service expire, in unix seconds.
-    pub fn expiries(&self, id: ServiceId) -> (Option<i64>, Option<i64>) {
-        let shard = self.shard(id);
-        let result = shard.get(&id).and_then(|entry| entry.result.as_ref());
-        result.map(LastResult::expiries).unwrap_or_default()
-    }
-
     /// The last result of a watched service.
     pub fn result(&self, id: ServiceId) -> Option<LastResult> {
         self.shard(id).get(&id)?.result.clone()

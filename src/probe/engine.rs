@@ -67,7 +67,7 @@ impl Engine {
         };
         let failure = match failure {
             Some(failure) if recorded.last_phase == Phase::Resolve => {
-                Some(self.judge_lookup(service, recorded.lookup.as_deref(), failure).await)
+                Some(self.judge_lookup(service, started, recorded.lookup.as_deref(), failure).await)
             }
             other => other,
         };
@@ -123,6 +123,7 @@ impl Engine {
     async fn judge_lookup(
         &self,
         service: &Service,
+        started: Instant,
         name: Option<&str>,
         failure: Failure,
     ) -> Failure {
@@ -132,7 +133,7 @@ impl Engine {
         let url = service.target.url(&self.resources.rules.variables).ok();
         let own = || url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
         let name = name.unwrap_or_else(own);
-        self.resources.resolver(service.options.resolver).judge(name, failure).await
+        self.resources.resolver(service.options.resolver).judge(name, started, failure).await
     }
 }
 

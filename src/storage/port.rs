@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::domain::access::GroupLimit;
 use crate::domain::audit::{AuditEntry, AuditSource};
 use crate::domain::history::facts::FactsSince;
-use crate::domain::live::LiveService;
+use crate::domain::live::{LiveService, ServiceUpdate};
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
     Definition, FullName, Outcome, Page, PageRequest, ServiceEvent, ServiceId, ShardSet, Span,
@@ -330,6 +330,13 @@ pub trait Coordinate: StoreRead {
     /// The next events after the one with id `after`, by id: at most `limit` of their ids, with
     /// their services.
     fn events_after(&mut self, after: i64, limit: u32) -> Result<Vec<(i64, ServiceId)>>;
+    /// The newest results that were stored at or after `since_s`, in unix seconds, of services of
+    /// other shards than `owned`. Without those whose newest tick is sealed.
+    fn results_of_others(
+        &mut self,
+        owned: &ShardSet,
+        since_s: i64,
+    ) -> Result<Vec<(ServiceId, ServiceUpdate)>>;
     /// The id of the newest event.
     fn newest_event(&mut self) -> Result<i64>;
     /// The first `limit` commands about alerts in the inbox, by id.

@@ -1,11 +1,12 @@
 //! Queries that one primitive answers.
 
-use crate::domain::{Page, ServiceEvent};
+use crate::domain::history::facts::ProbeFacts;
+use crate::domain::{Page, ServiceEvent, Window};
 use crate::storage::error::StorageError;
 use crate::storage::port::{Query, StoreRead};
 use crate::storage::records::{
-    GetService, GetServices, GetUsage, ListEvents, ListNewestEvents, ListServices, ServiceRecord,
-    Usage,
+    GetFacts, GetService, GetServices, GetUsage, ListEvents, ListNewestEvents, ListServices,
+    ServiceRecord, Usage,
 };
 
 impl Query for GetService {
@@ -45,6 +46,16 @@ impl Query for ListNewestEvents {
 
     fn run(self, rows: &mut dyn StoreRead) -> Result<Vec<ServiceEvent>, StorageError> {
         rows.newest_events(self.0)
+    }
+}
+
+impl Query for GetFacts {
+    type Answer = Option<ProbeFacts>;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<Option<ProbeFacts>, StorageError> {
+        let newest = Window { from_ms: i64::MAX, to_ms: i64::MAX };
+        let mut facts = rows.facts(&[self.0], newest)?.remove(&self.0).unwrap_or_default();
+        Ok(facts.pop().map(|since| since.facts))
     }
 }
 

@@ -141,6 +141,11 @@ pub struct ListEvents {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListNewestEvents(pub u32);
 
+/// What the newest probe of a service learned of its target, as far as it is stored: a change is
+/// stored at most once a minute. `None` before the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetFacts(pub ServiceId);
+
 /// A change of the list of services, requested through the API.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {

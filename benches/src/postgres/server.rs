@@ -85,7 +85,7 @@ impl Postgres {
     /// Services of one kind, as in [`crate::prepare::database`]. With a history, each was up a
     /// minute ago.
     pub fn add(&mut self, services: &Services, has_history: bool) {
-        let Services { count, scheme, port, interval, timeout } = services;
+        let Services { count, scheme, port, interval, timeout, .. } = services;
         let (interval, timeout) = (interval.as_secs_f64(), timeout.as_secs_f64());
         let (now_ms, now) = (unix_ms(), unix_ms() / 1_000);
         self.execute(&format!(

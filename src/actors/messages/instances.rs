@@ -4,7 +4,7 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::domain::access::{Session, Token};
-use crate::domain::live::LiveService;
+use crate::domain::live::{LiveService, ServiceUpdate};
 use crate::domain::maintenance::Windows;
 use crate::domain::{Definition, Outcome, ServiceId, ShardSet};
 use crate::storage::StorageError;
@@ -23,6 +23,9 @@ pub struct Look {
     pub since: i64,
     /// Duties that this instance takes if nobody has them.
     pub wanted: Vec<Duty>,
+    /// Results of services of other owners are read that were stored since then, in unix seconds;
+    /// `None` for none.
+    pub results_since_s: Option<i64>,
 }
 
 /// What a look found.
@@ -37,6 +40,8 @@ pub struct Looked {
     pub settings: Option<SettingsFound>,
     /// The states of services of other owners that may have changed, and of those of `changed`.
     pub states: Vec<LiveService>,
+    /// The newest results of services of other owners.
+    pub results: Vec<(ServiceId, ServiceUpdate)>,
     /// Outcomes for services of this instance, oldest first.
     pub inbox: Vec<(i64, Outcome)>,
     /// Commands about alerts, for the instance that decides about them.
@@ -112,6 +117,7 @@ pub struct ChangesFound {
     pub deleted: Vec<ServiceId>,
     pub settings: Option<SettingsFound>,
     pub states: Vec<LiveService>,
+    pub results: Vec<(ServiceId, ServiceUpdate)>,
 }
 
 /// Command from the coordinator to the recorder: record what is in the inbox. The number of those

@@ -66,6 +66,23 @@ pub struct EndedProbe {
     pub end: ProbeEnd,
     /// `Some` for a service with a failure threshold.
     pub confirmation: Option<ConfirmationResult>,
+    /// `Some` for a probe on demand.
+    pub answer: Option<Box<ProbeAnswer>>,
+}
+
+/// The outcome for the requester of an on-demand probe. Sent once the slot is free, so that the
+/// next request is not refused because of this one.
+#[derive(Debug)]
+pub struct ProbeAnswer {
+    pub reply: oneshot::Sender<Outcome>,
+    pub outcome: Outcome,
+}
+
+impl ProbeAnswer {
+    pub fn send(self) {
+        // The requester may have disconnected.
+        let _ = self.reply.send(self.outcome);
+    }
 }
 
 /// The API request that waits for the outcome of an on-demand probe.

@@ -173,7 +173,7 @@ impl Handler<ProbesFinished> for Pool {
         ProbesFinished(probes): ProbesFinished,
         context: &mut Self::Context,
     ) -> Self::Result {
-        for EndedProbe { lease, end, confirmation } in probes {
+        for EndedProbe { lease, end, confirmation, answer } in probes {
             if let (Some(confirmation), Some(scheduler)) = (confirmation, &self.confirmations) {
                 scheduler.do_send(confirmation);
             }
@@ -181,6 +181,9 @@ impl Handler<ProbesFinished> for Pool {
                 self.telemetry.missed(Missed::Preempted, 1);
             }
             self.finish(lease, end);
+            if let Some(answer) = answer {
+                answer.send();
+            }
         }
         self.settle(context);
     }

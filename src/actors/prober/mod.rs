@@ -49,7 +49,8 @@ impl Handler<RunProbe> for Prober {
             prober.current = None;
             if done.is_err() {
                 let end = ProbeEnd::Preempted;
-                prober.state.finish(EndedProbe { lease, end, confirmation: None }, None);
+                let ended = EndedProbe { lease, end, confirmation: None, answer: None };
+                prober.state.finish(ended, None);
             }
         });
         self.current = Some((generation, handle));

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use slog::{debug, info, warn};
 
 use crate::actors::messages::probing::{
-    ConfirmationResult, EndedProbe, Lease, ProbeEnd, Requester,
+    ConfirmationResult, EndedProbe, Lease, ProbeAnswer, ProbeEnd, Requester,
 };
 use crate::actors::messages::recording::ProbesEnded;
 use crate::actors::runtime::Runtime;
@@ -79,12 +79,12 @@ impl ArbiterState {
             needs_confirmation.then_some(ConfirmationResult { id: service.id, is_up });
         let end = ProbeEnd::of(&outcome);
         let records = requester.as_ref().is_none_or(|requester| requester.records);
-        if let Some(requester) = requester {
-            // The requester may have disconnected.
-            let _ = requester.reply.send(outcome.clone());
+        let answer = requester.map(|Requester { reply, .. }| {
+            let answer = ProbeAnswer { reply, outcome: outcome.clone() };
             outcome.report = None;
-        }
-        self.finish(EndedProbe { lease, end, confirmation }, records.then_some(outcome));
+            Box::new(answer)
+        });
+        self.finish(EndedProbe { lease, end, confirmation, answer }, records.then_some(outcome));
     }
 
     /// Sends an ended probe to the recorder, in one message with those of this arbiter that end in

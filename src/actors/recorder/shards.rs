@@ -346,10 +346,11 @@ impl Handler<ChangesFound> for Recorder {
     type Result = ResponseActFuture<Self, Result<(), StorageError>>;
 
     fn handle(&mut self, found: ChangesFound, context: &mut Self::Context) -> Self::Result {
-        let ChangesFound { changed, deleted, settings, states } = found;
+        let ChangesFound { changed, deleted, settings, states, results } = found;
         let removed = deleted.iter().map(|id| (*id, None));
         let states = states.into_iter().map(|service| (service.id, Some(service)));
         self.live.define(ServicesDefined::Changed(removed.chain(states).collect()));
+        self.publish_updates(results, context);
         let changed = changed.into_iter().map(|service| (service.id, Some(service.definition)));
         let all = changed.chain(deleted.into_iter().map(|id| (id, None)));
         let (own, of_others): (Vec<_>, Vec<_>) = all.partition(|(id, _)| self.owned.contains(*id));

@@ -140,6 +140,9 @@ fn look_at(
     for part in ids.chunks(STATES) {
         looked.states.extend(store.live_services(Some(part))?);
     }
+    if let Some(since_s) = look.results_since_s.filter(|_| !roster.is_alone()) {
+        looked.results = store.results_of_others(owned, since_s)?;
+    }
     let own = owned.without(&look.leaving);
     if !own.is_empty() {
         looked.inbox = store.inbox(&own, INBOX_LIMIT)?;

@@ -62,11 +62,11 @@ impl Resolver {
         found.map_err(|error| failure::of_dns(name, &error, is_system))
     }
 
-    /// `failure` of a look-up by the system's name servers, as a local one if they answer nothing
-    /// else either.
-    pub async fn judge(&self, name: &str, failure: Failure) -> Failure {
+    /// `failure` of a look-up since `began` by the system's name servers, as a local one if they
+    /// answer nothing else either.
+    pub async fn judge(&self, name: &str, began: Instant, failure: Failure) -> Failure {
         match &self.0 {
-            Source::System(system) => system.judge(name, failure).await,
+            Source::System(system) => system.judge(name, began, failure).await,
             Source::Server(_) => failure,
         }
     }

@@ -3,7 +3,8 @@
 //!
 //! The verdict is shared by all probes of the process: one check at a time, at most one a second,
 //! whatever the number of failures. A failure counts against its target only if a check that began
-//! after it got an answer; a check without an answer holds for a few seconds.
+//! after it got an answer, and if the servers were not known to fail while it was looked up; a
+//! check without an answer holds for a few seconds.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,15 +56,27 @@ struct Check {
 struct State {
     last: Option<Check>,
     is_failing: bool,
+    /// What the servers did when they failed last, and until when they did.
+    failed: Option<(String, Instant)>,
     /// Names that were resolved, newest last. Bound: [`NAMES_MAX`].
     resolved: VecDeque<String>,
     news: ResolverNews,
 }
 
 impl State {
-    /// What is known about a look-up that failed at `failed_at`: `Some(None)` when the servers
-    /// worked after it, `Some(Some(why))` when they do not; `None` when a check is needed.
-    fn verdict(&self, failed_at: Instant, now: Instant) -> Option<Option<String>> {
+    /// What is known about a look-up from `began` to `failed_at`: `Some(None)` when the servers
+    /// worked after it, `Some(Some(why))` when they do not, or did not when it began; `None` when a
+    /// check is needed.
+    fn verdict(
+        &self,
+        (began, failed_at): (Instant, Instant),
+        now: Instant,
+    ) -> Option<Option<String>> {
+        if let Some((why, until)) = &self.failed
+            && began <= *until
+        {
+            return Some(Some(why.clone()));
+        }
         let last = self.last.as_ref()?;
         let holds =
             last.began >= failed_at || (last.failure.is_some() && now < last.ended + FAILURE_HOLDS);
@@ -81,11 +94,14 @@ impl State {
     fn checked(&mut self, check: Check) {
         match &check.failure {
             None => self.news.checks_answered += 1,
-            Some(_) => self.news.checks_failed += 1,
+            Some(why) => {
+                self.news.checks_failed += 1;
+                self.failed = Some((why.clone(), check.ended));
+            }
         }
         match (&check.failure, self.is_failing) {
             (Some(why), false) => self.change(ResolverChange::Failing(why.clone())),
-            (None, true) => self.change(ResolverChange::Working),
+            (None, true) => self.work_again(check.ended),
             _ => {}
         }
         self.last = Some(check);
@@ -101,8 +117,16 @@ impl State {
         let holds = |last: &Check| last.failure.is_some() && now < last.ended + FAILURE_HOLDS;
         if self.is_failing && !self.last.as_ref().is_some_and(holds) {
             self.last = None;
-            self.change(ResolverChange::Working);
+            self.work_again(now);
         }
+    }
+
+    /// Queries before `now` may be lost.
+    fn work_again(&mut self, now: Instant) {
+        if let Some((_, until)) = &mut self.failed {
+            *until = now;
+        }
+        self.change(ResolverChange::Working);
     }
 
     fn change(&mut self, change: ResolverChange) {
@@ -134,26 +158,30 @@ pub struct ResolverHealth {
 }
 
 impl ResolverHealth {
-    /// Whether a look-up of `name` that failed just now is the name servers' fault; if so, what
-    /// they do instead of answering. `check` queries the servers: the root's name servers and the
-    /// given names; any answer will do.
-    pub async fn judge<C, F>(&self, name: &str, check: C) -> Option<String>
+    /// Whether a look-up of `name` that began at `began` and failed just now is the name servers'
+    /// fault; if so, what they do instead of answering. `check` queries the servers: the root's
+    /// name servers and the given names; any answer will do.
+    pub async fn judge<C, F>(&self, name: &str, began: Instant, check: C) -> Option<String>
     where
         C: FnOnce(Vec<String>) -> F,
         F: Future<Output = Result<(), String>>,
     {
-        let failed_at = Instant::now();
-        let judged =
-            tokio::time::timeout(JUDGED_WITHIN, self.judge_in_turn(failed_at, name, check));
+        let look_up = (began, Instant::now());
+        let judged = tokio::time::timeout(JUDGED_WITHIN, self.judge_in_turn(look_up, name, check));
         judged.await.unwrap_or_else(|_| Some("their check did not end in time".to_owned()))
     }
 
-    async fn judge_in_turn<C, F>(&self, failed_at: Instant, name: &str, check: C) -> Option<String>
+    async fn judge_in_turn<C, F>(
+        &self,
+        look_up: (Instant, Instant),
+        name: &str,
+        check: C,
+    ) -> Option<String>
     where
         C: FnOnce(Vec<String>) -> F,
         F: Future<Output = Result<(), String>>,
     {
-        if let Some(verdict) = self.state().verdict(failed_at, Instant::now()) {
+        if let Some(verdict) = self.state().verdict(look_up, Instant::now()) {
             return verdict;
         }
         let known_failure = self.state().known_failure();
@@ -163,7 +191,7 @@ impl ResolverHealth {
             (Err(_), Some(why)) => return Some(why),
             (Err(_), None) => self.turn.lock().await,
         };
-        if let Some(verdict) = self.state().verdict(failed_at, Instant::now()) {
+        if let Some(verdict) = self.state().verdict(look_up, Instant::now()) {
             return verdict;
         }
         self.check_in_turn(name, check).await
@@ -260,15 +288,37 @@ mod tests {
     #[test]
     fn a_target_is_blamed_only_by_an_answer_to_a_later_check() {
         let (mut state, start) = (State::default(), Instant::now());
-        assert_eq!(state.verdict(start, start), None);
+        let verdict =
+            |state: &State, failed_at: Instant, now| state.verdict((failed_at, failed_at), now);
+        assert_eq!(verdict(&state, start, start), None);
         state.checked(check(start, None));
-        assert_eq!(state.verdict(start, start + ms(1)), Some(None));
-        assert_eq!(state.verdict(start + ms(1), start + ms(2)), None, "it may have failed since");
+        assert_eq!(verdict(&state, start, start + ms(1)), Some(None));
+        let since = verdict(&state, start + ms(1), start + ms(2));
+        assert_eq!(since, None, "it may have failed since");
         state.checked(check(start + ms(2_000), Some("silent")));
         let failing = Some(Some("silent".to_owned()));
-        assert_eq!(state.verdict(start + ms(2_000), start + ms(2_000)), failing);
-        assert_eq!(state.verdict(start + ms(7_000), start + ms(7_000)), failing);
-        assert_eq!(state.verdict(start + ms(7_010), start + ms(7_010)), None);
+        for (after, expected) in [(2_000, &failing), (7_000, &failing), (7_011, &None)] {
+            let at = start + ms(after);
+            assert_eq!(verdict(&state, at, at), *expected, "{after}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_servers_lost_before_they_worked_again_is_their_fault() {
+        let (mut state, start) = (State::default(), Instant::now());
+        state.checked(check(start, Some("silent")));
+        state.checked(check(start + ms(6_000), None));
+        let failing = Some(Some("silent".to_owned()));
+        let failed_at = start + ms(6_500);
+        for (began, expected) in [(5_500, &failing), (6_010, &failing), (6_011, &None)] {
+            let look_up = (start + ms(began), failed_at);
+            assert_eq!(state.verdict(look_up, failed_at), *expected, "{began}");
+        }
+        state.checked(check(start + ms(7_000), None));
+        let later = (start + ms(6_011), failed_at);
+        assert_eq!(state.verdict(later, start + ms(7_020)), Some(None), "the target's fault");
+        let before = (start + ms(5_500), failed_at);
+        assert_eq!(state.verdict(before, start + ms(7_020)), failing);
     }
 
     #[test]
@@ -306,7 +356,7 @@ mod tests {
         for failure in [None, Some("silent".to_owned())] {
             let (health, checks) = (ResolverHealth::default(), Cell::new(0));
             let judges = (0..10_000).map(|_| {
-                health.judge("web.test", |_| async {
+                health.judge("web.test", Instant::now(), |_| async {
                     checks.set(checks.get() + 1);
                     tokio::task::yield_now().await;
                     failure.clone().map_or(Ok(()), Err)
@@ -322,8 +372,9 @@ mod tests {
     #[tokio::test]
     async fn a_check_that_is_given_up_leaves_its_turn_to_the_next() {
         let health = ResolverHealth::default();
-        let given_up = health.judge("a.test", |_| std::future::pending());
+        let given_up = health.judge("a.test", Instant::now(), |_| std::future::pending());
         assert!(tokio::time::timeout(ms(10), given_up).await.is_err());
-        assert_eq!(health.judge("b.test", |_| async { Ok(()) }).await, None);
+        let next = health.judge("b.test", Instant::now(), |_| async { Ok(()) });
+        assert_eq!(next.await, None);
     }
 }

@@ -138,10 +138,10 @@ impl SystemResolver {
     }
 
     /// See [`Resolver::judge`](crate::probe::net::resolve::Resolver::judge).
-    pub async fn judge(&self, name: &str, failure: Failure) -> Failure {
+    pub async fn judge(&self, name: &str, began: Instant, failure: Failure) -> Failure {
         let config = self.current();
-        let judged = self.health.judge(name, |names| async move { config.check(&names).await });
-        match judged.await {
+        let check = |names: Vec<String>| async move { config.check(&names).await };
+        match self.health.judge(name, began, check).await {
             None => failure,
             Some(why) => {
                 let detail = format!("no name server of this machine works: {why}");

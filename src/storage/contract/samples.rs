@@ -19,7 +19,8 @@ use crate::promql::{
 use crate::storage::history::check::check;
 use crate::storage::history::samples::{Board, BoardSample, Catalog, CatalogSettings, StoreSource};
 use crate::storage::ledger::Ledger;
-use crate::storage::records::Change;
+use crate::storage::port::Query;
+use crate::storage::records::{Change, GetFacts};
 
 for_each_store!(
     a_folded_window_has_the_value_of_its_ticks,
@@ -293,6 +294,9 @@ fn facts_are_samples_of_each_tick_as_long_as_they_hold(kind: Kind) {
         rows[&id].iter().map(|one| (one.at_ms - START_MS) / MINUTE_MS).collect()
     };
     assert_eq!((times(id), times(other)), (vec![0, 2, 4, 7], vec![0]));
+    let mut newest = |id| GetFacts(id).run(&mut *store.reader).unwrap().unwrap();
+    let expiries = [newest(id), newest(other)].map(|facts| facts.certificate_expires_at);
+    assert_eq!(expiries, [Some(second_expiry), None]);
     assert!(check(&mut *store.reader).unwrap().problems.is_empty());
 
     let steps = Steps { start_ms: minute(0), end_ms: minute(8), step_ms: MINUTE_MS };

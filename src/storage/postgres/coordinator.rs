@@ -1,10 +1,11 @@
 //! [`Coordinate`] on PostgreSQL, on a connection of its own.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Nullable, SmallInt, Text};
 
 use super::REGION;
 use super::cold::services as service_reads;
+use super::columns::state_of;
 use super::inbox;
 use super::registration;
 use super::schema::{service_events, services};
@@ -12,6 +13,7 @@ use super::statement::statement;
 use super::store::PostgresStore;
 use crate::clock;
 use crate::clock::unix_ms;
+use crate::domain::live::{LastResult, ServiceUpdate};
 use crate::domain::time::shared_clock::behind_ms;
 use crate::domain::{Outcome, Role, ServiceId, ShardSet};
 use crate::storage::coordination::command::AlertCommand;
@@ -110,6 +112,18 @@ impl Coordinate for PostgresStore {
         })
     }
 
+    fn results_of_others(
+        &mut self,
+        owned: &ShardSet,
+        since_s: i64,
+    ) -> Result<Vec<(ServiceId, ServiceUpdate)>> {
+        self.run(|connection| {
+            let newest = ResultsOfOthers { since_s: &since_s, owned: &owned.to_bytes() };
+            let rows: Vec<(i64, bool, i16, i64, i64)> = newest.load(connection)?;
+            Ok(rows.into_iter().filter_map(update).collect())
+        })
+    }
+
     fn newest_event(&mut self) -> Result<i64> {
         self.run(|connection| {
             let newest: Option<i64> = service_events::table
@@ -149,6 +163,28 @@ fn living(row: SeenRow) -> Seen {
         shards: usize::try_from(shards).unwrap_or_default(),
     }
 }
+
+fn update(row: (i64, bool, i16, i64, i64)) -> Option<(ServiceId, ServiceUpdate)> {
+    let (id, is_flapping, state, at_ms, us) = row;
+    let response_time_us = u64::try_from(us).unwrap_or_default();
+    let result = LastResult { state: state_of(state), at_ms, response_time_us };
+    Some((ServiceId::new(id)?, ServiceUpdate { event: None, is_flapping, result: Some(result) }))
+}
+
+statement!(
+    /// The tick is looked up by its key, whatever the planner knows of the table.
+    ResultsOfOthers { since_s: BigInt = i64, owned: Bytea = Vec<u8> }
+        -> (BigInt, Bool, SmallInt, BigInt, BigInt),
+    "SELECT m.service_id, m.is_flapping, t.state, t.at_ms, t.response_us \
+        FROM service_metrics m CROSS JOIN LATERAL ( \
+            SELECT state, at_ms, (coalesce(unphased_us, 0) + coalesce(dns_us, 0) \
+                + coalesce(connect_us, 0) + coalesce(tls_us, 0) + coalesce(first_byte_us, 0) \
+                + coalesce(transfer_us, 0))::bigint AS response_us \
+            FROM service_ticks WHERE service_id = m.service_id AND region_id = m.region_id \
+                AND seq = m.tick_count + m.unknown_count LIMIT 1) t \
+        WHERE m.region_id = 0 AND m.updated_at >= ? \
+            AND get_bit(?, m.service_id / 16 % 1024) = 0"
+);
 
 statement!(
     Living { region_id: SmallInt = i16 }

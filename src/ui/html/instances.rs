@@ -36,6 +36,11 @@ pub fn page(frame: &Frame, all: &[Instance], has_several: bool) -> Markup {
     frame.page("Instances", &content)
 }
 
+/// Rounded, so that the shares of all are a hundred together.
+fn share(shards: u64) -> String {
+    format!("{:.1} %", 100.0 * shards as f64 / SHARDS as f64)
+}
+
 fn table(all: &[Instance]) -> Markup {
     html! {
         table {
@@ -59,7 +64,10 @@ fn table(all: &[Instance]) -> Markup {
                         td data-label="Role" { (one.role) }
                         td data-label="Version" { (one.version) }
                         td.num data-label="Share of services" {
-                            (text::percent(100.0 * one.shards as f64 / SHARDS as f64))
+                            @match one.shards {
+                                0 => { "–" }
+                                shards => { (share(shards)) }
+                            }
                         }
                         td.num data-label="Last commit" {
                             @match one.committed_ms_ago {

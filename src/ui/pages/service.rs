@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use futures_util::future::{try_join, try_join5};
+use futures_util::future::{try_join3, try_join5};
 
 use crate::api::input::series_grid;
 use crate::domain::history::slo;
@@ -17,7 +17,7 @@ use crate::storage::alerting::ListOpenAlerts;
 use crate::storage::history::series::{GetSeries, Grid};
 use crate::storage::history::ticks::ListTicks;
 use crate::storage::history::uptime::{GetSpans, ServiceSpans, totals_with};
-use crate::storage::records::{GetService, ListEvents, ServiceRecord};
+use crate::storage::records::{GetFacts, GetService, ListEvents, ServiceRecord};
 use crate::ui::html::chart::{Point, Series};
 use crate::ui::html::frame::Section;
 use crate::ui::html::service::{Service, page};
@@ -74,12 +74,12 @@ pub async fn show(viewer: Viewer) -> PageResult {
         before: None,
         limit: CHECKS,
     };
-    let (mut spans, stats, events, ticks, (alerts, overview)) = try_join5(
+    let (mut spans, stats, events, ticks, (alerts, overview, stored)) = try_join5(
         api.query(GetSpans { ids: vec![id], window: history }),
         api.query(GetSeries { service_id: id, grid }),
         api.query(events),
         api.query(ticks),
-        try_join(api.query(ListOpenAlerts(vec![id])), viewer.overview()),
+        try_join3(api.query(ListOpenAlerts(vec![id])), viewer.overview(), api.query(GetFacts(id))),
     )
     .await?;
     let ServiceSpans { events: spans, planned } = spans.remove(&id).unwrap_or_default();
@@ -93,7 +93,10 @@ pub async fn show(viewer: Viewer) -> PageResult {
     let definition = &record.definition;
     let (name, group) = (definition.name.as_str(), definition.group.as_ref().map(Group::as_str));
     let active = api.windows.get().active(id, name, group, now_ms);
-    let certificates = api.last_results.expiries(id);
+    // Another instance may probe it, or nothing was probed yet in this run.
+    let stored = || (stored.and_then(|facts| facts.certificate_expires_at), None);
+    let newest = api.last_results.result(id);
+    let (certificate_s, domain_s) = newest.map_or_else(stored, |result| result.expiries());
     let facts = Service {
         id: id.get(),
         name: name.to_owned(),
@@ -123,8 +126,8 @@ pub async fn show(viewer: Viewer) -> PageResult {
         },
         events: events.items.into_iter().map(facts::event).collect(),
         checks: ticks.ticks.iter().map(|(_, tick)| check(tick)).collect(),
-        certificate_ms: certificates.0.map(|at_s| at_s.saturating_mul(1_000)),
-        domain_ms: certificates.1.map(|at_s| at_s.saturating_mul(1_000)),
+        certificate_ms: certificate_s.map(|at_s| at_s.saturating_mul(1_000)),
+        domain_ms: domain_s.map(|at_s| at_s.saturating_mul(1_000)),
         definition: definition_of(&viewer, &record),
         alert: alerts.first().map(|alert| (alert.id, alert.state.as_str())),
     };

@@ -133,7 +133,7 @@ fn a_paused_and_a_removed_service_end_their_alerts(store: Store) {
     app.delete(&format!("/v1/services/{removed}"));
     receiver.wait_for_states("paused", &["firing", "resolved"]);
     receiver.wait_for_states("removed", &["firing", "resolved"]);
-    let causes = app.db().texts("SELECT cause FROM alerts ORDER BY id");
+    let causes = app.db().texts("SELECT cause FROM alerts ORDER BY cause");
     assert_eq!(causes, ["paused", "removed"]);
 }
 

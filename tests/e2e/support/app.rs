@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
@@ -126,7 +127,7 @@ impl Launch {
         let log = Arc::new(Mutex::new(String::new()));
         let lines = BufReader::new(child.stderr.take().unwrap());
         let writer = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let log_reader = std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 let mut log = writer.lock().unwrap();
                 log.push_str(&line);
@@ -134,7 +135,8 @@ impl Launch {
             }
         });
         let folder = Arc::clone(&self.folder);
-        let mut app = App { child, log, address: String::new(), db: self.db(), _folder: folder };
+        let address = String::new();
+        let mut app = App { child, log, log_reader, address, db: self.db(), _folder: folder };
         app.address = wait_for("the program to listen", || {
             if let Some(status) = app.child.try_wait().unwrap() {
                 panic!("it ended with {status}:\n{}", app.log());
@@ -182,6 +184,8 @@ fn wait_for_exit(child: &mut Child) -> ExitStatus {
 pub struct App {
     child: Child,
     log: Arc<Mutex<String>>,
+    /// Ends with the last process that has the standard error of the program.
+    log_reader: JoinHandle<()>,
     address: String,
     db: Db,
     _folder: Arc<TempDir>,
@@ -406,9 +410,11 @@ impl App {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    /// Waits until the process exits; `None` when a signal killed it.
+    /// Waits until the process exits and its log is complete; `None` when a signal killed it.
     pub fn exit_code(&mut self) -> Option<i32> {
-        wait_for_exit(&mut self.child).code()
+        let code = wait_for_exit(&mut self.child).code();
+        wait_until("the end of the log", || self.log_reader.is_finished());
+        code
     }
 
     /// Stops the service by SIGTERM, which must exit with 0; returns the log.
