@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use futures_util::FutureExt;
@@ -110,7 +110,7 @@ impl ArbiterState {
         if outcome.verdict() != Verdict::Local {
             debug!(log, "probed"; "service_id" => service.id.get(), "reason" => reason,
                 "detail" => detail, "elapsed_ms" => outcome.response_time.as_secs_f64() * 1e3);
-        } else if self.is_logged_for_all(reason) {
+        } else if self.is_logged_for_all(reason, outcome.response_time) {
             debug!(log, "probed"; "service_id" => service.id.get(), "reason" => reason);
         } else if self.deps.faults.pass(Instant::now()) {
             warn!(log, "probe failed by a local fault"; "service_id" => service.id.get(),
@@ -118,10 +118,13 @@ impl ArbiterState {
         }
     }
 
-    /// Whether [`Self::report_resolver`] has logged the cause once for all services.
-    fn is_logged_for_all(&self, reason: &str) -> bool {
-        let is_failing = self.deps.rules.resolver_health.is_failing();
-        reason == Reason::LocalResolver.as_str() && is_failing
+    /// Whether [`Self::report_resolver`] has logged the cause of a probe that took `lasted` once
+    /// for all services.
+    fn is_logged_for_all(&self, reason: &str, lasted: Duration) -> bool {
+        let now = Instant::now();
+        let began = now.checked_sub(lasted).unwrap_or(now);
+        reason == Reason::LocalResolver.as_str()
+            && self.deps.rules.resolver_health.has_failed_since(began)
     }
 
     /// Counts the checks of the system's name servers, and logs when they fail or work again.

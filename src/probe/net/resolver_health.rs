@@ -245,6 +245,11 @@ impl ResolverHealth {
         self.is_failing.load(Ordering::Relaxed)
     }
 
+    /// Whether the servers were known to fail at some time since `since`.
+    pub fn has_failed_since(&self, since: Instant) -> bool {
+        self.is_failing() || self.state().failed.as_ref().is_some_and(|(_, until)| *until >= since)
+    }
+
     /// What happened since the last call; `None` when nothing did.
     pub fn take_news(&self) -> Option<ResolverNews> {
         if !self.has_news.swap(false, Ordering::AcqRel) {
