@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use slog::{Logger, info, warn};
+use slog::{Logger, error, info, warn};
 
 use crate::actors::membership::{Membership, Move};
 use crate::actors::messages::instances::{
@@ -31,6 +31,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Shortest time between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// The same while an instance is silent for longer than the TTL and cannot be ended, as when nobody
+/// can write.
+const LOOK_AT_SILENT: Duration = Duration::from_millis(250);
+
+/// Longest time for the commands of a look, since a settlement waits until the store takes writes.
+/// The others come again.
+const COMMANDS_WAIT: Duration = Duration::from_secs(5);
 
 /// Interval between two reads of results of other owners, which is that of results in streams.
 const RESULTS_EVERY: Duration = Duration::from_secs(5);
@@ -99,12 +107,17 @@ pub struct Coordinator {
     revision: i64,
     /// Rows of the inbox that the recorder has, and that the store still has.
     delivered: HashSet<i64>,
+    /// The newest look has found changes of others. This instance may have made later ones before
+    /// the recorder took those over, so the next look reads its own changes, too.
+    reads_own: bool,
     results: ResultReads,
     is_looking: bool,
     /// The shards that are being given back; empty for none.
     leaving: ShardSet,
     is_stopping: bool,
     is_failing: bool,
+    /// What the newest look has found and could not be taken over, as it was logged.
+    refused: Option<String>,
     telemetry: Telemetry,
     log: Logger,
     _lifeline: Lifeline,
@@ -119,6 +132,18 @@ struct Carried {
     revision: Option<i64>,
     /// Rows of the inbox that the recorder has accepted.
     accepted: Vec<i64>,
+    /// What could not be taken over, and why.
+    refused: Option<String>,
+}
+
+impl Carried {
+    /// Notes an error that no later attempt repairs. The others are those of the store, which the
+    /// recorder logs.
+    fn refuse(&mut self, what: &str, error: &StorageError) {
+        if !matches!(error, StorageError::Unavailable(_) | StorageError::Busy) {
+            self.refused = Some(format!("{what}: {error}"));
+        }
+    }
 }
 
 /// When the results of other owners are read, for pages and streams of this instance.
@@ -161,11 +186,13 @@ impl Coordinator {
             settings,
             links,
             delivered: HashSet::new(),
+            reads_own: false,
             results: ResultReads::default(),
             is_looking: false,
             leaving: ShardSet::EMPTY,
             is_stopping: false,
             is_failing: false,
+            refused: None,
             telemetry: runtime.telemetry.clone(),
             log: runtime.log.clone(),
             _lifeline: runtime.lifeline("coordinator"),
@@ -177,11 +204,14 @@ impl Coordinator {
             return;
         }
         self.is_looking = true;
-        let (since, leaving) = (self.revision, self.leaving);
         let is_shown = self.settings.role.serves();
-        let results_since_s = is_shown.then(|| self.results.begin(Instant::now())).flatten();
-        let wanted = self.settings.wanted.clone();
-        let look = Look { leaving, since, wanted, results_since_s };
+        let look = Look {
+            leaving: self.leaving,
+            since: self.revision,
+            reads_own: self.reads_own,
+            wanted: self.settings.wanted.clone(),
+            results_since_s: is_shown.then(|| self.results.begin(Instant::now())).flatten(),
+        };
         let looked = self.links.look.send(look).into_actor(self);
         context.spawn(looked.then(|looked, coordinator, context| {
             let died = |_| Err(StorageError::Unavailable("the coordinator has died".to_owned()));
@@ -206,13 +236,17 @@ impl Coordinator {
         self.is_looking = false;
         self.revision = carried.revision.unwrap_or(self.revision);
         self.delivered.extend(carried.accepted);
-        let now = Instant::now();
-        let next = match self.membership.next_end() {
-            _ if carried.looks_again => now,
-            Some(end) => end.min(now + LOOK_EVERY),
-            None => now + LOOK_EVERY,
+        if let Some(why) = &carried.refused
+            && self.refused != carried.refused
+        {
+            error!(self.log, "this instance could not take over what the store has; \
+                it tries again every second"; "error" => why);
+        }
+        self.refused = carried.refused;
+        let wait = match self.membership.next_end() {
+            _ if carried.looks_again => LOOK_AGAIN,
+            end => until_next_look(end, Instant::now()),
         };
-        let wait = next.saturating_duration_since(now).max(LOOK_AGAIN);
         context.run_later(wait, Self::look);
     }
 
@@ -251,6 +285,7 @@ impl Coordinator {
         }
         let (links, log) = (self.links.clone(), self.log.clone());
         let revision = roster.revision;
+        self.reads_own = settings.is_some();
         let found = ChangesFound { changed, deleted, settings, states, results };
         let is_alone = roster.is_alone() && revision == self.revision;
         let may_rejoin = roster.may_rejoin;
@@ -271,16 +306,22 @@ impl Coordinator {
                         }
                     }
                     Move::Claim(most) => {
-                        // A failure is that of the store, which the recorder logs.
-                        let _ = links.claim.send(ClaimShards(most)).await;
+                        if let Ok(Err(error)) = links.claim.send(ClaimShards(most)).await {
+                            carried.refuse("shards", &error);
+                        }
                     }
                     Move::GiveBack(_) | Move::Leave => {}
                 }
             }
             if is_alone {
                 carried.revision = Some(revision);
-            } else if let Ok(Ok(())) = links.changes.send(found).await {
-                carried.revision = Some(revision);
+            } else {
+                match links.changes.send(found).await {
+                    Ok(Ok(())) => carried.revision = Some(revision),
+                    Ok(Err(error)) => carried.refuse("changes of definitions", &error),
+                    // The recorder has died, and the process ends.
+                    Err(_) => {}
+                }
             }
             links.carry_out(commands).await;
             let (ids, outcomes): (Vec<i64>, Vec<_>) = inbox.into_iter().unzip();
@@ -314,12 +355,13 @@ impl Coordinator {
 
 impl CoordinatorLinks {
     /// Commands about alerts that other instances have received. To carry one out again changes
-    /// nothing.
+    /// nothing. A later one may undo an earlier one, so the first that is not carried out ends it.
     async fn carry_out(&self, commands: Vec<(i64, AlertCommand)>) {
-        let mut done = Vec::new();
+        let (began, mut done) = (Instant::now(), Vec::new());
         for (id, command) in commands {
-            match self.commands.send(CarryOut(command)).await {
-                Ok(Err(StorageError::Busy | StorageError::Unavailable(_))) | Err(_) => {}
+            let left = COMMANDS_WAIT.saturating_sub(began.elapsed());
+            match self.commands.send(CarryOut(command)).timeout(left).await {
+                Ok(Err(StorageError::Busy | StorageError::Unavailable(_))) | Err(_) => break,
                 Ok(_) => done.push(id),
             }
         }
@@ -345,6 +387,15 @@ impl CoordinatorLinks {
     }
 }
 
+/// Time until the next look, when an instance may be ended at `next_end`.
+fn until_next_look(next_end: Option<Instant>, now: Instant) -> Duration {
+    match next_end.map(|end| end.saturating_duration_since(now)) {
+        None => LOOK_EVERY,
+        Some(Duration::ZERO) => LOOK_AT_SILENT,
+        Some(left) => left.clamp(LOOK_AGAIN, LOOK_EVERY),
+    }
+}
+
 impl Actor for Coordinator {
     type Context = Context<Self>;
 
@@ -358,5 +409,21 @@ impl Handler<StopCoordinator> for Coordinator {
 
     fn handle(&mut self, _: StopCoordinator, _: &mut Self::Context) {
         self.is_stopping = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_look_is_at_the_end_of_the_ttl_but_not_all_the_time_after_it() {
+        let now = Instant::now();
+        let wait = |ms: Option<u64>| {
+            until_next_look(ms.map(|ms| now + Duration::from_millis(ms)), now).as_millis()
+        };
+        assert_eq!([None, Some(9_000), Some(400), Some(3)].map(wait), [1_000, 1_000, 400, 10]);
+        assert_eq!(until_next_look(Some(now), now), LOOK_AT_SILENT);
+        assert_eq!(until_next_look(Some(now), now + Duration::from_secs(60)), LOOK_AT_SILENT);
     }
 }

@@ -17,7 +17,7 @@
 //! | | `ReviseService`, `RemoveService` | scheduler | one a change |
 //! | | `ProbesFinished` | recorder | slots |
 //! | | `ProbeNow` | HTTP | connections; the queue's limit |
-//! | | `HasProbes` | recorder | one at a time |
+//! | | `GetProbedShards` | recorder | one at a time |
 //! | | `SubscribeConfirmations`, `Drain` | app | one |
 //! | [`Prober`] × `RUNNER_POOL_SIZE` | `RunProbe`, `Preempt` | pool | one each, by its lease |
 //! | [`Canaries`] | `AreCanariesDead` | recorder | one at a time |

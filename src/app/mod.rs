@@ -4,62 +4,40 @@ mod actors;
 mod certificate;
 mod heartbeat_tokens;
 mod modules;
+mod orderly_stop;
 pub mod reload;
+mod server;
 pub mod services_file;
 pub mod shutdown;
 pub mod startup;
+mod warnings;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
 use actix_web::dev::ServerHandle;
-use slog::{Logger, error, info, warn};
+use slog::{Logger, error, info};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::actors::messages::alerting::{SetAlertingSettings, StopDispatcher};
-use crate::actors::messages::instances::StopCoordinator;
-use crate::actors::messages::live::CloseStreams;
-use crate::actors::messages::probing::{Drain, Stop};
-use crate::actors::messages::recording::Flush;
-use crate::actors::messages::relaying::StopRelay;
+use crate::actors::messages::alerting::SetAlertingSettings;
 use crate::actors::runtime::{Fault, Runtime};
-use crate::api;
-use crate::api::{
-    Api, Connections, CurrentCertificate, CurrentModules, Guard, ModuleProbes, Pages,
-    ResponseBudget, ResponseCache, Scrapes, ServerSettings, ServiceTexts, UseWriter, WriteAccess,
-};
+use crate::api::{CurrentCertificate, CurrentModules};
 use crate::app::actors::{Actors, Network, Stored, pool_size};
-use crate::app::certificate::CertificateWatch;
-use crate::app::modules::ModulesWatch;
 use crate::app::reload::Reload;
 use crate::app::shutdown::Signals;
 use crate::app::startup::{Prepared, example_command};
 use crate::bounded_file::detached;
-use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::domain::maintenance::zone::Zone;
 use crate::error::Error;
 use crate::metrics::Telemetry;
-use crate::probe::Rules;
 use crate::probe::exec::group::kill_all;
-use crate::services_file::Snapshot;
-use crate::storage::{OpenError, Rescued, SavedFiles, Store};
-use crate::ui;
-
-/// The part of the grace period that is reserved for the flush: a tenth, and at most this.
-const FLUSH_RESERVE: Duration = Duration::from_millis(500);
-
-/// Longest grace period after an actor has died: most of the others would wait for it in vain.
-const GRACE_AFTER_DEATH: Duration = Duration::from_secs(1);
-
-/// Shortest time for the flush, even when the grace period is shorter.
-const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
+use crate::storage::{OpenError, Store};
 
 /// Runs the service until a signal stops it.
 pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
@@ -68,10 +46,7 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
         let mut signals = Signals::new().map_err(Error::failed)?;
         let hangup = signal(SignalKind::hangup()).map_err(Error::failed)?;
         let Some(prepared) = prepare(config, &mut signals, log).await? else { return Ok(()) };
-        warn_without_authorities(&prepared.rules, log);
-        warn_of_open_families(&prepared.rules, log);
-        warn_of_open_plugins(config, log);
-        warn_of_open_reads(config, log);
+        warnings::log_all(config, &prepared.rules, log);
         let app = App::start(config, prepared, hangup, log)?;
         app.run_until_stopped(&mut signals, config.process.shutdown_grace).await
     })
@@ -79,8 +54,7 @@ pub fn run(config: &Config, log: &Logger) -> Result<(), Error> {
 
 /// Prepares the start on another thread, since a large file takes a while, and the database may not
 /// answer yet. After a signal meanwhile the store is left consistent and nothing starts (`None`); a
-/// second signal exits at once. A
-/// signal does not wait for files, since one may hang.
+/// second signal exits at once. A signal does not wait for files, since one may hang.
 async fn prepare(
     config: &Config,
     signals: &mut Signals,
@@ -115,42 +89,6 @@ async fn prepare(
                 }
             }
         }
-    }
-}
-
-/// A deny list that forgets the other address family protects nothing.
-fn warn_of_open_families(rules: &Rules, log: &Logger) {
-    for warning in rules.policy.warnings() {
-        warn!(log, "PROBE_DENY_NETWORKS leaves the other address family open"; "why" => warning);
-    }
-}
-
-/// Without a token, every program of this machine may write services.
-fn warn_of_open_plugins(config: &Config, log: &Logger) {
-    if config.plugins.is_some() && WriteAccess::from_config(config) == WriteAccess::Loopback {
-        warn!(
-            log,
-            "every program on this machine may run plugins as the user of this process; \
-            set API_TOKEN"
-        );
-    }
-}
-
-/// Every machine that reaches the address may read.
-fn warn_of_open_reads(config: &Config, log: &Logger) {
-    if config.api.reads_are_open() && !config.api.listens_on_loopback() {
-        warn!(log, "reads need no token, and other machines reach this address; set API_READ=token";
-            "address" => %config.api.host);
-    }
-}
-
-fn warn_without_authorities(rules: &Rules, log: &Logger) {
-    if rules.trust.authorities == 0 {
-        warn!(
-            log,
-            "no certificate authority is known, so no https probe can tell up from down; \
-            install ca-certificates or set PROBE_CA_FILE"
-        );
     }
 }
 
@@ -207,10 +145,10 @@ impl App {
         let modules = ready.modules.map(|(modules, read)| (CurrentModules::new(modules), read));
         let current_modules = modules.as_ref().map(|(modules, _)| modules.clone());
         let files = (certificate.clone(), current_modules);
-        let server = start_server(config, listener, &actors, files, &runtime);
+        let server = server::start(config, listener, &actors, files, &runtime);
         let server = server.map_err(Error::failed)?;
-        let modules = watch_modules(config, modules, log)?;
-        let certificate = watch_certificate(config, certificate, &runtime)?;
+        let modules = server::watch_modules(config, modules, log)?;
+        let certificate = server::watch_certificate(config, certificate, &runtime)?;
         actors.dispatcher.do_send(SetAlertingSettings(ready.alerting));
         let reload = Reload {
             config: config.clone(),
@@ -281,213 +219,6 @@ impl App {
             }
         }
     }
-
-    /// No new probe starts; running probes and API requests get the grace period; then the buffered
-    /// outcomes are committed. After a change of the store, the API serves to the end, so that
-    /// it says that the service is not ready.
-    async fn stop(&self, fault: Option<Fault>, grace: Duration) -> Result<(), Error> {
-        let grace = match fault {
-            Some(Fault::ActorDied(_)) => grace.min(GRACE_AFTER_DEATH),
-            Some(Fault::StoreChanged) | None => grace,
-        };
-        self.reload.abort();
-        for watch in self.certificate.iter().chain(&self.modules) {
-            watch.abort();
-        }
-        if let Some(coordinator) = &self.actors.coordinator {
-            coordinator.do_send(StopCoordinator);
-        }
-        // Their clients resume with the next run.
-        self.actors.live.do_send(CloseStreams);
-        let started = Instant::now();
-        let drained = started + grace.saturating_sub(FLUSH_RESERVE.min(grace / 10));
-        let flushed = started + grace;
-        if fault == Some(Fault::StoreChanged) {
-            self.drain_probes(drained).await;
-            let result = self.flush(flushed).await;
-            // A client that reads slowly is cut off.
-            let _ = timeout(FLUSH_RESERVE, self.server.stop(true)).await;
-            return result;
-        }
-        tokio::join!(self.drain_probes(drained), async {
-            let _ = timeout_at(drained, self.server.stop(true)).await;
-        });
-        self.flush(flushed.max(Instant::now() + FLUSH_AT_LEAST)).await
-    }
-
-    fn store_change(&self) -> Result<(), Error> {
-        self.store.access().change().map_or(Ok(()), |change| Err(Error::StoreChanged(change)))
-    }
-
-    async fn drain_probes(&self, deadline: Instant) {
-        let probes = async {
-            // An error means that the actor has died and runs nothing any more.
-            let _ = self.actors.scheduler.send(Stop).await;
-            let _ = self.actors.pool.send(Drain).await;
-        };
-        // What was sent is stored before the recorder closes.
-        let dispatcher = self.actors.dispatcher.send(StopDispatcher);
-        let relay = async {
-            if let Some(relay) = &self.actors.relay {
-                let _ = relay.send(StopRelay).await;
-            }
-        };
-        let probes = async { tokio::join!(probes, dispatcher, relay) };
-        if timeout_at(deadline, probes).await.is_err() {
-            let running = self.runtime.telemetry.slots_busy.get();
-            info!(self.runtime.log, "running probes were cancelled at the end of the grace period";
-                "count" => running);
-        }
-    }
-
-    /// Without a deadline when files are rescued: the copy may take a while.
-    async fn flush(&self, deadline: Instant) -> Result<(), Error> {
-        let flush = self.actors.recorder.send(Flush);
-        let flushed = if self.store.access().may_close() {
-            timeout_at(deadline, flush).await.ok()
-        } else {
-            Some(flush.await)
-        };
-        match flushed {
-            Some(Ok(Ok(None))) => {
-                info!(self.runtime.log, "stopped; every outcome is in the store");
-                Ok(())
-            }
-            Some(Ok(Ok(Some(rescued)))) => {
-                log_rescued(&rescued, &self.runtime.log);
-                Err(Error::StoreChanged(rescued.change))
-            }
-            _ => match self.runtime.telemetry.buffered.get() {
-                0 => Ok(()),
-                lost => Err(Error::OutcomesLost(lost)),
-            },
-        }
-    }
-}
-
-/// Says where the data is, or that there is none.
-fn log_rescued(rescued: &Rescued, log: &Logger) {
-    if let Some(files) = &rescued.files {
-        log_saved(files, log);
-    }
-    if rescued.lost > 0 {
-        error!(log, "outcomes could not be saved"; "lost" => rescued.lost);
-    }
-}
-
-fn log_saved(files: &SavedFiles, log: &Logger) {
-    match &files.copy {
-        Ok(file) => {
-            warn!(log, "the database that was open is saved"; "file" => %file.display());
-        }
-        Err(error) => {
-            error!(log, "the database that was open could not be saved"; "error" => error);
-        }
-    }
-    if let Some(file) = &files.outcomes {
-        warn!(log, "outcomes that were not committed are saved"; "file" => %file.display());
-    }
-    if let Some(file) = &files.log {
-        warn!(log, "the log of the database that was open is set aside";
-            "file" => %file.display());
-    }
-}
-
-/// Reads the certificate of the API again and again; `None` without TLS.
-fn watch_certificate(
-    config: &Config,
-    current: Option<CurrentCertificate>,
-    runtime: &Runtime,
-) -> Result<Option<JoinHandle<()>>, Error> {
-    let (Some(files), Some(current)) = (config.api.tls.clone(), current) else { return Ok(None) };
-    let hangup = signal(SignalKind::hangup()).map_err(Error::failed)?;
-    let (telemetry, log) = (runtime.telemetry.clone(), runtime.log.clone());
-    let watch = CertificateWatch { files, current, telemetry, log };
-    Ok(Some(actix_rt::spawn(watch.run(hangup, certificate::CHECK_INTERVAL))))
-}
-
-/// Reads the modules again and again; `None` without `MODULES_FILE`.
-fn watch_modules(
-    config: &Config,
-    modules: Option<(CurrentModules, Snapshot)>,
-    log: &Logger,
-) -> Result<Option<JoinHandle<()>>, Error> {
-    let (Some(file), Some((current, read))) = (config.modules.file.clone(), modules) else {
-        return Ok(None);
-    };
-    let hangup = signal(SignalKind::hangup()).map_err(Error::failed)?;
-    let watch = ModulesWatch { file, current, log: log.clone() };
-    Ok(Some(actix_rt::spawn(watch.run(hangup, read))))
-}
-
-/// Starts the API. Its lifeline reports when it serves no longer.
-fn start_server(
-    config: &Config,
-    listener: TcpListener,
-    actors: &Actors,
-    (certificate, modules): (Option<CurrentCertificate>, Option<CurrentModules>),
-    runtime: &Runtime,
-) -> std::io::Result<ServerHandle> {
-    let connections = Connections::new(config.api.max_connections, config.api.client_timeout);
-    let api = Api {
-        dispatcher: api::Dispatcher {
-            test: actors.dispatcher.clone().recipient(),
-            acknowledge: actors.dispatcher.clone().recipient(),
-            retry: actors.dispatcher.clone().recipient(),
-        },
-        channel_tests: Arc::new(Semaphore::new(1)),
-        alerting_changes: Arc::default(),
-        recorder: actors.recorder.clone(),
-        scheduler: actors.scheduler.clone(),
-        pool: actors.pool.clone(),
-        last_results: actors.last_results.clone(),
-        push_keys: actors.push_keys.clone(),
-        windows: actors.windows.clone(),
-        open_alerts: actors.open_alerts.clone(),
-        instances: api::Instances {
-            role: config.storage.role,
-            roster: actors.roster.clone(),
-            owned: actors.owned.clone(),
-            duties: actors.duties.clone(),
-            has_several: config.storage.database.is_some(),
-            started_at_ms: unix_ms(),
-        },
-        variables: config.variables.clone(),
-        has_plugins: config.plugins.is_some(),
-        telemetry: runtime.telemetry.clone(),
-        queriers: actors.queriers.clone(),
-        query_timeout: config.queries.timeout,
-        module_probes: modules.map(|modules| ModuleProbes::new(config, modules)),
-        defaults: config.services.defaults,
-        requests: config.process.requests,
-        guard: Guard::new(config, actors.access.clone(), &runtime.telemetry),
-        access: actors.access.clone(),
-        uses: UseWriter::default(),
-        pages: Pages { routes: ui::pages::routes, refusal: ui::pages::refusal },
-        name: config.process.service_name.as_str().into(),
-        body_limit: config.api.body_limit,
-        scrapes: Arc::new(Scrapes::new(connections.clone())),
-        revision: actors.revision.clone(),
-        response_cache: Arc::new(ResponseCache::new(config.api.response_bytes)),
-        service_texts: Arc::new(ServiceTexts::new(config.api.service_text_bytes)),
-        budget: ResponseBudget::new(config.api.response_bytes, connections.clone()),
-        connections,
-        certificate,
-        log: runtime.log.clone(),
-    };
-    let settings = ServerSettings {
-        max_connections: config.api.max_connections,
-        grace: config.process.shutdown_grace,
-        cors_origins: config.api.cors_origins.clone(),
-    };
-    let server = api::serve(api, listener, settings)?;
-    let handle = server.handle();
-    let lifeline = runtime.lifeline("API");
-    actix_rt::spawn(async move {
-        let _ = server.await;
-        drop(lifeline);
-    });
-    Ok(handle)
 }
 
 fn log_started(config: &Config, store: &Store, address: SocketAddr, log: &Logger) {

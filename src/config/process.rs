@@ -31,7 +31,7 @@ const SERVICE_NAME: Variable = Variable::new(
     "SERVICE_NAME",
     "service-healthcheck",
     "any text",
-    "name of this instance, for the first log line",
+    "name of this monitor in messages, at Alertmanager and in the first log line",
 );
 
 pub const SECTION: Section = Section {

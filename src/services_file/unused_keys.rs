@@ -7,21 +7,17 @@ pub const TOP_LEVEL: &[(&str, &str)] = &[
     ("debug", "not used: set DEBUG=true instead"),
     ("disable-monitoring-lock", "not used: RUNNER_POOL_SIZE sets how many probes run at once"),
     ("metrics", "not used: /metrics is always served"),
-    ("remote", "not used: each instance shows its own services only"),
-    (
-        "security",
-        "not used: API_TOKEN protects writes; to restrict reads, put a proxy with a login before \
-         the API",
-    ),
+    ("remote", "not used: several instances share one database (DATABASE_URL)"),
+    ("security", "not used: set API_TOKEN instead, and API_READ=token to restrict reads"),
     (
         "skip-invalid-config-update",
         "not used: a file that becomes invalid never changes or stops the running service",
     ),
-    ("storage", "not used: results are stored in SQLite, in the file of DB_FILE"),
+    ("storage", "not used: set DB_FILE or DATABASE_URL instead"),
     ("suites", "not used: the endpoints of suites are not probed; list them under endpoints"),
     ("tunneling", "not used: there are no SSH tunnels; run one beside the service (ssh -L)"),
     ("ui", "not used: the dashboard has no settings, and there is no status page yet"),
-    ("web", "not used: set API_PORT and API_HOST instead; for TLS, put a proxy before the API"),
+    ("web", "not used: set API_PORT, API_HOST and API_TLS_CERTIFICATE_FILE instead"),
 ];
 
 /// Keys of an endpoint, as paths with dots.

@@ -22,6 +22,8 @@ pub struct Look {
     pub leaving: ShardSet,
     /// The newest change of definitions that is taken over.
     pub since: i64,
+    /// Also what this instance has changed since.
+    pub reads_own: bool,
     /// Duties that this instance takes if nobody has them.
     pub wanted: Vec<Duty>,
     /// Results of services of other owners are read that were stored since then, in unix seconds;
@@ -160,11 +162,11 @@ pub enum ShardsWritten {
 #[rtype(result = "()")]
 pub struct LeaveShards(pub ShardSet);
 
-/// Query from the recorder to the pool: whether a probe of a service of these shards runs or is
+/// Query from the recorder to the pool: those of these shards with a service whose probe runs or is
 /// queued.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "bool")]
-pub struct HasProbes(pub ShardSet);
+#[rtype(result = "ShardSet")]
+pub struct GetProbedShards(pub ShardSet);
 
 /// Reply to a command whose sender may have gone.
 pub type ShardsReply = oneshot::Sender<Result<ShardsWritten, StorageError>>;

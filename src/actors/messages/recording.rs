@@ -6,7 +6,7 @@ use actix::{Message, Recipient};
 use tokio::sync::oneshot;
 
 use super::alerting::{AlertTimesMoved, AlertingChanged, OwnStateChanged, SignalsCommitted};
-use super::instances::{HasProbes, LeaveShards};
+use super::instances::{GetProbedShards, LeaveShards};
 use super::probing::{
     EndedProbe, HeartbeatReceived, ProbesFinished, RestartHeartbeatWaits, ServiceChanged,
 };
@@ -63,7 +63,7 @@ pub struct Subscribe {
     pub leave: Recipient<LeaveShards>,
     pub heartbeats: Recipient<HeartbeatReceived>,
     pub pool: Recipient<ProbesFinished>,
-    pub probes: Recipient<HasProbes>,
+    pub probes: Recipient<GetProbedShards>,
     pub canaries: Recipient<AreCanariesDead>,
     pub upkeep: Recipient<TicksCommitted>,
     pub dispatcher: DispatcherRecipients,

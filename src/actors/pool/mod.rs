@@ -9,13 +9,14 @@ use actix::prelude::*;
 use slog::{Logger, error};
 use tokio::sync::oneshot;
 
-use crate::actors::messages::instances::HasProbes;
+use crate::actors::messages::instances::GetProbedShards;
 use crate::actors::messages::probing::{
     ConfirmationResult, Dispatch, Drain, EndedProbe, Job, Lease, Preempt, ProbeEnd, ProbeNow,
     ProbesFinished, RemoveService, Requester, ReviseService, RunProbe, SubscribeConfirmations,
 };
 use crate::actors::prober::arbiters::ArbiterPool;
 use crate::actors::runtime::{Lifeline, Runtime};
+use crate::domain::shards::shard_of;
 use crate::domain::{Missed, Outcome, ServiceId};
 use crate::metrics::Telemetry;
 use queue::{Admission, ProbeQueue};
@@ -240,11 +241,16 @@ impl Handler<RemoveService> for Pool {
     }
 }
 
-impl Handler<HasProbes> for Pool {
-    type Result = bool;
+impl Handler<GetProbedShards> for Pool {
+    type Result = MessageResult<GetProbedShards>;
 
-    fn handle(&mut self, HasProbes(shards): HasProbes, _: &mut Self::Context) -> Self::Result {
-        self.queue.services().any(|id| shards.contains(id))
+    fn handle(
+        &mut self,
+        GetProbedShards(of): GetProbedShards,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        let probed = self.queue.services().map(|id| shard_of(id.get()));
+        MessageResult(probed.filter(|shard| of.has(*shard)).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::queued::{Ack, Change};
+use super::queued::{Ack, Change, Reply};
 use super::{Links, Phase, Recorder};
 use crate::actors::messages::recording::{
     Flush, GetObservationFailure, GetStoreFailure, ProbesEnded, RecordOutcome, RecordReply,
@@ -77,9 +77,7 @@ impl Handler<MakeChange> for Recorder {
 
     fn handle(&mut self, change: MakeChange, context: &mut Self::Context) -> Self::Result {
         self.watch_clocks();
-        let (reply, made) = oneshot::channel();
-        self.queue_change(Change::Service(change, reply), context);
-        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+        Response::fut(self.make_change(|reply| Change::Service(change, reply), context))
     }
 }
 
@@ -87,9 +85,7 @@ impl Handler<ChangeAlerting> for Recorder {
     type Result = Response<Result<AlertingApplied, StorageError>>;
 
     fn handle(&mut self, change: ChangeAlerting, context: &mut Self::Context) -> Self::Result {
-        let (reply, made) = oneshot::channel();
-        self.queue_change(Change::Alerting(change, reply), context);
-        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+        Response::fut(self.make_change(|reply| Change::Alerting(change, reply), context))
     }
 }
 
@@ -97,9 +93,7 @@ impl Handler<SettleAlerts> for Recorder {
     type Result = Response<Result<(), StorageError>>;
 
     fn handle(&mut self, settle: SettleAlerts, context: &mut Self::Context) -> Self::Result {
-        let (reply, made) = oneshot::channel();
-        self.queue_change(Change::Settlement(settle.0, reply), context);
-        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+        Response::fut(self.make_change(|reply| Change::Settlement(settle.0, reply), context))
     }
 }
 
@@ -107,9 +101,7 @@ impl Handler<SaveRelayed> for Recorder {
     type Result = Response<Result<(), StorageError>>;
 
     fn handle(&mut self, _: SaveRelayed, context: &mut Self::Context) -> Self::Result {
-        let (reply, made) = oneshot::channel();
-        self.queue_change(Change::Relayed(reply), context);
-        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+        Response::fut(self.make_change(Change::Relayed, context))
     }
 }
 
@@ -117,9 +109,7 @@ impl Handler<ChangeMaintenance> for Recorder {
     type Result = Response<Result<MaintenanceApplied, StorageError>>;
 
     fn handle(&mut self, change: ChangeMaintenance, context: &mut Self::Context) -> Self::Result {
-        let (reply, made) = oneshot::channel();
-        self.queue_change(Change::Maintenance(change, reply), context);
-        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+        Response::fut(self.make_change(|reply| Change::Maintenance(change, reply), context))
     }
 }
 
@@ -127,9 +117,7 @@ impl Handler<ChangeAccess> for Recorder {
     type Result = Response<Result<AccessApplied, StorageError>>;
 
     fn handle(&mut self, change: ChangeAccess, context: &mut Self::Context) -> Self::Result {
-        let (reply, made) = oneshot::channel();
-        self.queue_change(Change::Access(change, reply), context);
-        Response::fut(async move { made.await.unwrap_or_else(|_| Err(writer_died())) })
+        Response::fut(self.make_change(|reply| Change::Access(change, reply), context))
     }
 }
 
@@ -142,12 +130,27 @@ impl Handler<ApplyFile> for Recorder {
         context: &mut Self::Context,
     ) -> Self::Result {
         self.watch_clocks();
-        let (reply, applied) = oneshot::channel();
-        self.queue_change(Change::File(content, reply), context);
-        Response::fut(async move { applied.await.unwrap_or_else(|_| Err(writer_died().into())) })
+        Response::fut(self.make_change(|reply| Change::File(content, reply), context))
     }
 }
 
+impl Recorder {
+    /// Queues a change. The future ends with the reply to it.
+    pub(super) fn make_change<T, E: From<StorageError>, C>(
+        &mut self,
+        change: C,
+        context: &mut Context<Self>,
+    ) -> impl Future<Output = Result<T, E>> + use<T, E, C>
+    where
+        C: FnOnce(Reply<Result<T, E>>) -> Change,
+    {
+        let (reply, made) = oneshot::channel();
+        self.queue_change(change(reply), context);
+        async move { made.await.unwrap_or_else(|_| Err(writer_died().into())) }
+    }
+}
+
+/// The writer drops the replies then.
 fn writer_died() -> StorageError {
     StorageError::Unavailable("the writer has died".to_owned())
 }

@@ -17,7 +17,9 @@ mod clocks;
 mod commit_window;
 #[cfg(test)]
 mod commit_window_scripts;
+mod commits;
 mod events;
+mod giving_back;
 mod handlers;
 #[cfg(test)]
 mod hole_scripts;
@@ -44,7 +46,7 @@ use slog::Logger;
 use crate::actors::access_registry::AccessRegistry;
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::last_results::LastResults;
-use crate::actors::messages::instances::{HasProbes, LeaveShards};
+use crate::actors::messages::instances::{GetProbedShards, LeaveShards};
 use crate::actors::messages::live::LiveRecipients;
 use crate::actors::messages::probing::{
     HeartbeatReceived, ProbesFinished, RestartHeartbeatWaits, ServiceChanged,
@@ -166,7 +168,7 @@ struct Links {
     leave: Recipient<LeaveShards>,
     heartbeats: Recipient<HeartbeatReceived>,
     pool: Recipient<ProbesFinished>,
-    probes: Recipient<HasProbes>,
+    probes: Recipient<GetProbedShards>,
     canaries: Recipient<AreCanariesDead>,
     upkeep: Recipient<TicksCommitted>,
     dispatcher: DispatcherRecipients,

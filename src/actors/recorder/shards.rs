@@ -1,11 +1,8 @@
-//! Takes shards over and gives them back, beside other instances on the same store.
+//! Takes shards over, and what other instances on the same store have for this one.
 //!
 //! A service is probed here, and its results are taken, while its shard is owned. Reports of
 //! services of other owners go to the inbox, and so do probes on demand; a late result of a
-//! scheduled probe is discarded. While a shard is given back, its probes are awaited and its
-//! results are committed, and then the writer gives it up: so its next owner finds everything.
-
-use std::time::{Duration, Instant};
+//! scheduled probe is discarded.
 
 use actix::prelude::*;
 use slog::{info, warn};
@@ -16,34 +13,19 @@ use super::queued::{Ack, Change, Reply};
 use super::{Phase, Recorder};
 use crate::actors::messages::alerting::{AlertingChanged, SignalsCommitted};
 use crate::actors::messages::instances::{
-    ChangesFound, ClaimShards, DropShards, GiveBackShards, HasProbes, LeaveShards, PostCommand,
-    RecordInbox, SettingsFound, ShardsReply, ShardsWrite, ShardsWritten,
+    ChangesFound, ClaimShards, DropShards, LeaveShards, PostCommand, RecordInbox, SettingsFound,
+    ShardsReply, ShardsWrite, ShardsWritten,
 };
 use crate::actors::messages::live::ServicesDefined;
 use crate::actors::messages::probing::{FirstProbe, HeartbeatReceived};
 use crate::actors::messages::recording::RecordReply;
 use crate::actors::messages::relaying::{CatchUp, LabelsChanged};
-use crate::clock::unix_ms;
 use crate::domain::time::timestamp;
 use crate::domain::{Definition, Outcome, ServiceId, ShardSet, Verdict};
 use crate::metrics::RecordResult;
 use crate::storage::StorageError;
 use crate::storage::coordination::Claimed;
 use crate::storage::records::Gap;
-
-/// Longest wait for the probes of services that are given back. A probe that takes longer is
-/// discarded.
-const PROBES_WAIT: Duration = Duration::from_secs(30);
-
-/// Pause before shards that the store did not take back are given back again.
-const GIVE_UP_AGAIN: Duration = Duration::from_secs(1);
-
-/// Interval between checks for such probes.
-const PROBES_CHECK: Duration = Duration::from_millis(100);
-
-fn closed<E>(_: E) -> StorageError {
-    StorageError::Unavailable("it is being closed".to_owned())
-}
 
 impl Recorder {
     /// Whether results of the service are recorded here.
@@ -85,11 +67,11 @@ impl Recorder {
         self.posts.is_under_way = true;
         let (outcomes, replies): (Vec<Outcome>, Vec<_>) =
             std::mem::take(&mut self.posts.waiting).into_iter().unzip();
-        let (reply, posted) = oneshot::channel();
-        self.queue_change(Change::Shards(ShardsWrite::Post(outcomes), reply), context);
+        let write = ShardsWrite::Post(outcomes);
+        let posted = self.make_change(|reply| Change::Shards(write, reply), context);
         context.spawn(posted.into_actor(self).map(|posted, recorder, context| {
             recorder.posts.is_under_way = false;
-            let is_stored = matches!(posted, Ok(Ok(_)));
+            let is_stored = posted.is_ok();
             if !is_stored {
                 recorder.telemetry.outcomes(RecordResult::Dropped, replies.len());
             }
@@ -167,7 +149,7 @@ impl Recorder {
     }
 
     /// These shards are not owned any more.
-    fn left(&mut self, shards: &ShardSet) {
+    pub(super) fn left(&mut self, shards: &ShardSet) {
         self.owned.remove(shards);
         self.leaving = self.leaving.without(shards);
         self.last_results.unwatch_shards(shards);
@@ -237,9 +219,9 @@ impl Handler<ClaimShards> for Recorder {
         ClaimShards(most): ClaimShards,
         context: &mut Self::Context,
     ) -> Self::Result {
-        let (reply, claimed) = oneshot::channel();
-        self.queue_change(Change::Shards(ShardsWrite::Claim(most, self.leaving), reply), context);
-        Box::pin(async move { claimed.await.unwrap_or_else(|gone| Err(closed(gone))).map(|_| ()) })
+        let write = ShardsWrite::Claim(most, self.leaving);
+        let claimed = self.make_change(|reply| Change::Shards(write, reply), context);
+        Box::pin(async move { claimed.await.map(|_| ()) })
     }
 }
 
@@ -251,73 +233,14 @@ impl Handler<PostCommand> for Recorder {
         PostCommand(command): PostCommand,
         context: &mut Self::Context,
     ) -> Self::Result {
-        let (reply, posted) = oneshot::channel();
-        self.queue_change(Change::Shards(ShardsWrite::PostCommand(command), reply), context);
-        Box::pin(async move { posted.await.unwrap_or_else(|gone| Err(closed(gone))).map(|_| ()) })
+        let write = ShardsWrite::PostCommand(command);
+        let posted = self.make_change(|reply| Change::Shards(write, reply), context);
+        Box::pin(async move { posted.await.map(|_| ()) })
     }
 }
 
-impl Handler<GiveBackShards> for Recorder {
-    type Result = ResponseActFuture<Self, Result<(), StorageError>>;
-
-    fn handle(
-        &mut self,
-        GiveBackShards(shards): GiveBackShards,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        // While the store takes no writes, everything goes on being probed here.
-        if let Some(why) = self.store_failure() {
-            return Box::pin(fut::ready(Err(StorageError::Unavailable(why))));
-        }
-        self.leaving = self.leaving.union(&shards);
-        let links = self.links.as_ref();
-        let links = links.map(|links| (links.leave.clone(), links.probes.clone()));
-        let idle = async move {
-            let Some((leave, probes)) = links else { return unix_ms() };
-            // An error means that the actor has died, and the process ends.
-            let _ = leave.send(LeaveShards(shards)).await;
-            let watched_to_ms = unix_ms();
-            let deadline = Instant::now() + PROBES_WAIT;
-            while probes.send(HasProbes(shards)).await == Ok(true) && Instant::now() < deadline {
-                tokio::time::sleep(PROBES_CHECK).await;
-            }
-            watched_to_ms
-        };
-        let idle = idle.into_actor(self);
-        Box::pin(idle.then(move |watched_to_ms, recorder, context| {
-            recorder.give_up(shards, watched_to_ms, context)
-        }))
-    }
-}
-
-impl Recorder {
-    /// Gives up shards that are not probed any more, behind the results that wait. A write that
-    /// fails is repeated until the store takes it, or until this instance was ended.
-    fn give_up(
-        &mut self,
-        shards: ShardSet,
-        watched_to_ms: i64,
-        context: &mut Context<Self>,
-    ) -> ResponseActFuture<Self, Result<(), StorageError>> {
-        let (reply, given) = oneshot::channel();
-        let write = ShardsWrite::GiveBack(shards, watched_to_ms);
-        self.queue_change(Change::Shards(write, reply), context);
-        Box::pin(given.into_actor(self).then(move |given, recorder, _| {
-            let given = given.unwrap_or_else(|gone| Err(closed(gone))).map(|_| ());
-            let is_still_leaving = shards.without(&recorder.leaving).is_empty();
-            if given.is_ok() || !is_still_leaving || recorder.phase != Phase::Open {
-                if is_still_leaving {
-                    recorder.left(&shards);
-                }
-                return Box::pin(fut::ready(given)) as ResponseActFuture<Self, _>;
-            }
-            let pause = tokio::time::sleep(GIVE_UP_AGAIN).into_actor(recorder);
-            let again = pause.then(move |(), recorder: &mut Self, context| {
-                recorder.give_up(shards, watched_to_ms, context)
-            });
-            Box::pin(again) as ResponseActFuture<Self, _>
-        }))
-    }
+pub(super) fn ended_by_another() -> StorageError {
+    StorageError::Unavailable("this instance was ended by another one".to_owned())
 }
 
 impl Handler<DropShards> for Recorder {
@@ -330,7 +253,7 @@ impl Handler<DropShards> for Recorder {
         if let Some(links) = &self.links {
             links.leave.do_send(LeaveShards(ShardSet::ALL));
         }
-        let why = StorageError::Unavailable("this instance was ended by another one".to_owned());
+        let why = ended_by_another();
         self.changes.drain(..).for_each(|(_, change)| change.reject(&why));
         self.upkeep_write = None;
         self.start_next_write(context);
@@ -366,10 +289,10 @@ impl Handler<ChangesFound> for Recorder {
         if own.is_empty() {
             return Box::pin(fut::ready(Ok(())));
         }
-        let (reply, settled) = oneshot::channel();
-        self.queue_change(Change::Shards(ShardsWrite::Settle(own.clone()), reply), context);
+        let write = ShardsWrite::Settle(own.clone());
+        let settled = self.make_change(|reply| Change::Shards(write, reply), context);
         Box::pin(settled.into_actor(self).map(move |settled, recorder, _| {
-            settled.unwrap_or_else(|gone| Err(closed(gone)))?;
+            settled?;
             recorder.publish_settled(own);
             Ok(())
         }))

@@ -1,5 +1,6 @@
 //! The scheduler: wakes when slots are due and dispatches them to the pool.
 
+pub mod first;
 pub mod schedule;
 pub mod spread;
 
@@ -20,7 +21,8 @@ use crate::domain::{Defaults, Missed, Service};
 use crate::metrics::Telemetry;
 use crate::storage::coordination::owned::OwnedShards;
 use crate::storage::records::LoadedService;
-use schedule::{First, Schedule, first_probes_within};
+use first::{First, first_probes_within};
+use schedule::Schedule;
 use spread::Spread;
 
 /// Most jobs of one [`Dispatch`].

@@ -85,6 +85,11 @@ impl SelfCheck {
         self.held.len()
     }
 
+    /// The services of held outcomes.
+    pub fn held_services(&self) -> impl Iterator<Item = ServiceId> {
+        self.held.iter().map(|(_, outcome)| outcome.service_id)
+    }
+
     /// The held outcomes, oldest first.
     pub fn held_mut(&mut self) -> impl Iterator<Item = &mut Outcome> {
         self.held.iter_mut().map(|(_, outcome)| outcome)

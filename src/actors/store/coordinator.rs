@@ -118,9 +118,10 @@ fn look_at(
     }
     let mut looked = Looked::default();
     let mut changed_states: Vec<ServiceId> = Vec::new();
-    if (look.since + 1..=roster.revision).any(|revision| !access.made(revision)) {
+    let is_known = |revision: i64| !look.reads_own && access.made(revision);
+    if (look.since + 1..=roster.revision).any(|revision| !is_known(revision)) {
         let changed = store.changed_services(look.since)?.into_iter();
-        let changed = changed.filter(|(_, revision)| !access.made(*revision));
+        let changed = changed.filter(|(_, revision)| !is_known(*revision));
         let ids: Vec<ServiceId> = changed.map(|(id, _)| id).collect();
         looked.changed = store.load_services_of(&ids)?;
         let living: BTreeSet<ServiceId> = looked.changed.iter().map(|it| it.id).collect();
@@ -134,22 +135,23 @@ fn look_at(
         });
     }
     let of_events = events.read(store, roster.is_alone(), Instant::now())?;
-    let of_others = of_events.into_iter().filter(|id| !owned.contains(*id));
+    // Another one may have taken over by now what this instance is giving back.
+    let own = owned.without(&look.leaving);
+    let of_others = of_events.into_iter().filter(|id| !own.contains(*id));
     let ids: BTreeSet<ServiceId> = changed_states.into_iter().chain(of_others).collect();
     let ids: Vec<ServiceId> = ids.into_iter().collect();
     for part in ids.chunks(STATES) {
         looked.states.extend(store.live_services(Some(part))?);
     }
     if let Some(since_s) = look.results_since_s.filter(|_| !roster.is_alone()) {
-        looked.results = store.results_of_others(owned, since_s)?;
+        looked.results = store.results_of_others(&own, since_s)?;
     }
-    let own = owned.without(&look.leaving);
     if !own.is_empty() {
         looked.inbox = store.inbox(&own, INBOX_LIMIT)?;
     }
     if !roster.duties.contains(&Duty::Alerts) {
         looked.open_alerts = Some(store.open_alert_counts()?);
-    } else if !roster.is_alone() {
+    } else {
         looked.commands = store.commands(COMMANDS_LIMIT)?;
     }
     Ok(Looked { roster, ..looked })
@@ -175,25 +177,73 @@ impl NewEvents {
         is_alone: bool,
         now: Instant,
     ) -> Result<BTreeSet<ServiceId>, StorageError> {
-        let Some(base) = self.base.filter(|_| !is_alone) else {
+        let base = match self.base {
             // All events of an instance that is alone are its own.
-            *self = Self { base: Some(store.newest_event()?), ..Self::default() };
-            return Ok(BTreeSet::new());
+            Some(_) if is_alone => {
+                *self = Self { base: Some(store.newest_event()?), ..Self::default() };
+                return Ok(BTreeSet::new());
+            }
+            Some(base) => base,
+            // At the start, others begin events while this instance reads the states.
+            None => (store.newest_event()? - i64::from(EVENTS_LIMIT)).max(0),
         };
         let rows = store.events_after(base, EVENTS_LIMIT)?;
+        Ok(self.found(base, &rows, now))
+    }
+
+    /// The services with new events of `rows`, which are the next ones after `base`.
+    fn found(&mut self, base: i64, rows: &[(i64, ServiceId)], now: Instant) -> BTreeSet<ServiceId> {
         let new = rows.iter().filter(|(id, _)| !self.read.contains_key(id));
         let new = new.map(|(_, service)| *service).collect();
         self.newest.extend(rows.last().map(|(id, _)| (now, *id)));
         self.read = rows.iter().copied().collect();
-        if rows.len() == EVENTS_LIMIT as usize {
-            self.base = rows.last().map(|(id, _)| *id);
-        }
+        self.base = match rows.last() {
+            Some((id, _)) if rows.len() >= EVENTS_LIMIT as usize => Some(*id),
+            _ => Some(base),
+        };
         while let Some((at, id)) = self.newest.front().copied()
             && now.saturating_duration_since(at) > EVENTS_LATE
         {
             self.base = self.base.max(Some(id));
             self.newest.pop_front();
         }
-        Ok(new)
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(ids: &[i64]) -> Vec<(i64, ServiceId)> {
+        // Each of a service with the same number.
+        ids.iter().map(|id| (*id, ServiceId::new(*id).unwrap())).collect()
+    }
+
+    fn found(new: &mut NewEvents, ids: &[i64], now: Instant) -> Vec<i64> {
+        let base = new.base.unwrap_or_default();
+        let rows: Vec<_> = events(ids).into_iter().filter(|(id, _)| *id > base).collect();
+        new.found(base, &rows, now).into_iter().map(ServiceId::get).collect()
+    }
+
+    #[test]
+    fn an_event_is_new_once_also_when_a_later_one_was_visible_before_it() {
+        let (mut new, start) = (NewEvents::default(), Instant::now());
+        assert_eq!(found(&mut new, &[1, 2, 4], start), [1, 2, 4], "those of the start");
+        assert_eq!(found(&mut new, &[1, 2, 3, 4, 5], start), [3, 5]);
+        let late = start + EVENTS_LATE + Duration::from_secs(1);
+        assert_eq!(found(&mut new, &[1, 2, 3, 4, 5], late), [0; 0]);
+        assert_eq!(new.base, Some(5), "none before it can follow");
+        assert_eq!(found(&mut new, &[5, 6], late), [6]);
+    }
+
+    #[test]
+    fn as_many_events_as_a_look_reads_move_the_base() {
+        let (mut new, start) = (NewEvents::default(), Instant::now());
+        let limit = i64::from(EVENTS_LIMIT);
+        let ids: Vec<i64> = (1..=limit).collect();
+        assert_eq!(found(&mut new, &ids, start).len(), ids.len());
+        assert_eq!(new.base, Some(limit));
+        assert_eq!(found(&mut new, &[limit + 1], start), [limit + 1]);
     }
 }

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use actix::prelude::*;
 use slog::warn;
 
-use super::{Dispatcher, Loaded, routes, subject};
+use super::deciding::{routes, subject};
+use super::{Dispatcher, Loaded};
 use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
 use crate::domain::Requests;

@@ -7,6 +7,8 @@
 
 mod asking;
 mod burn_rates;
+mod counting;
+mod deciding;
 mod definition_reads;
 mod elsewhere;
 mod handlers;
@@ -22,7 +24,7 @@ mod watched;
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use slog::{Logger, error, info, warn};
@@ -40,18 +42,13 @@ use crate::actors::store::readers::Readers;
 use crate::alerting::kind::Kind;
 use crate::alerting::sender::{Sender, SenderRules};
 use crate::clock::unix_ms;
+use crate::domain::Defaults;
 use crate::domain::alert::engine::lane::{LaneSettings, REFILL_MS};
-use crate::domain::alert::engine::open::Subject;
-use crate::domain::alert::engine::{Backlog, Engine, Env, Restored, Routed};
-use crate::domain::alert::open_counts::OpenAlertCounts;
-use crate::domain::alert::{AlertKind, Channel, ChannelId, Policy, Route, Settlement, Watched};
-use crate::domain::{Defaults, Definition, Group, Requests, ServiceId};
-use crate::metrics::Outbox;
+use crate::domain::alert::engine::{Engine, Env, Restored};
+use crate::domain::alert::{AlertKind, Channel, ChannelId, Policy, Settlement};
 use crate::metrics::Telemetry;
 use crate::storage::StorageError;
-use crate::storage::alerting::{
-    AlertingState, GetAlertingState, GetDefinitions, ReadSignals, SignalBatch,
-};
+use crate::storage::alerting::{AlertingState, GetAlertingState};
 use crate::storage::coordination::Duty;
 use crate::storage::coordination::owned::Duties;
 use definition_reads::DefinitionReads;
@@ -67,15 +64,6 @@ const IDLE_TURN_EVERY: Duration = Duration::from_secs(5);
 
 /// Pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-
-/// Signals, or alerts to route, that are decided at once.
-const BATCH: u32 = 1_000;
-
-/// Interval between two counts for `/metrics`.
-const COUNT_EVERY_MS: i64 = 5_000;
-
-/// The same for the number of open alerts on pages, when they may have changed.
-const OPEN_COUNT_EVERY_MS: u64 = 500;
 
 #[derive(Debug, Clone)]
 pub struct DispatcherSettings {
@@ -112,6 +100,8 @@ pub struct Dispatcher {
     mirrors: Mirrors,
     /// `None` until the store was read.
     loaded: Option<Loaded>,
+    /// The term of the duty in which that was read.
+    term: Option<u64>,
     /// Of channels, policies and silences; at first, of alerts and notifications too.
     definitions: DefinitionReads,
     /// There may be signals that are not read.
@@ -124,17 +114,17 @@ pub struct Dispatcher {
     waiting: Vec<oneshot::Sender<Result<(), StorageError>>>,
     /// Those that wait for the settlement under way.
     settling: Vec<oneshot::Sender<Result<(), StorageError>>>,
-    /// The store failed: nothing is tried until then, in unix milliseconds.
-    paused_until_ms: i64,
+    /// The store failed: nothing is tried until then.
+    paused_until: Option<Instant>,
     /// The times in the store are others than those in memory.
     times_moved: bool,
     /// The monitor has no connectivity: nothing is attempted.
     is_cut_off: bool,
     /// No new attempt begins.
     is_stopping: bool,
-    counted_ms: i64,
+    counted_at: Option<Instant>,
     /// Whether open alerts may be others than those that were counted, and when that was.
-    open_alerts: (bool, i64),
+    open_alerts: (bool, Option<Instant>),
     next_test: u64,
     own: watched::OwnWatch,
     burn_rates: watched::BurnRates,
@@ -173,6 +163,7 @@ impl Dispatcher {
             sender: Rc::new(Sender::new(rules)),
             mirrors: Mirrors::default(),
             loaded: None,
+            term: None,
             definitions: DefinitionReads::default(),
             has_signals: true,
             is_reading: false,
@@ -180,12 +171,12 @@ impl Dispatcher {
             is_settling: false,
             waiting: Vec::new(),
             settling: Vec::new(),
-            paused_until_ms: 0,
+            paused_until: None,
             times_moved: false,
             is_cut_off: false,
             is_stopping: false,
-            counted_ms: 0,
-            open_alerts: (true, 0),
+            counted_at: None,
+            open_alerts: (true, None),
             next_test: 1,
             own: watched::OwnWatch::default(),
             burn_rates: watched::BurnRates::default(),
@@ -221,11 +212,13 @@ impl Dispatcher {
     }
 
     fn do_due(&mut self, context: &mut Context<Self>) {
-        let now_ms = unix_ms();
-        if !self.decides() {
-            return self.stand_by();
+        let (now, now_ms) = (Instant::now(), unix_ms());
+        let term = self.links.duties.term(Duty::Alerts);
+        if term.is_none() || term != self.term {
+            self.stand_by();
+            self.term = term;
         }
-        if now_ms < self.paused_until_ms {
+        if term.is_none() || self.paused_until.is_some_and(|until| now < until) {
             return;
         }
         if self.definitions.is_outdated() || self.loaded.is_none() {
@@ -247,12 +240,12 @@ impl Dispatcher {
         self.read_parents(now_ms, context);
         self.send_due(context);
         self.push_due(context);
-        self.count(now_ms);
-        self.count_open(now_ms);
+        self.count(now);
+        self.count_open(now);
     }
 
-    /// Another instance decides and sends. What is under way here ends as in a crash: that instance
-    /// repeats it, with the same keys.
+    /// Another instance decides and sends, or did so until now. What is under way here ends as in a
+    /// crash: that instance repeats it, with the same keys.
     fn stand_by(&mut self) {
         if self.loaded.is_some() {
             self.forget();
@@ -268,7 +261,7 @@ impl Dispatcher {
     }
 
     fn pause(&mut self) {
-        self.paused_until_ms = unix_ms() + STORE_PAUSE.as_millis() as i64;
+        self.paused_until = Some(Instant::now() + STORE_PAUSE);
     }
 
     /// Reads the store; the open alerts and notifications only at the start.
@@ -390,9 +383,11 @@ impl Dispatcher {
     fn settled(&mut self, result: &Result<(), StorageError>, context: &mut Context<Self>) {
         match result {
             Ok(()) => {
-                self.settlement = None;
                 self.open_alerts.0 = true;
-                if let Some(loaded) = &mut self.loaded {
+                // `None` for one of an engine that was forgotten meanwhile.
+                if self.settlement.take().is_some()
+                    && let Some(loaded) = &mut self.loaded
+                {
                     loaded.engine.settled();
                     self.mirrors.settled(&loaded.engine);
                 }
@@ -403,6 +398,9 @@ impl Dispatcher {
                 error!(self.log, "alerts were not written; they are read from the store again";
                     "error" => %error);
                 self.forget();
+                // What waits for the next settlement was dropped with it.
+                let waiting = self.waiting.drain(..);
+                waiting.for_each(|reply| _ = reply.send(Err(StorageError::Busy)));
                 self.pause();
             }
         }
@@ -412,135 +410,6 @@ impl Dispatcher {
 
     fn is_busy(&self) -> bool {
         self.is_reading || self.is_settling || self.settlement.is_some()
-    }
-
-    /// Reads the next signals, once those before are settled and every change of a policy is read
-    /// that was made before them.
-    fn read_signals(&mut self, context: &mut Context<Self>) {
-        if !self.has_signals || self.is_busy() || self.definitions.is_behind() {
-            return;
-        }
-        self.is_reading = true;
-        self.has_signals = false;
-        let batch = self.links.readers.ask(Ask(ReadSignals { limit: BATCH })).into_actor(self);
-        context.spawn(batch.map(|batch, dispatcher, context| {
-            dispatcher.is_reading = false;
-            match batch {
-                Ok(batch) => {
-                    dispatcher.has_signals |= batch.signals.len() >= BATCH as usize;
-                    dispatcher.ask_parents(&batch, context);
-                    dispatcher.decide(&batch);
-                    dispatcher.turn(context);
-                }
-                Err(error) => {
-                    dispatcher.has_signals = true;
-                    warn!(dispatcher.log, "signals were not read"; "error" => %error);
-                    dispatcher.pause();
-                }
-            }
-        }));
-    }
-
-    fn decide(&mut self, batch: &SignalBatch) {
-        let Some(loaded) = &mut self.loaded else { return };
-        let Loaded { engine, policies, rules, .. } = loaded;
-        let env = Env { now_ms: unix_ms(), suppressions: rules };
-        for signal in &batch.signals {
-            let definition = batch.definitions.get(&signal.service_id);
-            let definition = definition.filter(|definition| definition.enabled);
-            let Some(definition) = definition else {
-                engine.signal(signal, None, &env);
-                continue;
-            };
-            let routes = routes(definition, signal.kind, policies);
-            let url = definition.target.shown(Requests::Masked);
-            let routed = Routed { subject: subject(definition), url: &url, routes: &routes };
-            engine.signal(signal, Some(&routed), &env);
-        }
-    }
-
-    /// Reads the services of alerts whose notifications are not decided.
-    fn read_unrouted(&mut self, context: &mut Context<Self>) {
-        let Some(loaded) = &mut self.loaded else { return };
-        if self.is_reading {
-            return;
-        }
-        let alerts = loaded.engine.to_route(BATCH as usize);
-        if alerts.is_empty() {
-            return;
-        }
-        self.is_reading = true;
-        let ids: Vec<ServiceId> = alerts.iter().filter_map(|(_, service_id)| *service_id).collect();
-        let definitions = self.links.readers.ask(Ask(GetDefinitions(ids))).into_actor(self);
-        context.spawn(definitions.map(move |definitions, dispatcher, context| {
-            dispatcher.is_reading = false;
-            match definitions {
-                Ok(definitions) => {
-                    for (id, definition) in &definitions {
-                        dispatcher.ask_parents_of(*id, definition, context);
-                    }
-                    dispatcher.route(&alerts, &definitions);
-                    dispatcher.turn(context);
-                }
-                Err(error) => {
-                    warn!(dispatcher.log, "services of alerts were not read"; "error" => %error);
-                    dispatcher.pause();
-                }
-            }
-        }));
-    }
-
-    fn route(
-        &mut self,
-        alerts: &[(i64, Option<ServiceId>)],
-        definitions: &HashMap<ServiceId, Definition>,
-    ) {
-        let Some(Loaded { engine, policies, rules, .. }) = &mut self.loaded else { return };
-        let env = Env { now_ms: unix_ms(), suppressions: rules };
-        for (alert_id, service_id) in alerts {
-            let Some(kind) = engine.alert(*alert_id).map(|alert| alert.kind) else { continue };
-            let definition = service_id.and_then(|id| definitions.get(&id));
-            let routes = match (service_id, definition) {
-                (None, _) => engine.own_routes(kind, &[]),
-                (Some(_), Some(definition)) => routes(definition, kind, policies),
-                (Some(_), None) => Vec::new(),
-            };
-            engine.route(*alert_id, &routes, &env);
-        }
-    }
-
-    /// Counts the open alerts for pages and streams.
-    fn count_open(&mut self, now_ms: i64) {
-        let (has_changed, counted_ms) = self.open_alerts;
-        let Some(loaded) = &self.loaded else { return };
-        if !has_changed || now_ms.abs_diff(counted_ms) < OPEN_COUNT_EVERY_MS {
-            return;
-        }
-        self.open_alerts = (false, now_ms);
-        let alerts = loaded.engine.open_alerts();
-        let alerts =
-            alerts.map(|alert| (alert.service_id.is_some(), alert.subject.group.as_deref()));
-        self.links.open_alerts.set(OpenAlertCounts::of(alerts));
-    }
-
-    fn count(&mut self, now_ms: i64) {
-        let Some(loaded) = &self.loaded else { return };
-        if now_ms - self.counted_ms < COUNT_EVERY_MS {
-            return;
-        }
-        self.counted_ms = now_ms;
-        let metrics = &self.telemetry.alerting;
-        let (mut states, mut suppressed) = (HashMap::new(), HashMap::new());
-        for alert in loaded.engine.open_alerts() {
-            *states.entry((alert.kind, alert.state)).or_insert(0) += 1;
-            if let Some(cause) = alert.suppressed_by {
-                *suppressed.entry(cause).or_insert(0) += 1;
-            }
-        }
-        metrics.alerts(states);
-        metrics.suppressed(suppressed);
-        let Backlog { due, oldest, dead } = loaded.engine.backlog(now_ms);
-        metrics.outbox(Outbox { due, oldest, dead });
     }
 }
 
@@ -553,17 +422,6 @@ impl Actor for Dispatcher {
         context.run_interval(watched::WATCH_EVERY, Self::watch_own);
         context.run_interval(watched::LOOK_EVERY, Self::look_at_burn_rates);
     }
-}
-
-fn routes(definition: &Definition, kind: AlertKind, policies: &[Policy]) -> Vec<Rc<Route>> {
-    Watched::new(definition).routes(kind, policies).into_iter().map(Rc::new).collect()
-}
-
-fn subject(definition: &Definition) -> Rc<Subject> {
-    Rc::new(Subject {
-        name: definition.name.as_str().into(),
-        group: definition.group.as_ref().map(|group| Group::as_str(group).into()),
-    })
 }
 
 fn lane_settings(channel: &Channel) -> LaneSettings {

@@ -1,4 +1,7 @@
 //! Applies the services file while the service runs: on SIGHUP, and when its content has changed.
+//!
+//! Of several instances, one applies its services, channels, policies and maintenance. Canaries and
+//! the settings of alerting are in the memory of each, so each takes those of its own file over.
 
 pub mod decision;
 
@@ -72,16 +75,13 @@ impl Reload {
                 _ = hangup.recv() => true,
                 () = tokio::time::sleep(CHECK_INTERVAL) => false,
             };
-            // The instance that applied its file has ended, and this one takes its place.
             let applied_before =
                 std::mem::replace(&mut applies, self.duties.has(Duty::ServicesFile));
-            if !applies {
-                if is_requested {
-                    info!(self.log, "SIGHUP ignored: another instance applies its services file");
-                }
-                continue;
+            if is_requested && !applies {
+                info!(self.log, "services file: another instance applies its own");
             }
-            is_requested |= !applied_before;
+            // The instance that applied its file has ended, and this one takes its place.
+            is_requested |= applies && !applied_before;
             let path = file.clone();
             let Some(stats) = on_thread(move || services_file::stats(&path)).await else {
                 continue;
@@ -99,7 +99,7 @@ impl Reload {
                 self.problems.clear();
             }
             if is_requested || has_changed {
-                match self.apply(&file).await {
+                match self.apply(&file, applies).await {
                     Attempt::Applied => {
                         self.notify(None);
                         changes.applied(digest);
@@ -114,7 +114,8 @@ impl Reload {
         }
     }
 
-    async fn apply(&mut self, file: &Path) -> Attempt {
+    /// `is_whole` is whether this instance applies more than what each has in memory.
+    async fn apply(&mut self, file: &Path, is_whole: bool) -> Attempt {
         let (path, config) = (file.to_owned(), self.config.clone());
         let content = on_thread(move || read(&config, &path)).await;
         let no_thread = || Err(vec!["SERVICES_FILE: no thread could read it".to_owned()]);
@@ -130,6 +131,12 @@ impl Reload {
         if content.notices != self.notices {
             log_notices(&self.log, &content.notices);
             self.notices.clone_from(&content.notices);
+        }
+        if !is_whole {
+            self.canaries.do_send(canaries);
+            self.alerting.do_send(settings);
+            self.problems.clear();
+            return Attempt::Applied;
         }
         let content = Arc::new(content);
         match self.recorder.send(ApplyFile(Arc::clone(&content))).await {

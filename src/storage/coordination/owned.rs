@@ -1,7 +1,7 @@
 //! The shards and the duties of this instance, for all threads.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::domain::shards::shard_of;
 use crate::domain::{ServiceId, ShardSet};
@@ -46,9 +46,10 @@ impl Default for OwnedShards {
     }
 }
 
-/// The duties of this instance. Clones share the content.
+/// The duties of this instance: how often each was taken or lost, an odd number while this instance
+/// has it. Written by one thread; clones share the content.
 #[derive(Debug, Clone)]
-pub struct Duties(Arc<[AtomicBool; 2]>);
+pub struct Duties(Arc<[AtomicU64; 2]>);
 
 impl Duties {
     pub fn new(duties: &[Duty]) -> Self {
@@ -58,12 +59,21 @@ impl Duties {
     }
 
     pub fn has(&self, duty: Duty) -> bool {
-        self.0[duty as usize].load(Ordering::Acquire)
+        self.term(duty).is_some()
+    }
+
+    /// The term of this instance; `None` while it does not have the duty. Between two terms, others
+    /// may have had it.
+    pub fn term(&self, duty: Duty) -> Option<u64> {
+        let changes = self.0[duty as usize].load(Ordering::Acquire);
+        (changes % 2 == 1).then_some(changes)
     }
 
     pub fn set(&self, duties: &[Duty]) {
         for duty in Duty::ALL {
-            self.0[duty as usize].store(duties.contains(&duty), Ordering::Release);
+            if self.has(duty) != duties.contains(&duty) {
+                self.0[duty as usize].fetch_add(1, Ordering::Release);
+            }
         }
     }
 }
@@ -72,5 +82,26 @@ impl Default for Duties {
     /// All duties.
     fn default() -> Self {
         Self::new(&Duty::ALL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duty_that_comes_back_begins_a_new_term() {
+        let duties = Duties::new(&[Duty::Alerts]);
+        let first = duties.term(Duty::Alerts);
+        duties.set(&[Duty::Alerts, Duty::ServicesFile]);
+        assert!(
+            first.is_some()
+                && duties.term(Duty::Alerts) == first
+                && Duties::default().has(Duty::Alerts)
+        );
+        duties.set(&[Duty::ServicesFile]);
+        assert!(!duties.has(Duty::Alerts) && duties.has(Duty::ServicesFile));
+        duties.set(&[Duty::Alerts]);
+        assert!(duties.has(Duty::Alerts) && duties.term(Duty::Alerts) != first);
     }
 }

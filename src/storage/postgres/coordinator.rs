@@ -8,7 +8,9 @@ use super::cold::services as service_reads;
 use super::columns::state_of;
 use super::inbox;
 use super::registration;
+use super::registration::Replaces;
 use super::schema::{service_events, services};
+use super::start_error::StartError;
 use super::statement::statement;
 use super::store::PostgresStore;
 use crate::clock;
@@ -76,8 +78,14 @@ impl Coordinate for PostgresStore {
         let joined =
             joined.ok_or_else(|| StorageError::Conflict("a command runs alone".to_owned()))?;
         let registered = self.run(|connection| {
-            registration::join(connection, &joined, &[], unix_ms())
-                .map_err(|error| StorageError::Unavailable(error.to_string()))
+            let joining = registration::join(connection, &joined, Replaces::Unused, &[], unix_ms());
+            joining.map_err(|error| {
+                let why = error.to_string();
+                if matches!(error, StartError::Replaced(_)) {
+                    instance.replaced(why.clone());
+                }
+                StorageError::Unavailable(why)
+            })
         })?;
         // What it has at once is taken over by a claim, as the rest.
         instance.rejoined(registered.id);

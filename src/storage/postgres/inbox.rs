@@ -39,24 +39,47 @@ pub fn read(
     shards: &ShardSet,
     limit: u32,
 ) -> Result<Vec<(i64, Outcome)>> {
-    let limit = i64::from(limit);
-    let rows: Vec<(i64, i64, i64, String)> =
-        Read { shards: &shards.to_bytes(), limit: &limit }.load(connection)?;
-    // A row that cannot be read, which another program wrote, stays.
-    let outcomes = rows.into_iter().filter_map(|(id, service_id, at_ms, text)| {
-        let service_id = ServiceId::new(service_id)?;
-        let outcome = decode(service_id, at_ms, &serde_json::from_str(&text).ok()?)?;
-        Some((id, Outcome { inbox_id: Some(id), ..outcome }))
-    });
-    Ok(outcomes.collect())
+    type Row = (i64, i64, i64, String);
+    let (shards, limit) = (shards.to_bytes(), i64::from(limit));
+    first_readable(
+        limit,
+        |after| Ok(Read { shards: &shards, after: &after, limit: &limit }.load(connection)?),
+        |row: &Row| row.0,
+        |(id, service_id, at_ms, text)| {
+            let service_id = ServiceId::new(service_id)?;
+            let outcome = decode(service_id, at_ms, &serde_json::from_str(&text).ok()?)?;
+            Some((id, Outcome { inbox_id: Some(id), ..outcome }))
+        },
+    )
 }
 
 statement!(
-    Read { shards: Bytea = Vec<u8>, limit: BigInt = i64 } -> (BigInt, BigInt, BigInt, Text),
+    Read { shards: Bytea = Vec<u8>, after: BigInt = i64, limit: BigInt = i64 }
+        -> (BigInt, BigInt, BigInt, Text),
     "SELECT id, service_id, at_ms, outcome FROM inbox \
         WHERE region_id = 0 AND service_id > 0 \
-            AND get_bit(?, service_id / 16 % 1024) = 1 ORDER BY id LIMIT ?"
+            AND get_bit(?, service_id / 16 % 1024) = 1 AND id > ? ORDER BY id LIMIT ?"
 );
+
+/// The first page of at most `limit` rows that has one which this version can read. The others,
+/// which another version wrote, stay.
+fn first_readable<R, T>(
+    limit: i64,
+    mut rows_after: impl FnMut(i64) -> Result<Vec<R>>,
+    id: impl Fn(&R) -> i64,
+    mut read: impl FnMut(R) -> Option<T>,
+) -> Result<Vec<T>> {
+    let mut after = 0;
+    loop {
+        let rows = rows_after(after)?;
+        let is_last = (rows.len() as i64) < limit;
+        after = rows.last().map_or(after, &id);
+        let readable: Vec<T> = rows.into_iter().filter_map(&mut read).collect();
+        if is_last || !readable.is_empty() {
+            return Ok(readable);
+        }
+    }
+}
 
 /// The service of rows that are commands.
 const NO_SERVICE: i64 = 0;
@@ -75,16 +98,20 @@ pub fn insert_command(connection: &mut StoreConnection, command: &AlertCommand) 
 
 /// The first commands, by id.
 pub fn commands(connection: &mut StoreConnection, limit: u32) -> Result<Vec<(i64, AlertCommand)>> {
-    let rows: Vec<(i64, String)> = inbox::table
-        .filter(inbox::service_id.eq(NO_SERVICE))
-        .order(inbox::id)
-        .limit(limit.into())
-        .select((inbox::id, inbox::outcome))
-        .load(connection)?;
-    let commands = rows.into_iter().filter_map(|(id, text)| {
-        Some((id, AlertCommand::from_json(&serde_json::from_str(&text).ok()?)?))
-    });
-    Ok(commands.collect())
+    type Row = (i64, String);
+    first_readable(
+        limit.into(),
+        |after| {
+            let rows = inbox::table
+                .filter(inbox::service_id.eq(NO_SERVICE).and(inbox::id.gt(after)))
+                .order(inbox::id)
+                .limit(limit.into())
+                .select((inbox::id, inbox::outcome));
+            Ok(rows.load(connection)?)
+        },
+        |row: &Row| row.0,
+        |(id, text)| Some((id, AlertCommand::from_json(&serde_json::from_str(&text).ok()?)?)),
+    )
 }
 
 pub fn delete(connection: &mut StoreConnection, ids: &[i64]) -> Result<()> {

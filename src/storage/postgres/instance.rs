@@ -19,7 +19,7 @@ use crate::storage::coordination::owned::OwnedShards;
 use crate::storage::error::StorageError;
 use crate::storage::port::Result;
 
-/// Most changes of this instance whose revisions are remembered until a look has passed them.
+/// Most changes of this instance whose revisions are remembered: the newest ones.
 const OWN_REVISIONS: usize = 4_096;
 
 /// The registered instance. Invariant: one transaction of it runs at a time.
@@ -117,6 +117,11 @@ impl Instance {
         self.id.store(id, Ordering::Release);
     }
 
+    /// It may not register anew: another one has its place.
+    pub fn replaced(&self, detail: String) {
+        self.state().end = Some(End { detail, may_rejoin: false });
+    }
+
     /// A change of definitions is stored with this revision.
     pub fn note_revision(&self, revision: i64) {
         let own = &mut self.state().own_revisions;
@@ -129,12 +134,6 @@ impl Instance {
     /// Whether this instance made the change with this revision. `false` when that is unknown.
     pub fn made(&self, revision: i64) -> bool {
         self.state().own_revisions.contains(&revision)
-    }
-
-    /// No revision up to this one is asked for any more.
-    pub fn forget_revisions(&self, up_to: i64) {
-        let own = &mut self.state().own_revisions;
-        *own = own.split_off(&(up_to + 1));
     }
 
     /// The same instance, registered in the store with this id.

@@ -49,14 +49,50 @@ pub struct Registered {
     pub store_id: String,
 }
 
+/// What every newcomer locks: the rows of the living instances, in the order of all writers, which
+/// waits for the commits that they have under way; and then the row of the store, so that one of
+/// two newcomers sees the other. Returns the id of the store.
+fn lock(connection: &mut StoreConnection) -> QueryResult<String> {
+    instances::table
+        .filter(instances::ended_at_ms.is_null())
+        .order(instances::id)
+        .select(instances::id)
+        .for_update()
+        .load::<i64>(connection)?;
+    store::table.select(store::store_id).for_update().first(connection)
+}
+
+/// Adds the row of a newcomer. Returns its id.
+fn insert(
+    connection: &mut StoreConnection,
+    (name, role): (&str, &str),
+    mark_ms: Option<i64>,
+) -> QueryResult<i64> {
+    diesel::insert_into(instances::table)
+        .values((
+            instances::name.eq(name),
+            instances::role.eq(role),
+            instances::region_id.eq(REGION),
+            instances::version.eq(VERSION),
+            instances::committed_at_ms.eq(mark_ms),
+        ))
+        .returning(instances::id)
+        .get_result(connection)
+}
+
+/// Notes that `by` has ended these living instances.
+fn end(connection: &mut StoreConnection, ids: &[i64], by: i64, now_ms: i64) -> QueryResult<()> {
+    diesel::update(instances::table.filter(instances::id.eq_any(ids)))
+        .set((instances::ended_at_ms.eq(now_ms), instances::ended_by.eq(by)))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Registers an instance of this name, ends `others` and takes all shards, in one transaction.
 /// `None`, and nothing is changed, when the living instances are not `others` any more, or one of
 /// another name has written something.
 ///
 /// The new row has the liveness mark of the row before it, at which the observed time ended.
-///
-/// Every newcomer locks the row of the store, so one of two sees the other. The rows of living
-/// instances are locked before it, in the order of all writers.
 pub fn register(
     connection: &mut StoreConnection,
     name: &str,
@@ -64,14 +100,7 @@ pub fn register(
     now_ms: i64,
 ) -> Result<Option<Registered>, StartError> {
     connection.transaction(|connection| {
-        // Waits for the commits that these instances have under way.
-        instances::table
-            .filter(instances::ended_at_ms.is_null())
-            .order(instances::id)
-            .select(instances::id)
-            .for_update()
-            .load::<i64>(connection)?;
-        let store_id = store::table.select(store::store_id).for_update().first(connection)?;
+        let store_id = lock(connection)?;
         let is_same = |(now, before): (&Found, &Found)| {
             now.id == before.id && (now.commit_no == before.commit_no || now.name == name)
         };
@@ -86,20 +115,9 @@ pub fn register(
             .select(instances::committed_at_ms)
             .first(connection)
             .optional()?;
-        let id: i64 = diesel::insert_into(instances::table)
-            .values((
-                instances::name.eq(name),
-                instances::role.eq(ROLE),
-                instances::region_id.eq(REGION),
-                instances::version.eq(VERSION),
-                instances::committed_at_ms.eq(mark.flatten()),
-            ))
-            .returning(instances::id)
-            .get_result(connection)?;
-        let before = instances::ended_at_ms.is_null().and(instances::id.ne(id));
-        diesel::update(instances::table.filter(before))
-            .set((instances::ended_at_ms.eq(now_ms), instances::ended_by.eq(id)))
-            .execute(connection)?;
+        let id = insert(connection, (name, ROLE), mark.flatten())?;
+        let before: Vec<i64> = found.iter().map(|found| found.id).collect();
+        end(connection, &before, id, now_ms)?;
         free_ended(connection)?;
         diesel::update(shards::table).set(shards::owner_id.eq(id)).execute(connection)?;
         Ok(Some(Registered { id, store_id }))
@@ -126,45 +144,40 @@ pub struct Member {
     pub is_alone: bool,
 }
 
+/// Which living instances of its name a newcomer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces {
+    /// A start takes their place.
+    All,
+    /// An instance that registers anew takes the place of one that has written nothing: that of an
+    /// earlier attempt whose answer was lost. Another one is its successor.
+    Unused,
+}
+
 /// Registers an instance beside the living ones, and ends those of the same name, whose shards it
 /// takes over. Without other instances that probe, it takes everything that was watched until the
 /// same moment; the rest has no owner. `duties` are those that it may have.
 ///
 /// The new row has the liveness mark of what it takes over, at which the observed time ended.
-///
-/// The locks are those of [`register`].
 pub fn join(
     connection: &mut StoreConnection,
     joined: &Joined,
+    replaces: Replaces,
     duties: &[Duty],
     now_ms: i64,
 ) -> Result<Member, StartError> {
     connection.transaction(|connection| {
-        instances::table
-            .filter(instances::ended_at_ms.is_null())
-            .order(instances::id)
-            .select(instances::id)
-            .for_update()
-            .load::<i64>(connection)?;
-        let store_id = store::table.select(store::store_id).for_update().first(connection)?;
-        let id: i64 = diesel::insert_into(instances::table)
-            .values((
-                instances::name.eq(&joined.name),
-                instances::role.eq(joined.role.as_str()),
-                instances::region_id.eq(REGION),
-                instances::version.eq(VERSION),
-            ))
-            .returning(instances::id)
-            .get_result(connection)?;
-        let predecessors: Vec<i64> = diesel::update(
-            instances::table
-                .filter(instances::ended_at_ms.is_null())
-                .filter(instances::name.eq(&joined.name))
-                .filter(instances::id.ne(id)),
-        )
-        .set((instances::ended_at_ms.eq(now_ms), instances::ended_by.eq(id)))
-        .returning(instances::id)
-        .get_results(connection)?;
+        let store_id = lock(connection)?;
+        let of_name = living(connection)?.into_iter().filter(|found| found.name == joined.name);
+        let of_name: Vec<Found> = of_name.collect();
+        if replaces == Replaces::Unused
+            && let Some(successor) = of_name.iter().find(|found| found.commit_no > 0)
+        {
+            return Err(StartError::Replaced(successor.clone()));
+        }
+        let id = insert(connection, (&joined.name, joined.role.as_str()), None)?;
+        let predecessors: Vec<i64> = of_name.iter().map(|found| found.id).collect();
+        end(connection, &predecessors, id, now_ms)?;
         let of_predecessors = shards_of(connection, &predecessors)?;
         free_ended(connection)?;
         let others: Vec<String> = instances::table

@@ -14,7 +14,7 @@ use super::instance::{Instance, Joined};
 use super::migrations;
 use super::migrations::Version;
 use super::registration;
-use super::registration::{Member, Registered};
+use super::registration::{Member, Registered, Replaces};
 use super::settings::Settings;
 use super::start_checks;
 use super::start_checks::Content;
@@ -356,7 +356,7 @@ fn look(
         Entry::Alone { name, takeover } => (name, takeover),
         Entry::Joins { joined, duties } => {
             registration::follow_clock(connection).map_err(|error| interrupted(&error))?;
-            let member = registration::join(connection, joined, duties, unix_ms());
+            let member = registration::join(connection, joined, Replaces::All, duties, unix_ms());
             let member = member.map_err(|error| interrupted(&error))?;
             return Ok(Step::Entered(Entered::Joined(joined.clone(), member)));
         }

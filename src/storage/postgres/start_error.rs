@@ -47,6 +47,12 @@ pub enum StartError {
          INSTANCE_NAME would take its place", .0.name, .0.id
     )]
     InUse(Found),
+    /// For an instance that registers anew.
+    #[error(
+        "another instance of this INSTANCE_NAME has started meanwhile ({:?}, instance {}) and has \
+         its place", .0.name, .0.id
+    )]
+    Replaced(Found),
     /// It cannot receive a move.
     #[error(transparent)]
     Target(#[from] TargetError),

@@ -49,6 +49,15 @@ struct Newest {
     at_ms: Option<i64>,
 }
 
+/// So many of the newest rows are searched for the latest start. It is among them, unless as many
+/// results of probes that began before it were committed after it.
+macro_rules! newest_rows {
+    () => {
+        65536
+    };
+}
+pub(super) use newest_rows;
+
 /// The start of the latest of the newest rows of a table of ticks. Rows are in the order of
 /// commits, which is not that of starts: a probe may end long after others that began after it. The
 /// other rows are of earlier probes unless a clock was set back, and then they were moved.
@@ -57,7 +66,9 @@ macro_rules! latest_start {
         concat!(
             "SELECT max(created_at_ms) FROM (SELECT created_at_ms FROM ",
             $table,
-            " ORDER BY id DESC LIMIT 65536)",
+            " ORDER BY id DESC LIMIT ",
+            $crate::storage::sqlite::gaps::newest_rows!(),
+            ")",
         )
     };
 }

@@ -6,6 +6,7 @@
 
 pub mod checksum;
 pub mod moving;
+pub mod rows;
 pub mod tables;
 pub mod target_error;
 pub mod value;
@@ -14,7 +15,8 @@ use crate::domain::StoredTick;
 use crate::domain::audit::AuditEntry;
 use crate::storage::history::rows::{Marks, NewChunk, Rollup};
 use crate::storage::port::Result;
-use crate::storage::transfer::tables::{NUMBERED, PlainRow};
+use crate::storage::transfer::rows::PlainRow;
+use crate::storage::transfer::tables::NUMBERED;
 
 /// Services whose rows the target writes in one transaction.
 pub const PORTION: usize = 64;

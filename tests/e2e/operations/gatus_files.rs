@@ -134,7 +134,7 @@ fn what_is_not_used_is_listed_once_at_the_start_and_by_check_file() {
     );
     let launch = Launch::new().with_services_file(&text);
     let expected = [
-        "services.yaml:1: storage: not used: results are stored in SQLite",
+        "services.yaml:1: storage: not used: set DB_FILE or DATABASE_URL instead",
         "services.yaml:6: endpoints: timeout: not used, as in Gatus: expected client: timeout",
     ];
     let (code, output) = launch.run(&["check-file", "services.yaml"]);

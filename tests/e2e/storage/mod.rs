@@ -10,6 +10,7 @@ mod database_outage;
 mod database_start;
 mod export;
 mod file_checks;
+mod handing_over;
 mod import_go_db;
 mod instances;
 mod moving;

@@ -13,7 +13,8 @@ use super::super::schema::{
     service_facts, service_metrics, services, silences,
 };
 use crate::storage::port::Result;
-use crate::storage::transfer::tables::{self, HISTORY, PLAIN, PlainRow, plain_tables};
+use crate::storage::transfer::rows::{self, PLAIN, PlainRow};
+use crate::storage::transfer::tables::{HISTORY, plain_tables};
 use crate::storage::transfer::value::Value;
 use crate::storage::transfer::{EachRow, Row};
 
@@ -52,7 +53,7 @@ macro_rules! define_tables {
                     .load_iter::<($($of_type,)+), DefaultLoadingMode>(connection)?;
                 for row in rows {
                     let ($($of_column,)+) = row?;
-                    let row = tables::$Of { $($of_column: $of_column.plain(),)+ };
+                    let row = rows::$Of { $($of_column: $of_column.plain(),)+ };
                     each(Row::Plain(Box::new(PlainRow::$Of(row))))?;
                 }
             })+
@@ -68,7 +69,7 @@ macro_rules! define_tables {
                     .load_iter::<($($type,)+), DefaultLoadingMode>(connection)?;
                 for row in rows {
                     let ($($column,)+) = row?;
-                    let row = tables::$In { $($column: $column.plain(),)+ };
+                    let row = rows::$In { $($column: $column.plain(),)+ };
                     each(Row::Plain(Box::new(PlainRow::$In(row))))?;
                 }
             })+
@@ -79,8 +80,8 @@ macro_rules! define_tables {
         #[derive(Debug, Default)]
         pub struct Buffer {
             rows: usize,
-            $($of: Vec<tables::$Of>,)+
-            $($in: Vec<tables::$In>,)+
+            $($of: Vec<rows::$Of>,)+
+            $($in: Vec<rows::$In>,)+
         }
 
         impl Buffer {

@@ -9,6 +9,7 @@ use crate::domain::shards::shard_of;
 use crate::domain::{Outcome, Role, ServiceId, ShardSet, State, sample};
 use crate::spec::Patch;
 use crate::storage::contract::fixture::{START_MS, outcome, plain};
+use crate::storage::coordination::command::AlertCommand;
 use crate::storage::coordination::{Duty, Roster};
 use crate::storage::error::StorageError;
 use crate::storage::ledger::Ledger;
@@ -169,6 +170,32 @@ fn a_restart_takes_the_shards_of_its_predecessor_and_ends_it_for_good() {
 }
 
 #[test]
+fn one_that_registers_anew_takes_the_place_of_no_instance_that_has_started_meanwhile() {
+    let (database, mut first, mut second) = two();
+    let end_of = |second: &mut Member, name: &str| {
+        let roster = second.look();
+        let seen = roster.instances.iter().find(|seen| seen.name == name).unwrap();
+        assert!(second.coordinator.end(seen, START_MS).unwrap());
+    };
+    end_of(&mut second, "a");
+    assert!(first.look().own().is_none());
+    // As after an attempt to register anew whose answer was lost.
+    let lost = Member::join(&database, "a", Role::All);
+    first.coordinator.rejoin().unwrap();
+    assert_eq!(first.look().own().map(|own| own.id), Some(4));
+    drop(lost);
+
+    end_of(&mut second, "a");
+    assert!(first.look().own().is_none());
+    let mut again = Member::join(&database, "a", Role::All);
+    again.create("service");
+    let error = first.coordinator.rejoin().unwrap_err();
+    assert!(error.to_string().contains("has its place"), "{error}");
+    assert!(first.server.change().is_some());
+    assert!(again.look().own().is_some());
+}
+
+#[test]
 fn a_change_of_another_instance_is_written_by_the_owner_at_the_time_of_the_change() {
     let (database, mut first, mut second) = two();
     let [paused, deleted] = ["paused", "deleted"].map(|name| first.create(name));
@@ -210,6 +237,25 @@ fn an_outcome_in_the_inbox_is_recorded_once_by_the_owner() {
     assert_eq!(first.coordinator.inbox(&owned, 9).unwrap(), []);
     let count = database.query("SELECT count(*) FROM service_ticks");
     assert_eq!(count[0][0].as_deref(), Some("1"));
+}
+
+#[test]
+fn rows_of_the_inbox_that_another_version_wrote_keep_no_others_from_being_read() {
+    let (database, mut first, mut second) = two();
+    let id = first.create("job");
+    database.query(&format!(
+        "INSERT INTO inbox (service_id, at_ms, outcome) SELECT service_id, 0, '{{}}' \
+         FROM unnest(array[0, {id}]) service_id, generate_series(1, 5)"
+    ));
+    let owned = first.owned();
+    assert_eq!(first.coordinator.inbox(&owned, 2).unwrap(), []);
+    assert_eq!(first.coordinator.commands(2).unwrap(), []);
+    second.writer.post(&[outcome(id, &plain(State::Up, START_MS))]).unwrap();
+    let source = AuditSource::COMMAND;
+    let command = AlertCommand::Acknowledge { alert_id: 1, acknowledgement: None, source };
+    second.writer.post_command(&command).unwrap();
+    assert_eq!(first.coordinator.inbox(&owned, 2).unwrap().len(), 1);
+    assert_eq!(first.coordinator.commands(2).unwrap(), [(12, command)]);
 }
 
 #[test]
