@@ -15,6 +15,7 @@ use crate::actors::messages::instances::{
     CarryOut, ChangesFound, ClaimShards, CommandsDone, DropShards, EndInstance, GiveBackShards,
     Look, Looked, RecordInbox, Rejoin, StopCoordinator,
 };
+use crate::actors::open_alerts::OpenAlerts;
 use crate::actors::runtime::{Lifeline, Runtime};
 use crate::clock;
 use crate::domain::time::shared_clock::{adjustment_ms, is_step};
@@ -72,6 +73,8 @@ pub struct CoordinatorLinks {
     pub commands_done: Recipient<CommandsDone>,
     pub owned: OwnedShards,
     pub duties: Duties,
+    /// Written here while another instance decides about alerts.
+    pub open_alerts: OpenAlerts,
     pub roster: CurrentRoster,
 }
 
@@ -256,8 +259,8 @@ impl Coordinator {
         if std::mem::take(&mut self.is_failing) {
             info!(self.log, "the other instances can be seen again");
         }
-        let Looked { roster, changed, deleted, settings, states, results, mut inbox, commands } =
-            looked;
+        let Looked { roster, changed, deleted, settings, states, results, mut inbox, .. } = looked;
+        let Looked { open_alerts, commands, .. } = looked;
         self.results.ended(&roster, Instant::now());
         let owned = self.links.owned.get();
         let moves = self.membership.look(Ok(&roster), owned.len(), Instant::now());
@@ -265,6 +268,9 @@ impl Coordinator {
         self.links.duties.set(if lives { &roster.duties } else { &[] });
         if lives {
             self.links.roster.set(roster.clone(), Instant::now());
+        }
+        if let Some(counts) = open_alerts {
+            self.links.open_alerts.set(counts);
         }
         self.telemetry.instances.set(roster.instances.len() as i64);
         self.telemetry.shards_owned.set(owned.len() as i64);

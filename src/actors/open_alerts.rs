@@ -4,7 +4,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::domain::alert::open_counts::OpenAlertCounts;
 
-/// Written by the dispatcher at most twice a second; clones share the content.
+/// Written by the dispatcher at most twice a second, or by the coordinator with each look while
+/// another instance decides about alerts; clones share the content.
 #[derive(Debug, Clone, Default)]
 pub struct OpenAlerts(Arc<RwLock<Arc<OpenAlertCounts>>>);
 

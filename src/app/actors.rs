@@ -221,7 +221,7 @@ impl Actors {
         let canaries = canaries.recipient();
         let queriers = start_queriers(config, store, (&last_results, service_changes), runtime);
         let roster = CurrentRoster::default();
-        let links = (&recorder, &dispatcher, &roster);
+        let links = (&recorder, &dispatcher, &roster, &open_alerts);
         let coordinator = start_coordinator(config, store, loaded, links, runtime);
         Self {
             scheduler,
@@ -418,9 +418,10 @@ fn start_coordinator(
     config: &Config,
     store: &Store,
     revision: i64,
-    (recorder, dispatcher, roster): (&Addr<Recorder>, &Addr<Dispatcher>, &CurrentRoster),
+    links: (&Addr<Recorder>, &Addr<Dispatcher>, &CurrentRoster, &OpenAlerts),
     runtime: &Runtime,
 ) -> Option<Addr<Coordinator>> {
+    let (recorder, dispatcher, roster, open_alerts) = links;
     let access = store.access();
     access.coordinator()?;
     let (of_thread, lifelines) = (access.clone(), runtime.lifelines.clone());
@@ -448,6 +449,7 @@ fn start_coordinator(
         inbox: recorder.clone().recipient(),
         owned: access.owned(),
         duties: access.duties(),
+        open_alerts: open_alerts.clone(),
         roster: roster.clone(),
     };
     Some(Coordinator::new(settings, links, runtime).start())

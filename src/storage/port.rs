@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::domain::access::GroupLimit;
+use crate::domain::alert::open_counts::OpenAlertCounts;
 use crate::domain::audit::{AuditEntry, AuditSource};
 use crate::domain::history::facts::FactsSince;
 use crate::domain::live::{LiveService, ServiceUpdate};
@@ -339,6 +340,8 @@ pub trait Coordinate: StoreRead {
     ) -> Result<Vec<(ServiceId, ServiceUpdate)>>;
     /// The id of the newest event.
     fn newest_event(&mut self) -> Result<i64>;
+    /// Numbers of the open alerts, which one instance for all decides about.
+    fn open_alert_counts(&mut self) -> Result<OpenAlertCounts>;
     /// The first `limit` commands about alerts in the inbox, by id.
     fn commands(&mut self, limit: u32) -> Result<Vec<(i64, AlertCommand)>>;
     /// Removes commands that were carried out.

@@ -4,6 +4,7 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::domain::access::{Session, Token};
+use crate::domain::alert::open_counts::OpenAlertCounts;
 use crate::domain::live::{LiveService, ServiceUpdate};
 use crate::domain::maintenance::Windows;
 use crate::domain::{Definition, Outcome, ServiceId, ShardSet};
@@ -46,6 +47,8 @@ pub struct Looked {
     pub results: Vec<(ServiceId, ServiceUpdate)>,
     /// Outcomes for services of this instance, oldest first.
     pub inbox: Vec<(i64, Outcome)>,
+    /// Numbers of open alerts; `None` where this instance decides about them.
+    pub open_alerts: Option<OpenAlertCounts>,
     /// Commands about alerts, for the instance that decides about them.
     pub commands: Vec<(i64, AlertCommand)>,
 }

@@ -149,7 +149,9 @@ fn look_at(
     if !own.is_empty() {
         looked.inbox = store.inbox(&own, INBOX_LIMIT)?;
     }
-    if roster.duties.contains(&Duty::Alerts) {
+    if !roster.duties.contains(&Duty::Alerts) {
+        looked.open_alerts = Some(store.open_alert_counts()?);
+    } else {
         looked.commands = store.commands(COMMANDS_LIMIT)?;
     }
     Ok(Looked { roster, ..looked })

@@ -11,7 +11,7 @@ use crate::actors::messages::store::Ask;
 use crate::clock::unix_ms;
 use crate::domain::alert::{AlertKind, Edge};
 use crate::domain::{Defaults, Definition, FullName, Group, Name, Service, ServiceId, Verdict};
-use crate::storage::alerting::{FindServices, SignalBatch};
+use crate::storage::alerting::{FindDown, FindServices, SignalBatch};
 
 impl Dispatcher {
     /// Probes the parents of the services that begin to fail, before their alerts are decided.
@@ -51,6 +51,19 @@ impl Dispatcher {
             let parents: Vec<Service> =
                 enabled.map(|(id, parent)| Service::new(id, parent, &defaults)).collect();
             dispatcher.probe_parents(child, parents, context);
+        }));
+    }
+
+    /// Reads the states of parents that other instances probe.
+    pub(super) fn read_parents(&mut self, now_ms: i64, context: &mut Context<Self>) {
+        let Some(Loaded { rules, .. }) = &mut self.loaded else { return };
+        let Some(ids) = rules.parents.to_read(&self.links.last_results, now_ms) else { return };
+        let read = self.links.readers.ask(Ask(FindDown(ids))).into_actor(self);
+        context.spawn(read.map(|down, dispatcher, _| {
+            // After an error, they stay as they were until the next read.
+            if let (Ok(down), Some(Loaded { rules, .. })) = (down, &mut dispatcher.loaded) {
+                rules.parents.were_read(down);
+            }
         }));
     }
 

@@ -237,6 +237,7 @@ impl Dispatcher {
         }
         self.read_unrouted(context);
         self.read_signals(context);
+        self.read_parents(now_ms, context);
         self.send_due(context);
         self.push_due(context);
         self.count(now);

@@ -1,7 +1,7 @@
 //! Whether a parent of a failing service is down (`depends-on`): parents are probed at once, and
 //! the service is not reported while one of them fails.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::actors::last_results::LastResults;
@@ -18,6 +18,10 @@ const RECHECK_MS: i64 = 1_000;
 pub struct Parents {
     /// Bound: the services with an open alert and `depends-on`.
     children: HashMap<ServiceId, Child>,
+    /// Parents without a last result here that the store had as down at the newest read.
+    down_elsewhere: HashSet<ServiceId>,
+    /// When that was, in unix milliseconds.
+    read_ms: i64,
 }
 
 #[derive(Debug)]
@@ -80,6 +84,24 @@ impl Parents {
         }
     }
 
+    /// The parents to read from the store, if that is due: those without a last result here, such
+    /// as those that another instance probes.
+    pub fn to_read(&mut self, last_results: &LastResults, now_ms: i64) -> Option<Vec<ServiceId>> {
+        if now_ms.abs_diff(self.read_ms) < RECHECK_MS.unsigned_abs() {
+            return None;
+        }
+        let all = self.children.values().flat_map(|child| child.parents.iter().flatten());
+        let elsewhere = all.copied().filter(|id| last_results.is_up(*id).is_none());
+        let ids: HashSet<ServiceId> = elsewhere.collect();
+        self.read_ms = now_ms;
+        (!ids.is_empty()).then(|| ids.into_iter().collect())
+    }
+
+    /// Those of [`to_read`](Self::to_read) that are down.
+    pub fn were_read(&mut self, down: HashSet<ServiceId>) {
+        self.down_elsewhere = down;
+    }
+
     /// Looks at the parents of each child; forgets children without an open alert.
     pub fn refresh(
         &mut self,
@@ -90,7 +112,10 @@ impl Parents {
         self.children.retain(|id, child| now_ms < child.deadline_ms || is_open(*id));
         for child in self.children.values_mut() {
             let parents = child.parents.as_deref().unwrap_or_default();
-            let is_down = |id: &ServiceId| last_results.is_up(*id) == Some(false);
+            let is_down = |id: &ServiceId| match last_results.is_up(*id) {
+                Some(is_up) => !is_up,
+                None => self.down_elsewhere.contains(id),
+            };
             let is_blocked = now_ms < child.failed_until_ms || parents.iter().any(is_down);
             if child.is_blocked && !is_blocked {
                 child.released_ms = now_ms.saturating_add(child.settles_within_ms);
@@ -160,6 +185,27 @@ mod tests {
         parents.probed(id(CHILD), false, 1_000);
         assert_eq!(parents.blocked_until(id(CHILD), 1_000), None);
         assert_eq!(parents.blocked_until(id(9), 0), None);
+    }
+
+    #[test]
+    fn a_parent_that_another_instance_probes_is_read_from_the_store() {
+        let last_results = LastResults::default();
+        let mut parents = waiting();
+        assert_eq!(parents.to_read(&last_results, 1_000), Some(vec![id(1)]));
+        assert_eq!(parents.to_read(&last_results, 1_001), None, "once a second");
+        parents.probed(id(CHILD), true, 1_000);
+        parents.were_read([id(1)].into());
+        parents.refresh(&last_results, |_| true, 60_000);
+        assert_eq!(parents.blocked_until(id(CHILD), 60_000), Some(61_000));
+        parents.were_read(HashSet::new());
+        parents.refresh(&last_results, |_| true, 61_000);
+        assert_eq!(parents.blocked_until(id(CHILD), 61_000), Some(71_000));
+        // Once it is probed here, its last result counts.
+        let here = self::last_results();
+        parent_result(&here, false);
+        assert_eq!(parents.to_read(&here, 62_000), None);
+        parents.refresh(&here, |_| true, 62_000);
+        assert_eq!(parents.blocked_by(id(1)), 1);
     }
 
     #[test]

@@ -17,18 +17,21 @@ impl OpenAlertCounts {
     /// Counts alerts: whether each is about a service, and the group of that.
     pub fn of<'a>(alerts: impl Iterator<Item = (bool, Option<&'a str>)>) -> Self {
         let mut counts = Self::default();
-        for (is_of_service, group) in alerts {
-            if !is_of_service {
-                counts.own += 1;
-                continue;
-            }
-            let group = group.unwrap_or_default();
-            match counts.by_group.get_mut(group) {
-                Some(count) => *count += 1,
-                None => drop(counts.by_group.insert(group.into(), 1)),
-            }
-        }
+        alerts.for_each(|(is_of_service, group)| counts.add(is_of_service, group, 1));
         counts
+    }
+
+    /// Adds so many alerts about services of this group, or of the monitor itself.
+    pub fn add(&mut self, is_of_service: bool, group: Option<&str>, count: u64) {
+        if !is_of_service {
+            self.own += count;
+            return;
+        }
+        let group = group.unwrap_or_default();
+        match self.by_group.get_mut(group) {
+            Some(known) => *known += count,
+            None => drop(self.by_group.insert(group.into(), count)),
+        }
     }
 
     /// Those that a caller sees: a limit to groups leaves the alerts of the monitor itself out.

@@ -29,16 +29,20 @@ impl Query for FindObjectives {
     type Answer = Vec<Objective>;
 
     fn run(self, rows: &mut dyn StoreRead) -> Result<Vec<Objective>> {
-        let services = rows.load_services()?.into_iter();
-        let objectives = services.filter_map(|service| {
-            let definition = service.definition;
+        let objective = |(service_id, definition): (ServiceId, Definition)| {
             let slo = definition.options.slo.filter(|_| definition.enabled)?;
             let watched = Watched::new(&definition);
             let has_route =
                 BURN_RULES.iter().any(|rule| !watched.routes(rule.kind, &self.policies).is_empty());
-            has_route.then_some(Objective { service_id: service.id, slo, definition })
-        });
-        Ok(objectives.collect())
+            has_route.then_some(Objective { service_id, slo, definition })
+        };
+        let mut objectives = Vec::new();
+        // In parts, since all definitions of a large store take much memory.
+        for part in rows.all_service_ids()?.chunks(READ_AT_ONCE) {
+            objectives.extend(rows.definitions(part)?.into_iter().filter_map(objective));
+        }
+        objectives.sort_unstable_by_key(|objective| objective.service_id);
+        Ok(objectives)
     }
 }
 

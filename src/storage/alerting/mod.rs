@@ -159,6 +159,10 @@ pub struct GetDefinitions(pub Vec<ServiceId>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindServices(pub Vec<FullName>);
 
+/// Query: those of these services that live and are down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindDown(pub Vec<ServiceId>);
+
 /// Query: what a message is made of: these alerts, and the definition of one service if it lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetMessageParts {

@@ -1,11 +1,12 @@
 //! Queries of alerting.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::domain::alert::{Alert, Channel, Policy, Signal, Silence};
-use crate::domain::{Definition, Page, ServiceId};
+use crate::domain::live::LiveService;
+use crate::domain::{Definition, Page, ServiceId, State};
 use crate::storage::alerting::{
-    AlertDetails, AlertHistory, AlertingState, DeliveryRecord, FindServices, GetAlert,
+    AlertDetails, AlertHistory, AlertingState, DeliveryRecord, FindDown, FindServices, GetAlert,
     GetAlertHistory, GetAlertingState, GetAlerts, GetChannel, GetDefinitions, GetDelivery,
     GetMessageParts, GetNotification, GetPolicy, GetSilence, ListAlerts, ListChannels,
     ListDeliveries, ListOpenAlerts, ListPolicies, ListSignals, ListSilences, NotificationRecord,
@@ -45,6 +46,18 @@ query!(GetDelivery => DeliveryRecord, |query, rows| rows.delivery(query.0));
 query!(ListDeliveries => Page<DeliveryRecord>, |query, rows| rows.deliveries(&query));
 query!(FindServices => Vec<(ServiceId, Definition)>, |query, rows| rows.services_by_name(&query.0));
 query!(GetDefinitions => HashMap<ServiceId, Definition>, |query, rows| rows.definitions(&query.0));
+
+impl Query for FindDown {
+    type Answer = HashSet<ServiceId>;
+
+    fn run(self, rows: &mut dyn StoreRead) -> Result<HashSet<ServiceId>> {
+        let services = rows.live_services(Some(&self.0))?.into_iter();
+        let is_down = |service: &LiveService| {
+            service.state.event.as_ref().is_some_and(|event| event.state == State::Down)
+        };
+        Ok(services.filter(is_down).map(|service| service.id).collect())
+    }
+}
 
 impl Query for ReadSignals {
     type Answer = SignalBatch;

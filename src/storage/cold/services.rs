@@ -19,6 +19,9 @@ use crate::storage::error::StorageError;
 use crate::storage::history::rows::Unrelayed;
 use crate::storage::records::{ListServices, LoadedService, NamedService, ServiceRecord};
 
+/// Maximum number of cursors that are named.
+const CURSORS: i64 = 50;
+
 /// The living service `id`.
 pub fn get(connection: &mut StoreConnection, id: ServiceId) -> Result<ServiceRecord, StorageError> {
     let row: RecordRow = records()
@@ -169,6 +172,21 @@ pub fn unrelayed(
         })
     });
     rows.collect()
+}
+
+/// One sentence for each cursor of remote write that is ahead of the newest tick.
+pub fn check_relayed(connection: &mut StoreConnection) -> Result<Vec<String>, StorageError> {
+    let newest_seq = || service_metrics::tick_count + service_metrics::unknown_count;
+    let rows: Vec<(i64, i64, i64)> = service_metrics::table
+        .filter(service_metrics::relayed_seq.gt(newest_seq()))
+        .order(service_metrics::service_id)
+        .limit(CURSORS)
+        .select((service_metrics::service_id, service_metrics::relayed_seq, newest_seq()))
+        .load(connection)?;
+    let problem = |(id, relayed_seq, newest_seq)| {
+        format!("service {id} is relayed up to tick {relayed_seq}, and its newest is {newest_seq}")
+    };
+    Ok(rows.into_iter().map(problem).collect())
 }
 
 /// Deleted ones included.

@@ -2,6 +2,7 @@
 
 use crate::domain::audit::AuditSource;
 use crate::domain::{ServiceId, State};
+use crate::storage::history::check::check;
 use crate::storage::history::rows::Unrelayed;
 use crate::storage::history::unrelayed::{ListUnrelayed, ReadUnrelayed};
 use crate::storage::port::Query;
@@ -65,6 +66,10 @@ fn cursors_are_stored_alone_and_never_move_back(kind: Kind) {
     record(&mut f, other, 1, START_MS + 10);
     assert_eq!(unrelayed(&mut f), [(one, 4, 5), (other, 5, 6)]);
     f.assert_consistent();
+    f.writer.set_relayed(&[(one, 6)]).unwrap();
+    let problems = check(&mut *f.reader).unwrap().problems;
+    let expected = format!("service {one} is relayed up to tick 6, and its newest is 5");
+    assert_eq!(problems, [expected]);
 }
 
 fn services_with_ticks_to_relay_are_listed_by_id(kind: Kind) {

@@ -15,6 +15,7 @@ use super::statement::statement;
 use super::store::PostgresStore;
 use crate::clock;
 use crate::clock::unix_ms;
+use crate::domain::alert::open_counts::OpenAlertCounts;
 use crate::domain::live::{LastResult, ServiceUpdate};
 use crate::domain::time::shared_clock::behind_ms;
 use crate::domain::{Outcome, Role, ServiceId, ShardSet};
@@ -143,6 +144,17 @@ impl Coordinate for PostgresStore {
         })
     }
 
+    fn open_alert_counts(&mut self) -> Result<OpenAlertCounts> {
+        self.run(|connection| {
+            let rows: Vec<OpenAlertsRow> = diesel::sql_query(OPEN_ALERTS).load(connection)?;
+            let mut counts = OpenAlertCounts::default();
+            for OpenAlertsRow { is_of_service, group_name, count } in rows {
+                counts.add(is_of_service, group_name.as_deref(), count.unsigned_abs());
+            }
+            Ok(counts)
+        })
+    }
+
     fn commands(&mut self, limit: u32) -> Result<Vec<(i64, AlertCommand)>> {
         self.run(|connection| inbox::commands(connection, limit))
     }
@@ -212,6 +224,20 @@ statement!(
         ARRAY(SELECT name FROM duties WHERE owner_id = p.id) \
         FROM store s, (SELECT ?::bigint AS id, ?::bytea AS owned) p"
 );
+
+#[derive(Debug, QueryableByName)]
+struct OpenAlertsRow {
+    #[diesel(sql_type = Bool)]
+    is_of_service: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    group_name: Option<String>,
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// The condition is that of the index of open alerts.
+const OPEN_ALERTS: &str = "SELECT service_id IS NOT NULL AS is_of_service, group_name, count(*) \
+    FROM alerts WHERE state <> 'resolved' GROUP BY 1, 2";
 
 statement!(
     End { now_ms: BigInt = i64, by: BigInt = i64, id: BigInt = i64, commit_no: BigInt = i64 } -> (),

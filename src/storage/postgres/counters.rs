@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
-use super::cold::alerting;
+use super::cold::{alerting, services as service_reads};
 use super::connection::StoreConnection;
 use super::schema::{services, store};
 use crate::storage::port::Result;
@@ -22,6 +22,7 @@ pub fn check(connection: &mut StoreConnection) -> Result<Vec<String>> {
     }
     let shards: Vec<Shard> = diesel::sql_query(DIFFERENT_SHARDS).load(connection)?;
     problems.extend(alerting::expiry::check(connection)?);
+    problems.extend(service_reads::check_relayed(connection)?);
     problems.extend(shards.iter().take(SHARDS).map(Shard::problem));
     Ok(problems)
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use super::cold::alerting;
+use super::cold::{alerting, services as service_reads};
 use super::schema::{history, service_count, service_rollups, service_tick_chunks, services};
 use crate::storage::error::StorageError;
 
@@ -50,6 +50,7 @@ pub fn check(connection: &mut SqliteConnection) -> Result<Vec<String>, StorageEr
         problems.push(format!("{counted_living} services are counted as living, and {living} are"));
     }
     problems.extend(alerting::expiry::check(connection)?);
+    problems.extend(service_reads::check_relayed(connection)?);
     let found = (chunks, sealed, bytes, rollups);
     if counted != found {
         problems.push(format!(

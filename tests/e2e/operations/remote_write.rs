@@ -1,6 +1,6 @@
 //! Remote write to Prometheus and VictoriaMetrics.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -10,6 +10,14 @@ use crate::support::{
 
 /// Kills of the program. The receiver is stopped once, in between.
 const KILLS: u32 = 6;
+
+/// With more kills than [`KILLS`]: how long the receiver is away once, how many services more are
+/// probed meanwhile, and how much memory that may take.
+const OUTAGE: Duration = Duration::from_secs(60);
+const OUTAGE_SERVICES: usize = 100;
+const OUTAGE_BYTES: u64 = 64 << 20;
+
+const ACCEPTED: &str = "service_healthcheck_remote_write_samples_total{result=\"accepted\"}";
 
 const LAG: &str = "service_healthcheck_remote_write_lag_seconds";
 
@@ -60,6 +68,30 @@ fn wait_until_relayed(app: &App) {
     wait_until("everything to be relayed", || app.metric(LAG) == Some(0.0));
 }
 
+/// Stops the receiver for [`OUTAGE`], with more services, which are paused at its end.
+fn outlast_an_outage(app: &App, tsdb: &mut Tsdb, target: &Target) {
+    let names = (0..OUTAGE_SERVICES).map(|nth| format!("s{nth}"));
+    let ids: Vec<i64> = names.map(|name| app.add(&name, &target.url())).collect();
+    ids.iter().for_each(|id| drop(app.wait_for_ticks(*id, 20)));
+    let before = app.resident_bytes();
+    tsdb.stop();
+    let (began, mut most) = (Instant::now(), 0);
+    while began.elapsed() < OUTAGE {
+        std::thread::sleep(Duration::from_millis(500));
+        most = most.max(app.resident_bytes());
+    }
+    ids.iter().for_each(|id| app.pause(*id));
+    let accepted = || app.metric(ACCEPTED).unwrap();
+    let (sent_before, resumed) = (accepted(), Instant::now());
+    tsdb.resume();
+    wait_until("little to be left", || app.metric(LAG) < Some(5.0));
+    let (sent, took) = (accepted() - sent_before, resumed.elapsed());
+    most = most.max(app.resident_bytes());
+    let more = most.saturating_sub(before);
+    println!("{sent} samples in {took:.1?} after the outage, {} KiB more memory", more >> 10);
+    assert!(more <= OUTAGE_BYTES, "{more} bytes more than {before}");
+}
+
 fn every_sample_arrives_although_all_are_killed(store: Store, kind: TsdbKind) {
     let mut tsdb = Tsdb::start(kind);
     let launch = launch(store, &tsdb);
@@ -84,6 +116,9 @@ fn every_sample_arrives_although_all_are_killed(store: Store, kind: TsdbKind) {
     if !tsdb.is_running() {
         tsdb.resume();
     }
+    if kills(KILLS) > KILLS {
+        outlast_an_outage(&app, &mut tsdb, &targets[0]);
+    }
     for id in &ids {
         let ticks = app.service(*id)["metric"]["data"]["tick_count"].as_u64().unwrap();
         app.wait_for_ticks(*id, ticks + 5);
@@ -91,8 +126,7 @@ fn every_sample_arrives_although_all_are_killed(store: Store, kind: TsdbKind) {
     ids.iter().for_each(|id| app.pause(*id));
     wait_until_relayed(&app);
     assert_complete(&launch, &tsdb);
-    let sent = app.metric("service_healthcheck_remote_write_samples_total{result=\"accepted\"}");
-    assert!(sent.unwrap() > 0.0);
+    assert!(app.metric(ACCEPTED).unwrap() > 0.0);
     // What is stored is not sent again.
     app.stop();
     let app = launch.start();

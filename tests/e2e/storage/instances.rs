@@ -2,7 +2,9 @@
 //! joins.
 
 mod on_postgres {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
+    use std::thread;
     use std::time::{Duration, Instant};
 
     use rustix::process::Signal;
@@ -11,8 +13,8 @@ mod on_postgres {
     use service_healthcheck::domain::ServiceId;
 
     use crate::support::{
-        App, Behaviour, Cluster, Database, Launch, Receiver, Target, new_database_of, wait_for,
-        wait_until,
+        App, Behaviour, Cluster, Database, Launch, PostgresProxy, Receiver, Target,
+        new_database_of, wait_for, wait_until,
     };
 
     /// `INSTANCE_TTL_SECONDS`.
@@ -23,6 +25,20 @@ mod on_postgres {
 
     /// How much longer a machine that is busy with other tests may take.
     const BUSY: Duration = Duration::from_secs(8);
+
+    /// Rounds in CI. With more, the machine is quiet, and a pause lasts for [`LONG_PAUSE`].
+    const ROUNDS: usize = 10;
+
+    const LONG_PAUSE: Duration = Duration::from_secs(60);
+
+    /// How much the clock of the machine of each instance is off, in milliseconds.
+    const CLOCKS_MS: [i64; 3] = [-3_600_000, 0, 3_600_000];
+
+    /// How long an instance that joins waits for its share at most.
+    const SETTLED: Duration = Duration::from_secs(120);
+
+    /// Most shards that are given back at once: five percent.
+    const PORTION: i64 = 52;
 
     /// Services of the first five shards; those of shard 0, up to id 15, are the first ones that
     /// an instance gives back.
@@ -64,6 +80,16 @@ mod on_postgres {
             self.text(query).parse().unwrap()
         }
 
+        fn numbers<const N: usize>(&self, query: &str) -> Vec<[i64; N]> {
+            let number = |text: Option<String>| text.unwrap().parse().unwrap();
+            let rows = self.database.query(query).into_iter();
+            rows.map(|row| {
+                let row: Vec<i64> = row.into_iter().map(number).collect();
+                row.try_into().unwrap()
+            })
+            .collect()
+        }
+
         /// Name of the instance that probes the service.
         fn owner(&self, id: i64) -> String {
             self.text(&format!(
@@ -87,6 +113,18 @@ mod on_postgres {
             ))
         }
 
+        /// The living instances by id, each with the number of its writes.
+        fn living(&self) -> Vec<[i64; 2]> {
+            self.numbers("SELECT id, commit_no FROM instances WHERE ended_at_ms IS NULL ORDER BY 1")
+        }
+
+        /// The living instance of this name, and the number of its writes.
+        fn instance(&self, name: &str) -> Option<[i64; 2]> {
+            let living = "ended_at_ms IS NULL";
+            let query = "SELECT id, commit_no FROM instances WHERE name =";
+            self.numbers(&format!("{query} '{name}' AND {living}")).pop()
+        }
+
         /// Waits until every shard has a living owner and that of `before` has none; returns how
         /// long that took.
         fn wait_for_takeover(&self, before: &str) -> Duration {
@@ -97,31 +135,108 @@ mod on_postgres {
             began.elapsed()
         }
 
+        /// When the slots of a service are due, in milliseconds after multiples of the interval.
+        fn phase_ms(&self, id: i64) -> i64 {
+            let phase = Spread::of(SERVICES).phase(ServiceId::new(id).unwrap(), self.interval);
+            phase.as_millis() as i64
+        }
+
         /// The slots that a result may be of. A probe may be a little early, and late until the
         /// next slot.
         fn slots(&self, id: i64, at_ms: i64) -> [i64; 2] {
             let interval_ms = self.interval.as_millis() as i64;
-            let phase = Spread::of(SERVICES).phase(ServiceId::new(id).unwrap(), self.interval);
             let early_ms = interval_ms / 40 + 2;
-            let slot = |at_ms: i64| (at_ms - phase.as_millis() as i64).div_euclid(interval_ms);
+            let slot = |at_ms: i64| (at_ms - self.phase_ms(id)).div_euclid(interval_ms);
             [slot(at_ms), slot(at_ms + early_ms)]
+        }
+
+        /// By service and in order: the times of its results.
+        fn results(&self) -> BTreeMap<i64, Vec<i64>> {
+            let query = "SELECT service_id, at_ms FROM service_ticks ORDER BY service_id, seq";
+            let mut results: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+            for [id, at_ms] in self.numbers(query) {
+                results.entry(id).or_default().push(at_ms);
+            }
+            results
+        }
+
+        /// The number of slots between the second and the newest result of each service, and those
+        /// of them that have neither a result nor a part in unknown time.
+        fn slots_without_account(&self) -> (usize, Vec<String>) {
+            let interval_ms = self.interval.as_millis() as i64;
+            let unknown: Vec<[i64; 3]> = self.numbers(
+                "SELECT service_id, date_started_ms, coalesce(date_ended_ms, 1::bigint << 60) \
+                 FROM service_events WHERE event = 'unknown'",
+            );
+            let (mut all, mut missing) = (0, Vec::new());
+            for (id, results) in self.results() {
+                // The first probe of a service is off its grid.
+                let probed: BTreeSet<i64> =
+                    results[1..].iter().flat_map(|at_ms| self.slots(id, *at_ms)).collect();
+                for slot in *probed.first().unwrap()..*probed.last().unwrap() {
+                    all += 1;
+                    let due_ms = self.phase_ms(id) + slot * interval_ms;
+                    let is_unknown = unknown.iter().any(|[of, from_ms, to_ms]| {
+                        *of == id && *from_ms < due_ms + interval_ms && due_ms < *to_ms
+                    });
+                    if probed.contains(&slot) || is_unknown {
+                        continue;
+                    }
+                    let near =
+                        |at_ms: &i64| at_ms.abs_diff(due_ms) < 4 * interval_ms.unsigned_abs();
+                    let results: Vec<i64> =
+                        results.iter().filter(|at| near(at)).map(|at| at - due_ms).collect();
+                    missing.push(format!("service {id}, slot at {due_ms}, results {results:?}"));
+                }
+            }
+            (all, missing)
+        }
+
+        /// Notes what is written by an instance that was ended, and results of services that the
+        /// writer does not own. Instances are connected as users of their names.
+        fn watch_writers(&self) {
+            self.database.query(
+                "CREATE TABLE test_strays (what text); \
+                 CREATE FUNCTION note_stray() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                     INSERT INTO test_strays VALUES (session_user || ': ' || NEW::text); \
+                     RETURN NULL; \
+                 END $$; \
+                 CREATE FUNCTION owner_name(bigint) RETURNS text LANGUAGE sql AS $$ \
+                     SELECT i.name FROM shards s JOIN instances i ON i.id = s.owner_id \
+                     WHERE s.shard = $1 / 16 % 1024 AND i.ended_at_ms IS NULL $$; \
+                 CREATE TRIGGER late AFTER UPDATE ON instances FOR EACH ROW \
+                     WHEN (OLD.ended_at_ms IS NOT NULL) EXECUTE FUNCTION note_stray(); \
+                 CREATE TRIGGER foreign_result AFTER INSERT ON service_ticks FOR EACH ROW \
+                     WHEN (owner_name(NEW.service_id) IS DISTINCT FROM session_user) \
+                     EXECUTE FUNCTION note_stray()",
+            );
+        }
+
+        /// Notes the shards that each transaction gives back.
+        fn watch_moves(&self) {
+            self.database.query(
+                "CREATE TABLE test_moves (at_ms bigint, transaction xid8, shards bigint); \
+                 CREATE FUNCTION note_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                     INSERT INTO test_moves SELECT extract(epoch FROM clock_timestamp()) * 1000, \
+                         pg_current_xact_id(), count(*) FROM after WHERE owner_id IS NULL; \
+                     RETURN NULL; \
+                 END $$; \
+                 CREATE TRIGGER moves AFTER UPDATE ON shards REFERENCING NEW TABLE AS after \
+                     FOR EACH STATEMENT EXECUTE FUNCTION note_moves()",
+            );
         }
 
         /// No slot has two results, results are in order, and the counts are those of the results.
         fn assert_sound(&self) {
-            let rows = self
-                .database
-                .query("SELECT service_id, at_ms FROM service_ticks ORDER BY service_id, seq");
-            let number = |text: &Option<String>| text.as_deref().unwrap().parse::<i64>().unwrap();
-            // Service, slot and time of the result before.
-            let mut before = (0, 0, 0);
-            for row in &rows {
-                let (id, at_ms) = (number(&row[0]), number(&row[1]));
-                let (before_id, before_slot, before_ms) = before;
-                let [first, last] = self.slots(id, at_ms);
-                let slot = if id == before_id { first.max(before_slot + 1) } else { first };
-                assert!(slot <= last, "service {id}, slot {last}: {at_ms} after {before_ms}");
-                before = (id, slot, at_ms);
+            for (id, results) in self.results() {
+                // Slot and time of the result before.
+                let mut before = (i64::MIN, 0);
+                for at_ms in results {
+                    let [first, last] = self.slots(id, at_ms);
+                    let slot = first.max(before.0 + 1);
+                    assert!(slot <= last, "service {id}, slot {last}: {at_ms} after {}", before.1);
+                    before = (slot, at_ms);
+                }
             }
             let miscounted = self.number(
                 "SELECT count(*) FROM service_metrics m WHERE m.tick_count + m.unknown_count <> \
@@ -148,8 +263,9 @@ mod on_postgres {
         app.metric(&format!("service_healthcheck_{name}")).unwrap_or_default()
     }
 
-    fn rounds() -> u32 {
-        std::env::var("INSTANCE_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap())
+    /// `INSTANCE_ROUNDS`, or [`ROUNDS`].
+    fn rounds() -> usize {
+        std::env::var("INSTANCE_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap())
     }
 
     /// A second instance that has taken shard 0 over from the first.
@@ -160,56 +276,132 @@ mod on_postgres {
         [first, second]
     }
 
+    /// What happens to an instance.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    enum End {
+        Killed,
+        Paused,
+        Stopped,
+        CutOff,
+    }
+
+    const ENDS: [End; 4] = [End::Killed, End::Paused, End::CutOff, End::Stopped];
+
+    /// An instance behind a proxy, connected as a user of its name.
+    struct Proxied {
+        name: &'static str,
+        launch: Launch,
+        proxy: PostgresProxy,
+        app: App,
+        /// Slots that ended processes have counted as missed.
+        missed: f64,
+    }
+
+    impl Proxied {
+        fn start(fleet: &Fleet, name: &'static str, clock_ms: i64) -> Self {
+            fleet.database.query(&format!("CREATE ROLE {name} SUPERUSER LOGIN"));
+            let proxy = PostgresProxy::start(&fleet.database);
+            let launch = fleet.launch(name).with("DATABASE_URL", proxy.url(name));
+            let launch = launch.with("FAILPOINTS_MACHINE_CLOCK_OFFSET_MS", clock_ms);
+            let app = launch.start();
+            Self { name, launch, proxy, app, missed: 0.0 }
+        }
+
+        /// Ends it, and brings it back. Returns how long the takeover took.
+        fn replace(&mut self, fleet: &Fleet, end: End) -> Duration {
+            let Self { name, .. } = *self;
+            let missed_before = missed(&self.app);
+            let [id, commit_no] = fleet.instance(name).unwrap();
+            let takeover = || fleet.wait_for_takeover(name);
+            match end {
+                End::Killed => self.app.signal(Signal::KILL),
+                End::Paused => self.app.signal(Signal::STOP),
+                End::Stopped => {
+                    self.app.signal(Signal::TERM);
+                    assert_eq!(self.app.exit_code(), Some(0), "{}", self.app.log());
+                }
+                End::CutOff => {
+                    self.proxy.cut_an_answer();
+                    wait_until("its writes to go on", || {
+                        fleet.instance(name).is_some_and(|it| it[0] == id && it[1] > commit_no + 3)
+                    });
+                    self.proxy.cut_off();
+                }
+            }
+            let ended = Instant::now();
+            let took = takeover();
+            match end {
+                End::Killed | End::Stopped => {
+                    self.missed += missed_before;
+                    self.app = self.launch.start();
+                }
+                End::Paused => {
+                    let pause = if is_long() { LONG_PAUSE } else { took };
+                    thread::sleep(pause.saturating_sub(ended.elapsed()));
+                    self.app.signal(Signal::CONT);
+                }
+                End::CutOff => self.proxy.reopen(),
+            }
+            wait_until("it to register anew", || {
+                fleet.instance(name).is_some_and(|[new, _]| new != id)
+            });
+            took
+        }
+    }
+
+    /// Whether the figures of the design are measured, on a quiet machine.
+    fn is_long() -> bool {
+        rounds() > ROUNDS
+    }
+
+    /// Slots that the running process has counted as missed.
+    fn missed(app: &App) -> f64 {
+        let text = app.get("/metrics").text;
+        let lines = text.lines();
+        let lines =
+            lines.filter(|line| line.starts_with("service_healthcheck_probes_missed_total"));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
     #[test]
     fn instances_that_die_are_paused_or_stop_are_replaced_and_no_slot_counts_twice() {
         let (fleet, target) = (Fleet::new(2), Target::healthy());
-        let mut apps: Vec<App> = vec![fleet.start("i0")];
-        add_services(&apps[0], &target);
-        apps.extend(["i1", "i2"].map(|name| fleet.start(name)));
-        let mut took = Vec::new();
+        fleet.watch_writers();
+        let mut all = vec![Proxied::start(&fleet, "i0", CLOCKS_MS[0])];
+        add_services(&all[0].app, &target);
+        all.extend([1, 2].map(|nth| Proxied::start(&fleet, ["i1", "i2"][nth - 1], CLOCKS_MS[nth])));
+        let mut took: BTreeMap<End, Vec<Duration>> = BTreeMap::new();
         for round in 0..rounds() {
             wait_until("every instance to own shards", || {
-                (0..3).all(|nth| fleet.shards_of(&format!("i{nth}")) > 0) && fleet.orphans() == 0
+                all.iter().all(|it| fleet.shards_of(it.name) > 0) && fleet.orphans() == 0
             });
-            let nth = (round as usize) % 3;
-            let name = format!("i{nth}");
-            let app = apps.remove(nth);
-            let kind = round / 3 % 3;
-            let app = match kind {
-                0 => {
-                    app.kill();
-                    took.push(fleet.wait_for_takeover(&name));
-                    fleet.start(&name)
-                }
-                1 => {
-                    let number =
-                        fleet.text(&format!("SELECT max(id) FROM instances WHERE name = '{name}'"));
-                    app.signal(Signal::STOP);
-                    took.push(fleet.wait_for_takeover(&name));
-                    app.signal(Signal::CONT);
-                    app.wait_for_log("this instance has registered anew");
-                    let again = fleet.text(&format!(
-                        "SELECT max(id) FROM instances WHERE name = '{name}' \
-                         AND ended_at_ms IS NULL"
-                    ));
-                    assert_ne!(again, number);
-                    app
-                }
-                _ => {
-                    app.stop();
-                    let took = fleet.wait_for_takeover(&name);
-                    assert!(took < BUSY, "an orderly stop waits for no TTL: {took:?}");
-                    fleet.start(&name)
-                }
-            };
-            apps.insert(nth, app);
+            let (nth, end) = (round % all.len(), ENDS[round % ENDS.len()]);
+            took.entry(end).or_default().push(all[nth].replace(&fleet, end));
         }
-        println!("takeovers: {took:?}");
-        let longest = took.iter().max().copied().unwrap_or_default();
-        assert!(longest <= TTL + TAKEOVER + BUSY, "{took:?}");
+        let busy = if is_long() { Duration::ZERO } else { BUSY };
+        for (end, took) in &mut took {
+            took.sort();
+            let (count, median, longest) = (took.len(), took[took.len() / 2], took[took.len() - 1]);
+            println!("{end:?}: {count} takeovers, median {median:.2?}, longest {longest:.2?}");
+            let ttl = if *end == End::Stopped { Duration::ZERO } else { TTL };
+            assert!(longest <= ttl + TAKEOVER + busy, "{end:?}: {took:?}");
+        }
+        let missed: f64 = all.iter().map(|it| it.missed + missed(&it.app)).sum();
+        let (slots, missing) = fleet.slots_without_account();
+        let results: usize = fleet.results().values().map(Vec::len).sum();
+        println!(
+            "{results} results of {slots} slots, {} without account, {missed} missed",
+            missing.len()
+        );
+        assert!(
+            missing.len() as f64 <= missed,
+            "{missing:?} of {slots} slots, {missed} were missed"
+        );
+        let strays = fleet.database.query("SELECT what FROM test_strays");
+        assert!(strays.is_empty(), "{strays:?}");
         fleet.assert_sound();
-        let ended = "SELECT count(*) FROM service_metrics";
-        assert_eq!(fleet.number(ended), SERVICES as i64, "every service has results");
+        let with_results = "SELECT count(*) FROM service_metrics";
+        assert_eq!(fleet.number(with_results), SERVICES as i64, "every service has results");
     }
 
     #[test]
@@ -248,21 +440,100 @@ mod on_postgres {
         for id in [1, SERVICES as i64] {
             first.wait_for_ticks(id, 1);
         }
-        let second = fleet.start("b");
+        fleet.watch_moves();
+        let (second, joined) = (fleet.start("b"), Instant::now());
         wait_until("b to own shard 0", || fleet.owner(1) == "b");
         second.wait_for_ticks(1, 3);
+        if is_long() {
+            wait_until("both to own their shares", || fleet.shards_of("b") == 512);
+            let settled = joined.elapsed();
+            println!("settled in {settled:.1?}");
+            assert!(settled <= SETTLED, "{settled:?}");
+        }
+        let moves = wait_for("two moves", || {
+            let moves: Vec<[i64; 2]> = fleet.numbers(
+                "SELECT min(at_ms), sum(shards)::bigint FROM test_moves GROUP BY transaction \
+                 HAVING sum(shards) > 0 ORDER BY 1",
+            );
+            (moves.len() >= 2).then_some(moves)
+        });
+        assert!(moves.iter().all(|[_, shards]| *shards <= PORTION), "{moves:?}");
+        println!(
+            "{} moves of at most {:?} shards",
+            moves.len(),
+            moves.iter().map(|it| it[1]).max()
+        );
+        let (missed_by_second, left) = (missed(&second), Instant::now());
         second.stop();
         wait_until("a to own everything", || fleet.shards_of("a") == 1_024);
+        println!("left in {:.1?}", left.elapsed());
         let ticks = first.service(1)["metric"]["data"]["tick_count"].as_u64().unwrap();
         first.wait_for_ticks(1, ticks + 2);
+        let missed = missed(&first) + missed_by_second;
         first.stop();
         let unknown = "SELECT count(*) FROM service_events WHERE event = 'unknown'";
         assert_eq!(fleet.number(unknown), 0);
-        let longest = fleet.number(
-            "SELECT max(at_ms - before_ms) FROM (SELECT at_ms, lag(at_ms) OVER \
-             (PARTITION BY service_id ORDER BY seq) AS before_ms FROM service_ticks) t",
-        );
-        assert!(longest < 9_000, "a slot was missed: {longest} ms");
+        let (slots, missing) = fleet.slots_without_account();
+        println!("{slots} slots, {} without a result, {missed} missed", missing.len());
+        assert!(missing.len() as f64 <= missed, "{missing:?} of {slots}, {missed} were missed");
+        fleet.assert_sound();
+    }
+
+    /// Makes every write of results fail, as a full disk does, until `writes_again`.
+    const DISK_FULL: &str = "CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$ \
+        BEGIN RAISE 'No space left on device' USING ERRCODE = 'disk_full'; END $$; \
+        CREATE TRIGGER disk_full BEFORE UPDATE OF commit_no ON instances FOR EACH ROW \
+        EXECUTE FUNCTION disk_full()";
+
+    #[test]
+    fn a_locked_table_and_a_full_disk_end_nobody_and_lose_nothing() {
+        let (fleet, target) = (Fleet::new(1), Target::healthy());
+        let [first, second] = two(&fleet);
+        add_services(&first, &target);
+        for id in [1, SERVICES as i64] {
+            first.wait_for_ticks(id, 1);
+        }
+        let ids = || fleet.living().into_iter().map(|[id, _]| id).collect::<Vec<_>>();
+        let numbers = || fleet.living().into_iter().map(|[_, no]| no).collect::<Vec<_>>();
+        let before = ids();
+        let wait_for_writes = |since: &[i64]| {
+            wait_until("both to write again", || {
+                numbers().iter().zip(since).all(|(now, then)| now > then)
+            });
+        };
+        let too_long = TTL + TAKEOVER;
+
+        // Writes of results wait for this lock, and an end of an instance would not.
+        let lock = "BEGIN; LOCK TABLE service_ticks IN SHARE MODE; SELECT pg_sleep";
+        fleet.database.query(&format!("{lock}({}); COMMIT", too_long.as_secs()));
+        assert_eq!(ids(), before, "while a table was locked");
+        wait_for_writes(&numbers());
+        let unknown = "SELECT count(*) FROM service_events WHERE event = 'unknown'";
+        assert_eq!(fleet.number(unknown), 0);
+
+        fleet.database.query(DISK_FULL);
+        let written = numbers();
+        thread::sleep(too_long);
+        assert_eq!((ids(), numbers()), (before.clone(), written.clone()));
+        let ready = first.get("/v1/_internal/ready");
+        assert_eq!(ready.status, 503, "{}", ready.text);
+        assert!(ready.text.contains("No space left on device"), "{}", ready.text);
+        // One that stops now has its whole time from the moment when the other can write.
+        second.signal(Signal::STOP);
+        fleet.database.query("DROP FUNCTION disk_full CASCADE");
+        let resumed = Instant::now();
+        wait_until("the other one to write", || fleet.instance("a").unwrap()[1] > written[0]);
+        let least = resumed.elapsed() + TTL - Duration::from_secs(1);
+        fleet.wait_for_takeover("b");
+        assert!(resumed.elapsed() >= least, "{:?}", resumed.elapsed());
+        second.signal(Signal::CONT);
+        wait_until("it to register anew", || fleet.instance("b").is_some());
+        println!("takeover {:.1?} after writes were possible", resumed.elapsed());
+        let missed = missed(&first) + missed(&second);
+        let (slots, missing) = fleet.slots_without_account();
+        assert!(missing.len() as f64 <= missed, "{missing:?} of {slots}, {missed} were missed");
+        first.stop();
+        second.stop();
         fleet.assert_sound();
     }
 
@@ -357,6 +628,40 @@ mod on_postgres {
         target.set_behaviour(Behaviour::Status(200));
         receiver.wait_for_states("api", &["firing", "resolved"]);
         assert_eq!(receiver.received().len(), 2, "{:?}", receiver.received());
+    }
+
+    #[test]
+    fn a_parent_of_another_instance_is_down_as_long_as_that_sees_it_down() {
+        let (fleet, router, api) = (Fleet::new(1), Target::healthy(), Target::healthy());
+        let [first, second] = two(&fleet);
+        let receiver = Receiver::start();
+        receiver.create_channel(&first, "hook");
+        // Without an alert of its own.
+        let parent = first.add("router", &router.url());
+        let child = first.add_with(&json!({
+            "name": "api", "url": api.url(), "depends_on": ["router"],
+            "alerts": [{"channel": "hook", "failure_threshold": 1, "success_threshold": 1}],
+        }));
+        assert_eq!(fleet.owner(parent), "b", "and a decides about alerts");
+        second.wait_for_state(parent, "up");
+        second.wait_for_state(child, "up");
+        router.set_behaviour(Behaviour::Status(503));
+        api.set_behaviour(Behaviour::Status(503));
+        wait_until("the alert of the child to be suppressed", || {
+            let held = "SELECT count(*) FROM alerts WHERE suppressed_by = 'dependency'";
+            fleet.number(held) == 1
+        });
+        // Every instance counts it in the navigation.
+        for app in [&first, &second] {
+            wait_until("the number of open alerts", || {
+                app.get("/").text.contains("data-field=\"open\">1</b>")
+            });
+        }
+        // Longer than what the probe of the parent says counts.
+        thread::sleep(Duration::from_secs(7));
+        assert_eq!(receiver.states_of("api"), Vec::<String>::new());
+        router.set_behaviour(Behaviour::Status(200));
+        receiver.wait_for_states("api", &["firing"]);
     }
 
     #[test]

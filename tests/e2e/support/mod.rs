@@ -19,6 +19,7 @@ pub mod postfix;
 #[allow(dead_code, reason = "shared with the unit tests")]
 #[path = "../../support/postgres_cluster.rs"]
 mod postgres_cluster;
+mod postgres_proxy;
 mod probe;
 pub mod prometheus;
 mod proxy;
@@ -50,6 +51,7 @@ pub use peers::{
     FullBacklog, MailServer, smtp_greeting, websocket_accept, websocket_echo, websocket_that_closes,
 };
 pub use postgres_cluster::{Cluster, ClusterOptions, Database};
+pub use postgres_proxy::PostgresProxy;
 pub use probe::ProbeReport;
 pub use proxy::Proxy;
 pub use receiver::{Received, Receiver};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{TestDatabase, settings};
+use crate::domain::alert::open_counts::OpenAlertCounts;
 use crate::domain::audit::AuditSource;
 use crate::domain::shards::shard_of;
 use crate::domain::{Outcome, Role, ServiceId, ShardSet, State, sample};
@@ -309,6 +310,21 @@ fn an_instance_of_the_api_owns_nothing_and_a_runner_beside_it_everything() {
     assert_eq!(runner.owned(), ShardSet::ALL);
     let roles: Vec<Role> = runner.look().instances.iter().map(|seen| seen.role).collect();
     assert_eq!(roles, [Role::Api, Role::Runner]);
+}
+
+#[test]
+fn open_alerts_are_counted_for_those_who_do_not_decide() {
+    let (database, _first, mut second) = two();
+    database.query(
+        "INSERT INTO alerts (id, service_id, kind, severity, state, since_ms, amount, group_name, \
+             facts) SELECT id, service_id, 'down', 'critical', state, 0, 1, name, '{}' \
+             FROM (VALUES (1, 1, 'firing', 'core'), (2, 2, 'acknowledged', 'core'), \
+                 (3, 3, 'firing', NULL), (4, NULL, 'firing', NULL), (5, 1, 'resolved', 'core')) \
+                 v(id, service_id, state, name)",
+    );
+    let open = [(true, Some("core")), (true, Some("core")), (true, None), (false, None)];
+    let expected = OpenAlertCounts::of(open.into_iter());
+    assert_eq!(second.coordinator.open_alert_counts().unwrap(), expected);
 }
 
 #[test]
