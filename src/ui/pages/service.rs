@@ -93,7 +93,7 @@ pub async fn show(viewer: Viewer) -> PageResult {
     let definition = &record.definition;
     let (name, group) = (definition.name.as_str(), definition.group.as_ref().map(Group::as_str));
     let active = api.windows.get().active(id, name, group, now_ms);
-    let certificates = api.last_results.expiries(id);
+    let expiries = api.last_results.expiries(id);
     let facts = Service {
         id: id.get(),
         name: name.to_owned(),
@@ -123,8 +123,8 @@ pub async fn show(viewer: Viewer) -> PageResult {
         },
         events: events.items.into_iter().map(facts::event).collect(),
         checks: ticks.ticks.iter().map(|(_, tick)| check(tick)).collect(),
-        certificate_ms: certificates.0.map(|at_s| at_s.saturating_mul(1_000)),
-        domain_ms: certificates.1.map(|at_s| at_s.saturating_mul(1_000)),
+        certificate_ms: expiries.certificate_at.map(|at_s| at_s.saturating_mul(1_000)),
+        domain_ms: expiries.domain_at.map(|at_s| at_s.saturating_mul(1_000)),
         definition: definition_of(&viewer, &record),
         alert: alerts.first().map(|alert| (alert.id, alert.state.as_str())),
     };
