@@ -1,11 +1,12 @@
 //! The last result of each watched service, for `/metrics`.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indexmap::IndexMap;
+
 use crate::domain::{Definition, FullName, Labels, Outcome, ServiceId, ShardSet};
-use crate::metrics::{LastResult, ServiceResult};
+use crate::metrics::{Expiries, LastResult, ServiceResult};
 
 /// The recorder locks one of this many parts for each outcome, so that a scrape, which copies one
 /// part after the other, delays it by one part at most.
@@ -18,10 +19,13 @@ pub struct LastResults(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// By id modulo [`SHARDS`]. Boxed entries, since half of a large map is empty.
-    shards: [Mutex<HashMap<ServiceId, Box<Entry>>>; SHARDS],
+    /// By id modulo [`SHARDS`].
+    shards: [Mutex<Shard>; SHARDS],
     watched: AtomicUsize,
 }
+
+/// Entries one behind the other, since half of a large hash map is empty.
+type Shard = IndexMap<ServiceId, Entry>;
 
 /// Invariant: name, group and labels are the service's current ones, not those at the time of the
 /// probe.
@@ -50,13 +54,13 @@ impl LastResults {
         let (name, labels) = (definition.full_name(), definition.options.labels.clone());
         let mut shard = self.shard(id);
         let result = shard.get(&id).and_then(|entry| entry.result.clone());
-        if shard.insert(id, Box::new(Entry { name, labels, result })).is_none() {
+        if shard.insert(id, Entry { name, labels, result }).is_none() {
             self.0.watched.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub fn unwatch(&self, id: ServiceId) {
-        if self.shard(id).remove(&id).is_some() {
+        if self.shard(id).swap_remove(&id).is_some() {
             self.0.watched.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -111,16 +115,14 @@ impl LastResults {
         all
     }
 
-    fn shard(&self, id: ServiceId) -> MutexGuard<'_, HashMap<ServiceId, Box<Entry>>> {
+    fn shard(&self, id: ServiceId) -> MutexGuard<'_, Shard> {
         lock(&self.0.shards[id.get().unsigned_abs() as usize % SHARDS])
     }
 }
 
 /// A shard is consistent after every statement, so a panic elsewhere while it was locked is no
 /// harm.
-fn lock(
-    shard: &Mutex<HashMap<ServiceId, Box<Entry>>>,
-) -> MutexGuard<'_, HashMap<ServiceId, Box<Entry>>> {
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -128,6 +130,11 @@ fn lock(
 mod tests {
     use super::*;
     use crate::domain::sample;
+
+    #[test]
+    fn an_entry_is_small_since_each_service_has_one() {
+        assert!(size_of::<Entry>() <= 112, "{} bytes", size_of::<Entry>());
+    }
 
     #[test]
     fn a_result_has_the_name_that_the_service_has_now() {

@@ -180,7 +180,7 @@ impl Actors {
             zone,
         };
         let pool = start_pool(config, &arbiters, rules, &recorder, runtime);
-        let scheduler = start_scheduler(config, (&services, spread), &owned, &pool, runtime);
+        let scheduler = start_scheduler(config, (services, spread), &owned, &pool, runtime);
         let dispatcher = start_dispatcher(
             config,
             store,
@@ -386,7 +386,7 @@ fn start_pool(
 
 fn start_scheduler(
     config: &Config,
-    (services, spread): (&[LoadedService], usize),
+    (services, spread): (Vec<LoadedService>, usize),
     owned: &OwnedShards,
     pool: &Addr<Pool>,
     runtime: &Runtime,

@@ -36,7 +36,8 @@ pub struct LiveState {
 }
 
 impl LiveState {
-    /// Starts the actor on `arbiter` with all services.
+    /// Starts the actor on `arbiter` with all services. They are taken in before it returns, so
+    /// that what is allocated next takes the place of their texts.
     pub fn spawn(
         arbiter: &ArbiterHandle,
         services: Vec<LiveService>,
@@ -46,10 +47,10 @@ impl LiveState {
     ) -> Addr<Self> {
         let lifeline = runtime.lifeline("live state");
         let streams = Streams::new(max_streams, (access, alerts), runtime.telemetry.clone());
+        let now_ms = unix_ms();
+        let mut overview = Overview::new(now_ms.unsigned_abs());
+        overview.define(services.into_iter().map(|it| (it.id, Some(it))), now_ms);
         Self::start_in_arbiter(arbiter, move |_| {
-            let now_ms = unix_ms();
-            let mut overview = Overview::new(now_ms.unsigned_abs());
-            overview.define(services.into_iter().map(|it| (it.id, Some(it))), now_ms);
             let planned = (0, None);
             let flushing = None;
             let mut live =

@@ -22,10 +22,20 @@ pub struct LastResult {
     pub(super) duration_us: u64,
     /// In the order of [`Phases::named`](crate::domain::Phases::named).
     pub(super) phases_us: [u32; 5],
-    pub(super) certificate_expires_at: Option<i64>,
-    pub(super) verified_chain_expires_at: Option<i64>,
     pub(super) plugin: Option<Arc<PluginResult>>,
-    pub(super) domain_expires_at: Option<i64>,
+    /// `None` when nothing expires.
+    pub(super) expiries: Option<Box<Expiries>>,
+}
+
+/// What of a target expires, in unix seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expiries {
+    /// Earliest of the certificates that the target sent.
+    pub certificate_at: Option<i64>,
+    /// Earliest of the chain that was verified.
+    pub verified_chain_at: Option<i64>,
+    /// Of the registered domain.
+    pub domain_at: Option<i64>,
 }
 
 /// The last result of a service, with the current name and group of the service.
@@ -48,15 +58,19 @@ impl LastResult {
         self.success
     }
 
-    /// When the certificate and the domain expire, in unix seconds.
-    pub fn expiries(&self) -> (Option<i64>, Option<i64>) {
-        (self.certificate_expires_at, self.domain_expires_at)
+    pub fn expiries(&self) -> Expiries {
+        self.expiries.as_deref().copied().unwrap_or_default()
     }
 
     pub fn new(outcome: &Outcome) -> Self {
         // The longest timeout, an hour, fits into 32 bits.
         let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
         let details = &outcome.details;
+        let expiries = Expiries {
+            certificate_at: details.certificate_expires_at,
+            verified_chain_at: details.verified_chain_expires_at,
+            domain_at: details.domain_expires_at,
+        };
         Self {
             at_ms: outcome.started_at_ms,
             success: outcome.verdict() == Verdict::Up,
@@ -68,10 +82,8 @@ impl LastResult {
             http_version: details.http_version,
             duration_us: u64::try_from(outcome.response_time.as_micros()).unwrap_or(u64::MAX),
             phases_us: outcome.phases.named().map(|(_, duration)| micros(duration)),
-            certificate_expires_at: details.certificate_expires_at,
-            verified_chain_expires_at: details.verified_chain_expires_at,
             plugin: details.plugin.clone(),
-            domain_expires_at: details.domain_expires_at,
+            expiries: (expiries != Expiries::default()).then(|| Box::new(expiries)),
         }
     }
 

@@ -18,7 +18,7 @@ pub mod tick_samples;
 
 pub use alerting::{AlertMetrics, Outbox};
 pub use format::Format;
-pub use last_result::{LastResult, ServiceResult};
+pub use last_result::{Expiries, LastResult, ServiceResult};
 pub use module_families::module_families;
 pub use queries::{QueryMetrics, QueryResult};
 pub use remote_write::{Relayed, RemoteWriteMetrics};

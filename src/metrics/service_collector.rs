@@ -42,12 +42,12 @@ const GAUGES: [(&str, &str, Value); 12] = [
     (
         names::PROBE_SSL_EARLIEST_CERT_EXPIRY,
         "Earliest expiry of the certificates that the target sent, in unix seconds",
-        |r| r.certificate_expires_at.map(|at| at as f64),
+        |r| r.expiries().certificate_at.map(|at| at as f64),
     ),
     (
         names::PROBE_SSL_LAST_CHAIN_EXPIRY,
         "Earliest expiry of the certificate chain that was verified, in unix seconds",
-        |r| r.verified_chain_expires_at.map(|at| at as f64),
+        |r| r.expiries().verified_chain_at.map(|at| at as f64),
     ),
     (names::PROBE_PLUGIN_EXIT_CODE, "Exit code of the plugin of an external check", |r| {
         r.plugin.as_ref().map(|plugin| f64::from(plugin.state.exit_code()))
@@ -55,7 +55,7 @@ const GAUGES: [(&str, &str, Value); 12] = [
     (
         names::PROBE_DOMAIN_EXPIRY_TIMESTAMP_SECONDS,
         "Expiry of the registered domain, in unix seconds",
-        |r| r.domain_expires_at.map(|at| at as f64),
+        |r| r.expiries().domain_at.map(|at| at as f64),
     ),
 ];
 
@@ -158,7 +158,7 @@ mod tests {
     use crate::domain::plugin::{Decimal, Perfdata, PluginResult, PluginState};
     use crate::domain::service::labels::{Label, RESERVED};
     use crate::domain::{Labels, sample};
-    use crate::metrics::{Format, Telemetry};
+    use crate::metrics::{Expiries, Format, Telemetry};
 
     /// Name and value of the labels of each series of a service.
     fn series(text: &str) -> Vec<Vec<(&str, &str)>> {
@@ -172,7 +172,8 @@ mod tests {
         let mut result = LastResult::new(&sample::outcome(1, 0));
         result.is_ipv6 = Some(false);
         result.http_version = Some(HttpVersion::Http2);
-        result.certificate_expires_at = Some(1);
+        let expiries = Expiries { certificate_at: Some(1), ..Expiries::default() };
+        result.expiries = Some(Box::new(expiries));
         result.plugin = Some(Arc::new(PluginResult {
             state: PluginState::Ok,
             text: String::new(),

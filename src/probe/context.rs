@@ -313,12 +313,13 @@ impl<'a> ProbeContext<'a> {
     pub async fn open(&self, url: &Url, alpn: Alpn) -> Result<Connection, Failure> {
         let transport = match self.proxy()? {
             None => self.connect(url).await?.into(),
-            Some(proxy) => self.open_tunnel(&proxy, url).await?,
+            Some(proxy) => Box::pin(self.open_tunnel(&proxy, url)).await?,
         };
         if url.scheme() == "http" {
             return Ok(Connection::over(transport));
         }
-        Ok(Connection::tls(self.tls_handshake(url, transport, alpn).await?))
+        let handshake = Box::pin(self.tls_handshake(url, transport, alpn));
+        Ok(Connection::tls(handshake.await?))
     }
 
     /// Opens a connection to `proxy`, which is to forward requests for `url`.

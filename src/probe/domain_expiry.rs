@@ -35,7 +35,8 @@ pub async fn record(context: &ProbeContext<'_>, domain: &str) -> Result<(), Fail
     let resources = context.resources;
     let registry = &resources.rules.domain_registry;
     context.timings.pause(Instant::now());
-    let answer = registry.registration(resources.registry_client(), domain, deadline).await;
+    let answer = registry.registration(resources.registry_client(), domain, deadline);
+    let answer = Box::pin(answer).await;
     context.timings.resume(Instant::now());
     match answer {
         Ok(Registration::Expires(at)) => {

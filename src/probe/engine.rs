@@ -1,4 +1,7 @@
 //! Runs one probe: its deadline, its protocol and its conditions.
+//!
+//! The future of a probe has room for the largest of its branches, and is moved when a probe
+//! begins, so branches that few probes take are boxed, throughout `probe/`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -133,7 +136,8 @@ impl Engine {
         let url = service.target.url(&self.resources.rules.variables).ok();
         let own = || url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
         let name = name.unwrap_or_else(own);
-        self.resources.resolver(service.options.resolver).judge(name, started, failure).await
+        let resolver = self.resources.resolver(service.options.resolver);
+        Box::pin(resolver.judge(name, started, failure)).await
     }
 }
 
@@ -148,7 +152,7 @@ async fn probe_target(
     let domain = domain_expiry::prepare(context)?;
     let mut response = exchange(context).await;
     if context.judge_token(timings.http_status()).await {
-        response = exchange(context).await;
+        response = Box::pin(exchange(context)).await;
         // Once is enough.
         context.judge_token(timings.http_status()).await;
     }
@@ -169,9 +173,9 @@ async fn exchange(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure> 
     context.timings.set_server(None);
     let response = match context.service.target.kind() {
         Kind::Http => http::probe(context).await?,
-        Kind::Exec => exec::probe(context).await?,
+        Kind::Exec => Box::pin(exec::probe(context)).await?,
         Kind::Push => return Err(heartbeat_late(context.service)),
-        kind => protocols::probe(context, kind).await?,
+        kind => Box::pin(protocols::probe(context, kind)).await?,
     };
     // A status of 0, as of a plugin or a command, means success, and is stored as none.
     if let Some(status) = response.status.filter(|status| *status > 0) {
@@ -226,4 +230,19 @@ fn timed_out(phase: Phase, server: Option<&str>, timeout: Duration) -> Failure {
     let activity = phase.as_activity();
     let detail = format!("no complete response within {timeout:?}: still {activity}{server}");
     Failure::new(reason, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F>(_: impl FnOnce(&'static Engine, &'static Service) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_future_of_a_probe_is_small_since_many_run_at_once() {
+        let size = size(|engine, service| engine.probe(service, false));
+        assert!(size <= 16 * 1_024, "{size} bytes");
+    }
 }

@@ -8,7 +8,7 @@ use crate::domain::live::LastResult;
 use crate::domain::{Failure, ServiceId, State, StoredTick, Tally, Thresholds};
 
 /// The stored state of a service, in memory so that a commit reads nothing.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Entry {
     /// Whether the service lives and is enabled; ticks of other services are not stored.
     pub is_watched: bool,

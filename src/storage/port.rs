@@ -262,7 +262,8 @@ pub trait StoreWrite:
     /// may be more.
     fn expire_chunks(&mut self, cutoff_ms: i64, limit: u32) -> Result<bool>;
     /// Deletes at most `limit` roll-ups, events and facts each of the first service after `after`,
-    /// living or not. `None` when there is no such service.
+    /// living or not, that has any of them. Reports a later service when nothing is too old up to
+    /// it. `None` when no service follows.
     fn expire_service(&mut self, after: i64, cutoff_ms: i64, limit: u32)
     -> Result<Option<Expired>>;
     /// Returns some free space to the file system. Whether there may be more.

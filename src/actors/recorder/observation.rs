@@ -9,6 +9,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use indexmap::IndexMap;
+
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Defaults, Definition, Failure, Outcome, Reason, ServiceId, ShardSet};
 use crate::storage::records::LoadedService;
@@ -33,7 +35,8 @@ pub fn allowance(definition: &Definition, defaults: &Defaults) -> Duration {
 /// The watched services. Bound: one entry and one check each, and as many stale checks again.
 #[derive(Debug, Default)]
 pub struct Observations {
-    services: HashMap<ServiceId, Entry>,
+    /// Entries one behind the other, since half of a large hash map is empty.
+    services: IndexMap<ServiceId, Entry>,
     /// When each service is checked next; an item that differs from `Entry::check` is stale.
     checks: BinaryHeap<Reverse<(Instant, ServiceId)>>,
     /// Services whose hole may not be buffered yet, in order.
@@ -52,14 +55,20 @@ struct Entry {
     is_attempted: bool,
     /// Results that are held or wait for room: recorded later, or dropped.
     pending: u32,
-    /// Start of the first result that was dropped since the last recorded one, in unix
-    /// milliseconds.
+    /// `None` for most services: nothing is missing.
+    missing: Option<Box<Missing>>,
+    /// At the end of the allowance, or before: then the next check is at its end.
+    check: Instant,
+}
+
+/// The results of a service since the last recorded one.
+#[derive(Debug, Default)]
+struct Missing {
+    /// Start of the first result that was dropped, in unix milliseconds.
     first_dropped_ms: Option<i64>,
     /// Why the newest probe has no recorded result.
-    cause: Option<Box<Failure>>,
-    /// Boxed, as few services have one, and half of a large map is empty.
-    hole: Option<Box<Hole>>,
-    check: Instant,
+    cause: Option<Failure>,
+    hole: Option<Hole>,
 }
 
 #[derive(Debug)]
@@ -108,22 +117,48 @@ impl Back {
 }
 
 impl Entry {
-    fn check_at(&self) -> Instant {
-        let first = if self.is_attempted { Duration::ZERO } else { FIRST_PROBE_WITHIN };
-        self.last + self.allowance + LATENESS + first
+    /// The end of the allowance, of a service that was attempted.
+    fn attempted_until(&self) -> Instant {
+        self.last + self.allowance + LATENESS
     }
 
-    /// Since when and why there is no recorded result.
-    fn missing(&self) -> (i64, Failure) {
-        let from_ms = self.first_dropped_ms.unwrap_or(self.last_ms);
-        let failure = match (&self.first_dropped_ms, &self.cause) {
-            (Some(_), _) => {
-                Failure::new(Reason::Dropped, "results were dropped: the store took no writes")
+    /// When the service becomes unobserved.
+    fn observed_until(&self) -> Instant {
+        let first = if self.is_attempted { Duration::ZERO } else { FIRST_PROBE_WITHIN };
+        self.attempted_until() + first
+    }
+
+    fn has_hole(&self) -> bool {
+        self.missing.as_ref().is_some_and(|missing| missing.hole.is_some())
+    }
+
+    /// The hole, unless it is buffered.
+    fn hole_mut(&mut self) -> Option<&mut Outcome> {
+        self.missing.as_mut()?.hole.as_mut()?.outcome.as_mut()
+    }
+
+    /// Notes the hole of the service; returns since when and why it has one.
+    fn begin_hole(&mut self, id: ServiceId) -> (i64, Failure) {
+        let last_ms = self.last_ms;
+        let missing = self.missing.get_or_insert_default();
+        let (since_ms, failure) = missing.cause_since(last_ms);
+        let outcome = Some(hole_outcome(id, since_ms, failure.clone()));
+        missing.hole = Some(Hole { outcome, reason: failure.reason });
+        (since_ms, failure)
+    }
+}
+
+impl Missing {
+    /// Since when and why there is no recorded result after the one at `last_ms`.
+    fn cause_since(&self, last_ms: i64) -> (i64, Failure) {
+        match (self.first_dropped_ms, &self.cause) {
+            (Some(from_ms), _) => {
+                let detail = "results were dropped: the store took no writes";
+                (from_ms, Failure::new(Reason::Dropped, detail))
             }
-            (None, Some(cause)) => Failure::clone(cause),
-            (None, None) => Failure::new(Reason::Missed, "no probe was made in time"),
-        };
-        (from_ms, failure)
+            (None, Some(cause)) => (last_ms, cause.clone()),
+            (None, None) => (last_ms, Failure::new(Reason::Missed, "no probe was made in time")),
+        }
     }
 }
 
@@ -163,27 +198,27 @@ impl Observations {
                 last_ms,
                 is_attempted: false,
                 pending: 0,
-                first_dropped_ms: None,
-                cause: None,
-                hole: None,
+                missing: None,
                 check: now,
             };
+            let at = entry.attempted_until();
             self.services.insert(id, entry);
+            return self.check_again(id, at);
         }
-        self.schedule_check(id);
+        self.check_in_time(id);
     }
 
     /// The results of probes under way will be discarded: the allowance is counted from now.
     pub fn restart(&mut self, id: ServiceId, now: Instant) {
         if let Some(entry) = self.services.get_mut(&id) {
             entry.last = now;
-            self.schedule_check(id);
         }
     }
 
     /// Whether the service was unobserved.
     pub fn unwatch(&mut self, id: ServiceId) -> bool {
-        let hole = self.services.remove(&id).and_then(|entry| entry.hole);
+        let missing = self.services.swap_remove(&id).and_then(|entry| entry.missing);
+        let hole = missing.and_then(|missing| missing.hole);
         if let Some(hole) = &hole {
             *self.unobserved.entry(hole.reason).or_default() -= 1;
         }
@@ -227,22 +262,26 @@ impl Observations {
         let mut observed = Observed::default();
         let silent_ms = outcome.started_at_ms.saturating_sub(entry.last_ms);
         let is_long = u128::from(silent_ms.max(0).unsigned_abs()) > entry.allowance.as_millis();
-        if let Some(hole) = entry.hole.take() {
-            observed = Observed { hole: hole.outcome, is_back: true };
-            *self.unobserved.entry(hole.reason).or_default() -= 1;
-        } else if entry.first_dropped_ms.is_some() && is_long {
-            let (from_ms, failure) = entry.missing();
-            observed.hole = Some(hole_outcome(id, from_ms, failure));
+        if let Some(missing) = entry.missing.take() {
+            let (from_ms, failure) = missing.cause_since(entry.last_ms);
+            let Missing { first_dropped_ms, cause: _, hole } = *missing;
+            if let Some(hole) = hole {
+                observed = Observed { hole: hole.outcome, is_back: true };
+                *self.unobserved.entry(hole.reason).or_default() -= 1;
+            } else if first_dropped_ms.is_some() && is_long {
+                observed.hole = Some(hole_outcome(id, from_ms, failure));
+            }
+            // A result that waited may be older than a dropped one.
+            if first_dropped_ms.is_some_and(|at_ms| at_ms > outcome.started_at_ms) {
+                entry.missing = Some(Box::new(Missing { first_dropped_ms, ..Missing::default() }));
+            }
         }
-        let is_first = !std::mem::replace(&mut entry.is_attempted, true);
+        entry.is_attempted = true;
         entry.last = entry.last.max(started);
         entry.last_ms = outcome.started_at_ms;
-        // A result that waited may be older than a dropped one.
-        entry.first_dropped_ms =
-            entry.first_dropped_ms.filter(|at_ms| *at_ms > outcome.started_at_ms);
-        entry.cause = None;
-        if is_first || observed.is_back {
-            self.schedule_check(id);
+        let until = entry.observed_until();
+        if until < entry.check {
+            self.check_again(id, until);
         }
         observed
     }
@@ -250,22 +289,19 @@ impl Observations {
     /// A probe ended with a local fault, and its result is not recorded.
     pub fn failed(&mut self, outcome: &Outcome) {
         if let Some(entry) = self.services.get_mut(&outcome.service_id) {
-            let is_first = !std::mem::replace(&mut entry.is_attempted, true);
-            entry.cause = outcome.failure.clone().map(Box::new);
-            if is_first {
-                self.schedule_check(outcome.service_id);
-            }
+            entry.is_attempted = true;
+            entry.missing.get_or_insert_default().cause = outcome.failure.clone();
+            self.check_in_time(outcome.service_id);
         }
     }
 
     /// A result was dropped.
     pub fn dropped(&mut self, outcome: &Outcome) {
         if let Some(entry) = self.services.get_mut(&outcome.service_id) {
-            let is_first = !std::mem::replace(&mut entry.is_attempted, true);
-            entry.first_dropped_ms.get_or_insert(outcome.started_at_ms);
-            if is_first {
-                self.schedule_check(outcome.service_id);
-            }
+            entry.is_attempted = true;
+            let missing = entry.missing.get_or_insert_default();
+            missing.first_dropped_ms.get_or_insert(outcome.started_at_ms);
+            self.check_in_time(outcome.service_id);
         }
     }
 
@@ -280,16 +316,14 @@ impl Observations {
             let Some(entry) = self.services.get_mut(&id).filter(|entry| entry.check == at) else {
                 continue;
             };
-            let due = entry.check_at();
+            let due = entry.observed_until();
             let again = if due > now {
                 due
             } else if entry.pending > 0 {
                 now + LATENESS
             } else {
-                if entry.hole.is_none() {
-                    let (since_ms, failure) = entry.missing();
-                    let outcome = Some(hole_outcome(id, since_ms, failure.clone()));
-                    entry.hole = Some(Box::new(Hole { outcome, reason: failure.reason }));
+                if !entry.has_hole() {
+                    let (since_ms, failure) = entry.begin_hole(id);
                     *self.unobserved.entry(failure.reason).or_default() += 1;
                     self.waiting.push_back(id);
                     overdue.push(Unobserved { id, since_ms, failure });
@@ -305,7 +339,8 @@ impl Observations {
     pub fn next_hole(&mut self) -> Option<Outcome> {
         loop {
             let id = self.waiting.pop_front()?;
-            let hole = self.services.get_mut(&id).and_then(|entry| entry.hole.as_mut());
+            let missing = self.services.get_mut(&id).and_then(|entry| entry.missing.as_mut());
+            let hole = missing.and_then(|missing| missing.hole.as_mut());
             if let Some(outcome) = hole.and_then(|hole| hole.outcome.take()) {
                 return Some(outcome);
             }
@@ -315,12 +350,11 @@ impl Observations {
     /// No result comes any more: what was dropped since the last recorded result is a hole.
     pub fn end(&mut self) {
         for (id, entry) in &mut self.services {
-            if entry.first_dropped_ms.is_some() && entry.hole.is_none() {
-                let (since_ms, failure) = entry.missing();
+            let missing = entry.missing.as_ref();
+            let has_dropped = missing.is_some_and(|missing| missing.first_dropped_ms.is_some());
+            if has_dropped && !entry.has_hole() {
+                let (_, failure) = entry.begin_hole(*id);
                 *self.unobserved.entry(failure.reason).or_default() += 1;
-                let reason = failure.reason;
-                let outcome = Some(hole_outcome(*id, since_ms, failure));
-                entry.hole = Some(Box::new(Hole { outcome, reason }));
                 self.waiting.push_back(*id);
             }
         }
@@ -328,12 +362,8 @@ impl Observations {
 
     /// The process stalled until now: that time is a gap of all services already.
     pub fn stalled(&mut self, now: Instant) {
-        let ids: Vec<ServiceId> = self.services.keys().copied().collect();
         for entry in self.services.values_mut() {
             entry.last = now;
-        }
-        for id in ids {
-            self.schedule_check(id);
         }
     }
 
@@ -341,16 +371,23 @@ impl Observations {
     pub fn move_back(&mut self, step: &StepBack) {
         for entry in self.services.values_mut() {
             entry.last_ms = step.moved(entry.last_ms);
-            entry.first_dropped_ms = entry.first_dropped_ms.map(|at_ms| step.moved(at_ms));
-            if let Some(outcome) = entry.hole.as_mut().and_then(|hole| hole.outcome.as_mut()) {
+            if let Some(missing) = &mut entry.missing {
+                missing.first_dropped_ms = missing.first_dropped_ms.map(|at_ms| step.moved(at_ms));
+            }
+            if let Some(outcome) = entry.hole_mut() {
                 outcome.started_at_ms = step.moved(outcome.started_at_ms);
             }
         }
     }
 
-    fn schedule_check(&mut self, id: ServiceId) {
-        if let Some(at) = self.services.get(&id).map(Entry::check_at) {
-            self.check_again(id, at);
+    /// Checks the service at the end of its allowance, if the next check is later than that. An
+    /// earlier one finds that the allowance ends later, so a result needs no new check.
+    fn check_in_time(&mut self, id: ServiceId) {
+        if let Some(entry) = self.services.get(&id) {
+            let until = entry.observed_until();
+            if until < entry.check {
+                self.check_again(id, until);
+            }
         }
     }
 
@@ -372,7 +409,7 @@ impl Observations {
         }
         if self.waiting.len() > 2 * self.services.len() + 64 {
             let services = &self.services;
-            self.waiting.retain(|id| services.get(id).is_some_and(|entry| entry.hole.is_some()));
+            self.waiting.retain(|id| services.get(id).is_some_and(Entry::has_hole));
         }
     }
 }
@@ -390,7 +427,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_small_since_each_service_has_one() {
-        assert!(size_of::<Entry>() <= 112, "{} bytes", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 72, "{} bytes", size_of::<Entry>());
     }
 
     fn id() -> ServiceId {

@@ -71,9 +71,10 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Schedules every enabled service of `loaded` that this instance owns.
+    /// Schedules every enabled service of `loaded` that this instance owns. Takes the definitions
+    /// over, since copies would leave holes of their size in the heap.
     pub fn new(
-        loaded: &[LoadedService],
+        loaded: Vec<LoadedService>,
         owned: &OwnedShards,
         settings: SchedulerSettings,
         pool: PoolRecipients,
@@ -82,13 +83,12 @@ impl Scheduler {
         let mut schedule = Schedule::new(Spread::of(settings.spread), settings.tolerance);
         let now = Moment::from(clock::read());
         let is_watched =
-            |loaded: &&LoadedService| loaded.definition.enabled && owned.contains(loaded.id);
-        let enabled = || loaded.iter().filter(is_watched);
-        let new_services = enabled().filter(|loaded| loaded.last_tick.is_none()).count();
+            |loaded: &LoadedService| loaded.definition.enabled && owned.contains(loaded.id);
+        let is_new = |loaded: &&LoadedService| is_watched(loaded) && loaded.last_tick.is_none();
+        let new_services = loaded.iter().filter(is_new).count();
         let soon = First::Soon(first_probes_within(new_services, settings.pool_size));
-        for loaded in enabled() {
-            let definition = loaded.definition.clone();
-            let service = Service::new(loaded.id, definition, &settings.defaults);
+        for loaded in loaded.into_iter().filter(is_watched) {
+            let service = Service::new(loaded.id, loaded.definition, &settings.defaults);
             let first = if loaded.last_tick.is_some() { First::OnGrid } else { soon };
             schedule.watch(Arc::new(service), first, now);
         }

@@ -53,7 +53,7 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
             *details = ProbeDetails { redirects, ..ProbeDetails::default() };
         });
         let response = match context.options().http_version {
-            Some(HttpVersion::Http2) => send_http2(context, &request).await?,
+            Some(HttpVersion::Http2) => Box::pin(send_http2(context, &request)).await?,
             _ => send_http1(context, &request).await?,
         };
         match response {

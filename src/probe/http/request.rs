@@ -196,7 +196,9 @@ impl Request {
     pub async fn send(&self, context: &ProbeContext<'_>) -> Result<Http1Response, Failure> {
         match context.proxy()? {
             // As usual, a proxy forwards requests without TLS itself (RFC 9112, section 3.2.2).
-            Some(proxy) if self.url.scheme() == "http" => self.send_to_proxy(context, &proxy).await,
+            Some(proxy) if self.url.scheme() == "http" => {
+                Box::pin(self.send_to_proxy(context, &proxy)).await
+            }
             _ => {
                 let connection = context.open(&self.url, Alpn::Http1).await?;
                 context.enter(Phase::Processing);
@@ -257,7 +259,8 @@ impl Request {
             // `send()` would add `content-length: 0`.
             None => with_connection(connection.clone(), request.send_body(NoBody::new())).await,
             Some(body) => {
-                with_connection(connection.clone(), request.send_body(body.to_owned())).await
+                let sent = request.send_body(body.to_owned());
+                Box::pin(with_connection(connection.clone(), sent)).await
             }
         };
         let response = response.map_err(|error| failure::of_request(&error))?;

@@ -39,7 +39,7 @@ pub async fn authorization(context: &ProbeContext<'_>) -> Result<Option<String>,
     };
     let slot = context.resources.rules.tokens.slot(login(context, oauth2, &client)?);
     let shown = oauth2.token_url.shown(context.resources.rules.requests);
-    let fetch = fetch(context, url, client, &slot);
+    let fetch = Box::pin(fetch(context, url, client, &slot));
     let authorization = context.at(&format!("the token endpoint {shown}"), fetch).await?;
     context.timings.set_secret(
         authorization.split_once(' ').map_or(authorization.as_str(), |it| it.1).to_owned(),

@@ -33,7 +33,8 @@ pub async fn resolve(
         Some(Host::Ipv4(ip)) => ip.into(),
         Some(Host::Ipv6(ip)) => ip.into(),
         Some(Host::Domain(name)) => {
-            return Ok(interleave(resolver.addresses(name, family, deadline).await?, port));
+            let found = Box::pin(resolver.addresses(name, family, deadline)).await?;
+            return Ok(interleave(found, port));
         }
         None => return Err(Failure::new(Reason::RedirectBlocked, "the URL has no host")),
     };

@@ -18,8 +18,20 @@ const CHUNKS: u32 = 32;
 /// Roll-ups or events per transaction.
 const ROWS: u32 = 500;
 
+/// Services that are searched at a time for something that is too old.
+pub const SEARCHED: u32 = 256;
+
 /// Age of a closed notification, and of a signal that was never settled.
 const NOTIFICATIONS: Duration = Duration::from_secs(7 * 86_400);
+
+/// The next service to expire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The first service of those searched, living or not, with something that is too old.
+    Old(i64),
+    /// Nothing is too old up to this service.
+    NoneUpTo(i64),
+}
 
 /// How far a round has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

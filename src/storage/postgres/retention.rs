@@ -13,13 +13,11 @@ use super::schema::{service_rollups, service_tick_chunks};
 use super::statement::statement;
 use super::{REGION, shard};
 use crate::domain::ShardSet;
+use crate::storage::history::retention::{Next, SEARCHED};
 use crate::storage::history::rows::{DAY_S, HOUR_S};
 use crate::storage::port::{Expired, Result};
 
 const DAY_MS: i64 = 1_000 * DAY_S as i64;
-
-/// Services that are searched at a time for something that is too old.
-const SEARCHED: i64 = 256;
 
 /// Part of the caller's transaction.
 pub fn expire_chunks(
@@ -87,15 +85,6 @@ statement!(
         WHERE s.region_id = 0 AND s.shard = u.shard"
 );
 
-/// The next service to expire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// The first service after `after`, living or not, with something that is too old.
-    Old(i64),
-    /// Nothing is too old up to this service.
-    NoneUpTo(i64),
-}
-
 /// `None` when no service follows. So a service with nothing to delete takes no transaction.
 pub fn next_service(
     connection: &mut StoreConnection,
@@ -108,7 +97,7 @@ pub fn next_service(
         day_s: &cutoff_day_s(cutoff_ms),
         after: &after,
         shards: &owned.to_bytes(),
-        limit: &SEARCHED,
+        limit: &i64::from(SEARCHED),
     };
     let found: Option<(i64, bool)> = found.get_result(connection).optional()?;
     Ok(found.map(|(id, is_old)| if is_old { Next::Old(id) } else { Next::NoneUpTo(id) }))

@@ -4,7 +4,6 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::cold::alerting::alert_rows::NewSignalRow;
-use super::cold::facts;
 use super::cold::facts::FactsRow;
 use super::cold::rows::{EventRow, MetricRow, NewEventRow, ServiceRow};
 use super::metrics;
@@ -15,11 +14,13 @@ use super::schema::{
     alert_signals, liveness, service_events, service_facts, service_metrics, service_ticks,
     services,
 };
+use crate::domain::history::facts::FactsSince;
 use crate::domain::{Event, ServiceId};
 use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, Stored};
 use crate::storage::error::StorageError;
 
-/// The stored state of a service.
+/// The stored state of a service. Each statement finds one row without a limit: SQLite plans with
+/// the value of a limit, and so prepares the statement again for each service.
 pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, StorageError> {
     let service = services::table
         .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
@@ -40,7 +41,7 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
         ))
         .get_result::<(MetricRow, Option<i64>, Option<EventRow>)>(connection)
         .optional()?;
-    let facts = facts::newest(connection, id, i64::MAX)?;
+    let facts = newest_facts(connection, id)?;
     let watched = Entry { is_watched: true, thresholds, facts, ..Entry::default() };
     let Some((metric, latest_tick_id, event)) = rows else {
         // Another program may have deleted the metric of a service with events.
@@ -75,6 +76,20 @@ fn open_event(
         .get_result(connection)
         .optional()?;
     Ok(open)
+}
+
+/// Reads the first row only.
+fn newest_facts(
+    connection: &mut SqliteConnection,
+    id: ServiceId,
+) -> Result<Option<FactsSince>, StorageError> {
+    let row = service_facts::table
+        .filter(service_facts::service_id.eq(id.get()))
+        .order((service_facts::at_ms.desc(), service_facts::id.desc()))
+        .select(FactsRow::as_select())
+        .get_result(connection)
+        .optional()?;
+    row.map(|row: FactsRow| row.since()).transpose()
 }
 
 /// Writes `batch`. Part of the caller's transaction.

@@ -2,11 +2,12 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::SqliteConnection;
 
 use super::cold::facts;
-use super::schema::{service_tick_chunks, services};
+use super::schema::service_tick_chunks;
+use crate::storage::history::retention::{Next, SEARCHED};
 use crate::storage::port::{Expired, Result};
 
 /// Pages that are returned at a time.
@@ -52,14 +53,49 @@ const COUNT_EXPIRED_TICKS: &str = "\
         sealed_byte_count = sealed_byte_count - ?3, expired_tick_count = expired_tick_count + ?2, \
         ticks_expired_to_ms = max(ticks_expired_to_ms, ?4)";
 
-/// The first service after `after`, living or not.
-pub fn next_service(connection: &mut SqliteConnection, after: i64) -> Result<Option<i64>> {
-    let next = services::table
-        .filter(services::id.gt(after))
-        .select(diesel::dsl::min(services::id))
-        .first(connection)?;
-    Ok(next)
+#[derive(QueryableByName)]
+struct Searched {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Bool)]
+    is_old: bool,
 }
+
+/// `None` when no service follows `after`. So a service with nothing to delete takes no
+/// transaction.
+pub fn next_service(
+    connection: &mut SqliteConnection,
+    after: i64,
+    cutoff_ms: i64,
+) -> Result<Option<Next>> {
+    let searched: Option<Searched> = diesel::sql_query(NEXT_SERVICE)
+        .bind::<BigInt, _>(after)
+        .bind::<BigInt, _>(cutoff_ms)
+        .bind::<BigInt, _>(i64::from(SEARCHED))
+        .get_result(connection)
+        .optional()?;
+    Ok(searched
+        .map(|Searched { id, is_old }| if is_old { Next::Old(id) } else { Next::NoneUpTo(id) }))
+}
+
+/// The first service with something old; otherwise the last one that was searched.
+const NEXT_SERVICE: &str = "\
+    WITH searched AS MATERIALIZED ( \
+        SELECT s.id, EXISTS ( \
+                SELECT 1 FROM service_rollups WHERE service_id = s.id \
+                AND step_s IN (3600, 86400) AND start_s < ?2 / 86400000 * 86400) \
+            OR EXISTS ( \
+                SELECT 1 FROM service_events e WHERE e.service_id = s.id \
+                AND e.date_started_ms < ?2 AND e.date_ended_ms < ?2 \
+                AND NOT EXISTS (SELECT 1 FROM service_metrics m \
+                    WHERE m.service_id = s.id AND m.latest_event_id = e.id)) \
+            OR EXISTS ( \
+                SELECT 1 FROM service_facts WHERE service_id = s.id AND at_ms < ( \
+                    SELECT max(at_ms) FROM service_facts \
+                    WHERE service_id = s.id AND at_ms <= ?2)) AS is_old \
+        FROM (SELECT id FROM services WHERE id > ?1 ORDER BY id LIMIT ?3) s) \
+    SELECT id, is_old FROM searched \
+    ORDER BY is_old DESC, CASE WHEN is_old THEN id ELSE -id END LIMIT 1";
 
 /// Part of the caller's transaction.
 pub fn expire_service(

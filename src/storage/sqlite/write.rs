@@ -17,6 +17,7 @@ use crate::storage::coordination::Claimed;
 use crate::storage::coordination::command::AlertCommand;
 use crate::storage::coordination::port::ShardWrite;
 use crate::storage::gaps;
+use crate::storage::history::retention::Next;
 use crate::storage::history::rows::{Portion, Slice};
 use crate::storage::port::{Expired, ImportWork, Result, StoreWrite};
 use crate::storage::records::{Applied, AppliedPlan, Change, Gap, MakePlan, Resumed};
@@ -109,7 +110,13 @@ impl StoreWrite for SqliteConnection {
         cutoff_ms: i64,
         limit: u32,
     ) -> Result<Option<Expired>> {
-        let Some(service_id) = retention::next_service(self, after)? else { return Ok(None) };
+        let service_id = match retention::next_service(self, after, cutoff_ms)? {
+            None => return Ok(None),
+            Some(Next::NoneUpTo(service_id)) => {
+                return Ok(Some(Expired { service_id, is_done: true }));
+            }
+            Some(Next::Old(service_id)) => service_id,
+        };
         let expired = self.immediate_transaction(|connection| {
             retention::expire_service(connection, service_id, cutoff_ms, limit)
         });

@@ -65,7 +65,7 @@ impl Content {
         if !self.codings.is_empty() && !body.is_empty() {
             let _permit = unpacking.acquire().await;
             for coding in &self.codings {
-                body = unpack(*coding, &body, limit).await?;
+                body = Box::pin(unpack(*coding, &body, limit)).await?;
             }
         }
         Ok(charset::to_utf8(&self.content_type, body))
