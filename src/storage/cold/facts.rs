@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
+use super::first_row::FirstRow;
 use super::schema::service_facts;
 use super::{Backend, StoreConnection};
 use crate::domain::history::facts::{FactsSince, ProbeFacts};
@@ -111,13 +112,12 @@ pub fn newest(
     id: ServiceId,
     to_ms: i64,
 ) -> Result<Option<FactsSince>> {
-    let row: Option<FactsRow> = service_facts::table
+    let newest_first = service_facts::table
         .filter(service_facts::service_id.eq(id.get()))
         .filter(service_facts::at_ms.le(to_ms))
         .order((service_facts::at_ms.desc(), service_facts::id.desc()))
-        .select(FactsRow::as_select())
-        .first(connection)
-        .optional()?;
+        .select(FactsRow::as_select());
+    let row: Option<FactsRow> = FirstRow(newest_first).get_result(connection).optional()?;
     row.as_ref().map(FactsRow::since).transpose()
 }
 

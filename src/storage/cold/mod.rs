@@ -13,6 +13,7 @@ pub mod chunks;
 pub mod definitions;
 pub mod events;
 pub mod facts;
+pub mod first_row;
 pub mod maintenance;
 mod references;
 pub mod rollups;

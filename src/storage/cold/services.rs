@@ -24,7 +24,7 @@ pub fn get(connection: &mut StoreConnection, id: ServiceId) -> Result<ServiceRec
     let row: RecordRow = records()
         .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
         .select(record_columns())
-        .first(connection)?;
+        .get_result(connection)?;
     record(row)
 }
 
@@ -33,7 +33,7 @@ pub fn require(connection: &mut StoreConnection, id: ServiceId) -> Result<(), St
     let _: i64 = services::table
         .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
         .select(services::id)
-        .first(connection)?;
+        .get_result(connection)?;
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
     let service = services::table
         .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
         .select(ServiceRow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let Some(service) = service.filter(|service| service.enabled) else {
         return Ok(Entry::default());
@@ -38,7 +38,7 @@ pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, 
             service_metrics::latest_tick_id,
             Option::<EventRow>::as_select(),
         ))
-        .first::<(MetricRow, Option<i64>, Option<EventRow>)>(connection)
+        .get_result::<(MetricRow, Option<i64>, Option<EventRow>)>(connection)
         .optional()?;
     let facts = facts::newest(connection, id, i64::MAX)?;
     let watched = Entry { is_watched: true, thresholds, facts, ..Entry::default() };
@@ -72,7 +72,7 @@ fn open_event(
         .filter(service_events::service_id.eq(id.get()))
         .filter(service_events::date_ended_ms.is_null())
         .select(service_events::id)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(open)
 }

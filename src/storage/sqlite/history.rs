@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::cold::chunks::ChunkRow;
+use super::cold::first_row::FirstRow;
 use super::ids::json_of;
 use super::keys::chunks_of;
 use super::schema::{history, service_events, service_metrics, service_tick_chunks};
@@ -83,7 +84,7 @@ pub fn newest_seq(connection: &mut SqliteConnection, id: ServiceId) -> Result<u6
     let counts: Option<(i64, i64)> = service_metrics::table
         .find(id.get())
         .select((service_metrics::tick_count, service_metrics::unknown_count))
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(counts.map_or(0, |(known, unknown)| (known + unknown).cast_unsigned()))
 }
@@ -94,11 +95,10 @@ pub fn newest_chunks(
 ) -> Result<HashMap<ServiceId, ChunkInfo>, StorageError> {
     let mut chunks = HashMap::with_capacity(ids.len());
     for &id in ids {
-        let newest: Option<ChunkRow> = chunks_of(id)
+        let newest_first = chunks_of(id)
             .order(service_tick_chunks::first_seq.desc())
-            .select(ChunkRow::as_select())
-            .first(connection)
-            .optional()?;
+            .select(ChunkRow::as_select());
+        let newest: Option<ChunkRow> = FirstRow(newest_first).get_result(connection).optional()?;
         chunks.extend(newest.map(|newest| (id, newest.info(id))));
     }
     Ok(chunks)
@@ -108,7 +108,7 @@ pub fn newest_chunks(
 pub fn sealing(connection: &mut SqliteConnection) -> Result<Option<Sealing>, StorageError> {
     let (tick_id, done_through): (Option<i64>, i64) = history::table
         .select((history::sealing_tick_id, history::sealing_service_id))
-        .first(connection)?;
+        .get_result(connection)?;
     Ok(tick_id.map(|id| Sealing { id, done_through }))
 }
 
@@ -122,7 +122,7 @@ fn first_after(
         .filter(service_events::service_id.eq(id.get()))
         .filter(service_events::id.gt(event_id))
         .select(diesel::dsl::min(service_events::date_started_ms))
-        .first(connection)?;
+        .get_result(connection)?;
     Ok(first)
 }
 
@@ -134,7 +134,7 @@ pub fn first_unsealed_event(
     type Row = (Option<i64>, i64, i64);
     let (sealing_event_id, done_through, sealed_event_id): Row = history::table
         .select((history::sealing_event_id, history::sealing_service_id, history::sealed_event_id))
-        .first(connection)?;
+        .get_result(connection)?;
     let of_sealing = sealing_event_id.filter(|_| id.get() <= done_through);
     first_after(connection, id, of_sealing.unwrap_or(sealed_event_id))
 }
@@ -155,7 +155,8 @@ pub fn unsealed_services(
     sealing: &Sealing,
     limit: usize,
 ) -> Result<Vec<UnsealedService>, StorageError> {
-    let sealed_event_id: i64 = history::table.select(history::sealed_event_id).first(connection)?;
+    let sealed_event_id: i64 =
+        history::table.select(history::sealed_event_id).get_result(connection)?;
     let metrics: Vec<Metric> = service_metrics::table
         .filter(service_metrics::service_id.gt(sealing.done_through))
         .order(service_metrics::service_id)
@@ -186,7 +187,7 @@ pub fn marks(connection: &mut SqliteConnection) -> Result<Marks, StorageError> {
             history::ticks_expired_to_ms,
             history::rollups_expired_to_ms,
         ))
-        .first(connection)?;
+        .get_result(connection)?;
     Ok(Marks {
         expired_ticks: expired_ticks.cast_unsigned(),
         ticks_expired_to_ms,

@@ -13,6 +13,11 @@ use crate::domain::alert::{
 use crate::storage::batch::NewSignal;
 use crate::storage::port::Result;
 
+// Whether an alert with this state is open. The word is part of the text, as in the index of the
+// open alerts: were it a parameter, SQLite would plan the statement anew for each execution, to see
+// whether the index can be used.
+diesel::postfix_operator!(IsOpen, " <> 'resolved'");
+
 /// The columns of `alert_signals` but for the id.
 #[derive(Debug, Insertable)]
 #[diesel(table_name = alert_signals, treat_none_as_default_value = false)]

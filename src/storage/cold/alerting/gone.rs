@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::StoreConnection;
-use super::alert_rows::NewSignalRow;
+use super::alert_rows::{IsOpen, NewSignalRow};
 use super::schema::{alert_signals, alerts};
 use super::settle::ROWS;
 use crate::domain::ServiceId;
-use crate::domain::alert::{AlertKind, AlertState, Edge, EndCause, Facts};
+use crate::domain::alert::{AlertKind, Edge, EndCause, Facts};
 use crate::storage::batch::NewSignal;
 use crate::storage::port::Result;
 
@@ -26,7 +26,7 @@ pub fn signal(
     for part in ids.chunks(ROWS) {
         let open: Vec<(Option<i64>, String)> = alerts::table
             .filter(alerts::service_id.eq_any(part))
-            .filter(alerts::state.ne(AlertState::Resolved.as_str()))
+            .filter(IsOpen::new(alerts::state))
             .select((alerts::service_id, alerts::kind))
             .load(connection)?;
         gone.extend(open.into_iter().filter_map(|(id, kind)| Some((id?, kind))));

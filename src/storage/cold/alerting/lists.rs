@@ -3,11 +3,11 @@
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 
-use super::alert_rows::AlertRow;
+use super::alert_rows::{AlertRow, IsOpen};
 use super::notification_rows::{DeliveryRow, NotificationRow};
 use super::schema::{alerts, deliveries, notification_alerts, notifications};
 use super::{Backend, StoreConnection, keys};
-use crate::domain::alert::{Alert, AlertState};
+use crate::domain::alert::Alert;
 use crate::domain::{Page, ServiceId};
 use crate::storage::alerting::{
     AlertDetails, DeliveryRecord, ListAlerts, ListDeliveries, NotificationRecord,
@@ -119,7 +119,7 @@ pub fn alerts_by_id(connection: &mut StoreConnection, ids: &[i64]) -> Result<Vec
 pub fn open_alerts(connection: &mut StoreConnection, ids: &[ServiceId]) -> Result<Vec<Alert>> {
     let rows: Vec<AlertRow> = alerts::table
         .filter(keys::alerts_of(ids))
-        .filter(alerts::state.ne(AlertState::Resolved.as_str()))
+        .filter(IsOpen::new(alerts::state))
         .order(alerts::id)
         .select(AlertRow::as_select())
         .load(connection)?;

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::alert_rows::{AlertRow, SignalRow};
+use super::alert_rows::{AlertRow, IsOpen, SignalRow};
 use super::notification_rows::NotificationRow;
 use super::schema::{alert_signals, alerting, alerts, notification_alerts, notifications};
 use super::{StoreConnection, definitions};
-use crate::domain::alert::{Alert, AlertState, Notification, Signal};
+use crate::domain::alert::{Alert, Notification, Signal};
 use crate::storage::alerting::{AlertingState, NotificationRecord};
 use crate::storage::port::Result;
 
@@ -48,7 +48,7 @@ pub fn state(connection: &mut StoreConnection) -> Result<AlertingState> {
 /// By id.
 pub fn open_alerts(connection: &mut StoreConnection) -> Result<Vec<Alert>> {
     let rows: Vec<AlertRow> = alerts::table
-        .filter(alerts::state.ne(AlertState::Resolved.as_str()))
+        .filter(IsOpen::new(alerts::state))
         .order(alerts::id)
         .select(AlertRow::as_select())
         .load(connection)?;
