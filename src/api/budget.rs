@@ -79,8 +79,16 @@ impl PackedReservation {
 pub struct Reservation {
     kind: Items,
     count: usize,
+    expected_bytes: usize,
     units: OwnedSemaphorePermit,
     _computing: OwnedSemaphorePermit,
+}
+
+impl Reservation {
+    /// Estimated length of the text, in bytes.
+    pub fn expected_bytes(&self) -> usize {
+        self.expected_bytes
+    }
 }
 
 impl ResponseBudget {
@@ -103,7 +111,8 @@ impl ResponseBudget {
         let reserved = async {
             let computing = Arc::clone(&self.0.computing).acquire_owned().await.ok()?;
             let item_bytes = self.0.item_bytes[kind as usize].load(Ordering::Relaxed);
-            let estimate = count * item_bytes * COMPUTING_FACTOR;
+            let expected_bytes = count * item_bytes;
+            let estimate = expected_bytes * COMPUTING_FACTOR;
             let units = Arc::clone(&self.0.units);
             let units = match Arc::clone(&units).try_acquire_many_owned(self.units(estimate)) {
                 Ok(units) => units,
@@ -112,14 +121,14 @@ impl ResponseBudget {
                     units.acquire_many_owned(self.units(estimate)).await.ok()?
                 }
             };
-            Some(Reservation { kind, count, units, _computing: computing })
+            Some(Reservation { kind, count, expected_bytes, units, _computing: computing })
         };
         tokio::time::timeout(WAIT, reserved).await.ok().flatten().ok_or_else(exhausted)
     }
 
     /// The computed `text`, which holds its part of the reservation until its last copy is dropped.
     pub fn hold(&self, reservation: Reservation, text: Vec<u8>) -> Result<SharedText, ApiError> {
-        let Reservation { kind, count, mut units, _computing } = reservation;
+        let Reservation { kind, count, mut units, .. } = reservation;
         let shared = &self.0;
         let item_bytes = &shared.item_bytes[kind as usize];
         let known = item_bytes.load(Ordering::Relaxed);
