@@ -113,6 +113,7 @@
 //! | What does a heartbeat report? | `api/input/heartbeat.rs` |
 //! | Which connection of the API is closed? | `api/transport/places.rs` |
 //! | Which services does a list show, and in which order? | `live/overview/find.rs` |
+//! | Which of them are read from the store? | `api/service_texts.rs`; `live/overview/version.rs` |
 //! | What is a stream sent, and when? | `live/subscribers.rs` |
 //! | What if the database file is removed or replaced? | `storage/sqlite/watch.rs` |
 //! | Which database is refused at the start? | `storage/postgres/start_checks.rs` |

@@ -27,7 +27,7 @@ use crate::api::visibility;
 use crate::clock::unix_ms;
 use crate::domain::access::Caller;
 use crate::domain::alert::Alert;
-use crate::domain::live::{ServiceList, ServiceOrder};
+use crate::domain::live::{ServiceList, ServiceOrder, ServiceVersion};
 use crate::domain::{Definition, Origin, Page, ServiceEvent, ServiceId};
 use crate::spec::Patch;
 use crate::storage::alerting::query::GetServicesWithAlerts;
@@ -81,7 +81,7 @@ pub async fn list(api: web::Data<Api>, caller: Caller, request: HttpRequest) -> 
 enum Found {
     Kept(ServiceText),
     /// As it is stored, with its open alerts, and its version before it was read.
-    Read(Box<ServiceRecord>, Vec<Alert>, Option<u32>),
+    Read(Box<ServiceRecord>, Vec<Alert>, Option<ServiceVersion>),
 }
 
 impl Found {
@@ -93,7 +93,8 @@ impl Found {
         let service = Service::new(&record, &alerts, context);
         let text = ServiceText::of(&service);
         if let Some(version) = version.filter(|_| service.is_lasting()) {
-            texts.keep(record.id, version, text.clone());
+            let recorded = record.tally.map_or(0, |tally| tally.recorded());
+            texts.keep(record.id, version.number, recorded, text.clone());
         }
         text
     }
@@ -110,7 +111,7 @@ async fn found(api: &Api, list: ListServices) -> Result<Page<Found>, ApiError> {
     // version here.
     let Instances { owned, duties, .. } = &api.instances;
     let settles = duties.has(Duty::Alerts);
-    let versions: Vec<Option<u32>> = ids
+    let versions: Vec<Option<ServiceVersion>> = ids
         .iter()
         .zip(versions)
         .map(|(id, version)| version.filter(|_| settles && owned.contains(*id)))
@@ -122,10 +123,10 @@ async fn found(api: &Api, list: ListServices) -> Result<Page<Found>, ApiError> {
         false => api.service_texts.get(services.clone()),
     };
     let missing = services.zip(&kept).filter(|(_, kept)| kept.is_none());
-    let missing: Vec<(ServiceId, Option<u32>)> = missing.map(|(service, _)| service).collect();
+    let missing: Vec<ServiceId> = missing.map(|((id, _), _)| id).collect();
     let read = match missing.is_empty() {
         true => Vec::new(),
-        false => api.query(GetServicesWithAlerts(missing.iter().map(|it| it.0).collect())).await?,
+        false => api.query(GetServicesWithAlerts(missing)).await?,
     };
     let mut read: HashMap<ServiceId, (ServiceRecord, Vec<Alert>)> =
         read.into_iter().map(|(record, alerts)| (record.id, (record, alerts))).collect();

@@ -7,6 +7,7 @@ use crate::domain::access::group_limit::GroupLimit;
 use crate::domain::history::event::{Event, EventFailure};
 use crate::domain::outcome::Reason;
 use crate::domain::rollup::state::State;
+use crate::domain::rollup::tick_totals::TickTotals;
 use crate::domain::service::definition::Definition;
 use crate::domain::service::label::{Group, Name};
 use crate::domain::service::service_id::ServiceId;
@@ -52,15 +53,18 @@ pub struct ServiceUpdate {
     pub is_flapping: bool,
     /// `None` without a new result.
     pub result: Option<LastResult>,
+    /// After the commits; `None` for a service of another owner.
+    pub totals: Option<TickTotals>,
 }
 
 impl ServiceUpdate {
     /// This update and a later one as one.
     pub fn merge(&mut self, later: Self) {
-        let Self { event, is_flapping, result } = later;
+        let Self { event, is_flapping, result, totals } = later;
         self.event = event.or(self.event.take());
         self.is_flapping = is_flapping;
         self.result = result.or(self.result);
+        self.totals = totals;
     }
 }
 
@@ -215,6 +219,15 @@ impl ServiceOrder {
     }
 }
 
+/// The version of what is stored of a service, alerts included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceVersion {
+    /// Another one after each change of anything but the totals; it never repeats.
+    pub number: u32,
+    /// `None` until the first result since the service was loaded or changed.
+    pub totals: Option<TickTotals>,
+}
+
 /// A page of a list of services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceList {
@@ -222,9 +235,9 @@ pub struct ServiceList {
     pub ids: Vec<ServiceId>,
     /// The newest result of each of them; `None` before the first one since the start.
     pub results: Vec<Option<LastResult>>,
-    /// The version of what is stored of each of them, alerts included; it never repeats. `None`
-    /// under maintenance: what is shown then depends on the time.
-    pub versions: Vec<Option<u32>>,
+    /// The version of each of them. `None` under maintenance: what is shown then depends on the
+    /// time.
+    pub versions: Vec<Option<ServiceVersion>>,
     /// Of the whole list.
     pub total: u64,
     /// When the list was made.
@@ -380,13 +393,14 @@ mod tests {
     fn later_updates_win_where_they_say_something() {
         let event = |since_ms| NewestEvent { state: State::Up, since_ms, failure: None };
         let result = LastResult { state: State::Up, at_ms: 1, response_time_us: 5 };
-        let mut update =
-            ServiceUpdate { event: Some(event(1)), is_flapping: true, result: Some(result) };
-        update.merge(ServiceUpdate { event: None, is_flapping: false, result: None });
-        let expected =
-            ServiceUpdate { event: Some(event(1)), is_flapping: false, result: Some(result) };
-        assert_eq!(update, expected);
-        update.merge(ServiceUpdate { event: Some(event(2)), is_flapping: true, result: None });
+        let of = |event, is_flapping, result, tick_count| {
+            let totals = TickTotals { tick_count, ..TickTotals::default() };
+            ServiceUpdate { event, is_flapping, result, totals: Some(totals) }
+        };
+        let mut update = of(Some(event(1)), true, Some(result), 7);
+        update.merge(of(None, false, None, 8));
+        assert_eq!(update, of(Some(event(1)), false, Some(result), 8));
+        update.merge(of(Some(event(2)), true, None, 9));
         assert_eq!(update.event, Some(event(2)));
     }
 

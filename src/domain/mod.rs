@@ -46,7 +46,7 @@ pub use outcome::{
 pub use page::{Page, PageRequest};
 pub use plugin::{Decimal, Perfdata, PluginResult, PluginState};
 pub use role::Role;
-pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, rollup};
+pub use rollup::{EventChange, LatestEvent, State, Streak, Tally, Tick, TickTotals, rollup};
 pub use secret::{Redactor, Requests};
 pub use service::{
     Defaults, Definition, FullName, Group, HttpVersion, Interval, Kind, Labels, Name, Options,

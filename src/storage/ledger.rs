@@ -573,8 +573,9 @@ fn updates(batch: &Batch<'_>) -> Vec<(ServiceId, ServiceUpdate)> {
             since_ms: event.started_ms,
             failure: event.failure.map(EventFailure::from),
         });
-        let is_flapping = metric.entry.tally.is_flapping;
-        (*id, ServiceUpdate { event, is_flapping, result: metric.result })
+        let NewMetric { entry: Entry { tally, .. }, result, .. } = metric;
+        let (is_flapping, totals) = (tally.is_flapping, Some(tally.totals()));
+        (*id, ServiceUpdate { event, is_flapping, result: *result, totals })
     };
     batch.metrics.iter().map(update).collect()
 }

@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_commit_that_leaves_a_service_unsettled_makes_its_results_prompt() {
         let mut window = window(true);
-        let update = ServiceUpdate { event: None, is_flapping: false, result: None };
+        let update = ServiceUpdate { event: None, is_flapping: false, result: None, totals: None };
         let id = sample::outcome(1, 0).service_id;
         window.committed(&Committed { updates: vec![(id, update)], ..Default::default() }, 1);
         assert_eq!(window.wait(&up(Some(MINUTE))), PROMPT);

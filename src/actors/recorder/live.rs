@@ -138,7 +138,7 @@ mod tests {
         let event =
             since_ms.map(|since_ms| NewestEvent { state: State::Up, since_ms, failure: None });
         let result = Some(LastResult { state: State::Up, at_ms, response_time_us: 1 });
-        ServiceUpdate { event, is_flapping: false, result }
+        ServiceUpdate { event, is_flapping: false, result, totals: None }
     }
 
     #[test]

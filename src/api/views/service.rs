@@ -14,7 +14,7 @@ use crate::api::views::envelope::{List, One};
 use crate::api::views::event::Event;
 use crate::api::views::maintenance::Planned;
 use crate::domain::maintenance::Windows;
-use crate::domain::{Defaults, Group, Requests, Tally, alert};
+use crate::domain::{Defaults, Group, Requests, TickTotals, alert};
 use crate::spec;
 use crate::spec::Form;
 use crate::storage::records::ServiceRecord;
@@ -32,6 +32,10 @@ pub struct ServicesData {
     pub services: List<ServiceText>,
 }
 
+/// The keys in the text of a [`Service`] around the value of its metric. What follows are numbers.
+const METRIC_KEY: &str = "\"metric\":";
+const KEY_AFTER_METRIC: &str = ",\"created_at\":";
+
 /// A [`Service`] in JSON.
 #[derive(Debug, Clone)]
 pub struct ServiceText(Arc<RawValue>);
@@ -41,6 +45,17 @@ impl ServiceText {
         // Serialization cannot fail: every map has string keys.
         let text = to_raw_value(service).unwrap_or_else(|_| RawValue::NULL.to_owned());
         Self(text.into())
+    }
+
+    /// The service after more results that have changed nothing but its totals. `None` for a text
+    /// that is no service.
+    pub fn with_totals(&self, totals: &TickTotals) -> Option<Self> {
+        // Options may have such keys, too, but they come before.
+        let (before, from_metric) = self.0.get().rsplit_once(METRIC_KEY)?;
+        let (_, after) = from_metric.split_once(KEY_AFTER_METRIC)?;
+        let metric = serde_json::to_string(&One::new(Metric::new(totals))).ok()?;
+        let text = [before, METRIC_KEY, &metric, KEY_AFTER_METRIC, after].concat();
+        RawValue::from_string(text).ok().map(|text| Self(text.into()))
     }
 
     /// Length of the JSON, in bytes.
@@ -189,7 +204,7 @@ impl Service {
                 .tally
                 .as_ref()
                 .filter(|tally| tally.has_ticks())
-                .map(|tally| One::new(Metric::new(tally))),
+                .map(|tally| One::new(Metric::new(&tally.totals()))),
             created_at: record.created_at,
             updated_at: record.updated_at,
         }
@@ -216,14 +231,14 @@ pub struct Metric {
 }
 
 impl Metric {
-    fn new(tally: &Tally) -> Self {
+    fn new(totals: &TickTotals) -> Self {
         Self {
-            tick_count: tally.tick_count,
-            up_count: tally.up_count,
-            down_count: tally.down_count(),
-            unknown_count: tally.unknown_count,
-            average_response_time_ms: tally.average_response_time_ms(),
-            uptime_percent: tally.uptime_percent(),
+            tick_count: totals.tick_count,
+            up_count: totals.up_count,
+            down_count: totals.down_count(),
+            unknown_count: totals.unknown_count,
+            average_response_time_ms: totals.average_response_time_ms(),
+            uptime_percent: totals.uptime_percent(),
         }
     }
 }

@@ -3,6 +3,8 @@
 pub mod flapping;
 pub mod state;
 pub mod tally;
+pub mod tick_totals;
 
 pub use state::State;
 pub use tally::{EventChange, LatestEvent, Streak, Tally, Tick, rollup};
+pub use tick_totals::TickTotals;

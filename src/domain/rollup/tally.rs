@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::rollup::flapping::Recent;
 use crate::domain::rollup::state::State;
+use crate::domain::rollup::tick_totals::TickTotals;
 use crate::domain::service::thresholds::Thresholds;
 
 /// The part of a result that the roll-up needs.
@@ -65,29 +66,28 @@ impl Tally {
         self.recorded() > 0
     }
 
-    /// Number of ticks so far, and so of the newest one.
+    pub fn totals(&self) -> TickTotals {
+        let Self { tick_count, up_count, unknown_count, response_time_sum, .. } = *self;
+        TickTotals { tick_count, up_count, unknown_count, response_time_sum }
+    }
+
+    /// See [`TickTotals::recorded`].
     pub fn recorded(&self) -> u64 {
-        self.tick_count + self.unknown_count
+        self.totals().recorded()
     }
 
     pub fn down_count(&self) -> u64 {
-        self.tick_count - self.up_count
+        self.totals().down_count()
     }
 
-    /// The exact mean in milliseconds; 0 without ticks.
+    /// See [`TickTotals::average_response_time_ms`].
     pub fn average_response_time_ms(&self) -> f64 {
-        if self.tick_count == 0 {
-            return 0.0;
-        }
-        self.response_time_sum.as_nanos() as f64 / 1e6 / self.tick_count as f64
+        self.totals().average_response_time_ms()
     }
 
-    /// 100 × up count / tick count; 0 without ticks.
+    /// See [`TickTotals::uptime_percent`].
     pub fn uptime_percent(&self) -> f64 {
-        if self.tick_count == 0 {
-            return 0.0;
-        }
-        100.0 * self.up_count as f64 / self.tick_count as f64
+        self.totals().uptime_percent()
     }
 
     /// The tally with one more tick that changes no event.

@@ -44,7 +44,8 @@ pub(super) struct Entry {
     flags: u8,
 }
 
-// The order by name and the versions have four bytes of each service. A last result takes 13 bytes.
+// The order by name and the number of the version have four bytes of each service each. A last
+// result takes 13 bytes, and 20 more the totals of the results, which the version has.
 const _: () = assert!(size_of::<Entry>() + 4 + 4 - 13 <= 60);
 
 impl Entry {

@@ -10,7 +10,7 @@ use crate::domain::access::GroupLimit;
 use crate::domain::live::{
     Counts, GroupCounts, ServiceFilter, ServiceList, ServiceOrder, StateFilter,
 };
-use crate::domain::{Group, PageRequest, Reason, ServiceId};
+use crate::domain::{Group, PageRequest, Reason};
 
 /// A filter, with its texts looked up.
 struct Matcher<'f> {
@@ -46,31 +46,34 @@ impl Overview {
         order: ServiceOrder,
         page: PageRequest,
     ) -> ServiceList {
-        let (ids, total) = self.page(filter, order, page);
-        let result = |id: &ServiceId| self.entry(*id).and_then(Entry::result);
-        let results = ids.iter().map(result).collect();
-        let versions = ids.iter().map(|id| self.version(*id)).collect();
-        ServiceList { ids, results, versions, total: total as u64, moment: self.moment() }
+        let (positions, total) = self.page(filter, order, page);
+        let entries = || positions.iter().map(|at| &self.entries[*at as usize]);
+        let version = |at: &u32| {
+            let is_planned = self.entries[*at as usize].has(Flag::Planned);
+            (!is_planned).then(|| self.versions[*at as usize].get())
+        };
+        ServiceList {
+            ids: entries().map(|entry| entry.id).collect(),
+            results: entries().map(Entry::result).collect(),
+            versions: positions.iter().map(version).collect(),
+            total: total as u64,
+            moment: self.moment(),
+        }
     }
 
-    /// As in [`ServiceList::versions`].
-    fn version(&self, id: ServiceId) -> Option<u32> {
-        let at = self.position(id).ok()?;
-        (!self.entries[at].has(Flag::Planned)).then(|| self.versions[at])
-    }
-
+    /// Positions of a page in `entries`, and the number of all matches.
     fn page(
         &self,
         filter: &ServiceFilter,
         order: ServiceOrder,
         page: PageRequest,
-    ) -> (Vec<ServiceId>, usize) {
+    ) -> (Vec<u32>, usize) {
         let skipped = usize::try_from(page.offset()).unwrap_or(usize::MAX);
         let limit = page.limit as usize;
+        let all = 0..self.entries.len() as u32;
         let is_all = *filter == ServiceFilter::default();
         if is_all && order == ServiceOrder::Id && self.entries.len() == self.living {
-            let ids = self.entries.iter().skip(skipped).take(limit).map(|entry| entry.id);
-            return (ids.collect(), self.living);
+            return (all.skip(skipped).take(limit).collect(), self.living);
         }
         if filter.part.as_ref().is_some_and(|part| part.contains('\0')) {
             // It would match the ends of texts, which have none.
@@ -85,20 +88,20 @@ impl Overview {
             groups: self.group_numbers(&filter.groups),
             reason: filter.reason,
         };
+        // By id, as the texts are in memory.
+        let matches = self.entries.iter().map(|entry| matcher.matches(entry, self));
         if order == ServiceOrder::Id {
-            let matching = self.entries.iter().filter(|entry| matcher.matches(entry, self));
+            let matching = all.zip(matches).filter_map(|(at, matches)| matches.then_some(at));
             return page_of(matching, skipped, limit);
         }
-        // By id, as the texts are in memory; then by name.
-        let matches = self.entries.iter().map(|entry| matcher.matches(entry, self));
         let matches = Vec::from_iter(matches);
-        let matching = self.order.iter().filter(|at| matches[**at as usize]);
-        let matching = matching.map(|at| &self.entries[*at as usize]);
+        let matching = self.order.iter().copied().filter(|at| matches[*at as usize]);
         if order == ServiceOrder::Name {
             return page_of(matching, skipped, limit);
         }
-        let mut found: Vec<(Key, ServiceId)> =
-            matching.zip(0..).map(|(it, nth)| ((Reverse(key(it, order)), nth), it.id)).collect();
+        let key = |at: u32| Reverse(key(&self.entries[at as usize], order));
+        let mut found: Vec<(Key, u32)> =
+            matching.zip(0..).map(|(at, nth)| ((key(at), nth), at)).collect();
         let total = found.len();
         let end = skipped.saturating_add(limit).min(total);
         if skipped >= end {
@@ -109,7 +112,7 @@ impl Overview {
             found.truncate(end);
         }
         found.sort_unstable_by_key(|(key, _)| *key);
-        (found[skipped..].iter().map(|(_, id)| *id).collect(), total)
+        (found[skipped..].iter().map(|(_, at)| *at).collect(), total)
     }
 
     /// The empty name means no group.
@@ -155,20 +158,16 @@ impl Overview {
     }
 }
 
-/// Ids of a page, and the number of all.
-fn page_of<'e>(
-    entries: impl Iterator<Item = &'e Entry>,
-    skipped: usize,
-    limit: usize,
-) -> (Vec<ServiceId>, usize) {
-    let (mut ids, mut total) = (Vec::new(), 0);
-    for entry in entries {
-        if total >= skipped && ids.len() < limit {
-            ids.push(entry.id);
+/// Positions of a page, and the number of all.
+fn page_of(matching: impl Iterator<Item = u32>, skipped: usize, limit: usize) -> (Vec<u32>, usize) {
+    let (mut positions, mut total) = (Vec::new(), 0);
+    for at in matching {
+        if total >= skipped && positions.len() < limit {
+            positions.push(at);
         }
         total += 1;
     }
-    (ids, total)
+    (positions, total)
 }
 
 fn key(entry: &Entry, order: ServiceOrder) -> u64 {

@@ -9,6 +9,7 @@ mod order;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod version;
 mod views;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use changes::{Before, Change, ChangeLog};
 use entry::{Entry, Flag};
 use groups::Groups;
 use texts::Texts;
+use version::PackedVersion;
 
 /// Bound: one entry and its texts for each living service, [`CHANGES`], and as many removed
 /// services and unused texts as living ones.
@@ -31,8 +33,8 @@ pub struct Overview {
     boot: u64,
     /// By id. Removed ones stay until there are many.
     entries: Vec<Entry>,
-    /// Of each entry, incremented whenever something stored of its service has changed.
-    versions: Vec<u32>,
+    /// Of each entry.
+    versions: Vec<PackedVersion>,
     living: usize,
     /// Positions in `entries` by group and name.
     order: Vec<u32>,
@@ -104,8 +106,8 @@ impl Overview {
                 self.define_one(service, now_ms);
             }
         }
-        // Metrics, which the services do not have here, may have changed.
-        self.versions.iter_mut().for_each(|version| *version = version.wrapping_add(1));
+        // Totals, which the services do not have here, may have changed.
+        self.versions.iter_mut().for_each(PackedVersion::reloaded);
         self.settle();
     }
 
@@ -113,13 +115,9 @@ impl Overview {
     pub fn alerts_changed(&mut self, services: impl IntoIterator<Item = ServiceId>) {
         for id in services {
             if let Ok(at) = self.position(id) {
-                self.has_changed(at);
+                self.versions[at].changed();
             }
         }
-    }
-
-    fn has_changed(&mut self, at: usize) {
-        self.versions[at] = self.versions[at].wrapping_add(1);
     }
 
     fn is_known(&self, service: &LiveService) -> bool {
@@ -202,7 +200,7 @@ impl Overview {
                 (at, None)
             }
         };
-        self.has_changed(at);
+        self.versions[at].reloaded();
         self.living += usize::from(before.is_none());
         let is_planned = self.is_planned(id, &name, group, now_ms);
         let entry = &mut self.entries[at];
@@ -219,7 +217,7 @@ impl Overview {
     fn insert(&mut self, at: usize, entry: Entry) {
         let is_last = at == self.entries.len();
         self.entries.insert(at, entry);
-        self.versions.insert(at, 0);
+        self.versions.insert(at, PackedVersion::default());
         if !is_last {
             self.order.clear();
             self.entries.iter_mut().for_each(|entry| entry.set(Flag::Ordered, false));
@@ -250,13 +248,17 @@ impl Overview {
         if entry.is_removed() {
             return;
         }
-        let ServiceUpdate { event, is_flapping, result } = update;
+        let ServiceUpdate { event, is_flapping, result, totals } = update;
         if let Some(result) = &result {
             entry.set_result(result);
         }
-        self.has_changed(at);
+        let is_flapping_as_before = is_flapping == entry.has(Flag::Flapping);
+        self.versions[at].set_totals(totals);
+        if event.is_some() || !is_flapping_as_before {
+            self.versions[at].changed();
+        }
         let event = event.filter(|event| !self.is_newest(id, event));
-        if event.is_none() && is_flapping == self.entries[at].has(Flag::Flapping) {
+        if event.is_none() && is_flapping_as_before {
             return;
         }
         let before = self.uncount(at);

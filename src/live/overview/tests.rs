@@ -11,10 +11,10 @@ use super::*;
 use crate::domain::access::GroupLimit;
 use crate::domain::live::{
     Counts, LastResult, LiveStatus, LiveView, ServiceFilter, ServiceOrder, ServiceState,
-    StateFilter,
+    ServiceVersion, StateFilter,
 };
 use crate::domain::maintenance::{Maintenance, MaintenanceDefinition};
-use crate::domain::{Origin, PageRequest, Reason, State, StoredReason};
+use crate::domain::{Origin, PageRequest, Reason, State, StoredReason, TickTotals};
 
 const NOW_MS: i64 = 1_796_000_000_000;
 const NAMES: [&str; 6] = ["api", "API", "web_1", "Ähre", "pay", "zoo"];
@@ -212,8 +212,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     let state = any_state();
     let result = (select(State::ALL[..3].to_vec()), 0i64..9, 0u64..5)
         .prop_map(|(state, at_ms, response_time_us)| LastResult { state, at_ms, response_time_us });
-    let update = (prop::option::of(any_event()), any::<bool>(), prop::option::of(result))
-        .prop_map(|(event, is_flapping, result)| ServiceUpdate { event, is_flapping, result });
+    let update = (prop::option::of(any_event()), any::<bool>(), prop::option::of(result)).prop_map(
+        |(event, is_flapping, result)| ServiceUpdate { event, is_flapping, result, totals: None },
+    );
     prop_oneof![
         4 => (nth.clone(), any_definition(), state)
             .prop_map(|(nth, definition, state)| Step::Define { nth, definition, state }),
@@ -453,7 +454,7 @@ fn changes_beyond_those_that_are_known_are_unknown() {
     let moment = overview.moment();
     for nth in 0..=CHANGES as i64 {
         let event = Some(NewestEvent { state: State::Up, since_ms: nth, failure: None });
-        let update = ServiceUpdate { event, is_flapping: false, result: None };
+        let update = ServiceUpdate { event, is_flapping: false, result: None, totals: None };
         overview.update([(id(1), update)]);
     }
     let view = LiveView::default();
@@ -469,27 +470,51 @@ fn changes_beyond_those_that_are_known_are_unknown() {
 fn a_version_is_of_everything_that_is_stored_of_a_service() {
     let mut overview = Overview::new(1);
     overview.define(all_of(1..=3), NOW_MS);
-    let versions = |overview: &Overview| -> Vec<Option<u32>> {
+    let versions = |overview: &Overview| -> Vec<Option<ServiceVersion>> {
         let page = PageRequest { page: 1, limit: 10 };
         overview.find(&ServiceFilter::default(), ServiceOrder::Id, page).versions
     };
     let mut before = versions(&overview);
+    assert!(before.iter().all(|version| version.unwrap().totals.is_none()), "not known yet");
     let mut only_the_second = |overview: &Overview, what: &str| {
         let now = versions(overview);
-        let changed: Vec<bool> = before.iter().zip(&now).map(|(old, new)| old != new).collect();
+        let number = |version: Option<ServiceVersion>| version.map(|version| version.number);
+        let pairs = before.iter().zip(&now);
+        let changed: Vec<bool> = pairs.map(|(old, new)| number(*old) != number(*new)).collect();
         assert_eq!(changed, [false, true, false], "{what}");
         before = now;
     };
-    let result = Some(LastResult { state: State::Up, at_ms: 5, response_time_us: 70 });
-    let update = ServiceUpdate { event: None, is_flapping: false, result };
-    overview.update([(id(2), update.clone())]);
-    only_the_second(&overview, "a result");
-    overview.update([(id(2), update)]);
-    only_the_second(&overview, "an equal result");
+    let mut ticks = 0;
+    let mut update = |overview: &mut Overview, event: Option<NewestEvent>, is_flapping| {
+        ticks += 1;
+        let totals = Some(TickTotals { tick_count: ticks, ..TickTotals::default() });
+        let result = Some(LastResult { state: State::Up, at_ms: 5, response_time_us: 70 });
+        overview.update([(id(2), ServiceUpdate { event, is_flapping, result, totals })]);
+        assert_eq!(versions(overview)[1].unwrap().totals, totals);
+    };
+    let event = Some(NewestEvent { state: State::Up, since_ms: 5, failure: None });
+    update(&mut overview, event.clone(), false);
+    only_the_second(&overview, "an event");
+    update(&mut overview, event, false);
+    only_the_second(&overview, "an event that looks the same");
+    update(&mut overview, None, true);
+    only_the_second(&overview, "flapping");
+    update(&mut overview, None, false);
+    only_the_second(&overview, "no flapping any more");
+    let numbers = |overview: &Overview| versions(overview).into_iter().map(|it| it.unwrap().number);
+    let before_result = Vec::from_iter(numbers(&overview));
+    update(&mut overview, None, false);
+    assert_eq!(Vec::from_iter(numbers(&overview)), before_result, "a result alone");
     overview.alerts_changed([id(2), id(99)]);
     only_the_second(&overview, "an alert");
+    assert!(versions(&overview)[1].unwrap().totals.is_some(), "the results are the same");
+    let of_other = ServiceUpdate { event: None, is_flapping: false, result: None, totals: None };
+    overview.update([(id(2), of_other)]);
+    only_the_second(&overview, "results of another owner");
+    assert_eq!(versions(&overview)[1].unwrap().totals, None);
     overview.define([added(2, definition("s2"), ServiceState::default())], NOW_MS);
     only_the_second(&overview, "a definition");
+    assert_eq!(versions(&overview)[1].unwrap().totals, None, "until the next result");
     let group = Group::parse("core").unwrap();
     let in_group = ListedDefinition { group, ..definition("s2") };
     overview.define([added(2, in_group, ServiceState::default())], NOW_MS);
@@ -507,6 +532,7 @@ fn a_version_is_of_everything_that_is_stored_of_a_service() {
     let all = all_of(1..=3).filter_map(|(_, service)| service);
     overview.replace(all.collect(), NOW_MS);
     assert!(versions(&overview).iter().zip(&before).all(|(new, old)| new != old), "all");
+    assert!(versions(&overview).iter().all(|version| version.unwrap().totals.is_none()));
 }
 
 #[test]
@@ -515,6 +541,7 @@ fn a_result_alone_is_no_change() {
     overview.define(all_of(1..=1), 0);
     let moment = overview.moment();
     let result = Some(LastResult { state: State::Up, at_ms: 5, response_time_us: 70 });
-    overview.update([(id(1), ServiceUpdate { event: None, is_flapping: false, result })]);
+    let update = ServiceUpdate { event: None, is_flapping: false, result, totals: None };
+    overview.update([(id(1), update)]);
     assert_eq!((overview.moment(), overview.service(id(1)).unwrap().result), (moment, result));
 }

@@ -40,7 +40,7 @@ fn began(state: State, since_ms: i64) -> ServiceUpdate {
         detail: "503 Service Unavailable".to_owned(),
     });
     let event = Some(NewestEvent { state, since_ms, failure });
-    ServiceUpdate { event, is_flapping: false, result: None }
+    ServiceUpdate { event, is_flapping: false, result: None, totals: None }
 }
 
 fn set(overview: &mut Overview, nth: i64, state: State, since_ms: i64) {
@@ -281,7 +281,8 @@ fn results_of_named_services_are_sent_every_five_seconds_the_newest_only() {
     all.at(&overview, 0.0);
     for (nth, at_ms) in [(1, 1), (1, 2), (3, 1)] {
         let result = Some(LastResult { state: State::Up, at_ms, response_time_us: 1_500 });
-        overview.update([(id(nth), ServiceUpdate { event: None, is_flapping: false, result })]);
+        let update = ServiceUpdate { event: None, is_flapping: false, result, totals: None };
+        overview.update([(id(nth), update)]);
     }
     assert_eq!(named.at(&overview, 4.9), []);
     let received = named.at(&overview, 5.0);

@@ -168,7 +168,9 @@ fn update(row: (i64, bool, i16, i64, i64)) -> Option<(ServiceId, ServiceUpdate)>
     let (id, is_flapping, state, at_ms, us) = row;
     let response_time_us = u64::try_from(us).unwrap_or_default();
     let result = LastResult { state: state_of(state), at_ms, response_time_us };
-    Some((ServiceId::new(id)?, ServiceUpdate { event: None, is_flapping, result: Some(result) }))
+    let result = Some(result);
+    let update = ServiceUpdate { event: None, is_flapping, result, totals: None };
+    Some((ServiceId::new(id)?, update))
 }
 
 statement!(

@@ -12,6 +12,7 @@ stores!(
     the_overview_counts_every_state_and_shows_trouble_first,
     a_list_has_every_change_that_was_answered,
     a_list_shows_a_service_as_it_is_after_every_kind_of_change,
+    a_list_beside_results_is_as_new_as_the_services_before_it,
     a_stall_moves_every_service_to_unknown_in_lists_and_streams,
 );
 
@@ -172,6 +173,34 @@ fn a_list_shows_a_service_as_it_is_after_every_kind_of_change(store: Store) {
     is_listed("the end of an alert");
     app.change(id, &json!({"enabled": false}));
     is_listed("a pause");
+}
+
+/// The totals of results come from memory, the rest from kept texts.
+fn a_list_beside_results_is_as_new_as_the_services_before_it(store: Store) {
+    let app = Launch::on(store).with("COMMIT_WINDOW_MS", 20).start();
+    let target = Target::healthy();
+    let add = |nth: usize| {
+        app.add_with(&json!({"name": format!("s{nth}"), "url": target.url(),
+            "interval_seconds": 0.1, "labels": {"metric": "\"metric\":"}}))
+    };
+    let ids: Vec<i64> = (0..6).map(add).collect();
+    let read = || -> Vec<Value> { ids.iter().map(|id| app.service(*id)).collect() };
+    let ticks = |service: &Value| service["metric"]["data"]["tick_count"].as_u64().unwrap_or(0);
+    let first = read();
+    let mut before = read();
+    for _ in 0..60 {
+        let listed = app.get("/v1/services").list("services").to_vec();
+        let after = read();
+        for ((old, shown), new) in before.iter().zip(&listed).zip(&after) {
+            assert!(ticks(old) <= ticks(shown), "{shown} is older than {old}");
+            assert!(ticks(shown) <= ticks(new), "{new} is older than {shown}");
+            for read in [old, new] {
+                assert!(ticks(read) != ticks(shown) || read == shown, "{shown} is not {read}");
+            }
+        }
+        before = after;
+    }
+    assert!(before.iter().zip(&first).all(|(now, then)| ticks(now) > ticks(then)));
 }
 
 /// The heartbeat of the recorder finds stalls of more than ten seconds.
