@@ -13,10 +13,10 @@ stores!(
     check_db_runs_beside_the_service_and_reports_each_problem,
 );
 
-/// The liveness mark, or the newest tick, which a commit leaves in its place.
+/// The liveness mark, or the latest tick, which a commit leaves in its place.
 const MARK: &str = "\
-    SELECT max(at_ms) FROM (SELECT at_ms FROM liveness UNION ALL SELECT created_at_ms \
-    FROM fresh_ticks WHERE id = (SELECT max(id) FROM fresh_ticks))";
+    SELECT max(at_ms) FROM (SELECT at_ms FROM liveness UNION ALL \
+    SELECT max(created_at_ms) FROM fresh_ticks)";
 
 fn a_backup_of_a_running_service_can_be_restored_elsewhere(store: Store) {
     let elsewhere = launch(Store::Sqlite);
