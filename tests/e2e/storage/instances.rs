@@ -142,12 +142,12 @@ mod on_postgres {
         }
 
         /// The slots that a result may be of. A probe may be a little early, and late until the
-        /// next slot.
+        /// next slot; one that leaves the queue just before that begins just after it.
         fn slots(&self, id: i64, at_ms: i64) -> [i64; 2] {
             let interval_ms = self.interval.as_millis() as i64;
-            let early_ms = interval_ms / 40 + 2;
+            let slack_ms = interval_ms / 40 + 2;
             let slot = |at_ms: i64| (at_ms - self.phase_ms(id)).div_euclid(interval_ms);
-            [slot(at_ms), slot(at_ms + early_ms)]
+            [slot(at_ms - slack_ms), slot(at_ms + slack_ms)]
         }
 
         /// By service and in order: the times of its results.
