@@ -35,6 +35,10 @@ struct Model {
 }
 
 impl Model {
+    fn is_enabled(&self) -> bool {
+        self.definition.is_enabled
+    }
+
     fn group(&self) -> &str {
         self.definition.group.as_ref().map_or("", Group::as_str)
     }
@@ -370,7 +374,14 @@ proptest! {
             let seen = models.iter().filter(|(id, model)| model.in_view(**id, &view));
             seen.map(|(id, model)| (*id, model.clone())).collect()
         };
-        let visible = |model: &Model| Model { result: None, ..model.clone() };
+        let visible = |model: &Model| {
+            let mut visible = Model { result: None, ..model.clone() };
+            if let Some(event) = visible.state.event.as_mut().filter(|_| !model.is_enabled()) {
+                // A service that is paused shows no other state.
+                event.state = State::Paused;
+            }
+            visible
+        };
         let mut known = in_view(&models);
         let mut moment = overview.moment();
         for steps in &rounds {
