@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indexmap::IndexMap;
 
 use crate::domain::{Definition, FullName, Labels, Outcome, ServiceId, ShardSet};
-use crate::metrics::{Expiries, LastResult, ServiceResult};
+use crate::metrics::{LastResult, ServiceResult};
 
 /// The recorder locks one of this many parts for each outcome, so that a scrape, which copies one
 /// part after the other, delays it by one part at most.

@@ -57,7 +57,7 @@ impl Dispatcher {
     /// Reads the states of parents that other instances probe.
     pub(super) fn read_parents(&mut self, now_ms: i64, context: &mut Context<Self>) {
         let Some(Loaded { rules, .. }) = &mut self.loaded else { return };
-        let Some(ids) = rules.parents.to_read(&self.links.last_results, now_ms) else { return };
+        let Some(ids) = rules.parents.take_unread(&self.links.last_results, now_ms) else { return };
         let read = self.links.readers.ask(Ask(FindDown(ids))).into_actor(self);
         context.spawn(read.map(|down, dispatcher, _| {
             // After an error, they stay as they were until the next read.

@@ -86,7 +86,11 @@ impl Parents {
 
     /// The parents to read from the store, if that is due: those without a last result here, such
     /// as those that another instance probes.
-    pub fn to_read(&mut self, last_results: &LastResults, now_ms: i64) -> Option<Vec<ServiceId>> {
+    pub fn take_unread(
+        &mut self,
+        last_results: &LastResults,
+        now_ms: i64,
+    ) -> Option<Vec<ServiceId>> {
         if now_ms.abs_diff(self.read_ms) < RECHECK_MS.unsigned_abs() {
             return None;
         }
@@ -97,7 +101,7 @@ impl Parents {
         (!ids.is_empty()).then(|| ids.into_iter().collect())
     }
 
-    /// Those of [`to_read`](Self::to_read) that are down.
+    /// Those of [`take_unread`](Self::take_unread) that are down.
     pub fn were_read(&mut self, down: HashSet<ServiceId>) {
         self.down_elsewhere = down;
     }
@@ -191,8 +195,8 @@ mod tests {
     fn a_parent_that_another_instance_probes_is_read_from_the_store() {
         let last_results = LastResults::default();
         let mut parents = waiting();
-        assert_eq!(parents.to_read(&last_results, 1_000), Some(vec![id(1)]));
-        assert_eq!(parents.to_read(&last_results, 1_001), None, "once a second");
+        assert_eq!(parents.take_unread(&last_results, 1_000), Some(vec![id(1)]));
+        assert_eq!(parents.take_unread(&last_results, 1_001), None, "once a second");
         parents.probed(id(CHILD), true, 1_000);
         parents.were_read([id(1)].into());
         parents.refresh(&last_results, |_| true, 60_000);
@@ -203,7 +207,7 @@ mod tests {
         // Once it is probed here, its last result counts.
         let here = self::last_results();
         parent_result(&here, false);
-        assert_eq!(parents.to_read(&here, 62_000), None);
+        assert_eq!(parents.take_unread(&here, 62_000), None);
         parents.refresh(&here, |_| true, 62_000);
         assert_eq!(parents.blocked_by(id(1)), 1);
     }
