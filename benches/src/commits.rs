@@ -173,7 +173,7 @@ async fn send(
             ..Outcome::without_details(id, unix_ms(), phases.total(), None)
         };
         let lease = Lease { slot: sender as usize, generation: nth.unsigned_abs() };
-        let probe = EndedProbe { lease, end: ProbeEnd::Prompt, confirmation: None };
+        let probe = EndedProbe { lease, end: ProbeEnd::Prompt, confirmation: None, answer: None };
         let ended = ProbesEnded(vec![(probe, Some(outcome))]);
         recorder.send(ended).await.expect("the recorder lives");
         while telemetry.buffered.get() > BUFFERED {

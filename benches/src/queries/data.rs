@@ -15,7 +15,8 @@ use service_healthcheck::storage::history::rows::{
     Bucket, DAY_S, HOUR_S, Marks, NewChunk, PackedStats, Rollup,
 };
 use service_healthcheck::storage::sqlite::target::TargetFile;
-use service_healthcheck::storage::transfer::tables::{Event, Metric, NUMBERED, PlainRow, Service};
+use service_healthcheck::storage::transfer::rows::{Event, Metric, PlainRow, Service};
+use service_healthcheck::storage::transfer::tables::NUMBERED;
 use service_healthcheck::storage::transfer::{
     AlertingCopy, Row, StoreCopy, TickCopy, TransferTarget,
 };
