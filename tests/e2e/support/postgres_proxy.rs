@@ -150,7 +150,7 @@ fn forward_requests(
                 fences.contains(&text())
             } =>
             {
-                *is_behind_fence.lock().unwrap() = true
+                *is_behind_fence.lock().unwrap() = true;
             }
             _ => {}
         }
