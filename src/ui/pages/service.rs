@@ -11,7 +11,6 @@ use crate::domain::shown_state::ShownState;
 use crate::domain::strip;
 use crate::domain::time::{duration, timestamp};
 use crate::domain::{CountAs, Group, Kind, Origin, PageRequest, Stats, StoredTick, Totals, Window};
-use crate::metrics::Expiries;
 use crate::spec;
 use crate::spec::Form;
 use crate::storage::alerting::ListOpenAlerts;
@@ -95,12 +94,10 @@ pub async fn show(viewer: Viewer) -> PageResult {
     let (name, group) = (definition.name.as_str(), definition.group.as_ref().map(Group::as_str));
     let active = api.windows.get().active(id, name, group, now_ms);
     // Another instance may probe it, or nothing was probed yet in this run.
-    let stored = || Expiries {
-        certificate_at: stored.and_then(|facts| facts.certificate_expires_at),
-        ..Expiries::default()
-    };
-    let newest = api.last_results.result(id);
-    let expiries = newest.map_or_else(stored, |result| result.expiries());
+    let stored_s = stored.and_then(|facts| facts.certificate_expires_at);
+    let newest = api.last_results.result(id).map(|result| result.expiries());
+    let certificate_s = newest.map_or(stored_s, |expiries| expiries.certificate_at);
+    let domain_s = newest.and_then(|expiries| expiries.domain_at);
     let facts = Service {
         id: id.get(),
         name: name.to_owned(),
@@ -130,8 +127,8 @@ pub async fn show(viewer: Viewer) -> PageResult {
         },
         events: events.items.into_iter().map(facts::event).collect(),
         checks: ticks.ticks.iter().map(|(_, tick)| check(tick)).collect(),
-        certificate_ms: expiries.certificate_at.map(|at_s| at_s.saturating_mul(1_000)),
-        domain_ms: expiries.domain_at.map(|at_s| at_s.saturating_mul(1_000)),
+        certificate_ms: certificate_s.map(|at_s| at_s.saturating_mul(1_000)),
+        domain_ms: domain_s.map(|at_s| at_s.saturating_mul(1_000)),
         definition: definition_of(&viewer, &record),
         alert: alerts.first().map(|alert| (alert.id, alert.state.as_str())),
     };
