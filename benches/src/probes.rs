@@ -99,7 +99,7 @@ pub fn run(table: &mut Table) {
 
 /// Measures what alerts on every service cost while none fires, and adds the rows.
 pub fn alerts(table: &mut Table) {
-    table.part("17. CPU a recorded probe over http, alerts on every service, none firing");
+    table.part("18. CPU a recorded probe over http, alerts on every service, none firing");
     let (binary, target) = (program::own_binary(), Target::start(&Behaviour::Prompt));
     for case in WITH_ALERTS {
         let plain = services(&target, case);
