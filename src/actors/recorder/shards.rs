@@ -4,6 +4,8 @@
 //! services of other owners go to the inbox, and so do probes on demand; a late result of a
 //! scheduled probe is discarded.
 
+use std::collections::HashSet;
+
 use actix::prelude::*;
 use slog::{info, warn};
 use tokio::sync::oneshot;
@@ -269,7 +271,11 @@ impl Handler<ChangesFound> for Recorder {
     type Result = ResponseActFuture<Self, Result<(), StorageError>>;
 
     fn handle(&mut self, found: ChangesFound, context: &mut Self::Context) -> Self::Result {
-        let ChangesFound { changed, deleted, settings, states, results } = found;
+        let ChangesFound { changed, deleted, settings, mut states, mut results } = found;
+        // What this instance has taken over since the look has newer states and results here.
+        let is_changed: HashSet<ServiceId> = changed.iter().map(|service| service.id).collect();
+        states.retain(|it| is_changed.contains(&it.id) || !self.owned.contains(it.id));
+        results.retain(|(id, _)| !self.owned.contains(*id));
         let removed = deleted.iter().map(|id| (*id, None));
         let states = states.into_iter().map(|service| (service.id, Some(service)));
         self.live.define(ServicesDefined::Changed(removed.chain(states).collect()));
