@@ -573,7 +573,7 @@ mod on_postgres {
     }
 
     #[test]
-    fn a_report_and_a_probe_by_hand_arrive_at_the_owner() {
+    fn a_report_and_a_probe_on_demand_arrive_at_the_owner() {
         let (fleet, target) = (Fleet::new(60), Target::healthy());
         let [first, second] = two(&fleet);
         let job = first.add_with(&json!({
@@ -717,7 +717,7 @@ mod on_postgres {
         assert_eq!(api.get("/").status, 200);
         let id = api.add("a", &target.url());
         let probe = api.send("POST", &format!("/v1/services/{id}/probe"), &Value::Null);
-        assert_eq!(probe.status, 200, "it probes by hand: {}", probe.text);
+        assert_eq!(probe.status, 200, "it probes on demand: {}", probe.text);
         assert_eq!(fleet.number("SELECT count(*) FROM service_ticks"), 0, "nobody owns it");
 
         let runner = fleet.launch("probes").with("ROLE", "runner").start();
