@@ -46,7 +46,7 @@ pub struct Definition {
     pub interval: Option<Interval>,
     pub timeout: Option<Timeout>,
     /// All must be fulfilled; without any, a response below 400 is up.
-    pub conditions: Vec<Condition>,
+    pub conditions: Box<[Condition]>,
     pub options: Arc<Options>,
 }
 
@@ -105,7 +105,7 @@ pub struct Service {
     pub interval: Interval,
     pub timeout: Timeout,
     /// All must be fulfilled; without any, a response below 400 is up.
-    pub conditions: Vec<Condition>,
+    pub conditions: Box<[Condition]>,
     pub options: Arc<Options>,
     /// Of the store at which the definition was read: results of an older one than the newest
     /// change are discarded. 0 at the start.
