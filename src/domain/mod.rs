@@ -6,6 +6,7 @@ pub mod alert;
 pub mod audit;
 pub mod condition;
 pub mod history;
+pub mod id_map;
 pub mod invalid;
 pub mod leb128;
 pub mod live;
@@ -37,6 +38,7 @@ pub use history::stats::Stats;
 pub use history::tick::{PHASES, StoredTick};
 pub use history::timeline::{CountAs, Counting, Span, Totals, Uptime};
 pub use history::window::Window;
+pub use id_map::IdMap;
 pub use invalid::Invalid;
 pub use missed::Missed;
 pub use outcome::{
