@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::domain::id_map::IdMap;
 use crate::domain::{Outcome, ServiceId, Verdict};
 use crate::storage::ledger::Committed;
 
@@ -24,7 +25,7 @@ pub struct CommitWindow {
     window: Duration,
     /// The services whose next result changes nothing unless its state is another one, with their
     /// state: up (`true`) or down. As of their newest committed result.
-    settled: HashMap<ServiceId, bool>,
+    settled: IdMap<bool>,
     /// Position of the newest result in the buffer of each service that has one there.
     waiting: HashMap<ServiceId, u64>,
 }
@@ -32,7 +33,7 @@ pub struct CommitWindow {
 impl CommitWindow {
     /// `window` is the longest wait.
     pub fn new(window: Duration) -> Self {
-        Self { window, settled: HashMap::new(), waiting: HashMap::new() }
+        Self { window, settled: IdMap::default(), waiting: HashMap::new() }
     }
 
     /// How long `outcome` may wait.
@@ -50,7 +51,7 @@ impl CommitWindow {
             Verdict::Down => false,
             Verdict::Unknown | Verdict::Local => return false,
         };
-        self.settled.get(&id) == Some(&is_up) && !self.waiting.contains_key(&id)
+        self.settled.get(id) == Some(&is_up) && !self.waiting.contains_key(&id)
     }
 
     /// An outcome of this service goes into the buffer, at `position`.
@@ -63,14 +64,16 @@ impl CommitWindow {
     pub fn committed(&mut self, committed: &Committed, finished: u64) {
         self.waiting.retain(|_, position| *position > finished);
         for (id, _) in &committed.updates {
-            self.settled.remove(id);
+            self.settled.remove(*id);
         }
-        self.settled.extend(committed.settled.iter().copied());
+        for (id, is_up) in &committed.settled {
+            self.settled.insert(*id, *is_up);
+        }
     }
 
     /// The service was changed or removed.
     pub fn changed(&mut self, id: ServiceId) {
-        self.settled.remove(&id);
+        self.settled.remove(id);
     }
 
     /// Events of any service may have changed, or what alerts are for.
