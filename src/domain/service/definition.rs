@@ -141,3 +141,13 @@ impl Service {
         self.options.heartbeat.as_ref().map_or(interval, |heartbeat| heartbeat.timeout(interval))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_small_since_each_one_that_is_probed_has_one() {
+        assert!(size_of::<Service>() <= 112, "{} bytes", size_of::<Service>());
+    }
+}
