@@ -149,6 +149,7 @@ impl Actor for Scheduler {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
+        self.schedule.begin(Instant::now());
         self.sleep_until_due(Duration::ZERO, context);
         context.run_interval(HEARTBEAT_EVERY, |scheduler, _| scheduler.watch_clocks());
     }

@@ -79,6 +79,24 @@ impl Schedule {
         self.push(due, id);
     }
 
+    /// Leaves out the slots of the grid before `now`, from which on probes can start: they passed
+    /// while the program started, and together they would delay those after them.
+    pub fn begin(&mut self, now: Instant) {
+        let now = MonotonicTime::from(now);
+        let mut passed = Vec::new();
+        while let Some((_, id)) = self.first().filter(|(due, _)| *due < now) {
+            self.heap.pop();
+            if let Some(entry) = self.entries.get_mut(id) {
+                // What waits for a heartbeat is late, and first probes are off the grid.
+                if entry.due == entry.grid && !entry.is_push() {
+                    entry.advance(now);
+                }
+                passed.push((entry.due, id));
+            }
+        }
+        passed.into_iter().for_each(|(due, id)| self.push(due, id));
+    }
+
     /// Uses the new definition from the next slot on. The slots stay, unless the interval changed.
     /// False when the service is not watched.
     pub fn revise(&mut self, service: Arc<Service>, now: Moment) -> bool {
@@ -316,6 +334,38 @@ mod tests {
         assert_eq!((jobs.len(), skipped, jobs[0].due), (1, 0, first));
         assert_eq!(schedule.next_due(), Some(first + secs(10)));
         assert_eq!(jobs[0].next_due, first + secs(10));
+    }
+
+    #[test]
+    fn slots_that_passed_during_the_start_are_left_out() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        let services = 1..=600;
+        for id in services.clone() {
+            schedule.watch(service(id, 60.0), First::OnGrid, now);
+        }
+        schedule.watch(service(601, 0.5), First::OnGrid, now);
+        let soon = First::Soon(secs(3));
+        schedule.watch(service(602, 60.0), soon, now);
+        schedule.watch(push_service(603, 1.0, secs(1)), First::OnGrid, now);
+        let slot =
+            |schedule: &Schedule, id| schedule.entries.get(ServiceId::new(id)?).map(|it| it.due);
+        let before: Vec<_> = services.clone().map(|id| slot(&schedule, id).unwrap()).collect();
+        let ready = now.instant + secs(5);
+        schedule.begin(ready);
+        let mut passed = 0;
+        for (id, before) in services.zip(before) {
+            let is_passed = before < ready.into();
+            passed += usize::from(is_passed);
+            let expected = if is_passed { before + secs(60) } else { before };
+            assert_eq!(slot(&schedule, id), Some(expected));
+        }
+        assert!((30..=70).contains(&passed), "{passed}");
+        let (jobs, _) = schedule.pop_due(ready, 999);
+        let ids = jobs.iter().map(|job| job.service.id.get());
+        let mut late: Vec<i64> = ids.filter(|id| *id > 600).collect();
+        late.sort_unstable();
+        assert_eq!(late, [602, 603], "a first probe, and a heartbeat that is late");
+        assert!(slot(&schedule, 601).unwrap() <= MonotonicTime::from(ready) + secs(1));
     }
 
     #[test]
