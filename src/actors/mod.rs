@@ -74,10 +74,12 @@
 pub mod access_registry;
 pub mod coordinator;
 pub mod current_windows;
+pub mod due_heap;
 pub mod event_log;
 pub mod last_results;
 pub mod membership;
 pub mod messages;
+pub mod monotonic_time;
 pub mod open_alerts;
 pub mod pool;
 pub mod prober;

@@ -40,7 +40,7 @@ impl Dialer {
     pub async fn connect(
         &self,
         url: &Url,
-        proxy: Option<&Proxy<'_>>,
+        proxy: Option<&Proxy>,
         deadline: Instant,
     ) -> Result<Connected, Failure> {
         let Some(proxy) = proxy else { return self.dial(url, deadline).await };

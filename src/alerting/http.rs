@@ -22,7 +22,7 @@ pub async fn send(
     exchanges: &ExchangeClient,
     request: &ExchangeRequest<'_>,
     client: &ClientOptions,
-    proxy: Option<&Proxy<'_>>,
+    proxy: Option<&Proxy>,
 ) -> Result<(Answer, IpAddr), Failure> {
     let deadline = Instant::now() + client.timeout;
     let attempt = async {

@@ -230,7 +230,7 @@ impl Sender {
 /// How a channel is connected to.
 struct Route<'r> {
     client: &'r ClientOptions,
-    proxy: Option<&'r Proxy<'r>>,
+    proxy: Option<&'r Proxy>,
 }
 
 fn channel_failed(error: &str, secrets: &[String]) -> Attempt {

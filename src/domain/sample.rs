@@ -19,7 +19,7 @@ pub fn definition(name: &str) -> Definition {
         enabled: true,
         interval: None,
         timeout: None,
-        conditions: Vec::new(),
+        conditions: Box::default(),
         options: Options::none(),
     }
 }

@@ -48,8 +48,7 @@ impl LiveState {
         let lifeline = runtime.lifeline("live state");
         let streams = Streams::new(max_streams, (access, alerts), runtime.telemetry.clone());
         let now_ms = unix_ms();
-        let mut overview = Overview::new(now_ms.unsigned_abs());
-        overview.define(services.into_iter().map(|it| (it.id, Some(it))), now_ms);
+        let overview = Overview::of(now_ms.unsigned_abs(), services, now_ms);
         Self::start_in_arbiter(arbiter, move |_| {
             let planned = (0, None);
             let flushing = None;

@@ -164,13 +164,13 @@ impl<'a> ProbeContext<'a> {
     }
 
     /// The URL of `server`, its variables filled in.
-    pub fn server_url<'u>(&self, server: &'u ServerUrl) -> Result<Cow<'u, Url>, Failure> {
+    pub fn server_url(&self, server: &ServerUrl) -> Result<Url, Failure> {
         let url = server.url(&self.resources.rules.variables);
         url.map_err(|error| Failure::new(Reason::LocalConfig, error.to_string()))
     }
 
     /// The service's HTTP proxy.
-    pub fn proxy(&self) -> Result<Option<Proxy<'_>>, Failure> {
+    pub fn proxy(&self) -> Result<Option<Proxy>, Failure> {
         let proxy = self.options().proxy.as_ref();
         proxy.map(|proxy| Ok(Proxy { url: self.server_url(proxy)? })).transpose()
     }
@@ -323,7 +323,7 @@ impl<'a> ProbeContext<'a> {
     }
 
     /// Opens a connection to `proxy`, which is to forward requests for `url`.
-    pub async fn open_proxy(&self, proxy: &Proxy<'_>, url: &Url) -> Result<Transport, Failure> {
+    pub async fn open_proxy(&self, proxy: &Proxy, url: &Url) -> Result<Transport, Failure> {
         dial::check_written(self.policy, url)?;
         let connected = async {
             self.update_details(|details| details.via_proxy = true);
@@ -338,7 +338,7 @@ impl<'a> ProbeContext<'a> {
     }
 
     /// Opens a tunnel through `proxy` to host and port of `url`.
-    async fn open_tunnel(&self, proxy: &Proxy<'_>, url: &Url) -> Result<Transport, Failure> {
+    async fn open_tunnel(&self, proxy: &Proxy, url: &Url) -> Result<Transport, Failure> {
         let mut transport = self.open_proxy(proxy, url).await?;
         self.enter(Phase::Connect);
         self.at(&proxy.name(), proxy.request_tunnel(&mut transport, url)).await?;

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn conditions_of_a_former_version_stay_and_new_ones_like_them_are_refused() {
         let old = "[STATUS] == 200 || [STATUS] == 201";
-        let conditions = vec![Condition::parse(old).unwrap()];
+        let conditions = [Condition::parse(old).unwrap()].into();
         let before = Definition { conditions, ..sample::definition("a") };
         let patch = |change: Value| Patch::new(change.as_object().unwrap().clone());
         let paused = patch(json!({"enabled": false})).unwrap().apply(&before);

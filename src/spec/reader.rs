@@ -114,7 +114,7 @@ impl<'v> FieldReader<'v> {
             enabled: basics.enabled.unwrap_or(true),
             interval: basics.interval,
             timeout: basics.timeout,
-            conditions: basics.conditions,
+            conditions: basics.conditions.into(),
             options,
         })
     }

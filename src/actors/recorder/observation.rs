@@ -5,12 +5,12 @@
 //! is max(2 × interval, interval + timeout). Its *hole* then runs from its last recorded result, or
 //! from the first dropped one, to its next recorded result.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
-
+use crate::actors::due_heap::DueHeap;
+use crate::actors::monotonic_time::MonotonicTime;
+use crate::domain::id_map::IdMap;
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{Defaults, Definition, Failure, Outcome, Reason, ServiceId, ShardSet};
 use crate::storage::records::LoadedService;
@@ -32,13 +32,15 @@ pub fn allowance(definition: &Definition, defaults: &Defaults) -> Duration {
     (2 * period).max(period + timeout)
 }
 
-/// The watched services. Bound: one entry and one check each, and as many stale checks again.
+/// The watched services. Bound: one entry each, and the bound of the heap.
 #[derive(Debug, Default)]
 pub struct Observations {
-    /// Entries one behind the other, since half of a large hash map is empty.
-    services: IndexMap<ServiceId, Entry>,
-    /// When each service is checked next; an item that differs from `Entry::check` is stale.
-    checks: BinaryHeap<Reverse<(Instant, ServiceId)>>,
+    services: IdMap<Entry>,
+    /// When each service is checked next, by `Entry::check`.
+    checks: DueHeap,
+    /// Results that are held or wait for room, of the services that have any: they are recorded
+    /// later, or dropped.
+    pending: HashMap<ServiceId, u32>,
     /// Services whose hole may not be buffered yet, in order.
     waiting: VecDeque<ServiceId>,
     /// Unobserved services by reason.
@@ -47,18 +49,44 @@ pub struct Observations {
 
 #[derive(Debug)]
 struct Entry {
-    allowance: Duration,
+    allowance: Allowance,
     /// Start of the last recorded result on both clocks; before the first, when watching began.
-    last: Instant,
+    last: MonotonicTime,
     last_ms: i64,
-    /// Whether a probe has ended since watching began.
-    is_attempted: bool,
-    /// Results that are held or wait for room: recorded later, or dropped.
-    pending: u32,
     /// `None` for most services: nothing is missing.
     missing: Option<Box<Missing>>,
     /// At the end of the allowance, or before: then the next check is at its end.
-    check: Instant,
+    check: MonotonicTime,
+}
+
+/// The allowance of a service, and whether a probe of it has ended since watching began, in eight
+/// bytes: nanoseconds, negative until then.
+#[derive(Debug, Clone, Copy)]
+struct Allowance(i64);
+
+impl Allowance {
+    /// Before the first probe.
+    fn new(allowance: Duration) -> Self {
+        // An optional heartbeat has the longest, two centuries.
+        Self(-i64::try_from(allowance.as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    fn get(self) -> Duration {
+        Duration::from_nanos(self.0.unsigned_abs())
+    }
+
+    fn is_attempted(self) -> bool {
+        self.0 > 0
+    }
+
+    fn attempted(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    fn changed(self, allowance: Duration) -> Self {
+        let new = Self::new(allowance);
+        if self.is_attempted() { new.attempted() } else { new }
+    }
 }
 
 /// The results of a service since the last recorded one.
@@ -118,13 +146,14 @@ impl Back {
 
 impl Entry {
     /// The end of the allowance, of a service that was attempted.
-    fn attempted_until(&self) -> Instant {
-        self.last + self.allowance + LATENESS
+    fn attempted_until(&self) -> MonotonicTime {
+        self.last + self.allowance.get() + LATENESS
     }
 
     /// When the service becomes unobserved.
-    fn observed_until(&self) -> Instant {
-        let first = if self.is_attempted { Duration::ZERO } else { FIRST_PROBE_WITHIN };
+    fn observed_until(&self) -> MonotonicTime {
+        let is_attempted = self.allowance.is_attempted();
+        let first = if is_attempted { Duration::ZERO } else { FIRST_PROBE_WITHIN };
         self.attempted_until() + first
     }
 
@@ -185,22 +214,16 @@ impl Observations {
     /// Adds a service whose last recorded result began at `last_ms` (unix milliseconds). Without a
     /// result, watching began then. A known service gets the new allowance, counted from now.
     pub fn watch(&mut self, id: ServiceId, allowance: Duration, last_ms: i64, now: Instant) {
-        if let Some(entry) = self.services.get_mut(&id) {
-            if entry.allowance == allowance {
+        let now = MonotonicTime::from(now);
+        if let Some(entry) = self.services.get_mut(id) {
+            if entry.allowance.get() == allowance {
                 return;
             }
-            entry.allowance = allowance;
+            entry.allowance = entry.allowance.changed(allowance);
             entry.last = now;
         } else {
-            let entry = Entry {
-                allowance,
-                last: now,
-                last_ms,
-                is_attempted: false,
-                pending: 0,
-                missing: None,
-                check: now,
-            };
+            let allowance = Allowance::new(allowance);
+            let entry = Entry { allowance, last: now, last_ms, missing: None, check: now };
             let at = entry.attempted_until();
             self.services.insert(id, entry);
             return self.check_again(id, at);
@@ -210,14 +233,15 @@ impl Observations {
 
     /// The results of probes under way will be discarded: the allowance is counted from now.
     pub fn restart(&mut self, id: ServiceId, now: Instant) {
-        if let Some(entry) = self.services.get_mut(&id) {
-            entry.last = now;
+        if let Some(entry) = self.services.get_mut(id) {
+            entry.last = now.into();
         }
     }
 
     /// Whether the service was unobserved.
     pub fn unwatch(&mut self, id: ServiceId) -> bool {
-        let missing = self.services.swap_remove(&id).and_then(|entry| entry.missing);
+        self.pending.remove(&id);
+        let missing = self.services.remove(id).and_then(|entry| entry.missing);
         let hole = missing.and_then(|missing| missing.hole);
         if let Some(hole) = &hole {
             *self.unobserved.entry(hole.reason).or_default() -= 1;
@@ -227,8 +251,7 @@ impl Observations {
     }
 
     pub fn unwatch_shards(&mut self, shards: &ShardSet) {
-        let ids: Vec<ServiceId> =
-            self.services.keys().copied().filter(|id| shards.contains(*id)).collect();
+        let ids: Vec<ServiceId> = self.services.keys().filter(|id| shards.contains(*id)).collect();
         ids.into_iter().for_each(|id| _ = self.unwatch(id));
     }
 
@@ -243,25 +266,29 @@ impl Observations {
 
     /// A result of the service waits to be recorded or dropped.
     pub fn pending(&mut self, id: ServiceId) {
-        if let Some(entry) = self.services.get_mut(&id) {
-            entry.pending += 1;
+        if self.services.get(id).is_some() {
+            *self.pending.entry(id).or_default() += 1;
         }
     }
 
     /// A result that waited is decided on.
     pub fn decided(&mut self, id: ServiceId) {
-        if let Some(entry) = self.services.get_mut(&id) {
-            entry.pending = entry.pending.saturating_sub(1);
+        if let Some(pending) = self.pending.get_mut(&id) {
+            *pending -= 1;
+            if *pending == 0 {
+                self.pending.remove(&id);
+            }
         }
     }
 
     /// The result of a probe that began at `started` is recorded.
     pub fn recorded(&mut self, outcome: &Outcome, started: Instant) -> Observed {
         let id = outcome.service_id;
-        let Some(entry) = self.services.get_mut(&id) else { return Observed::default() };
+        let Some(entry) = self.services.get_mut(id) else { return Observed::default() };
         let mut observed = Observed::default();
         let silent_ms = outcome.started_at_ms.saturating_sub(entry.last_ms);
-        let is_long = u128::from(silent_ms.max(0).unsigned_abs()) > entry.allowance.as_millis();
+        let is_long =
+            u128::from(silent_ms.max(0).unsigned_abs()) > entry.allowance.get().as_millis();
         if let Some(missing) = entry.missing.take() {
             let (from_ms, failure) = missing.cause_since(entry.last_ms);
             let Missing { first_dropped_ms, cause: _, hole } = *missing;
@@ -276,8 +303,8 @@ impl Observations {
                 entry.missing = Some(Box::new(Missing { first_dropped_ms, ..Missing::default() }));
             }
         }
-        entry.is_attempted = true;
-        entry.last = entry.last.max(started);
+        entry.allowance = entry.allowance.attempted();
+        entry.last = entry.last.max(started.into());
         entry.last_ms = outcome.started_at_ms;
         let until = entry.observed_until();
         if until < entry.check {
@@ -288,8 +315,8 @@ impl Observations {
 
     /// A probe ended with a local fault, and its result is not recorded.
     pub fn failed(&mut self, outcome: &Outcome) {
-        if let Some(entry) = self.services.get_mut(&outcome.service_id) {
-            entry.is_attempted = true;
+        if let Some(entry) = self.services.get_mut(outcome.service_id) {
+            entry.allowance = entry.allowance.attempted();
             entry.missing.get_or_insert_default().cause = outcome.failure.clone();
             self.check_in_time(outcome.service_id);
         }
@@ -297,8 +324,8 @@ impl Observations {
 
     /// A result was dropped.
     pub fn dropped(&mut self, outcome: &Outcome) {
-        if let Some(entry) = self.services.get_mut(&outcome.service_id) {
-            entry.is_attempted = true;
+        if let Some(entry) = self.services.get_mut(outcome.service_id) {
+            entry.allowance = entry.allowance.attempted();
             let missing = entry.missing.get_or_insert_default();
             missing.first_dropped_ms.get_or_insert(outcome.started_at_ms);
             self.check_in_time(outcome.service_id);
@@ -308,27 +335,29 @@ impl Observations {
     /// The services that became unobserved since the last call. Takes time in proportion to the
     /// checks that are due: each service has about one an allowance.
     pub fn overdue(&mut self, now: Instant) -> Vec<Unobserved> {
+        let now = MonotonicTime::from(now);
         let mut overdue = Vec::new();
-        while let Some(&Reverse((at, id))) = self.checks.peek()
+        while let Some((at, id)) = self.checks.first()
             && at <= now
         {
             self.checks.pop();
-            let Some(entry) = self.services.get_mut(&id).filter(|entry| entry.check == at) else {
+            let Some(entry) = self.services.get_mut(id).filter(|entry| entry.check == at) else {
                 continue;
             };
             let due = entry.observed_until();
             let again = if due > now {
                 due
-            } else if entry.pending > 0 {
+            } else if self.pending.contains_key(&id) {
                 now + LATENESS
             } else {
+                let again = now + entry.allowance.get() + LATENESS;
                 if !entry.has_hole() {
                     let (since_ms, failure) = entry.begin_hole(id);
                     *self.unobserved.entry(failure.reason).or_default() += 1;
                     self.waiting.push_back(id);
                     overdue.push(Unobserved { id, since_ms, failure });
                 }
-                now + self.services[&id].allowance + LATENESS
+                again
             };
             self.check_again(id, again);
         }
@@ -339,7 +368,7 @@ impl Observations {
     pub fn next_hole(&mut self) -> Option<Outcome> {
         loop {
             let id = self.waiting.pop_front()?;
-            let missing = self.services.get_mut(&id).and_then(|entry| entry.missing.as_mut());
+            let missing = self.services.get_mut(id).and_then(|entry| entry.missing.as_mut());
             let hole = missing.and_then(|missing| missing.hole.as_mut());
             if let Some(outcome) = hole.and_then(|hole| hole.outcome.take()) {
                 return Some(outcome);
@@ -349,13 +378,13 @@ impl Observations {
 
     /// No result comes any more: what was dropped since the last recorded result is a hole.
     pub fn end(&mut self) {
-        for (id, entry) in &mut self.services {
+        for (id, entry) in self.services.iter_mut() {
             let missing = entry.missing.as_ref();
             let has_dropped = missing.is_some_and(|missing| missing.first_dropped_ms.is_some());
             if has_dropped && !entry.has_hole() {
-                let (_, failure) = entry.begin_hole(*id);
+                let (_, failure) = entry.begin_hole(id);
                 *self.unobserved.entry(failure.reason).or_default() += 1;
-                self.waiting.push_back(*id);
+                self.waiting.push_back(id);
             }
         }
     }
@@ -363,7 +392,7 @@ impl Observations {
     /// The process stalled until now: that time is a gap of all services already.
     pub fn stalled(&mut self, now: Instant) {
         for entry in self.services.values_mut() {
-            entry.last = now;
+            entry.last = now.into();
         }
     }
 
@@ -383,7 +412,7 @@ impl Observations {
     /// Checks the service at the end of its allowance, if the next check is later than that. An
     /// earlier one finds that the allowance ends later, so a result needs no new check.
     fn check_in_time(&mut self, id: ServiceId) {
-        if let Some(entry) = self.services.get(&id) {
+        if let Some(entry) = self.services.get(id) {
             let until = entry.observed_until();
             if until < entry.check {
                 self.check_again(id, until);
@@ -391,25 +420,22 @@ impl Observations {
         }
     }
 
-    fn check_again(&mut self, id: ServiceId, at: Instant) {
-        if let Some(entry) = self.services.get_mut(&id) {
+    fn check_again(&mut self, id: ServiceId, at: MonotonicTime) {
+        if let Some(entry) = self.services.get_mut(id) {
             entry.check = at;
-            self.checks.push(Reverse((at, id)));
+            self.checks.push(at, id);
             self.remove_stale();
         }
     }
 
-    /// Removes stale checks once they outnumber the current ones.
+    /// Removes stale checks, and holes that are over, once there are many.
     fn remove_stale(&mut self) {
-        if self.checks.len() > 2 * self.services.len() + 64 {
-            let services = &self.services;
-            self.checks.retain(|Reverse((at, id))| {
-                services.get(id).is_some_and(|entry| entry.check == *at)
-            });
+        if self.checks.is_stale(self.services.len()) {
+            self.checks.replace(self.services.iter().map(|(id, entry)| (entry.check, id)));
         }
         if self.waiting.len() > 2 * self.services.len() + 64 {
             let services = &self.services;
-            self.waiting.retain(|id| services.get(id).is_some_and(Entry::has_hole));
+            self.waiting.retain(|id| services.get(*id).is_some_and(Entry::has_hole));
         }
     }
 }
@@ -427,7 +453,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_small_since_each_service_has_one() {
-        assert!(size_of::<Entry>() <= 72, "{} bytes", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 40, "{} bytes", size_of::<Entry>());
     }
 
     fn id() -> ServiceId {
@@ -608,11 +634,32 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_allowance_is_exact_until_the_first_probe_and_after_it() {
+        let year = 365 * 86_400;
+        for allowance in [seconds(200 * year + 3_600), Duration::from_nanos(200_000_001)] {
+            let new = Allowance::new(allowance);
+            assert_eq!((new.get(), new.is_attempted()), (allowance, false));
+            let attempted = new.attempted();
+            assert_eq!((attempted.get(), attempted.is_attempted()), (allowance, true));
+            assert_eq!(attempted.attempted().get(), allowance);
+            for before in [new, attempted] {
+                let changed = before.changed(seconds(20));
+                assert_eq!(changed.get(), seconds(20));
+                assert_eq!(changed.is_attempted(), before.is_attempted());
+            }
+        }
+        let (mut observations, start) = (Observations::default(), Instant::now());
+        observations.watch(id(), seconds(200 * year), 0, start);
+        observations.recorded(&sample::outcome(ID, 0), start);
+        assert_eq!(overdue(&mut observations, start + seconds(50 * year)), []);
+    }
+
+    #[test]
     fn checks_of_changed_services_stay_bounded() {
         let (mut observations, start) = observed();
         for n in 0..10_000 {
             observations.watch(id(), seconds(20 + n % 2), 0, start + seconds(n));
         }
-        assert!(observations.checks.len() <= 128, "{}", observations.checks.len());
+        assert!(observations.checks.items() <= 128, "{}", observations.checks.items());
     }
 }

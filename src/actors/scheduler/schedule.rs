@@ -4,14 +4,15 @@
 //! from its id ([`Spread`]). So the load is even, and a restart finds every service on the same
 //! grid. From the first slot on, only monotonic time counts.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::first::{First, Slots};
 use super::spread::Spread;
+use crate::actors::due_heap::DueHeap;
 use crate::actors::messages::probing::Job;
+use crate::actors::monotonic_time::MonotonicTime;
+use crate::domain::id_map::IdMap;
 use crate::domain::time::clock_watch::Moment;
 use crate::domain::{Kind, Service, ServiceId, ShardSet};
 
@@ -26,24 +27,22 @@ const EARLY_TOGETHER: usize = 16;
 struct Entry {
     service: Arc<Service>,
     /// The next slot.
-    due: Instant,
+    due: MonotonicTime,
     /// The first slot on the grid, when `due` is off the grid; equal to `due` otherwise.
-    grid: Instant,
-    /// Distinguishes the current heap item of the service from stale ones.
-    version: u64,
+    grid: MonotonicTime,
     /// Failures in a row, up to the failure threshold of the service.
     failures: u32,
 }
 
-/// Bound: one entry for each watched service, and at most as many stale heap items again.
+/// Bound: one entry for each watched service, and the bound of the heap.
 #[derive(Debug)]
 pub struct Schedule {
     spread: Spread,
     /// How much earlier than due a slot may join a batch.
     tolerance: Duration,
-    entries: HashMap<ServiceId, Entry>,
-    heap: BinaryHeap<Reverse<(Instant, ServiceId, u64)>>,
-    versions: u64,
+    entries: IdMap<Entry>,
+    /// By `Entry::due`.
+    heap: DueHeap,
 }
 
 impl Default for Schedule {
@@ -54,8 +53,7 @@ impl Default for Schedule {
 
 impl Schedule {
     pub fn new(spread: Spread, tolerance: Duration) -> Self {
-        let (entries, heap) = (HashMap::new(), BinaryHeap::new());
-        Self { spread, tolerance, entries, heap, versions: 0 }
+        Self { spread, tolerance, entries: IdMap::default(), heap: DueHeap::default() }
     }
 
     /// Watched services.
@@ -70,18 +68,21 @@ impl Schedule {
     /// Adds a service, or replaces it and its slots. The wait for a heartbeat begins now, whatever
     /// `first` is: the service could not report before.
     pub fn watch(&mut self, service: Arc<Service>, first: First, now: Moment) {
-        if service.target.kind() == Kind::Push {
+        let Slots { due, grid } = if service.target.kind() == Kind::Push {
             let due = now.instant + service.heartbeat_timeout();
-            return self.insert(Entry { service, due, grid: due, version: 0, failures: 0 });
-        }
-        let Slots { due, grid } = first.slots(self.spread, &service, now);
-        self.insert(Entry { service, due, grid, version: 0, failures: 0 });
+            Slots { due, grid: due }
+        } else {
+            first.slots(self.spread, &service, now)
+        };
+        let (id, due) = (service.id, due.into());
+        self.entries.insert(id, Entry { service, due, grid: grid.into(), failures: 0 });
+        self.push(due, id);
     }
 
     /// Uses the new definition from the next slot on. The slots stay, unless the interval changed.
     /// False when the service is not watched.
     pub fn revise(&mut self, service: Arc<Service>, now: Moment) -> bool {
-        let Some(entry) = self.entries.get_mut(&service.id) else { return false };
+        let Some(entry) = self.entries.get_mut(service.id) else { return false };
         let same_slots = entry.service.heartbeat_timeout() == service.heartbeat_timeout()
             && entry.service.target.kind() == service.target.kind();
         if entry.service.interval == service.interval && same_slots {
@@ -94,70 +95,62 @@ impl Schedule {
 
     /// A push service reported: it may be silent for its interval and grace from `now` on.
     pub fn heartbeat(&mut self, id: ServiceId, now: Instant) {
-        let is_push = |entry: &Entry| entry.service.target.kind() == Kind::Push;
-        if !self.entries.get(&id).is_some_and(is_push) {
-            return;
-        }
-        let Some(entry) = self.entries.remove(&id) else { return };
-        let due = now + entry.service.heartbeat_timeout();
-        self.insert(Entry { due, grid: due, failures: 0, ..entry });
+        let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.is_push()) else { return };
+        entry.failures = 0;
+        entry.wait_for_heartbeat(now);
+        let due = entry.due;
+        self.push(due, id);
     }
 
     /// No push service could report until `now`: the wait of each begins anew.
     pub fn restart_heartbeat_waits(&mut self, now: Instant) {
-        let is_push = |entry: &&Entry| entry.service.target.kind() == Kind::Push;
-        let ids: Vec<_> = self.entries.values().filter(is_push).map(|it| it.service.id).collect();
-        for id in ids {
-            if let Some(entry) = self.entries.remove(&id) {
-                let due = now + entry.service.heartbeat_timeout();
-                self.insert(Entry { due, grid: due, ..entry });
-            }
+        for entry in self.entries.values_mut().filter(|entry| entry.is_push()) {
+            entry.wait_for_heartbeat(now);
         }
+        self.heap.replace(current(&self.entries));
     }
 
     /// The result of a probe of a service with a failure threshold. While a failure is not
     /// confirmed, the next probe is due after a shorter time than the interval. The slots of the
     /// grid stay.
     pub fn confirm(&mut self, id: ServiceId, is_up: bool, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entries.get_mut(id) else { return };
         let thresholds = &entry.service.options.thresholds;
         entry.failures = if is_up { 0 } else { (entry.failures + 1).min(thresholds.failure) };
-        let again = now + thresholds.confirm_after();
+        let again = MonotonicTime::from(now) + thresholds.confirm_after();
         if is_up || entry.failures >= thresholds.failure || again >= entry.due {
             return;
         }
-        if let Some(entry) = self.entries.remove(&id) {
-            let grid = if entry.due < entry.grid { entry.grid } else { entry.due };
-            self.insert(Entry { due: again, grid, ..entry });
-        }
+        entry.grid = entry.grid.max(entry.due);
+        entry.due = again;
+        self.push(again, id);
     }
 
     pub fn unwatch(&mut self, id: ServiceId) {
-        self.entries.remove(&id);
+        self.entries.remove(id);
         self.remove_stale();
     }
 
     /// Removes the services of these shards; returns them.
     pub fn unwatch_shards(&mut self, shards: &ShardSet) -> Vec<ServiceId> {
-        let ids: Vec<ServiceId> =
-            self.entries.keys().copied().filter(|id| shards.contains(*id)).collect();
-        ids.iter().for_each(|id| drop(self.entries.remove(id)));
+        let ids: Vec<ServiceId> = self.entries.keys().filter(|id| shards.contains(*id)).collect();
+        self.entries.retain(|id, _| !shards.contains(id));
         self.remove_stale();
         ids
     }
 
     /// The next slot of all services.
     pub fn next_due(&mut self) -> Option<Instant> {
-        self.pop_stale();
-        self.heap.peek().map(|Reverse((due, _, _))| *due)
+        self.first().map(|(due, _)| due.into())
     }
 
     /// At most `most` jobs that are due at `now`, the longest due first, and how many whole slots
     /// were skipped. Slots that are due soon join a small batch ([`early`]).
     pub fn pop_due(&mut self, now: Instant, most: usize) -> (Vec<Job>, u64) {
+        let now = MonotonicTime::from(now);
         let mut jobs = Vec::new();
         let mut skipped = 0;
-        while jobs.len() < most && self.next_due().is_some_and(|due| due <= now) {
+        while jobs.len() < most && self.first().is_some_and(|(due, _)| due <= now) {
             skipped += self.pop_first(now, &mut jobs);
         }
         while (1..EARLY_TOGETHER.min(most)).contains(&jobs.len()) && self.may_join(now, &jobs) {
@@ -167,56 +160,81 @@ impl Schedule {
     }
 
     /// Whether the next slot, which is not due yet, may join `jobs`; each service at most once.
-    fn may_join(&mut self, now: Instant, jobs: &[Job]) -> bool {
-        self.pop_stale();
-        self.heap.peek().is_some_and(|Reverse((due, id, _))| {
-            let Some(Entry { service, .. }) = self.entries.get(id) else { return false };
+    fn may_join(&mut self, now: MonotonicTime, jobs: &[Job]) -> bool {
+        self.first().is_some_and(|(due, id)| {
+            let Some(entry) = self.entries.get(id) else { return false };
             // A push service is late only once its slot is due.
-            service.target.kind() != Kind::Push
-                && *due <= now + early(service.interval.get(), self.tolerance)
-                && jobs.iter().all(|job| job.service.id != *id)
+            !entry.is_push()
+                && due <= now + early(entry.service.interval.get(), self.tolerance)
+                && jobs.iter().all(|job| job.service.id != id)
         })
     }
 
-    fn pop_first(&mut self, now: Instant, jobs: &mut Vec<Job>) -> u64 {
-        let Some(Reverse((due, id, _))) = self.heap.pop() else { return 0 };
-        let Some(entry) = self.entries.remove(&id) else { return 0 };
-        let (job, passed, entry) = advance(entry, now.max(due));
+    fn pop_first(&mut self, now: MonotonicTime, jobs: &mut Vec<Job>) -> u64 {
+        let Some((due, id)) = self.heap.pop() else { return 0 };
+        let Some(entry) = self.entries.get_mut(id) else { return 0 };
+        let (job, passed) = entry.advance(now.max(due));
         jobs.push(job);
-        self.insert(entry);
+        let due = entry.due;
+        self.push(due, id);
         passed
     }
 
-    fn insert(&mut self, mut entry: Entry) {
-        self.versions += 1;
-        entry.version = self.versions;
-        self.heap.push(Reverse((entry.due, entry.service.id, entry.version)));
-        self.entries.insert(entry.service.id, entry);
-        self.remove_stale();
-    }
-
-    fn is_current(&self, id: ServiceId, version: u64) -> bool {
-        self.entries.get(&id).is_some_and(|entry| entry.version == version)
-    }
-
-    fn pop_stale(&mut self) {
-        while let Some(&Reverse((_, id, version))) = self.heap.peek() {
-            if self.is_current(id, version) {
-                return;
+    /// The next slot and its service.
+    fn first(&mut self) -> Option<(MonotonicTime, ServiceId)> {
+        while let Some((due, id)) = self.heap.first() {
+            if self.entries.get(id).is_some_and(|entry| entry.due == due) {
+                return Some((due, id));
             }
             self.heap.pop();
         }
+        None
     }
 
-    /// Removes stale heap items once they outnumber the current ones.
+    fn push(&mut self, due: MonotonicTime, id: ServiceId) {
+        self.heap.push(due, id);
+        self.remove_stale();
+    }
+
     fn remove_stale(&mut self) {
-        if self.heap.len() > 2 * self.entries.len() + 64 {
-            let heap = std::mem::take(&mut self.heap);
-            self.heap = heap
-                .into_iter()
-                .filter(|&Reverse((_, id, version))| self.is_current(id, version))
-                .collect();
+        if self.heap.is_stale(self.entries.len()) {
+            self.heap.replace(current(&self.entries));
         }
+    }
+}
+
+/// The items of the heap that are not stale.
+fn current(entries: &IdMap<Entry>) -> impl Iterator<Item = (MonotonicTime, ServiceId)> {
+    entries.iter().map(|(id, entry)| (entry.due, id))
+}
+
+impl Entry {
+    fn is_push(&self) -> bool {
+        self.service.target.kind() == Kind::Push
+    }
+
+    fn wait_for_heartbeat(&mut self, now: Instant) {
+        self.due = MonotonicTime::from(now) + self.service.heartbeat_timeout();
+        self.grid = self.due;
+    }
+
+    /// Moves on to the next slot. Returns the job of the newest slot before `now`, and the number
+    /// of skipped slots before it.
+    fn advance(&mut self, now: MonotonicTime) -> (Job, u64) {
+        let interval = self.service.interval.get();
+        let next = if self.due < self.grid { self.grid } else { self.due + interval };
+        let (due, next_due, passed) = if now < next {
+            (self.due, next, 0)
+        } else {
+            let late = now.saturating_duration_since(next);
+            let more = (late.as_nanos() / interval.as_nanos()) as u64;
+            let due = next + times(interval, more);
+            (due, due + interval, more + 1)
+        };
+        (self.due, self.grid) = (next_due, next_due);
+        let service = Arc::clone(&self.service);
+        let job = Job { service, due: due.into(), next_due: next_due.into(), on_demand: false };
+        (job, passed)
     }
 }
 
@@ -235,22 +253,6 @@ pub fn lateness_ms(spread: Spread, id: ServiceId, interval: Duration, wall_ms: i
     (late.as_secs_f64() - ahead.as_secs_f64()) * 1e3
 }
 
-/// The job of the newest slot before `now`, the number of skipped slots before it, and the entry of
-/// the next slot.
-fn advance(entry: Entry, now: Instant) -> (Job, u64, Entry) {
-    let interval = entry.service.interval.get();
-    let next = if entry.due < entry.grid { entry.grid } else { entry.due + interval };
-    let (due, next_due, passed) = if now < next {
-        (entry.due, next, 0)
-    } else {
-        let more = ((now - next).as_nanos() / interval.as_nanos()) as u64;
-        let due = next + times(interval, more);
-        (due, due + interval, more + 1)
-    };
-    let job = Job { service: Arc::clone(&entry.service), due, next_due, on_demand: false };
-    (job, passed, Entry { due: next_due, grid: next_due, ..entry })
-}
-
 fn times(interval: Duration, n: u64) -> Duration {
     let nanos = interval.as_nanos().saturating_mul(u128::from(n));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -258,6 +260,8 @@ fn times(interval: Duration, n: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::service::options::Heartbeat;
     use crate::domain::{Options, Target, Template, Thresholds, sample};
@@ -272,6 +276,20 @@ mod tests {
 
     fn secs(n: u64) -> Duration {
         Duration::from_secs(n)
+    }
+
+    /// A service that sends heartbeats.
+    fn push_service(id: i64, interval_seconds: f64, grace: Duration) -> Arc<Service> {
+        let mut watched = sample::service(id, interval_seconds);
+        watched.target = Target::parse("push://job").unwrap();
+        let heartbeat = Heartbeat { token: Template::literal("t"), grace, is_optional: false };
+        watched.options = Arc::new(Options { heartbeat: Some(heartbeat), ..Options::default() });
+        Arc::new(watched)
+    }
+
+    #[test]
+    fn an_entry_is_small_since_each_service_has_one() {
+        assert!(size_of::<Entry>() <= 32, "{} bytes", size_of::<Entry>());
     }
 
     #[test]
@@ -408,7 +426,7 @@ mod tests {
             schedule.unwatch(ServiceId::new(id).unwrap());
         }
         assert_eq!(schedule.next_due(), None);
-        assert!(schedule.is_empty() && schedule.heap.len() <= 64);
+        assert!(schedule.is_empty() && schedule.heap.items() <= 64);
     }
 
     #[test]
@@ -423,7 +441,7 @@ mod tests {
             schedule.revise(service(1, 10.0), now);
         }
         assert_eq!(schedule.next_due(), due);
-        assert!(schedule.heap.len() <= 66, "{}", schedule.heap.len());
+        assert!(schedule.heap.items() <= 66, "{}", schedule.heap.items());
         assert!(!schedule.revise(service(2, 10.0), now));
     }
 
@@ -457,13 +475,9 @@ mod tests {
     #[test]
     fn a_push_service_is_due_when_its_heartbeat_is_late_and_then_every_interval() {
         let (mut schedule, start) = (Schedule::default(), now());
-        let mut watched = sample::service(1, 10.0);
-        watched.target = Target::parse("push://job").unwrap();
-        let heartbeat =
-            Heartbeat { token: Template::literal("t"), grace: secs(5), is_optional: false };
-        watched.options = Arc::new(Options { heartbeat: Some(heartbeat), ..Options::default() });
+        let watched = push_service(1, 10.0, secs(5));
         let id = watched.id;
-        schedule.watch(Arc::new(watched), First::Now, start);
+        schedule.watch(watched, First::Now, start);
         assert_eq!(schedule.next_due(), Some(start.instant + secs(15)));
         schedule.heartbeat(id, start.instant + secs(12));
         assert_eq!(schedule.next_due(), Some(start.instant + secs(27)));
@@ -472,13 +486,14 @@ mod tests {
         schedule.heartbeat(id, start.instant + secs(30));
         assert_eq!(schedule.next_due(), Some(start.instant + secs(45)));
         schedule.watch(service(2, 10.0), First::OnGrid, start);
-        let probed = schedule.entries[&ServiceId::new(2).unwrap()].due;
+        let due = |schedule: &Schedule, id| Instant::from(schedule.entries.get(id).unwrap().due);
+        let probed = due(&schedule, ServiceId::new(2).unwrap());
         schedule.restart_heartbeat_waits(start.instant + secs(44));
-        assert_eq!(schedule.entries[&id].due, start.instant + secs(59), "the wait begins anew");
+        assert_eq!(due(&schedule, id), start.instant + secs(59), "the wait begins anew");
         assert_eq!(schedule.next_due(), Some(probed), "other slots stay");
-        let again = Arc::clone(&schedule.entries[&id].service);
+        let again = Arc::clone(&schedule.entries.get(id).unwrap().service);
         schedule.watch(again, First::OnGrid, Moment { instant: start.instant + secs(50), ..start });
-        assert_eq!(schedule.entries[&id].due, start.instant + secs(65), "as after a restart");
+        assert_eq!(due(&schedule, id), start.instant + secs(65), "as after a restart");
     }
 
     #[test]
@@ -501,5 +516,92 @@ mod tests {
         }
         assert!(schedule.revise(job(false), start));
         assert_eq!(schedule.next_due(), Some(start.instant + secs(10)));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Watch(i64, f64, First),
+        Revise(i64, f64),
+        Unwatch(i64),
+        Heartbeat(i64),
+        RestartHeartbeatWaits,
+        Confirm(i64, bool),
+        /// So many milliseconds later, at most so many jobs.
+        Pop(u64, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let id = || 1..20_i64;
+        let interval = || prop_oneof![Just(0.1), Just(10.0), Just(60.0)];
+        let first = prop_oneof![
+            Just(First::Now),
+            Just(First::OnGrid),
+            Just(First::Soon(secs(3))),
+            (-120_000..60_000_i64).prop_map(|ms| First::After(now().wall_ms + ms)),
+        ];
+        prop_oneof![
+            10 => (id(), interval(), first).prop_map(|(id, it, first)| Step::Watch(id, it, first)),
+            5 => (id(), interval()).prop_map(|(id, interval)| Step::Revise(id, interval)),
+            2 => id().prop_map(Step::Unwatch),
+            5 => id().prop_map(Step::Heartbeat),
+            1 => Just(Step::RestartHeartbeatWaits),
+            10 => (id(), any::<bool>()).prop_map(|(id, is_up)| Step::Confirm(id, is_up)),
+            10 => (0..30_000_u64, 1..30_usize).prop_map(|(ms, most)| Step::Pop(ms, most)),
+        ]
+    }
+
+    proptest! {
+        /// Whatever moves the slots, a service is due at its own slot, once, and the longest due
+        /// first.
+        #[test]
+        fn a_slot_that_moved_is_due_once(steps in prop::collection::vec(step(), 0..300)) {
+            let (mut schedule, mut now) = (Schedule::default(), now());
+            let service = |id: i64, interval| match id % 4 {
+                0 => push_service(id, interval, secs(5)),
+                _ => {
+                    let mut watched = sample::service(id, interval);
+                    let thresholds = Thresholds { failure: 3, ..Thresholds::default() };
+                    watched.options = Arc::new(Options { thresholds, ..Options::default() });
+                    Arc::new(watched)
+                }
+            };
+            let id = |id| ServiceId::new(id).unwrap();
+            for step in steps {
+                match step {
+                    Step::Watch(id, interval, first) => {
+                        schedule.watch(service(id, interval), first, now);
+                    }
+                    Step::Revise(nth, interval) => {
+                        let is_watched = schedule.entries.get(id(nth)).is_some();
+                        prop_assert_eq!(schedule.revise(service(nth, interval), now), is_watched);
+                    }
+                    Step::Unwatch(nth) => schedule.unwatch(id(nth)),
+                    Step::Heartbeat(nth) => schedule.heartbeat(id(nth), now.instant),
+                    Step::RestartHeartbeatWaits => schedule.restart_heartbeat_waits(now.instant),
+                    Step::Confirm(nth, is_up) => schedule.confirm(id(nth), is_up, now.instant),
+                    Step::Pop(ms, most) => {
+                        now.instant += Duration::from_millis(ms);
+                        now.wall_ms += ms as i64;
+                        let mut due: Vec<_> = current(&schedule.entries).collect();
+                        due.sort_unstable();
+                        let is_due = |(due, _): &&_| *due <= MonotonicTime::from(now.instant);
+                        let expected = due.iter().filter(is_due).count().min(most);
+                        let (jobs, _) = schedule.pop_due(now.instant, most);
+                        prop_assert!(jobs.len() >= expected);
+                        // The early ones of a small batch follow.
+                        for (job, (_, id)) in jobs.iter().zip(due) {
+                            prop_assert_eq!(job.service.id, id);
+                            let next = schedule.entries.get(id).unwrap().due;
+                            prop_assert_eq!(job.next_due, Instant::from(next));
+                            prop_assert!(job.next_due > now.instant && job.next_due > job.due);
+                        }
+                    }
+                }
+                let next = current(&schedule.entries).min();
+                prop_assert_eq!(schedule.next_due(), next.map(|(due, _)| Instant::from(due)));
+                let most = schedule.len() + schedule.len() / 4 + 64;
+                prop_assert!(schedule.heap.items() <= most, "{} items", schedule.heap.items());
+            }
+        }
     }
 }

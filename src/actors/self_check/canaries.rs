@@ -180,7 +180,7 @@ impl Canary {
             group: None,
             interval: Interval::from_seconds(CANARY_SECONDS).ok()?,
             timeout: Timeout::from_seconds(CANARY_SECONDS).ok()?,
-            conditions: Vec::new(),
+            conditions: Box::default(),
             target,
             options,
             revision: 0,

@@ -1,7 +1,5 @@
 //! Alerts to channels of kind `alertmanager`.
 
-use std::borrow::Cow;
-
 use http::Method;
 use percent_encoding::percent_decode_str;
 use serde_json::Map;
@@ -26,7 +24,7 @@ use crate::probe::net::proxy::Proxy;
 struct PreparedPush {
     kind: Kind,
     client: ClientOptions,
-    proxy: Option<Proxy<'static>>,
+    proxy: Option<Proxy>,
     settings: Settings,
 }
 
@@ -44,7 +42,7 @@ impl Sender {
         let variables = self.renderer.variables();
         let proxy = client.proxy.as_ref().map(|proxy| proxy.url(variables)).transpose();
         let proxy = proxy.map_err(|error| format!("client.proxy-url: {error}"))?;
-        let proxy = proxy.map(|url| Proxy { url: Cow::Owned(url.into_owned()) });
+        let proxy = proxy.map(|url| Proxy { url });
         let fill = Fill::Real(variables);
         let keys = channel_keys::resolve(&kind, channel, &Map::new(), None, fill)?;
         Ok(PreparedPush { kind, client, proxy, settings: Settings::read(&keys)? })

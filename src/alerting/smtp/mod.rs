@@ -48,7 +48,7 @@ pub struct Mail<'a> {
 /// one is accepted, and the attempt is `MessageRefused` when one was not.
 pub async fn send(
     dialer: &Dialer,
-    proxy: Option<&Proxy<'_>>,
+    proxy: Option<&Proxy>,
     settings: &Settings,
     client: &ClientOptions,
     mail: &Mail<'_>,
@@ -98,7 +98,7 @@ impl From<Failure> for Fault {
 
 struct Session<'a> {
     dialer: &'a Dialer,
-    proxy: Option<&'a Proxy<'a>>,
+    proxy: Option<&'a Proxy>,
     settings: &'a Settings,
     client: &'a ClientOptions,
     /// For the error at the deadline.

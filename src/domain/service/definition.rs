@@ -46,7 +46,7 @@ pub struct Definition {
     pub interval: Option<Interval>,
     pub timeout: Option<Timeout>,
     /// All must be fulfilled; without any, a response below 400 is up.
-    pub conditions: Vec<Condition>,
+    pub conditions: Box<[Condition]>,
     pub options: Arc<Options>,
 }
 
@@ -105,7 +105,7 @@ pub struct Service {
     pub interval: Interval,
     pub timeout: Timeout,
     /// All must be fulfilled; without any, a response below 400 is up.
-    pub conditions: Vec<Condition>,
+    pub conditions: Box<[Condition]>,
     pub options: Arc<Options>,
     /// Of the store at which the definition was read: results of an older one than the newest
     /// change are discarded. 0 at the start.
@@ -139,5 +139,15 @@ impl Service {
     pub fn heartbeat_timeout(&self) -> Duration {
         let interval = self.interval.get();
         self.options.heartbeat.as_ref().map_or(interval, |heartbeat| heartbeat.timeout(interval))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_small_since_each_one_that_is_probed_has_one() {
+        assert!(size_of::<Service>() <= 112, "{} bytes", size_of::<Service>());
     }
 }

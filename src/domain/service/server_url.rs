@@ -1,6 +1,5 @@
 //! The URL of a server that a probe uses beside the target: a proxy or a token endpoint.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use url::Url;
@@ -46,7 +45,7 @@ impl ServerUrl {
     }
 
     /// With variables filled in.
-    pub fn url(&self, variables: &Variables) -> Result<Cow<'_, Url>, TargetError> {
+    pub fn url(&self, variables: &Variables) -> Result<Url, TargetError> {
         self.target.url(variables)
     }
 
@@ -97,7 +96,7 @@ mod tests {
         let template = server("http://u:${PASS}@proxy:3128").unwrap();
         assert_eq!(template.shown(Requests::Masked), "http://u:${PASS}@proxy:3128");
         let pairs = [("PASS".to_owned(), "a@b".to_owned())];
-        let url = template.url(&Variables::new(HashMap::from(pairs))).unwrap().into_owned();
+        let url = template.url(&Variables::new(HashMap::from(pairs))).unwrap();
         assert_eq!((url.password(), url.host_str()), (Some("a%40b"), Some("proxy")));
         assert!(template.url(&none).is_err());
     }

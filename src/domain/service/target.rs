@@ -70,13 +70,18 @@ const SCHEMES: [(&str, Kind, &str); 15] = [
 ];
 
 /// A target URL. It may have variables behind the scheme, which are filled in for each probe.
+///
+/// Each service has one, as text: a [`Url`] takes four times the memory, and to parse it again
+/// takes a probe less than half a microsecond.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The URL as written; `None` when `url` has the same text.
-    written: Option<Box<str>>,
+    /// The URL as written. Behind it the text of the parsed URL, under its http scheme, unless both
+    /// are the same, or the URL has variables.
+    text: Box<str>,
+    /// Bytes of the URL as written.
+    written_length: u32,
     kind: Kind,
-    /// Parsed under its http scheme; `None` when the URL has variables.
-    url: Option<Url>,
+    has_variables: bool,
 }
 
 /// A target with variables that is no valid URL for this environment.
@@ -96,15 +101,27 @@ impl Target {
     /// A target without variables. A fragment is part of the shown URL and is never sent (RFC 9110,
     /// section 4.2.5).
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        Self::literal(text, text)
+    }
+
+    /// The target of the URL `text`, which is written as `written`.
+    fn literal(written: &str, text: &str) -> Result<Self, Invalid> {
         let reject = || rejected(text);
         let (kind, http) = within_limits(text).and_then(as_http).ok_or_else(reject)?;
         let url = checked(kind, &http).ok_or_else(reject)?;
-        Ok(Self::new(text, kind, Some(url)))
+        Ok(Self::new(written, kind, Some(url.as_str())))
     }
 
-    fn new(text: &str, kind: Kind, url: Option<Url>) -> Self {
-        let is_same = url.as_ref().is_some_and(|url| url.as_str() == text);
-        Self { written: (!is_same).then(|| text.into()), kind, url }
+    /// `parsed` is the text of the parsed URL, of one without variables.
+    fn new(written: &str, kind: Kind, parsed: Option<&str>) -> Self {
+        let other = parsed.filter(|parsed| *parsed != written).unwrap_or_default();
+        Self {
+            text: [written, other].concat().into(),
+            // At most four bytes a character, and each `$` twice.
+            written_length: u32::try_from(written.len()).unwrap_or(u32::MAX),
+            kind,
+            has_variables: parsed.is_none(),
+        }
     }
 
     /// A target that may have variables, as in the services file.
@@ -112,8 +129,7 @@ impl Target {
         let reject = || rejected(text);
         let template = Template::parse(text).map_err(|_| reject())?;
         if let Some(literal) = template.as_literal() {
-            let Self { kind, url, .. } = Self::parse(&literal)?;
-            return Ok(Self::new(text, kind, url));
+            return Self::literal(text, &literal);
         }
         let (kind, http) = within_limits(text).and_then(as_http).ok_or_else(reject)?;
         // A variable may be a label of the host, a port, or both.
@@ -129,13 +145,22 @@ impl Target {
 
     /// The URL as written, secrets included.
     pub fn as_str(&self) -> &str {
-        let parsed = || self.url.as_ref().map_or("", Url::as_str);
-        self.written.as_deref().unwrap_or_else(parsed)
+        &self.text[..self.written_length as usize]
+    }
+
+    /// The parsed URL; `None` when it has variables.
+    fn parsed(&self) -> Option<Url> {
+        let text = match &self.text[self.written_length as usize..] {
+            "" => &self.text,
+            parsed => parsed,
+        };
+        // Parsed before, so without an error.
+        if self.has_variables { None } else { Url::parse(text).ok() }
     }
 
     /// The URL as written, with variables filled in, secrets included.
     pub fn filled_text(&self, variables: &Variables) -> Result<String, TargetError> {
-        if self.url.is_some() {
+        if !self.has_variables {
             return Ok(self.as_str().to_owned());
         }
         let template = Template::parse(self.as_str()).map_err(|_| TargetError::InvalidUrl)?;
@@ -144,7 +169,7 @@ impl Target {
 
     /// The URL with its secrets masked; variables remain.
     pub fn shown(&self, requests: Requests) -> String {
-        let mask = if self.url.is_some() { mask } else { mask_template };
+        let mask = if self.has_variables { mask_template } else { mask };
         mask(self.as_str(), requests)
     }
 
@@ -154,14 +179,14 @@ impl Target {
 
     /// Whether the connection to the target itself may use TLS; redirects may lead to others.
     pub fn may_use_tls(&self) -> bool {
-        let is_plain = self.url.as_ref().is_some_and(|url| url.scheme() == "http");
+        let is_plain = self.parsed().is_some_and(|url| url.scheme() == "http");
         !is_plain || self.kind == Kind::StartTls
     }
 
     /// Whether both lead to the same kind of probe, transport, host and port. URLs with variables
     /// never do.
     pub fn has_same_origin(&self, other: &Self) -> bool {
-        match (&self.url, &other.url) {
+        match (self.parsed(), other.parsed()) {
             (Some(one), Some(two)) => {
                 let is_same_plugin = self.kind != Kind::Exec || one.path() == two.path();
                 self.kind == other.kind && one.origin() == two.origin() && is_same_plugin
@@ -171,12 +196,12 @@ impl Target {
     }
 
     /// The URL under the http scheme with the same transport, with variables filled in.
-    pub fn url(&self, variables: &Variables) -> Result<Cow<'_, Url>, TargetError> {
-        if let Some(url) = &self.url {
-            return Ok(Cow::Borrowed(url));
-        }
-        let filled = self.filled(variables)?;
-        checked(self.kind, &filled).map(Cow::Owned).ok_or(TargetError::InvalidUrl)
+    pub fn url(&self, variables: &Variables) -> Result<Url, TargetError> {
+        let url = match self.parsed() {
+            Some(url) => Some(url),
+            None => checked(self.kind, &self.filled(variables)?),
+        };
+        url.ok_or(TargetError::InvalidUrl)
     }
 
     /// The http URL with variables filled in. Values before the host are escaped, so that no part
@@ -196,7 +221,7 @@ impl Target {
 
     /// The names of the variables.
     pub fn variables(&self) -> Vec<String> {
-        if self.url.is_some() {
+        if !self.has_variables {
             return Vec::new();
         }
         let template = Template::parse(self.as_str()).ok();
@@ -363,6 +388,7 @@ fn has_usable_host(url: &Url) -> bool {
 mod tests {
     use std::collections::HashMap;
 
+    use proptest::prelude::*;
     use url::Position;
 
     use super::*;
@@ -441,6 +467,40 @@ mod tests {
     }
 
     #[test]
+    fn a_target_is_small_since_each_service_has_one() {
+        assert!(size_of::<Target>() <= 24, "{} bytes", size_of::<Target>());
+        let text_length = |text: &str| Target::template(text).unwrap().text.len();
+        assert_eq!(text_length("http://a/"), 9, "parsed as it is written");
+        assert_eq!(text_length("http://a"), 8 + 9);
+        assert_eq!(text_length("http://a/$$"), 11 + 10);
+        assert_eq!(text_length("http://${A}/"), 12);
+    }
+
+    proptest! {
+        /// The text of a parsed URL is parsed to the same URL.
+        #[test]
+        fn a_target_keeps_its_url(
+            scheme in prop::sample::select(SCHEMES.map(|(scheme, _, _)| scheme).to_vec()),
+            user in prop_oneof![2 => Just(String::new()), 1 => "[a-zA-Z0-9%:ü~!$&'+,;=-]{0,9}@"],
+            host in prop_oneof![
+                "[a-zA-Z0-9_.-]{1,12}",
+                "(xn--)?[a-z0-9üß日。-]{1,9}",
+                "[0-9]{1,3}\\.[0-9x]{1,3}(\\.[0-9]{1,9}){0,2}",
+                "\\[[0-9a-fA-F:.]{2,20}\\]",
+            ],
+            path in "(:[0-9]{0,5})?(/[a-z.%0-9ü\"<>^`{}|\\\\]{0,9}){0,3}",
+            rest in "(\\?[ -~ü]{0,9})?(#[ -~]{0,5})?",
+        ) {
+            let text = format!("{scheme}://{user}{host}{path}{rest}");
+            if let Ok(target) = Target::parse(&text) {
+                let (kind, http) = as_http(&text).unwrap();
+                prop_assert_eq!(target.parsed(), checked(kind, &http));
+                prop_assert_eq!(target.as_str(), text);
+            }
+        }
+    }
+
+    #[test]
     fn a_bare_ipv6_address_is_a_host_where_no_port_can_follow() {
         for (text, url) in [
             ("icmp://2001:db8::1", "http://[2001:db8::1]/"),
@@ -454,7 +514,7 @@ mod tests {
         }
         let host = Target::template("icmp://${HOST}").unwrap();
         let variables = [("HOST".to_owned(), "2001:db8::1".to_owned())].into();
-        let filled = host.url(&Variables::new(variables)).unwrap().into_owned();
+        let filled = host.url(&Variables::new(variables)).unwrap();
         assert_eq!(filled.as_str(), "http://[2001:db8::1]/");
         let expected = |text| Target::parse(text).unwrap_err().to_string();
         assert!(expected("udp://2001:db8::1").contains("in brackets"));
@@ -479,7 +539,7 @@ mod tests {
     #[test]
     fn the_name_of_a_plugin_is_case_sensitive() {
         let target = |text: &str| Target::parse(text).unwrap();
-        let url = target("exec://Check_A").url(&Variables::default()).unwrap().into_owned();
+        let url = target("exec://Check_A").url(&Variables::default()).unwrap();
         assert_eq!(url.path(), "/Check_A");
         assert_eq!(target("exec://Check_A").shown(Requests::Masked), "exec://Check_A");
         assert!(target("exec://a").has_same_origin(&target("exec://a")));
@@ -491,7 +551,7 @@ mod tests {
         let target = Target::template("https://u:${PASS}@${HOST}/x").unwrap();
         let with = |pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-            target.url(&Variables::new(HashMap::from_iter(pairs))).map(Cow::into_owned)
+            target.url(&Variables::new(HashMap::from_iter(pairs)))
         };
         let url = with(&[("PASS", "p"), ("HOST", "a.example")]).unwrap();
         assert_eq!(url.as_str(), "https://u:p@a.example/x");

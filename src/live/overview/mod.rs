@@ -6,6 +6,7 @@ mod entry;
 mod find;
 mod groups;
 mod order;
+mod room;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -23,6 +24,7 @@ use crate::domain::{EventFailure, Group, Name, ServiceId, Status};
 use changes::{Before, Change, ChangeLog};
 use entry::{Entry, Flag};
 use groups::Groups;
+use room::make_room;
 use texts::Texts;
 use version::PackedVersion;
 
@@ -64,6 +66,17 @@ impl Overview {
             log: ChangeLog::default(),
             windows: Windows::default(),
         }
+    }
+
+    /// The overview of all services at the start. No client knows an earlier moment, so the changes
+    /// to this one are not kept.
+    pub fn of(boot: u64, services: Vec<LiveService>, now_ms: i64) -> Self {
+        let mut overview = Self::new(boot);
+        make_room(&mut overview.entries, services.len());
+        make_room(&mut overview.versions, services.len());
+        overview.define(services.into_iter().map(|service| (service.id, Some(service))), now_ms);
+        overview.restart();
+        overview
     }
 
     /// The moment of the newest change.
@@ -216,6 +229,8 @@ impl Overview {
     /// The order by name has positions, so an entry before others moves it out of date.
     fn insert(&mut self, at: usize, entry: Entry) {
         let is_last = at == self.entries.len();
+        make_room(&mut self.entries, 1);
+        make_room(&mut self.versions, 1);
         self.entries.insert(at, entry);
         self.versions.insert(at, PackedVersion::default());
         if !is_last {
@@ -321,7 +336,7 @@ impl Overview {
 }
 
 /// The texts that a search looks in.
-fn searched(definition: &ListedDefinition) -> impl Iterator<Item = &str> {
+fn searched(definition: &ListedDefinition) -> impl Iterator<Item = &str> + Clone {
     let url = definition.url_parts.iter().map(String::as_str);
     [definition.name.as_str()].into_iter().chain(url)
 }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::Overview;
 use super::entry::{Entry, Flag};
+use super::room::make_room;
 use super::texts::Texts;
 
 /// With more changed services than this, the whole order is sorted.
@@ -63,6 +64,7 @@ impl Overview {
                 let by_group = groups.compare(one.group, other.group);
                 by_group.then_with(|| by_name(one, other, texts)).is_lt()
             });
+            make_room(order, 1);
             order.insert(place, at);
         }
     }

@@ -432,6 +432,19 @@ fn all_of(ids: RangeInclusive<i64>) -> impl Iterator<Item = Defined> {
 }
 
 #[test]
+fn the_overview_at_the_start_has_neither_changes_nor_spare_room() {
+    let services = all_of(1..=1_000).filter_map(|(_, service)| service).collect();
+    let mut overview = Overview::of(1, services, 0);
+    assert_eq!((overview.len(), overview.moment()), (1_000, LiveMoment { boot: 2, seq: 0 }));
+    assert_eq!((overview.entries.capacity(), overview.versions.capacity()), (1_000, 1_000));
+    let moment = overview.moment();
+    let changes = |overview: &Overview| overview.changes_since(moment, &LiveView::default(), 9);
+    assert_eq!(changes(&overview), ViewChanges::Some { shown: vec![], gone: vec![] });
+    overview.define([(id(7), None)], 0);
+    assert_eq!(changes(&overview), ViewChanges::Some { shown: vec![], gone: vec![id(7)] });
+}
+
+#[test]
 fn what_is_removed_leaves_nothing_behind() {
     let mut overview = Overview::new(1);
     overview.define(all_of(1..=1_000), 0);

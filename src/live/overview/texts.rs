@@ -3,6 +3,8 @@
 use memchr::memchr;
 use memchr::memmem::Finder;
 
+use super::room::make_room;
+
 /// Offsets are multiples of this, so that 32 bits suffice for 32 GiB.
 const UNIT: usize = 8;
 
@@ -26,8 +28,10 @@ pub(super) struct Texts {
 
 impl Texts {
     /// Adds the parts of a text.
-    pub fn add<'t>(&mut self, parts: impl Iterator<Item = &'t str>) -> TextPart {
+    pub fn add<'t>(&mut self, parts: impl Iterator<Item = &'t str> + Clone) -> TextPart {
         let at = self.bytes.len();
+        let length: usize = parts.clone().map(|part| part.len() + 1).sum();
+        make_room(&mut self.bytes, length.next_multiple_of(UNIT));
         self.bytes.extend(stored(parts));
         let end = self.bytes.len().next_multiple_of(UNIT);
         self.bytes.resize(end, END);

@@ -211,7 +211,7 @@ impl Request {
     async fn send_to_proxy(
         &self,
         context: &ProbeContext<'_>,
-        proxy: &Proxy<'_>,
+        proxy: &Proxy,
     ) -> Result<Http1Response, Failure> {
         let connection = Connection::over(context.open_proxy(proxy, &self.url).await?);
         context.enter(Phase::Processing);

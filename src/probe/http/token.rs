@@ -31,7 +31,7 @@ struct Client {
 /// The header `Authorization` of a probe's request.
 pub async fn authorization(context: &ProbeContext<'_>) -> Result<Option<String>, Failure> {
     let Some(oauth2) = &context.options().oauth2 else { return request::authorization(context) };
-    let url = context.server_url(&oauth2.token_url)?.into_owned();
+    let url = context.server_url(&oauth2.token_url)?;
     let client = Client {
         id: context.fill(&oauth2.client_id)?,
         secret: context.fill(&oauth2.client_secret)?,
@@ -55,7 +55,7 @@ fn login(
 ) -> Result<Login, Failure> {
     let options = context.options();
     let url = context.server_url(&oauth2.token_url)?;
-    let proxy = context.proxy()?.map(|proxy| proxy.url.into_owned());
+    let proxy = context.proxy()?.map(|proxy| proxy.url);
     let parts = (url.as_str(), &client.id, &client.secret, &client.scope);
     let request = format!("{parts:?} {:?} {:?} {proxy:?}", options.resolver, options.ip_family);
     Ok(Login { request, tls: context.tls_options_for(&url).into_owned() })

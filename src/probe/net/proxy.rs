@@ -1,7 +1,5 @@
 //! An HTTP proxy between probe and target: CONNECT (RFC 9110, section 9.3.6).
 
-use std::borrow::Cow;
-
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use url::{Position, Url};
 
@@ -16,11 +14,11 @@ const HEADS_LIMIT: usize = 16 * 1024;
 
 const WHEN: &str = "waiting for its response";
 
-pub struct Proxy<'a> {
-    pub url: Cow<'a, Url>,
+pub struct Proxy {
+    pub url: Url,
 }
 
-impl Proxy<'_> {
+impl Proxy {
     /// The name of the proxy in the detail of a failure.
     pub fn name(&self) -> String {
         format!("the proxy {}", authority(&self.url))
