@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use indexmap::IndexMap;
-
-use crate::domain::{Definition, FullName, Labels, Outcome, ServiceId, ShardSet};
-use crate::metrics::{LastResult, ServiceResult};
+use crate::domain::id_map::page_of;
+use crate::domain::{Definition, FullName, IdMap, Options, Outcome, ServiceId, ShardSet};
+use crate::metrics::{KeptResult, LastResult, ServiceResult};
 
 /// The recorder locks one of this many parts for each outcome, so that a scrape, which copies one
 /// part after the other, delays it by one part at most.
@@ -19,22 +18,24 @@ pub struct LastResults(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// By id modulo [`SHARDS`].
+    /// By the page of the id modulo [`SHARDS`], so that each has full pages.
     shards: [Mutex<Shard>; SHARDS],
     watched: AtomicUsize,
 }
 
-/// Entries one behind the other, since half of a large hash map is empty.
-type Shard = IndexMap<ServiceId, Entry>;
+type Shard = IdMap<Entry>;
 
 /// Invariant: name, group and labels are the service's current ones, not those at the time of the
 /// probe.
 #[derive(Debug)]
 struct Entry {
     name: FullName,
-    labels: Labels,
-    result: Option<LastResult>,
+    /// With the labels; shared with the scheduler.
+    options: Arc<Options>,
+    result: Option<KeptResult>,
 }
+
+const _: () = assert!(size_of::<Entry>() == 80);
 
 impl Default for LastResults {
     fn default() -> Self {
@@ -51,16 +52,18 @@ impl LastResults {
 
     /// Adds a service, or updates its name, group and labels and keeps its result.
     pub fn watch(&self, id: ServiceId, definition: &Definition) {
-        let (name, labels) = (definition.full_name(), definition.options.labels.clone());
+        let (name, options) = (definition.full_name(), Arc::clone(&definition.options));
         let mut shard = self.shard(id);
-        let result = shard.get(&id).and_then(|entry| entry.result.clone());
-        if shard.insert(id, Entry { name, labels, result }).is_none() {
+        if let Some(entry) = shard.get_mut(id) {
+            (entry.name, entry.options) = (name, options);
+        } else {
+            shard.insert(id, Entry { name, options, result: None });
             self.0.watched.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub fn unwatch(&self, id: ServiceId) {
-        if self.shard(id).swap_remove(&id).is_some() {
+        if self.shard(id).remove(id).is_some() {
             self.0.watched.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -69,46 +72,48 @@ impl LastResults {
         for part in &self.0.shards {
             let mut part = lock(part);
             let before = part.len();
-            part.retain(|id, _| !shards.contains(*id));
+            part.retain(|id, _| !shards.contains(id));
             self.0.watched.fetch_sub(before - part.len(), Ordering::Relaxed);
         }
     }
 
     pub fn update(&self, outcome: &Outcome) {
-        if let Some(entry) = self.shard(outcome.service_id).get_mut(&outcome.service_id) {
-            entry.result = Some(LastResult::new(outcome));
+        if let Some(entry) = self.shard(outcome.service_id).get_mut(outcome.service_id) {
+            entry.result = Some(KeptResult::of(outcome));
         }
     }
 
     /// Removes the result of a service that stays watched.
     pub fn clear(&self, id: ServiceId) {
-        if let Some(entry) = self.shard(id).get_mut(&id) {
+        if let Some(entry) = self.shard(id).get_mut(id) {
             entry.result = None;
         }
     }
 
     /// Whether the newest result of a watched service is up; `None` without one.
     pub fn is_up(&self, id: ServiceId) -> Option<bool> {
-        self.shard(id).get(&id)?.result.as_ref().map(LastResult::is_up)
+        self.shard(id).get(id)?.result.as_ref().map(KeptResult::is_up)
     }
 
     /// The last result of a watched service.
     pub fn result(&self, id: ServiceId) -> Option<LastResult> {
-        self.shard(id).get(&id)?.result.clone()
+        self.shard(id).get(id)?.result.as_ref().map(KeptResult::get)
     }
 
     /// Name and group of a watched service.
     pub fn name(&self, id: ServiceId) -> Option<FullName> {
-        self.shard(id).get(&id).map(|entry| entry.name.clone())
+        self.shard(id).get(id).map(|entry| entry.name.clone())
     }
 
     /// Every result, by id.
     pub fn all(&self) -> Vec<ServiceResult> {
         let mut all = Vec::with_capacity(self.watched());
         for shard in &self.0.shards {
-            all.extend(lock(shard).iter().filter_map(|(&id, entry)| {
-                let (FullName { group, name }, labels) = (entry.name.clone(), entry.labels.clone());
-                entry.result.clone().map(|result| ServiceResult { id, name, group, labels, result })
+            all.extend(lock(shard).iter().filter_map(|(id, entry)| {
+                let result = entry.result.clone()?;
+                let (FullName { group, name }, labels) =
+                    (entry.name.clone(), entry.options.labels.clone());
+                Some(ServiceResult { id, name, group, labels, result })
             }));
         }
         all.sort_unstable_by_key(|result| result.id);
@@ -116,7 +121,7 @@ impl LastResults {
     }
 
     fn shard(&self, id: ServiceId) -> MutexGuard<'_, Shard> {
-        lock(&self.0.shards[id.get().unsigned_abs() as usize % SHARDS])
+        lock(&self.0.shards[page_of(id) as usize % SHARDS])
     }
 }
 
@@ -130,11 +135,6 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 mod tests {
     use super::*;
     use crate::domain::sample;
-
-    #[test]
-    fn an_entry_is_small_since_each_service_has_one() {
-        assert!(size_of::<Entry>() <= 112, "{} bytes", size_of::<Entry>());
-    }
 
     #[test]
     fn a_result_has_the_name_that_the_service_has_now() {
@@ -158,13 +158,13 @@ mod tests {
     #[test]
     fn all_results_are_sorted_by_id() {
         let results = LastResults::default();
-        for id in (1..=200).rev() {
+        for id in (1..=9_000).rev() {
             results.watch(ServiceId::new(id).unwrap(), &sample::definition("any"));
             results.update(&sample::outcome(id, 0));
         }
         results.clear(ServiceId::new(7).unwrap());
         let ids: Vec<i64> = results.all().iter().map(|result| result.id.get()).collect();
-        let expected: Vec<i64> = (1..=200).filter(|id| *id != 7).collect();
+        let expected: Vec<i64> = (1..=9_000).filter(|id| *id != 7).collect();
         assert_eq!(ids, expected);
     }
 }

@@ -1,6 +1,7 @@
 //! A map from services to values, for maps with an entry for each service.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::domain::service::service_id::ServiceId;
 
@@ -8,20 +9,24 @@ use crate::domain::service::service_id::ServiceId;
 pub const PAGE: i64 = 64;
 
 /// A map whose values lie in pages, each with those of [`PAGE`] consecutive ids, one behind the
-/// other. There is neither a key nor a hash for an entry, and no large block is ever copied.
+/// other. An entry has neither a key nor a hash, and a map that grows copies no large block.
 ///
 /// The ids of a store are dense, since each new service has the next one: then an entry takes the
-/// size of its value and about one byte more. Bound: four times the size of the value, and 80 bytes
-/// of an entry that is alone in its page.
-#[derive(Debug)]
+/// size of its value and about two bytes more. Bound: four times the size of the value, and 100
+/// bytes of an entry that is alone in its page.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdMap<V> {
     /// By [`page_of`] the ids; none is empty.
-    pages: BTreeMap<i64, Page<V>>,
+    pages: HashMap<i64, Page<V>, BuildHasherDefault<PageHasher>>,
     len: usize,
 }
 
+/// Spreads consecutive numbers. The ids are the store's own, so nobody can choose any that collide.
+#[derive(Default)]
+struct PageHasher(u64);
+
 /// Invariant: as many values as bits.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Page<V> {
     /// Bit n for the n-th id of the page: whether it has a value.
     present: u64,
@@ -47,9 +52,25 @@ fn ids(page: i64, present: u64) -> impl Iterator<Item = ServiceId> {
     set.filter_map(move |nth| ServiceId::new(page * PAGE + nth))
 }
 
+impl Hasher for PageHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_i64((*byte).into()));
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        // 2^64 divided by the golden ratio; the map uses the lowest bits and the highest ones.
+        let spread = (self.0 ^ number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = spread ^ (spread >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 impl<V> Default for IdMap<V> {
     fn default() -> Self {
-        Self { pages: BTreeMap::new(), len: 0 }
+        Self { pages: HashMap::default(), len: 0 }
     }
 }
 
@@ -109,28 +130,47 @@ impl<V> IdMap<V> {
 
     /// By id.
     pub fn iter(&self) -> impl Iterator<Item = (ServiceId, &V)> {
-        self.pages.iter().flat_map(|(number, page)| ids(*number, page.present).zip(&page.values))
+        let mut pages: Vec<_> = self.pages.iter().collect();
+        pages.sort_unstable_by_key(|(number, _)| **number);
+        pages.into_iter().flat_map(|(number, page)| ids(*number, page.present).zip(&page.values))
     }
 
     /// By id.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ServiceId, &mut V)> {
-        let pages = self.pages.iter_mut();
-        pages.flat_map(|(number, page)| ids(*number, page.present).zip(&mut page.values))
+        let mut pages: Vec<_> = self.pages.iter_mut().collect();
+        pages.sort_unstable_by_key(|(number, _)| **number);
+        pages
+            .into_iter()
+            .flat_map(|(number, page)| ids(*number, page.present).zip(&mut page.values))
     }
 
     /// In order.
     pub fn keys(&self) -> impl Iterator<Item = ServiceId> {
-        self.pages.iter().flat_map(|(number, page)| ids(*number, page.present))
+        self.iter().map(|(id, _)| id)
     }
 
     /// By id.
     pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.pages.values().flat_map(|page| &page.values)
+        self.iter().map(|(_, value)| value)
     }
 
     /// By id.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.pages.values_mut().flat_map(|page| &mut page.values)
+        self.iter_mut().map(|(_, value)| value)
+    }
+}
+
+impl<V> Extend<(ServiceId, V)> for IdMap<V> {
+    fn extend<T: IntoIterator<Item = (ServiceId, V)>>(&mut self, entries: T) {
+        entries.into_iter().for_each(|(id, value)| _ = self.insert(id, value));
+    }
+}
+
+impl<V> FromIterator<(ServiceId, V)> for IdMap<V> {
+    fn from_iter<T: IntoIterator<Item = (ServiceId, V)>>(entries: T) -> Self {
+        let mut map = Self::default();
+        map.extend(entries);
+        map
     }
 }
 
@@ -191,6 +231,8 @@ impl<V> Page<V> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -206,10 +248,8 @@ mod tests {
 
     #[test]
     fn dense_ids_fill_their_pages_in_any_order() {
-        let mut map = IdMap::default();
-        for nth in 0..1_024 {
-            map.insert(id(PAGE + nth * 389 % 1_024), [0_u64; 12]);
-        }
+        let map: IdMap<[u64; 12]> =
+            (0..1_024).map(|nth| (id(PAGE + nth * 389 % 1_024), [0; 12])).collect();
         assert_eq!((map.len(), map.pages.len(), capacity(&map)), (1_024, 16, 1_024));
     }
 
@@ -227,13 +267,7 @@ mod tests {
 
     #[test]
     fn memory_is_given_back_with_the_entries() {
-        let full = || {
-            let mut map = IdMap::default();
-            for nth in 0..256 {
-                map.insert(id(PAGE + nth), nth);
-            }
-            map
-        };
+        let full = || (0..256).map(|nth| (id(PAGE + nth), nth)).collect::<IdMap<i64>>();
         let mut map = full();
         map.retain(|id, _| id.get() % 16 == 0);
         assert_eq!((map.len(), map.pages.len(), capacity(&map)), (16, 4, 32));
@@ -313,6 +347,7 @@ mod tests {
             prop_assert!(map.values().eq(model.values()));
             prop_assert!(model.iter().all(|(id, value)| map.get(*id) == Some(value)));
             prop_assert!(map.pages.values().all(|page| !page.values.is_empty()));
+            prop_assert_eq!(&model.into_iter().rev().collect::<IdMap<u32>>(), &map);
             prop_assert!(capacity(&map) <= 4 * map.len());
         }
     }

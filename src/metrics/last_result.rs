@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::domain::service::options::{HttpVersion, TlsVersion};
 use crate::domain::{Group, Labels, Name, Outcome, PluginResult, ServiceId, Verdict};
+use crate::metrics::kept_result::KeptResult;
 
-/// The last probe result of a service, in a compact form, since every service has one in memory.
-#[derive(Debug, Clone)]
+/// The last probe result of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastResult {
-    at_ms: i64,
+    pub(super) at_ms: i64,
     pub(super) success: bool,
-    pub(super) is_secured: bool,
+    /// `None` without TLS.
     pub(super) tls_version: Option<TlsVersion>,
     pub(super) is_ipv6: Option<bool>,
     /// 0 without a response.
@@ -23,8 +24,7 @@ pub struct LastResult {
     /// In the order of [`Phases::named`](crate::domain::Phases::named).
     pub(super) phases_us: [u32; 5],
     pub(super) plugin: Option<Arc<PluginResult>>,
-    /// `None` when nothing expires.
-    pub(super) expiries: Option<Box<Expiries>>,
+    pub(super) expiries: Expiries,
 }
 
 /// What of a target expires, in unix seconds.
@@ -45,7 +45,7 @@ pub struct ServiceResult {
     pub name: Name,
     pub group: Option<Group>,
     pub labels: Labels,
-    pub result: LastResult,
+    pub result: KeptResult,
 }
 
 impl LastResult {
@@ -54,12 +54,8 @@ impl LastResult {
         self.at_ms
     }
 
-    pub fn is_up(&self) -> bool {
-        self.success
-    }
-
     pub fn expiries(&self) -> Expiries {
-        self.expiries.as_deref().copied().unwrap_or_default()
+        self.expiries
     }
 
     pub fn new(outcome: &Outcome) -> Self {
@@ -74,7 +70,6 @@ impl LastResult {
         Self {
             at_ms: outcome.started_at_ms,
             success: outcome.verdict() == Verdict::Up,
-            is_secured: details.tls_version.is_some(),
             tls_version: details.tls_version,
             is_ipv6: details.address.map(|address| address.is_ipv6()),
             http_status: outcome.http_status.unwrap_or(0),
@@ -83,7 +78,7 @@ impl LastResult {
             duration_us: u64::try_from(outcome.response_time.as_micros()).unwrap_or(u64::MAX),
             phases_us: outcome.phases.named().map(|(_, duration)| micros(duration)),
             plugin: details.plugin.clone(),
-            expiries: (expiries != Expiries::default()).then(|| Box::new(expiries)),
+            expiries,
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod alerting;
 mod format;
+mod kept_result;
 mod last_result;
 mod module_families;
 pub mod names;
@@ -18,7 +19,8 @@ pub mod tick_samples;
 
 pub use alerting::{AlertMetrics, Outbox};
 pub use format::Format;
-pub use last_result::{Expiries, LastResult, ServiceResult};
+pub use kept_result::KeptResult;
+pub use last_result::{LastResult, ServiceResult};
 pub use module_families::module_families;
 pub use queries::{QueryMetrics, QueryResult};
 pub use remote_write::{Relayed, RemoteWriteMetrics};

@@ -37,17 +37,17 @@ const GAUGES: [(&str, &str, Value); 12] = [
         r.http_version.map(HttpVersion::number)
     }),
     (names::PROBE_HTTP_SSL, "Whether the final connection used TLS", |r| {
-        Some(number(r.is_secured))
+        Some(number(r.tls_version.is_some()))
     }),
     (
         names::PROBE_SSL_EARLIEST_CERT_EXPIRY,
         "Earliest expiry of the certificates that the target sent, in unix seconds",
-        |r| r.expiries().certificate_at.map(|at| at as f64),
+        |r| r.expiries.certificate_at.map(|at| at as f64),
     ),
     (
         names::PROBE_SSL_LAST_CHAIN_EXPIRY,
         "Earliest expiry of the certificate chain that was verified, in unix seconds",
-        |r| r.expiries().verified_chain_at.map(|at| at as f64),
+        |r| r.expiries.verified_chain_at.map(|at| at as f64),
     ),
     (names::PROBE_PLUGIN_EXIT_CODE, "Exit code of the plugin of an external check", |r| {
         r.plugin.as_ref().map(|plugin| f64::from(plugin.state.exit_code()))
@@ -55,7 +55,7 @@ const GAUGES: [(&str, &str, Value); 12] = [
     (
         names::PROBE_DOMAIN_EXPIRY_TIMESTAMP_SECONDS,
         "Expiry of the registered domain, in unix seconds",
-        |r| r.expiries().domain_at.map(|at| at as f64),
+        |r| r.expiries.domain_at.map(|at| at as f64),
     ),
 ];
 
@@ -104,7 +104,7 @@ impl Collector for ServiceCollector {
         for (name, help, value) in GAUGES {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for service in &self.0 {
-                let Some(value) = value(&service.result) else { continue };
+                let Some(value) = value(&service.result.get()) else { continue };
                 let id = service.id.to_string();
                 family.encode_family(&labels(service, &id))?.encode_gauge(&value)?;
             }
@@ -118,7 +118,7 @@ impl Collector for ServiceCollector {
         for service in &self.0 {
             let id = service.id.to_string();
             let labels = labels(service, &id);
-            for (label, unit, value) in service.result.perfdata() {
+            for (label, unit, value) in service.result.get().perfdata() {
                 let mut labels = labels.clone();
                 labels.extend([(names::PERFDATA_LABEL, label), (names::UNIT, unit)]);
                 family.encode_family(&labels)?.encode_gauge(&value)?;
@@ -134,7 +134,7 @@ impl Collector for ServiceCollector {
             let id = service.id.to_string();
             let labels = labels(service, &id);
             let phases = Phases::default().named().map(|(phase, _)| phase);
-            for (phase, duration_us) in phases.into_iter().zip(service.result.phases_us) {
+            for (phase, duration_us) in phases.into_iter().zip(service.result.get().phases_us) {
                 let mut labels = labels.clone();
                 labels.push((names::PHASE, phase));
                 family.encode_family(&labels)?.encode_gauge(&seconds(duration_us))?;
@@ -158,7 +158,7 @@ mod tests {
     use crate::domain::plugin::{Decimal, Perfdata, PluginResult, PluginState};
     use crate::domain::service::labels::{Label, RESERVED};
     use crate::domain::{Labels, sample};
-    use crate::metrics::{Expiries, Format, Telemetry};
+    use crate::metrics::{Format, KeptResult, Telemetry};
 
     /// Name and value of the labels of each series of a service.
     fn series(text: &str) -> Vec<Vec<(&str, &str)>> {
@@ -172,8 +172,7 @@ mod tests {
         let mut result = LastResult::new(&sample::outcome(1, 0));
         result.is_ipv6 = Some(false);
         result.http_version = Some(HttpVersion::Http2);
-        let expiries = Expiries { certificate_at: Some(1), ..Expiries::default() };
-        result.expiries = Some(Box::new(expiries));
+        result.expiries.certificate_at = Some(1);
         result.plugin = Some(Arc::new(PluginResult {
             state: PluginState::Ok,
             text: String::new(),
@@ -192,7 +191,7 @@ mod tests {
             name: sample::definition("a").name,
             group: None,
             labels: Labels::new(labels.collect()),
-            result,
+            result: KeptResult::new(result),
         };
         Telemetry::new().expose(vec![service], Format::Plain).unwrap()
     }

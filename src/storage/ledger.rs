@@ -17,15 +17,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-
 use crate::domain::alert::{AlertMarks, Marks, Runs};
 use crate::domain::history::facts::ProbeFacts;
 use crate::domain::live::{LastResult, NewestEvent, ServiceUpdate};
 use crate::domain::time::step_back::StepBack;
 use crate::domain::{
-    EventBegan, EventChange, EventFailure, Failure, LatestEvent, Outcome, ServiceId, ShardSet,
-    State, StoredTick, Tick, Verdict, rollup,
+    EventBegan, EventChange, EventFailure, Failure, IdMap, LatestEvent, Outcome, ServiceId,
+    ShardSet, State, StoredTick, Tick, Verdict, rollup,
 };
 use crate::storage::batch::{
     Batch, EndedEvent, Entry, NewEvent, NewFacts, NewMetric, NewTick, Stored,
@@ -79,13 +77,11 @@ impl Committed {
 
 /// The entries of the services that this process has written to.
 ///
-/// Bound: one entry of about 180 bytes for each living service that is probed. Invariant: an entry
+/// Bound: one entry of about 90 bytes for each living service that is probed. Invariant: an entry
 /// equals the stored rows.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// One behind the other, since half of a large hash map is empty, and boxes would lie among
-    /// what the first round of probes allocates and frees.
-    entries: IndexMap<ServiceId, KeptEntry>,
+    entries: IdMap<KeptEntry>,
     /// Id of the next tick; `None` until it is read from the rows.
     next_tick_id: Option<i64>,
     fresh: Fresh,
@@ -233,8 +229,8 @@ impl Ledger {
         let mut missing = Vec::new();
         for outcome in group.iter().filter(|outcome| !outcome.is_outdated) {
             let id = outcome.service_id;
-            metrics.entry(id).or_insert_with(|| match self.entries.get(&id) {
-                Some(kept) => NewMetric::new(kept.entry()),
+            metrics.entry(id).or_insert_with(|| match self.entries.get(id) {
+                Some(kept) => NewMetric::new(kept.get()),
                 None => {
                     missing.push(id);
                     NewMetric::new(Entry::default())
@@ -347,13 +343,13 @@ impl Ledger {
     /// Drops the entries of the services of `shards`, to which another instance may write, and the
     /// number of fresh ticks.
     pub fn forget_shards(&mut self, shards: &ShardSet) {
-        self.entries.retain(|id, _| !shards.contains(*id));
+        self.entries.retain(|id, _| !shards.contains(id));
         self.next_tick_id = None;
     }
 
     /// Drops the entry of `id`, whose service was changed or deleted.
     pub fn forget(&mut self, id: ServiceId) {
-        self.entries.swap_remove(&id);
+        self.entries.remove(id);
     }
 
     /// Drops all entries and the next id: they are read from the rows again.
@@ -408,9 +404,7 @@ impl Ledger {
     pub fn sealing(&mut self, is_sealing: bool) {
         if is_sealing && !self.fresh.is_sealing {
             self.fresh.longest_run = 0;
-            for entry in self.entries.values_mut() {
-                entry.fresh_run = 0;
-            }
+            self.entries.values_mut().for_each(KeptEntry::reset_fresh_run);
         }
         self.fresh.is_sealing = is_sealing;
     }

@@ -8,8 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::domain::id_map::IdMap;
-use crate::domain::{Outcome, ServiceId, Verdict};
+use crate::domain::{IdMap, Outcome, ServiceId, Verdict};
 use crate::storage::ledger::Committed;
 
 /// Longest wait of a prompt result.
@@ -66,9 +65,7 @@ impl CommitWindow {
         for (id, _) in &committed.updates {
             self.settled.remove(*id);
         }
-        for (id, is_up) in &committed.settled {
-            self.settled.insert(*id, *is_up);
-        }
+        self.settled.extend(committed.settled.iter().copied());
     }
 
     /// The service was changed or removed.

@@ -1,13 +1,11 @@
 //! Which results are of probes that began before their service was changed. Pure.
 
-use std::collections::HashMap;
-
-use crate::domain::{Outcome, ServiceId};
+use crate::domain::{IdMap, Outcome, ServiceId};
 
 /// The newest change of each service that makes earlier results meaningless, as the revision of
 /// the store with that change. Bound: one entry per service that is not deleted.
 #[derive(Debug, Default)]
-pub struct OutdatedResults(HashMap<ServiceId, u64>);
+pub struct OutdatedResults(IdMap<u64>);
 
 impl OutdatedResults {
     pub fn changed(&mut self, id: ServiceId, revision: u64) {
@@ -16,12 +14,12 @@ impl OutdatedResults {
 
     /// The store takes no results of a deleted service.
     pub fn deleted(&mut self, id: ServiceId) {
-        self.0.remove(&id);
+        self.0.remove(id);
     }
 
     /// Whether the probe of `outcome` used an older definition. Never for a report.
     pub fn contains(&self, outcome: &Outcome) -> bool {
-        let changed = self.0.get(&outcome.service_id);
+        let changed = self.0.get(outcome.service_id);
         changed.is_some_and(|changed| outcome.revision.is_some_and(|probed| probed < *changed))
     }
 }

@@ -1,18 +1,18 @@
 //! The marks of all services.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::alert::runs::Marks;
+use crate::domain::id_map::IdMap;
 use crate::domain::service::service_id::ServiceId;
 
 /// The marks of the services that have any. Services with equal ones share them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AlertMarks(HashMap<ServiceId, Arc<Marks>>);
+pub struct AlertMarks(IdMap<Arc<Marks>>);
 
 impl AlertMarks {
     pub fn get(&self, id: ServiceId) -> Option<&Arc<Marks>> {
-        self.0.get(&id)
+        self.0.get(id)
     }
 
     pub fn insert(&mut self, id: ServiceId, marks: Arc<Marks>) {
@@ -20,7 +20,7 @@ impl AlertMarks {
     }
 
     pub fn remove(&mut self, id: ServiceId) {
-        self.0.remove(&id);
+        self.0.remove(id);
     }
 
     pub fn len(&self) -> usize {

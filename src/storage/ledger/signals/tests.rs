@@ -58,7 +58,7 @@ fn signalled(
         let signals = draft.batch.signals.len();
         let event_ids = (1..).take(draft.batch.begun.len()).collect();
         assert_eq!(ledger.adopt(draft, &Stored { event_ids }).signals, signals);
-        entry = ledger.entries.get(&id()).unwrap().entry();
+        entry = ledger.entries.get(id()).unwrap().get();
     }
     all
 }
