@@ -40,7 +40,7 @@ pub struct Observations {
     checks: DueHeap,
     /// Results that are held or wait for room, of the services that have any: they are recorded
     /// later, or dropped.
-    pending: HashMap<ServiceId, u32>,
+    pending: IdMap<u32>,
     /// Services whose hole may not be buffered yet, in order.
     waiting: VecDeque<ServiceId>,
     /// Unobserved services by reason.
@@ -240,7 +240,7 @@ impl Observations {
 
     /// Whether the service was unobserved.
     pub fn unwatch(&mut self, id: ServiceId) -> bool {
-        self.pending.remove(&id);
+        self.pending.remove(id);
         let missing = self.services.remove(id).and_then(|entry| entry.missing);
         let hole = missing.and_then(|missing| missing.hole);
         if let Some(hole) = &hole {
@@ -267,17 +267,15 @@ impl Observations {
     /// A result of the service waits to be recorded or dropped.
     pub fn pending(&mut self, id: ServiceId) {
         if self.services.get(id).is_some() {
-            *self.pending.entry(id).or_default() += 1;
+            let before = self.pending.get(id).copied().unwrap_or_default();
+            self.pending.insert(id, before + 1);
         }
     }
 
     /// A result that waited is decided on.
     pub fn decided(&mut self, id: ServiceId) {
-        if let Some(pending) = self.pending.get_mut(&id) {
-            *pending -= 1;
-            if *pending == 0 {
-                self.pending.remove(&id);
-            }
+        if let Some(before) = self.pending.remove(id).filter(|before| *before > 1) {
+            self.pending.insert(id, before - 1);
         }
     }
 
@@ -347,7 +345,7 @@ impl Observations {
             let due = entry.observed_until();
             let again = if due > now {
                 due
-            } else if self.pending.contains_key(&id) {
+            } else if self.pending.get(id).is_some() {
                 now + LATENESS
             } else {
                 let again = now + entry.allowance.get() + LATENESS;
