@@ -14,6 +14,9 @@ use tokio::sync::oneshot;
 /// A file that takes longer than this to read is an error.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Memory of a read in pieces, in bytes.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// Most threads that wait for a file. A thread cannot be stopped before its file responds.
 const MAX_THREADS: usize = 64;
 
@@ -39,6 +42,32 @@ pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 pub fn read_text(path: &Path, limit: usize) -> io::Result<String> {
     let bytes = read(path, limit)?;
     String::from_utf8(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+}
+
+/// Adds the bytes of the file to `sum` piece by piece, as [`read`] but without memory for all of
+/// them.
+pub fn fold<S: Send + 'static>(
+    path: &Path,
+    limit: usize,
+    mut sum: S,
+    add: impl Fn(&mut S, &[u8]) + Send + 'static,
+) -> io::Result<S> {
+    let path = path.to_owned();
+    within(READ_TIMEOUT, move || {
+        let mut file = std::fs::File::open(path)?;
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut left = limit;
+        loop {
+            let length = match file.read(&mut piece) {
+                Ok(0) => return Ok(sum),
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            left = left.checked_sub(length).ok_or_else(|| too_large(limit))?;
+            add(&mut sum, &piece[..length]);
+        }
+    })?
 }
 
 /// As [`read`], without blocking this thread. Waits for a free thread.
@@ -124,13 +153,19 @@ fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 }
 
 fn read_to_end(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    let file = std::fs::File::open(path)?;
+    // A text that grows takes twice its length.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::with_capacity(usize::try_from(length).map_or(0, |it| it.min(limit) + 1));
+    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
-        let message = format!("larger than {limit} bytes");
-        return Err(io::Error::new(ErrorKind::FileTooLarge, message));
+        return Err(too_large(limit));
     }
     Ok(bytes)
+}
+
+fn too_large(limit: usize) -> io::Error {
+    io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit} bytes"))
 }
 
 fn timed_out(timeout: Duration) -> io::Error {
@@ -171,6 +206,23 @@ mod tests {
         assert_eq!(endless.kind(), ErrorKind::FileTooLarge);
         assert_eq!(read(folder.path(), 5).unwrap_err().kind(), ErrorKind::IsADirectory);
         assert_eq!(read(&folder.path().join("b"), 5).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_file_is_read_in_pieces_up_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        let text: Vec<u8> = (0..PIECE_BYTES * 2 + 7).map(|nth| nth as u8).collect();
+        std::fs::write(&file, &text).unwrap();
+        let pieces = |path: &Path, limit| {
+            fold(path, limit, Vec::new(), |sum: &mut Vec<u8>, piece| sum.extend_from_slice(piece))
+        };
+        assert_eq!(pieces(&file, text.len()).unwrap(), text);
+        let message = format!("larger than {} bytes", text.len() - 1);
+        assert_eq!(pieces(&file, text.len() - 1).unwrap_err().to_string(), message);
+        let endless = pieces(Path::new("/dev/zero"), 1_000_000).unwrap_err();
+        assert_eq!(endless.kind(), ErrorKind::FileTooLarge);
+        assert_eq!(pieces(folder.path(), 5).unwrap_err().kind(), ErrorKind::IsADirectory);
     }
 
     #[tokio::test]

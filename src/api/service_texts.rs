@@ -5,33 +5,34 @@
 //! current when it has the number of that version. Results that change nothing but the totals do
 //! not change the number: the text gets the new totals.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 
 use crate::api::views::service::ServiceText;
 use crate::domain::ServiceId;
 use crate::domain::live::ServiceVersion;
 
-/// Memory of an entry beside its text, in bytes: its place in a map that is half full, and what the
-/// allocator keeps.
+/// Memory of an entry beside its text, in bytes: its place in the cache and in the map of the
+/// cache, and what the allocator keeps.
 const ENTRY_BYTES: usize = 96;
 
-/// Bound: `max_bytes`. Used texts stay longest: when the young half is full, it becomes the old
-/// one, and what was the old one is dropped.
+/// Bytes of a usual entry. The cache divides its room and its memory of dropped keys by it.
+const USUAL_BYTES: usize = 1024;
+
+/// Bound: the bytes that it is made with. The texts that are used most stay.
 #[derive(Debug)]
-pub struct ServiceTexts {
-    max_bytes: usize,
-    halves: Mutex<Halves>,
+pub struct ServiceTexts(Cache<ServiceId, VersionedText, ByBytes>);
+
+#[derive(Debug, Clone)]
+struct ByBytes;
+
+impl Weighter<ServiceId, VersionedText> for ByBytes {
+    fn weight(&self, _: &ServiceId, kept: &VersionedText) -> u64 {
+        (kept.text.bytes() + ENTRY_BYTES) as u64
+    }
 }
 
-#[derive(Debug, Default)]
-struct Halves {
-    young: HashMap<ServiceId, VersionedText>,
-    young_bytes: usize,
-    old: HashMap<ServiceId, VersionedText>,
-}
-
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct VersionedText {
     /// See [`ServiceVersion::number`].
     number: u32,
@@ -55,67 +56,29 @@ impl VersionedText {
         let text = self.text.with_totals(&totals)?;
         Some(Self { number: self.number, recorded: totals.recorded(), text })
     }
-
-    fn bytes(&self) -> usize {
-        self.text.bytes() + ENTRY_BYTES
-    }
 }
 
 impl ServiceTexts {
     pub fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, halves: Mutex::default() }
+        Self(Cache::with_weighter(max_bytes / USUAL_BYTES, max_bytes as u64, ByBytes))
     }
 
-    /// The texts of these services, each in its version; `None` for one that is not kept with this
-    /// number, or has no version.
-    pub fn get(
-        &self,
-        services: impl IntoIterator<Item = (ServiceId, Option<ServiceVersion>)>,
-    ) -> Vec<Option<ServiceText>> {
-        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
-        let get =
-            |(id, version): (_, Option<ServiceVersion>)| halves.get(id, &version?, self.max_bytes);
-        services.into_iter().map(get).collect()
+    /// The text of a service in this version; `None` if none is kept with this number.
+    pub fn get(&self, id: ServiceId, version: &ServiceVersion) -> Option<ServiceText> {
+        let kept = self.0.get(&id)?;
+        if kept.is_current(version) {
+            return Some(kept.text);
+        }
+        let newer = kept.with_totals_of(version)?;
+        let text = newer.text.clone();
+        self.0.insert(id, newer);
+        Some(text)
     }
 
     /// Keeps the text of a service whose version had this number before it was read, with totals
     /// of `recorded` ticks.
     pub fn keep(&self, id: ServiceId, number: u32, recorded: u64, text: ServiceText) {
-        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
-        halves.keep(id, VersionedText { number, recorded, text }, self.max_bytes);
-    }
-}
-
-impl Halves {
-    fn get(
-        &mut self,
-        id: ServiceId,
-        version: &ServiceVersion,
-        max_bytes: usize,
-    ) -> Option<ServiceText> {
-        let kept = match self.young.get(&id) {
-            Some(kept) if kept.is_current(version) => return Some(kept.text.clone()),
-            Some(kept) => kept.with_totals_of(version)?,
-            None => {
-                let kept = self.old.remove(&id)?;
-                if kept.is_current(version) { kept } else { kept.with_totals_of(version)? }
-            }
-        };
-        let text = kept.text.clone();
-        self.keep(id, kept, max_bytes);
-        Some(text)
-    }
-
-    fn keep(&mut self, id: ServiceId, kept: VersionedText, max_bytes: usize) {
-        self.old.remove(&id);
-        self.young_bytes += kept.bytes();
-        if let Some(before) = self.young.insert(id, kept) {
-            self.young_bytes -= before.bytes();
-        }
-        if self.young_bytes > max_bytes / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
-        }
+        self.0.insert(id, VersionedText { number, recorded, text });
     }
 }
 
@@ -130,22 +93,21 @@ mod tests {
         ServiceId::new(id).unwrap()
     }
 
-    fn version(number: u32) -> Option<ServiceVersion> {
-        Some(ServiceVersion { number, totals: None })
+    fn version(number: u32) -> ServiceVersion {
+        ServiceVersion { number, totals: None }
     }
 
-    fn get(texts: &ServiceTexts, number: i64, version: Option<ServiceVersion>) -> Option<Value> {
-        let found = texts.get([(id(number), version)]).pop().unwrap()?;
+    fn get(texts: &ServiceTexts, number: i64, version: ServiceVersion) -> Option<Value> {
+        let found = texts.get(id(number), &version)?;
         serde_json::from_str(&serde_json::to_string(&found).unwrap()).unwrap()
     }
 
     #[test]
     fn a_text_is_current_under_its_number_only() {
-        let texts = ServiceTexts::new(usize::MAX);
+        let texts = ServiceTexts::new(1 << 20);
         texts.keep(id(1), 7, 0, ServiceText::of(&"seven"));
         assert_eq!(get(&texts, 1, version(7)), Some(json!("seven")));
         assert_eq!(get(&texts, 1, version(8)), None);
-        assert_eq!(get(&texts, 1, None), None, "under maintenance");
         assert_eq!(get(&texts, 2, version(7)), None);
         texts.keep(id(1), 8, 0, ServiceText::of(&"eight"));
         assert_eq!(get(&texts, 1, version(8)), Some(json!("eight")));
@@ -155,12 +117,12 @@ mod tests {
     fn a_text_follows_the_totals_and_never_goes_back() {
         let version = |number, tick_count| {
             let totals = TickTotals { tick_count, up_count: 1, ..TickTotals::default() };
-            Some(ServiceVersion { number, totals: Some(totals) })
+            ServiceVersion { number, totals: Some(totals) }
         };
         let ticks = |service: Value| service["metric"]["data"]["tick_count"].clone();
         let text = ServiceText::of(&json!({"labels": {"metric": ",\"created_at\":"}}));
         assert!(text.with_totals(&TickTotals::default()).is_none(), "no service");
-        let texts = ServiceTexts::new(usize::MAX);
+        let texts = ServiceTexts::new(1 << 20);
         #[derive(serde::Serialize)]
         struct Shown {
             labels: Value,
@@ -181,17 +143,32 @@ mod tests {
 
     #[test]
     fn texts_are_bounded_and_those_in_use_stay() {
-        let most = 100;
-        let text = || ServiceText::of(&"text");
-        let texts = ServiceTexts::new(most * (text().bytes() + ENTRY_BYTES));
-        for number in 1..=10 * most as i64 {
-            texts.keep(id(number), 1, 0, text());
-            assert!(get(&texts, 1, version(1)).is_some(), "in use, with {number}");
-            let halves = texts.halves.lock().unwrap();
-            assert!(halves.young.len() + halves.old.len() <= most + 1);
-            let bytes: usize = halves.young.values().map(VersionedText::bytes).sum();
-            assert_eq!(halves.young_bytes, bytes);
+        let text = || ServiceText::of(&"x".repeat(900));
+        let entry = text().bytes() + ENTRY_BYTES;
+        for most in [0, 1_000] {
+            let texts = ServiceTexts::new(most * entry);
+            let held = || texts.0.weight() as usize / entry;
+            // A quarter of the room is in use all the time.
+            let used = || (1..=most as i64 / 4).step_by(10);
+            for number in 1..=10 * most.max(100) as i64 {
+                texts.keep(id(number), 1, 0, text());
+                used().for_each(|used| _ = texts.get(id(used), &version(1)));
+                assert!(held() <= most, "{} of {most}", held());
+            }
+            let stayed = used().filter(|used| texts.get(id(*used), &version(1)).is_some());
+            assert_eq!(stayed.count(), used().count());
+            assert!(held() >= most * 9 / 10, "{} of {most}", held());
         }
-        assert_eq!(get(&texts, 2, version(1)), None, "not used for long");
+    }
+
+    #[test]
+    fn as_many_texts_as_fit_are_kept() {
+        let text = || ServiceText::of(&"x".repeat(900));
+        let most = 10_000;
+        let texts = ServiceTexts::new(most * (text().bytes() + ENTRY_BYTES));
+        let numbers = || 1..=(most * 9 / 10) as i64;
+        numbers().for_each(|number| texts.keep(id(number), 1, 0, text()));
+        let kept = numbers().filter(|number| texts.get(id(*number), &version(1)).is_some());
+        assert_eq!(kept.count(), numbers().count());
     }
 }

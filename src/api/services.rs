@@ -120,7 +120,9 @@ async fn found(api: &Api, list: ListServices) -> Result<Page<Found>, ApiError> {
     // A kept text may be newer than the list, so that a state does not match any more.
     let kept = match list.has_state() {
         true => vec![None; ids.len()],
-        false => api.service_texts.get(services.clone()),
+        false => {
+            services.clone().map(|(id, version)| api.service_texts.get(id, &version?)).collect()
+        }
     };
     let missing = services.zip(&kept).filter(|(_, kept)| kept.is_none());
     let missing: Vec<ServiceId> = missing.map(|((id, _), _)| id).collect();

@@ -233,11 +233,12 @@ impl Api {
     ) -> Result<SharedText, ApiError> {
         let reservation = self.budget.reserve(kind, count).await?;
         let answer = answer.await?;
-        if reservation.expected_bytes() <= INLINE_MAX {
-            return self.budget.hold(reservation, envelope::body(view(answer)));
+        let expected_bytes = reservation.expected_bytes();
+        if expected_bytes <= INLINE_MAX {
+            return self.budget.hold(reservation, envelope::body(view(answer), expected_bytes));
         }
         // The reservation is dropped with the rows, also when the client has gone.
-        let write = move || (envelope::body(view(answer)), reservation);
+        let write = move || (envelope::body(view(answer), expected_bytes), reservation);
         let written = web::block(write).await;
         let (text, reservation) =
             written.map_err(|error| ApiError::unavailable(vec![error.to_string()]))?;

@@ -1,9 +1,11 @@
 //! The files of a folder, and changes of them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use twox_hash::XxHash3_128;
 
 use crate::bounded_file;
 
@@ -27,7 +29,7 @@ pub struct FileStat {
 
 /// A hash of the names and contents of all files; those that cannot be read have one of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digest(u64);
+pub struct Digest(u128);
 
 /// The state of the files at one time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,12 +70,20 @@ pub fn stats(path: &Path) -> Stats {
 /// Reads the files. Blocks this thread, for each file at most for the deadline of
 /// [`bounded_file`].
 pub fn digest(path: &Path) -> Digest {
-    let mut hasher = DefaultHasher::new();
+    let mut all = XxHash3_128::new();
     for file in list(path).unwrap_or_default() {
-        let bytes = bounded_file::read(&file, MAX_BYTES);
-        (file, bytes.map_err(|error| error.kind())).hash(&mut hasher);
+        all.write(file.as_os_str().as_bytes());
+        // Ends the name, which cannot have it.
+        all.write(&[0]);
+        let empty = XxHash3_128::new();
+        let content = bounded_file::fold(&file, MAX_BYTES, empty, XxHash3_128::write);
+        match content {
+            Ok(content) => all.write(&content.finish_128().to_le_bytes()),
+            Err(error) => all.write(error.kind().to_string().as_bytes()),
+        }
+        all.write(&[0]);
     }
-    Digest(hasher.finish())
+    Digest(all.finish_128())
 }
 
 /// The file itself, or the `.yaml` and `.yml` files of a folder and its subfolders, sorted by name.

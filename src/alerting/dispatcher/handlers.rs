@@ -55,6 +55,9 @@ impl Handler<AlertTimesMoved> for Dispatcher {
 
     fn handle(&mut self, _: AlertTimesMoved, context: &mut Self::Context) {
         self.times_moved = true;
+        if let Some(loaded) = &mut self.loaded {
+            loaded.rules.parents.set_back(unix_ms());
+        }
         self.turn(context);
     }
 }

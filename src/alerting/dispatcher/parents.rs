@@ -141,6 +141,17 @@ impl Parents {
         (now_ms < child.released_ms).then_some(child.released_ms)
     }
 
+    /// The clock was set back to `now_ms`: no wait ends later than one that begins now.
+    pub fn set_back(&mut self, now_ms: i64) {
+        for child in self.children.values_mut() {
+            let margin_ms = now_ms + PROBE_MARGIN_MS;
+            child.failed_until_ms = child.failed_until_ms.min(margin_ms);
+            child.deadline_ms = child.deadline_ms.min(margin_ms);
+            let settled_ms = now_ms.saturating_add(child.settles_within_ms);
+            child.released_ms = child.released_ms.min(settled_ms);
+        }
+    }
+
     /// Number of children that are not reported since this parent is down.
     pub fn blocked_by(&self, parent: ServiceId) -> u32 {
         let blocked = self.children.values().filter(|child| {
@@ -210,6 +221,29 @@ mod tests {
         assert_eq!(parents.take_unread(&here, 62_000), None);
         parents.refresh(&here, |_| true, 62_000);
         assert_eq!(parents.blocked_by(id(1)), 1);
+    }
+
+    #[test]
+    fn no_wait_becomes_longer_when_the_clock_is_set_back() {
+        const HOUR_MS: i64 = 3_600_000;
+        let last_results = last_results();
+        parent_result(&last_results, true);
+        let mut parents = Parents::default();
+        assert!(parents.failed(id(CHILD), SETTLES, HOUR_MS));
+        parents.probing(id(CHILD), vec![(id(1), Duration::from_secs(2))], HOUR_MS);
+        parents.set_back(0);
+        assert!(parents.blocked_until(id(CHILD), 4_999).is_some(), "the probe is awaited");
+        assert_eq!(parents.blocked_until(id(CHILD), 10_000), None);
+        // Its parent failed, and was up again a moment later.
+        parents.probed(id(CHILD), true, HOUR_MS);
+        parents.set_back(0);
+        parents.refresh(&last_results, |_| true, 4_999);
+        assert!(parents.blocked_until(id(CHILD), 4_999).is_some());
+        parents.refresh(&last_results, |_| true, 5_000);
+        assert_eq!(parents.blocked_until(id(CHILD), 5_000), Some(15_000));
+        // The time in which it may recover.
+        parents.set_back(1_000);
+        assert_eq!(parents.blocked_until(id(CHILD), 1_000), Some(11_000));
     }
 
     #[test]

@@ -123,10 +123,16 @@ pub fn success<D: Serialize + ToSchema>(status: StatusCode, data: D) -> HttpResp
     HttpResponse::build(status).json(Success::new(status, data))
 }
 
-/// The body of [`success`] with status 200.
-pub fn body<D: Serialize + ToSchema>(data: D) -> Vec<u8> {
-    // Serialization cannot fail: every map has string keys.
-    serde_json::to_vec(&Success::new(StatusCode::OK, data)).unwrap_or_default()
+/// Bytes of a body around its items, at most.
+const AROUND_ITEMS: usize = 256;
+
+/// The body of [`success`] with status 200, whose items take about `expected_bytes`.
+pub fn body<D: Serialize + ToSchema>(data: D, expected_bytes: usize) -> Vec<u8> {
+    // A text that grows is copied again and again.
+    let mut body = Vec::with_capacity(expected_bytes + AROUND_ITEMS);
+    let written = serde_json::to_writer(&mut body, &Success::new(StatusCode::OK, data));
+    debug_assert!(written.is_ok(), "every map has string keys");
+    body
 }
 
 /// A response of status 200 with a text that [`body`] wrote.
