@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::actors::due_heap::DueHeap;
 use crate::actors::monotonic_time::MonotonicTime;
-use crate::domain::id_map::IdMap;
 use crate::domain::time::step_back::StepBack;
-use crate::domain::{Defaults, Definition, Failure, Outcome, Reason, ServiceId, ShardSet};
+use crate::domain::{Defaults, Definition, Failure, IdMap, Outcome, Reason, ServiceId, ShardSet};
 use crate::storage::records::LoadedService;
 
 /// Delay of a result beyond the allowance that makes no hole: a busy machine is late, and results

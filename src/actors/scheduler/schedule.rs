@@ -12,9 +12,8 @@ use super::spread::Spread;
 use crate::actors::due_heap::DueHeap;
 use crate::actors::messages::probing::Job;
 use crate::actors::monotonic_time::MonotonicTime;
-use crate::domain::id_map::IdMap;
 use crate::domain::time::clock_watch::Moment;
-use crate::domain::{Kind, Service, ServiceId, ShardSet};
+use crate::domain::{IdMap, Kind, Service, ServiceId, ShardSet};
 
 /// How much earlier than its due time a slot may join a batch that is due, which saves wake-ups: at
 /// most the tolerance (`COALESCE_MS`) and at most a 40th of its interval, while the batch has fewer
