@@ -28,7 +28,7 @@ pub struct Bounds {
     pub ticks: usize,
 }
 
-pub const SLICE: Bounds = Bounds { services: 4_096, ticks: 65_536 };
+pub const SLICE: Bounds = Bounds { services: 4_096, ticks: 16_384 };
 
 /// Query: the next services of the sealing, packed; `None` when no sealing is in progress or every
 /// service is sealed.
