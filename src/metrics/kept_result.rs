@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::Outcome;
 use crate::domain::service::options::{HttpVersion, TlsVersion};
+use crate::domain::{Group, Labels, Name, Outcome, ServiceId};
 use crate::metrics::last_result::{Expiries, LastResult};
 
 /// Invariant: [`get`](Self::get) returns the result that it was made of.
@@ -38,6 +38,16 @@ pub struct PackedResult {
     tls_version: Option<TlsVersion>,
     http_version: Option<HttpVersion>,
     is_ipv6: Option<bool>,
+}
+
+/// The last result of a service, with the current name and group of the service.
+#[derive(Debug, Clone)]
+pub struct ServiceResult {
+    pub id: ServiceId,
+    pub name: Name,
+    pub group: Option<Group>,
+    pub labels: Labels,
+    pub result: KeptResult,
 }
 
 impl KeptResult {

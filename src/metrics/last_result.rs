@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::service::options::{HttpVersion, TlsVersion};
-use crate::domain::{Group, Labels, Name, Outcome, PluginResult, ServiceId, Verdict};
-use crate::metrics::kept_result::KeptResult;
+use crate::domain::{Outcome, PluginResult, Verdict};
 
 /// The last probe result of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,16 +35,6 @@ pub struct Expiries {
     pub verified_chain_at: Option<i64>,
     /// Of the registered domain.
     pub domain_at: Option<i64>,
-}
-
-/// The last result of a service, with the current name and group of the service.
-#[derive(Debug, Clone)]
-pub struct ServiceResult {
-    pub id: ServiceId,
-    pub name: Name,
-    pub group: Option<Group>,
-    pub labels: Labels,
-    pub result: KeptResult,
 }
 
 impl LastResult {

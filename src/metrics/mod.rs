@@ -19,8 +19,8 @@ pub mod tick_samples;
 
 pub use alerting::{AlertMetrics, Outbox};
 pub use format::Format;
-pub use kept_result::KeptResult;
-pub use last_result::{LastResult, ServiceResult};
+pub use kept_result::{KeptResult, ServiceResult};
+pub use last_result::LastResult;
 pub use module_families::module_families;
 pub use queries::{QueryMetrics, QueryResult};
 pub use remote_write::{Relayed, RemoteWriteMetrics};

@@ -6,7 +6,8 @@ use prometheus_client::metrics::MetricType;
 
 use crate::domain::service::options::HttpVersion;
 use crate::domain::{Group, Phases};
-use crate::metrics::last_result::{LastResult, ServiceResult};
+use crate::metrics::kept_result::ServiceResult;
+use crate::metrics::last_result::LastResult;
 use crate::metrics::names;
 
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::domain::{Missed, Outcome, Reason, Verdict};
 use crate::metrics::alerting::AlertMetrics;
 use crate::metrics::format::{Format, PlainText};
-use crate::metrics::last_result::ServiceResult;
+use crate::metrics::kept_result::ServiceResult;
 use crate::metrics::process::ProcessCollector;
 use crate::metrics::queries::QueryMetrics;
 use crate::metrics::remote_write::RemoteWriteMetrics;
