@@ -11,6 +11,7 @@ use crate::domain::{
     Event, Failure, Outcome, PageRequest, Reason, ServiceEvent, ServiceId, State, Thresholds,
     Window, sample,
 };
+use crate::spec::Patch;
 use crate::storage::history::uptime::GetSpans;
 use crate::storage::ledger::Ledger;
 use crate::storage::port::{Query, StoreRead};
@@ -26,7 +27,40 @@ for_each_store!(
     the_event_of_a_streak_begins_after_a_hole,
     an_outdated_outcome_is_neither_tick_nor_event,
     the_newest_events_are_those_of_living_services,
+    entries_of_many_services_are_those_of_each,
 );
+
+/// In any order, with neighbours and gaps among their ids.
+fn entries_of_many_services_are_those_of_each(kind: Kind) {
+    let mut f = Fixture::new(kind.open(), 60);
+    let ids = f.ids.clone();
+    let result = |nth: usize| {
+        let mut result = outcome(ids[nth], nth % 3 != 0, 1_000 + nth as i64);
+        result.details.certificate_expires_at = (nth % 4 == 0).then_some(86_400);
+        result
+    };
+    // The last ones have no results.
+    f.commit(&(0..50).map(result).collect::<Vec<_>>(), 10_000);
+    f.commit(&[outcome(ids[2], false, 20_000)], 20_000);
+    f.writer.define(Change::Delete(ids[5]), &AuditSource::COMMAND, 30_000).unwrap();
+    let pause = Patch::new([("enabled".to_owned(), false.into())].into_iter().collect()).unwrap();
+    f.writer.define(Change::Update(ids[6], pause), &AuditSource::COMMAND, 30_000).unwrap();
+    let unknown = ServiceId::new(9_999).unwrap();
+    let asked = [59, 0, 4, 5, 3, 2, 6, 13, 21, 30, 31, 33, 48, 49, 50].map(|nth| ids[nth]);
+    let asked = [&asked[..], &[unknown]].concat();
+    let together = f.writer.entries(&asked).unwrap();
+    let alone = |id: &ServiceId| f.writer.entries(&[*id]).unwrap().remove(0);
+    assert_eq!(together, asked.iter().map(alone).collect::<Vec<_>>());
+    let entries = || asked.iter().zip(&together);
+    let unwatched = entries().filter(|(_, entry)| !entry.is_watched).map(|(id, _)| *id);
+    assert_eq!(unwatched.collect::<Vec<_>>(), [ids[5], ids[6], unknown]);
+    let of = |nth: usize| entries().find(|(id, _)| **id == ids[nth]).unwrap().1;
+    let counts = |nth| (of(nth).tally.tick_count, of(nth).tally.up_count);
+    assert_eq!([counts(2), counts(3), counts(50)], [(2, 1), (1, 0), (0, 0)]);
+    let expiries = |nth| of(nth).facts.map(|since| since.facts.certificate_expires_at);
+    assert_eq!([expiries(48), expiries(4)], [Some(Some(86_400)); 2]);
+    assert_eq!(of(2).tally.latest.map(|latest| latest.state), Some(State::Down));
+}
 
 fn the_newest_events_are_those_of_living_services(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 3);

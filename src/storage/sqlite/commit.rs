@@ -6,6 +6,7 @@ use diesel::sqlite::SqliteConnection;
 use super::cold::alerting::alert_rows::NewSignalRow;
 use super::cold::facts::FactsRow;
 use super::cold::rows::{EventRow, MetricRow, NewEventRow, ServiceRow};
+use super::cold::services::{record_columns, records};
 use super::metrics;
 use super::metrics::TallyRow;
 use super::prepared::{Prepared, Text};
@@ -15,53 +16,69 @@ use super::schema::{
     services,
 };
 use crate::domain::history::facts::FactsSince;
-use crate::domain::{Event, ServiceId};
+use crate::domain::{Event, IdMap, ServiceId};
 use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, Stored};
 use crate::storage::error::StorageError;
 
-/// The stored state of a service. Each statement finds one row without a limit: SQLite plans with
-/// the value of a limit, and so prepares the statement again for each service.
-pub fn entry(connection: &mut SqliteConnection, id: ServiceId) -> Result<Entry, StorageError> {
-    let service = services::table
-        .filter(services::id.eq(id.get()).and(services::deleted_at.is_null()))
-        .select(ServiceRow::as_select())
-        .get_result(connection)
-        .optional()?;
-    let Some(service) = service.filter(|service| service.enabled) else {
-        return Ok(Entry::default());
-    };
-    let thresholds = service.thresholds();
-    let rows = service_metrics::table
-        .left_join(service_events::table)
-        .filter(service_metrics::service_id.eq(id.get()))
-        .select((
-            MetricRow::as_select(),
-            service_metrics::latest_tick_id,
-            Option::<EventRow>::as_select(),
-        ))
-        .get_result::<(MetricRow, Option<i64>, Option<EventRow>)>(connection)
-        .optional()?;
-    let facts = newest_facts(connection, id)?;
-    let watched = Entry { is_watched: true, thresholds, facts, ..Entry::default() };
-    let Some((metric, latest_tick_id, event)) = rows else {
-        // Another program may have deleted the metric of a service with events.
-        return Ok(Entry { latest_event_id: open_event(connection, id)?, ..watched });
-    };
-    let event = event.map(EventRow::event).transpose()?;
-    let latest_event_id = match &event {
-        Some(event) => Some(event.id),
-        // A metric that was stored again may have lost its reference.
-        None => open_event(connection, id)?,
-    };
-    Ok(Entry {
-        has_metric: true,
-        tally: metric.tally(event.as_ref().map(Event::latest)),
-        runs: metric.runs(),
-        latest_event_id,
-        latest_tick_id,
-        unwatched_from_ms: metric.unwatched_from_ms,
-        ..watched
-    })
+/// Services whose ids are at most this far apart are read together: the services that are due
+/// together are neighbours, and a row takes a fraction of a statement.
+const NEIGHBOURS: i64 = 8;
+
+/// The stored states of services, in the order of `ids`. No statement has a limit: SQLite plans
+/// with the value of a limit, and so prepares the statement again for each execution.
+pub fn entries(
+    connection: &mut SqliteConnection,
+    ids: &[ServiceId],
+) -> Result<Vec<Entry>, StorageError> {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    let mut entries = IdMap::default();
+    for run in sorted.chunk_by(|one, next| next.get() - one.get() <= NEIGHBOURS) {
+        read(connection, run, &mut entries)?;
+    }
+    Ok(ids.iter().map(|id| entries.get(*id).copied().unwrap_or_default()).collect())
+}
+
+/// Reads the services of `run` that are watched; it is in order.
+fn read(
+    connection: &mut SqliteConnection,
+    run: &[ServiceId],
+    entries: &mut IdMap<Entry>,
+) -> Result<(), StorageError> {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
+    let (service, metric, event) = record_columns();
+    let rows: Vec<(ServiceRow, Option<MetricRow>, Option<EventRow>, Option<i64>)> = records()
+        .filter(services::id.between(first.get(), last.get()))
+        .filter(services::deleted_at.is_null().and(services::enabled))
+        .select((service, metric, event, service_metrics::latest_tick_id.nullable()))
+        .load(connection)?;
+    for (service, metric, event, latest_tick_id) in rows {
+        let Some(id) = ServiceId::new(service.id).filter(|id| run.binary_search(id).is_ok()) else {
+            continue;
+        };
+        let event = event.map(EventRow::event).transpose()?;
+        let latest_event_id = match &event {
+            Some(event) => Some(event.id),
+            // Another program may have deleted the metric of a service with events, or its
+            // reference.
+            None => open_event(connection, id)?,
+        };
+        let latest = event.as_ref().map(Event::latest);
+        let entry = Entry {
+            is_watched: true,
+            has_metric: metric.is_some(),
+            thresholds: service.thresholds(),
+            facts: newest_facts(connection, id)?,
+            latest_event_id,
+            latest_tick_id,
+            runs: metric.as_ref().map(MetricRow::runs).unwrap_or_default(),
+            unwatched_from_ms: metric.as_ref().and_then(|metric| metric.unwatched_from_ms),
+            tally: metric.map(|metric| metric.tally(latest)).unwrap_or_default(),
+            ..Entry::default()
+        };
+        entries.insert(id, entry);
+    }
+    Ok(())
 }
 
 /// Row of the open event of the service.

@@ -24,7 +24,7 @@ use crate::storage::records::{Applied, AppliedPlan, Change, Gap, MakePlan, Resum
 
 impl StoreWrite for SqliteConnection {
     fn entries(&mut self, ids: &[ServiceId]) -> Result<Vec<Entry>> {
-        self.transaction(|connection| ids.iter().map(|id| commit::entry(connection, *id)).collect())
+        self.transaction(|connection| commit::entries(connection, ids))
     }
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<Stored> {
