@@ -35,8 +35,8 @@ fn entries_of_many_services_are_those_of_each(kind: Kind) {
     let mut f = Fixture::new(kind.open(), 60);
     let ids = f.ids.clone();
     let result = |nth: usize| {
-        let mut result = outcome(ids[nth], nth % 3 != 0, 1_000 + nth as i64);
-        result.details.certificate_expires_at = (nth % 4 == 0).then_some(86_400);
+        let mut result = outcome(ids[nth], !nth.is_multiple_of(3), 1_000 + nth as i64);
+        result.details.certificate_expires_at = nth.is_multiple_of(4).then_some(86_400);
         result
     };
     // The last ones have no results.

@@ -20,6 +20,9 @@ use crate::domain::{Event, IdMap, ServiceId};
 use crate::storage::batch::{Batch, EndedEvent, Entry, NewEvent, NewMetric, Stored};
 use crate::storage::error::StorageError;
 
+/// A service with its metric, its newest event and the id of its newest tick.
+type StoredRow = (ServiceRow, Option<MetricRow>, Option<EventRow>, Option<i64>);
+
 /// Services whose ids are at most this far apart are read together: the services that are due
 /// together are neighbours, and a row takes a fraction of a statement.
 const NEIGHBOURS: i64 = 8;
@@ -47,7 +50,7 @@ fn read(
 ) -> Result<(), StorageError> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
     let (service, metric, event) = record_columns();
-    let rows: Vec<(ServiceRow, Option<MetricRow>, Option<EventRow>, Option<i64>)> = records()
+    let rows: Vec<StoredRow> = records()
         .filter(services::id.between(first.get(), last.get()))
         .filter(services::deleted_at.is_null().and(services::enabled))
         .select((service, metric, event, service_metrics::latest_tick_id.nullable()))
