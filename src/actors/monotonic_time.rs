@@ -4,7 +4,7 @@ use std::ops::Add;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// Times count from here. Any instant of this run would do: none is compared with it.
+/// Zero of the scale: any instant of this run. Times before it are negative.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// An [`Instant`], as exact and half as large: nanoseconds since some instant of this run. It

@@ -71,14 +71,23 @@ impl ServiceTexts {
         }
         let newer = kept.with_totals_of(version)?;
         let text = newer.text.clone();
-        self.0.insert(id, newer);
+        self.insert(id, newer);
         Some(text)
     }
 
     /// Keeps the text of a service whose version had this number before it was read, with totals
     /// of `recorded` ticks.
     pub fn keep(&self, id: ServiceId, number: u32, recorded: u64, text: ServiceText) {
-        self.0.insert(id, VersionedText { number, recorded, text });
+        self.insert(id, VersionedText { number, recorded, text });
+    }
+
+    /// A request that has read before another one may end after it.
+    fn insert(&self, id: ServiceId, new: VersionedText) {
+        let is_newer =
+            |kept: VersionedText| kept.number == new.number && kept.recorded > new.recorded;
+        if !self.0.peek(&id).is_some_and(is_newer) {
+            self.0.insert(id, new);
+        }
     }
 }
 

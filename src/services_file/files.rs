@@ -78,8 +78,11 @@ pub fn digest(path: &Path) -> Digest {
         let empty = XxHash3_128::new();
         let content = bounded_file::fold(&file, MAX_BYTES, empty, XxHash3_128::write);
         match content {
-            Ok(content) => all.write(&content.finish_128().to_le_bytes()),
-            Err(error) => all.write(error.kind().to_string().as_bytes()),
+            Ok(content) => {
+                all.write(b"content ");
+                all.write(&content.finish_128().to_le_bytes());
+            }
+            Err(error) => all.write(format!("error {}", error.kind()).as_bytes()),
         }
         all.write(&[0]);
     }

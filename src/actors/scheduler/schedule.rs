@@ -22,6 +22,9 @@ pub const DEFAULT_TOLERANCE: Duration = Duration::from_millis(500);
 const EARLY_SHARE: u32 = 40;
 const EARLY_TOGETHER: usize = 16;
 
+/// Longest interval of which a slot is left out at the start.
+const LEFT_OUT_MOST: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 struct Entry {
     service: Arc<Service>,
@@ -78,16 +81,19 @@ impl Schedule {
         self.push(due, id);
     }
 
-    /// Leaves out the slots of the grid before `now`, from which on probes can start: they passed
-    /// while the program started, and together they would delay those after them.
+    /// Probes can start, and heartbeats can arrive, from `now` on. The slots of the grid that
+    /// passed while the program started are left out, unless the next one is more than
+    /// [`LEFT_OUT_MOST`] later: together they would delay those after them.
     pub fn begin(&mut self, now: Instant) {
+        self.restart_heartbeat_waits(now);
         let now = MonotonicTime::from(now);
         let mut passed = Vec::new();
         while let Some((_, id)) = self.first().filter(|(due, _)| *due < now) {
             self.heap.pop();
             if let Some(entry) = self.entries.get_mut(id) {
-                // What waits for a heartbeat is late, and first probes are off the grid.
-                if entry.due == entry.grid && !entry.is_push() {
+                let is_next_soon = entry.service.interval.get() <= LEFT_OUT_MOST;
+                // First probes are off the grid.
+                if entry.due == entry.grid && is_next_soon {
                     entry.advance(now);
                 }
                 passed.push((entry.due, id));
@@ -121,10 +127,14 @@ impl Schedule {
 
     /// No push service could report until `now`: the wait of each begins anew.
     pub fn restart_heartbeat_waits(&mut self, now: Instant) {
+        let mut has_any = false;
         for entry in self.entries.values_mut().filter(|entry| entry.is_push()) {
             entry.wait_for_heartbeat(now);
+            has_any = true;
         }
-        self.heap.replace(current(&self.entries));
+        if has_any {
+            self.heap.replace(current(&self.entries));
+        }
     }
 
     /// The result of a probe of a service with a failure threshold. While a failure is not
@@ -346,6 +356,13 @@ mod tests {
         let soon = First::Soon(secs(3));
         schedule.watch(service(602, 60.0), soon, now);
         schedule.watch(push_service(603, 1.0, secs(1)), First::OnGrid, now);
+        schedule.watch(service(604, 86_400.0), First::OnGrid, now);
+        // Its slot passes, and the next one is a day later.
+        let daily = ServiceId::new(604).unwrap();
+        let passed_at = MonotonicTime::from(now.instant + secs(1));
+        let entry = schedule.entries.get_mut(daily).unwrap();
+        (entry.due, entry.grid) = (passed_at, passed_at);
+        schedule.push(passed_at, daily);
         let slot =
             |schedule: &Schedule, id| schedule.entries.get(ServiceId::new(id)?).map(|it| it.due);
         let before: Vec<_> = services.clone().map(|id| slot(&schedule, id).unwrap()).collect();
@@ -363,7 +380,9 @@ mod tests {
         let ids = jobs.iter().map(|job| job.service.id.get());
         let mut late: Vec<i64> = ids.filter(|id| *id > 600).collect();
         late.sort_unstable();
-        assert_eq!(late, [602, 603], "a first probe, and a heartbeat that is late");
+        assert_eq!(late, [602, 604], "a first probe, and a slot that is not soon again");
+        let heartbeat = slot(&schedule, 603).unwrap();
+        assert_eq!(heartbeat, MonotonicTime::from(ready) + secs(2), "nobody could report before");
         assert!(slot(&schedule, 601).unwrap() <= MonotonicTime::from(ready) + secs(1));
     }
 

@@ -33,8 +33,9 @@ struct Child {
     /// Unix milliseconds until which a parent whose probe failed is down, whatever the last
     /// results say: they have it a moment later.
     failed_until_ms: i64,
-    /// Unix milliseconds until which the probes are awaited.
+    /// Unix milliseconds until which the probes are awaited, and for how long in all.
     deadline_ms: i64,
+    awaits_within_ms: i64,
     /// Whether a parent was down at the newest look.
     is_blocked: bool,
     /// Milliseconds after the end of its parent's downtime within which a probe of the child has
@@ -55,6 +56,7 @@ impl Parents {
             probes: 0,
             failed_until_ms: i64::MIN,
             deadline_ms: now_ms + PROBE_MARGIN_MS,
+            awaits_within_ms: PROBE_MARGIN_MS,
             is_blocked: false,
             settles_within_ms: i64::try_from(settles_within.as_millis()).unwrap_or(i64::MAX),
             released_ms: now_ms,
@@ -69,7 +71,8 @@ impl Parents {
         let timeout = parents.iter().map(|(_, timeout)| *timeout).max().unwrap_or_default();
         let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
         known.probes = parents.len();
-        known.deadline_ms = now_ms.saturating_add(timeout_ms).saturating_add(PROBE_MARGIN_MS);
+        known.awaits_within_ms = timeout_ms.saturating_add(PROBE_MARGIN_MS);
+        known.deadline_ms = now_ms.saturating_add(known.awaits_within_ms);
         known.parents = Some(parents.into_iter().map(|(id, _)| id).collect());
     }
 
@@ -144,9 +147,9 @@ impl Parents {
     /// The clock was set back to `now_ms`: no wait ends later than one that begins now.
     pub fn set_back(&mut self, now_ms: i64) {
         for child in self.children.values_mut() {
-            let margin_ms = now_ms + PROBE_MARGIN_MS;
-            child.failed_until_ms = child.failed_until_ms.min(margin_ms);
-            child.deadline_ms = child.deadline_ms.min(margin_ms);
+            child.failed_until_ms = child.failed_until_ms.min(now_ms + PROBE_MARGIN_MS);
+            let awaited_ms = now_ms.saturating_add(child.awaits_within_ms);
+            child.deadline_ms = child.deadline_ms.min(awaited_ms);
             let settled_ms = now_ms.saturating_add(child.settles_within_ms);
             child.released_ms = child.released_ms.min(settled_ms);
         }
@@ -230,10 +233,10 @@ mod tests {
         parent_result(&last_results, true);
         let mut parents = Parents::default();
         assert!(parents.failed(id(CHILD), SETTLES, HOUR_MS));
-        parents.probing(id(CHILD), vec![(id(1), Duration::from_secs(2))], HOUR_MS);
+        parents.probing(id(CHILD), vec![(id(1), Duration::from_secs(30))], HOUR_MS);
         parents.set_back(0);
-        assert!(parents.blocked_until(id(CHILD), 4_999).is_some(), "the probe is awaited");
-        assert_eq!(parents.blocked_until(id(CHILD), 10_000), None);
+        assert!(parents.blocked_until(id(CHILD), 34_999).is_some(), "the probe is awaited");
+        assert_eq!(parents.blocked_until(id(CHILD), 35_000), None);
         // Its parent failed, and was up again a moment later.
         parents.probed(id(CHILD), true, HOUR_MS);
         parents.set_back(0);

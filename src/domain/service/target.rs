@@ -71,8 +71,8 @@ const SCHEMES: [(&str, Kind, &str); 15] = [
 
 /// A target URL. It may have variables behind the scheme, which are filled in for each probe.
 ///
-/// Each service has one, as text: a [`Url`] takes four times the memory, and to parse it again
-/// takes a probe less than half a microsecond.
+/// Each service has one, as text: a [`Url`] takes 88 bytes more, and to parse it again takes
+/// a probe less than half a microsecond.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     /// The URL as written. Behind it the text of the parsed URL, under its http scheme, unless both
@@ -117,7 +117,7 @@ impl Target {
         let other = parsed.filter(|parsed| *parsed != written).unwrap_or_default();
         Self {
             text: [written, other].concat().into(),
-            // At most four bytes a character, and each `$` twice.
+            // At most 2,083 characters of four bytes, twice as many with each `$` written `$$`.
             written_length: u32::try_from(written.len()).unwrap_or(u32::MAX),
             kind,
             has_variables: parsed.is_none(),

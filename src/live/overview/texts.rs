@@ -1,4 +1,4 @@
-//! The texts that a search looks in, one behind the other in one buffer.
+//! The texts that a search looks in, contiguous in one buffer.
 
 use memchr::memchr;
 use memchr::memmem::Finder;

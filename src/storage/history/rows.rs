@@ -185,8 +185,8 @@ pub struct UnsealedTick {
 
 /// What a sealing writes for the next services.
 ///
-/// Bound: 4,096 services and 65,536 ticks, packed to some ten bytes a tick, and a roll-up for
-/// each service and hour of them. A service is never divided: one that has more ticks makes a
+/// Bound: that of [`SLICE`](super::slice::SLICE), packed to some ten bytes a tick, and a roll-up
+/// for each service and hour of them. A service is never divided: one that has more ticks makes a
 /// slice of its own.
 #[derive(Debug)]
 pub struct Slice {
