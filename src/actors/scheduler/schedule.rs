@@ -22,6 +22,9 @@ pub const DEFAULT_TOLERANCE: Duration = Duration::from_millis(500);
 const EARLY_SHARE: u32 = 40;
 const EARLY_TOGETHER: usize = 16;
 
+/// A start is quick when its slots passed within this time: they are all probed, a little late.
+const QUICK_START: Duration = Duration::from_secs(1);
+
 /// Longest interval of which a slot is left out at the start.
 const LEFT_OUT_MOST: Duration = Duration::from_secs(60);
 
@@ -81,12 +84,16 @@ impl Schedule {
         self.push(due, id);
     }
 
-    /// Probes can start, and heartbeats can arrive, from `now` on. The slots of the grid that
-    /// passed while the program started are left out, unless the next one is more than
-    /// [`LEFT_OUT_MOST`] later: together they would delay those after them.
+    /// Probes can start, and heartbeats can arrive, from `now` on. After a start that was not
+    /// quick, the slots of the grid that passed meanwhile are left out, unless the next one is more
+    /// than [`LEFT_OUT_MOST`] later: together they would delay those after them.
     pub fn begin(&mut self, now: Instant) {
         self.restart_heartbeat_waits(now);
         let now = MonotonicTime::from(now);
+        let is_quick = |(due, _)| now.saturating_duration_since(due) <= QUICK_START;
+        if self.first().is_none_or(is_quick) {
+            return;
+        }
         let mut passed = Vec::new();
         while let Some((_, id)) = self.first().filter(|(due, _)| *due < now) {
             self.heap.pop();
@@ -343,6 +350,15 @@ mod tests {
         assert_eq!((jobs.len(), skipped, jobs[0].due), (1, 0, first));
         assert_eq!(schedule.next_due(), Some(first + secs(10)));
         assert_eq!(jobs[0].next_due, first + secs(10));
+    }
+
+    #[test]
+    fn slots_that_passed_during_a_quick_start_are_probed() {
+        let (mut schedule, now) = (Schedule::default(), now());
+        schedule.watch(service(1, 60.0), First::OnGrid, now);
+        let slot = schedule.next_due().unwrap();
+        schedule.begin(slot + secs(1));
+        assert_eq!(schedule.pop_due(slot + secs(1), 9).0.len(), 1);
     }
 
     #[test]
