@@ -47,13 +47,15 @@ impl Query for Prepare {
     }
 }
 
-/// The fresh ticks of one service.
+/// The fresh ticks of some services. The ticks lie in one block, which goes back to the system; one
+/// for each service would leave holes among blocks that stay.
 #[derive(Default)]
-struct Run {
-    /// Number of ticks that were recorded after the sealing began, and are not part of it.
-    later: u64,
-    /// The ticks to be sealed, newest first.
-    ticks: Vec<StoredTick>,
+struct Runs {
+    /// Those to be sealed, by service, the oldest of each first.
+    ticks: Vec<(ServiceId, StoredTick)>,
+    /// Of each service, the number of ticks that were recorded after the sealing began, and are not
+    /// part of it.
+    later: BTreeMap<ServiceId, u64>,
 }
 
 /// As [`Prepare`], within `bounds`. Part of the caller's snapshot or transaction.
@@ -65,7 +67,7 @@ pub fn next_slice(
     let sealing = rows.sealing()?;
     let Some(sealing) = sealing.filter(|sealing| !sealing.is_done()) else { return Ok(None) };
     let mut limit = likely_services(rows, &sealing, bounds)?;
-    let mut runs = loop {
+    let Runs { ticks, later } = loop {
         match read_runs(rows, &sealing, limit, bounds)? {
             Some(runs) => break runs,
             None => limit /= 2,
@@ -76,18 +78,23 @@ pub fn next_slice(
         Some(last) if unsealed.len() == limit => last.id.get(),
         _ => EVERY_SERVICE,
     };
+    let mut runs: BTreeMap<ServiceId, &[(ServiceId, StoredTick)]> = BTreeMap::new();
+    for of_one in ticks.chunk_by(|(one, _), (other, _)| one == other) {
+        runs.insert(of_one[0].0, of_one);
+    }
     let ids: Vec<ServiceId> = runs.keys().copied().collect();
     let newest_chunks = rows.newest_chunks(&ids)?;
     let mut services = VecDeque::new();
     for service in unsealed {
-        let Run { later, mut ticks } = runs.remove(&service.id).unwrap_or_default();
-        if ticks.is_empty() && service.begun_ms.is_none() {
+        let fresh = runs.get(&service.id).copied().unwrap_or_default();
+        if fresh.is_empty() && service.begun_ms.is_none() {
             continue;
         }
-        ticks.reverse();
+        let fresh = fresh.iter().map(|(_, tick)| *tick).collect();
+        let later = later.get(&service.id).copied().unwrap_or_default();
         let newest_seq = service.newest_seq.saturating_sub(later).cast_signed();
         let newest_chunk = newest_chunks.get(&service.id).copied();
-        let packed = pack_service(rows, service.id, newest_chunk, newest_seq, ticks, chunk_ticks)?;
+        let packed = pack_service(rows, service.id, newest_chunk, newest_seq, fresh, chunk_ticks)?;
         services.push_back(Packed { begun_ms: service.begun_ms, ..packed });
     }
     let Sealing { id: sealing_id, done_through: after } = sealing;
@@ -114,21 +121,24 @@ fn read_runs(
     sealing: &Sealing,
     limit: usize,
     bounds: Bounds,
-) -> Result<Option<BTreeMap<ServiceId, Run>>, StorageError> {
-    let mut runs: BTreeMap<ServiceId, Run> = BTreeMap::new();
-    let mut count = 0;
+) -> Result<Option<Runs>, StorageError> {
+    let Runs { mut ticks, mut later } = Runs::default();
     let is_too_much = |count: usize| count > bounds.ticks && limit > 1;
     rows.unsealed_ticks(sealing, limit, &mut |row| {
-        let run = runs.entry(row.service_id).or_default();
         if row.is_later {
-            run.later += 1;
+            *later.entry(row.service_id).or_default() += 1;
         } else {
-            run.ticks.push(row.tick);
-            count += 1;
+            ticks.push((row.service_id, row.tick));
         }
-        if is_too_much(count) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if is_too_much(ticks.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    Ok((!is_too_much(count)).then_some(runs))
+    if is_too_much(ticks.len()) {
+        return Ok(None);
+    }
+    // They were read newest first.
+    ticks.reverse();
+    ticks.sort_by_key(|(id, _)| *id);
+    Ok(Some(Runs { ticks, later }))
 }
 
 /// `fresh` is oldest first, and its last tick is number `newest_seq`.

@@ -23,6 +23,10 @@ pub const WRITING: [&str; 5] = [
     "wal_autocheckpoint = 4000",
 ];
 
+/// The page cache of a connection that can only read. It needs the inner pages of tables and indexes;
+/// SQLite's 2 MiB fill up with rows that are read once.
+const READER_CACHE_KIB: u32 = 512;
+
 /// A connection that may write. A store has one.
 pub fn writer(path: &str) -> ConnectionResult<SqliteConnection> {
     let mut connection = connect_with(path, &WRITING)?;
@@ -32,7 +36,8 @@ pub fn writer(path: &str) -> ConnectionResult<SqliteConnection> {
 
 /// A connection that can only read.
 pub fn reader(path: &str) -> ConnectionResult<SqliteConnection> {
-    connect_with(path, &["query_only = ON"])
+    let page_cache = format!("cache_size = -{READER_CACHE_KIB}");
+    connect_with(path, &["query_only = ON", &page_cache])
 }
 
 fn connect_with(path: &str, pragmas: &[&str]) -> ConnectionResult<SqliteConnection> {
