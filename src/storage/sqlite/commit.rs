@@ -12,8 +12,7 @@ use super::metrics::TallyRow;
 use super::prepared::{Prepared, Text};
 use super::rows::TickRow;
 use super::schema::{
-    alert_signals, liveness, service_events, service_facts, service_metrics, service_ticks,
-    services,
+    alert_signals, liveness, service_events, service_facts, service_metrics, services,
 };
 use crate::domain::history::facts::FactsSince;
 use crate::domain::{Event, IdMap, ServiceId};
@@ -118,8 +117,7 @@ pub fn commit(
     batch: &Batch<'_>,
 ) -> Result<Stored, StorageError> {
     for new in &batch.ticks {
-        let row = TickRow::new(new.id, new.service_id, new.previous_id, &new.tick);
-        diesel::insert_into(service_ticks::table).values(row).execute(connection)?;
+        TickRow::new(new.id, new.service_id, new.previous_id, &new.tick).insert(connection)?;
     }
     // Before another event of the service begins: at most one is open.
     for event in &batch.ended {

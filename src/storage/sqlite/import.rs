@@ -9,7 +9,7 @@ use super::cold::audit;
 use super::cold::rows::NewEventRow;
 use super::metrics::TallyRow;
 use super::rows::TickRow;
-use super::schema::{service_events, service_metrics, service_ticks, services};
+use super::schema::{service_events, service_metrics, services};
 use super::{fresh, sealing};
 use crate::domain::audit::AuditEntry;
 use crate::domain::{Origin, ServiceId, StoredTick, Tally};
@@ -74,7 +74,7 @@ impl StoreImport for Import<'_> {
         let previous = self.newest_ticks.insert(service.id, (id, tick.at_ms));
         let previous = previous.map(|(id, _)| id);
         let row = TickRow::new(id, service.id, previous, tick);
-        diesel::insert_into(service_ticks::table).values(row).execute(self.connection)?;
+        row.insert(self.connection)?;
         Ok(())
     }
 

@@ -1,15 +1,16 @@
 //! Rows of the history's tables, and the values that they hold.
 
 use diesel::prelude::*;
-use diesel::sqlite::Sqlite;
+use diesel::sqlite::{Sqlite, SqliteConnection};
 
+use super::prepared::{Prepared, Text, Value};
 use super::schema::{service_rollups, service_tick_chunks, service_ticks};
 use crate::domain::{Reason, ServiceId, State, StoredTick};
 use crate::storage::history::rows::{NewChunk, Rollup};
 
 /// A row of `service_ticks`: a fresh tick.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, QueryableByName, Insertable)]
-#[diesel(table_name = service_ticks, treat_none_as_default_value = false)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, QueryableByName)]
+#[diesel(table_name = service_ticks)]
 #[diesel(check_for_backend(Sqlite))]
 pub struct TickRow {
     pub id: i64,
@@ -66,6 +67,28 @@ impl TickRow {
         }
     }
 
+    /// Stores the row.
+    pub fn insert(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        let values = [
+            Value::Number(Some(self.id)),
+            Value::Number(Some(self.service_id)),
+            Value::Number(self.step_back),
+            Value::Number(Some(self.is_up.into())),
+            Value::Number(Some(self.is_unknown.into())),
+            Value::Number(self.http_status.map(i64::from)),
+            Value::Word(self.failure.as_deref()),
+            Value::Number(Some(self.created_at_ms)),
+            Value::Number(self.dns_us),
+            Value::Number(self.connect_us),
+            Value::Number(self.tls_us),
+            Value::Number(self.first_byte_us),
+            Value::Number(self.transfer_us),
+            Value::Number(self.unphased_us),
+        ];
+        Prepared::new(InsertTick, values).execute(connection)?;
+        Ok(())
+    }
+
     /// Without a status or a reason that this program does not know.
     pub fn tick(&self) -> StoredTick {
         let micros = |us: Option<i64>| us.unwrap_or_default().max(0).cast_unsigned();
@@ -84,6 +107,20 @@ impl TickRow {
             reason: self.failure.as_deref().and_then(Reason::from_word),
         }
     }
+}
+
+/// A new [`TickRow`].
+struct InsertTick;
+
+impl Text<14> for InsertTick {
+    const PARTS: [&'static str; 14] = {
+        let mut parts = [", "; 14];
+        parts[0] = "INSERT INTO service_ticks (id, service_id, step_back, is_up, is_unknown, \
+            http_status, failure, created_at_ms, dns_us, connect_us, tls_us, first_byte_us, \
+            transfer_us, unphased_us) VALUES (";
+        parts
+    };
+    const END: &'static str = ")";
 }
 
 /// A new row of `service_tick_chunks`.

@@ -117,7 +117,7 @@ impl TargetFile {
         self.next_tick_id += 1;
         let previous = self.newest_ticks.insert(*service_id, id);
         let row = TickRow::new(id, known_id(*service_id)?, previous, tick);
-        diesel::insert_into(service_ticks::table).values(row).execute(&mut self.connection)?;
+        row.insert(&mut self.connection)?;
         Ok(())
     }
 
