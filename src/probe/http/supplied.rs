@@ -4,12 +4,14 @@
 //! [`SuppliedConnector`] returns the probe's connection, passed in a task-local.
 
 use std::cell::RefCell;
-use std::future::{Future, Ready, ready};
+use std::future::{Future, Ready, poll_fn, ready};
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection as Connected};
 use awc::http::Uri;
+use tokio::task::LocalSet;
 
 use crate::probe::http::connection::Connection;
 
@@ -19,7 +21,22 @@ tokio::task_local! {
 
 /// Runs `request`, which must be at most one awc request, over `connection`.
 pub async fn with_connection<F: Future>(connection: Connection, request: F) -> F::Output {
+    let request = without_its_tasks(request);
     SUPPLIED.scope(RefCell::new(Some(connection)), request).await
+}
+
+/// Runs `request`; the tasks that it spawns never run.
+///
+/// awc's codec spawns one for each connection. It renews the date of the headers of responses each
+/// half second, which a client never reads, and its timer wakes the thread.
+async fn without_its_tasks<F: Future>(request: F) -> F::Output {
+    let tasks = LocalSet::new();
+    let mut request = pin!(request);
+    poll_fn(|context| {
+        let _entered = tasks.enter();
+        request.as_mut().poll(context)
+    })
+    .await
 }
 
 /// Gives awc the connection of [`with_connection`].
@@ -40,5 +57,27 @@ impl Service<ConnectInfo<Uri>> for SuppliedConnector {
         let connected =
             connection.map(|connection| Connected::new(request.request().clone(), connection));
         ready(connected.ok_or(ConnectError::Unresolved))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[actix::test]
+    async fn a_request_ends_without_the_tasks_that_it_spawned() {
+        let has_run = Rc::new(Cell::new(false));
+        let (in_task, in_request) = (Rc::clone(&has_run), Rc::clone(&has_run));
+        let request = async move {
+            let task = actix_rt::spawn(async move { in_task.set(true) });
+            tokio::task::yield_now().await;
+            (task, in_request.get())
+        };
+        let (task, had_run) = without_its_tasks(request).await;
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(!had_run && !has_run.get());
     }
 }
