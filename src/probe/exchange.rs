@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use actix_http::body::None as NoBody;
-use awc::http::header;
 use http::Method;
 use tokio::time::Instant;
 use url::Url;
@@ -12,7 +11,7 @@ use url::Url;
 use crate::clock::unix_ms;
 use crate::domain::Failure;
 use crate::probe::failure;
-use crate::probe::http::client::{self, USER_AGENT, awc_method, host, uri};
+use crate::probe::http::client::{self, host, uri};
 use crate::probe::http::connection::Connection;
 use crate::probe::http::request::header_value;
 use crate::probe::http::response::Http1Response;
@@ -80,14 +79,8 @@ impl ExchangeClient {
         let ExchangeRequest { method, url, headers, body } = request;
         let connection = Connection::over(transport);
         // The scheme keeps awc from a second TLS handshake.
-        let mut request = self
-            .0
-            .request(awc_method(method)?, uri("http", url)?)
-            .insert_header((header::HOST, host(url)))
-            .insert_header((header::USER_AGENT, USER_AGENT))
-            .insert_header((header::ACCEPT, "*/*"))
-            .force_close()
-            .no_decompress();
+        let uri = uri("http", url)?;
+        let mut request = client::request(&self.0, method, uri, host(url), "*/*")?;
         for (name, value) in *headers {
             request = request.insert_header((name.as_str(), header_value(value.as_bytes())?));
         }

@@ -1,6 +1,8 @@
 //! The awc client, and its `http` 0.2 types converted from and to those of `http` 1, which the rest
 //! of the code uses.
 
+use awc::ClientRequest;
+use awc::http::header::{self, HeaderValue};
 use awc::http::{self as awc_http, Uri};
 use http::{Method, StatusCode};
 use url::{Position, Url};
@@ -22,7 +24,27 @@ pub fn new() -> awc::Client {
         .finish()
 }
 
-pub fn awc_method(method: &Method) -> Result<awc_http::Method, Failure> {
+/// A request with the headers that all have, among them `accept`, whose answer is not decompressed
+/// and ends the connection.
+pub fn request(
+    client: &awc::Client,
+    method: &Method,
+    uri: Uri,
+    host: &str,
+    accept: &'static str,
+) -> Result<ClientRequest, Failure> {
+    let request = client
+        .request(awc_method(method)?, uri)
+        .insert_header((header::HOST, host))
+        .insert_header((header::USER_AGENT, HeaderValue::from_static(USER_AGENT)))
+        .insert_header((header::ACCEPT, HeaderValue::from_static(accept)))
+        .force_close()
+        // Also keeps awc from adding `accept-encoding`.
+        .no_decompress();
+    Ok(request)
+}
+
+fn awc_method(method: &Method) -> Result<awc_http::Method, Failure> {
     let method = awc_http::Method::from_bytes(method.as_str().as_bytes());
     method.map_err(|error| failure::of_invalid_request(&error))
 }
@@ -39,7 +61,8 @@ pub fn host(url: &Url) -> &str {
 /// `url` under another scheme, without credentials and fragment.
 pub fn uri(scheme: &str, url: &Url) -> Result<Uri, Failure> {
     let path = &url[Position::BeforePath..Position::AfterQuery];
-    format!("{scheme}://{}{path}", host(url))
-        .parse()
-        .map_err(|error| failure::of_invalid_request(&error))
+    let host = host(url);
+    let mut text = String::with_capacity(scheme.len() + 3 + host.len() + path.len());
+    text.extend([scheme, "://", host, path]);
+    Uri::try_from(text).map_err(|error| failure::of_invalid_request(&error))
 }

@@ -140,8 +140,10 @@ impl Connection {
         if let Some(output) = &mut output {
             output.extend_from_slice(&buffered[..read]);
         }
-        let mut buffer = vec![0; 8 * 1024];
+        let mut buffer = Vec::new();
         while read < limit && !self.peer_closed() {
+            // Most bodies end before.
+            buffer.resize(8 * 1024, 0);
             let mut received = ReadBuf::new(&mut buffer);
             poll_fn(|context| self.shared().poll_stream(context, &mut received)).await?;
             read += received.filled().len();

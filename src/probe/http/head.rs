@@ -47,7 +47,9 @@ impl ResponseHead {
         for (_, value) in &mut fields {
             // A CR that ends no line counts as a space (RFC 9112, section 2.2).
             value.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b' ');
-            *value = value.trim_ascii().to_vec();
+            if value.trim_ascii().len() < value.len() {
+                *value = value.trim_ascii().to_vec();
+            }
         }
         Ok(Self { version, status, fields: Fields::new(fields) })
     }
@@ -59,15 +61,13 @@ impl ResponseHead {
 
     /// The head that awc receives in place of this one.
     pub fn for_awc(&self, end: BodyEnd) -> Vec<u8> {
-        let version = self.version.as_str();
-        let mut head = format!("HTTP/{version} {}\r\n", self.status.as_u16()).into_bytes();
-        match end {
-            BodyEnd::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-            BodyEnd::Length(length) => {
-                head.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
-            }
-            BodyEnd::Connection => {}
-        }
+        let (version, status) = (self.version.as_str(), self.status.as_u16());
+        let delimiter = match end {
+            BodyEnd::Chunked => "transfer-encoding: chunked\r\n".to_owned(),
+            BodyEnd::Length(length) => format!("content-length: {length}\r\n"),
+            BodyEnd::Connection => String::new(),
+        };
+        let mut head = format!("HTTP/{version} {status}\r\n{delimiter}").into_bytes();
         if self.status == StatusCode::SWITCHING_PROTOCOLS {
             for name in ["connection", "upgrade", "sec-websocket-accept"] {
                 for value in self.fields.all(name) {

@@ -73,13 +73,13 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
 }
 
 async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<HopResponse, Failure> {
-    let response = request.send(context).await?;
+    let mut response = request.send(context).await?;
     let (version, status) = (response.head().version, response.head().status);
     context.timings.set_http_status(status.as_u16());
     context.update_details(|details| details.http_version = Some(version));
     let follows = context.options().redirects_followed() > 0;
     if let Some(location) = response.location().filter(|_| follows) {
-        let fields = response.head().fields.clone();
+        let fields = response.take_fields();
         return Ok(HopResponse::Redirect { status: status.as_u16(), location, fields });
     }
     if let Some(expected) = context.options().http_version.filter(|expected| *expected != version) {
@@ -87,7 +87,7 @@ async fn send_http1(context: &ProbeContext<'_>, request: &Request) -> Result<Hop
         let detail = format!("the target spoke HTTP {actual}, expected HTTP {expected}");
         return Err(Failure::new(Reason::Protocol, detail));
     }
-    let fields = response.head().fields.clone();
+    let fields = response.take_fields();
     let mode = body_mode(context, &fields, status)?;
     let body = match mode {
         Some(mode) => {

@@ -15,7 +15,7 @@ use crate::domain::secret::url::mask_redirect;
 use crate::domain::{Failure, Reason, Requests};
 use crate::probe::context::ProbeContext;
 use crate::probe::failure;
-use crate::probe::http::client::{USER_AGENT, awc_method, host, uri};
+use crate::probe::http::client::{self, USER_AGENT, host, uri};
 use crate::probe::http::connection::Connection;
 use crate::probe::http::cookies::Cookies;
 use crate::probe::http::credentials;
@@ -235,14 +235,7 @@ impl Request {
         proxy_authorization: Option<String>,
     ) -> Result<Http1Response, Failure> {
         let client = &context.resources.http_client;
-        let mut request = client
-            .request(awc_method(&self.method)?, uri)
-            .insert_header((header::HOST, host(&self.url)))
-            .insert_header((header::USER_AGENT, USER_AGENT))
-            .insert_header((header::ACCEPT, "*/*"))
-            .force_close()
-            // Also keeps awc from adding `accept-encoding`.
-            .no_decompress();
+        let mut request = client::request(client, &self.method, uri, host(&self.url), "*/*")?;
         if let Some(authorization) = &self.authorization {
             request = request.insert_header((header::AUTHORIZATION, authorization.as_str()));
         }

@@ -49,6 +49,11 @@ impl Http1Response {
         &self.head
     }
 
+    /// Moves the fields out of the head.
+    pub fn take_fields(&mut self) -> Fields {
+        std::mem::take(&mut self.head.fields)
+    }
+
     /// See [`redirect_location`].
     pub fn location(&self) -> Option<String> {
         redirect_location(self.head.status, &self.head.fields)

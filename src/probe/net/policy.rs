@@ -106,10 +106,9 @@ impl Policy {
 
     pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
         // A connection may reach the address itself or one embedded in it, so all are checked.
-        let mut reachable = embedded(address);
-        reachable.insert(0, address);
-        reachable.extend(reachable.clone().into_iter().filter_map(loopback));
-        for address in reachable {
+        let written = std::iter::once(address).chain(embedded(address));
+        let reachable = written.flat_map(|address| [Some(address), loopback(address)]);
+        for address in reachable.flatten() {
             if is_link_local(address) {
                 return Err(Refusal::LinkLocal);
             }

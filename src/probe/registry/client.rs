@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_http::body::None as NoBody;
-use awc::http::header;
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
@@ -14,7 +13,7 @@ use crate::clock::unix_ms;
 use crate::domain::Failure;
 use crate::domain::service::options::{IpFamily, TlsOptions};
 use crate::probe::failure;
-use crate::probe::http::client::{USER_AGENT, host, uri};
+use crate::probe::http::client::{self, host, uri};
 use crate::probe::http::connection::Connection;
 use crate::probe::http::content::Content;
 use crate::probe::http::response::{BodyMode, Http1Response};
@@ -94,14 +93,8 @@ impl Client {
 
     async fn request(&self, url: &Url, limit: usize, policy: &Policy) -> Result<Hop, Failure> {
         let connection = self.connect(url, policy).await?;
-        let request = self
-            .http
-            .get(uri("http", url)?)
-            .insert_header((header::HOST, host(url)))
-            .insert_header((header::USER_AGENT, USER_AGENT))
-            .insert_header((header::ACCEPT, rdap::ACCEPT))
-            .force_close()
-            .no_decompress();
+        let (uri, host) = (uri("http", url)?, host(url));
+        let request = client::request(&self.http, &Method::GET, uri, host, rdap::ACCEPT)?;
         let sent = with_connection(connection.clone(), request.send_body(NoBody::new())).await;
         let response = sent.map_err(|error| failure::of_request(&error))?;
         let response = Http1Response::new(response, connection, &Method::GET)?;
