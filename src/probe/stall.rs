@@ -25,6 +25,8 @@ pub struct StallMonitor {
     running: Rc<Cell<usize>>,
     /// The first of the running probes began.
     begun: Rc<Notify>,
+    /// The last of them ended.
+    ended: Rc<Notify>,
 }
 
 /// A running probe, with the milliseconds that the arbiter had stalled before.
@@ -32,11 +34,15 @@ pub struct StallMonitor {
 pub struct RunningProbe {
     stalled_before_ms: i64,
     running: Rc<Cell<usize>>,
+    ended: Rc<Notify>,
 }
 
 impl Drop for RunningProbe {
     fn drop(&mut self) {
         self.running.update(|running| running - 1);
+        if self.running.get() == 0 {
+            self.ended.notify_one();
+        }
     }
 }
 
@@ -44,17 +50,22 @@ impl StallMonitor {
     /// Spawns the heartbeat.
     pub fn start() -> Self {
         let detector = Rc::new(RefCell::new(StallDetector::new(THRESHOLD)));
-        let monitor =
-            Self { detector, origin: Instant::now(), running: Rc::default(), begun: Rc::default() };
+        let monitor = Self {
+            detector,
+            origin: Instant::now(),
+            running: Rc::default(),
+            begun: Rc::default(),
+            ended: Rc::default(),
+        };
         let spawned = monitor.clone();
         actix_rt::spawn(async move {
             loop {
                 if spawned.running.get() == 0 {
                     spawned.begun.notified().await;
                 }
-                actix_rt::time::sleep(HEARTBEAT_EVERY).await;
-                if spawned.running.get() > 0 {
-                    spawned.heartbeat(Instant::now());
+                tokio::select! {
+                    () = tokio::time::sleep(HEARTBEAT_EVERY) => spawned.heartbeat(Instant::now()),
+                    () = spawned.ended.notified() => {}
                 }
             }
         });
@@ -71,6 +82,7 @@ impl StallMonitor {
         RunningProbe {
             stalled_before_ms: self.detector.borrow().stalled_ms(),
             running: Rc::clone(&self.running),
+            ended: Rc::clone(&self.ended),
         }
     }
 

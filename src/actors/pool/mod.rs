@@ -22,7 +22,7 @@ use crate::metrics::Telemetry;
 use queue::{Admission, ProbeQueue};
 
 /// Interval between checks for probers that died while they ran a probe.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Interval between preemption checks while the queue is not empty.
 const PREEMPT_EVERY: Duration = Duration::from_millis(20);

@@ -26,7 +26,7 @@ use crate::storage::records::{GetUsage, Usage};
 use decision::{STEP_EVERY, UpkeepPlan, UpkeepSettings, Work};
 
 /// Interval between checks for due work; a commit checks too.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// Interval between counts for `/metrics`.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
