@@ -27,8 +27,8 @@ pub async fn with_connection<F: Future>(connection: Connection, request: F) -> F
 
 /// Runs `request`; the tasks that it spawns never run.
 ///
-/// awc's codec spawns one for each connection. It renews the date of the headers of responses each
-/// half second, which a client never reads, and its timer wakes the thread.
+/// awc's codec spawns one for each connection, which renews the date of the header `date` each half
+/// second. The request has it from the start, and the timer of the task would wake the thread.
 async fn without_its_tasks<F: Future>(request: F) -> F::Output {
     let tasks = LocalSet::new();
     let mut request = pin!(request);
