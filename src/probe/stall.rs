@@ -60,7 +60,7 @@ impl StallMonitor {
         let spawned = monitor.clone();
         actix_rt::spawn(async move {
             loop {
-                if spawned.running.get() == 0 {
+                while spawned.running.get() == 0 {
                     spawned.begun.notified().await;
                 }
                 tokio::select! {

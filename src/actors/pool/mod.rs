@@ -21,8 +21,8 @@ use crate::domain::{Missed, Outcome, ServiceId};
 use crate::metrics::Telemetry;
 use queue::{Admission, ProbeQueue};
 
-/// Interval between checks for probers that died while they ran a probe.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// Interval between checks for probers that died, while probes run.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Interval between preemption checks while the queue is not empty.
 const PREEMPT_EVERY: Duration = Duration::from_millis(20);
@@ -36,6 +36,8 @@ pub struct Pool {
     starting: Vec<(usize, RunProbe)>,
     /// Whether a preemption check is scheduled.
     preempts: bool,
+    /// The next check for dead probers; `None` while no probe runs.
+    sweep: Option<SpawnHandle>,
     /// Requesters of queued probes. Bound: the queue.
     requesters: HashMap<ServiceId, Requester>,
     confirmations: Option<Recipient<ConfirmationResult>>,
@@ -57,6 +59,7 @@ impl Pool {
             probers,
             starting: Vec::new(),
             preempts: false,
+            sweep: None,
             requesters: HashMap::new(),
             confirmations: None,
             draining: None,
@@ -94,7 +97,21 @@ impl Pool {
                 pool.settle(context);
             });
         }
+        self.schedule_sweep(context);
         self.publish_state();
+    }
+
+    /// An idle pool does not wake.
+    fn schedule_sweep(&mut self, context: &mut Context<Self>) {
+        let is_busy = self.queue.busy() > 0;
+        if is_busy && self.sweep.is_none() {
+            self.sweep = Some(context.run_later(SWEEP_EVERY, |pool, context| {
+                pool.sweep = None;
+                pool.rebuild_dead_probers(context);
+            }));
+        } else if !is_busy && let Some(sweep) = self.sweep.take() {
+            context.cancel_future(sweep);
+        }
     }
 
     /// Cancels probes for queued jobs. The message takes the same route as [`RunProbe`], so a
@@ -136,11 +153,10 @@ impl Pool {
 impl Actor for Pool {
     type Context = Context<Self>;
 
-    fn started(&mut self, context: &mut Self::Context) {
+    fn started(&mut self, _: &mut Self::Context) {
         for slot in 0..self.slots {
             self.probers.spawn(slot);
         }
-        context.run_interval(SWEEP_EVERY, Self::rebuild_dead_probers);
     }
 }
 

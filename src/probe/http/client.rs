@@ -24,8 +24,8 @@ pub fn new() -> awc::Client {
         .finish()
 }
 
-/// A request with the headers that all have, among them `accept`, whose answer is not decompressed
-/// and ends the connection.
+/// A request with the headers `Host`, `User-Agent` and `Accept`. The connection is closed after the
+/// response, whose body is not decompressed.
 pub fn request(
     client: &awc::Client,
     method: &Method,

@@ -49,7 +49,7 @@ impl Http1Response {
         &self.head
     }
 
-    /// Moves the fields out of the head.
+    /// Moves the fields out of the head, which has none from then on.
     pub fn take_fields(&mut self) -> Fields {
         std::mem::take(&mut self.head.fields)
     }

@@ -21,15 +21,16 @@ tokio::task_local! {
 
 /// Runs `request`, which must be at most one awc request, over `connection`.
 pub async fn with_connection<F: Future>(connection: Connection, request: F) -> F::Output {
-    let request = without_its_tasks(request);
+    let request = without_spawned_tasks(request);
     SUPPLIED.scope(RefCell::new(Some(connection)), request).await
 }
 
-/// Runs `request`; the tasks that it spawns never run.
+/// Runs `request`. Tasks that it spawns are never polled, and are cancelled when it ends.
 ///
 /// awc's codec spawns one for each connection, which renews the date of the header `date` each half
-/// second. The request has it from the start, and the timer of the task would wake the thread.
-async fn without_its_tasks<F: Future>(request: F) -> F::Output {
+/// second; its timer would wake the thread. The header is written from the date that the codec
+/// began with. No request over HTTP/1 waits for a task of awc.
+async fn without_spawned_tasks<F: Future>(request: F) -> F::Output {
     let tasks = LocalSet::new();
     let mut request = pin!(request);
     poll_fn(|context| {
@@ -76,7 +77,7 @@ mod tests {
             tokio::task::yield_now().await;
             (task, in_request.get())
         };
-        let (task, had_run) = without_its_tasks(request).await;
+        let (task, had_run) = without_spawned_tasks(request).await;
         assert!(task.await.unwrap_err().is_cancelled());
         assert!(!had_run && !has_run.get());
     }

@@ -24,7 +24,7 @@ pub struct Bounds {
     /// Maximum number of services, with fresh ticks or without.
     pub services: usize,
     /// Maximum number of ticks, unless one service alone has more. They are held unpacked, some
-    /// 80 bytes each, and then packed.
+    /// 80 bytes each and twice as much while they are sorted, and then packed.
     pub ticks: usize,
 }
 
@@ -47,8 +47,8 @@ impl Query for Prepare {
     }
 }
 
-/// The fresh ticks of some services. The ticks lie in one block, which goes back to the system; one
-/// for each service would leave holes among blocks that stay.
+/// The fresh ticks of some services. They are one allocation, which glibc gives back to the system;
+/// one allocation for each service would fragment the heap.
 #[derive(Default)]
 struct Runs {
     /// Those to be sealed, by service, the oldest of each first.
@@ -79,8 +79,8 @@ pub fn next_slice(
         _ => EVERY_SERVICE,
     };
     let mut runs: BTreeMap<ServiceId, &[(ServiceId, StoredTick)]> = BTreeMap::new();
-    for of_one in ticks.chunk_by(|(one, _), (other, _)| one == other) {
-        runs.insert(of_one[0].0, of_one);
+    for run in ticks.chunk_by(|(id, _), (next_id, _)| id == next_id) {
+        runs.insert(run[0].0, run);
     }
     let ids: Vec<ServiceId> = runs.keys().copied().collect();
     let newest_chunks = rows.newest_chunks(&ids)?;

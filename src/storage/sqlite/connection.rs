@@ -24,7 +24,8 @@ pub const WRITING: [&str; 5] = [
 ];
 
 /// The page cache of a connection that can only read. It needs the inner pages of tables and
-/// indexes; SQLite's 2 MiB fill up with rows that are read once.
+/// indexes; SQLite's 2 MiB fill up with rows that are read once. SQLite sorts within as much memory
+/// before it uses a file.
 const READER_CACHE_KIB: u32 = 512;
 
 /// A connection that may write. A store has one.

@@ -2,7 +2,7 @@
 //!
 //! diesel prepares each `UPDATE` and upsert again, since the columns that it sets may vary; parsing
 //! them took three quarters of a commit. The text of a [`Prepared`] is fixed, so diesel caches it.
-//! An `INSERT` of diesel is cached too, but walking its columns takes as long as the insertion.
+//! An `INSERT` of diesel is cached too, but its columns are walked four times for each row.
 
 use std::marker::PhantomData;
 
@@ -27,13 +27,13 @@ pub struct Prepared<'v, T, const N: usize> {
 /// A boolean is the number 0 or 1.
 #[derive(Debug, Clone, Copy)]
 pub enum Value<'v> {
-    Number(Option<i64>),
-    Word(Option<&'v str>),
+    Integer(Option<i64>),
+    Text(Option<&'v str>),
 }
 
 impl From<Option<i64>> for Value<'_> {
     fn from(number: Option<i64>) -> Self {
-        Self::Number(number)
+        Self::Integer(number)
     }
 }
 
@@ -56,8 +56,8 @@ impl<T: Text<N>, const N: usize> QueryFragment<Sqlite> for Prepared<'_, T, N> {
         for (part, value) in T::PARTS.into_iter().zip(&self.values) {
             out.push_sql(part);
             match value {
-                Value::Number(number) => out.push_bind_param::<Nullable<BigInt>, _>(number)?,
-                Value::Word(word) => out.push_bind_param::<Nullable<sql_types::Text>, _>(word)?,
+                Value::Integer(number) => out.push_bind_param::<Nullable<BigInt>, _>(number)?,
+                Value::Text(word) => out.push_bind_param::<Nullable<sql_types::Text>, _>(word)?,
             }
         }
         out.push_sql(T::END);

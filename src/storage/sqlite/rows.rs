@@ -70,20 +70,20 @@ impl TickRow {
     /// Stores the row.
     pub fn insert(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
         let values = [
-            Value::Number(Some(self.id)),
-            Value::Number(Some(self.service_id)),
-            Value::Number(self.step_back),
-            Value::Number(Some(self.is_up.into())),
-            Value::Number(Some(self.is_unknown.into())),
-            Value::Number(self.http_status.map(i64::from)),
-            Value::Word(self.failure.as_deref()),
-            Value::Number(Some(self.created_at_ms)),
-            Value::Number(self.dns_us),
-            Value::Number(self.connect_us),
-            Value::Number(self.tls_us),
-            Value::Number(self.first_byte_us),
-            Value::Number(self.transfer_us),
-            Value::Number(self.unphased_us),
+            Value::Integer(Some(self.id)),
+            Value::Integer(Some(self.service_id)),
+            Value::Integer(self.step_back),
+            Value::Integer(Some(self.is_up.into())),
+            Value::Integer(Some(self.is_unknown.into())),
+            Value::Integer(self.http_status.map(i64::from)),
+            Value::Text(self.failure.as_deref()),
+            Value::Integer(Some(self.created_at_ms)),
+            Value::Integer(self.dns_us),
+            Value::Integer(self.connect_us),
+            Value::Integer(self.tls_us),
+            Value::Integer(self.first_byte_us),
+            Value::Integer(self.transfer_us),
+            Value::Integer(self.unphased_us),
         ];
         Prepared::new(InsertTick, values).execute(connection)?;
         Ok(())
