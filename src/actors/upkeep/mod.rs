@@ -28,9 +28,6 @@ use decision::{STEP_EVERY, UpkeepPlan, UpkeepSettings, Work};
 /// Interval between checks for due work; a commit checks too.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// Time from the start to the first count for `/metrics`.
-const FIRST_COUNT_AFTER: Duration = Duration::from_secs(1);
-
 /// Interval between counts for `/metrics`.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
 
@@ -244,7 +241,8 @@ impl Actor for Upkeep {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_later(FIRST_COUNT_AFTER, Self::count_if_due);
+        // The first count comes late: what it reads would lie in the heap above the memory of a
+        // large start, which could not be given back.
         context.run_interval(CHECK_EVERY, |upkeep, context| {
             upkeep.start_due(context);
             upkeep.count_if_due(context);
