@@ -30,16 +30,25 @@ const BULK_MOST_KIB: i64 = 131_072;
 /// Fits the cache to the number of living services. Smaller than before, it gives memory back.
 pub fn fit(connection: &mut SqliteConnection) -> QueryResult<()> {
     let services = service_count::table.select(service_count::living).first(connection)?;
-    set(connection, kibibytes(services).min(MOST_KIB))
+    set(connection, kibibytes(services))
 }
 
 /// Until the next [`fit`], room for a change of many services.
 pub fn widen(connection: &mut SqliteConnection) -> QueryResult<()> {
     let services = service_count::table.select(service_count::living).first(connection)?;
-    set(connection, kibibytes(services).clamp(BULK_KIB, BULK_MOST_KIB))
+    set(connection, bulk_kibibytes(services))
 }
 
 fn kibibytes(services: i64) -> i64 {
+    metrics_kibibytes(services).min(MOST_KIB)
+}
+
+fn bulk_kibibytes(services: i64) -> i64 {
+    metrics_kibibytes(services).clamp(BULK_KIB, BULK_MOST_KIB)
+}
+
+/// Room for the metrics of all services.
+fn metrics_kibibytes(services: i64) -> i64 {
     BASE_KIB.saturating_add(services.max(0).saturating_mul(BYTES_A_SERVICE) / 1_024)
 }
 
@@ -57,11 +66,15 @@ mod tests {
     use crate::storage::sqlite::store::Store;
 
     #[test]
-    fn the_cache_holds_the_metrics_of_all_services() {
+    fn the_cache_holds_the_metrics_of_all_services_within_bounds() {
         assert_eq!(kibibytes(0), 1_024);
         assert_eq!(kibibytes(1_000), 1_102);
         assert!((8_192..=10_240).contains(&kibibytes(100_000)));
-        assert!(kibibytes(i64::MAX) > BULK_MOST_KIB);
+        assert_eq!(kibibytes(1_000_000), MOST_KIB);
+        assert_eq!(kibibytes(i64::MAX), MOST_KIB);
+        assert_eq!(bulk_kibibytes(0), BULK_KIB);
+        assert!(bulk_kibibytes(1_000_000) > 64 * 1_024);
+        assert_eq!(bulk_kibibytes(i64::MAX), BULK_MOST_KIB);
     }
 
     #[derive(QueryableByName)]
