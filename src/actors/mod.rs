@@ -19,7 +19,7 @@
 //! | | `ProbeNow` | HTTP | connections; the queue's limit |
 //! | | `GetProbedShards` | recorder | one at a time |
 //! | | `SubscribeConfirmations`, `Drain` | app | one |
-//! | [`Prober`] × `RUNNER_POOL_SIZE` | `RunProbe`, `Preempt` | pool | one each, by its lease |
+//! | [`Prober`] × `RUNNER_POOL_SIZE` | `ToProber` | pool | two, by its lease |
 //! | [`Canaries`] | `AreCanariesDead` | recorder | one at a time |
 //! | [`Recorder`] | `ProbesEnded` | probers | slots, which stay leased; `RECORDER_BUFFER_LIMIT` |
 //! | | `RecordOutcome` | HTTP | connections; `RECORDER_BUFFER_LIMIT` |
@@ -91,6 +91,7 @@ pub mod runtime;
 pub mod scheduler;
 pub mod self_check;
 pub mod service_changes;
+pub mod shared_timer;
 pub mod span_writer;
 pub mod store;
 pub mod upkeep;

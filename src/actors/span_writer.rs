@@ -11,6 +11,7 @@ use slog::{Logger, warn};
 use crate::actors::current_windows::CurrentWindows;
 use crate::actors::messages::store::{Ask, ChangeMaintenance};
 use crate::actors::runtime::{Lifeline, Runtime};
+use crate::actors::shared_timer::run_every;
 use crate::clock::unix_ms;
 use crate::domain::audit::AuditSource;
 use crate::domain::maintenance::Windows;
@@ -136,6 +137,6 @@ impl Actor for SpanWriter {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(CHECK_EVERY, Self::check);
+        run_every(CHECK_EVERY, context, Self::check);
     }
 }

@@ -203,18 +203,21 @@ pub struct ProbeNow {
 #[rtype(result = "Result<(), oneshot::error::RecvError>")]
 pub struct Drain;
 
-/// Command from the pool to a prober. The slot stays leased until the recorder has the outcome. If
-/// the prober dies, the pool's sweep frees the slot.
+/// Command from the pool to a prober.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
+pub enum ToProber {
+    Run(RunProbe),
+    /// Cancel the probe of this generation, unless it has ended.
+    Preempt(u64),
+}
+
+/// A probe to run. The slot stays leased until the recorder has the outcome. If the prober dies,
+/// the pool's sweep frees the slot.
+#[derive(Debug)]
 pub struct RunProbe {
     /// Of the lease.
     pub generation: u64,
     pub job: Job,
     pub requester: Option<Requester>,
 }
-
-/// Command from the pool to a prober: cancel the probe of this generation, unless it has ended.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Preempt(pub u64);

@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 use crate::actors::messages::instances::GetProbedShards;
 use crate::actors::messages::probing::{
-    ConfirmationResult, Dispatch, Drain, EndedProbe, Job, Lease, Preempt, ProbeEnd, ProbeNow,
+    ConfirmationResult, Dispatch, Drain, EndedProbe, Job, Lease, ProbeEnd, ProbeNow,
     ProbesFinished, RemoveService, Requester, ReviseService, RunProbe, SubscribeConfirmations,
+    ToProber,
 };
 use crate::actors::prober::arbiters::ArbiterPool;
 use crate::actors::runtime::{Lifeline, Runtime};
@@ -33,7 +34,7 @@ pub struct Pool {
     slots: usize,
     probers: ArbiterPool,
     /// Leased slots whose jobs are sent at the end of the current message. Bound: slots.
-    starting: Vec<(usize, RunProbe)>,
+    starting: Vec<(usize, ToProber)>,
     /// Whether a preemption check is scheduled.
     preempts: bool,
     /// The next check for dead probers; `None` while no probe runs.
@@ -72,7 +73,8 @@ impl Pool {
     fn start(&mut self, lease: Lease, job: Job) {
         let requester = self.requesters.remove(&job.service.id);
         let Lease { slot, generation } = lease;
-        self.starting.push((slot, RunProbe { generation, job, requester }));
+        let run = RunProbe { generation, job, requester };
+        self.starting.push((slot, ToProber::Run(run)));
     }
 
     fn finish(&mut self, lease: Lease, end: ProbeEnd) {
@@ -114,11 +116,11 @@ impl Pool {
         }
     }
 
-    /// Cancels probes for queued jobs. The message takes the same route as [`RunProbe`], so a
-    /// prober receives it after the job that it cancels.
+    /// Cancels probes for queued jobs. A prober receives the command after the job that it cancels.
     fn preempt(&mut self) {
         let leases = self.queue.preempt(Instant::now()).into_iter();
-        let messages = leases.map(|Lease { slot, generation }| (slot, Preempt(generation)));
+        let messages =
+            leases.map(|Lease { slot, generation }| (slot, ToProber::Preempt(generation)));
         self.probers.send(messages.collect());
     }
 

@@ -1,21 +1,41 @@
 //! The arbiters of the probers, and the probers by slot.
 
 use actix::prelude::*;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::yield_now;
 
 use super::Prober;
 use super::state::ProberDeps;
+use crate::actors::messages::probing::ToProber;
+
+/// Messages that an arbiter delivers before it attends to its running probes. A probe that has
+/// begun goes before those that have not: the start of many probes at once would be part of the
+/// times that each of them measures, and a machine that is too slow would keep all slots busy, in
+/// which a probe takes more CPU than in few.
+const DELIVERED_AT_ONCE: usize = 16;
 
 /// Owns the probers. The prober of slot `n` runs on arbiter `n` modulo their number.
 pub struct ArbiterPool {
-    arbiters: Vec<ArbiterHandle>,
+    arbiters: Vec<ProberArbiter>,
     deps: ProberDeps,
     /// By slot.
     probers: Vec<Addr<Prober>>,
 }
 
+/// An arbiter with the messages on their way to its probers.
+struct ProberArbiter {
+    handle: ArbiterHandle,
+    /// Bound: two a slot, by its lease.
+    messages: UnboundedSender<Vec<Addressed>>,
+}
+
+/// A message and the prober that receives it.
+type Addressed = (Addr<Prober>, ToProber);
+
 impl ArbiterPool {
     /// `arbiters` has at least one.
     pub fn new(arbiters: Vec<ArbiterHandle>, deps: ProberDeps) -> Self {
+        let arbiters = arbiters.into_iter().map(ProberArbiter::new).collect();
         Self { arbiters, deps, probers: Vec::new() }
     }
 
@@ -27,7 +47,7 @@ impl ArbiterPool {
     /// no gap.
     pub fn spawn(&mut self, slot: usize) {
         let arbiter = &self.arbiters[slot % self.arbiters.len()];
-        let prober = Prober::spawn(arbiter, slot, self.deps.clone());
+        let prober = Prober::spawn(&arbiter.handle, slot, self.deps.clone());
         if slot < self.probers.len() {
             self.probers[slot] = prober;
         } else {
@@ -39,28 +59,43 @@ impl ArbiterPool {
         self.probers[slot].connected()
     }
 
-    /// Sends messages to the probers of these slots, in order; each arbiter is woken once. A
-    /// message to an arbiter that has ended is lost; the pool's sweep frees the slot.
-    pub fn send<M>(&self, messages: Vec<(usize, M)>)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Prober: Handler<M>,
-    {
-        let mut by_arbiter: Vec<Vec<(Addr<Prober>, M)>> =
+    /// Sends messages to the probers of these slots; each arbiter is woken once, and delivers in
+    /// order. A message to an arbiter that has ended is lost; the pool's sweep frees the slot.
+    pub fn send(&self, messages: Vec<(usize, ToProber)>) {
+        let mut by_arbiter: Vec<Vec<Addressed>> =
             self.arbiters.iter().map(|_| Vec::new()).collect();
         for (slot, message) in messages {
             let arbiter = slot % self.arbiters.len();
             by_arbiter[arbiter].push((self.probers[slot].clone(), message));
         }
         for (arbiter, messages) in self.arbiters.iter().zip(by_arbiter) {
-            if messages.is_empty() {
-                continue;
+            if !messages.is_empty() {
+                let _ = arbiter.messages.send(messages);
             }
-            arbiter.spawn_fn(move || {
-                for (prober, message) in messages {
-                    prober.do_send(message);
-                }
-            });
+        }
+    }
+}
+
+impl ProberArbiter {
+    fn new(handle: ArbiterHandle) -> Self {
+        let (messages, received) = unbounded_channel();
+        handle.spawn(deliver(received));
+        Self { handle, messages }
+    }
+}
+
+/// Delivers messages on their arbiter, [`DELIVERED_AT_ONCE`] in each turn of its loop.
+async fn deliver(mut received: UnboundedReceiver<Vec<Addressed>>) {
+    let mut delivered = 0;
+    while let Some(messages) = received.recv().await {
+        for (prober, message) in messages {
+            prober.do_send(message);
+            delivered += 1;
+            if delivered == DELIVERED_AT_ONCE {
+                delivered = 0;
+                // Until the sockets were polled and each task that is ready has run.
+                yield_now().await;
+            }
         }
     }
 }

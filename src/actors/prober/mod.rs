@@ -8,7 +8,7 @@ use std::rc::Rc;
 use actix::prelude::*;
 use futures_util::future::{AbortHandle, abortable};
 
-use crate::actors::messages::probing::{EndedProbe, Lease, Preempt, ProbeEnd, RunProbe};
+use crate::actors::messages::probing::{EndedProbe, Lease, ProbeEnd, RunProbe, ToProber};
 use state::{ArbiterState, ProberDeps};
 
 pub struct Prober {
@@ -25,16 +25,8 @@ impl Prober {
             Self { slot, state, current: None }
         })
     }
-}
 
-impl Actor for Prober {
-    type Context = Context<Self>;
-}
-
-impl Handler<RunProbe> for Prober {
-    type Result = ();
-
-    fn handle(&mut self, run: RunProbe, context: &mut Self::Context) {
+    fn run(&mut self, run: RunProbe, context: &mut Context<Self>) {
         fail::fail_point!("prober");
         let RunProbe { generation, job, requester } = run;
         let (lease, state) = (Lease { slot: self.slot, generation }, Rc::clone(&self.state));
@@ -56,14 +48,25 @@ impl Handler<RunProbe> for Prober {
         self.current = Some((generation, handle));
         context.spawn(probe);
     }
-}
 
-impl Handler<Preempt> for Prober {
-    type Result = ();
-
-    fn handle(&mut self, Preempt(generation): Preempt, _: &mut Self::Context) {
+    fn preempt(&self, generation: u64) {
         if let Some((_, handle)) = self.current.as_ref().filter(|(now, _)| *now == generation) {
             handle.abort();
+        }
+    }
+}
+
+impl Actor for Prober {
+    type Context = Context<Self>;
+}
+
+impl Handler<ToProber> for Prober {
+    type Result = ();
+
+    fn handle(&mut self, message: ToProber, context: &mut Self::Context) {
+        match message {
+            ToProber::Run(run) => self.run(run, context),
+            ToProber::Preempt(generation) => self.preempt(generation),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::actors::messages::store::{
     ApplyFile, Ask, ChangeAccess, ChangeAlerting, ChangeMaintenance, MakeChange, QueueUpkeepWrite,
     SettleAlerts, UpkeepReply,
 };
+use crate::actors::shared_timer::run_every;
 use crate::services_file::{FileApplied, FileError};
 use crate::storage::access::AccessApplied;
 use crate::storage::alerting::AlertingApplied;
@@ -28,7 +29,7 @@ impl Actor for Recorder {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(Duration::from_secs(1), Self::every_second);
+        run_every(Duration::from_secs(1), context, Self::every_second);
     }
 }
 

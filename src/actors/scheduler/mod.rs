@@ -15,6 +15,7 @@ use crate::actors::messages::probing::{
     RestartHeartbeatWaits, ReviseService, ServiceChanged, Stop,
 };
 use crate::actors::runtime::{Lifeline, Runtime};
+use crate::actors::shared_timer::run_every;
 use crate::clock;
 use crate::domain::time::clock_watch::{ClockWatch, Moment};
 use crate::domain::{Defaults, Missed, Service};
@@ -151,7 +152,7 @@ impl Actor for Scheduler {
     fn started(&mut self, context: &mut Self::Context) {
         self.schedule.begin(Instant::now());
         self.sleep_until_due(Duration::ZERO, context);
-        context.run_interval(HEARTBEAT_EVERY, |scheduler, _| scheduler.watch_clocks());
+        run_every(HEARTBEAT_EVERY, context, |scheduler, _| scheduler.watch_clocks());
     }
 }
 
