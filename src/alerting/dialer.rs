@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::domain::Failure;
 use crate::domain::service::options::{IpFamily, TlsOptions};
-use crate::probe::net::dial;
+use crate::probe::net::dial::{self, Dialled};
 use crate::probe::net::policy::Policy;
 use crate::probe::net::proxy::Proxy;
 use crate::probe::net::resolve::Resolver;
@@ -59,8 +59,8 @@ impl Dialer {
     async fn dial(&self, url: &Url, deadline: Instant) -> Result<Connected, Failure> {
         let found = dial::resolve(&self.resolver, url, IpFamily::Any, deadline).await?;
         let addresses = dial::filter_allowed(&self.policy, None, found)?;
-        let (stream, address) = dial::connect(&addresses).await?;
-        Ok(Connected { transport: stream.into(), address })
+        let Dialled { stream, peer, .. } = dial::connect(&addresses).await?;
+        Ok(Connected { transport: stream.into(), address: peer })
     }
 
     /// Does the TLS handshake with the host of `url`.

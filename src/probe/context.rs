@@ -19,11 +19,12 @@ use crate::domain::{
     Body, Condition, Facts, Failure, Options, ProbeDetails, Reason, Requests, Service, Template,
 };
 use crate::probe::http::connection::Connection;
+use crate::probe::net::dial::{self, Dialled};
 use crate::probe::net::policy::Policy;
 use crate::probe::net::proxy::Proxy;
+use crate::probe::net::tls;
 use crate::probe::net::tls::Alpn;
 use crate::probe::net::tls_stream::{TlsStream, Transport};
-use crate::probe::net::{dial, tls};
 use crate::probe::resources::Resources;
 use crate::probe::timings::{Phase, Timings};
 use crate::probe::tls_failure;
@@ -135,8 +136,8 @@ impl<'a> ProbeContext<'a> {
     }
 
     /// Sets the value of `[LOCAL_ADDRESS]`.
-    pub fn set_local_address(&self, address: std::io::Result<SocketAddr>) {
-        self.local_address.set(address.ok());
+    pub fn set_local_address(&self, address: Option<SocketAddr>) {
+        self.local_address.set(address);
     }
 
     /// The pattern `expected` as the detail of a failure shows it.
@@ -240,9 +241,9 @@ impl<'a> ProbeContext<'a> {
     pub async fn connect(&self, url: &Url) -> Result<TcpStream, Failure> {
         let addresses = self.resolve(url).await?;
         self.enter(Phase::Connect);
-        let (stream, address) = dial::connect(&addresses).await?;
-        self.set_local_address(stream.local_addr());
-        self.update_details(|details| details.address = Some(address));
+        let Dialled { stream, peer, local } = dial::connect(&addresses).await?;
+        self.set_local_address(local);
+        self.update_details(|details| details.address = Some(peer));
         Ok(stream)
     }
 

@@ -79,23 +79,50 @@ impl ArbiterPool {
 impl ProberArbiter {
     fn new(handle: ArbiterHandle) -> Self {
         let (messages, received) = unbounded_channel();
-        handle.spawn(deliver(received));
+        handle.spawn(deliver(received, |(prober, message): Addressed| prober.do_send(message)));
         Self { handle, messages }
     }
 }
 
-/// Delivers messages on their arbiter, [`DELIVERED_AT_ONCE`] in each turn of its loop.
-async fn deliver(mut received: UnboundedReceiver<Vec<Addressed>>) {
+/// Delivers messages on their arbiter with `send`, [`DELIVERED_AT_ONCE`] in each turn of its loop.
+async fn deliver<T>(mut received: UnboundedReceiver<Vec<T>>, send: impl Fn(T)) {
     let mut delivered = 0;
     while let Some(messages) = received.recv().await {
-        for (prober, message) in messages {
-            prober.do_send(message);
+        for message in messages {
+            send(message);
             delivered += 1;
             if delivered == DELIVERED_AT_ONCE {
                 delivered = 0;
                 // Until the sockets were polled and each task that is ready has run.
                 yield_now().await;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[actix::test]
+    async fn tasks_that_are_ready_run_between_deliveries() {
+        let (messages, received) = unbounded_channel();
+        for numbers in [0..40, 40..43, 43..100] {
+            messages.send(numbers.collect()).unwrap();
+        }
+        let delivered = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&delivered);
+        actix_rt::spawn(deliver(received, move |number: usize| {
+            assert_eq!(counter.replace(number + 1), number, "in order");
+        }));
+        let mut last = 0;
+        while last < 100 {
+            yield_now().await;
+            assert!(delivered.get() <= last + DELIVERED_AT_ONCE, "{last} -> {}", delivered.get());
+            last = delivered.get();
         }
     }
 }

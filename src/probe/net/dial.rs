@@ -104,11 +104,21 @@ fn interleave(found: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
     }
 }
 
-/// Connects to the first of `addresses` that accepts, and returns its address too. The next attempt
-/// starts after an error or [`ATTEMPT_DELAY`].
+/// A connection over TCP.
+#[derive(Debug)]
+pub struct Dialled {
+    pub stream: TcpStream,
+    /// Address of the target.
+    pub peer: SocketAddr,
+    /// `None` if the system does not tell.
+    pub local: Option<SocketAddr>,
+}
+
+/// Connects to the first of `addresses` that accepts. The next attempt starts after an error or
+/// [`ATTEMPT_DELAY`].
 ///
 /// When all attempts fail, returns the failure with the highest [`specificity`].
-pub async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Failure> {
+pub async fn connect(addresses: &[SocketAddr]) -> Result<Dialled, Failure> {
     if let [only] = addresses {
         return attempt(*only).await;
     }
@@ -145,26 +155,21 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr)
     }
 }
 
-async fn attempt(address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
-    let connected = TcpStream::connect(address).await.map(|stream| {
-        // The kernel replaces the unspecified address with a loopback address.
-        let peer = address.ip().is_unspecified().then(|| stream.peer_addr().ok()).flatten();
-        (stream, peer.unwrap_or(address))
-    });
-    match connected {
-        // A simultaneous open with the same socket (RFC 9293, section 3.5).
-        Ok((stream, peer)) if stream.local_addr().is_ok_and(|local| local == peer) => {
-            let detail =
-                format!("connecting to {address}: no listener, the socket connected to itself");
-            Err(Failure::new(Reason::Refused, detail))
-        }
-        Ok((stream, peer)) => {
-            // Sends small requests at once. The next call would report an error of the socket.
-            let _ = stream.set_nodelay(true);
-            Ok((stream, peer))
-        }
-        Err(error) => Err(failure::of_connect(address, &error)),
+async fn attempt(address: SocketAddr) -> Result<Dialled, Failure> {
+    let connected = TcpStream::connect(address).await;
+    let stream = connected.map_err(|error| failure::of_connect(address, &error))?;
+    // The kernel replaces the unspecified address with a loopback address.
+    let replaced = address.ip().is_unspecified().then(|| stream.peer_addr().ok()).flatten();
+    let (peer, local) = (replaced.unwrap_or(address), stream.local_addr().ok());
+    // A simultaneous open with the same socket (RFC 9293, section 3.5).
+    if local == Some(peer) {
+        let detail =
+            format!("connecting to {address}: no listener, the socket connected to itself");
+        return Err(Failure::new(Reason::Refused, detail));
     }
+    // Sends small requests at once. The next call would report an error of the socket.
+    let _ = stream.set_nodelay(true);
+    Ok(Dialled { stream, peer, local })
 }
 
 /// How much a failure says about the target: a refusal most, a local fault nothing.

@@ -26,7 +26,7 @@ pub async fn probe(context: &ProbeContext<'_>) -> Result<ProbeResponse, Failure>
         return Ok(ProbeResponse::default());
     }
     let request = |attempt: Attempt<'_, ()>| {
-        context.set_local_address(attempt.socket.local_address());
+        context.set_local_address(attempt.socket.local_address().ok());
         Ok(context.text_to_send()?.unwrap_or_default().into_bytes())
     };
     let parse = |(): &(), packet: &[u8]| Ok(Some(packet.to_vec()));

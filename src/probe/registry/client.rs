@@ -19,7 +19,7 @@ use crate::probe::http::content::Content;
 use crate::probe::http::response::{BodyMode, Http1Response};
 use crate::probe::http::retry_after;
 use crate::probe::http::supplied::with_connection;
-use crate::probe::net::dial;
+use crate::probe::net::dial::{self, Dialled};
 use crate::probe::net::policy::Policy;
 use crate::probe::net::resolve::Resolver;
 use crate::probe::net::tls::{Alpn, Files, TlsConfigs, Trust};
@@ -114,7 +114,8 @@ impl Client {
     async fn connect(&self, url: &Url, policy: &Policy) -> Result<Connection, Failure> {
         let deadline = Instant::now() + TIMEOUT;
         let found = dial::resolve(&self.resolver, url, IpFamily::Any, deadline).await?;
-        let (stream, _) = dial::connect(&dial::filter_allowed(policy, None, found)?).await?;
+        let Dialled { stream, .. } =
+            dial::connect(&dial::filter_allowed(policy, None, found)?).await?;
         if url.scheme() == "http" {
             return Ok(Connection::plain(stream));
         }
@@ -149,7 +150,8 @@ impl Client {
     ) -> Result<String, Failure> {
         let deadline = Instant::now() + TIMEOUT;
         let found = dial::resolve(&self.resolver, url, IpFamily::Any, deadline).await?;
-        let (mut stream, _) = dial::connect(&dial::filter_allowed(policy, None, found)?).await?;
+        let Dialled { mut stream, .. } =
+            dial::connect(&dial::filter_allowed(policy, None, found)?).await?;
         let sent = stream.write_all(question.as_bytes()).await;
         sent.map_err(|error| failure::of_io("sending the question", &error))?;
         let mut answer = Vec::new();
