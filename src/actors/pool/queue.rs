@@ -13,8 +13,8 @@ use crate::domain::{Missed, Service, ServiceId};
 const SLOW_SHARE: usize = 2;
 
 /// Jobs given to one arbiter before the next arbiter gets jobs: few arbiters wake up for a small
-/// batch, and no arbiter starts so many at once that the start delays what it measures.
-const BATCH_SIZE: usize = 16;
+/// batch, and all share a large one.
+const BATCH_SIZE: usize = 32;
 
 /// Decision about an offered job.
 #[derive(Debug)]
@@ -496,7 +496,7 @@ mod tests {
             given
         };
         assert_eq!(jobs_by_arbiter(5), [5, 0]);
-        assert_eq!(jobs_by_arbiter(40), [24, 16]);
+        assert_eq!(jobs_by_arbiter(40), [32, 8]);
         assert_eq!(jobs_by_arbiter(100), [50, 50]);
     }
 

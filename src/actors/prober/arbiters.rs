@@ -12,7 +12,7 @@ use crate::actors::messages::probing::ToProber;
 /// begun goes before those that have not: the start of many probes at once would be part of the
 /// times that each of them measures, and a machine that is too slow would keep all slots busy, in
 /// which a probe takes more CPU than in few.
-const DELIVERED_AT_ONCE: usize = 16;
+const DELIVERED_AT_ONCE: usize = 4;
 
 /// Owns the probers. The prober of slot `n` runs on arbiter `n` modulo their number.
 pub struct ArbiterPool {

@@ -20,7 +20,7 @@ use crate::domain::{IdMap, Kind, Service, ServiceId, ShardSet};
 /// than `EARLY_TOGETHER` jobs. A larger burst would distort the times that are measured.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_millis(500);
 const EARLY_SHARE: u32 = 40;
-const EARLY_TOGETHER: usize = 16;
+const EARLY_TOGETHER: usize = 32;
 
 /// A start is quick when its slots passed within this time: they are all probed, a little late.
 const QUICK_START: Duration = Duration::from_secs(1);
