@@ -19,7 +19,7 @@
 //! | | `ProbeNow` | HTTP | connections; the queue's limit |
 //! | | `GetProbedShards` | recorder | one at a time |
 //! | | `SubscribeConfirmations`, `Drain` | app | one |
-//! | [`Prober`] × `RUNNER_POOL_SIZE` | `ToProber` | pool | two, by its lease |
+//! | [`Prober`] × `RUNNER_POOL_SIZE` | `ToProber` | pool | three, by its lease |
 //! | [`Canaries`] | `AreCanariesDead` | recorder | one at a time |
 //! | [`Recorder`] | `ProbesEnded` | probers | slots, which stay leased; `RECORDER_BUFFER_LIMIT` |
 //! | | `RecordOutcome` | HTTP | connections; `RECORDER_BUFFER_LIMIT` |

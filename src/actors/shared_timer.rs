@@ -1,4 +1,4 @@
-//! Timers that wake their thread together.
+//! Timers that share wake-ups: they end at multiples of their interval since a common origin.
 //!
 //! A process with little to probe uses most of its CPU to wake up. What it does every second needs
 //! no time of its own within the second.
@@ -8,30 +8,40 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-/// The instant of this run from which the intervals count.
+/// Where the intervals begin: the first use in this process.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// The time until the next whole multiple of `interval` since some instant of this run.
+/// The pause before the next round of work that itself takes time: until a multiple of `interval`,
+/// and at least three quarters of it.
 ///
 /// # Panics
 ///
 /// If `interval` is zero.
-pub fn until_next(interval: Duration) -> Duration {
-    rest(ORIGIN.elapsed(), interval)
+pub fn pause(interval: Duration) -> Duration {
+    pause_at(ORIGIN.elapsed(), interval)
 }
 
-/// What is left at `past` of the current interval: more than zero, and at most `interval`.
-fn rest(past: Duration, interval: Duration) -> Duration {
-    let past = past.as_nanos() % interval.as_nanos();
-    interval - Duration::from_nanos(u64::try_from(past).unwrap_or_default())
+fn pause_at(elapsed: Duration, interval: Duration) -> Duration {
+    let remaining = remaining(elapsed, interval);
+    if remaining >= interval / 4 * 3 { remaining } else { remaining + interval }
 }
 
-/// Calls `call` at each whole multiple of `interval`, for as long as the actor runs.
+/// What remains at `elapsed` of the current interval: more than zero, and at most `interval`.
+fn remaining(elapsed: Duration, interval: Duration) -> Duration {
+    let begun = elapsed.as_nanos() % interval.as_nanos();
+    interval - Duration::from_nanos(u64::try_from(begun).unwrap_or_default())
+}
+
+/// Calls `call` at each multiple of `interval`, for as long as the actor runs.
+///
+/// # Panics
+///
+/// If `interval` is zero.
 pub fn run_every<A>(interval: Duration, context: &mut Context<A>, call: fn(&mut A, &mut Context<A>))
 where
     A: Actor<Context = Context<A>>,
 {
-    context.run_later(until_next(interval), move |actor, context| {
+    context.run_later(remaining(ORIGIN.elapsed(), interval), move |actor, context| {
         run_every(interval, context, call);
         call(actor, context);
     });
@@ -41,33 +51,47 @@ where
 mod tests {
     use super::*;
 
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
     #[test]
     fn timers_end_together() {
-        let ms = Duration::from_millis;
-        let end = |past, interval| past + rest(past, interval);
-        for past in [1, 200, 499] {
-            assert_eq!(end(ms(past), ms(500)), ms(500));
-            assert_eq!(end(ms(past), ms(1_000)), ms(1_000));
+        let end = |elapsed, interval| elapsed + remaining(elapsed, interval);
+        for elapsed in [1, 200, 499] {
+            assert_eq!(end(ms(elapsed), ms(500)), ms(500));
+            assert_eq!(end(ms(elapsed), ms(1_000)), ms(1_000));
         }
         assert_eq!(end(ms(500), ms(500)), ms(1_000), "not again at once");
         assert_eq!(end(ms(72_000_001), ms(1_000)), ms(72_001_000));
     }
 
+    #[test]
+    fn rounds_of_work_are_never_right_after_each_other() {
+        for (elapsed, pause) in [(1_003, 997), (1_250, 750), (1_251, 1_749), (1_999, 1_001)] {
+            assert_eq!(pause_at(ms(elapsed), ms(1_000)), ms(pause), "{elapsed}");
+        }
+    }
+
     #[actix::test]
-    async fn an_actor_is_called_again_and_again() {
+    async fn an_actor_is_called_again_and_again_and_not_more_often() {
+        const EVERY: Duration = ms(5);
         struct Counter(tokio::sync::mpsc::UnboundedSender<()>);
         impl Actor for Counter {
             type Context = Context<Self>;
             fn started(&mut self, context: &mut Self::Context) {
-                run_every(Duration::from_millis(5), context, |counter, _| {
-                    let _ = counter.0.send(());
-                });
+                run_every(EVERY, context, |counter, _| counter.0.send(()).unwrap_or_default());
             }
         }
         let (calls, mut called) = tokio::sync::mpsc::unbounded_channel();
+        let started = Instant::now();
         let _counter = Counter(calls).start();
-        for _ in 0..3 {
-            called.recv().await.unwrap();
-        }
+        let ten_calls = async {
+            for _ in 0..10 {
+                called.recv().await.unwrap();
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), ten_calls).await.unwrap();
+        assert!(started.elapsed() >= EVERY * 9, "{:?}", started.elapsed());
     }
 }

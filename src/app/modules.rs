@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use slog::{Logger, error, info};
 use tokio::signal::unix::Signal;
 
-use crate::actors::shared_timer::until_next;
+use crate::actors::shared_timer::pause;
 use crate::api::CurrentModules;
 use crate::app::reload::decision::Changes;
 use crate::bounded_file::detached;
@@ -35,7 +35,7 @@ impl ModulesWatch {
         loop {
             let is_requested = tokio::select! {
                 _ = hangup.recv() => true,
-                () = tokio::time::sleep(until_next(CHECK_INTERVAL)) => false,
+                () = tokio::time::sleep(pause(CHECK_INTERVAL)) => false,
             };
             let file = self.file.clone();
             let Some(stats) = on_thread(move || services_file::stats(&file)).await else {

@@ -208,7 +208,7 @@ pub struct Drain;
 #[rtype(result = "()")]
 pub enum ToProber {
     Run(RunProbe),
-    /// Cancel the probe of this generation, unless it has ended.
+    /// Cancel the probe of this generation, unless it has ended, once it has run for [`PATIENCE`].
     Preempt(u64),
 }
 

@@ -43,7 +43,7 @@ pub struct Pool {
     requesters: HashMap<ServiceId, Requester>,
     confirmations: Option<Recipient<ConfirmationResult>>,
     /// Callers of [`Drain`], which wait for the last probe to end. `Some` since the first one, and
-    /// then nothing starts.
+    /// then no job is leased.
     draining: Option<Vec<oneshot::Sender<()>>>,
     telemetry: Telemetry,
     log: Logger,

@@ -4,18 +4,25 @@ pub mod arbiters;
 pub mod state;
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use actix::prelude::*;
 use futures_util::future::{AbortHandle, abortable};
 
-use crate::actors::messages::probing::{EndedProbe, Lease, ProbeEnd, RunProbe, ToProber};
+use crate::actors::messages::probing::{EndedProbe, Lease, PATIENCE, ProbeEnd, RunProbe, ToProber};
 use state::{ArbiterState, ProberDeps};
 
 pub struct Prober {
     slot: usize,
     state: Rc<ArbiterState>,
-    /// The generation of the running probe, and the handle that cancels it.
-    current: Option<(u64, AbortHandle)>,
+    current: Option<RunningProbe>,
+}
+
+struct RunningProbe {
+    generation: u64,
+    began: Instant,
+    /// Cancels it.
+    handle: AbortHandle,
 }
 
 impl Prober {
@@ -45,13 +52,20 @@ impl Prober {
                 prober.state.finish(ended, None);
             }
         });
-        self.current = Some((generation, handle));
+        self.current = Some(RunningProbe { generation, began: Instant::now(), handle });
         context.spawn(probe);
     }
 
-    fn preempt(&self, generation: u64) {
-        if let Some((_, handle)) = self.current.as_ref().filter(|(now, _)| *now == generation) {
-            handle.abort();
+    /// Cancels the probe of this generation once it has run for [`PATIENCE`]. Its lease began
+    /// earlier, by the time that the job waited for this arbiter.
+    fn preempt(&self, generation: u64, context: &mut Context<Self>) {
+        let is_current = |probe: &&RunningProbe| probe.generation == generation;
+        let Some(probe) = self.current.as_ref().filter(is_current) else { return };
+        let left = PATIENCE.saturating_sub(probe.began.elapsed());
+        if left.is_zero() {
+            probe.handle.abort();
+        } else {
+            context.run_later(left, move |prober, context| prober.preempt(generation, context));
         }
     }
 }
@@ -66,7 +80,7 @@ impl Handler<ToProber> for Prober {
     fn handle(&mut self, message: ToProber, context: &mut Self::Context) {
         match message {
             ToProber::Run(run) => self.run(run, context),
-            ToProber::Preempt(generation) => self.preempt(generation),
+            ToProber::Preempt(generation) => self.preempt(generation, context),
         }
     }
 }

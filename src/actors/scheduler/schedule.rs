@@ -17,7 +17,7 @@ use crate::domain::{IdMap, Kind, Service, ServiceId, ShardSet};
 
 /// How much earlier than its due time a slot may join a batch that is due, which saves wake-ups: at
 /// most the tolerance (`COALESCE_MS`) and at most a 40th of its interval, while the batch has fewer
-/// than `EARLY_TOGETHER` jobs. A larger burst would distort the times that are measured.
+/// than `EARLY_TOGETHER` jobs. A larger burst would wait at a target that many services share.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_millis(500);
 const EARLY_SHARE: u32 = 40;
 const EARLY_TOGETHER: usize = 32;

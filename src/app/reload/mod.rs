@@ -17,7 +17,7 @@ use crate::actors::messages::alerting::{OwnStateChanged, SetAlertingSettings};
 use crate::actors::messages::recording::SetCanaries;
 use crate::actors::messages::store::ApplyFile;
 use crate::actors::recorder::Recorder;
-use crate::actors::shared_timer::until_next;
+use crate::actors::shared_timer::pause;
 use crate::app::reload::decision::Changes;
 use crate::app::services_file::{canaries, read};
 use crate::app::startup::{log_applied, log_notices};
@@ -74,7 +74,7 @@ impl Reload {
         loop {
             let mut is_requested = tokio::select! {
                 _ = hangup.recv() => true,
-                () = tokio::time::sleep(until_next(CHECK_INTERVAL)) => false,
+                () = tokio::time::sleep(pause(CHECK_INTERVAL)) => false,
             };
             let applied_before =
                 std::mem::replace(&mut applies, self.duties.has(Duty::ServicesFile));

@@ -110,7 +110,7 @@ pub struct Dialled {
     pub stream: TcpStream,
     /// Address of the target.
     pub peer: SocketAddr,
-    /// `None` if the system does not tell.
+    /// `None` if `getsockname` failed.
     pub local: Option<SocketAddr>,
 }
 
