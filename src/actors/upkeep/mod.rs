@@ -241,8 +241,8 @@ impl Actor for Upkeep {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        // The first count comes late: what it reads would lie in the heap above the memory of a
-        // large start, which could not be given back.
+        // The first count comes late: after one a second after the start, a process with 100,000
+        // services from a file kept 25 MiB more.
         context.run_interval(CHECK_EVERY, |upkeep, context| {
             upkeep.start_due(context);
             upkeep.count_if_due(context);
