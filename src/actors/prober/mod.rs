@@ -15,13 +15,14 @@ use state::{ArbiterState, ProberDeps};
 pub struct Prober {
     slot: usize,
     state: Rc<ArbiterState>,
-    current: Option<RunningProbe>,
+    /// `None` while no probe runs.
+    current: Option<CurrentProbe>,
 }
 
-struct RunningProbe {
+struct CurrentProbe {
     generation: u64,
     began: Instant,
-    /// Cancels it.
+    /// Cancels the probe.
     handle: AbortHandle,
 }
 
@@ -52,14 +53,14 @@ impl Prober {
                 prober.state.finish(ended, None);
             }
         });
-        self.current = Some(RunningProbe { generation, began: Instant::now(), handle });
+        self.current = Some(CurrentProbe { generation, began: Instant::now(), handle });
         context.spawn(probe);
     }
 
     /// Cancels the probe of this generation once it has run for [`PATIENCE`]. Its lease began
     /// earlier, by the time that the job waited for this arbiter.
     fn preempt(&self, generation: u64, context: &mut Context<Self>) {
-        let is_current = |probe: &&RunningProbe| probe.generation == generation;
+        let is_current = |probe: &&CurrentProbe| probe.generation == generation;
         let Some(probe) = self.current.as_ref().filter(is_current) else { return };
         let left = PATIENCE.saturating_sub(probe.began.elapsed());
         if left.is_zero() {
